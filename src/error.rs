@@ -1,0 +1,81 @@
+//! What ends the program early: a message for a person and an exit code for a script.
+
+use std::fmt;
+
+use crate::source::{Diagnostic, Severity};
+
+/// Exit codes that scripts and schedulers rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// The run failed or finished with failed steps; `verify` found something.
+    Failed = 1,
+    /// Usage or recipe wrong.
+    Usage = 2,
+    /// Instrument unreachable, or not usable at the start.
+    Instrument = 3,
+    /// Stopped by the user.
+    Stopped = 130,
+}
+
+/// Why the program ends early.
+#[derive(Debug)]
+pub struct Failure {
+    /// Told to the shell.
+    pub code: ExitCode,
+    /// Told to the user; empty when everything has been said.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// A failure with one message.
+    #[must_use]
+    pub fn new(code: ExitCode, message: impl fmt::Display) -> Self {
+        Self { code, findings: vec![Diagnostic::error(message.to_string())] }
+    }
+
+    /// A failure that has been told already.
+    #[must_use]
+    pub fn told(code: ExitCode) -> Self {
+        Self { code, findings: Vec::new() }
+    }
+
+    /// A wrong recipe.
+    #[must_use]
+    pub fn recipe(findings: Vec<Diagnostic>) -> Self {
+        Self { code: ExitCode::Usage, findings }
+    }
+
+    /// The same failure with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Some(last) = self.findings.last_mut() {
+            last.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// The messages as text, errors last so that they are the ones in view.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let mut findings: Vec<&Diagnostic> = self.findings.iter().collect();
+        findings.sort_by_key(|finding| finding.severity == Severity::Error);
+        findings.iter().map(|finding| finding.render(colour) + "\n").collect()
+    }
+}
+
+/// An error and its causes in one line, the outermost first.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Errors that already quote their cause are not made to say it twice.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,195 @@
+//! What a recipe says of itself before its first operation; YAML keys and the script's `recipe(#{…})` alike.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::measurement::Detector;
+use crate::reading::{self, ReadError};
+use crate::step::resolve_detectors;
+use crate::units::Seconds;
+
+mod parameters;
+
+pub use parameters::{bind, check_parameter, check_variable_name, read_text};
+
+/// A parameter that can be overridden with `--set NAME=VALUE`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// The value when none is given: a number, a text, true or false. It fixes the type.
+    pub default: Value,
+    /// Smallest value allowed, for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest value allowed, for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// The values to choose from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<Value>>,
+    /// Unit, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// Logs live power during the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPower {
+    /// Which detectors.
+    pub detectors: Vec<Detector>,
+    /// Time between readings; 0.1 s when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_s: Option<Seconds>,
+}
+
+/// The declarations of a recipe.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// `[a-z0-9-]+`; names the run folder.
+    #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `sim`, `host:port` or `TCPIP::host::port::SOCKET`; not given: named on the command line or in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<String>,
+    /// Options of the embedded instrument, for `sim` only: those of `ctp10 simulate`, with `_` for `-`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<Value>,
+    /// Detectors by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub detectors: BTreeMap<String, Detector>,
+    /// Free; goes into the manifest and every trace file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, Value>,
+    /// Logs live power during the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_power: Option<RecordPower>,
+    /// Leave the lasers as they are when the run succeeds.
+    #[serde(default)]
+    pub leave_lasers_on: bool,
+    /// What can be overridden with `--set`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Parameter>,
+}
+
+impl Header {
+    /// Reads the declarations, and says everything that is wrong with them. A key that is wrong is left out.
+    #[must_use]
+    pub fn read(declared: &Map<String, Value>) -> (Self, Vec<ReadError>) {
+        let mut header = Self::default();
+        let mut wrong = Vec::new();
+        // Key by key, so that one mistake does not hide the next; the detectors first, since others name them.
+        let first = declared.get_key_value("detectors");
+        let others = declared.iter().filter(|(key, _)| *key != "detectors" && *key != "parameters");
+        for (key, value) in first.into_iter().chain(others) {
+            header.read_key(key, value).unwrap_or_else(|error| wrong.push(error));
+        }
+        if !declared.contains_key("name") {
+            wrong.push(ReadError {
+                hint: Some("letters, digits and `-`; it names the run folder".to_owned()),
+                ..ReadError::new("the recipe has no `name`")
+            });
+        }
+        if header.simulator.is_some() && header.instrument.as_deref().is_some_and(|at| at != "sim") {
+            wrong.push(ReadError {
+                path: vec!["simulator".to_owned()],
+                at_key: true,
+                hint: Some("leave it out, or say `instrument: sim`".to_owned()),
+                ..ReadError::new("`simulator` is for `instrument: sim` only")
+            });
+        }
+        (header, wrong)
+    }
+
+    fn read_key(&mut self, key: &str, value: &Value) -> Result<(), ReadError> {
+        let at = [key.to_owned()];
+        if value.is_null() {
+            return Err(ReadError::new(format!("`{key}` has no value")).under(&at));
+        }
+        let mut value = value.clone();
+        if key == "record_power" {
+            resolve_detectors(&mut value, &self.detectors).map_err(|error| error.under(&at))?;
+        }
+        let mut one = Map::from_iter([("name".to_owned(), Value::String("name".to_owned()))]);
+        one.insert(key.to_owned(), value);
+        let read: Self = reading::read(&Value::Object(one))?;
+        match key {
+            "name" => self.name = check_name(read.name).map_err(|error| error.under(&at))?,
+            "description" => self.description = read.description,
+            "instrument" => {
+                check_instrument(read.instrument.as_deref()).map_err(|error| error.under(&at))?;
+                self.instrument = read.instrument;
+            }
+            "simulator" => {
+                if !read.simulator.as_ref().is_some_and(Value::is_object) {
+                    let hint = "for example `{ dut: ring }`".to_owned();
+                    let error = ReadError::new("`simulator` is a map of options");
+                    return Err(ReadError { hint: Some(hint), ..error }.under(&at));
+                }
+                self.simulator = read.simulator;
+            }
+            "detectors" => {
+                for name in read.detectors.keys() {
+                    let at = [key.to_owned(), name.clone()];
+                    check_variable_name("detector", name).map_err(|error| error.under(&at))?;
+                }
+                self.detectors = read.detectors;
+            }
+            "metadata" => self.metadata = read.metadata,
+            "record_power" => self.record_power = read.record_power,
+            "leave_lasers_on" => self.leave_lasers_on = read.leave_lasers_on,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The name becomes the name of a folder.
+fn check_name(name: String) -> Result<String, ReadError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty()
+        || name.len() > 80
+        || !name.chars().all(plain)
+        || name.starts_with('-')
+        || name.ends_with('-')
+    {
+        let message =
+            format!("name `{name}` is not allowed (1 to 80 of a-z, 0-9 and `-`, no `-` at either end)");
+        return Err(ReadError::new(message));
+    }
+    Ok(name)
+}
+
+fn check_instrument(instrument: Option<&str>) -> Result<(), ReadError> {
+    let Some(text) = instrument else { return Ok(()) };
+    let has_port = |host: &str, port: &str| {
+        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|p| p > 0)
+    };
+    let visa = || {
+        let inner = text.strip_prefix("TCPIP").and_then(|rest| rest.strip_suffix("::SOCKET"))?;
+        let (_board, address) = inner.split_once("::")?;
+        address.rsplit_once("::")
+    };
+    let fine = text == "sim"
+        || if text.contains("::SOCKET") { visa() } else { text.rsplit_once(':') }
+            .is_some_and(|(host, port)| has_port(host, port));
+    if fine {
+        return Ok(());
+    }
+    Err(ReadError {
+        hint: Some("for example `192.168.1.20:5025`".to_owned()),
+        ..ReadError::new(format!(
+            "instrument `{text}` is not an address (`sim`, `host:port` or `TCPIP::host::port::SOCKET`)"
+        ))
+    })
+}

@@ -1,0 +1,216 @@
+//! Parameters: what a declaration may say, and binding values to it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Parameter;
+use crate::measurement::TRACE_COLUMNS;
+use crate::reading::{self, ReadError};
+
+/// Checks the name of a parameter, a loop variable or another name that recipes use in expressions.
+///
+/// # Errors
+/// When it is not an identifier. Words that expressions reserve are for the expressions to refuse.
+pub fn check_variable_name(what: &str, name: &str) -> Result<(), ReadError> {
+    let mut letters = name.chars();
+    let begins = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if begins && name.len() <= 60 && letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Ok(());
+    }
+    let message =
+        format!("{what} name `{name}` is not allowed (letters, digits and `_`, not starting with a digit)");
+    Err(ReadError { at_key: true, ..ReadError::new(message) })
+}
+
+/// Checks one declaration by itself.
+///
+/// # Errors
+/// A name that cannot be used, a default of no allowed type or outside its own limits, limits that contradict.
+/// The error's path starts at the declaration.
+pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadError> {
+    let at = |field: &str, message: String| Err(ReadError::new(message).under(&[field.to_owned()]));
+    check_variable_name("parameter", name)?;
+    if TRACE_COLUMNS.contains(&name) {
+        let message = format!("parameter `{name}` is called like a column of the trace file");
+        return Err(ReadError { at_key: true, ..ReadError::new(message) });
+    }
+    if !matches!(parameter.default, Value::Number(_) | Value::String(_) | Value::Bool(_)) {
+        return at("default", format!("the default of `{name}` must be a number, a text, true or false"));
+    }
+    let limits = [("min", parameter.min), ("max", parameter.max)];
+    if let Some((limit, _)) = limits.iter().find(|(_, value)| value.is_some())
+        && !parameter.default.is_number()
+    {
+        return at(limit, format!("`{limit}` is for numbers, and the default of `{name}` is not one"));
+    }
+    if let (Some(min), Some(max)) = (parameter.min, parameter.max)
+        && min > max
+    {
+        return at("max", format!("max `{max}` is below min `{min}`"));
+    }
+    if parameter.choices.as_ref().is_some_and(Vec::is_empty) {
+        return at("choices", "`choices` is empty".to_owned());
+    }
+    for choice in parameter.choices.iter().flatten() {
+        if !same_type(&parameter.default, choice) {
+            return at("choices", format!("choice `{}` is not of the default's type", plain(choice)));
+        }
+    }
+    check(name, parameter, &parameter.default).map_err(|error| error.under(&["default".to_owned()]))
+}
+
+/// The values of all parameters: the defaults, and what is given in their place.
+///
+/// # Errors
+/// Each given name that is not a parameter, and each value of the wrong type or out of its limits.
+pub fn bind(
+    parameters: &BTreeMap<String, Parameter>,
+    given: &BTreeMap<String, Value>,
+) -> Result<BTreeMap<String, Value>, Vec<ReadError>> {
+    let mut values: BTreeMap<String, Value> =
+        parameters.iter().map(|(name, parameter)| (name.clone(), parameter.default.clone())).collect();
+    let mut wrong = Vec::new();
+    for (name, value) in given {
+        let checked = match parameters.get(name) {
+            Some(parameter) => check(name, parameter, value),
+            None => Err(ReadError {
+                at_key: true,
+                hint: Some(reading::suggestion(name, parameters.keys().map(String::as_str))),
+                ..ReadError::new(format!("the recipe has no parameter `{name}`"))
+            }),
+        };
+        match checked {
+            Ok(()) => drop(values.insert(name.clone(), value.clone())),
+            Err(error) => wrong.push(error.under(std::slice::from_ref(name))),
+        }
+    }
+    if wrong.is_empty() { Ok(values) } else { Err(wrong) }
+}
+
+/// The value that a text on the command line stands for: its type is that of the parameter's default.
+///
+/// # Errors
+/// When the text is not of that type.
+pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value, ReadError> {
+    let refuse = |kind: &str| Err(ReadError::new(format!("parameter `{name}` is {kind}, not `{text}`")));
+    match parameter.default {
+        Value::Number(_) => {
+            let text = text.trim();
+            let number = text.parse::<i64>().map(Value::from).ok();
+            match number.or_else(|| text.parse().ok().and_then(finite)) {
+                Some(number) => Ok(number),
+                None => refuse("a number"),
+            }
+        }
+        Value::Bool(_) => match text.trim() {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => refuse("true or false"),
+        },
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+fn finite(number: f64) -> Option<Value> {
+    serde_json::Number::from_f64(number).map(Value::Number)
+}
+
+fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<(), ReadError> {
+    if !same_type(&parameter.default, value) {
+        let kind = match parameter.default {
+            Value::Number(_) => "a number",
+            Value::Bool(_) => "true or false",
+            _ => "a text",
+        };
+        return Err(ReadError::new(format!("parameter `{name}` is {kind}, not `{}`", plain(value))));
+    }
+    if let Some(choices) = &parameter.choices
+        && !choices.iter().any(|choice| same_value(choice, value))
+    {
+        let list: Vec<String> = choices.iter().map(plain).collect();
+        let message =
+            format!("parameter `{name}` = `{}` is not allowed (one of {})", plain(value), list.join(", "));
+        return Err(ReadError::new(message));
+    }
+    let Some(number) = value.as_f64() else { return Ok(()) };
+    let above_min = parameter.min.is_none_or(|min| number >= min);
+    let below_max = parameter.max.is_none_or(|max| number <= max);
+    if above_min && below_max {
+        return Ok(());
+    }
+    let allowed = match (parameter.min, parameter.max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (_, max) => format!("at most {}", max.unwrap_or(f64::INFINITY)),
+    };
+    let unit = parameter.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    Err(ReadError::new(format!(
+        "parameter `{name}` = `{}`{unit} is not allowed ({allowed}{unit})",
+        plain(value)
+    )))
+}
+
+fn same_type(a: &Value, b: &Value) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+}
+
+fn same_value(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_number() && a.as_f64() == b.as_f64())
+}
+
+/// A value as it was written, without the quotes of a text.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn power() -> Parameter {
+        Parameter {
+            default: json!(5),
+            min: Some(-10.0),
+            max: Some(10.0),
+            unit: Some("dBm".into()),
+            ..Parameter::default()
+        }
+    }
+
+    #[test]
+    fn a_text_becomes_a_value_of_the_defaults_type() {
+        assert_eq!(read_text("p", &power(), "6").unwrap(), json!(6));
+        assert_eq!(read_text("p", &power(), "-2.5").unwrap(), json!(-2.5));
+        for wrong in ["high", "nan", "inf", ""] {
+            assert!(read_text("p", &power(), wrong).unwrap_err().message.contains("is a number"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_its_limits_names_them_with_the_unit() {
+        let parameters = [("top_dbm".to_owned(), power())].into();
+        let errors = bind(&parameters, &[("top_dbm".to_owned(), json!(12))].into()).unwrap_err();
+        assert_eq!(errors[0].message, "parameter `top_dbm` = `12` dBm is not allowed (-10 to 10 dBm)");
+        let errors = bind(&parameters, &[("top_dm".to_owned(), json!(1))].into()).unwrap_err();
+        assert_eq!(errors[0].message, "the recipe has no parameter `top_dm`");
+        assert_eq!(errors[0].hint.as_deref(), Some("did you mean `top_dbm`?"));
+    }
+
+    #[test]
+    fn a_declaration_that_contradicts_itself_is_refused() {
+        for (name, parameter, message) in [
+            ("top", Parameter { max: Some(-20.0), ..power() }, "max `-20` is below min `-10`"),
+            ("top", Parameter { default: json!(11), ..power() }, "is not allowed (-10 to 10 dBm)"),
+            ("top", Parameter { default: json!("high"), ..power() }, "`min` is for numbers"),
+            ("top", Parameter { default: json!([1]), ..Parameter::default() }, "must be a number, a text"),
+            ("trace", power(), "called like a column"),
+            ("top-dbm", power(), "not allowed (letters"),
+            ("top", Parameter { choices: Some(vec![json!(1)]), ..power() }, "(one of 1)"),
+        ] {
+            let error = check_parameter(name, &parameter).unwrap_err();
+            assert!(error.message.contains(message), "{error:?}");
+        }
+    }
+}

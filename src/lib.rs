@@ -1,0 +1,10 @@
+//! ctp10: runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
+
+pub mod error;
+pub mod header;
+pub mod measurement;
+pub mod operation;
+pub mod reading;
+pub mod source;
+pub mod step;
+pub mod units;

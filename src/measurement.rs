@@ -1,0 +1,373 @@
+//! The nouns of a measurement: a detector, a trace and its wavelength grid, a power reading.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One optical input: a module of the mainframe and a channel on it, written `4/1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Detector {
+    /// The module's slot, 1 to 20.
+    pub module: u8,
+    /// The channel on the module, 1 to 6.
+    pub channel: u8,
+}
+
+/// A text that does not name a detector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a detector: write module/channel, for example `4/1` (module 1 to 20, channel 1 to 6)")]
+pub struct NotADetector(String);
+
+impl Detector {
+    /// The name in a file name: `m4c1`.
+    #[must_use]
+    pub fn file_name(self) -> String {
+        format!("m{}c{}", self.module, self.channel)
+    }
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.module, self.channel)
+    }
+}
+
+impl FromStr for Detector {
+    type Err = NotADetector;
+
+    fn from_str(text: &str) -> Result<Self, NotADetector> {
+        let number = |text: &str, max: u8| {
+            let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| plain && (1..=max).contains(number))
+        };
+        text.split_once('/')
+            .and_then(|(module, channel)| {
+                Some(Self { module: number(module, 20)?, channel: number(channel, 6)? })
+            })
+            .ok_or_else(|| NotADetector(text.to_owned()))
+    }
+}
+
+impl Serialize for Detector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Detector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Detector {
+    fn schema_name() -> Cow<'static, str> {
+        "Detector".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "a detector as module/channel, for example 4/1, or a name given under `detectors`",
+        })
+    }
+}
+
+/// Which of a detector's traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TraceKind {
+    /// Transmission function: live minus reference, in dB.
+    Tf,
+    /// The live trace, in dBm.
+    Raw,
+    /// The reference as it was recorded, in dBm.
+    Reference,
+    /// The quick reference as it was recorded, in dBm.
+    QuickReference,
+    /// Another trace type of the instrument, by its number.
+    Other(u8),
+}
+
+impl TraceKind {
+    /// The instrument's number for this trace, `TYPE<t>`.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Tf => 1,
+            Self::Raw => 11,
+            Self::Reference => 12,
+            Self::QuickReference => 13,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The trace that has this number, 1 to 23.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Tf),
+            11 => Some(Self::Raw),
+            12 => Some(Self::Reference),
+            13 => Some(Self::QuickReference),
+            2..=23 => Some(Self::Other(code)),
+            _ => None,
+        }
+    }
+
+    /// The unit of its values: `dB` for a ratio to the reference, `dBm` for a power.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self.code() {
+            1..=10 => "dB",
+            _ => "dBm",
+        }
+    }
+}
+
+impl fmt::Display for TraceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tf => f.write_str("tf"),
+            Self::Raw => f.write_str("raw"),
+            Self::Reference => f.write_str("reference"),
+            Self::QuickReference => f.write_str("quick_reference"),
+            Self::Other(code) => write!(f, "{code}"),
+        }
+    }
+}
+
+impl Serialize for TraceKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Other(code) => serializer.serialize_u8(*code),
+            named => serializer.collect_str(named),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TraceKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let refuse = |given: &dyn fmt::Display| {
+            D::Error::custom(format!(
+                "`{given}` is not a trace: write tf, raw, reference, quick_reference or a number from 1 to 23"
+            ))
+        };
+        let value = serde_json::Value::deserialize(deserializer)?;
+        if let Some(number) = value.as_f64() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked here")]
+            let code = if number.fract() == 0.0 && (1.0..=23.0).contains(&number) { number as u8 } else { 0 };
+            return Self::from_code(code).ok_or_else(|| refuse(&value));
+        }
+        match value.as_str() {
+            Some("tf") => Ok(Self::Tf),
+            Some("raw") => Ok(Self::Raw),
+            Some("reference") => Ok(Self::Reference),
+            Some("quick_reference") => Ok(Self::QuickReference),
+            Some(other) => Err(refuse(&other)),
+            None => Err(refuse(&value)),
+        }
+    }
+}
+
+impl JsonSchema for TraceKind {
+    fn schema_name() -> Cow<'static, str> {
+        "TraceKind".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "enum": ["tf", "raw", "reference", "quick_reference"] },
+                { "type": "integer", "minimum": 1, "maximum": 23 },
+            ],
+            "description": "which trace of the detector: tf (dB), raw, reference, quick_reference (dBm) or a number 1 to 23",
+        })
+    }
+}
+
+/// The unit in which a detector reports power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PowerUnit {
+    /// Decibels relative to one milliwatt.
+    #[serde(rename = "dBm")]
+    Dbm,
+    /// Milliwatts.
+    #[serde(rename = "mW")]
+    Mw,
+}
+
+/// The unit of a detector's spectral axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SpectralUnit {
+    /// Wavelength in nanometres.
+    #[serde(rename = "nm")]
+    Nm,
+    /// Frequency in terahertz.
+    #[serde(rename = "THz")]
+    Thz,
+}
+
+/// The wavelength axis of a trace: an even grid.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Grid {
+    /// Wavelength of the first point, nm.
+    pub start_nm: f64,
+    /// Step between points, pm.
+    pub step_pm: f64,
+    /// Number of points.
+    pub points: u64,
+}
+
+impl Grid {
+    /// Wavelength of point `index`, nm: the double nearest to the decimal number.
+    ///
+    /// Computed in whole femtometres, so that point 1,001 of a grid from 1520 nm by 1 pm is `1521.001` and not
+    /// `1521.0009999999999`: it reads well, joins between files, and compresses to almost nothing.
+    #[expect(clippy::cast_precision_loss, reason = "1.7e9 fm and 1e8 points stay far below 2^53")]
+    #[must_use]
+    pub fn wavelength_nm(&self, index: u64) -> f64 {
+        let start_fm = (self.start_nm * 1e6).round();
+        let step_fm = (self.step_pm * 1e3).round();
+        (start_fm + step_fm * index as f64) / 1e6
+    }
+
+    /// Wavelength of the last point, nm.
+    #[must_use]
+    pub fn stop_nm(&self) -> f64 {
+        self.wavelength_nm(self.points.saturating_sub(1))
+    }
+
+    /// The points whose wavelengths lie within `from_nm..=to_nm`, as a half-open range of indices.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=points")]
+    #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
+    #[must_use]
+    pub fn indices(&self, from_nm: f64, to_nm: f64) -> std::ops::Range<u64> {
+        // A thousandth of a step absorbs rounding: 1521.001 asked for is 1521.001 found.
+        let position = |nm: f64| (nm - self.start_nm) * 1e3 / self.step_pm;
+        let first = (position(from_nm) - 1e-3).ceil().clamp(0.0, self.points as f64) as u64;
+        let end = ((position(to_nm) + 1e-3).floor() + 1.0).clamp(0.0, self.points as f64) as u64;
+        first..end.max(first)
+    }
+}
+
+/// One power reading.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PowerReading {
+    /// Where it was read.
+    pub detector: Detector,
+    /// The value in `unit`; `None` where the detector had no finite value.
+    pub value: Option<f64>,
+    /// The detector's unit at the time.
+    pub unit: PowerUnit,
+    /// When it was read, in seconds since 1970-01-01 UTC.
+    pub time_s: f64,
+}
+
+/// A level and where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Extreme {
+    /// The level, in the trace's unit (dB or dBm).
+    pub value: f64,
+    /// Its wavelength, nm.
+    pub nm: f64,
+}
+
+/// A stored trace: what it is, where it lies, and the figures taken while it arrived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TraceSummary {
+    /// Its number within the run, from 1.
+    pub trace_index: u64,
+    /// The sweep it belongs to, from 1 (0: taken before any sweep of the run).
+    pub sweep_index: u64,
+    /// Which attempt at that sweep, from 1.
+    pub attempt: u32,
+    /// The detector it comes from.
+    pub detector: Detector,
+    /// Which trace.
+    pub trace: TraceKind,
+    /// `dB` or `dBm`.
+    pub unit: String,
+    /// The name given in the recipe; empty when none was.
+    pub name: String,
+    /// The file, relative to the run folder, with `/` as separator.
+    pub file: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The wavelength axis.
+    #[serde(flatten)]
+    pub grid: Grid,
+    /// How many values were not finite (they are nulls in the file).
+    pub nulls: u64,
+    /// The lowest finite value; `None` when there is none.
+    pub min: Option<Extreme>,
+    /// The highest finite value; `None` when there is none.
+    pub max: Option<Extreme>,
+    /// Mean of the finite values, in the trace's unit.
+    pub mean: Option<f64>,
+}
+
+/// The columns that every trace file has beside its loop variables: no parameter, loop variable or constant
+/// column may be called like one of them.
+pub const TRACE_COLUMNS: [&str; 11] = [
+    "wavelength_nm",
+    "value",
+    "run_id",
+    "trace_index",
+    "sweep_index",
+    "attempt",
+    "simulated",
+    "module",
+    "channel",
+    "trace",
+    "name",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detector_is_module_and_channel() {
+        assert_eq!("4/1".parse(), Ok(Detector { module: 4, channel: 1 }));
+        for wrong in ["4", "4/7", "21/1", "0/1", "4/+1", "4/", "through"] {
+            assert!(wrong.parse::<Detector>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn grid_points_are_the_doubles_nearest_to_the_decimal_numbers() {
+        let grid = Grid { start_nm: 1520.0, step_pm: 1.0, points: 60_001 };
+        assert_eq!(grid.wavelength_nm(1_001).to_string(), "1521.001");
+        assert_eq!(grid.stop_nm(), 1580.0);
+        let fine = Grid { start_nm: 1549.5, step_pm: 0.02, points: 50_001 };
+        assert_eq!(fine.wavelength_nm(7).to_string(), "1549.50014");
+    }
+
+    #[test]
+    fn a_window_takes_the_points_on_its_edges() {
+        let grid = Grid { start_nm: 1520.0, step_pm: 1.0, points: 60_001 };
+        assert_eq!(grid.indices(1521.0, 1521.002), 1_000..1_003);
+        assert_eq!(grid.indices(1400.0, 1520.0), 0..1);
+        assert_eq!(grid.indices(1600.0, 1610.0).count(), 0);
+    }
+
+    #[test]
+    fn trace_kinds_are_named_or_numbered() {
+        let kind = |text: &str| serde_json::from_str::<TraceKind>(text);
+        assert_eq!(kind("\"tf\"").unwrap(), TraceKind::Tf);
+        assert_eq!(kind("11").unwrap(), TraceKind::Raw);
+        assert_eq!(kind("23").unwrap(), TraceKind::Other(23));
+        assert!(kind("24").is_err());
+        assert_eq!(serde_json::to_string(&TraceKind::QuickReference).unwrap(), "\"quick_reference\"");
+    }
+}

@@ -1,0 +1,161 @@
+//! The vocabulary: everything a recipe can ask for. YAML and Rhai produce nothing else, the runner performs
+//! nothing else. Field names carry their unit.
+
+mod acquire;
+mod attend;
+mod settings;
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
+pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
+pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
+
+use crate::reading::{self, ReadError};
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+        /// One operation with its fields.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub enum Operation {
+            $($(#[$doc])* #[serde(rename = $word)] $name($name),)+
+        }
+
+        impl Operation {
+            /// The names of all operations, as recipes write them.
+            pub const NAMES: &'static [&'static str] = &[$($word),+];
+
+            /// The name, as recipes write it.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $word,)+ }
+            }
+
+            /// Reads the fields of the operation called `name`.
+            ///
+            /// # Errors
+            /// An unknown operation, an unknown field, a missing one, or a value that is not allowed.
+            pub fn read(name: &str, fields: &Value) -> Result<Self, ReadError> {
+                match name {
+                    $($word => reading::read(&expand_shorthand(name, fields)).map(Self::$name),)+
+                    _ => Err(ReadError {
+                        hint: Some(reading::suggestion(name, Self::NAMES.iter().copied())),
+                        at_key: true,
+                        ..ReadError::new(format!("unknown operation `{name}`"))
+                    }),
+                }
+            }
+
+            /// The JSON Schema of each operation's fields, by name.
+            #[must_use]
+            pub fn schemas() -> Vec<(&'static str, Schema)> {
+                vec![$(($word, schema_for!($name)),)+]
+            }
+        }
+    };
+}
+
+/// A sweep, with any field of the scan set just before it.
+pub type Sweep = ConfigureScan;
+
+operations! {
+    /// Static control of one laser: power, wavelength, output.
+    ConfigureLaser = "configure_laser",
+    /// One tunable laser source of the scan: laser, range, speed, power, trigger.
+    ConfigureTls = "configure_tls",
+    /// The scan as a whole: range, resolution, stabilization.
+    ConfigureScan = "configure_scan",
+    /// How one detector measures: units, calibration wavelength, trigger.
+    ConfigureDetector = "configure_detector",
+    /// Records the reference that a transmission function is relative to.
+    CreateReference = "create_reference",
+    /// Runs one scan and waits until the instrument is idle; takes any field of `configure_scan`.
+    Sweep = "sweep",
+    /// Brings traces from the instrument into the run folder.
+    FetchTrace = "fetch_trace",
+    /// Reads power between scans.
+    ReadPower = "read_power",
+    /// Waits: for a time, until a time of day, or until the power holds still.
+    Wait = "wait",
+    /// Writes a line into the journal and onto the terminal.
+    Log = "log",
+    /// Asks the operator.
+    Prompt = "prompt",
+    /// Sends one line of SCPI as it stands.
+    Scpi = "scpi",
+}
+
+/// `sweep` alone, `log: text` and `wait: 5` are complete operations.
+fn expand_shorthand(name: &str, fields: &Value) -> Value {
+    let field = match (name, fields) {
+        ("sweep", Value::Null) => return Value::Object(Map::new()),
+        ("log", Value::String(_)) => "message",
+        ("wait", Value::Number(_)) => "seconds",
+        _ => return fields.clone(),
+    };
+    Value::Object(Map::from_iter([(field.to_owned(), fields.clone())]))
+}
+
+impl Operation {
+    /// What repeating it would do.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::ConfigureLaser(_)
+            | Self::ConfigureTls(_)
+            | Self::ConfigureScan(_)
+            | Self::ConfigureDetector(_) => Effect::Configure,
+            Self::Sweep(_) | Self::FetchTrace(_) | Self::ReadPower(_) | Self::Wait(_) | Self::Log(_) => {
+                Effect::Measure
+            }
+            Self::CreateReference(reference) if reference.connect.is_none() => Effect::Measure,
+            Self::CreateReference(_) | Self::Prompt(_) => Effect::Ask,
+            Self::Scpi(scpi) => scpi.effect,
+        }
+    }
+
+    /// Whether light may leave the instrument because of it.
+    #[must_use]
+    pub fn emits_light(&self) -> bool {
+        match self {
+            Self::Sweep(_) | Self::CreateReference(_) => true,
+            Self::ConfigureLaser(laser) => laser.output == Some(true),
+            Self::Scpi(scpi) => !scpi.is_query,
+            _ => false,
+        }
+    }
+}
+
+/// The operation as a recipe writes it, in one line: `sweep { start_nm: 1520 }`.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        let fields = value.get(self.name()).and_then(Value::as_object).into_iter().flatten();
+        let shown: Vec<String> = fields.map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+        match shown.is_empty() {
+            true => f.write_str(self.name()),
+            false => write!(f, "{} {{ {} }}", self.name(), shown.join(", ")),
+        }
+    }
+}
+
+/// A value as YAML would take it in a flow map, without quotes around plain words.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => {
+            number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string())
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let fields: Vec<String> =
+                map.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}

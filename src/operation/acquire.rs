@@ -1,0 +1,173 @@
+//! Operations that bring something from the instrument: references, traces, power.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::measurement::{Detector, TraceKind};
+use crate::units::{Minutes, Seconds};
+
+/// What to do about a new reference when nobody is there to connect anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnattendedReference {
+    /// Fail: a reference taken with the device in the path makes every transmission read 0 dB.
+    Fail,
+    /// Take it all the same: whoever says so knows what is in the path.
+    Recreate,
+}
+
+/// Records the reference that a transmission function is relative to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateReference {
+    /// Which detector.
+    pub detector: Detector,
+    /// What the operator must plug in; asked before the scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+    /// A valid reference for the same scan range that is younger than this is kept, without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_min: Option<Minutes>,
+    /// What to do when a new one is needed and nobody is there; not given: `recreate` on the embedded
+    /// instrument, `fail` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended: Option<UnattendedReference>,
+}
+
+/// A constant that is written into every row of a trace file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Constant {
+    /// A number, f64 in the file.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FetchTraceFields {
+    /// One detector.
+    detector: Option<Detector>,
+    /// Or several.
+    detectors: Option<Vec<Detector>>,
+    /// One trace.
+    trace: Option<TraceKind>,
+    /// Or several.
+    traces: Option<Vec<TraceKind>>,
+    /// A name for the files: letters, digits, `.`, `_`, `+`, `-`.
+    name: Option<String>,
+    /// Transfer the wavelength axis instead of computing it from start and sampling.
+    #[serde(default)]
+    transfer_x: bool,
+    /// Constant columns for the files, beside the loop variables: numbers or texts by name.
+    #[serde(default)]
+    columns: BTreeMap<String, Constant>,
+}
+
+/// Brings traces from the instrument into the run folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "FetchTraceFields")]
+#[schemars(with = "FetchTraceFields")]
+pub struct FetchTrace {
+    /// From which detectors, in this order.
+    pub detectors: Vec<Detector>,
+    /// Which traces of each, in this order.
+    pub traces: Vec<TraceKind>,
+    /// A name for the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Transfer the wavelength axis instead of computing it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transfer_x: bool,
+    /// Constant columns for the files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Constant>,
+}
+
+impl TryFrom<FetchTraceFields> for FetchTrace {
+    type Error = String;
+
+    fn try_from(given: FetchTraceFields) -> Result<Self, String> {
+        let detectors = one_or_many("detector", given.detector, given.detectors)?;
+        let traces = one_or_many("trace", given.trace, given.traces)?;
+        if let Some(name) = &given.name {
+            check_name(name)?;
+        }
+        Ok(Self { detectors, traces, name: given.name, transfer_x: given.transfer_x, columns: given.columns })
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReadPowerFields {
+    /// One detector.
+    detector: Option<Detector>,
+    /// Or several.
+    detectors: Option<Vec<Detector>>,
+    /// How many readings of each; 1 when not given.
+    samples: Option<u32>,
+    /// Time between readings; 0.1 s when not given.
+    interval_s: Option<Seconds>,
+    /// A name kept with the readings.
+    name: Option<String>,
+}
+
+/// Reads power between scans. Values are kept with the run's power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "ReadPowerFields")]
+#[schemars(with = "ReadPowerFields")]
+pub struct ReadPower {
+    /// From which detectors.
+    pub detectors: Vec<Detector>,
+    /// How many readings of each.
+    pub samples: u32,
+    /// Time between readings.
+    pub interval_s: Seconds,
+    /// A name kept with the readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl TryFrom<ReadPowerFields> for ReadPower {
+    type Error = String;
+
+    fn try_from(given: ReadPowerFields) -> Result<Self, String> {
+        let detectors = one_or_many("detector", given.detector, given.detectors)?;
+        let samples = given.samples.unwrap_or(1);
+        if samples == 0 || samples > 1_000_000 {
+            return Err(format!("samples `{samples}` is not allowed (1 to 1000000)"));
+        }
+        if let Some(name) = &given.name {
+            check_name(name)?;
+        }
+        let interval_s = match given.interval_s {
+            Some(interval) => interval,
+            None => Seconds::new(0.1).map_err(|error| error.to_string())?,
+        };
+        Ok(Self { detectors, samples, interval_s, name: given.name })
+    }
+}
+
+fn one_or_many<T>(field: &str, one: Option<T>, many: Option<Vec<T>>) -> Result<Vec<T>, String> {
+    match (one, many) {
+        (Some(_), Some(_)) => Err(format!("`{field}` and `{field}s` cannot both be given")),
+        (Some(one), None) => Ok(vec![one]),
+        (None, Some(many)) if many.is_empty() => Err(format!("`{field}s` is empty")),
+        (None, Some(many)) => Ok(many),
+        (None, None) => Err(format!("missing field `{field}` (or `{field}s`)")),
+    }
+}
+
+/// Names become part of file names: what a path could be made of is refused.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    if name.is_empty() || name.len() > 80 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(format!(
+            "name `{name}` is not allowed (1 to 80 of letters, digits, `.`, `_`, `+`, `-`, not starting with `.`)"
+        ));
+    }
+    Ok(())
+}

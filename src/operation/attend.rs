@@ -1,0 +1,180 @@
+//! Operations that wait, speak, ask, or send text as it stands.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::measurement::Detector;
+use crate::units::{Decibels, Seconds};
+
+/// Waits until a detector's power holds still.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stable {
+    /// Which detector.
+    pub detector: Detector,
+    /// The spread allowed between the highest and the lowest reading.
+    pub within_db: Decibels,
+    /// For how long the readings must stay within it.
+    pub for_s: Seconds,
+    /// How long to try before it is a fault.
+    pub timeout_s: Seconds,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WaitFields {
+    /// For this long.
+    seconds: Option<Seconds>,
+    /// Until this time of day, `HH:MM` or `HH:MM:SS`, local time: the next time it comes round.
+    at: Option<String>,
+    /// Until a detector's power holds still.
+    stable: Option<Stable>,
+}
+
+/// Waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "WaitFields", rename_all = "snake_case")]
+#[schemars(with = "WaitFields")]
+pub enum Wait {
+    /// For this long.
+    Seconds(Seconds),
+    /// Until this local time of day.
+    At(String),
+    /// Until a detector's power holds still.
+    Stable(Stable),
+}
+
+impl TryFrom<WaitFields> for Wait {
+    type Error = String;
+
+    fn try_from(given: WaitFields) -> Result<Self, String> {
+        match (given.seconds, given.at, given.stable) {
+            (Some(seconds), None, None) => Ok(Self::Seconds(seconds)),
+            (None, Some(at), None) => match time_of_day(&at) {
+                Some(_) => Ok(Self::At(at)),
+                None => Err(format!("`{at}` is not a time of day: write \"HH:MM\" or \"HH:MM:SS\", quoted")),
+            },
+            (None, None, Some(stable)) => Ok(Self::Stable(stable)),
+            _ => Err("`wait` takes exactly one of `seconds`, `at`, `stable`".to_owned()),
+        }
+    }
+}
+
+/// A time of day as `wait: at` takes it.
+#[must_use]
+pub fn time_of_day(text: &str) -> Option<chrono::NaiveTime> {
+    let parse = |format| chrono::NaiveTime::parse_from_str(text, format).ok();
+    parse("%H:%M").or_else(|| parse("%H:%M:%S"))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LogFields {
+    /// The text.
+    message: String,
+}
+
+/// Writes a line into the run's journal and onto the terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "LogFields")]
+#[schemars(with = "LogFields")]
+pub struct Log {
+    /// The text.
+    pub message: String,
+}
+
+impl From<LogFields> for Log {
+    fn from(given: LogFields) -> Self {
+        Self { message: given.message }
+    }
+}
+
+/// Asks the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// The question.
+    pub message: String,
+    /// The answers to choose from; none: any text, or just "go on".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The answer to take when nobody is there. Not given: the step fails at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended: Option<String>,
+}
+
+/// What repeating an operation would do; it decides what a retry and a resumed run may repeat by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Sets an absolute value: setting it again is harmless.
+    Configure,
+    /// Measures: do it again.
+    Measure,
+    /// Moves or asks: never repeated without being told to.
+    Ask,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ScpiFields {
+    /// A command without a reply.
+    command: Option<String>,
+    /// A query; its reply is the step's result.
+    query: Option<String>,
+    /// What repeating it would do; not given: `measure` for a query, `ask` for a command.
+    effect: Option<Effect>,
+}
+
+/// The escape hatch: one line of SCPI as it stands. Marked in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "ScpiFields", into = "ScpiOut")]
+#[schemars(with = "ScpiFields")]
+pub struct Scpi {
+    /// The line to send.
+    pub text: String,
+    /// Whether a reply is expected.
+    pub is_query: bool,
+    /// What repeating it would do.
+    pub effect: Effect,
+}
+
+#[derive(Serialize)]
+struct ScpiOut {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    effect: Effect,
+}
+
+impl From<Scpi> for ScpiOut {
+    fn from(scpi: Scpi) -> Self {
+        let (command, query) = if scpi.is_query { (None, Some(scpi.text)) } else { (Some(scpi.text), None) };
+        Self { command, query, effect: scpi.effect }
+    }
+}
+
+impl TryFrom<ScpiFields> for Scpi {
+    type Error = String;
+
+    fn try_from(given: ScpiFields) -> Result<Self, String> {
+        let (text, is_query) = match (given.command, given.query) {
+            (Some(command), None) => (command, false),
+            (None, Some(query)) => (query, true),
+            _ => return Err("`scpi` takes exactly one of `command`, `query`".to_owned()),
+        };
+        if text.trim().is_empty() || text.contains(['\r', '\n']) {
+            return Err("`scpi` takes one line of text".to_owned());
+        }
+        let asks =
+            text.split(';').any(|part| part.split_whitespace().next().is_some_and(|h| h.ends_with('?')));
+        match (is_query, asks) {
+            (true, false) => return Err(format!("query `{text}` has no `?`: nothing would be answered")),
+            (false, true) => return Err(format!("command `{text}` asks for a reply: write it as `query`")),
+            _ => {}
+        }
+        let effect = given.effect.unwrap_or(if is_query { Effect::Measure } else { Effect::Ask });
+        Ok(Self { text, is_query, effect })
+    }
+}

@@ -1,0 +1,190 @@
+//! Reads plain values (the maps that YAML and Rhai produce) into typed words, with errors that say which field
+//! is wrong, what was given, what is allowed, and the nearest name when one is misspelt.
+
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ReadError {
+    /// The way to the offending value from the value that was read: field names and list indices.
+    pub path: Vec<String>,
+    /// True when the key itself is wrong rather than its value.
+    pub at_key: bool,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ReadError {
+    /// An error about the whole value.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { path: Vec::new(), at_key: false, message: message.into(), hint: None }
+    }
+
+    /// The same error, with the way to the value that was read put in front.
+    #[must_use]
+    pub fn under(mut self, outer: &[String]) -> Self {
+        self.path.splice(0..0, outer.iter().cloned());
+        self
+    }
+}
+
+/// Reads `value` as a `T`; fields that `T` does not have are refused.
+///
+/// # Errors
+/// The first field that is unknown, missing, of the wrong type or out of range.
+pub fn read<T: DeserializeOwned + JsonSchema>(value: &Value) -> Result<T, ReadError> {
+    unknown_fields(schema_for!(T).as_value(), value)?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().iter().filter_map(segment).collect();
+        ReadError { path, at_key: false, message: plain(&error.into_inner().to_string()), hint: None }
+    })
+}
+
+/// serde names the Rust type that it expected; whoever writes recipes does not know it.
+fn plain(message: &str) -> String {
+    match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a map"),
+        None => message.to_owned(),
+    }
+}
+
+/// The fields that `T` has, sorted by name.
+#[must_use]
+pub fn fields<T: JsonSchema>() -> Vec<String> {
+    properties(schema_for!(T).as_value()).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// The allowed word nearest to a misspelt one, if one is near.
+#[must_use]
+pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    allowed
+        .into_iter()
+        .map(|known| (strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known), known))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+/// "did you mean …" or, where nothing is near, the list of what is allowed.
+#[must_use]
+pub fn suggestion<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match nearest(word, allowed.clone()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => {
+            let list: Vec<String> = allowed.into_iter().map(|known| format!("`{known}`")).collect();
+            if list.is_empty() { "there is none".to_owned() } else { format!("allowed: {}", list.join(", ")) }
+        }
+    }
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> Option<String> {
+    match segment {
+        serde_path_to_error::Segment::Seq { index } => Some(index.to_string()),
+        serde_path_to_error::Segment::Map { key } => Some(key.clone()),
+        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => None,
+    }
+}
+
+fn properties(schema: &Value) -> Option<&serde_json::Map<String, Value>> {
+    schema.get("properties")?.as_object()
+}
+
+/// serde names an unknown field but not its place, and lists every other one: the schema knows the same names.
+fn unknown_fields(root: &Value, value: &Value) -> Result<(), ReadError> {
+    descend(root, root, value)
+}
+
+fn descend(root: &Value, schema: &Value, value: &Value) -> Result<(), ReadError> {
+    let schema = resolve(root, schema);
+    match value {
+        Value::Object(map) => {
+            let Some(known) = properties(schema) else { return Ok(()) };
+            let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+            for (key, inner) in map {
+                match known.get(key) {
+                    Some(field) => {
+                        descend(root, field, inner).map_err(|e| e.under(std::slice::from_ref(key)))?;
+                    }
+                    None if closed => {
+                        return Err(ReadError {
+                            path: vec![key.clone()],
+                            at_key: true,
+                            message: format!("unknown field `{key}`"),
+                            hint: Some(suggestion(key, known.keys().map(String::as_str))),
+                        });
+                    }
+                    None => {}
+                }
+            }
+            Ok(())
+        }
+        Value::Array(items) => {
+            let Some(item) = schema.get("items") else { return Ok(()) };
+            for (index, inner) in items.iter().enumerate() {
+                descend(root, item, inner).map_err(|e| e.under(&[index.to_string()]))?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Follows `$ref` and the `anyOf: [T, null]` that stands for an optional field.
+fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/")) {
+        return root
+            .get("$defs")
+            .and_then(|defs| defs.get(name))
+            .map_or(schema, |found| resolve(root, found));
+    }
+    let alternatives = schema.get("anyOf").and_then(Value::as_array);
+    match alternatives.map(Vec::as_slice) {
+        Some([only, null]) if null.get("type").and_then(Value::as_str) == Some("null") => resolve(root, only),
+        _ => schema,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only read")]
+        power_dbm: Option<crate::units::LaserPower>,
+        #[expect(dead_code, reason = "only read")]
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only read")]
+        wait_s: f64,
+    }
+
+    #[test]
+    fn a_misspelt_field_is_named_with_its_nearest() {
+        let error = read::<Outer>(&json!({ "inner": { "waits": 1 } })).unwrap_err();
+        assert_eq!(error.path, ["inner", "waits"]);
+        assert!(error.at_key);
+        assert_eq!(error.message, "unknown field `waits`");
+        assert_eq!(error.hint.unwrap(), "did you mean `wait_s`?");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_found_by_its_path() {
+        let error = read::<Outer>(&json!({ "power_dbm": 40 })).unwrap_err();
+        assert_eq!(error.path, ["power_dbm"]);
+        assert_eq!(error.message, "laser power `40` dBm is not allowed (-30 to 15 dBm)");
+    }
+}

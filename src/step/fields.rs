@@ -1,0 +1,225 @@
+//! Reads the map of one step as a recipe writes it: the operation's fields and the step's options in one, with
+//! detectors by name. YAML and Rhai both end here, so that a mistake reads the same in both.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::StepOptions;
+use crate::measurement::{Detector, TRACE_COLUMNS};
+use crate::operation::{Operation, Wait};
+use crate::reading::{self, ReadError};
+
+/// Reads the fields and options of the operation called `name`; `detectors` are those of the recipe's header.
+///
+/// # Errors
+/// The first field that is unknown, missing, empty, of the wrong type or out of range; fields that contradict
+/// each other.
+pub fn read(
+    name: &str,
+    fields: &Value,
+    detectors: &BTreeMap<String, Detector>,
+) -> Result<(Operation, StepOptions), ReadError> {
+    let mut fields = fields.clone();
+    let mut options = Map::new();
+    let short = matches!(
+        (name, &fields),
+        ("sweep", Value::Null) | ("log", Value::String(_)) | ("wait", Value::Number(_))
+    );
+    if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
+        let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
+        return Err(ReadError::new(format!("`{name}` takes a map of its fields, not {given}")));
+    }
+    if let Value::Object(map) = &mut fields {
+        no_empty_field(map)?;
+        for option in StepOptions::NAMES {
+            options.extend(map.remove_entry(option));
+        }
+        resolve_detectors(&mut fields, detectors)?;
+    }
+    let operation =
+        Operation::read(name, &fields).map_err(|error| blame_field(mention_options(error), &fields))?;
+    contradiction(&operation)?;
+    Ok((operation, reading::read(&Value::Object(options))?))
+}
+
+/// Puts `module/channel` in place of each detector name: in `detector`, in `detectors`, and within `stable`.
+///
+/// # Errors
+/// A text that is neither a detector nor a name given under `detectors`.
+pub fn resolve_detectors(fields: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), ReadError> {
+    let Value::Object(map) = fields else { return Ok(()) };
+    for (key, value) in map.iter_mut() {
+        let resolved = match (key.as_str(), &mut *value) {
+            ("detector", one) => resolve(one, names),
+            ("detectors", Value::Array(many)) => many
+                .iter_mut()
+                .enumerate()
+                .try_for_each(|(index, one)| resolve(one, names).map_err(|e| e.under(&[index.to_string()]))),
+            ("stable", inner) => resolve_detectors(inner, names),
+            _ => Ok(()),
+        };
+        resolved.map_err(|error| error.under(std::slice::from_ref(key)))?;
+    }
+    Ok(())
+}
+
+fn resolve(value: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), ReadError> {
+    // What is not a text, or looks like module/channel, is left to the type's own reader and its words.
+    let Value::String(text) = value else { return Ok(()) };
+    if let Some(detector) = names.get(text) {
+        *value = Value::String(detector.to_string());
+    } else if !text.contains('/') {
+        let hint = match reading::nearest(text, names.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write module/channel, for example 4/1, or give the name under `detectors`".to_owned(),
+        };
+        let error = ReadError::new(format!("detector `{text}` is not defined"));
+        return Err(ReadError { hint: Some(hint), ..error });
+    }
+    Ok(())
+}
+
+/// A field without a value is a slip (an expression that gave nothing, a line that was not finished), never a
+/// wish to leave something as it is.
+fn no_empty_field(map: &Map<String, Value>) -> Result<(), ReadError> {
+    match map.iter().find(|(_, value)| value.is_null()) {
+        Some((key, _)) => Err(ReadError {
+            hint: Some("give it a value, or leave the field out".to_owned()),
+            ..ReadError::new(format!("`{key}` has no value"))
+        }
+        .under(std::slice::from_ref(key))),
+        None => Ok(()),
+    }
+}
+
+/// An unknown field may be a misspelt option.
+fn mention_options(error: ReadError) -> ReadError {
+    let field = error.path.last().filter(|_| error.at_key && error.path.len() == 1);
+    match field.and_then(|field| reading::nearest(field, StepOptions::NAMES)) {
+        Some(option) if error.hint.as_ref().is_none_or(|hint| hint.starts_with("allowed")) => {
+            ReadError { hint: Some(format!("did you mean `{option}`?")), ..error }
+        }
+        _ => error,
+    }
+}
+
+/// What is checked for the map as a whole has no path; its words begin with the field, or with its value.
+fn blame_field(error: ReadError, fields: &Value) -> ReadError {
+    let (true, Value::Object(map)) = (error.path.is_empty(), fields) else { return error };
+    let begins = |word: &str| error.message.split(' ').next() == Some(word);
+    let quoted =
+        |value: &Value| value.as_str().is_some_and(|text| error.message.starts_with(&format!("`{text}` ")));
+    let field = map.iter().find(|(key, value)| begins(key) || quoted(value)).map(|(key, _)| key.clone());
+    field.map_or(error.clone(), |field| error.under(&[field]))
+}
+
+/// Two fields of one map that cannot both hold.
+fn contradiction(operation: &Operation) -> Result<(), ReadError> {
+    let at = |field: &str, message: String| Err(ReadError::new(message).under(&[field.to_owned()]));
+    let range = match operation {
+        Operation::ConfigureTls(tls) => (tls.start_nm, tls.stop_nm),
+        Operation::ConfigureScan(scan) | Operation::Sweep(scan) => (scan.start_nm, scan.stop_nm),
+        _ => (None, None),
+    };
+    if let (Some(start), Some(stop)) = range
+        && start >= stop
+    {
+        return at("stop_nm", format!("stop_nm `{}` is not above start_nm `{}`", stop.get(), start.get()));
+    }
+    match operation {
+        Operation::Wait(Wait::Stable(stable)) if stable.for_s > stable.timeout_s => at(
+            "stable",
+            format!("`for_s` {} cannot be reached within `timeout_s` {}", stable.for_s, stable.timeout_s),
+        ),
+        Operation::Prompt(prompt) => match &prompt.unattended {
+            Some(answer) if !prompt.choices.is_empty() && !prompt.choices.contains(answer) => at(
+                "unattended",
+                format!("`{answer}` is not among the choices ({})", prompt.choices.join(", ")),
+            ),
+            _ => Ok(()),
+        },
+        Operation::FetchTrace(fetch) => {
+            match fetch.columns.keys().find(|name| TRACE_COLUMNS.contains(&name.as_str())) {
+                Some(name) => {
+                    Err(ReadError::new(format!("`{name}` is a column that every trace file has already"))
+                        .under(&["columns".to_owned(), name.clone()]))
+                }
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn names() -> BTreeMap<String, Detector> {
+        [("through".to_owned(), "4/1".parse().unwrap())].into()
+    }
+
+    #[test]
+    fn options_and_fields_share_a_map_and_detectors_have_names() {
+        let fields = json!({ "detectors": ["through", "4/2"], "trace": "tf", "id": "f", "timeout_s": 5 });
+        let (operation, options) = read("fetch_trace", &fields, &names()).unwrap();
+        assert_eq!(options.id.as_deref(), Some("f"));
+        let Operation::FetchTrace(fetch) = operation else { panic!("{operation:?}") };
+        assert_eq!(fetch.detectors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["4/1", "4/2"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_path() {
+        for (name, fields, path, message) in [
+            (
+                "sweep",
+                json!({ "start_nm": 1560, "stop_nm": 1550 }),
+                "stop_nm",
+                "is not above start_nm `1560`",
+            ),
+            ("configure_laser", json!({ "laser": 1, "power_dbm": null }), "power_dbm", "has no value"),
+            (
+                "read_power",
+                json!({ "detectors": ["4/1", "trough"] }),
+                "detectors.1",
+                "`trough` is not defined",
+            ),
+            (
+                "wait",
+                json!({ "stable": { "detector": "through", "within_db": 1, "for_s": 9, "timeout_s": 5 } }),
+                "stable",
+                "cannot be reached within",
+            ),
+            (
+                "prompt",
+                json!({ "message": "?", "choices": ["a"], "unattended": "b" }),
+                "unattended",
+                "not among the choices (a)",
+            ),
+            (
+                "fetch_trace",
+                json!({ "detector": "4/1", "trace": "tf", "columns": { "module": 1 } }),
+                "columns.module",
+                "every trace file has already",
+            ),
+            ("sweep", json!({ "retry": { "times": 1, "pause_s": 1 } }), "retry.pause_s", "unknown field"),
+            ("wait", json!({ "at": "25:00" }), "at", "is not a time of day"),
+            ("scpi", json!({ "command": "*IDN?" }), "command", "asks for a reply"),
+            (
+                "fetch_trace",
+                json!({ "detector": "4/1", "trace": "tf", "name": "a/b" }),
+                "name",
+                "not allowed",
+            ),
+            ("sweep", json!({ "retyr": { "times": 1 } }), "retyr", "unknown field"),
+        ] {
+            let error = read(name, &fields, &names()).unwrap_err();
+            assert_eq!(error.path.join("."), path);
+            assert!(error.message.contains(message), "{error:?}");
+        }
+        let error = read("sweep", &json!({ "retyr": {} }), &names()).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("did you mean `retry`?"));
+    }
+}

@@ -1,0 +1,332 @@
+//! Quantities as a recipe writes them: a number with a unit and the range that makes sense on this bench.
+//!
+//! Each type takes integers and floats alike (`1550` and `1550.0`), refuses what is not a finite number or
+//! is out of range, and says what was given and what is allowed. What a particular laser or module can do
+//! is the instrument's to refuse, not this module's to guess.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::{Serialize, Serializer};
+
+/// A number that is not a value of its quantity.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{quantity} `{given}`{} is not allowed ({allowed})", spaced(.unit))]
+pub struct OutOfRange {
+    quantity: &'static str,
+    given: String,
+    unit: &'static str,
+    allowed: String,
+}
+
+/// A unit after its number; a plain number has none.
+fn spaced(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" {unit}") }
+}
+
+/// Takes any number that serde offers; text and booleans are refused in plain words.
+struct NumberVisitor {
+    quantity: &'static str,
+}
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number for the {}", self.quantity)
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<f64, E> {
+        if value.is_finite() { Ok(value) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "anything near 2^53 is far out of every range here")]
+    fn visit_i64<E: Error>(self, value: i64) -> Result<f64, E> {
+        Ok(value as f64)
+    }
+    #[expect(clippy::cast_precision_loss, reason = "anything near 2^53 is far out of every range here")]
+    fn visit_u64<E: Error>(self, value: u64) -> Result<f64, E> {
+        Ok(value as f64)
+    }
+}
+
+/// A quantity with real values in a closed range.
+macro_rules! quantity {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $unit:literal, $min:literal ..= $max:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+        pub struct $name(f64);
+
+        impl $name {
+            /// The smallest value allowed.
+            pub const MIN: f64 = $min;
+            /// The largest value allowed.
+            pub const MAX: f64 = $max;
+            /// The unit's symbol.
+            pub const UNIT: &'static str = $unit;
+
+            /// Checks the range.
+            ///
+            /// # Errors
+            /// When the value is not finite or lies outside `MIN..=MAX`.
+            pub fn new(value: f64) -> Result<Self, OutOfRange> {
+                if (Self::MIN..=Self::MAX).contains(&value) {
+                    return Ok(Self(value));
+                }
+                let allowed = format!("{} to {} {}", Self::MIN, Self::MAX, $unit);
+                Err(OutOfRange { quantity: $what, given: value.to_string(), unit: $unit, allowed })
+            }
+
+            #[doc = concat!("The value in ", $unit, ".")]
+            #[must_use]
+            pub fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} {}", self.0, $unit)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_f64(self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = deserializer.deserialize_any(NumberVisitor { quantity: $what })?;
+                Self::new(value).map_err(D::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "number", "minimum": $min, "maximum": $max,
+                    "description": concat!($what, " in ", $unit),
+                })
+            }
+        }
+    };
+}
+
+/// A whole number in a closed range: the number of a laser, a TLS, a trigger port.
+macro_rules! ordinal {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal ..= $max:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u8);
+
+        impl $name {
+            /// The smallest number allowed.
+            pub const MIN: u8 = $min;
+            /// The largest number allowed.
+            pub const MAX: u8 = $max;
+
+            /// Checks the range.
+            ///
+            /// # Errors
+            /// When the number is not whole or lies outside `MIN..=MAX`.
+            pub fn new(value: f64) -> Result<Self, OutOfRange> {
+                let whole = value.fract() == 0.0 && (f64::from(Self::MIN)..=f64::from(Self::MAX)).contains(&value);
+                if !whole {
+                    let allowed = format!("a whole number from {} to {}", Self::MIN, Self::MAX);
+                    return Err(OutOfRange { quantity: $what, given: value.to_string(), unit: "", allowed });
+                }
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+                Ok(Self(value as u8))
+            }
+
+            /// The number.
+            #[must_use]
+            pub fn get(self) -> u8 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u8(self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = deserializer.deserialize_any(NumberVisitor { quantity: $what })?;
+                Self::new(value).map_err(D::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "integer", "minimum": $min, "maximum": $max, "description": $what,
+                })
+            }
+        }
+    };
+}
+
+quantity!(
+    /// A wavelength that a scan or a laser is set to. Wider than any laser: the instrument knows its own band.
+    ScanWavelength, "wavelength", "nm", 1200.0..=1700.0
+);
+quantity!(
+    /// The wavelength at which a detector's calibration is applied; the CTP10's own range.
+    DetectorWavelength, "detector wavelength", "nm", 1240.0..=1680.0
+);
+quantity!(
+    /// A laser's output power. No laser of a CTP10 goes past 13 dBm; the rest is margin for attenuated ones.
+    LaserPower, "laser power", "dBm", -30.0..=15.0
+);
+quantity!(
+    /// The speed of a sweep.
+    SweepSpeed, "sweep speed", "nm/s", 1.0..=200.0
+);
+quantity!(
+    /// How long the laser settles before a scan.
+    StabilizationTime, "stabilization time", "s", 0.0..=60.0
+);
+quantity!(
+    /// A duration; a year at most, so that a slip of the keyboard does not end in an endless wait.
+    Seconds, "duration", "s", 0.0..=31_536_000.0
+);
+quantity!(
+    /// An age or a time-out in minutes; a year at most.
+    Minutes, "age", "min", 0.0..=525_600.0
+);
+quantity!(
+    /// A tolerance on a level.
+    Decibels, "level", "dB", 0.0..=100.0
+);
+ordinal!(
+    /// A laser by its number on the instrument.
+    LaserNumber, "laser", 1..=10
+);
+ordinal!(
+    /// A tunable laser source by its place in the scan.
+    TlsNumber, "TLS", 1..=4
+);
+ordinal!(
+    /// The laser that serves as a TLS; 0 is none.
+    TlsLaser, "laser of a TLS", 0..=10
+);
+ordinal!(
+    /// A trigger input; 0 is the software trigger.
+    TriggerIn, "trigger input", 0..=8
+);
+
+/// The sampling step of a scan: 1 to 250 pm in whole pm, or 0.5, 0.2, 0.1, 0.05 or 0.02 pm.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Resolution(f64);
+
+impl Resolution {
+    /// The steps finer than 1 pm.
+    pub const FINE_PM: [f64; 5] = [0.5, 0.2, 0.1, 0.05, 0.02];
+
+    /// Checks that the instrument has this step.
+    ///
+    /// # Errors
+    /// When the step is none of those above.
+    pub fn new(value: f64) -> Result<Self, OutOfRange> {
+        let whole = value.fract() == 0.0 && (1.0..=250.0).contains(&value);
+        if whole || Self::FINE_PM.contains(&value) {
+            return Ok(Self(value));
+        }
+        let allowed = "1 to 250 pm in whole pm, or 0.5, 0.2, 0.1, 0.05, 0.02 pm".to_owned();
+        Err(OutOfRange { quantity: "resolution", given: value.to_string(), unit: "pm", allowed })
+    }
+
+    /// The step in pm.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Serialize for Resolution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Resolution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = deserializer.deserialize_any(NumberVisitor { quantity: "resolution" })?;
+        Self::new(value).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Resolution {
+    fn schema_name() -> Cow<'static, str> {
+        "Resolution".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "number", "minimum": 0.02, "maximum": 250,
+            "description": "sampling step in pm: 1 to 250 in whole pm, or 0.5, 0.2, 0.1, 0.05, 0.02",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn integers_and_floats_are_the_same_quantity() {
+        let int: ScanWavelength = serde_json::from_value(json!(1550)).unwrap();
+        let float: ScanWavelength = serde_json::from_value(json!(1550.0)).unwrap();
+        assert_eq!(int, float);
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_what_was_given_and_what_is_allowed() {
+        let error = serde_json::from_value::<LaserPower>(json!(30)).unwrap_err();
+        assert_eq!(error.to_string(), "laser power `30` dBm is not allowed (-30 to 15 dBm)");
+    }
+
+    #[test]
+    fn a_resolution_is_one_the_instrument_has() {
+        assert!(Resolution::new(0.05).is_ok());
+        assert!(Resolution::new(250.0).is_ok());
+        let error = Resolution::new(1.5).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "resolution `1.5` pm is not allowed (1 to 250 pm in whole pm, or 0.5, 0.2, 0.1, 0.05, 0.02 pm)"
+        );
+    }
+
+    #[test]
+    fn ordinals_are_whole() {
+        assert!(LaserNumber::new(2.0).is_ok());
+        assert!(LaserNumber::new(2.5).is_err());
+        assert!(LaserNumber::new(11.0).is_err());
+    }
+}
