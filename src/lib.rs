@@ -5,6 +5,7 @@ pub mod header;
 pub mod measurement;
 pub mod operation;
 pub mod reading;
+pub mod simulator;
 pub mod source;
 pub mod step;
 pub mod units;

@@ -1,0 +1,111 @@
+//! The embedded instrument: a CTP10 that is computed. It listens on a TCP port and speaks the wire protocol, so that
+//! the driver knows no other way in than to a real unit. It shares no code with the driver: two independent
+//! readings of the protocol, so that one misreading cannot hide in both.
+//!
+//! It says `SIMULATED` in every identity it gives. There are two lasers, 1 for the C and L band and 2 for the O
+//! band, an IL RL OPM2 as module 4 and a second detector module as module 5.
+//!
+//! Choices where the protocol leaves room, all in `commands`: absent hardware is refused with −241; a reading, a
+//! setting or a trace is refused with −221 while a scan runs, a second start with −213; a trace that was never
+//! recorded, or a transmission function without a reference, with −230.
+
+mod bench;
+mod commands;
+mod device;
+mod errors;
+mod grammar;
+mod log;
+mod optics;
+mod options;
+mod session;
+mod trace;
+mod transfer;
+mod value;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::task::{JoinHandle, JoinSet};
+
+use bench::Bench;
+use device::Device;
+use log::CommandLog;
+pub use options::{BlockEnd, Noise, OpticalPath, SimulatorOptions};
+use session::{Shared, serve};
+
+/// Why the embedded instrument did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// An option makes no sense.
+    #[error("{0}")]
+    Option(String),
+    /// The port cannot be listened on.
+    #[error("cannot listen on the address given")]
+    Listen(#[source] std::io::Error),
+    /// The command log cannot be created.
+    #[error("cannot create the command log")]
+    Log(#[source] std::io::Error),
+}
+
+/// A running embedded instrument. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    listener: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Starts listening; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When an option makes no sense, the device cannot be loaded, or the port is taken.
+    pub async fn start(
+        listen: impl ToSocketAddrs,
+        options: SimulatorOptions,
+    ) -> Result<Self, SimulatorError> {
+        options.check().map_err(SimulatorError::Option)?;
+        let device = Device::load(&options.dut).map_err(SimulatorError::Option)?;
+        let log = options.log.as_deref().map(CommandLog::create).transpose().map_err(SimulatorError::Log)?;
+        let listener = TcpListener::bind(listen).await.map_err(SimulatorError::Listen)?;
+        let address = listener.local_addr().map_err(SimulatorError::Listen)?;
+        let most = options.max_connections;
+        let shared = Arc::new(Shared { bench: Mutex::new(Bench::new(options, device)), log });
+        let listener = tokio::spawn(accept(listener, shared, most));
+        Ok(Self { address, listener })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// Takes clients in; one too many is turned away by closing its connection. The sessions end with this task.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, most: usize) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) if sessions.len() < most => {
+                    let shared = Arc::clone(&shared);
+                    sessions.spawn(async move {
+                        if let Err(error) = serve(stream, peer, shared).await {
+                            tracing::debug!(%peer, %error, "client left");
+                        }
+                    });
+                }
+                Ok((_, peer)) => tracing::debug!(%peer, "turned away: too many connections"),
+                Err(error) => tracing::warn!(%error, "cannot accept a connection"),
+            },
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}

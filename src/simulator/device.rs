@@ -1,0 +1,264 @@
+//! Devices under test: power transmission from the input to each output, as stated formulas of the wavelength.
+//!
+//! A device has up to four outputs. Output `n` is wired to channel `n` of both detector modules, as if a splitter
+//! stood before them; outputs that a device does not have are dark.
+
+use std::f64::consts::PI;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A wavelength at which the material constants below are stated, nm.
+const REFERENCE_NM: f64 = 1550.0;
+/// Effective index of a 220 nm by 500 nm silicon strip waveguide, TE, at 1550 nm: typical.
+const EFFECTIVE_INDEX: f64 = 2.44;
+/// Its group index; rings of 10 µm radius measured with it show an FSR near 9.1 nm.
+const GROUP_INDEX: f64 = 4.18;
+
+/// A device under test.
+#[derive(Debug, Clone)]
+pub(super) enum Device {
+    /// Add-drop ring: output 1 is the through port, output 2 the drop port.
+    Ring,
+    /// Unbalanced Mach–Zehnder interferometer: outputs 1 and 2 are its two arms, complementary.
+    MachZehnder,
+    /// Uniform Bragg grating: output 1 transmits, and it reflects.
+    Bragg,
+    /// Four flat-top channels, 20 nm apart from 1531 nm.
+    Filter,
+    /// Grating coupler, short waveguide, grating coupler.
+    Loopback,
+    /// Measured: output 1 as in the file.
+    Table(Arc<Table>),
+}
+
+/// Transmission in dB over wavelength in nm, interpolated linearly; constant beyond its ends.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<(f64, f64)>,
+}
+
+/// Effective index, linear in wavelength so that the group index n − λ·dn/dλ is the one stated.
+fn effective_index(nm: f64) -> f64 {
+    EFFECTIVE_INDEX + (EFFECTIVE_INDEX - GROUP_INDEX) * (nm - REFERENCE_NM) / REFERENCE_NM
+}
+
+fn db(power: f64) -> f64 {
+    10.0 * power.max(1e-12).log10()
+}
+
+impl Device {
+    /// A device by its name, or from a CSV file.
+    pub(super) fn load(name: &str) -> Result<Self, String> {
+        match name {
+            "ring" => Ok(Self::Ring),
+            "mach-zehnder" => Ok(Self::MachZehnder),
+            "bragg" => Ok(Self::Bragg),
+            "filter" => Ok(Self::Filter),
+            "loopback" => Ok(Self::Loopback),
+            file if Path::new(file)
+                .extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) =>
+            {
+                Table::read(Path::new(file)).map(|table| Self::Table(Arc::new(table)))
+            }
+            other => Err(format!(
+                "device `{other}` is unknown (ring, mach-zehnder, bragg, filter, loopback, or a file ending in .csv)"
+            )),
+        }
+    }
+
+    /// Transmission to an output (from 1), dB; `None` where nothing is connected.
+    pub(super) fn transmission_db(&self, output: u8, nm: f64) -> Option<f64> {
+        match (self, output) {
+            (Self::Ring, 1) => Some(ring(nm).0),
+            (Self::Ring, 2) => Some(ring(nm).1),
+            (Self::MachZehnder, 1) => Some(mach_zehnder(nm, 1.0)),
+            (Self::MachZehnder, 2) => Some(mach_zehnder(nm, -1.0)),
+            (Self::Bragg, 1) => Some(db(1.0 - bragg_reflection(nm)) - 1.0),
+            (Self::Filter, 1..=4) => Some(flat_top(nm, 1531.0 + 20.0 * f64::from(output - 1))),
+            (Self::Loopback, 1) => Some(loopback(nm)),
+            (Self::Table(table), 1) => Some(table.at(nm)),
+            _ => None,
+        }
+    }
+
+    /// Light reflected towards the source, dB.
+    pub(super) fn reflection_db(&self, nm: f64) -> f64 {
+        match self {
+            Self::Bragg => db(bragg_reflection(nm)).max(-40.0) - 1.0,
+            _ => -40.0,
+        }
+    }
+}
+
+/// Add-drop ring of 10 µm radius with equal couplers: through and drop, dB.
+///
+/// W. Bogaerts et al., "Silicon microring resonators", Laser & Photonics Reviews 6 (2012), equations 3 and 4:
+/// with self-coupling r, round-trip amplitude a and phase φ = 2π·n_eff·L/λ,
+/// T_through = (r²a² − 2r²a·cos φ + r²) / (1 − 2r²a·cos φ + r⁴a²), T_drop = (1 − r²)²·a / (same denominator).
+fn ring(nm: f64) -> (f64, f64) {
+    const LENGTH_NM: f64 = 2.0 * PI * 10_000.0;
+    const SELF_COUPLING: f64 = 0.973;
+    const AMPLITUDE: f64 = 0.9965;
+    const EXCESS_DB: f64 = 3.5;
+    let r2 = SELF_COUPLING * SELF_COUPLING;
+    let cosine = (2.0 * PI * effective_index(nm) * LENGTH_NM / nm).cos();
+    let interference = 2.0 * r2 * AMPLITUDE * cosine;
+    let denominator = 1.0 - interference + r2 * r2 * AMPLITUDE * AMPLITUDE;
+    let through = (r2 * AMPLITUDE * AMPLITUDE - interference + r2) / denominator;
+    let drop = (1.0 - r2).powi(2) * AMPLITUDE / denominator;
+    (db(through) - EXCESS_DB, db(drop) - EXCESS_DB)
+}
+
+/// Mach–Zehnder interferometer, arms 100 µm apart in length: T = (1 ± V·cos(2π·n_eff·ΔL/λ))/2 with visibility V.
+fn mach_zehnder(nm: f64, sign: f64) -> f64 {
+    const DIFFERENCE_NM: f64 = 100_000.0;
+    const VISIBILITY: f64 = 0.998;
+    const EXCESS_DB: f64 = 3.0;
+    let phase = 2.0 * PI * effective_index(nm) * DIFFERENCE_NM / nm;
+    db((1.0 + sign * VISIBILITY * phase.cos()) / 2.0) - EXCESS_DB
+}
+
+/// Power reflection of a uniform grating, coupled-mode theory (A. Yariv and P. Yeh, "Photonics", chapter 12):
+/// with detuning δ = 2π·n_g·(1/λ − 1/λ_B), coupling κ and s² = κ² − δ²,
+/// R = κ²·sinh²(sL) / (s²·cosh²(sL) + δ²·sinh²(sL)).
+fn bragg_reflection(nm: f64) -> f64 {
+    const CENTRE_NM: f64 = 1550.0;
+    const LENGTH_NM: f64 = 300_000.0;
+    const COUPLING_PER_NM: f64 = 1.2e-5;
+    let detuning = 2.0 * PI * GROUP_INDEX * (1.0 / nm - 1.0 / CENTRE_NM);
+    let (k2, d2) = (COUPLING_PER_NM * COUPLING_PER_NM, detuning * detuning);
+    let s2 = k2 - d2;
+    if s2.abs() < k2 * 1e-9 {
+        let x = k2 * LENGTH_NM * LENGTH_NM;
+        return x / (1.0 + x);
+    }
+    let root = s2.abs().sqrt() * LENGTH_NM;
+    // Outside the stop band s is imaginary, and sinh and cosh become i·sin and cos.
+    let (sinh2, cosh2) = if s2 > 0.0 {
+        (root.sinh().powi(2), root.cosh().powi(2))
+    } else {
+        (-root.sin().powi(2), root.cos().powi(2))
+    };
+    (k2 * sinh2 / (s2 * cosh2 + d2 * sinh2)).clamp(0.0, 1.0)
+}
+
+/// One channel of a flat-top filter: a super-Gaussian of order 4 with a 3-dB width of 13 nm,
+/// T = −IL − 3.01·((λ − λ_c)/6.5 nm)⁸ dB, down to an isolation of 45 dB.
+fn flat_top(nm: f64, centre_nm: f64) -> f64 {
+    const LOSS_DB: f64 = 0.8;
+    const ISOLATION_DB: f64 = 45.0;
+    let steepness = 10.0 * 2f64.log10() * ((nm - centre_nm) / 6.5).powi(8);
+    -LOSS_DB - steepness.min(ISOLATION_DB)
+}
+
+/// Two grating couplers in a row, each parabolic in dB: 4 dB at 1552 nm and 3 dB more 20 nm away from it.
+fn loopback(nm: f64) -> f64 {
+    let off_centre = (nm - 1552.0) / 20.0;
+    -2.0 * (4.0 + 3.0 * off_centre * off_centre).min(40.0)
+}
+
+impl Table {
+    fn read(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+        let mut rows = Vec::new();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let row = line
+                .split_once(',')
+                .and_then(|(nm, db)| Some((nm.trim().parse().ok()?, db.trim().parse().ok()?)));
+            match row.filter(|(nm, db): &(f64, f64)| nm.is_finite() && db.is_finite()) {
+                Some(row) => rows.push(row),
+                None if index == 0 => {}
+                None => {
+                    return Err(format!(
+                        "{shown}:{}: `{line}` is not `wavelength_nm,transmission_db`",
+                        index + 1
+                    ));
+                }
+            }
+        }
+        if rows.len() < 2 {
+            return Err(format!("`{shown}` has fewer than two rows of `wavelength_nm,transmission_db`"));
+        }
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(Self { rows })
+    }
+
+    fn at(&self, nm: f64) -> f64 {
+        let after = self.rows.partition_point(|(known, _)| *known < nm).clamp(1, self.rows.len() - 1);
+        let ((nm0, db0), (nm1, db1)) = (self.rows[after - 1], self.rows[after]);
+        let share = if nm1 > nm0 { ((nm - nm0) / (nm1 - nm0)).clamp(0.0, 1.0) } else { 0.0 };
+        db0 + share * (db1 - db0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dips(device: &Device, from_nm: f64, to_nm: f64) -> Vec<f64> {
+        let at = |i: u32| from_nm + f64::from(i) * 0.005;
+        let level = |i| device.transmission_db(1, at(i)).unwrap();
+        let last = ((to_nm - from_nm) / 0.005) as u32;
+        (1..last)
+            .filter(|i| level(*i) < level(i - 1) && level(*i) <= level(i + 1) && level(*i) < -13.0)
+            .map(at)
+            .collect()
+    }
+
+    #[test]
+    fn the_ring_resonates_where_its_round_trip_is_a_whole_number_of_waves() {
+        let found = dips(&Device::Ring, 1520.0, 1580.0);
+        assert!(found.len() >= 6, "{found:?}");
+        for nm in &found {
+            let waves = effective_index(*nm) * 2.0 * PI * 10_000.0 / nm;
+            assert!((waves - waves.round()).abs() < 1e-3, "{nm}");
+        }
+        // FSR = λ²/(n_g·L)
+        let spacing = found[3] - found[2];
+        let expected = found[2] * found[3] / (GROUP_INDEX * 2.0 * PI * 10_000.0);
+        assert!((spacing - expected).abs() < 0.05, "{spacing} {expected}");
+        assert!(!dips(&Device::Ring, 1270.0, 1350.0).is_empty());
+    }
+
+    #[test]
+    fn no_device_gives_more_than_it_gets() {
+        let devices = [Device::Ring, Device::MachZehnder, Device::Bragg, Device::Filter, Device::Loopback];
+        for device in devices {
+            for step in 0..8000 {
+                let nm = 1240.0 + f64::from(step) * 0.05;
+                let outputs = (1..=4).filter_map(|output| device.transmission_db(output, nm));
+                let total: f64 = outputs.map(|db| 10f64.powf(db / 10.0)).sum();
+                assert!(total <= 1.0, "{device:?} at {nm} nm: {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_grating_stops_its_band_and_the_filter_passes_its_own() {
+        let grating = |nm| Device::Bragg.transmission_db(1, nm).unwrap();
+        assert!(grating(1550.0) < -20.0 && grating(1560.0) > -1.5);
+        let filter = |output, nm| Device::Filter.transmission_db(output, nm).unwrap();
+        assert!((filter(2, 1551.0) + 0.8).abs() < 1e-9);
+        assert!((filter(2, 1551.0 + 6.5) + 3.81).abs() < 0.01);
+        assert!(filter(2, 1531.0) < -40.0);
+    }
+
+    #[test]
+    fn a_csv_row_that_is_no_measurement_is_named_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device.csv");
+        std::fs::write(&path, "wavelength_nm,transmission_db\n1550,-3\n1551,deep\n").unwrap();
+        let error = Device::load(path.to_str().unwrap()).unwrap_err();
+        assert!(
+            error.ends_with("device.csv:3: `1551,deep` is not `wavelength_nm,transmission_db`"),
+            "{error}"
+        );
+        std::fs::write(&path, "1550,-3\n1552,-5\n").unwrap();
+        let device = Device::load(path.to_str().unwrap()).unwrap();
+        assert_eq!(device.transmission_db(1, 1551.0), Some(-4.0));
+        assert_eq!(device.transmission_db(1, 1600.0), Some(-5.0));
+    }
+}

@@ -1,0 +1,86 @@
+//! The error queue and the reasons for putting something into it.
+
+use std::collections::VecDeque;
+
+/// A queue this long is full: the last entry then says so.
+const CAPACITY: usize = 32;
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rejection {
+    Syntax,
+    ParameterNotAllowed,
+    MissingParameter,
+    UndefinedHeader,
+    InitIgnored,
+    SettingsConflict,
+    OutOfRange,
+    IllegalParameter,
+    StaleData,
+    HardwareMissing,
+}
+
+impl Rejection {
+    /// SCPI-99 number and text.
+    fn entry(self) -> (i32, &'static str) {
+        match self {
+            Self::Syntax => (-102, "Syntax error"),
+            Self::ParameterNotAllowed => (-108, "Parameter not allowed"),
+            Self::MissingParameter => (-109, "Missing parameter"),
+            Self::UndefinedHeader => (-113, "Undefined header"),
+            Self::InitIgnored => (-213, "Init ignored"),
+            Self::SettingsConflict => (-221, "Settings conflict"),
+            Self::OutOfRange => (-222, "Data out of range"),
+            Self::IllegalParameter => (-224, "Illegal parameter value"),
+            Self::StaleData => (-230, "Data corrupt or stale"),
+            Self::HardwareMissing => (-241, "Hardware missing"),
+        }
+    }
+}
+
+/// Oldest first; shared by all connections.
+#[derive(Debug, Default)]
+pub(super) struct ErrorQueue {
+    entries: VecDeque<(i32, String)>,
+}
+
+impl ErrorQueue {
+    pub(super) fn push(&mut self, rejection: Rejection, about: &str) {
+        if self.entries.len() + 1 >= CAPACITY {
+            self.entries.truncate(CAPACITY - 1);
+            self.entries.push_back((-350, "Queue overflow".to_owned()));
+            return;
+        }
+        let (code, text) = rejection.entry();
+        let text = if about.is_empty() { text.to_owned() } else { format!("{text}; {about}") };
+        self.entries.push_back((code, text));
+    }
+
+    /// Takes the oldest entry out, as the reply to `SYSTem:ERRor?`.
+    pub(super) fn next(&mut self) -> String {
+        self.entries
+            .pop_front()
+            .map_or_else(|| "0,No error".to_owned(), |(code, text)| format!("{code},{text}"))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_says_so_and_keeps_the_oldest() {
+        let mut queue = ErrorQueue::default();
+        for _ in 0..100 {
+            queue.push(Rejection::OutOfRange, "");
+        }
+        assert_eq!(queue.next(), "-222,Data out of range");
+        let rest: Vec<String> = (1..CAPACITY).map(|_| queue.next()).collect();
+        assert_eq!(rest.last().unwrap(), "-350,Queue overflow");
+        assert_eq!(queue.next(), "0,No error");
+    }
+}

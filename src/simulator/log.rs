@@ -1,0 +1,29 @@
+//! The record of what clients sent, for those who count commands.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::Utc;
+
+/// One line a command: time, client, text.
+pub(super) struct CommandLog {
+    file: Mutex<File>,
+}
+
+impl CommandLog {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: Mutex::new(File::create(path)?) })
+    }
+
+    pub(super) fn write(&self, peer: SocketAddr, command: &str) {
+        let time = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that cannot be written is no reason to answer differently.
+        if let Err(error) = writeln!(file, "{time} {peer} {command}") {
+            tracing::warn!(%error, "the command log cannot be written");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A recorded scan: what is needed to compute any of its samples again, in place of the samples themselves. A
+//! trace of 22 million points costs as much memory as one of ten.
+
+use super::device::Device;
+use super::optics::{Light, NoiseSequence, Port, detect, power_mw};
+use super::options::OpticalPath;
+
+/// One source's share of a scan.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Source {
+    pub(super) start_nm: f64,
+    pub(super) stop_nm: f64,
+    pub(super) dbm: f64,
+}
+
+/// A scan that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Recorded {
+    pub(super) start_nm: f64,
+    pub(super) step_pm: f64,
+    pub(super) points: u64,
+    pub(super) sources: Vec<Source>,
+    pub(super) path: OpticalPath,
+    pub(super) noise_key: u64,
+}
+
+impl Recorded {
+    /// Wavelength of a sample, nm, to a whole femtometre.
+    pub(super) fn wavelength_nm(&self, index: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
+        let nm = self.start_nm + self.step_pm * 1e-3 * index as f64;
+        (nm * 1e6).round() / 1e6
+    }
+
+    /// The sample nearest to a wavelength; `None` when the scan did not cover it.
+    pub(super) fn index_at(&self, nm: f64) -> Option<u64> {
+        let index = ((nm - self.start_nm) * 1e3 / self.step_pm).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to lie within the trace"
+        )]
+        #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
+        (0.0..self.points as f64).contains(&index).then_some(index as u64)
+    }
+
+    /// A cursor over the samples that a detector recorded.
+    pub(super) fn samples<'a>(&'a self, device: &'a Device, port: Port, detector_key: u64) -> Samples<'a> {
+        let noise = NoiseSequence::new(self.noise_key ^ detector_key.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        Samples { recorded: self, device, port, noise }
+    }
+}
+
+/// Computes the samples of one detector.
+pub(super) struct Samples<'a> {
+    recorded: &'a Recorded,
+    device: &'a Device,
+    port: Port,
+    noise: NoiseSequence,
+}
+
+impl Samples<'_> {
+    /// Sample `index`, dBm.
+    pub(super) fn dbm(&mut self, index: u64) -> f64 {
+        let nm = self.recorded.wavelength_nm(index);
+        let lit =
+            self.recorded.sources.iter().find(|source| (source.start_nm..=source.stop_nm).contains(&nm));
+        let power = lit.map_or(0.0, |source| {
+            power_mw(self.device, self.recorded.path, self.port, Light { nm, dbm: source.dbm })
+        });
+        10.0 * detect(power, self.noise.at(index)).log10()
+    }
+}
