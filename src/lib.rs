@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod header;
+pub mod instrument;
 pub mod measurement;
 pub mod operation;
 pub mod reading;

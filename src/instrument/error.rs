@@ -1,0 +1,72 @@
+//! What can go wrong between a call and the instrument.
+
+use super::limits::LimitExceeded;
+use super::scpi::{ErrorEntry, Identity};
+
+/// Why the instrument did not do, or may not have done, what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no connection and none could be made.
+    #[error("cannot reach the instrument at {address}: {reason}")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Something answers at the address, and it is not the instrument that was there before.
+    #[error("another instrument answers: expected `{expected}`, found `{found}`")]
+    OtherInstrument {
+        /// Who was there.
+        expected: Identity,
+        /// Who is there now.
+        found: Identity,
+    },
+    /// The connection broke or fell out of step during a question; nothing was changed by it.
+    #[error("the connection was lost during `{command}`: {reason}")]
+    Lost {
+        /// The question.
+        command: String,
+        /// How it was lost.
+        reason: String,
+    },
+    /// The connection broke before the instrument confirmed a command: it may have carried it out.
+    #[error(
+        "the connection was lost before `{command}` was confirmed: it may or may not have been done ({reason})"
+    )]
+    FateUnknown {
+        /// The command.
+        command: String,
+        /// How the connection was lost.
+        reason: String,
+    },
+    /// A question got no answer in time, and the error queue gives no reason.
+    #[error("no reply to `{command}` within {seconds} s")]
+    NoReply {
+        /// The question.
+        command: String,
+        /// How long it was waited for, s.
+        seconds: u64,
+    },
+    /// The instrument put errors into its queue because of a command.
+    #[error("the instrument refused `{command}`: {}", list(.errors))]
+    Refused {
+        /// The command.
+        command: String,
+        /// What the queue held.
+        errors: Vec<ErrorEntry>,
+    },
+    /// A scan was started and never seen running: the traces in memory are old ones.
+    #[error("the scan did not start: the instrument stayed idle after `{command}`")]
+    DidNotStart {
+        /// What should have started it.
+        command: String,
+    },
+    /// The bench's own limits forbid it; nothing was sent.
+    #[error(transparent)]
+    Forbidden(#[from] LimitExceeded),
+}
+
+fn list(errors: &[ErrorEntry]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

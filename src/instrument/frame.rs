@@ -1,0 +1,221 @@
+//! Takes replies out of a stream of bytes: a line of text, or an IEEE 488.2 definite-length block. Pure and
+//! incremental: bytes are pushed in whatever pieces the network gives.
+//!
+//! A block is never collected: its bytes are handed out as they come. A line end that some units send after a
+//! block is skipped before the next reply, never taken for an empty one.
+
+/// A reply line is shorter than this; a longer one is not an answer to anything that was asked.
+const MAX_LINE: usize = 1 << 20;
+
+/// Bytes that are not a reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A block was expected, and the reply starts with something else.
+    #[error("expected a binary block (`#…`), got `{0}`")]
+    NotABlock(String),
+    /// `#`, a digit, and then not that many digits.
+    #[error("the header of the binary block is malformed: `{0}`")]
+    BlockHeader(String),
+    /// A line without an end.
+    #[error("a reply line is longer than {MAX_LINE} bytes")]
+    LineTooLong,
+}
+
+/// Bytes that have arrived and have not been taken.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Buffer {
+    /// Adds what has arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.compact();
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The space for the next read, `length` bytes at the end; what was not filled has to be given back with
+    /// [`Buffer::keep`].
+    pub fn spare(&mut self, length: usize) -> &mut [u8] {
+        self.compact();
+        let filled = self.bytes.len();
+        self.bytes.resize(filled + length, 0);
+        &mut self.bytes[filled..]
+    }
+
+    /// Gives back the last `unused` bytes of the space.
+    pub fn keep(&mut self, unused: usize) {
+        self.bytes.truncate(self.bytes.len().saturating_sub(unused));
+    }
+
+    /// True when every byte has been taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    /// A text reply without its line end, once it is whole. Empty lines are skipped.
+    ///
+    /// # Errors
+    /// When the line grows out of all proportion.
+    pub fn line(&mut self) -> Result<Option<String>, FrameError> {
+        self.skip_line_ends();
+        let Some(end) = self.rest().iter().position(|byte| *byte == b'\n') else {
+            return if self.rest().len() > MAX_LINE { Err(FrameError::LineTooLong) } else { Ok(None) };
+        };
+        let line = String::from_utf8_lossy(&self.rest()[..end]).trim().to_owned();
+        self.taken += end + 1;
+        if line.is_empty() { self.line() } else { Ok(Some(line)) }
+    }
+
+    /// The length of a block in bytes, once its header is whole. The header is taken.
+    ///
+    /// # Errors
+    /// When the reply is not a definite-length block.
+    pub fn block_header(&mut self) -> Result<Option<u64>, FrameError> {
+        self.skip_line_ends();
+        let rest = self.rest();
+        match rest {
+            [] | [b'#'] => return Ok(None),
+            [b'#', b'1'..=b'9', ..] => {}
+            [b'#', ..] => return Err(FrameError::BlockHeader(self.excerpt())),
+            _ => return Err(FrameError::NotABlock(self.excerpt())),
+        }
+        let digits = usize::from(rest[1] - b'0');
+        let Some(number) = rest.get(2..2 + digits) else { return Ok(None) };
+        let number = std::str::from_utf8(number).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+        let Some(length) = number.and_then(|text| text.parse().ok()) else {
+            return Err(FrameError::BlockHeader(self.excerpt()));
+        };
+        self.taken += 2 + digits;
+        Ok(Some(length))
+    }
+
+    /// Takes up to `most` bytes of a block: as many whole values of `size` bytes as there are.
+    pub fn values(&mut self, most: u64, size: usize) -> &[u8] {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let length = self.rest().len().min(most) / size * size;
+        let start = self.taken;
+        self.taken += length;
+        &self.bytes[start..start + length]
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn skip_line_ends(&mut self) {
+        self.taken += self.rest().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    }
+
+    fn compact(&mut self) {
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+    }
+
+    fn excerpt(&self) -> String {
+        let rest = self.rest();
+        String::from_utf8_lossy(&rest[..rest.len().min(24)]).escape_default().to_string()
+    }
+}
+
+/// A value of a binary block, big-endian on the wire.
+pub trait Sample: Sized + Send + 'static {
+    /// Bytes on the wire.
+    const SIZE: usize;
+
+    /// Whole values out of bytes; a rest that is no whole value is left out.
+    fn decode(bytes: &[u8]) -> Vec<Self>;
+}
+
+impl Sample for f32 {
+    const SIZE: usize = 4;
+
+    fn decode(bytes: &[u8]) -> Vec<Self> {
+        bytes.as_chunks().0.iter().map(|chunk| Self::from_be_bytes(*chunk)).collect()
+    }
+}
+
+impl Sample for f64 {
+    const SIZE: usize = 8;
+
+    fn decode(bytes: &[u8]) -> Vec<Self> {
+        bytes.as_chunks().0.iter().map(|chunk| Self::from_be_bytes(*chunk)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A line, a block of floats with a stray line end, and another line, cut into pieces.
+    fn replies(floats: &[f32], stray: &str) -> Vec<u8> {
+        let payload: Vec<u8> = floats.iter().flat_map(|value| value.to_be_bytes()).collect();
+        let count = payload.len().to_string();
+        let mut bytes = format!("first\r\n#{}{count}", count.len()).into_bytes();
+        bytes.extend(payload);
+        bytes.extend(format!("{stray}0,No error\r\n").bytes());
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn replies_come_out_whole_however_they_are_cut(
+            floats in prop::collection::vec(-100.0f32..10.0, 1..200),
+            stray in prop::sample::select(vec!["", "\r\n", "\n"]),
+            pieces in prop::collection::vec(1usize..50, 1..400),
+        ) {
+            let bytes = replies(&floats, stray);
+            let mut sent = 0;
+            let mut pieces = pieces.into_iter().cycle();
+            let mut buffer = Buffer::default();
+            let mut more = |buffer: &mut Buffer| {
+                let end = (sent + pieces.next().unwrap()).min(bytes.len());
+                buffer.push(&bytes[sent..end]);
+                sent = end;
+            };
+            let first = loop {
+                if let Some(line) = buffer.line().unwrap() { break line }
+                more(&mut buffer);
+            };
+            prop_assert_eq!(first, "first");
+            let length = loop {
+                if let Some(length) = buffer.block_header().unwrap() { break length }
+                more(&mut buffer);
+            };
+            prop_assert_eq!(length, floats.len() as u64 * 4);
+            let (mut left, mut values) = (length, Vec::new());
+            while left > 0 {
+                let part = buffer.values(left, 4);
+                left -= part.len() as u64;
+                values.extend(f32::decode(part));
+                if left > 0 { more(&mut buffer); }
+            }
+            prop_assert_eq!(values, floats);
+            let last = loop {
+                if let Some(line) = buffer.line().unwrap() { break line }
+                more(&mut buffer);
+            };
+            prop_assert_eq!(last, "0,No error");
+        }
+
+        #[test]
+        fn bytes_that_are_no_reply_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut buffer = Buffer::default();
+            buffer.push(&bytes);
+            let _ = buffer.block_header();
+            let _ = buffer.line();
+        }
+    }
+
+    #[test]
+    fn a_text_where_a_block_was_expected_is_quoted() {
+        let mut buffer = Buffer::default();
+        buffer.push(b"-113,Undefined header\r\n");
+        let error = buffer.block_header().unwrap_err();
+        assert_eq!(error.to_string(), "expected a binary block (`#…`), got `-113,Undefined header\\r\\n`");
+    }
+}

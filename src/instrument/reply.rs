@@ -1,0 +1,176 @@
+//! What replies mean: identities, the condition register, the error queue, references, numbers.
+
+use std::fmt;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+
+/// Output after the scan and settling time before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stabilization {
+    /// The output stays on after the scan.
+    pub output: bool,
+    /// Settling time, s.
+    pub seconds: f64,
+}
+
+impl Stabilization {
+    pub(super) fn read(reply: &str) -> Option<Self> {
+        let (output, seconds) = reply.split_once(',').unwrap_or((reply, "0"));
+        Some(Self { output: truth(output.trim())?, seconds: number(seconds.trim())? })
+    }
+}
+
+/// Maker, model, serial number and firmware of an instrument or a laser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who made it.
+    pub maker: String,
+    /// What it is.
+    pub model: String,
+    /// Which one it is.
+    pub serial: String,
+    /// What it runs.
+    pub firmware: String,
+}
+
+impl Identity {
+    pub(super) fn read(reply: &str) -> Option<Self> {
+        let mut parts = reply.split(',').map(|part| part.trim().to_owned());
+        let (maker, model) = (parts.next()?, parts.next()?);
+        Some(Self {
+            maker,
+            model,
+            serial: parts.next().unwrap_or_default(),
+            firmware: parts.next().unwrap_or_default(),
+        })
+    }
+
+    /// True for the embedded instrument: its serial number says so, wherever it runs.
+    #[must_use]
+    pub fn simulated(&self) -> bool {
+        self.serial.starts_with("SIMULATED")
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{},{},{}", self.maker, self.model, self.serial, self.firmware)
+    }
+}
+
+/// One entry of the instrument's error queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorEntry {
+    /// SCPI error number; 0 when there is none.
+    pub code: i32,
+    /// Its text.
+    pub text: String,
+}
+
+impl ErrorEntry {
+    pub(super) fn read(reply: &str) -> Option<Self> {
+        let (code, text) = reply.split_once(',').unwrap_or((reply, ""));
+        Some(Self { code: code.trim().parse().ok()?, text: text.trim().trim_matches('"').to_owned() })
+    }
+}
+
+impl fmt::Display for ErrorEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+/// A recorded reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// Whether the instrument counts it as valid.
+    pub valid: bool,
+    /// 0: transmission function, one sweep; 1: with polarization, four sweeps.
+    pub kind: u8,
+    /// When it was taken, by the instrument's clock.
+    pub taken: Option<NaiveDateTime>,
+}
+
+impl Reference {
+    /// `1,0,20251128,092631`; `0` or `0,,,` when there is none.
+    #[expect(clippy::option_option, reason = "the outer level is whether the reply has a meaning")]
+    pub(super) fn read(reply: &str) -> Option<Option<Self>> {
+        let mut parts = reply.split(',').map(str::trim);
+        let valid = truth(parts.next()?)?;
+        let kind = parts.next().unwrap_or_default();
+        if !valid && kind.is_empty() {
+            return Some(None);
+        }
+        let date = NaiveDate::parse_from_str(parts.next().unwrap_or_default(), "%Y%m%d").ok();
+        let time = NaiveTime::parse_from_str(parts.next().unwrap_or_default(), "%H%M%S").ok();
+        let taken = date.zip(time).map(|(date, time)| date.and_time(time));
+        Some(Some(Self { valid, kind: kind.parse().ok()?, taken }))
+    }
+}
+
+/// The operation condition register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition(pub u16);
+
+impl Condition {
+    const NAMES: [&'static str; 13] = [
+        "zeroing",
+        "calibrating",
+        "scanning",
+        "analyzing",
+        "aborting",
+        "armed",
+        "referencing",
+        "quick referencing",
+        "waiting for controller",
+        "updating setup from controller",
+        "updating setup, daisy chain",
+        "laser referencing",
+        "loading or saving",
+    ];
+
+    /// A scan is over when the whole register is 0: analyzing follows scanning.
+    #[must_use]
+    pub fn is_idle(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_idle() {
+            return f.write_str("idle");
+        }
+        let set =
+            Self::NAMES.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| *name);
+        let names: Vec<&str> = set.collect();
+        if names.is_empty() { write!(f, "busy ({})", self.0) } else { f.write_str(&names.join(", ")) }
+    }
+}
+
+pub(super) fn number(reply: &str) -> Option<f64> {
+    reply.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+pub(super) fn truth(reply: &str) -> Option<bool> {
+    match reply {
+        "1" | "ON" => Some(true),
+        "0" | "OFF" => Some(false),
+        _ => None,
+    }
+}
+
+/// Metres to nm, to a whole femtometre.
+pub(super) fn nanometres(reply: &str) -> Option<f64> {
+    number(reply).map(|metres| (metres * 1e15).round() / 1e6)
+}
+
+/// Metres to pm, to a whole femtometre.
+pub(super) fn picometres(reply: &str) -> Option<f64> {
+    number(reply).map(|metres| (metres * 1e15).round() / 1e3)
+}
+
+/// A level to a ten-thousandth of a decibel: `5.00000000E+000` reads as 5.
+pub(super) fn decibels(reply: &str) -> Option<f64> {
+    number(reply).map(|level| (level * 1e4).round() / 1e4)
+}

@@ -1,0 +1,382 @@
+//! What is said to the instrument and what it answers, as text. Pure: nothing here touches a socket.
+//!
+//! A [`Query`] asks and may be repeated; an [`Action`] changes something and never is. Numbers are sent with all
+//! the digits they have, and replies are rounded to what the instrument resolves, so that a value that was set
+//! reads back as it was given.
+
+use std::fmt;
+
+pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
+use super::reply::{decibels, nanometres, number, picometres, truth};
+use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
+
+/// A command that changes something. Its text is its `Display`.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the words of the command; units are in the variants' docs")]
+pub enum Action {
+    /// Static power of a laser, dBm.
+    SetLaserPower { laser: u8, dbm: f64 },
+    /// Static wavelength of a laser, nm.
+    SetLaserWavelength { laser: u8, nm: f64 },
+    /// Optical output of a laser.
+    SetLaserOutput { laser: u8, on: bool },
+    /// Which laser serves as a TLS; 0 for none.
+    SetTlsLaser { tls: u8, laser: u8 },
+    /// Where a TLS starts, nm.
+    SetTlsStart { tls: u8, nm: f64 },
+    /// Where a TLS stops, nm.
+    SetTlsStop { tls: u8, nm: f64 },
+    /// Speed of a TLS, nm/s.
+    SetTlsSpeed { tls: u8, nm_s: f64 },
+    /// Power of a TLS in the sweep, dBm.
+    SetTlsPower { tls: u8, dbm: f64 },
+    /// Trigger input of a TLS; 0 for software.
+    SetTlsTrigger { tls: u8, trigger: u8 },
+    /// First wavelength of the scan, nm.
+    SetScanStart { nm: f64 },
+    /// Last wavelength of the scan, nm.
+    SetScanStop { nm: f64 },
+    /// Sampling step, pm.
+    SetResolution { pm: f64 },
+    /// Whether the output stays on after the scan, and the settling time before it, s.
+    SetStabilization { output: bool, seconds: f64 },
+    /// Wavelength at which a detector's calibration is applied, nm.
+    SetDetectorWavelength { detector: Detector, nm: f64 },
+    /// Unit of a detector's power readings.
+    SetPowerUnit { detector: Detector, unit: PowerUnit },
+    /// Unit of a detector's spectral axis.
+    SetSpectralUnit { detector: Detector, unit: SpectralUnit },
+    /// Trigger input of a detector; 0 for software.
+    SetDetectorTrigger { detector: Detector, trigger: u8 },
+    /// Starts a reference scan.
+    StartReference { detector: Detector },
+    /// Starts a scan.
+    StartScan,
+    /// Stops a scan.
+    Abort,
+    /// Empties the error queue.
+    ClearErrors,
+    /// Scans once for each start; a unit left in continuous mode never becomes idle.
+    SingleScanMode,
+    /// Text as it stands.
+    Raw(String),
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on_off = |on: bool| if on { "ON" } else { "OFF" };
+        match self {
+            Self::SetLaserPower { laser, dbm } => write!(f, "CTP:RLAS{laser}:POW {dbm}DBM"),
+            Self::SetLaserWavelength { laser, nm } => write!(f, "CTP:RLAS{laser}:WAV {nm}NM"),
+            Self::SetLaserOutput { laser, on } => write!(f, "CTP:RLAS{laser}:POW:STAT {}", on_off(*on)),
+            Self::SetTlsLaser { tls, laser } => write!(f, "INIT:TLS{tls}:ID {laser}"),
+            Self::SetTlsStart { tls, nm } => write!(f, "INIT:TLS{tls}:WAV:STAR {nm}NM"),
+            Self::SetTlsStop { tls, nm } => write!(f, "INIT:TLS{tls}:WAV:STOP {nm}NM"),
+            Self::SetTlsSpeed { tls, nm_s } => write!(f, "INIT:TLS{tls}:SPE {nm_s}"),
+            Self::SetTlsPower { tls, dbm } => write!(f, "INIT:TLS{tls}:POW {dbm}DBM"),
+            Self::SetTlsTrigger { tls, trigger } => write!(f, "INIT:TLS{tls}:TRIG {trigger}"),
+            Self::SetScanStart { nm } => write!(f, "INIT:WAV:STAR {nm}NM"),
+            Self::SetScanStop { nm } => write!(f, "INIT:WAV:STOP {nm}NM"),
+            Self::SetResolution { pm } => write!(f, "INIT:WAV:SAMP {pm}PM"),
+            Self::SetStabilization { output, seconds } => {
+                write!(f, "INIT:STAB {},{seconds}", u8::from(*output))
+            }
+            Self::SetDetectorWavelength { detector, nm } => write!(f, "{}:WAV {nm}NM", channel(*detector)),
+            Self::SetPowerUnit { detector, unit } => {
+                let unit = match unit {
+                    PowerUnit::Dbm => "DBM",
+                    PowerUnit::Mw => "MW",
+                };
+                write!(f, "{}:UNIT:Y {unit}", channel(*detector))
+            }
+            Self::SetSpectralUnit { detector, unit } => {
+                let unit = match unit {
+                    SpectralUnit::Nm => "WAV",
+                    SpectralUnit::Thz => "FREQ",
+                };
+                write!(f, "{}:UNIT:X {unit}", channel(*detector))
+            }
+            Self::SetDetectorTrigger { detector, trigger } => {
+                write!(f, "{}:FUNC:TRIG {trigger}", channel(*detector))
+            }
+            Self::StartReference { detector: Detector { module, channel } } => {
+                write!(f, "REF:SENS{module}:CHAN{channel}:INIT")
+            }
+            Self::StartScan => f.write_str("INIT"),
+            Self::Abort => f.write_str("ABOR"),
+            Self::ClearErrors => f.write_str("*CLS"),
+            Self::SingleScanMode => f.write_str("INIT:SMOD SING"),
+            Self::Raw(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Action {
+    /// Whether which laser it concerns depends on which laser serves as a TLS.
+    #[must_use]
+    pub fn concerns_tls(&self) -> bool {
+        match self {
+            Self::SetTlsPower { .. } | Self::SetTlsStart { .. } | Self::SetTlsStop { .. } => true,
+            Self::Raw(text) => text.to_ascii_uppercase().contains("TLS"),
+            _ => false,
+        }
+    }
+}
+
+fn channel(Detector { module, channel }: Detector) -> String {
+    format!("CTP:SENS{module}:CHAN{channel}")
+}
+
+fn trace(Detector { module, channel }: Detector, kind: TraceKind) -> String {
+    format!("TRAC:SENS{module}:CHAN{channel}:TYPE{}:DATA", kind.code())
+}
+
+/// A question and how its reply is read. Asking it again is harmless.
+#[derive(Debug, Clone)]
+pub struct Query<R> {
+    /// The text to send.
+    pub text: String,
+    read: fn(&str) -> Option<R>,
+}
+
+impl<R> Query<R> {
+    fn new(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
+        Self { text: text.into(), read }
+    }
+
+    /// The reply's meaning; `None` when it has none.
+    #[must_use]
+    pub fn read(&self, reply: &str) -> Option<R> {
+        (self.read)(reply.trim())
+    }
+}
+
+/// The text of the query for a trace's values, a block of big-endian float32: dB for a ratio, dBm for a power.
+#[must_use]
+pub fn trace_values(detector: Detector, kind: TraceKind) -> String {
+    format!("{}? BIN,DB", trace(detector, kind))
+}
+
+/// The text of the query for a trace's wavelengths in metres, a block of big-endian float64.
+#[must_use]
+pub fn trace_wavelengths(detector: Detector, kind: TraceKind) -> String {
+    format!("{}:X? BIN,M", trace(detector, kind))
+}
+
+impl Query<String> {
+    /// Any question; its reply as it stands.
+    #[must_use]
+    pub fn raw(text: &str) -> Self {
+        Self::new(text, |reply| Some(reply.to_owned()))
+    }
+}
+
+impl Query<Identity> {
+    /// Who is there.
+    #[must_use]
+    pub fn identity() -> Self {
+        Self::new("*IDN?", Identity::read)
+    }
+
+    /// Which laser that is.
+    #[must_use]
+    pub fn laser_identity(laser: u8) -> Self {
+        Self::new(format!("CTP:RLAS{laser}:IDN?"), Identity::read)
+    }
+}
+
+impl Query<Condition> {
+    /// What the instrument is doing.
+    #[must_use]
+    pub fn condition() -> Self {
+        Self::new("STAT:OPER:COND?", |reply| reply.parse().ok().map(Condition))
+    }
+}
+
+impl Query<ErrorEntry> {
+    /// The oldest error in the queue, which leaves it.
+    #[must_use]
+    pub fn next_error() -> Self {
+        Self::new("SYST:ERR?", ErrorEntry::read)
+    }
+}
+
+/// Numbers, in the unit that the name says.
+impl Query<f64> {
+    /// First wavelength of the scan, nm.
+    #[must_use]
+    pub fn scan_start_nm() -> Self {
+        Self::new("INIT:WAV:STAR?", nanometres)
+    }
+    /// Last wavelength of the scan, nm.
+    #[must_use]
+    pub fn scan_stop_nm() -> Self {
+        Self::new("INIT:WAV:STOP?", nanometres)
+    }
+    /// Sampling step of the scan, pm.
+    #[must_use]
+    pub fn resolution_pm() -> Self {
+        Self::new("INIT:WAV:SAMP?", picometres)
+    }
+    /// Where a TLS starts, nm.
+    #[must_use]
+    pub fn tls_start_nm(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:WAV:STAR?"), nanometres)
+    }
+    /// Where a TLS stops, nm.
+    #[must_use]
+    pub fn tls_stop_nm(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:WAV:STOP?"), nanometres)
+    }
+    /// Speed of a TLS, nm/s.
+    #[must_use]
+    pub fn tls_speed_nm_s(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:SPE?"), number)
+    }
+    /// Power of a TLS in the sweep, dBm.
+    #[must_use]
+    pub fn tls_power_dbm(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:POW?"), decibels)
+    }
+    /// Static power of a laser, dBm.
+    #[must_use]
+    pub fn laser_power_dbm(laser: u8) -> Self {
+        Self::new(format!("CTP:RLAS{laser}:POW?"), decibels)
+    }
+    /// Static wavelength of a laser, nm.
+    #[must_use]
+    pub fn laser_wavelength_nm(laser: u8) -> Self {
+        Self::new(format!("CTP:RLAS{laser}:WAV?"), nanometres)
+    }
+    /// Power at a detector, in the detector's unit; may be no finite number.
+    #[must_use]
+    pub fn power(detector: Detector) -> Self {
+        Self::new(format!("{}:POW?", channel(detector)), |reply| reply.parse().ok())
+    }
+    /// Wavelength at which a detector's calibration is applied, nm.
+    #[must_use]
+    pub fn detector_wavelength_nm(detector: Detector) -> Self {
+        Self::new(format!("{}:WAV?", channel(detector)), nanometres)
+    }
+    /// Wavelength of a trace's first point, nm.
+    #[must_use]
+    pub fn trace_start_nm(detector: Detector, kind: TraceKind) -> Self {
+        Self::new(format!("{}:STAR?", trace(detector, kind)), nanometres)
+    }
+    /// Step of a trace, pm.
+    #[must_use]
+    pub fn trace_step_pm(detector: Detector, kind: TraceKind) -> Self {
+        Self::new(format!("{}:SAMP?", trace(detector, kind)), picometres)
+    }
+}
+
+impl Query<u64> {
+    /// Number of points of a trace.
+    #[must_use]
+    pub fn trace_points(detector: Detector, kind: TraceKind) -> Self {
+        Self::new(format!("{}:LENG?", trace(detector, kind)), |reply| reply.parse().ok())
+    }
+}
+
+impl Query<u8> {
+    /// Which laser serves as a TLS; 0 for none.
+    #[must_use]
+    pub fn tls_laser(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:ID?"), |reply| reply.parse().ok())
+    }
+    /// Trigger input of a TLS; 0 for software.
+    #[must_use]
+    pub fn tls_trigger(tls: u8) -> Self {
+        Self::new(format!("INIT:TLS{tls}:TRIG?"), |reply| reply.parse().ok())
+    }
+    /// Trigger input of a detector; 0 for software.
+    #[must_use]
+    pub fn detector_trigger(detector: Detector) -> Self {
+        Self::new(format!("{}:FUNC:TRIG?", channel(detector)), |reply| reply.parse().ok())
+    }
+}
+
+impl Query<bool> {
+    /// Whether a laser's output is on.
+    #[must_use]
+    pub fn laser_output(laser: u8) -> Self {
+        Self::new(format!("CTP:RLAS{laser}:POW:STAT?"), truth)
+    }
+}
+
+impl Query<Stabilization> {
+    /// What happens before and after a scan.
+    #[must_use]
+    pub fn stabilization() -> Self {
+        Self::new("INIT:STAB?", Stabilization::read)
+    }
+}
+
+impl Query<PowerUnit> {
+    /// Unit of a detector's power readings.
+    #[must_use]
+    pub fn power_unit(detector: Detector) -> Self {
+        Self::new(format!("{}:UNIT:Y?", channel(detector)), |reply| match reply {
+            "0" | "DBM" => Some(PowerUnit::Dbm),
+            "1" | "MW" => Some(PowerUnit::Mw),
+            _ => None,
+        })
+    }
+}
+
+impl Query<SpectralUnit> {
+    /// Unit of a detector's spectral axis.
+    #[must_use]
+    pub fn spectral_unit(detector: Detector) -> Self {
+        Self::new(format!("{}:UNIT:X?", channel(detector)), |reply| match reply {
+            "0" | "WAV" => Some(SpectralUnit::Nm),
+            "1" | "FREQ" => Some(SpectralUnit::Thz),
+            _ => None,
+        })
+    }
+}
+
+impl Query<Option<Reference>> {
+    /// The reference of a detector; `None` when there is none.
+    #[must_use]
+    pub fn reference(Detector { module, channel }: Detector) -> Self {
+        Self::new(format!("REF:SENS{module}:CHAN{channel}:RES?"), Reference::read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wavelength_that_was_set_reads_back_as_it_was_given() {
+        assert_eq!(Action::SetScanStart { nm: 1550.123 }.to_string(), "INIT:WAV:STAR 1550.123NM");
+        assert_eq!(Query::scan_start_nm().read("1.55012300E-006"), Some(1550.123));
+        assert_eq!(Query::resolution_pm().read("2.00000000E-014"), Some(0.02));
+    }
+
+    #[test]
+    fn references_are_read_in_all_their_forms() {
+        let query = Query::reference(Detector { module: 4, channel: 1 });
+        let taken = query.read("1,0,20251128,092631").unwrap().unwrap();
+        assert!(taken.valid);
+        assert_eq!(taken.taken.unwrap().to_string(), "2025-11-28 09:26:31");
+        assert_eq!(query.read("0"), Some(None));
+        assert_eq!(query.read("0,,,"), Some(None));
+        assert_eq!(query.read("nonsense"), None);
+    }
+
+    #[test]
+    fn the_condition_register_is_named() {
+        assert_eq!(Condition(0).to_string(), "idle");
+        assert_eq!(Condition(4 | 64).to_string(), "scanning, referencing");
+        assert_eq!(Condition(1 << 15).to_string(), "busy (32768)");
+    }
+
+    #[test]
+    fn the_embedded_instrument_is_known_by_its_serial_number() {
+        let read = |reply| Query::identity().read(reply).unwrap();
+        assert!(read("EXFO,CTP10,SIMULATED-1,0.1.0").simulated());
+        assert!(!read("EXFO,CTP10,0,1.2.3").simulated());
+    }
+}
