@@ -9,4 +9,5 @@ pub mod reading;
 pub mod simulator;
 pub mod source;
 pub mod step;
+pub mod store;
 pub mod units;

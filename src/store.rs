@@ -1,0 +1,208 @@
+//! What a run leaves behind: a folder with a manifest, a journal, and Parquet files. The only user of Arrow and
+//! Parquet, and synchronous: whoever calls from a task does so from a thread that may block.
+
+mod journal;
+mod manifest;
+mod power;
+mod publish;
+mod read;
+pub mod runs;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use rand::RngExt;
+
+pub use journal::{Durability, Journal, read_journal};
+pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
+pub use power::{PowerLog, PowerSegment};
+pub use read::TraceFile;
+pub use trace::{TraceHeader, TraceWriter};
+
+use crate::step::{Fault, FaultKind};
+
+/// Held as long as the run's process lives.
+const LOCK_FILE: &str = "lock";
+/// The journal's name in the run folder.
+const JOURNAL_FILE: &str = "journal.jsonl";
+
+/// Why something could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full.
+    #[error("no room left for `{path}`")]
+    Full {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// What was being written.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file or folder cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// What was being read.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A Parquet file cannot be encoded or decoded.
+    #[error("`{path}` is damaged or cannot be encoded")]
+    Encoding {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: parquet::errors::ParquetError,
+    },
+    /// A trace has more or fewer values than were announced.
+    #[error("`{path}` would have {found} points where {expected} were announced")]
+    Incomplete {
+        /// Which file; it is not there.
+        path: PathBuf,
+        /// Points announced.
+        expected: u64,
+        /// Points that came.
+        found: u64,
+    },
+    /// No run, or more than one, is meant.
+    #[error("{0}")]
+    WhichRun(String),
+}
+
+impl StoreError {
+    fn write(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::Write { path, source },
+        }
+    }
+
+    fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    /// An error of the encoder; one that came from the file below it is told as that.
+    fn encode(path: &Path, error: parquet::errors::ParquetError) -> Self {
+        use std::error::Error as _;
+        let below = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match below {
+            Some(kind) => Self::write(path, kind.into()),
+            None => Self::Encoding { path: path.to_owned(), source: error },
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::new(FaultKind::Store, crate::error::chain(&error))
+    }
+}
+
+/// The folder of one run, and this process's claim on it.
+#[derive(Debug)]
+pub struct RunFolder {
+    id: String,
+    path: PathBuf,
+    /// The claim ends with the process, however that ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes `<out>/<UTC time>_<name>_<id>/`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(out: &Path, name: &str, started: DateTime<Utc>) -> Result<Self, StoreError> {
+        let id = new_id();
+        let path = out.join(format!("{}_{name}_{id}", started.format("%Y%m%dT%H%M%SZ")));
+        let failed = |source| StoreError::write(&path, source);
+        fs::create_dir_all(out).map_err(failed)?;
+        fs::create_dir(&path).map_err(failed)?;
+        for inner in ["traces", "power", "recipe"] {
+            fs::create_dir(path.join(inner)).map_err(failed)?;
+        }
+        publish::sync_folder_of(&path)?;
+        let lock = claim(&path)?;
+        Ok(Self { id, path, _lock: lock })
+    }
+
+    /// The run's identifier: six letters and digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps a copy of the recipe or of a file that it includes; gives its path in the run folder.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_source(&self, name: &Path, text: &str) -> Result<String, StoreError> {
+        // Only the plain parts of the path count, so that no name leads out of the folder.
+        let plain = name.components().filter_map(|component| match component {
+            Component::Normal(part) => Some(part),
+            _ => None,
+        });
+        let relative = Path::new("recipe").join(plain.collect::<PathBuf>());
+        let path = self.path.join(&relative);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|source| StoreError::write(&path, source))?;
+        }
+        publish::write_whole(&path, text.as_bytes())?;
+        Ok(relative.to_string_lossy().replace('\\', "/"))
+    }
+
+    /// Opens the journal.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn journal(&self) -> Result<Journal, StoreError> {
+        Journal::create(&self.path.join(JOURNAL_FILE))
+    }
+
+    /// Replaces the manifest.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        manifest.write(&self.path)
+    }
+}
+
+/// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.
+fn claim(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(LOCK_FILE);
+    let mut lock = File::create(&path).map_err(|source| StoreError::write(&path, source))?;
+    lock.try_lock().map_err(|error| StoreError::write(&path, error.into()))?;
+    let owner = format!("{} {}\n", gethostname::gethostname().to_string_lossy(), std::process::id());
+    lock.write_all(owner.as_bytes()).map_err(|source| StoreError::write(&path, source))?;
+    Ok(lock)
+}
+
+/// Whether the process that owns a folder is alive.
+fn is_claimed(folder: &Path) -> bool {
+    let lock = File::open(folder.join(LOCK_FILE));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
+}
+
+fn new_id() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut random = rand::rng();
+    (0..6).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
+}

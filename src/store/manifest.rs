@@ -1,0 +1,136 @@
+//! `run.json`: what a run is, in one file. It is replaced whole and never claims what is not there: counts and an
+//! end are in it only once the run has ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{StoreError, publish};
+
+/// The file's name in the run folder.
+pub(super) const FILE: &str = "run.json";
+
+/// How a run ended, or that it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Under way.
+    Running,
+    /// Every step succeeded.
+    Done,
+    /// A step failed.
+    Failed,
+    /// Stopped by the operator.
+    Aborted,
+    /// Its process is gone and it has no end: killed, or a power cut. Never written, only concluded.
+    Interrupted,
+}
+
+impl std::fmt::Display for RunState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// The recipe of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecipeRecord {
+    /// Path as it was given.
+    pub path: String,
+    /// SHA-256 over the recipe and everything it includes, hexadecimal.
+    pub sha256: String,
+    /// The copies in the run folder, the recipe first.
+    pub files: Vec<String>,
+}
+
+/// The instrument of a run, as it answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstrumentRecord {
+    /// Where it was reached.
+    pub address: String,
+    /// True for the embedded instrument, wherever it ran.
+    pub simulated: bool,
+    /// Its reply to `*IDN?`.
+    pub identity: String,
+    /// The lasers' replies to `IDN?`, by number.
+    pub lasers: BTreeMap<u8, String>,
+}
+
+/// Who ran it, and with what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Name of the computer.
+    pub host: String,
+    /// Operating system.
+    pub os: String,
+    /// Process.
+    pub pid: u32,
+    /// Version of ctp10.
+    pub ctp10: String,
+}
+
+/// Everything that is known of a run beside its traces and events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub schema_version: u32,
+    /// The run's identifier.
+    pub run: String,
+    /// The recipe's name.
+    pub name: String,
+    /// How far it is.
+    pub status: RunState,
+    /// Why it ended so, when not `done`.
+    pub reason: Option<String>,
+    /// When it began, UTC.
+    pub started: DateTime<Utc>,
+    /// When it ended, UTC.
+    pub finished: Option<DateTime<Utc>>,
+    /// The recipe.
+    pub recipe: RecipeRecord,
+    /// The parameters it ran with.
+    pub parameters: BTreeMap<String, Value>,
+    /// The recipe's metadata and what the command line added.
+    pub metadata: BTreeMap<String, Value>,
+    /// The instrument.
+    pub instrument: InstrumentRecord,
+    /// Options of the embedded instrument, where the run started one.
+    pub simulator: Option<Value>,
+    /// Who ran it, and with what.
+    pub host: HostRecord,
+    /// Whether raw commands were sent.
+    pub used_scpi: bool,
+    /// Traces stored; known at the end.
+    pub traces: Option<u64>,
+    /// Steps that failed and were passed over; known at the end.
+    pub failed_steps: Option<u64>,
+    /// Lasers that could not be confirmed off at the end.
+    #[serde(default)]
+    pub lasers_unknown: Vec<u8>,
+    /// What a later version may have added.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Manifest {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
+        let path = folder.join(FILE);
+        let text = serde_json::to_vec_pretty(self).map_err(|error| StoreError::write(&path, error.into()))?;
+        publish::write_whole(&path, &text)
+    }
+
+    pub(super) fn read(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE);
+        let text = std::fs::read(&path).map_err(|source| StoreError::read(&path, source))?;
+        serde_json::from_slice(&text).map_err(|error| StoreError::read(&path, error.into()))
+    }
+}

@@ -1,0 +1,147 @@
+//! Recorded power: closed segments of a minute at most, each a Parquet file of its own, so that a run that is cut
+//! short loses the last minute and no more.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use serde::{Deserialize, Serialize};
+
+use super::publish::PartFile;
+use super::{RunFolder, StoreError};
+use crate::measurement::{PowerReading, PowerUnit};
+
+/// A segment is closed after this time.
+const SEGMENT_S: f64 = 60.0;
+/// Or after this many readings.
+const SEGMENT_ROWS: usize = 100_000;
+
+/// A closed segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerSegment {
+    /// The file, relative to the run folder.
+    pub file: String,
+    /// Readings in it.
+    pub rows: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+}
+
+/// Collects readings and writes a segment now and then.
+#[derive(Debug)]
+pub struct PowerLog {
+    folder: PathBuf,
+    run: String,
+    simulated: bool,
+    segments: u64,
+    rows: Vec<(PowerReading, String, &'static str)>,
+}
+
+impl RunFolder {
+    /// Begins the record of power.
+    #[must_use]
+    pub fn power_log(&self, simulated: bool) -> PowerLog {
+        let (folder, run) = (self.path().to_owned(), self.id().to_owned());
+        PowerLog { folder, run, simulated, segments: 0, rows: Vec::new() }
+    }
+}
+
+impl PowerLog {
+    /// Keeps a reading; gives the segment that it closed, if it did. `source` says who took it: `recorder` or `recipe`.
+    ///
+    /// # Errors
+    /// When a segment cannot be written.
+    pub fn keep(
+        &mut self,
+        reading: PowerReading,
+        name: &str,
+        source: &'static str,
+    ) -> Result<Option<PowerSegment>, StoreError> {
+        let full =
+            self.rows.first().is_some_and(|(first, ..)| (reading.time_s - first.time_s).abs() >= SEGMENT_S);
+        let closed = if full || self.rows.len() >= SEGMENT_ROWS { self.close()? } else { None };
+        self.rows.push((reading, name.to_owned(), source));
+        Ok(closed)
+    }
+
+    /// Writes what has been kept since the last segment; nothing when there is nothing.
+    ///
+    /// # Errors
+    /// When the segment cannot be written.
+    pub fn close(&mut self) -> Result<Option<PowerSegment>, StoreError> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let file = format!("power/{:04}.parquet", self.segments + 1);
+        let path = self.folder.join(&file);
+        let bad = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
+        let batch = self.batch().map_err(|error| bad(error.into()))?;
+        let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(bad)?);
+        let properties = WriterProperties::builder().set_compression(zstd).build();
+        let mut writer =
+            ArrowWriter::try_new(PartFile::create(&path)?, batch.schema(), Some(properties)).map_err(bad)?;
+        writer.write(&batch).map_err(bad)?;
+        let published = writer.into_inner().map_err(bad)?.publish()?;
+        let rows = self.rows.len() as u64;
+        self.rows.clear();
+        self.segments += 1;
+        Ok(Some(PowerSegment { file, rows, sha256: published.sha256 }))
+    }
+
+    fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {
+        #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 fit into 53 bits")]
+        let micros = |reading: &PowerReading| (reading.time_s * 1e6) as i64;
+        let unit = |unit| match unit {
+            PowerUnit::Dbm => "dBm",
+            PowerUnit::Mw => "mW",
+        };
+        let rows = || self.rows.iter();
+        let times = TimestampMicrosecondArray::from_iter_values(rows().map(|(reading, ..)| micros(reading)));
+        let columns: Vec<(Field, ArrayRef)> = vec![
+            (
+                Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+                Arc::new(times.with_timezone("UTC")),
+            ),
+            (
+                Field::new("module", DataType::Int32, false),
+                Arc::new(Int32Array::from_iter_values(rows().map(|(r, ..)| i32::from(r.detector.module)))),
+            ),
+            (
+                Field::new("channel", DataType::Int32, false),
+                Arc::new(Int32Array::from_iter_values(rows().map(|(r, ..)| i32::from(r.detector.channel)))),
+            ),
+            (
+                Field::new("value", DataType::Float64, true),
+                Arc::new(rows().map(|(r, ..)| r.value).collect::<Float64Array>()),
+            ),
+            (
+                Field::new("unit", DataType::Utf8, false),
+                Arc::new(StringArray::from_iter_values(rows().map(|(r, ..)| unit(r.unit)))),
+            ),
+            (
+                Field::new("name", DataType::Utf8, false),
+                Arc::new(StringArray::from_iter_values(rows().map(|(_, name, _)| name))),
+            ),
+            (
+                Field::new("source", DataType::Utf8, false),
+                Arc::new(StringArray::from_iter_values(rows().map(|(.., source)| *source))),
+            ),
+            (
+                Field::new("run_id", DataType::Utf8, false),
+                Arc::new(StringArray::from_iter_values(rows().map(|_| self.run.as_str()))),
+            ),
+            (
+                Field::new("simulated", DataType::Boolean, false),
+                Arc::new(BooleanArray::from(vec![self.simulated; self.rows.len()])),
+            ),
+        ];
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+    }
+}
