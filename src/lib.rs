@@ -6,6 +6,8 @@ pub mod instrument;
 pub mod measurement;
 pub mod operation;
 pub mod reading;
+pub mod recipe;
+pub mod script;
 pub mod simulator;
 pub mod source;
 pub mod step;

@@ -1,0 +1,152 @@
+//! Recipes: from a YAML file or a Rhai script to operations, performed against a host.
+//!
+//! Loading finds everything that is wrong and can be known without performing a step: syntax, names, types, ranges,
+//! expressions. What depends on the state of an instrument, or on what was measured, is not this module's to judge.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::header::Header;
+use crate::script::{Given, Script};
+use crate::source::{Diagnostic, SourceFile};
+use crate::step::{Fault, Host, Values};
+
+mod document;
+mod files;
+mod grid;
+mod load;
+mod program;
+mod reader;
+mod scope;
+mod structure;
+mod template;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use files::Folder;
+use load::Surroundings;
+use program::Program;
+
+/// A recipe with values for its parameters, free of mistakes that can be found without running it.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    header: Header,
+    values: Values,
+    sources: Vec<Arc<SourceFile>>,
+    warnings: Vec<Diagnostic>,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Yaml(Program),
+    Script(Script),
+}
+
+impl Recipe {
+    /// Loads a recipe (`.yaml`, `.yml` or `.rhai`) and binds `set`, pairs of parameter and text, over its defaults.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the file.
+    pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self, Vec<Diagnostic>> {
+        let refuse = |message: String| vec![Diagnostic::error(message)];
+        let known = ["yaml", "yml", "rhai"];
+        if !path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) {
+            let hint = "a recipe's name ends in .yaml, .yml or .rhai";
+            return Err(vec![Diagnostic::error(format!("`{}` is not a recipe", path.display())).hint(hint)]);
+        }
+        let text = files::read(path).map_err(refuse)?;
+        let folder = Folder::new(path.parent().unwrap_or(Path::new("."))).map_err(refuse)?;
+        let source = SourceFile { name: path.display().to_string(), text };
+        let around = Surroundings::new(Some(folder), path.canonicalize().ok());
+        Self::read(source, set, around)
+    }
+
+    /// Reads a recipe from a text, as if it were the file `name` in `folder`; without one it can include nothing.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        folder: Option<&Path>,
+        set: &[(String, String)],
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let refuse = |message: String| vec![Diagnostic::error(message)];
+        if text.len() as u64 > files::LARGEST {
+            return Err(refuse(format!(
+                "`{name}` is larger than {} MiB: that is no recipe",
+                files::LARGEST >> 20
+            )));
+        }
+        let folder = folder.map(Folder::new).transpose().map_err(refuse)?;
+        let source = SourceFile { name: name.to_owned(), text: text.to_owned() };
+        Self::read(source, set, Surroundings::new(folder, None))
+    }
+
+    fn read(
+        source: SourceFile,
+        set: &[(String, String)],
+        mut around: Surroundings,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut given = BTreeMap::new();
+        for (name, text) in set {
+            if given.insert(name.clone(), Given::Text(text.clone())).is_some() {
+                return Err(vec![Diagnostic::error(format!("parameter `{name}` is set twice"))]);
+            }
+        }
+        load::read(Arc::new(source), &given, Vec::new(), &mut around)
+    }
+
+    /// What the recipe says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The values of its parameters: within their limits, of their defaults' types.
+    #[must_use]
+    pub fn parameters(&self) -> &Values {
+        &self.values
+    }
+
+    /// The recipe's text, then every text that it includes.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<SourceFile>] {
+        &self.sources
+    }
+
+    /// SHA-256 of the recipe's own text, hexadecimal: what `sha256sum` says of the file.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.sources[0].text.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+            // Writing into a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// What was found while loading that does not keep it from running.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// Performs the steps and then, always, what stands under `finally`: after a fault and after a stop too. Blocks
+    /// until both are done.
+    ///
+    /// Each step of `finally` is attempted, whatever becomes of the others. A recipe that this one runs has its
+    /// `finally` right after its steps; when a stop prevents that, it comes first in this one's.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn perform(&self, host: &dyn Host) -> Result<(), Fault> {
+        walk::perform(self, host)
+    }
+}

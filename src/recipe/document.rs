@@ -1,0 +1,446 @@
+//! A YAML text as a tree that knows where each of its values stands. It refuses what a recipe has no use for:
+//! tags, keys that are not texts, keys given twice, numbers that are not finite, trees that alias expansion makes
+//! larger than any recipe.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::source::{Diagnostic, Position, SourceFile};
+
+/// Most values in one recipe, after its aliases are expanded.
+const VALUES: usize = 100_000;
+
+/// Most brackets open at a time. The YAML parser has no limit of its own, and its time grows with their square.
+const BRACKETS: usize = 200;
+
+/// A value and where it stands; cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) at: Position,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    /// Null, true or false, a number or a text.
+    Scalar(Value),
+    List(Arc<[Node]>),
+    Map(Arc<[(Key, Node)]>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) at: Position,
+}
+
+impl Node {
+    /// The value without its places.
+    pub(super) fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar(value) => value.clone(),
+            Kind::List(items) => items.iter().map(Self::value).collect(),
+            Kind::Map(entries) => Value::Object(
+                entries.iter().map(|(key, node)| (key.name.clone(), node.value())).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        self.kind == Kind::Scalar(Value::Null)
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Where the value at the end of `path` stands, or its key; what is missing stands where its parent does.
+    pub(super) fn locate(&self, path: &[String], at_key: bool) -> Position {
+        let Some((first, rest)) = path.split_first() else { return self.at };
+        match &self.kind {
+            Kind::Map(entries) => match entries.iter().find(|(key, _)| key.name == *first) {
+                Some((key, _)) if rest.is_empty() && at_key => key.at,
+                Some((_, node)) => node.locate(rest, at_key),
+                None => self.at,
+            },
+            Kind::List(items) => match first.parse().ok().and_then(|index: usize| items.get(index)) {
+                Some(item) => item.locate(rest, at_key),
+                None => self.at,
+            },
+            Kind::Scalar(_) => self.at,
+        }
+    }
+
+    /// What kind of value it is, for messages.
+    pub(super) fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Scalar(Value::Null) => "nothing".to_owned(),
+            Kind::Scalar(Value::String(text)) => format!("the text `{text}`"),
+            Kind::Scalar(value) => format!("`{value}`"),
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Map(_) => "a map".to_owned(),
+        }
+    }
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// What is no YAML, or YAML that a recipe has no use for; each with its place.
+pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
+    if let Some(at) = too_deep(&source.text) {
+        let message = format!("brackets nest too deeply (at most {BRACKETS})");
+        return Err(vec![Diagnostic::error(message).at(source, at)]);
+    }
+    let reader = Reader::default();
+    let read = reader.read(serde_yaml::Deserializer::from_str(&source.text));
+    let mut found: Vec<Diagnostic> = reader
+        .wrong
+        .take()
+        .into_iter()
+        .map(|(at, message)| Diagnostic::error(message).at(source, at))
+        .collect();
+    match read {
+        Ok(node) if found.is_empty() => return Ok(node),
+        Ok(_) => {}
+        Err(error) => {
+            // The one error that ends the reading; what was found before it still holds.
+            let place = error.location().map(|at| Position { line: at.line(), column: at.column() });
+            let place =
+                place.or_else(|| position_in(&error.to_string())).unwrap_or(Position { line: 1, column: 1 });
+            let message = plain_words(&error.to_string());
+            let diagnostic = Diagnostic::error(message).at(source, place);
+            let hint = hint(&source.text, place, &diagnostic.message);
+            found.push(match hint {
+                Some(hint) => diagnostic.hint(hint),
+                None => diagnostic,
+            });
+        }
+    }
+    Err(found)
+}
+
+/// yaml_serde says where something stands in one case only: when it is wrong, and then in the error's text. So
+/// each scalar is read by a visitor that keeps the value and calls it wrong; the reader takes value and place from
+/// that and goes on, since the scalar has been consumed. Lists and maps begin where their first entry does.
+#[derive(Default)]
+struct Reader {
+    /// The scalar or the finished list or map that the last visitor kept.
+    kept: RefCell<Option<Kept>>,
+    wrong: RefCell<Vec<(Position, String)>>,
+    values: Cell<usize>,
+}
+
+enum Kept {
+    Scalar(Value),
+    Refused(String),
+}
+
+impl Reader {
+    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Node, D::Error> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > VALUES {
+            return Err(D::Error::custom(format!(
+                "the recipe is too large: more than {VALUES} values once its aliases are expanded"
+            )));
+        }
+        match deserializer.deserialize_any(self) {
+            Ok(node) => Ok(node),
+            Err(error) => {
+                let at = position_in(&error.to_string()).unwrap_or(Position { line: 1, column: 1 });
+                let value = match self.kept.take() {
+                    None => return Err(error),
+                    Some(Kept::Scalar(value)) => value,
+                    Some(Kept::Refused(message)) => {
+                        self.wrong.borrow_mut().push((at, message));
+                        Value::Null
+                    }
+                };
+                Ok(Node { at, kind: Kind::Scalar(value) })
+            }
+        }
+    }
+
+    fn keep<T, E: Error>(&self, kept: Kept) -> Result<T, E> {
+        self.kept.replace(Some(kept));
+        Err(E::custom(""))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Reader {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        self.read(deserializer)
+    }
+}
+
+impl<'de> Visitor<'de> for &Reader {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value without a tag")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Node, E> {
+        self.keep(Kept::Scalar(Value::Bool(flag)))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Node, E> {
+        self.keep(Kept::Scalar(number.into()))
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Node, E> {
+        match i64::try_from(number) {
+            Ok(number) => self.visit_i64(number),
+            Err(_) => self.keep(Kept::Refused(format!("the number `{number}` is too large"))),
+        }
+    }
+    fn visit_u128<E: Error>(self, number: u128) -> Result<Node, E> {
+        self.keep(Kept::Refused(format!("the number `{number}` is too large")))
+    }
+    fn visit_i128<E: Error>(self, number: i128) -> Result<Node, E> {
+        self.keep(Kept::Refused(format!("the number `{number}` is too large")))
+    }
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Node, E> {
+        match Number::from_f64(number) {
+            Some(number) => self.keep(Kept::Scalar(Value::Number(number))),
+            None => self.keep(Kept::Refused("a number must be finite".to_owned())),
+        }
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {
+        self.keep(Kept::Scalar(text.into()))
+    }
+    fn visit_unit<E: Error>(self) -> Result<Node, E> {
+        self.keep(Kept::Scalar(Value::Null))
+    }
+    fn visit_none<E: Error>(self) -> Result<Node, E> {
+        self.visit_unit()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
+        }
+        let at = list.first().map_or(NOWHERE, |first| first.at);
+        Ok(Node { at, kind: Kind::List(list.into()) })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+        let mut map: Vec<(Key, Node)> = Vec::new();
+        let mut names = HashSet::new();
+        while let Some(key) = entries.next_key_seed(self)? {
+            let mut node = entries.next_value_seed(self)?;
+            let Some(name) = key.text() else {
+                let message = format!("a key must be a text, and this is {}", key.describe());
+                self.wrong.borrow_mut().push((key.at, message));
+                continue;
+            };
+            if node.at == NOWHERE {
+                node.at = key.at;
+            }
+            if !names.insert(name.to_owned()) {
+                self.wrong.borrow_mut().push((key.at, format!("`{name}` is given twice")));
+                continue;
+            }
+            map.push((Key { name: name.to_owned(), at: key.at }, node));
+        }
+        let at = map.first().map_or(NOWHERE, |(key, _)| key.at);
+        Ok(Node { at, kind: Kind::Map(map.into()) })
+    }
+}
+
+/// An empty list or map stands nowhere until its key is known.
+const NOWHERE: Position = Position { line: 0, column: 0 };
+
+/// The position that an error text of yaml_serde ends with: `… at line 3 column 5`.
+fn position_in(message: &str) -> Option<Position> {
+    let (_, place) = message.rsplit_once("at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    let digits = column.find(|c: char| !c.is_ascii_digit()).unwrap_or(column.len());
+    Some(Position { line: line.parse().ok()?, column: column[..digits].parse().ok()? })
+}
+
+/// An error text of yaml_serde without the places in it.
+fn plain_words(message: &str) -> String {
+    let first = message.split(" at line ").next().unwrap_or(message);
+    match first {
+        "repetition limit exceeded" => "the aliases expand to too much".to_owned(),
+        "recursion limit exceeded" => "lists and maps nest too deeply (at most 128)".to_owned(),
+        "deserializing from YAML containing more than one document is not supported" => {
+            "a recipe is one YAML document, and here begins another (`---`)".to_owned()
+        }
+        "EOF while parsing a value" => "the recipe is empty".to_owned(),
+        other => match other.rsplit_once(": invalid type: enum, ") {
+            Some(_) => "a tag (`!…`) has no meaning in a recipe".to_owned(),
+            None => other.trim_start_matches("invalid type: enum, expected ").to_owned(),
+        },
+    }
+}
+
+/// Where more brackets are open than any recipe has. Brackets within texts are counted too: a text of a recipe
+/// closes those that it opens.
+fn too_deep(text: &str) -> Option<Position> {
+    let mut open = 0_usize;
+    for (line, content) in (1..).zip(text.lines()) {
+        for (column, letter) in (1..).zip(content.chars()) {
+            match letter {
+                '[' | '{' => open += 1,
+                ']' | '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open > BRACKETS {
+                return Some(Position { line, column });
+            }
+        }
+    }
+    None
+}
+
+/// What the line at which YAML gave up suggests.
+fn hint(text: &str, place: Position, message: &str) -> Option<&'static str> {
+    // The reader may notice at the start of the next line.
+    let near = text.lines().skip(place.line.saturating_sub(2)).take(2);
+    let (mut expression, mut tab) = (false, false);
+    for line in near {
+        expression |= unquoted_expression(line);
+        tab |= line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    }
+    if expression {
+        Some("an expression inside `{ … }` or `[ … ]`, or one with `: ` in it, needs quotes: \"${…}\"")
+    } else if tab {
+        Some("indent with spaces: YAML does not take tabs")
+    } else if message.starts_with("mapping values") {
+        Some("a text with `: ` in it needs quotes")
+    } else {
+        None
+    }
+}
+
+/// Whether a line holds `${` outside of quotes.
+fn unquoted_expression(line: &str) -> bool {
+    let mut quote = None;
+    for (at, letter) in line.char_indices() {
+        match (quote, letter) {
+            (None, '"' | '\'') => quote = Some(letter),
+            (Some(open), close) if open == close => quote = None,
+            (None, '$') if line[at..].starts_with("${") => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn source(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { name: "r.yaml".into(), text: text.into() })
+    }
+
+    fn tree(text: &str) -> Node {
+        parse(&source(text)).unwrap_or_else(|found| panic!("{}", found[0]))
+    }
+
+    fn refused(text: &str) -> String {
+        let found = parse(&source(text)).expect_err(text);
+        found.iter().map(|d| format!("{d}\n\n")).collect()
+    }
+
+    fn path(dotted: &str) -> Vec<String> {
+        dotted.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn keys_and_values_have_places_in_block_and_flow_style() {
+        let text = "# first\nname: ring\nsteps:\n  - sweep:\n      start_nm: 1520\n  - { wait: { seconds: \"5\" }, x: [1, [2]] }\nlast: &a { b: é, c: [] }\nagain: *a\n";
+        let tree = tree(text);
+        for (at, key, line, column) in [
+            ("name", true, 2, 1),
+            ("name", false, 2, 7),
+            ("steps.0", false, 4, 5),
+            ("steps.0.sweep.start_nm", true, 5, 7),
+            ("steps.0.sweep.start_nm", false, 5, 17),
+            ("steps.1.wait.seconds", true, 6, 15),
+            ("steps.1.wait.seconds", false, 6, 24),
+            ("steps.1.x.1.0", false, 6, 39),
+            ("last.b", false, 7, 15),
+            ("last.c", false, 7, 18),
+            ("again.b", false, 7, 15),
+        ] {
+            assert_eq!(tree.locate(&path(at), key), Position { line, column }, "{at} {key}");
+        }
+        let expected = serde_json::json!({
+            "name": "ring",
+            "steps": [{ "sweep": { "start_nm": 1520 } }, { "wait": { "seconds": "5" }, "x": [1, [2]] }],
+            "last": { "b": "é", "c": [] },
+            "again": { "b": "é", "c": [] },
+        });
+        assert_eq!(tree.value(), expected);
+    }
+
+    #[test]
+    fn what_is_no_recipe_is_refused_with_its_place() {
+        let mut shown = String::new();
+        for text in [
+            "steps:\n  - configure_tls: { tls: 1, power_dbm: ${power} }\n",
+            "steps:\n  - log: ${if a { \"b: \" } else { 1 }: 2}\n",
+            "name: a\nname: b\n1: c\n",
+            "name: !tag a\n",
+            "name: !!float a\n",
+            "a: .nan\nb: -.inf\nc: 99999999999999999999\nd: 18446744073709551615\n",
+            "a:\n\t- b\n",
+            "a: [1, 2\nb: 3\n",
+            "a: *b\n",
+            "a: 1\n---\nb: 2\n",
+            "a: \"open\n",
+            "a: @b\n",
+        ] {
+            shown += &format!("--- {text:?}\n{}", refused(text));
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_text_made_to_exhaust_the_reader_ends_soon() {
+        let laughs = (1..30).fold("a0: &a0 [1, 1]\n".to_owned(), |text, n| {
+            format!("{text}a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1)
+        });
+        let wide = format!("a: &a [{}]\nb: [{}]\n", "1, ".repeat(10_000), "*a, ".repeat(10_000));
+        let million = 1 << 20;
+        for (text, words) in [
+            (laughs, "aliases expand to too much"),
+            (wide, "too large"),
+            ("[".repeat(million), "nest too deeply"),
+            ("{a: ".repeat(million / 4), "nest too deeply"),
+            (format!("{}{}", "[".repeat(200), "1,".repeat(million / 2 - 200)), ""),
+            ("- ".repeat(million / 2), ""),
+            ("? ".repeat(million / 2), ""),
+            ("&a ".repeat(million / 3), ""),
+            ("[1,".repeat(million / 3), "nest too deeply"),
+            ("a: ".repeat(million / 3), ""),
+            (format!("[{}]", "1,".repeat(million / 2)), "too large"),
+            ((0..million / 14).map(|n| format!("k{n}: {n}\n")).collect(), "too large"),
+            ("x".repeat(million), ""),
+            (format!("a: |\n{}", " \n".repeat(million / 2)), ""),
+        ] {
+            let begin = Instant::now();
+            let start: String = text.chars().take(20).collect();
+            if let Err(found) = parse(&source(&text)) {
+                assert!(found[0].message.contains(words), "{start}: {}", found[0].message);
+            } else {
+                assert!(words.is_empty(), "{start}");
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "{start}: {:?}", begin.elapsed());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The files that a recipe consists of: read whole, of bounded size, and from the recipe's folder tree only.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Largest recipe or script, in bytes.
+pub(super) const LARGEST: u64 = 1 << 20;
+
+/// The folder tree of a recipe, and within it the folder of the file that is being read.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    root: PathBuf,
+    here: PathBuf,
+}
+
+impl Folder {
+    /// The tree that begins at `root`.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub(super) fn new(root: &Path) -> Result<Self, String> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let root =
+            root.canonicalize().map_err(|error| format!("cannot read `{}`: {error}", root.display()))?;
+        Ok(Self { here: root.clone(), root })
+    }
+
+    /// Finds `path`, as a file in this folder names it. Links are followed first, so that none leads out.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is outside the tree.
+    pub(super) fn find(&self, path: &str) -> Result<PathBuf, String> {
+        let found =
+            self.here.join(path).canonicalize().map_err(|error| format!("cannot read `{path}`: {error}"))?;
+        if found.starts_with(&self.root) {
+            Ok(found)
+        } else {
+            Err(format!("`{path}` is outside the folder of the recipe"))
+        }
+    }
+
+    /// The name of a file of this tree, relative to its root.
+    pub(super) fn name(&self, file: &Path) -> String {
+        let relative = file.strip_prefix(&self.root).unwrap_or(file);
+        relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// The same tree, seen from the folder of `file`.
+    pub(super) fn of(&self, file: &Path) -> Self {
+        Self { root: self.root.clone(), here: file.parent().unwrap_or(&self.root).to_path_buf() }
+    }
+}
+
+/// Reads a text. Its size is known before the first byte is read, and trusted no further than that.
+///
+/// # Errors
+/// What is no file, is too large, or is no UTF-8.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let cannot = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
+    let about = std::fs::metadata(path).map_err(cannot)?;
+    if !about.is_file() {
+        return Err(format!("cannot read `{shown}`: it is not a file"));
+    }
+    let too_large = || format!("`{shown}` is larger than {} MiB: that is no recipe", LARGEST >> 20);
+    if about.len() > LARGEST {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(too_large());
+    }
+    String::from_utf8(bytes).map_err(|_| format!("`{shown}` is not a text (UTF-8)"))
+}

@@ -1,0 +1,151 @@
+//! The steps of a YAML recipe as a tree of statements. It holds what was written; `reader` makes it, `walk` runs
+//! it.
+
+use crate::header::Header;
+use crate::operation::Operation;
+use crate::script::Script;
+use crate::source::Position;
+use crate::step::{StepOptions, Values};
+
+use super::Recipe;
+use super::document::Key;
+use super::grid::{LoopGrid, NoGrid, TURNS};
+use super::template::{Template, Wrong};
+
+/// The steps of a recipe, and those that always run last.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) steps: Vec<Statement>,
+    pub(super) finally: Vec<Statement>,
+}
+
+/// One step and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    /// The way to it in its own recipe: `steps[6].repeat.steps[1]`.
+    pub(super) path: String,
+    pub(super) at: Position,
+    pub(super) action: Action,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Operate(Operate),
+    Set(Vec<(Key, Template)>),
+    Repeat { variable: String, over: Over, steps: Vec<Statement> },
+    If { condition: Template, then: Vec<Statement>, otherwise: Vec<Statement> },
+    Script { script: Script, uses_steps: bool },
+    RunRecipe { recipe: Box<Recipe>, set: Vec<(Key, Template)> },
+}
+
+/// An operation and its fields.
+#[derive(Debug, Clone)]
+pub(super) struct Operate {
+    pub(super) name: String,
+    pub(super) fields: Template,
+    pub(super) id: Option<String>,
+    /// What the fields amount to, where no expression has a say in it.
+    pub(super) ready: Option<(Operation, StepOptions)>,
+}
+
+/// What a loop goes over, as written.
+#[derive(Debug, Clone)]
+pub(super) enum Over {
+    In(Template),
+    /// `from`, `to` and `step`.
+    Grid(Box<[Template; 3]>),
+    Times(Template),
+    While(Template),
+}
+
+/// What a loop goes over, now that its values are known.
+pub(super) enum Turns {
+    Values(Vec<serde_json::Value>),
+    Grid(LoopGrid),
+    Times(u64),
+    While,
+}
+
+impl Over {
+    pub(super) fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::In(one) | Self::Times(one) | Self::While(one) => vec![one],
+            Self::Grid(parts) => parts.iter().collect(),
+        }
+    }
+
+    /// The turns, given the values of the variables.
+    ///
+    /// # Errors
+    /// Values that a loop cannot go over.
+    pub(super) fn turns(&self, variables: &Values) -> Result<Turns, Wrong> {
+        let wrong =
+            |template: &Template, message: String| Wrong { at: template.written.at, message, hint: None };
+        match self {
+            Self::In(list) => {
+                let serde_json::Value::Array(values) = list.evaluate(variables)? else {
+                    return Err(wrong(list, "`in` takes a list of values".to_owned()));
+                };
+                if values.is_empty() {
+                    return Err(wrong(list, "`in` is empty".to_owned()));
+                }
+                match values.iter().find(|value| value.is_null() || value.is_array() || value.is_object()) {
+                    Some(value) => {
+                        let message =
+                            format!("`{value}` cannot be a loop value (a number, a text, true or false)");
+                        Err(wrong(list, message))
+                    }
+                    None => Ok(Turns::Values(values)),
+                }
+            }
+            Self::Grid(parts) => {
+                let [from, to, step] = parts.as_ref();
+                let number = |name: &str, template: &Template| {
+                    let value = template.evaluate(variables)?;
+                    value
+                        .as_f64()
+                        .ok_or_else(|| wrong(template, format!("`{name}` is a number, not `{value}`")))
+                };
+                let (first, last, stride) = (number("from", from)?, number("to", to)?, number("step", step)?);
+                LoopGrid::new(first, last, stride).map(Turns::Grid).map_err(|error| {
+                    let blamed = match &error {
+                        NoGrid::NotCountable(given) if *given == first => from,
+                        NoGrid::NotCountable(given) if *given == last => to,
+                        _ => step,
+                    };
+                    wrong(blamed, error.to_string())
+                })
+            }
+            Self::Times(template) => {
+                let value = template.evaluate(variables)?;
+                let count = value
+                    .as_f64()
+                    .filter(|count| count.fract() == 0.0 && (0.0..=TURNS as f64).contains(count));
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+                let count = count.map(|count| count as u64);
+                count.map(Turns::Times).ok_or_else(|| {
+                    wrong(
+                        template,
+                        format!("times `{value}` is not allowed (a whole number from 0 to {TURNS})"),
+                    )
+                })
+            }
+            Self::While(_) => Ok(Turns::While),
+        }
+    }
+}
+
+/// The keys at the top of a YAML recipe that are no declarations.
+pub(super) const PARTS: [&str; 2] = ["steps", "finally"];
+
+/// The declarations that mean nothing in a recipe that another one runs.
+pub(super) fn ignored_inside(header: &Header) -> Vec<&'static str> {
+    let given = [
+        ("instrument", header.instrument.is_some()),
+        ("simulator", header.simulator.is_some()),
+        ("metadata", !header.metadata.is_empty()),
+        ("record_power", header.record_power.is_some()),
+        ("leave_lasers_on", header.leave_lasers_on),
+    ];
+    given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
+}

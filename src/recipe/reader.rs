@@ -1,0 +1,349 @@
+//! Reads the tree of a YAML recipe into a program, and says everything that is wrong with it that can be known
+//! without running it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::document::{Key, Kind, Node};
+use super::load::Surroundings;
+use super::program::{Action, Operate, Over, Statement};
+use super::scope::Scope;
+use super::structure::Fields;
+use super::template::{Template, mentions_steps};
+use crate::measurement::Detector;
+use crate::operation::Operation;
+use crate::reading::{self, ReadError};
+use crate::source::{Diagnostic, Position, SourceFile};
+use crate::step::{self, StepOptions};
+
+/// The words of a step that are no operations.
+pub(super) const STRUCTURE: [&str; 5] = ["set", "repeat", "if", "script", "run_recipe"];
+
+/// What is known while a recipe is read from top to bottom.
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Arc<SourceFile>,
+    pub(super) detectors: &'a BTreeMap<String, Detector>,
+    /// The recipe's parameters: `set` cannot change them.
+    pub(super) parameters: Vec<String>,
+    pub(super) scope: Scope,
+    pub(super) around: &'a mut Surroundings,
+    pub(super) found: Vec<Diagnostic>,
+    /// What the steps include, in the order in which they do.
+    pub(super) sources: Vec<Arc<SourceFile>>,
+}
+
+impl Reader<'_> {
+    /// Reads a list of steps that is found under `path`.
+    pub(super) fn steps(&mut self, node: &Node, path: &str) -> Vec<Statement> {
+        let Kind::List(items) = &node.kind else {
+            let what = path.rsplit('.').next().unwrap_or(path);
+            self.report(node.at, format!("`{what}` is a list of steps, not {}", node.describe()));
+            return Vec::new();
+        };
+        let numbered = items.iter().enumerate();
+        numbered.filter_map(|(index, item)| self.step(item, format!("{path}[{index}]"))).collect()
+    }
+
+    fn step(&mut self, item: &Node, path: String) -> Option<Statement> {
+        let (key, node) = self.only_key(item)?;
+        let path_inside = format!("{path}.{}", key.name);
+        let action = match key.name.as_str() {
+            "set" => self.set(node).map(Action::Set),
+            "repeat" => self.repeat(node, &path_inside),
+            "if" => self.condition(node, &path_inside),
+            "script" => self.script(node),
+            "run_recipe" => self.run_recipe(node),
+            _ => self.operation(key, node).map(Action::Operate),
+        };
+        action.map(|action| Statement { path, at: key.at, action })
+    }
+
+    fn only_key<'n>(&mut self, item: &'n Node) -> Option<(&'n Key, &'n Node)> {
+        let rule = "a step is a map with exactly one key";
+        let (message, hint) = match &item.kind {
+            Kind::Map(entries) => match &entries[..] {
+                [(key, node)] => return Some((key, node)),
+                entries => {
+                    let names: Vec<String> =
+                        entries.iter().map(|(key, _)| format!("`{}`", key.name)).collect();
+                    let first = names.first().cloned().unwrap_or_default();
+                    let hint =
+                        format!("indent what belongs to {first} further than it, or begin a step with `-`");
+                    (format!("{rule}, and this one has {}: {}", names.len(), names.join(", ")), Some(hint))
+                }
+            },
+            _ => {
+                let hint = item.text().map(|word| format!("write `{word}: {{}}`"));
+                (format!("{rule}, and this is {}", item.describe()), hint.filter(|hint| hint.len() < 40))
+            }
+        };
+        self.found.push(Diagnostic { hint, ..Diagnostic::error(message).at(self.source, item.at) });
+        None
+    }
+
+    fn operation(&mut self, key: &Key, node: &Node) -> Option<Operate> {
+        if !Operation::NAMES.contains(&key.name.as_str()) {
+            let known: Vec<&str> = Operation::NAMES.iter().copied().chain(STRUCTURE).collect();
+            let hint = reading::suggestion(&key.name, known);
+            let message = format!("unknown operation `{}`", key.name);
+            self.found.push(Diagnostic::error(message).at(self.source, key.at).hint(hint));
+            return None;
+        }
+        let before = self.found.len();
+        let fields = self.template(node);
+        let id = self.id(&fields);
+        self.columns(&fields);
+        let mut ready = None;
+        if fields.is_plain() && self.found.len() == before {
+            match step::read(&key.name, &node.value(), self.detectors) {
+                Ok(read) => ready = Some(read),
+                Err(error) => {
+                    // What is missing is missed where the operation stands, not at its first field.
+                    let at =
+                        if error.path.is_empty() { key.at } else { node.locate(&error.path, error.at_key) };
+                    self.report_read(at, error);
+                }
+            }
+        } else {
+            self.check_parts(&key.name, &fields);
+        }
+        (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready })
+    }
+
+    /// The step's id, which later steps may use.
+    fn id(&mut self, fields: &Template) -> Option<String> {
+        let (_, id) = fields.entries()?.iter().find(|(key, _)| key.name == "id")?;
+        let at = id.written.at;
+        match id.written.text() {
+            Some(text) if id.is_plain() => match self.scope.define_step(text) {
+                None => return Some(text.to_owned()),
+                Some(message) => self.report(at, message),
+            },
+            Some(_) => self.report(at, "an id cannot be an expression"),
+            None => self.report(at, format!("an id is an identifier, not {}", id.written.describe())),
+        }
+        None
+    }
+
+    /// A constant column may not be called like a loop variable: that has a column already.
+    fn columns(&mut self, fields: &Template) {
+        let columns =
+            fields.entries().and_then(|entries| entries.iter().find(|(key, _)| key.name == "columns"));
+        for (key, _) in columns.and_then(|(_, columns)| columns.entries()).into_iter().flatten() {
+            if self.scope.loops().contains(&key.name) {
+                self.report(key.at, format!("the loop variable `{}` is a column already", key.name));
+            }
+        }
+    }
+
+    /// Checks what is known of an operation some of whose fields are expressions: each part by itself, as if it
+    /// were the only one. What is missing then is no finding; what is wrong with the part is.
+    fn check_parts(&mut self, name: &str, fields: &Template) {
+        for (key, part) in fields.entries().into_iter().flatten() {
+            self.check_part(name, &mut vec![Way::Key(key.clone())], part);
+        }
+    }
+
+    fn check_part(&mut self, name: &str, way: &mut Vec<Way>, part: &Template) {
+        if !part.is_plain() {
+            if let Some(entries) = part.entries() {
+                for (key, inner) in entries {
+                    way.push(Way::Key(key.clone()));
+                    self.check_part(name, way, inner);
+                    way.pop();
+                }
+                return;
+            }
+            if let Some(items) = part.items() {
+                for inner in items {
+                    way.push(Way::Only);
+                    self.check_part(name, way, inner);
+                    way.pop();
+                }
+                return;
+            }
+        }
+        // Of an expression only its key can be wrong; any value stands in for it.
+        let value = if part.is_plain() { part.written.value() } else { serde_json::Value::Bool(true) };
+        let value = way.iter().rev().fold(value, |inner, step| step.around(inner));
+        let is_option = matches!(&way[0], Way::Key(key) if StepOptions::NAMES.contains(&key.name.as_str()));
+        let read = if is_option {
+            reading::read::<StepOptions>(&value).map(drop)
+        } else {
+            step::read(name, &value, self.detectors).map(drop)
+        };
+        let Err(error) = read else { return };
+        let path: Vec<&str> = way.iter().map(Way::segment).collect();
+        let shared = error.path.iter().zip(&path).take_while(|(a, b)| a == b).count();
+        let at_own_key = error.at_key && error.path.len() == path.len();
+        if shared < path.len() || !(part.is_plain() || at_own_key) {
+            return;
+        }
+        let at = match way.last() {
+            Some(Way::Key(key)) if at_own_key => key.at,
+            _ => part.written.locate(&error.path[path.len()..], error.at_key),
+        };
+        self.report_read(at, error);
+    }
+
+    pub(super) fn template(&mut self, node: &Node) -> Template {
+        Template::compile(node, &self.scope, self.source, &mut self.found)
+    }
+
+    pub(super) fn report(&mut self, at: Position, message: impl Into<String>) {
+        self.found.push(Diagnostic::error(message).at(self.source, at));
+    }
+
+    pub(super) fn report_read(&mut self, at: Position, error: ReadError) {
+        let diagnostic = Diagnostic::error(error.message).at(self.source, at);
+        self.found.push(Diagnostic { hint: error.hint, ..diagnostic });
+    }
+
+    fn set(&mut self, node: &Node) -> Option<Vec<(Key, Template)>> {
+        let Kind::Map(entries) = &node.kind else {
+            self.report(node.at, format!("`set` is a map of names, not {}", node.describe()));
+            return None;
+        };
+        let mut names = Vec::new();
+        for (key, inner) in entries.iter() {
+            let template = self.template(inner);
+            let is_parameter = self.parameters.contains(&key.name);
+            match self.scope.check_set(&key.name, is_parameter) {
+                Ok(()) if inner.is_null() => self.report(key.at, format!("`{}` has no value", key.name)),
+                Ok(()) => {
+                    self.scope.define(&key.name);
+                    names.push((key.clone(), template));
+                }
+                Err(message) => self.report(key.at, message),
+            }
+        }
+        Some(names)
+    }
+
+    fn repeat(&mut self, node: &Node, path: &str) -> Option<Action> {
+        const KINDS: [&str; 4] = ["in", "from", "times", "while"];
+        let all = ["for", "in", "from", "to", "step", "times", "while", "steps"];
+        let fields = Fields::read(self, "repeat", node, &all)?;
+        let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+        let over = match kinds.as_slice() {
+            ["in"] => fields.template(self, "in").map(Over::In),
+            ["times"] => fields.template(self, "times").map(Over::Times),
+            ["while"] => fields.template(self, "while").map(Over::While),
+            ["from"] => {
+                let parts = ["from", "to", "step"].map(|part| fields.require(self, part));
+                match parts {
+                    [Some(from), Some(to), Some(step)] => Some(Over::Grid(Box::new([from, to, step]))),
+                    _ => None,
+                }
+            }
+            _ => {
+                let given =
+                    if kinds.is_empty() { "none".to_owned() } else { format!("`{}`", kinds.join("`, `")) };
+                let message =
+                    format!("`repeat` takes exactly one of `in`, `from`, `times`, `while`, and has {given}");
+                self.report(fields.at, message);
+                None
+            }
+        };
+        if let (Some(from), [kind]) = (fields.get("to").or(fields.get("step")), kinds.as_slice())
+            && *kind != "from"
+        {
+            self.report(from.at, format!("`to` and `step` belong to `from`, not to `{kind}`"));
+        }
+        let variable = self.loop_variable(&fields, over.as_ref())?;
+        // What no expression decides can be counted now.
+        if let Some(over) = over.as_ref().filter(|over| over.templates().iter().all(|t| t.is_plain()))
+            && let Err(wrong) = over.turns(&BTreeMap::new())
+        {
+            self.report(wrong.at, wrong.message);
+        }
+        let inner = fields.get("steps");
+        if inner.is_none() {
+            self.report(fields.at, "`repeat` has no `steps`");
+        }
+        self.scope.enter_loop(&variable);
+        let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
+        self.scope.leave_loop();
+        Some(Action::Repeat { variable, over: over?, steps: steps? })
+    }
+
+    fn loop_variable(&mut self, fields: &Fields, over: Option<&Over>) -> Option<String> {
+        let name = fields.get("for");
+        match (name, over) {
+            (Some(name), Some(Over::Times(_) | Over::While(_))) => {
+                self.report(name.at, "`times` and `while` have no variable: `for` goes with `in` or `from`");
+                None
+            }
+            (Some(name), _) => match name.text().map(str::to_owned) {
+                Some(text) => match self.scope.check_loop(&text) {
+                    Ok(()) => Some(text),
+                    Err(message) => {
+                        self.report(name.at, message);
+                        None
+                    }
+                },
+                None => {
+                    self.report(name.at, format!("`for` names a variable, and this is {}", name.describe()));
+                    None
+                }
+            },
+            (None, Some(Over::In(_) | Over::Grid(_))) => {
+                self.report(fields.at, "`repeat` has no `for`, the name of its variable");
+                None
+            }
+            (None, _) => Some(String::new()),
+        }
+    }
+
+    fn condition(&mut self, node: &Node, path: &str) -> Option<Action> {
+        let fields = Fields::read(self, "if", node, &["condition", "then", "else"])?;
+        let condition = fields.require(self, "condition");
+        if let Some(plain) = condition.as_ref().filter(|condition| condition.is_plain())
+            && !plain.written.value().is_boolean()
+        {
+            self.report(
+                plain.written.at,
+                format!("`condition` is true or false, not {}", plain.written.describe()),
+            );
+        }
+        if fields.get("then").is_none() {
+            self.report(fields.at, "`if` has no `then`");
+        }
+        let then = fields.get("then").map(|then| self.steps(then, &format!("{path}.then")));
+        let otherwise = fields.get("else").map(|other| self.steps(other, &format!("{path}.else")));
+        Some(Action::If { condition: condition?, then: then?, otherwise: otherwise.unwrap_or_default() })
+    }
+
+    fn script(&mut self, node: &Node) -> Option<Action> {
+        let Some(text) = node.text() else {
+            self.report(node.at, format!("`script` is a path or a text, not {}", node.describe()));
+            return None;
+        };
+        let script = self.compile_script(node, text)?;
+        let uses_steps = mentions_steps(&script.1);
+        Some(Action::Script { script: script.0, uses_steps })
+    }
+}
+
+/// One step of the way to a part of an operation's fields.
+enum Way {
+    Key(Key),
+    /// An item of a list, which then has no other.
+    Only,
+}
+
+impl Way {
+    fn segment(&self) -> &str {
+        match self {
+            Self::Key(key) => &key.name,
+            Self::Only => "0",
+        }
+    }
+
+    fn around(&self, inner: serde_json::Value) -> serde_json::Value {
+        match self {
+            Self::Key(key) => serde_json::Value::Object([(key.name.clone(), inner)].into_iter().collect()),
+            Self::Only => serde_json::Value::Array(vec![inner]),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The maps of the structural steps, and the files that they include.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Recipe;
+use super::document::{Key, Kind, Node};
+use super::files;
+use super::load;
+use super::program::{Action, ignored_inside};
+use super::reader::Reader;
+use super::template::{Template, step_ids};
+use crate::header::bind;
+use crate::reading;
+use crate::script::{Origin, Script};
+use crate::source::{Diagnostic, Position, SourceFile};
+
+/// The map of a structural step, whose keys are known.
+pub(super) struct Fields<'n> {
+    what: &'static str,
+    pub(super) at: Position,
+    entries: &'n [(Key, Node)],
+}
+
+impl<'n> Fields<'n> {
+    /// Takes the map `node`; reports what is no map, and unknown keys.
+    pub(super) fn read(
+        reader: &mut Reader,
+        what: &'static str,
+        node: &'n Node,
+        known: &[&str],
+    ) -> Option<Self> {
+        let Kind::Map(entries) = &node.kind else {
+            reader.report(node.at, format!("`{what}` takes a map, not {}", node.describe()));
+            return None;
+        };
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            let hint = reading::suggestion(&key.name, known.iter().copied());
+            let message = format!("unknown field `{}`", key.name);
+            reader.found.push(Diagnostic::error(message).at(reader.source, key.at).hint(hint));
+        }
+        Some(Self { what, at: node.at, entries })
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub(super) fn template(&self, reader: &mut Reader, name: &str) -> Option<Template> {
+        self.get(name).map(|node| reader.template(node))
+    }
+
+    /// The field, which must be there.
+    pub(super) fn require(&self, reader: &mut Reader, name: &str) -> Option<Template> {
+        let given = self.template(reader, name);
+        if given.is_none() {
+            reader.report(self.at, format!("`{}` has no `{name}`", self.what));
+        }
+        given
+    }
+}
+
+impl Reader<'_> {
+    /// Compiles the script of a `script` step: a path when it is one line that ends in `.rhai`, else the text
+    /// itself. Gives its code too.
+    pub(super) fn compile_script(&mut self, node: &Node, text: &str) -> Option<(Script, String)> {
+        let is_path = !text.contains('\n') && text.ends_with(".rhai");
+        let (origin, code) = if is_path {
+            let source = self.include(text, node.at)?;
+            self.sources.push(Arc::clone(&source));
+            (Origin::file(&source), source.text.clone())
+        } else {
+            (Origin::within(self.source, start_of_text(self.source, node.at)), text.to_owned())
+        };
+        for id in step_ids(&code) {
+            if let Err((message, hint)) = self.scope.check_step(&id) {
+                let diagnostic = Diagnostic::error(message).at(self.source, node.at);
+                self.found.push(Diagnostic { hint, ..diagnostic });
+            }
+        }
+        let names: Vec<&str> = self.scope.names().collect();
+        match Script::compile(&code, origin, &names) {
+            Ok(script) => Some((script, code)),
+            Err(diagnostic) => {
+                self.found.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// Reads a file of the recipe's folder tree.
+    fn include(&mut self, path: &str, at: Position) -> Option<Arc<SourceFile>> {
+        let read = self.around.find(path).and_then(|(file, name)| {
+            let text = files::read(&file)?;
+            Ok(Arc::new(SourceFile { name, text }))
+        });
+        match read {
+            Ok(source) => Some(source),
+            Err(message) => {
+                self.report(at, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn run_recipe(&mut self, node: &Node) -> Option<Action> {
+        let fields = Fields::read(self, "run_recipe", node, &["path", "set"])?;
+        let Some(path) = fields.get("path") else {
+            self.report(fields.at, "`run_recipe` has no `path`");
+            return None;
+        };
+        let Some(text) = path.text().filter(|text| !text.contains("${")) else {
+            self.report(path.at, "`path` is the path of a recipe, without expressions");
+            return None;
+        };
+        let set = self.set_values(fields.get("set"));
+        let (file, name) = match self.around.find(text) {
+            Ok(found) => found,
+            Err(message) => {
+                self.report(path.at, message);
+                return None;
+            }
+        };
+        let loops = self.scope.loops().to_vec();
+        let loaded = match self.around.enter(&file) {
+            Ok(mut inner) => {
+                let loaded =
+                    files::read(&file).map_err(|message| vec![Diagnostic::error(message)]).and_then(|text| {
+                        load::read(Arc::new(SourceFile { name, text }), &BTreeMap::new(), loops, &mut inner)
+                    });
+                self.around.leave(&inner);
+                loaded
+            }
+            Err(message) => Err(vec![Diagnostic::error(message)]),
+        };
+        match loaded {
+            Ok(recipe) => {
+                self.check_set_values(&recipe, &set);
+                let ignored = ignored_inside(recipe.header());
+                if !ignored.is_empty() {
+                    let message = format!("`{}` of `{text}` means nothing here", ignored.join("`, `"));
+                    let hint = "the recipe that is run decides; what this one runs only adds its steps";
+                    self.found.push(Diagnostic::warning(message).at(self.source, path.at).hint(hint));
+                }
+                self.found.extend(recipe.diagnostics().iter().cloned());
+                self.sources.extend(recipe.sources().iter().cloned());
+                Some(Action::RunRecipe { recipe: Box::new(recipe), set })
+            }
+            Err(found) => {
+                // What has no place in the included recipe is about this step.
+                self.found.extend(found.into_iter().map(|diagnostic| match diagnostic.place {
+                    Some(_) => diagnostic,
+                    None => diagnostic.at(self.source, path.at),
+                }));
+                None
+            }
+        }
+    }
+
+    /// Checks the values that are known, and the names of all.
+    fn check_set_values(&mut self, recipe: &Recipe, set: &[(Key, Template)]) {
+        for (key, template) in set {
+            let parameters = &recipe.header().parameters;
+            let known = template.is_plain() || !parameters.contains_key(&key.name);
+            let one = [(key.name.clone(), template.written.value())].into();
+            if let (true, Err(wrong)) = (known, bind(parameters, &one)) {
+                for error in wrong {
+                    let at = if error.at_key { key.at } else { template.written.at };
+                    self.report_read(at, error);
+                }
+            }
+        }
+    }
+
+    fn set_values(&mut self, node: Option<&Node>) -> Vec<(Key, Template)> {
+        let Some(node) = node else { return Vec::new() };
+        let Kind::Map(entries) = &node.kind else {
+            self.report(node.at, format!("`set` is a map of parameters, not {}", node.describe()));
+            return Vec::new();
+        };
+        entries.iter().map(|(key, inner)| (key.clone(), self.template(inner))).collect()
+    }
+}
+
+/// Where the text of a value begins that stands at `at`: after the quote, or on the line after `|`.
+fn start_of_text(source: &SourceFile, at: Position) -> Position {
+    let mut lines = source.text.lines().skip(at.line - 1);
+    match lines.next().and_then(|line| line.chars().nth(at.column - 1)) {
+        Some('|' | '>') => {
+            let first = lines.find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let indent = first.chars().take_while(|c| *c == ' ').count();
+            Position { line: at.line + 1, column: indent + 1 }
+        }
+        Some('"' | '\'') => Position { column: at.column + 1, ..at },
+        _ => at,
+    }
+}

@@ -1,0 +1,258 @@
+//! Runs the steps of a YAML recipe against a host, in order, each when its turn comes.
+
+use serde_json::Value;
+
+use super::grid::TURNS;
+use super::program::{Action, Operate, Over, Statement, Turns};
+use super::scope::STEPS;
+use super::template::{Template, Wrong};
+use super::{Body, Recipe};
+use crate::header::bind;
+use crate::script::{Performance, view};
+use crate::source::SourceFile;
+use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
+
+/// A recipe that has begun: its variables, and where it stands.
+struct Walk<'a> {
+    recipe: &'a Recipe,
+    host: &'a dyn Host,
+    variables: Values,
+    /// The way to this recipe from the outermost one, with a dot at its end where there is one.
+    prefix: String,
+    loops: Vec<LoopPoint>,
+}
+
+/// What a recipe still has to do, however its steps ended.
+enum Last<'a> {
+    Steps(Walk<'a>),
+    Script(Box<Performance>),
+}
+
+/// The endings of recipes inside this one that a stop kept from running: they run with the outermost `finally`.
+type Owed<'a> = Vec<Last<'a>>;
+
+/// Performs a recipe and, always, its `finally`; gives the first fault.
+pub(super) fn perform(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
+    let mut owed = Owed::new();
+    let (ended, last) =
+        begin(recipe, recipe.parameters().clone(), String::new(), Vec::new(), host, &mut owed);
+    host.begin_finally();
+    // From the inside out, as they would have run without the stop.
+    let endings = owed.into_iter().chain([last]);
+    endings.fold(ended, |first, mut last| first.and(last.perform(host, &mut Owed::new())))
+}
+
+fn begin<'a>(
+    recipe: &'a Recipe,
+    mut variables: Values,
+    prefix: String,
+    loops: Vec<LoopPoint>,
+    host: &'a dyn Host,
+    owed: &mut Owed<'a>,
+) -> (Result<(), Fault>, Last<'a>) {
+    match &recipe.body {
+        Body::Script(script) => {
+            let performance = script.as_recipe(&variables, prefix.trim_end_matches('.'), loops);
+            (performance.perform(host), Last::Script(Box::new(performance)))
+        }
+        Body::Yaml(program) => {
+            variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
+            let mut walk = Walk { recipe, host, variables, prefix, loops };
+            (walk.steps(&program.steps, owed), Last::Steps(walk))
+        }
+    }
+}
+
+impl<'a> Last<'a> {
+    /// Every step of it, whatever becomes of the one before: a laser that cannot be reached must not keep the next
+    /// one on.
+    fn perform(&mut self, host: &dyn Host, owed: &mut Owed<'a>) -> Result<(), Fault> {
+        match self {
+            Self::Script(performance) => performance.perform_finally(host),
+            Self::Steps(walk) => {
+                let Body::Yaml(program) = &walk.recipe.body else { return Ok(()) };
+                let mut first = Ok(());
+                for statement in &program.finally {
+                    let ended = walk.statement(statement, owed);
+                    first = first.and(ended);
+                }
+                first
+            }
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn steps(&mut self, steps: &'a [Statement], owed: &mut Owed<'a>) -> Result<(), Fault> {
+        steps.iter().try_for_each(|statement| self.statement(statement, owed))
+    }
+
+    fn statement(&mut self, statement: &'a Statement, owed: &mut Owed<'a>) -> Result<(), Fault> {
+        match &statement.action {
+            Action::Operate(operate) => self.operate(operate, statement),
+            Action::Set(names) => {
+                for (key, template) in names {
+                    let value = self.value(template)?;
+                    self.variables.insert(key.name.clone(), value);
+                }
+                Ok(())
+            }
+            Action::Repeat { variable, over, steps } => self.repeat(variable, over, steps, owed),
+            Action::If { condition, then, otherwise } => {
+                if self.flag("condition", condition)? {
+                    self.steps(then, owed)
+                } else {
+                    self.steps(otherwise, owed)
+                }
+            }
+            Action::Script { script, uses_steps } => {
+                if *uses_steps {
+                    self.host.uses_measurement();
+                }
+                let path = format!("{}{}.script", self.prefix, statement.path);
+                let detectors = &self.recipe.header().detectors;
+                script.perform_as_step(&self.variables, detectors, &path, self.loops.clone(), self.host)
+            }
+            Action::RunRecipe { recipe, set } => self.run_recipe(recipe, set, statement, owed),
+        }
+    }
+
+    fn operate(&mut self, operate: &Operate, statement: &Statement) -> Result<(), Fault> {
+        let (operation, options) = match &operate.ready {
+            Some(ready) => ready.clone(),
+            None => {
+                let fields = self.value(&operate.fields)?;
+                step::read(&operate.name, &fields, &self.recipe.header().detectors).map_err(|error| {
+                    let at = operate.fields.written.locate(&error.path, error.at_key);
+                    self.fault(Wrong { at, message: error.message, hint: error.hint })
+                })?
+            }
+        };
+        let outcome = self.host.perform(Step { operation, options, place: self.place(statement) })?;
+        if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
+            steps.insert(id.clone(), view(&outcome));
+        }
+        Ok(())
+    }
+
+    fn repeat(
+        &mut self,
+        variable: &str,
+        over: &'a Over,
+        steps: &'a [Statement],
+        owed: &mut Owed<'a>,
+    ) -> Result<(), Fault> {
+        self.heed(&over.templates());
+        let turns = over.turns(&self.variables).map_err(|wrong| self.fault(wrong))?;
+        let count = match &turns {
+            Turns::Values(values) => Some(values.len() as u64),
+            Turns::Grid(grid) => Some(grid.count()),
+            Turns::Times(times) => Some(*times),
+            Turns::While => None,
+        };
+        for index in 0.. {
+            // A loop without an operation in it must hear of a stop too.
+            if self.host.stopping() {
+                return Err(Fault::new(FaultKind::Stopped, "the run is being stopped"));
+            }
+            if count == Some(index) || !self.goes_on(over, index)? {
+                break;
+            }
+            let value = match &turns {
+                Turns::Values(values) => {
+                    usize::try_from(index).ok().and_then(|at| values.get(at)).cloned().unwrap_or_default()
+                }
+                Turns::Grid(grid) => grid.point(index),
+                Turns::Times(_) | Turns::While => Value::Null,
+            };
+            if !variable.is_empty() {
+                self.variables.insert(variable.to_owned(), value.clone());
+            }
+            self.loops.push(LoopPoint { name: variable.to_owned(), value, index, count });
+            let ended = self.steps(steps, owed);
+            self.loops.pop();
+            self.variables.remove(variable);
+            ended?;
+        }
+        Ok(())
+    }
+
+    /// Whether a `while` goes on; it is asked before each turn. Others know their count.
+    fn goes_on(&self, over: &Over, index: u64) -> Result<bool, Fault> {
+        let Over::While(condition) = over else { return Ok(true) };
+        let goes_on = self.flag("while", condition)?;
+        if goes_on && index >= TURNS {
+            let message = format!("the loop has not ended after {TURNS} turns");
+            return Err(self.fault(Wrong { at: condition.written.at, message, hint: None }));
+        }
+        Ok(goes_on)
+    }
+
+    fn run_recipe(
+        &mut self,
+        recipe: &'a Recipe,
+        set: &'a [(super::document::Key, Template)],
+        statement: &Statement,
+        owed: &mut Owed<'a>,
+    ) -> Result<(), Fault> {
+        let mut values = recipe.parameters().clone();
+        for (key, template) in set {
+            let value = self.value(template)?;
+            let one = [(key.name.clone(), value)].into();
+            let bound = bind(&recipe.header().parameters, &one).map_err(|mut wrong| {
+                let wrong = wrong.swap_remove(0);
+                self.fault(Wrong { at: template.written.at, message: wrong.message, hint: wrong.hint })
+            })?;
+            values.extend(bound.into_iter().filter(|(name, _)| *name == key.name));
+        }
+        let prefix = format!("{}{}.run_recipe.", self.prefix, statement.path);
+        let (ended, mut last) = begin(recipe, values, prefix, self.loops.clone(), self.host, owed);
+        let cleaned = if self.host.stopping() { Ok(()) } else { last.perform(self.host, owed) };
+        // A stop, before it or in the midst of it: it is done (again) when stops do not count any more.
+        if self.host.stopping() {
+            owed.push(last);
+        }
+        ended.and(cleaned)
+    }
+
+    /// The value of what was written, now.
+    fn value(&self, template: &Template) -> Result<Value, Fault> {
+        self.heed(&[template]);
+        template.evaluate(&self.variables).map_err(|wrong| self.fault(wrong))
+    }
+
+    fn flag(&self, what: &str, template: &Template) -> Result<bool, Fault> {
+        match self.value(template)? {
+            Value::Bool(flag) => Ok(flag),
+            other => {
+                let message = format!("`{what}` is true or false, not `{other}`");
+                Err(self.fault(Wrong { at: template.written.at, message, hint: None }))
+            }
+        }
+    }
+
+    /// Tells the host when a measured value is about to decide something.
+    fn heed(&self, templates: &[&Template]) {
+        if templates.iter().any(|template| template.uses_steps()) {
+            self.host.uses_measurement();
+        }
+    }
+
+    fn place(&self, statement: &Statement) -> Place {
+        Place {
+            file: self.source().name.clone(),
+            position: Some(statement.at),
+            path: format!("{}{}", self.prefix, statement.path),
+            loops: self.loops.clone(),
+        }
+    }
+
+    fn source(&self) -> &SourceFile {
+        &self.recipe.sources()[0]
+    }
+
+    fn fault(&self, wrong: Wrong) -> Fault {
+        let fault = Fault::new(FaultKind::Recipe, wrong.message).at(&self.source().name, wrong.at);
+        Fault { hint: wrong.hint, ..fault }
+    }
+}

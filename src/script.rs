@@ -1,0 +1,258 @@
+//! Scripts: Rhai, as recipes of their own, as steps of a YAML recipe, and as expressions inside one.
+//!
+//! A script has every operation as a function, and nothing else that reaches out of it: no file, no network, no
+//! process, no clock but `now()`, no `import`. It is bounded in depth, in size, and in how much it computes
+//! between two operations.
+//!
+//! A script that is a recipe runs twice: up to its first operation (or `now()`) for its declarations, when it is
+//! loaded, and whole when it is performed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
+
+use crate::header::Header;
+use crate::measurement::Detector;
+use crate::operation::Operation;
+use crate::reading;
+use crate::source::{Diagnostic, Position, SourceFile};
+use crate::step::{Fault, Host, LoopPoint, Values};
+
+mod declarations;
+mod desk;
+mod engine;
+mod errors;
+mod expression;
+mod operations;
+mod outcome;
+mod stage;
+mod trace;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use errors::Ending;
+use stage::{Act, Curtain, Stage, lock};
+
+pub(crate) use errors::Mistake;
+pub(crate) use expression::{Expression, is_free_word};
+pub use outcome::view;
+pub(crate) use stage::Given;
+pub use values::print;
+
+/// Where a script's text stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The file it is in.
+    source: Arc<SourceFile>,
+    /// Where in it the text begins; what a line of the text is indented by counts for every line.
+    start: Position,
+    /// The way to it from the recipe's root; empty for a script that is a recipe.
+    path: String,
+}
+
+impl Origin {
+    /// A script that is a file of its own.
+    pub(crate) fn file(source: &Arc<SourceFile>) -> Self {
+        Self::within(source, Position { line: 1, column: 1 })
+    }
+
+    /// A script inside a file, from `start` on.
+    pub(crate) fn within(source: &Arc<SourceFile>, start: Position) -> Self {
+        Self { source: Arc::clone(source), start, path: String::new() }
+    }
+
+    /// A position in the text as one in the file.
+    fn shift(&self, at: Position) -> Position {
+        Position { line: at.line + self.start.line - 1, column: at.column + self.start.column - 1 }
+    }
+
+    fn diagnostic(&self, mistake: Mistake) -> Diagnostic {
+        let at = mistake.position.map_or(self.start, |at| self.shift(at));
+        let diagnostic = Diagnostic::error(mistake.message).at(&self.source, at);
+        Diagnostic { hint: mistake.hint, ..diagnostic }
+    }
+
+    fn fault(&self, ending: Ending) -> Fault {
+        match ending {
+            Ending::Fault(fault) => fault,
+            Ending::Mistake(mistake) => {
+                let position = Some(mistake.position.map_or(self.start, |at| self.shift(at)));
+                errors::fault(Mistake { position, ..mistake }, &self.source.name)
+            }
+        }
+    }
+}
+
+/// A compiled script.
+#[derive(Debug, Clone)]
+pub(crate) struct Script {
+    origin: Origin,
+    ast: AST,
+}
+
+impl Script {
+    /// Compiles a text that may use the constants `names`.
+    ///
+    /// # Errors
+    /// A syntax error or an unknown variable, with its place.
+    pub(crate) fn compile(text: &str, origin: Origin, names: &[&str]) -> Result<Self, Diagnostic> {
+        let mut scope = Scope::new();
+        for name in names {
+            scope.push_constant(*name, ());
+        }
+        match engine::bounded().compile_with_scope(&scope, text) {
+            Ok(ast) => Ok(Self { origin, ast }),
+            Err(error) => Err(origin.diagnostic(errors::compile_error(&error, names))),
+        }
+    }
+
+    /// Collects the declarations: runs the script up to its first operation, without a host.
+    ///
+    /// # Errors
+    /// Whatever is wrong before the first operation; a script without `recipe(#{…})`; values given for
+    /// parameters that it does not have.
+    pub(crate) fn declarations(
+        &self,
+        given: &BTreeMap<String, Given>,
+    ) -> Result<(Header, Values), Vec<Diagnostic>> {
+        let performance = Performance::new(self, Act::Declaring, given.clone(), Vec::new());
+        let ran = desk::on_deep_stack(|| performance.body(&mut Scope::new()), || ());
+        let ended = ran.unwrap_or_else(|fault| Err(Ending::Fault(fault)));
+        let ended = ended.map_err(|ending| match ending {
+            Ending::Mistake(mistake) => vec![self.origin.diagnostic(mistake)],
+            Ending::Fault(fault) => vec![Diagnostic { hint: fault.hint, ..Diagnostic::error(fault.message) }],
+        });
+        ended?;
+        let mut declared = lock(&performance.stage.declared);
+        let Some(header) = declared.header.take() else {
+            return Err(vec![
+                Diagnostic::error(
+                    "the script does not say `recipe(#{ name: … })` before its first operation",
+                )
+                .at(&self.origin.source, self.origin.start)
+                .hint("recipe(#{ name: \"find-resonance\" });"),
+            ]);
+        };
+        let known = || header.parameters.keys().map(String::as_str);
+        let unknown = given.keys().filter(|name| !header.parameters.contains_key(*name));
+        let unknown: Vec<Diagnostic> = unknown
+            .map(|name| {
+                Diagnostic::error(format!("the recipe has no parameter `{name}`"))
+                    .hint(reading::suggestion(name, known().collect::<Vec<_>>()))
+            })
+            .collect();
+        if unknown.is_empty() { Ok((header, std::mem::take(&mut declared.values))) } else { Err(unknown) }
+    }
+
+    /// A performance of a script that is a recipe, with `values` for its parameters.
+    pub(crate) fn as_recipe(&self, values: &Values, path: &str, loops: Vec<LoopPoint>) -> Performance {
+        let given = values.iter().map(|(name, value)| (name.clone(), Given::Value(value.clone())));
+        Performance::new(&self.at(path), Act::Opening, given.collect(), loops)
+    }
+
+    /// The same script, reached by another way.
+    fn at(&self, path: &str) -> Self {
+        let origin = Origin { path: path.to_owned(), ..self.origin.clone() };
+        Self { origin, ast: self.ast.clone() }
+    }
+
+    /// Performs a script that is a step of a YAML recipe, with `constants` for its names.
+    ///
+    /// # Errors
+    /// The fault that ended it.
+    pub(crate) fn perform_as_step(
+        &self,
+        constants: &Values,
+        detectors: &BTreeMap<String, Detector>,
+        path: &str,
+        loops: Vec<LoopPoint>,
+        host: &dyn Host,
+    ) -> Result<(), Fault> {
+        let performance = Performance::new(&self.at(path), Act::Step, BTreeMap::new(), loops);
+        lock(&performance.stage.detectors).clone_from(detectors);
+        let mut scope = Scope::new();
+        for (name, value) in constants {
+            scope.push_constant_dynamic(name.as_str(), values::to_dynamic(value));
+        }
+        performance.run(host, || performance.body(&mut scope))
+    }
+}
+
+/// One performance of a script: its body, and then what it declared with `finally`.
+pub(crate) struct Performance {
+    engine: Engine,
+    ast: AST,
+    stage: Arc<Stage>,
+}
+
+impl Performance {
+    fn new(script: &Script, act: Act, given: BTreeMap<String, Given>, loops: Vec<LoopPoint>) -> Self {
+        let stage = Arc::new(Stage::new(script.origin.clone(), act, loops));
+        lock(&stage.declared).given = given;
+        let mut engine = engine::bounded();
+        stage.watch(&mut engine);
+        if act == Act::Declaring {
+            // Said once is enough: when it performs, it comes this way again.
+            engine.on_print(|_| {}).on_debug(|_, _, _| {});
+        }
+        operations::register(&mut engine, &stage);
+        declarations::register(&mut engine, &stage);
+        trace::register(&mut engine);
+        Self { engine, ast: script.ast.clone(), stage }
+    }
+
+    /// Performs the body.
+    ///
+    /// # Errors
+    /// The fault that ended it.
+    pub(crate) fn perform(&self, host: &dyn Host) -> Result<(), Fault> {
+        self.run(host, || self.body(&mut Scope::new()))
+    }
+
+    /// Performs what was declared with `finally`, all of it, in that order.
+    ///
+    /// # Errors
+    /// The first fault of it.
+    pub(crate) fn perform_finally(&self, host: &dyn Host) -> Result<(), Fault> {
+        *lock(&self.stage.act) = Act::Performing;
+        let closures = lock(&self.stage.declared).finally.clone();
+        let mut first = Ok(());
+        for closure in closures {
+            self.stage.rest();
+            let ended = self
+                .run(host, || self.explained(closure.call::<Dynamic>(&self.engine, &self.ast, ()).map(drop)));
+            first = first.and(ended);
+        }
+        first
+    }
+
+    fn run(&self, host: &dyn Host, part: impl FnOnce() -> Result<(), Ending> + Send) -> Result<(), Fault> {
+        self.stage.desk.attend(host, part)?.map_err(|ending| self.stage.origin.fault(ending))
+    }
+
+    fn body(&self, scope: &mut Scope) -> Result<(), Ending> {
+        self.explained(self.engine.run_ast_with_scope(scope, &self.ast))
+    }
+
+    fn explained(&self, ended: Result<(), Box<EvalAltResult>>) -> Result<(), Ending> {
+        match ended {
+            Ok(()) => Ok(()),
+            Err(error) if is_curtain(&error) => Ok(()),
+            Err(error) => {
+                let names: Vec<&str> = Operation::NAMES.iter().copied().chain(operations::OTHERS).collect();
+                Err(errors::evaluation_error(*error, &names))
+            }
+        }
+    }
+}
+
+fn is_curtain(error: &EvalAltResult) -> bool {
+    match error {
+        EvalAltResult::ErrorTerminated(token, _) => token.is::<Curtain>(),
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_curtain(inner),
+        _ => false,
+    }
+}

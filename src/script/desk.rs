@@ -1,0 +1,120 @@
+//! The way from a script to the host. Rhai wants functions that outlive everything, a host is only lent for one
+//! performance: so the script runs on a thread of its own and hands each request to the thread that has the host.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::measurement::TraceSummary;
+use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
+
+use super::engine::STACK_BYTES;
+
+/// What a script can ask for, each with the way back for its answer.
+enum Request {
+    Perform(Box<Step>, Sender<Result<Outcome, Fault>>),
+    OpenTrace(Box<TraceSummary>, Sender<Result<Arc<dyn TraceReader>, Fault>>),
+    Now(Sender<Result<f64, Fault>>),
+    Stopping(Sender<bool>),
+    UsesMeasurement,
+}
+
+/// Where the functions of a script leave their requests. Nobody sits there while no script is running.
+#[derive(Default)]
+pub(super) struct Desk {
+    line: Mutex<Option<Sender<Request>>>,
+}
+
+impl Desk {
+    pub(super) fn perform(&self, step: Step) -> Result<Outcome, Fault> {
+        self.ask(|reply| Request::Perform(Box::new(step), reply))?
+    }
+
+    pub(super) fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
+        self.ask(|reply| Request::OpenTrace(Box::new(trace.clone()), reply))?
+    }
+
+    pub(super) fn now(&self) -> Result<f64, Fault> {
+        self.ask(Request::Now)?
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.ask(Request::Stopping).unwrap_or(false)
+    }
+
+    pub(super) fn uses_measurement(&self) {
+        // Without a host there is nobody who would want to know.
+        let _ = self.line().map(|line| line.send(Request::UsesMeasurement));
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Fault> {
+        let gone = || Fault::new(FaultKind::Recipe, "nobody is there to perform it");
+        let (reply, answer) = mpsc::channel();
+        self.line().ok_or_else(gone)?.send(request(reply)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())
+    }
+
+    fn line(&self) -> Option<Sender<Request>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn connect(&self, line: Option<Sender<Request>>) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+
+    /// Runs `script` on a thread of its own and performs on this one what it asks for.
+    ///
+    /// # Errors
+    /// When the thread cannot be started, or the engine broke down.
+    pub(super) fn attend<T: Send>(
+        &self,
+        host: &dyn Host,
+        script: impl FnOnce() -> T + Send,
+    ) -> Result<T, Fault> {
+        let (line, requests) = mpsc::channel();
+        self.connect(Some(line));
+        // Hangs up when the script ends, however it ends: only then do the requests end too.
+        let until_done = HangUp(self);
+        let script = move || {
+            let _until_done = until_done;
+            script()
+        };
+        on_deep_stack(script, || serve(host, &requests))
+    }
+}
+
+struct HangUp<'a>(&'a Desk);
+
+impl Drop for HangUp<'_> {
+    fn drop(&mut self) {
+        self.0.connect(None);
+    }
+}
+
+fn serve(host: &dyn Host, requests: &Receiver<Request>) {
+    // A reply that nobody waits for any more is nobody's loss.
+    for request in requests {
+        match request {
+            Request::Perform(step, reply) => drop(reply.send(host.perform(*step))),
+            Request::OpenTrace(trace, reply) => drop(reply.send(host.open_trace(&trace))),
+            Request::Now(reply) => drop(reply.send(host.now())),
+            Request::Stopping(reply) => drop(reply.send(host.stopping())),
+            Request::UsesMeasurement => host.uses_measurement(),
+        }
+    }
+}
+
+/// Runs `script` on a thread with a stack deep enough for its limits, and `meanwhile` on this one.
+pub(super) fn on_deep_stack<T: Send>(
+    script: impl FnOnce() -> T + Send,
+    meanwhile: impl FnOnce(),
+) -> Result<T, Fault> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("recipe script".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, script)
+            .map_err(|error| Fault::new(FaultKind::Recipe, format!("no thread for the script: {error}")))?;
+        meanwhile();
+        thread.join().map_err(|_| Fault::new(FaultKind::Recipe, "the script engine broke down"))
+    })
+}

@@ -1,0 +1,75 @@
+//! The bounds of every script and expression: what is switched off, how deep, how large and how long.
+
+use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, OptimizationLevel, Position};
+
+use super::errors::reserved;
+
+/// How deep calls may nest.
+pub(super) const CALL_DEPTH: usize = 64;
+/// How deep an expression may nest.
+const EXPRESSION_DEPTH: usize = 64;
+/// Longest text, in bytes.
+pub(super) const TEXT_BYTES: usize = 1 << 20;
+/// Most elements of all arrays within one value. Rhai counts them after every change: the time to fill one grows
+/// with its square.
+pub(super) const ARRAY_LENGTH: usize = 20_000;
+/// Most entries of all maps within one value.
+pub(super) const MAP_LENGTH: usize = 20_000;
+/// Most variables in scope at a time.
+const VARIABLES: usize = 1_000;
+
+/// Stack of the thread that a script runs on: its depth limits must be met before the stack ends.
+pub(super) const STACK_BYTES: usize = 32 << 20;
+
+/// Words of Rhai that a recipe has no use for, and what takes their place.
+pub(super) const SWITCHED_OFF: [(&str, &str); 4] = [
+    ("eval", "write the code where it is needed"),
+    ("sleep", "use `wait(seconds)`: it can be stopped"),
+    ("timestamp", "use `now()`: it is recorded, so that a resumed run sees the same"),
+    ("import", "a script is one file; `run_recipe` and `script` steps of a YAML recipe combine several"),
+];
+
+/// An engine within the bounds, without any operation.
+pub(super) fn bounded() -> Engine {
+    let mut engine = Engine::new();
+    engine
+        // Nothing may be computed at compile time: the compiler has no limit on time, and would fold `5 / 2` to 2.
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_fast_operators(false)
+        .set_max_call_levels(CALL_DEPTH)
+        .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH / 2)
+        .set_max_string_size(TEXT_BYTES)
+        .set_max_array_size(ARRAY_LENGTH)
+        .set_max_map_size(MAP_LENGTH)
+        .set_max_variables(VARIABLES)
+        .set_max_modules(0)
+        .on_print(|text| tracing::info!(target: "script", "{text}"))
+        .on_debug(|text, _, at| tracing::debug!(target: "script", "{at} {text}"));
+    for (word, _) in SWITCHED_OFF {
+        engine.disable_symbol(word);
+    }
+    engine
+        .register_fn("/", divide)
+        // These two are functions and no words of the language: only another function can take their place.
+        .register_fn("sleep", |_: INT| -> Result<(), _> { Err(switched_off("sleep")) })
+        .register_fn("sleep", |_: FLOAT| -> Result<(), _> { Err(switched_off("sleep")) })
+        .register_fn("timestamp", || -> Result<(), _> { Err(switched_off("timestamp")) });
+    engine
+}
+
+fn switched_off(word: &str) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from(reserved(word)), Position::NONE).into()
+}
+
+/// `5 / 2` is 2.5: on a bench a quantity does not change because it was written without a decimal point. What
+/// divides evenly stays whole, so that it can still count and index.
+fn divide(a: INT, b: INT) -> Result<Dynamic, Box<EvalAltResult>> {
+    match (a.checked_rem(b), a.checked_div(b)) {
+        (Some(0), Some(whole)) => Ok(whole.into()),
+        #[expect(clippy::cast_precision_loss, reason = "a quotient of such numbers is not exact anyway")]
+        (Some(_), _) => Ok((a as f64 / b as f64).into()),
+        (None, _) => Err(format!("`{a} / {b}` has no value").into()),
+    }
+}

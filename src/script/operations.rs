@@ -1,0 +1,67 @@
+//! Every operation as a function of a script, generated from the vocabulary: a map of fields in, the outcome out.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, NativeCallContext};
+
+use super::errors::Mistake;
+use super::outcome;
+use super::stage::{Raised, Stage, lock, mistaken, raise, unreadable};
+use super::values::to_plain;
+use crate::operation::Operation;
+use crate::step::{self, Fault, FaultKind, Step};
+
+/// The functions of a script that are no operations.
+pub(super) const OTHERS: [&str; 4] = ["recipe", "parameter", "finally", "now"];
+
+pub(super) fn register(engine: &mut Engine, stage: &Arc<Stage>) {
+    for name in Operation::NAMES.iter().copied() {
+        let with = Arc::clone(stage);
+        engine.register_fn(name, move |call: NativeCallContext, fields: Dynamic| {
+            operate(&with, name, &fields, &call)
+        });
+        let without = Arc::clone(stage);
+        engine
+            .register_fn(name, move |call: NativeCallContext| operate(&without, name, &Dynamic::UNIT, &call));
+    }
+    let stage = Arc::clone(stage);
+    engine.register_fn("now", move |call: NativeCallContext| -> Raised<f64> {
+        stage.begin_operation()?;
+        stage.desk.now().map_err(|fault| raise(fault, &call))
+    });
+    register_errors(engine);
+}
+
+fn operate(stage: &Arc<Stage>, name: &str, fields: &Dynamic, call: &NativeCallContext) -> Raised<Dynamic> {
+    stage.begin_operation()?;
+    let place = stage.place(call);
+    let fields = to_plain(fields).map_err(|message| mistaken(format!("{name}: {message}"), None, call))?;
+    let read = step::read(name, &fields, &lock(&stage.detectors));
+    let (operation, options) = read.map_err(|error| unreadable(error, call))?;
+    let outcome = stage.desk.perform(Step { operation, options, place });
+    stage.rest();
+    outcome::returned(outcome.map_err(|fault| raise(fault, call))?, &stage.desk)
+        .map_err(|message| mistaken(message, None, call))
+}
+
+/// What `catch (e)` gets: `e.kind`, `e.message`, `e.hint`.
+fn register_errors(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Fault>("Fault")
+        .register_get("kind", |fault: &mut Fault| kind(fault.kind))
+        .register_get("message", |fault: &mut Fault| fault.message.clone())
+        .register_get("hint", |fault: &mut Fault| fault.hint.clone().unwrap_or_default())
+        .register_fn("to_string", |fault: &mut Fault| fault.message.clone())
+        .register_type_with_name::<Mistake>("Mistake")
+        .register_get("kind", |_: &mut Mistake| kind(FaultKind::Recipe))
+        .register_get("message", |mistake: &mut Mistake| mistake.message.clone())
+        .register_get("hint", |mistake: &mut Mistake| mistake.hint.clone().unwrap_or_default())
+        .register_fn("to_string", |mistake: &mut Mistake| mistake.message.clone());
+}
+
+fn kind(kind: FaultKind) -> String {
+    match serde_json::to_value(kind) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

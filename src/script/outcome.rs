@@ -1,0 +1,92 @@
+//! What an operation gave, as recipes see it: `steps.<id>` in YAML, the value of a function in a script.
+
+use std::sync::Arc;
+
+use rhai::Dynamic;
+use serde_json::{Map, Value, json};
+
+use super::desk::Desk;
+use super::trace::Trace;
+use super::values::to_dynamic;
+use crate::measurement::TraceSummary;
+use crate::step::Outcome;
+
+/// The outcome as a map. It always has `failed`; beside it:
+///
+/// - settings: each by its field name, as re-read from the instrument;
+/// - a reference: `created`;
+/// - traces: `traces`, and where it is only one its own fields too (`min.nm`, `max.value`, `mean`, `file`, …);
+/// - power: `readings`, and where it is only one its `value` and `unit`;
+/// - an answer: `answer`; a reply: `reply`;
+/// - a failure that the recipe goes on after: `kind` and `message`.
+#[must_use]
+pub fn view(outcome: &Outcome) -> Value {
+    let mut view = Map::new();
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Failed(fault) => {
+            view.insert("kind".into(), json!(fault.kind));
+            view.insert("message".into(), json!(fault.message));
+        }
+        Outcome::Settings(settings) => view.extend(settings.clone()),
+        Outcome::Reference { created } => drop(view.insert("created".into(), json!(created))),
+        Outcome::Traces(traces) => {
+            if let [only] = traces.as_slice()
+                && let Value::Object(fields) = trace(only)
+            {
+                view.extend(fields);
+            }
+            view.insert("traces".into(), traces.iter().map(trace).collect());
+        }
+        Outcome::Power(readings) => {
+            if let [only] = readings.as_slice() {
+                view.insert("value".into(), json!(only.value));
+                view.insert("unit".into(), json!(only.unit));
+            }
+            view.insert("readings".into(), json!(readings));
+        }
+        Outcome::Answer(answer) => drop(view.insert("answer".into(), json!(answer))),
+        Outcome::Reply(reply) => drop(view.insert("reply".into(), json!(reply))),
+    }
+    view.insert("failed".into(), json!(matches!(outcome, Outcome::Failed(_))));
+    Value::Object(view)
+}
+
+fn trace(summary: &TraceSummary) -> Value {
+    let mut fields = json!(summary);
+    fields["stop_nm"] = json!(summary.grid.stop_nm());
+    fields
+}
+
+/// The outcome as the value of a function.
+pub(super) fn returned(outcome: Outcome, desk: &Arc<Desk>) -> Result<Dynamic, String> {
+    // Numbers and texts leave the sight of the host: it hears now that they may decide what comes next.
+    if matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_)) {
+        desk.uses_measurement();
+    }
+    Ok(match outcome {
+        Outcome::Done => Dynamic::UNIT,
+        Outcome::Traces(traces) => {
+            one_or_array(traces.into_iter().map(|trace| Dynamic::from(Trace::whole(trace, desk))))
+        }
+        Outcome::Power(readings) => {
+            one_or_array(readings.into_iter().map(|r| r.value.map_or(Dynamic::UNIT, Dynamic::from)))
+        }
+        Outcome::Answer(text) | Outcome::Reply(text) => text.into(),
+        told @ (Outcome::Failed(_) | Outcome::Settings(_) | Outcome::Reference { .. }) => {
+            to_dynamic(&view(&told))
+        }
+    })
+}
+
+fn one_or_array(values: impl ExactSizeIterator<Item = Dynamic>) -> Dynamic {
+    let several = values.len() != 1;
+    let mut values: Vec<Dynamic> = values.collect();
+    match values.pop() {
+        Some(only) if !several => only,
+        last => {
+            values.extend(last);
+            Dynamic::from_array(values)
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Scripts as a user meets them: what they can say, what they get, and how they end.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::step::FaultKind;
+use crate::step::recorder::Recorder;
+use serde_json::json;
+
+const HEADER: &str = "recipe(#{ name: \"t\", detectors: #{ through: \"4/1\" } });\n";
+
+fn script(text: &str) -> Result<Script, Diagnostic> {
+    let source = Arc::new(SourceFile { name: "t.rhai".into(), text: text.into() });
+    Script::compile(text, Origin::file(&source), &[])
+}
+
+/// Performs a script with a header before it, the way a recipe does.
+fn perform(text: &str) -> (Recorder, Result<(), Fault>) {
+    let host = Recorder::default();
+    let script = script(&format!("{HEADER}{text}")).unwrap_or_else(|found| panic!("{found}"));
+    let performance = script.as_recipe(&Values::new(), "", Vec::new());
+    let ended = performance.perform(&host);
+    host.begin_finally();
+    let last = performance.perform_finally(&host);
+    (host, ended.and(last))
+}
+
+/// What a script logs.
+fn logged(text: &str) -> Vec<String> {
+    let (host, ended) = perform(text);
+    ended.unwrap_or_else(|fault| panic!("{fault}"));
+    host.told()
+}
+
+fn fault(text: &str) -> Fault {
+    perform(text).1.expect_err(text)
+}
+
+#[test]
+fn a_trace_answers_questions_and_the_host_hears_of_it() {
+    let fetch = "let t = fetch_trace(#{ detector: \"through\", trace: \"tf\" });\n";
+    let answers = [
+        ("t.min_db()", "-20.0"),
+        ("t.min_nm()", "1550.0"),
+        ("t.max_db()", "0.0"),
+        ("t.mean_db()", "-4.0"),
+        ("t.points()", "1001"),
+        ("t.start_nm()", "1545.0"),
+        ("t.stop_nm()", "1555.0"),
+        ("t.step_pm()", "10.0"),
+        ("t.file()", "traces/0001.parquet"),
+        ("t.at(1551)", "-10.0"),
+        ("t.at(1550.005)", "-19.95"),
+        ("t.slice(1550.5, 1551).min_nm()", "1550.5"),
+        ("t.slice(1550.5, 1551).points()", "51"),
+        ("t.slice(1550.9, 1551).mean_db()", "-10.5"),
+        ("t.slice(1600, 1601).min_nm()", ""),
+        ("t.bandwidth_nm(3)", "0.6"),
+        ("t.slice(1549.9, 1555).bandwidth_nm(3)", ""),
+        ("t.slice(1549, 1551).bandwidth_nm(-3)", ""),
+    ];
+    for (question, answer) in answers {
+        let told = logged(&format!("{fetch} let a = {question}; log(`${{a}}`);"));
+        let near = |told: &str| match (told.parse::<f64>(), answer.parse::<f64>()) {
+            (Ok(told), Ok(answer)) => (told - answer).abs() < 1e-5,
+            _ => told == answer,
+        };
+        assert!(near(&told[1]), "{question}: {} and not {answer}", told[1]);
+    }
+    let (host, _) = perform(&format!("{fetch} t.points();"));
+    assert_eq!(host.uses.into_inner(), 0, "the grid was set, not measured");
+    let (host, _) = perform(&format!("{fetch} t.min_db();"));
+    assert_eq!(host.uses.into_inner(), 1);
+    assert!(fault(&format!("{fetch} t.at(1600);")).message.contains("outside the trace (1545 to 1555 nm)"));
+}
+
+#[test]
+fn each_outcome_is_a_value() {
+    assert_eq!(logged("log(`${read_power(#{ detector: \"4/1\" })}`)")[1], "-12.5");
+    assert_eq!(logged("log(`${read_power(#{ detector: \"4/1\", samples: 3 }).len()}`)")[1], "3");
+    assert_eq!(logged("log(prompt(#{ message: \"?\", id: \"p\" }))")[1], "yes");
+    assert_eq!(logged("log(scpi(#{ query: \"*IDN?\" }))")[1], "1");
+    assert_eq!(logged("log(`${configure_scan(#{ start_nm: 1520 }).start_nm}`)")[1], "1520.0");
+    assert_eq!(logged("log(`${create_reference(#{ detector: \"4/1\" }).created}`)")[1], "true");
+    let pair = "fetch_trace(#{ detectors: [\"4/1\", \"4/2\"], trace: \"tf\" })";
+    assert_eq!(logged(&format!("log(`${{{pair}[1].file()}}`)"))[1], "traces/0002.parquet");
+    let failed = "log(#{ message: \"fail\", on_error: \"continue\" })";
+    assert_eq!(
+        logged(&format!("let f = {failed}; log(f.message); log(`${{f.failed}}`)")),
+        ["fail", "it failed", "true"]
+    );
+}
+
+#[test]
+fn a_fault_can_be_caught_and_a_stop_cannot() {
+    let told = logged("try { log(\"fail\") } catch (e) { log(`${e.kind}: ${e.message} (${e.hint})`) }");
+    assert_eq!(told, ["instrument: it failed (try it by hand)"]);
+    let told = logged("try { sweep(#{ start_nm: 1 }) } catch (e) { log(`${e.kind}: ${e.message}`) }");
+    assert!(told[0].starts_with("recipe: start_nm: wavelength `1` nm is not allowed"), "{told:?}");
+    let (host, ended) = perform("try { log(\"stop\") } catch { log(\"caught\") } log(\"after\");");
+    assert_eq!(ended.unwrap_err().kind, FaultKind::Stopped);
+    assert_eq!(host.told(), [""; 0]);
+    assert_eq!(fault("log(\"fail\")").kind, FaultKind::Instrument);
+}
+
+#[test]
+fn finally_runs_after_the_end_a_fault_and_a_stop() {
+    let declared = "finally(|| log(\"first\")); finally(|| log(\"fail\")); finally(|| log(\"last\"));\n";
+    for (body, kind) in
+        [("", FaultKind::Instrument), ("log(\"stop\")", FaultKind::Stopped), ("throw 1", FaultKind::Recipe)]
+    {
+        let (host, ended) = perform(&format!("{declared}{body}"));
+        assert_eq!(ended.unwrap_err().kind, kind);
+        assert_eq!(host.told(), ["first", "last"]);
+    }
+}
+
+#[test]
+fn a_step_knows_its_line_and_its_number() {
+    let (host, _) = perform("\nfor i in 0..2 {\n    log(`${i}`);\n}\nfn f() { sweep() }\n f();");
+    let steps = host.steps.into_inner().unwrap();
+    let places: Vec<String> = steps.iter().map(|s| format!("{} {}", s.place, s.place.path)).collect();
+    assert_eq!(places, ["t.rhai:4:5 call[1]", "t.rhai:4:5 call[2]", "t.rhai:6:10 call[3]"]);
+}
+
+#[test]
+fn declarations_are_collected_before_anything_is_performed() {
+    let text = "recipe(#{ name: \"find\", instrument: \"sim\" });
+        let start_nm = parameter(\"start_nm\", 1520, #{ min: 1240, max: 1520, unit: \"nm\" });
+        finally(|| sweep());
+        configure_scan(#{ start_nm: start_nm });
+        parameter(\"late\", 1);";
+    let given = [("start_nm".to_owned(), Given::Text("1500".to_owned()))].into();
+    let (header, values) = script(text).unwrap().declarations(&given).unwrap();
+    assert_eq!(header.name, "find");
+    assert_eq!(values["start_nm"], json!(1500));
+    assert_eq!(header.parameters["start_nm"].default, json!(1520));
+}
+
+#[test]
+fn mistakes_in_declarations_are_found_with_their_place() {
+    let given = |name: &str, text: &str| [(name.to_owned(), Given::Text(text.to_owned()))].into();
+    for (text, set, words) in [
+        ("sweep();", given("a", "1"), "does not say `recipe"),
+        ("recipe(#{ name: \"A/B\" });", BTreeMap::new(), "name `A/B` is not allowed"),
+        ("recipe(#{ nam: \"a\" });", BTreeMap::new(), "unknown field `nam`"),
+        ("recipe(#{ name: \"a\" });", given("b", "1"), "no parameter `b`"),
+        ("recipe(#{ name: \"a\" }); parameter(\"b\", 1, #{ max: 3 });", given("b", "4"), "(at most 3)"),
+        ("recipe(#{ name: \"a\" }); parameter(\"b\", 1);", given("b", "x"), "is a number, not `x`"),
+        ("recipe(#{ name: \"a\" }); parameter(\"module\", 1);", BTreeMap::new(), "column of the trace file"),
+        ("recipe(#{ name: \"a\" }); parameter(\"default\", 1);", BTreeMap::new(), "reserve"),
+        ("parameter(\"b\", 1);", BTreeMap::new(), "comes before `recipe`"),
+        ("recipe(#{ name: \"a\" }); recipe(#{ name: \"a\" });", BTreeMap::new(), "declared twice"),
+    ] {
+        let found = script(text).unwrap().declarations(&set).unwrap_err();
+        assert!(found[0].message.contains(words), "{text}: {}", found[0].message);
+    }
+    assert!(fault("sweep(); finally(|| 1);").message.contains("`finally` comes after the first operation"));
+}
+
+#[test]
+fn a_script_error_says_where_and_what() {
+    let mut shown = String::new();
+    for text in ["let a = 1;\nlet b = a + strat_nm;\n", "let t = import \"x\";", "if true {", "let x = 'ab';"]
+    {
+        shown += &format!("{}\n\n", script(text).unwrap_err());
+    }
+    for text in [
+        "swep();",
+        "sweep(#{ start_nm: 1560, stop_nm: 1550 });",
+        "sweep(1, 2);",
+        "sweep(5);",
+        "wait();",
+        "read_power(#{ detector: \"trough\" });",
+        "configure_laser(#{ laser: 1, power_dbm: () });",
+        "configure_laser(#{ laser: 1, power_dbm: 0.0 / 0.0 });",
+        "let a = [1]; a[3]",
+        "let m = #{ a: 1 }; m.b",
+        "throw \"too noisy\";",
+        "sleep(1);",
+        "exit(1, 2);",
+    ] {
+        let fault = fault(text);
+        shown += &format!("{text}\n{fault}\n  hint: {}\n\n", fault.hint.as_deref().unwrap_or("none"));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_script_without_bounds_ends_in_a_clear_error_soon() {
+    for (text, words) in [
+        ("loop {}", "computes for too long"),
+        ("loop { try { sweep(#{ start_nm: 1 }) } catch {} }", "computes for too long"),
+        ("fn f(n) { f(n + 1) } f(0);", "nest too deeply"),
+        ("let s = \"x\"; loop { s += s; }", "too large"),
+        ("let a = []; loop { a.push(a.len()); }", "too large"),
+        ("let a = [1]; loop { a += a; }", "too large"),
+        ("let s = \"\"; s.pad(1_000_000_000, 'x');", "too large"),
+        ("let m = #{}; let i = 0; loop { m[`${i}`] = i; i += 1; }", "computes for too long"),
+        ("let a = blob(4_000_000_000);", "too large"),
+        ("finally(|| { loop {} });", "computes for too long"),
+    ] {
+        let begin = Instant::now();
+        let message = fault(text).message;
+        assert!(message.contains(words), "{text}: {message}");
+        // What is bounded is work, not time: the limit only has to tell seconds from minutes.
+        assert!(begin.elapsed() < Duration::from_secs(30), "{text}: {:?}", begin.elapsed());
+    }
+}
+
+#[test]
+fn computing_between_operations_counts_anew_after_each() {
+    let (_, ended) = perform(
+        "for i in 0..4 { let n = 0; while n < 400_000 { n += 1; } let m = #{}; m.a = [1, 2].map(|x| x + 1); log(`${m.a}`); }",
+    );
+    ended.unwrap();
+}
+
+#[test]
+fn a_script_that_computes_hears_of_a_stop() {
+    let host = Recorder::default();
+    host.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+    let script = script(&format!("{HEADER} loop {{}}")).unwrap();
+    let fault = script.as_recipe(&Values::new(), "", Vec::new()).perform(&host).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Stopped);
+}

@@ -1,0 +1,116 @@
+//! Values between a script and the words: numbers, texts, lists and maps, and nothing else.
+
+use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
+use serde_json::{Number, Value};
+
+/// A script's value as a plain one.
+///
+/// # Errors
+/// What has no plain form: a number that is not finite, a trace, a function. The text names it.
+pub(super) fn to_plain(value: &Dynamic) -> Result<Value, String> {
+    if value.is_unit() {
+        return Ok(Value::Null);
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Ok(Value::Bool(flag));
+    }
+    if let Ok(whole) = value.as_int() {
+        return Ok(Value::from(whole));
+    }
+    if let Ok(number) = value.as_float() {
+        return Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| format!("the number `{number}` is not finite"));
+    }
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(Value::String(text.to_string()));
+    }
+    if let Ok(letter) = value.as_char() {
+        return Ok(Value::String(letter.to_string()));
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().map(to_plain).collect::<Result<_, _>>().map(Value::Array);
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let entries = map.iter().map(|(key, inner)| Ok((key.to_string(), to_plain(inner)?)));
+        return entries.collect::<Result<_, String>>().map(Value::Object);
+    }
+    Err(format!("a value of type {} cannot stand here", value.type_name()))
+}
+
+/// A plain value as a script sees it.
+pub(super) fn to_dynamic(value: &Value) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Dynamic::from::<INT>(whole),
+            None => Dynamic::from::<FLOAT>(number.as_f64().unwrap_or(FLOAT::NAN)),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => Dynamic::from_array(items.iter().map(to_dynamic).collect()),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, inner)| (key.as_str().into(), to_dynamic(inner)));
+            Dynamic::from_map(entries.collect())
+        }
+    }
+}
+
+/// A value inside a longer text, the way a person writes it: `0.3` and not `0.30000000000000004`, `5` and not
+/// `5.0`. Twelve significant digits: finer than any instrument, coarser than the rounding of a sum.
+///
+/// # Errors
+/// A value that does not belong into a text: none at all, a list, a map.
+pub fn print(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(whole.to_string()),
+            (None, Some(float)) => Ok(print_number(float)),
+            (None, None) => Ok(number.to_string()),
+        },
+        Value::Null => Err("no value".to_owned()),
+        Value::Array(_) => Err("a list".to_owned()),
+        Value::Object(_) => Err("a map".to_owned()),
+    }
+}
+
+fn print_number(number: f64) -> String {
+    let rounded: f64 = format!("{number:.11e}").parse().unwrap_or(number);
+    // `-0` is nobody's way of writing zero; very large and small numbers keep their exponent.
+    match rounded.abs() {
+        0.0 => "0".to_owned(),
+        1e-7..1e16 => rounded.to_string(),
+        _ => format!("{rounded:e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_printed_as_a_person_writes_them() {
+        for (value, text) in [
+            (json!(0.1 + 0.2), "0.3"),
+            (json!(5.0), "5"),
+            (json!(-0.0), "0"),
+            (json!(1550.001), "1550.001"),
+            (json!(-5), "-5"),
+            (json!(1e-9), "1e-9"),
+            (json!(true), "true"),
+            (json!(2.5e20), "2.5e20"),
+        ] {
+            assert_eq!(print(&value).unwrap(), text);
+        }
+        assert!(print(&json!(null)).is_err());
+    }
+
+    #[test]
+    fn plain_values_survive_the_way_into_a_script_and_back() {
+        let value = json!({ "a": [1, 2.5, "x", true, null], "b": { "c": -3 } });
+        assert_eq!(to_plain(&to_dynamic(&value)).unwrap(), value);
+    }
+}
