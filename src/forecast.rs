@@ -1,0 +1,14 @@
+//! What can be known of a recipe before any light is emitted: its operations in order, how long they take, what
+//! they store, and what is wrong or probably wrong with them.
+//!
+//! The recipe is walked by the same authors that a run uses, against a host that performs nothing. What a recipe
+//! decides by a measured value can only be guessed: those steps are marked.
+
+pub mod bench;
+pub mod facts;
+pub mod plan;
+mod rules;
+mod stand_in;
+mod walk;
+
+pub use walk::{PlannedStep, Walk, walk};

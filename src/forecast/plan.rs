@@ -1,0 +1,109 @@
+//! The plan as text for a person or as JSON for a program.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::walk::PlannedStep;
+
+/// Totals over a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Total {
+    /// Time, s.
+    pub seconds: f64,
+    /// Points stored.
+    pub points: u64,
+    /// Bytes stored.
+    pub bytes: u64,
+    /// Whether a measured value decides something: the rest may come out differently.
+    pub may_differ: bool,
+}
+
+/// Adds a plan up.
+#[must_use]
+pub fn total(steps: &[PlannedStep]) -> Total {
+    steps.iter().fold(Total::default(), |total, planned| Total {
+        seconds: total.seconds + planned.estimate.seconds,
+        points: total.points + planned.estimate.points,
+        bytes: total.bytes + planned.estimate.bytes,
+        may_differ: total.may_differ | planned.may_differ,
+    })
+}
+
+/// Every operation in order, a line each, with the running time in front.
+#[must_use]
+pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
+    let width = steps.len().to_string().len().max(2);
+    let mut text = String::new();
+    let mut elapsed = 0.0;
+    let mut finally = false;
+    for (index, planned) in steps.iter().enumerate() {
+        if planned.finally && !finally {
+            finally = true;
+            text.push_str("finally\n");
+        }
+        let mark = if planned.may_differ { '~' } else { ' ' };
+        let number = index + 1;
+        let _ = writeln!(
+            text,
+            "{mark}{number:>width$}  {:>9}  {}{}",
+            clock(elapsed),
+            planned.step.place.turns(),
+            planned.step.operation
+        );
+        if scpi {
+            for command in &planned.commands {
+                let _ = writeln!(text, " {:width$}  {:9}    > {command}", "", "");
+            }
+        }
+        elapsed += planned.estimate.seconds;
+    }
+    text
+}
+
+/// Seconds as `h:mm:ss`, to a tenth while that matters.
+fn clock(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a plan of a thousand years is clipped"
+    )]
+    let whole = seconds.clamp(0.0, 3.15e10) as u64;
+    match whole {
+        0..600 => format!("{}:{:04.1}", whole / 60, seconds % 60.0),
+        _ => format!("{}:{:02}:{:02}", whole / 3600, whole % 3600 / 60, whole % 60),
+    }
+}
+
+/// The plan for programs: `steps` and `total`, fields with their units.
+#[must_use]
+pub fn json(steps: &[PlannedStep]) -> Value {
+    let total = total(steps);
+    let steps: Vec<Value> = steps
+        .iter()
+        .enumerate()
+        .map(|(index, planned)| {
+            json!({
+                "number": index + 1,
+                "operation": planned.step.operation,
+                "place": planned.step.place,
+                "estimated_s": planned.estimate.seconds,
+                "points": planned.estimate.points,
+                "bytes": planned.estimate.bytes,
+                "commands": planned.commands,
+                "may_differ": planned.may_differ,
+                "finally": planned.finally,
+            })
+        })
+        .collect();
+    json!({
+        "steps": steps,
+        "total": {
+            "operations": steps.len(),
+            "estimated_s": total.seconds,
+            "points": total.points,
+            "bytes": total.bytes,
+            "may_differ": total.may_differ,
+        },
+    })
+}
