@@ -9,6 +9,7 @@ pub mod measurement;
 pub mod operation;
 pub mod reading;
 pub mod recipe;
+pub mod run;
 pub mod schema;
 pub mod script;
 pub mod simulator;

@@ -1,0 +1,261 @@
+//! The runner: performs the operations of a recipe on the instrument, keeps the run folder, and says what
+//! happens as [`event::RunEvent`]s. It decides nothing about presentation and never touches the socket itself.
+//!
+//! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
+//! one that changes the instrument.
+
+pub mod control;
+mod engine;
+pub mod event;
+mod fetch;
+mod host;
+mod perform;
+mod power;
+pub mod prepare;
+mod publish;
+mod session;
+pub mod status;
+mod sweep;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::forecast::bench::Bench;
+use crate::instrument::{Ctp10, LASERS, LinkEvent};
+use crate::recipe::Recipe;
+use crate::step::{Fault, FaultKind};
+use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
+use control::Reins;
+use engine::Engine;
+use event::{Record, RunEvent};
+use host::RemoteHost;
+use power::SharedPowerLog;
+use publish::Events;
+use session::Session;
+
+/// Turning a laser off is tried this long before its state counts as unknown.
+const LASER_OFF_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a run needs beside its recipe and the instrument.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// The recipe's path as it was given.
+    pub path: String,
+    /// Added to the recipe's metadata.
+    pub metadata: BTreeMap<String, Value>,
+    /// The instrument, as identified.
+    pub instrument: InstrumentRecord,
+    /// Options of the embedded instrument, where this run started one.
+    pub simulator: Option<Value>,
+    /// Operations foreseen.
+    pub operations: Option<u64>,
+    /// Time foreseen, s.
+    pub estimated_s: Option<f64>,
+}
+
+/// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
+///
+/// # Errors
+/// When the run folder cannot be written; everything else is a run that failed, and ends in its state.
+pub async fn run(
+    recipe: Arc<Recipe>,
+    instrument: Ctp10,
+    folder: RunFolder,
+    request: RunRequest,
+    reins: Reins,
+    watchers: Vec<mpsc::Sender<Record>>,
+) -> Result<RunState, Fault> {
+    let folder = Arc::new(folder);
+    let mut manifest = manifest(&recipe, &folder, &request)?;
+    folder.write_manifest(&manifest)?;
+    let events = Arc::new(Events::new(folder.journal()?, watchers));
+    let started = RunEvent::Started {
+        run: folder.id().to_owned(),
+        name: manifest.name.clone(),
+        folder: folder.path().display().to_string(),
+        instrument: request.instrument.clone(),
+        operations: request.operations,
+        estimated_s: request.estimated_s,
+    };
+    events.tell(started, Durability::Now)?;
+
+    let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
+    let (scanning, scans) = watch::channel(false);
+    let recorder = recipe
+        .header()
+        .record_power
+        .clone()
+        .map(|what| tokio::spawn(power::record(instrument.clone(), what, power_log.clone(), scans)));
+    let link = tokio::spawn(tell_link_events(instrument.clone(), Arc::clone(&events)));
+    let stop = reins.stop_watch();
+    let mut engine = Engine {
+        simulated: request.instrument.simulated,
+        run_metadata: run_metadata(&manifest),
+        instrument,
+        folder: Arc::clone(&folder),
+        events: Arc::clone(&events),
+        power_log: power_log.clone(),
+        reins,
+        session: Session::default(),
+        scanning,
+        bench: Bench::default(),
+        power_units: BTreeMap::new(),
+        number: 0,
+        attempt: 1,
+        place: crate::step::Place::default(),
+        failed_steps: 0,
+        finally_until: None,
+    };
+
+    // One request at a time: the recipe waits for each answer.
+    let (requests, served) = tokio::sync::mpsc::channel(1);
+    let keep_lasers = recipe.header().leave_lasers_on;
+    let author = tokio::task::spawn_blocking(move || recipe.perform(&RemoteHost::new(requests, stop)));
+    engine.serve(served).await;
+    let performed =
+        author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
+
+    if let Some(recorder) = recorder {
+        recorder.abort();
+    }
+    let (state, reason) = verdict(performed, &engine);
+    let lasers_unknown =
+        if state == RunState::Done && keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    link.abort();
+    power_log.close()?;
+    manifest.status = state;
+    manifest.reason.clone_from(&reason);
+    manifest.finished = Some(Utc::now());
+    manifest.used_scpi = engine.session.used_scpi;
+    manifest.traces = Some(engine.session.trace_index);
+    manifest.failed_steps = Some(engine.failed_steps);
+    manifest.lasers_unknown = lasers_unknown;
+    let (failed_steps, traces) = (engine.failed_steps, engine.session.trace_index);
+    // The journal ends first, so that the manifest never claims an end that the journal does not know.
+    events.tell(RunEvent::Finished { state, reason, failed_steps, traces }, Durability::Now)?;
+    folder.write_manifest(&manifest)?;
+    Ok(state)
+}
+
+fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {
+    match performed {
+        Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
+        Err(fault) => (RunState::Failed, Some(fault.to_string())),
+        Ok(()) if engine.failed_steps > 0 => {
+            (RunState::Failed, Some(format!("{} steps failed and were passed over", engine.failed_steps)))
+        }
+        Ok(()) => (RunState::Done, None),
+    }
+}
+
+impl Engine {
+    /// Turns off the lasers that the run set or switched on; gives those that could not be confirmed off.
+    async fn lasers_off(&mut self) -> Vec<u8> {
+        let lasers: Vec<u8> = if self.session.all_lasers {
+            LASERS.collect()
+        } else {
+            self.session.lasers.iter().copied().collect()
+        };
+        let (mut off, mut unknown) = (Vec::new(), Vec::new());
+        for laser in lasers {
+            match tokio::time::timeout(LASER_OFF_LIMIT, self.instrument.laser_off(laser)).await {
+                Ok(Ok(Some(()))) => off.push(laser),
+                // There is no such laser.
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        laser,
+                        error = crate::error::chain(&error),
+                        "cannot confirm that the laser is off"
+                    );
+                    unknown.push(laser);
+                }
+                Err(_) => unknown.push(laser),
+            }
+        }
+        // The end of the run must not hang on a journal that cannot be written.
+        let _ = self.events.tell(RunEvent::LasersOff { off, unknown: unknown.clone() }, Durability::Now);
+        unknown
+    }
+}
+
+fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result<Manifest, Fault> {
+    let kept = recipe.sources().iter().enumerate().map(|(index, source)| {
+        // What the recipe includes is named relative to the recipe's folder; the recipe itself by its path.
+        let path = Path::new(&source.name);
+        let name = if index == 0 { path.file_name().map(Path::new).unwrap_or(path) } else { path };
+        folder.keep_source(name, &source.text)
+    });
+    let header = recipe.header();
+    let mut metadata = header.metadata.clone();
+    metadata.extend(request.metadata.clone());
+    Ok(Manifest {
+        schema_version: 1,
+        run: folder.id().to_owned(),
+        name: header.name.clone(),
+        status: RunState::Running,
+        reason: None,
+        started: Utc::now(),
+        finished: None,
+        recipe: RecipeRecord {
+            path: request.path.clone(),
+            sha256: recipe.sha256(),
+            files: kept.collect::<Result<_, _>>()?,
+        },
+        parameters: recipe.parameters().clone(),
+        metadata,
+        instrument: request.instrument.clone(),
+        simulator: request.simulator.clone(),
+        host: HostRecord {
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            os: std::env::consts::OS.to_owned(),
+            pid: std::process::id(),
+            ctp10: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        used_scpi: false,
+        traces: None,
+        failed_steps: None,
+        lasers_unknown: Vec::new(),
+        more: serde_json::Map::new(),
+    })
+}
+
+/// What every trace file says of the run it comes from.
+fn run_metadata(manifest: &Manifest) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("recipe_name".to_owned(), manifest.name.clone()),
+        ("recipe_sha256".to_owned(), manifest.recipe.sha256.clone()),
+        ("parameters".to_owned(), json!(manifest.parameters).to_string()),
+        ("metadata".to_owned(), json!(manifest.metadata).to_string()),
+        ("instrument".to_owned(), manifest.instrument.identity.clone()),
+        ("instrument_address".to_owned(), manifest.instrument.address.clone()),
+        ("lasers".to_owned(), json!(manifest.instrument.lasers).to_string()),
+        ("simulated".to_owned(), manifest.instrument.simulated.to_string()),
+        ("run_started".to_owned(), manifest.started.to_rfc3339()),
+    ])
+}
+
+async fn tell_link_events(instrument: Ctp10, events: Arc<Events>) {
+    let mut link = instrument.link_events();
+    while let Ok(event) = link.recv().await {
+        let event = match event {
+            LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
+            LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
+        };
+        if let Err(error) = events.say(event) {
+            tracing::error!(%error, "the journal cannot be written");
+        }
+    }
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn unix_time_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,283 @@
+//! The engine: takes one step after another from the recipe, performs it with its retries, deadline and stop,
+//! and tells what happened. It alone changes the instrument while a run lasts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::control::{Reins, stopped};
+use super::event::{AfterFault, RunEvent};
+use super::host::Request;
+use super::power::SharedPowerLog;
+use super::publish::Events;
+use super::session::Session;
+use crate::forecast::bench::Bench;
+use crate::instrument::Ctp10;
+use crate::measurement::{Detector, PowerUnit};
+use crate::operation::{Effect, Operation};
+use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
+use crate::store::{Durability, RunFolder};
+
+/// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
+const FINALLY_LIMIT: Duration = Duration::from_secs(120);
+
+/// An aborted scan is given this long to end.
+const ABORT_LIMIT: Duration = Duration::from_secs(30);
+
+pub(super) struct Engine {
+    pub(super) instrument: Ctp10,
+    pub(super) simulated: bool,
+    pub(super) folder: Arc<RunFolder>,
+    pub(super) events: Arc<Events>,
+    pub(super) power_log: SharedPowerLog,
+    pub(super) reins: Reins,
+    pub(super) session: Session,
+    /// Up while a scan runs: detectors refuse to be read then.
+    pub(super) scanning: watch::Sender<bool>,
+    /// Foresees how long each step takes.
+    pub(super) bench: Bench,
+    /// What every trace file says of the run.
+    pub(super) run_metadata: BTreeMap<String, String>,
+    /// The detectors' units, asked once.
+    pub(super) power_units: BTreeMap<Detector, PowerUnit>,
+    /// The step under way, counted from 1.
+    pub(super) number: u64,
+    /// Which attempt at it, from 1.
+    pub(super) attempt: u32,
+    /// Where it stands in the recipe.
+    pub(super) place: Place,
+    /// Steps that failed and were passed over.
+    pub(super) failed_steps: u64,
+    /// Set while `finally` runs: from then on a first stop does not count any more.
+    pub(super) finally_until: Option<Instant>,
+}
+
+/// What ended an attempt.
+enum End {
+    Performed(Result<Outcome, Fault>),
+    Stopped(String),
+    TimedOut,
+}
+
+impl Engine {
+    /// Serves the recipe until its thread is done.
+    pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(request) = requests.recv().await {
+            // A recipe that no longer listens has ended; its next request will not come.
+            match request {
+                Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
+                Request::Open(trace, reply) => {
+                    let opened = self.folder.open_trace(&trace).map_err(Fault::from);
+                    drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
+                }
+                Request::Now(reply) => drop(reply.send(self.now())),
+                Request::Finally(reply) => {
+                    self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
+                    drop(reply.send(self.events.say(RunEvent::Finally)));
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
+        self.number += 1;
+        self.place = step.place.clone();
+        self.attempt = 1;
+        let number = self.number;
+        let estimated_s = Some(self.bench.perform(&step.operation).seconds);
+        let attempts = 1 + step.options.retry.map_or(0, |retry| retry.times);
+        loop {
+            if let Some(reason) = self.stop_reason() {
+                return Err(Fault::new(FaultKind::Stopped, reason));
+            }
+            let durability = durability(&step.operation);
+            let attempt = self.attempt;
+            self.events.tell(
+                RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s },
+                durability,
+            )?;
+            let began = Instant::now();
+            let fault = match self.attempt(&step).await {
+                Ok(outcome) => {
+                    let seconds = began.elapsed().as_secs_f64();
+                    self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
+                    return Ok(outcome);
+                }
+                Err(fault) => fault,
+            };
+            let then = after_fault(&step, &fault, attempt < attempts);
+            self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
+            match then {
+                AfterFault::Retry { after_s } => {
+                    self.pause(Duration::from_secs_f64(after_s)).await?;
+                    self.attempt += 1;
+                }
+                AfterFault::Continue => {
+                    self.failed_steps += 1;
+                    return Ok(Outcome::Failed(fault));
+                }
+                AfterFault::Raise => return Err(fault),
+            }
+        }
+    }
+
+    /// One attempt, under its deadline and under the stop.
+    async fn attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        let limit = step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
+        let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let deadline = limit.into_iter().chain(left).min();
+        let mut stop = self.reins.stop_watch();
+        let heeds_stop = self.finally_until.is_none();
+        let end = tokio::select! {
+            biased;
+            reason = stopped(&mut stop), if heeds_stop => End::Stopped(reason),
+            () = sleep_if(deadline) => End::TimedOut,
+            result = self.perform(&step.operation) => End::Performed(result),
+        };
+        match end {
+            End::Performed(result) => result,
+            End::Stopped(reason) => {
+                self.events.say(RunEvent::Stopping { reason: reason.clone() })?;
+                self.break_off().await;
+                Err(Fault::new(FaultKind::Stopped, reason))
+            }
+            End::TimedOut => {
+                self.break_off().await;
+                let allowed = deadline.unwrap_or_default().as_secs_f64();
+                let name = step.operation.name();
+                Err(Fault::new(FaultKind::Timeout, format!("`{name}` was not done within its {allowed} s")))
+            }
+        }
+    }
+
+    /// The operation was cut short: a scan that may still be under way is aborted.
+    pub(super) async fn break_off(&mut self) {
+        if self.session.scanning {
+            let aborted = tokio::time::timeout(ABORT_LIMIT, self.instrument.abort()).await;
+            let reason = match aborted {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(crate::error::chain(&error)),
+                Err(_) => Some(format!("it is not idle {} s after the abort", ABORT_LIMIT.as_secs())),
+            };
+            if let Some(reason) = reason {
+                let message = format!("the scan may still be under way: {reason}");
+                // The journal may be what failed; the stop goes on all the same.
+                let _ = self.events.say(RunEvent::Warning { message });
+            }
+        }
+        self.session.scanning = false;
+        self.scanning.send_replace(false);
+    }
+
+    /// Waits, unless the run is being stopped.
+    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Fault> {
+        let mut stop = self.reins.stop_watch();
+        let heeds_stop = self.finally_until.is_none();
+        tokio::select! {
+            biased;
+            reason = stopped(&mut stop), if heeds_stop => Err(Fault::new(FaultKind::Stopped, reason)),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
+    }
+
+    fn stop_reason(&self) -> Option<String> {
+        if self.finally_until.is_some() { None } else { self.reins.stop_reason() }
+    }
+
+    fn now(&self) -> Result<f64, Fault> {
+        let time_s = super::unix_time_s();
+        self.events.say(RunEvent::Now { time_s })?;
+        Ok(time_s)
+    }
+}
+
+async fn sleep_if(deadline: Option<Duration>) {
+    match deadline {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What emits light, moves or asks is on the disk before it is sent; the rest may follow within a second.
+fn durability(operation: &Operation) -> Durability {
+    if operation.emits_light() || operation.effect() == Effect::Ask {
+        Durability::Now
+    } else {
+        Durability::Soon
+    }
+}
+
+/// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
+/// cannot change is not tried again.
+fn after_fault(step: &Step, fault: &Fault, attempts_left: bool) -> AfterFault {
+    let may_pass = matches!(
+        fault.kind,
+        FaultKind::Instrument | FaultKind::Link | FaultKind::Timeout | FaultKind::DidNotStart
+    );
+    if fault.kind == FaultKind::Stopped {
+        return AfterFault::Raise;
+    }
+    if attempts_left && may_pass && step.operation.effect() != Effect::Ask {
+        let backoff = step.options.retry.and_then(|retry| retry.backoff_s);
+        return AfterFault::Retry { after_s: backoff.map_or(0.0, |backoff| backoff.get()) };
+    }
+    match step.options.on_error {
+        OnError::Continue => AfterFault::Continue,
+        OnError::Stop => AfterFault::Raise,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn step(name: &str, fields: &serde_json::Value) -> Step {
+        let (operation, options) = crate::step::read(name, fields, &BTreeMap::new()).unwrap();
+        Step { operation, options, place: Place::default() }
+    }
+
+    fn decide(step: &Step, kind: FaultKind, attempts_left: bool) -> AfterFault {
+        after_fault(step, &Fault::new(kind, "why"), attempts_left)
+    }
+
+    #[test]
+    fn a_fault_that_may_pass_is_tried_again_while_attempts_are_left() {
+        let sweep = step("sweep", &json!({ "retry": { "times": 2, "backoff_s": 5 } }));
+        assert_eq!(decide(&sweep, FaultKind::Link, true), AfterFault::Retry { after_s: 5.0 });
+        assert_eq!(decide(&sweep, FaultKind::Link, false), AfterFault::Raise);
+        // Another attempt does not change what the bench forbids, nor what the disk has no room for.
+        assert_eq!(decide(&sweep, FaultKind::Refused, true), AfterFault::Raise);
+        assert_eq!(decide(&sweep, FaultKind::Store, true), AfterFault::Raise);
+    }
+
+    #[test]
+    fn what_moves_or_asks_is_never_repeated_by_itself() {
+        let stage = step("scpi", &json!({ "command": "MOVE 1", "retry": { "times": 3 } }));
+        assert_eq!(decide(&stage, FaultKind::Timeout, true), AfterFault::Raise);
+        let harmless =
+            step("scpi", &json!({ "command": "SET 1", "effect": "configure", "retry": { "times": 3 } }));
+        assert_eq!(decide(&harmless, FaultKind::Timeout, true), AfterFault::Retry { after_s: 0.0 });
+    }
+
+    #[test]
+    fn a_stop_is_raised_whatever_the_step_says_of_faults() {
+        let patient = step("sweep", &json!({ "retry": { "times": 9 }, "on_error": "continue" }));
+        assert_eq!(decide(&patient, FaultKind::Stopped, true), AfterFault::Raise);
+        assert_eq!(decide(&patient, FaultKind::Instrument, false), AfterFault::Continue);
+    }
+
+    #[test]
+    fn what_emits_light_or_asks_is_on_the_disk_before_it_is_sent() {
+        let durable = |name, fields| durability(&step(name, &fields).operation);
+        assert_eq!(durable("sweep", json!({})), Durability::Now);
+        assert_eq!(durable("configure_laser", json!({ "laser": 1, "output": true })), Durability::Now);
+        assert_eq!(durable("prompt", json!({ "message": "Ready?" })), Durability::Now);
+        assert_eq!(durable("scpi", json!({ "command": "MOVE 1" })), Durability::Now);
+        assert_eq!(durable("configure_laser", json!({ "laser": 1, "output": false })), Durability::Soon);
+        assert_eq!(durable("wait", json!({ "seconds": 1 })), Durability::Soon);
+    }
+}

@@ -1,0 +1,199 @@
+//! What happens in a run, as it happens. Terminal, journal, sidecar and report know a run by these events alone.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::measurement::TraceSummary;
+use crate::step::{Fault, Outcome, Step};
+use crate::store::{InstrumentRecord, PowerSegment, RunState};
+
+/// What takes its time within a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// A scan of the lasers.
+    Sweep,
+    /// A reference scan.
+    Reference,
+    /// A trace on its way from the instrument.
+    Transfer,
+    /// A wait.
+    Wait,
+    /// Power readings one after another.
+    Power,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run folder exists and the instrument has been identified.
+    Started {
+        /// The run's identifier.
+        run: String,
+        /// The recipe's name.
+        name: String,
+        /// The run folder.
+        folder: String,
+        /// What it measures with.
+        instrument: InstrumentRecord,
+        /// Operations foreseen, if the recipe could be walked beforehand.
+        operations: Option<u64>,
+        /// Time foreseen, s.
+        estimated_s: Option<f64>,
+    },
+    /// A step is about to be performed: written before anything is sent.
+    StepStarted {
+        /// Its number within the run, from 1.
+        number: u64,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The step.
+        step: Step,
+        /// Time foreseen, s.
+        estimated_s: Option<f64>,
+    },
+    /// How far the current step is. Not kept in the journal.
+    Progress {
+        /// The step.
+        number: u64,
+        /// What takes its time.
+        activity: Activity,
+        /// Share done, 0 to 1, where it can be told.
+        done: Option<f64>,
+        /// Time left, s, where it can be told.
+        remaining_s: Option<f64>,
+    },
+    /// A trace has its final name.
+    TraceStored {
+        /// What and where it is.
+        trace: TraceSummary,
+    },
+    /// A closed segment of recorded power has its final name.
+    PowerStored {
+        /// What and where it is.
+        #[serde(flatten)]
+        segment: PowerSegment,
+    },
+    /// A step succeeded.
+    StepFinished {
+        /// The step.
+        number: u64,
+        /// What it gave.
+        outcome: Outcome,
+        /// Time it took, s.
+        seconds: f64,
+    },
+    /// An attempt at a step failed.
+    StepFailed {
+        /// The step.
+        number: u64,
+        /// Why.
+        fault: Fault,
+        /// What follows.
+        then: AfterFault,
+    },
+    /// The operator is asked.
+    Question {
+        /// The step that asks.
+        number: u64,
+        /// The question.
+        message: String,
+        /// The answers to choose from; empty: any.
+        choices: Vec<String>,
+    },
+    /// A question has its answer.
+    Answered {
+        /// The step that asked.
+        number: u64,
+        /// The answer.
+        answer: String,
+        /// False when it was taken because nobody was there.
+        by_operator: bool,
+    },
+    /// A line from the recipe.
+    Log {
+        /// The text.
+        message: String,
+    },
+    /// Something the operator should know and that does not fail the step.
+    Warning {
+        /// The text.
+        message: String,
+    },
+    /// The recipe asked for the time: recorded, so that a resumed run sees the same.
+    Now {
+        /// Seconds since 1970-01-01 UTC.
+        time_s: f64,
+    },
+    /// The link to the instrument was lost.
+    LinkLost {
+        /// Why.
+        reason: String,
+    },
+    /// The link is back, and the instrument is the same.
+    LinkRegained {
+        /// How long it was away, s.
+        after_s: f64,
+    },
+    /// A stop was asked for.
+    Stopping {
+        /// By whom or what.
+        reason: String,
+    },
+    /// The recipe's `finally` begins.
+    Finally,
+    /// What became of the lasers at the end.
+    LasersOff {
+        /// Off, as the instrument confirmed.
+        off: Vec<u8>,
+        /// Could not be confirmed off.
+        unknown: Vec<u8>,
+    },
+    /// The run is over.
+    Finished {
+        /// How.
+        state: RunState,
+        /// Why, when it is not `done`.
+        reason: Option<String>,
+        /// Steps that failed and were passed over.
+        failed_steps: u64,
+        /// Traces stored.
+        traces: u64,
+    },
+}
+
+/// What follows a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AfterFault {
+    /// Another attempt.
+    Retry {
+        /// After this pause, s.
+        after_s: f64,
+    },
+    /// The run goes on with the next step (`on_error: continue`).
+    Continue,
+    /// The fault goes to the recipe, which stops or, in a script, may catch it.
+    Raise,
+}
+
+/// An event with its number and time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts the run's events from 1; events that are not kept have the number of the last kept one.
+    pub n: u64,
+    /// When.
+    pub time: DateTime<Utc>,
+    /// What.
+    #[serde(flatten)]
+    pub event: RunEvent,
+}
+
+impl RunEvent {
+    /// Whether the journal keeps it.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Self::Progress { .. })
+    }
+}

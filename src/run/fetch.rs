@@ -1,0 +1,168 @@
+//! Brings a trace from the instrument into the run folder while it arrives.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::engine::Engine;
+use super::event::{Activity, RunEvent};
+use super::publish::Events;
+use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
+use crate::operation::{Constant, FetchTrace};
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::{Durability, RunFolder, StoreError, TraceHeader};
+
+/// Pieces of a trace that may wait for the disk; more would only be memory.
+const PIECES_WAITING: usize = 16;
+/// How often progress is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+impl Engine {
+    pub(super) async fn fetch_traces(&mut self, fields: &FetchTrace) -> Result<Outcome, Fault> {
+        let live = |kind: &TraceKind| !matches!(kind, TraceKind::Reference | TraceKind::QuickReference);
+        if self.session.live_is_old && fields.traces.iter().any(live) {
+            let message = "the last sweep failed: what is in memory is an older trace";
+            return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
+        }
+        let mut traces = Vec::new();
+        for detector in &fields.detectors {
+            for kind in &fields.traces {
+                traces.push(self.fetch_trace(*detector, *kind, fields).await?);
+            }
+        }
+        Ok(Outcome::Traces(traces))
+    }
+
+    async fn fetch_trace(
+        &mut self,
+        detector: Detector,
+        kind: TraceKind,
+        fields: &FetchTrace,
+    ) -> Result<TraceSummary, Fault> {
+        let grid = self.instrument.trace_grid(detector, kind).await?;
+        if fields.transfer_x {
+            self.confirm_grid(detector, kind, grid).await?;
+        }
+        let header = TraceHeader {
+            trace_index: self.session.trace_index + 1,
+            sweep_index: self.session.sweep_index,
+            attempt: self.session.attempt.max(1),
+            detector,
+            trace: kind,
+            name: fields.name.clone().unwrap_or_default(),
+            grid,
+            simulated: self.simulated,
+            constants: self.constants(fields),
+            metadata: self.trace_metadata(detector).await?,
+        };
+        let (values, arriving) = mpsc::channel(PIECES_WAITING);
+        let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
+        // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
+        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, number));
+        let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
+        drop(values);
+        let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
+        let trace = match (transferred, written) {
+            (Ok(()), written) => written?,
+            (Err(error), Ok(_) | Err(StoreError::Incomplete { .. })) => return Err(error.into()),
+            // A disk that fails cuts the transfer short too; its own word says more.
+            (Err(_), Err(disk)) => return Err(disk.into()),
+        };
+        self.session.trace_index += 1;
+        self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
+        Ok(trace)
+    }
+
+    /// The loop variables around the step, and what the step itself adds.
+    fn constants(&self, fields: &FetchTrace) -> BTreeMap<String, Constant> {
+        let turns = self.place.loops.iter().filter(|turn| !turn.name.is_empty());
+        let variables = turns.map(|turn| {
+            let constant = match turn.value.as_f64() {
+                Some(number) => Constant::Number(number),
+                None => {
+                    Constant::Text(turn.value.as_str().map_or_else(|| turn.value.to_string(), str::to_owned))
+                }
+            };
+            (turn.name.clone(), constant)
+        });
+        variables.chain(fields.columns.clone()).collect()
+    }
+
+    /// What a file says of how its trace was made.
+    async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, String>, Fault> {
+        let mut metadata = self.run_metadata.clone();
+        let settings = match &self.session.sweep_settings {
+            Some(settings) => settings.clone(),
+            None => super::sweep::describe(&self.instrument.scan_settings().await?),
+        };
+        metadata.insert("sweep_settings".to_owned(), serde_json::Value::Object(settings).to_string());
+        if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
+        {
+            metadata.insert("reference_taken".to_owned(), taken.to_string());
+        }
+        Ok(metadata)
+    }
+
+    /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
+    async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
+        let compare = async {
+            let (mut index, mut worst) = (0, (0.0, 0));
+            while let Some(piece) = arriving.recv().await {
+                for metres in piece {
+                    let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
+                    if off_pm.is_nan() || off_pm > worst.0 {
+                        worst = (off_pm, index);
+                    }
+                    index += 1;
+                }
+            }
+            worst
+        };
+        let transfer = async {
+            let transferred = self.instrument.trace_wavelengths(detector, kind, grid.points, &metres).await;
+            drop(metres);
+            transferred
+        };
+        let (transferred, (off_pm, index)) = tokio::join!(transfer, compare);
+        transferred?;
+        if off_pm <= grid.step_pm * 0.01 {
+            return Ok(());
+        }
+        let message = format!(
+            "the wavelength axis of {detector} is not even: point {index} is {off_pm} pm off its grid"
+        );
+        Err(Fault::new(FaultKind::Instrument, message))
+    }
+}
+
+fn write(
+    folder: &RunFolder,
+    header: TraceHeader,
+    mut arriving: mpsc::Receiver<Vec<f32>>,
+    events: &Events,
+    number: u64,
+) -> Result<TraceSummary, StoreError> {
+    let points = header.grid.points;
+    let mut writer = folder.trace(header)?;
+    let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
+    while let Some(piece) = arriving.blocking_recv() {
+        writer.push(&piece)?;
+        count += piece.len() as u64;
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            #[expect(clippy::cast_precision_loss, reason = "a share for people to look at")]
+            let done = count as f64 / points.max(1) as f64;
+            let remaining_s = began.elapsed().as_secs_f64() * (1.0 - done) / done.max(1e-9);
+            let activity = Activity::Transfer;
+            let progress =
+                RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(remaining_s) };
+            // Progress is not kept, so that there is nothing to fail.
+            let _ = events.say(progress);
+        }
+    }
+    writer.finish()
+}

@@ -1,0 +1,94 @@
+//! Before a run: is the instrument free, is it what the recipe needs, and is it set to scan once for each start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::forecast::PlannedStep;
+use crate::forecast::facts::{self, Facts};
+use crate::instrument::scpi::{Action, ErrorEntry, Query};
+use crate::instrument::{Ctp10, Error, TLS};
+use crate::measurement::TraceKind;
+use crate::operation::Operation;
+use crate::source::{Diagnostic, SourceFile};
+use crate::store::InstrumentRecord;
+
+/// Asks an instrument, by queries alone, for what the recipe needs, and says what it cannot do.
+///
+/// # Errors
+/// When the link fails.
+pub async fn compare(
+    instrument: &Ctp10,
+    steps: &[PlannedStep],
+    sources: &[Arc<SourceFile>],
+) -> Result<(Facts, Vec<Diagnostic>), Error> {
+    let needs = facts::needs(steps);
+    let mut known = Facts::default();
+    for tls in TLS {
+        known.tls.insert(tls, instrument.ask(&Query::tls_laser(tls)).await?);
+    }
+    let serving = known.tls.values().copied().filter(|laser| *laser > 0);
+    let lasers: BTreeSet<u8> = needs.lasers.iter().copied().chain(serving).collect();
+    for laser in lasers {
+        known.lasers.insert(laser, instrument.probe(&Query::laser_identity(laser)).await?);
+    }
+    for detector in needs.detectors {
+        // The unit can be asked while a scan runs, and of detectors that cannot be read.
+        let there = instrument.probe(&Query::power_unit(detector)).await?.is_some();
+        known.detectors.insert(detector, there);
+    }
+    for planned in steps {
+        if let Operation::FetchTrace(fetch) = &planned.step.operation
+            && fetch.traces.contains(&TraceKind::Tf)
+        {
+            for detector in &fetch.detectors {
+                if known.detectors.get(detector) == Some(&true)
+                    && !known.referenced.contains(detector)
+                    && instrument.reference(*detector).await?.is_some_and(|reference| reference.valid)
+                {
+                    known.referenced.insert(*detector);
+                }
+            }
+        }
+    }
+    let findings = facts::check(steps, &known, sources);
+    Ok((known, findings))
+}
+
+/// Why an instrument cannot be used for a run right now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// It is doing something else.
+    #[error("the instrument is busy: {0}")]
+    Busy(crate::instrument::scpi::Condition),
+    /// It does not answer.
+    #[error(transparent)]
+    Link(#[from] Error),
+}
+
+/// Makes sure that the instrument is idle, sets it to scan once for each start, and empties the error queue; gives
+/// the errors that others left there.
+///
+/// # Errors
+/// When it is busy or does not answer.
+pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady> {
+    let condition = instrument.ask(&Query::condition()).await?;
+    if !condition.is_idle() {
+        return Err(NotReady::Busy(condition));
+    }
+    let left = instrument.drain_errors().await?;
+    instrument.act(&Action::SingleScanMode).await?;
+    Ok(left)
+}
+
+/// The instrument as the run's files name it.
+#[must_use]
+pub fn record(instrument: &Ctp10, address: &str, facts: &Facts) -> InstrumentRecord {
+    let lasers =
+        facts.lasers.iter().filter_map(|(number, identity)| Some((*number, identity.as_ref()?.to_string())));
+    InstrumentRecord {
+        address: address.to_owned(),
+        simulated: instrument.identity().simulated(),
+        identity: instrument.identity().to_string(),
+        lasers: lasers.collect(),
+    }
+}

@@ -1,0 +1,42 @@
+//! Where events go: first into the journal, then to whoever watches.
+
+use std::sync::{Mutex, mpsc};
+
+use chrono::Utc;
+
+use super::event::{Record, RunEvent};
+use crate::step::{Fault, FaultKind};
+use crate::store::{Durability, Journal};
+
+/// The one way out for events of a run. The journal comes first: nobody sees what is not kept.
+pub(super) struct Events {
+    journal: Mutex<Journal>,
+    watchers: Vec<mpsc::Sender<Record>>,
+}
+
+impl Events {
+    pub(super) fn new(journal: Journal, watchers: Vec<mpsc::Sender<Record>>) -> Self {
+        Self { journal: Mutex::new(journal), watchers }
+    }
+
+    /// Keeps the event and passes it on. `Durability::Now` returns only when it is on the disk.
+    pub(super) fn tell(&self, event: RunEvent, durability: Durability) -> Result<(), Fault> {
+        let mut record = Record { n: 0, time: Utc::now(), event };
+        // The lock makes the order in the journal the order that watchers see.
+        let mut journal = self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if record.event.is_kept() {
+            let kept = journal.append(record.time, &record.event, durability);
+            record.n = kept.map_err(|e| Fault::new(FaultKind::Store, crate::error::chain(&e)))?;
+        }
+        for watcher in &self.watchers {
+            // A watcher that has gone does not matter to the run.
+            let _ = watcher.send(record.clone());
+        }
+        Ok(())
+    }
+
+    /// Keeps an event that need not be on the disk before the run goes on.
+    pub(super) fn say(&self, event: RunEvent) -> Result<(), Fault> {
+        self.tell(event, Durability::Soon)
+    }
+}

@@ -1,0 +1,184 @@
+//! The state of a run as a pure fold over its events: what the terminal and the sidecar show.
+
+use serde::Serialize;
+
+use super::event::{Activity, AfterFault, RunEvent};
+use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
+use crate::step::Step;
+use crate::store::{InstrumentRecord, RunState};
+
+/// How many traces a status lists; the rest are counted.
+const LISTED_TRACES: usize = 20;
+
+/// What a run is doing right now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CurrentStep {
+    /// Its number within the run, from 1.
+    pub number: u64,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The step.
+    pub step: Step,
+    /// What takes its time.
+    pub activity: Option<Activity>,
+    /// Share done, 0 to 1.
+    pub done: Option<f64>,
+    /// Time left, s.
+    pub remaining_s: Option<f64>,
+}
+
+/// The deepest or highest point over the traces of a run, and where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Highlight {
+    /// Level and wavelength.
+    #[serde(flatten)]
+    pub extreme: Extreme,
+    /// On which detector.
+    pub detector: Detector,
+    /// In which trace of the run.
+    pub trace_index: u64,
+}
+
+/// A run as far as it has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunStatus {
+    /// The run's identifier.
+    pub run: String,
+    /// The recipe's name.
+    pub name: String,
+    /// The run folder.
+    pub folder: String,
+    /// How it ended; `None` before it started.
+    pub state: Option<RunState>,
+    /// Why it ended so, when not `done`.
+    pub reason: Option<String>,
+    /// What it measures with.
+    pub instrument: Option<InstrumentRecord>,
+    /// Operations foreseen.
+    pub operations: Option<u64>,
+    /// Time foreseen, s.
+    pub estimated_s: Option<f64>,
+    /// Steps that were finished, failed ones included.
+    pub finished_steps: u64,
+    /// Steps that failed and were passed over.
+    pub failed_steps: u64,
+    /// Attempts that failed and were repeated.
+    pub retries: u64,
+    /// The step under way.
+    pub current: Option<CurrentStep>,
+    /// Time foreseen for the steps that are finished, s: what `estimated_s` counts down by.
+    pub finished_estimate_s: f64,
+    /// Traces stored.
+    pub traces: u64,
+    /// The first of them.
+    pub first_traces: Vec<TraceSummary>,
+    /// The highest transmission over all TF traces: the lowest insertion loss, with its sign turned.
+    pub highest_tf: Option<Highlight>,
+    /// The lowest transmission over all TF traces that dip; in a trace of peaks the lowest point means nothing.
+    pub deepest_tf: Option<Highlight>,
+    /// Lasers that could not be confirmed off at the end.
+    pub lasers_unknown: Vec<u8>,
+    #[serde(skip)]
+    current_estimate_s: f64,
+}
+
+impl RunStatus {
+    /// Takes one more event into account.
+    pub fn apply(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Started { run, name, folder, instrument, operations, estimated_s } => {
+                *self = Self {
+                    run: run.clone(),
+                    name: name.clone(),
+                    folder: folder.clone(),
+                    state: Some(RunState::Running),
+                    instrument: Some(instrument.clone()),
+                    operations: *operations,
+                    estimated_s: *estimated_s,
+                    ..Self::default()
+                };
+            }
+            RunEvent::StepStarted { number, attempt, step, estimated_s } => {
+                self.current_estimate_s = estimated_s.unwrap_or(0.0);
+                self.current = Some(CurrentStep {
+                    number: *number,
+                    attempt: *attempt,
+                    step: step.clone(),
+                    activity: None,
+                    done: None,
+                    remaining_s: *estimated_s,
+                });
+            }
+            RunEvent::Progress { activity, done, remaining_s, .. } => {
+                if let Some(current) = &mut self.current {
+                    current.activity = Some(*activity);
+                    current.done = *done;
+                    current.remaining_s = *remaining_s;
+                }
+            }
+            RunEvent::TraceStored { trace } => self.take_trace(trace),
+            RunEvent::StepFinished { .. } => self.finish_step(),
+            RunEvent::StepFailed { then: AfterFault::Retry { .. }, .. } => self.retries += 1,
+            RunEvent::StepFailed { then, .. } => {
+                self.failed_steps += u64::from(*then == AfterFault::Continue);
+                self.finish_step();
+            }
+            RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
+            RunEvent::Finished { state, reason, .. } => {
+                self.state = Some(*state);
+                self.reason.clone_from(reason);
+                self.current = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Time left, s, by the estimates; `None` when nothing was foreseen.
+    #[must_use]
+    pub fn remaining_s(&self) -> Option<f64> {
+        let current = self.current.as_ref().and_then(|current| current.remaining_s).unwrap_or(0.0);
+        let after = self.estimated_s? - self.finished_estimate_s - self.current_estimate_s;
+        Some(after.max(0.0) + current)
+    }
+
+    fn finish_step(&mut self) {
+        self.finished_steps += 1;
+        self.finished_estimate_s += self.current_estimate_s;
+        self.current_estimate_s = 0.0;
+        self.current = None;
+    }
+
+    fn take_trace(&mut self, trace: &TraceSummary) {
+        self.traces += 1;
+        if self.first_traces.len() < LISTED_TRACES {
+            self.first_traces.push(trace.clone());
+        }
+        if trace.trace != TraceKind::Tf {
+            return;
+        }
+        let highlight = |extreme: Extreme| Highlight {
+            extreme,
+            detector: trace.detector,
+            trace_index: trace.trace_index,
+        };
+        if let Some(max) = trace.max
+            && self.highest_tf.is_none_or(|known| max.value > known.extreme.value)
+        {
+            self.highest_tf = Some(highlight(max));
+        }
+        if let Some(min) = trace.min
+            && is_dip(trace)
+            && self.deepest_tf.is_none_or(|known| min.value < known.extreme.value)
+        {
+            self.deepest_tf = Some(highlight(min));
+        }
+    }
+}
+
+/// Whether a trace is high with dips in it (a through port), and not low with peaks in it (a drop port).
+fn is_dip(trace: &TraceSummary) -> bool {
+    match (trace.min, trace.max, trace.mean) {
+        (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
+        _ => false,
+    }
+}

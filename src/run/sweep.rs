@@ -1,0 +1,165 @@
+//! Operations that scan: sweeps and references.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Local;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::engine::Engine;
+use super::event::{Activity, RunEvent};
+use crate::instrument::ScanSettings;
+use crate::instrument::scpi::Action;
+use crate::measurement::{Detector, TraceKind};
+use crate::operation::{CreateReference, Sweep, UnattendedReference};
+use crate::step::{Fault, FaultKind, Outcome};
+
+/// A scan may take this much longer than span and speed demand before it counts as hanging.
+const SCAN_ALLOWANCE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    pub(super) async fn sweep(&mut self, fields: &Sweep) -> Result<Outcome, Fault> {
+        // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
+        self.session.live_is_old = true;
+        let settings = self.configure_scan(fields).await?;
+        let scan = self.instrument.scan_settings().await?;
+        self.session.lasers.extend(scan.lasers());
+        self.session.sweep_index += u64::from(self.attempt == 1);
+        self.session.attempt = self.attempt;
+        self.session.sweep_settings = None;
+        self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
+        // Read again afterwards: someone may have touched the front panel while the scan ran.
+        self.session.sweep_settings = Some(describe(&self.instrument.scan_settings().await?));
+        self.session.live_is_old = false;
+        Ok(settings)
+    }
+
+    pub(super) async fn create_reference(&mut self, fields: &CreateReference) -> Result<Outcome, Fault> {
+        if let Some(max_age) = fields.max_age_min
+            && self.has_young_reference(fields.detector, max_age.get()).await?
+        {
+            return Ok(Outcome::Reference { created: false });
+        }
+        self.confirm_reference_path(fields).await?;
+        let scan = self.instrument.scan_settings().await?;
+        self.session.lasers.extend(scan.lasers());
+        let start = Action::StartReference { detector: fields.detector };
+        self.scan(&start, Activity::Reference, scan.expected()).await?;
+        if !self.instrument.reference(fields.detector).await?.is_some_and(|reference| reference.valid) {
+            let message = format!("the reference scan of {} left no valid reference", fields.detector);
+            return Err(Fault::new(FaultKind::Instrument, message));
+        }
+        Ok(Outcome::Reference { created: true })
+    }
+
+    /// Makes sure that what the reference will record is what it should: asks the operator, or takes the
+    /// recipe's word for it when nobody is there. On the embedded instrument there is nothing to connect.
+    async fn confirm_reference_path(&mut self, fields: &CreateReference) -> Result<(), Fault> {
+        if self.reins.is_attended() && !self.simulated {
+            let Some(connect) = &fields.connect else { return Ok(()) };
+            return self.ask_operator(&format!("Connect: {connect}"), &[], None).await.map(drop);
+        }
+        let otherwise =
+            if self.simulated { UnattendedReference::Recreate } else { UnattendedReference::Fail };
+        match fields.unattended.unwrap_or(otherwise) {
+            UnattendedReference::Recreate => Ok(()),
+            UnattendedReference::Fail => {
+                let message =
+                    format!("{} needs a new reference and nobody is there to connect it", fields.detector);
+                Err(Fault::new(FaultKind::Refused, message).hint(
+                    "take it with somebody there, accept an older one with `max_age_min`, or say `unattended: recreate`",
+                ))
+            }
+        }
+    }
+
+    /// A reference that is valid, for the same points, and younger than `max_age_min` by this computer's clock.
+    async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
+        let reference = self.instrument.reference(detector).await?.filter(|reference| reference.valid);
+        let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
+        let age_s = (Local::now().naive_local() - taken).as_seconds_f64();
+        // One from the future proves nothing: the clocks disagree by more than their resolution.
+        if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
+            return Ok(false);
+        }
+        let recorded = self.instrument.trace_grid(detector, TraceKind::Reference).await?;
+        let scan = self.instrument.scan_settings().await?;
+        let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
+        Ok(near(recorded.start_nm, scan.start_nm)
+            && near(recorded.stop_nm(), scan.stop_nm)
+            && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6)
+    }
+
+    /// Runs one scan to its end. The register has to be seen busy: a scan that never started leaves the previous
+    /// trace in memory, ready to be taken for a new one.
+    async fn scan(&mut self, start: &Action, activity: Activity, expected: Duration) -> Result<(), Fault> {
+        self.session.scanning = true;
+        self.scanning.send_replace(true);
+        let result = self.scan_until_idle(start, activity, expected).await;
+        // After a time-out the scan may still be under way; the flag stays up for whoever breaks it off.
+        if result.as_ref().err().is_none_or(|fault| fault.kind != FaultKind::Timeout) {
+            self.session.scanning = false;
+        } else {
+            self.break_off().await;
+        }
+        self.scanning.send_replace(false);
+        result
+    }
+
+    async fn scan_until_idle(
+        &mut self,
+        start: &Action,
+        activity: Activity,
+        expected: Duration,
+    ) -> Result<(), Fault> {
+        self.instrument.start(start).await?;
+        let began = Instant::now();
+        let (events, number) = (Arc::clone(&self.events), self.number);
+        let idle = self.instrument.wait_until_idle(|_| {
+            let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
+            let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
+            let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };
+            // Progress is for watchers; a journal that cannot be written shows at the next event that is kept.
+            let _ = events.say(progress);
+        });
+        match tokio::time::timeout(expected + SCAN_ALLOWANCE, idle).await {
+            Ok(idle) => idle?,
+            Err(_) => {
+                let allowed = (expected + SCAN_ALLOWANCE).as_secs();
+                return Err(Fault::new(
+                    FaultKind::Timeout,
+                    format!("`{start}` was not over after {allowed} s"),
+                ));
+            }
+        }
+        let errors = self.instrument.drain_errors().await?;
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Err(Fault::new(FaultKind::Instrument, format!("the scan ended with errors: {}", list.join("; "))))
+    }
+}
+
+/// The settings of a sweep by field name, for the files of its traces.
+pub(super) fn describe(scan: &ScanSettings) -> Map<String, Value> {
+    let tls: Vec<Value> = scan
+        .tls
+        .iter()
+        .map(|tls| {
+            json!({
+                "tls": tls.tls, "laser": tls.laser, "start_nm": tls.start_nm, "stop_nm": tls.stop_nm,
+                "speed_nm_s": tls.speed_nm_s, "power_dbm": tls.power_dbm, "trigger_in": tls.trigger_in,
+            })
+        })
+        .collect();
+    let fields = json!({
+        "start_nm": scan.start_nm, "stop_nm": scan.stop_nm, "resolution_pm": scan.resolution_pm,
+        "stabilization_s": scan.stabilization.seconds, "keep_lasers_on": scan.stabilization.output, "tls": tls,
+    });
+    match fields {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,189 @@
+//! Operations that wait: for a time, a time of day, a steady level, or the operator.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Local, NaiveTime, TimeDelta};
+
+use super::engine::Engine;
+use super::event::{Activity, RunEvent};
+use crate::measurement::{PowerReading, PowerUnit};
+use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
+use crate::step::{Fault, FaultKind, Outcome};
+
+/// How often progress is told while something lasts.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often power is read while waiting for it to hold still.
+const STABLE_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Engine {
+    pub(super) async fn wait(&mut self, wait: &Wait) -> Result<Outcome, Fault> {
+        match wait {
+            Wait::Seconds(seconds) => {
+                let total = Duration::from_secs_f64(seconds.get());
+                let until = tokio::time::Instant::now() + total;
+                self.wait_while(total, || until.saturating_duration_since(tokio::time::Instant::now()))
+                    .await?;
+            }
+            Wait::At(text) => {
+                let time = time_of_day(text).ok_or_else(|| {
+                    Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
+                })?;
+                let until = next_time(time, Local::now()).ok_or_else(|| {
+                    Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
+                })?;
+                self.events
+                    .say(RunEvent::Log { message: format!("waiting until {}", until.to_rfc3339()) })?;
+                // The wall clock is asked again at every turn: it may be set while the run waits.
+                let left = || (until - Local::now()).to_std().unwrap_or(Duration::ZERO);
+                self.wait_while(left(), left).await?;
+            }
+            Wait::Stable(stable) => self.wait_until_stable(stable).await?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn wait_while(&self, total: Duration, left: impl Fn() -> Duration) -> Result<(), Fault> {
+        loop {
+            let remaining = left();
+            if remaining.is_zero() {
+                return Ok(());
+            }
+            let done = 1.0 - remaining.as_secs_f64() / total.as_secs_f64();
+            self.progress(Activity::Wait, Some(done), Some(remaining.as_secs_f64()))?;
+            tokio::time::sleep(remaining.min(PROGRESS_INTERVAL)).await;
+        }
+    }
+
+    /// Waits until the highest and the lowest of the readings of the last `for_s` are within `within_db`.
+    async fn wait_until_stable(&mut self, stable: &Stable) -> Result<(), Fault> {
+        let window = Duration::from_secs_f64(stable.for_s.get());
+        let limit = Duration::from_secs_f64(stable.timeout_s.get());
+        let began = Instant::now();
+        let mut readings: VecDeque<(Instant, f64)> = VecDeque::new();
+        let mut ticks = tokio::time::interval(STABLE_INTERVAL);
+        loop {
+            ticks.tick().await;
+            let reading = self.power(stable.detector).await?;
+            let now = Instant::now();
+            match level_dbm(&reading) {
+                Some(level) => readings.push_back((now, level)),
+                None => readings.clear(),
+            }
+            // One reading older than the window stays, so that the window is known to be filled.
+            while readings.get(1).is_some_and(|(time, _)| now - *time >= window) {
+                readings.pop_front();
+            }
+            let levels = || readings.iter().map(|(_, level)| *level);
+            let spread = levels().fold(f64::MIN, f64::max) - levels().fold(f64::MAX, f64::min);
+            let filled = readings.front().is_some_and(|(time, _)| now - *time >= window);
+            if filled && spread <= stable.within_db.get() {
+                return Ok(());
+            }
+            if began.elapsed() >= limit {
+                let found =
+                    if readings.is_empty() { "no reading".to_owned() } else { format!("{spread:.3} dB") };
+                return Err(Fault::new(
+                    FaultKind::Timeout,
+                    format!(
+                        "power on {} did not hold within {} for {} in {}: last spread {found}",
+                        stable.detector, stable.within_db, stable.for_s, stable.timeout_s,
+                    ),
+                ));
+            }
+            let share = began.elapsed().as_secs_f64() / limit.as_secs_f64();
+            self.progress(
+                Activity::Wait,
+                Some(share),
+                Some((limit.saturating_sub(began.elapsed())).as_secs_f64()),
+            )?;
+        }
+    }
+
+    pub(super) async fn read_power(&mut self, fields: &ReadPower) -> Result<Outcome, Fault> {
+        let interval = Duration::from_secs_f64(fields.interval_s.get());
+        let name = fields.name.clone().unwrap_or_default();
+        let mut readings = Vec::new();
+        let began = tokio::time::Instant::now();
+        for sample in 0..fields.samples {
+            tokio::time::sleep_until(began + interval * sample).await;
+            for detector in &fields.detectors {
+                let reading = self.power(*detector).await?;
+                self.power_log.keep(reading, &name, "recipe")?;
+                readings.push(reading);
+            }
+            let done = f64::from(sample + 1) / f64::from(fields.samples);
+            let left = interval.as_secs_f64() * f64::from(fields.samples - sample - 1);
+            self.progress(Activity::Power, Some(done), Some(left))?;
+        }
+        Ok(Outcome::Power(readings))
+    }
+
+    pub(super) async fn prompt(&mut self, prompt: &Prompt) -> Result<Outcome, Fault> {
+        self.ask_operator(&prompt.message, &prompt.choices, prompt.unattended.as_deref())
+            .await
+            .map(Outcome::Answer)
+    }
+
+    /// Asks the operator; with nobody there takes `unattended`, and fails at once when there is none.
+    pub(super) async fn ask_operator(
+        &mut self,
+        message: &str,
+        choices: &[String],
+        unattended: Option<&str>,
+    ) -> Result<String, Fault> {
+        let number = self.number;
+        self.reins.forget_answers();
+        while self.reins.is_attended() {
+            let question =
+                RunEvent::Question { number, message: message.to_owned(), choices: choices.to_vec() };
+            self.events.say(question)?;
+            let Some(answer) = self.reins.next_answer().await else { break };
+            if choices.is_empty() || choices.contains(&answer) {
+                self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
+                return Ok(answer);
+            }
+            let message = format!("`{answer}` is not one of the answers: {}", choices.join(", "));
+            self.events.say(RunEvent::Warning { message })?;
+        }
+        let answer = unattended.map(str::to_owned).ok_or_else(|| {
+            Fault::new(FaultKind::Refused, format!("nobody is there to answer: {message}"))
+                .hint("give the step an `unattended` answer, or run it with a terminal")
+        })?;
+        self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
+        Ok(answer)
+    }
+}
+
+/// A reading in dBm, whatever unit the detector reports in. No light at all has no level.
+fn level_dbm(reading: &PowerReading) -> Option<f64> {
+    let value = reading.value?;
+    match reading.unit {
+        PowerUnit::Dbm => Some(value),
+        PowerUnit::Mw if value > 0.0 => Some(10.0 * value.log10()),
+        PowerUnit::Mw => None,
+    }
+}
+
+/// The next moment at which the local clock shows `time`; a time that a change of clocks skips is passed over.
+fn next_time(time: NaiveTime, now: DateTime<Local>) -> Option<DateTime<Local>> {
+    (0..3)
+        .filter_map(|days| {
+            (now.date_naive() + TimeDelta::days(days)).and_time(time).and_local_timezone(Local).earliest()
+        })
+        .find(|candidate| *candidate > now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_that_has_passed_is_tomorrows() {
+        let now = Local::now();
+        let a_minute_ago = now - TimeDelta::minutes(1);
+        let next = next_time(a_minute_ago.time(), now).unwrap();
+        assert!(next > now && next - now < TimeDelta::hours(26));
+        assert_eq!(next.time(), a_minute_ago.time());
+    }
+}
