@@ -1,6 +1,25 @@
 //! ctp10: runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
+//!
+//! Recipes describe, the runner performs. One enum, [`operation::Operation`], is the only thing that YAML and
+//! Rhai can produce and the only thing that the runner executes; checking, planning, the journal and safe
+//! cleanup hold for both languages for that reason.
+//!
+//! The modules, from those that know nobody to the one that knows everybody:
+//!
+//! - words, plain data without I/O: [`units`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
+//!   [`reading`]
+//! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
+//! - what can be known beforehand: [`forecast`], [`schema`]
+//! - the engine: [`run`]
+//! - outlets: [`store`] (run folders and Parquet), [`terminal`]
+//! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
+//! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
+pub mod app;
+pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod error;
 pub mod forecast;
 pub mod header;
@@ -16,4 +35,5 @@ pub mod simulator;
 pub mod source;
 pub mod step;
 pub mod store;
+pub mod terminal;
 pub mod units;

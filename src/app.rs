@@ -1,0 +1,71 @@
+//! The composition root: the one place that knows everyone. Each command of the command line is a function here.
+
+mod check;
+mod choose;
+mod direct;
+mod run;
+mod runs;
+mod simulate;
+
+use std::io::IsTerminal;
+
+use clap::CommandFactory;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, LogFormat, OutputArgs};
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::terminal::LogWriter;
+
+/// Carries out a command line.
+///
+/// # Errors
+/// What ends the program early, with its exit code.
+pub async fn perform(cli: Cli) -> Result<(), Failure> {
+    let log = LogWriter::default();
+    start_logging(&cli.output, &log);
+    let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
+    match cli.command {
+        Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
+        Command::Check(args) => check::check(&args, &config()?).await,
+        Command::Plan(args) => check::plan(&args).await,
+        Command::Simulate(args) => simulate::simulate(args).await,
+        Command::Status(args) => direct::status(&args, &config()?).await,
+        Command::Off(args) => direct::off(&args, &config()?).await,
+        Command::Runs(args) => runs::runs(args, &config()?),
+        Command::Schema(args) => {
+            if args.markdown {
+                print!("{}", crate::schema::reference());
+            } else {
+                print_json(&crate::schema::recipe())?;
+            }
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ctp10", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+fn start_logging(output: &OutputArgs, log: &LogWriter) {
+    let level = match (output.quiet, output.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "ctp10=debug,warn",
+        (false, _) => "ctp10=trace,info",
+    };
+    let filter = EnvFilter::try_from_env("CTP10_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone());
+    // A second start in the same process keeps the first one's logging.
+    let _ = match output.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+    };
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(ExitCode::Failed, error))?;
+    println!("{text}");
+    Ok(())
+}

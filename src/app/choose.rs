@@ -1,0 +1,89 @@
+//! Which instrument: named by the command line, the recipe, the environment or the configuration, in this order, and
+//! never by default. Nothing is simulated by accident, and nothing is measured by accident.
+
+use std::net::Ipv4Addr;
+
+use crate::cli::InstrumentArgs;
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::header::Header;
+use crate::instrument::{Address, Ctp10, Deadlines};
+use crate::simulator::{Simulator, SimulatorOptions};
+
+/// What was named.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Choice {
+    /// The embedded instrument.
+    Simulated(Box<SimulatorOptions>),
+    /// One that is reached over the network.
+    Remote(Address),
+}
+
+/// An instrument that answers, and what has to live as long as it.
+pub(super) struct Reached {
+    pub(super) instrument: Ctp10,
+    /// As people name it: `sim` or host and port.
+    pub(super) name: String,
+    pub(super) options: Option<SimulatorOptions>,
+    _simulator: Option<Simulator>,
+}
+
+/// Finds out which instrument is meant. `header` is the recipe's, where there is one.
+pub(super) fn choose(
+    args: &InstrumentArgs,
+    header: Option<&Header>,
+    config: &Config,
+) -> Result<Choice, Failure> {
+    let flag = args.instrument.clone().map(|value| (value, "--instrument".to_owned()));
+    let recipe = || header?.instrument.clone().map(|value| (value, "the recipe".to_owned()));
+    let configured = || config.instrument.clone().map(|setting| (setting.value, setting.origin));
+    let Some((text, origin)) = flag.or_else(recipe).or_else(configured) else {
+        let hint = match header {
+            Some(_) => "say `--instrument sim` for the embedded one, or `--instrument HOST:PORT`",
+            None => "say `--instrument HOST:PORT`",
+        };
+        return Err(Failure::new(ExitCode::Usage, "no instrument is named").hint(hint));
+    };
+    if text == "sim" {
+        let given = header.and_then(|header| header.simulator.clone());
+        return options(given).map(|options| Choice::Simulated(Box::new(options)));
+    }
+    let address =
+        text.parse().map_err(|error| Failure::new(ExitCode::Usage, format!("{error}, from {origin}")))?;
+    Ok(Choice::Remote(address))
+}
+
+/// The options of the embedded instrument as the recipe gives them.
+pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptions, Failure> {
+    let Some(given) = given else { return Ok(SimulatorOptions::default()) };
+    let refuse =
+        |message: &str| Failure::new(ExitCode::Usage, format!("`simulator` of the recipe: {message}"));
+    let options: SimulatorOptions = crate::reading::read(&given).map_err(|error| match error.hint {
+        Some(hint) => refuse(&error.message).hint(hint),
+        None => refuse(&error.message),
+    })?;
+    options.check().map_err(|message| refuse(&message))?;
+    Ok(options)
+}
+
+impl Choice {
+    /// Reaches the instrument; the embedded one is started on a loopback port first.
+    pub(super) async fn reach(self, config: &Config) -> Result<Reached, Failure> {
+        let unreachable = |error: &dyn std::error::Error| Failure::new(ExitCode::Instrument, chain(error));
+        let (address, name, options, simulator) = match self {
+            Self::Remote(address) => (address.clone(), address.to_string(), None, None),
+            Self::Simulated(options) => {
+                let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), (*options).clone()).await;
+                let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
+                let at = simulator.address();
+                let address = Address { host: at.ip().to_string(), port: at.port() };
+                (address, "sim".to_owned(), Some(*options), Some(simulator))
+            }
+        };
+        let instrument =
+            Ctp10::connect(address, Deadlines::default(), config.limits.clone()).await.map_err(|error| {
+                unreachable(&error).hint("is it switched on, and is nobody else connected to it?")
+            })?;
+        Ok(Reached { instrument, name, options, _simulator: simulator })
+    }
+}

@@ -1,0 +1,129 @@
+//! `ctp10 runs`
+
+use std::path::{Path, PathBuf};
+
+use comfy_table::{Table, presets};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::store::{StoreError, runs};
+use crate::terminal::duration;
+
+pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
+    let out = |list: &RunsListArgs| {
+        list.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"))
+    };
+    match args.what {
+        None => list(&args.list, &out(&args.list)),
+        Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
+        Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
+        Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
+    }
+}
+
+fn failed(error: StoreError) -> Failure {
+    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
+    Failure::new(code, chain(&error))
+}
+
+fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
+    let (found, unreadable) = runs::list(out).map_err(failed)?;
+    if args.json {
+        return super::print_json(&json!({ "runs": found, "unreadable": unreadable }));
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "run",
+        "started",
+        "status",
+        "traces",
+        "recipe",
+        "instrument",
+    ]);
+    for run in &found {
+        let manifest = &run.manifest;
+        table.add_row([
+            manifest.run.clone(),
+            manifest.started.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            manifest.status.to_string(),
+            manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
+            manifest.name.clone(),
+            if manifest.instrument.simulated {
+                "simulated".to_owned()
+            } else {
+                manifest.instrument.address.clone()
+            },
+        ]);
+    }
+    println!("{table}");
+    for damaged in &unreadable {
+        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+    }
+    Ok(())
+}
+
+fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let run = runs::find(out, id).map_err(failed)?;
+    let traces = runs::traces(&run.folder).map_err(failed)?;
+    if as_json {
+        let traces = traces.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        return super::print_json(
+            &json!({ "folder": run.folder, "manifest": run.manifest, "traces": traces }),
+        );
+    }
+    let manifest = &run.manifest;
+    let kind = if manifest.instrument.simulated { "  (SIMULATED instrument)" } else { "" };
+    println!("{}  {}  {}{kind}", manifest.run, manifest.name, manifest.status);
+    if let Some(reason) = &manifest.reason {
+        println!("  reason      {reason}");
+    }
+    println!("  recipe      {}  sha256 {}", manifest.recipe.path, manifest.recipe.sha256);
+    println!("  instrument  {} at {}", manifest.instrument.identity, manifest.instrument.address);
+    let took = manifest.finished.map(|finished| (finished - manifest.started).as_seconds_f64());
+    println!(
+        "  started     {}{}",
+        manifest.started,
+        took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
+    );
+    for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
+        println!("  {name} = {value}");
+    }
+    for trace in traces {
+        let trace = trace.map_err(failed)?;
+        let level = |extreme: Option<crate::measurement::Extreme>| {
+            extreme.map_or_else(
+                || "-".to_owned(),
+                |e| format!("{:.2} {} at {:.4} nm", e.value, trace.unit, e.nm),
+            )
+        };
+        println!("  {}  {} points  {}", trace.file, trace.grid.points, HumanBytes(trace.bytes));
+        println!("      min {}   max {}", level(trace.min), level(trace.max));
+    }
+    println!("{}", run.folder.display());
+    Ok(())
+}
+
+fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let run = runs::find(out, id).map_err(failed)?;
+    let verified = runs::verify(&run.folder).map_err(failed)?;
+    if as_json {
+        super::print_json(
+            &json!({ "folder": run.folder, "status": run.manifest.status, "verified": verified }),
+        )?;
+    } else {
+        for finding in &verified.findings {
+            println!("{finding}");
+        }
+        println!(
+            "{}: {}, {} files whole, {} findings",
+            run.manifest.run,
+            run.manifest.status,
+            verified.whole,
+            verified.findings.len()
+        );
+    }
+    if verified.findings.is_empty() { Ok(()) } else { Err(Failure::told(ExitCode::Failed)) }
+}

@@ -1,0 +1,248 @@
+//! The command line: types only. What each command does is in `app`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
+#[derive(Debug, Parser)]
+#[command(name = "ctp10", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is common to all commands.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How to talk to the user.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// More detail on stderr; twice for every exchange with the instrument.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Only errors and results.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// How stderr is written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How stderr is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: progress bars on a terminal, plain lines elsewhere.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one recipe; the last line on stdout is the run folder.
+    Run(RunArgs),
+    /// Find what is wrong with recipes before any light is emitted.
+    Check(CheckArgs),
+    /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
+    Plan(PlanArgs),
+    /// Run the embedded instrument alone, on a TCP port.
+    Simulate(SimulateArgs),
+    /// Say what the instrument is doing. Sends queries only.
+    Status(StatusArgs),
+    /// Abort whatever is scanning and turn all lasers off, now.
+    Off(InstrumentArgs),
+    /// List, show or verify what has been measured.
+    Runs(RunsArgs),
+    /// Print the JSON Schema of the recipe language, for editors.
+    Schema(SchemaArgs),
+    /// Print a shell completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Names the instrument.
+#[derive(Debug, Clone, Args)]
+pub struct InstrumentArgs {
+    /// `sim` (the embedded instrument), `host:port` or `TCPIP::host::port::SOCKET`.
+    #[arg(long, value_name = "ADDR")]
+    pub instrument: Option<String>,
+}
+
+/// A recipe and its parameters.
+#[derive(Debug, Clone, Args)]
+pub struct RecipeArgs {
+    /// The recipe: a `.yaml` or `.rhai` file.
+    pub recipe: PathBuf,
+    /// Overrides a parameter of the recipe.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub set: Vec<(String, String)>,
+}
+
+/// `ctp10 run`
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Recipe and parameters.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// The instrument.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Where run folders go; `runs` when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Adds to the recipe's metadata.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub metadata: Vec<(String, String)>,
+    /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal.
+    #[arg(long)]
+    pub unattended: bool,
+}
+
+/// `ctp10 check`
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The recipes.
+    #[arg(required = true)]
+    pub recipes: Vec<PathBuf>,
+    /// Also ask this instrument (queries only) whether it can do what the recipes want.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Overrides a parameter of the recipes.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub set: Vec<(String, String)>,
+    /// Warnings count as errors.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `ctp10 plan`
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Recipe and parameters.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Add the commands that would be sent.
+    #[arg(long)]
+    pub scpi: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ctp10 simulate`
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// Where to listen; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5025")]
+    pub listen: String,
+    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with `wavelength_nm,transmission_db`.
+    #[arg(long, value_name = "NAME|FILE.csv")]
+    pub dut: Option<String>,
+    /// Seed of the noise.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// `fresh`: every sweep has its own noise; `by-settings`: the same settings give the same samples.
+    #[arg(long, value_name = "fresh|by-settings")]
+    pub noise: Option<String>,
+    /// Factor on all durations: 0.1 makes sweeps ten times shorter.
+    #[arg(long, value_name = "X")]
+    pub time_scale: Option<f64>,
+    /// Delay before each reply, ms.
+    #[arg(long, value_name = "MS")]
+    pub latency_ms: Option<f64>,
+    /// Limit on what is sent, bytes per second.
+    #[arg(long, value_name = "BYTES_PER_S")]
+    pub bandwidth: Option<f64>,
+    /// How many clients may be connected at once.
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// What follows a binary block.
+    #[arg(long, value_name = "none|crlf")]
+    pub block_end: Option<String>,
+    /// Gives every trace this many points, whatever the settings say.
+    #[arg(long, value_name = "N")]
+    pub points: Option<u64>,
+    /// What a reference scan sees.
+    #[arg(long, value_name = "patch-cord|device")]
+    pub reference_path: Option<String>,
+    /// Writes every command received, with its time, to this file.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// `ctp10 status`
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// The instrument.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ctp10 runs`
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RunsArgs {
+    /// What about them; listed when not given.
+    #[command(subcommand)]
+    pub what: Option<RunsCommand>,
+    /// Where and how, for the list.
+    #[command(flatten)]
+    pub list: RunsListArgs,
+}
+
+/// Where run folders are and how to print.
+#[derive(Debug, Clone, Args)]
+pub struct RunsListArgs {
+    /// Where run folders are; `runs` when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ctp10 runs …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RunsCommand {
+    /// List runs with their status, newest first.
+    List(RunsListArgs),
+    /// Print one run.
+    Show {
+        /// The run's identifier, or the beginning of it or of its folder's name.
+        id: String,
+        /// Where and how.
+        #[command(flatten)]
+        list: RunsListArgs,
+    },
+    /// Check every file of a run against its checksum and point count.
+    Verify {
+        /// The run's identifier, or the beginning of it or of its folder's name.
+        id: String,
+        /// Where and how.
+        #[command(flatten)]
+        list: RunsListArgs,
+    },
+}
+
+/// `ctp10 schema`
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Print the recipe reference as Markdown instead.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}

@@ -1,0 +1,150 @@
+//! Settings that are the same for every run at a bench: from `ctp10.toml` files and the environment.
+//!
+//! A flag wins over the recipe, the recipe over the environment, the environment over the files; of two files
+//! the nearer wins key by key, and of `[limits]` the stricter holds.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use serde::Deserialize;
+
+use crate::instrument::limits::Limits;
+
+/// What a `ctp10.toml` may say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    instrument: Option<String>,
+    out: Option<PathBuf>,
+    #[serde(default)]
+    limits: Limits,
+}
+
+/// A setting and where it comes from, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// What was set.
+    pub value: T,
+    /// For example ``the environment (`CTP10_INSTRUMENT`)``.
+    pub origin: String,
+}
+
+/// What environment and files say together.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The instrument, for recipes that name none.
+    pub instrument: Option<Setting<String>>,
+    /// Where run folders go.
+    pub out: Option<PathBuf>,
+    /// The bench's own limits.
+    pub limits: Limits,
+}
+
+/// A configuration that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there and cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a configuration.
+    #[error("`{path}` is not a configuration of ctp10")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+}
+
+impl Config {
+    /// Reads the user's file, the working folder's file, and the environment, each over the one before.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read or understood: a limit that was meant to hold must not be lost.
+    pub fn load() -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Ok(strategy) = etcetera::choose_base_strategy() {
+            config.take_file(&strategy.config_dir().join("ctp10").join("ctp10.toml"))?;
+        }
+        config.take_file(Path::new("ctp10.toml"))?;
+        config.take_environment(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        Ok(config)
+    }
+
+    fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+        };
+        let file: File =
+            toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+        let origin = format!("`{}`", path.display());
+        self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
+        self.out = file.out.or(self.out.take());
+        self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
+        Ok(())
+    }
+
+    /// `CTP10_IP` and `CTP10_PORT` are what the Python service reads; they count where `CTP10_INSTRUMENT` is not set.
+    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
+        let named = variable("CTP10_INSTRUMENT").map(|value| (value, "CTP10_INSTRUMENT"));
+        let address = || {
+            let host = variable("CTP10_IP")?;
+            let value = match variable("CTP10_PORT") {
+                Some(port) => format!("{host}:{port}"),
+                None => host,
+            };
+            Some((value, "CTP10_IP"))
+        };
+        if let Some((value, name)) = named.or_else(address) {
+            self.instrument = Some(Setting { value, origin: format!("the environment (`{name}`)") });
+        }
+        if let Some(out) = variable("CTP10_OUT") {
+            self.out = Some(out.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &'static [(&str, &str)]) -> Config {
+        let mut config = Config::default();
+        config.take_environment(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
+        config
+    }
+
+    #[test]
+    fn the_python_services_variables_are_understood_where_ours_is_not_set() {
+        let instrument = |config: Config| config.instrument.map(|setting| setting.value);
+        let old = environment(&[("CTP10_IP", "192.0.2.7"), ("CTP10_PORT", "10001")]);
+        assert_eq!(instrument(old).as_deref(), Some("192.0.2.7:10001"));
+        let both = environment(&[("CTP10_IP", "192.0.2.7"), ("CTP10_INSTRUMENT", "sim")]);
+        assert_eq!(instrument(both).as_deref(), Some("sim"));
+    }
+
+    #[test]
+    fn the_nearer_file_wins_key_by_key_and_a_misspelt_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let mut config = Config::default();
+        config.take_file(&write("far.toml", "instrument = \"sim\"\nout = \"far\"\n")).unwrap();
+        config.take_file(&write("near.toml", "out = \"near\"\n")).unwrap();
+        assert_eq!(config.instrument.unwrap().value, "sim");
+        assert_eq!(config.out.unwrap(), Path::new("near"));
+        let mut config = Config::default();
+        let error = config.take_file(&write("bad.toml", "limit = 3\n")).unwrap_err();
+        assert!(crate::error::chain(&error).contains("limit"), "{error}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a person at the terminal sees of a run: a banner, bars or plain lines, questions, a summary.
+//! It knows the run by its events alone and steers it by [`Control`] alone.
+
+mod bars;
+mod lines;
+mod summary;
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::mpsc;
+
+use crate::run::control::Control;
+use crate::run::event::{Record, RunEvent};
+use crate::run::status::RunStatus;
+
+pub use bars::LogWriter;
+pub use summary::summary;
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Progress bars, redrawn in place.
+    Bars,
+    /// One line for each thing that happened.
+    Lines,
+    /// One JSON object for each thing that happened, as in the journal.
+    Json,
+    /// Warnings and questions only.
+    Quiet,
+}
+
+impl Style {
+    /// The style that fits stderr and what the user asked for.
+    #[must_use]
+    pub fn choose(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) if std::io::stderr().is_terminal() => Self::Bars,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// Shows a run on stderr until its events end, and gives the state it ended in.
+pub fn show(style: Style, log: &LogWriter, records: &mpsc::Receiver<Record>, control: &Control) -> RunStatus {
+    let mut status = RunStatus::default();
+    let mut view: Box<dyn View> = match style {
+        Style::Bars => Box::new(bars::Bars::new(log)),
+        Style::Lines => Box::new(lines::Lines::new(false)),
+        Style::Quiet => Box::new(lines::Lines::new(true)),
+        Style::Json => Box::new(lines::JsonLines),
+    };
+    let mut reads_answers = false;
+    while let Ok(record) = records.recv() {
+        status.apply(&record.event);
+        view.take(&record, &status);
+        // The thread that reads stdin starts with the first question: a run without questions leaves stdin alone.
+        if matches!(record.event, RunEvent::Question { .. }) && !reads_answers {
+            reads_answers = true;
+            forward_answers(control.clone());
+        }
+    }
+    view.close();
+    status
+}
+
+/// One way of showing events.
+trait View {
+    fn take(&mut self, record: &Record, status: &RunStatus);
+    fn close(&mut self) {}
+}
+
+fn forward_answers(control: Control) {
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            match line {
+                // Text typed while no question is open is thrown away: it was not meant for the next one.
+                Ok(line) => drop(control.answer(line.trim())),
+                Err(_) => return,
+            }
+        }
+        control.set_attended(false);
+    });
+}
+
+/// A duration as a person writes it: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to sensible durations"
+    )]
+    let whole = seconds.clamp(0.0, 1e12).round() as u64;
+    match whole {
+        _ if seconds < 9.95 => format!("{:.1} s", seconds.max(0.0)),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_read_as_a_person_writes_them() {
+        assert_eq!(duration(0.42), "0.4 s");
+        assert_eq!(duration(59.6), "60 s".replace("60 s", "1 min 00 s"));
+        assert_eq!(duration(12.2), "12 s");
+        assert_eq!(duration(185.0), "3 min 05 s");
+        assert_eq!(duration(7800.0), "2 h 10 min");
+    }
+}

@@ -1,0 +1,109 @@
+//! A run as progress bars: one for the whole run, one for what the current step is doing.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{View, duration, lines};
+use crate::run::event::{Record, RunEvent};
+use crate::run::status::RunStatus;
+
+/// Resolution of the bars: a share of 1 is this many units.
+const FULL: u64 = 1000;
+
+/// Where log lines go: above the bars when there are bars, to plain stderr otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct LogWriter {
+    bars: MultiProgress,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.bars.suspend(|| std::io::stderr().write(bytes))
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+pub(super) struct Bars {
+    all: MultiProgress,
+    run: ProgressBar,
+    step: ProgressBar,
+}
+
+impl Bars {
+    pub(super) fn new(log: &LogWriter) -> Self {
+        let all = log.bars.clone();
+        all.set_draw_target(ProgressDrawTarget::stderr());
+        let bar = |template: &str| {
+            let style =
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = all.add(ProgressBar::new(FULL));
+            bar.set_style(style.progress_chars("━╸ "));
+            bar
+        };
+        let run = bar("{prefix:>10} {bar:30.cyan} {wide_msg}");
+        let step = bar("{prefix:>10} {bar:30.green} {wide_msg}");
+        run.set_prefix("run");
+        run.enable_steady_tick(Duration::from_millis(250));
+        Self { all, run, step }
+    }
+
+    fn print(&self, text: &str) {
+        // A line that cannot be drawn is no reason to stop a measurement.
+        let _ = self.all.println(text);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1")]
+fn units(share: f64) -> u64 {
+    (share.clamp(0.0, 1.0) * 1000.0).round() as u64
+}
+
+impl View for Bars {
+    fn take(&mut self, record: &Record, status: &RunStatus) {
+        match &record.event {
+            RunEvent::StepStarted { .. } => {}
+            event => {
+                if let Some(text) = lines::line(event, status, false) {
+                    self.print(&text);
+                }
+            }
+        }
+        let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
+        let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();
+        self.run.set_message(format!("{}{count} steps{left}", status.finished_steps));
+        if let (Some(total), Some(left)) = (status.estimated_s, status.remaining_s())
+            && total > 0.0
+        {
+            self.run.set_position(units(1.0 - left / total));
+        }
+        let Some(current) = &status.current else { return };
+        let prefix: Cow<'static, str> = match current.activity {
+            Some(activity) => lines::activity(activity).into(),
+            None => "step".into(),
+        };
+        self.step.set_prefix(prefix);
+        self.step.set_position(current.done.map_or(0, units));
+        let left = current.remaining_s.filter(|left| *left > 0.05);
+        let left = left.map(|left| format!("{} left  ", duration(left))).unwrap_or_default();
+        // The time left comes first: a narrow terminal cuts the rest.
+        self.step.set_message(format!("{left}{}", lines::describe(&current.step)));
+    }
+
+    fn close(&mut self) {
+        self.step.finish_and_clear();
+        self.run.finish_and_clear();
+    }
+}

@@ -1,0 +1,135 @@
+//! A run as plain lines, for logs and pipes; or as JSON lines, for programs.
+
+use super::{View, duration};
+use crate::run::event::{Activity, AfterFault, Record, RunEvent};
+use crate::run::status::RunStatus;
+use crate::step::{FaultKind, Step};
+use crate::store::{InstrumentRecord, RunState};
+
+pub(super) struct Lines {
+    quiet: bool,
+}
+
+impl Lines {
+    pub(super) fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+}
+
+impl View for Lines {
+    fn take(&mut self, record: &Record, status: &RunStatus) {
+        if let Some(text) = line(&record.event, status, self.quiet) {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// The journal's own lines, progress included.
+pub(super) struct JsonLines;
+
+impl View for JsonLines {
+    fn take(&mut self, record: &Record, _: &RunStatus) {
+        match serde_json::to_string(record) {
+            Ok(line) => eprintln!("{line}"),
+            Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
+        }
+    }
+}
+
+/// The line for an event; `None` for what is not worth one.
+pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<String> {
+    let spoken = match event {
+        RunEvent::Question { message, choices, .. } => question(message, choices),
+        RunEvent::Warning { message } => format!("warning: {message}"),
+        RunEvent::LinkLost { reason } => format!("link lost: {reason}"),
+        RunEvent::Stopping { reason } => format!("stopping: {reason}"),
+        // A stop has been told already.
+        RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),
+        RunEvent::StepFailed { fault, then, .. } => {
+            let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let then = match then {
+                AfterFault::Retry { after_s } => format!("; trying again in {}", duration(*after_s)),
+                AfterFault::Continue => "; going on".to_owned(),
+                AfterFault::Raise => String::new(),
+            };
+            format!("fault: {fault}{hint}{then}")
+        }
+        RunEvent::LasersOff { unknown, .. } if !unknown.is_empty() => {
+            format!(
+                "warning: could not confirm that {} off: check the instrument",
+                lasers(unknown, "is", "are")
+            )
+        }
+        _ => String::new(),
+    };
+    if !spoken.is_empty() {
+        return Some(spoken);
+    }
+    if quiet { None } else { chatty(event, status) }
+}
+
+fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
+    match event {
+        RunEvent::Started { instrument, .. } => Some(banner(instrument)),
+        RunEvent::StepStarted { number, attempt, step, .. } => {
+            let of = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
+            let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            Some(format!("[{number}{of}] {}{again}", describe(step)))
+        }
+        RunEvent::TraceStored { trace } => {
+            Some(format!("      {} ({} points)", trace.file, trace.grid.points))
+        }
+        RunEvent::Answered { answer, by_operator: false, .. } => {
+            Some(format!("      nobody there: `{answer}`"))
+        }
+        RunEvent::Log { message } => Some(format!("      {message}")),
+        RunEvent::LinkRegained { after_s } => Some(format!("link regained after {}", duration(*after_s))),
+        RunEvent::Finally => Some("finally".to_owned()),
+        RunEvent::LasersOff { off, .. } if !off.is_empty() => Some(format!("{} off", lasers(off, "", ""))),
+        RunEvent::Finished { state, reason, .. } => Some(finish(*state, reason.as_deref())),
+        _ => None,
+    }
+}
+
+fn lasers(numbers: &[u8], is: &str, are: &str) -> String {
+    let list: Vec<String> = numbers.iter().map(u8::to_string).collect();
+    let (noun, verb) = if numbers.len() == 1 { ("laser", is) } else { ("lasers", are) };
+    format!("{noun} {} {verb}", list.join(", ")).trim_end().to_owned()
+}
+
+pub(super) fn finish(state: RunState, reason: Option<&str>) -> String {
+    reason.map_or_else(|| state.to_string(), |reason| format!("{state}: {reason}"))
+}
+
+pub(super) fn question(message: &str, choices: &[String]) -> String {
+    if choices.is_empty() {
+        return format!("? {message} [Enter to go on]");
+    }
+    format!("? {message} [{}]", choices.join(" / "))
+}
+
+/// Says which instrument this is. The simulated one cannot be overlooked.
+pub(super) fn banner(instrument: &InstrumentRecord) -> String {
+    if !instrument.simulated {
+        return format!("instrument {} at {}", instrument.identity, instrument.address);
+    }
+    let text = "SIMULATED INSTRUMENT: no light, no device; every number below is computed";
+    let rule = "=".repeat(text.len() + 4);
+    format!("{rule}\n  {text}\n{rule}")
+}
+
+/// A step as its recipe wrote it, with the loop values in front.
+pub(super) fn describe(step: &Step) -> String {
+    format!("{}{}", step.place.turns(), step.operation)
+}
+
+/// What an activity is called while it lasts.
+pub(super) fn activity(activity: Activity) -> &'static str {
+    match activity {
+        Activity::Sweep => "sweep",
+        Activity::Reference => "reference",
+        Activity::Transfer => "transfer",
+        Activity::Wait => "wait",
+        Activity::Power => "power",
+    }
+}

@@ -1,0 +1,61 @@
+//! The end of a run in a few lines: what was measured, the figures people look for first, how to open it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use indicatif::HumanBytes;
+
+use super::lines;
+use crate::run::status::{Highlight, RunStatus};
+
+/// The summary of a finished run, for stdout. The last line is the run folder's path.
+#[must_use]
+pub fn summary(status: &RunStatus) -> String {
+    let mut text = String::new();
+    let state = status.state.map(|state| lines::finish(state, status.reason.as_deref())).unwrap_or_default();
+    let simulated = status.instrument.as_ref().is_some_and(|instrument| instrument.simulated);
+    let _ =
+        writeln!(text, "{} {state}{}", status.name, if simulated { "  (SIMULATED instrument)" } else { "" });
+    if status.failed_steps > 0 || status.retries > 0 {
+        let _ =
+            writeln!(text, "  {} steps failed, {} attempts repeated", status.failed_steps, status.retries);
+    }
+    for trace in &status.first_traces {
+        let _ = writeln!(
+            text,
+            "  {:<44} {:>9} points  {:.3} to {:.3} nm  {}",
+            trace.file,
+            trace.grid.points,
+            trace.grid.start_nm,
+            trace.grid.stop_nm(),
+            HumanBytes(trace.bytes),
+        );
+    }
+    let listed = status.first_traces.len() as u64;
+    if status.traces > listed {
+        let _ = writeln!(text, "  … and {} more traces", status.traces - listed);
+    }
+    if let Some(highest) = &status.highest_tf {
+        let _ = writeln!(text, "  lowest insertion loss {}", at(highest, -highest.extreme.value));
+    }
+    if let Some(deepest) = &status.deepest_tf {
+        let _ = writeln!(text, "  deepest dip           {}", at(deepest, deepest.extreme.value));
+    }
+    if let Some(first) = status.first_traces.first() {
+        let file = Path::new(&status.folder).join(&first.file);
+        let _ = writeln!(
+            text,
+            "  open in Python:  import pandas; pandas.read_parquet({:?})",
+            file.display().to_string()
+        );
+    }
+    text.push_str(&status.folder);
+    text
+}
+
+fn at(highlight: &Highlight, level_db: f64) -> String {
+    format!(
+        "{level_db:.2} dB at {:.4} nm on {} (trace {})",
+        highlight.extreme.nm, highlight.detector, highlight.trace_index
+    )
+}
