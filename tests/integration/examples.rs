@@ -1,0 +1,65 @@
+//! Every shipped recipe and script runs to its end, and its files are whole.
+
+use crate::support::{Bench, manifest, shipped, simulate, text};
+
+/// Values that keep long recipes short.
+fn shorter(name: &str) -> &'static [&'static str] {
+    match name {
+        "drift-monitor.yaml" => &["--set", "turns=2", "--set", "pause_s=0.1"],
+        "adaptive_stop.rhai" => &["--set", "most=4"],
+        _ => &[],
+    }
+}
+
+/// The device that the recipe asks its embedded instrument for: the tests give it one whose time runs faster.
+fn device(recipe: &str) -> &str {
+    let start = recipe.find("dut: ").unwrap() + 5;
+    let rest = &recipe[start..];
+    rest[..rest.find([' ', '\n']).unwrap()].trim_matches('"')
+}
+
+fn runs_whole(folder: &str) {
+    for path in shipped(folder) {
+        let bench = Bench::new();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let recipe = std::fs::read_to_string(&path).unwrap();
+        let simulator = simulate(&bench, &["--dut", device(&recipe), "--time-scale", "0.02"]);
+        let arguments = ["run", path.to_str().unwrap(), "--instrument", &simulator.address];
+        let output = bench.run(&[&arguments, shorter(name)].concat());
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let folder = bench.run_folder(&output);
+        let manifest = manifest(&folder);
+        assert_eq!(manifest["status"], "done", "{name}");
+        assert_eq!(manifest["instrument"]["simulated"], true, "{name}");
+        assert!(manifest["traces"].as_u64().unwrap() > 0, "{name}");
+        assert!(manifest["lasers_unknown"].as_array().unwrap().is_empty(), "{name}");
+        let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
+        assert!(verified.status.success(), "{name}: {}", text(&verified.stdout));
+    }
+}
+
+#[test]
+fn every_shipped_recipe_runs_and_leaves_whole_files() {
+    assert!(shipped("recipes").len() >= 6);
+    runs_whole("recipes");
+}
+
+#[test]
+fn every_shipped_script_runs_and_leaves_whole_files() {
+    assert!(shipped("scripts").len() >= 3);
+    runs_whole("scripts");
+}
+
+#[test]
+fn every_shipped_recipe_and_script_passes_a_strict_check_and_can_be_planned() {
+    let bench = Bench::new();
+    for path in shipped("recipes").into_iter().chain(shipped("scripts")) {
+        let path = path.to_str().unwrap();
+        let checked = bench.run(&["check", "--strict", path]);
+        assert!(checked.status.success(), "{path}: {}", text(&checked.stderr));
+        let planned = bench.run(&["plan", "--json", path]);
+        assert!(planned.status.success(), "{path}: {}", text(&planned.stderr));
+        let plan: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
+        assert!(plan["total"]["points"].as_u64().unwrap() > 0, "{path}");
+    }
+}

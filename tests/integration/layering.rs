@@ -1,0 +1,90 @@
+//! The arrows between modules point one way, and each big dependency has one home.
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source with the module of the top level that it belongs to.
+fn modules() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let module = |path: &Path| {
+        let first =
+            path.strip_prefix(&root).unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
+        first.trim_end_matches(".rs").to_owned()
+    };
+    files.iter().map(|path| (module(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+const WORDS: [&str; 7] = ["units", "measurement", "operation", "step", "header", "source", "reading"];
+
+/// What each module may know of the others; `app` and `main` may know everyone.
+fn allowed(module: &str) -> Option<Vec<&'static str>> {
+    let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
+    Some(match module {
+        "units" => vec![],
+        "measurement" | "source" => vec!["units"],
+        "reading" => vec!["units"],
+        "operation" | "step" | "header" => WORDS.to_vec(),
+        "simulator" => vec!["units", "reading"],
+        "instrument" => vec!["units", "measurement"],
+        "commands" => with_words(&["instrument"]),
+        "script" => WORDS.to_vec(),
+        "recipe" => with_words(&["script"]),
+        "forecast" => with_words(&["recipe", "instrument", "commands"]),
+        "schema" => WORDS.to_vec(),
+        "store" => with_words(&["error"]),
+        "run" => with_words(&["recipe", "instrument", "commands", "forecast", "store", "error"]),
+        "terminal" => with_words(&["run", "store"]),
+        "error" => vec!["source"],
+        "config" => vec!["instrument", "error"],
+        "cli" => vec![],
+        "app" | "main" | "lib" => return None,
+        other => panic!("`{other}` is new: say here what it may know"),
+    })
+}
+
+#[test]
+fn arrows_between_modules_point_one_way() {
+    let all = modules();
+    for (module, text) in &all {
+        let Some(allowed) = allowed(module) else { continue };
+        for (other, _) in &all {
+            if other != module && text.contains(&format!("crate::{other}::")) {
+                assert!(allowed.contains(&other.as_str()), "`{module}` must not know `{other}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_big_dependency_has_one_home() {
+    let homes: [(&str, &[&str]); 8] = [
+        ("rhai::", &["script"]),
+        ("serde_yaml", &["recipe"]),
+        ("arrow_", &["store"]),
+        ("parquet::", &["store"]),
+        ("clap::", &["cli", "app", "main"]),
+        ("TcpStream", &["instrument", "simulator"]),
+        ("TcpListener", &["instrument", "simulator"]),
+        ("indicatif::", &["terminal", "app"]),
+    ];
+    for (module, text) in modules() {
+        for (dependency, homes) in homes {
+            assert!(
+                !text.contains(dependency) || homes.contains(&module.as_str()),
+                "`{dependency}` is used in `{module}`"
+            );
+        }
+    }
+}

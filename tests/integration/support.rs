@@ -1,0 +1,174 @@
+//! What the tests share: the binary without the user's environment, a simulator of its own, a talk with it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder to work in, and the binary run inside it with nothing of the user's own settings.
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ctp10"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CTP10_")) {
+            command.env_remove(name);
+        }
+        command.env("XDG_CONFIG_HOME", self.folder.path().join("no-config"));
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The run folder named by the last line on stdout.
+    pub(crate) fn run_folder(&self, output: &Output) -> PathBuf {
+        self.folder.path().join(text(&output.stdout).lines().last().unwrap())
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) fn shipped(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+pub(crate) fn manifest(folder: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
+}
+
+pub(crate) fn journal(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+pub(crate) fn events(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["event"].as_str().unwrap()).collect()
+}
+
+/// A process that is killed when the test ends, however it ends.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `ctp10 simulate` on a port of its own.
+pub(crate) fn simulate(bench: &Bench, arguments: &[&str]) -> Running {
+    simulate_at(bench, "127.0.0.1:0", arguments)
+}
+
+pub(crate) fn simulate_at(bench: &Bench, listen: &str, arguments: &[&str]) -> Running {
+    let mut command = bench.command(&[&["simulate", "--listen", listen], arguments].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    Running { child, address }
+}
+
+/// A run in the background, with its events as they come.
+pub(crate) struct Watched {
+    pub(crate) child: Child,
+    events: Box<dyn Iterator<Item = Value>>,
+}
+
+pub(crate) fn watch(bench: &Bench, arguments: &[&str]) -> Watched {
+    let mut command = bench.command(&[&["run", "--log-format", "json"], arguments].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let events = Box::new(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()));
+    Watched { child, events }
+}
+
+impl Watched {
+    /// Waits for an event that fits.
+    pub(crate) fn wait_for(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        self.events.find(|event| fits(event)).expect("the run ended before that")
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end; gives the exit code and what it said on stdout.
+    pub(crate) fn finish(mut self) -> (Option<i32>, String) {
+        self.events.by_ref().for_each(drop);
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        (self.child.wait().unwrap().code(), stdout)
+    }
+}
+
+/// A client of the instrument that is not ours: a socket and text.
+pub(crate) struct Talk {
+    stream: BufReader<TcpStream>,
+}
+
+impl Talk {
+    pub(crate) fn to(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    pub(crate) fn send(&mut self, text: &str) {
+        self.stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).unwrap();
+    }
+
+    pub(crate) fn ask(&mut self, text: &str) -> String {
+        self.send(text);
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// A definite-length block.
+    pub(crate) fn block(&mut self, text: &str) -> Vec<u8> {
+        self.send(text);
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[0], b'#');
+        let mut digits = vec![0; usize::from(head[1] - b'0')];
+        self.stream.read_exact(&mut digits).unwrap();
+        let mut data = vec![0; String::from_utf8(digits).unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut data).unwrap();
+        data
+    }
+
+    pub(crate) fn wait_until_idle(&mut self) {
+        while self.ask("STAT:OPER:COND?") != "0" {}
+    }
+}

@@ -1,0 +1,69 @@
+"""The files of a run, read by the libraries that people read them with."""
+
+import json
+
+import duckdb
+import pandas
+import pyarrow.parquet
+import pytest
+
+
+def traces(folder):
+    return sorted((folder / "traces").glob("*.parquet"))
+
+
+def test_pyarrow_finds_units_and_the_story_of_the_trace_in_the_file(run_of):
+    folder = run_of("find-resonance")
+    manifest = json.loads((folder / "run.json").read_text())
+    file = pyarrow.parquet.ParquetFile(traces(folder)[1])
+    schema = file.schema_arrow
+    assert schema.field("wavelength_nm").metadata[b"unit"] == b"nm"
+    assert schema.field("value").metadata[b"unit"] == b"dB"
+    metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
+    settings = json.loads(metadata["sweep_settings"])
+    assert settings["resolution_pm"] == 0.1
+    assert settings["tls"][0]["speed_nm_s"] == 50
+    assert metadata["recipe_sha256"] == manifest["recipe"]["sha256"]
+    assert "SIMULATED" in metadata["instrument"] and metadata["simulated"] == "true"
+
+
+def test_pandas_gets_plain_columns_and_exact_wavelengths(run_of):
+    folder = run_of("find-resonance")
+    coarse = pandas.read_parquet(traces(folder)[0])
+    assert list(coarse.columns[:2]) == ["wavelength_nm", "value"]
+    assert len(coarse) == 6001
+    assert coarse.wavelength_nm.iloc[0] == 1520 and coarse.wavelength_nm.iloc[-1] == 1580
+    assert coarse.wavelength_nm.iloc[123] == 1521.23
+    assert coarse.value.min() < -15
+    assert set(coarse.simulated) == {True} and set(coarse.trace) == {"tf"} and set(coarse.name) == {"coarse"}
+    assert set(coarse.module) == {4} and set(coarse.channel) == {1}
+    assert set(coarse.trace_index) == {1} and set(coarse.sweep_index) == {1}
+
+
+def test_one_query_over_the_traces_of_all_recipes_finds_the_deepest_dip_per_power(runs):
+    rows = duckdb.sql(
+        f"""
+        SELECT power_dbm, min(value) AS deepest, arg_min(wavelength_nm, value) AS nm, any_value(run_id) AS run
+        FROM read_parquet('{runs}/*/traces/*.parquet', union_by_name=true)
+        WHERE channel = 1 AND power_dbm IS NOT NULL
+        GROUP BY power_dbm ORDER BY power_dbm
+        """
+    ).fetchall()
+    assert [row[0] for row in rows] == [-5, 0, 5]
+    deepest = [row[1] for row in rows]
+    # Each step of 5 dB lifts the dip by 5 dB: the device is linear.
+    assert deepest[1] - deepest[0] == pytest.approx(5, abs=0.5)
+    assert deepest[2] - deepest[1] == pytest.approx(5, abs=0.5)
+    ((recipes,),) = duckdb.sql(
+        f"SELECT count(DISTINCT run_id) FROM read_parquet('{runs}/*/traces/*.parquet', union_by_name=true)"
+    ).fetchall()
+    assert recipes == 3
+
+
+def test_recorded_power_has_times_and_sources(run_of):
+    power = pandas.read_parquet(run_of("drift-monitor") / "power")
+    assert str(power.time.dt.tz) == "UTC"
+    assert set(power.source) == {"recorder", "recipe"}
+    assert set(power.unit) == {"dBm"}
+    flank = power[(power.name == "flank") & (power.channel == 1)]
+    assert len(flank) == 10 and flank.value.min() > -40

@@ -1,0 +1,36 @@
+"""The JSON Schema that editors get, judged by a validator that is not ours."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from conftest import ROOT, ctp10
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(ctp10("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_recipe_is_valid(validator, recipe):
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(recipe.read_text()))] == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"swep": None},
+        {"configure_tls": {"tls": 5}},
+        {"configure_scan": {"start": 1520}},
+        {"sweep": {}, "log": "two at once"},
+        {"fetch_trace": {"detector": "4/1", "traces": "all"}},
+    ],
+    ids=str,
+)
+def test_a_wrong_step_is_not(validator, step):
+    assert not validator.is_valid({"name": "wrong", "steps": [step]})
