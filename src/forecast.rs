@@ -2,13 +2,21 @@
 //! they store, and what is wrong or probably wrong with them.
 //!
 //! The recipe is walked by the same authors that a run uses, against a host that performs nothing. What a recipe
-//! decides by a measured value can only be guessed: those steps are marked.
+//! decides by a measured value can only be guessed: those steps are marked, and what is found there is never an
+//! error.
 
 pub mod bench;
+mod cost;
 pub mod facts;
+mod findings;
+mod lasers;
 pub mod plan;
 mod rules;
 mod stand_in;
 mod walk;
 
-pub use walk::{PlannedStep, Walk, walk};
+#[cfg(test)]
+mod tests;
+
+pub use cost::Estimate;
+pub use walk::{Circumstances, PlannedStep, Walk, walk};

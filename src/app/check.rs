@@ -10,7 +10,7 @@ use super::run::walk;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{Walk, plan};
+use crate::forecast::{Circumstances, Walk, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::{Diagnostic, Severity};
@@ -23,7 +23,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
             Err(findings) => findings,
             Ok(recipe) => {
                 let recipe = Arc::new(recipe);
-                let walked = walk(&recipe, recipe.header().instrument.as_deref() == Some("sim")).await;
+                let walked = walk(&recipe, unknown(&recipe)).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
                 if let Err(wrong) = options(recipe.header().simulator.clone()) {
@@ -47,6 +47,11 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
     if errors > 0 || (args.strict && warnings > 0) { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
 }
 
+/// Whoever checks a recipe does not say who will be there when it runs.
+fn unknown(recipe: &Recipe) -> Circumstances {
+    Circumstances { simulated: recipe.header().instrument.as_deref() == Some("sim"), attended: None }
+}
+
 fn verdict(errors: usize, warnings: usize) -> String {
     let count = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),
@@ -67,7 +72,8 @@ async fn ask_instrument(
     config: &Config,
 ) -> Result<Vec<Diagnostic>, Failure> {
     let reached = choose(args, Some(recipe.header()), config)?.reach(config).await?;
-    let compared = prepare::compare(&reached.instrument, &walked.steps, recipe.sources()).await;
+    let compared =
+        prepare::compare(&reached.instrument, recipe.header(), &walked.steps, recipe.sources()).await;
     let (_, mut findings) = compared.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
     let simulated = reached.instrument.identity().simulated();
     if !simulated && recipe.header().instrument.as_deref() == Some("sim") {
@@ -81,7 +87,7 @@ async fn ask_instrument(
 
 pub(super) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
-    let walked = walk(&recipe, recipe.header().instrument.as_deref() == Some("sim")).await;
+    let walked = walk(&recipe, unknown(&recipe)).await;
     if walked.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Failure::recipe(walked.findings));
     }
@@ -99,6 +105,9 @@ pub(super) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
     );
     if !walked.complete {
         println!("the recipe goes on: this is its beginning");
+    }
+    if total.waits {
+        println!("how long somebody or a time of day is waited for is not counted");
     }
     if total.may_differ {
         println!("~ comes after a measured value has been used, and may come out differently");

@@ -11,7 +11,7 @@ use super::choose::{Choice, choose};
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{self, plan};
+use crate::forecast::{self, Circumstances, plan};
 use crate::recipe::Recipe;
 use crate::run::control::{Control, control};
 use crate::run::{RunRequest, prepare};
@@ -27,8 +27,9 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
     let choice = choose(&args.instrument, Some(recipe.header()), config)?;
+    let attended = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let simulated = matches!(choice, Choice::Simulated(_));
-    let walked = walk(&recipe, simulated).await;
+    let walked = walk(&recipe, Circumstances { simulated, attended: Some(attended) }).await;
     let mut findings = recipe.diagnostics().to_vec();
     findings.extend(walked.findings);
     stop_on_errors(&findings)?;
@@ -36,7 +37,8 @@ pub(super) async fn run(
     let reached = choice.reach(config).await?;
     let unusable = |error: &dyn std::error::Error| Failure::new(ExitCode::Instrument, chain(error));
     let left = prepare::make_ready(&reached.instrument).await.map_err(|error| unusable(&error))?;
-    let compared = prepare::compare(&reached.instrument, &walked.steps, recipe.sources()).await;
+    let compared =
+        prepare::compare(&reached.instrument, recipe.header(), &walked.steps, recipe.sources()).await;
     let (facts, against) = compared.map_err(|error| unusable(&error))?;
     findings.extend(against);
     stop_on_errors(&findings)?;
@@ -61,7 +63,6 @@ pub(super) async fn run(
         operations: foreseen.then_some(walked.steps.len() as u64),
         estimated_s: foreseen.then_some(totals.seconds),
     };
-    let attended = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let (control, reins) = control(attended);
     let (records, shown) = mpsc::channel();
     let screen = std::thread::spawn({
@@ -83,10 +84,10 @@ pub(super) async fn run(
 }
 
 /// Walks the recipe beside the event loop: a script may compute for a while.
-pub(super) async fn walk(recipe: &Arc<Recipe>, simulated: bool) -> forecast::Walk {
+pub(super) async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances) -> forecast::Walk {
     let recipe = Arc::clone(recipe);
     let walking = tokio::task::spawn_blocking(move || {
-        forecast::walk(|host| recipe.perform(host), recipe.sources(), simulated)
+        forecast::walk(|host| recipe.perform(host), recipe.sources(), circumstances)
     });
     walking.await.unwrap_or_else(|panic| forecast::Walk {
         steps: Vec::new(),

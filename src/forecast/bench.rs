@@ -1,39 +1,23 @@
-//! The instrument's settings as a recipe's operations set them, and the time that each operation takes with them.
+//! The instrument's settings as a recipe's operations set them. What a recipe has not set is not known, and only
+//! estimates may assume something in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cost::{self, Estimate};
 use crate::commands::Present;
 use crate::instrument::scpi::Stabilization;
 use crate::measurement::{Detector, Grid};
-use crate::operation::{ConfigureScan, ConfigureTls, Operation, Wait};
+use crate::operation::{ConfigureLaser, ConfigureScan, ConfigureTls, CreateReference, Operation};
 
-/// Bytes of a Parquet file for each point: 2.5 for the values of a noisy ring with 1 pm between points (measured
-/// over 940,001 of them), next to nothing for the grid.
-const BYTES_PER_POINT: f64 = 2.55;
-/// Bytes of a Parquet file whatever is in it.
-const BYTES_PER_FILE: f64 = 6_000.0;
-/// Rate at which a real unit sends a trace, bytes per second: 3.8 MB in 5 s, the quicker end of what is reported.
-const TRANSFER_BYTES_S: f64 = 750_000.0;
-/// Analyzing after a scan, and the polls that see its end, s.
-const SCAN_OVERHEAD_S: f64 = 0.5;
-/// One exchange with the instrument, s.
-const EXCHANGE_S: f64 = 0.01;
-
-/// What an operation costs.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Estimate {
-    /// Time, s.
-    pub seconds: f64,
-    /// Points stored.
-    pub points: u64,
-    /// Bytes stored.
-    pub bytes: u64,
-}
+/// What estimates assume of a scan that the recipe does not set.
+const ASSUMED: Grid = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
+/// What estimates assume of a speed that the recipe does not set, nm/s.
+pub(super) const ASSUMED_SPEED_NM_S: f64 = 50.0;
 
 /// One tunable laser source as far as the recipe has set it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Source {
-    /// The laser that serves as it.
+    /// The laser that serves as it; 0 for none.
     pub laser: Option<u8>,
     /// Where it starts, nm.
     pub start_nm: Option<f64>,
@@ -41,58 +25,67 @@ pub struct Source {
     pub stop_nm: Option<f64>,
     /// Its speed, nm/s.
     pub speed_nm_s: Option<f64>,
+    /// Its power, dBm.
+    pub power_dbm: Option<f64>,
 }
 
-/// The settings. Those that the recipe has not set have the value that is stated here or that was asked of the
-/// instrument.
-#[derive(Debug, Clone, PartialEq)]
+/// A reference that the recipe has taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reference {
+    /// The scan that it was taken for.
+    pub scan: Grid,
+    /// How many sweeps there had been.
+    pub sweeps: u64,
+}
+
+/// The settings.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bench {
     /// First wavelength of the scan, nm.
-    pub start_nm: f64,
+    pub start_nm: Option<f64>,
     /// Last wavelength of the scan, nm.
-    pub stop_nm: f64,
+    pub stop_nm: Option<f64>,
     /// Sampling step, pm.
-    pub resolution_pm: f64,
+    pub resolution_pm: Option<f64>,
     /// Output after the scan and settling time before it.
     pub stabilization: Stabilization,
-    /// The sources that the recipe has set.
+    /// The sources that the recipe has set, by number.
     pub sources: BTreeMap<u8, Source>,
     /// Lasers that the recipe has switched on.
     pub lasers_on: BTreeSet<u8>,
-    /// The scans that references were taken for.
-    pub references: BTreeMap<Detector, Grid>,
+    /// True when nothing that the recipe did could have left a laser on.
+    pub dark: bool,
+    /// References that the recipe has taken.
+    pub references: BTreeMap<Detector, Reference>,
+    /// True from the moment that a patch cord was asked for until somebody could have replaced it.
+    pub patched: bool,
+    /// The scan that the last sweep made.
+    pub swept: Option<Grid>,
     /// Sweeps so far.
     pub sweeps: u64,
 }
 
-impl Default for Bench {
-    /// 1520 to 1580 nm by 10 pm: what is assumed of a scan that a recipe does not set.
-    fn default() -> Self {
-        Self {
-            start_nm: 1520.0,
-            stop_nm: 1580.0,
-            resolution_pm: 10.0,
-            stabilization: Stabilization::default(),
-            sources: BTreeMap::new(),
-            lasers_on: BTreeSet::new(),
-            references: BTreeMap::new(),
-            sweeps: 0,
-        }
-    }
-}
-
 impl Bench {
-    /// The grid of a trace of the present scan.
+    /// The grid of a scan with the present settings.
     #[must_use]
     pub fn grid(&self) -> Grid {
-        let steps = ((self.stop_nm - self.start_nm) * 1e3 / self.resolution_pm + 1e-6).floor().max(0.0);
+        let start_nm = self.start_nm.unwrap_or(ASSUMED.start_nm);
+        let stop_nm = self.stop_nm.unwrap_or(ASSUMED.stop_nm());
+        let step_pm = self.resolution_pm.unwrap_or(ASSUMED.step_pm);
+        let steps = ((stop_nm - start_nm) * 1e3 / step_pm + 1e-6).floor().max(0.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "500 nm by 0.02 pm is 25 million"
         )]
         let points = steps as u64 + 1;
-        Grid { start_nm: self.start_nm, step_pm: self.resolution_pm, points }
+        Grid { start_nm, step_pm, points }
+    }
+
+    /// Where the scan starts and stops, nm, when the recipe has set both.
+    #[must_use]
+    pub fn range(&self) -> Option<(f64, f64)> {
+        self.start_nm.zip(self.stop_nm)
     }
 
     /// What the commands of an operation depend on.
@@ -100,116 +93,115 @@ impl Bench {
     pub fn present(&self) -> Present {
         Present {
             stabilization: self.stabilization,
-            scan_start_nm: self.start_nm,
-            scan_stop_nm: self.stop_nm,
+            scan_start_nm: self.start_nm.unwrap_or(ASSUMED.start_nm),
+            scan_stop_nm: self.stop_nm.unwrap_or(ASSUMED.stop_nm()),
         }
+    }
+
+    /// The sources that sweep, with the part of the scan that each covers, nm.
+    pub fn shares(&self) -> impl Iterator<Item = (u8, &Source, (f64, f64))> {
+        let grid = self.grid();
+        let share = move |source: &Source| {
+            let start = source.start_nm.map_or(grid.start_nm, |nm| nm.max(grid.start_nm));
+            let stop = source.stop_nm.map_or(grid.stop_nm(), |nm| nm.min(grid.stop_nm()));
+            (start, stop)
+        };
+        let used = self.sources.iter().filter(|(_, source)| source.laser != Some(0));
+        used.map(move |(tls, source)| (*tls, source, share(source)))
+            .filter(|(.., (start, stop))| start < stop)
+    }
+
+    /// How long sweeping and settling take, s: the sources sweep one after another.
+    #[must_use]
+    pub fn sweeping_s(&self) -> f64 {
+        let time = |source: &Source, (start, stop): (f64, f64)| {
+            (stop - start) / source.speed_nm_s.unwrap_or(ASSUMED_SPEED_NM_S)
+        };
+        let sweeping: f64 = self.shares().map(|(_, source, share)| time(source, share)).sum();
+        let grid = self.grid();
+        // With no source set, or none that reaches into the range, one is assumed to sweep it.
+        let assumed = time(&Source::default(), (grid.start_nm, grid.stop_nm().max(grid.start_nm)));
+        let sweeping = if sweeping > 0.0 { sweeping } else { assumed };
+        sweeping + self.stabilization.seconds
     }
 
     /// Takes an operation into account and says what it costs.
     pub fn perform(&mut self, operation: &Operation) -> Estimate {
-        let seconds = |seconds| Estimate { seconds, ..Estimate::default() };
         match operation {
-            Operation::ConfigureLaser(laser) => {
-                match laser.output {
-                    Some(true) => drop(self.lasers_on.insert(laser.laser.get())),
-                    Some(false) => drop(self.lasers_on.remove(&laser.laser.get())),
-                    None => {}
-                }
-                // Switching light on takes a laser seconds.
-                seconds(if laser.output == Some(true) { 2.0 } else { 5.0 * EXCHANGE_S })
-            }
-            Operation::ConfigureTls(tls) => {
-                self.set_source(tls);
-                seconds(12.0 * EXCHANGE_S)
-            }
-            Operation::ConfigureScan(scan) => {
-                self.set_scan(scan);
-                seconds(10.0 * EXCHANGE_S)
-            }
-            Operation::ConfigureDetector(_) | Operation::Scpi(_) => seconds(6.0 * EXCHANGE_S),
-            Operation::CreateReference(reference) => {
-                let grid = self.grid();
-                self.references.insert(reference.detector, grid);
-                self.after_scan();
-                seconds(self.scan_s())
-            }
+            Operation::ConfigureLaser(laser) => self.set_laser(laser),
+            Operation::ConfigureTls(tls) => self.set_source(tls),
+            Operation::ConfigureScan(scan) => self.set_scan(scan),
+            Operation::CreateReference(reference) => self.reference(reference),
             Operation::Sweep(scan) => {
                 self.set_scan(scan);
                 self.sweeps += 1;
+                self.swept = Some(self.grid());
                 self.after_scan();
-                seconds(self.scan_s())
             }
-            Operation::FetchTrace(fetch) => {
-                let files = (fetch.detectors.len() * fetch.traces.len()) as u64;
-                self.fetched(files, if fetch.transfer_x { 12.0 } else { 4.0 })
+            // Whoever is asked, and whatever is sent as it stands, may change what is connected and what is lit.
+            Operation::Prompt(_) => self.patched = false,
+            Operation::Wait(_) => self.patched = false,
+            Operation::Scpi(scpi) if !scpi.is_query => {
+                self.patched = false;
+                self.dark = false;
             }
-            Operation::ReadPower(read) => {
-                #[expect(clippy::cast_precision_loss, reason = "a handful of detectors")]
-                let exchanges = f64::from(read.samples) * read.detectors.len() as f64 * EXCHANGE_S;
-                seconds(exchanges.max(read.interval_s.get() * f64::from(read.samples - 1)))
+            Operation::Scpi(_)
+            | Operation::ConfigureDetector(_)
+            | Operation::FetchTrace(_)
+            | Operation::ReadPower(_)
+            | Operation::Log(_) => {}
+        }
+        cost::of(operation, self)
+    }
+
+    fn set_laser(&mut self, fields: &ConfigureLaser) {
+        let laser = fields.laser.get();
+        match fields.output {
+            Some(true) => {
+                self.lasers_on.insert(laser);
+                self.dark = false;
             }
-            Operation::Wait(Wait::Seconds(time)) => seconds(time.get()),
-            Operation::Wait(Wait::Stable(stable)) => seconds(stable.for_s.get()),
-            // How long until a time of day depends on when the run comes to it; people answer when they like.
-            Operation::Wait(Wait::At(_)) | Operation::Log(_) | Operation::Prompt(_) => Estimate::default(),
+            Some(false) => {
+                self.lasers_on.remove(&laser);
+                self.dark = self.lasers_on.is_empty();
+            }
+            None => {}
         }
     }
 
-    /// How long a scan takes: the sources sweep one after another, each its share of the range.
-    #[must_use]
-    pub fn scan_s(&self) -> f64 {
-        const ASSUMED_SPEED_NM_S: f64 = 50.0;
-        let share = |source: &Source| {
-            let start = source.start_nm.map_or(self.start_nm, |nm| nm.max(self.start_nm));
-            let stop = source.stop_nm.map_or(self.stop_nm, |nm| nm.min(self.stop_nm));
-            (stop - start).max(0.0) / source.speed_nm_s.unwrap_or(ASSUMED_SPEED_NM_S)
-        };
-        let used = self.sources.values().filter(|source| source.laser != Some(0));
-        let sweeping: f64 = used.map(share).sum();
-        // With no source set, or none that reaches into the range, one is assumed to sweep it.
-        let sweeping = if sweeping > 0.0 {
-            sweeping
-        } else {
-            (self.stop_nm - self.start_nm).max(0.0) / ASSUMED_SPEED_NM_S
-        };
-        sweeping + self.stabilization.seconds + SCAN_OVERHEAD_S
+    fn set_source(&mut self, fields: &ConfigureTls) {
+        let source = self.sources.entry(fields.tls.get()).or_default();
+        source.laser = fields.laser.map(|laser| laser.get()).or(source.laser);
+        source.start_nm = fields.start_nm.map(|nm| nm.get()).or(source.start_nm);
+        source.stop_nm = fields.stop_nm.map(|nm| nm.get()).or(source.stop_nm);
+        source.speed_nm_s = fields.speed_nm_s.map(|speed| speed.get()).or(source.speed_nm_s);
+        source.power_dbm = fields.power_dbm.map(|power| power.get()).or(source.power_dbm);
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive and far below 2^63"
-    )]
-    fn fetched(&self, files: u64, bytes_per_point: f64) -> Estimate {
-        let points = self.grid().points;
-        Estimate {
-            seconds: files as f64 * (points as f64 * bytes_per_point / TRANSFER_BYTES_S + 10.0 * EXCHANGE_S),
-            points: files * points,
-            bytes: files * (points as f64 * BYTES_PER_POINT + BYTES_PER_FILE) as u64,
-        }
+    fn set_scan(&mut self, fields: &ConfigureScan) {
+        self.start_nm = fields.start_nm.map(|nm| nm.get()).or(self.start_nm);
+        self.stop_nm = fields.stop_nm.map(|nm| nm.get()).or(self.stop_nm);
+        self.resolution_pm = fields.resolution_pm.map(|pm| pm.get()).or(self.resolution_pm);
+        self.stabilization.seconds = fields.stabilization_s.map_or(self.stabilization.seconds, |s| s.get());
+        self.stabilization.output = fields.keep_lasers_on.unwrap_or(self.stabilization.output);
+    }
+
+    fn reference(&mut self, fields: &CreateReference) {
+        let reference = Reference { scan: self.grid(), sweeps: self.sweeps };
+        self.references.insert(fields.detector, reference);
+        self.patched |= fields.connect.is_some();
+        self.after_scan();
     }
 
     fn after_scan(&mut self) {
-        if !self.stabilization.output {
+        if self.stabilization.output {
+            let lit: Vec<u8> = self.shares().filter_map(|(_, source, _)| source.laser).collect();
+            self.lasers_on.extend(lit);
+            self.dark = false;
+        } else {
             self.lasers_on.clear();
+            self.dark = true;
         }
-    }
-
-    fn set_source(&mut self, tls: &ConfigureTls) {
-        let source = self.sources.entry(tls.tls.get()).or_default();
-        source.laser = tls.laser.map(|laser| laser.get()).or(source.laser);
-        source.start_nm = tls.start_nm.map(|nm| nm.get()).or(source.start_nm);
-        source.stop_nm = tls.stop_nm.map(|nm| nm.get()).or(source.stop_nm);
-        source.speed_nm_s = tls.speed_nm_s.map(|speed| speed.get()).or(source.speed_nm_s);
-    }
-
-    fn set_scan(&mut self, scan: &ConfigureScan) {
-        self.start_nm = scan.start_nm.map_or(self.start_nm, |nm| nm.get());
-        self.stop_nm = scan.stop_nm.map_or(self.stop_nm, |nm| nm.get());
-        self.resolution_pm = scan.resolution_pm.map_or(self.resolution_pm, |pm| pm.get());
-        self.stabilization.seconds = scan.stabilization_s.map_or(self.stabilization.seconds, |s| s.get());
-        self.stabilization.output = scan.keep_lasers_on.unwrap_or(self.stabilization.output);
     }
 }
 
@@ -234,7 +226,7 @@ mod tests {
             ("configure_tls", json!({ "tls": 1, "laser": 1, "speed_nm_s": 20 })),
             ("sweep", json!({ "start_nm": 1520, "stop_nm": 1580, "stabilization_s": 2 })),
         ]);
-        assert_eq!(sweep.seconds, 60.0 / 20.0 + 2.0 + SCAN_OVERHEAD_S);
+        assert_eq!(sweep.seconds, 60.0 / 20.0 + 2.0 + cost::SCAN_OVERHEAD_S);
     }
 
     #[test]
@@ -247,18 +239,32 @@ mod tests {
             ),
             ("configure_scan", json!({ "start_nm": 1280, "stop_nm": 1340 })),
         ]);
-        assert_eq!(bench.scan_s(), 60.0 / 100.0 + SCAN_OVERHEAD_S);
+        assert_eq!(bench.sweeping_s(), 60.0 / 100.0);
     }
 
     #[test]
     fn a_fetch_stores_its_points_once_for_each_detector_and_trace() {
         let (bench, fetch) = after(&[
             ("configure_scan", json!({ "start_nm": 1500, "stop_nm": 1594, "resolution_pm": 0.1 })),
+            ("sweep", json!({})),
+            ("configure_scan", json!({ "resolution_pm": 100 })),
             ("fetch_trace", json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] })),
         ]);
-        assert_eq!(bench.grid().points, 940_001);
+        // The trace in memory is that of the last sweep, whatever was set since.
+        assert_eq!(bench.swept.unwrap().points, 940_001);
         assert_eq!(fetch.points, 4 * 940_001);
         // A real unit takes 5 to 30 s for such a trace.
         assert!((4.0 * 5.0..4.0 * 30.0).contains(&fetch.seconds), "{}", fetch.seconds);
+    }
+    #[test]
+    fn lasers_are_dark_after_a_scan_that_does_not_keep_them_on() {
+        let (bench, _) =
+            after(&[("configure_laser", json!({ "laser": 1, "output": true })), ("sweep", json!({}))]);
+        assert!(bench.dark && bench.lasers_on.is_empty());
+        let (bench, _) = after(&[
+            ("configure_tls", json!({ "tls": 1, "laser": 2 })),
+            ("sweep", json!({ "keep_lasers_on": true })),
+        ]);
+        assert!(!bench.dark && bench.lasers_on.contains(&2));
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::rules::Finding;
+use super::bench::Bench;
+use super::findings::{Findings, softened};
+use super::lasers;
 use super::walk::PlannedStep;
+use crate::header::Header;
 use crate::instrument::scpi::Identity;
-use crate::measurement::{Detector, TraceKind};
+use crate::measurement::{Detector, Grid, TraceKind};
 use crate::operation::{Operation, Wait};
 use crate::source::{Diagnostic, SourceFile};
-use crate::step::Step;
 
 /// What was asked of the instrument, queries only.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,8 +22,9 @@ pub struct Facts {
     pub tls: BTreeMap<u8, u8>,
     /// The detectors that the recipe uses, and whether they are there.
     pub detectors: BTreeMap<Detector, bool>,
-    /// The detectors whose transmission is fetched and that have a valid reference already.
-    pub referenced: BTreeSet<Detector>,
+    /// The detectors whose transmission is fetched and that have a valid reference already, with the scan that it
+    /// was taken for where that could be told.
+    pub references: BTreeMap<Detector, Option<Grid>>,
 }
 
 /// What a recipe needs of an instrument.
@@ -31,23 +34,32 @@ pub struct Needs {
     pub lasers: BTreeSet<u8>,
     /// Detectors.
     pub detectors: BTreeSet<Detector>,
+    /// Those of them whose transmission is fetched.
+    pub transmissions: BTreeSet<Detector>,
 }
 
 /// Lasers and detectors that a recipe names.
 #[must_use]
-pub fn needs(steps: &[PlannedStep]) -> Needs {
-    let mut needs = Needs::default();
+pub fn needs(header: &Header, steps: &[PlannedStep]) -> Needs {
+    let mut needs = Needs { detectors: recorded(header).collect(), ..Needs::default() };
     for planned in steps {
         needs.detectors.extend(detectors(&planned.step.operation));
         match &planned.step.operation {
             Operation::ConfigureLaser(laser) => drop(needs.lasers.insert(laser.laser.get())),
             Operation::ConfigureTls(tls) => {
-                needs.lasers.extend(tls.laser.map(|l| l.get()).filter(|l| *l > 0));
+                needs.lasers.extend(tls.laser.map(|laser| laser.get()).filter(|laser| *laser > 0));
+            }
+            Operation::FetchTrace(fetch) if fetch.traces.contains(&TraceKind::Tf) => {
+                needs.transmissions.extend(&fetch.detectors);
             }
             _ => {}
         }
     }
     needs
+}
+
+fn recorded(header: &Header) -> impl Iterator<Item = Detector> {
+    header.record_power.iter().flat_map(|record| record.detectors.iter().copied())
 }
 
 fn detectors(operation: &Operation) -> Vec<Detector> {
@@ -61,156 +73,230 @@ fn detectors(operation: &Operation) -> Vec<Detector> {
     }
 }
 
-/// What is known of a laser by its model.
-struct Model {
-    prefix: &'static str,
-    speeds_nm_s: &'static [f64],
-    max_dbm: f64,
-}
-
-/// Speeds and powers as EXFO's models have them. Bands differ from unit to unit: those are the instrument's to refuse.
-const MODELS: [Model; 3] = [
-    Model {
-        prefix: "T100S",
-        speeds_nm_s: &[
-            5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 17.0, 18.0, 20.0, 22.0, 25.0, 29.0,
-            33.0, 40.0, 50.0, 67.0, 100.0,
-        ],
-        max_dbm: 10.0,
-    },
-    Model { prefix: "T200S", speeds_nm_s: &[10.0, 20.0, 50.0, 100.0, 200.0], max_dbm: 10.0 },
-    Model { prefix: "T500S", speeds_nm_s: &[10.0, 20.0, 50.0, 100.0, 200.0], max_dbm: 13.0 },
-];
-
-/// The range of wavelengths that a model's name tells, nm: the letter after `S-` is the band.
-fn band_nm(model: &str) -> Option<(f64, f64)> {
-    // T200S-O-M: the O band.
-    model.split('-').any(|part| part == "O").then_some((1260.0, 1360.0))
-}
-
 /// What the recipe wants and the instrument does not have.
 #[must_use]
-pub fn check(steps: &[PlannedStep], facts: &Facts, sources: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
-    let mut tls = facts.tls.clone();
-    let mut referenced = facts.referenced.clone();
-    let mut findings = Vec::new();
-    for planned in steps {
-        for diagnostic in step(&planned.step, facts, &mut tls, &mut referenced) {
-            findings.push(Finding::new(&planned.step.place, diagnostic));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    findings
-        .into_iter()
-        .filter(|finding| seen.insert(format!("{:?} {}", finding.place, finding.diagnostic.message)))
-        .map(|finding| finding.located(sources))
-        .collect()
-}
-
-fn step(
-    step: &Step,
+pub fn check(
+    header: &Header,
+    steps: &[PlannedStep],
     facts: &Facts,
-    tls: &mut BTreeMap<u8, u8>,
-    referenced: &mut BTreeSet<Detector>,
+    sources: &[Arc<SourceFile>],
 ) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for detector in detectors(&step.operation) {
-        if facts.detectors.get(&detector) == Some(&false) {
-            let known: Vec<String> = facts
-                .detectors
-                .iter()
-                .filter(|(_, there)| **there)
-                .map(|(known, _)| format!("`{known}`"))
-                .collect();
-            let hint = if known.is_empty() {
-                "check the module's slot".to_owned()
-            } else {
-                format!("there: {}", known.join(", "))
-            };
-            found.push(
-                Diagnostic::error(format!("detector `{detector}` does not answer on this instrument"))
-                    .hint(hint),
-            );
+    let absent = recorded(header).filter_map(|detector| facts.without_detector(detector));
+    let mut said: Vec<Diagnostic> = absent.collect();
+    let mut findings = Findings::default();
+    let mut bench = Bench::default();
+    for (tls, laser) in &facts.tls {
+        bench.sources.entry(*tls).or_default().laser = Some(*laser);
+    }
+    for planned in steps {
+        bench.perform(&planned.step.operation);
+        for (about, diagnostic) in facts.judge(&planned.step.operation, &bench) {
+            findings.add(&planned.step.place, about, softened(diagnostic, planned.may_differ));
         }
     }
-    match &step.operation {
-        Operation::ConfigureLaser(fields) => {
-            let laser = fields.laser.get();
-            found.extend(absent(laser, facts));
-            found.extend(too_strong(laser, fields.power_dbm.map(|power| power.get()), facts));
-            found.extend(fields.wavelength_nm.and_then(|nm| outside(laser, nm.get(), facts)));
-        }
-        Operation::ConfigureTls(fields) => {
-            if let Some(laser) = fields.laser {
-                tls.insert(fields.tls.get(), laser.get());
+    said.extend(findings.located(sources));
+    said
+}
+
+/// About what, and what.
+type Said = Vec<(String, Diagnostic)>;
+
+impl Facts {
+    fn judge(&self, operation: &Operation, bench: &Bench) -> Said {
+        let mut said: Said = detectors(operation)
+            .into_iter()
+            .filter_map(|detector| Some((detector.to_string(), self.without_detector(detector)?)))
+            .collect();
+        match operation {
+            Operation::ConfigureLaser(fields) => {
+                let nm = fields.wavelength_nm.map(|nm| nm.get());
+                let dbm = fields.power_dbm.map(|power| power.get());
+                said.extend(self.of_laser(fields.laser.get(), dbm, None, nm));
             }
-            let laser = tls.get(&fields.tls.get()).copied().unwrap_or_default();
-            found.extend(absent(laser, facts));
-            found.extend(too_strong(laser, fields.power_dbm.map(|power| power.get()), facts));
-            found.extend(fields.speed_nm_s.and_then(|speed| too_odd(laser, speed.get(), facts)));
-            for nm in [fields.start_nm, fields.stop_nm].into_iter().flatten() {
-                found.extend(outside(laser, nm.get(), facts));
+            Operation::ConfigureTls(fields) => {
+                let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
+                let dbm = fields.power_dbm.map(|power| power.get());
+                let speed = fields.speed_nm_s.map(|speed| speed.get());
+                let nm = [fields.start_nm, fields.stop_nm].into_iter().flatten().map(|nm| nm.get());
+                said.extend(self.of_laser(laser.unwrap_or_default(), dbm, speed, nm));
             }
-        }
-        Operation::CreateReference(fields) => drop(referenced.insert(fields.detector)),
-        Operation::FetchTrace(fields) if fields.traces.contains(&TraceKind::Tf) => {
-            for detector in fields.detectors.iter().filter(|detector| !referenced.contains(detector)) {
-                found.push(
-                    Diagnostic::error(format!("`{detector}` has no valid reference on this instrument"))
-                        .hint("add `create_reference` before the sweep, or fetch `raw`"),
-                );
+            Operation::Sweep(_) | Operation::CreateReference(_) => said.extend(self.out_of_reach(bench)),
+            Operation::FetchTrace(fields) if fields.traces.contains(&TraceKind::Tf) => {
+                for detector in &fields.detectors {
+                    let about = format!("reference of {detector}");
+                    said.extend(self.without_reference(*detector, bench).map(|found| (about, found)));
+                }
             }
+            _ => {}
         }
-        _ => {}
+        said
     }
-    found
-}
 
-fn absent(laser: u8, facts: &Facts) -> Option<Diagnostic> {
-    let missing = facts.lasers.get(&laser).is_some_and(Option::is_none);
-    let known: Vec<String> =
-        facts.lasers.iter().filter(|(_, l)| l.is_some()).map(|(n, _)| n.to_string()).collect();
-    missing.then(|| {
-        Diagnostic::error(format!("laser {laser} is not there"))
-            .hint(format!("lasers that answer: {}", known.join(", ")))
-    })
-}
-
-fn identity(laser: u8, facts: &Facts) -> Option<&Identity> {
-    facts.lasers.get(&laser)?.as_ref()
-}
-
-fn model(laser: u8, facts: &Facts) -> Option<(&str, &'static Model)> {
-    let name = identity(laser, facts)?.model.as_str();
-    Some((name, MODELS.iter().find(|model| name.starts_with(model.prefix))?))
-}
-
-fn too_strong(laser: u8, dbm: Option<f64>, facts: &Facts) -> Option<Diagnostic> {
-    let (name, model) = model(laser, facts)?;
-    let dbm = dbm.filter(|dbm| *dbm > model.max_dbm)?;
-    Some(Diagnostic::error(format!(
-        "{dbm} dBm is more than laser {laser} ({name}) gives (at most {} dBm)",
-        model.max_dbm
-    )))
-}
-
-fn too_odd(laser: u8, speed: f64, facts: &Facts) -> Option<Diagnostic> {
-    let (name, model) = model(laser, facts)?;
-    if model.speeds_nm_s.contains(&speed) {
-        return None;
+    /// What a laser is asked for and does not have.
+    fn of_laser(
+        &self,
+        laser: u8,
+        dbm: Option<f64>,
+        nm_s: Option<f64>,
+        nm: impl IntoIterator<Item = f64>,
+    ) -> Said {
+        let identity = match self.lasers.get(&laser) {
+            Some(Some(identity)) => identity,
+            Some(None) => {
+                let there = self.lasers.iter().filter(|(_, identity)| identity.is_some());
+                let there = listed(there.map(|(number, _)| number));
+                let missing = Diagnostic::error(format!("laser {laser} is not there"));
+                return vec![("laser".into(), missing.hint(format!("lasers that answer: {there}")))];
+            }
+            None => return Said::new(),
+        };
+        let mut said = Said::new();
+        said.extend(dbm.and_then(|dbm| Some(("power".into(), lasers::power(laser, identity, dbm)?))));
+        said.extend(nm_s.and_then(|speed| Some(("speed".into(), lasers::speed(laser, identity, speed)?))));
+        said.extend(
+            nm.into_iter().filter_map(|nm| Some(("band".into(), lasers::wavelength(laser, identity, nm)?))),
+        );
+        said
     }
-    let allowed: Vec<String> = model.speeds_nm_s.iter().map(ToString::to_string).collect();
-    let message = format!("laser {laser} ({name}) does not sweep at {speed} nm/s");
-    Some(Diagnostic::error(message).hint(format!("it has {} nm/s", allowed.join(", "))))
+
+    fn without_detector(&self, detector: Detector) -> Option<Diagnostic> {
+        if self.detectors.get(&detector) != Some(&false) {
+            return None;
+        }
+        let there = listed(self.detectors.iter().filter(|(_, there)| **there).map(|(known, _)| known));
+        let missing = Diagnostic::error(format!("detector `{detector}` does not answer on this instrument"));
+        Some(missing.hint(format!("of this recipe's detectors there are: {there}")))
+    }
+
+    /// A scan in which no laser has light: all of them have another band.
+    fn out_of_reach(&self, bench: &Bench) -> Option<(String, Diagnostic)> {
+        let (start, stop) = bench.range()?;
+        let mut nearest = Vec::new();
+        for laser in bench.sources.values().filter_map(|source| source.laser).filter(|laser| *laser > 0) {
+            let identity = self.lasers.get(&laser)?.as_ref()?;
+            let (low, high) = lasers::band_nm(identity)?;
+            if low < stop && high > start {
+                return None;
+            }
+            nearest.push(format!("laser {laser} ({}, {low} to {high} nm)", identity.model));
+        }
+        let message = format!("no laser of the scan reaches {start} to {stop} nm");
+        (!nearest.is_empty())
+            .then(|| ("reach".into(), Diagnostic::error(message).hint(format!("it has {}", listed(nearest)))))
+    }
+
+    /// A transmission function whose reference is to be an older one: is there one, and for this scan?
+    fn without_reference(&self, detector: Detector, bench: &Bench) -> Option<Diagnostic> {
+        if bench.references.contains_key(&detector) || self.detectors.get(&detector) != Some(&true) {
+            return None;
+        }
+        let hint = "add `create_reference` before the sweep, or fetch `raw`";
+        let Some(reference) = self.references.get(&detector) else {
+            let message = format!("`{detector}` has no valid reference on this instrument");
+            return Some(Diagnostic::error(message).hint(hint));
+        };
+        let (reference, (start, stop)) = (reference.as_ref()?, bench.range()?);
+        let step_nm = reference.step_pm * 1e-3;
+        let covered = start >= reference.start_nm - step_nm && stop <= reference.stop_nm() + step_nm;
+        let message = format!(
+            "the instrument's reference of {detector} covers {} to {} nm and the scan {start} to {stop} nm",
+            reference.start_nm,
+            reference.stop_nm()
+        );
+        (!covered).then(|| Diagnostic::warning(message).hint(hint))
+    }
 }
 
-fn outside(laser: u8, nm: f64, facts: &Facts) -> Option<Diagnostic> {
-    let identity = identity(laser, facts)?;
-    let (low, high) = band_nm(&identity.model)?;
-    if (low..=high).contains(&nm) {
-        return None;
+fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::{Circumstances, walk};
+    use crate::recipe::Recipe;
+
+    fn identity(model: &str) -> Identity {
+        Identity { maker: "EXFO".into(), model: model.into(), serial: "0".into(), firmware: "6.06".into() }
     }
-    let message =
-        format!("{nm} nm is outside the band of laser {laser} ({}, {low} to {high} nm)", identity.model);
-    Some(Diagnostic::error(message))
+
+    /// A bench with a C-band and an O-band laser, two detectors, and a reference of the first.
+    fn bench() -> Facts {
+        let detector = |text: &str| text.parse::<Detector>().unwrap();
+        Facts {
+            lasers: [(1, Some(identity("T100S-HP"))), (2, Some(identity("T200S-O-M"))), (3, None)].into(),
+            tls: [(1, 1), (2, 0), (3, 0), (4, 0)].into(),
+            detectors: [(detector("4/1"), true), (detector("4/2"), true), (detector("7/1"), false)].into(),
+            references: [(detector("4/1"), Some(Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 }))]
+                .into(),
+        }
+    }
+
+    fn said(recipe: &str) -> Vec<String> {
+        let recipe = Recipe::from_text("t.yaml", &format!("name: t\n{recipe}"), None, &[]).unwrap();
+        let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());
+        let found = check(recipe.header(), &walked.steps, &bench(), recipe.sources());
+        found
+            .iter()
+            .map(|f| format!("{} {}", f.place.as_ref().map_or(0, |(_, at)| at.line), f.message))
+            .collect()
+    }
+
+    #[test]
+    fn lasers_are_asked_for_what_their_models_have() {
+        let tls = |fields: &str| said(&format!("steps:\n  - configure_tls: {{ tls: 1, {fields} }}\n"));
+        assert_eq!(tls("laser: 1, speed_nm_s: 33, power_dbm: 10"), [""; 0]);
+        assert_eq!(tls("speed_nm_s: 30"), ["3 laser 1 (T100S-HP) does not sweep at 30 nm/s"]);
+        assert_eq!(tls("laser: 2, speed_nm_s: 33"), ["3 laser 2 (T200S-O-M) does not sweep at 33 nm/s"]);
+        assert_eq!(tls("power_dbm: 11"), ["3 11 dBm is more than laser 1 (T100S-HP) gives (at most 10 dBm)"]);
+        assert_eq!(
+            tls("laser: 2, start_nm: 1500, stop_nm: 1600"),
+            ["3 1500 nm is outside the band of laser 2 (T200S-O-M, 1260 to 1360 nm)"]
+        );
+        assert_eq!(tls("laser: 3"), ["3 laser 3 is not there"]);
+    }
+
+    #[test]
+    fn a_scan_in_a_band_that_no_laser_has_is_an_error() {
+        let steps = "steps:
+  - configure_tls: { tls: 1, laser: 2 }
+  - sweep: { start_nm: 1500, stop_nm: 1600 }
+";
+        assert_eq!(said(steps), ["4 no laser of the scan reaches 1500 to 1600 nm"]);
+        // The other laser's model does not tell its band.
+        let beside = "steps:
+  - configure_tls: { tls: 2, laser: 2 }
+  - sweep: { start_nm: 1500, stop_nm: 1600 }
+";
+        assert_eq!(said(beside), [""; 0]);
+    }
+
+    #[test]
+    fn detectors_of_steps_and_of_the_power_log_have_to_be_there() {
+        assert_eq!(
+            said("steps:\n  - read_power: { detectors: [4/1, 7/1] }\n"),
+            ["3 detector `7/1` does not answer on this instrument"]
+        );
+        assert_eq!(
+            said("record_power: { detectors: [7/1] }\nsteps: []\n"),
+            ["0 detector `7/1` does not answer on this instrument"]
+        );
+    }
+
+    #[test]
+    fn a_reference_taken_before_the_run_has_to_hold_for_its_scan() {
+        let of = |detector: &str, start: u32| {
+            said(&format!(
+                "steps:\n  - sweep: {{ start_nm: {start}, stop_nm: 1560 }}\n  - fetch_trace: {{ detector: {detector}, trace: tf }}\n"
+            ))
+        };
+        assert_eq!(of("4/1", 1530), [""; 0]);
+        assert_eq!(
+            of("4/1", 1510),
+            ["4 the instrument's reference of 4/1 covers 1520 to 1580 nm and the scan 1510 to 1560 nm"]
+        );
+        assert_eq!(of("4/2", 1530), ["4 `4/2` has no valid reference on this instrument"]);
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::walk::PlannedStep;
+use crate::operation::{Operation, Wait};
 
 /// Totals over a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Total {
     pub bytes: u64,
     /// Whether a measured value decides something: the rest may come out differently.
     pub may_differ: bool,
+    /// Whether somebody or a time of day is waited for, which no time is counted for.
+    pub waits: bool,
 }
 
 /// Adds a plan up.
@@ -27,14 +30,16 @@ pub fn total(steps: &[PlannedStep]) -> Total {
         points: total.points + planned.estimate.points,
         bytes: total.bytes + planned.estimate.bytes,
         may_differ: total.may_differ | planned.may_differ,
+        waits: total.waits
+            | matches!(planned.step.operation, Operation::Prompt(_) | Operation::Wait(Wait::At(_))),
     })
 }
 
-/// Every operation in order, a line each, with the running time in front.
+/// Every operation in order, a line each: when it begins, how long it takes, what it stores.
 #[must_use]
 pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
     let width = steps.len().to_string().len().max(2);
-    let mut text = String::new();
+    let mut text = format!(" {:>width$}  {:>8}  {:>7}  operation\n", "#", "at", "takes");
     let mut elapsed = 0.0;
     let mut finally = false;
     for (index, planned) in steps.iter().enumerate() {
@@ -43,17 +48,22 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
             text.push_str("finally\n");
         }
         let mark = if planned.may_differ { '~' } else { ' ' };
-        let number = index + 1;
-        let _ = writeln!(
+        let _ = write!(
             text,
-            "{mark}{number:>width$}  {:>9}  {}{}",
-            clock(elapsed),
-            planned.step.place.turns(),
-            planned.step.operation
+            "{mark}{number:>width$}  {at:>8}  {takes:>7}  {turns}{operation}",
+            number = index + 1,
+            at = clock(elapsed),
+            takes = takes(planned),
+            turns = planned.step.place.turns(),
+            operation = planned.step.operation,
         );
+        match planned.estimate.points {
+            0 => text.push('\n'),
+            points => drop(writeln!(text, ": {points} points")),
+        }
         if scpi {
             for command in &planned.commands {
-                let _ = writeln!(text, " {:width$}  {:9}    > {command}", "", "");
+                let _ = writeln!(text, " {:width$}  {:8}  {:7}    > {command}", "", "", "");
             }
         }
         elapsed += planned.estimate.seconds;
@@ -61,7 +71,17 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
     text
 }
 
-/// Seconds as `h:mm:ss`, to a tenth while that matters.
+/// How long an operation takes; nothing where nobody can know.
+fn takes(planned: &PlannedStep) -> String {
+    match &planned.step.operation {
+        Operation::Prompt(_) => "?".to_owned(),
+        Operation::Wait(Wait::At(time)) => format!("→{time}"),
+        _ if planned.estimate.seconds < 1000.0 => format!("{:.1} s", planned.estimate.seconds),
+        _ => clock(planned.estimate.seconds),
+    }
+}
+
+/// Seconds as `m:ss.s` for the first ten minutes and as `h:mm:ss` from then on.
 fn clock(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -104,6 +124,7 @@ pub fn json(steps: &[PlannedStep]) -> Value {
             "points": total.points,
             "bytes": total.bytes,
             "may_differ": total.may_differ,
+            "waits": total.waits,
         },
     })
 }

@@ -2,13 +2,21 @@
 
 use std::ops::Range;
 
+use serde_json::{Map, Value, json};
+
+use super::bench::{ASSUMED_SPEED_NM_S, Bench, Source};
 use crate::measurement::{Detector, Extreme, Grid, PowerReading, PowerUnit, TraceKind, TraceSummary};
-use crate::step::{Fault, TraceReader};
+use crate::operation::Operation;
+use crate::step::{Fault, Outcome, TraceReader};
 
 /// Level of a trace away from its dip, dB or dBm.
 const LEVEL: f64 = -3.0;
 /// Depth of the dip in the middle of every trace, dB.
 const DEPTH_DB: f64 = 20.0;
+/// A steady reading.
+const POWER_DBM: f64 = -10.0;
+/// Nobody looks at more readings than these one by one before they are real.
+const MOST_READINGS: usize = 10_000;
 
 /// A trace that is level but for one dip in the middle.
 pub(super) struct StandInTrace {
@@ -47,17 +55,99 @@ impl TraceReader for StandInTrace {
     }
 }
 
-/// The summary of such a trace.
-pub(super) fn summary(
-    trace_index: u64,
-    sweep_index: u64,
-    detector: Detector,
-    trace: TraceKind,
-    grid: Grid,
-) -> TraceSummary {
+/// What an operation is assumed to give. `traces` have been fetched before it.
+pub(super) fn outcome(operation: &Operation, bench: &Bench, traces: u64, time_s: f64) -> Outcome {
+    match operation {
+        Operation::FetchTrace(fetch) => {
+            let each = fetch
+                .detectors
+                .iter()
+                .flat_map(|detector| fetch.traces.iter().map(move |trace| (*detector, *trace)));
+            let summaries = each.zip(traces + 1..).map(|((detector, trace), index)| TraceSummary {
+                name: fetch.name.clone().unwrap_or_default(),
+                ..summary(index, detector, trace, bench)
+            });
+            Outcome::Traces(summaries.collect())
+        }
+        Operation::ReadPower(read) => {
+            let sample = read.detectors.iter().map(|detector| PowerReading {
+                detector: *detector,
+                value: Some(POWER_DBM),
+                unit: PowerUnit::Dbm,
+                time_s,
+            });
+            let samples = std::iter::repeat_n(sample, read.samples as usize);
+            Outcome::Power(samples.flatten().take(MOST_READINGS).collect())
+        }
+        Operation::Prompt(prompt) => {
+            let answer = prompt.unattended.clone().or_else(|| prompt.choices.first().cloned());
+            Outcome::Answer(answer.unwrap_or_default())
+        }
+        Operation::Scpi(scpi) if scpi.is_query => Outcome::Reply("0".to_owned()),
+        Operation::CreateReference(_) => Outcome::Reference { created: true },
+        Operation::ConfigureScan(_) | Operation::Sweep(_) => settings(operation, scan(bench)),
+        Operation::ConfigureTls(fields) => {
+            let source = bench.sources.get(&fields.tls.get()).copied().unwrap_or_default();
+            settings(operation, tls(&source, bench))
+        }
+        Operation::ConfigureLaser(fields) => {
+            let on = bench.lasers_on.contains(&fields.laser.get());
+            let unset = json!({ "power_dbm": 0.0, "wavelength_nm": bench.grid().start_nm, "output": on });
+            settings(operation, unset)
+        }
+        Operation::ConfigureDetector(_) => {
+            let unset = json!({
+                "power_unit": "dBm", "spectral_unit": "nm", "wavelength_nm": 1550.0, "trigger_in": 0,
+            });
+            settings(operation, unset)
+        }
+        Operation::Wait(_) | Operation::Log(_) | Operation::Scpi(_) => Outcome::Done,
+    }
+}
+
+fn scan(bench: &Bench) -> Value {
+    let grid = bench.grid();
+    json!({
+        "start_nm": grid.start_nm,
+        "stop_nm": grid.stop_nm(),
+        "resolution_pm": grid.step_pm,
+        "stabilization_s": bench.stabilization.seconds,
+        "keep_lasers_on": bench.stabilization.output,
+    })
+}
+
+fn tls(source: &Source, bench: &Bench) -> Value {
+    let grid = bench.grid();
+    json!({
+        "laser": source.laser.unwrap_or(1),
+        "start_nm": source.start_nm.unwrap_or(grid.start_nm),
+        "stop_nm": source.stop_nm.unwrap_or(grid.stop_nm()),
+        "speed_nm_s": source.speed_nm_s.unwrap_or(ASSUMED_SPEED_NM_S),
+        "power_dbm": source.power_dbm.unwrap_or_default(),
+        "trigger_in": 0,
+    })
+}
+
+/// What would be re-read: all of the settings, those that were set as they were set.
+fn settings(operation: &Operation, all: Value) -> Outcome {
+    let mut settings = match all {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    };
+    if let Ok(Value::Object(operation)) = serde_json::to_value(operation)
+        && let Some(Value::Object(fields)) = operation.into_values().next()
+    {
+        settings
+            .extend(fields.into_iter().filter(|(name, _)| settings.contains_key(name)).collect::<Vec<_>>());
+    }
+    Outcome::Settings(settings)
+}
+
+fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench) -> TraceSummary {
+    let grid = bench.swept.unwrap_or_else(|| bench.grid());
     TraceSummary {
         trace_index,
-        sweep_index,
+        sweep_index: bench.sweeps,
         attempt: 1,
         detector,
         trace,
@@ -72,9 +162,4 @@ pub(super) fn summary(
         max: Some(Extreme { value: LEVEL, nm: grid.start_nm }),
         mean: Some(LEVEL),
     }
-}
-
-/// A steady reading.
-pub(super) fn reading(detector: Detector) -> PowerReading {
-    PowerReading { detector, value: Some(-10.0), unit: PowerUnit::Dbm, time_s: 0.0 }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::forecast::PlannedStep;
 use crate::forecast::facts::{self, Facts};
+use crate::header::Header;
 use crate::instrument::scpi::{Action, ErrorEntry, Query};
 use crate::instrument::{Ctp10, Error, TLS};
 use crate::measurement::TraceKind;
-use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 use crate::store::InstrumentRecord;
 
@@ -18,10 +18,11 @@ use crate::store::InstrumentRecord;
 /// When the link fails.
 pub async fn compare(
     instrument: &Ctp10,
+    header: &Header,
     steps: &[PlannedStep],
     sources: &[Arc<SourceFile>],
 ) -> Result<(Facts, Vec<Diagnostic>), Error> {
-    let needs = facts::needs(steps);
+    let needs = facts::needs(header, steps);
     let mut known = Facts::default();
     for tls in TLS {
         known.tls.insert(tls, instrument.ask(&Query::tls_laser(tls)).await?);
@@ -36,21 +37,20 @@ pub async fn compare(
         let there = instrument.probe(&Query::power_unit(detector)).await?.is_some();
         known.detectors.insert(detector, there);
     }
-    for planned in steps {
-        if let Operation::FetchTrace(fetch) = &planned.step.operation
-            && fetch.traces.contains(&TraceKind::Tf)
+    for detector in needs.transmissions {
+        if known.detectors.get(&detector) == Some(&true)
+            && instrument.reference(detector).await?.is_some_and(|reference| reference.valid)
         {
-            for detector in &fetch.detectors {
-                if known.detectors.get(detector) == Some(&true)
-                    && !known.referenced.contains(detector)
-                    && instrument.reference(*detector).await?.is_some_and(|reference| reference.valid)
-                {
-                    known.referenced.insert(*detector);
-                }
-            }
+            let scan = match instrument.trace_grid(detector, TraceKind::Reference).await {
+                Ok(scan) => Some(scan),
+                // Not every module may tell: then nothing is said of its range.
+                Err(Error::Refused { .. } | Error::NoReply { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            known.references.insert(detector, scan);
         }
     }
-    let findings = facts::check(steps, &known, sources);
+    let findings = facts::check(header, steps, &known, sources);
     Ok((known, findings))
 }
 

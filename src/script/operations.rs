@@ -38,9 +38,11 @@ fn operate(stage: &Arc<Stage>, name: &str, fields: &Dynamic, call: &NativeCallCo
     let fields = to_plain(fields).map_err(|message| mistaken(format!("{name}: {message}"), None, call))?;
     let read = step::read(name, &fields, &lock(&stage.detectors));
     let (operation, options) = read.map_err(|error| unreadable(error, call))?;
+    // "Connect the device" is answered by doing it; only a choice tells a script something.
+    let decides = !matches!(&operation, Operation::Prompt(prompt) if prompt.choices.is_empty());
     let outcome = stage.desk.perform(Step { operation, options, place });
     stage.rest();
-    outcome::returned(outcome.map_err(|fault| raise(fault, call))?, &stage.desk)
+    outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &stage.desk)
         .map_err(|message| mistaken(message, None, call))
 }
 

@@ -58,10 +58,10 @@ fn trace(summary: &TraceSummary) -> Value {
     fields
 }
 
-/// The outcome as the value of a function.
-pub(super) fn returned(outcome: Outcome, desk: &Arc<Desk>) -> Result<Dynamic, String> {
-    // Numbers and texts leave the sight of the host: it hears now that they may decide what comes next.
-    if matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_)) {
+/// The outcome as the value of a function. `decides`: whether it may decide what comes next.
+pub(super) fn returned(outcome: Outcome, decides: bool, desk: &Arc<Desk>) -> Result<Dynamic, String> {
+    // Numbers and texts leave the sight of the host: it hears now what they may do.
+    if decides && matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_)) {
         desk.uses_measurement();
     }
     Ok(match outcome {

@@ -1,0 +1,104 @@
+//! References, and the transmission functions that stand on them.
+
+use super::{Said, Sight};
+use crate::measurement::{Detector, TraceKind};
+use crate::operation::{Operation, UnattendedReference};
+use crate::source::Diagnostic;
+
+/// A reference that is taken: does it say of what?
+pub(super) fn created(sight: &Sight) -> Said {
+    let Operation::CreateReference(reference) = &sight.step.operation else { return Said::new() };
+    let mut said = Said::new();
+    if reference.connect.is_none() {
+        let message = format!("the reference of {} does not say what to connect", reference.detector);
+        let hint = "add `connect: \"patch cord from OUT to IN…\"`: it is asked before the scan";
+        said.push(("connect".into(), Diagnostic::warning(message).hint(hint)));
+    }
+    let recreate = reference.unattended == Some(UnattendedReference::Recreate);
+    if sight.circumstances.simulated {
+        return said;
+    }
+    if recreate {
+        let message = format!("the reference of {} may be taken with nobody there", reference.detector);
+        let hint = "with the device in the path every transmission would read 0 dB; `max_age_min` accepts a reference taken before";
+        said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
+    } else if sight.circumstances.attended == Some(false) {
+        let message =
+            format!("nobody is there: the run ends here if {} needs a new reference", reference.detector);
+        let hint = "`max_age_min` accepts a reference taken before";
+        said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
+    }
+    said
+}
+
+/// Traces that are fetched: are they of the scan that is meant, and relative to a reference that holds for it?
+pub(super) fn fetched(sight: &Sight) -> Said {
+    let bench = sight.before;
+    match &sight.step.operation {
+        // The device has to come back into the path before it is measured.
+        Operation::Sweep(_) if bench.patched && !sight.circumstances.simulated => {
+            let message = "nobody is asked to connect the device between the reference and this sweep";
+            let hint = "add a `prompt`: with the patch cord in the path every transmission reads 0 dB";
+            vec![("device".into(), Diagnostic::warning(message).hint(hint))]
+        }
+        // What a `finally` saves may well be of a sweep that never was.
+        Operation::FetchTrace(fetch) if !sight.finally => {
+            let live = fetch.traces.iter().any(|kind| matches!(kind, TraceKind::Tf | TraceKind::Raw));
+            let mut said = if live { of_which_sweep(sight) } else { Said::new() };
+            if fetch.traces.contains(&TraceKind::Tf) {
+                said.extend(fetch.detectors.iter().flat_map(|detector| transmission(sight, *detector)));
+            }
+            said
+        }
+        _ => Said::new(),
+    }
+}
+
+fn of_which_sweep(sight: &Sight) -> Said {
+    let (message, hint) = match sight.before.swept {
+        None => (
+            "a trace is fetched before any sweep",
+            "it is whatever the last user left in memory; put `sweep` in front",
+        ),
+        Some(swept) if swept != sight.before.grid() => (
+            "the scan was set anew after the last sweep, and the trace is still that sweep's",
+            "put `sweep` in front, or set the scan after the fetch",
+        ),
+        Some(_) => return Said::new(),
+    };
+    vec![("sweep".into(), Diagnostic::warning(message).hint(hint))]
+}
+
+fn transmission(sight: &Sight, detector: Detector) -> Said {
+    let bench = sight.before;
+    let warn = |message: String, hint: &str| {
+        vec![(format!("reference of {detector}"), Diagnostic::warning(message).hint(hint))]
+    };
+    let Some(reference) = bench.references.get(&detector) else {
+        return warn(
+            format!("the transmission function of {detector} is fetched without a reference in this recipe"),
+            "add `create_reference` with `max_age_min` to accept a recent one, or fetch `raw`",
+        );
+    };
+    let Some(swept) = bench.swept else { return Said::new() };
+    if reference.sweeps == bench.sweeps {
+        return warn(
+            format!("the reference of {detector} was taken after the sweep that it is to be a reference for"),
+            "put `sweep` after `create_reference`",
+        );
+    }
+    let (have, step_nm) = (reference.scan, reference.scan.step_pm * 1e-3);
+    if swept.start_nm >= have.start_nm - step_nm && swept.stop_nm() <= have.stop_nm() + step_nm {
+        return Said::new();
+    }
+    warn(
+        format!(
+            "the reference of {detector} covers {} to {} nm and the sweep {} to {} nm",
+            have.start_nm,
+            have.stop_nm(),
+            swept.start_nm,
+            swept.stop_nm(),
+        ),
+        "take the reference with the widest range that the recipe scans",
+    )
+}

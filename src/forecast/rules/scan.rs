@@ -1,0 +1,113 @@
+//! The range of a scan, and the sources that have to sweep it.
+
+use std::collections::BTreeMap;
+
+use super::{Said, Sight};
+use crate::forecast::bench::{Bench, Source};
+use crate::operation::Operation;
+use crate::source::Diagnostic;
+
+/// Wavelengths nearer to each other than this are the same, nm: half the finest step.
+const SAME_NM: f64 = 1e-5;
+
+/// A scan begins before it ends. Two ends that one step gives have been compared when it was read; these may come
+/// from two.
+pub(super) fn range(sight: &Sight) -> Said {
+    if !matches!(sight.step.operation, Operation::Sweep(_) | Operation::CreateReference(_)) {
+        return Said::new();
+    }
+    match sight.after.range() {
+        Some((start, stop)) if start >= stop => {
+            let message = format!("the scan starts at {start} nm and stops at {stop} nm");
+            vec![("range".into(), Diagnostic::error(message).hint("start_nm must be below stop_nm"))]
+        }
+        _ => Said::new(),
+    }
+}
+
+/// A scan needs a laser wherever it goes.
+pub(super) fn sources(sight: &Sight) -> Said {
+    match &sight.step.operation {
+        Operation::ConfigureTls(tls) => {
+            let Some(laser) = tls.laser else { return Said::new() };
+            let settings = tls.start_nm.is_some()
+                || tls.stop_nm.is_some()
+                || tls.speed_nm_s.is_some()
+                || tls.power_dbm.is_some();
+            if laser.get() > 0 || !settings {
+                return Said::new();
+            }
+            let message = format!("TLS {} gets settings and no laser to use them", tls.tls);
+            let hint = "`laser: 0` takes the TLS out of the scan";
+            vec![("laser".into(), Diagnostic::warning(message).hint(hint))]
+        }
+        Operation::Sweep(_) | Operation::CreateReference(_) => scanned(sight.after),
+        _ => Said::new(),
+    }
+}
+
+fn scanned(bench: &Bench) -> Said {
+    let mut said = shared_lasers(bench);
+    let used = || bench.sources.iter().filter(|(_, source)| source.laser != Some(0));
+    if bench.sources.len() == 4 && used().next().is_none() {
+        said.push(("sources".into(), Diagnostic::error("no TLS has a laser: nothing would be swept")));
+        return said;
+    }
+    let Some((start, stop)) = bench.range().filter(|(start, stop)| start < stop) else { return said };
+    let mut idle = false;
+    for (tls, source) in used() {
+        let below = source.stop_nm.is_some_and(|nm| nm <= start);
+        let above = source.start_nm.is_some_and(|nm| nm >= stop);
+        if below || above {
+            idle = true;
+            let message = format!(
+                "TLS {tls} was set for this recipe and does not reach into the scan of {start} to {stop} nm"
+            );
+            let hint = "compare its start_nm and stop_nm with those of the scan";
+            said.push((format!("tls {tls}"), Diagnostic::warning(message).hint(hint)));
+        }
+    }
+    if let Some((from, to)) = uncovered(used().map(|(_, source)| source), (start, stop)).filter(|_| !idle) {
+        let message = format!("no TLS of this recipe sweeps {from} to {to} nm of the scan");
+        let hint =
+            "an instrument refuses a scan that its lasers do not cover; compare the ranges of TLS and scan";
+        said.push(("sources".into(), Diagnostic::warning(message).hint(hint)));
+    }
+    said
+}
+
+/// The first gap that the sources leave; none when the range of one of them is not known.
+fn uncovered<'a>(sources: impl Iterator<Item = &'a Source>, (start, stop): (f64, f64)) -> Option<(f64, f64)> {
+    let mut ranges: Vec<(f64, f64)> =
+        sources.map(|source| source.start_nm.zip(source.stop_nm)).collect::<Option<_>>()?;
+    if ranges.is_empty() {
+        return None;
+    }
+    ranges.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut reached = start;
+    for (from, to) in ranges {
+        if from > reached + SAME_NM {
+            return Some((reached, from.min(stop)));
+        }
+        reached = reached.max(to);
+        if reached >= stop - SAME_NM {
+            return None;
+        }
+    }
+    Some((reached, stop))
+}
+
+/// One laser cannot be two sources of one scan.
+fn shared_lasers(bench: &Bench) -> Said {
+    let mut serving: BTreeMap<u8, u8> = BTreeMap::new();
+    let mut said = Said::new();
+    for (tls, source) in &bench.sources {
+        let Some(laser) = source.laser.filter(|laser| *laser > 0) else { continue };
+        if let Some(other) = serving.insert(laser, *tls) {
+            let message = format!("laser {laser} serves as TLS {other} and as TLS {tls}");
+            let hint = "`laser: 0` takes a TLS out of the scan";
+            said.push(("shared".into(), Diagnostic::error(message).hint(hint)));
+        }
+    }
+    said
+}
