@@ -87,7 +87,8 @@ impl PowerLog {
         let mut writer =
             ArrowWriter::try_new(PartFile::create(&path)?, batch.schema(), Some(properties)).map_err(bad)?;
         writer.write(&batch).map_err(bad)?;
-        let published = writer.into_inner().map_err(bad)?.publish()?;
+        writer.finish().map_err(bad)?;
+        let published = writer.inner_mut().publish()?;
         let rows = self.rows.len() as u64;
         self.rows.clear();
         self.segments += 1;

@@ -41,13 +41,13 @@ impl PartFile {
     }
 
     /// Gives the file its final name; one that is there already is not overwritten.
-    pub(super) fn publish(self) -> Result<Published, StoreError> {
+    pub(super) fn publish(&mut self) -> Result<Published, StoreError> {
         let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken");
         if self.target.exists() { Err(StoreError::write(&self.target, taken)) } else { self.replace() }
     }
 
     /// Gives the file its final name in place of what is there.
-    pub(super) fn replace(mut self) -> Result<Published, StoreError> {
+    pub(super) fn replace(&mut self) -> Result<Published, StoreError> {
         self.file.sync_all().map_err(|source| StoreError::write(&self.part, source))?;
         fs::rename(&self.part, &self.target).map_err(|source| StoreError::write(&self.target, source))?;
         self.published = true;

@@ -5,7 +5,6 @@
 //! which splitting separates. Both go through zstd. The constants are dictionaries of one entry.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
@@ -223,13 +222,13 @@ impl TraceWriter {
     pub fn finish(mut self) -> Result<TraceSummary, StoreError> {
         self.encode()?;
         let path = self.writer.inner().target().to_owned();
-        let header = self.header;
+        let header = &self.header;
         if self.rows != header.grid.points {
             return Err(StoreError::Incomplete { path, expected: header.grid.points, found: self.rows });
         }
-        let mut part = self.writer.into_inner().map_err(|error| StoreError::encode(&path, error))?;
-        part.flush().map_err(|source| StoreError::write(&path, source))?;
-        let published = part.publish()?;
+        // Closed here rather than by `into_inner`, which would hide a disk that fills up at the last byte.
+        self.writer.finish().map_err(|error| StoreError::encode(&path, error))?;
+        let published = self.writer.inner_mut().publish()?;
         let extreme = |found: Option<(f32, u64)>| {
             found.map(|(value, index)| Extreme {
                 value: f64::from(value),
@@ -245,7 +244,7 @@ impl TraceWriter {
             trace: header.trace,
             unit: header.trace.unit().to_owned(),
             file: header.file(),
-            name: header.name,
+            name: header.name.clone(),
             bytes: published.bytes,
             sha256: published.sha256,
             grid: header.grid,
