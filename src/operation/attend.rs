@@ -167,14 +167,34 @@ impl TryFrom<ScpiFields> for Scpi {
         if text.trim().is_empty() || text.contains(['\r', '\n']) {
             return Err("`scpi` takes one line of text".to_owned());
         }
-        let asks =
-            text.split(';').any(|part| part.split_whitespace().next().is_some_and(|h| h.ends_with('?')));
-        match (is_query, asks) {
-            (true, false) => return Err(format!("query `{text}` has no `?`: nothing would be answered")),
-            (false, true) => return Err(format!("command `{text}` asks for a reply: write it as `query`")),
-            _ => {}
+        // A line that asks is repeated when the link fails, and a line that commands never is: one that did both
+        // could be neither.
+        let mut parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let asks = |part: &str| part.split_whitespace().next().is_some_and(|header| header.ends_with('?'));
+        if is_query && !parts.all(asks) {
+            return Err(format!("query `{text}` holds a part that asks nothing: write it as `command`"));
+        }
+        if !is_query && parts.any(asks) {
+            return Err(format!("command `{text}` asks for a reply: write it as `query`"));
         }
         let effect = given.effect.unwrap_or(if is_query { Effect::Measure } else { Effect::Ask });
         Ok(Self { text, is_query, effect })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_scpi_asks_or_commands_and_never_both() {
+        let read = |fields| serde_json::from_value::<Scpi>(fields).map_err(|error| error.to_string());
+        assert!(read(json!({ "query": "*IDN?;SYST:ERR?" })).is_ok());
+        assert!(read(json!({ "command": "*CLS;INIT:TLS1:SPE 50" })).is_ok());
+        assert!(read(json!({ "query": "INIT;*OPC?" })).unwrap_err().contains("asks nothing"));
+        assert!(read(json!({ "command": "INIT;*OPC?" })).unwrap_err().contains("asks for a reply"));
+        assert!(read(json!({ "command": "*CLS", "query": "*IDN?" })).unwrap_err().contains("exactly one"));
     }
 }
