@@ -71,9 +71,10 @@ fn what_the_laser_does_not_have_is_refused_and_the_setting_stays() {
 #[test]
 fn a_scan_goes_from_scanning_over_analyzing_to_idle_and_refuses_readings_meanwhile() {
     let bench = Bench::new();
-    let simulator = simulate(&bench, &["--time-scale", "0.5"]);
+    // Each state lasts a second: long enough to be seen from a busy machine.
+    let simulator = simulate(&bench, &["--time-scale", "5"]);
     let mut talk = Talk::to(&simulator.address);
-    talk.send("INIT");
+    talk.send("INIT:WAV:STAR 1540NM;STOP 1541NM;:INIT:TLS1:SPE 5;:INIT");
     let mut seen = vec![talk.ask("STAT:OPER:COND?")];
     talk.send("CTP:SENS4:CHAN1:POW?");
     assert!(talk.ask("SYST:ERR?").starts_with("-221"));
