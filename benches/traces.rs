@@ -45,7 +45,7 @@ fn header(trace_index: u64) -> TraceHeader {
 
 fn traces(criterion: &mut Criterion) {
     let out = tempfile::tempdir().expect("a temporary folder");
-    let folder = RunFolder::create(out.path(), "bench", Utc::now()).expect("a run folder");
+    let folder = RunFolder::create(out.path(), "bench", "abcdef", Utc::now()).expect("a run folder");
     let values = noisy_ring();
     let raw: Vec<u8> = values
         .iter()

@@ -5,9 +5,11 @@ mod choose;
 mod direct;
 mod run;
 mod runs;
+mod serve;
 mod simulate;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use clap::CommandFactory;
 use tracing_subscriber::EnvFilter;
@@ -15,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::station::Setup;
 use crate::terminal::LogWriter;
 
 /// Carries out a command line.
@@ -29,6 +32,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?).await,
         Command::Plan(args) => check::plan(&args).await,
+        Command::Serve(args) => serve::serve(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
@@ -45,6 +49,15 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "ctp10", &mut std::io::stdout());
             Ok(())
         }
+    }
+}
+
+/// How the station of a run or of the service is set up.
+fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
+    Setup {
+        out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
+        connections: config.connections,
+        dark_after: config.dark_after,
     }
 }
 

@@ -48,6 +48,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
     Plan(PlanArgs),
+    /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
+    Serve(ServeArgs),
     /// Run the embedded instrument alone, on a TCP port.
     Simulate(SimulateArgs),
     /// Say what the instrument is doing. Sends queries only.
@@ -95,12 +97,35 @@ pub struct RunArgs {
     /// Where run folders go; `runs` when not given.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Where the dashboard and the HTTP API of this run listen; 127.0.0.1:8002 when not given.
+    #[arg(long, value_name = "off|ADDR")]
+    pub sidecar: Option<String>,
     /// Adds to the recipe's metadata.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub metadata: Vec<(String, String)>,
-    /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal.
+    /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal and without a dashboard.
     #[arg(long)]
     pub unattended: bool,
+}
+
+/// `ctp10 serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The instrument; it has to be named here, in the environment or in the configuration.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Where to listen; 127.0.0.1:8002 when not given. Port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Where run folders go; `runs` when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The file with the token that clients have to show; needed beyond loopback.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A page that may ask, beside those from loopback: `https://lab.example`.
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
 }
 
 /// `ctp10 check`

@@ -4,11 +4,14 @@
 //! the nearer wins key by key, and of `[limits]` the stricter holds.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use crate::instrument::limits::Limits;
+use crate::sidecar::Defaults;
+use crate::station::Connections;
 
 /// What a `ctp10.toml` may say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,9 +19,22 @@ use crate::instrument::limits::Limits;
 struct File {
     instrument: Option<String>,
     out: Option<PathBuf>,
+    listen: Option<String>,
+    connections: Option<Connections>,
+    dark_after_s: Option<f64>,
+    recipes: Option<Vec<PathBuf>>,
+    allow_origin: Option<Vec<String>>,
+    allow_scpi: Option<bool>,
+    token_file: Option<PathBuf>,
+    module: Option<u8>,
+    channel: Option<u8>,
+    trace_type: Option<u8>,
     #[serde(default)]
     limits: Limits,
 }
+
+/// A run that is held for longer than this turns its lasers off.
+const DARK_AFTER: Duration = Duration::from_secs(600);
 
 /// A setting and where it comes from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +46,51 @@ pub struct Setting<T> {
 }
 
 /// What environment and files say together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The instrument, for recipes that name none.
     pub instrument: Option<Setting<String>>,
     /// Where run folders go.
     pub out: Option<PathBuf>,
+    /// Where the sidecar listens, or `off`.
+    pub listen: Option<String>,
+    /// How many connections the instrument is asked for.
+    pub connections: Connections,
+    /// A run that is held for longer than this turns its lasers off.
+    pub dark_after: Duration,
+    /// Folders whose recipes clients may run by their path.
+    pub recipes: Option<Vec<PathBuf>>,
+    /// Pages that may ask the sidecar, beside those from loopback.
+    pub allow_origin: Vec<String>,
+    /// Raw commands are allowed over HTTP.
+    pub allow_scpi: bool,
+    /// The file with the token that clients of the sidecar have to show.
+    pub token_file: Option<PathBuf>,
+    /// The token itself, from the environment.
+    pub token: Option<String>,
+    /// What a request means that does not say which detector or trace.
+    pub defaults: Defaults,
     /// The bench's own limits.
     pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            instrument: None,
+            out: None,
+            listen: None,
+            connections: Connections::Auto,
+            dark_after: DARK_AFTER,
+            recipes: None,
+            allow_origin: Vec::new(),
+            allow_scpi: false,
+            token_file: None,
+            token: None,
+            defaults: Defaults::default(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// A configuration that cannot be read.
@@ -59,6 +112,14 @@ pub enum ConfigError {
         /// Where and why.
         source: toml::de::Error,
     },
+    /// A value makes no sense.
+    #[error("{origin}: {message}")]
+    Value {
+        /// Where it stands.
+        origin: String,
+        /// What was given and what is allowed.
+        message: String,
+    },
 }
 
 impl Config {
@@ -72,7 +133,7 @@ impl Config {
             config.take_file(&strategy.config_dir().join("ctp10").join("ctp10.toml"))?;
         }
         config.take_file(Path::new("ctp10.toml"))?;
-        config.take_environment(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        config.take_environment(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
         Ok(config)
     }
 
@@ -87,12 +148,36 @@ impl Config {
         let origin = format!("`{}`", path.display());
         self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
         self.out = file.out.or(self.out.take());
+        self.listen = file.listen.or(self.listen.take());
+        self.connections = file.connections.unwrap_or(self.connections);
+        self.recipes = file.recipes.or(self.recipes.take());
+        self.allow_origin = file.allow_origin.unwrap_or_else(|| std::mem::take(&mut self.allow_origin));
+        self.allow_scpi = file.allow_scpi.unwrap_or(self.allow_scpi);
+        self.token_file = file.token_file.or(self.token_file.take());
+        let refuse =
+            |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
+        if let Some(seconds) = file.dark_after_s {
+            self.dark_after = Duration::try_from_secs_f64(seconds).map_err(|_| {
+                refuse(format!("dark_after_s `{seconds}` is not allowed (0 or more seconds)"))
+            })?;
+        }
+        for (name, given, most, kept) in [
+            ("module", file.module, 20, &mut self.defaults.module),
+            ("channel", file.channel, 6, &mut self.defaults.channel),
+            ("trace_type", file.trace_type, 23, &mut self.defaults.trace_type),
+        ] {
+            match given {
+                Some(number @ 1..) if number <= most => *kept = number,
+                Some(other) => return Err(refuse(format!("{name} `{other}` is not allowed (1 to {most})"))),
+                None => {}
+            }
+        }
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         Ok(())
     }
 
     /// `CTP10_IP` and `CTP10_PORT` are what the Python service reads; they count where `CTP10_INSTRUMENT` is not set.
-    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
+    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         let named = variable("CTP10_INSTRUMENT").map(|value| (value, "CTP10_INSTRUMENT"));
         let address = || {
             let host = variable("CTP10_IP")?;
@@ -108,6 +193,13 @@ impl Config {
         if let Some(out) = variable("CTP10_OUT") {
             self.out = Some(out.into());
         }
+        self.listen = variable("CTP10_LISTEN").or(self.listen.take());
+        self.token = variable("CTP10_TOKEN");
+        if let Some(text) = variable("CTP10_CONNECTIONS") {
+            let origin = "the environment (`CTP10_CONNECTIONS`)".to_owned();
+            self.connections = text.parse().map_err(|message| ConfigError::Value { origin, message })?;
+        }
+        Ok(())
     }
 }
 
@@ -117,7 +209,9 @@ mod tests {
 
     fn environment(pairs: &'static [(&str, &str)]) -> Config {
         let mut config = Config::default();
-        config.take_environment(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
+        let taken = config
+            .take_environment(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
+        taken.unwrap();
         config
     }
 

@@ -1,29 +1,33 @@
 //! The instrument as its users speak of it: ask, set, sweep, fetch. Knows the CTP10's wire protocol and nothing of
 //! recipes or runs.
 
+pub mod activity;
 pub mod address;
 mod connection;
 pub mod error;
+mod figures;
 pub mod frame;
 pub mod limits;
 pub mod link;
 mod reply;
 pub mod scpi;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 pub use address::Address;
 pub use connection::Deadlines;
 pub use error::Error;
-pub use link::LinkEvent;
+pub use link::{LinkEvent, Presence};
 
 use crate::measurement::{Detector, Grid, TraceKind};
+use activity::{Activity, ScanKind};
 use limits::{Demand, Limits, demands};
-use link::Link;
+use link::{Link, Manner, Shared};
 use scpi::{Action, Condition, ErrorEntry, Identity, Query, Reference};
 
 /// A scan that was not seen running within this time has not started.
@@ -32,6 +36,8 @@ const START_LIMIT: Duration = Duration::from_secs(3);
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
 /// An absent laser or module does not answer; this long is given to one that may be there.
 const PROBE_DEADLINE: Duration = Duration::from_millis(800);
+/// Whoever watches beside a run does not hold the link for longer than this with a question that is refused.
+const BESIDE_DEADLINE: Duration = Duration::from_secs(2);
 /// Lasers that a CTP10 can have.
 pub const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
 /// Tunable laser sources of a scan.
@@ -91,41 +97,178 @@ impl ScanSettings {
     }
 }
 
-/// An EXFO CTP10, or whatever speaks like one. Cheap to clone; all clones share one connection.
+/// An EXFO CTP10, or whatever speaks like one. Cheap to clone; all clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Ctp10 {
-    link: Arc<Link>,
-    identity: Identity,
+    links: Arc<Links>,
     limits: Arc<Limits>,
+    manner: Manner,
+    /// Whether this handle may ask over the second connection.
+    beside: bool,
+}
+
+/// The connections to one instrument.
+#[derive(Debug)]
+struct Links {
+    /// Everything that changes something goes this way, and all that a run asks.
+    main: Link,
+    /// Where the instrument takes a second connection: questions of those who watch.
+    second: Mutex<Option<Arc<Link>>>,
+    deadlines: Deadlines,
+    shared: Arc<Shared>,
+    /// Counts commands: what was known of settings may be old when it has grown.
+    changes: AtomicU64,
+}
+
+impl Links {
+    fn second(&self) -> Option<Arc<Link>> {
+        self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_second(&self, link: Option<Arc<Link>>) {
+        *self.second.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
 }
 
 impl Ctp10 {
+    /// The instrument at an address, not connected yet. This handle waits for an instrument that went away.
+    #[must_use]
+    pub fn at(address: Address, deadlines: Deadlines, limits: Limits) -> Self {
+        let shared = Arc::new(Shared::default());
+        let links = Links {
+            main: Link::new(address, deadlines, Arc::clone(&shared)),
+            second: Mutex::default(),
+            deadlines,
+            shared,
+            changes: AtomicU64::new(0),
+        };
+        let manner = Manner { reply: deadlines.query, patience: deadlines.reconnect };
+        Self { links: Arc::new(links), limits: Arc::new(limits), manner, beside: false }
+    }
+
     /// Connects and asks who is there.
     ///
     /// # Errors
     /// When nobody can be reached at the address.
     pub async fn connect(address: Address, deadlines: Deadlines, limits: Limits) -> Result<Self, Error> {
-        let link = Link::new(address, deadlines);
-        let identity = link.connect().await?;
-        Ok(Self { link: Arc::new(link), identity, limits: Arc::new(limits) })
+        let instrument = Self::at(address, deadlines, limits);
+        instrument.reconnect(true).await?;
+        Ok(instrument)
     }
 
-    /// Who answered when the link was made. The link refuses anybody else.
+    /// Makes the connection, once, if there is none. With `same`, only the instrument that answered before counts.
+    ///
+    /// # Errors
+    /// When nobody can be reached at the address.
+    pub async fn reconnect(&self, same: bool) -> Result<Identity, Error> {
+        self.links.main.connect(same).await
+    }
+
+    /// Closes the connections and keeps them closed until [`reconnect`](Self::reconnect) is asked for.
+    pub async fn disconnect(&self) {
+        self.links.main.close().await;
+        if let Some(second) = self.links.second() {
+            second.close().await;
+        }
+        self.links.set_second(None);
+    }
+
+    /// The same instrument as those see it who watch beside a run: an absent instrument is an error at once, a
+    /// question that may be refused does not take long, and where there is a second connection it is used.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn beside(&self) -> Self {
+        let manner =
+            Manner { reply: BESIDE_DEADLINE.min(self.links.deadlines.query), patience: Duration::ZERO };
+        Self { manner, beside: true, ..self.clone() }
+    }
+
+    /// The same handle, waiting no longer than this for the reply to a question.
+    #[must_use]
+    pub fn replying_within(&self, reply: Duration) -> Self {
+        let reply = reply.min(self.manner.reply);
+        Self { manner: Manner { reply, ..self.manner }, ..self.clone() }
+    }
+
+    /// The bench's own limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Tries a second connection, and believes in it when both answer at once: some units take one client only,
+    /// and may drop the first for a second.
+    pub async fn open_second(&self) -> bool {
+        if self.links.second().is_some() {
+            return true;
+        }
+        let Links { main, deadlines, shared, .. } = &*self.links;
+        let second = Link::new(main.address().clone(), *deadlines, Arc::clone(shared));
+        let Ok(expected) = self.reconnect(true).await else { return false };
+        if !second.connect(true).await.is_ok_and(|found| found == expected) {
+            return false;
+        }
+        let (query, manner) = (Query::identity(), self.beside().manner);
+        let (one, other) = tokio::join!(main.ask(&query, manner), second.ask(&query, manner));
+        let both = one.is_ok() && other.is_ok();
+        if both {
+            self.links.set_second(Some(Arc::new(second)));
+        }
+        both
+    }
+
+    /// Makes the second connection anew where it was lost by itself.
+    pub async fn renew_second(&self) {
+        if let Some(second) = self.links.second()
+            && !matches!(&*second.presence().borrow(), Presence::Here(_))
+            && let Err(error) = second.connect(true).await
+        {
+            tracing::debug!(%error, "no second connection");
+        }
+    }
+
+    /// Whether the instrument has taken a second connection.
+    #[must_use]
+    pub fn has_second(&self) -> bool {
+        self.links.second().is_some()
+    }
+
+    /// Who answered last; `None` before the first connection. The link refuses anybody else.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        match &*self.links.main.presence().borrow() {
+            Presence::Here(identity) => Some(identity.clone()),
+            _ => None,
+        }
+    }
+
+    /// What is known of it without asking.
+    #[must_use]
+    pub fn presence(&self) -> watch::Receiver<Presence> {
+        self.links.main.presence()
+    }
+
+    /// What keeps it busy, without asking it.
+    #[must_use]
+    pub fn activity(&self) -> watch::Receiver<Activity> {
+        self.links.shared.activities.watch()
+    }
+
+    /// Grows with every command: settings that were asked before may be old.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.links.changes.load(Ordering::Acquire)
     }
 
     /// Where it is reached.
     #[must_use]
     pub fn address(&self) -> &Address {
-        self.link.address()
+        self.links.main.address()
     }
 
     /// What happens to the link from now on.
     #[must_use]
     pub fn link_events(&self) -> broadcast::Receiver<LinkEvent> {
-        self.link.events()
+        self.links.main.events()
     }
 
     /// Asks a question.
@@ -133,7 +276,31 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn ask<R>(&self, query: &Query<R>) -> Result<R, Error> {
-        self.link.ask(query).await
+        let second = self.links.second().filter(|_| self.beside);
+        match second {
+            Some(second) => match second.ask(query, self.manner).await {
+                // The instrument may be there all the same: the first connection says.
+                Err(Error::Unreachable { .. } | Error::Lost { .. }) => {
+                    self.links.main.ask(query, self.manner).await
+                }
+                answer => answer,
+            },
+            None => self.links.main.ask(query, self.manner).await,
+        }
+    }
+
+    /// What the instrument is doing. A scan that nobody waits for any more is over when this finds it idle.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn condition(&self) -> Result<Condition, Error> {
+        let condition = self.ask(&Query::condition()).await?;
+        if condition.is_idle() {
+            self.links.shared.activities.seen_idle();
+        } else if condition.is_scan() {
+            self.links.shared.activities.foreign_scan();
+        }
+        Ok(condition)
     }
 
     /// Asks something that may not be there: `None` when the instrument refuses or stays silent.
@@ -141,7 +308,7 @@ impl Ctp10 {
     /// # Errors
     /// When the connection is lost.
     pub async fn probe<R>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
-        match self.link.ask_within(query, PROBE_DEADLINE).await {
+        match self.replying_within(PROBE_DEADLINE).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
             Err(Error::Refused { .. } | Error::NoReply { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -154,7 +321,9 @@ impl Ctp10 {
     /// See [`Error`]; what the bench forbids is refused before anything is sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.check_limits(action).await?;
-        self.link.act(action).await
+        let done = self.links.main.act(action, self.manner).await;
+        self.links.changes.fetch_add(1, Ordering::AcqRel);
+        done
     }
 
     async fn check_limits(&self, action: &Action) -> Result<(), Error> {
@@ -204,22 +373,54 @@ impl Ctp10 {
         })
     }
 
-    /// Starts a scan (a sweep or a reference) and returns when it has been seen running, or to be over.
+    /// Runs a scan (a sweep or a reference) until the instrument is idle. `expected` is how long it should take.
+    ///
+    /// Dropped before that, it leaves the scan under way: [`abort`](Self::abort) ends it.
     ///
     /// # Errors
     /// [`Error::DidNotStart`] when the instrument stayed idle: the traces in memory are then old ones.
-    pub async fn start(&self, action: &Action) -> Result<(), Error> {
-        if !self.limits.is_empty() {
-            let settings = self.scan_settings().await?;
-            for (tls, _) in settings.spans() {
-                self.limits.check(Demand::Light { laser: Some(tls.laser) })?;
-                self.limits.check(Demand::Power { laser: Some(tls.laser), dbm: tls.power_dbm })?;
-                for nm in [tls.start_nm.max(settings.start_nm), tls.stop_nm.min(settings.stop_nm)] {
-                    self.limits.check(Demand::Wavelength { laser: Some(tls.laser), nm })?;
-                }
+    pub async fn scan(
+        &self,
+        action: &Action,
+        expected: Duration,
+        seen: impl FnMut(Condition),
+    ) -> Result<(), Error> {
+        self.check_scan_limits().await?;
+        let kind = match action {
+            Action::StartReference { .. } => ScanKind::Reference,
+            _ => ScanKind::Sweep,
+        };
+        let scan = self.links.shared.activities.scan(kind, expected);
+        let started = self.start(action).await;
+        if matches!(started, Err(Error::DidNotStart { .. })) {
+            scan.over();
+            return started;
+        }
+        started?;
+        self.wait_until_idle(seen).await?;
+        self.links.changes.fetch_add(1, Ordering::AcqRel);
+        scan.over();
+        Ok(())
+    }
+
+    async fn check_scan_limits(&self) -> Result<(), Error> {
+        if self.limits.is_empty() {
+            return Ok(());
+        }
+        let settings = self.scan_settings().await?;
+        for (tls, _) in settings.spans() {
+            self.limits.check(Demand::Light { laser: Some(tls.laser) })?;
+            self.limits.check(Demand::Power { laser: Some(tls.laser), dbm: tls.power_dbm })?;
+            for nm in [tls.start_nm.max(settings.start_nm), tls.stop_nm.min(settings.stop_nm)] {
+                self.limits.check(Demand::Wavelength { laser: Some(tls.laser), nm })?;
             }
         }
-        let mut condition = self.link.act_and_ask(action, &Query::condition()).await?;
+        Ok(())
+    }
+
+    /// Returns when the scan has been seen running.
+    async fn start(&self, action: &Action) -> Result<(), Error> {
+        let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.manner).await?;
         let give_up = Instant::now() + START_LIMIT;
         while condition.is_idle() {
             if Instant::now() >= give_up {
@@ -253,8 +454,10 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn abort(&self) -> Result<(), Error> {
-        self.link.act(&Action::Abort).await?;
-        self.wait_until_idle(|_| {}).await
+        self.links.main.act(&Action::Abort, self.manner).await?;
+        self.wait_until_idle(|_| {}).await?;
+        self.links.shared.activities.stopped();
+        Ok(())
     }
 
     /// The wavelength axis of a trace in memory.
@@ -281,7 +484,7 @@ impl Ctp10 {
         points: u64,
         values: &mpsc::Sender<Vec<f32>>,
     ) -> Result<(), Error> {
-        self.link.fetch_block(&scpi::trace_values(detector, kind), points, values).await
+        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
     }
 
     /// Fetches a trace's wavelengths in metres, as [`Ctp10::trace_values`] fetches its values.
@@ -295,7 +498,10 @@ impl Ctp10 {
         points: u64,
         metres: &mpsc::Sender<Vec<f64>>,
     ) -> Result<(), Error> {
-        self.link.fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres).await
+        self.links
+            .main
+            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)
+            .await
     }
 
     /// The reference of a detector; `None` when there is none.
@@ -311,7 +517,7 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn drain_errors(&self) -> Result<Vec<ErrorEntry>, Error> {
-        self.link.drain_errors().await
+        self.links.main.drain_errors(self.manner).await
     }
 
     /// Turns a laser off and asks whether it is; `None` when there is no such laser.
@@ -319,7 +525,7 @@ impl Ctp10 {
     /// # Errors
     /// When it could not be asked: the laser may be on.
     pub async fn laser_off(&self, laser: u8) -> Result<Option<()>, Error> {
-        match self.link.act(&Action::SetLaserOutput { laser, on: false }).await {
+        match self.act(&Action::SetLaserOutput { laser, on: false }).await {
             Ok(()) => {}
             Err(Error::Refused { .. }) => return Ok(None),
             Err(error) => return Err(error),

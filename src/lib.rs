@@ -10,9 +10,10 @@
 //!   [`reading`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
+//! - live power for everybody who watches: [`power`]
 //! - what can be known beforehand: [`forecast`], [`schema`]
-//! - the engine: [`run`]
-//! - outlets: [`store`] (run folders and Parquet), [`terminal`]
+//! - the engine: [`run`]; the instrument and those who use it: [`station`]
+//! - outlets: [`store`] (run folders and Parquet), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
@@ -26,13 +27,16 @@ pub mod header;
 pub mod instrument;
 pub mod measurement;
 pub mod operation;
+pub mod power;
 pub mod reading;
 pub mod recipe;
 pub mod run;
 pub mod schema;
 pub mod script;
+pub mod sidecar;
 pub mod simulator;
 pub mod source;
+pub mod station;
 pub mod step;
 pub mod store;
 pub mod terminal;

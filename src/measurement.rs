@@ -107,6 +107,12 @@ impl TraceKind {
         }
     }
 
+    /// Whether it is a recorded reference, which a sweep leaves as it is.
+    #[must_use]
+    pub fn is_reference(self) -> bool {
+        matches!(self, Self::Reference | Self::QuickReference)
+    }
+
     /// The trace that has this number, 1 to 23.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {

@@ -9,6 +9,8 @@ mod engine;
 pub mod event;
 mod fetch;
 mod host;
+mod lasers;
+pub mod outline;
 mod perform;
 mod power;
 pub mod prepare;
@@ -16,32 +18,33 @@ mod publish;
 mod session;
 pub mod status;
 mod sweep;
+pub mod tree;
 mod wait;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::Utc;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::forecast::bench::Bench;
-use crate::instrument::{Ctp10, LASERS, LinkEvent};
+use crate::instrument::{Ctp10, LinkEvent};
+use crate::power::PowerMonitor;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use control::Reins;
 use engine::Engine;
-use event::{Record, RunEvent};
+use event::RunEvent;
 use host::RemoteHost;
+use outline::OutlineStep;
 use power::SharedPowerLog;
 use publish::Events;
+pub use publish::Watcher;
 use session::Session;
-
-/// Turning a laser off is tried this long before its state counts as unknown.
-const LASER_OFF_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a run needs beside its recipe and the instrument.
 #[derive(Debug)]
@@ -58,6 +61,10 @@ pub struct RunRequest {
     pub operations: Option<u64>,
     /// Time foreseen, s.
     pub estimated_s: Option<f64>,
+    /// The recipe's steps as they were foreseen.
+    pub outline: Vec<OutlineStep>,
+    /// Held for longer than this, the run turns its lasers off until it goes on.
+    pub dark_after: Duration,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -66,11 +73,12 @@ pub struct RunRequest {
 /// When the run folder cannot be written; everything else is a run that failed, and ends in its state.
 pub async fn run(
     recipe: Arc<Recipe>,
-    instrument: Ctp10,
+    instrument: &Ctp10,
+    monitor: &PowerMonitor,
     folder: RunFolder,
     request: RunRequest,
     reins: Reins,
-    watchers: Vec<mpsc::Sender<Record>>,
+    watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
     let folder = Arc::new(folder);
     let mut manifest = manifest(&recipe, &folder, &request)?;
@@ -83,28 +91,29 @@ pub async fn run(
         instrument: request.instrument.clone(),
         operations: request.operations,
         estimated_s: request.estimated_s,
+        outline: request.outline,
     };
     events.tell(started, Durability::Now)?;
 
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
-    let (scanning, scans) = watch::channel(false);
-    let recorder = recipe
-        .header()
-        .record_power
-        .clone()
-        .map(|what| tokio::spawn(power::record(instrument.clone(), what, power_log.clone(), scans)));
+    let mut recorders = JoinSet::new();
+    if let Some(what) = &recipe.header().record_power {
+        for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
+            recorders.spawn(power::record(monitor.clone(), module, what.clone(), power_log.clone()));
+        }
+    }
     let link = tokio::spawn(tell_link_events(instrument.clone(), Arc::clone(&events)));
     let stop = reins.stop_watch();
     let mut engine = Engine {
         simulated: request.instrument.simulated,
         run_metadata: run_metadata(&manifest),
-        instrument,
+        instrument: instrument.clone(),
         folder: Arc::clone(&folder),
         events: Arc::clone(&events),
         power_log: power_log.clone(),
         reins,
         session: Session::default(),
-        scanning,
+        dark_after: request.dark_after,
         bench: Bench::default(),
         power_units: BTreeMap::new(),
         number: 0,
@@ -122,9 +131,7 @@ pub async fn run(
     let performed =
         author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
 
-    if let Some(recorder) = recorder {
-        recorder.abort();
-    }
+    recorders.shutdown().await;
     let (state, reason) = verdict(performed, &engine);
     let lasers_unknown =
         if state == RunState::Done && keep_lasers { Vec::new() } else { engine.lasers_off().await };
@@ -152,37 +159,6 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
             (RunState::Failed, Some(format!("{} steps failed and were passed over", engine.failed_steps)))
         }
         Ok(()) => (RunState::Done, None),
-    }
-}
-
-impl Engine {
-    /// Turns off the lasers that the run set or switched on; gives those that could not be confirmed off.
-    async fn lasers_off(&mut self) -> Vec<u8> {
-        let lasers: Vec<u8> = if self.session.all_lasers {
-            LASERS.collect()
-        } else {
-            self.session.lasers.iter().copied().collect()
-        };
-        let (mut off, mut unknown) = (Vec::new(), Vec::new());
-        for laser in lasers {
-            match tokio::time::timeout(LASER_OFF_LIMIT, self.instrument.laser_off(laser)).await {
-                Ok(Ok(Some(()))) => off.push(laser),
-                // There is no such laser.
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(
-                        laser,
-                        error = crate::error::chain(&error),
-                        "cannot confirm that the laser is off"
-                    );
-                    unknown.push(laser);
-                }
-                Err(_) => unknown.push(laser),
-            }
-        }
-        // The end of the run must not hang on a journal that cannot be written.
-        let _ = self.events.tell(RunEvent::LasersOff { off, unknown: unknown.clone() }, Durability::Now);
-        unknown
     }
 }
 

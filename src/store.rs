@@ -1,12 +1,15 @@
 //! What a run leaves behind: a folder with a manifest, a journal, and Parquet files. The only user of Arrow and
 //! Parquet, and synchronous: whoever calls from a task does so from a thread that may block.
 
+mod envelope;
+pub mod formats;
 mod journal;
 mod manifest;
 mod power;
 mod publish;
 mod read;
 pub mod runs;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -18,10 +21,12 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+pub use envelope::{Envelope, envelope};
 pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
-pub use read::TraceFile;
+pub use read::{TraceFile, open_trace};
+pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 
 use crate::step::{Fault, FaultKind};
@@ -123,8 +128,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(out: &Path, name: &str, started: DateTime<Utc>) -> Result<Self, StoreError> {
-        let id = new_id();
+    pub fn create(out: &Path, name: &str, id: &str, started: DateTime<Utc>) -> Result<Self, StoreError> {
         let path = out.join(format!("{}_{name}_{id}", started.format("%Y%m%dT%H%M%SZ")));
         let failed = |source| StoreError::write(&path, source);
         fs::create_dir_all(out).map_err(failed)?;
@@ -134,7 +138,7 @@ impl RunFolder {
         }
         publish::sync_folder_of(&path)?;
         let lock = claim(&path)?;
-        Ok(Self { id, path, _lock: lock })
+        Ok(Self { id: id.to_owned(), path, _lock: lock })
     }
 
     /// The run's identifier: six letters and digits.
@@ -185,6 +189,16 @@ impl RunFolder {
     }
 }
 
+/// Reads the journal of the run in this folder, line by line. A last line that was torn is left out.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn read_run_journal<T: serde::de::DeserializeOwned>(
+    folder: &Path,
+) -> Result<impl Iterator<Item = Result<T, StoreError>> + use<T>, StoreError> {
+    read_journal(&folder.join(JOURNAL_FILE))
+}
+
 /// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.
 fn claim(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
@@ -201,7 +215,9 @@ fn is_claimed(folder: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 
-fn new_id() -> String {
+/// A new identifier for a run: six letters and digits.
+#[must_use]
+pub fn new_run_id() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = rand::rng();
     (0..6).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()

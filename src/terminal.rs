@@ -8,7 +8,7 @@ mod summary;
 use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc;
 
-use crate::run::control::Control;
+use crate::run::control::{Control, Seat};
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
 
@@ -52,7 +52,7 @@ pub fn show(style: Style, log: &LogWriter, records: &mpsc::Receiver<Record>, con
     };
     let mut reads_answers = false;
     while let Ok(record) = records.recv() {
-        status.apply(&record.event);
+        status.apply(&record);
         view.take(&record, &status);
         // The thread that reads stdin starts with the first question: a run without questions leaves stdin alone.
         if matches!(record.event, RunEvent::Question { .. }) && !reads_answers {
@@ -79,7 +79,7 @@ fn forward_answers(control: Control) {
                 Err(_) => return,
             }
         }
-        control.set_attended(false);
+        control.set_attended(Seat::Terminal, false);
     });
 }
 

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use indicatif::HumanBytes;
 
 use super::choose::{choose, options};
-use super::run::walk;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::{Circumstances, Walk, plan};
 use crate::recipe::Recipe;
-use crate::run::prepare;
+use crate::run::prepare::{self, walk};
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::duration;
 
@@ -71,12 +70,11 @@ async fn ask_instrument(
     walked: &Walk,
     config: &Config,
 ) -> Result<Vec<Diagnostic>, Failure> {
-    let reached = choose(args, Some(recipe.header()), config)?.reach(config).await?;
+    let (reached, identity) = choose(args, Some(recipe.header()), config)?.reach(config).await?;
     let compared =
         prepare::compare(&reached.instrument, recipe.header(), &walked.steps, recipe.sources()).await;
     let (_, mut findings) = compared.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
-    let simulated = reached.instrument.identity().simulated();
-    if !simulated && recipe.header().instrument.as_deref() == Some("sim") {
+    if !identity.simulated() && recipe.header().instrument.as_deref() == Some("sim") {
         findings.push(Diagnostic::warning(format!(
             "the recipe says `instrument: sim` and {} is none",
             reached.name

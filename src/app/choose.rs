@@ -7,8 +7,10 @@ use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::header::Header;
+use crate::instrument::scpi::Identity;
 use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::simulator::{Simulator, SimulatorOptions};
+use crate::station::{Claim, Holder};
 
 /// What was named.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +21,8 @@ pub(super) enum Choice {
     Remote(Address),
 }
 
-/// An instrument that answers, and what has to live as long as it.
-pub(super) struct Reached {
+/// An instrument, and what has to live as long as it.
+pub(super) struct Chosen {
     pub(super) instrument: Ctp10,
     /// As people name it: `sim` or host and port.
     pub(super) name: String,
@@ -67,9 +69,8 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
 }
 
 impl Choice {
-    /// Reaches the instrument; the embedded one is started on a loopback port first.
-    pub(super) async fn reach(self, config: &Config) -> Result<Reached, Failure> {
-        let unreachable = |error: &dyn std::error::Error| Failure::new(ExitCode::Instrument, chain(error));
+    /// The instrument, not connected yet; the embedded one is started on a loopback port first.
+    pub(super) async fn open(self, config: &Config) -> Result<Chosen, Failure> {
         let (address, name, options, simulator) = match self {
             Self::Remote(address) => (address.clone(), address.to_string(), None, None),
             Self::Simulated(options) => {
@@ -80,10 +81,33 @@ impl Choice {
                 (address, "sim".to_owned(), Some(*options), Some(simulator))
             }
         };
-        let instrument =
-            Ctp10::connect(address, Deadlines::default(), config.limits.clone()).await.map_err(|error| {
-                unreachable(&error).hint("is it switched on, and is nobody else connected to it?")
-            })?;
-        Ok(Reached { instrument, name, options, _simulator: simulator })
+        let instrument = Ctp10::at(address, Deadlines::default(), config.limits.clone());
+        Ok(Chosen { instrument, name, options, _simulator: simulator })
+    }
+
+    /// The instrument, and who answers there.
+    pub(super) async fn reach(self, config: &Config) -> Result<(Chosen, Identity), Failure> {
+        let chosen = self.open(config).await?;
+        let answer = chosen.instrument.reconnect(true).await;
+        let identity = answer.map_err(|error| {
+            Failure::new(ExitCode::Instrument, chain(&error))
+                .hint("is it switched on, and is nobody else connected to it?")
+        })?;
+        Ok((chosen, identity))
+    }
+}
+
+impl Chosen {
+    /// Claims the instrument for this process. The embedded one is nobody else's anyway.
+    pub(super) fn claim(&self, what: String) -> Result<(Option<Claim>, Holder), Failure> {
+        let holder = Holder { pid: std::process::id(), what, ..Holder::default() };
+        if self.options.is_some() {
+            return Ok((None, holder));
+        }
+        let claim = Claim::take(self.instrument.address(), &holder).map_err(|other| {
+            Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name))
+                .hint("end that one first; `ctp10 off` turns the lasers off through it")
+        })?;
+        Ok((Some(claim), holder))
     }
 }

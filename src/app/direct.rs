@@ -6,18 +6,18 @@ use super::choose::choose;
 use crate::cli::{InstrumentArgs, StatusArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::instrument::scpi::Query;
+use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Ctp10, Error, LASERS, TLS};
 
 pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
-    let reached = choose(&args.instrument, None, config)?.reach(config).await?;
-    let asked = ask(&reached.instrument).await;
+    let (reached, identity) = choose(&args.instrument, None, config)?.reach(config).await?;
+    let asked = ask(&reached.instrument, &identity).await;
     let status = asked.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
     if args.json {
         return super::print_json(&status.json(&reached.name));
     }
-    let simulated = if reached.instrument.identity().simulated() { "  SIMULATED" } else { "" };
-    println!("{} at {}{simulated}", reached.instrument.identity(), reached.name);
+    let simulated = if identity.simulated() { "  SIMULATED" } else { "" };
+    println!("{identity} at {}{simulated}", reached.name);
     println!("{}", status.condition);
     for laser in &status.lasers {
         let state = if laser.on { "on" } else { "off" };
@@ -65,7 +65,7 @@ impl Status {
 }
 
 /// Only the lasers that serve as a TLS are asked: one that is not there would cost a time-out.
-async fn ask(instrument: &Ctp10) -> Result<Status, Error> {
+async fn ask(instrument: &Ctp10, identity: &Identity) -> Result<Status, Error> {
     let condition = instrument.ask(&Query::condition()).await?;
     let mut numbers = std::collections::BTreeSet::new();
     for tls in TLS {
@@ -81,12 +81,11 @@ async fn ask(instrument: &Ctp10) -> Result<Status, Error> {
             nm: instrument.ask(&Query::laser_wavelength_nm(number)).await?,
         });
     }
-    let identity = instrument.identity();
     Ok(Status { identity: identity.to_string(), simulated: identity.simulated(), condition, lasers })
 }
 
 pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Failure> {
-    let reached = choose(args, None, config)?.reach(config).await?;
+    let (reached, _) = choose(args, None, config)?.reach(config).await?;
     // Every laser is tried, whatever became of the others.
     let aborted = reached.instrument.abort().await;
     if let Err(error) = &aborted {

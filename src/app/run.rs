@@ -1,22 +1,23 @@
 //! `ctp10 run`
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
-use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::choose::{Choice, choose};
+use super::setup;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
 use crate::config::Config;
-use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{self, Circumstances, plan};
+use crate::error::{ExitCode, Failure};
+use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
-use crate::run::control::{Control, control};
-use crate::run::{RunRequest, prepare};
+use crate::run::Watcher;
+use crate::run::control::Control;
+use crate::run::event::Record;
 use crate::source::{Diagnostic, Severity};
-use crate::store::{RunFolder, RunState};
+use crate::station::{NotStarted, Order, Station};
+use crate::store::RunState;
 use crate::terminal::{self, LogWriter, Style};
 
 pub(super) async fn run(
@@ -25,57 +26,57 @@ pub(super) async fn run(
     output: &OutputArgs,
     log: &LogWriter,
 ) -> Result<(), Failure> {
-    let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
+    let recipe = Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?;
     let choice = choose(&args.instrument, Some(recipe.header()), config)?;
-    let attended = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let simulated = matches!(choice, Choice::Simulated(_));
-    let walked = walk(&recipe, Circumstances { simulated, attended: Some(attended) }).await;
-    let mut findings = recipe.diagnostics().to_vec();
-    findings.extend(walked.findings);
-    stop_on_errors(&findings)?;
+    let path = args.recipe.recipe.display().to_string();
+    let circumstances = Circumstances { simulated, attended: Some(at_terminal) };
+    let mut order = Order::new(recipe, path.clone(), circumstances).await;
+    stop_on_errors(&order.findings())?;
+    let metadata = args.metadata.into_iter().map(|(name, value)| (name, Value::String(value)));
+    order.metadata = metadata.collect();
+    order.instrument_named = args.instrument.instrument.is_some();
+    order.unattended = args.unattended;
+    order.at_terminal = at_terminal;
 
-    let reached = choice.reach(config).await?;
-    let unusable = |error: &dyn std::error::Error| Failure::new(ExitCode::Instrument, chain(error));
-    let left = prepare::make_ready(&reached.instrument).await.map_err(|error| unusable(&error))?;
-    let compared =
-        prepare::compare(&reached.instrument, recipe.header(), &walked.steps, recipe.sources()).await;
-    let (facts, against) = compared.map_err(|error| unusable(&error))?;
-    findings.extend(against);
-    stop_on_errors(&findings)?;
+    let (chosen, _) = choice.reach(config).await?;
+    let (mut claim, mut holder) = chosen.claim(format!("run {path}"))?;
+    order.simulator = chosen.options.as_ref().map(|options| json!(options));
+    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
+    station.seek_second().await;
+    let _keeper = station.keep();
+    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config).await?;
+    if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
+        sidecar.sign(&mut holder);
+        claim.say(&holder);
+    }
+
+    let (records, shown) = mpsc::channel::<Record>();
+    let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
+    let entry = station.begin(order, vec![show]).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
-    for finding in findings.iter().filter(|finding| finding.severity >= spoken) {
+    for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
         eprintln!("{}", finding.render(std::io::stderr().is_terminal()));
     }
-    for entry in left {
+    for entry in &entry.left {
         tracing::warn!("somebody left an error in the instrument's queue: {entry}");
     }
-
-    let out = args.out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
-    let folder = RunFolder::create(&out, &recipe.header().name, Utc::now())
-        .map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
-    let totals = plan::total(&walked.steps);
-    let foreseen = walked.complete && !totals.may_differ;
-    let request = RunRequest {
-        path: args.recipe.recipe.display().to_string(),
-        metadata: args.metadata.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
-        instrument: prepare::record(&reached.instrument, &reached.name, &facts),
-        simulator: reached.options.as_ref().map(|options| json!(options)),
-        operations: foreseen.then_some(walked.steps.len() as u64),
-        estimated_s: foreseen.then_some(totals.seconds),
-    };
-    let (control, reins) = control(attended);
-    let (records, shown) = mpsc::channel();
+    let control = entry.run.control().clone();
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), control.clone());
         move || terminal::show(style, &log, &shown, &control)
     });
     let signals = tokio::spawn(heed_signals(control));
-    let ended = crate::run::run(recipe, reached.instrument, folder, request, reins, vec![records]).await;
+    let ended = entry.ended().await;
     signals.abort();
     let status = screen.join().unwrap_or_default();
     let state = ended.map_err(|fault| Failure::new(ExitCode::Failed, fault))?;
     println!("{}", terminal::summary(&status));
+    if let Some(sidecar) = sidecar {
+        sidecar.stop().await;
+    }
     match state {
         RunState::Done => Ok(()),
         RunState::Aborted => Err(Failure::told(ExitCode::Stopped)),
@@ -83,17 +84,14 @@ pub(super) async fn run(
     }
 }
 
-/// Walks the recipe beside the event loop: a script may compute for a while.
-pub(super) async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances) -> forecast::Walk {
-    let recipe = Arc::clone(recipe);
-    let walking = tokio::task::spawn_blocking(move || {
-        forecast::walk(|host| recipe.perform(host), recipe.sources(), circumstances)
-    });
-    walking.await.unwrap_or_else(|panic| forecast::Walk {
-        steps: Vec::new(),
-        findings: vec![Diagnostic::error(format!("the recipe cannot be walked: {panic}"))],
-        complete: true,
-    })
+fn not_started(error: NotStarted) -> Failure {
+    match error {
+        NotStarted::Recipe(findings) => Failure::recipe(findings),
+        NotStarted::Store(_) => Failure::new(ExitCode::Failed, error.told()),
+        NotStarted::Held(_) | NotStarted::Busy(_) | NotStarted::Instrument(_) => {
+            Failure::new(ExitCode::Instrument, error.told())
+        }
+    }
 }
 
 /// Errors end the program, with the warnings in front of them.
@@ -104,8 +102,8 @@ fn stop_on_errors(findings: &[Diagnostic]) -> Result<(), Failure> {
 
 /// The first signal stops the run in good order; the second leaves at once.
 async fn heed_signals(control: Control) {
-    let name = super::simulate::stop_signal().await;
-    control.stop(format!("stopped by {name}"));
+    let signal = super::simulate::stop_signal().await;
+    control.stop(format!("stopped by {signal}"));
     super::simulate::stop_signal().await;
     eprintln!(
         "left at once: the lasers may be on and the run folder has no end; `ctp10 off` turns the lasers off"

@@ -37,19 +37,37 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
     })
 }
 
+/// A signal that asks the program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopSignal {
+    /// From a person at the terminal.
+    Interrupt,
+    /// From whoever manages the process.
+    Terminate,
+}
+
+impl std::fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM and says which it was.
-pub(super) async fn stop_signal() -> &'static str {
+pub(super) async fn stop_signal() -> StopSignal {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
             return tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = tokio::signal::ctrl_c() => "Ctrl-C",
+                _ = terminate.recv() => StopSignal::Terminate,
+                _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
             };
         }
     }
     // Without a handler the default action ends the process; there is nothing to wait for then.
     let _ = tokio::signal::ctrl_c().await;
-    "Ctrl-C"
+    StopSignal::Interrupt
 }

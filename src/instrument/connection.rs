@@ -138,6 +138,7 @@ impl Connection {
         points: u64,
         values: &mpsc::Sender<Vec<S>>,
         deadlines: &Deadlines,
+        seen: impl Fn(u64, u64),
     ) -> Result<(), Cut> {
         self.send(command).await?;
         let until = tokio::time::Instant::now() + deadlines.block_start;
@@ -163,6 +164,7 @@ impl Connection {
                 continue;
             }
             left -= part.len() as u64;
+            seen(length - left, length);
             let decoded = S::decode(part);
             if values.send(decoded).await.is_err() {
                 return Err(Cut::Broken("the receiver of the block gave up".to_owned()));

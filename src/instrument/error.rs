@@ -4,7 +4,7 @@ use super::limits::LimitExceeded;
 use super::scpi::{ErrorEntry, Identity};
 
 /// Why the instrument did not do, or may not have done, what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// There is no connection and none could be made.
     #[error("cannot reach the instrument at {address}: {reason}")]
@@ -18,9 +18,9 @@ pub enum Error {
     #[error("another instrument answers: expected `{expected}`, found `{found}`")]
     OtherInstrument {
         /// Who was there.
-        expected: Identity,
+        expected: Box<Identity>,
         /// Who is there now.
-        found: Identity,
+        found: Box<Identity>,
     },
     /// The connection broke or fell out of step during a question; nothing was changed by it.
     #[error("the connection was lost during `{command}`: {reason}")]
@@ -46,7 +46,7 @@ pub enum Error {
         /// The question.
         command: String,
         /// How long it was waited for, s.
-        seconds: u64,
+        seconds: f64,
     },
     /// The instrument put errors into its queue because of a command.
     #[error("the instrument refused `{command}`: {}", list(.errors))]
@@ -55,6 +55,12 @@ pub enum Error {
         command: String,
         /// What the queue held.
         errors: Vec<ErrorEntry>,
+    },
+    /// A scan is under way, and what was asked for can only be had between scans; nothing was sent.
+    #[error("`{command}` cannot be asked while a scan is under way")]
+    Scanning {
+        /// The question.
+        command: String,
     },
     /// A scan was started and never seen running: the traces in memory are old ones.
     #[error("the scan did not start: the instrument stayed idle after `{command}`")]

@@ -1,4 +1,4 @@
-//! The one socket to the instrument.
+//! One socket to the instrument, and the rules for using it.
 //!
 //! The connection is in its slot only while it is known to be in step with the instrument: an exchange takes it
 //! out, and puts it back when its reply has arrived whole. Whatever is cut short (a dropped future, a deadline, an
@@ -7,14 +7,17 @@
 //!
 //! The lock is fair and held for one exchange, never across a wait for the instrument to finish something.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, mpsc, watch};
 
+use super::activity::Activities;
 use super::address::Address;
 use super::connection::{Connection, Cut, Deadlines};
 use super::error::Error;
+use super::figures::{self, Kind};
 use super::frame::Sample;
 use super::scpi::{Action, ErrorEntry, Identity, Query};
 
@@ -33,16 +36,48 @@ pub enum LinkEvent {
     },
 }
 
-/// Pause between two attempts to reconnect: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// What is known of the instrument without asking it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It has not been reached yet.
+    #[default]
+    Unknown,
+    /// It answers.
+    Here(Identity),
+    /// It does not answer, and is looked for.
+    Away {
+        /// Why the connection was lost, or could not be made.
+        reason: String,
+    },
+    /// The connection was closed on purpose, and nobody looks for it.
+    Closed,
+}
 
-/// The one socket to the instrument, and the rules for using it.
+/// Pause between two attempts to reconnect: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Whoever does not wait for an absent instrument still waits this long for a connection that was cut on purpose
+/// to be made anew: the instrument may take a moment to notice that the old one is gone.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// What the connections to one instrument share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Questions take it together; whoever reads the error queue for a command takes it alone, so that the
+    /// entries found are the command's and not those of a question on another connection.
+    ledger: RwLock<()>,
+    pub(super) activities: Activities,
+}
+
+/// One socket to the instrument.
 #[derive(Debug)]
 pub struct Link {
     address: Address,
     deadlines: Deadlines,
     slot: Mutex<Slot>,
+    presence: watch::Sender<Presence>,
     events: broadcast::Sender<LinkEvent>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -54,12 +89,22 @@ struct Slot {
     lost: Option<Instant>,
 }
 
+/// How an exchange is to be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// How long the reply to a question is waited for.
+    pub(super) reply: Duration,
+    /// How long an absent instrument is waited for; zero answers at once.
+    pub(super) patience: Duration,
+}
+
 impl Link {
     /// A link that is not connected yet.
     #[must_use]
-    pub fn new(address: Address, deadlines: Deadlines) -> Self {
+    pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<Shared>) -> Self {
         let (events, _) = broadcast::channel(64);
-        Self { address, deadlines, slot: Mutex::default(), events }
+        let presence = watch::Sender::new(Presence::Unknown);
+        Self { address, deadlines, slot: Mutex::default(), presence, events, shared }
     }
 
     /// Where the instrument is.
@@ -74,52 +119,74 @@ impl Link {
         self.events.subscribe()
     }
 
+    /// What is known without asking.
+    #[must_use]
+    pub fn presence(&self) -> watch::Receiver<Presence> {
+        self.presence.subscribe()
+    }
+
     /// Connects, once, and says who answers.
     ///
     /// # Errors
-    /// When nobody can be reached, or another instrument than before answers.
-    pub async fn connect(&self) -> Result<Identity, Error> {
+    /// When nobody can be reached, or another instrument than before answers and `same` is asked for.
+    pub async fn connect(&self, same: bool) -> Result<Identity, Error> {
         let mut slot = self.slot.lock().await;
         if let (Some(_), Some(identity)) = (&slot.connection, &slot.identity) {
             return Ok(identity.clone());
         }
-        let (connection, identity) = self.open(slot.identity.as_ref()).await?;
-        slot.connection = Some(connection);
-        slot.identity = Some(identity.clone());
-        Ok(identity)
+        let expected = slot.identity.clone().filter(|_| same);
+        match self.open(expected.as_ref()).await {
+            Ok((connection, identity)) => {
+                slot.connection = Some(connection);
+                self.regain(&mut slot, identity.clone());
+                Ok(identity)
+            }
+            Err(error) => {
+                slot.lost.get_or_insert_with(Instant::now);
+                self.presence.send_replace(Presence::Away { reason: error.to_string() });
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the connection, and keeps it closed until [`connect`](Self::connect) is asked for.
+    pub async fn close(&self) {
+        let mut slot = self.slot.lock().await;
+        *slot = Slot::default();
+        self.presence.send_replace(Presence::Closed);
     }
 
     /// Asks a question. It is asked once more when the connection turns out to be dead.
     ///
     /// # Errors
     /// See [`Error`]; a refused question comes back with the errors that it left in the queue.
-    pub async fn ask<R>(&self, query: &Query<R>) -> Result<R, Error> {
-        self.ask_within(query, self.deadlines.query).await
-    }
-
-    /// [`Link::ask`] with a deadline of its own.
-    ///
-    /// # Errors
-    /// As for [`Link::ask`].
-    pub async fn ask_within<R>(&self, query: &Query<R>, deadline: Duration) -> Result<R, Error> {
+    pub(super) async fn ask<R>(&self, query: &Query<R>, manner: Manner) -> Result<R, Error> {
         let waiting = Instant::now();
-        let mut slot = self.slot.lock().await;
+        let mut slot = self.hold(manner).await?;
+        let _pass = self.shared.ledger.read().await;
         let waited = waiting.elapsed();
+        let deadline = manner.reply;
         let mut repeated = false;
         loop {
-            let mut connection = self.take(&mut slot).await?;
+            // Asked only now: a scan is announced before its command waits for the lock.
+            if query.while_idle && self.shared.activities.is_scanning() {
+                return Err(Error::Scanning { command: query.text.clone() });
+            }
+            let mut connection = self.take(&mut slot, manner).await?;
             let began = Instant::now();
             let cut = match connection.query(&query.text, deadline).await {
                 Ok(reply) => {
                     tracing::trace!(command = %query.text, %reply, ?waited, on_wire = ?began.elapsed(), "asked");
                     if let Some(read) = query.read(&reply) {
                         slot.connection = Some(connection);
+                        figures::exchange(Kind::Question, waited, began.elapsed());
                         return Ok(read);
                     }
                     Cut::Broken(format!("the reply `{}` makes no sense", reply.escape_default()))
                 }
                 Err(cut) => cut,
             };
+            figures::failed(Kind::Question);
             match cut {
                 // A refused question has no reply: get back in step, and ask the queue for the reason.
                 Cut::Silent => {
@@ -128,7 +195,7 @@ impl Link {
                         Some(errors) if !errors.is_empty() => {
                             Error::Refused { command: query.text.clone(), errors }
                         }
-                        _ => Error::NoReply { command: query.text.clone(), seconds: deadline.as_secs() },
+                        _ => Error::NoReply { command: query.text.clone(), seconds: deadline.as_secs_f64() },
                     });
                 }
                 Cut::Broken(reason) => {
@@ -143,12 +210,12 @@ impl Link {
     }
 
     /// Sends a command, once, and reads the error queue: only that confirms that the instrument has taken it, and
-    /// within one hold of the lock no error of somebody else's gets between.
+    /// within one hold of the locks no error of somebody else's gets between.
     ///
     /// # Errors
     /// See [`Error`]; what was lost on the way is [`Error::FateUnknown`].
-    pub async fn act(&self, action: &Action) -> Result<(), Error> {
-        self.act_then(action, async |_, _| Ok(())).await
+    pub(super) async fn act(&self, action: &Action, manner: Manner) -> Result<(), Error> {
+        self.act_then(action, manner, async |_, _| Ok(())).await
     }
 
     /// Starts a scan and looks at the condition register before anything else: a short scan must not be over
@@ -156,8 +223,13 @@ impl Link {
     ///
     /// # Errors
     /// As for [`Link::act`].
-    pub async fn act_and_ask<R>(&self, action: &Action, query: &Query<R>) -> Result<R, Error> {
-        self.act_then(action, async |connection: &mut Connection, deadline| {
+    pub(super) async fn act_and_ask<R>(
+        &self,
+        action: &Action,
+        query: &Query<R>,
+        manner: Manner,
+    ) -> Result<R, Error> {
+        self.act_then(action, manner, async |connection: &mut Connection, deadline| {
             let reply = connection.query(&query.text, deadline).await?;
             query.read(&reply).ok_or_else(|| Cut::Broken(format!("the reply `{reply}` makes no sense")))
         })
@@ -167,13 +239,16 @@ impl Link {
     async fn act_then<R>(
         &self,
         action: &Action,
+        manner: Manner,
         then: impl AsyncFnOnce(&mut Connection, Duration) -> Result<R, Cut>,
     ) -> Result<R, Error> {
         let command = action.to_string();
         let waiting = Instant::now();
-        let mut slot = self.slot.lock().await;
+        let mut slot = self.hold(manner).await?;
+        // In this order everywhere: a transfer holds the slot for long, and nobody may wait for it with the ledger.
+        let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
-        let mut connection = self.take(&mut slot).await?;
+        let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
         let deadline = self.deadlines.action;
         let done = async {
@@ -185,6 +260,8 @@ impl Link {
         match done.await {
             Ok((result, errors)) => {
                 tracing::debug!(%command, ?waited, on_wire = ?began.elapsed(), errors = errors.len(), "sent");
+                figures::exchange(Kind::Command, waited, began.elapsed());
+                figures::refusals(errors.len());
                 slot.connection = Some(connection);
                 if errors.is_empty() { Ok(result) } else { Err(Error::Refused { command, errors }) }
             }
@@ -193,6 +270,7 @@ impl Link {
                     Cut::Broken(reason) => reason,
                     Cut::Silent => format!("no confirmation within {} s", deadline.as_secs()),
                 };
+                figures::failed(Kind::Command);
                 self.lose(&mut slot, &reason);
                 Err(Error::FateUnknown { command, reason })
             }
@@ -203,9 +281,10 @@ impl Link {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub async fn drain_errors(&self) -> Result<Vec<ErrorEntry>, Error> {
-        let mut slot = self.slot.lock().await;
-        let mut connection = self.take(&mut slot).await?;
+    pub(super) async fn drain_errors(&self, manner: Manner) -> Result<Vec<ErrorEntry>, Error> {
+        let mut slot = self.hold(manner).await?;
+        let _alone = self.shared.ledger.write().await;
+        let mut connection = self.take(&mut slot, manner).await?;
         match connection.errors(self.deadlines.query).await {
             Ok(errors) => {
                 slot.connection = Some(connection);
@@ -223,25 +302,34 @@ impl Link {
     ///
     /// # Errors
     /// See [`Error`]; a block with another number of values than `points` is [`Error::Lost`].
-    pub async fn fetch_block<S: Sample>(
+    pub(super) async fn fetch_block<S: Sample>(
         &self,
         command: &str,
         points: u64,
         values: &mpsc::Sender<Vec<S>>,
+        manner: Manner,
     ) -> Result<(), Error> {
         let waiting = Instant::now();
-        let mut slot = self.slot.lock().await;
+        let mut slot = self.hold(manner).await?;
+        if self.shared.activities.is_scanning() {
+            return Err(Error::Scanning { command: command.to_owned() });
+        }
+        let _pass = self.shared.ledger.read().await;
         let waited = waiting.elapsed();
-        let mut connection = self.take(&mut slot).await?;
+        let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
-        match connection.block(command, points, values, &self.deadlines).await {
+        let transfer = self.shared.activities.transfer();
+        let seen = |arrived, total| transfer.arrived(arrived, total);
+        match connection.block(command, points, values, &self.deadlines, seen).await {
             Ok(()) => {
                 tracing::debug!(%command, points, ?waited, on_wire = ?began.elapsed(), "block received");
+                figures::exchange(Kind::Block, waited, began.elapsed());
                 slot.connection = Some(connection);
                 Ok(())
             }
             Err(Cut::Silent) => {
-                let seconds = self.deadlines.block_start.as_secs();
+                figures::failed(Kind::Block);
+                let seconds = self.deadlines.block_start.as_secs_f64();
                 match self.back_in_step(&mut slot, connection).await {
                     Some(errors) if !errors.is_empty() => {
                         Err(Error::Refused { command: command.to_owned(), errors })
@@ -250,32 +338,56 @@ impl Link {
                 }
             }
             Err(Cut::Broken(reason)) => {
+                figures::failed(Kind::Block);
                 self.lose(&mut slot, &reason);
                 Err(Error::Lost { command: command.to_owned(), reason })
             }
         }
     }
 
+    /// The slot. Whoever does not wait for an absent instrument does not wait behind somebody who does either.
+    async fn hold(&self, manner: Manner) -> Result<MutexGuard<'_, Slot>, Error> {
+        if !manner.patience.is_zero() {
+            return Ok(self.slot.lock().await);
+        }
+        let mut presence = self.presence.subscribe();
+        tokio::select! {
+            biased;
+            absent = presence.wait_for(|presence| matches!(presence, Presence::Away { .. } | Presence::Closed)) => {
+                let reason = match absent.as_deref() {
+                    Ok(Presence::Away { reason }) => reason.clone(),
+                    _ => "the connection was closed on request".to_owned(),
+                };
+                Err(self.unreachable(reason))
+            }
+            slot = self.slot.lock() => Ok(slot),
+        }
+    }
+
     /// The connection, made anew when there is none, for as long as an instrument may take to come back.
-    async fn take(&self, slot: &mut Slot) -> Result<Connection, Error> {
+    async fn take(&self, slot: &mut Slot, manner: Manner) -> Result<Connection, Error> {
         if let Some(connection) = slot.connection.take() {
             return Ok(connection);
         }
-        let since = *slot.lost.get_or_insert_with(Instant::now);
-        let give_up = Instant::now() + self.deadlines.reconnect;
+        // A connection that was cut short was not lost: the instrument is there.
+        let patience = if slot.lost.is_some() { manner.patience } else { manner.patience.max(RENEWAL) };
+        slot.lost.get_or_insert_with(Instant::now);
+        let give_up = Instant::now() + patience;
         let mut pause = BACKOFF.0;
         loop {
             match self.open(slot.identity.as_ref()).await {
                 Ok((connection, identity)) => {
-                    slot.identity = Some(identity);
-                    slot.lost = None;
-                    let after = since.elapsed();
-                    tracing::info!(address = %self.address, ?after, "connection regained");
-                    let _ = self.events.send(LinkEvent::Regained { after });
+                    self.regain(slot, identity);
                     return Ok(connection);
                 }
-                Err(error @ Error::OtherInstrument { .. }) => return Err(error),
-                Err(error) if Instant::now() + pause >= give_up => return Err(error),
+                Err(error @ Error::OtherInstrument { .. }) => {
+                    self.presence.send_replace(Presence::Away { reason: error.to_string() });
+                    return Err(error);
+                }
+                Err(error) if Instant::now() + pause >= give_up => {
+                    self.presence.send_replace(Presence::Away { reason: error.to_string() });
+                    return Err(error);
+                }
                 Err(error) => tracing::debug!(%error, ?pause, "still away"),
             }
             tokio::time::sleep(pause).await;
@@ -283,8 +395,12 @@ impl Link {
         }
     }
 
+    fn unreachable(&self, reason: String) -> Error {
+        Error::Unreachable { address: self.address.to_string(), reason }
+    }
+
     async fn open(&self, expected: Option<&Identity>) -> Result<(Connection, Identity), Error> {
-        let unreachable = |reason: String| Error::Unreachable { address: self.address.to_string(), reason };
+        let unreachable = |reason: String| self.unreachable(reason);
         let target = (self.address.host.as_str(), self.address.port);
         let stream = match tokio::time::timeout(self.deadlines.connect, TcpStream::connect(target)).await {
             Ok(Ok(stream)) => stream,
@@ -307,7 +423,7 @@ impl Link {
         let found = query.read(&reply).ok_or_else(|| unreachable(format!("`{reply}` answers to *IDN?")))?;
         match expected {
             Some(expected) if *expected != found => {
-                Err(Error::OtherInstrument { expected: expected.clone(), found })
+                Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })
             }
             _ => Ok((connection, found)),
         }
@@ -341,6 +457,18 @@ impl Link {
     fn lose(&self, slot: &mut Slot, reason: &str) {
         slot.lost.get_or_insert_with(Instant::now);
         tracing::warn!(address = %self.address, reason, "connection lost");
+        figures::lost();
+        self.presence.send_replace(Presence::Away { reason: reason.to_owned() });
         let _ = self.events.send(LinkEvent::Lost { reason: reason.to_owned() });
+    }
+
+    fn regain(&self, slot: &mut Slot, identity: Identity) {
+        slot.identity = Some(identity.clone());
+        self.presence.send_replace(Presence::Here(identity));
+        if let Some(since) = slot.lost.take() {
+            let after = since.elapsed();
+            tracing::info!(address = %self.address, ?after, "connection regained");
+            let _ = self.events.send(LinkEvent::Regained { after });
+        }
     }
 }

@@ -129,6 +129,18 @@ impl Condition {
         "loading or saving",
     ];
 
+    /// Whether a bit (0 to 12, in the order of the manual) is set.
+    #[must_use]
+    pub fn has(self, bit: u8) -> bool {
+        self.0 >> bit & 1 == 1
+    }
+
+    /// Whether a scan is under way: detectors and traces are not to be read.
+    #[must_use]
+    pub fn is_scan(self) -> bool {
+        [2, 3, 4, 6, 7, 11].into_iter().any(|bit| self.has(bit))
+    }
+
     /// A scan is over when the whole register is 0: analyzing follows scanning.
     #[must_use]
     pub fn is_idle(self) -> bool {

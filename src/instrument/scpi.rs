@@ -136,12 +136,19 @@ fn trace(Detector { module, channel }: Detector, kind: TraceKind) -> String {
 pub struct Query<R> {
     /// The text to send.
     pub text: String,
+    /// It is refused while a scan runs, and must not be asked then.
+    pub while_idle: bool,
     read: fn(&str) -> Option<R>,
 }
 
 impl<R> Query<R> {
     fn new(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
-        Self { text: text.into(), read }
+        Self { text: text.into(), while_idle: false, read }
+    }
+
+    /// A question that is refused while a scan runs.
+    fn while_idle(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
+        Self { while_idle: true, ..Self::new(text, read) }
     }
 
     /// The reply's meaning; `None` when it has none.
@@ -251,7 +258,7 @@ impl Query<f64> {
     /// Power at a detector, in the detector's unit; may be no finite number.
     #[must_use]
     pub fn power(detector: Detector) -> Self {
-        Self::new(format!("{}:POW?", channel(detector)), |reply| reply.parse().ok())
+        Self::while_idle(format!("{}:POW?", channel(detector)), |reply| reply.parse().ok())
     }
     /// Wavelength at which a detector's calibration is applied, nm.
     #[must_use]
@@ -261,12 +268,12 @@ impl Query<f64> {
     /// Wavelength of a trace's first point, nm.
     #[must_use]
     pub fn trace_start_nm(detector: Detector, kind: TraceKind) -> Self {
-        Self::new(format!("{}:STAR?", trace(detector, kind)), nanometres)
+        Self::while_idle(format!("{}:STAR?", trace(detector, kind)), nanometres)
     }
     /// Step of a trace, pm.
     #[must_use]
     pub fn trace_step_pm(detector: Detector, kind: TraceKind) -> Self {
-        Self::new(format!("{}:SAMP?", trace(detector, kind)), picometres)
+        Self::while_idle(format!("{}:SAMP?", trace(detector, kind)), picometres)
     }
 }
 
@@ -274,7 +281,7 @@ impl Query<u64> {
     /// Number of points of a trace.
     #[must_use]
     pub fn trace_points(detector: Detector, kind: TraceKind) -> Self {
-        Self::new(format!("{}:LENG?", trace(detector, kind)), |reply| reply.parse().ok())
+        Self::while_idle(format!("{}:LENG?", trace(detector, kind)), |reply| reply.parse().ok())
     }
 }
 

@@ -1,44 +1,99 @@
-//! The strings that lead into a run from outside: a stop, an answer, whether anybody is there.
+//! The strings that lead into a run from outside: a stop, a pause, an answer, whether anybody is there.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+/// How strongly a run is asked to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// By whom or what.
+    pub reason: String,
+    /// Without its `finally`.
+    pub now: bool,
+}
+
+/// Where an operator can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// At the terminal that the run was started from.
+    Terminal,
+    /// At a dashboard.
+    Dashboard,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Attendance {
+    terminal: bool,
+    dashboard: bool,
+}
+
+impl Attendance {
+    fn anybody(self) -> bool {
+        self.terminal || self.dashboard
+    }
+}
+
 /// Handed to whoever may steer a run: the terminal, a signal handler, the sidecar.
 #[derive(Debug, Clone)]
 pub struct Control {
-    stop: Arc<watch::Sender<Option<String>>>,
+    stop: Arc<watch::Sender<Option<Stop>>>,
+    pause: Arc<watch::Sender<bool>>,
     answers: mpsc::Sender<String>,
-    attended: Arc<watch::Sender<bool>>,
+    attended: Arc<watch::Sender<Attendance>>,
 }
 
 /// The run's end of the strings.
 #[derive(Debug)]
 pub struct Reins {
-    stop: watch::Receiver<Option<String>>,
+    stop: watch::Receiver<Option<Stop>>,
+    pause: watch::Receiver<bool>,
     answers: mpsc::Receiver<String>,
-    attended: watch::Receiver<bool>,
+    attended: watch::Receiver<Attendance>,
 }
 
-/// Makes both ends. `attended` says whether an operator is there to answer.
+/// Makes both ends. `at_terminal` says whether an operator is at the terminal to answer.
 #[must_use]
-pub fn control(attended: bool) -> (Control, Reins) {
+pub fn control(at_terminal: bool) -> (Control, Reins) {
     let (stop, stopped) = watch::channel(None);
+    let (pause, paused) = watch::channel(false);
     // One question is open at a time; a second answer to it is one too many and is thrown away.
     let (answers, answered) = mpsc::channel(1);
-    let (presence, attended) = watch::channel(attended);
-    let reins = Reins { stop: stopped, answers: answered, attended };
-    (Control { stop: Arc::new(stop), answers, attended: Arc::new(presence) }, reins)
+    let (presence, attended) = watch::channel(Attendance { terminal: at_terminal, dashboard: false });
+    let reins = Reins { stop: stopped, pause: paused, answers: answered, attended };
+    let control =
+        Control { stop: Arc::new(stop), pause: Arc::new(pause), answers, attended: Arc::new(presence) };
+    (control, reins)
 }
 
 impl Control {
     /// Asks the run to stop: the sweep is aborted, `finally` runs, lasers go off. The first reason counts.
     pub fn stop(&self, reason: impl Into<String>) {
+        self.ask_stop(reason.into(), false);
+    }
+
+    /// Asks the run to stop without its `finally`; lasers go off all the same.
+    pub fn stop_now(&self, reason: impl Into<String>) {
+        self.ask_stop(reason.into(), true);
+    }
+
+    fn ask_stop(&self, reason: String, now: bool) {
         self.stop.send_if_modified(|stop| {
-            let first = stop.is_none();
-            stop.get_or_insert_with(|| reason.into());
-            first
+            let news = stop.as_ref().is_none_or(|known| now && !known.now);
+            stop.get_or_insert(Stop { reason, now }).now |= now;
+            news
         });
+    }
+
+    /// Asks the run to hold before its next operation, or to go on.
+    pub fn pause(&self, paused: bool) {
+        self.pause.send_if_modified(|known| std::mem::replace(known, paused) != paused);
+    }
+
+    /// Whether the run was asked to hold.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        *self.pause.borrow()
     }
 
     /// Answers the open question; false when none is open or it has its answer already.
@@ -48,35 +103,49 @@ impl Control {
     }
 
     /// Says whether an operator is there from now on.
-    pub fn set_attended(&self, attended: bool) {
-        self.attended.send_replace(attended);
+    pub fn set_attended(&self, seat: Seat, attended: bool) {
+        self.attended.send_if_modified(|known| {
+            let before = *known;
+            match seat {
+                Seat::Terminal => known.terminal = attended,
+                Seat::Dashboard => known.dashboard = attended,
+            }
+            *known != before
+        });
     }
 }
 
 impl Reins {
-    /// The reason for the stop, once one was asked for.
+    /// A pair of eyes on the stop, for the recipe's thread and for tasks beside the run.
     #[must_use]
-    pub fn stop_reason(&self) -> Option<String> {
-        self.stop.borrow().clone()
+    pub fn stop_watch(&self) -> StopWatch {
+        StopWatch(self.stop.clone())
     }
 
-    /// A second pair of eyes on the stop, for the recipe's thread and for tasks beside the run.
+    /// Whether the run was asked to hold.
     #[must_use]
-    pub fn stop_watch(&self) -> watch::Receiver<Option<String>> {
-        self.stop.clone()
+    pub fn is_paused(&self) -> bool {
+        *self.pause.borrow()
+    }
+
+    /// Waits until the run may go on; for ever, when whoever could say so has gone.
+    pub async fn resumed(&mut self) {
+        if self.pause.wait_for(|paused| !paused).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Whether an operator is there to answer.
     #[must_use]
     pub fn is_attended(&self) -> bool {
-        *self.attended.borrow()
+        self.attended.borrow().anybody()
     }
 
     /// Waits for the operator's answer; `None` when the operator leaves first.
     pub async fn next_answer(&mut self) -> Option<String> {
         tokio::select! {
             answer = self.answers.recv() => answer,
-            _ = self.attended.wait_for(|attended| !attended) => None,
+            _ = self.attended.wait_for(|attended| !attended.anybody()) => None,
         }
     }
 
@@ -86,14 +155,41 @@ impl Reins {
     }
 }
 
-/// Resolves when a stop is asked for; never, when all handles are gone.
-pub async fn stopped(watch: &mut watch::Receiver<Option<String>>) -> String {
-    loop {
-        if let Some(reason) = watch.borrow_and_update().clone() {
-            return reason;
+/// Sees whether a run is to stop.
+#[derive(Debug, Clone)]
+pub struct StopWatch(watch::Receiver<Option<Stop>>);
+
+impl StopWatch {
+    /// The reason for the stop, once one was asked for. `finally` heeds only one that leaves it out.
+    #[must_use]
+    pub fn reason(&self, in_finally: bool) -> Option<String> {
+        self.0.borrow().as_ref().filter(|stop| stop.now || !in_finally).map(|stop| stop.reason.clone())
+    }
+
+    /// Resolves when a stop is asked for; never, when all handles are gone.
+    pub async fn asked(&mut self, in_finally: bool) -> String {
+        let asked = self.0.wait_for(|stop| stop.as_ref().is_some_and(|stop| stop.now || !in_finally)).await;
+        let reason = asked.ok().and_then(|stop| stop.as_ref().map(|stop| stop.reason.clone()));
+        match reason {
+            Some(reason) => reason,
+            None => std::future::pending().await,
         }
-        if watch.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_counts_and_finally_heeds_only_a_stop_that_leaves_it_out() {
+        let (control, reins) = control(false);
+        let watch = reins.stop_watch();
+        control.stop("enough");
+        control.stop("again");
+        assert_eq!(watch.reason(false).as_deref(), Some("enough"));
+        assert_eq!(watch.reason(true), None);
+        control.stop_now("now");
+        assert_eq!(watch.reason(true).as_deref(), Some("enough"));
     }
 }

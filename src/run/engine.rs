@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::control::{Reins, stopped};
+use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
 use super::host::Request;
 use super::power::SharedPowerLog;
@@ -15,6 +15,7 @@ use super::publish::Events;
 use super::session::Session;
 use crate::forecast::bench::Bench;
 use crate::instrument::Ctp10;
+use crate::instrument::scpi::{Action, Query};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
@@ -34,8 +35,8 @@ pub(super) struct Engine {
     pub(super) power_log: SharedPowerLog,
     pub(super) reins: Reins,
     pub(super) session: Session,
-    /// Up while a scan runs: detectors refuse to be read then.
-    pub(super) scanning: watch::Sender<bool>,
+    /// Held before a step for longer than this, the run turns its lasers off until it goes on.
+    pub(super) dark_after: Duration,
     /// Foresees how long each step takes.
     pub(super) bench: Bench,
     /// What every trace file says of the run.
@@ -89,6 +90,7 @@ impl Engine {
         let estimated_s = Some(self.bench.perform(&step.operation).seconds);
         let attempts = 1 + step.options.retry.map_or(0, |retry| retry.times);
         loop {
+            self.hold_while_paused().await?;
             if let Some(reason) = self.stop_reason() {
                 return Err(Fault::new(FaultKind::Stopped, reason));
             }
@@ -129,10 +131,10 @@ impl Engine {
         let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
         let deadline = limit.into_iter().chain(left).min();
         let mut stop = self.reins.stop_watch();
-        let heeds_stop = self.finally_until.is_none();
+        let in_finally = self.finally_until.is_some();
         let end = tokio::select! {
             biased;
-            reason = stopped(&mut stop), if heeds_stop => End::Stopped(reason),
+            reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
             result = self.perform(&step.operation) => End::Performed(result),
         };
@@ -168,22 +170,60 @@ impl Engine {
             }
         }
         self.session.scanning = false;
-        self.scanning.send_replace(false);
     }
 
     /// Waits, unless the run is being stopped.
     pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Fault> {
         let mut stop = self.reins.stop_watch();
-        let heeds_stop = self.finally_until.is_none();
+        let in_finally = self.finally_until.is_some();
         tokio::select! {
             biased;
-            reason = stopped(&mut stop), if heeds_stop => Err(Fault::new(FaultKind::Stopped, reason)),
+            reason = stop.asked(in_finally) => Err(Fault::new(FaultKind::Stopped, reason)),
             () = tokio::time::sleep(time) => Ok(()),
         }
     }
 
+    /// Holds before a step for as long as the run is paused. The lease is kept, and no deadline runs; held for long,
+    /// the lasers that the run has on go off, and come back before it goes on.
+    async fn hold_while_paused(&mut self) -> Result<(), Fault> {
+        if !self.reins.is_paused() || self.finally_until.is_some() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.events.tell(RunEvent::Paused, Durability::Now)?;
+        let mut stop = self.reins.stop_watch();
+        let mut dark = None;
+        loop {
+            let until_dark = Some(self.dark_after).filter(|_| dark.is_none());
+            tokio::select! {
+                biased;
+                reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
+                () = self.reins.resumed() => break,
+                () = sleep_if(until_dark) => dark = Some(self.darken().await?),
+            }
+        }
+        let relit = dark.unwrap_or_default();
+        for laser in relit.clone() {
+            self.instrument.act(&Action::SetLaserOutput { laser, on: true }).await?;
+        }
+        self.events.say(RunEvent::Resumed { after_s: began.elapsed().as_secs_f64(), relit })
+    }
+
+    /// Turns off the lasers that the run set and that are on; gives them.
+    async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
+        let mut lit = Vec::new();
+        for laser in self.lasers_of_run() {
+            if self.instrument.probe(&Query::laser_output(laser)).await? == Some(true) {
+                lit.push(laser);
+            }
+        }
+        let (off, unknown) = self.turn_off(lit).await;
+        self.events.say(RunEvent::Darkened { off: off.clone(), unknown })?;
+        Ok(off)
+    }
+
     fn stop_reason(&self) -> Option<String> {
-        if self.finally_until.is_some() { None } else { self.reins.stop_reason() }
+        self.reins.stop_watch().reason(self.finally_until.is_some())
     }
 
     fn now(&self) -> Result<f64, Fault> {

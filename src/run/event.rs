@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::outline::OutlineStep;
 use crate::measurement::TraceSummary;
 use crate::step::{Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};
@@ -41,6 +42,9 @@ pub enum RunEvent {
         operations: Option<u64>,
         /// Time foreseen, s.
         estimated_s: Option<f64>,
+        /// The recipe's steps as they were foreseen, each place once.
+        #[serde(default)]
+        outline: Vec<OutlineStep>,
     },
     /// A step is about to be performed: written before anything is sent.
     StepStarted {
@@ -135,6 +139,22 @@ pub enum RunEvent {
     LinkRegained {
         /// How long it was away, s.
         after_s: f64,
+    },
+    /// The run holds before its next step.
+    Paused,
+    /// Held for long, the run has turned its lasers off.
+    Darkened {
+        /// Off until it goes on.
+        off: Vec<u8>,
+        /// Could not be confirmed off.
+        unknown: Vec<u8>,
+    },
+    /// The run goes on.
+    Resumed {
+        /// How long it held, s.
+        after_s: f64,
+        /// Lasers that are on again.
+        relit: Vec<u8>,
     },
     /// A stop was asked for.
     Stopping {

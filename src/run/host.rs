@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
+use super::control::StopWatch;
 use crate::measurement::TraceSummary;
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
@@ -19,12 +20,12 @@ pub(super) enum Request {
 /// A [`Host`] that passes every call to the engine and blocks until it has answered.
 pub(super) struct RemoteHost {
     requests: mpsc::Sender<Request>,
-    stop: watch::Receiver<Option<String>>,
+    stop: StopWatch,
     in_finally: AtomicBool,
 }
 
 impl RemoteHost {
-    pub(super) fn new(requests: mpsc::Sender<Request>, stop: watch::Receiver<Option<String>>) -> Self {
+    pub(super) fn new(requests: mpsc::Sender<Request>, stop: StopWatch) -> Self {
         Self { requests, stop, in_finally: AtomicBool::new(false) }
     }
 
@@ -47,7 +48,7 @@ impl Host for RemoteHost {
         self.ask(Request::Now)
     }
     fn stopping(&self) -> bool {
-        !self.in_finally.load(Ordering::Relaxed) && self.stop.borrow().is_some()
+        self.stop.reason(self.in_finally.load(Ordering::Relaxed)).is_some()
     }
     fn begin_finally(&self) {
         self.in_finally.store(true, Ordering::Relaxed);

@@ -1,18 +1,13 @@
 //! Power that is kept: readings asked for by the recipe, and `record_power`, which logs during the whole run.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::event::RunEvent;
 use super::publish::Events;
 use crate::header::RecordPower;
-use crate::instrument::scpi::Query;
-use crate::instrument::{Ctp10, Error};
 use crate::measurement::PowerReading;
+use crate::power::{Pace, PowerMonitor, Sight};
 use crate::step::Fault;
 use crate::store::{Durability, PowerLog, PowerSegment};
 
@@ -46,44 +41,24 @@ impl SharedPowerLog {
     }
 }
 
-/// Reads power between the run's own exchanges until it is dropped. While a scan runs the detectors refuse, and
-/// nothing is asked. A reading that fails is left out: the run itself meets the same fault where it matters.
+/// Keeps what the monitor reads until it is dropped. While a scan runs, while a transfer takes the only connection,
+/// and while the instrument is away, there is nothing to keep.
 pub(super) async fn record(
-    instrument: Ctp10,
+    monitor: PowerMonitor,
+    module: u8,
     what: RecordPower,
     log: SharedPowerLog,
-    mut scanning: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
     let interval = what.interval_s.map_or(0.1, |interval| interval.get()).max(0.01);
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(interval));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A question that is refused costs its whole time-out, and holds the link meanwhile: it is not asked again
-    // before the next scan is over.
-    let mut refused = BTreeSet::new();
+    let interval = Duration::from_secs_f64(interval);
+    let detectors: Vec<_> = what.detectors.iter().filter(|detector| detector.module == module).collect();
+    let channels: Vec<u8> = detectors.iter().map(|detector| detector.channel).collect();
+    let mut watch = monitor.watch(module, interval, &channels);
+    let mut pace = Pace::new(interval);
     loop {
-        ticks.tick().await;
-        if *scanning.borrow_and_update() {
-            refused.clear();
-            if scanning.wait_for(|scanning| !scanning).await.is_err() {
-                return Ok(());
-            }
-        }
-        for detector in
-            what.detectors.iter().filter(|detector| !refused.contains(*detector)).copied().collect::<Vec<_>>()
-        {
-            let reading = async {
-                let unit = instrument.ask(&Query::power_unit(detector)).await?;
-                let value = instrument.ask(&Query::power(detector)).await?;
-                let value = value.is_finite().then_some(value);
-                Ok::<_, Error>(PowerReading { detector, value, unit, time_s: super::unix_time_s() })
-            };
-            match reading.await {
-                Ok(reading) => log.keep(reading, "", "recorder")?,
-                Err(error @ (Error::Refused { .. } | Error::NoReply { .. })) => {
-                    tracing::warn!(%detector, %error, "not recorded until the next scan is over");
-                    refused.insert(detector);
-                }
-                Err(error) => tracing::debug!(%detector, %error, "no reading"),
+        if let Sight::Reading(frame) = watch.next(&mut pace).await {
+            for reading in detectors.iter().filter_map(|detector| frame.reading(**detector)) {
+                log.keep(reading, "", "recorder")?;
             }
         }
     }

@@ -3,14 +3,28 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::forecast::PlannedStep;
 use crate::forecast::facts::{self, Facts};
+use crate::forecast::{self, Circumstances, PlannedStep, Walk};
 use crate::header::Header;
-use crate::instrument::scpi::{Action, ErrorEntry, Query};
+use crate::instrument::scpi::{Action, ErrorEntry, Identity, Query};
 use crate::instrument::{Ctp10, Error, TLS};
 use crate::measurement::TraceKind;
+use crate::recipe::Recipe;
 use crate::source::{Diagnostic, SourceFile};
 use crate::store::InstrumentRecord;
+
+/// Walks a recipe beside the event loop: a script may compute for a while.
+pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances) -> Walk {
+    let recipe = Arc::clone(recipe);
+    let walking = tokio::task::spawn_blocking(move || {
+        forecast::walk(|host| recipe.perform(host), recipe.sources(), circumstances)
+    });
+    walking.await.unwrap_or_else(|panic| Walk {
+        steps: Vec::new(),
+        findings: vec![Diagnostic::error(format!("the recipe cannot be walked: {panic}"))],
+        complete: true,
+    })
+}
 
 /// Asks an instrument, by queries alone, for what the recipe needs, and says what it cannot do.
 ///
@@ -71,7 +85,7 @@ pub enum NotReady {
 /// # Errors
 /// When it is busy or does not answer.
 pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady> {
-    let condition = instrument.ask(&Query::condition()).await?;
+    let condition = instrument.condition().await?;
     if !condition.is_idle() {
         return Err(NotReady::Busy(condition));
     }
@@ -82,13 +96,13 @@ pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady>
 
 /// The instrument as the run's files name it.
 #[must_use]
-pub fn record(instrument: &Ctp10, address: &str, facts: &Facts) -> InstrumentRecord {
+pub fn record(identity: &Identity, address: &str, facts: &Facts) -> InstrumentRecord {
     let lasers =
         facts.lasers.iter().filter_map(|(number, identity)| Some((*number, identity.as_ref()?.to_string())));
     InstrumentRecord {
         address: address.to_owned(),
-        simulated: instrument.identity().simulated(),
-        identity: instrument.identity().to_string(),
+        simulated: identity.simulated(),
+        identity: identity.to_string(),
         lasers: lasers.collect(),
     }
 }

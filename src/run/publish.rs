@@ -1,6 +1,6 @@
 //! Where events go: first into the journal, then to whoever watches.
 
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
 
 use chrono::Utc;
 
@@ -8,14 +8,17 @@ use super::event::{Record, RunEvent};
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, Journal};
 
+/// Takes every event of a run; it must not block.
+pub type Watcher = Box<dyn Fn(&Record) + Send + Sync>;
+
 /// The one way out for events of a run. The journal comes first: nobody sees what is not kept.
 pub(super) struct Events {
     journal: Mutex<Journal>,
-    watchers: Vec<mpsc::Sender<Record>>,
+    watchers: Vec<Watcher>,
 }
 
 impl Events {
-    pub(super) fn new(journal: Journal, watchers: Vec<mpsc::Sender<Record>>) -> Self {
+    pub(super) fn new(journal: Journal, watchers: Vec<Watcher>) -> Self {
         Self { journal: Mutex::new(journal), watchers }
     }
 
@@ -29,8 +32,7 @@ impl Events {
             record.n = kept.map_err(|e| Fault::new(FaultKind::Store, crate::error::chain(&e)))?;
         }
         for watcher in &self.watchers {
-            // A watcher that has gone does not matter to the run.
-            let _ = watcher.send(record.clone());
+            watcher(&record);
         }
         Ok(())
     }

@@ -1,8 +1,13 @@
 //! The state of a run as a pure fold over its events: what the terminal and the sidecar show.
 
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::event::{Activity, AfterFault, RunEvent};
+use super::event::{Activity, AfterFault, Record, RunEvent};
+use super::tree::{StepState, StepTree};
 use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
 use crate::step::Step;
 use crate::store::{InstrumentRecord, RunState};
@@ -10,8 +15,22 @@ use crate::store::{InstrumentRecord, RunState};
 /// How many traces a status lists; the rest are counted.
 const LISTED_TRACES: usize = 20;
 
+/// How many warnings a status keeps: the last ones.
+const KEPT_WARNINGS: usize = 20;
+
+/// A question that waits for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Question {
+    /// The step that asks.
+    pub number: u64,
+    /// The question.
+    pub message: String,
+    /// The answers to choose from; empty: any.
+    pub choices: Vec<String>,
+}
+
 /// What a run is doing right now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CurrentStep {
     /// Its number within the run, from 1.
     pub number: u64,
@@ -28,7 +47,7 @@ pub struct CurrentStep {
 }
 
 /// The deepest or highest point over the traces of a run, and where it was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Highlight {
     /// Level and wavelength.
     #[serde(flatten)]
@@ -40,7 +59,7 @@ pub struct Highlight {
 }
 
 /// A run as far as it has come.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunStatus {
     /// The run's identifier.
     pub run: String,
@@ -78,15 +97,26 @@ pub struct RunStatus {
     pub deepest_tf: Option<Highlight>,
     /// Lasers that could not be confirmed off at the end.
     pub lasers_unknown: Vec<u8>,
-    #[serde(skip)]
+    /// When it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished: Option<DateTime<Utc>>,
+    /// It holds before its next step.
+    pub held: bool,
+    /// The question that waits for an answer.
+    pub question: Option<Question>,
+    /// The last warnings and faults.
+    pub warnings: VecDeque<String>,
+    /// What has become of each step.
+    pub tree: StepTree,
     current_estimate_s: f64,
 }
 
 impl RunStatus {
     /// Takes one more event into account.
-    pub fn apply(&mut self, event: &RunEvent) {
-        match event {
-            RunEvent::Started { run, name, folder, instrument, operations, estimated_s } => {
+    pub fn apply(&mut self, record: &Record) {
+        match &record.event {
+            RunEvent::Started { run, name, folder, instrument, operations, estimated_s, outline } => {
                 *self = Self {
                     run: run.clone(),
                     name: name.clone(),
@@ -95,11 +125,14 @@ impl RunStatus {
                     instrument: Some(instrument.clone()),
                     operations: *operations,
                     estimated_s: *estimated_s,
+                    started: Some(record.time),
+                    tree: StepTree::foresee(outline),
                     ..Self::default()
                 };
             }
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.current_estimate_s = estimated_s.unwrap_or(0.0);
+                self.tree.begin(step, *attempt == 1);
                 self.current = Some(CurrentStep {
                     number: *number,
                     attempt: *attempt,
@@ -117,19 +150,49 @@ impl RunStatus {
                 }
             }
             RunEvent::TraceStored { trace } => self.take_trace(trace),
-            RunEvent::StepFinished { .. } => self.finish_step(),
-            RunEvent::StepFailed { then: AfterFault::Retry { .. }, .. } => self.retries += 1,
-            RunEvent::StepFailed { then, .. } => {
-                self.failed_steps += u64::from(*then == AfterFault::Continue);
-                self.finish_step();
+            RunEvent::StepFinished { .. } => self.finish_step(StepState::Done),
+            RunEvent::StepFailed { then, fault, .. } => {
+                self.warn(&fault.message);
+                self.question = None;
+                if let AfterFault::Retry { .. } = then {
+                    self.retries += 1;
+                } else {
+                    self.failed_steps += u64::from(*then == AfterFault::Continue);
+                    self.finish_step(StepState::Failed);
+                }
             }
+            RunEvent::Question { number, message, choices } => {
+                let (message, choices) = (message.clone(), choices.clone());
+                self.question = Some(Question { number: *number, message, choices });
+            }
+            RunEvent::Answered { .. } => self.question = None,
+            RunEvent::Paused => self.held = true,
+            RunEvent::Resumed { .. } | RunEvent::Stopping { .. } => self.held = false,
+            RunEvent::Warning { message } => self.warn(message),
+            RunEvent::LinkLost { reason } => self.warn(&format!("link lost: {reason}")),
             RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
             RunEvent::Finished { state, reason, .. } => {
                 self.state = Some(*state);
                 self.reason.clone_from(reason);
-                self.current = None;
+                self.finished = Some(record.time);
+                self.close();
             }
             _ => {}
+        }
+    }
+
+    /// The run has no end and its process is gone: nothing is under way any more.
+    pub fn close(&mut self) {
+        self.current = None;
+        self.question = None;
+        self.held = false;
+        self.tree.close();
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.warnings.push_back(message.to_owned());
+        if self.warnings.len() > KEPT_WARNINGS {
+            self.warnings.pop_front();
         }
     }
 
@@ -141,7 +204,10 @@ impl RunStatus {
         Some(after.max(0.0) + current)
     }
 
-    fn finish_step(&mut self) {
+    fn finish_step(&mut self, state: StepState) {
+        if let Some(current) = &self.current {
+            self.tree.end(&current.step, state);
+        }
         self.finished_steps += 1;
         self.finished_estimate_s += self.current_estimate_s;
         self.current_estimate_s = 0.0;

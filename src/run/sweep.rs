@@ -95,7 +95,6 @@ impl Engine {
     /// trace in memory, ready to be taken for a new one.
     async fn scan(&mut self, start: &Action, activity: Activity, expected: Duration) -> Result<(), Fault> {
         self.session.scanning = true;
-        self.scanning.send_replace(true);
         let result = self.scan_until_idle(start, activity, expected).await;
         // After a time-out the scan may still be under way; the flag stays up for whoever breaks it off.
         if result.as_ref().err().is_none_or(|fault| fault.kind != FaultKind::Timeout) {
@@ -103,7 +102,6 @@ impl Engine {
         } else {
             self.break_off().await;
         }
-        self.scanning.send_replace(false);
         result
     }
 
@@ -113,18 +111,17 @@ impl Engine {
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
-        self.instrument.start(start).await?;
         let began = Instant::now();
         let (events, number) = (Arc::clone(&self.events), self.number);
-        let idle = self.instrument.wait_until_idle(|_| {
+        let scan = self.instrument.scan(start, expected, |_| {
             let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
             let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
             let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };
             // Progress is for watchers; a journal that cannot be written shows at the next event that is kept.
             let _ = events.say(progress);
         });
-        match tokio::time::timeout(expected + SCAN_ALLOWANCE, idle).await {
-            Ok(idle) => idle?,
+        match tokio::time::timeout(expected + SCAN_ALLOWANCE, scan).await {
+            Ok(ended) => ended?,
             Err(_) => {
                 let allowed = (expected + SCAN_ALLOWANCE).as_secs();
                 return Err(Fault::new(

@@ -31,9 +31,25 @@ impl RunFolder {
     /// # Errors
     /// When the file is not there any more.
     pub fn open_trace(&self, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
-        let path = self.path().join(&trace.file);
-        File::open(&path).map_err(|source| StoreError::read(&path, source))?;
-        Ok(TraceFile { path, grid: trace.grid })
+        open_trace(self.path(), trace)
+    }
+}
+
+/// Opens a trace of the run in this folder.
+///
+/// # Errors
+/// When the file is not there any more.
+pub fn open_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
+    let path = folder.join(&trace.file);
+    File::open(&path).map_err(|source| StoreError::read(&path, source))?;
+    Ok(TraceFile { path, grid: trace.grid })
+}
+
+impl TraceFile {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -55,6 +55,63 @@ pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> 
     Ok((runs, unreadable))
 }
 
+/// A page of runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    /// The runs, newest first.
+    pub runs: Vec<FoundRun>,
+    /// The folder after which the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// The runs below a folder whose folder names come before `before`, newest first: a folder's name begins with the time,
+/// so that only the page's own manifests are read.
+///
+/// # Errors
+/// When the folder itself cannot be read. One that does not exist holds no runs.
+pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+    let mut names = names(out)?;
+    names.retain(|name| before.is_none_or(|before| name.as_str() < before));
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    let (mut runs, mut last) = (Vec::new(), None);
+    for name in names {
+        if runs.len() == limit {
+            return Ok(Page { runs, next: last });
+        }
+        match open(&out.join(&name)) {
+            Ok(run) => {
+                runs.push(run);
+                last = Some(name);
+            }
+            Err(error) => tracing::debug!(%error, "a folder among the runs is left out"),
+        }
+    }
+    Ok(Page { runs, next: None })
+}
+
+/// The run with exactly this identifier.
+///
+/// # Errors
+/// When there is none.
+pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
+    let ending = format!("_{id}");
+    let found = names(out)?.into_iter().find(|name| !id.is_empty() && name.ends_with(&ending));
+    match found.map(|name| open(&out.join(name))).transpose()? {
+        Some(run) if run.manifest.run == id => Ok(run),
+        _ => Err(StoreError::WhichRun(format!("no run `{id}` below `{}`", out.display()))),
+    }
+}
+
+/// The names of the folders below a folder that may be runs.
+fn names(out: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(StoreError::read(out, source)),
+    };
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
 fn open(folder: &Path) -> Result<FoundRun, StoreError> {
     let mut manifest = Manifest::read(folder)?;
     if manifest.status == RunState::Running && !is_claimed(folder) {

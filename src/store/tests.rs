@@ -30,7 +30,7 @@ fn header(points: u64) -> TraceHeader {
 
 fn folder() -> (tempfile::TempDir, RunFolder) {
     let out = tempfile::tempdir().unwrap();
-    let folder = RunFolder::create(out.path(), "test", Utc::now()).unwrap();
+    let folder = RunFolder::create(out.path(), "test", "abcdef", Utc::now()).unwrap();
     (out, folder)
 }
 

@@ -330,7 +330,7 @@ async fn a_scan_that_stays_idle_did_not_start() {
         }
     })
     .await;
-    let error = instrument.start(&Action::StartScan).await.unwrap_err();
+    let error = instrument.scan(&Action::StartScan, Duration::ZERO, |_| {}).await.unwrap_err();
     assert_eq!(error, Error::DidNotStart { command: "INIT".into() });
     drop(instrument);
     script.await.unwrap();

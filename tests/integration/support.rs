@@ -32,6 +32,8 @@ impl Bench {
             command.env_remove(name);
         }
         command.env("XDG_CONFIG_HOME", self.folder.path().join("no-config"));
+        // Runs of tests that go on side by side do not want the same port.
+        command.env("CTP10_LISTEN", "off");
         command
     }
 

@@ -1,0 +1,128 @@
+//! `ctp10 serve`, and the sidecar beside `ctp10 run`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::choose::choose;
+use super::setup;
+use super::simulate::{StopSignal, stop_signal};
+use crate::cli::ServeArgs;
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::sidecar::{Figures, Options, Sidecar, SidecarError};
+use crate::station::Station;
+
+/// Where a sidecar listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8002";
+
+pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
+    let chosen = choose(&args.instrument, None, config)?.open(config).await?;
+    let (mut claim, mut holder) = chosen.claim("serve".to_owned())?;
+    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
+    let mut options = options(config, args.token_file.as_deref())?;
+    options.allow_origin.extend(args.allow_origin);
+    options.simulator = chosen.options.as_ref().map(|options| json!(options));
+    let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
+    let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, figures()?).await;
+    let sidecar = sidecar.map_err(|error| wrong(&error))?;
+    sidecar.sign(&mut holder);
+    if let Some(claim) = &mut claim {
+        claim.say(&holder);
+    }
+    let _keeper = station.keep();
+    println!("listening on {}", sidecar.url());
+    if chosen.options.is_some() {
+        eprintln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
+    }
+    wait_for_end(&station).await;
+    sidecar.stop().await;
+    Ok(())
+}
+
+/// SIGTERM waits for the run under way, and takes no new one: a service that is restarted does not interrupt a sweep
+/// unasked. Ctrl-C, and any second signal, stops the run in good order.
+async fn wait_for_end(station: &Station) {
+    let first = stop_signal().await;
+    station.drain();
+    let Some(run) = station.current_run() else { return };
+    if first == StopSignal::Terminate {
+        eprintln!("waiting for run {} to end; a second signal stops it in good order", run.id());
+        tokio::select! {
+            () = run.ended() => return,
+            _ = stop_signal() => {}
+        }
+    }
+    run.control().stop(format!("stopped by {first}"));
+    tokio::select! {
+        () = run.ended() => {}
+        _ = stop_signal() => {
+            eprintln!("left at once: the lasers may be on; `ctp10 off` turns them off");
+            std::process::exit(ExitCode::Stopped as i32);
+        }
+    }
+}
+
+/// The sidecar of a run, unless it is not wanted. A port that is taken does not keep the run from beginning.
+pub(super) async fn beside_run(
+    station: &Arc<Station>,
+    wanted: Option<&str>,
+    config: &Config,
+) -> Result<Option<Sidecar>, Failure> {
+    let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
+    if listen == "off" {
+        return Ok(None);
+    }
+    match Sidecar::start(listen, Arc::clone(station), options(config, None)?, figures()?).await {
+        Ok(sidecar) => {
+            tracing::info!("dashboard at {}", sidecar.url());
+            Ok(Some(sidecar))
+        }
+        Err(error @ SidecarError::Listen(..)) => {
+            tracing::warn!("no sidecar for this run: {}", chain(&error));
+            Ok(None)
+        }
+        Err(error) => Err(wrong(&error)),
+    }
+}
+
+fn wrong(error: &SidecarError) -> Failure {
+    let failure = Failure::new(ExitCode::Usage, chain(error));
+    match error {
+        SidecarError::Listen(..) => failure.hint("`--listen 127.0.0.1:0` lets the system choose a port"),
+        SidecarError::NoToken(_) => failure.hint(
+            "write one into a file (`openssl rand -hex 24 > token`) and say `--token-file token`, or set `CTP10_TOKEN`",
+        ),
+        SidecarError::BadToken => failure.hint("`openssl rand -hex 24` makes a good one"),
+    }
+}
+
+fn figures() -> Result<Figures, Failure> {
+    Figures::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
+}
+
+fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failure> {
+    let token = match token_file.or(config.token_file.as_deref()) {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(
+                    ExitCode::Usage,
+                    format!("cannot read the token file `{}`: {error}", path.display()),
+                )
+            })?;
+            Some(text.trim().to_owned())
+        }
+        None => config.token.clone(),
+    };
+    let recipes =
+        config.recipes.clone().unwrap_or_else(|| ["recipes", "scripts"].map(PathBuf::from).to_vec());
+    Ok(Options {
+        defaults: config.defaults,
+        recipes,
+        allow_origin: config.allow_origin.clone(),
+        token,
+        allow_scpi: config.allow_scpi,
+        simulator: None,
+    })
+}

@@ -1,0 +1,182 @@
+//! Live power: one poller for each module, whatever the number of those who watch. It reads between the exchanges
+//! of a run, over the second connection where the instrument takes one, and asks nothing while nobody watches,
+//! while a scan runs, or while the instrument is away.
+
+mod poller;
+mod sight;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use sight::{Pace, Sight};
+
+use crate::instrument::Ctp10;
+use crate::measurement::{Detector, PowerReading, PowerUnit};
+
+/// A question about power that is refused holds the link no longer than this.
+const REPLY_DEADLINE: Duration = Duration::from_millis(800);
+/// Channels that are read of each module; a recorder may ask for more.
+const CHANNELS: std::ops::RangeInclusive<u8> = 1..=4;
+
+/// The power of one module at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PowerFrame {
+    /// The module.
+    pub module: u8,
+    /// When the last channel was read, in seconds since 1970-01-01 UTC. Never goes back.
+    pub time_s: f64,
+    /// The wavelength at which the calibration is applied, nm; `None` where the module does not tell.
+    pub wavelength_nm: Option<f64>,
+    /// What each channel said, by number; a channel that cannot be read is not in it.
+    pub channels: BTreeMap<u8, ChannelPower>,
+}
+
+/// The power at one channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChannelPower {
+    /// In `unit`; `None` where it was not finite.
+    pub value: Option<f64>,
+    /// The channel's own unit.
+    pub unit: PowerUnit,
+}
+
+impl PowerFrame {
+    /// The unit of the first channel: what `value` converts to.
+    #[must_use]
+    pub fn unit(&self) -> PowerUnit {
+        self.channels.values().next().map_or(PowerUnit::Dbm, |first| first.unit)
+    }
+
+    /// A channel's power in the frame's unit; no light has no level in dBm.
+    #[must_use]
+    pub fn value(&self, channel: u8) -> Option<f64> {
+        let power = self.channels.get(&channel)?;
+        let value = power.value?;
+        match (power.unit, self.unit()) {
+            (PowerUnit::Mw, PowerUnit::Dbm) if value > 0.0 => Some(10.0 * value.log10()),
+            (PowerUnit::Mw, PowerUnit::Dbm) => None,
+            (PowerUnit::Dbm, PowerUnit::Mw) => Some(10f64.powf(value / 10.0)),
+            _ => Some(value),
+        }
+    }
+
+    /// The reading of one detector of this module, in its own unit.
+    #[must_use]
+    pub fn reading(&self, detector: Detector) -> Option<PowerReading> {
+        let power = self.channels.get(&detector.channel).filter(|_| detector.module == self.module)?;
+        Some(PowerReading { detector, value: power.value, unit: power.unit, time_s: self.time_s })
+    }
+}
+
+/// What a poller has to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Published {
+    frame: Option<Arc<PowerFrame>>,
+    /// When the frame was published.
+    at: Option<Instant>,
+    /// Why there is nothing to read, where the instrument refuses.
+    refused: Option<String>,
+}
+
+/// Reads power for everybody who watches it.
+#[derive(Debug, Clone)]
+pub struct PowerMonitor {
+    instrument: Ctp10,
+    modules: Arc<Mutex<BTreeMap<u8, Module>>>,
+}
+
+#[derive(Debug)]
+struct Module {
+    published: watch::Sender<Published>,
+    demands: watch::Sender<Demands>,
+}
+
+/// What those who watch ask for, by the number of their watch.
+#[derive(Debug, Default)]
+struct Demands {
+    next: u64,
+    open: BTreeMap<u64, (Duration, Vec<u8>)>,
+}
+
+impl Demands {
+    /// The shortest interval that somebody asks for; `None` when nobody watches.
+    fn interval(&self) -> Option<Duration> {
+        self.open.values().map(|(interval, _)| *interval).min()
+    }
+
+    fn channels(&self) -> Vec<u8> {
+        let asked = self.open.values().flat_map(|(_, channels)| channels.iter().copied());
+        let mut channels: Vec<u8> = CHANNELS.chain(asked).collect();
+        channels.sort_unstable();
+        channels.dedup();
+        channels
+    }
+}
+
+impl PowerMonitor {
+    /// A monitor of this instrument. It must be made within a runtime; it asks nothing yet.
+    #[must_use]
+    pub fn new(instrument: &Ctp10) -> Self {
+        Self { instrument: instrument.beside().replying_within(REPLY_DEADLINE), modules: Arc::default() }
+    }
+
+    /// Watches a module at an interval of the watcher's own; `channels` beside the first four.
+    #[must_use]
+    pub fn watch(&self, module: u8, interval: Duration, channels: &[u8]) -> PowerWatch {
+        let mut modules = self.modules();
+        let entry = modules.entry(module).or_insert_with(|| {
+            let made = Module {
+                published: watch::Sender::default(),
+                demands: watch::Sender::new(Demands::default()),
+            };
+            let poller = poller::Poller::new(module, self.instrument.clone(), made.published.clone());
+            // It ends with the runtime; while nobody watches it waits for somebody who does.
+            tokio::spawn(poller.poll(made.demands.subscribe()));
+            made
+        });
+        let published = entry.published.subscribe();
+        let mut number = 0;
+        entry.demands.send_modify(|demands| {
+            number = demands.next;
+            demands.next += 1;
+            demands.open.insert(number, (interval, channels.to_vec()));
+        });
+        PowerWatch { monitor: self.clone(), module, number, published }
+    }
+
+    /// The last frame of a module, however old.
+    #[must_use]
+    pub fn latest(&self, module: u8) -> Option<Arc<PowerFrame>> {
+        self.modules().get(&module)?.published.borrow().frame.clone()
+    }
+
+    fn modules(&self) -> MutexGuard<'_, BTreeMap<u8, Module>> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One watcher's view of a module; the module is polled no longer than there are any.
+#[derive(Debug)]
+pub struct PowerWatch {
+    monitor: PowerMonitor,
+    module: u8,
+    number: u64,
+    published: watch::Receiver<Published>,
+}
+
+impl Drop for PowerWatch {
+    fn drop(&mut self) {
+        if let Some(module) = self.monitor.modules().get(&self.module) {
+            module.demands.send_modify(|demands| drop(demands.open.remove(&self.number)));
+        }
+    }
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn unix_time_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

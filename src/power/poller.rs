@@ -1,0 +1,202 @@
+//! Polls one module at the shortest interval that anybody asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::{ChannelPower, Demands, PowerFrame, Published, unix_time_s};
+use crate::instrument::scpi::Query;
+use crate::instrument::{Ctp10, Error, Presence};
+use crate::measurement::{Detector, PowerUnit};
+
+/// Units and wavelength are asked again this often: somebody may have touched the front panel.
+const SETTINGS_AGE: Duration = Duration::from_secs(1);
+/// A channel that was refused is tried again when something has changed, and not more often than this: each
+/// refusal holds the link for the time of a question without an answer.
+const REFUSED_AGE: Duration = Duration::from_secs(30);
+/// A scan that nobody waits for is looked at this often.
+const FOREIGN_SCAN_INTERVAL: Duration = Duration::from_millis(200);
+
+pub(super) struct Poller {
+    module: u8,
+    instrument: Ctp10,
+    published: watch::Sender<Published>,
+    settings: Option<Settings>,
+    /// Channels that cannot be read, and what the instrument said.
+    refused: BTreeMap<u8, String>,
+    refused_at: Option<(Instant, u64)>,
+    last_time_s: f64,
+}
+
+/// What is asked less often than the power itself.
+struct Settings {
+    asked: Instant,
+    changes: u64,
+    wavelength_nm: Option<f64>,
+    units: BTreeMap<u8, PowerUnit>,
+}
+
+impl Poller {
+    pub(super) fn new(module: u8, instrument: Ctp10, published: watch::Sender<Published>) -> Self {
+        Self {
+            module,
+            instrument,
+            published,
+            settings: None,
+            refused: BTreeMap::new(),
+            refused_at: None,
+            last_time_s: 0.0,
+        }
+    }
+
+    pub(super) async fn poll(mut self, mut demands: watch::Receiver<Demands>) {
+        loop {
+            // Nobody watches: wait for somebody who does.
+            let interval = match demands.wait_for(|demands| demands.interval().is_some()).await {
+                Ok(demands) => demands.interval().unwrap_or(SETTINGS_AGE),
+                Err(_) => return,
+            };
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            while demands.borrow_and_update().interval() == Some(interval) {
+                tokio::select! {
+                    // A watcher with a shorter interval does not wait for the present one to pass.
+                    changed = demands.changed() => if changed.is_err() { return },
+                    _ = ticks.tick() => {
+                        let channels = demands.borrow().channels();
+                        self.turn(&channels).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn turn(&mut self, channels: &[u8]) {
+        self.forget_refusals();
+        match self.read(channels).await {
+            Ok(frame) => {
+                let refused = self.refused.values().next().filter(|_| frame.channels.is_empty()).cloned();
+                self.last_time_s = frame.time_s;
+                let frame = Some(Arc::new(frame)).filter(|_| refused.is_none());
+                let at = Some(Instant::now());
+                self.published.send_replace(Published { frame, at, refused });
+            }
+            Err(Error::Scanning { .. }) => self.look_at_scan().await,
+            // The next turn asks again.
+            Err(error @ Error::NoReply { .. }) => {
+                self.published.send_modify(|published| published.refused = Some(error.to_string()));
+            }
+            // The link says so itself, and looks for the instrument; there is nothing to ask before it is back.
+            Err(error) => {
+                tracing::debug!(module = self.module, %error, "no power");
+                self.settings = None;
+                let mut presence = self.instrument.presence();
+                let _ = presence.wait_for(|presence| matches!(presence, Presence::Here(_))).await;
+            }
+        }
+    }
+
+    async fn read(&mut self, channels: &[u8]) -> Result<PowerFrame, Error> {
+        let first = self.readable(channels).first().copied();
+        if let Some(first) = first {
+            let unit = self.ask(&Query::power_unit(self.detector(first)), first).await?;
+            if self.are_settings_old(first, unit) {
+                self.settings = Some(self.read_settings(channels).await?);
+            }
+        }
+        let mut powers = BTreeMap::new();
+        for channel in self.readable(channels) {
+            let Some(value) = self.ask(&Query::power(self.detector(channel)), channel).await? else {
+                continue;
+            };
+            let unit = self.settings.as_ref().and_then(|settings| settings.units.get(&channel));
+            if let Some(unit) = unit.copied() {
+                powers.insert(channel, ChannelPower { value: Some(value).filter(|v| v.is_finite()), unit });
+            }
+        }
+        Ok(PowerFrame {
+            module: self.module,
+            // A clock that is set back must not make time go back for those who watch.
+            time_s: unix_time_s().max(self.last_time_s),
+            wavelength_nm: self.settings.as_ref().and_then(|settings| settings.wavelength_nm),
+            channels: powers,
+        })
+    }
+
+    fn readable(&self, channels: &[u8]) -> Vec<u8> {
+        channels.iter().copied().filter(|channel| !self.refused.contains_key(channel)).collect()
+    }
+
+    fn are_settings_old(&self, first: u8, unit: Option<PowerUnit>) -> bool {
+        self.settings.as_ref().is_none_or(|settings| {
+            settings.asked.elapsed() >= SETTINGS_AGE
+                || settings.changes != self.instrument.changes()
+                || settings.units.get(&first).copied() != unit
+        })
+    }
+
+    async fn read_settings(&mut self, channels: &[u8]) -> Result<Settings, Error> {
+        // Counted before asking: a change in between makes the answers old at once.
+        let changes = self.instrument.changes();
+        let mut units = BTreeMap::new();
+        for channel in self.readable(channels) {
+            if let Some(unit) = self.ask(&Query::power_unit(self.detector(channel)), channel).await? {
+                units.insert(channel, unit);
+            }
+        }
+        let first = units.keys().next().map(|channel| self.detector(*channel));
+        let wavelength_nm = match first {
+            Some(detector) => match self.instrument.ask(&Query::detector_wavelength_nm(detector)).await {
+                Ok(nm) => Some(nm),
+                Err(Error::Refused { .. }) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        Ok(Settings { asked: Instant::now(), changes, wavelength_nm, units })
+    }
+
+    /// Asks a channel; one that refuses is left out from then on.
+    async fn ask<R>(&mut self, query: &Query<R>, channel: u8) -> Result<Option<R>, Error> {
+        match self.instrument.ask(query).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error @ Error::Refused { .. }) => {
+                // A scan that was started elsewhere is no property of the channel.
+                if !self.instrument.condition().await?.is_idle() {
+                    return Err(Error::Scanning { command: query.text.clone() });
+                }
+                tracing::info!(module = self.module, channel, "cannot be read, and is left out");
+                self.refused.insert(channel, error.to_string());
+                self.refused_at = Some((Instant::now(), self.instrument.changes()));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget_refusals(&mut self) {
+        let changes = self.instrument.changes();
+        if self.refused_at.is_some_and(|(at, then)| then != changes && at.elapsed() >= REFUSED_AGE) {
+            self.refused.clear();
+            self.refused_at = None;
+        }
+    }
+
+    /// Whoever started the scan waits for its end; only where nobody does, the register is asked.
+    async fn look_at_scan(&self) {
+        let nobody_waits = self.instrument.activity().borrow().scan.is_some_and(|scan| scan.is_orphaned());
+        if nobody_waits {
+            tokio::time::sleep(FOREIGN_SCAN_INTERVAL).await;
+            if let Err(error) = self.instrument.condition().await {
+                tracing::debug!(%error, "the register cannot be asked");
+            }
+        }
+    }
+
+    fn detector(&self, channel: u8) -> Detector {
+        Detector { module: self.module, channel }
+    }
+}

@@ -1,0 +1,119 @@
+//! What one watcher sees, at the watcher's own pace: readings, or why there are none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{PowerFrame, PowerWatch, unix_time_s};
+use crate::instrument::Presence;
+use crate::instrument::activity::Occupation;
+
+/// After a turn without a new reading, one is waited for this share of the interval before its absence is told:
+/// pollers and watchers do not tick together.
+const GRACE: f64 = 0.25;
+
+/// What is to be seen of a module's power at one turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sight {
+    /// A reading that this watcher has not seen.
+    Reading(Arc<PowerFrame>),
+    /// The instrument is busy: the last reading, and what keeps it busy.
+    Busy {
+        /// The last reading.
+        last: Arc<PowerFrame>,
+        /// How old it is, s.
+        age_s: f64,
+        /// What keeps the instrument busy.
+        occupation: Occupation,
+    },
+    /// There is nothing to see.
+    Nothing {
+        /// Why.
+        reason: String,
+        /// The instrument is away.
+        away: bool,
+    },
+}
+
+/// A watcher's pace: turns never come closer together than its interval, and do not drift.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Duration,
+    due: Instant,
+    seen_s: f64,
+}
+
+impl Pace {
+    /// The first turn is at once.
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, due: Instant::now(), seen_s: f64::MIN }
+    }
+}
+
+impl PowerWatch {
+    /// The next turn: waits for a reading, and tells why when none comes in time.
+    pub async fn next(&mut self, pace: &mut Pace) -> Sight {
+        tokio::time::sleep_until(pace.due).await;
+        let grace = pace.interval.mul_f64(GRACE).min(Duration::from_millis(500));
+        let mut give_up = pace.due + grace;
+        loop {
+            if let Some(sight) = self.fresh(pace) {
+                return sight;
+            }
+            let changed = tokio::time::timeout_at(give_up, self.published.changed()).await;
+            if changed.is_ok() {
+                continue;
+            }
+            if let Some(sight) = self.absence() {
+                // The pace goes on from when the turn was due: `busy` keeps it as `data` does.
+                pace.due += pace.interval;
+                pace.due = pace.due.max(Instant::now());
+                return sight;
+            }
+            // Nothing is known to be wrong: a slow instrument.
+            give_up = Instant::now() + grace.max(Duration::from_millis(20));
+        }
+    }
+
+    fn fresh(&mut self, pace: &mut Pace) -> Option<Sight> {
+        let published = self.published.borrow_and_update();
+        let frame = published.frame.as_ref().filter(|frame| frame.time_s > pace.seen_s)?;
+        // The poller stops when the instrument goes away; an old reading is none of the present.
+        if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
+            return None;
+        }
+        pace.seen_s = frame.time_s;
+        // From when it was due or published, and not from now: waking up late must not add up.
+        pace.due = published.at.map_or(pace.due, |at| at.max(pace.due)) + pace.interval;
+        Some(Sight::Reading(Arc::clone(frame)))
+    }
+
+    fn absence(&self) -> Option<Sight> {
+        let instrument = &self.monitor.instrument;
+        let away = match &*instrument.presence().borrow() {
+            Presence::Here(_) => None,
+            Presence::Unknown => Some("it has not answered yet".to_owned()),
+            Presence::Away { reason } => Some(reason.clone()),
+            Presence::Closed => Some("the connection was closed on request".to_owned()),
+        };
+        if let Some(reason) = away {
+            return Some(Sight::Nothing { reason, away: true });
+        }
+        let published = self.published.borrow();
+        let occupation = instrument.activity().borrow().occupation();
+        match (occupation, &published.frame, &published.refused) {
+            (Some(occupation), Some(last), _) => {
+                let age_s = (unix_time_s() - last.time_s).max(0.0);
+                Some(Sight::Busy { last: Arc::clone(last), age_s, occupation })
+            }
+            (Some(occupation), None, _) => {
+                let reason = format!("nothing is known yet: {} under way", occupation.operation);
+                Some(Sight::Nothing { reason, away: false })
+            }
+            (None, _, Some(refused)) => Some(Sight::Nothing { reason: refused.clone(), away: false }),
+            (None, _, None) => None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Lasers go off: at the end of a run, and when it is held for long.
+
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::event::RunEvent;
+use crate::instrument::LASERS;
+use crate::store::Durability;
+
+/// Turning a laser off is tried this long before its state counts as unknown.
+const LASER_OFF_LIMIT: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// The lasers that the run set or switched on; all of them after a raw command.
+    pub(super) fn lasers_of_run(&self) -> Vec<u8> {
+        if self.session.all_lasers { LASERS.collect() } else { self.session.lasers.iter().copied().collect() }
+    }
+
+    /// Turns the run's lasers off at its end; gives those that could not be confirmed off.
+    pub(super) async fn lasers_off(&mut self) -> Vec<u8> {
+        let (off, unknown) = self.turn_off(self.lasers_of_run()).await;
+        // The end of the run must not hang on a journal that cannot be written.
+        let _ = self.events.tell(RunEvent::LasersOff { off, unknown: unknown.clone() }, Durability::Now);
+        unknown
+    }
+
+    /// Turns lasers off, each whatever became of the others; gives those that are off, and those that may be on.
+    pub(super) async fn turn_off(&self, lasers: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+        let (mut off, mut unknown) = (Vec::new(), Vec::new());
+        for laser in lasers {
+            match tokio::time::timeout(LASER_OFF_LIMIT, self.instrument.laser_off(laser)).await {
+                Ok(Ok(Some(()))) => off.push(laser),
+                // There is no such laser.
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        laser,
+                        error = crate::error::chain(&error),
+                        "cannot confirm that the laser is off"
+                    );
+                    unknown.push(laser);
+                }
+                Err(_) => unknown.push(laser),
+            }
+        }
+        (off, unknown)
+    }
+}

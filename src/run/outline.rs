@@ -1,0 +1,52 @@
+//! The shape of a recipe, for those who watch it run: each place once, however often a loop comes by.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::forecast::PlannedStep;
+use crate::source::Position;
+use crate::step::{Place, Step};
+
+/// A longer recipe is shown as far as this.
+const MOST: usize = 2_000;
+
+/// One place of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutlineStep {
+    /// The way to it: `steps[6].repeat.steps[1]`; for a script `line[12:5]`.
+    pub key: String,
+    /// The operation, with the values of its first turn.
+    pub text: String,
+    /// How many turns the loops around it make, outermost first, where that is known.
+    pub turns: Vec<Option<u64>>,
+    /// Within `finally`.
+    pub finally: bool,
+}
+
+/// The outline of a walked recipe.
+#[must_use]
+pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
+    let mut known = BTreeSet::new();
+    let first_time = steps.iter().filter(|planned| known.insert((planned.finally, key(&planned.step))));
+    first_time
+        .map(|planned| OutlineStep {
+            key: key(&planned.step),
+            text: planned.step.operation.to_string(),
+            turns: planned.step.place.loops.iter().map(|turn| turn.count).collect(),
+            finally: planned.finally,
+        })
+        .take(MOST)
+        .collect()
+}
+
+/// What a step's place is called. A script's calls are counted, and the same line is another call each time it
+/// comes by: there the line itself is the place.
+#[must_use]
+pub fn key(step: &Step) -> String {
+    let Place { position, path, .. } = &step.place;
+    match (position, path.rsplit_once("call[")) {
+        (Some(Position { line, column }), Some((before, _))) => format!("{before}line[{line}:{column}]"),
+        _ => path.clone(),
+    }
+}

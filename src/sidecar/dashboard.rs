@@ -1,0 +1,142 @@
+//! The dashboard: one page and its modules, compiled in, and the chart library, which comes inside a crate. Everything is
+//! compressed once and kept by the browser until the program changes.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::problem::Problem;
+use super::state::App;
+use super::wire::instrument::Root;
+
+/// What the page may do: nothing but ask its own server.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; \
+    base-uri 'none'; form-action 'self'";
+
+/// A file of the page, compressed when it is asked for first.
+struct Asset {
+    name: &'static str,
+    media_type: &'static str,
+    text: fn() -> String,
+    packed: OnceLock<Vec<u8>>,
+}
+
+macro_rules! assets {
+    ($($name:literal = $media_type:literal),+ $(,)?) => {
+        static ASSETS: [Asset; 1 + [$($name),+].len()] = [
+            $(Asset {
+                name: $name,
+                media_type: $media_type,
+                text: || include_str!(concat!("dashboard/", $name)).to_owned(),
+                packed: OnceLock::new(),
+            },)+
+            Asset { name: "plotly.js", media_type: "text/javascript", text: plotly, packed: OnceLock::new() },
+        ];
+    };
+}
+
+assets! {
+    "index.html" = "text/html; charset=utf-8",
+    "style.css" = "text/css; charset=utf-8",
+    "panels.css" = "text/css; charset=utf-8",
+    "app.js" = "text/javascript; charset=utf-8",
+    "dom.js" = "text/javascript; charset=utf-8",
+    "findings.js" = "text/javascript; charset=utf-8",
+    "follow.js" = "text/javascript; charset=utf-8",
+    "format.js" = "text/javascript; charset=utf-8",
+    "header.js" = "text/javascript; charset=utf-8",
+    "live.js" = "text/javascript; charset=utf-8",
+    "livechart.js" = "text/javascript; charset=utf-8",
+    "messages.js" = "text/javascript; charset=utf-8",
+    "net.js" = "text/javascript; charset=utf-8",
+    "plot.js" = "text/javascript; charset=utf-8",
+    "question.js" = "text/javascript; charset=utf-8",
+    "run.js" = "text/javascript; charset=utf-8",
+    "runs.js" = "text/javascript; charset=utf-8",
+    "spectrum.js" = "text/javascript; charset=utf-8",
+    "start.js" = "text/javascript; charset=utf-8",
+    "theme.js" = "text/javascript; charset=utf-8",
+    "traces.js" = "text/javascript; charset=utf-8",
+    "tree.js" = "text/javascript; charset=utf-8",
+    "views.js" = "text/javascript; charset=utf-8",
+}
+
+/// plotly.js, as the `plotly` crate carries it: the first of the scripts that it would put into a page.
+fn plotly() -> String {
+    let scripts = plotly::Plot::offline_js_sources();
+    let first = scripts.split_once('>').map_or("", |(_, rest)| rest);
+    first.split_once("</script>").map_or("", |(script, _)| script).to_owned()
+}
+
+impl Asset {
+    fn packed(&self) -> &[u8] {
+        self.packed.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            // Writing into memory does not fail.
+            let _ = encoder.write_all((self.text)().as_bytes());
+            encoder.finish().unwrap_or_default()
+        })
+    }
+
+    fn reply(&'static self, headers: &HeaderMap) -> Response {
+        let tag = format!("\"{}-{}\"", env!("CARGO_PKG_VERSION"), self.packed().len());
+        let about = [
+            (CONTENT_TYPE, self.media_type),
+            // Asked again each time, and answered with 304 while it is the same.
+            (CACHE_CONTROL, "no-cache"),
+            (VARY, "Accept-Encoding"),
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (REFERRER_POLICY, "no-referrer"),
+        ];
+        let says = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if says(IF_NONE_MATCH) == tag {
+            return (StatusCode::NOT_MODIFIED, about, [(ETAG, tag)]).into_response();
+        }
+        if says(ACCEPT_ENCODING).contains("gzip") {
+            return (about, [(ETAG, tag)], [(CONTENT_ENCODING, "gzip")], self.packed()).into_response();
+        }
+        (about, [(ETAG, tag)], (self.text)()).into_response()
+    }
+}
+
+async fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
+    let asset = ASSETS.iter().find(|asset| asset.name == name)?;
+    // Compressing a library for the first time takes a moment.
+    let _ = tokio::task::spawn_blocking(|| asset.packed().len()).await;
+    Some(asset.reply(headers))
+}
+
+/// A file of the page.
+pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    serve(&name, &headers).await.ok_or_else(|| Problem::not_found(&format!("`{name}`")))
+}
+
+/// What this is, for programs; the dashboard, for browsers.
+pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html")
+        && let Some(page) = serve("index.html", &headers).await
+    {
+        return page;
+    }
+    Json(Root {
+        service: "EXFO CTP10 Vector Analyzer API",
+        version: "1.0.0",
+        server: format!("ctp10 {}", env!("CARGO_PKG_VERSION")),
+        status: "running",
+    })
+    .into_response()
+}

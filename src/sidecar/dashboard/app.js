@@ -1,0 +1,157 @@
+// Puts the page together: which run is under way, which one is looked at, and who hears of what.
+
+import { byId } from './dom.js';
+import { follow, isOver } from './follow.js';
+import { watchInstrument } from './header.js';
+import { startLive } from './live.js';
+import { addMessage, clearMessages } from './messages.js';
+import { drawQuestion } from './question.js';
+import { clearRun, drawOther, drawRun, shareOf, showRunFailure, showRunLink, startRun, wordsOfState } from './run.js';
+import { refreshRuns, selectRun, startRuns } from './runs.js';
+import { overlay, startSpectrum } from './spectrum.js';
+import { drawStart, startStart } from './start.js';
+import { addTrace, fetchTraces, knownTraces, showTracesOf, startTraces } from './traces.js';
+import { percent } from './format.js';
+
+/** The run under way: its identifier, its status, and its stream of events. */
+const current = { id: null, status: null, following: null, since: 0 };
+/** The run that is looked at: mostly the one under way. */
+const looked = { id: null, following: null };
+let instrument = null;
+
+function takeInstrument(next, askedAt) {
+  instrument = next;
+  // An answer from before a run was started here knows nothing of it.
+  if (next.run !== current.id && askedAt > current.since) setCurrent(next.run);
+  drawStart(current.id);
+  drawTitle();
+}
+
+/** Another run is under way, or none any more. */
+function setCurrent(id) {
+  if (id === current.id) return;
+  const before = current.id;
+  current.following?.close();
+  Object.assign(current, { id, status: null, following: null, since: performance.now() });
+  drawQuestion(null);
+  // How the run before ended is still to be shown.
+  if (before !== null && before === looked.id) looked.following = follow(before, { attend: false }, hearing(before));
+  if (id !== null) {
+    // Without a choice in the address the page shows what goes on.
+    if (chosenRun() === null) look(id);
+    current.following = follow(id, { attend: true }, hearing(id));
+  }
+  drawOthers();
+  refreshRuns();
+}
+
+function hearing(id) {
+  return {
+    status: (status) => takeStatus(id, status),
+    record: (record) => takeRecord(id, record),
+    link: (words) => looked.id === id && showRunLink(words),
+    failed: (error) => looked.id === id && showRunFailure(id, error),
+  };
+}
+
+function takeStatus(id, status) {
+  if (id === current.id) {
+    current.status = status;
+    drawQuestion(isOver(status) ? null : status, (next) => current.following?.take(next));
+    drawTitle();
+  }
+  if (id !== looked.id) return;
+  drawRun(status);
+  byId('spectrum-run').textContent = `${status.name} \u00b7 ${status.run}${status.simulated ? ' \u00b7 SIMULATED' : ''}`;
+  // A trace whose event was missed, for example while the server was away.
+  if (status.traces > knownTraces() && (isOver(status) || status.current === null)) fetchTracesSoon();
+}
+
+let fetchedFor = '';
+
+/** Once for each count of traces: a trace that is gone from the disk must not be asked for again and again. */
+function fetchTracesSoon() {
+  const wanted = `${looked.id} ${knownTraces()}`;
+  if (wanted === fetchedFor) return;
+  fetchedFor = wanted;
+  fetchTraces();
+}
+
+function takeRecord(id, record) {
+  if (id === looked.id) {
+    addMessage(record);
+    if (record.event === 'trace_stored') addTrace(id, record.trace);
+  }
+  if (record.event === 'finished') {
+    refreshRuns();
+    askInstrument();
+  }
+}
+
+/** Looks at a run, or at none. */
+function look(id) {
+  if (id === looked.id) return;
+  looked.following?.close();
+  Object.assign(looked, { id, following: null });
+  clearRun(id);
+  clearMessages();
+  selectRun(id);
+  byId('spectrum-run').textContent = '';
+  showTracesOf(id);
+  drawOthers();
+  if (id === null) return;
+  if (id === current.id) {
+    if (current.status) takeStatus(id, current.status);
+  } else {
+    looked.following = follow(id, { attend: false }, hearing(id));
+  }
+}
+
+function drawOthers() {
+  const other = current.id !== null && looked.id !== current.id ? current.id : null;
+  drawOther(other, () => choose(current.id));
+}
+
+function chosenRun() {
+  const match = /^#run=(.+)$/.exec(location.hash);
+  return match ? decodeURIComponent(match[1]) : null;
+}
+
+/** Keeps the choice in the address, so that it survives a reload. */
+function choose(id) {
+  location.hash = `run=${encodeURIComponent(id)}`;
+}
+
+function takeStarted(status) {
+  choose(status.run);
+  setCurrent(status.run);
+  look(status.run);
+  takeStatus(status.run, status);
+  byId('run-title').focus();
+  askInstrument();
+}
+
+/** What goes on can be read off the browser's tab. */
+function drawTitle() {
+  const { status } = current;
+  const running = status !== null && !isOver(status) ? status : null;
+  const share = running && shareOf(running);
+  const parts = [
+    running?.question && 'QUESTION',
+    instrument?.simulated === true && 'SIMULATED',
+    running && `${running.name} ${running.pause ? wordsOfState(running) : percent(share)}`.trim(),
+    'ctp10',
+  ];
+  const title = parts.filter(Boolean).join(' \u00b7 ');
+  if (document.title !== title) document.title = title;
+}
+
+startSpectrum();
+startTraces(overlay);
+startRun((status) => (status.run === current.id ? current : looked).following?.take(status));
+startStart(takeStarted);
+startRuns();
+startLive();
+window.addEventListener('hashchange', () => look(chosenRun() ?? current.id));
+look(chosenRun());
+const askInstrument = watchInstrument(takeInstrument);

@@ -1,0 +1,77 @@
+// What is wrong with a recipe, and what it would do: findings with their excerpt, the plan as a table.
+
+import { byId, el } from './dom.js';
+import * as format from './format.js';
+
+const ROWS = 500;
+
+export function clearFindings() {
+  byId('findings').replaceChildren();
+}
+
+/** Findings as `ctp10 check` prints them; `praise` is said when there are none. */
+export function showFindings(findings, praise = null) {
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const warnings = findings.length - errors;
+  const parts = [errors > 0 && format.count(errors, 'error'), warnings > 0 && format.count(warnings, 'warning')].filter(Boolean);
+  const head = parts.length > 0 ? parts.join(', ') : praise;
+  const state = errors > 0 ? 'error' : warnings > 0 ? 'warning' : 'good';
+  byId('findings').replaceChildren(...(head ? [el('p', { class: `verdict ${state}`, text: head })] : []), ...findings.map(excerpt));
+}
+
+function excerpt(finding) {
+  // The excerpt says it all; without a place in the text there is none.
+  if (finding.text) return el('pre', { class: `excerpt ${finding.severity}`, tabindex: 0, text: finding.text });
+  const words = [`${finding.severity}: ${finding.message}`, finding.hint && `help: ${finding.hint}`];
+  return el('p', { class: `excerpt ${finding.severity}`, text: words.filter(Boolean).join('\n') });
+}
+
+export function showPlan(name, { steps, total }) {
+  const rows = rowsOf(steps);
+  byId('plan-title').textContent = `Plan of ${name}`;
+  byId('plan-total').textContent = wordsOfTotal(total);
+  const body = byId('plan-steps');
+  body.replaceChildren();
+  const more = byId('plan-more');
+  let shown = 0;
+  const showMore = () => {
+    body.append(...rows.slice(shown, shown + ROWS).map(drawRow));
+    shown = Math.min(rows.length, shown + ROWS);
+    more.hidden = shown >= rows.length;
+    more.textContent = `Show more (${format.count(rows.length - shown, 'operation')})`;
+  };
+  more.onclick = showMore;
+  showMore();
+  byId('plan-dialog').showModal();
+}
+
+function rowsOf(steps) {
+  let at = 0;
+  let ending = false;
+  return steps.map((step) => {
+    const row = { step, at, begins: step.finally && !ending };
+    ending = step.finally;
+    at += step.estimated_s ?? 0;
+    return row;
+  });
+}
+
+function drawRow({ step, at, begins }) {
+  const loops = (step.place?.loops ?? []).map(({ name, value, index }) => `${name ?? 'turn'}=${value ?? index + 1}`).join(', ');
+  const text = el('td', {}, loops && el('span', { class: 'dim', text: `(${loops}) ` }), format.operation(step.operation), step.may_differ && el('em', { text: ' may differ' }));
+  const cells = [el('td', { text: step.number }), el('td', { text: format.duration(at) }), el('td', { text: format.duration(step.estimated_s) }), text];
+  cells.push(el('td', { text: step.points > 0 ? step.points.toLocaleString('en') : '' }));
+  return el('tr', { class: begins && 'finally' }, ...cells);
+}
+
+function wordsOfTotal({ operations, estimated_s: seconds, points, bytes, may_differ: mayDiffer, waits }) {
+  const parts = [format.count(operations, 'operation'), `about ${format.duration(seconds)}`, format.count(points, 'point'), `about ${size(bytes)}`];
+  const notes = [mayDiffer && 'What depends on measured values may differ.', waits && 'How long somebody or a time of day is waited for is not counted.'];
+  return [`${parts.join(', ')}.`, ...notes.filter(Boolean)].join(' ');
+}
+
+function size(bytes) {
+  const steps = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(steps.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power > 0 ? 1 : 0)} ${steps[power]}`;
+}

@@ -1,0 +1,153 @@
+// What the instrument is and does, asked about once a second while somebody looks; and the emergency button.
+
+import { BackOff, post, request, retryNow } from './net.js';
+import { announce, byId, el, keyed, setAttribute, setText } from './dom.js';
+import * as format from './format.js';
+
+const INTERVAL_MS = 1_000;
+// Knowledge older than this is said to be old.
+const STALE_S = 5;
+
+/** Asks about the instrument for as long as the page lives; `tell` hears every answer and when it was asked for. */
+export function watchInstrument(tell) {
+  const backOff = new BackOff();
+  let timer = 0;
+  let away = false;
+  let asking = false;
+
+  const ask = async () => {
+    clearTimeout(timer);
+    if (asking) return;
+    asking = true;
+    let pause = INTERVAL_MS;
+    const askedAt = performance.now();
+    try {
+      const instrument = rememberWho(await request('/instrument', { timeoutMs: 5_000 }));
+      backOff.reset();
+      if (away) retryNow();
+      away = false;
+      draw(instrument);
+      tell(instrument, askedAt);
+    } catch (error) {
+      away = true;
+      pause = backOff.next();
+      drawUnreachable(error.message, Date.now() + pause);
+    } finally {
+      asking = false;
+    }
+    if (!document.hidden) timer = setTimeout(ask, pause);
+  };
+  document.addEventListener('visibilitychange', () => (document.hidden ? clearTimeout(timer) : ask()));
+  byId('lasers-off').addEventListener('click', () => lasersOff(ask));
+  byId('plan-lasers-off').addEventListener('click', () => lasersOff(ask));
+  ask();
+  return ask;
+}
+
+let who = null;
+
+/** An instrument that is away is still the one that answered at its address: simulated stays simulated. */
+function rememberWho(instrument) {
+  const { address, identity } = instrument;
+  if (identity !== null) who = instrument;
+  const same = identity === null && who?.address === address;
+  return same ? { ...instrument, identity: who.identity, simulated: who.simulated } : instrument;
+}
+
+function draw(instrument) {
+  const { simulated, connected } = instrument;
+  document.body.classList.toggle('simulated', simulated === true);
+  byId('simulated-note').hidden = simulated !== true;
+  const kind = byId('kind');
+  kind.hidden = simulated === null;
+  setText(kind, simulated ? 'SIMULATED' : 'REAL');
+  setText(byId('identity'), instrument.identity ?? 'not identified yet');
+  setText(byId('address'), instrument.address ?? '');
+  drawLink(connected ? 'on' : 'away', connected ? 'connected' : `away${reason(instrument)}`);
+  drawCondition(instrument);
+  drawLasers(instrument.lasers ?? []);
+  const old = instrument.age_s !== null && instrument.age_s > STALE_S;
+  setText(byId('known-age'), old ? `as of ${format.duration(instrument.age_s)} ago` : '');
+}
+
+function reason({ reason: text }) {
+  return text ? `: ${text}` : '';
+}
+
+function drawLink(state, text) {
+  const link = byId('link');
+  if (link.dataset.state !== state && link.dataset.state !== 'unknown') announce(`Instrument ${text}`);
+  link.dataset.state = state;
+  setText(link, text);
+  setAttribute(link, 'title', text);
+}
+
+function drawCondition({ connected, condition, activity }) {
+  const progress = byId('condition-progress');
+  progress.hidden = !connected || typeof activity?.progress !== 'number';
+  if (!progress.hidden) progress.value = activity.progress;
+  const words = activity ? format.activity(activity.operation, activity.progress, activity.eta_s) : (condition ?? '');
+  setText(byId('condition'), connected ? words : '');
+}
+
+function drawLasers(lasers) {
+  keyed(
+    byId('lasers'),
+    lasers,
+    ({ laser }) => String(laser),
+    () => el('li', { class: 'laser' }, el('b'), el('span', { class: 'laser-state' }), el('span', { class: 'laser-values' })),
+    (node, laser) => {
+      node.classList.toggle('lit', laser.on === true);
+      node.title = laser.identity ?? '';
+      const [name, state, values] = node.children;
+      setText(name, `Laser ${laser.laser}`);
+      setText(state, laser.on === true ? 'ON' : laser.on === false ? 'off' : 'unknown');
+      setText(values, `${format.fixed(laser.power_dbm, 2)} dBm ${format.fixed(laser.wavelength_nm, 3)} nm`);
+    },
+  );
+}
+
+function drawUnreachable(message, retryAt) {
+  const left = Math.ceil((retryAt - Date.now()) / 1000);
+  drawLink('lost', `${message}, next attempt in ${left} s`);
+  // What was known of the instrument is not known any more.
+  byId('condition-progress').hidden = true;
+  setText(byId('condition'), '');
+  setText(byId('known-age'), 'not up to date');
+}
+
+let offCalls = 0;
+
+/** One click, no question: whoever presses this is in a hurry. It can be pressed again while it waits. */
+async function lasersOff(askAgain) {
+  offCalls += 1;
+  const mine = offCalls;
+  tellOff('working', 'Turning all lasers off …');
+  try {
+    const result = await post('/off', undefined, { timeoutMs: 45_000 });
+    if (mine === offCalls) tellOff(...wordsOfOff(result));
+  } catch (error) {
+    if (mine === offCalls) tellOff('bad', `The lasers may still be on: ${error.message}. Use the switch of the instrument.`);
+  }
+  askAgain();
+}
+
+function wordsOfOff({ aborted, lasers_off: off = [], lasers_unknown: unknown = [], run }) {
+  const list = (lasers) => `${lasers.length === 1 ? 'laser' : 'lasers'} ${lasers.join(', ')}`;
+  const ended = `${run ? ` Run ${run} was stopped.` : ''}${aborted ? '' : ' The instrument did not say that it is idle.'}`;
+  const dark = off.length > 0 ? `Off: ${list(off)}.` : 'No laser was confirmed off.';
+  if (unknown.length > 0) return ['bad', `${dark} NOT confirmed off: ${list(unknown)}. Use the switch of the instrument.${ended}`];
+  return [off.length > 0 ? 'good' : 'bad', `${dark}${ended}`];
+}
+
+function tellOff(state, text) {
+  // In the dialog when that is open: what is behind it is neither seen nor read out.
+  const box = byId('off-result');
+  const dialog = byId('plan-dialog');
+  const home = dialog.open ? dialog.querySelector('header') : byId('bar');
+  if (box.previousElementSibling !== home) home.after(box);
+  box.dataset.state = state;
+  box.hidden = false;
+  const close = el('button', { type: 'button', class: 'plain', onclick: () => (box.hidden = true), text: 'Dismiss' });
+  box.replaceChildren(el('span', { text }), close);
+}

@@ -1,0 +1,57 @@
+// What a run says while it goes on: lines of its recipe, warnings, faults. The newest, in words.
+
+import { byId, el, setText } from './dom.js';
+import * as format from './format.js';
+
+const KEPT = 200;
+
+const WORDS = {
+  log: ({ message }) => message,
+  warning: ({ message }) => message,
+  step_failed: ({ fault, then }) => `step failed: ${wordsOfFault(fault)}${wordsOfThen(then)}`,
+  question: ({ message }) => `asked: ${message}`,
+  answered: ({ answer, by_operator: byOperator }) => `answered: ${answer}${byOperator ? '' : ' (nobody was there)'}`,
+  link_lost: ({ reason }) => `the link to the instrument was lost: ${reason}`,
+  link_regained: ({ after_s: after }) => `the link is back after ${format.duration(after)}`,
+  paused: () => 'held',
+  darkened: ({ off }) => `held for long: lasers ${off.join(', ')} are off until it goes on`,
+  resumed: ({ after_s: after }) => `goes on after ${format.duration(after)}`,
+  stopping: ({ reason }) => `stopping: ${reason}`,
+  lasers_off: ({ off, unknown }) => wordsOfLasers(off, unknown),
+  finished: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
+};
+
+const BAD = new Set(['warning', 'step_failed', 'link_lost', 'stopping']);
+
+function wordsOfFault(fault) {
+  return typeof fault === 'string' ? fault : (fault?.message ?? JSON.stringify(fault));
+}
+
+function wordsOfThen(then) {
+  if (then?.kind === 'retry') return `; another attempt in ${format.duration(then.after_s)}`;
+  return then?.kind === 'continue' ? '; passed over' : '';
+}
+
+function wordsOfLasers(off = [], unknown = []) {
+  const parts = [off.length > 0 && `lasers ${off.join(', ')} off`, unknown.length > 0 && `NOT confirmed off: ${unknown.join(', ')}`];
+  return parts.filter(Boolean).join('; ');
+}
+
+export function clearMessages() {
+  byId('messages').replaceChildren();
+  byId('messages-box').hidden = true;
+}
+
+export function addMessage(record) {
+  const words = WORDS[record.event]?.(record);
+  if (!words) return;
+  const list = byId('messages');
+  // Whoever reads further up is not pulled down.
+  const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+  const time = format.moment(record.time).slice(11);
+  list.append(el('li', { class: BAD.has(record.event) && 'bad' }, el('time', { datetime: record.time, text: time }), ` ${words}`));
+  while (list.childElementCount > KEPT) list.firstChild.remove();
+  byId('messages-box').hidden = false;
+  setText(byId('messages-count'), `(${list.childElementCount})`);
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}

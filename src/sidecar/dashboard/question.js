@@ -1,0 +1,56 @@
+// The operator's question: over everything else on the page, whichever run is being looked at.
+
+import { post } from './net.js';
+import { announce, byId, el, perform, setText } from './dom.js';
+
+// What a prompt without choices is answered with when nothing was typed.
+const GO_ON = 'continue';
+
+let shown = null;
+
+/** Shows the open question of a run, or none. */
+export function drawQuestion(status, answered) {
+  const question = status?.question ?? null;
+  const known = question && `${status.run} ${question.number} ${question.message}`;
+  if (known === shown) return;
+  shown = known;
+  const box = byId('question');
+  if (question === null) {
+    const held = box.contains(document.activeElement);
+    box.hidden = true;
+    if (held) byId('run-title').focus();
+    return;
+  }
+  setText(byId('question-title'), `${status.name} asks`);
+  setText(byId('question-message'), question.message);
+  byId('question-problem').hidden = true;
+  byId('question-form').replaceChildren(...answersTo(status.run, question, answered));
+  box.hidden = false;
+  // The focus goes to the question and not to an answer: a key that was meant for something else answers nothing.
+  if (!document.querySelector('dialog[open]')) box.focus();
+  announce(`Question: ${question.message}`);
+}
+
+function answersTo(run, { choices }, answered) {
+  const send = (button, answer) =>
+    perform(button, byId('question-problem'), async () => {
+      answered(await post(`/runs/${encodeURIComponent(run)}/answer`, { answer }));
+    });
+  const form = byId('question-form');
+  form.onsubmit = (event) => event.preventDefault();
+  if (choices.length > 0) {
+    return choices.map((choice) => {
+      const button = el('button', { type: 'button', class: 'primary', text: choice });
+      button.addEventListener('click', () => send(button, choice));
+      return button;
+    });
+  }
+  const field = el('input', { type: 'text', id: 'answer', autocomplete: 'off', placeholder: GO_ON });
+  const button = el('button', { type: 'submit', class: 'primary', text: 'Go on' });
+  field.addEventListener('input', () => setText(button, field.value.trim() ? 'Answer' : 'Go on'));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    send(button, field.value.trim() || GO_ON);
+  };
+  return [el('label', { class: 'field grow' }, 'Answer (may stay empty)', field), button];
+}

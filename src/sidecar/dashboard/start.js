@@ -1,0 +1,171 @@
+// Starting a run: a recipe of the list with its parameters, or a pasted text; checked and planned before.
+
+import { post, request } from './net.js';
+import { byId, el, perform, setAttribute, setText, showProblem } from './dom.js';
+import { clearFindings, showFindings, showPlan } from './findings.js';
+
+// Walking a long recipe takes a while.
+const WALK_MS = 60_000;
+
+let recipes = [];
+let fields = [];
+let started = () => {};
+
+/** `onStarted(status)` hears of a run that was begun here. */
+export function startStart(onStarted) {
+  started = onStarted;
+  const form = byId('start-form');
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    go();
+  });
+  form.addEventListener('input', clearFindings);
+  for (const source of form.elements.source) source.addEventListener('change', drawSource);
+  byId('start-recipe').addEventListener('change', drawRecipe);
+  byId('start-check').addEventListener('click', check);
+  byId('start-plan').addEventListener('click', plan);
+  byId('start-edit').addEventListener('click', editCopy);
+  byId('start-box').addEventListener('toggle', () => byId('start-box').open && loadRecipes());
+  drawSource();
+}
+
+/** The form is open while no run holds the instrument; otherwise it says which one does. */
+export function drawStart(run) {
+  const box = byId('start-box');
+  const holder = run ?? '';
+  if (box.dataset.holder !== holder) {
+    box.dataset.holder = holder;
+    // Somebody else's run does not close the form under the hands of whoever fills it in.
+    if (run === null || !byId('start-form').contains(document.activeElement)) box.open = run === null;
+  }
+  const held = byId('start-held');
+  held.hidden = run === null;
+  setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended.`);
+  setAttribute(byId('start-go'), 'disabled', run !== null && '');
+}
+
+async function loadRecipes() {
+  try {
+    recipes = (await request('/recipes')).recipes;
+    showProblem(byId('start-problem'), null);
+  } catch (error) {
+    showProblem(byId('start-problem'), error.message);
+    return;
+  }
+  const select = byId('start-recipe');
+  const before = select.value;
+  select.replaceChildren(...recipes.map(({ path, name, error }) => el('option', { value: path, text: `${name ?? path}${error ? ' (has errors)' : ''}` })));
+  if (recipes.some(({ path }) => path === before)) select.value = before;
+  else drawRecipe();
+}
+
+const chosenRecipe = () => recipes.find(({ path }) => path === byId('start-recipe').value);
+const fromList = () => byId('start-form').elements.source.value === 'list';
+
+function drawSource() {
+  byId('start-list').hidden = !fromList();
+  byId('start-text').hidden = fromList();
+  byId('start-recipe-text').required = !fromList();
+  // A field that is not seen must not keep the form from being sent.
+  for (const { input } of fields) input.disabled = !fromList();
+  clearFindings();
+}
+
+function drawRecipe() {
+  const recipe = chosenRecipe();
+  setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'No recipe folder was given.');
+  const error = byId('start-recipe-error');
+  error.hidden = !recipe?.error;
+  setText(error, recipe?.error ?? '');
+  fields = Object.entries(recipe?.parameters ?? {}).map(([name, parameter]) => field(name, parameter));
+  byId('start-parameters').replaceChildren(...fields.map(({ node }) => node));
+  clearFindings();
+}
+
+/** The input of one parameter; its default fixes the type. */
+function field(name, parameter) {
+  const id = `parameter-${name}`;
+  const kind = typeof parameter.default;
+  const hint = [parameter.description, range(parameter)].filter(Boolean).join('; ');
+  const hintId = `${id}-hint`;
+  const input = inputFor(parameter, kind, { id, 'aria-describedby': hint ? hintId : null });
+  const label = el('label', { for: id }, name, parameter.unit && el('span', { class: 'dim', text: ` (${parameter.unit})` }));
+  const node = el('div', { class: 'parameter' }, label, input, hint && el('span', { class: 'dim hint', id: hintId, text: hint }));
+  const value = () => {
+    if (kind === 'boolean') return input.checked;
+    if (parameter.choices?.length > 0) return parameter.choices[input.selectedIndex];
+    return kind === 'number' ? Number(input.value) : input.value;
+  };
+  return { node, input, name, value, changed: () => value() !== parameter.default };
+}
+
+function inputFor(parameter, kind, attributes) {
+  const { default: preset, choices, min, max } = parameter;
+  if (choices?.length > 0) {
+    const select = el('select', attributes, ...choices.map((choice) => el('option', { text: String(choice) })));
+    select.selectedIndex = Math.max(0, choices.indexOf(preset));
+    return select;
+  }
+  if (kind === 'boolean') return el('input', { ...attributes, type: 'checkbox', checked: preset });
+  if (kind === 'number') return el('input', { ...attributes, type: 'number', step: 'any', required: true, min, max, value: preset });
+  return el('input', { ...attributes, type: 'text', value: preset, autocomplete: 'off' });
+}
+
+function range({ min, max }) {
+  const known = (limit) => limit !== null && limit !== undefined;
+  if (known(min) && known(max)) return `${min} to ${max}`;
+  return known(min) ? `${min} or more` : known(max) ? `${max} or less` : null;
+}
+
+/** What is sent; parameters that were left alone keep the recipe's own value. */
+function order() {
+  const unattended = byId('start-unattended').checked;
+  if (!fromList()) return { recipe: byId('start-recipe-text').value, format: byId('start-format').value, unattended };
+  const changed = fields.filter((one) => one.changed()).map(({ name, value }) => [name, value()]);
+  return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), unattended };
+}
+
+const nameOfOrder = () => (fromList() ? (chosenRecipe()?.name ?? byId('start-recipe').value) : 'the pasted recipe');
+
+/** Sends the form somewhere; a recipe that is refused is shown with its findings. */
+function send(button, path, take) {
+  if (!byId('start-form').reportValidity()) return undefined;
+  clearFindings();
+  return perform(button, byId('start-problem'), async () => {
+    try {
+      await take(await post(path, order(), { timeoutMs: WALK_MS }));
+    } catch (error) {
+      if (!error.findings) throw error;
+      showFindings(error.findings);
+    }
+  });
+}
+
+function check() {
+  return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'Nothing is wrong with it.'));
+}
+
+function plan() {
+  return send(byId('start-plan'), '/plan', (reply) => showPlan(nameOfOrder(), reply));
+}
+
+function go() {
+  return send(byId('start-go'), '/runs', (status) => {
+    // What was found and does not keep it from running is left to be read.
+    showFindings(status.findings ?? []);
+    byId('start-box').open = status.findings?.length > 0;
+    started(status);
+  });
+}
+
+function editCopy() {
+  const path = byId('start-recipe').value;
+  return perform(byId('start-edit'), byId('start-problem'), async () => {
+    const { text } = await request(`/recipes/text?${new URLSearchParams({ path })}`);
+    byId('start-recipe-text').value = text;
+    byId('start-format').value = path.endsWith('.rhai') ? 'rhai' : 'yaml';
+    byId('start-form').elements.source.value = 'text';
+    drawSource();
+    byId('start-recipe-text').focus();
+  });
+}

@@ -1,0 +1,164 @@
+// The traces of the run that is looked at, and which of them are overlaid.
+
+import { request } from './net.js';
+import { byId, el, keyed, setText, showProblem, throttled } from './dom.js';
+import { CURVES } from './theme.js';
+import * as format from './format.js';
+
+// A long run has thousands of traces; a page of them is drawn at a time.
+const PAGE = 50;
+const FORMATS = ['parquet', 'csv', 'arrow', 'npy'];
+
+let run = null;
+let traces = new Map();
+let order = [];
+/** Trace index to the slot of its colour: a curve keeps its colour whatever else comes and goes. */
+let overlaid = new Map();
+let shownRows = PAGE;
+let onOverlay = () => {};
+
+/** `tell(run, [{ trace, slot }])` hears what is to be drawn. */
+export function startTraces(tell) {
+  onOverlay = tell;
+  byId('traces-follow').addEventListener('change', () => {
+    if (!byId('traces-follow').checked) return;
+    followNewest();
+    draw();
+  });
+  byId('traces-filter').addEventListener('input', () => {
+    shownRows = PAGE;
+    draw();
+  });
+  byId('traces-more').addEventListener('click', () => {
+    shownRows += PAGE;
+    draw();
+  });
+}
+
+/** Another run, or none, is looked at from now on. */
+export async function showTracesOf(id) {
+  run = id;
+  traces = new Map();
+  order = [];
+  overlaid = new Map();
+  shownRows = PAGE;
+  byId('traces-follow').checked = true;
+  byId('traces-filter').value = '';
+  showProblem(byId('traces-problem'), null);
+  draw();
+  onOverlay(run, []);
+  if (id !== null) await fetchTraces();
+}
+
+/** Asks for the whole list: at first, and when the list and the run's count of traces part. */
+export async function fetchTraces() {
+  const asked = run;
+  try {
+    const reply = await request(`/runs/${encodeURIComponent(asked)}/traces`, { timeoutMs: 30_000 });
+    if (asked !== run) return;
+    for (const trace of reply.traces) traces.set(trace.trace_index, trace);
+    showProblem(byId('traces-problem'), null);
+    changed();
+  } catch (error) {
+    if (asked === run) showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
+  }
+}
+
+/** A trace was stored just now. */
+export function addTrace(id, trace) {
+  if (id !== run || traces.has(trace.trace_index)) return;
+  traces.set(trace.trace_index, trace);
+  changed();
+}
+
+export const knownTraces = () => traces.size;
+
+const changed = throttled(() => {
+  order = [...traces.values()].sort((a, b) => b.trace_index - a.trace_index);
+  if (byId('traces-follow').checked) followNewest();
+  draw();
+}, 200);
+
+/** The newest sweep's transmissions, or whatever it has. */
+function followNewest() {
+  if (order.length === 0) return;
+  const sweep = order.filter(({ sweep_index: index }) => index === order[0].sweep_index);
+  const transmissions = sweep.filter(({ trace }) => trace === 'tf');
+  const wanted = (transmissions.length > 0 ? transmissions : sweep).toReversed().slice(0, CURVES);
+  if (wanted.length === overlaid.size && wanted.every(({ trace_index: index }) => overlaid.has(index))) return;
+  overlaid = new Map(wanted.map(({ trace_index: index }, slot) => [index, slot]));
+  tellOverlay();
+}
+
+function tellOverlay() {
+  onOverlay(run, [...overlaid].map(([index, slot]) => ({ trace: traces.get(index), slot })));
+}
+
+function toggle(index, wanted) {
+  byId('traces-follow').checked = false;
+  showProblem(byId('traces-problem'), null);
+  if (!wanted) overlaid.delete(index);
+  else if (overlaid.size < CURVES) overlaid.set(index, freeSlot());
+  else showProblem(byId('traces-problem'), `${CURVES} traces are overlaid at most: take one away first.`);
+  tellOverlay();
+  draw();
+}
+
+function freeSlot() {
+  const taken = new Set(overlaid.values());
+  return [...Array(CURVES).keys()].find((slot) => !taken.has(slot));
+}
+
+function draw() {
+  byId('traces-box').hidden = traces.size === 0;
+  const wanted = byId('traces-filter').value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = order.filter((trace) => wanted.every((word) => wordsOf(trace).includes(word)));
+  keyed(byId('traces'), found.slice(0, shownRows), ({ trace_index: index }) => `${run}/${index}`, create, update);
+  byId('traces-more').hidden = found.length <= shownRows;
+  setText(byId('traces-count'), found.length === traces.size ? format.count(traces.size, 'trace') : `${found.length} of ${format.count(traces.size, 'trace')}`);
+}
+
+function wordsOf({ trace_index: index, detector, trace, name, unit, sweep_index: sweep }) {
+  return `#${index} ${detector} ${trace} ${name ?? ''} ${unit} sweep ${sweep}`.toLowerCase();
+}
+
+function create(trace) {
+  const { trace_index: index } = trace;
+  const box = el('input', { type: 'checkbox' });
+  box.addEventListener('change', () => toggle(index, box.checked));
+  const swatch = el('i', { class: 'swatch' });
+  const name = el('span', { class: 'trace-name' }, el('b', { text: `#${index}` }), ` ${trace.detector} ${trace.trace}`, trace.name && el('span', { text: ` ${trace.name}` }));
+  const label = el('label', { class: 'trace-label' }, box, swatch, name);
+  const item = el('li', { class: 'trace' }, label, el('span', { class: 'trace-facts dim' }, ...factsOf(trace)), el('span', { class: 'downloads' }, ...downloads(trace)));
+  item.parts = { box, swatch };
+  return item;
+}
+
+function factsOf(trace) {
+  const { start_nm: start, step_pm: step, points, nulls, min, max, unit, sweep_index: sweep, attempt } = trace;
+  const stop = start + ((points - 1) * step) / 1000;
+  const extreme = (name, point) => point && `${name} ${format.fixed(point.value, 2)} ${unit} at ${format.fixed(point.nm, 3)} nm`;
+  const facts = [
+    `sweep ${sweep}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
+    `${format.fixed(start, 3)} to ${format.fixed(stop, 3)} nm`,
+    `${format.count(points, 'point')}, ${Number(step.toPrecision(4))} pm`,
+    extreme('lowest', min),
+    extreme('highest', max),
+    nulls > 0 && `${format.count(nulls, 'point')} not finite`,
+  ];
+  return facts.filter(Boolean).map((text) => el('span', { text }));
+}
+
+function downloads({ trace_index: index, detector }) {
+  const path = `/runs/${encodeURIComponent(run)}/traces/${index}`;
+  return FORMATS.map((suffix) =>
+    el('a', { href: `${path}.${suffix}`, download: true, 'aria-label': `Trace ${index} of ${detector} as .${suffix}`, text: `.${suffix}` }),
+  );
+}
+
+function update(item, { trace_index: index }) {
+  const { box, swatch } = item.parts;
+  const slot = overlaid.get(index);
+  box.checked = slot !== undefined;
+  swatch.className = slot === undefined ? 'swatch none' : `swatch curve-${slot + 1}`;
+}

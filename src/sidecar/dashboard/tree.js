@@ -1,0 +1,86 @@
+// The steps of a run as a tree: groups fold, the step under way is marked and kept in view.
+
+import { el, icon, keyed, setAttribute, setText } from './dom.js';
+
+const STATES = { pending: 'not begun', running: 'under way', done: 'done', failed: 'failed', skipped: 'skipped' };
+
+export class StepTree {
+  #box;
+  #list = null;
+  #shown = null;
+
+  constructor(box) {
+    this.#box = box;
+  }
+
+  /** Forgets the tree of the run before. */
+  clear() {
+    this.#list = el('ul');
+    this.#shown = null;
+    this.#box.replaceChildren(this.#list);
+  }
+
+  draw(nodes, currentKey) {
+    if (this.#list === null) this.clear();
+    drawNodes(this.#list, nodes, currentKey);
+    if (currentKey !== this.#shown) {
+      this.#shown = currentKey;
+      this.#bringIntoView();
+    }
+  }
+
+  /** Scrolls its own panel only: the page stays where the reader is. */
+  #bringIntoView() {
+    const current = this.#box.querySelector('[aria-current]');
+    if (!current || current.offsetParent === null) return;
+    const box = this.#box.getBoundingClientRect();
+    const step = current.getBoundingClientRect();
+    const margin = Math.min(40, box.height / 4);
+    if (step.top < box.top + margin) this.#box.scrollTop -= box.top + margin - step.top;
+    else if (step.bottom > box.bottom - margin) this.#box.scrollTop += step.bottom - box.bottom + margin;
+  }
+}
+
+function drawNodes(list, nodes, currentKey) {
+  keyed(list, nodes, ({ key }) => key, create, (item, node) => update(item, node, currentKey));
+}
+
+function create(node) {
+  const state = el('span', { class: 'step-state' });
+  const text = el('span', { class: 'step-text' }, el('b'), el('span', { class: 'step-fields' }));
+  const times = el('span', { class: 'step-times' });
+  const head = el('div', { class: 'step' }, state, text, times);
+  const item = el('li', {}, head);
+  if (node.kind === 'group') {
+    const children = el('ul');
+    const fold = el('button', { type: 'button', class: 'fold', 'aria-expanded': 'true' }, icon('fold'));
+    fold.addEventListener('click', () => {
+      const open = fold.getAttribute('aria-expanded') !== 'true';
+      setAttribute(fold, 'aria-expanded', open ? 'true' : 'false');
+      children.hidden = !open;
+    });
+    head.prepend(fold);
+    item.append(children);
+  }
+  item.parts = { head, state, text, times };
+  return item;
+}
+
+function update(item, node, currentKey) {
+  const { head, state, text, times } = item.parts;
+  if (item.dataset.state !== node.state) {
+    item.dataset.state = node.state;
+    state.replaceChildren(icon(node.state), el('span', { class: 'hidden', text: `${STATES[node.state] ?? node.state}: ` }));
+  }
+  const cut = node.text.search(/[ {]/);
+  const name = cut > 0 ? node.text.slice(0, cut) : node.text;
+  setText(text.firstChild, name);
+  setText(text.lastChild, node.text.slice(name.length));
+  const turns = node.of !== null && node.of !== undefined && node.of !== 1;
+  setText(times, turns ? `${node.times} / ${node.of}` : node.times > 1 ? `${node.times}\u00d7` : '');
+  setAttribute(head, 'aria-current', node.key === currentKey && 'step');
+  if (item.lastChild !== head) {
+    setAttribute(head.firstChild, 'aria-label', `Steps of ${node.text}`);
+    drawNodes(item.lastChild, node.children ?? [], currentKey);
+  }
+}

@@ -1,0 +1,50 @@
+//! The OpenAPI document, made from the routes and the wire types, and pages to try it out, offline.
+
+use std::sync::Arc;
+
+use aide::openapi::{Info, OpenApi};
+use aide::redoc::Redoc;
+use aide::swagger::Swagger;
+use aide::transform::TransformOpenApi;
+use axum::Json;
+use axum::response::Html;
+
+const TITLE: &str = "ctp10";
+
+/// What the document says beside the routes.
+pub(super) fn document() -> OpenApi {
+    let info = Info {
+        title: TITLE.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: Some(
+            "Instrument access, runs and live power of a CTP10. Live power is a WebSocket at `/ws/power`."
+                .to_owned(),
+        ),
+        ..Info::default()
+    };
+    OpenApi { info, ..OpenApi::default() }
+}
+
+pub(super) fn finish(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
+    api.security_scheme(
+        "token",
+        aide::openapi::SecurityScheme::Http {
+            scheme: "bearer".to_owned(),
+            bearer_format: None,
+            description: Some("Needed where the sidecar listens beyond loopback.".to_owned()),
+            extensions: Default::default(),
+        },
+    )
+}
+
+pub(super) async fn openapi(document: Arc<OpenApi>) -> Json<OpenApi> {
+    Json((*document).clone())
+}
+
+pub(super) async fn swagger() -> Html<String> {
+    Html(Swagger::new("/openapi.json").with_title(TITLE).html())
+}
+
+pub(super) async fn redoc() -> Html<String> {
+    Html(Redoc::new("/openapi.json").with_title(TITLE).html())
+}

@@ -1,0 +1,185 @@
+//! Who may ask. On loopback: programs on this machine, and pages served from it; the host name asked for has to be a
+//! loopback name, so that a page elsewhere cannot reach the instrument through the browser under a name of its own
+//! (DNS rebinding). Beyond loopback a token is needed on top.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use subtle::ConstantTimeEq;
+
+use super::problem::Problem;
+use super::state::App;
+
+/// The cookie that carries the token.
+pub(super) const COOKIE_NAME: &str = "ctp10_token";
+
+/// The rules.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    token: Option<String>,
+    allow_origin: Vec<String>,
+}
+
+impl Guard {
+    pub(super) fn new(token: Option<String>, allow_origin: &[String]) -> Self {
+        let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
+        Self { token, allow_origin: allow_origin.iter().map(plain).collect() }
+    }
+
+    /// Whether a page from this origin may ask. A page of this server's own may, where a token protects it.
+    pub(super) fn allows_origin(&self, origin: &str, host: Option<&str>) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        if self.allow_origin.contains(&origin) {
+            return true;
+        }
+        let Ok(uri) = origin.parse::<Uri>() else { return false };
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return false;
+        }
+        let own = self.token.is_some() && uri.authority().map(|a| a.as_str()) == host;
+        own || uri.host().is_some_and(is_loopback)
+    }
+
+    /// Whether the server may be called by this name.
+    fn allows_host(&self, host: Option<&str>) -> bool {
+        let Some(host) = host else { return false };
+        let name = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+        let listed = || self.allow_origin.iter().any(|origin| origin.ends_with(&format!("://{host}")));
+        // A name of somebody else's does not know the token.
+        self.token.is_some() || name.as_deref().is_some_and(is_loopback) || listed()
+    }
+
+    pub(super) fn knows(&self, shown: &str) -> bool {
+        match &self.token {
+            Some(token) => token.as_bytes().ct_eq(shown.as_bytes()).into(),
+            None => true,
+        }
+    }
+
+    fn is_shown_token(&self, headers: &HeaderMap) -> bool {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let cookie = cookies
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find(|(name, _)| *name == COOKIE_NAME);
+        self.token.is_none()
+            || bearer.is_some_and(|shown| self.knows(shown.trim()))
+            || cookie.is_some_and(|(_, shown)| self.knows(shown))
+    }
+}
+
+/// Whether a host name or number means this machine alone.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn text(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Lets a request pass, or says why not.
+pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    match refusal(&app.guard, &request) {
+        None => next.run(request).await,
+        Some(refused) => refused,
+    }
+}
+
+fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    // HTTP/1.1 has the name in `Host`; a request in absolute form has it in its address.
+    let host = request.uri().authority().map(|a| a.as_str()).or_else(|| text(headers, HOST));
+    let refuse = |message: String| {
+        tracing::warn!(path = request.uri().path(), message, "request refused");
+        Some(Problem::new(StatusCode::FORBIDDEN, message).into_response())
+    };
+    if !guard.allows_host(host) {
+        let host = host.unwrap_or_default();
+        return refuse(format!(
+            "host `{host}` is not allowed (loopback names, and those of `--allow-origin`)"
+        ));
+    }
+    if headers.contains_key(ORIGIN) {
+        let origin = text(headers, ORIGIN).unwrap_or("null");
+        if !guard.allows_origin(origin, host) {
+            return refuse(format!("origin `{origin}` is not allowed (`--allow-origin {origin}` lists it)"));
+        }
+    }
+    let open = matches!(request.uri().path(), "/login" | "/assets/style.css");
+    if open || request.method() == Method::OPTIONS || guard.is_shown_token(headers) {
+        return None;
+    }
+    let is_page = request.method() == Method::GET
+        && text(headers, ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+    if is_page {
+        return Some(Redirect::to("/login").into_response());
+    }
+    tracing::warn!(path = request.uri().path(), "request without the token refused");
+    let message = "the token is missing or wrong (`Authorization: Bearer …`)";
+    let refused = Problem::new(StatusCode::UNAUTHORIZED, message);
+    Some(([(axum::http::header::WWW_AUTHENTICATE, "Bearer")], refused).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_from_this_machine_may_ask_and_others_only_when_listed() {
+        let guard = Guard::new(None, &["https://lab.example/".to_owned()]);
+        for origin in
+            ["http://localhost:3000", "http://127.0.0.1:8002", "https://[::1]:5173", "https://lab.example"]
+        {
+            assert!(guard.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
+        }
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "file://",
+            "http://192.168.1.5:8002",
+            "https://lab.example.evil",
+        ] {
+            assert!(!guard.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
+        }
+        // Its own page, where a token protects it.
+        let guard = Guard::new(Some("0123456789abcdef".to_owned()), &[]);
+        assert!(guard.allows_origin("http://192.168.1.5:8002", Some("192.168.1.5:8002")));
+        assert!(!guard.allows_origin("http://192.168.1.6:8002", Some("192.168.1.5:8002")));
+    }
+
+    #[test]
+    fn a_name_that_is_not_this_machines_is_refused_on_loopback() {
+        let guard = Guard::new(None, &[]);
+        for host in ["127.0.0.1:8002", "localhost", "[::1]:8002", "127.1.2.3:80"] {
+            assert!(guard.allows_host(Some(host)), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8002", "localhost.evil.example", "192.168.1.5:8002", ""] {
+            assert!(!guard.allows_host(Some(host)), "{host}");
+        }
+        assert!(!guard.allows_host(None));
+    }
+
+    #[test]
+    fn the_token_is_taken_from_the_header_or_the_cookie() {
+        let guard = Guard::new(Some("0123456789abcdef".to_owned()), &[]);
+        let headers = |name: axum::http::HeaderName, value: &str| {
+            HeaderMap::from_iter([(name, value.parse().unwrap())])
+        };
+        assert!(guard.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdef")));
+        assert!(guard.is_shown_token(&headers(COOKIE, "a=b; ctp10_token=0123456789abcdef")));
+        assert!(!guard.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdee")));
+        assert!(!guard.is_shown_token(&headers(COOKIE, "ctp10_token=")));
+        assert!(!guard.is_shown_token(&HeaderMap::new()));
+    }
+}

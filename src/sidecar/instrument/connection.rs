@@ -1,0 +1,92 @@
+//! `/connection`: whether there is an instrument, its condition register, its errors.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::instrument::{Address, Presence};
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::Body;
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::wire::instrument::{Condition, ConditionBits, Connection, Done};
+use crate::sidecar::wire::setup::ConnectBody;
+
+/// A connection is made within this time or not at all.
+const CONNECT_LIMIT: Duration = Duration::from_secs(9);
+
+impl Shared {
+    fn connection(&self) -> Connection {
+        let instrument = &self.station.post().instrument;
+        let identity = match &*instrument.presence().borrow() {
+            Presence::Here(identity) => Some(identity.to_string()),
+            Presence::Unknown | Presence::Away { .. } | Presence::Closed => None,
+        };
+        let Address { host, port } = instrument.address();
+        Connection {
+            connected: identity.is_some(),
+            instrument_id: identity,
+            address: format!("TCPIP::{host}::{port}::SOCKET"),
+        }
+    }
+}
+
+/// Whether there is an instrument. Answered from what is known.
+pub(in crate::sidecar) async fn status(State(app): State<App>) -> Json<Connection> {
+    Json(app.connection())
+}
+
+/// Connects, if there is no connection.
+pub(in crate::sidecar) async fn connect(
+    State(app): State<App>,
+    Body(body): Body<ConnectBody>,
+) -> Result<Json<Connection>, Problem> {
+    let address = body.address.map(|text| text.parse::<Address>()).transpose().map_err(|error| {
+        let problem = json!({ "type": "value_error", "loc": ["body", "address"], "msg": error.to_string(), "input": null });
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    })?;
+    match tokio::time::timeout(CONNECT_LIMIT, app.station.connect(address)).await {
+        Ok(answer) => drop(answer??),
+        Err(_) => return Err(Problem::not_connected("It does not answer.")),
+    }
+    Ok(Json(app.connection()))
+}
+
+/// Closes the connection, and keeps it closed until connect is asked for.
+pub(in crate::sidecar) async fn disconnect(State(app): State<App>) -> Result<Json<Done>, Problem> {
+    app.station.disconnect().await?;
+    Ok(Json(Done { success: true, message: "Disconnected successfully".to_owned() }))
+}
+
+/// The operation condition register.
+pub(in crate::sidecar) async fn condition(State(app): State<App>) -> Result<Json<Condition>, Problem> {
+    let register = app.condition().await?;
+    Ok(Json(Condition {
+        register_value: register.0,
+        is_idle: register.is_idle(),
+        bits: ConditionBits {
+            zeroing: register.has(0),
+            calibrating: register.has(1),
+            scanning: register.has(2),
+            analyzing: register.has(3),
+            aborting: register.has(4),
+            armed: register.has(5),
+            referencing: register.has(6),
+            quick_referencing: register.has(7),
+        },
+    }))
+}
+
+/// The instrument's error queue. During a run the run reads it, and this answers from what the run has met.
+pub(in crate::sidecar) async fn check_errors(State(app): State<App>) -> Result<Json<Done>, Problem> {
+    let errors: Vec<String> = match app.station.current_run() {
+        Some(run) => run.take_errors(),
+        None => app.instrument().drain_errors().await?.iter().map(ToString::to_string).collect(),
+    };
+    if errors.is_empty() {
+        return Ok(Json(Done { success: true, message: "No errors found".to_owned() }));
+    }
+    Err(Problem::bad_gateway(errors.join("; ")))
+}

@@ -1,0 +1,160 @@
+//! `/measurement`: sweeps, and the settings of the scan.
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::instrument::scpi::{Action, Query as Ask};
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::{Body, Query};
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::wire::instrument::{
+    Done, MeasurementConfig, ReferencingStatus, Resolution, Stabilization, StabilizationSet, SweepStarted,
+    SweepStatus, SweepWavelengths,
+};
+use crate::sidecar::wire::setup::{
+    MeasurementConfigBody, ResolutionBody, StabilizationBody, SweepWavelengthsBody, WaitQuery,
+};
+
+/// Starts a sweep. With `wait` the answer comes when it is over; leaving before that does not stop it.
+pub(in crate::sidecar) async fn start_sweep(
+    State(app): State<App>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Json<SweepStarted>, Problem> {
+    let scan = app.station.start_scan(Action::StartScan).await??;
+    if !query.wait {
+        return Ok(Json(SweepStarted { success: true, message: "Sweep initiated", is_complete: false }));
+    }
+    scan.finished().await?;
+    Ok(Json(SweepStarted { success: true, message: "Sweep completed", is_complete: true }))
+}
+
+/// Stops whatever scans.
+pub(in crate::sidecar) async fn abort_sweep(State(app): State<App>) -> Result<Json<Done>, Problem> {
+    app.station.abort().await??;
+    Ok(Json(Done { success: true, message: "Sweep aborted".to_owned() }))
+}
+
+/// Whether a sweep is under way.
+pub(in crate::sidecar) async fn sweep_status(State(app): State<App>) -> Result<Json<SweepStatus>, Problem> {
+    let register = app.condition().await?;
+    Ok(Json(SweepStatus {
+        is_sweeping: register.has(2),
+        is_complete: register.is_idle(),
+        condition_register: register.0,
+    }))
+}
+
+/// Whether a reference is under way.
+pub(in crate::sidecar) async fn referencing(
+    State(app): State<App>,
+) -> Result<Json<ReferencingStatus>, Problem> {
+    let register = app.condition().await?;
+    let is_referencing = register.has(6) || register.has(7);
+    Ok(Json(ReferencingStatus { is_referencing, condition_register: register.0 }))
+}
+
+impl Shared {
+    async fn range(&self, success: Option<bool>) -> Result<Json<SweepWavelengths>, Problem> {
+        let instrument = self.instrument();
+        Ok(Json(SweepWavelengths {
+            start_wavelength_nm: instrument.ask(&Ask::scan_start_nm()).await?,
+            stop_wavelength_nm: instrument.ask(&Ask::scan_stop_nm()).await?,
+            success,
+        }))
+    }
+
+    async fn measurement_config(&self, success: Option<bool>) -> Result<Json<MeasurementConfig>, Problem> {
+        let instrument = self.instrument();
+        let resolution_pm = instrument.ask(&Ask::resolution_pm()).await?;
+        let found = instrument.ask(&Ask::stabilization()).await?;
+        Ok(Json(MeasurementConfig {
+            resolution_pm,
+            stabilization_output: found.output,
+            stabilization_duration: found.seconds,
+            success,
+        }))
+    }
+}
+
+/// Range of the scan.
+pub(in crate::sidecar) async fn wavelengths(
+    State(app): State<App>,
+) -> Result<Json<SweepWavelengths>, Problem> {
+    app.range(None).await
+}
+
+/// Sets it, start before stop; both as re-read.
+pub(in crate::sidecar) async fn set_wavelengths(
+    State(app): State<App>,
+    Body(body): Body<SweepWavelengthsBody>,
+) -> Result<Json<SweepWavelengths>, Problem> {
+    let actions = [
+        body.start_wavelength_nm.map(|nm| Action::SetScanStart { nm }),
+        body.stop_wavelength_nm.map(|nm| Action::SetScanStop { nm }),
+    ];
+    if actions.iter().all(Option::is_none) {
+        return Err(Problem::bad_request("give start_wavelength_nm, stop_wavelength_nm or both"));
+    }
+    app.change(actions.into_iter().flatten()).await?;
+    app.range(Some(true)).await
+}
+
+/// Sampling step of the scan.
+pub(in crate::sidecar) async fn resolution(State(app): State<App>) -> Result<Json<Resolution>, Problem> {
+    let resolution_pm = app.instrument().ask(&Ask::resolution_pm()).await?;
+    Ok(Json(Resolution { resolution_pm, success: None }))
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_resolution(
+    State(app): State<App>,
+    Body(body): Body<ResolutionBody>,
+) -> Result<Json<Resolution>, Problem> {
+    app.change([Action::SetResolution { pm: body.resolution_pm }]).await?;
+    let resolution_pm = app.instrument().ask(&Ask::resolution_pm()).await?;
+    Ok(Json(Resolution { resolution_pm, success: Some(true) }))
+}
+
+/// What happens before and after a scan.
+pub(in crate::sidecar) async fn stabilization(
+    State(app): State<App>,
+) -> Result<Json<Stabilization>, Problem> {
+    super::detector::stabilization(State(app)).await
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_stabilization(
+    State(app): State<App>,
+    Body(body): Body<StabilizationBody>,
+) -> Result<Json<StabilizationSet>, Problem> {
+    if !(0.0..=60.0).contains(&body.duration_seconds) {
+        let message = format!("duration_seconds {} is not allowed (0-60 seconds)", body.duration_seconds);
+        return Err(Problem::bad_request(&message));
+    }
+    app.change([Action::SetStabilization { output: body.output, seconds: body.duration_seconds }]).await?;
+    let found = app.instrument().ask(&Ask::stabilization()).await?;
+    Ok(Json(StabilizationSet { success: true, output: found.output, duration_seconds: found.seconds }))
+}
+
+/// The scan's settings.
+pub(in crate::sidecar) async fn config(State(app): State<App>) -> Result<Json<MeasurementConfig>, Problem> {
+    app.measurement_config(None).await
+}
+
+/// Sets any of them.
+pub(in crate::sidecar) async fn set_config(
+    State(app): State<App>,
+    Body(body): Body<MeasurementConfigBody>,
+) -> Result<Json<MeasurementConfig>, Problem> {
+    let mut actions: Vec<Action> =
+        body.resolution_pm.map(|pm| Action::SetResolution { pm }).into_iter().collect();
+    if body.stabilization_output.is_some() || body.stabilization_duration.is_some() {
+        // One command sets both; the half that is not given stays.
+        let present = app.instrument().ask(&Ask::stabilization()).await?;
+        let output = body.stabilization_output.unwrap_or(present.output);
+        let seconds = body.stabilization_duration.unwrap_or(present.seconds);
+        actions.push(Action::SetStabilization { output, seconds });
+    }
+    app.change(actions).await?;
+    app.measurement_config(Some(true)).await
+}

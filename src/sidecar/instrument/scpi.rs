@@ -1,0 +1,53 @@
+//! `/scpi`: one raw line, where the configuration allows it.
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::instrument::scpi::{Action, Query as Ask};
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::Body;
+use crate::sidecar::state::App;
+
+/// A question or a command.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(in crate::sidecar) struct ScpiBody {
+    /// A question.
+    query: Option<String>,
+    /// A command.
+    command: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(in crate::sidecar) struct ScpiReply {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<String>,
+    success: bool,
+}
+
+/// Sends one raw line. There is no such path unless the configuration says `allow_scpi = true`.
+pub(in crate::sidecar) async fn send(
+    State(app): State<App>,
+    Body(body): Body<ScpiBody>,
+) -> Result<Json<ScpiReply>, Problem> {
+    if !app.options.allow_scpi {
+        return Err(Problem::not_found("/scpi (`allow_scpi` in ctp10.toml)"));
+    }
+    let one_line = |text: &str| !text.trim().is_empty() && !text.contains(['\r', '\n']);
+    match (body.query, body.command) {
+        (Some(query), None) if one_line(&query) && query.contains('?') => {
+            let reply = app.instrument().ask(&Ask::raw(&query)).await?;
+            Ok(Json(ScpiReply { reply: Some(reply), success: true }))
+        }
+        (None, Some(command)) if one_line(&command) && !command.contains('?') => {
+            app.change([Action::Raw(command)]).await?;
+            Ok(Json(ScpiReply { reply: None, success: true }))
+        }
+        _ => Err(Problem::bad_request(
+            "give either `query`, one line with a question mark, or `command`, one line without",
+        )),
+    }
+}

@@ -1,0 +1,162 @@
+//! `/tls/{1–4}`: the tunable laser sources of the scan.
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::instrument::scpi::{Action, Query as Ask};
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::{Body, Path};
+use crate::sidecar::state::App;
+use crate::sidecar::wire::instrument::{
+    Set, TlsConfig, TlsConfigured, TlsPower, TlsSpeed, TlsTrigger, TlsWavelength,
+};
+use crate::sidecar::wire::setup::{
+    TlsConfigBody, TlsPath, TlsPowerBody, TlsSpeedBody, TlsTriggerBody, TlsWavelengthBody,
+};
+
+/// A speed as the whole number that clients expect.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred nm/s")]
+fn whole(speed_nm_s: f64) -> i64 {
+    speed_nm_s.round() as i64
+}
+
+/// All settings of a source.
+pub(in crate::sidecar) async fn config(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+) -> Result<Json<TlsConfig>, Problem> {
+    let instrument = app.instrument();
+    Ok(Json(TlsConfig {
+        channel: tls,
+        start_wavelength_nm: instrument.ask(&Ask::tls_start_nm(tls)).await?,
+        stop_wavelength_nm: instrument.ask(&Ask::tls_stop_nm(tls)).await?,
+        sweep_speed_nmps: whole(instrument.ask(&Ask::tls_speed_nm_s(tls)).await?),
+        laser_power_dbm: instrument.ask(&Ask::tls_power_dbm(tls)).await?,
+        trigin: instrument.ask(&Ask::tls_trigger(tls)).await?,
+        identifier: instrument.ask(&Ask::tls_laser(tls)).await?,
+    }))
+}
+
+/// Sets any of them.
+pub(in crate::sidecar) async fn set_config(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+    Body(body): Body<TlsConfigBody>,
+) -> Result<Json<TlsConfigured>, Problem> {
+    // The laser first: what the others may be depends on it.
+    let actions = [
+        body.identifier.map(|laser| Action::SetTlsLaser { tls, laser }),
+        body.start_wavelength_nm.map(|nm| Action::SetTlsStart { tls, nm }),
+        body.stop_wavelength_nm.map(|nm| Action::SetTlsStop { tls, nm }),
+        body.sweep_speed_nmps.map(|speed| Action::SetTlsSpeed { tls, nm_s: f64::from(speed) }),
+        body.laser_power_dbm.map(|dbm| Action::SetTlsPower { tls, dbm }),
+        body.trigin.map(|trigger| Action::SetTlsTrigger { tls, trigger }),
+    ];
+    app.change(actions.into_iter().flatten()).await?;
+    Ok(Json(TlsConfigured {
+        success: true,
+        message: format!("TLS{tls} configured successfully"),
+        config: body,
+    }))
+}
+
+/// Range of a source.
+pub(in crate::sidecar) async fn wavelength(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+) -> Result<Json<TlsWavelength>, Problem> {
+    read_wavelength(&app, tls, Set::default()).await
+}
+
+async fn read_wavelength(app: &App, tls: u8, set: Set) -> Result<Json<TlsWavelength>, Problem> {
+    let instrument = app.instrument();
+    Ok(Json(TlsWavelength {
+        channel: tls,
+        start_wavelength_nm: instrument.ask(&Ask::tls_start_nm(tls)).await?,
+        stop_wavelength_nm: instrument.ask(&Ask::tls_stop_nm(tls)).await?,
+        set,
+    }))
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_wavelength(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+    Body(body): Body<TlsWavelengthBody>,
+) -> Result<Json<TlsWavelength>, Problem> {
+    let (start, stop) = (body.start_nm, body.stop_nm);
+    app.change([Action::SetTlsStart { tls, nm: start }, Action::SetTlsStop { tls, nm: stop }]).await?;
+    read_wavelength(&app, tls, Set::done(format!("TLS{tls} wavelength range set to {start}-{stop} nm"))).await
+}
+
+/// Power of a source.
+pub(in crate::sidecar) async fn power(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+) -> Result<Json<TlsPower>, Problem> {
+    let laser_power_dbm = app.instrument().ask(&Ask::tls_power_dbm(tls)).await?;
+    Ok(Json(TlsPower { channel: tls, laser_power_dbm, set: Set::default() }))
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_power(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+    Body(body): Body<TlsPowerBody>,
+) -> Result<Json<TlsPower>, Problem> {
+    app.change([Action::SetTlsPower { tls, dbm: body.power_dbm }]).await?;
+    let laser_power_dbm = app.instrument().ask(&Ask::tls_power_dbm(tls)).await?;
+    let set = Set::done(format!("TLS{tls} power set to {laser_power_dbm} dBm"));
+    Ok(Json(TlsPower { channel: tls, laser_power_dbm, set }))
+}
+
+/// Speed of a source.
+pub(in crate::sidecar) async fn speed(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+) -> Result<Json<TlsSpeed>, Problem> {
+    let sweep_speed_nmps = whole(app.instrument().ask(&Ask::tls_speed_nm_s(tls)).await?);
+    Ok(Json(TlsSpeed { channel: tls, sweep_speed_nmps, set: Set::default() }))
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_speed(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+    Body(body): Body<TlsSpeedBody>,
+) -> Result<Json<TlsSpeed>, Problem> {
+    app.change([Action::SetTlsSpeed { tls, nm_s: f64::from(body.speed_nmps) }]).await?;
+    let sweep_speed_nmps = whole(app.instrument().ask(&Ask::tls_speed_nm_s(tls)).await?);
+    let set = Set::done(format!("TLS{tls} speed set to {sweep_speed_nmps} nm/s"));
+    Ok(Json(TlsSpeed { channel: tls, sweep_speed_nmps, set }))
+}
+
+/// Trigger of a source.
+pub(in crate::sidecar) async fn trigger(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+) -> Result<Json<TlsTrigger>, Problem> {
+    read_trigger(&app, tls, Set::default()).await
+}
+
+async fn read_trigger(app: &App, tls: u8, set: Set) -> Result<Json<TlsTrigger>, Problem> {
+    let trigin = app.instrument().ask(&Ask::tls_trigger(tls)).await?;
+    let description = match trigin {
+        0 => "Software trigger".to_owned(),
+        port => format!("TRIG IN port {port}"),
+    };
+    Ok(Json(TlsTrigger { channel: tls, trigin, description, set }))
+}
+
+/// Sets it.
+pub(in crate::sidecar) async fn set_trigger(
+    State(app): State<App>,
+    Path(TlsPath { tls }): Path<TlsPath>,
+    Body(body): Body<TlsTriggerBody>,
+) -> Result<Json<TlsTrigger>, Problem> {
+    let Some(trigger) = u8::try_from(body.trigin).ok().filter(|trigger| *trigger <= 8) else {
+        return Err(Problem::bad_request("Trigger must be 0-8"));
+    };
+    app.change([Action::SetTlsTrigger { tls, trigger }]).await?;
+    read_trigger(&app, tls, Set::done(format!("TLS{tls} trigger set to {trigger}"))).await
+}

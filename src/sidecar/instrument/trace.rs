@@ -1,0 +1,152 @@
+//! `/detector/trace`: traces in the instrument's memory. They come at wire speed into an unnamed file and are served
+//! from there, so that a slow reader never holds the link.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::instrument::Error;
+use crate::instrument::scpi::Query as Ask;
+use crate::measurement::{Detector, Grid, TraceKind};
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::Query;
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::stream;
+use crate::sidecar::wire::instrument::TraceMetadata;
+use crate::sidecar::wire::power::unit;
+use crate::sidecar::wire::setup::TraceQuery;
+use crate::step::TraceReader;
+use crate::store::{Spool, formats};
+
+/// Pieces of a trace that may wait for the disk.
+const PIECES_WAITING: usize = 16;
+
+/// Which trace a request means.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    detector: Detector,
+    kind: TraceKind,
+}
+
+impl Shared {
+    fn wanted(&self, query: TraceQuery) -> Wanted {
+        Wanted {
+            detector: self.detector(query.module, query.channel),
+            kind: self.trace_kind(query.trace_type),
+        }
+    }
+
+    /// What the trace is, asked of the instrument; of a run's stored one it is known.
+    async fn trace_metadata(&self, wanted: Wanted) -> Result<TraceMetadata, Problem> {
+        let Wanted { detector, kind } = wanted;
+        let stored = self.station.current_run().and_then(|run| run.stored(detector, kind));
+        let instrument = self.instrument();
+        let grid = match stored {
+            Some(trace) => trace.grid,
+            None => instrument.trace_grid(detector, kind).await?,
+        };
+        let power_unit = instrument.ask(&Ask::power_unit(detector)).await?;
+        Ok(TraceMetadata {
+            module: detector.module,
+            channel: detector.channel,
+            trace_type: kind.code(),
+            num_points: grid.points,
+            sampling_pm: grid.step_pm,
+            start_wavelength_nm: grid.start_nm,
+            unit: unit(power_unit),
+        })
+    }
+
+    /// The trace itself. During a run only what the run has stored, when that is what the instrument has in memory: a
+    /// run's own transfers come first.
+    async fn trace(&self, wanted: Wanted, grid: Grid) -> Result<Box<dyn TraceReader>, Problem> {
+        let Wanted { detector, kind } = wanted;
+        if let Some(run) = self.station.current_run() {
+            let Some(stored) = run.stored(detector, kind) else {
+                let id = run.id();
+                let what = format!(
+                    "run {id} holds the instrument and has not stored the {kind} trace of {detector}"
+                );
+                return Err(Problem::conflict(what));
+            };
+            return Ok(Box::new(crate::store::open_trace(run.folder(), &stored)?));
+        }
+        let (values, mut arriving) = mpsc::channel::<Vec<f32>>(PIECES_WAITING);
+        let spooling = spawn_blocking(move || {
+            let mut spool = Spool::new(grid)?;
+            while let Some(piece) = arriving.blocking_recv() {
+                spool.push(&piece)?;
+            }
+            Ok::<_, std::io::Error>(spool)
+        });
+        let instrument = self.instrument();
+        let mut cut = self.station.cut();
+        let transferred = tokio::select! {
+            biased;
+            () = cut.wanted() => return Err(Problem::conflict("the transfer was cut: all lasers off, or disconnected")),
+            transferred = instrument.trace_values(detector, kind, grid.points, &values) => transferred,
+        };
+        drop(values);
+        let spooled = spooling.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+        match (transferred, spooled) {
+            (Ok(()), Ok(spool)) => Ok(Box::new(spool)),
+            (Err(Error::Lost { .. }) | Ok(()), Err(disk)) => {
+                let path = std::env::temp_dir().display().to_string();
+                Err(Problem::new(
+                    axum::http::StatusCode::INSUFFICIENT_STORAGE,
+                    format!("cannot write below {path}: {disk}"),
+                ))
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+}
+
+impl TraceMetadata {
+    fn grid(&self) -> Grid {
+        Grid { start_nm: self.start_wavelength_nm, step_pm: self.sampling_pm, points: self.num_points }
+    }
+}
+
+/// What a trace is.
+pub(in crate::sidecar) async fn metadata(
+    State(app): State<App>,
+    Query(query): Query<TraceQuery>,
+) -> Result<Json<TraceMetadata>, Problem> {
+    app.trace_metadata(app.wanted(query)).await.map(Json)
+}
+
+/// A trace as JSON: `{metadata, wavelengths: [nm], values: [dB or dBm]}`.
+pub(in crate::sidecar) async fn data(
+    State(app): State<App>,
+    Query(query): Query<TraceQuery>,
+) -> Result<Response, Problem> {
+    let wanted = app.wanted(query);
+    let metadata = app.trace_metadata(wanted).await?;
+    let trace = app.trace(wanted, metadata.grid()).await?;
+    let body = stream::body(move |out| formats::json(&*trace, &json!(metadata), out));
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// A trace as a `.npy` file with the fields `wavelengths` (nm) and `values` (dB or dBm), both float64.
+pub(in crate::sidecar) async fn binary(
+    State(app): State<App>,
+    Query(query): Query<TraceQuery>,
+) -> Result<Response, Problem> {
+    let wanted = app.wanted(query);
+    let metadata = app.trace_metadata(wanted).await?;
+    let trace = app.trace(wanted, metadata.grid()).await?;
+    let TraceMetadata { module, channel, trace_type, num_points, .. } = metadata;
+    let name = format!("attachment; filename=trace_m{module}_c{channel}_t{trace_type}.npy");
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_DISPOSITION, name),
+        (CONTENT_LENGTH, formats::npy_bytes(["wavelengths", "values"], num_points).to_string()),
+    ];
+    let body = stream::body(move |out| formats::npy(&*trace, ["wavelengths", "values"], out));
+    Ok((headers, body).into_response())
+}

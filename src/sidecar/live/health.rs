@@ -1,0 +1,40 @@
+//! `/ws/health`: a heartbeat, and an answer to `ping`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+
+use super::{MOST_INCOMING, closed, say_goodbye, send};
+use crate::sidecar::state::App;
+use crate::sidecar::wire::power::{Frame, timestamp};
+
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A heartbeat at once and every 10 s; `ping` is answered.
+pub(in crate::sidecar) async fn stream(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MOST_INCOMING).on_upgrade(move |socket| serve(socket, app))
+}
+
+async fn serve(mut socket: WebSocket, app: App) {
+    let _stream = app.streams.open("health");
+    let mut closing = app.closing.clone();
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    loop {
+        let frame = tokio::select! {
+            _ = heartbeat.tick() => {
+                Frame::Heartbeat { timestamp: timestamp(), active_streams: app.streams.count("power") }
+            }
+            () = closed(&mut closing) => return say_goodbye(&mut socket).await,
+            incoming = socket.recv() => match incoming {
+                Some(Ok(Message::Text(text))) if text.trim() == "ping" => Frame::Pong { timestamp: timestamp() },
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return,
+            },
+        };
+        if !send(&mut socket, frame.text()).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `/ws/power`: readings at each client's own pace, from the one poller of the module.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{MOST_INCOMING, closed, say_goodbye, send};
+use crate::power::{Pace, Sight};
+use crate::sidecar::problem::{Problem, not_connected};
+use crate::sidecar::read::read;
+use crate::sidecar::state::App;
+use crate::sidecar::wire::power::{Frame, Power, timestamp};
+
+/// How often a stream says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct PowerStreamQuery {
+    #[schemars(range(min = 1, max = 20))]
+    module: Option<u8>,
+    #[schemars(range(min = 0.01, max = 10.0))]
+    interval: Option<f64>,
+}
+
+/// Live power. What is out of range is answered 403, as clients of the Python service know it.
+pub(in crate::sidecar) async fn stream(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let wanted = match parse(query.as_deref().unwrap_or_default()) {
+        Ok(wanted) => wanted,
+        Err(problem) => return Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
+    };
+    let module = wanted.module.unwrap_or(app.options.defaults.module);
+    let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
+    upgrade.max_message_size(MOST_INCOMING).on_upgrade(move |socket| serve(socket, app, module, interval))
+}
+
+fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
+    let uri = format!("/?{query}").parse().map_err(|_| Problem::bad_request("the query cannot be read"))?;
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
+        .map_err(|error| Problem::bad_request(&error.to_string()))?;
+    let given: Map<String, Value> =
+        pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    read(&given, "query")
+}
+
+async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) {
+    let stream = app.streams.open("power");
+    let mut closing = app.closing.clone();
+    let mut posts = app.station.posts();
+    let mut watch = posts.borrow_and_update().monitor.watch(module, interval, &[]);
+    let mut pace = Pace::new(interval);
+    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    let mut errors = 0;
+    loop {
+        let frame = tokio::select! {
+            sight = watch.next(&mut pace) => {
+                errors = if matches!(sight, Sight::Nothing { .. }) { errors + 1 } else { 0 };
+                frame(sight, errors)
+            }
+            _ = heartbeat.tick() => Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() },
+            () = closed(&mut closing) => return say_goodbye(&mut socket).await,
+            // Pings are answered on the way; what clients say is ignored.
+            incoming = socket.recv() => match incoming {
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return,
+            },
+            // The instrument is another one now.
+            _ = posts.changed() => {
+                watch = posts.borrow_and_update().monitor.watch(module, interval, &[]);
+                continue;
+            }
+        };
+        let began = Instant::now();
+        if !send(&mut socket, frame.text()).await {
+            return;
+        }
+        note_dropped(began.elapsed(), interval);
+    }
+}
+
+/// While a slow client took its frame, others would have been due.
+fn note_dropped(sending: Duration, interval: Duration) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole intervals in a minute"
+    )]
+    let dropped = (sending.as_secs_f64() / interval.as_secs_f64()) as u64;
+    if dropped > 0 {
+        tracing::debug!(dropped, "a client is slow: frames dropped");
+        metrics::counter!("ctp10_power_frames_dropped_total").increment(dropped);
+    }
+}
+
+fn frame(sight: Sight, errors: u64) -> Frame {
+    match sight {
+        Sight::Reading(reading) => Frame::Data(Power::from(&*reading)),
+        Sight::Busy { last, age_s, occupation } => Frame::Busy {
+            last: Power::from(&*last),
+            age_s,
+            operation: occupation.operation,
+            progress: occupation.progress,
+            eta_s: occupation.eta_s,
+        },
+        Sight::Nothing { reason, away } => Frame::Error {
+            error: if away { not_connected(&reason) } else { reason.clone() },
+            message: reason,
+            timestamp: timestamp(),
+            recoverable: true,
+            error_count: errors,
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! `/instrument`: what is known of the instrument, without waiting for it. Condition and lasers are asked now and then
+//! while somebody wants to know, by one request for all.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::state::{App, Shared};
+use crate::instrument::scpi::{Condition, Query as Ask};
+use crate::instrument::{Ctp10, Error, Presence, TLS};
+
+/// What is older than this is asked again.
+const AGE: Duration = Duration::from_secs(2);
+/// A fresh answer is waited for this long; then the last one has to do.
+const WAIT: Duration = Duration::from_millis(150);
+
+/// The instrument at a glance.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct InstrumentReply {
+    /// Where it is.
+    address: String,
+    connected: bool,
+    /// True for the embedded instrument, wherever it runs; null before it has answered.
+    simulated: Option<bool>,
+    /// Its reply to `*IDN?`.
+    identity: Option<String>,
+    /// The condition register in words.
+    condition: Option<String>,
+    condition_register: Option<u16>,
+    /// Connections to it: 1 or 2.
+    connections: u8,
+    /// What keeps it busy.
+    activity: Option<ActivityReply>,
+    /// The lasers that serve as a source of the scan.
+    lasers: Vec<LaserReply>,
+    /// Age of condition and lasers, s.
+    age_s: Option<f64>,
+    /// The run that holds it.
+    run: Option<String>,
+    /// Why it is not connected.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct ActivityReply {
+    operation: &'static str,
+    /// 0 to 1.
+    progress: Option<f64>,
+    /// Time left, s.
+    eta_s: Option<f64>,
+}
+
+/// A laser.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct LaserReply {
+    laser: u8,
+    identity: String,
+    on: bool,
+    power_dbm: f64,
+    wavelength_nm: f64,
+}
+
+/// The last answers.
+#[derive(Debug, Default)]
+pub(super) struct Overview {
+    known: Mutex<Option<Arc<Known>>>,
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Known {
+    at: Instant,
+    condition: Condition,
+    lasers: Vec<LaserReply>,
+}
+
+impl Overview {
+    fn known(&self) -> Option<Arc<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is known of the instrument.
+pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> {
+    let fresh = app.overview.known().is_some_and(|known| known.at.elapsed() < AGE);
+    let connected = app.station.identity().is_some();
+    if !fresh && connected {
+        // The asking goes on when this does not wait for it any longer: the next one finds the answer.
+        let asking = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.refresh_overview().await }
+        });
+        let _ = tokio::time::timeout(WAIT, asking).await;
+    }
+    Json(app.overview_reply())
+}
+
+impl Shared {
+    async fn refresh_overview(&self) {
+        // Whoever is second finds somebody asking already.
+        let Ok(_asking) = self.overview.asking.try_lock() else { return };
+        match ask(&self.instrument()).await {
+            Ok(known) => {
+                *self.overview.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
+            }
+            Err(error) => tracing::debug!(%error, "no overview"),
+        }
+    }
+
+    fn overview_reply(&self) -> InstrumentReply {
+        let post = self.station.post();
+        let (identity, reason) = match &*post.instrument.presence().borrow() {
+            Presence::Here(identity) => (Some(identity.clone()), None),
+            Presence::Unknown => (None, Some("it has not answered yet".to_owned())),
+            Presence::Away { reason } => (None, Some(reason.clone())),
+            Presence::Closed => (None, Some("the connection was closed on request".to_owned())),
+        };
+        let known = self.overview.known().filter(|_| identity.is_some());
+        let occupation = post.instrument.activity().borrow().occupation();
+        InstrumentReply {
+            address: post.name.clone(),
+            connected: identity.is_some(),
+            simulated: identity.as_ref().map(|identity| identity.simulated()),
+            identity: identity.map(|identity| identity.to_string()),
+            condition: known.as_ref().map(|known| known.condition.to_string()),
+            condition_register: known.as_ref().map(|known| known.condition.0),
+            connections: 1 + u8::from(post.instrument.has_second()),
+            activity: occupation.map(|occupation| ActivityReply {
+                operation: occupation.operation,
+                progress: occupation.progress,
+                eta_s: occupation.eta_s,
+            }),
+            lasers: known.as_ref().map(|known| known.lasers.clone()).unwrap_or_default(),
+            age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
+            run: self.station.current_run().map(|run| run.id().to_owned()),
+            reason,
+        }
+    }
+}
+
+/// Only the lasers that serve as a source are asked: one that is not there would cost a time-out.
+async fn ask(instrument: &Ctp10) -> Result<Known, Error> {
+    let condition = instrument.condition().await?;
+    let mut numbers = BTreeSet::new();
+    for tls in TLS {
+        numbers.insert(instrument.ask(&Ask::tls_laser(tls)).await?);
+    }
+    let mut lasers = Vec::new();
+    for laser in numbers.into_iter().filter(|laser| *laser > 0) {
+        lasers.push(LaserReply {
+            laser,
+            identity: instrument.ask(&Ask::laser_identity(laser)).await?.to_string(),
+            on: instrument.ask(&Ask::laser_output(laser)).await?,
+            power_dbm: instrument.ask(&Ask::laser_power_dbm(laser)).await?,
+            wavelength_nm: instrument.ask(&Ask::laser_wavelength_nm(laser)).await?,
+        });
+    }
+    Ok(Known { at: Instant::now(), condition, lasers })
+}

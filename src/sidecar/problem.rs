@@ -1,0 +1,160 @@
+//! What a client is told when something does not work: `{"detail": …}` with the status that fits.
+
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{
+    MediaType, Operation, Response as Documented, SchemaObject, StatusCode as DocumentedStatus,
+};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::json_schema;
+use serde_json::{Value, json};
+
+use crate::error::chain;
+use crate::instrument::Error;
+use crate::source::{Diagnostic, Severity};
+use crate::station::{Held, NotStarted};
+use crate::store::StoreError;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) detail: Value,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<Value>) -> Self {
+        Self { status, detail: detail.into() }
+    }
+
+    pub(super) fn bad_request(detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("{what} is not here"))
+    }
+
+    pub(super) fn conflict(detail: impl Into<Value>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    pub(super) fn not_connected(reason: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, not_connected(reason))
+    }
+
+    pub(super) fn bad_gateway(detail: impl Into<Value>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, detail)
+    }
+}
+
+/// The words that clients look for.
+pub(super) fn not_connected(reason: &str) -> String {
+    format!("Not connected to CTP10. {reason}")
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() || self.status == StatusCode::CONFLICT {
+            tracing::info!(status = self.status.as_u16(), detail = %self.detail, "request refused");
+        }
+        let status = self.status.as_u16().to_string();
+        metrics::counter!("ctp10_http_refused_total", "status" => status).increment(1);
+        (self.status, Json(json!({ "detail": self.detail }))).into_response()
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let told = chain(&error);
+        match error {
+            Error::Unreachable { reason, .. } => Self::not_connected(&reason),
+            Error::Lost { .. } | Error::FateUnknown { .. } | Error::OtherInstrument { .. } => {
+                Self::not_connected(&told)
+            }
+            Error::Refused { .. } | Error::DidNotStart { .. } => Self::bad_gateway(told),
+            Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
+            Error::Scanning { .. } => Self::conflict(told),
+            Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
+        }
+    }
+}
+
+impl From<Held> for Problem {
+    fn from(held: Held) -> Self {
+        Self::conflict(held.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let told = chain(&error);
+        match error {
+            StoreError::WhichRun(_) => Self::new(StatusCode::NOT_FOUND, told),
+            StoreError::Full { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, told),
+            StoreError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::new(StatusCode::GONE, told)
+            }
+            _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, told),
+        }
+    }
+}
+
+impl From<NotStarted> for Problem {
+    fn from(error: NotStarted) -> Self {
+        match error {
+            NotStarted::Recipe(findings) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, findings.iter().map(finding).collect::<Vec<_>>())
+            }
+            NotStarted::Held(held) => held.into(),
+            NotStarted::Busy(reason) => Self::conflict(reason),
+            NotStarted::Instrument(error) => error.into(),
+            NotStarted::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A finding as `ctp10 check` prints it, and in parts.
+pub(super) fn finding(finding: &Diagnostic) -> Value {
+    let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+    let place = finding.place.as_ref();
+    json!({
+        "severity": severity,
+        "message": finding.message,
+        "hint": finding.hint,
+        "file": place.map(|(source, _)| &source.name),
+        "line": place.map(|(_, position)| position.line),
+        "column": place.map(|(_, position)| position.column),
+        "text": finding.render(false),
+    })
+}
+
+impl OperationOutput for Problem {
+    type Inner = Self;
+
+    fn operation_response(_: &mut GenContext, _: &mut Operation) -> Option<Documented> {
+        let schema = json_schema!({
+            "type": "object",
+            "required": ["detail"],
+            "properties": { "detail": { "description": "a text; a list of findings where a value is wrong (422)" } },
+        });
+        let media = MediaType {
+            schema: Some(SchemaObject { json_schema: schema, external_docs: None, example: None }),
+            ..MediaType::default()
+        };
+        Some(Documented {
+            description: "Why the request was not carried out.".to_owned(),
+            content: [("application/json".to_owned(), media)].into_iter().collect(),
+            ..Documented::default()
+        })
+    }
+
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<DocumentedStatus>, Documented)> {
+        Self::operation_response(ctx, operation).map(|response| (None, response)).into_iter().collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Extractors: query, path and body of a request as typed values, and in the document.
+
+use aide::OperationInput;
+use aide::generate::GenContext;
+use aide::openapi::{MediaType, Operation, RequestBody, SchemaObject};
+use aide::operation::{ParamLocation, add_parameters, parameters_from_schema, set_body};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::coerce::coerce;
+use super::problem::Problem;
+
+/// Query parameters.
+pub(super) struct Query<T>(pub(super) T);
+/// Parameters of the path.
+pub(super) struct Path<T>(pub(super) T);
+/// A JSON body; where nothing is required it may be left out.
+pub(super) struct Body<T>(pub(super) T);
+
+/// Reads given values as a wire type.
+pub(super) fn read<T: DeserializeOwned + JsonSchema>(
+    given: &Map<String, Value>,
+    place: &str,
+) -> Result<T, Problem> {
+    let refuse = |problems: Vec<Value>| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems);
+    let schema = schema_for!(T);
+    let values = coerce(schema.as_value(), given, place).map_err(refuse)?;
+    // What the schema cannot say: the type's own word counts.
+    serde_json::from_value(values).map_err(|error| {
+        refuse(vec![
+            json!({ "type": "value_error", "loc": [place], "msg": error.to_string(), "input": given }),
+        ])
+    })
+}
+
+impl<S: Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::bad_request(&error.to_string()))?;
+        let given = pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        read(&given, "query").map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let raw = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::bad_request(&error.to_string()))?;
+        let given = raw.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        read(&given, "path").map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&bytes) };
+        let wrong = |kind: &str, message: String| {
+            let problem = json!({ "type": kind, "loc": ["body"], "msg": message, "input": null });
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+        };
+        match body {
+            Ok(Value::Object(given)) => read(&given, "body").map(Self),
+            Ok(Value::Null) => read(&Map::new(), "body").map(Self),
+            Ok(_) => Err(wrong("dict_type", "an object is needed".to_owned())),
+            Err(error) => Err(wrong("json_invalid", format!("this is not JSON: {error}"))),
+        }
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Query<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let schema = ctx.schema.subschema_for::<T>();
+        let schema = ctx.resolve_schema(&schema).clone();
+        let parameters = parameters_from_schema(ctx, schema, ParamLocation::Query);
+        add_parameters(ctx, operation, parameters);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Path<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let schema = ctx.schema.subschema_for::<T>();
+        let schema = ctx.resolve_schema(&schema).clone();
+        let parameters = parameters_from_schema(ctx, schema, ParamLocation::Path);
+        add_parameters(ctx, operation, parameters);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Body<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let json_schema = ctx.schema.subschema_for::<T>();
+        let required = ctx.resolve_schema(&json_schema).get("required").is_some();
+        let schema = SchemaObject { json_schema, external_docs: None, example: None };
+        let media = MediaType { schema: Some(schema), ..MediaType::default() };
+        let body = RequestBody {
+            content: [("application/json".to_owned(), media)].into_iter().collect(),
+            required,
+            ..RequestBody::default()
+        };
+        set_body(ctx, operation, body);
+    }
+}

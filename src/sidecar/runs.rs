@@ -1,0 +1,110 @@
+//! The runs half: what has been measured, what is being measured, and the strings that steer it.
+
+pub(super) mod begin;
+pub(super) mod events;
+pub(super) mod recipes;
+pub(super) mod steer;
+pub(super) mod traces;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use tokio::task::spawn_blocking;
+
+use super::problem::Problem;
+use super::read::{Path, Query};
+use super::state::{App, Shared};
+use super::wire::runs::{PageQuery, RunPath, RunReply, RunsReply, StatusReply};
+use crate::run::event::Record;
+use crate::run::status::RunStatus;
+use crate::station::LiveRun;
+use crate::store::runs::{self, FoundRun};
+use crate::store::{StoreError, read_run_journal};
+
+/// Runs on a page, when the client does not say.
+const PAGE: u16 = 50;
+
+/// Does what may block beside the event loop.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    Ok(spawn_blocking(work).await.map_err(|panic| Problem::bad_gateway(panic.to_string()))??)
+}
+
+/// A page of runs, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<RunsReply>, Problem> {
+    let out = app.station.setup().out.clone();
+    let limit = usize::from(query.limit.unwrap_or(PAGE));
+    let page = beside(move || runs::page(&out, query.before.as_deref(), limit)).await?;
+    Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }))
+}
+
+impl Shared {
+    /// The run of this process that is meant.
+    fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
+        self.station.last_run().filter(|run| run.id() == id)
+    }
+
+    /// The run under way that is meant.
+    fn under_way(&self, id: &str) -> Result<Arc<LiveRun>, Problem> {
+        let run = self.live(id).ok_or_else(|| Problem::not_found(&format!("run `{id}` under way")))?;
+        if run.has_ended() {
+            return Err(Problem::conflict(format!("run {id} is over")));
+        }
+        Ok(run)
+    }
+
+    /// The folder of a run. The identifier is looked up among the runs, and never part of a path.
+    async fn folder(&self, id: &str) -> Result<PathBuf, Problem> {
+        if let Some(run) = self.live(id) {
+            return Ok(run.folder().to_owned());
+        }
+        Ok(self.found(id).await?.folder)
+    }
+
+    async fn found(&self, id: &str) -> Result<FoundRun, Problem> {
+        let (out, id) = (self.station.setup().out.clone(), id.to_owned());
+        beside(move || runs::by_id(&out, &id)).await
+    }
+}
+
+fn live_status(run: &LiveRun) -> StatusReply {
+    let status = run.status();
+    let state = status.state.map_or_else(|| "running".to_owned(), |state| state.to_string());
+    StatusReply::new(&status, state, run.pause_state())
+}
+
+/// The run under way.
+pub(super) async fn current(State(app): State<App>) -> Result<Json<StatusReply>, Problem> {
+    let run = app.station.current_run().ok_or_else(|| Problem::not_found("a run under way"))?;
+    Ok(Json(live_status(&run)))
+}
+
+/// A run as far as it has come, or how it ended.
+pub(super) async fn show(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+) -> Result<Json<StatusReply>, Problem> {
+    if let Some(run) = app.live(&id) {
+        return Ok(Json(live_status(&run)));
+    }
+    let found = app.found(&id).await?;
+    let status = beside(move || {
+        let mut status = RunStatus::default();
+        for record in read_run_journal::<Record>(&found.folder)? {
+            status.apply(&record?);
+        }
+        Ok((status, found.manifest.status.to_string()))
+    });
+    let (mut status, state) = status.await?;
+    if status.finished.is_none() {
+        // Its process is gone: nothing is under way any more.
+        status.close();
+    }
+    Ok(Json(StatusReply::new(&status, state, None)))
+}

@@ -1,0 +1,133 @@
+//! Checks, plans and begins runs.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use super::live_status;
+use crate::forecast::{Circumstances, plan};
+use crate::recipe::Recipe;
+use crate::sidecar::problem::{Problem, finding};
+use crate::sidecar::read::Body;
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::wire::runs::{CheckReply, RunBody};
+use crate::source::{Diagnostic, Severity};
+use crate::station::{NotStarted, Order};
+
+/// A recipe that was loaded, or what is wrong with it.
+type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
+
+impl Shared {
+    /// Loads what a request means.
+    async fn load(&self, body: &RunBody) -> Result<Loaded, Problem> {
+        let set: Vec<(String, String)> =
+            body.parameters.iter().flatten().map(|(name, value)| (name.clone(), plain(value))).collect();
+        match (&body.path, &body.recipe) {
+            (Some(path), None) => {
+                let (file, shown) = (self.recipe_file(path)?, path.clone());
+                blocking(move || Recipe::load(&file, &set).map(|recipe| (recipe, shown))).await
+            }
+            (None, Some(text)) => {
+                let name = match body.format.as_deref() {
+                    None | Some("yaml") => "recipe.yaml",
+                    Some("rhai") => "recipe.rhai",
+                    Some(other) => {
+                        return Err(Problem::bad_request(&format!(
+                            "format `{other}` is unknown (yaml, rhai)"
+                        )));
+                    }
+                };
+                let text = text.clone();
+                // A text has no folder: it can include nothing from this machine.
+                blocking(move || {
+                    Recipe::from_text(name, &text, None, &set).map(|recipe| (recipe, name.to_owned()))
+                })
+                .await
+            }
+            _ => Err(Problem::bad_request("give either `path` or `recipe`")),
+        }
+    }
+
+    async fn order(&self, body: RunBody) -> Result<Result<Order, Vec<Diagnostic>>, Problem> {
+        let (recipe, path) = match self.load(&body).await? {
+            Ok(loaded) => loaded,
+            Err(findings) => return Ok(Err(findings)),
+        };
+        let unattended = body.unattended.unwrap_or(false);
+        let attended = match (unattended, self.station.is_attended()) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            // Somebody may open a dashboard later.
+            (false, false) => None,
+        };
+        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
+        let mut order = Order::new(recipe, path, Circumstances { simulated, attended }).await;
+        order.metadata = body.metadata.unwrap_or_default();
+        order.unattended = unattended;
+        order.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
+        order.simulator.clone_from(&self.options.simulator);
+        Ok(Ok(order))
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    spawn_blocking(work).await.map_err(|panic| Problem::bad_gateway(panic.to_string()))
+}
+
+/// A parameter's value as the command line would have it.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What is wrong, or probably wrong, with a recipe.
+pub(in crate::sidecar) async fn check(
+    State(app): State<App>,
+    Body(body): Body<RunBody>,
+) -> Result<Json<CheckReply>, Problem> {
+    let findings = match app.order(body).await? {
+        Ok(order) => order.findings(),
+        Err(findings) => findings,
+    };
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    Ok(Json(CheckReply {
+        errors,
+        warnings: findings.len() - errors,
+        findings: findings.iter().map(finding).collect(),
+    }))
+}
+
+/// Every operation of a recipe in order, with time, points and bytes.
+pub(in crate::sidecar) async fn plan(
+    State(app): State<App>,
+    Body(body): Body<RunBody>,
+) -> Result<Json<Value>, Problem> {
+    let refuse = |findings: Vec<Diagnostic>| Problem::from(NotStarted::Recipe(findings));
+    let order = app.order(body).await?.map_err(refuse)?;
+    let findings = order.findings();
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(refuse(findings));
+    }
+    Ok(Json(plan::json(&order.walked.steps)))
+}
+
+/// Begins a run.
+pub(in crate::sidecar) async fn begin(
+    State(app): State<App>,
+    Body(body): Body<RunBody>,
+) -> Result<Response, Problem> {
+    let order = app.order(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
+    let entry = app.station.begin(order, Vec::new()).await?;
+    tracing::info!(run = entry.run.id(), "run begun");
+    let mut reply = json!(live_status(&entry.run));
+    // Its first event may still be on its way.
+    if let Some(reply) = reply.as_object_mut() {
+        reply.insert("run".to_owned(), json!(entry.run.id()));
+        reply.insert("findings".to_owned(), entry.findings.iter().map(finding).collect());
+    }
+    let location = format!("/runs/{}", entry.run.id());
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(reply)).into_response())
+}

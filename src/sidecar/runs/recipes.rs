@@ -1,0 +1,83 @@
+//! The recipes that clients may run by their path: those in the folders that this program was given.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use crate::recipe::Recipe;
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::Query;
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::wire::runs::{RecipePathQuery, RecipeReply, RecipeTextReply, RecipesReply};
+
+/// Recipes that are listed at the most.
+const MOST: usize = 500;
+
+impl Shared {
+    /// The file that a path names: one in the recipe folders, however the path is written.
+    pub(super) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
+        let refuse = || Problem::not_found(&format!("recipe `{path}`"));
+        let file = FilePath::new(path).canonicalize().map_err(|_| refuse())?;
+        let known = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| file.starts_with(folder));
+        let is_recipe = file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "rhai");
+        // Links are followed first, so that none leads out.
+        if is_recipe && self.options.recipes.iter().any(known) { Ok(path.into()) } else { Err(refuse()) }
+    }
+}
+
+/// The recipes in the folders that this program was given.
+pub(in crate::sidecar) async fn list(State(app): State<App>) -> Result<Json<RecipesReply>, Problem> {
+    let folders = app.options.recipes.clone();
+    let recipes = spawn_blocking(move || {
+        let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| files_in(folder)).collect();
+        files.sort();
+        files.truncate(MOST);
+        files.iter().map(|file| describe(file)).collect()
+    });
+    let recipes = recipes.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+    Ok(Json(RecipesReply { recipes }))
+}
+
+fn files_in(folder: &FilePath) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_recipe =
+        |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "rhai");
+    entries.map(|entry| entry.path()).filter(is_recipe).collect()
+}
+
+fn describe(file: &FilePath) -> RecipeReply {
+    let path = file.display().to_string();
+    match Recipe::load(file, &[]) {
+        Ok(recipe) => {
+            let header = recipe.header();
+            RecipeReply {
+                path,
+                name: Some(header.name.clone()),
+                description: header.description.clone(),
+                parameters: json!(header.parameters),
+                error: None,
+            }
+        }
+        Err(findings) => RecipeReply {
+            path,
+            name: None,
+            description: None,
+            parameters: json!({}),
+            error: findings.first().map(|finding| finding.message.clone()),
+        },
+    }
+}
+
+/// The text of a recipe.
+pub(in crate::sidecar) async fn text(
+    State(app): State<App>,
+    Query(query): Query<RecipePathQuery>,
+) -> Result<Json<RecipeTextReply>, Problem> {
+    let file = app.recipe_file(&query.path)?;
+    let text = tokio::fs::read_to_string(&file);
+    let text = text.await.map_err(|_| Problem::not_found(&format!("recipe `{}`", query.path)))?;
+    Ok(Json(RecipeTextReply { path: query.path, text }))
+}

@@ -1,0 +1,92 @@
+//! Pause, resume, abort, answer; and the emergency stop.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::live_status;
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::{Body, Path, Query};
+use crate::sidecar::state::App;
+use crate::sidecar::wire::runs::{AbortQuery, AnswerBody, OffReply, RunPath, StatusReply};
+
+/// Holds the run before its next operation.
+pub(in crate::sidecar) async fn pause(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+) -> Result<Json<StatusReply>, Problem> {
+    let run = app.under_way(&id)?;
+    run.control().pause(true);
+    Ok(Json(live_status(&run)))
+}
+
+/// Lets it go on.
+pub(in crate::sidecar) async fn resume(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+) -> Result<Json<StatusReply>, Problem> {
+    let run = app.under_way(&id)?;
+    run.control().pause(false);
+    Ok(Json(live_status(&run)))
+}
+
+/// Ends it: the sweep is aborted, `finally` runs unless `now` is true, lasers go off.
+pub(in crate::sidecar) async fn abort(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+    Query(query): Query<AbortQuery>,
+) -> Result<Json<StatusReply>, Problem> {
+    let run = app.under_way(&id)?;
+    if query.now {
+        run.control().stop_now("stopped at once over HTTP");
+    } else {
+        run.control().stop("stopped over HTTP");
+    }
+    Ok(Json(live_status(&run)))
+}
+
+/// Answers its open question.
+pub(in crate::sidecar) async fn answer(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+    Body(body): Body<AnswerBody>,
+) -> Result<Json<StatusReply>, Problem> {
+    let run = app.under_way(&id)?;
+    let nothing_open = || Problem::conflict(format!("run {id} asks nothing"));
+    let question = run.status().question.ok_or_else(nothing_open)?;
+    let answer = body.answer.trim();
+    if !question.choices.is_empty() && !question.choices.iter().any(|choice| choice == answer) {
+        let allowed = question.choices.join(", ");
+        let problem = json!({
+            "type": "literal_error", "loc": ["body", "answer"], "msg": format!("allowed: {allowed}"),
+            "input": answer, "ctx": { "expected": allowed },
+        });
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem]));
+    }
+    if !run.control().answer(answer) {
+        return Err(nothing_open());
+    }
+    Ok(Json(live_status(&run)))
+}
+
+/// The emergency stop: aborts whatever scans, ends the run, turns every laser off.
+pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
+    // Whoever asked may be gone before it is done; it is done all the same.
+    let station = std::sync::Arc::clone(&app.station);
+    let off = tokio::spawn(async move { station.off("all lasers off, asked for over HTTP").await });
+    Json(off.await.map_or_else(
+        |_| OffReply {
+            aborted: false,
+            lasers_off: Vec::new(),
+            lasers_unknown: (1..=10).collect(),
+            run: None,
+        },
+        |off| OffReply {
+            aborted: off.aborted,
+            lasers_off: off.off,
+            lasers_unknown: off.unknown,
+            run: off.run,
+        },
+    ))
+}

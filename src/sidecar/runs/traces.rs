@@ -1,0 +1,148 @@
+//! The traces of a run: the list, the files in several formats, and the view that a picture needs.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::task::spawn_blocking;
+use tower_http::services::ServeFile;
+
+use super::beside;
+use crate::measurement::TraceSummary;
+use crate::sidecar::problem::Problem;
+use crate::sidecar::read::{Path, Query};
+use crate::sidecar::state::{App, Shared};
+use crate::sidecar::stream;
+use crate::sidecar::wire::runs::{RunPath, TracePath, TracesReply, ViewQuery, ViewReply};
+use crate::step::TraceReader as _;
+use crate::store::{TraceFile, envelope, formats, open_trace, runs};
+
+/// Pieces of a view, when the client does not say.
+const PIECES: u16 = 1000;
+
+/// A format that a trace is given in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    Arrow,
+    Csv,
+    Npy,
+}
+
+impl Format {
+    const ALL: [Self; 4] = [Self::Parquet, Self::Arrow, Self::Csv, Self::Npy];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Csv => "csv",
+            Self::Npy => "npy",
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Npy => "application/octet-stream",
+        }
+    }
+
+    /// What `Accept` asks for first among what there is; Parquet, when it does not say.
+    fn accepted(accept: &str) -> Self {
+        let wanted = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        let known = |wanted: &str| match wanted {
+            "text/csv" => Some(Self::Csv),
+            "application/vnd.apache.arrow.stream" => Some(Self::Arrow),
+            "application/x-npy" | "application/x-numpy" => Some(Self::Npy),
+            "application/vnd.apache.parquet" => Some(Self::Parquet),
+            _ => None,
+        };
+        wanted.filter_map(known).next().unwrap_or(Self::Parquet)
+    }
+}
+
+impl Shared {
+    async fn stored(&self, id: &str, number: &str) -> Result<(TraceSummary, TraceFile), Problem> {
+        let folder = self.folder(id).await?;
+        let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
+        let index: u64 = number.parse().map_err(|_| refuse())?;
+        let found = beside(move || {
+            let mut traces = runs::traces(&folder)?;
+            let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
+            let Some(trace) = found.transpose()? else { return Ok(None) };
+            let file = open_trace(&folder, &trace)?;
+            Ok(Some((trace, file)))
+        });
+        found.await?.ok_or_else(refuse)
+    }
+}
+
+/// The traces of a run, in order.
+pub(in crate::sidecar) async fn list(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+) -> Result<Json<TracesReply>, Problem> {
+    let folder = app.folder(&id).await?;
+    let traces = beside(move || runs::traces(&folder)?.collect()).await?;
+    Ok(Json(TracesReply { traces }))
+}
+
+/// A trace in the format that the suffix or `Accept` asks for.
+pub(in crate::sidecar) async fn file(
+    State(app): State<App>,
+    Path(TracePath { id, trace }): Path<TracePath>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (number, format) = match trace.split_once('.') {
+        None => (trace.as_str(), Format::accepted(accept)),
+        Some((number, suffix)) => {
+            let format = Format::ALL.into_iter().find(|format| format.suffix() == suffix);
+            (number, format.ok_or_else(|| Problem::not_found(&format!("format `{suffix}`")))?)
+        }
+    };
+    let (summary, file) = app.stored(&id, number).await?;
+    let stem = summary.file.rsplit('/').next().unwrap_or_default().trim_end_matches(".parquet");
+    let name = format!("attachment; filename={id}_{stem}.{}", format.suffix());
+    let mut response = match format {
+        Format::Parquet => {
+            let served = ServeFile::new(file.path()).try_call(request).await;
+            served.map_err(|error| Problem::new(StatusCode::GONE, error.to_string()))?.map(Body::new)
+        }
+        Format::Arrow => stream::body(move |out| formats::arrow(&file, &summary.unit, out)).into_response(),
+        Format::Csv => stream::body(move |out| formats::csv(&file, out)).into_response(),
+        Format::Npy => {
+            let names = ["wavelength_nm", "value"];
+            let length = formats::npy_bytes(names, summary.grid.points);
+            let body = stream::body(move |out| formats::npy(&file, names, out));
+            ([(CONTENT_LENGTH, length.to_string())], body).into_response()
+        }
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    if let Ok(name) = name.parse() {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// The lowest and highest values of a window, piece by piece.
+pub(in crate::sidecar) async fn view(
+    State(app): State<App>,
+    Path(TracePath { id, trace }): Path<TracePath>,
+    Query(query): Query<ViewQuery>,
+) -> Result<Json<ViewReply>, Problem> {
+    let (summary, file) = app.stored(&id, &trace).await?;
+    let grid = file.grid();
+    let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
+    let pieces = u64::from(query.points.unwrap_or(PIECES));
+    let viewed = spawn_blocking(move || envelope(&file, from_nm, to_nm, pieces)).await;
+    let viewed = viewed.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+    let (envelope, points) = viewed.map_err(|fault| Problem::new(StatusCode::GONE, fault.message))?;
+    let (trace_index, unit) = (summary.trace_index, summary.unit);
+    Ok(Json(ViewReply { trace_index, unit, points, from_nm, to_nm, envelope }))
+}

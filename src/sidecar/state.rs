@@ -1,0 +1,165 @@
+//! What the handlers share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::guard::Guard;
+use super::overview::Overview;
+use super::problem::Problem;
+use crate::instrument::Ctp10;
+use crate::instrument::scpi::Condition;
+use crate::measurement::{Detector, TraceKind};
+use crate::station::Station;
+
+/// A register that was read no longer ago than this is not read again, however many ask.
+const CONDITION_AGE: Duration = Duration::from_millis(20);
+
+/// What a request means that does not say which detector or trace.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// The module.
+    pub module: u8,
+    /// The channel.
+    pub channel: u8,
+    /// The instrument's number of the trace.
+    pub trace_type: u8,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { module: 4, channel: 1, trace_type: 1 }
+    }
+}
+
+/// How a sidecar is set up.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What is meant when a request does not say.
+    pub defaults: Defaults,
+    /// Folders whose recipes clients may run by their path.
+    pub recipes: Vec<PathBuf>,
+    /// Pages that may ask, beside those from loopback.
+    pub allow_origin: Vec<String>,
+    /// What clients have to show; needed beyond loopback.
+    pub token: Option<String>,
+    /// Raw commands are allowed.
+    pub allow_scpi: bool,
+    /// Options of the embedded instrument, where this process started one.
+    pub simulator: Option<serde_json::Value>,
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) station: Arc<Station>,
+    pub(super) options: Options,
+    pub(super) guard: Guard,
+    pub(super) streams: Streams,
+    pub(super) overview: Overview,
+    /// Up when the sidecar is about to end.
+    pub(super) closing: watch::Receiver<bool>,
+    condition: tokio::sync::Mutex<Option<(Instant, Condition)>>,
+}
+
+pub(super) type App = Arc<Shared>;
+
+impl Shared {
+    pub(super) fn new(
+        station: Arc<Station>,
+        options: Options,
+        guard: Guard,
+        closing: watch::Receiver<bool>,
+    ) -> App {
+        Arc::new(Self {
+            station,
+            options,
+            guard,
+            streams: Streams::default(),
+            overview: Overview::default(),
+            closing,
+            condition: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The instrument, for those who watch: an absent one is an error at once.
+    pub(super) fn instrument(&self) -> Ctp10 {
+        self.station.beside()
+    }
+
+    /// The condition register; those who ask at the same time share one answer.
+    pub(super) async fn condition(&self) -> Result<Condition, Problem> {
+        let mut known = self.condition.lock().await;
+        if let Some((at, condition)) = *known
+            && at.elapsed() < CONDITION_AGE
+            && self.station.identity().is_some()
+        {
+            return Ok(condition);
+        }
+        let condition = self.instrument().condition().await?;
+        *known = Some((Instant::now(), condition));
+        Ok(condition)
+    }
+
+    pub(super) fn detector(&self, module: Option<u8>, channel: Option<u8>) -> Detector {
+        let Defaults { module: usual_module, channel: usual_channel, .. } = self.options.defaults;
+        Detector { module: module.unwrap_or(usual_module), channel: channel.unwrap_or(usual_channel) }
+    }
+
+    pub(super) fn trace_kind(&self, code: Option<u8>) -> TraceKind {
+        let code = code.unwrap_or(self.options.defaults.trace_type);
+        TraceKind::from_code(code).unwrap_or(TraceKind::Other(code))
+    }
+}
+
+/// Counts the open streams of each kind.
+#[derive(Debug, Default)]
+pub(super) struct Streams(Mutex<BTreeMap<&'static str, Arc<AtomicUsize>>>);
+
+/// One open stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    kind: &'static str,
+    count: Arc<AtomicUsize>,
+}
+
+impl Streams {
+    pub(super) fn open(&self, kind: &'static str) -> Stream {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = Arc::clone(kinds.entry(kind).or_default());
+        let open = count.fetch_add(1, Ordering::AcqRel) + 1;
+        tracing::debug!(kind, open, "stream added");
+        gauge(kind, open);
+        Stream { kind, count }
+    }
+
+    /// How many of a kind are open.
+    pub(super) fn count(&self, kind: &'static str) -> usize {
+        let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(kind).map_or(0, |count| count.load(Ordering::Acquire))
+    }
+}
+
+impl Stream {
+    /// How many of its kind are open.
+    pub(super) fn open(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let left = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
+        tracing::debug!(kind = self.kind, left, "stream removed");
+        gauge(self.kind, left);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a number of clients")]
+fn gauge(kind: &'static str, open: usize) {
+    metrics::gauge!("ctp10_streams", "kind" => kind).set(open as f64);
+}

@@ -1,0 +1,306 @@
+//! Requests and replies of the runs half.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::measurement::TraceSummary;
+use crate::run::outline::key;
+use crate::run::status::{Highlight, Question, RunStatus};
+use crate::run::tree::TreeNode;
+use crate::station::PauseState;
+use crate::store::runs::FoundRun;
+
+/// What to run.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct RunBody {
+    /// The path of one of the recipes that `/recipes` lists.
+    pub(crate) path: Option<String>,
+    /// Or the recipe's text.
+    pub(crate) recipe: Option<String>,
+    /// What the text is: `yaml` or `rhai`.
+    pub(crate) format: Option<String>,
+    /// Values for its parameters.
+    pub(crate) parameters: Option<BTreeMap<String, Value>>,
+    /// Added to its metadata.
+    pub(crate) metadata: Option<BTreeMap<String, Value>>,
+    /// Nobody is to be asked: each prompt takes its `unattended` answer.
+    pub(crate) unattended: Option<bool>,
+    /// The instrument, where the recipe names another one: as `/instrument` calls it.
+    pub(crate) instrument: Option<String>,
+}
+
+/// Which page of the runs.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub(crate) struct PageQuery {
+    /// Runs on the page.
+    #[schemars(range(min = 1, max = 500))]
+    pub(crate) limit: Option<u16>,
+    /// Only those before this folder: the `next` of the page before.
+    pub(crate) before: Option<String>,
+}
+
+/// Which run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct RunPath {
+    /// The run's identifier.
+    pub(crate) id: String,
+}
+
+/// Which trace of which run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct TracePath {
+    /// The run's identifier.
+    pub(crate) id: String,
+    /// The trace's number, and the format after a point where `Accept` does not say it: `3`, `3.csv`.
+    pub(crate) trace: String,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct AbortQuery {
+    /// Leave `finally` out.
+    pub(crate) now: bool,
+}
+
+/// From where events are wanted.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct EventsQuery {
+    /// The last event that is known already.
+    pub(crate) after: Option<u32>,
+    /// Somebody is there to answer questions while the stream is open.
+    pub(crate) attend: bool,
+}
+
+/// The answer to the open question.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct AnswerBody {
+    /// The answer.
+    pub(crate) answer: String,
+}
+
+/// A window of a trace.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub(crate) struct ViewQuery {
+    /// From this wavelength, nm; the trace's first when left out.
+    pub(crate) from_nm: Option<f64>,
+    /// To this wavelength, nm; the trace's last when left out.
+    pub(crate) to_nm: Option<f64>,
+    /// Pieces at the most.
+    #[schemars(range(min = 1, max = 20_000))]
+    pub(crate) points: Option<u16>,
+}
+
+/// A run in the list.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RunReply {
+    run: String,
+    name: String,
+    folder: String,
+    status: String,
+    reason: Option<String>,
+    started: DateTime<Utc>,
+    finished: Option<DateTime<Utc>>,
+    traces: Option<u64>,
+    simulated: bool,
+    instrument: String,
+    recipe: String,
+}
+
+impl From<&FoundRun> for RunReply {
+    fn from(found: &FoundRun) -> Self {
+        let manifest = &found.manifest;
+        Self {
+            run: manifest.run.clone(),
+            name: manifest.name.clone(),
+            folder: found.folder.display().to_string(),
+            status: manifest.status.to_string(),
+            reason: manifest.reason.clone(),
+            started: manifest.started,
+            finished: manifest.finished,
+            traces: manifest.traces,
+            simulated: manifest.instrument.simulated,
+            instrument: manifest.instrument.address.clone(),
+            recipe: manifest.recipe.path.clone(),
+        }
+    }
+}
+
+/// A page of runs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RunsReply {
+    pub(crate) runs: Vec<RunReply>,
+    /// The `before` of the next page; null on the last.
+    pub(crate) next: Option<String>,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct CurrentReply {
+    number: u64,
+    attempt: u32,
+    /// Where it stands in the tree.
+    key: String,
+    text: String,
+    activity: Option<Value>,
+    /// 0 to 1.
+    done: Option<f64>,
+    /// s.
+    remaining_s: Option<f64>,
+}
+
+/// A run as far as it has come.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct StatusReply {
+    run: String,
+    name: String,
+    folder: String,
+    /// `running`, `done`, `failed`, `aborted` or `interrupted`.
+    state: String,
+    reason: Option<String>,
+    simulated: bool,
+    instrument: Value,
+    /// Operations foreseen.
+    operations: Option<u64>,
+    finished_steps: u64,
+    failed_steps: u64,
+    retries: u64,
+    traces: u64,
+    /// Time foreseen, s.
+    estimated_s: Option<f64>,
+    /// Time left, s.
+    remaining_s: Option<f64>,
+    started: Option<DateTime<Utc>>,
+    finished: Option<DateTime<Utc>>,
+    /// s.
+    elapsed_s: Option<f64>,
+    pause: Option<PauseState>,
+    question: Option<Question>,
+    current: Option<CurrentReply>,
+    tree: Vec<TreeNode>,
+    warnings: Vec<String>,
+    lasers_unknown: Vec<u8>,
+    highest_tf: Option<Highlight>,
+    deepest_tf: Option<Highlight>,
+}
+
+impl StatusReply {
+    /// `state` is what the run's folder says where its events do not end.
+    pub(crate) fn new(status: &RunStatus, state: String, pause: Option<PauseState>) -> Self {
+        let until = status.finished.or_else(|| (state == "running").then(Utc::now));
+        let elapsed = status.started.zip(until).map(|(started, until)| (until - started).as_seconds_f64());
+        Self {
+            run: status.run.clone(),
+            name: status.name.clone(),
+            folder: status.folder.clone(),
+            reason: status.reason.clone(),
+            simulated: status.instrument.as_ref().is_some_and(|instrument| instrument.simulated),
+            instrument: serde_json::json!(status.instrument),
+            operations: status.operations,
+            finished_steps: status.finished_steps,
+            failed_steps: status.failed_steps,
+            retries: status.retries,
+            traces: status.traces,
+            estimated_s: status.estimated_s,
+            remaining_s: status.remaining_s().filter(|_| state == "running"),
+            started: status.started,
+            finished: status.finished,
+            elapsed_s: elapsed,
+            pause,
+            question: status.question.clone(),
+            current: status.current.as_ref().map(|current| CurrentReply {
+                number: current.number,
+                attempt: current.attempt,
+                key: key(&current.step),
+                text: format!("{}{}", current.step.place.turns(), current.step.operation),
+                activity: current.activity.map(|activity| serde_json::json!(activity)),
+                done: current.done,
+                remaining_s: current.remaining_s,
+            }),
+            tree: status.tree.nested(),
+            warnings: status.warnings.iter().cloned().collect(),
+            lasers_unknown: status.lasers_unknown.clone(),
+            highest_tf: status.highest_tf,
+            deepest_tf: status.deepest_tf,
+            state,
+        }
+    }
+}
+
+/// The traces of a run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct TracesReply {
+    pub(crate) traces: Vec<TraceSummary>,
+}
+
+/// A window of a trace.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ViewReply {
+    pub(crate) trace_index: u64,
+    /// `dB` or `dBm`.
+    pub(crate) unit: String,
+    /// Points within the window.
+    pub(crate) points: u64,
+    pub(crate) from_nm: f64,
+    pub(crate) to_nm: f64,
+    #[serde(flatten)]
+    pub(crate) envelope: crate::store::Envelope,
+}
+
+/// What an emergency stop did.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct OffReply {
+    /// Whether the instrument is idle.
+    pub(crate) aborted: bool,
+    pub(crate) lasers_off: Vec<u8>,
+    /// Could not be confirmed off.
+    pub(crate) lasers_unknown: Vec<u8>,
+    /// The run that was ended.
+    pub(crate) run: Option<String>,
+}
+
+/// What was found in a recipe.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct CheckReply {
+    pub(crate) errors: usize,
+    pub(crate) warnings: usize,
+    pub(crate) findings: Vec<Value>,
+}
+
+/// The recipes that may be run by their path.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RecipesReply {
+    pub(crate) recipes: Vec<RecipeReply>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RecipeReply {
+    pub(crate) path: String,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    /// Each with `default`, `min`, `max`, `choices`, `unit`, `description`.
+    pub(crate) parameters: Value,
+    /// Why it cannot be run.
+    pub(crate) error: Option<String>,
+}
+
+/// Which recipe.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct RecipePathQuery {
+    /// Its path, as `/recipes` lists it.
+    pub(crate) path: String,
+}
+
+/// A recipe's text.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RecipeTextReply {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}

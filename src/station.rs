@@ -1,0 +1,197 @@
+//! The instrument and those who use it: who may change it, who looks for it when it is away, which run is under
+//! way, and whether anybody is there to answer. Terminal and sidecar both work through here.
+
+mod claim;
+mod entry;
+mod keeper;
+mod lease;
+mod live;
+mod manual;
+mod operators;
+mod order;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+pub use claim::{Claim, Holder, find_holder};
+pub use entry::{Entry, NotStarted};
+pub use keeper::Keeper;
+pub use lease::{Held, Lease};
+pub use live::{LiveRun, PauseState};
+pub use manual::{Cut, LasersOff, ScanTicket};
+pub use operators::Operator;
+pub use order::Order;
+
+use crate::instrument::Ctp10;
+use crate::power::PowerMonitor;
+use operators::Operators;
+
+/// How many connections an instrument is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ConnectionsText", into = "String")]
+pub enum Connections {
+    /// A second one where the instrument takes it.
+    #[default]
+    Auto,
+    /// One, for units that suffer from a second.
+    One,
+    /// Two; that the second is refused is a warning.
+    Two,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ConnectionsText {
+    Number(u8),
+    Text(String),
+}
+
+impl TryFrom<ConnectionsText> for Connections {
+    type Error = String;
+
+    fn try_from(given: ConnectionsText) -> Result<Self, String> {
+        let text = match given {
+            ConnectionsText::Number(number) => number.to_string(),
+            ConnectionsText::Text(text) => text,
+        };
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for Connections {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "1" => Ok(Self::One),
+            "2" => Ok(Self::Two),
+            other => Err(format!("connections `{other}` is not allowed (auto, 1 or 2)")),
+        }
+    }
+}
+
+impl From<Connections> for String {
+    fn from(connections: Connections) -> Self {
+        match connections {
+            Connections::Auto => "auto",
+            Connections::One => "1",
+            Connections::Two => "2",
+        }
+        .to_owned()
+    }
+}
+
+/// How a station is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where run folders go.
+    pub out: PathBuf,
+    /// How many connections are asked for.
+    pub connections: Connections,
+    /// A run that is held for longer than this turns its lasers off until it goes on.
+    pub dark_after: Duration,
+}
+
+/// The instrument as one address has it.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// The driver, for whoever waits for an instrument that is away.
+    pub instrument: Ctp10,
+    /// Live power.
+    pub monitor: PowerMonitor,
+    /// As people name it: `sim` or host and port.
+    pub name: String,
+}
+
+impl Post {
+    fn new(instrument: Ctp10, name: String) -> Self {
+        Self { monitor: PowerMonitor::new(&instrument), instrument, name }
+    }
+}
+
+/// The instrument and those who use it.
+#[derive(Debug)]
+pub struct Station {
+    setup: Setup,
+    post: watch::Sender<Arc<Post>>,
+    lease: Lease,
+    run: Mutex<Option<Arc<LiveRun>>>,
+    operators: Arc<Operators>,
+    /// Up when no new run is to begin.
+    draining: AtomicBool,
+    /// Grows when transfers of those who watch are to be cut.
+    cuts: watch::Sender<u64>,
+}
+
+impl Station {
+    /// A station at an instrument that may not be connected yet.
+    #[must_use]
+    pub fn new(instrument: Ctp10, name: String, setup: Setup) -> Arc<Self> {
+        Arc::new(Self {
+            setup,
+            post: watch::Sender::new(Arc::new(Post::new(instrument, name))),
+            lease: Lease::default(),
+            run: Mutex::default(),
+            operators: Arc::default(),
+            draining: AtomicBool::new(false),
+            cuts: watch::Sender::new(0),
+        })
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The instrument it is at.
+    #[must_use]
+    pub fn post(&self) -> Arc<Post> {
+        Arc::clone(&self.post.borrow())
+    }
+
+    /// Tells when the station moves to another address.
+    #[must_use]
+    pub fn posts(&self) -> watch::Receiver<Arc<Post>> {
+        self.post.subscribe()
+    }
+
+    /// The instrument, for those who watch: an absent one is an error at once.
+    #[must_use]
+    pub fn beside(&self) -> Ctp10 {
+        self.post().instrument.beside()
+    }
+
+    /// Who may change the instrument.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// The run under way, or the last one of this process.
+    #[must_use]
+    pub fn last_run(&self) -> Option<Arc<LiveRun>> {
+        self.run().clone()
+    }
+
+    /// The run under way.
+    #[must_use]
+    pub fn current_run(&self) -> Option<Arc<LiveRun>> {
+        self.last_run().filter(|run| !run.has_ended())
+    }
+
+    /// No new run begins from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    fn run(&self) -> MutexGuard<'_, Option<Arc<LiveRun>>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

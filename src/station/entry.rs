@@ -1,0 +1,154 @@
+//! From an order to a run under way: everything that can be known is checked first, the instrument has to be free
+//! and ready, and the lease is taken before the instrument is touched.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use tokio::task::JoinHandle;
+
+use super::{Held, LiveRun, Order, Station};
+use crate::error::chain;
+use crate::forecast::plan;
+use crate::instrument::Error;
+use crate::instrument::scpi::{ErrorEntry, Identity};
+use crate::run::control::control;
+use crate::run::outline::outline;
+use crate::run::prepare::{self, NotReady};
+use crate::run::{RunRequest, Watcher};
+use crate::source::{Diagnostic, Severity};
+use crate::step::Fault;
+use crate::store::{RunFolder, RunState, StoreError, new_run_id};
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The recipe is wrong, or not for this instrument.
+    #[error("the recipe has errors")]
+    Recipe(Vec<Diagnostic>),
+    /// Another run is under way.
+    #[error(transparent)]
+    Held(#[from] Held),
+    /// The instrument is busy.
+    #[error("{0}")]
+    Busy(String),
+    /// The instrument cannot be reached or does not answer as it should.
+    #[error(transparent)]
+    Instrument(#[from] Error),
+    /// The run folder cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A run that has begun.
+#[derive(Debug)]
+pub struct Entry {
+    /// The run.
+    pub run: Arc<LiveRun>,
+    /// What was found and does not keep it from running.
+    pub findings: Vec<Diagnostic>,
+    /// Errors that somebody had left in the instrument's queue.
+    pub left: Vec<ErrorEntry>,
+    ended: JoinHandle<Result<RunState, Fault>>,
+}
+
+impl Entry {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When its folder could not be written.
+    pub async fn ended(self) -> Result<RunState, Fault> {
+        self.ended.await.unwrap_or_else(|panic| {
+            Err(Fault::new(crate::step::FaultKind::Recipe, format!("the run broke off: {panic}")))
+        })
+    }
+}
+
+impl Station {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// See [`NotStarted`]; nothing has been changed then.
+    pub async fn begin(self: &Arc<Self>, order: Order, watchers: Vec<Watcher>) -> Result<Entry, NotStarted> {
+        if self.draining.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
+        }
+        self.lease.free_of_runs()?;
+        let id = new_run_id();
+        let lease = self.lease.for_run(&id).await?;
+        let post = self.post();
+        let instrument = post.instrument.beside();
+        let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
+        let (recipe, walked) = (Arc::clone(&order.recipe), &order.walked);
+        let mut findings = order.findings();
+        findings.extend(order.other_instrument(&post.name, identity.simulated()));
+        let mut findings = without_errors(findings)?;
+        let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
+            NotReady::Busy(_) => NotStarted::Busy(error.to_string()),
+            NotReady::Link(error) => NotStarted::Instrument(error),
+        })?;
+        let (facts, against) =
+            prepare::compare(&instrument, recipe.header(), &walked.steps, recipe.sources()).await?;
+        findings.extend(against);
+        let findings = without_errors(findings)?;
+
+        let folder = RunFolder::create(&self.setup.out, &recipe.header().name, &id, Utc::now())?;
+        let totals = plan::total(&walked.steps);
+        let foreseen = walked.complete && !totals.may_differ;
+        let request = RunRequest {
+            path: order.path,
+            metadata: order.metadata,
+            instrument: prepare::record(&identity, &post.name, &facts),
+            simulator: order.simulator,
+            operations: foreseen.then_some(walked.steps.len() as u64),
+            estimated_s: foreseen.then_some(totals.seconds),
+            outline: outline(&walked.steps),
+            dark_after: self.setup.dark_after,
+        };
+        let (control, reins) = control(order.at_terminal && !order.unattended);
+        let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended);
+        run.set_dashboard_attended(self.is_attended());
+        *self.run() = Some(Arc::clone(&run));
+        let mut watchers = watchers;
+        watchers.push(run.watcher());
+        let ended = tokio::spawn({
+            let run = Arc::clone(&run);
+            async move {
+                // Whatever becomes of the run, its end is told and its lease given back.
+                let _end = EndOf(run);
+                let _lease = lease;
+                crate::run::run(recipe, &post.instrument, &post.monitor, folder, request, reins, watchers)
+                    .await
+            }
+        });
+        Ok(Entry { run, findings, left, ended })
+    }
+
+    /// Says who answers, for those who show it.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.post().instrument.identity()
+    }
+}
+
+struct EndOf(Arc<LiveRun>);
+
+impl Drop for EndOf {
+    fn drop(&mut self) {
+        self.0.end();
+        let state = self.0.status().state.map_or_else(|| "broken".to_owned(), |state| state.to_string());
+        metrics::counter!("ctp10_runs_total", "status" => state).increment(1);
+    }
+}
+
+fn without_errors(findings: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, NotStarted> {
+    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if wrong { Err(NotStarted::Recipe(findings)) } else { Ok(findings) }
+}
+
+impl NotStarted {
+    /// The whole story in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        chain(self)
+    }
+}

@@ -1,0 +1,92 @@
+//! Looks for the instrument while it is away, so that it comes back by itself; and keeps the second connection where
+//! the instrument takes one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::{Connections, Station};
+use crate::instrument::Presence;
+
+/// Pause between two attempts: the first, and the longest. Data has to flow again soon after the instrument is back.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// A second connection that was lost by itself is looked after this often.
+const SECOND_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Looks after the connections until it is dropped.
+#[derive(Debug)]
+pub struct Keeper(JoinHandle<()>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Station {
+    /// Begins to look after the connections.
+    #[must_use]
+    pub fn keep(self: &Arc<Self>) -> Keeper {
+        Keeper(tokio::spawn(keep(Arc::clone(self))))
+    }
+
+    /// Tries for a second connection; never for the first time during a run.
+    pub async fn seek_second(&self) {
+        if self.setup.connections == Connections::One {
+            return;
+        }
+        let instrument = self.post().instrument.clone();
+        let found = instrument.open_second().await;
+        if found {
+            tracing::debug!("the instrument takes a second connection");
+        } else if self.setup.connections == Connections::Two {
+            tracing::warn!("the instrument takes no second connection: live power pauses during transfers");
+        }
+    }
+}
+
+async fn keep(station: Arc<Station>) {
+    let mut posts = station.post.subscribe();
+    loop {
+        let post = Arc::clone(&posts.borrow_and_update());
+        tokio::select! {
+            // The station has moved to another address.
+            moved = posts.changed() => if moved.is_err() { return },
+            () = keep_post(&station, &post.instrument) => return,
+        }
+    }
+}
+
+async fn keep_post(station: &Station, instrument: &crate::instrument::Ctp10) {
+    let mut presence = instrument.presence();
+    let mut pause = PAUSE.0;
+    loop {
+        let now = presence.borrow_and_update().clone();
+        match now {
+            Presence::Unknown | Presence::Away { .. } => match instrument.reconnect(true).await {
+                Ok(identity) => {
+                    pause = PAUSE.0;
+                    tracing::info!(%identity, address = %instrument.address(), "connected");
+                    if station.current_run().is_none() {
+                        station.seek_second().await;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the instrument is away");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            },
+            Presence::Here(_) => {
+                instrument.renew_second().await;
+                let _ = tokio::time::timeout(SECOND_INTERVAL, presence.changed()).await;
+            }
+            Presence::Closed => {
+                if presence.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

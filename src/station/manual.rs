@@ -1,0 +1,175 @@
+//! Changes by hand, outside a run: connecting, single commands, a sweep or a reference, and the emergency stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::{Held, Post, Station};
+use crate::instrument::limits::Limits;
+use crate::instrument::scpi::{Action, Identity};
+use crate::instrument::{Address, Ctp10, Deadlines, Error, LASERS};
+
+/// The emergency stop gives each step this long, whatever became of the one before.
+const OFF_LIMIT: Duration = Duration::from_secs(10);
+
+/// A scan that was started by hand.
+#[derive(Debug)]
+pub struct ScanTicket {
+    finished: oneshot::Receiver<Result<(), Error>>,
+}
+
+impl ScanTicket {
+    /// Waits until it is over. Whoever stops waiting leaves it under way.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn finished(self) -> Result<(), Error> {
+        self.finished.await.unwrap_or_else(|_| {
+            Err(Error::Lost { command: "INIT".to_owned(), reason: "the program is ending".to_owned() })
+        })
+    }
+}
+
+/// Resolves when transfers of those who watch are to be cut.
+#[derive(Debug)]
+pub struct Cut(watch::Receiver<u64>);
+
+impl Cut {
+    /// Waits for that.
+    pub async fn wanted(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What an emergency stop did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LasersOff {
+    /// Whether the instrument is idle.
+    pub aborted: bool,
+    /// Off, as the instrument confirmed.
+    pub off: Vec<u8>,
+    /// Could not be confirmed off.
+    pub unknown: Vec<u8>,
+    /// The run that was ended.
+    pub run: Option<String>,
+}
+
+impl Station {
+    /// Starts a scan and returns when it has been seen running.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_scan(self: &Arc<Self>, action: Action) -> Result<Result<ScanTicket, Error>, Held> {
+        let change = self.lease.for_change().await?;
+        let instrument = self.beside();
+        let (started, running) = oneshot::channel();
+        let (done, finished) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut waiting = Some((started, change));
+            let scan = async {
+                let expected = instrument.scan_settings().await?.expected();
+                instrument
+                    .scan(&action, expected, |_| {
+                        if let Some((started, _)) = waiting.take() {
+                            let _ = started.send(());
+                        }
+                    })
+                    .await
+            };
+            let ended = scan.await;
+            if let Err(error) = &ended {
+                tracing::warn!(%error, "a scan that was started by hand has failed");
+            }
+            let _ = done.send(ended);
+        });
+        let ticket = ScanTicket { finished };
+        match running.await {
+            Ok(()) => Ok(Ok(ticket)),
+            Err(_) => Ok(Err(match ticket.finished().await {
+                Err(error) => error,
+                Ok(()) => Error::DidNotStart { command: "INIT".to_owned() },
+            })),
+        }
+    }
+
+    /// Tells transfers of those who watch when to give up.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        Cut(self.cuts.subscribe())
+    }
+
+    /// Connects, if there is no connection; to another address when one is given.
+    ///
+    /// # Errors
+    /// When nobody can be reached.
+    pub async fn connect(&self, address: Option<Address>) -> Result<Result<Identity, Error>, Held> {
+        if let Some(identity) = self.post().instrument.identity() {
+            return Ok(Ok(identity));
+        }
+        let present = self.post();
+        if let Some(address) = address.filter(|address| address != present.instrument.address()) {
+            self.lease.free_of_runs()?;
+            self.move_to(address, present.instrument.limits().clone());
+        }
+        // Asked for by a person: another instrument than before is welcome, unless a run knows the one before.
+        let same = self.current_run().is_some();
+        let found = self.post().instrument.reconnect(same).await;
+        if found.is_ok() && !same {
+            self.seek_second().await;
+        }
+        Ok(found)
+    }
+
+    fn move_to(&self, address: Address, limits: Limits) {
+        let name = address.to_string();
+        tracing::info!(%address, "another instrument is looked for, as asked");
+        let instrument = Ctp10::at(address, Deadlines::default(), limits);
+        self.post.send_replace(Arc::new(Post::new(instrument, name)));
+    }
+
+    /// Closes the connections until [`connect`](Self::connect) is asked for.
+    ///
+    /// # Errors
+    /// When a run holds the instrument.
+    pub async fn disconnect(&self) -> Result<(), Held> {
+        self.lease.free_of_runs()?;
+        self.cuts.send_modify(|cuts| *cuts += 1);
+        self.post().instrument.disconnect().await;
+        Ok(())
+    }
+
+    /// Stops a scan that no run has started.
+    ///
+    /// # Errors
+    /// When a run holds the instrument.
+    pub async fn abort(&self) -> Result<Result<(), Error>, Held> {
+        self.lease.free_of_runs()?;
+        Ok(self.beside().abort().await)
+    }
+
+    /// The emergency stop: whatever scans is aborted, the run under way ends, every laser goes off. It asks nobody for
+    /// the lease.
+    pub async fn off(&self, reason: &str) -> LasersOff {
+        tracing::warn!(reason, "all lasers off");
+        let run = self.current_run();
+        if let Some(run) = &run {
+            run.control().stop_now(reason);
+        }
+        self.cuts.send_modify(|cuts| *cuts += 1);
+        let instrument = self.beside();
+        let aborted = tokio::time::timeout(OFF_LIMIT, instrument.abort()).await;
+        let aborted = matches!(aborted, Ok(Ok(())));
+        let (mut off, mut unknown) = (Vec::new(), Vec::new());
+        for laser in LASERS {
+            match tokio::time::timeout(OFF_LIMIT, instrument.laser_off(laser)).await {
+                Ok(Ok(Some(()))) => off.push(laser),
+                Ok(Ok(None)) => {}
+                Ok(Err(_)) | Err(_) => unknown.push(laser),
+            }
+        }
+        LasersOff { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
+    }
+}

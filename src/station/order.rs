@@ -1,0 +1,75 @@
+//! What somebody wants to run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::forecast::{Circumstances, Walk};
+use crate::recipe::Recipe;
+use crate::run::prepare;
+use crate::source::Diagnostic;
+
+/// A recipe to be run, and how.
+#[derive(Debug)]
+pub struct Order {
+    /// The recipe with its parameters.
+    pub recipe: Arc<Recipe>,
+    /// Its path as it was given.
+    pub path: String,
+    /// Added to the recipe's metadata.
+    pub metadata: BTreeMap<String, Value>,
+    /// Options of the embedded instrument, where this process started one.
+    pub simulator: Option<Value>,
+    /// Whoever wants it has named the instrument for this very run.
+    pub instrument_named: bool,
+    /// Nobody is to be asked.
+    pub unattended: bool,
+    /// Somebody is at the terminal.
+    pub at_terminal: bool,
+    /// The recipe as it was walked beforehand.
+    pub walked: Walk,
+}
+
+impl Order {
+    /// Why the recipe must not run on this instrument: it names another one. Nothing is simulated, and nothing is
+    /// measured, by accident.
+    pub(super) fn other_instrument(&self, name: &str, simulated: bool) -> Option<Diagnostic> {
+        let wanted = self.recipe.header().instrument.as_deref().filter(|_| !self.instrument_named)?;
+        let meant = if wanted == "sim" { simulated } else { same_address(wanted, name) };
+        (!meant).then(|| {
+            let message = format!("the recipe says `instrument: {wanted}`, and this is {name}");
+            Diagnostic::error(message).hint(format!("name the instrument for this run: `{name}`"))
+        })
+    }
+
+    /// An order for a recipe: walks it, so that what is wrong with it is known before any instrument is touched.
+    pub async fn new(recipe: Recipe, path: String, circumstances: Circumstances) -> Self {
+        let recipe = Arc::new(recipe);
+        let walked = prepare::walk(&recipe, circumstances).await;
+        Self {
+            recipe,
+            path,
+            metadata: BTreeMap::new(),
+            simulator: None,
+            instrument_named: false,
+            unattended: false,
+            at_terminal: false,
+            walked,
+        }
+    }
+
+    /// What was found in the recipe.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        self.recipe.diagnostics().iter().chain(&self.walked.findings).cloned().collect()
+    }
+}
+
+fn same_address(one: &str, other: &str) -> bool {
+    let parse = |text: &str| text.parse::<crate::instrument::Address>().ok();
+    match (parse(one), parse(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}

@@ -1,0 +1,77 @@
+//! A trace as a picture needs it: the lowest and the highest value of each piece of a window, so that a million points
+//! cost a few kilobytes and no dip is lost.
+
+use serde::Serialize;
+
+use crate::step::{Fault, TraceReader};
+
+/// The lowest and the highest values of a window, piece by piece.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Envelope {
+    /// Wavelength of each piece's first point, nm.
+    pub wavelength_nm: Vec<f64>,
+    /// Lowest finite value of each piece; null where there is none.
+    pub min: Vec<Option<f32>>,
+    /// Highest finite value of each piece; null where there is none.
+    pub max: Vec<Option<f32>>,
+}
+
+/// The envelope of what lies within `from_nm..=to_nm`, in at most `pieces` pieces; each value by itself where there are
+/// no more of them than that. Gives the number of points in the window, too.
+///
+/// # Errors
+/// When the trace cannot be read.
+pub fn envelope(
+    trace: &dyn TraceReader,
+    from_nm: f64,
+    to_nm: f64,
+    pieces: u64,
+) -> Result<(Envelope, u64), Fault> {
+    let grid = trace.grid();
+    let window = grid.indices(from_nm, to_nm);
+    let points = window.end - window.start;
+    let size = points.div_ceil(pieces.max(1)).max(1);
+    let mut envelope = Envelope::default();
+    let start = window.start;
+    trace.read(window, &mut |first, values| {
+        for (index, value) in (first..).zip(values) {
+            if (index - start).is_multiple_of(size) {
+                envelope.wavelength_nm.push(grid.wavelength_nm(index));
+                envelope.min.push(None);
+                envelope.max.push(None);
+            }
+            if !value.is_finite() {
+                continue;
+            }
+            if let Some(min) = envelope.min.last_mut() {
+                *min = Some(min.map_or(*value, |known| known.min(*value)));
+            }
+            if let Some(max) = envelope.max.last_mut() {
+                *max = Some(max.map_or(*value, |known| known.max(*value)));
+            }
+        }
+    })?;
+    Ok((envelope, points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::Grid;
+    use crate::store::Spool;
+
+    #[test]
+    fn no_dip_is_lost_and_a_small_window_shows_every_value() {
+        let mut spool = Spool::new(Grid { start_nm: 1500.0, step_pm: 1.0, points: 100_000 }).unwrap();
+        let mut values = vec![-3.0; 100_000];
+        values[77_777] = -60.0;
+        spool.push(&values).unwrap();
+        let (whole, points) = envelope(&spool, 1500.0, 1600.0, 500).unwrap();
+        assert_eq!((points, whole.min.len()), (100_000, 500));
+        assert_eq!(whole.min.iter().filter(|min| **min == Some(-60.0)).count(), 1);
+        assert!(whole.max.iter().all(|max| *max == Some(-3.0)));
+        let (near, points) = envelope(&spool, 1577.776, 1577.778, 500).unwrap();
+        assert_eq!((points, near.min), (3, vec![Some(-3.0), Some(-60.0), Some(-3.0)]));
+        assert_eq!(near.wavelength_nm, [1577.776, 1577.777, 1577.778]);
+    }
+}

@@ -1,0 +1,164 @@
+//! A trace in the formats that other programs read: NPY, CSV, an Arrow IPC stream, JSON. Each is written while it is
+//! read, in bounded memory.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::{Float32Array, Float64Array, RecordBatch};
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{DataType, Field, Schema};
+use serde_json::Value;
+
+use crate::step::TraceReader;
+
+/// Reads a whole trace and writes each piece; the first error counts.
+fn each_piece(
+    trace: &dyn TraceReader,
+    mut write: impl FnMut(u64, &[f32]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut written = Ok(());
+    let read = trace.read(0..trace.grid().points, &mut |first, values| {
+        if written.is_ok() {
+            written = write(first, values);
+        }
+    });
+    written.and(read.map_err(io::Error::other))
+}
+
+/// The header of a `.npy` file (format version 1.0, as numpy documents it) with two float64 fields of these names.
+fn npy_header(names: [&str; 2], points: u64) -> Vec<u8> {
+    let [first, second] = names;
+    let mut text = format!(
+        "{{'descr': [('{first}', '<f8'), ('{second}', '<f8')], 'fortran_order': False, 'shape': ({points},), }}"
+    );
+    // Magic, version and length are 10 bytes; with the header they fill a multiple of 64, and it ends in a line end.
+    let padding = 64 - (10 + text.len() + 1) % 64;
+    text.extend(std::iter::repeat_n(' ', padding % 64));
+    text.push('\n');
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    [b"\x93NUMPY\x01\x00".as_slice(), &length.to_le_bytes(), text.as_bytes()].concat()
+}
+
+/// Size of a trace as `.npy`, bytes.
+#[must_use]
+pub fn npy_bytes(names: [&str; 2], points: u64) -> u64 {
+    npy_header(names, points).len() as u64 + points * 16
+}
+
+/// A trace as a `.npy` file: wavelengths in nm and values in dB or dBm, under these names.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io::Result<()> {
+    let grid = trace.grid();
+    out.write_all(&npy_header(names, grid.points))?;
+    each_piece(trace, |first, values| {
+        let rows = (first..).zip(values).flat_map(|(index, value)| {
+            [grid.wavelength_nm(index).to_le_bytes(), f64::from(*value).to_le_bytes()].concat()
+        });
+        out.write_all(&rows.collect::<Vec<u8>>())
+    })
+}
+
+/// A trace as CSV with the columns `wavelength_nm` and `value`; what is not finite is empty.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
+    let grid = trace.grid();
+    out.write_all(b"wavelength_nm,value\n")?;
+    each_piece(trace, |first, values| {
+        for (index, value) in (first..).zip(values) {
+            let nm = grid.wavelength_nm(index);
+            if value.is_finite() { writeln!(out, "{nm},{value}")? } else { writeln!(out, "{nm},")? }
+        }
+        Ok(())
+    })
+}
+
+/// A trace as an Arrow IPC stream with the columns `wavelength_nm` (f64) and `value` (f32, nullable; its unit in the
+/// field's metadata).
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn arrow(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
+    let with_unit =
+        |field: Field, unit: &str| field.with_metadata(HashMap::from([("unit".to_owned(), unit.to_owned())]));
+    let schema = Arc::new(Schema::new(vec![
+        with_unit(Field::new("wavelength_nm", DataType::Float64, false), "nm"),
+        with_unit(Field::new("value", DataType::Float32, true), unit),
+    ]));
+    let grid = trace.grid();
+    let mut writer = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
+    each_piece(trace, |first, values| {
+        let wavelengths = (first..).zip(values).map(|(index, _)| grid.wavelength_nm(index));
+        let values: Float32Array =
+            values.iter().map(|value| Some(*value).filter(|v| v.is_finite())).collect();
+        let columns: Vec<arrow_array::ArrayRef> =
+            vec![Arc::new(Float64Array::from_iter_values(wavelengths)), Arc::new(values)];
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(io::Error::other)?;
+        writer.write(&batch).map_err(io::Error::other)
+    })?;
+    writer.finish().map_err(io::Error::other)
+}
+
+/// A trace as JSON: `{"metadata": …, "wavelengths": [nm], "values": [dB or dBm]}`; what is not finite is null.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let grid = trace.grid();
+    write!(out, "{{\"metadata\":{metadata},\"wavelengths\":[")?;
+    for index in 0..grid.points {
+        let comma = if index > 0 { "," } else { "" };
+        write!(out, "{comma}{:?}", grid.wavelength_nm(index))?;
+    }
+    out.write_all(b"],\"values\":[")?;
+    each_piece(trace, |first, values| {
+        for (index, value) in (first..).zip(values) {
+            let comma = if index > 0 { "," } else { "" };
+            if value.is_finite() { write!(out, "{comma}{value:?}")? } else { write!(out, "{comma}null")? }
+        }
+        Ok(())
+    })?;
+    out.write_all(b"]}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::Grid;
+    use crate::store::Spool;
+
+    fn spool() -> Spool {
+        let mut spool = Spool::new(Grid { start_nm: 1520.0, step_pm: 1.0, points: 3 }).unwrap();
+        spool.push(&[-3.5, f32::NAN]).unwrap();
+        spool.push(&[-27.25]).unwrap();
+        spool
+    }
+
+    #[test]
+    fn a_npy_file_is_as_long_as_it_was_announced_and_its_data_is_aligned() {
+        let mut bytes = Vec::new();
+        npy(&spool(), ["wavelengths", "values"], &mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, npy_bytes(["wavelengths", "values"], 3));
+        let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        assert_eq!((header % 64, bytes[header - 1]), (0, b'\n'));
+        assert_eq!(bytes[header + 8..header + 16], (-3.5f64).to_le_bytes());
+    }
+
+    #[test]
+    fn what_is_not_finite_is_empty_in_csv_and_null_in_json() {
+        let (mut as_csv, mut as_json) = (Vec::new(), Vec::new());
+        csv(&spool(), &mut as_csv).unwrap();
+        json(&spool(), &serde_json::json!({ "module": 4 }), &mut as_json).unwrap();
+        assert_eq!(
+            String::from_utf8(as_csv).unwrap(),
+            "wavelength_nm,value\n1520,-3.5\n1520.001,\n1520.002,-27.25\n"
+        );
+        let value: Value = serde_json::from_slice(&as_json).unwrap();
+        assert_eq!(value["wavelengths"], serde_json::json!([1520.0, 1520.001, 1520.002]));
+        assert_eq!(value["values"], serde_json::json!([-3.5, null, -27.25]));
+    }
+}

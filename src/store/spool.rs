@@ -1,0 +1,65 @@
+//! A trace in an unnamed file: it goes with the last who reads it, however the process ends.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+
+use crate::measurement::Grid;
+use crate::step::{Fault, FaultKind, TraceReader};
+
+/// Values read at once.
+const PIECE: usize = 64 * 1024;
+
+/// Values on their way through the disk.
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    grid: Grid,
+}
+
+impl Spool {
+    /// An empty one for a trace on this grid.
+    ///
+    /// # Errors
+    /// When no temporary file can be made.
+    pub fn new(grid: Grid) -> io::Result<Self> {
+        Ok(Self { file: tempfile::tempfile()?, grid })
+    }
+
+    /// Adds values.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn push(&mut self, values: &[f32]) -> io::Result<()> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.file.write_all(&bytes)
+    }
+
+    fn visit(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> io::Result<()> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(range.start * 4))?;
+        let mut file = BufReader::new(file).take((range.end - range.start) * 4);
+        let (mut bytes, mut index) = (vec![0; PIECE * 4], range.start);
+        while index < range.end {
+            let left = usize::try_from(range.end - index).unwrap_or(PIECE).min(PIECE);
+            file.read_exact(&mut bytes[..left * 4])?;
+            let values: Vec<f32> = bytes[..left * 4]
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            take(index, &values);
+            index += left as u64;
+        }
+        Ok(())
+    }
+}
+
+impl TraceReader for Spool {
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), Fault> {
+        self.visit(range, take).map_err(|error| Fault::new(FaultKind::Store, error.to_string()))
+    }
+}

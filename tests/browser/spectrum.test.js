@@ -1,0 +1,123 @@
+// The traces of a run: overlaid, looked at closely, and brought home.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Bench, until } from './bench.js';
+
+let bench;
+let page;
+let run;
+
+before(async () => {
+  bench = await Bench.open({ timeScale: 0.2 });
+  page = bench.page;
+  await page.goto(bench.url);
+  run = await bench.startFromList('rings', { turns: 2, stop_nm: 1600 });
+  await bench.sees('#run-state', /^done$/);
+  await bench.sees('#traces-count', /^8 traces$/);
+});
+
+after(async () => {
+  await bench?.close();
+});
+
+/** The curves as plotly has them. */
+const curves = () => page.evaluate(() => document.getElementById('plot').data?.map(({ name, x, y, yaxis }) => ({ name, x, y, yaxis })));
+
+/** The distance between two pieces of a curve. */
+function spacing({ x }) {
+  const places = [...new Set(x)];
+  return (places.at(-1) - places[0]) / (places.length - 1);
+}
+
+test('the newest sweep is shown, and its dips are as deep as the trace has them', async () => {
+  const shown = await until('two curves are drawn', async () => {
+    const found = await curves();
+    return found?.length === 2 && found.every(({ x }) => x.length > 200) && found;
+  });
+  const { traces } = await bench.ask(`/runs/${run}/traces`);
+  for (const curve of shown) {
+    const trace = traces.find(({ trace_index: index }) => curve.name === `#${index}`);
+    assert.equal(trace.trace, 'tf');
+    assert.ok(curve.x.length < trace.points / 10, 'thinned out');
+    const values = curve.y.filter((value) => value !== null);
+    assert.ok(Math.abs(Math.min(...values) - trace.min.value) < 1e-3, 'the lowest point is kept');
+    assert.ok(Math.abs(Math.max(...values) - trace.max.value) < 1e-3, 'the highest point is kept');
+  }
+});
+
+test('zooming into a dip with the mouse fetches it finer', async () => {
+  const [coarse] = await curves();
+  const { traces } = await bench.ask(`/runs/${run}/traces`);
+  const { min } = traces.find(({ trace_index: index }) => coarse.name === `#${index}`);
+  const asked = page.waitForRequest((request) => {
+    const query = new URL(request.url()).searchParams;
+    return query.has('from_nm') && Number(query.get('to_nm')) - Number(query.get('from_nm')) < 10;
+  });
+  const ends = await page.evaluate((nm) => {
+    const plot = document.getElementById('plot');
+    const box = plot.getBoundingClientRect();
+    const { _size: size, xaxis } = plot._fullLayout;
+    const at = (value) => box.left + size.l + xaxis.l2p(value);
+    return { from: at(nm - 2), to: at(nm + 2), y: box.top + size.t + size.h / 2 };
+  }, min.nm);
+  await page.mouse.move(ends.from, ends.y);
+  await page.mouse.down();
+  await page.mouse.move(ends.to, ends.y, { steps: 4 });
+  await page.mouse.up();
+  await asked;
+  const fine = await until('the finer curve is drawn', async () => {
+    const found = await curves();
+    return found?.[0] && spacing(found[0]) < spacing(coarse) / 4 && found[0];
+  });
+  assert.ok(fine.x[0] <= min.nm && fine.x.at(-1) >= min.nm, 'the dip is in the window');
+
+  await page.fill('#window-from', String(min.nm - 0.1));
+  await page.fill('#window-to', String(min.nm + 0.1));
+  await page.press('#window-to', 'Enter');
+  await bench.sees('#spectrum-info', /^Every sample is shown \(1 pm\)/);
+});
+
+test('the cursor reads the level of every curve, by mouse and by keyboard', async () => {
+  const box = await page.locator('#plot').boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await bench.sees('#readout', /^15\d\d\.\d+ nm.*#\d+ 4\/1 tf.*dB.*#\d+ 4\/2 tf.*dB/);
+  const before = await page.locator('#readout .at').innerText();
+  await page.focus('#plot-frame');
+  await page.keyboard.press('Shift+ArrowRight');
+  await until('the cursor has moved', async () => (await page.locator('#readout .at').innerText()) !== before);
+});
+
+test('a double click shows the whole trace again', async () => {
+  const box = await page.locator('#plot').boundingBox();
+  await page.mouse.dblclick(box.x + box.width / 2, box.y + box.height / 2);
+  await until('the window is the whole trace', async () => {
+    return (await page.inputValue('#window-from')) === '1544.000' && (await page.inputValue('#window-to')) === '1600.000';
+  });
+});
+
+test('power has an axis of its own', async () => {
+  await page.fill('#traces-filter', '4/1 raw');
+  await until('the filter is applied', async () => (await page.locator('#traces li').count()) === 2);
+  await page.locator('#traces li input').first().check();
+  const shown = await until('three curves are drawn', async () => {
+    const found = await curves();
+    return found?.length === 3 && found;
+  });
+  assert.deepEqual(shown.map(({ yaxis }) => yaxis).sort(), ['y', 'y', 'y2']);
+  assert.equal(await page.locator('#traces-follow').isChecked(), false);
+  await page.fill('#traces-filter', '');
+});
+
+test('traces are downloaded in every format', async () => {
+  for (const suffix of ['parquet', 'csv', 'arrow', 'npy']) {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator(`#traces li:last-child .downloads a:text-is(".${suffix}")`).click(),
+    ]);
+    assert.match(download.suggestedFilename(), new RegExp(`\\.${suffix}$`));
+    assert.equal(await download.failure(), null);
+  }
+});
+
+test('the browser had nothing to complain about', () => bench.assertQuiet());
