@@ -136,10 +136,7 @@ fn trace(bench: &mut Bench, call: &Call<'_>) -> Result<Transfer, Rejection> {
 fn act(bench: &mut Bench, call: &Call<'_>) -> Result<(), Rejection> {
     match call.header {
         Header::Clear => bench.errors.clear(),
-        Header::Reset => {
-            bench.abort();
-            *bench = Bench::new(bench.options.clone(), bench.device.clone());
-        }
+        Header::Reset => bench.restart(),
         Header::Complete | Header::ClearTraces | Header::AnalogOutput | Header::Feedback => {}
         Header::Initiate => {
             call.none()?;

@@ -1,5 +1,7 @@
 //! The grammar of a command line: headers in long and short form, suffixes, arguments, several commands in a row.
-//! Pure text; what a header means is in `commands`.
+//! Pure text; what a header means is in `headers`.
+
+use std::fmt;
 
 /// One command of a line, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,13 @@ pub(super) struct Node {
     pub(super) name: String,
     /// The number behind it.
     pub(super) suffix: Option<u32>,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.suffix.map_or(Ok(()), |suffix| write!(f, "{suffix}"))
+    }
 }
 
 /// Takes a line apart; `None` in place of a command that has no readable header.

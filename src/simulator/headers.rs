@@ -59,6 +59,46 @@ headers! {
     TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
 }
 
+impl Header {
+    /// Whether it can be a question.
+    pub(super) fn is_asked(self) -> bool {
+        !matches!(
+            self,
+            Self::Clear
+                | Self::Reset
+                | Self::Initiate
+                | Self::Abort
+                | Self::ClearTraces
+                | Self::ReferenceStart
+                | Self::TraceSave
+        )
+    }
+
+    /// Whether its reply is the data of a trace.
+    pub(super) fn is_trace(self) -> bool {
+        matches!(self, Self::TraceX | Self::TraceY)
+    }
+
+    /// Whether it can be something to do or to set.
+    pub(super) fn is_told(self) -> bool {
+        !matches!(
+            self,
+            Self::Identity
+                | Self::EventStatus
+                | Self::Error
+                | Self::Condition
+                | Self::LaserIdentity
+                | Self::Power
+                | Self::ReferenceResult
+                | Self::TraceLength
+                | Self::TraceSampling
+                | Self::TraceStart
+                | Self::TraceX
+                | Self::TraceY
+        )
+    }
+}
+
 /// One command on its way to the bench.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
@@ -114,5 +154,27 @@ impl Call<'_> {
     pub(super) fn place(&self) -> Result<Place, Rejection> {
         let part = |index| u8::try_from(self.suffix(index)).map_err(|_| Rejection::HardwareMissing);
         Ok((part(0)?, part(1)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench::Bench;
+    use super::super::commands::execute;
+    use super::super::device::Device;
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_header_is_what_the_instrument_does_with_it() {
+        for (pattern, header) in HEADERS {
+            for (query, known) in [(true, header.is_asked()), (false, header.is_told())] {
+                let mut bench = Bench::new(super::super::SimulatorOptions::default(), Device::Ring);
+                // Channel 1 of module 4, laser 1: all of them are there.
+                let suffixes = vec![Some(if pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
+                let call = Call { header: *header, suffixes, query, arguments: &[] };
+                let undefined = execute(&mut bench, &call).err() == Some(Rejection::UndefinedHeader);
+                assert_ne!(undefined, known, "{pattern}, query: {query}");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::answer::Spoil;
 use super::commands::Reply;
 use super::options::{BlockEnd, SimulatorOptions};
 use super::transfer::Transfer;
@@ -43,23 +44,28 @@ impl Output {
     }
 
     /// One reply to the present line; a `;` stands between it and the one before.
-    pub(super) async fn reply(&mut self, reply: Reply) -> io::Result<()> {
+    pub(super) async fn reply(&mut self, reply: Reply, spoil: Option<Spoil>) -> io::Result<()> {
         if self.line != Line::Nothing {
             self.write(b";").await?;
         } else if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
+        let usual = self.bandwidth;
+        if let Some(Spoil::Slow(bandwidth)) = spoil {
+            self.bandwidth = Some(usual.map_or(bandwidth, |usual| usual.min(bandwidth)));
+        }
         match reply {
             Reply::Nothing => {}
             Reply::Text(text) => {
                 self.line = Line::Text;
-                self.write(text.as_bytes()).await?;
+                self.text(&text, spoil).await?;
             }
             Reply::Trace(transfer) => {
                 self.line = if transfer.binary { Line::Block } else { Line::Text };
-                self.trace(&transfer).await?;
+                self.trace(&transfer, spoil).await?;
             }
         }
+        self.bandwidth = usual;
         Ok(())
     }
 
@@ -72,10 +78,34 @@ impl Output {
         }
     }
 
-    async fn trace(&mut self, transfer: &Transfer) -> io::Result<()> {
-        self.write(&transfer.head()).await?;
-        for piece in transfer.pieces() {
-            self.write(&piece).await?;
+    async fn text(&mut self, text: &str, spoil: Option<Spoil>) -> io::Result<()> {
+        match spoil {
+            Some(Spoil::Garbled(_)) => self.write(&garbled(text.as_bytes())).await,
+            Some(Spoil::CutShort | Spoil::Halved) => {
+                self.write(&text.as_bytes()[..text.len().div_ceil(2)]).await
+            }
+            Some(Spoil::Slow(_)) | None => self.write(text.as_bytes()).await,
+        }
+    }
+
+    async fn trace(&mut self, transfer: &Transfer, spoil: Option<Spoil>) -> io::Result<()> {
+        let head = match spoil {
+            Some(Spoil::Garbled(None)) => garbled(&transfer.head(0)),
+            Some(Spoil::Garbled(Some(too_many))) => transfer.head(too_many),
+            _ => transfer.head(0),
+        };
+        self.write(&head).await?;
+        let last = transfer.piece_count() - 1;
+        for (index, piece) in (0..).zip(transfer.pieces()) {
+            match spoil {
+                Some(Spoil::Halved) if index == last / 2 => {
+                    return self.write(&piece[..piece.len() / 2]).await;
+                }
+                Some(Spoil::CutShort) if index == last => self.write(&piece[..piece.len() - 1]).await?,
+                // A list has no header that could be wrong.
+                Some(Spoil::Garbled(_)) if !transfer.binary => self.write(&garbled(&piece)).await?,
+                _ => self.write(&piece).await?,
+            }
         }
         Ok(())
     }
@@ -95,4 +125,10 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// With the top bit of every byte flipped: no digit, no letter and no line end is left, so that nothing of it can be
+/// taken for an answer.
+fn garbled(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte ^ 0x80).collect()
 }

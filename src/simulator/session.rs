@@ -3,15 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
+use super::answer::{Step, answer};
 use super::bench::Bench;
-use super::commands::{Reply, execute};
 use super::errors::Rejection;
-use super::grammar::parse;
-use super::headers::resolve;
+use super::faults::{Faults, Kind};
+use super::headers::Call;
 use super::log::CommandLog;
 use super::output::Output;
 
@@ -21,12 +23,33 @@ const MAX_LINE: u64 = 64 * 1024;
 /// What all sessions share.
 pub(super) struct Shared {
     pub(super) bench: Mutex<Bench>,
+    pub(super) faults: Mutex<Faults>,
     pub(super) log: Option<CommandLog>,
+    /// Asks the listener to restart the instrument, which is away for this long.
+    pub(super) reboots: mpsc::UnboundedSender<Duration>,
 }
 
 impl Shared {
     pub(super) fn bench(&self) -> std::sync::MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes wrong with a command. No fault happens without being told.
+    pub(super) fn fault(&self, call: Option<&Call<'_>>, peer: SocketAddr) -> Option<Kind> {
+        let hit = self.faults.lock().unwrap_or_else(PoisonError::into_inner).next(call)?;
+        tracing::info!(%peer, "fault {hit}");
+        if let Some(log) = &self.log {
+            log.write(peer, &format!("! {hit}"));
+        }
+        Some(hit.kind)
+    }
+
+    /// Restarts the instrument. The connection lives until the listener closes it together with all others: a client
+    /// that sees it close must not find the instrument still there.
+    async fn reboot(&self, away: Duration) -> io::Result<()> {
+        // Without a listener there is nobody left to restart for.
+        let _ = self.reboots.send(away);
+        std::future::pending().await
     }
 }
 
@@ -55,9 +78,14 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         if let Some(log) = &shared.log {
             log.write(peer, text);
         }
-        let replies = answer(&mut shared.bench(), text);
-        for reply in replies {
-            output.reply(reply).await?;
+        for step in answer(&shared, peer, text) {
+            match step {
+                Step::Reply(reply, spoil) => output.reply(reply, spoil).await?,
+                Step::Pause(time) => tokio::time::sleep(time).await,
+                Step::Close => return Ok(()),
+                Step::FallSilent => return fall_silent(input).await,
+                Step::Reboot(time) => return shared.reboot(time).await,
+            }
         }
         output.end().await?;
     }
@@ -75,20 +103,7 @@ async fn skip_line(input: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<()>
     }
 }
 
-/// Carries out every command of a line. A command in error sends nothing and leaves its reason in the queue.
-fn answer(bench: &mut Bench, text: &str) -> Vec<Reply> {
-    let mut replies = Vec::new();
-    let mut path = Vec::new();
-    for parsed in parse(text) {
-        let call = parsed.as_ref().map_or(Err(Rejection::Syntax), |parsed| resolve(parsed, &mut path));
-        match call.and_then(|call| execute(bench, &call)) {
-            Ok(Reply::Nothing) => {}
-            Ok(reply) => replies.push(reply),
-            Err(rejection) => {
-                let about: String = text.chars().take(60).collect();
-                bench.errors.push(rejection, &about);
-            }
-        }
-    }
-    replies
+/// Reads on, so that the client's leaving is seen, and answers nothing.
+async fn fall_silent(mut input: impl AsyncBufReadExt + Unpin) -> io::Result<()> {
+    tokio::io::copy_buf(&mut input, &mut tokio::io::sink()).await.map(drop)
 }
