@@ -159,6 +159,32 @@ pub struct PlanArgs {
     pub json: bool,
 }
 
+/// What a fault looks like.
+const FAULTS: &str = "\
+Lets something go wrong: KIND@WHERE or KIND@WHERE=VALUE. May be given several times.
+
+KIND:
+  drop         the connection is closed instead of an answer, or half-way through a trace
+  stall        no answer, now and later; the connection stays open
+  garble       the reply is unreadable; =BYTES: a trace announces so many too many
+  truncate     the reply ends early, and the connection with it
+  late         the answer comes after =SECONDS (8)
+  reboot       power-on state; connections are closed, none is taken for =SECONDS (3)
+  refuse       nothing is done; -200 is in the error queue
+  error-queue  an error that nobody caused appears in the queue (-310)
+  slow         the reply comes at =BYTES a second (20000)
+  hang         the scan that is started does not end before ABORt
+
+WHERE:
+  57           at the 57th command, whoever sends it; `every`: at each
+  trace        at the first command of a sort: sweep, reference, abort, laser, trace,
+               power, condition, idn, error, or a header, with `?` when it is asked
+  trace:2      at the second of the sort; `trace:every`: at each
+
+random@SEED        one command in a hundred, by chance; the seed repeats it
+random@SEED=RATE   this share of the commands, 0 to 1
+@FILE              a fault a line; # starts a comment";
+
 /// `ctp10 simulate`
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
@@ -195,7 +221,10 @@ pub struct SimulateArgs {
     /// What a reference scan sees.
     #[arg(long, value_name = "patch-cord|device")]
     pub reference_path: Option<String>,
-    /// Writes every command received, with its time, to this file.
+    /// Lets something go wrong: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
+    #[arg(long = "fault", value_name = "SPEC", long_help = FAULTS)]
+    pub faults: Vec<String>,
+    /// Writes every command received, with its time, and every fault to this file.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }

@@ -8,15 +8,21 @@
 //! Choices where the protocol leaves room, all in `commands`: absent hardware is refused with −241; a reading, a
 //! setting or a trace is refused with −221 while a scan runs, a second start with −213; a trace that was never
 //! recorded, or a transmission function without a reference, with −230.
+//!
+//! What can go wrong on demand is in `faults`.
 
+mod answer;
 mod bench;
 mod commands;
 mod device;
 mod errors;
+mod faults;
 mod grammar;
+mod headers;
 mod log;
 mod optics;
 mod options;
+mod output;
 mod session;
 mod trace;
 mod transfer;
@@ -24,12 +30,16 @@ mod value;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use bench::Bench;
 use device::Device;
+use faults::Faults;
+pub use faults::{BadFault, FaultSpec};
 use log::CommandLog;
 pub use options::{BlockEnd, Noise, OpticalPath, SimulatorOptions};
 use session::{Shared, serve};
@@ -69,9 +79,14 @@ impl Simulator {
         let log = options.log.as_deref().map(CommandLog::create).transpose().map_err(SimulatorError::Log)?;
         let listener = TcpListener::bind(listen).await.map_err(SimulatorError::Listen)?;
         let address = listener.local_addr().map_err(SimulatorError::Listen)?;
-        let most = options.max_connections;
-        let shared = Arc::new(Shared { bench: Mutex::new(Bench::new(options, device)), log });
-        let listener = tokio::spawn(accept(listener, shared, most));
+        let (reboots, wanted) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            faults: Mutex::new(Faults::new(&options.faults)),
+            bench: Mutex::new(Bench::new(options, device)),
+            log,
+            reboots,
+        });
+        let listener = tokio::spawn(accept(listener, address, shared, wanted));
         Ok(Self { address, listener })
     }
 
@@ -89,7 +104,13 @@ impl Drop for Simulator {
 }
 
 /// Takes clients in; one too many is turned away by closing its connection. The sessions end with this task.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, most: usize) {
+async fn accept(
+    mut listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    mut reboots: mpsc::UnboundedReceiver<Duration>,
+) {
+    let most = shared.bench().options.max_connections;
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -105,7 +126,43 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, most: usize) {
                 Ok((_, peer)) => tracing::debug!(%peer, "turned away: too many connections"),
                 Err(error) => tracing::warn!(%error, "cannot accept a connection"),
             },
+            Some(away) = reboots.recv() => {
+                // First the listener: whoever sees a connection close finds nobody there any more.
+                drop(listener);
+                let place = keep_place(address);
+                sessions.shutdown().await;
+                shared.bench().restart();
+                // Two clients may have asked at once; it is one restart.
+                while reboots.try_recv().is_ok() {}
+                tokio::time::sleep(away).await;
+                listener = listen_again(address, place).await;
+            }
             Some(_) = sessions.join_next() => {}
         }
+    }
+}
+
+/// Holds the port without listening: connections are refused, and nobody else takes it meanwhile.
+fn keep_place(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As listeners have it anyway, but on Windows, where it would let others in.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Listens at the place that was kept, or tries until it is free again.
+async fn listen_again(address: SocketAddr, mut place: std::io::Result<TcpSocket>) -> TcpListener {
+    /// As many clients may wait as the standard library lets.
+    const BACKLOG: u32 = 128;
+    loop {
+        match place.and_then(|socket| socket.listen(BACKLOG)) {
+            Ok(listener) => return listener,
+            Err(error) => tracing::warn!(%address, %error, "cannot listen again yet"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        place = keep_place(address);
     }
 }

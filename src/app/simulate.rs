@@ -2,7 +2,7 @@
 
 use crate::cli::SimulateArgs;
 use crate::error::{ExitCode, Failure, chain};
-use crate::simulator::{Simulator, SimulatorError, SimulatorOptions};
+use crate::simulator::{BadFault, FaultSpec, Simulator, SimulatorError, SimulatorOptions};
 
 pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
     let listen = args.listen.clone();
@@ -26,6 +26,7 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
         "dut": args.dut, "seed": args.seed, "noise": args.noise, "time_scale": args.time_scale,
         "latency_ms": args.latency_ms, "bandwidth": args.bandwidth, "max_connections": args.max_connections,
         "block_end": args.block_end, "points": args.points, "reference_path": args.reference_path, "log": args.log,
+        "faults": faults(&args.faults)?,
     });
     let given = match given {
         serde_json::Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
@@ -55,6 +56,28 @@ impl std::fmt::Display for StopSignal {
     }
 }
 
+/// The faults as given, those of a file in place of its name.
+fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
+    let refuse = |place: &str, error: BadFault| Failure::new(ExitCode::Usage, format!("{place}{error}"));
+    let mut all = Vec::new();
+    for text in given {
+        let Some(file) = text.strip_prefix('@') else {
+            all.push(text.parse().map_err(|error| refuse("", error))?);
+            continue;
+        };
+        let lines = std::fs::read_to_string(file).map_err(|error| {
+            Failure::new(ExitCode::Usage, format!("--fault: cannot read `{file}`: {error}"))
+        })?;
+        for (number, line) in (1..).zip(lines.lines()) {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                all.push(line.parse().map_err(|error| refuse(&format!("{file}:{number}: "), error))?);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Waits for Ctrl-C or SIGTERM and says which it was.
 pub(super) async fn stop_signal() -> StopSignal {
     #[cfg(unix)]
@@ -70,4 +93,38 @@ pub(super) async fn stop_signal() -> StopSignal {
     // Without a handler the default action ends the process; there is nothing to wait for then.
     let _ = tokio::signal::ctrl_c().await;
     StopSignal::Interrupt
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_help_describes_every_kind_of_fault_and_every_word_for_a_command() {
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("simulate").unwrap().render_long_help().to_string();
+        let help = &help[help.find("--fault").unwrap()..help.find("--log ").unwrap()];
+        for word in FaultSpec::kinds().chain(FaultSpec::commands()) {
+            assert!(help.contains(word), "no `{word}` in {help}");
+        }
+    }
+
+    #[test]
+    fn faults_of_a_file_stand_one_a_line_and_a_wrong_one_is_found_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("night.txt");
+        std::fs::write(&file, "# a bad night\n\ndrop@trace:2   # in the middle\n  late@power=6\r\n").unwrap();
+        let given = ["hang@sweep".to_owned(), format!("@{}", file.display())];
+        let texts: Vec<String> = faults(&given).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["hang@sweep:1", "drop@trace:2", "late@power:1=6"]);
+        std::fs::write(&file, "drop@3\ndorp@4\n").unwrap();
+        let told = faults(&given).unwrap_err().render(false);
+        assert!(
+            told.contains("night.txt:2: fault `dorp@4`: unknown kind `dorp`; did you mean `drop`?"),
+            "{told}"
+        );
+    }
 }

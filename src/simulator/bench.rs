@@ -94,8 +94,16 @@ pub(super) struct Reference {
 #[derive(Debug)]
 enum Phase {
     Idle,
-    Busy { since: Instant, scanning: Duration, reference: Option<Place>, record: Recorded },
-    Aborting { until: Instant },
+    /// A scan without a duration never ends.
+    Busy {
+        since: Instant,
+        scanning: Option<Duration>,
+        reference: Option<Place>,
+        record: Recorded,
+    },
+    Aborting {
+        until: Instant,
+    },
 }
 
 /// The whole instrument.
@@ -171,6 +179,12 @@ impl Bench {
         }
     }
 
+    /// Back to the state at power-on; noise does not repeat for all that.
+    pub(super) fn restart(&mut self) {
+        let fresh = Self::new(self.options.clone(), self.device.clone());
+        *self = Self { scans: self.scans, readings: self.readings, ..fresh };
+    }
+
     /// A duration as this bench takes it.
     pub(super) fn scaled(&self, time: Duration) -> Duration {
         time.mul_f64(self.options.time_scale)
@@ -180,7 +194,9 @@ impl Bench {
     pub(super) fn settle(&mut self) {
         let now = Instant::now();
         match &self.phase {
-            Phase::Busy { since, scanning, .. } if now >= *since + *scanning + self.scaled(ANALYZING) => {
+            Phase::Busy { since, scanning: Some(scanning), .. }
+                if now >= *since + *scanning + self.scaled(ANALYZING) =>
+            {
                 let Phase::Busy { reference, record, .. } = std::mem::replace(&mut self.phase, Phase::Idle)
                 else {
                     return;
@@ -216,7 +232,8 @@ impl Bench {
             Phase::Idle => 0,
             Phase::Busy { since, scanning, reference, .. } => {
                 let referencing = if reference.is_some() { 64 } else { 0 };
-                referencing | if since.elapsed() < *scanning { 4 } else { 8 }
+                let over = scanning.is_some_and(|scanning| since.elapsed() >= scanning);
+                referencing | if over { 8 } else { 4 }
             }
             Phase::Aborting { .. } => 16,
         }
@@ -263,8 +280,15 @@ impl Bench {
             }
         }
         let scanning = self.scaled(Duration::from_secs_f64(sweeping + self.settle_s)).max(SHORTEST_SCAN);
-        self.phase = Phase::Busy { since: Instant::now(), scanning, reference, record };
+        self.phase = Phase::Busy { since: Instant::now(), scanning: Some(scanning), reference, record };
         Ok(())
+    }
+
+    /// Keeps the scan that has started from ending by itself.
+    pub(super) fn hang(&mut self) {
+        if let Phase::Busy { scanning, .. } = &mut self.phase {
+            *scanning = None;
+        }
     }
 
     /// Whether the sources reach from the scan's start to its stop without a gap.

@@ -1,8 +1,8 @@
-//! The commands: which header means what, and what it does to the bench.
+//! The commands: what each of them does to the bench, and what it answers.
 
 use super::bench::{Bench, Place, RANGE_NM};
 use super::errors::Rejection;
-use super::grammar::{Node, Parsed, matches};
+use super::headers::{Call, Header};
 use super::transfer::{Axis, Source, Transfer, ratio};
 use super::value::{boolean, integer, number, power_dbm, wavelength_nm, write_nm, write_number};
 
@@ -14,112 +14,10 @@ pub(super) enum Reply {
     Trace(Box<Transfer>),
 }
 
-macro_rules! headers {
-    ($($name:ident = $($pattern:literal)|+),+ $(,)?) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum Header { $($name),+ }
-
-        /// Every header: capitals are the short form, `#` stands for a number.
-        const HEADERS: &[(&str, Header)] = &[$($(($pattern, Header::$name)),+),+];
-    };
-}
-
-headers! {
-    Identity = "*IDN",
-    Clear = "*CLS",
-    Reset = "*RST",
-    Complete = "*OPC",
-    EventStatus = "*ESR",
-    Error = "SYSTem:ERRor" | "SYSTem:ERRor:NEXT",
-    AnalogOutput = "SYSTem:ANLG:OUT#:SOURce",
-    Condition = "STATus:OPERation:CONDition",
-    Initiate = "INITiate" | "INITiate:IMMediate",
-    Abort = "ABORt",
-    ClearTraces = "CLE",
-    ScanMode = "INITiate:SMODe",
-    ScanStart = "INITiate:WAVelength:STARt",
-    ScanStop = "INITiate:WAVelength:STOP",
-    Sampling = "INITiate:WAVelength:SAMPling",
-    Stabilization = "INITiate:STABilization",
-    TlsLaser = "INITiate:TLS#:IDentifier",
-    TlsStart = "INITiate:TLS#:WAVelength:STARt",
-    TlsStop = "INITiate:TLS#:WAVelength:STOP",
-    TlsSpeed = "INITiate:TLS#:SPEed",
-    TlsPower = "INITiate:TLS#:POWer",
-    TlsTrigger = "INITiate:TLS#:TRIGin",
-    AllTlsPower = "INITiate:LASer:POWer",
-    Feedback = "INITiate:FBC:SENSe" | "CTP:SENSe:FBC",
-    LaserIdentity = "CTP:RLASer#:IDN",
-    LaserPower = "CTP:RLASer#:POWer",
-    LaserState = "CTP:RLASer#:POWer:STATe",
-    LaserWavelength = "CTP:RLASer#:WAVelength",
-    Power = "CTP:SENSe#:CHANnel#:POWer",
-    SpectralUnit = "CTP:SENSe#:CHANnel#:UNIT:X",
-    PowerUnit = "CTP:SENSe#:CHANnel#:UNIT:Y",
-    DetectorWavelength = "CTP:SENSe#:CHANnel#:WAVelength",
-    DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
-    ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate",
-    ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
-    TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
-    TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
-    TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
-    TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X",
-    TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA" | "TRACe:SENSe#:CHANnel#:TYPE#:DATA:Y",
-    TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
-}
-
-/// One command on its way to the bench.
-struct Call<'a> {
-    header: Header,
-    suffixes: Vec<u32>,
-    query: bool,
-    arguments: &'a [String],
-}
-
-/// Carries out a command. `path` is the header of the one before on the same line, which a header without a colon
-/// may continue (`INIT:WAV:STAR 1520NM;STOP 1580NM`).
-pub(super) fn execute(bench: &mut Bench, parsed: &Parsed, path: &mut Vec<Node>) -> Result<Reply, Rejection> {
-    let relative: Option<Vec<Node>> = (!parsed.absolute && !path.is_empty())
-        .then(|| path[..path.len() - 1].iter().chain(&parsed.nodes).cloned().collect());
-    let found = relative
-        .into_iter()
-        .chain([parsed.nodes.clone()])
-        .find_map(|nodes| lookup(&nodes).map(|(header, suffixes)| (nodes, header, suffixes)));
-    let (nodes, header, suffixes) = found.ok_or(Rejection::UndefinedHeader)?;
-    if !nodes[0].name.starts_with('*') {
-        *path = nodes;
-    }
+/// Carries out a command.
+pub(super) fn execute(bench: &mut Bench, call: &Call<'_>) -> Result<Reply, Rejection> {
     bench.settle();
-    let call = Call { header, suffixes, query: parsed.query, arguments: &parsed.arguments };
-    if call.query { ask(bench, &call) } else { act(bench, &call).map(|()| Reply::Nothing) }
-}
-
-fn lookup(nodes: &[Node]) -> Option<(Header, Vec<u32>)> {
-    HEADERS.iter().find_map(|(pattern, header)| Some((*header, matches(pattern, nodes)?)))
-}
-
-impl Call<'_> {
-    /// The only argument.
-    fn one(&self) -> Result<&str, Rejection> {
-        match self.arguments {
-            [] => Err(Rejection::MissingParameter),
-            [only] => Ok(only),
-            _ => Err(Rejection::ParameterNotAllowed),
-        }
-    }
-
-    fn none(&self) -> Result<(), Rejection> {
-        if self.arguments.is_empty() { Ok(()) } else { Err(Rejection::ParameterNotAllowed) }
-    }
-
-    fn suffix(&self, index: usize) -> u32 {
-        self.suffixes.get(index).copied().unwrap_or(1)
-    }
-
-    fn place(&self) -> Result<Place, Rejection> {
-        let part = |index| u8::try_from(self.suffix(index)).map_err(|_| Rejection::HardwareMissing);
-        Ok((part(0)?, part(1)?))
-    }
+    if call.query { ask(bench, call) } else { act(bench, call).map(|()| Reply::Nothing) }
 }
 
 fn ask(bench: &mut Bench, call: &Call<'_>) -> Result<Reply, Rejection> {
@@ -238,10 +136,7 @@ fn trace(bench: &mut Bench, call: &Call<'_>) -> Result<Transfer, Rejection> {
 fn act(bench: &mut Bench, call: &Call<'_>) -> Result<(), Rejection> {
     match call.header {
         Header::Clear => bench.errors.clear(),
-        Header::Reset => {
-            bench.abort();
-            *bench = Bench::new(bench.options.clone(), bench.device.clone());
-        }
+        Header::Reset => bench.restart(),
         Header::Complete | Header::ClearTraces | Header::AnalogOutput | Header::Feedback => {}
         Header::Initiate => {
             call.none()?;

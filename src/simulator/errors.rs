@@ -5,19 +5,22 @@ use std::collections::VecDeque;
 /// A queue this long is full: the last entry then says so.
 const CAPACITY: usize = 32;
 
-/// Why a command was not carried out.
+/// Why a command was not carried out, or what else went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejection {
     Syntax,
     ParameterNotAllowed,
     MissingParameter,
     UndefinedHeader,
+    Execution,
     InitIgnored,
     SettingsConflict,
     OutOfRange,
     IllegalParameter,
     StaleData,
     HardwareMissing,
+    /// Nothing that a client did.
+    System,
 }
 
 impl Rejection {
@@ -28,12 +31,14 @@ impl Rejection {
             Self::ParameterNotAllowed => (-108, "Parameter not allowed"),
             Self::MissingParameter => (-109, "Missing parameter"),
             Self::UndefinedHeader => (-113, "Undefined header"),
+            Self::Execution => (-200, "Execution error"),
             Self::InitIgnored => (-213, "Init ignored"),
             Self::SettingsConflict => (-221, "Settings conflict"),
             Self::OutOfRange => (-222, "Data out of range"),
             Self::IllegalParameter => (-224, "Illegal parameter value"),
             Self::StaleData => (-230, "Data corrupt or stale"),
             Self::HardwareMissing => (-241, "Hardware missing"),
+            Self::System => (-310, "System error"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The grammar of a command line: headers in long and short form, suffixes, arguments, several commands in a row.
-//! Pure text; what a header means is in `commands`.
+//! Pure text; what a header means is in `headers`.
+
+use std::fmt;
 
 /// One command of a line, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,15 @@ pub(super) struct Parsed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) name: String,
-    /// The number behind it; 1 when there is none.
+    /// The number behind it.
     pub(super) suffix: Option<u32>,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.suffix.map_or(Ok(()), |suffix| write!(f, "{suffix}"))
+    }
 }
 
 /// Takes a line apart; `None` in place of a command that has no readable header.
@@ -56,8 +65,8 @@ fn node(text: &str) -> Option<Node> {
 }
 
 /// Whether a header is written as `pattern` says: capitals are the short form, `#` marks a node with a suffix.
-/// Gives the suffixes in order, 1 for those left out.
-pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<u32>> {
+/// Gives the suffixes in order, `None` for those left out.
+pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<Option<u32>>> {
     let mut suffixes = Vec::new();
     let mut given = nodes.iter();
     for expected in pattern.split(':') {
@@ -71,7 +80,7 @@ pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<u32>> {
             return None;
         }
         match (numbered, node.suffix) {
-            (true, suffix) => suffixes.push(suffix.unwrap_or(1)),
+            (true, suffix) => suffixes.push(suffix),
             (false, None) => {}
             (false, Some(_)) => return None,
         }
@@ -83,7 +92,7 @@ pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<u32>> {
 mod tests {
     use super::*;
 
-    fn suffixes(pattern: &str, header: &str) -> Option<Vec<u32>> {
+    fn suffixes(pattern: &str, header: &str) -> Option<Vec<Option<u32>>> {
         matches(pattern, &parse(header)[0].clone()?.nodes)
     }
 
@@ -99,10 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn suffixes_are_read_and_default_to_one() {
+    fn suffixes_are_read_and_may_be_left_out() {
         let pattern = "TRACe:SENSe#:CHANnel#:TYPE#:DATA";
-        assert_eq!(suffixes(pattern, "TRAC:SENS4:CHAN2:TYPE11:DATA? BIN,DB"), Some(vec![4, 2, 11]));
-        assert_eq!(suffixes(pattern, "TRAC:SENS4:CHAN:TYPE:DATA?"), Some(vec![4, 1, 1]));
+        assert_eq!(
+            suffixes(pattern, "TRAC:SENS4:CHAN2:TYPE11:DATA? BIN,DB"),
+            Some(vec![Some(4), Some(2), Some(11)])
+        );
+        assert_eq!(suffixes(pattern, "TRAC:SENS4:CHAN:TYPE:DATA?"), Some(vec![Some(4), None, None]));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::Utc;
 
-/// One line a command: time, client, text.
+/// One line a command: time, client, text. A fault is a line of its own after the command that it hits, with `! ` before
+/// its text.
 pub(super) struct CommandLog {
     file: Mutex<File>,
 }
@@ -20,9 +21,11 @@ impl CommandLog {
 
     pub(super) fn write(&self, peer: SocketAddr, command: &str) {
         let time = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let line = format!("{time} {peer} {command}\n");
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written is no reason to answer differently.
-        if let Err(error) = writeln!(file, "{time} {peer} {command}") {
+        // At once, so that whoever reads along sees whole lines. A log that cannot be written is no reason to answer
+        // differently.
+        if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!(%error, "the command log cannot be written");
         }
     }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::device::Device;
+use super::faults::FaultSpec;
 
 /// Whether sweeps differ from each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +67,9 @@ pub struct SimulatorOptions {
     pub points: Option<u64>,
     /// What a reference scan sees.
     pub reference_path: OpticalPath,
-    /// Writes every command received, with its time, to this file.
+    /// What goes wrong, and when: `drop@trace`, `late@57=8`, `random@7`.
+    pub faults: Vec<FaultSpec>,
+    /// Writes every command received, with its time, and every fault to this file.
     pub log: Option<PathBuf>,
 }
 
@@ -83,6 +86,7 @@ impl Default for SimulatorOptions {
             block_end: BlockEnd::None,
             points: None,
             reference_path: OpticalPath::PatchCord,
+            faults: Vec::new(),
             log: None,
         }
     }

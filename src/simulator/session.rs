@@ -1,36 +1,55 @@
-//! One client's connection: lines in, replies out, at the pace that the unit is set to.
+//! One client's connection: lines in, replies out.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::mpsc;
 
+use super::answer::{Step, answer};
 use super::bench::Bench;
-use super::commands::{Reply, execute};
 use super::errors::Rejection;
-use super::grammar::parse;
+use super::faults::{Faults, Kind};
+use super::headers::Call;
 use super::log::CommandLog;
-use super::options::BlockEnd;
-use super::transfer::Transfer;
+use super::output::Output;
 
 /// A longer line is no command; the rest of it is thrown away.
 const MAX_LINE: u64 = 64 * 1024;
-/// Sent at once when the bandwidth is limited: small enough for an even flow.
-const THROTTLED_PIECE: usize = 8 * 1024;
 
 /// What all sessions share.
 pub(super) struct Shared {
     pub(super) bench: Mutex<Bench>,
+    pub(super) faults: Mutex<Faults>,
     pub(super) log: Option<CommandLog>,
+    /// Asks the listener to restart the instrument, which is away for this long.
+    pub(super) reboots: mpsc::UnboundedSender<Duration>,
 }
 
 impl Shared {
     pub(super) fn bench(&self) -> std::sync::MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes wrong with a command. No fault happens without being told.
+    pub(super) fn fault(&self, call: Option<&Call<'_>>, peer: SocketAddr) -> Option<Kind> {
+        let hit = self.faults.lock().unwrap_or_else(PoisonError::into_inner).next(call)?;
+        tracing::info!(%peer, "fault {hit}");
+        if let Some(log) = &self.log {
+            log.write(peer, &format!("! {hit}"));
+        }
+        Some(hit.kind)
+    }
+
+    /// Restarts the instrument. The connection lives until the listener closes it together with all others: a client
+    /// that sees it close must not find the instrument still there.
+    async fn reboot(&self, away: Duration) -> io::Result<()> {
+        // Without a listener there is nobody left to restart for.
+        let _ = self.reboots.send(away);
+        std::future::pending().await
     }
 }
 
@@ -39,11 +58,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     stream.set_nodelay(true)?;
     let (input, output) = stream.into_split();
     let mut input = BufReader::new(input);
-    let (latency, bandwidth, block_end) = {
-        let options = &shared.bench().options;
-        (Duration::from_secs_f64(options.latency_ms / 1e3), options.bandwidth, options.block_end)
-    };
-    let mut output = Output { stream: output, bandwidth };
+    let mut output = Output::new(output, &shared.bench().options);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -63,14 +78,16 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         if let Some(log) = &shared.log {
             log.write(peer, text);
         }
-        let replies = answer(&mut shared.bench(), text);
-        if replies.is_empty() {
-            continue;
+        for step in answer(&shared, peer, text) {
+            match step {
+                Step::Reply(reply, spoil) => output.reply(reply, spoil).await?,
+                Step::Pause(time) => tokio::time::sleep(time).await,
+                Step::Close => return Ok(()),
+                Step::FallSilent => return fall_silent(input).await,
+                Step::Reboot(time) => return shared.reboot(time).await,
+            }
         }
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        output.send(replies, block_end).await?;
+        output.end().await?;
     }
 }
 
@@ -86,70 +103,7 @@ async fn skip_line(input: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<()>
     }
 }
 
-/// Carries out every command of a line. A command in error sends nothing and leaves its reason in the queue.
-fn answer(bench: &mut Bench, text: &str) -> Vec<Reply> {
-    let mut replies = Vec::new();
-    let mut path = Vec::new();
-    for parsed in parse(text) {
-        let result =
-            parsed.as_ref().map_or(Err(Rejection::Syntax), |parsed| execute(bench, parsed, &mut path));
-        match result {
-            Ok(Reply::Nothing) => {}
-            Ok(reply) => replies.push(reply),
-            Err(rejection) => {
-                let about: String = text.chars().take(60).collect();
-                bench.errors.push(rejection, &about);
-            }
-        }
-    }
-    replies
-}
-
-struct Output {
-    stream: OwnedWriteHalf,
-    bandwidth: Option<f64>,
-}
-
-impl Output {
-    /// The replies to one line: joined by `;`, ended by a line end, but for a block, which ends by its length.
-    async fn send(&mut self, replies: Vec<Reply>, block_end: BlockEnd) -> io::Result<()> {
-        let mut ends_in_block = false;
-        for (index, reply) in replies.into_iter().enumerate() {
-            if index > 0 {
-                self.write(b";").await?;
-            }
-            ends_in_block = false;
-            match reply {
-                Reply::Nothing => {}
-                Reply::Text(text) => self.write(text.as_bytes()).await?,
-                Reply::Trace(transfer) => {
-                    ends_in_block = transfer.binary;
-                    self.trace(&transfer).await?;
-                }
-            }
-        }
-        if ends_in_block && block_end == BlockEnd::None { Ok(()) } else { self.write(b"\r\n").await }
-    }
-
-    async fn trace(&mut self, transfer: &Transfer) -> io::Result<()> {
-        self.write(&transfer.head()).await?;
-        for piece in transfer.pieces() {
-            self.write(&piece).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(bandwidth) = self.bandwidth else {
-            return self.stream.write_all(bytes).await;
-        };
-        for piece in bytes.chunks(THROTTLED_PIECE) {
-            let began = Instant::now();
-            self.stream.write_all(piece).await?;
-            #[expect(clippy::cast_precision_loss, reason = "a piece has a few thousand bytes")]
-            let due = Duration::from_secs_f64(piece.len() as f64 / bandwidth);
-            tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
-        }
-        Ok(())
-    }
+/// Reads on, so that the client's leaving is seen, and answers nothing.
+async fn fall_silent(mut input: impl AsyncBufReadExt + Unpin) -> io::Result<()> {
+    tokio::io::copy_buf(&mut input, &mut tokio::io::sink()).await.map(drop)
 }

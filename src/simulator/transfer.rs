@@ -58,21 +58,27 @@ pub(super) fn ratio(live: Recorded, reference: Recorded) -> Result<Source, Rejec
 }
 
 impl Transfer {
-    /// What stands before the data: the header of a binary block.
-    pub(super) fn head(&self) -> Vec<u8> {
+    /// What stands before the data: the header of a binary block, which a fault makes announce bytes `too_many`.
+    pub(super) fn head(&self, too_many: i32) -> Vec<u8> {
         if !self.binary {
             return Vec::new();
         }
         let size = if matches!(self.axis, Axis::Metres | Axis::Hertz) { 8 } else { 4 };
-        let length = (self.source.live().points * size).to_string();
+        let length =
+            (self.source.live().points * size).saturating_add_signed(i64::from(too_many)).to_string();
         format!("#{}{length}", length.len()).into_bytes()
+    }
+
+    /// How many pieces the data have.
+    pub(super) fn piece_count(&self) -> u64 {
+        self.source.live().points.div_ceil(PIECE)
     }
 
     /// The data, piece by piece.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         let points = self.source.live().points;
         let mut levels = self.levels();
-        (0..points.div_ceil(PIECE)).map(move |piece| {
+        (0..self.piece_count()).map(move |piece| {
             let mut bytes = Vec::new();
             for index in piece * PIECE..((piece + 1) * PIECE).min(points) {
                 let value = match self.axis {

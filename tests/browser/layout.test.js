@@ -66,6 +66,7 @@ test('on a phone the page is as wide as the phone, and the emergency button is i
   for (const colorScheme of ['dark', 'light']) {
     await page.emulateMedia({ colorScheme });
     assert.equal(await widthOfPage(), 360);
+    await until('the plot fits', () => page.evaluate(() => document.querySelector('#plot .main-svg').clientWidth <= 360));
     await bench.picture(`phone-${colorScheme}`);
     await bench.picture(`phone-${colorScheme}-whole`, { fullPage: true });
   }

@@ -59,6 +59,10 @@ fn every_mistake_on_the_command_line_and_in_the_configuration_is_answered_in_pla
         "odd.yaml",
         "name: odd\ninstrument: sim\nsimulator: { dut: rign, time_scale: 0 }\nsteps:\n  - sweep:\n",
     );
+    bench.write(
+        "faulty.yaml",
+        "name: faulty\ninstrument: sim\nsimulator: { faults: [drop@swep] }\nsteps:\n  - sweep:\n",
+    );
     bench.write("rows.csv", "1550,-3\n1551,deep\n");
     let cases: &[&[&str]] = &[
         &["run", "sweep.yaml"],
@@ -72,6 +76,9 @@ fn every_mistake_on_the_command_line_and_in_the_configuration_is_answered_in_pla
         &["simulate", "--dut", "rows.csv"],
         &["simulate", "--noise", "none"],
         &["simulate", "--time-scale", "0"],
+        &["simulate", "--fault", "dorp@trace"],
+        &["simulate", "--fault", "@missing.txt"],
+        &["run", "faulty.yaml"],
         &["runs", "show", "abc"],
         &["runs", "verify", "abc"],
         &["status"],

@@ -1,6 +1,6 @@
 //! What the tests share: the binary without the user's environment, a simulator of its own, a talk with it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -155,6 +155,27 @@ impl Talk {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();
         line.trim().to_owned()
+    }
+
+    /// A line as it comes, its end included.
+    pub(crate) fn raw_line(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line).unwrap();
+        line
+    }
+
+    /// Everything until the connection is closed.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
+    /// Whether nothing comes for a while, with the connection left open.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.stream.get_mut().set_read_timeout(Some(time)).unwrap();
+        let error = self.stream.read(&mut [0; 8]).err().map(|error| error.kind());
+        matches!(error, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     /// A definite-length block.

@@ -7,7 +7,7 @@ import { startLive } from './live.js';
 import { addMessage, clearMessages } from './messages.js';
 import { drawQuestion } from './question.js';
 import { clearRun, drawOther, drawRun, shareOf, showRunFailure, showRunLink, startRun, wordsOfState } from './run.js';
-import { refreshRuns, selectRun, startRuns } from './runs.js';
+import { noteRun, refreshRuns, selectRun, startRuns } from './runs.js';
 import { overlay, startSpectrum } from './spectrum.js';
 import { drawStart, startStart } from './start.js';
 import { addTrace, fetchTraces, knownTraces, showTracesOf, startTraces } from './traces.js';
@@ -55,6 +55,7 @@ function hearing(id) {
 }
 
 function takeStatus(id, status) {
+  noteRun(status);
   if (id === current.id) {
     current.status = status;
     drawQuestion(isOver(status) ? null : status, (next) => current.following?.take(next));

@@ -99,6 +99,7 @@ function drawFacts() {
     status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
     highlight('deepest dip', status.deepest_tf),
     highlight('lowest loss', status.highest_tf),
+    `in ${status.folder}`,
   ];
   keyed(byId('run-facts'), parts.filter(Boolean), (text) => text, (text) => el('span', { text }), () => {});
 }

@@ -45,6 +45,14 @@ export function selectRun(id) {
   draw();
 }
 
+/** The run under way changes while it is in the list. */
+export function noteRun({ run, state, traces }) {
+  const listed = known.find((one) => one.run === run);
+  if (!listed || (listed.status === state && listed.traces === traces)) return;
+  Object.assign(listed, { status: state, traces });
+  draw();
+}
+
 function draw() {
   keyed(byId('runs-list'), known, ({ folder }) => folder, create, update);
   byId('runs-older').hidden = next === null;
@@ -67,7 +75,7 @@ function update(item, run) {
   setText(state, run.status);
   state.dataset.state = run.status;
   setText(when, format.moment(run.started));
-  const facts = [format.count(run.traces ?? 0, 'trace'), run.simulated && 'SIMULATED'];
+  const facts = [typeof run.traces === 'number' && format.count(run.traces, 'trace'), run.simulated && 'SIMULATED'];
   setText(what, facts.filter(Boolean).join(' \u00b7 '));
   setText(reason, run.reason ?? '');
 }

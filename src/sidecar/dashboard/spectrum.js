@@ -57,7 +57,8 @@ export function overlay(ofRun, wanted) {
   curves = wanted.map(({ trace, slot }) => ({ trace, slot, view: known.get(trace.trace_index)?.view ?? null }));
   byId('spectrum-box').hidden = curves.length === 0;
   byId('spectrum-empty').hidden = curves.length > 0;
-  draw();
+  // What is drawn stays until what takes its place has arrived.
+  if (curves.every(({ view }) => view !== null)) draw();
   refetch();
 }
 
@@ -128,10 +129,11 @@ async function refetch() {
       } catch (error) {
         if (!signal.aborted) showProblem(byId('spectrum-problem'), `Trace ${curve.trace.trace_index}: ${error.message}`);
       }
-      if (!signal.aborted && asked === curves) draw();
     }),
   );
-  if (!signal.aborted) frame.removeAttribute('aria-busy');
+  if (signal.aborted || asked !== curves) return;
+  frame.removeAttribute('aria-busy');
+  draw();
 }
 
 /** The part of a window that a trace has; null when it has none. */

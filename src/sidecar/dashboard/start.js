@@ -118,11 +118,13 @@ function range({ min, max }) {
 }
 
 /** What is sent; parameters that were left alone keep the recipe's own value. */
-function order() {
+function orderOf() {
   const unattended = byId('start-unattended').checked;
-  if (!fromList()) return { recipe: byId('start-recipe-text').value, format: byId('start-format').value, unattended };
+  // The page can attend a run only when it is under way; its first step may ask before that.
+  const order = { unattended, attend: !unattended };
+  if (!fromList()) return { recipe: byId('start-recipe-text').value, format: byId('start-format').value, ...order };
   const changed = fields.filter((one) => one.changed()).map(({ name, value }) => [name, value()]);
-  return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), unattended };
+  return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), ...order };
 }
 
 const nameOfOrder = () => (fromList() ? (chosenRecipe()?.name ?? byId('start-recipe').value) : 'the pasted recipe');
@@ -133,7 +135,7 @@ function send(button, path, take) {
   clearFindings();
   return perform(button, byId('start-problem'), async () => {
     try {
-      await take(await post(path, order(), { timeoutMs: WALK_MS }));
+      await take(await post(path, orderOf(), { timeoutMs: WALK_MS }));
     } catch (error) {
       if (!error.findings) throw error;
       showFindings(error.findings);

@@ -79,14 +79,21 @@ const changed = throttled(() => {
   draw();
 }, 200);
 
-/** The newest sweep's transmissions, or whatever it has. */
+/**
+ * The newest transmission of each detector, or its newest trace where there are no transmissions. One by one they take
+ * the place of those of the sweep before.
+ */
 function followNewest() {
-  if (order.length === 0) return;
-  const sweep = order.filter(({ sweep_index: index }) => index === order[0].sweep_index);
-  const transmissions = sweep.filter(({ trace }) => trace === 'tf');
-  const wanted = (transmissions.length > 0 ? transmissions : sweep).toReversed().slice(0, CURVES);
-  if (wanted.length === overlaid.size && wanted.every(({ trace_index: index }) => overlaid.has(index))) return;
-  overlaid = new Map(wanted.map(({ trace_index: index }, slot) => [index, slot]));
+  const transmissions = order.filter(({ trace }) => trace === 'tf');
+  const newest = new Map();
+  for (const trace of transmissions.length > 0 ? transmissions : order) {
+    const source = `${trace.detector} ${trace.trace}`;
+    if (!newest.has(source)) newest.set(source, trace);
+  }
+  const wanted = [...newest].sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true })).slice(0, CURVES);
+  const slots = wanted.map(([, { trace_index: index }], slot) => [index, slot]);
+  if (slots.length === overlaid.size && slots.every(([index, slot]) => overlaid.get(index) === slot)) return;
+  overlaid = new Map(slots);
   tellOverlay();
 }
 

@@ -47,7 +47,7 @@ function drawNodes(list, nodes, currentKey) {
 
 function create(node) {
   const state = el('span', { class: 'step-state' });
-  const text = el('span', { class: 'step-text' }, el('b'), el('span', { class: 'step-fields' }));
+  const text = el('span', { class: 'step-text' }, el('span', { class: 'step-fields' }), el('b'), el('span', { class: 'step-fields' }));
   const times = el('span', { class: 'step-times' });
   const head = el('div', { class: 'step' }, state, text, times);
   const item = el('li', {}, head);
@@ -74,7 +74,10 @@ function update(item, node, currentKey) {
   }
   const cut = node.text.search(/[ {]/);
   const name = cut > 0 ? node.text.slice(0, cut) : node.text;
-  setText(text.firstChild, name);
+  const [place, title] = text.children;
+  // Steps of `finally` stand at the end of the same list.
+  setText(place, node.key.startsWith('finally[') ? 'finally: ' : '');
+  setText(title, name);
   setText(text.lastChild, node.text.slice(name.length));
   const turns = node.of !== null && node.of !== undefined && node.of !== 1;
   setText(times, turns ? `${node.times} / ${node.of}` : node.times > 1 ? `${node.times}\u00d7` : '');

@@ -1,0 +1,71 @@
+//! One fault that waits for its command.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::super::headers::Call;
+use super::kind::{KINDS, Kind};
+use super::pattern::Pattern;
+use super::spec::{FaultSpec, Spec, Which};
+
+/// A number takes two seconds.
+const LINE_BYTES_PER_S: f64 = 10.0;
+
+#[derive(Debug)]
+pub(super) enum Armed {
+    /// At commands that were named.
+    At { kind: Kind, pattern: Option<Pattern>, which: Which, met: u64, spent: bool },
+    /// At any command, by chance.
+    Random { generator: Box<ChaCha8Rng>, rate: f64 },
+}
+
+impl Armed {
+    pub(super) fn new(spec: &FaultSpec) -> Self {
+        match spec.0.clone() {
+            Spec::At { kind, pattern, which } => Self::At { kind, pattern, which, met: 0, spent: false },
+            Spec::Random { seed, rate } => {
+                Self::Random { generator: Box::new(ChaCha8Rng::seed_from_u64(seed)), rate }
+            }
+        }
+    }
+
+    /// Takes note of a command and says what it does to it; nothing when another fault has `taken` that one.
+    pub(super) fn next(&mut self, call: Option<&Call<'_>>, taken: bool) -> Option<Kind> {
+        match self {
+            Self::At { kind, pattern, which, met, spent } => {
+                if !pattern.as_ref().is_none_or(|pattern| call.is_some_and(|call| pattern.means(call))) {
+                    return None;
+                }
+                *met += 1;
+                // A command that is taken, or that the kind can do nothing to, leaves it to the next one that is
+                // meant: no fault gets lost.
+                let due = match *which {
+                    Which::Nth(number) => !*spent && *met >= number,
+                    Which::Every => true,
+                };
+                let hits = due && !taken && kind.can_hit(call);
+                *spent |= hits;
+                hits.then_some(*kind)
+            }
+            Self::Random { generator, rate } => {
+                // Drawn for a taken command too: the sequence depends on nothing but the commands.
+                let hits = generator.random::<f64>() < *rate;
+                hits.then(|| any(generator, call)).flatten().filter(|_| !taken)
+            }
+        }
+    }
+}
+
+/// One of the kinds that can do something to a command.
+fn any(generator: &mut ChaCha8Rng, call: Option<&Call<'_>>) -> Option<Kind> {
+    let possible: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.can_hit(call)).collect();
+    match possible.get(generator.random_range(0..possible.len()))? {
+        // Unreadable, or with a block that says a sample more or less than comes.
+        Kind::Garble(_) => Some(Kind::Garble([None, Some(4), Some(-4)][generator.random_range(0..3)])),
+        // At a pace that shows with a line too.
+        Kind::Slow(_) if !call.is_some_and(|call| call.header.is_trace()) => {
+            Some(Kind::Slow(LINE_BYTES_PER_S))
+        }
+        other => Some(*other),
+    }
+}

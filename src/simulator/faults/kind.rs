@@ -1,0 +1,125 @@
+//! What can go wrong, and with which commands it can.
+
+use super::super::headers::{Call, Header};
+use super::pattern::Pattern;
+
+/// What goes wrong. All but `Refuse` and `Reboot` let the command be carried out: what a client has to cope with is
+/// that it cannot know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::simulator) enum Kind {
+    /// The connection is closed instead of an answer, or half-way through a trace.
+    Drop,
+    /// Silence on this connection, for ever; it stays open.
+    Stall,
+    /// The reply is unreadable. With a number, a block is readable but announces that many bytes too many.
+    Garble(Option<i32>),
+    /// The reply ends early, and the connection with it.
+    Truncate,
+    /// The reply comes after this many seconds; without a reply, the commands after it wait.
+    Late(f64),
+    /// The instrument starts anew, and takes connections again after this many seconds.
+    Reboot(f64),
+    /// Nothing is done; the reason is in the error queue.
+    Refuse,
+    /// An error of somebody else's appears in the queue.
+    ErrorQueue,
+    /// The reply comes at this many bytes per second.
+    Slow(f64),
+    /// The scan that is started does not end by itself.
+    Hang,
+}
+
+/// Longer than a client of this instrument usually waits for a line.
+const LATE_S: f64 = 8.0;
+const REBOOT_S: f64 = 3.0;
+/// A trace of 60001 points takes 12 s.
+const SLOW_BYTES_PER_S: f64 = 20_000.0;
+const LONGEST_S: f64 = 3600.0;
+const MOST_BYTES: i32 = 1_000_000;
+
+/// Every kind without a value of its own, in the order in which they are told.
+pub(super) const KINDS: [Kind; 10] = [
+    Kind::Drop,
+    Kind::Stall,
+    Kind::Garble(None),
+    Kind::Truncate,
+    Kind::Late(LATE_S),
+    Kind::Reboot(REBOOT_S),
+    Kind::Refuse,
+    Kind::ErrorQueue,
+    Kind::Slow(SLOW_BYTES_PER_S),
+    Kind::Hang,
+];
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Stall => "stall",
+            Self::Garble(_) => "garble",
+            Self::Truncate => "truncate",
+            Self::Late(_) => "late",
+            Self::Reboot(_) => "reboot",
+            Self::Refuse => "refuse",
+            Self::ErrorQueue => "error-queue",
+            Self::Slow(_) => "slow",
+            Self::Hang => "hang",
+        }
+    }
+
+    pub(super) fn value(self) -> Option<String> {
+        match self {
+            Self::Late(number) | Self::Reboot(number) | Self::Slow(number) => Some(number.to_string()),
+            Self::Garble(bytes) => bytes.map(|bytes| bytes.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The same kind with the value that was given.
+    pub(super) fn with_value(self, text: &str) -> Result<Self, String> {
+        let refuse = |allowed: &str| format!("value `{text}` is not allowed ({allowed})");
+        let number = |from: f64, to: f64, unit: &str| {
+            let value = text.parse().ok().filter(|value| (from..=to).contains(value));
+            value.ok_or_else(|| refuse(&format!("`{}` takes {from} to {to} {unit}", self.name())))
+        };
+        match self {
+            Self::Late(_) => number(0.0, LONGEST_S, "seconds").map(Self::Late),
+            Self::Reboot(_) => number(0.0, LONGEST_S, "seconds").map(Self::Reboot),
+            Self::Slow(_) => number(1.0, 1e9, "bytes per second").map(Self::Slow),
+            Self::Garble(_) => {
+                let bytes: Option<i32> = text.parse().ok();
+                let bytes = bytes.filter(|bytes| *bytes != 0 && (-MOST_BYTES..=MOST_BYTES).contains(bytes));
+                bytes.map(|bytes| Self::Garble(Some(bytes))).ok_or_else(|| {
+                    refuse(&format!("`garble` takes -{MOST_BYTES} to {MOST_BYTES} bytes, not 0"))
+                })
+            }
+            _ => Err(refuse(&format!("`{}` takes none", self.name()))),
+        }
+    }
+
+    /// Whether it can do something to a command. A question in error has no reply either, but that is not known yet.
+    pub(super) fn can_hit(self, call: Option<&Call<'_>>) -> bool {
+        match self {
+            Self::Garble(_) | Self::Truncate | Self::Slow(_) => call.is_some_and(|call| call.query),
+            Self::Hang => call.is_some_and(|call| !call.query && starts_scan(call.header)),
+            _ => true,
+        }
+    }
+
+    /// Whether it can do something to the commands that a pattern means.
+    pub(super) fn fits(self, pattern: &Pattern) -> Result<(), String> {
+        match self {
+            Self::Garble(_) | Self::Truncate | Self::Slow(_) if !pattern.query => {
+                Err(format!("`{}` needs a reply, and `{pattern}` has none", self.name()))
+            }
+            Self::Hang if pattern.query || !pattern.headers.iter().all(|header| starts_scan(*header)) => {
+                Err(format!("`{pattern}` starts no scan (`sweep` and `reference` do)"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn starts_scan(header: Header) -> bool {
+    matches!(header, Header::Initiate | Header::ReferenceStart)
+}
