@@ -7,6 +7,7 @@ mod connection;
 pub mod error;
 mod figures;
 pub mod frame;
+mod glance;
 pub mod limits;
 pub mod link;
 mod reply;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub use address::Address;
 pub use connection::Deadlines;
 pub use error::Error;
+pub use glance::{Glance, LaserGlance};
 pub use link::{LinkEvent, Presence};
 
 use crate::measurement::{Detector, Grid, TraceKind};

@@ -6,82 +6,48 @@ use super::choose::choose;
 use crate::cli::{InstrumentArgs, StatusArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::instrument::scpi::{Identity, Query};
-use crate::instrument::{Ctp10, Error, LASERS, TLS};
+use crate::instrument::scpi::Identity;
+use crate::instrument::{Glance, LASERS};
 
 pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
     let (reached, identity) = choose(&args.instrument, None, config)?.reach(config).await?;
-    let asked = ask(&reached.instrument, &identity).await;
-    let status = asked.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
+    let glance = reached.instrument.glance().await;
+    let glance = glance.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
     if args.json {
-        return super::print_json(&status.json(&reached.name));
+        return super::print_json(&as_json(&reached.name, &identity, &glance));
     }
     let simulated = if identity.simulated() { "  SIMULATED" } else { "" };
     println!("{identity} at {}{simulated}", reached.name);
-    println!("{}", status.condition);
-    for laser in &status.lasers {
-        let state = if laser.on { "on" } else { "off" };
+    println!("{}", glance.condition);
+    for laser in &glance.lasers {
         println!(
-            "laser {:>2}  {:<28} {state:<3}  {} dBm  {} nm",
-            laser.number, laser.identity, laser.dbm, laser.nm
+            "laser {:>2}  {:<28} {:<3}  {} dBm  {} nm",
+            laser.laser,
+            laser.identity.to_string(),
+            if laser.on { "on" } else { "off" },
+            laser.power_dbm,
+            laser.wavelength_nm
         );
     }
     Ok(())
 }
 
-struct Status {
-    identity: String,
-    simulated: bool,
-    condition: crate::instrument::scpi::Condition,
-    lasers: Vec<LaserStatus>,
-}
-
-struct LaserStatus {
-    number: u8,
-    identity: String,
-    on: bool,
-    dbm: f64,
-    nm: f64,
-}
-
-impl Status {
-    fn json(&self, address: &str) -> serde_json::Value {
-        let lasers: Vec<_> = self
-            .lasers
-            .iter()
-            .map(|laser| {
-                json!({
-                    "laser": laser.number, "identity": laser.identity, "on": laser.on,
-                    "power_dbm": laser.dbm, "wavelength_nm": laser.nm,
-                })
+fn as_json(address: &str, identity: &Identity, glance: &Glance) -> serde_json::Value {
+    let lasers: Vec<_> = glance
+        .lasers
+        .iter()
+        .map(|laser| {
+            json!({
+                "laser": laser.laser, "identity": laser.identity.to_string(), "on": laser.on,
+                "power_dbm": laser.power_dbm, "wavelength_nm": laser.wavelength_nm,
             })
-            .collect();
-        json!({
-            "address": address, "identity": self.identity, "simulated": self.simulated,
-            "condition": self.condition.to_string(), "condition_register": self.condition.0,
-            "idle": self.condition.is_idle(), "lasers": lasers,
         })
-    }
-}
-
-/// Only the lasers that serve as a TLS are asked: one that is not there would cost a time-out.
-async fn ask(instrument: &Ctp10, identity: &Identity) -> Result<Status, Error> {
-    let condition = instrument.ask(&Query::condition()).await?;
-    let mut numbers = std::collections::BTreeSet::new();
-    for tls in TLS {
-        numbers.insert(instrument.ask(&Query::tls_laser(tls)).await?);
-    }
-    let mut lasers = Vec::new();
-    for number in numbers.into_iter().filter(|number| *number > 0) {
-        lasers.push(LaserStatus {
-            number,
-            identity: instrument.ask(&Query::laser_identity(number)).await?.to_string(),
-            on: instrument.ask(&Query::laser_output(number)).await?,
-            dbm: instrument.ask(&Query::laser_power_dbm(number)).await?,
-            nm: instrument.ask(&Query::laser_wavelength_nm(number)).await?,
-        });
-    }
-    Ok(Status { identity: identity.to_string(), simulated: identity.simulated(), condition, lasers })
+        .collect();
+    json!({
+        "address": address, "identity": identity.to_string(), "simulated": identity.simulated(),
+        "condition": glance.condition.to_string(), "condition_register": glance.condition.0,
+        "idle": glance.condition.is_idle(), "lasers": lasers,
+    })
 }
 
 pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Failure> {

@@ -46,7 +46,8 @@ pub(super) async fn run(
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
     station.seek_second().await;
     let _keeper = station.keep();
-    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config).await?;
+    let quiet = output.quiet || output.log_format == LogFormat::Json;
+    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet).await?;
     if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
         sidecar.sign(&mut holder);
         claim.say(&holder);

@@ -69,6 +69,7 @@ pub(super) async fn beside_run(
     station: &Arc<Station>,
     wanted: Option<&str>,
     config: &Config,
+    quiet: bool,
 ) -> Result<Option<Sidecar>, Failure> {
     let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
     if listen == "off" {
@@ -76,7 +77,9 @@ pub(super) async fn beside_run(
     }
     match Sidecar::start(listen, Arc::clone(station), options(config, None)?, figures()?).await {
         Ok(sidecar) => {
-            tracing::info!("dashboard at {}", sidecar.url());
+            if !quiet {
+                eprintln!("dashboard at {}", sidecar.url());
+            }
             Ok(Some(sidecar))
         }
         Err(error @ SidecarError::Listen(..)) => {

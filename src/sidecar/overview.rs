@@ -1,7 +1,6 @@
 //! `/instrument`: what is known of the instrument, without waiting for it. Condition and lasers are asked now and then
 //! while somebody wants to know, by one request for all.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::state::{App, Shared};
-use crate::instrument::scpi::{Condition, Query as Ask};
-use crate::instrument::{Ctp10, Error, Presence, TLS};
+use crate::instrument::{Glance, LaserGlance, Presence};
 
 /// What is older than this is asked again.
 const AGE: Duration = Duration::from_secs(2);
@@ -65,6 +63,18 @@ pub(super) struct LaserReply {
     wavelength_nm: f64,
 }
 
+impl From<&LaserGlance> for LaserReply {
+    fn from(laser: &LaserGlance) -> Self {
+        Self {
+            laser: laser.laser,
+            identity: laser.identity.to_string(),
+            on: laser.on,
+            power_dbm: laser.power_dbm,
+            wavelength_nm: laser.wavelength_nm,
+        }
+    }
+}
+
 /// The last answers.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
@@ -75,8 +85,7 @@ pub(super) struct Overview {
 #[derive(Debug)]
 struct Known {
     at: Instant,
-    condition: Condition,
-    lasers: Vec<LaserReply>,
+    glance: Glance,
 }
 
 impl Overview {
@@ -104,8 +113,9 @@ impl Shared {
     async fn refresh_overview(&self) {
         // Whoever is second finds somebody asking already.
         let Ok(_asking) = self.overview.asking.try_lock() else { return };
-        match ask(&self.instrument()).await {
-            Ok(known) => {
+        match self.instrument().glance().await {
+            Ok(glance) => {
+                let known = Known { at: Instant::now(), glance };
                 *self.overview.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
             }
             Err(error) => tracing::debug!(%error, "no overview"),
@@ -127,38 +137,18 @@ impl Shared {
             connected: identity.is_some(),
             simulated: identity.as_ref().map(|identity| identity.simulated()),
             identity: identity.map(|identity| identity.to_string()),
-            condition: known.as_ref().map(|known| known.condition.to_string()),
-            condition_register: known.as_ref().map(|known| known.condition.0),
+            condition: known.as_ref().map(|known| known.glance.condition.to_string()),
+            condition_register: known.as_ref().map(|known| known.glance.condition.0),
             connections: 1 + u8::from(post.instrument.has_second()),
             activity: occupation.map(|occupation| ActivityReply {
                 operation: occupation.operation,
                 progress: occupation.progress,
                 eta_s: occupation.eta_s,
             }),
-            lasers: known.as_ref().map(|known| known.lasers.clone()).unwrap_or_default(),
+            lasers: known.iter().flat_map(|known| known.glance.lasers.iter().map(LaserReply::from)).collect(),
             age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
             run: self.station.current_run().map(|run| run.id().to_owned()),
             reason,
         }
     }
-}
-
-/// Only the lasers that serve as a source are asked: one that is not there would cost a time-out.
-async fn ask(instrument: &Ctp10) -> Result<Known, Error> {
-    let condition = instrument.condition().await?;
-    let mut numbers = BTreeSet::new();
-    for tls in TLS {
-        numbers.insert(instrument.ask(&Ask::tls_laser(tls)).await?);
-    }
-    let mut lasers = Vec::new();
-    for laser in numbers.into_iter().filter(|laser| *laser > 0) {
-        lasers.push(LaserReply {
-            laser,
-            identity: instrument.ask(&Ask::laser_identity(laser)).await?.to_string(),
-            on: instrument.ask(&Ask::laser_output(laser)).await?,
-            power_dbm: instrument.ask(&Ask::laser_power_dbm(laser)).await?,
-            wavelength_nm: instrument.ask(&Ask::laser_wavelength_nm(laser)).await?,
-        });
-    }
-    Ok(Known { at: Instant::now(), condition, lasers })
 }

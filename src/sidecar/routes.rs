@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get, post};
+use aide::axum::routing::{get_with, post_with};
+use aide::transform::TransformOperation;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -59,70 +60,199 @@ pub(super) fn router(app: App, figures: Figures) -> Router {
 
 fn instrument() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/health", get(health))
-        .api_route("/connection/status", get(connection::status))
-        .api_route("/connection/connect", post(connection::connect))
-        .api_route("/connection/disconnect", post(connection::disconnect))
-        .api_route("/connection/condition", get(connection::condition))
-        .api_route("/connection/check_errors", post(connection::check_errors))
-        .api_route("/detector/snapshot", get(detector::snapshot))
-        .api_route("/detector/wavelength", get(detector::wavelength).post(detector::set_wavelength))
-        .api_route("/detector/config", get(detector::config).post(detector::set_config))
-        .api_route("/detector/stabilization", get(detector::stabilization).post(detector::set_stabilization))
-        .api_route("/detector/reference", post(detector::reference))
-        .api_route("/detector/reference/result", get(detector::reference_result))
-        .api_route("/detector/trace/metadata", get(trace::metadata))
-        .route("/detector/trace/data", axum::routing::get(trace::data))
-        .route("/detector/trace/binary", axum::routing::get(trace::binary))
-        .api_route("/measurement/sweep/start", post(measurement::start_sweep))
-        .api_route("/measurement/sweep/abort", post(measurement::abort_sweep))
-        .api_route("/measurement/sweep/status", get(measurement::sweep_status))
-        .api_route("/measurement/status/referencing", get(measurement::referencing))
+        .api_route("/health", get_with(health, says("The service is alive. Never asks the instrument")))
+        .api_route(
+            "/connection/status",
+            get_with(connection::status, says("Whether there is an instrument. Answered from what is known")),
+        )
+        .api_route(
+            "/connection/connect",
+            post_with(connection::connect, says("Connects, if there is no connection")),
+        )
+        .api_route(
+            "/connection/disconnect",
+            post_with(connection::disconnect, says("Closes the connection until connect is asked for")),
+        )
+        .api_route(
+            "/connection/condition",
+            get_with(connection::condition, says("The operation condition register")),
+        )
+        .api_route(
+            "/connection/check_errors",
+            post_with(connection::check_errors, says("The instrument's error queue")),
+        )
+        .api_route("/detector/snapshot", get_with(detector::snapshot, says("The power of all four channels")))
+        .api_route(
+            "/detector/wavelength",
+            get_with(detector::wavelength, says("Wavelength at which a detector's calibration is applied"))
+                .post_with(
+                    detector::set_wavelength,
+                    says("Sets the wavelength at which a detector's calibration is applied"),
+                ),
+        )
+        .api_route(
+            "/detector/config",
+            get_with(detector::config, says("How a detector measures"))
+                .post_with(detector::set_config, says("Sets any of units and resolution")),
+        )
+        .api_route(
+            "/detector/stabilization",
+            get_with(detector::stabilization, says("What happens before and after a scan"))
+                .post_with(detector::set_stabilization, says("Sets what happens before and after a scan")),
+        )
+        .api_route(
+            "/detector/reference",
+            post_with(detector::reference, says("Records a reference; the patch cord has to be connected")),
+        )
+        .api_route(
+            "/detector/reference/result",
+            get_with(detector::reference_result, says("The reference of a detector")),
+        )
+        .api_route("/detector/trace/metadata", get_with(trace::metadata, says("What a trace is")))
+        .api_route("/detector/trace/data", get_with(trace::data, says("A trace as JSON")))
+        .api_route("/detector/trace/binary", get_with(trace::binary, says("A trace as an NPY file")))
+        .api_route(
+            "/measurement/sweep/start",
+            post_with(measurement::start_sweep, says("Starts a sweep; with `wait` answers when it is over")),
+        )
+        .api_route(
+            "/measurement/sweep/abort",
+            post_with(measurement::abort_sweep, says("Stops whatever scans")),
+        )
+        .api_route(
+            "/measurement/sweep/status",
+            get_with(measurement::sweep_status, says("Whether a sweep is under way")),
+        )
+        .api_route(
+            "/measurement/status/referencing",
+            get_with(measurement::referencing, says("Whether a reference is under way")),
+        )
         .api_route(
             "/measurement/sweep/wavelengths",
-            get(measurement::wavelengths).post(measurement::set_wavelengths),
+            get_with(measurement::wavelengths, says("Range of the scan")).post_with(
+                measurement::set_wavelengths,
+                says("Sets the range of the scan, start before stop; both as re-read"),
+            ),
         )
-        .api_route("/measurement/resolution", get(measurement::resolution).post(measurement::set_resolution))
+        .api_route(
+            "/measurement/resolution",
+            get_with(measurement::resolution, says("Sampling step of the scan"))
+                .post_with(measurement::set_resolution, says("Sets the sampling step of the scan")),
+        )
         .api_route(
             "/measurement/stabilization",
-            get(measurement::stabilization).post(measurement::set_stabilization),
+            get_with(measurement::stabilization, says("What happens before and after a scan"))
+                .post_with(measurement::set_stabilization, says("Sets what happens before and after a scan")),
         )
-        .api_route("/measurement/config", get(measurement::config).post(measurement::set_config))
-        .api_route("/tls/{tls}/config", get(tls::config).post(tls::set_config))
-        .api_route("/tls/{tls}/wavelength", get(tls::wavelength).post(tls::set_wavelength))
-        .api_route("/tls/{tls}/power", get(tls::power).post(tls::set_power))
-        .api_route("/tls/{tls}/speed", get(tls::speed).post(tls::set_speed))
-        .api_route("/tls/{tls}/trigger", get(tls::trigger).post(tls::set_trigger))
-        .api_route("/rlaser/{laser}/config", get(laser::config).post(laser::set_config))
-        .api_route("/rlaser/{laser}/id", get(laser::identity))
-        .api_route("/rlaser/{laser}/power", get(laser::power).post(laser::set_power))
-        .api_route("/rlaser/{laser}/wavelength", get(laser::wavelength).post(laser::set_wavelength))
-        .api_route("/rlaser/{laser}/state", get(laser::state))
-        .api_route("/rlaser/{laser}/on", post(laser::on))
-        .api_route("/rlaser/{laser}/off", post(laser::off))
-        .api_route("/scpi", post(scpi::send))
+        .api_route(
+            "/measurement/config",
+            get_with(measurement::config, says("The scan's settings"))
+                .post_with(measurement::set_config, says("Sets any of the scan's settings")),
+        )
+        .api_route(
+            "/tls/{tls}/config",
+            get_with(tls::config, says("All settings of a source"))
+                .post_with(tls::set_config, says("Sets any setting of a source")),
+        )
+        .api_route(
+            "/tls/{tls}/wavelength",
+            get_with(tls::wavelength, says("Range of a source"))
+                .post_with(tls::set_wavelength, says("Sets the range of a source")),
+        )
+        .api_route(
+            "/tls/{tls}/power",
+            get_with(tls::power, says("Power of a source"))
+                .post_with(tls::set_power, says("Sets the power of a source")),
+        )
+        .api_route(
+            "/tls/{tls}/speed",
+            get_with(tls::speed, says("Speed of a source"))
+                .post_with(tls::set_speed, says("Sets the speed of a source")),
+        )
+        .api_route(
+            "/tls/{tls}/trigger",
+            get_with(tls::trigger, says("Trigger of a source"))
+                .post_with(tls::set_trigger, says("Sets the trigger of a source")),
+        )
+        .api_route(
+            "/rlaser/{laser}/config",
+            get_with(laser::config, says("All settings of a laser"))
+                .post_with(laser::set_config, says("Sets any of power, wavelength and output of a laser")),
+        )
+        .api_route("/rlaser/{laser}/id", get_with(laser::identity, says("Which laser it is")))
+        .api_route(
+            "/rlaser/{laser}/power",
+            get_with(laser::power, says("Power of a laser"))
+                .post_with(laser::set_power, says("Sets the power of a laser")),
+        )
+        .api_route(
+            "/rlaser/{laser}/wavelength",
+            get_with(laser::wavelength, says("Wavelength of a laser"))
+                .post_with(laser::set_wavelength, says("Sets the wavelength of a laser")),
+        )
+        .api_route(
+            "/rlaser/{laser}/state",
+            get_with(laser::state, says("Whether the output of a laser is on")),
+        )
+        .api_route("/rlaser/{laser}/on", post_with(laser::on, says("Turns a laser on")))
+        .api_route("/rlaser/{laser}/off", post_with(laser::off, says("Turns a laser off")))
+        .api_route("/scpi", post_with(scpi::send, says("Sends one raw line, where `allow_scpi` allows it")))
 }
 
 fn runs_half() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/instrument", get(overview::instrument))
-        .api_route("/off", post(steer::off))
-        .api_route("/recipes", get(recipes::list))
-        .api_route("/recipes/text", get(recipes::text))
-        .api_route("/check", post(begin::check))
-        .api_route("/plan", post(begin::plan))
-        .api_route("/runs", get(runs::list))
-        .route("/runs", axum::routing::post(begin::begin))
-        .api_route("/runs/current", get(runs::current))
-        .api_route("/runs/{id}", get(runs::show))
-        .route("/runs/{id}/events", axum::routing::get(events::stream))
-        .api_route("/runs/{id}/pause", post(steer::pause))
-        .api_route("/runs/{id}/resume", post(steer::resume))
-        .api_route("/runs/{id}/abort", post(steer::abort))
-        .api_route("/runs/{id}/answer", post(steer::answer))
-        .api_route("/runs/{id}/traces", get(traces::list))
-        .route("/runs/{id}/traces/{trace}", axum::routing::get(traces::file))
-        .api_route("/runs/{id}/traces/{trace}/view", get(traces::view))
+        .api_route("/instrument", get_with(overview::instrument, says("What is known of the instrument")))
+        .api_route("/off", post_with(steer::off, says("The emergency stop: all lasers off")))
+        .api_route(
+            "/recipes",
+            get_with(recipes::list, says("The recipes in the folders that this program was given")),
+        )
+        .api_route("/recipes/text", get_with(recipes::text, says("The text of a recipe")))
+        .api_route("/check", post_with(begin::check, says("What is wrong, or probably wrong, with a recipe")))
+        .api_route(
+            "/plan",
+            post_with(begin::plan, says("Every operation of a recipe, with time, points and bytes")),
+        )
+        .api_route(
+            "/runs",
+            get_with(runs::list, says("A page of runs, newest first"))
+                .post_with(begin::begin, says("Begins a run")),
+        )
+        .api_route("/runs/current", get_with(runs::current, says("The run under way")))
+        .api_route("/runs/{id}", get_with(runs::show, says("A run as far as it has come, or how it ended")))
+        .api_route(
+            "/runs/{id}/events",
+            get_with(events::stream, says("The events of a run, as server-sent events")),
+        )
+        .api_route(
+            "/runs/{id}/pause",
+            post_with(steer::pause, says("Holds the run before its next operation")),
+        )
+        .api_route("/runs/{id}/resume", post_with(steer::resume, says("Lets a held run go on")))
+        .api_route(
+            "/runs/{id}/abort",
+            post_with(
+                steer::abort,
+                says(
+                    "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers go off",
+                ),
+            ),
+        )
+        .api_route("/runs/{id}/answer", post_with(steer::answer, says("Answers the run's open question")))
+        .api_route("/runs/{id}/traces", get_with(traces::list, says("The traces of a run, in order")))
+        .api_route(
+            "/runs/{id}/traces/{trace}",
+            get_with(traces::file, says("A trace in the format that the suffix or `Accept` asks for")),
+        )
+        .api_route(
+            "/runs/{id}/traces/{trace}/view",
+            get_with(traces::view, says("The lowest and highest values of a window, piece by piece")),
+        )
+}
+
+/// What the document says of an operation.
+fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| operation.summary(summary)
 }
 
 /// The service is alive. Never asks the instrument.

@@ -8,5 +8,6 @@ mod instrument;
 mod layering;
 mod program;
 mod runs;
+mod sidecar;
 mod simulator;
 mod support;

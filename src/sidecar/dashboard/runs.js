@@ -9,6 +9,8 @@ const PAGE = 20;
 let known = [];
 let next = null;
 let selected = null;
+/** A run under way that the list did not have yet is looked for once. */
+let missed = null;
 
 export function startRuns() {
   byId('runs-refresh').addEventListener('click', refreshRuns);
@@ -46,8 +48,12 @@ export function selectRun(id) {
 }
 
 /** The run under way changes while it is in the list. */
-export function noteRun({ run, state, traces }) {
+export function noteRun({ run, state, traces, started }) {
   const listed = known.find((one) => one.run === run);
+  if (!listed && started && state === 'running' && missed !== run) {
+    missed = run;
+    refreshRuns();
+  }
   if (!listed || (listed.status === state && listed.traces === traces)) return;
   Object.assign(listed, { status: state, traces });
   draw();

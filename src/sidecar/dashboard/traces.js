@@ -1,6 +1,6 @@
 // The traces of the run that is looked at, and which of them are overlaid.
 
-import { request } from './net.js';
+import { BackOff, request } from './net.js';
 import { byId, el, keyed, setText, showProblem, throttled } from './dom.js';
 import { CURVES } from './theme.js';
 import * as format from './format.js';
@@ -9,6 +9,8 @@ import * as format from './format.js';
 const PAGE = 50;
 const FORMATS = ['parquet', 'csv', 'arrow', 'npy'];
 
+const backOff = new BackOff();
+let retry = 0;
 let run = null;
 let traces = new Map();
 let order = [];
@@ -37,6 +39,8 @@ export function startTraces(tell) {
 
 /** Another run, or none, is looked at from now on. */
 export async function showTracesOf(id) {
+  clearTimeout(retry);
+  backOff.reset();
   run = id;
   traces = new Map();
   order = [];
@@ -53,14 +57,19 @@ export async function showTracesOf(id) {
 /** Asks for the whole list: at first, and when the list and the run's count of traces part. */
 export async function fetchTraces() {
   const asked = run;
+  clearTimeout(retry);
   try {
     const reply = await request(`/runs/${encodeURIComponent(asked)}/traces`, { timeoutMs: 30_000 });
     if (asked !== run) return;
     for (const trace of reply.traces) traces.set(trace.trace_index, trace);
     showProblem(byId('traces-problem'), null);
+    backOff.reset();
     changed();
   } catch (error) {
-    if (asked === run) showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
+    if (asked !== run) return;
+    byId('traces-box').hidden = false;
+    showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
+    if (error.status !== 404) retry = setTimeout(fetchTraces, backOff.next());
   }
 }
 

@@ -1,0 +1,153 @@
+//! The sidecar as those see it who start and end it. What it answers, row by row, is in `tests/python`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Running, Talk, manifest, simulate, text};
+
+/// A sweep that lasts until it is ended.
+const LONG: &str = "
+name: long
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 5, power_dbm: 0 }
+  - sweep: { start_nm: 1520, stop_nm: 1620, resolution_pm: 10 }
+";
+/// One that is over soon.
+const SHORT: &str = "
+name: short
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 5, power_dbm: 0 }
+  - sweep: { start_nm: 1520, stop_nm: 1530, resolution_pm: 10 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+";
+
+/// `ctp10 serve` on a port of its own.
+fn serve(bench: &Bench, arguments: &[&str]) -> Running {
+    let mut command = bench.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+    Running { child, address }
+}
+
+/// One request; gives the status and the body.
+fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn begin(address: &str, recipe: &str) -> String {
+    // The instrument is looked for from the start on; a run can begin when it has been found.
+    loop {
+        let (status, run) = request(address, "POST", "/runs", Some(&json!({ "recipe": recipe })));
+        match status {
+            201 => return run["run"].as_str().unwrap().to_owned(),
+            503 => {}
+            _ => panic!("{status} {run}"),
+        }
+    }
+}
+
+fn wait_for_activity(address: &str, operation: &str) {
+    while request(address, "GET", "/instrument", None).1["activity"]["operation"] != operation {}
+}
+
+fn signal(process: &Running, name: &str) {
+    let id = process.child.id().to_string();
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_service_that_is_terminated_waits_for_its_run_and_begins_no_other() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let mut service = serve(&bench, &["--instrument", &simulator.address]);
+    let run = begin(&service.address, SHORT);
+    wait_for_activity(&service.address, "sweep");
+    signal(&service, "TERM");
+    let refused = loop {
+        let (status, reply) = request(&service.address, "POST", "/runs", Some(&json!({ "recipe": SHORT })));
+        assert_eq!(status, 409);
+        // Until the signal has arrived, it is the run that is in the way.
+        if reply["detail"].as_str().unwrap().contains("ending") {
+            break reply;
+        }
+    };
+    assert!(refused["detail"].as_str().unwrap().contains("no new run"));
+    assert!(service.child.wait().unwrap().success());
+    let listed = bench.run(&["runs", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["runs"][0]["manifest"]["run"], json!(run));
+    assert_eq!(listed["runs"][0]["manifest"]["status"], "done");
+    assert_eq!(listed["runs"][0]["manifest"]["traces"], 1);
+}
+
+#[test]
+fn a_second_signal_ends_the_run_in_good_order() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let mut service = serve(&bench, &["--instrument", &simulator.address]);
+    begin(&service.address, LONG);
+    wait_for_activity(&service.address, "sweep");
+    signal(&service, "INT");
+    assert!(service.child.wait().unwrap().success());
+    let listed: Value = serde_json::from_slice(&bench.run(&["runs", "--json"]).stdout).unwrap();
+    assert_eq!(listed["runs"][0]["manifest"]["status"], "aborted");
+    assert_eq!(Talk::to(&simulator.address).ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0");
+}
+
+#[test]
+fn a_second_program_on_one_instrument_is_told_who_holds_it() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    bench.write("short.yaml", SHORT);
+    let refused = bench.run(&["run", "short.yaml", "--instrument", &simulator.address]);
+    assert_eq!(refused.status.code(), Some(3));
+    let told = text(&refused.stderr);
+    assert!(told.contains(&format!("process {} (`ctp10 serve`)", service.child.id())), "{told}");
+    assert!(told.contains(&service.address), "{told}");
+}
+
+#[test]
+fn a_port_that_is_taken_does_not_keep_a_run_from_its_night() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    bench.write("short.yaml", SHORT);
+    let run = bench.run(&["run", "short.yaml", "--instrument", &simulator.address, "--sidecar", &port]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    assert!(text(&run.stderr).contains(&format!("no sidecar for this run: cannot listen on {port}")));
+    assert_eq!(manifest(&bench.run_folder(&run))["status"], "done");
+}
+
+#[test]
+fn beyond_loopback_nothing_listens_without_a_token() {
+    let bench = Bench::new();
+    let listen = |arguments: &[&str]| {
+        bench.run(&[&["serve", "--instrument", "sim", "--listen", "0.0.0.0:0"], arguments].concat())
+    };
+    let refused = listen(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("--token-file"), "{}", text(&refused.stderr));
+    bench.write("token", "short\n");
+    let refused = listen(&["--token-file", "token"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("at least 16"), "{}", text(&refused.stderr));
+}
