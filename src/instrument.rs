@@ -291,11 +291,15 @@ impl Ctp10 {
         }
     }
 
-    /// What the instrument is doing. A scan that nobody waits for any more is over when this finds it idle.
+    /// What the instrument is doing. While a scan is waited for this is what the register said a moment ago; a scan that
+    /// nobody waits for any more is over when this finds the instrument idle.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn condition(&self) -> Result<Condition, Error> {
+        if let Some(seen) = self.links.shared.activities.seen() {
+            return Ok(seen);
+        }
         let condition = self.ask(&Query::condition()).await?;
         if condition.is_idle() {
             self.links.shared.activities.seen_idle();
@@ -423,6 +427,7 @@ impl Ctp10 {
     /// Returns when the scan has been seen running.
     async fn start(&self, action: &Action) -> Result<(), Error> {
         let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.manner).await?;
+        self.links.shared.activities.see(condition);
         let give_up = Instant::now() + START_LIMIT;
         while condition.is_idle() {
             if Instant::now() >= give_up {
@@ -443,6 +448,7 @@ impl Ctp10 {
         let began = Instant::now();
         loop {
             let condition = self.ask(&Query::condition()).await?;
+            self.links.shared.activities.see(condition);
             seen(condition);
             if condition.is_idle() {
                 return Ok(());

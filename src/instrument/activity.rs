@@ -1,8 +1,14 @@
 //! What keeps the instrument or its connection busy for longer than an exchange, known without asking it.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+
+use super::scpi::Condition;
+
+/// Whoever waits for the end of a scan asks at least this often, once it is under way.
+const SEEN_AGE: Duration = Duration::from_millis(150);
 
 /// Which scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,34 +107,44 @@ impl Transfer {
 }
 
 /// Where activities are announced and watched.
-#[derive(Debug)]
-pub(super) struct Activities(watch::Sender<Activity>);
-
-impl Default for Activities {
-    fn default() -> Self {
-        Self(watch::Sender::new(Activity::default()))
-    }
+#[derive(Debug, Default)]
+pub(super) struct Activities {
+    now: watch::Sender<Activity>,
+    /// What the register said last to whoever waits for the end of a scan.
+    seen: Mutex<Option<(Instant, Condition)>>,
 }
 
 impl Activities {
     pub(super) fn watch(&self) -> watch::Receiver<Activity> {
-        self.0.subscribe()
+        self.now.subscribe()
     }
 
     pub(super) fn is_scanning(&self) -> bool {
-        self.0.borrow().scan.is_some()
+        self.now.borrow().scan.is_some()
+    }
+
+    /// Keeps what the register said to whoever waits for the end of a scan.
+    pub(super) fn see(&self, condition: Condition) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), condition));
+    }
+
+    /// What the register said a moment ago, while somebody waits for the end of a scan: nobody else need ask then.
+    pub(super) fn seen(&self) -> Option<Condition> {
+        let waited_for = self.now.borrow().scan.is_some_and(|scan| !scan.orphaned);
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.filter(|(at, _)| waited_for && at.elapsed() < SEEN_AGE).map(|(_, condition)| condition)
     }
 
     /// Announces a scan before its command is sent, so that no reading can be asked for behind it.
     pub(super) fn scan(&self, kind: ScanKind, expected: Duration) -> ScanWatch<'_> {
         let scan = Scan { kind, began: Instant::now(), expected, orphaned: false };
-        self.0.send_modify(|activity| activity.scan = Some(scan));
+        self.now.send_modify(|activity| activity.scan = Some(scan));
         ScanWatch { activities: self, over: false }
     }
 
     /// Somebody else's scan was noticed.
     pub(super) fn foreign_scan(&self) {
-        self.0.send_if_modified(|activity| {
+        self.now.send_if_modified(|activity| {
             let news = activity.scan.is_none();
             activity.scan.get_or_insert(Scan {
                 kind: ScanKind::Foreign,
@@ -142,17 +158,17 @@ impl Activities {
 
     /// The instrument was seen idle: a scan that nobody waits for is over.
     pub(super) fn seen_idle(&self) {
-        self.0.send_if_modified(|activity| activity.scan.take_if(|scan| scan.orphaned).is_some());
+        self.now.send_if_modified(|activity| activity.scan.take_if(|scan| scan.orphaned).is_some());
     }
 
     /// The instrument is idle after an abort: whatever scanned is over.
     pub(super) fn stopped(&self) {
-        self.0.send_if_modified(|activity| activity.scan.take().is_some());
+        self.now.send_if_modified(|activity| activity.scan.take().is_some());
     }
 
     pub(super) fn transfer(&self) -> TransferWatch<'_> {
         let transfer = Transfer { began: Instant::now(), arrived: 0, total: 0 };
-        self.0.send_modify(|activity| activity.transfer = Some(transfer));
+        self.now.send_modify(|activity| activity.transfer = Some(transfer));
         TransferWatch(self)
     }
 }
@@ -172,7 +188,7 @@ impl ScanWatch<'_> {
 
 impl Drop for ScanWatch<'_> {
     fn drop(&mut self) {
-        self.activities.0.send_modify(|activity| match &mut activity.scan {
+        self.activities.now.send_modify(|activity| match &mut activity.scan {
             // The wait was given up: the scan itself may still be under way.
             Some(scan) if !self.over => scan.orphaned = true,
             scan => *scan = None,
@@ -185,7 +201,7 @@ pub(super) struct TransferWatch<'a>(&'a Activities);
 
 impl TransferWatch<'_> {
     pub(super) fn arrived(&self, arrived: u64, total: u64) {
-        self.0.0.send_modify(|activity| {
+        self.0.now.send_modify(|activity| {
             if let Some(transfer) = &mut activity.transfer {
                 (transfer.arrived, transfer.total) = (arrived, total);
             }
@@ -195,7 +211,7 @@ impl TransferWatch<'_> {
 
 impl Drop for TransferWatch<'_> {
     fn drop(&mut self) {
-        self.0.0.send_modify(|activity| activity.transfer = None);
+        self.0.now.send_modify(|activity| activity.transfer = None);
     }
 }
 

@@ -75,7 +75,7 @@ impl Shared {
 
 fn live_status(run: &LiveRun) -> StatusReply {
     let status = run.status();
-    let state = status.state.map_or_else(|| "running".to_owned(), |state| state.to_string());
+    let state = status.state.map(|state| state.to_string()).unwrap_or_default();
     StatusReply::new(&status, state, run.pause_state())
 }
 

@@ -13,6 +13,7 @@ use crate::run::control::{Control, Seat};
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
 use crate::step::FaultKind;
+use crate::store::RunState;
 
 /// Events that a follower may be behind; one that is further behind reads the journal.
 const BACKLOG: usize = 1024;
@@ -51,12 +52,17 @@ struct Seen {
 
 impl LiveRun {
     pub(super) fn new(id: String, folder: PathBuf, control: Control, unattended: bool) -> Arc<Self> {
+        // What is known before its first event.
+        let mut status = RunStatus::default();
+        status.run.clone_from(&id);
+        status.folder = folder.display().to_string();
+        status.state = Some(RunState::Running);
         Arc::new(Self {
             id,
             folder,
             control,
             unattended,
-            seen: Mutex::default(),
+            seen: Mutex::new(Seen { status, ..Seen::default() }),
             records: broadcast::channel(BACKLOG).0,
             ended: watch::Sender::new(false),
         })

@@ -76,7 +76,7 @@ export function layoutOf({ window, ranges, units, narrow }) {
 export function curveOf({ trace, slot, view }, units) {
   return {
     type: 'scatter',
-    mode: view.x.length < 200 ? 'lines+markers' : 'lines',
+    mode: view.x.length < 300 ? 'lines+markers' : 'lines',
     name: `#${trace.trace_index}`,
     x: view.x,
     y: view.y,

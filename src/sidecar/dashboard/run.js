@@ -85,8 +85,10 @@ export function wordsOfState({ state, pause }) {
 /** Share done by time where that was foreseen, else by steps; null when nothing is known. */
 export function shareOf({ estimated_s: estimated, remaining_s: remaining, operations, finished_steps: steps, current, state }) {
   if (state === 'done') return 1;
-  if (estimated > 0 && typeof remaining === 'number') return Math.min(1, Math.max(0, 1 - remaining / estimated));
-  return operations > 0 ? Math.min(1, (steps + (current?.done ?? 0)) / operations) : null;
+  // It is done when it says so: estimates can be short, and how long somebody is waited for is in none.
+  const under = (share) => Math.min(0.99, Math.max(0, share));
+  if (estimated > 0 && typeof remaining === 'number') return under(1 - remaining / estimated);
+  return operations > 0 ? under((steps + (current?.done ?? 0)) / operations) : null;
 }
 
 function drawFacts() {
@@ -120,8 +122,8 @@ function drawProgress() {
   drawTimes();
   const { current } = status;
   const attempt = current?.attempt > 1 ? ` (attempt ${current.attempt})` : '';
-  const doing = status.question ? 'waits for an answer' : wordsOfDoing(current);
-  setText(byId('run-current'), current ? `${current.text}${attempt}${doing ? `: ${doing}` : ''}` : '');
+  setText(byId('run-current'), current ? `${current.text}${attempt}` : '');
+  setText(byId('run-doing'), status.question ? 'waits for an answer' : wordsOfDoing(current));
 }
 
 function wordsOfDoing(current) {
@@ -131,7 +133,8 @@ function wordsOfDoing(current) {
 function drawTimes() {
   if (status === null || isOver(status)) return;
   const since_s = (performance.now() - takenAt) / 1000;
-  const left = status.remaining_s === null || status.remaining_s === undefined ? '' : `about ${format.duration(status.remaining_s)} left`;
+  const unknown = status.question || status.remaining_s === null || status.remaining_s === undefined;
+  const left = unknown ? '' : `about ${format.duration(status.remaining_s)} left`;
   setText(byId('run-times'), [format.duration(Math.floor(status.elapsed_s + since_s)), left].filter(Boolean).join(', '));
 }
 

@@ -123,9 +123,7 @@ pub(in crate::sidecar) async fn begin(
     let entry = app.station.begin(order, Vec::new()).await?;
     tracing::info!(run = entry.run.id(), "run begun");
     let mut reply = json!(live_status(&entry.run));
-    // Its first event may still be on its way.
     if let Some(reply) = reply.as_object_mut() {
-        reply.insert("run".to_owned(), json!(entry.run.id()));
         reply.insert("findings".to_owned(), entry.findings.iter().map(finding).collect());
     }
     let location = format!("/runs/{}", entry.run.id());
