@@ -234,7 +234,13 @@ impl Ctp10 {
         self.links.second().is_some()
     }
 
-    /// Who answered last; `None` before the first connection. The link refuses anybody else.
+    /// Who answered last, whether it is there now or not.
+    #[must_use]
+    pub fn last_identity(&self) -> Option<Identity> {
+        self.links.main.last_identity()
+    }
+
+    /// Who answers; `None` while it is away. The link refuses anybody else than before.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         match &*self.links.main.presence().borrow() {

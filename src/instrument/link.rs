@@ -7,7 +7,7 @@
 //!
 //! The lock is fair and held for one exchange, never across a wait for the instrument to finish something.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -76,6 +76,8 @@ pub struct Link {
     deadlines: Deadlines,
     slot: Mutex<Slot>,
     presence: watch::Sender<Presence>,
+    /// Who answered last, for those who do not wait for the slot.
+    last: std::sync::Mutex<Option<Identity>>,
     events: broadcast::Sender<LinkEvent>,
     shared: Arc<Shared>,
 }
@@ -104,7 +106,15 @@ impl Link {
     pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<Shared>) -> Self {
         let (events, _) = broadcast::channel(64);
         let presence = watch::Sender::new(Presence::Unknown);
-        Self { address, deadlines, slot: Mutex::default(), presence, events, shared }
+        Self {
+            address,
+            deadlines,
+            slot: Mutex::default(),
+            presence,
+            last: std::sync::Mutex::default(),
+            events,
+            shared,
+        }
     }
 
     /// Where the instrument is.
@@ -123,6 +133,12 @@ impl Link {
     #[must_use]
     pub fn presence(&self) -> watch::Receiver<Presence> {
         self.presence.subscribe()
+    }
+
+    /// Who answered last, whether it is there now or not.
+    #[must_use]
+    pub fn last_identity(&self) -> Option<Identity> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connects, once, and says who answers.
@@ -464,6 +480,7 @@ impl Link {
 
     fn regain(&self, slot: &mut Slot, identity: Identity) {
         slot.identity = Some(identity.clone());
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(identity.clone());
         self.presence.send_replace(Presence::Here(identity));
         if let Some(since) = slot.lost.take() {
             let after = since.elapsed();

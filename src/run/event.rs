@@ -217,3 +217,29 @@ impl RunEvent {
         !matches!(self, Self::Progress { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_journal_keeps_of_the_start_can_be_read_again() {
+        let event = RunEvent::Started {
+            run: "abcdef".to_owned(),
+            name: "test".to_owned(),
+            folder: "runs/test".to_owned(),
+            instrument: InstrumentRecord {
+                address: "sim".to_owned(),
+                simulated: true,
+                identity: "EXFO,CTP10,SIMULATED-1,0.1.0".to_owned(),
+                lasers: [(1, "EXFO,T100S-HP,0,6.06".to_owned())].into(),
+            },
+            operations: Some(3),
+            estimated_s: None,
+            outline: Vec::new(),
+        };
+        let record = Record { n: 1, time: Utc::now(), event };
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
+    }
+}

@@ -89,6 +89,8 @@ pub struct RunStatus {
     pub finished_estimate_s: f64,
     /// Traces stored.
     pub traces: u64,
+    /// The number of the last event.
+    pub events: u64,
     /// The first of them.
     pub first_traces: Vec<TraceSummary>,
     /// The highest transmission over all TF traces: the lowest insertion loss, with its sign turned.
@@ -179,6 +181,7 @@ impl RunStatus {
             }
             _ => {}
         }
+        self.events = self.events.max(record.n);
     }
 
     /// The run has no end and its process is gone: nothing is under way any more.

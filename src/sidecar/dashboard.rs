@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use super::state::App;
@@ -29,7 +30,13 @@ struct Asset {
     name: &'static str,
     media_type: &'static str,
     text: fn() -> String,
-    packed: OnceLock<Vec<u8>>,
+    packed: OnceLock<Packed>,
+}
+
+/// A file, compressed, and what it is known by.
+struct Packed {
+    bytes: Vec<u8>,
+    tag: String,
 }
 
 macro_rules! assets {
@@ -80,17 +87,20 @@ fn plotly() -> String {
 }
 
 impl Asset {
-    fn packed(&self) -> &[u8] {
+    fn packed(&self) -> &Packed {
         self.packed.get_or_init(|| {
+            let text = (self.text)();
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
             // Writing into memory does not fail.
-            let _ = encoder.write_all((self.text)().as_bytes());
-            encoder.finish().unwrap_or_default()
+            let _ = encoder.write_all(text.as_bytes());
+            let digest = Sha256::digest(text.as_bytes());
+            let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+            Packed { bytes: encoder.finish().unwrap_or_default(), tag: format!("\"{tag}\"") }
         })
     }
 
     fn reply(&'static self, headers: &HeaderMap) -> Response {
-        let tag = format!("\"{}-{}\"", env!("CARGO_PKG_VERSION"), self.packed().len());
+        let Packed { bytes, tag } = self.packed();
         let about = [
             (CONTENT_TYPE, self.media_type),
             // Asked again each time, and answered with 304 while it is the same.
@@ -102,20 +112,21 @@ impl Asset {
             (REFERRER_POLICY, "no-referrer"),
         ];
         let says = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if says(IF_NONE_MATCH) == tag {
-            return (StatusCode::NOT_MODIFIED, about, [(ETAG, tag)]).into_response();
+        if says(IF_NONE_MATCH) == tag.as_str() {
+            return (StatusCode::NOT_MODIFIED, about, [(ETAG, tag.as_str())]).into_response();
         }
         if says(ACCEPT_ENCODING).contains("gzip") {
-            return (about, [(ETAG, tag)], [(CONTENT_ENCODING, "gzip")], self.packed()).into_response();
+            return (about, [(ETAG, tag.as_str())], [(CONTENT_ENCODING, "gzip")], bytes.as_slice())
+                .into_response();
         }
-        (about, [(ETAG, tag)], (self.text)()).into_response()
+        (about, [(ETAG, tag.as_str())], (self.text)()).into_response()
     }
 }
 
 async fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
     // Compressing a library for the first time takes a moment.
-    let _ = tokio::task::spawn_blocking(|| asset.packed().len()).await;
+    let _ = tokio::task::spawn_blocking(|| asset.packed().bytes.len()).await;
     Some(asset.reply(headers))
 }
 

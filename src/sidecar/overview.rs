@@ -25,7 +25,7 @@ pub(super) struct InstrumentReply {
     connected: bool,
     /// True for the embedded instrument, wherever it runs; null before it has answered.
     simulated: Option<bool>,
-    /// Its reply to `*IDN?`.
+    /// Its reply to `*IDN?`, the last one while it is away.
     identity: Option<String>,
     /// The condition register in words.
     condition: Option<String>,
@@ -124,17 +124,19 @@ impl Shared {
 
     fn overview_reply(&self) -> InstrumentReply {
         let post = self.station.post();
-        let (identity, reason) = match &*post.instrument.presence().borrow() {
-            Presence::Here(identity) => (Some(identity.clone()), None),
-            Presence::Unknown => (None, Some("it has not answered yet".to_owned())),
-            Presence::Away { reason } => (None, Some(reason.clone())),
-            Presence::Closed => (None, Some("the connection was closed on request".to_owned())),
+        let reason = match &*post.instrument.presence().borrow() {
+            Presence::Here(_) => None,
+            Presence::Unknown => Some("it has not answered yet".to_owned()),
+            Presence::Away { reason } => Some(reason.clone()),
+            Presence::Closed => Some("the connection was closed on request".to_owned()),
         };
-        let known = self.overview.known().filter(|_| identity.is_some());
+        let connected = reason.is_none();
+        let identity = post.instrument.last_identity();
+        let known = self.overview.known().filter(|_| connected);
         let occupation = post.instrument.activity().borrow().occupation();
         InstrumentReply {
             address: post.name.clone(),
-            connected: identity.is_some(),
+            connected,
             simulated: identity.as_ref().map(|identity| identity.simulated()),
             identity: identity.map(|identity| identity.to_string()),
             condition: known.as_ref().map(|known| known.glance.condition.to_string()),

@@ -62,7 +62,15 @@ pub struct InstrumentRecord {
     /// Its reply to `*IDN?`.
     pub identity: String,
     /// The lasers' replies to `IDN?`, by number.
+    #[serde(deserialize_with = "by_number")]
     pub lasers: BTreeMap<u8, String>,
+}
+
+/// Keys of a JSON object are texts, and inside a flattened event nobody but us knows that these are numbers.
+fn by_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
+    let named = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let numbered = named.into_iter().map(|(number, identity)| Ok((number.parse()?, identity)));
+    numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(serde::de::Error::custom)
 }
 
 /// Who ran it, and with what.

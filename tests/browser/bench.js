@@ -1,4 +1,6 @@
 // A bench for the tests: the embedded instrument, the program that serves the dashboard, and a browser in front of it.
+//
+//     npm ci && CTP10_BIN=../../target/debug/ctp10 npm test        (SCREENSHOTS=folder for pictures; CHROMIUM=path for another browser)
 
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const BIN = process.env.CTP10_BIN;
+const BIN = process.env.CTP10_BIN && path.resolve(process.env.CTP10_BIN);
 const RECIPES = fileURLToPath(new URL('recipes', import.meta.url));
 // Nothing here depends on the machine's speed: this only ends what would never end.
 export const LIMIT_MS = 60_000;
@@ -164,7 +166,7 @@ export class Bench {
     await this.sees('#run-state', /^aborted$/);
   }
 
-  /** Nothing was said on the browser's console that a user should not have caused. */
+  /** The page did nothing that the browser refused or that it did not expect. */
   assertQuiet() {
     if (this.problems.length > 0) throw new Error(this.problems.join('\n'));
   }

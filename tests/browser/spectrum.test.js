@@ -85,6 +85,7 @@ test('the cursor reads the level of every curve, by mouse and by keyboard', asyn
   const before = await page.locator('#readout .at').innerText();
   await page.focus('#plot-frame');
   await page.keyboard.press('Shift+ArrowRight');
+  await bench.picture('spectrum');
   await until('the cursor has moved', async () => (await page.locator('#readout .at').innerText()) !== before);
 });
 

@@ -1,18 +1,19 @@
-// The last minute of live power on a canvas. Time is cut into a fixed number of bins, each with its lowest and highest
-// reading: however short the interval, memory and drawing stay the same, and no spike is lost.
+// The last minute of live power. Time is cut into a fixed number of bins, each with its lowest and highest reading:
+// however short the interval, memory and drawing stay the same, and no spike is lost.
 
+import { loadPlotly } from './plot.js';
 import { colour, curveColour, onThemeChange, wantsLittleMotion } from './theme.js';
-import { fixed } from './format.js';
 
 export const WINDOW_S = 60;
 const BINS = 600;
 const BIN_S = WINDOW_S / BINS;
-const MARGIN = { left: 52, right: 26, top: 8, bottom: 20 };
+// Drawing more often shows no more on a minute's width, and costs the phone its battery.
+const DRAW_MS = 200;
 // Noise alone should not fill the chart.
 const LEAST_SPAN = { dBm: 0.5, mW: 1e-6 };
 
 export class LiveChart {
-  #canvas;
+  #place;
   #bins;
   #unit = 'dBm';
   #gapS = 1;
@@ -20,11 +21,11 @@ export class LiveChart {
   #due = false;
   #drawnAt = 0;
 
-  constructor(canvas, channels) {
-    this.#canvas = canvas;
+  constructor(place, channels) {
+    this.#place = place;
     this.#shown = new Array(channels).fill(true);
     this.clear();
-    new ResizeObserver(() => this.#schedule()).observe(canvas);
+    new ResizeObserver(() => this.#schedule()).observe(place);
     onThemeChange(() => this.#schedule());
   }
 
@@ -46,7 +47,7 @@ export class LiveChart {
       this.#unit = unit;
       this.clear(this.#gapS);
     }
-    const number = Math.floor(performance.now() / 1000 / BIN_S);
+    const number = now();
     const bin = this.#bins[number % BINS];
     if (bin.number !== number) Object.assign(bin, { number, busy, low: [], high: [], last: [] });
     bin.busy = busy;
@@ -64,41 +65,49 @@ export class LiveChart {
   #schedule() {
     if (this.#due) return;
     this.#due = true;
-    const pause = (wantsLittleMotion() ? 1000 : 50) - (performance.now() - this.#drawnAt);
+    const pause = (wantsLittleMotion() ? 1000 : DRAW_MS) - (performance.now() - this.#drawnAt);
     setTimeout(() => requestAnimationFrame(() => this.#draw()), Math.max(0, pause));
   }
 
-  #draw() {
-    this.#due = false;
-    this.#drawnAt = performance.now();
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    if (width === 0) return;
-    const scale = devicePixelRatio || 1;
-    if (this.#canvas.width !== Math.round(width * scale) || this.#canvas.height !== Math.round(height * scale)) {
-      this.#canvas.width = Math.round(width * scale);
-      this.#canvas.height = Math.round(height * scale);
+  async #draw() {
+    try {
+      const Plotly = await loadPlotly();
+      if (this.#place.clientWidth > 0) await Plotly.react(this.#place, ...this.#picture());
+    } catch {
+      // The numbers above go on without a picture; the next reading tries again.
     }
-    const pen = this.#canvas.getContext('2d');
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.font = '11px system-ui, sans-serif';
+    this.#drawnAt = performance.now();
+    this.#due = false;
+  }
 
-    const newest = Math.floor(performance.now() / 1000 / BIN_S);
+  #picture() {
+    const newest = now();
     const bins = this.#bins.filter((bin) => bin.number > newest - BINS).sort((a, b) => a.number - b.number);
-    const [low, high] = this.#range(bins);
-    const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
-    const x = (number) => MARGIN.left + ((number - newest + BINS) / BINS) * inner.width;
-    const y = (value) => MARGIN.top + (1 - (value - low) / (high - low)) * inner.height;
+    const ago = (number) => (number - newest) * BIN_S;
+    const curves = this.#shown.map((shown, channel) => this.#curve(bins, channel, shown, ago));
+    return [curves, this.#layout(bins, ago), { staticPlot: true, displayModeBar: false }];
+  }
 
-    this.#drawBusy(pen, bins, x, inner);
-    this.#drawAxes(pen, { low, high, x, y, newest, width, inner });
-    const ends = [];
-    this.#shown.forEach((shown, channel) => {
-      if (!shown) return;
-      const end = this.#drawCurve(pen, bins, channel, x, y);
-      if (end !== null) ends.push({ channel, y: end });
-    });
-    drawEnds(pen, ends, width, height);
+  #curve(bins, channel, shown, ago) {
+    const [x, y] = [[], []];
+    let before = null;
+    const point = (number, value) => {
+      x.push(ago(number));
+      y.push(value);
+    };
+    for (const bin of bins) {
+      if (bin.busy) before = null;
+      if (bin.last[channel] === undefined) continue;
+      if (before === null || (bin.number - before) * BIN_S > this.#gapS) point(bin.number, null);
+      if (bin.high[channel] > bin.low[channel]) {
+        point(bin.number, bin.low[channel]);
+        point(bin.number, bin.high[channel]);
+      }
+      point(bin.number, bin.last[channel]);
+      before = bin.number;
+    }
+    const line = { color: curveColour(channel), width: 1.5 };
+    return { type: 'scatter', mode: 'lines', x, y, visible: shown, connectgaps: false, line };
   }
 
   #range(bins) {
@@ -111,90 +120,72 @@ export class LiveChart {
       });
     }
     if (low > high) return [-1, 0];
-    const span = Math.max(high - low, LEAST_SPAN[this.#unit] ?? 0.5);
-    const middle = (low + high) / 2;
-    return [middle - span * 0.58, middle + span * 0.58];
+    const half = Math.max(high - low, LEAST_SPAN[this.#unit] ?? 0.5) * 0.58;
+    return [(low + high) / 2 - half, (low + high) / 2 + half];
   }
 
-  #drawBusy(pen, bins, x, inner) {
-    pen.fillStyle = colour('busy');
-    const step = x(1) - x(0);
-    for (const bin of bins) if (bin.busy) pen.fillRect(x(bin.number), MARGIN.top, step + 0.5, inner.height);
+  #layout(bins, ago) {
+    const narrow = this.#place.clientWidth < 450;
+    const axis = (rest) => ({
+      color: colour('dim'),
+      gridcolor: colour('grid'),
+      linecolor: colour('line'),
+      zeroline: false,
+      fixedrange: true,
+      ...rest,
+    });
+    const every = narrow ? 20 : 10;
+    const ticks = Array.from({ length: WINDOW_S / every + 1 }, (_, step) => -step * every);
+    const labels = ticks.map((tick) => (tick === 0 ? 'now' : `\u2212${-tick} s`));
+    return {
+      width: this.#place.clientWidth,
+      height: this.#place.clientHeight,
+      margin: { l: 52, r: 26, t: 8, b: 22 },
+      paper_bgcolor: 'rgba(0,0,0,0)',
+      plot_bgcolor: 'rgba(0,0,0,0)',
+      font: { family: 'system-ui, sans-serif', size: 11, color: colour('dim') },
+      showlegend: false,
+      xaxis: axis({ range: [-WINDOW_S, 0], tickvals: ticks, ticktext: labels }),
+      yaxis: axis({ range: this.#range(bins), ticksuffix: ` ${this.#unit}`, nticks: 5 }),
+      shapes: busySpans(bins).map(([from, to]) => ({
+        type: 'rect',
+        layer: 'below',
+        yref: 'paper',
+        x0: ago(from),
+        x1: ago(to + 1),
+        y0: 0,
+        y1: 1,
+        line: { width: 0 },
+        fillcolor: colour('busy'),
+      })),
+      annotations: this.#ends(bins, ago),
+    };
   }
 
-  #drawAxes(pen, { low, high, x, y, newest, width, inner }) {
-    pen.strokeStyle = colour('grid');
-    pen.fillStyle = colour('dim');
-    pen.lineWidth = 1;
-    pen.textBaseline = 'middle';
-    pen.textAlign = 'right';
-    const step = niceStep((high - low) / Math.max(2, inner.height / 22));
-    const decimals = Math.max(0, Math.min(9, -Math.floor(Math.log10(step) + 1e-9)));
-    for (let value = Math.ceil(low / step) * step; value <= high; value += step) {
-      line(pen, MARGIN.left, y(value), width - MARGIN.right, y(value));
-      pen.fillText(fixed(value, decimals), MARGIN.left - 6, y(value));
-    }
-    pen.textBaseline = 'alphabetic';
-    pen.textAlign = 'center';
-    const bottom = MARGIN.top + inner.height;
-    const every = inner.width < 380 ? 20 : 10;
-    for (let ago = 0; ago <= WINDOW_S; ago += every) {
-      const at = x(newest - ago / BIN_S);
-      line(pen, at, MARGIN.top, at, bottom);
-      pen.fillText(ago === 0 ? 'now' : `\u2212${ago} s`, at, bottom + 14);
-    }
-    pen.textAlign = 'left';
-    pen.fillText(this.#unit, 4, bottom + 14);
-  }
-
-  #drawCurve(pen, bins, channel, x, y) {
-    pen.strokeStyle = curveColour(channel);
-    pen.lineWidth = 1.5;
-    pen.lineJoin = 'round';
-    pen.beginPath();
-    let before = null;
-    for (const bin of bins) {
-      if (bin.busy) before = null;
-      if (bin.last[channel] === undefined) continue;
-      const at = x(bin.number);
-      if (before === null || (bin.number - before) * BIN_S > this.#gapS) pen.moveTo(at, y(bin.last[channel]));
-      if (bin.high[channel] > bin.low[channel]) {
-        pen.lineTo(at, y(bin.low[channel]));
-        pen.lineTo(at, y(bin.high[channel]));
-      }
-      pen.lineTo(at, y(bin.last[channel]));
-      before = bin.number;
-    }
-    pen.stroke();
-    const last = bins.findLast((bin) => bin.last[channel] !== undefined);
-    return last ? y(last.last[channel]) : null;
+  /** Channel numbers beside the ends of their curves: colour is not the only mark. */
+  #ends(bins, ago) {
+    return this.#shown.flatMap((shown, channel) => {
+      const last = bins.findLast((bin) => bin.last[channel] !== undefined);
+      if (!shown || !last) return [];
+      const font = { color: curveColour(channel), size: 11, weight: 700 };
+      const [x, y] = [ago(last.number), last.last[channel]];
+      return [{ x, y, text: String(channel + 1), showarrow: false, xanchor: 'left', xshift: 6, font }];
+    });
   }
 }
 
-function line(pen, x1, y1, x2, y2) {
-  pen.beginPath();
-  pen.moveTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
-  pen.lineTo(Math.round(x2) + 0.5, Math.round(y2) + 0.5);
-  pen.stroke();
+function now() {
+  return Math.floor(performance.now() / 1000 / BIN_S);
 }
 
-/** Channel numbers beside the ends of their curves, pushed apart: colour is not the only mark. */
-function drawEnds(pen, ends, width, height) {
-  ends.sort((a, b) => a.y - b.y);
-  pen.textAlign = 'left';
-  pen.textBaseline = 'middle';
-  pen.font = 'bold 11px system-ui, sans-serif';
-  let lowest = -Infinity;
-  ends.forEach(({ channel, y }, position) => {
-    const room = height - MARGIN.bottom - 13 * (ends.length - 1 - position);
-    const at = Math.max(Math.min(y, room), lowest + 13);
-    lowest = at;
-    pen.fillStyle = curveColour(channel);
-    pen.fillText(String(channel + 1), width - MARGIN.right + 8, at);
-  });
-}
-
-function niceStep(least) {
-  const size = 10 ** Math.floor(Math.log10(least));
-  return [1, 2, 5, 10].map((factor) => factor * size).find((step) => step >= least);
+/** Neighbouring busy bins as one. */
+function busySpans(bins) {
+  const spans = [];
+  for (const { number, busy } of bins) {
+    if (!busy) continue;
+    const last = spans.at(-1);
+    if (last && number - last[1] <= 2) last[1] = number;
+    else spans.push([number, number]);
+  }
+  return spans;
 }

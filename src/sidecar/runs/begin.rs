@@ -58,7 +58,7 @@ impl Shared {
             Err(findings) => return Ok(Err(findings)),
         };
         let unattended = body.unattended.unwrap_or(false);
-        let attended = match (unattended, self.station.is_attended()) {
+        let attended = match (unattended, body.attend == Some(true) || self.station.is_attended()) {
             (true, _) => Some(false),
             (false, true) => Some(true),
             // Somebody may open a dashboard later.
@@ -119,8 +119,11 @@ pub(in crate::sidecar) async fn begin(
     State(app): State<App>,
     Body(body): Body<RunBody>,
 ) -> Result<Response, Problem> {
+    // Until its stream of events is open, whoever wants the run counts as being there.
+    let operator = (body.attend == Some(true)).then(|| app.station.operator());
     let order = app.order(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
     let entry = app.station.begin(order, Vec::new()).await?;
+    drop(operator);
     tracing::info!(run = entry.run.id(), "run begun");
     let mut reply = json!(live_status(&entry.run));
     if let Some(reply) = reply.as_object_mut() {

@@ -87,6 +87,9 @@ pub(in crate::sidecar) async fn list(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Json<TracesReply>, Problem> {
+    if app.live(&id).is_some_and(|run| run.status().traces == 0) {
+        return Ok(Json(TracesReply { traces: Vec::new() }));
+    }
     let folder = app.folder(&id).await?;
     let traces = beside(move || runs::traces(&folder)?.collect()).await?;
     Ok(Json(TracesReply { traces }))

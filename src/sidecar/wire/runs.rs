@@ -30,6 +30,8 @@ pub(crate) struct RunBody {
     pub(crate) metadata: Option<BTreeMap<String, Value>>,
     /// Nobody is to be asked: each prompt takes its `unattended` answer.
     pub(crate) unattended: Option<bool>,
+    /// Somebody is there to answer, and will follow the run's events with `attend=true` in a moment.
+    pub(crate) attend: Option<bool>,
     /// The instrument, where the recipe names another one: as `/instrument` calls it.
     pub(crate) instrument: Option<String>,
 }
@@ -172,6 +174,8 @@ pub(crate) struct StatusReply {
     failed_steps: u64,
     retries: u64,
     traces: u64,
+    /// The number of the last event.
+    events: u64,
     /// Time foreseen, s.
     estimated_s: Option<f64>,
     /// Time left, s.
@@ -207,6 +211,7 @@ impl StatusReply {
             failed_steps: status.failed_steps,
             retries: status.retries,
             traces: status.traces,
+            events: status.events,
             estimated_s: status.estimated_s,
             remaining_s: status.remaining_s().filter(|_| state == "running"),
             started: status.started,
