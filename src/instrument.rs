@@ -120,6 +120,8 @@ struct Links {
     shared: Arc<Shared>,
     /// Counts commands: what was known of settings may be old when it has grown.
     changes: AtomicU64,
+    /// Counts aborts: a scan that was aborted has not ended well.
+    aborts: AtomicU64,
 }
 
 impl Links {
@@ -143,6 +145,7 @@ impl Ctp10 {
             deadlines,
             shared,
             changes: AtomicU64::new(0),
+            aborts: AtomicU64::new(0),
         };
         let manner = Manner { reply: deadlines.query, patience: deadlines.reconnect };
         Self { links: Arc::new(links), limits: Arc::new(limits), manner, beside: false }
@@ -218,6 +221,14 @@ impl Ctp10 {
         both
     }
 
+    /// Notices that the instrument has closed a connection, where nobody asks anything. Asks nothing itself.
+    pub fn notice_loss(&self) {
+        self.links.main.notice_loss();
+        if let Some(second) = self.links.second() {
+            second.notice_loss();
+        }
+    }
+
     /// Makes the second connection anew where it was lost by itself.
     pub async fn renew_second(&self) {
         if let Some(second) = self.links.second()
@@ -284,6 +295,9 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn ask<R>(&self, query: &Query<R>) -> Result<R, Error> {
+        if query.while_idle {
+            self.settle_orphan().await?;
+        }
         let second = self.links.second().filter(|_| self.beside);
         match second {
             Some(second) => match second.ask(query, self.manner).await {
@@ -313,6 +327,14 @@ impl Ctp10 {
             self.links.shared.activities.foreign_scan();
         }
         Ok(condition)
+    }
+
+    /// A scan that nobody waits for may be over: the register says.
+    async fn settle_orphan(&self) -> Result<(), Error> {
+        if self.links.shared.activities.is_orphaned() {
+            Box::pin(self.condition()).await?;
+        }
+        Ok(())
     }
 
     /// Asks something that may not be there: `None` when the instrument refuses or stays silent.
@@ -404,12 +426,27 @@ impl Ctp10 {
         };
         let scan = self.links.shared.activities.scan(kind, expected);
         let started = self.start(action).await;
-        if matches!(started, Err(Error::DidNotStart { .. })) {
-            scan.over();
-            return started;
+        match started {
+            Ok(()) => {}
+            Err(error @ Error::DidNotStart { .. }) => {
+                scan.over();
+                return Err(error);
+            }
+            Err(error) => {
+                // Where it was refused, another scan may be under way, or none.
+                drop(scan);
+                if matches!(error, Error::Refused { .. }) {
+                    self.condition().await?;
+                }
+                return Err(error);
+            }
         }
-        started?;
+        let aborts = self.links.aborts.load(Ordering::Acquire);
         self.wait_until_idle(seen).await?;
+        if self.links.aborts.load(Ordering::Acquire) != aborts {
+            scan.over();
+            return Err(Error::Aborted { command: action.to_string() });
+        }
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         scan.over();
         Ok(())
@@ -468,6 +505,7 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn abort(&self) -> Result<(), Error> {
+        self.links.aborts.fetch_add(1, Ordering::AcqRel);
         self.links.main.act(&Action::Abort, self.manner).await?;
         self.wait_until_idle(|_| {}).await?;
         self.links.shared.activities.stopped();
@@ -498,6 +536,7 @@ impl Ctp10 {
         points: u64,
         values: &mpsc::Sender<Vec<f32>>,
     ) -> Result<(), Error> {
+        self.settle_orphan().await?;
         self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
     }
 
@@ -512,6 +551,7 @@ impl Ctp10 {
         points: u64,
         metres: &mpsc::Sender<Vec<f64>>,
     ) -> Result<(), Error> {
+        self.settle_orphan().await?;
         self.links
             .main
             .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)

@@ -87,8 +87,8 @@ impl Sidecar {
         let (closing, closed) = watch::channel(false);
         let token = options.token.clone();
         let guard = Guard::new(options.token.clone(), &options.allow_origin);
-        let shared = Shared::new(station, options, guard, closed.clone());
-        let router = routes::router(shared, figures);
+        let shared = Shared::new(station, options, guard, figures, closed.clone());
+        let router = routes::router(shared);
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");
         Ok(Self { address, token, closing, serving })

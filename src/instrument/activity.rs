@@ -123,6 +123,10 @@ impl Activities {
         self.now.borrow().scan.is_some()
     }
 
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.now.borrow().scan.is_some_and(|scan| scan.orphaned)
+    }
+
     /// Keeps what the register said to whoever waits for the end of a scan.
     pub(super) fn see(&self, condition: Condition) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), condition));

@@ -84,6 +84,15 @@ impl Connection {
         Self { stream, buffer: Buffer::default() }
     }
 
+    /// Whether the other end has closed it, or says something that nobody asked for. Asks nothing.
+    pub(super) fn is_closed(&self) -> bool {
+        let mut byte = [0];
+        match self.stream.try_read(&mut byte) {
+            Ok(_) => true,
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    }
+
     pub(super) async fn send(&mut self, text: &str) -> Result<(), Cut> {
         self.stream.write_all(format!("{text}\r\n").as_bytes()).await?;
         Ok(())

@@ -62,6 +62,12 @@ pub enum Error {
         /// The question.
         command: String,
     },
+    /// A scan ended because somebody aborted it: what is in memory is not what it should have brought.
+    #[error("the scan was aborted (`{command}`)")]
+    Aborted {
+        /// What had started it.
+        command: String,
+    },
     /// A scan was started and never seen running: the traces in memory are old ones.
     #[error("the scan did not start: the instrument stayed idle after `{command}`")]
     DidNotStart {

@@ -165,6 +165,16 @@ impl Link {
         }
     }
 
+    /// Notices that the other end has closed the connection, where nobody asks anything.
+    pub(super) fn notice_loss(&self) {
+        // Whoever holds the slot notices by itself.
+        let Ok(mut slot) = self.slot.try_lock() else { return };
+        if slot.connection.as_ref().is_some_and(Connection::is_closed) {
+            slot.connection = None;
+            self.lose(&mut slot, "the instrument closed the connection");
+        }
+    }
+
     /// Closes the connection, and keeps it closed until [`connect`](Self::connect) is asked for.
     pub async fn close(&self) {
         let mut slot = self.slot.lock().await;

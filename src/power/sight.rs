@@ -13,6 +13,9 @@ use crate::instrument::activity::Occupation;
 /// pollers and watchers do not tick together.
 const GRACE: f64 = 0.25;
 
+/// A reading that is no older than this, or than the watcher's interval, is one of the present.
+const FRESH: Duration = Duration::from_millis(200);
+
 /// What is to be seen of a module's power at one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sight {
@@ -80,6 +83,10 @@ impl PowerWatch {
     fn fresh(&mut self, pace: &mut Pace) -> Option<Sight> {
         let published = self.published.borrow_and_update();
         let frame = published.frame.as_ref().filter(|frame| frame.time_s > pace.seen_s)?;
+        // What was read before anybody of today watched is none of the present either.
+        if published.at.is_none_or(|at| at.elapsed() > pace.interval.max(FRESH)) {
+            return None;
+        }
         // The poller stops when the instrument goes away; an old reading is none of the present.
         if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
             return None;
@@ -102,7 +109,10 @@ impl PowerWatch {
             return Some(Sight::Nothing { reason, away: true });
         }
         let published = self.published.borrow();
-        let occupation = instrument.activity().borrow().occupation();
+        let activity = *instrument.activity().borrow();
+        // A transfer is in the way of those who have no connection of their own.
+        let in_the_way = activity.scan.is_some() || !instrument.has_second();
+        let occupation = activity.occupation().filter(|_| in_the_way);
         match (occupation, &published.frame, &published.refused) {
             (Some(occupation), Some(last), _) => {
                 let age_s = (unix_time_s() - last.time_s).max(0.0);

@@ -17,9 +17,10 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::Unreachable { .. } | Error::Lost { .. } | Error::FateUnknown { .. } => FaultKind::Link,
-            Error::OtherInstrument { .. } | Error::Refused { .. } | Error::Scanning { .. } => {
-                FaultKind::Instrument
-            }
+            Error::OtherInstrument { .. }
+            | Error::Refused { .. }
+            | Error::Scanning { .. }
+            | Error::Aborted { .. } => FaultKind::Instrument,
             Error::NoReply { .. } => FaultKind::Timeout,
             Error::DidNotStart { .. } => FaultKind::DidNotStart,
             Error::Forbidden(_) => FaultKind::Refused,

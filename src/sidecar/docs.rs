@@ -7,7 +7,9 @@ use aide::redoc::Redoc;
 use aide::swagger::Swagger;
 use aide::transform::TransformOpenApi;
 use axum::Json;
-use axum::response::Html;
+use axum::http::HeaderName;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::response::{Html, IntoResponse};
 
 const TITLE: &str = "ctp10";
 
@@ -41,10 +43,14 @@ pub(super) async fn openapi(document: Arc<OpenApi>) -> Json<OpenApi> {
     Json((*document).clone())
 }
 
-pub(super) async fn swagger() -> Html<String> {
-    Html(Swagger::new("/openapi.json").with_title(TITLE).html())
+/// The pages carry their scripts in them, which would like to fetch a badge and a logo from elsewhere: they may not.
+const POLICY: [(HeaderName, &str); 1] =
+    [(CONTENT_SECURITY_POLICY, "default-src 'self' 'unsafe-inline' data: blob:; frame-ancestors 'none'")];
+
+pub(super) async fn swagger() -> impl IntoResponse {
+    (POLICY, Html(Swagger::new("/openapi.json").with_title(TITLE).html()))
 }
 
-pub(super) async fn redoc() -> Html<String> {
-    Html(Redoc::new("/openapi.json").with_title(TITLE).html())
+pub(super) async fn redoc() -> impl IntoResponse {
+    (POLICY, Html(Redoc::new("/openapi.json").with_title(TITLE).html()))
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+use super::state::App;
 
 /// Samples are folded into their buckets this often, whether anybody asks or not: memory stays bounded.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -23,7 +26,7 @@ impl Figures {
     pub fn collect() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
         let handle = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
+        if ::metrics::set_global_recorder(recorder).is_err() {
             return Ok(Self(None));
         }
         tokio::spawn({
@@ -37,9 +40,10 @@ impl Figures {
         });
         Ok(Self(Some(handle)))
     }
+}
 
-    pub(super) fn show(&self) -> Response {
-        let text = self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-    }
+/// The figures in Prometheus' text format.
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let text = app.figures.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

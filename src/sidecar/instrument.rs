@@ -11,13 +11,28 @@ pub(super) mod trace;
 
 use super::problem::Problem;
 use super::state::Shared;
+use crate::instrument::Presence;
 use crate::instrument::scpi::Action;
 
 impl Shared {
+    /// Why there is no instrument, where there is none.
+    pub(super) fn absence(&self) -> Option<String> {
+        match &*self.station.post().instrument.presence().borrow() {
+            Presence::Here(_) => None,
+            Presence::Unknown => Some("it has not answered yet".to_owned()),
+            Presence::Away { reason } => Some(reason.clone()),
+            Presence::Closed => Some("the connection was closed on request".to_owned()),
+        }
+    }
+
     /// Makes changes, one after another, unless a run holds the instrument.
     async fn change(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), Problem> {
         let _lease = self.station.lease().for_change().await?;
         let instrument = self.instrument();
+        // Even where there is nothing to change: what is not there has not been configured.
+        if let Some(reason) = self.absence() {
+            return Err(Problem::not_connected(&reason));
+        }
         for action in actions {
             instrument.act(&action).await?;
         }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::state::{App, Shared};
-use crate::instrument::{Glance, LaserGlance, Presence};
+use crate::instrument::{Glance, LaserGlance};
 
 /// What is older than this is asked again.
 const AGE: Duration = Duration::from_secs(2);
@@ -124,12 +124,7 @@ impl Shared {
 
     fn overview_reply(&self) -> InstrumentReply {
         let post = self.station.post();
-        let reason = match &*post.instrument.presence().borrow() {
-            Presence::Here(_) => None,
-            Presence::Unknown => Some("it has not answered yet".to_owned()),
-            Presence::Away { reason } => Some(reason.clone()),
-            Presence::Closed => Some("the connection was closed on request".to_owned()),
-        };
+        let reason = self.absence();
         let connected = reason.is_none();
         let identity = post.instrument.last_identity();
         let known = self.overview.known().filter(|_| connected);

@@ -74,9 +74,11 @@ impl From<Error> for Problem {
             Error::Lost { .. } | Error::FateUnknown { .. } | Error::OtherInstrument { .. } => {
                 Self::not_connected(&told)
             }
-            Error::Refused { .. } | Error::DidNotStart { .. } => Self::bad_gateway(told),
+            Error::Refused { .. } | Error::DidNotStart { .. } | Error::Scanning { .. } => {
+                Self::bad_gateway(told)
+            }
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
-            Error::Scanning { .. } => Self::conflict(told),
+            Error::Aborted { .. } => Self::conflict(told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }
     }

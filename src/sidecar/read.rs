@@ -53,9 +53,11 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for P
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let raw = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::bad_request(&error.to_string()))?;
+        let raw = RawPathParams::from_request_parts(parts, state).await.map_err(|error| {
+            let problem =
+                json!({ "type": "value_error", "loc": ["path"], "msg": error.to_string(), "input": null });
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+        })?;
         let given = raw.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         read(&given, "path").map(Self)
     }

@@ -13,32 +13,29 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use super::figures::Figures;
 use super::instrument::{connection, detector, laser, measurement, scpi, tls, trace};
 use super::live::{health, power};
 use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{dashboard, docs, guard, login, overview};
+use super::{dashboard, docs, figures, guard, login, overview};
 
 /// A recipe is not larger than this.
 const MOST_BODY_BYTES: usize = 2 << 20;
 
 /// Everything that the sidecar answers.
-pub(super) fn router(app: App, figures: Figures) -> Router {
+pub(super) fn router(app: App) -> Router {
     let mut document = docs::document();
     let api =
         ApiRouter::new().merge(instrument()).merge(runs_half()).finish_api_with(&mut document, docs::finish);
     let document = Arc::new(document);
     let cors = cors(&app);
-    api.route("/", axum::routing::get(dashboard::root))
-        .route("/assets/{name}", axum::routing::get(dashboard::asset))
+    api.route("/assets/{name}", axum::routing::get(dashboard::asset))
         .route("/login", axum::routing::get(login::page).post(login::log_in))
         .route("/openapi.json", axum::routing::get(move || docs::openapi(Arc::clone(&document))))
         .route("/docs", axum::routing::get(docs::swagger))
         .route("/redoc", axum::routing::get(docs::redoc))
-        .route("/metrics", axum::routing::get(async move || figures.show()))
         .route("/ws/power", axum::routing::get(power::stream))
         .route("/ws/v2/power", axum::routing::get(power::stream))
         .route("/ws/health", axum::routing::get(health::stream))
@@ -60,6 +57,7 @@ pub(super) fn router(app: App, figures: Figures) -> Router {
 
 fn instrument() -> ApiRouter<App> {
     ApiRouter::new()
+        .api_route("/", get_with(dashboard::root, says("What this is; for browsers, the dashboard")))
         .api_route("/health", get_with(health, says("The service is alive. Never asks the instrument")))
         .api_route(
             "/connection/status",
@@ -202,6 +200,7 @@ fn instrument() -> ApiRouter<App> {
 fn runs_half() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/instrument", get_with(overview::instrument, says("What is known of the instrument")))
+        .api_route("/metrics", get_with(figures::metrics, says("Figures in Prometheus' text format")))
         .api_route("/off", post_with(steer::off, says("The emergency stop: all lasers off")))
         .api_route(
             "/recipes",
@@ -268,8 +267,9 @@ async fn elsewhere(request: Request) -> Response {
     let uri = request.uri();
     let path = uri.path();
     let plain = path.trim_end_matches('/');
-    // Two slashes in front would name another host.
-    if plain.len() < path.len() && !plain.is_empty() && !plain.starts_with("//") {
+    // Two slashes in front, also backward ones, would name another host.
+    let other_host = plain.get(1..).is_some_and(|rest| rest.starts_with(['/', '\\']));
+    if plain.len() < path.len() && !plain.is_empty() && !other_host {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         return Redirect::temporary(&format!("{plain}{query}")).into_response();
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::figures::Figures;
 use super::guard::Guard;
 use super::overview::Overview;
 use super::problem::Problem;
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) guard: Guard,
     pub(super) streams: Streams,
     pub(super) overview: Overview,
+    pub(super) figures: Figures,
     /// Up when the sidecar is about to end.
     pub(super) closing: watch::Receiver<bool>,
     condition: tokio::sync::Mutex<Option<(Instant, Condition)>>,
@@ -73,6 +75,7 @@ impl Shared {
         station: Arc<Station>,
         options: Options,
         guard: Guard,
+        figures: Figures,
         closing: watch::Receiver<bool>,
     ) -> App {
         Arc::new(Self {
@@ -81,6 +84,7 @@ impl Shared {
             guard,
             streams: Streams::default(),
             overview: Overview::default(),
+            figures,
             closing,
             condition: tokio::sync::Mutex::default(),
         })

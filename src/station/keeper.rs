@@ -11,8 +11,8 @@ use crate::instrument::Presence;
 
 /// Pause between two attempts: the first, and the longest. Data has to flow again soon after the instrument is back.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// A second connection that was lost by itself is looked after this often.
-const SECOND_INTERVAL: Duration = Duration::from_secs(5);
+/// A connection that was lost while nobody asked anything is noticed within this time.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Looks after the connections until it is dropped.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ async fn keep_post(station: &Station, instrument: &crate::instrument::Ctp10) {
             },
             Presence::Here(_) => {
                 instrument.renew_second().await;
-                let _ = tokio::time::timeout(SECOND_INTERVAL, presence.changed()).await;
+                let _ = tokio::time::timeout(LOOK_INTERVAL, presence.changed()).await;
+                instrument.notice_loss();
             }
             Presence::Closed => {
                 if presence.changed().await.is_err() {

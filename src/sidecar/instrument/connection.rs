@@ -43,8 +43,8 @@ pub(in crate::sidecar) async fn connect(
     State(app): State<App>,
     Body(body): Body<ConnectBody>,
 ) -> Result<Json<Connection>, Problem> {
-    let address = body.address.map(|text| text.parse::<Address>()).transpose().map_err(|error| {
-        let problem = json!({ "type": "value_error", "loc": ["body", "address"], "msg": error.to_string(), "input": null });
+    let address = body.address.as_deref().map(str::parse::<Address>).transpose().map_err(|error| {
+        let problem = json!({ "type": "value_error", "loc": ["body", "address"], "msg": error.to_string(), "input": body.address });
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
     })?;
     match tokio::time::timeout(CONNECT_LIMIT, app.station.connect(address)).await {

@@ -5,12 +5,12 @@ use axum::extract::State;
 
 use crate::instrument::scpi::{Action, Identity, Query as Ask};
 use crate::sidecar::problem::Problem;
-use crate::sidecar::read::{Body, Path};
+use crate::sidecar::read::{Body, Path, Query};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::instrument::{
     LaserConfig, LaserConfigured, LaserIdentity, LaserPower, LaserState, LaserSwitched, LaserWavelength, Set,
 };
-use crate::sidecar::wire::setup::{LaserConfigBody, LaserPath, LaserPowerBody, LaserWavelengthBody};
+use crate::sidecar::wire::setup::{LaserConfigBody, LaserPath, LaserPowerQuery, LaserWavelengthQuery};
 
 /// A laser.
 pub(in crate::sidecar) async fn config(
@@ -79,9 +79,9 @@ pub(in crate::sidecar) async fn power(
 pub(in crate::sidecar) async fn set_power(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
-    Body(body): Body<LaserPowerBody>,
+    Query(query): Query<LaserPowerQuery>,
 ) -> Result<Json<LaserPower>, Problem> {
-    app.change([Action::SetLaserPower { laser, dbm: body.power_dbm }]).await?;
+    app.change([Action::SetLaserPower { laser, dbm: query.power_dbm }]).await?;
     let power_dbm = app.instrument().ask(&Ask::laser_power_dbm(laser)).await?;
     let set = Set::done(format!("Laser {laser} power set to {power_dbm} dBm"));
     Ok(Json(LaserPower { laser_number: laser, power_dbm, set }))
@@ -100,9 +100,9 @@ pub(in crate::sidecar) async fn wavelength(
 pub(in crate::sidecar) async fn set_wavelength(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
-    Body(body): Body<LaserWavelengthBody>,
+    Query(query): Query<LaserWavelengthQuery>,
 ) -> Result<Json<LaserWavelength>, Problem> {
-    app.change([Action::SetLaserWavelength { laser, nm: body.wavelength_nm }]).await?;
+    app.change([Action::SetLaserWavelength { laser, nm: query.wavelength_nm }]).await?;
     let wavelength_nm = app.instrument().ask(&Ask::laser_wavelength_nm(laser)).await?;
     let set = Set::done(format!("Laser {laser} wavelength set to {wavelength_nm} nm"));
     Ok(Json(LaserWavelength { laser_number: laser, wavelength_nm, set }))

@@ -12,7 +12,7 @@ use crate::sidecar::wire::instrument::{
     SweepStatus, SweepWavelengths,
 };
 use crate::sidecar::wire::setup::{
-    MeasurementConfigBody, ResolutionBody, StabilizationBody, SweepWavelengthsBody, WaitQuery,
+    MeasurementConfigBody, ResolutionQuery, StabilizationQuery, SweepWavelengthsBody, WaitQuery,
 };
 
 /// Starts a sweep. With `wait` the answer comes when it is over; leaving before that does not stop it.
@@ -54,12 +54,11 @@ pub(in crate::sidecar) async fn referencing(
 }
 
 impl Shared {
-    async fn range(&self, success: Option<bool>) -> Result<Json<SweepWavelengths>, Problem> {
+    async fn range(&self) -> Result<Json<SweepWavelengths>, Problem> {
         let instrument = self.instrument();
         Ok(Json(SweepWavelengths {
             start_wavelength_nm: instrument.ask(&Ask::scan_start_nm()).await?,
             stop_wavelength_nm: instrument.ask(&Ask::scan_stop_nm()).await?,
-            success,
         }))
     }
 
@@ -80,7 +79,7 @@ impl Shared {
 pub(in crate::sidecar) async fn wavelengths(
     State(app): State<App>,
 ) -> Result<Json<SweepWavelengths>, Problem> {
-    app.range(None).await
+    app.range().await
 }
 
 /// Sets it, start before stop; both as re-read.
@@ -96,7 +95,7 @@ pub(in crate::sidecar) async fn set_wavelengths(
         return Err(Problem::bad_request("give start_wavelength_nm, stop_wavelength_nm or both"));
     }
     app.change(actions.into_iter().flatten()).await?;
-    app.range(Some(true)).await
+    app.range().await
 }
 
 /// Sampling step of the scan.
@@ -108,9 +107,9 @@ pub(in crate::sidecar) async fn resolution(State(app): State<App>) -> Result<Jso
 /// Sets it.
 pub(in crate::sidecar) async fn set_resolution(
     State(app): State<App>,
-    Body(body): Body<ResolutionBody>,
+    Query(query): Query<ResolutionQuery>,
 ) -> Result<Json<Resolution>, Problem> {
-    app.change([Action::SetResolution { pm: body.resolution_pm }]).await?;
+    app.change([Action::SetResolution { pm: query.resolution_pm }]).await?;
     let resolution_pm = app.instrument().ask(&Ask::resolution_pm()).await?;
     Ok(Json(Resolution { resolution_pm, success: Some(true) }))
 }
@@ -125,13 +124,13 @@ pub(in crate::sidecar) async fn stabilization(
 /// Sets it.
 pub(in crate::sidecar) async fn set_stabilization(
     State(app): State<App>,
-    Body(body): Body<StabilizationBody>,
+    Query(query): Query<StabilizationQuery>,
 ) -> Result<Json<StabilizationSet>, Problem> {
-    if !(0.0..=60.0).contains(&body.duration_seconds) {
-        let message = format!("duration_seconds {} is not allowed (0-60 seconds)", body.duration_seconds);
+    if !(0.0..=60.0).contains(&query.duration_seconds) {
+        let message = format!("duration_seconds {} is not allowed (0-60 seconds)", query.duration_seconds);
         return Err(Problem::bad_request(&message));
     }
-    app.change([Action::SetStabilization { output: body.output, seconds: body.duration_seconds }]).await?;
+    app.change([Action::SetStabilization { output: query.output, seconds: query.duration_seconds }]).await?;
     let found = app.instrument().ask(&Ask::stabilization()).await?;
     Ok(Json(StabilizationSet { success: true, output: found.output, duration_seconds: found.seconds }))
 }

@@ -12,7 +12,6 @@ use crate::sidecar::state::App;
 
 /// A question or a command.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(in crate::sidecar) struct ScpiBody {
     /// A question.
     query: Option<String>,

@@ -5,13 +5,13 @@ use axum::extract::State;
 
 use crate::instrument::scpi::{Action, Query as Ask};
 use crate::sidecar::problem::Problem;
-use crate::sidecar::read::{Body, Path};
+use crate::sidecar::read::{Body, Path, Query};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::instrument::{
     Set, TlsConfig, TlsConfigured, TlsPower, TlsSpeed, TlsTrigger, TlsWavelength,
 };
 use crate::sidecar::wire::setup::{
-    TlsConfigBody, TlsPath, TlsPowerBody, TlsSpeedBody, TlsTriggerBody, TlsWavelengthBody,
+    TlsConfigBody, TlsPath, TlsPowerQuery, TlsSpeedQuery, TlsTriggerQuery, TlsWavelengthQuery,
 };
 
 /// A speed as the whole number that clients expect.
@@ -82,9 +82,9 @@ async fn read_wavelength(app: &App, tls: u8, set: Set) -> Result<Json<TlsWavelen
 pub(in crate::sidecar) async fn set_wavelength(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
-    Body(body): Body<TlsWavelengthBody>,
+    Query(query): Query<TlsWavelengthQuery>,
 ) -> Result<Json<TlsWavelength>, Problem> {
-    let (start, stop) = (body.start_nm, body.stop_nm);
+    let (start, stop) = (query.start_nm, query.stop_nm);
     app.change([Action::SetTlsStart { tls, nm: start }, Action::SetTlsStop { tls, nm: stop }]).await?;
     read_wavelength(&app, tls, Set::done(format!("TLS{tls} wavelength range set to {start}-{stop} nm"))).await
 }
@@ -102,9 +102,9 @@ pub(in crate::sidecar) async fn power(
 pub(in crate::sidecar) async fn set_power(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
-    Body(body): Body<TlsPowerBody>,
+    Query(query): Query<TlsPowerQuery>,
 ) -> Result<Json<TlsPower>, Problem> {
-    app.change([Action::SetTlsPower { tls, dbm: body.power_dbm }]).await?;
+    app.change([Action::SetTlsPower { tls, dbm: query.power_dbm }]).await?;
     let laser_power_dbm = app.instrument().ask(&Ask::tls_power_dbm(tls)).await?;
     let set = Set::done(format!("TLS{tls} power set to {laser_power_dbm} dBm"));
     Ok(Json(TlsPower { channel: tls, laser_power_dbm, set }))
@@ -123,9 +123,9 @@ pub(in crate::sidecar) async fn speed(
 pub(in crate::sidecar) async fn set_speed(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
-    Body(body): Body<TlsSpeedBody>,
+    Query(query): Query<TlsSpeedQuery>,
 ) -> Result<Json<TlsSpeed>, Problem> {
-    app.change([Action::SetTlsSpeed { tls, nm_s: f64::from(body.speed_nmps) }]).await?;
+    app.change([Action::SetTlsSpeed { tls, nm_s: f64::from(query.speed_nmps) }]).await?;
     let sweep_speed_nmps = whole(app.instrument().ask(&Ask::tls_speed_nm_s(tls)).await?);
     let set = Set::done(format!("TLS{tls} speed set to {sweep_speed_nmps} nm/s"));
     Ok(Json(TlsSpeed { channel: tls, sweep_speed_nmps, set }))
@@ -152,9 +152,9 @@ async fn read_trigger(app: &App, tls: u8, set: Set) -> Result<Json<TlsTrigger>, 
 pub(in crate::sidecar) async fn set_trigger(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
-    Body(body): Body<TlsTriggerBody>,
+    Query(query): Query<TlsTriggerQuery>,
 ) -> Result<Json<TlsTrigger>, Problem> {
-    let Some(trigger) = u8::try_from(body.trigin).ok().filter(|trigger| *trigger <= 8) else {
+    let Some(trigger) = u8::try_from(query.trigin).ok().filter(|trigger| *trigger <= 8) else {
         return Err(Problem::bad_request("Trigger must be 0-8"));
     };
     app.change([Action::SetTlsTrigger { tls, trigger }]).await?;

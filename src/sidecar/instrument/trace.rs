@@ -43,11 +43,16 @@ impl Shared {
     /// What the trace is, asked of the instrument; of a run's stored one it is known.
     async fn trace_metadata(&self, wanted: Wanted) -> Result<TraceMetadata, Problem> {
         let Wanted { detector, kind } = wanted;
-        let stored = self.station.current_run().and_then(|run| run.stored(detector, kind));
+        let run = self.station.current_run();
         let instrument = self.instrument();
-        let grid = match stored {
+        let grid = match run.as_ref().and_then(|run| run.stored(detector, kind)) {
             Some(trace) => trace.grid,
-            None => instrument.trace_grid(detector, kind).await?,
+            None => instrument.trace_grid(detector, kind).await.map_err(|error| match (error, run) {
+                (error @ Error::Scanning { .. }, Some(run)) => {
+                    Problem::conflict(format!("run {} holds the instrument: {error}", run.id()))
+                }
+                (error, _) => error.into(),
+            })?,
         };
         let power_unit = instrument.ask(&Ask::power_unit(detector)).await?;
         Ok(TraceMetadata {

@@ -128,12 +128,12 @@ replies! {
     SweepStatus { is_sweeping: bool, is_complete: bool, condition_register: u16 }
     /// Whether a reference is under way.
     ReferencingStatus { is_referencing: bool, condition_register: u16 }
-    /// Range of the scan, nm.
+    /// Range of the scan.
     SweepWavelengths {
+        /// nm.
         start_wavelength_nm: f64,
+        /// nm.
         stop_wavelength_nm: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        success: Option<bool>,
     }
     /// Sampling step of the scan, pm.
     Resolution {

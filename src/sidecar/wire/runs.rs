@@ -16,7 +16,6 @@ use crate::store::runs::FoundRun;
 
 /// What to run.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(crate) struct RunBody {
     /// The path of one of the recipes that `/recipes` lists.
     pub(crate) path: Option<String>,
@@ -64,19 +63,19 @@ pub(crate) struct TracePath {
 
 /// How to stop.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(crate) struct AbortQuery {
     /// Leave `finally` out.
+    #[serde(default)]
     pub(crate) now: bool,
 }
 
 /// From where events are wanted.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(crate) struct EventsQuery {
     /// The last event that is known already.
     pub(crate) after: Option<u32>,
     /// Somebody is there to answer questions while the stream is open.
+    #[serde(default)]
     pub(crate) attend: bool,
 }
 

@@ -7,7 +7,6 @@ macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })+) => {
         $($(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(default)]
         pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $type),* })+
     };
 }
@@ -61,7 +60,6 @@ pub(crate) struct DetectorWavelengthQuery {
 
 /// A detector whose reference is to be taken.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(crate) struct ReferenceQuery {
     /// The module's slot.
     #[schemars(range(min = 1, max = 20))]
@@ -70,6 +68,7 @@ pub(crate) struct ReferenceQuery {
     #[schemars(range(min = 1, max = 6))]
     pub(crate) channel: Option<u8>,
     /// Answer when it is over, and not when it has begun.
+    #[serde(default)]
     pub(crate) wait: bool,
 }
 
@@ -77,6 +76,7 @@ requests! {
     /// Whether to answer when it is over.
     WaitQuery {
         /// Answer when it is over, and not when it has begun.
+        #[serde(default)]
         wait: bool,
     }
     /// Where to connect.
@@ -119,30 +119,39 @@ requests! {
     TlsConfigBody {
         /// Where it starts, nm.
         #[schemars(range(min = 1260.0, max = 1640.0))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         start_wavelength_nm: Option<f64>,
         /// Where it stops, nm.
         #[schemars(range(min = 1260.0, max = 1640.0))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         stop_wavelength_nm: Option<f64>,
         /// Speed, nm/s.
         #[schemars(range(min = 5, max = 200))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         sweep_speed_nmps: Option<u16>,
         /// Power, dBm.
         #[schemars(range(min = -10.0, max = 10.0))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         laser_power_dbm: Option<f64>,
         /// Trigger input; 0 for software.
         #[schemars(range(min = 0, max = 8))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         trigin: Option<u8>,
         /// The laser that serves as this source; 0 for none.
         #[schemars(range(min = 0, max = 10))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         identifier: Option<u8>,
     }
     /// Any setting of a laser.
     LaserConfigBody {
         /// Power, dBm.
+        #[serde(skip_serializing_if = "Option::is_none")]
         power_dbm: Option<f64>,
         /// Wavelength, nm.
+        #[serde(skip_serializing_if = "Option::is_none")]
         wavelength_nm: Option<f64>,
         /// Whether its output is on.
+        #[serde(skip_serializing_if = "Option::is_none")]
         power_state: Option<bool>,
     }
 }
@@ -165,19 +174,19 @@ single! {
         duration_seconds: f64,
     }
     /// What happens before and after a scan.
-    StabilizationBody {
+    StabilizationQuery {
         /// The lasers stay on after the scan.
         output: bool,
         /// Settling time before the scan, 0-60 s.
         duration_seconds: f64,
     }
     /// Sampling step of the scan.
-    ResolutionBody {
+    ResolutionQuery {
         /// pm.
         resolution_pm: f64,
     }
     /// Range of a tunable laser source.
-    TlsWavelengthBody {
+    TlsWavelengthQuery {
         /// Where it starts, nm.
         #[schemars(range(min = 1260.0, max = 1640.0))]
         start_nm: f64,
@@ -186,29 +195,29 @@ single! {
         stop_nm: f64,
     }
     /// Power of a tunable laser source.
-    TlsPowerBody {
+    TlsPowerQuery {
         /// dBm.
         #[schemars(range(min = -10.0, max = 10.0))]
         power_dbm: f64,
     }
     /// Speed of a tunable laser source.
-    TlsSpeedBody {
+    TlsSpeedQuery {
         /// nm/s.
         #[schemars(range(min = 5, max = 200))]
         speed_nmps: u16,
     }
     /// Trigger of a tunable laser source.
-    TlsTriggerBody {
+    TlsTriggerQuery {
         /// Trigger input, 0-8; 0 for software.
         trigin: i64,
     }
     /// Power of a laser.
-    LaserPowerBody {
+    LaserPowerQuery {
         /// dBm.
         power_dbm: f64,
     }
     /// Wavelength of a laser.
-    LaserWavelengthBody {
+    LaserWavelengthQuery {
         /// nm.
         wavelength_nm: f64,
     }
