@@ -4,10 +4,12 @@
 
 mod examples;
 mod faults;
+mod http;
 mod instrument;
 mod layering;
 mod program;
 mod runs;
 mod sidecar;
 mod simulator;
+mod station;
 mod support;
