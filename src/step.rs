@@ -221,6 +221,13 @@ pub enum Outcome {
     Answer(String),
     /// The instrument's reply to a query.
     Reply(String),
+    /// What another instrument replied.
+    Http {
+        /// The status code.
+        status: u16,
+        /// The body: JSON, a text, or nothing.
+        reply: serde_json::Value,
+    },
 }
 
 /// Reads a stored trace for a script, window by window.

@@ -30,7 +30,7 @@ pub(super) struct Statement {
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    Operate(Operate),
+    Operate(Box<Operate>),
     Set(Vec<(Key, Template)>),
     Repeat { variable: String, over: Over, steps: Vec<Statement> },
     If { condition: Template, then: Vec<Statement>, otherwise: Vec<Statement> },

@@ -53,7 +53,7 @@ impl Reader<'_> {
             "if" => self.condition(node, &path_inside),
             "script" => self.script(node),
             "run_recipe" => self.run_recipe(node),
-            _ => self.operation(key, node).map(Action::Operate),
+            _ => self.operation(key, node).map(|operate| Action::Operate(Box::new(operate))),
         };
         action.map(|action| Statement { path, at: key.at, action })
     }
@@ -93,6 +93,7 @@ impl Reader<'_> {
         let fields = self.template(node);
         let id = self.id(&fields);
         self.columns(&fields);
+        self.condition_of_poll(&key.name, &fields);
         let mut ready = None;
         if fields.is_plain() && self.found.len() == before {
             match step::read(&key.name, &node.value(), self.detectors) {

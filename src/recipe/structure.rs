@@ -1,4 +1,4 @@
-//! The maps of the structural steps, and the files that they include.
+//! The maps of the structural steps, the files that they include, and the maps inside an operation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::files;
 use super::load;
 use super::program::{Action, ignored_inside};
 use super::reader::Reader;
-use super::template::{Template, step_ids};
+use super::template::{Template, check_condition, step_ids};
 use crate::header::bind;
 use crate::reading;
 use crate::script::{Origin, Script};
@@ -154,6 +154,20 @@ impl Reader<'_> {
                 }));
                 None
             }
+        }
+    }
+
+    /// The condition that `http` polls for is an expression of its own.
+    pub(super) fn condition_of_poll(&mut self, name: &str, fields: &Template) {
+        let inside = |fields: &Template, name: &str| {
+            let (_, inner) = fields.entries()?.iter().find(|(key, _)| key.name == name)?;
+            Some(inner.clone())
+        };
+        let ready = inside(fields, "poll").and_then(|poll| inside(&poll, "ready")).filter(|_| name == "http");
+        if let Some(ready) = ready.filter(Template::is_plain)
+            && let Some(text) = ready.written.text()
+        {
+            self.found.extend(check_condition(text, ready.written.at, self.source));
         }
     }
 

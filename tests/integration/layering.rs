@@ -57,7 +57,9 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "store",
             "error",
         ]),
-        "station" => with_words(&["recipe", "instrument", "forecast", "power", "run", "store", "error"]),
+        "station" => {
+            with_words(&["recipe", "instrument", "http", "forecast", "power", "run", "store", "error"])
+        }
         "terminal" => with_words(&["run", "store"]),
         "sidecar" => {
             with_words(&["recipe", "instrument", "forecast", "power", "run", "station", "store", "error"])

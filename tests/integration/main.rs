@@ -8,6 +8,7 @@ mod http;
 mod instrument;
 mod layering;
 mod program;
+mod requests;
 mod runs;
 mod sidecar;
 mod simulator;
