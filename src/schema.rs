@@ -131,8 +131,9 @@ const STRUCTURE: [(&str, &str, &str); 5] = [
     ),
     (
         "repeat",
-        "Repeats `steps`: `for` a variable `in` a list or over a grid (`from`, `to` inclusive, `step`), a number of \
-         `times`, or `while` an expression holds. The variable becomes a column of the trace files.",
+        "Repeats `steps`: `for` a variable `in` a list, over the rows of a table (`in_csv`) or over a grid (`from`, `to` \
+         inclusive, `step`), a number of `times`, or `while` an expression holds. The variable becomes a column of the \
+         trace files.",
         "repeat: { for: power_dbm, from: -5, to: 5, step: 2.5, steps: [ … ] }",
     ),
     (
@@ -162,7 +163,7 @@ fn structure() -> Definitions {
             "repeat",
             map(
                 json!({
-                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "from": value, "to": value,
+                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "in_csv": { "type": "string" }, "from": value, "to": value,
                     "step": value, "times": { "type": ["integer", "string"] }, "while": { "type": ["string", "boolean"] },
                     "steps": steps,
                 }),
@@ -214,6 +215,7 @@ pub fn reference() -> String {
     for (name, about, example) in STRUCTURE {
         let _ = writeln!(text, "| `{name}` | {about} | `{}` |", example.replace('|', "\\|"));
     }
+    text.push_str(REFERENCE_TABLES);
     text.push_str(REFERENCE_HTTP);
     text.push_str(REFERENCE_TAIL);
     let columns: Vec<String> = TRACE_COLUMNS.iter().map(|column| format!("`{column}`")).collect();
@@ -234,6 +236,9 @@ A detector is written `module/channel` (`4/1`), or by a name given under `detect
 parameters, loop variables, `set` names and the results of steps with an `id` (`steps.<id>.…`); a value that is exactly
 one `${…}` keeps the expression's type, inside a longer text it is printed. In `{ flow, maps }` YAML needs it quoted.
 ";
+
+/// What is to be said of loops over the rows of a file.
+const REFERENCE_TABLES: &str = include_str!("schema/tables.md");
 
 /// What is to be said of requests to other instruments.
 const REFERENCE_HTTP: &str = include_str!("schema/http.md");
