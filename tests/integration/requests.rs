@@ -2,16 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::station::{Answer, Station};
-use crate::support::{Bench, Running, journal, manifest, simulate, text, watch};
-
-/// A bench that allows requests to the station, and an instrument beside it.
-fn bench_with(station: &Station) -> (Bench, Running) {
-    let bench = Bench::new();
-    bench.write("ctp10.toml", &format!("allow_http = [\"{}\"]\n", station.address));
-    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    (bench, simulator)
-}
+use crate::station::{Answer, Station, bench_with};
+use crate::support::{Bench, journal, manifest, text, watch};
 
 /// What the steps gave, by the kind and value of their outcomes.
 fn outcomes(records: &[Value]) -> Vec<Value> {

@@ -7,7 +7,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Running, simulate};
 
 /// What the station was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,20 @@ impl Station {
             }
         });
         Self { address, asked, happened }
+    }
+
+    /// A stage that answers at once that it has begun, is under way for two polls, and then there.
+    pub(crate) fn with_a_stage() -> Self {
+        let polls = Mutex::new(BTreeMap::<String, u32>::new());
+        Self::start(move |number, asked| match asked.what.split_once("/tasks/") {
+            Some((_, task)) => {
+                let mut polls = polls.lock().unwrap();
+                let count = polls.entry(task.to_owned()).or_default();
+                *count += 1;
+                Answer::Json(200, json!({ "state": if *count > 2 { "done" } else { "running" } }))
+            }
+            None => Answer::Json(202, json!({ "task_id": format!("t{number}") })),
+        })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -130,4 +146,12 @@ fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     Some(Asked { what, headers, json: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+/// A bench that allows requests to the station, and an instrument beside it.
+pub(crate) fn bench_with(station: &Station) -> (Bench, Running) {
+    let bench = Bench::new();
+    bench.write("ctp10.toml", &format!("allow_http = [\"{}\"]\n", station.address));
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    (bench, simulator)
 }
