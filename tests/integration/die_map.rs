@@ -9,7 +9,7 @@ use arrow_array::types::Float64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::station::{Station, bench_with};
+use crate::probe_station::{Station, bench_with};
 use crate::support::{journal, text};
 
 /// The constants of a trace file, from its first row.

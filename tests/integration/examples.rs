@@ -1,6 +1,6 @@
 //! Every shipped recipe and script runs to its end, and its files are whole.
 
-use crate::station::Station;
+use crate::probe_station::Station;
 use crate::support::{Bench, manifest, shipped, simulate, text};
 
 /// Values that keep long recipes short, and show the others where their bench is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ctp10::http::{AllowedHosts, Client, HttpError, Reply, Request};
 use serde_json::{Value, json};
 
-use crate::station::{Answer, Station};
+use crate::probe_station::{Answer, Station};
 
 fn allowing(hosts: &[&str]) -> Client {
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::station::{Answer, Station, bench_with};
+use crate::probe_station::{Answer, Station, bench_with};
 use crate::support::{Bench, journal, manifest, text, watch};
 
 /// What the steps gave, by the kind and value of their outcomes.
