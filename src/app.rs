@@ -31,7 +31,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?).await,
-        Command::Plan(args) => check::plan(&args).await,
+        Command::Plan(args) => check::plan(&args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
@@ -58,6 +58,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
         connections: config.connections,
         dark_after: config.dark_after,
+        allow_http: config.allow_http.clone().unwrap_or_default(),
     }
 }
 

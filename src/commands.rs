@@ -34,7 +34,8 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
         | Operation::ReadPower(_)
         | Operation::Wait(_)
         | Operation::Log(_)
-        | Operation::Prompt(_) => Vec::new(),
+        | Operation::Prompt(_)
+        | Operation::Http(_) => Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
+use crate::http::AllowedHosts;
 use crate::instrument::limits::Limits;
 use crate::sidecar::Defaults;
 use crate::station::Connections;
@@ -29,6 +30,7 @@ struct File {
     module: Option<u8>,
     channel: Option<u8>,
     trace_type: Option<u8>,
+    allow_http: Option<AllowedHosts>,
     #[serde(default)]
     limits: Limits,
 }
@@ -70,6 +72,8 @@ pub struct Config {
     pub token: Option<String>,
     /// What a request means that does not say which detector or trace.
     pub defaults: Defaults,
+    /// The hosts that recipes may reach by HTTP; `None` when nothing says which.
+    pub allow_http: Option<AllowedHosts>,
     /// The bench's own limits.
     pub limits: Limits,
 }
@@ -88,6 +92,7 @@ impl Default for Config {
             token_file: None,
             token: None,
             defaults: Defaults::default(),
+            allow_http: None,
             limits: Limits::default(),
         }
     }
@@ -172,6 +177,7 @@ impl Config {
                 None => {}
             }
         }
+        self.allow_http = file.allow_http.or(self.allow_http.take());
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         Ok(())
     }
@@ -222,6 +228,27 @@ mod tests {
         assert_eq!(instrument(old).as_deref(), Some("192.0.2.7:10001"));
         let both = environment(&[("CTP10_IP", "192.0.2.7"), ("CTP10_INSTRUMENT", "sim")]);
         assert_eq!(instrument(both).as_deref(), Some("sim"));
+    }
+
+    #[test]
+    fn the_nearer_list_of_hosts_counts_and_one_that_cannot_be_read_is_no_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = |texts: &[&str]| {
+            let mut config = Config::default();
+            for text in texts {
+                let path = folder.path().join("ctp10.toml");
+                std::fs::write(&path, text).unwrap();
+                config.take_file(&path)?;
+            }
+            Ok::<_, ConfigError>(config.allow_http)
+        };
+        let (stage, switch) = ("allow_http = [\"stage:8000\"]\n", "allow_http = [\"switch\"]\n");
+        assert_eq!(take(&["out = \"runs\"\n"]).unwrap(), None);
+        assert_eq!(take(&[stage, "out = \"runs\"\n"]).unwrap(), take(&[stage]).unwrap());
+        assert_eq!(take(&[stage, switch]).unwrap(), take(&[switch]).unwrap());
+        assert_eq!(take(&[stage, "allow_http = []\n"]).unwrap(), Some(AllowedHosts::default()));
+        let error = take(&["allow_http = [\"http://stage\"]\n"]).unwrap_err();
+        assert!(crate::error::chain(&error).contains("`http://stage` is not a host"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod bench;
 mod cost;
 pub mod facts;
 mod findings;
+pub mod hosts;
 mod lasers;
 pub mod plan;
 mod rules;

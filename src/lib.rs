@@ -11,6 +11,7 @@
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
+//! - other instruments on the bench: [`http`]
 //! - what can be known beforehand: [`forecast`], [`schema`]
 //! - the engine: [`run`]; the instrument and those who use it: [`station`]
 //! - outlets: [`store`] (run folders and Parquet), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
@@ -24,6 +25,7 @@ pub mod config;
 pub mod error;
 pub mod forecast;
 pub mod header;
+pub mod http;
 pub mod instrument;
 pub mod measurement;
 pub mod operation;

@@ -3,6 +3,7 @@
 
 mod acquire;
 mod attend;
+mod http;
 mod settings;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 
 pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
+pub use http::{Http, Method, Poll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 
 use crate::reading::{self, ReadError};
@@ -85,6 +87,8 @@ operations! {
     Log = "log",
     /// Asks the operator.
     Prompt = "prompt",
+    /// Asks another instrument on the bench, or tells it to do something.
+    Http = "http",
     /// Sends one line of SCPI as it stands.
     Scpi = "scpi",
 }
@@ -114,6 +118,7 @@ impl Operation {
             }
             Self::CreateReference(reference) if reference.connect.is_none() => Effect::Measure,
             Self::CreateReference(_) | Self::Prompt(_) => Effect::Ask,
+            Self::Http(http) => http.effect,
             Self::Scpi(scpi) => scpi.effect,
         }
     }
@@ -144,7 +149,7 @@ impl fmt::Display for Operation {
 }
 
 /// A value as YAML would take it in a flow map, without quotes around plain words.
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => {

@@ -9,6 +9,7 @@ mod engine;
 pub mod event;
 mod fetch;
 mod host;
+mod http;
 mod lasers;
 pub mod outline;
 mod perform;
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::forecast::bench::Bench;
+use crate::http::{AllowedHosts, Client};
 use crate::instrument::{Ctp10, LinkEvent};
 use crate::power::PowerMonitor;
 use crate::recipe::Recipe;
@@ -57,6 +59,8 @@ pub struct RunRequest {
     pub instrument: InstrumentRecord,
     /// Options of the embedded instrument, where this run started one.
     pub simulator: Option<Value>,
+    /// The hosts that `http` operations may reach.
+    pub allow_http: AllowedHosts,
     /// Operations foreseen.
     pub operations: Option<u64>,
     /// Time foreseen, s.
@@ -108,6 +112,7 @@ pub async fn run(
         simulated: request.instrument.simulated,
         run_metadata: run_metadata(&manifest),
         instrument: instrument.clone(),
+        http: Client::new(request.allow_http),
         folder: Arc::clone(&folder),
         events: Arc::clone(&events),
         power_log: power_log.clone(),

@@ -131,8 +131,9 @@ const STRUCTURE: [(&str, &str, &str); 5] = [
     ),
     (
         "repeat",
-        "Repeats `steps`: `for` a variable `in` a list or over a grid (`from`, `to` inclusive, `step`), a number of \
-         `times`, or `while` an expression holds. The variable becomes a column of the trace files.",
+        "Repeats `steps`: `for` a variable `in` a list, over the rows of a table (`in_csv`) or over a grid (`from`, `to` \
+         inclusive, `step`), a number of `times`, or `while` an expression holds. The variable becomes a column of the \
+         trace files.",
         "repeat: { for: power_dbm, from: -5, to: 5, step: 2.5, steps: [ … ] }",
     ),
     (
@@ -162,7 +163,7 @@ fn structure() -> Definitions {
             "repeat",
             map(
                 json!({
-                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "from": value, "to": value,
+                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "in_csv": { "type": "string" }, "from": value, "to": value,
                     "step": value, "times": { "type": ["integer", "string"] }, "while": { "type": ["string", "boolean"] },
                     "steps": steps,
                 }),
@@ -214,6 +215,8 @@ pub fn reference() -> String {
     for (name, about, example) in STRUCTURE {
         let _ = writeln!(text, "| `{name}` | {about} | `{}` |", example.replace('|', "\\|"));
     }
+    text.push_str(REFERENCE_TABLES);
+    text.push_str(REFERENCE_HTTP);
     text.push_str(REFERENCE_TAIL);
     let columns: Vec<String> = TRACE_COLUMNS.iter().map(|column| format!("`{column}`")).collect();
     let _ = writeln!(text, "{}.", columns.join(", "));
@@ -234,6 +237,12 @@ parameters, loop variables, `set` names and the results of steps with an `id` (`
 one `${…}` keeps the expression's type, inside a longer text it is printed. In `{ flow, maps }` YAML needs it quoted.
 ";
 
+/// What is to be said of loops over the rows of a file.
+const REFERENCE_TABLES: &str = include_str!("schema/tables.md");
+
+/// What is to be said of requests to other instruments.
+const REFERENCE_HTTP: &str = include_str!("schema/http.md");
+
 const REFERENCE_TAIL: &str = "
 ## Results of steps
 
@@ -244,6 +253,7 @@ const REFERENCE_TAIL: &str = "
 | `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list |
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `prompt` | `answer` |
+| `http` | `reply`, `status` |
 | `scpi` | `reply` of a query |
 | any | `failed`: true when it failed and says `on_error: continue`, then `message` |
 
@@ -252,9 +262,9 @@ const REFERENCE_TAIL: &str = "
 `fetch_trace` gives a trace, or an array of them, with `min_db()`, `min_nm()`, `max_db()`, `max_nm()`, `mean_db()`, `at(nm)`
 (linear interpolation), `slice(from_nm, to_nm)`, `bandwidth_nm(level_db)` (width 3 dB above the minimum for `3`, 3 dB below the
 maximum for `-3`), `points()`, `start_nm()`, `stop_nm()`, `step_pm()`, `file()`. `read_power` gives a number for one reading, `prompt` the
-answer, `scpi` the reply. A fault of the instrument can be caught (`try { … } catch (fault) { fault.kind … }`); a stop cannot.
+answer, `scpi` the reply, `http` a map of `reply` and `status`. A fault of the instrument can be caught (`try { … } catch (fault) { fault.kind … }`); a stop cannot.
 `now()` gives Unix seconds. Declarations (`recipe`, `parameter`, `finally`) come before the first operation. A script reaches nothing
-but these: no file, no network, no process, no `import`, no `eval`.
+but these: no file, no network but `http`, no process, no `import`, no `eval`.
 
 ## Names that are taken
 

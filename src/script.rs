@@ -19,6 +19,7 @@ use crate::reading;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{Fault, Host, LoopPoint, Values};
 
+mod condition;
 mod declarations;
 mod desk;
 mod engine;
@@ -36,6 +37,7 @@ mod tests;
 use errors::Ending;
 use stage::{Act, Curtain, Stage, lock};
 
+pub(crate) use condition::Condition;
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
 pub use outcome::view;

@@ -29,6 +29,8 @@ pub struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Worth knowing: it may well be right, and only the bench can tell.
+    Note,
     /// Allowed, and probably not what was meant.
     Warning,
     /// The recipe cannot run.
@@ -61,6 +63,12 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
+    /// A note without a place.
+    #[must_use]
+    pub fn note(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(message) }
+    }
+
     /// The same finding at a place.
     #[must_use]
     pub fn at(mut self, source: &Arc<SourceFile>, position: Position) -> Self {
@@ -81,6 +89,7 @@ impl Diagnostic {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let mut report =
             level.primary_title(self.message.as_str()).elements(Vec::<annotate_snippets::Message>::new());

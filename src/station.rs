@@ -27,6 +27,7 @@ pub use manual::{Cut, LasersOff, ScanTicket};
 pub use operators::Operator;
 pub use order::Order;
 
+use crate::http::AllowedHosts;
 use crate::instrument::Ctp10;
 use crate::power::PowerMonitor;
 use operators::Operators;
@@ -96,6 +97,8 @@ pub struct Setup {
     pub connections: Connections,
     /// A run that is held for longer than this turns its lasers off until it goes on.
     pub dark_after: Duration,
+    /// The hosts that recipes may reach by HTTP.
+    pub allow_http: AllowedHosts,
 }
 
 /// The instrument as one address has it.

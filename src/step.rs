@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measurement::{Grid, PowerReading, TraceSummary};
-use crate::operation::Operation;
+use crate::operation::{Operation, plain};
 use crate::source::Position;
 use crate::units::Seconds;
 
@@ -69,12 +69,25 @@ impl StepOptions {
 pub struct LoopPoint {
     /// The loop variable; empty for `times` and `while`.
     pub name: String,
-    /// Its value; null for `times` and `while`.
+    /// Its value: a map where it is the row of a table, null for `times` and `while`.
     pub value: serde_json::Value,
     /// Which turn, from 0.
     pub index: u64,
     /// How many turns there are, where that is known.
     pub count: Option<u64>,
+}
+
+impl LoopPoint {
+    /// The constants that it adds to trace files, by name: its variable or, where that is the row of a table, each of
+    /// the row's columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(&String, &serde_json::Value)> {
+        match &self.value {
+            serde_json::Value::Object(row) => row.iter().collect(),
+            _ if self.name.is_empty() => Vec::new(),
+            value => vec![(&self.name, value)],
+        }
+    }
 }
 
 /// Where a step stands in the recipe, and in which turn of which loops. Together they are its key in the journal.
@@ -100,7 +113,13 @@ impl Place {
             .map(|turn| match (turn.name.as_str(), turn.count) {
                 ("", Some(count)) => format!("{}/{count}", turn.index + 1),
                 ("", None) => format!("turn {}", turn.index + 1),
-                (name, _) => format!("{name}={}", turn.value),
+                // A row with a column of the variable's own name is called by it.
+                (name, _) => match &turn.value {
+                    serde_json::Value::Object(row) => {
+                        format!("{name}={}", plain(row.get(name).unwrap_or(&turn.value)))
+                    }
+                    value => format!("{name}={value}"),
+                },
             })
             .collect();
         if turns.is_empty() { String::new() } else { format!("({}) ", turns.join(", ")) }
@@ -221,6 +240,13 @@ pub enum Outcome {
     Answer(String),
     /// The instrument's reply to a query.
     Reply(String),
+    /// What another instrument replied.
+    Http {
+        /// The status code.
+        status: u16,
+        /// The body: JSON, a text, or nothing.
+        reply: serde_json::Value,
+    },
 }
 
 /// Reads a stored trace for a script, window by window.

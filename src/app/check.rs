@@ -9,14 +9,14 @@ use super::choose::{choose, options};
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{Circumstances, Walk, plan};
+use crate::forecast::{Circumstances, Walk, hosts, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::duration;
 
 pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
-    let (mut errors, mut warnings) = (0, 0);
+    let mut told = Count::default();
     for path in &args.recipes {
         let findings = match Recipe::load(path, &args.set) {
             Err(findings) => findings,
@@ -25,6 +25,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 let walked = walk(&recipe, unknown(&recipe)).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
+                findings.extend(hosts::check(&walked.steps, config.allow_http.as_ref(), recipe.sources()));
                 if let Err(wrong) = options(recipe.header().simulator.clone()) {
                     findings.extend(wrong.findings);
                 }
@@ -37,13 +38,11 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
         for finding in &findings {
             eprintln!("{}\n", finding.render(std::io::stderr().is_terminal()));
         }
-        let wrong = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-        let doubtful = findings.len() - wrong;
-        println!("{}: {}", path.display(), verdict(wrong, doubtful));
-        errors += wrong;
-        warnings += doubtful;
+        println!("{}: {}", path.display(), Count::of(&findings).verdict());
+        told.extend(&findings);
     }
-    if errors > 0 || (args.strict && warnings > 0) { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
+    let refused = told.errors > 0 || (args.strict && told.warnings > 0);
+    if refused { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
 }
 
 /// Whoever checks a recipe does not say who will be there when it runs.
@@ -51,16 +50,38 @@ fn unknown(recipe: &Recipe) -> Circumstances {
     Circumstances { simulated: recipe.header().instrument.as_deref() == Some("sim"), attended: None }
 }
 
-fn verdict(errors: usize, warnings: usize) -> String {
-    let count = |number: usize, word: &str| match number {
-        1 => format!("1 {word}"),
-        _ => format!("{number} {word}s"),
-    };
-    match (errors, warnings) {
-        (0, 0) => "fine".to_owned(),
-        (0, _) => format!("fine, {}", count(warnings, "warning")),
-        (_, 0) => count(errors, "error"),
-        _ => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+/// How many findings there are of each kind.
+#[derive(Default)]
+struct Count {
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Count {
+    fn of(findings: &[Diagnostic]) -> Self {
+        let mut count = Self::default();
+        count.extend(findings);
+        count
+    }
+
+    fn extend(&mut self, findings: &[Diagnostic]) {
+        for finding in findings {
+            match finding.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+                Severity::Note => self.notes += 1,
+            }
+        }
+    }
+
+    fn verdict(&self) -> String {
+        let kinds = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
+        let counted = kinds.iter().filter(|(number, _)| *number > 0);
+        let told =
+            counted.map(|(number, kind)| format!("{number} {kind}{}", if *number == 1 { "" } else { "s" }));
+        let fine = (self.errors == 0).then(|| "fine".to_owned());
+        fine.into_iter().chain(told).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -83,11 +104,16 @@ async fn ask_instrument(
     Ok(findings)
 }
 
-pub(super) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
+pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
     let walked = walk(&recipe, unknown(&recipe)).await;
-    if walked.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(Failure::recipe(walked.findings));
+    let hosts = hosts::check(&walked.steps, config.allow_http.as_ref(), recipe.sources());
+    let findings: Vec<_> = walked.findings.into_iter().chain(hosts.iter().cloned()).collect();
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Failure::recipe(findings));
+    }
+    for note in &hosts {
+        eprintln!("{}\n", note.render(std::io::stderr().is_terminal()));
     }
     if args.json {
         return super::print_json(&plan::json(&walked.steps));

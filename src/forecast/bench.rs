@@ -7,7 +7,7 @@ use super::cost::{self, Estimate};
 use crate::commands::Present;
 use crate::instrument::scpi::Stabilization;
 use crate::measurement::{Detector, Grid};
-use crate::operation::{ConfigureLaser, ConfigureScan, ConfigureTls, CreateReference, Operation};
+use crate::operation::{ConfigureLaser, ConfigureScan, ConfigureTls, CreateReference, Effect, Operation};
 
 /// What estimates assume of a scan that the recipe does not set.
 const ASSUMED: Grid = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
@@ -141,11 +141,14 @@ impl Bench {
             // Whoever is asked, and whatever is sent as it stands, may change what is connected and what is lit.
             Operation::Prompt(_) => self.patched = false,
             Operation::Wait(_) => self.patched = false,
+            // A stage or a switch brings the device into the path.
+            Operation::Http(http) if http.effect != Effect::Measure => self.patched = false,
             Operation::Scpi(scpi) if !scpi.is_query => {
                 self.patched = false;
                 self.dark = false;
             }
             Operation::Scpi(_)
+            | Operation::Http(_)
             | Operation::ConfigureDetector(_)
             | Operation::FetchTrace(_)
             | Operation::ReadPower(_)

@@ -16,6 +16,10 @@ const WIRE_BYTES: (f64, f64) = (4.0, 8.0);
 pub(super) const SCAN_OVERHEAD_S: f64 = 0.5;
 /// One exchange with the instrument, s.
 const EXCHANGE_S: f64 = 0.01;
+/// One request to another instrument, s.
+const REQUEST_S: f64 = 0.1;
+/// What such a request begins and is waited for, s: how long a stage takes to the next die. Nobody knows here.
+const TASK_S: f64 = 2.0;
 /// A laser takes seconds to come on.
 const LASER_ON_S: f64 = 2.0;
 
@@ -42,6 +46,9 @@ pub(super) fn of(operation: &Operation, bench: &Bench) -> Estimate {
         Operation::CreateReference(_) | Operation::Sweep(_) => bench.sweeping_s() + SCAN_OVERHEAD_S,
         Operation::FetchTrace(fields) => return fetch(fields, bench),
         Operation::ReadPower(fields) => read_power(fields),
+        Operation::Http(http) => {
+            REQUEST_S + http.poll.as_ref().map_or(0.0, |poll| TASK_S.min(poll.timeout_s.get()))
+        }
         Operation::Wait(Wait::Seconds(time)) => time.get(),
         Operation::Wait(Wait::Stable(stable)) => stable.for_s.get(),
         // How long until a time of day depends on when the run comes to it; people answer when they like.

@@ -48,7 +48,7 @@ impl Findings {
 
 /// Behind a measured value nothing is certain: an error there does not keep the recipe from running.
 pub(super) fn softened(diagnostic: Diagnostic, may_differ: bool) -> Diagnostic {
-    if !may_differ || diagnostic.severity == Severity::Warning {
+    if !may_differ || diagnostic.severity != Severity::Error {
         return diagnostic;
     }
     let hint = diagnostic.hint.map_or_else(|| MAY_DIFFER.to_owned(), |hint| format!("{hint}; {MAY_DIFFER}"));

@@ -51,7 +51,9 @@ fn retried(step: &Step) -> Said {
     }
     let message = format!("`{}` is never repeated by itself", step.operation.name());
     let hint = match step.operation {
-        Operation::Scpi(_) => "say `effect: configure` or `effect: measure` if repeating it is harmless",
+        Operation::Scpi(_) | Operation::Http(_) => {
+            "say `effect: configure` or `effect: measure` if repeating it is harmless"
+        }
         _ => "what asks somebody is not retried",
     };
     vec![("retry".into(), Diagnostic::warning(message).hint(hint))]

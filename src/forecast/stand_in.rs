@@ -84,6 +84,10 @@ pub(super) fn outcome(operation: &Operation, bench: &Bench, traces: u64, time_s:
             Outcome::Answer(answer.unwrap_or_default())
         }
         Operation::Scpi(scpi) if scpi.is_query => Outcome::Reply("0".to_owned()),
+        Operation::Http(http) => Outcome::Http {
+            status: http.expect_status.first().copied().unwrap_or(200),
+            reply: http.assume.clone().unwrap_or_else(|| json!({})),
+        },
         Operation::CreateReference(_) => Outcome::Reference { created: true },
         Operation::ConfigureScan(_) | Operation::Sweep(_) => settings(operation, scan(bench)),
         Operation::ConfigureTls(fields) => {

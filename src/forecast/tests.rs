@@ -142,6 +142,44 @@ fn somebody_has_to_take_the_patch_cord_out_before_the_device_is_measured() {
 }
 
 #[test]
+fn a_stage_or_a_switch_may_bring_the_device_and_what_only_asks_does_not() {
+    let of = |method: &str| {
+        let request = format!("  - http: {{ method: {method}, url: \"http://stage/\" }}\n");
+        said(&format!("  - create_reference: {{ detector: 4/1, connect: cord }}\n{request}  - sweep:\n"))
+    };
+    assert_eq!(of("POST"), [""; 0]);
+    assert_eq!(of("GET").len(), 1);
+}
+
+#[test]
+fn a_request_that_moves_something_is_not_retried_and_says_so() {
+    let retried = |fields: &str| {
+        said(&format!("  - http: {{ url: \"http://stage/\", {fields}, retry: {{ times: 2 }} }}\n"))
+    };
+    assert_eq!(retried("method: POST"), ["1 warning: `http` is never repeated by itself"]);
+    assert_eq!(retried("method: POST, effect: configure"), [""; 0]);
+    assert_eq!(retried("method: GET"), [""; 0]);
+}
+
+#[test]
+fn a_reply_is_assumed_and_what_uses_it_is_marked() {
+    let walk = walked(
+        "
+  - http: { id: oven, url: \"http://oven/\", assume: { temperature_c: 25.5 } }
+  - log: \"before\"
+  - log: \"${steps.oven.reply.temperature_c} ${steps.oven.status}\"
+",
+    );
+    assert_eq!(told(&walk), [""; 0]);
+    assert_eq!(walk.steps[2].step.operation.to_string(), "log { message: 25.5 200 }");
+    assert_eq!(walk.steps.iter().map(|step| step.may_differ).collect::<Vec<_>>(), [false, false, true]);
+    // Without one the plan ends where a field of the reply is used, and that is no error.
+    let cut = walked("  - http: { id: oven, url: \"http://oven/\" }\n  - log: \"${steps.oven.reply.c}\"\n");
+    assert_eq!(told(&cut), ["2 warning: `${steps.oven.reply.c}`: there is no `c` in it"]);
+    assert!(cut.findings[0].hint.as_ref().unwrap().starts_with("`assume` of an `http` step"));
+}
+
+#[test]
 fn references_say_what_to_connect_and_who_takes_them() {
     let of = |fields: &str, attended| {
         let text = format!("name: t\nsteps:\n  - create_reference: {{ detector: 4/1, {fields} }}\n");

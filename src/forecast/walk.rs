@@ -8,6 +8,7 @@ use super::findings::Findings;
 use super::rules;
 use super::stand_in::{self, StandInTrace};
 use crate::measurement::TraceSummary;
+use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
@@ -67,10 +68,20 @@ pub fn walk(
             "the recipe has more than {MOST_STEPS} operations, or never ends: only these are looked at"
         );
         findings.add(last, "length", Diagnostic::warning(message));
-    } else if let Err(fault) = ended {
+    } else if let Err(mut fault) = ended {
+        if may_differ && steps.iter().any(has_unknown_reply) {
+            fault
+                .hint
+                .get_or_insert_with(|| "`assume` of an `http` step gives the forecast its reply".to_owned());
+        }
         findings.add_fault(fault, last, may_differ);
     }
     Walk { findings: findings.located(sources), steps, complete: !cut_off }
+}
+
+/// Whether what another instrument would reply is anybody's guess.
+fn has_unknown_reply(planned: &PlannedStep) -> bool {
+    matches!(&planned.step.operation, Operation::Http(http) if http.assume.is_none())
 }
 
 struct PlanHost {

@@ -1,6 +1,8 @@
 //! The steps of a YAML recipe as a tree of statements. It holds what was written; `reader` makes it, `walk` runs
 //! it.
 
+use std::sync::Arc;
+
 use crate::header::Header;
 use crate::operation::Operation;
 use crate::script::Script;
@@ -10,6 +12,7 @@ use crate::step::{StepOptions, Values};
 use super::Recipe;
 use super::document::Key;
 use super::grid::{LoopGrid, NoGrid, TURNS};
+use super::table::Table;
 use super::template::{Template, Wrong};
 
 /// The steps of a recipe, and those that always run last.
@@ -30,7 +33,7 @@ pub(super) struct Statement {
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    Operate(Operate),
+    Operate(Box<Operate>),
     Set(Vec<(Key, Template)>),
     Repeat { variable: String, over: Over, steps: Vec<Statement> },
     If { condition: Template, then: Vec<Statement>, otherwise: Vec<Statement> },
@@ -52,6 +55,8 @@ pub(super) struct Operate {
 #[derive(Debug, Clone)]
 pub(super) enum Over {
     In(Template),
+    /// The rows of a file.
+    Rows(Arc<Table>),
     /// `from`, `to` and `step`.
     Grid(Box<[Template; 3]>),
     Times(Template),
@@ -70,6 +75,7 @@ impl Over {
     pub(super) fn templates(&self) -> Vec<&Template> {
         match self {
             Self::In(one) | Self::Times(one) | Self::While(one) => vec![one],
+            Self::Rows(_) => Vec::new(),
             Self::Grid(parts) => parts.iter().collect(),
         }
     }
@@ -98,6 +104,7 @@ impl Over {
                     None => Ok(Turns::Values(values)),
                 }
             }
+            Self::Rows(table) => Ok(Turns::Values(table.rows.clone())),
             Self::Grid(parts) => {
                 let [from, to, step] = parts.as_ref();
                 let number = |name: &str, template: &Template| {

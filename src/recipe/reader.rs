@@ -53,7 +53,7 @@ impl Reader<'_> {
             "if" => self.condition(node, &path_inside),
             "script" => self.script(node),
             "run_recipe" => self.run_recipe(node),
-            _ => self.operation(key, node).map(Action::Operate),
+            _ => self.operation(key, node).map(|operate| Action::Operate(Box::new(operate))),
         };
         action.map(|action| Statement { path, at: key.at, action })
     }
@@ -93,6 +93,7 @@ impl Reader<'_> {
         let fields = self.template(node);
         let id = self.id(&fields);
         self.columns(&fields);
+        self.condition_of_poll(&key.name, &fields);
         let mut ready = None;
         if fields.is_plain() && self.found.len() == before {
             match step::read(&key.name, &node.value(), self.detectors) {
@@ -130,8 +131,8 @@ impl Reader<'_> {
         let columns =
             fields.entries().and_then(|entries| entries.iter().find(|(key, _)| key.name == "columns"));
         for (key, _) in columns.and_then(|(_, columns)| columns.entries()).into_iter().flatten() {
-            if self.scope.loops().contains(&key.name) {
-                self.report(key.at, format!("the loop variable `{}` is a column already", key.name));
+            if self.scope.taken().any(|taken| *taken == key.name) {
+                self.report(key.at, format!("the column `{}` comes from a loop already", key.name));
             }
         }
     }
@@ -221,12 +222,13 @@ impl Reader<'_> {
     }
 
     fn repeat(&mut self, node: &Node, path: &str) -> Option<Action> {
-        const KINDS: [&str; 4] = ["in", "from", "times", "while"];
-        let all = ["for", "in", "from", "to", "step", "times", "while", "steps"];
+        const KINDS: [&str; 5] = ["in", "in_csv", "from", "times", "while"];
+        let all = ["for", "in", "in_csv", "from", "to", "step", "times", "while", "steps"];
         let fields = Fields::read(self, "repeat", node, &all)?;
         let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let over = match kinds.as_slice() {
             ["in"] => fields.template(self, "in").map(Over::In),
+            ["in_csv"] => self.rows(&fields),
             ["times"] => fields.template(self, "times").map(Over::Times),
             ["while"] => fields.template(self, "while").map(Over::While),
             ["from"] => {
@@ -240,7 +242,7 @@ impl Reader<'_> {
                 let given =
                     if kinds.is_empty() { "none".to_owned() } else { format!("`{}`", kinds.join("`, `")) };
                 let message =
-                    format!("`repeat` takes exactly one of `in`, `from`, `times`, `while`, and has {given}");
+                    format!("`repeat` takes exactly one of `{}`, and has {given}", KINDS.join("`, `"));
                 self.report(fields.at, message);
                 None
             }
@@ -261,9 +263,13 @@ impl Reader<'_> {
         if inner.is_none() {
             self.report(fields.at, "`repeat` has no `steps`");
         }
-        self.scope.enter_loop(&variable);
+        let columns = match &over {
+            Some(Over::Rows(table)) => table.columns.as_slice(),
+            _ => &[],
+        };
+        self.scope.enter_loop(&variable, columns);
         let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
-        self.scope.leave_loop();
+        self.scope.leave_loop(columns);
         Some(Action::Repeat { variable, over: over?, steps: steps? })
     }
 
@@ -287,7 +293,7 @@ impl Reader<'_> {
                     None
                 }
             },
-            (None, Some(Over::In(_) | Over::Grid(_))) => {
+            (None, Some(Over::In(_) | Over::Rows(_) | Over::Grid(_))) => {
                 self.report(fields.at, "`repeat` has no `for`, the name of its variable");
                 None
             }

@@ -17,7 +17,9 @@ pub(super) struct Scope {
     names: BTreeSet<String>,
     /// Loop variables, of this recipe and of those around it.
     loops: Vec<String>,
-    /// How many of them belong to the recipes around it: no expression here sees those.
+    /// Columns that loops over the rows of a file add to trace files, of this recipe and of those around it.
+    columns: Vec<String>,
+    /// How many of the loop variables belong to the recipes around it: no expression here sees those.
     outer: usize,
     ids: BTreeSet<String>,
 }
@@ -38,16 +40,20 @@ impl Scope {
         self.names.insert(name.to_owned());
     }
 
-    pub(super) fn loops(&self) -> &[String] {
-        &self.loops
+    /// The names that the loops around have taken: as variables, and as columns of the trace files.
+    pub(super) fn taken(&self) -> impl Iterator<Item = &String> {
+        self.loops.iter().chain(&self.columns)
     }
 
-    pub(super) fn enter_loop(&mut self, variable: &str) {
+    /// Enters a loop; one over the rows of a file has columns.
+    pub(super) fn enter_loop(&mut self, variable: &str, columns: &[String]) {
         self.loops.push(variable.to_owned());
+        self.columns.extend_from_slice(columns);
     }
 
-    pub(super) fn leave_loop(&mut self) {
+    pub(super) fn leave_loop(&mut self, columns: &[String]) {
         self.loops.pop();
+        self.columns.truncate(self.columns.len() - columns.len());
     }
 
     /// Checks that a step may have this id, and keeps it.
@@ -84,11 +90,23 @@ impl Scope {
         if TRACE_COLUMNS.contains(&name) {
             return Err(format!("loop variable `{name}` is called like a column of the trace file"));
         }
+        self.check_column(name)?;
+        if self.names.contains(name) {
+            return Err(format!("`{name}` is a parameter or a `set` name already"));
+        }
+        Ok(())
+    }
+
+    /// Checks a name that a loop is about to give to a column of the trace files.
+    ///
+    /// # Errors
+    /// When a loop around it has that name.
+    pub(super) fn check_column(&self, name: &str) -> Result<(), String> {
         if self.loops.iter().any(|outer| outer == name) {
             return Err(format!("a loop around this one has the variable `{name}` already"));
         }
-        if self.names.contains(name) {
-            return Err(format!("`{name}` is a parameter or a `set` name already"));
+        if self.columns.iter().any(|outer| outer == name) {
+            return Err(format!("a loop around this one has the column `{name}` already"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The maps of the structural steps, and the files that they include.
+//! The maps of the structural steps, the files that they include, and the maps inside an operation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use super::Recipe;
 use super::document::{Key, Kind, Node};
 use super::files;
 use super::load;
-use super::program::{Action, ignored_inside};
+use super::program::{Action, Over, ignored_inside};
 use super::reader::Reader;
-use super::template::{Template, step_ids};
+use super::table;
+use super::template::{Template, check_condition, step_ids};
 use crate::header::bind;
 use crate::reading;
 use crate::script::{Origin, Script};
@@ -103,6 +104,29 @@ impl Reader<'_> {
         }
     }
 
+    /// The rows of the file that a loop goes over.
+    pub(super) fn rows(&mut self, fields: &Fields) -> Option<Over> {
+        let node = fields.get("in_csv")?;
+        let Some(path) = node.text().filter(|path| !path.contains("${")) else {
+            self.report(node.at, "`in_csv` is the path of a file, without expressions");
+            return None;
+        };
+        let source = self.include(path, node.at)?;
+        self.sources.push(Arc::clone(&source));
+        match table::read(&source) {
+            Ok(table) => {
+                for message in table.columns.iter().filter_map(|name| self.scope.check_column(name).err()) {
+                    self.found.push(Diagnostic::error(message).at(self.source, node.at));
+                }
+                Some(Over::Rows(Arc::new(table)))
+            }
+            Err(found) => {
+                self.found.extend(found);
+                None
+            }
+        }
+    }
+
     pub(super) fn run_recipe(&mut self, node: &Node) -> Option<Action> {
         let fields = Fields::read(self, "run_recipe", node, &["path", "set"])?;
         let Some(path) = fields.get("path") else {
@@ -121,7 +145,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let loops = self.scope.loops().to_vec();
+        let loops = self.scope.taken().cloned().collect();
         let loaded = match self.around.enter(&file) {
             Ok(mut inner) => {
                 let loaded =
@@ -154,6 +178,20 @@ impl Reader<'_> {
                 }));
                 None
             }
+        }
+    }
+
+    /// The condition that `http` polls for is an expression of its own.
+    pub(super) fn condition_of_poll(&mut self, name: &str, fields: &Template) {
+        let inside = |fields: &Template, name: &str| {
+            let (_, inner) = fields.entries()?.iter().find(|(key, _)| key.name == name)?;
+            Some(inner.clone())
+        };
+        let ready = inside(fields, "poll").and_then(|poll| inside(&poll, "ready")).filter(|_| name == "http");
+        if let Some(ready) = ready.filter(Template::is_plain)
+            && let Some(text) = ready.written.text()
+        {
+            self.found.extend(check_condition(text, ready.written.at, self.source));
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::document::{Key, Kind, Node};
 use super::scope::{STEPS, Scope};
-use crate::script::{Expression, Mistake, print};
+use crate::script::{Condition, Expression, Mistake, print};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::Values;
 
@@ -202,6 +202,10 @@ fn compile_text(
     })
 }
 
+/// What to do about a `${reply…}`.
+const REPLY: &str =
+    "`ready` is an expression by itself: leave `${` and `}` out; the reply of a step is `steps.<id>.reply`";
+
 fn compile_hole(
     text: &str,
     at: Position,
@@ -213,16 +217,31 @@ fn compile_hole(
     };
     let begin = place_in_source(source, at, text);
     let expression = Expression::compile(text, scope.names()).map_err(|mistake| {
-        // A position in a one-line expression that was found as it stands is one in the file.
-        let inner = mistake.position.filter(|inner| inner.line == 1 && begin != at);
-        let exact =
-            inner.map_or(begin, |inner| Position { column: begin.column + inner.column - 1, ..begin });
-        refuse(format!("`${{{text}}}`: {}", mistake.message), mistake.hint, exact)
+        let exact = place_of(&mistake, text, at, source);
+        // It is not there yet: `ready` asks for it later, in an expression of its own.
+        let early = mistake.message == "unknown variable `reply`";
+        let hint = if early { Some(REPLY.to_owned()) } else { mistake.hint };
+        refuse(format!("`${{{text}}}`: {}", mistake.message), hint, exact)
     })?;
     for id in step_ids(text) {
         scope.check_step(&id).map_err(|(message, hint)| refuse(message, hint, begin))?;
     }
     Ok(Hole { uses_steps: mentions_steps(text), expression, at: begin })
+}
+
+/// Where a mistake in the expression `text` stands, which is in the value at `at`. A position in a one-line expression
+/// that was found as it stands is one in the file.
+fn place_of(mistake: &Mistake, text: &str, at: Position, source: &SourceFile) -> Position {
+    let begin = place_in_source(source, at, text);
+    let inner = mistake.position.filter(|inner| inner.line == 1 && begin != at);
+    inner.map_or(begin, |inner| Position { column: begin.column + inner.column - 1, ..begin })
+}
+
+/// What is wrong with a condition over a reply: `poll.ready` of `http`, an expression that stands by itself.
+pub(super) fn check_condition(text: &str, at: Position, source: &Arc<SourceFile>) -> Option<Diagnostic> {
+    let mistake = Condition::compile(text).err()?;
+    let at = place_of(&mistake, text, at, source);
+    Some(Diagnostic { hint: mistake.hint, ..Diagnostic::error(mistake.message).at(source, at) })
 }
 
 /// Where `part` of a value that begins at `at` stands; `at` itself when YAML wrote it differently (an escape, a

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+mod bench;
+
 use super::*;
 use crate::operation::Operation;
 use crate::step::FaultKind;
@@ -65,6 +67,13 @@ fn sample(name: &str) -> Value {
         }
         "log" => json!({ "message": "hello", "on_error": "continue" }),
         "prompt" => json!({ "message": "go?", "choices": ["yes", "no"], "unattended": "no", "timeout_s": 5 }),
+        "http" => {
+            json!({
+                "method": "POST", "url": "http://stage:8000/move", "json": { "to": [1, 2.5], "now": true },
+                "expect_status": [200, 202], "effect": "configure", "assume": { "state": "done" }, "timeout_s": 90,
+                "poll": { "url": "/tasks/last", "ready": "reply.state == \"done\"", "interval_s": 1, "timeout_s": 60 }
+            })
+        }
         "scpi" => json!({ "query": "*IDN?", "effect": "measure" }),
         other => panic!("`{other}` needs a sample of its fields"),
     }
@@ -196,6 +205,7 @@ fn no_operation_field_or_declaration_is_a_word_that_rhai_reserves() {
     words.extend(crate::reading::fields::<crate::header::RecordPower>());
     words.extend(crate::reading::fields::<crate::step::Retry>());
     words.extend(crate::reading::fields::<crate::operation::Stable>());
+    words.extend(crate::reading::fields::<crate::operation::Poll>());
     let parameter = crate::reading::fields::<crate::header::Parameter>();
     // A script gives the default as an argument, and never as a key.
     words.extend(parameter.into_iter().filter(|word| word != "default"));

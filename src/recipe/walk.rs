@@ -8,7 +8,7 @@ use super::scope::STEPS;
 use super::template::{Template, Wrong};
 use super::{Body, Recipe};
 use crate::header::bind;
-use crate::script::{Performance, view};
+use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::SourceFile;
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
 
@@ -122,10 +122,16 @@ impl<'a> Walk<'a> {
             Some(ready) => ready.clone(),
             None => {
                 let fields = self.value(&operate.fields)?;
-                step::read(&operate.name, &fields, &self.recipe.header().detectors).map_err(|error| {
+                let read = step::read(&operate.name, &fields, &self.recipe.header().detectors);
+                let read = read.map_err(|error| {
                     let at = operate.fields.written.locate(&error.path, error.at_key);
                     self.fault(Wrong { at, message: error.message, hint: error.hint })
-                })?
+                })?;
+                Condition::check(&read.0).map_err(|Mistake { message, hint, .. }| {
+                    let at = operate.fields.written.locate(&["poll".to_owned(), "ready".to_owned()], false);
+                    self.fault(Wrong { at, message, hint })
+                })?;
+                read
             }
         };
         let outcome = self.host.perform(Step { operation, options, place: self.place(statement) })?;

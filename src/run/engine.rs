@@ -29,6 +29,8 @@ const ABORT_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Engine {
     pub(super) instrument: Ctp10,
+    /// Other instruments on the bench.
+    pub(super) http: crate::http::Client,
     pub(super) simulated: bool,
     pub(super) folder: Arc<RunFolder>,
     pub(super) events: Arc<Events>,
@@ -136,7 +138,7 @@ impl Engine {
             biased;
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
-            result = self.perform(&step.operation) => End::Performed(result),
+            result = self.perform(step) => End::Performed(result),
         };
         match end {
             End::Performed(result) => result,

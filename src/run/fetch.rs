@@ -12,7 +12,7 @@ use super::event::{Activity, RunEvent};
 use super::publish::Events;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
-use crate::step::{Fault, FaultKind, Outcome};
+use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
 use crate::store::{Durability, RunFolder, StoreError, TraceHeader};
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
@@ -78,15 +78,13 @@ impl Engine {
 
     /// The loop variables around the step, and what the step itself adds.
     fn constants(&self, fields: &FetchTrace) -> BTreeMap<String, Constant> {
-        let turns = self.place.loops.iter().filter(|turn| !turn.name.is_empty());
-        let variables = turns.map(|turn| {
-            let constant = match turn.value.as_f64() {
+        let turns = self.place.loops.iter().flat_map(LoopPoint::columns);
+        let variables = turns.map(|(name, value)| {
+            let constant = match value.as_f64() {
                 Some(number) => Constant::Number(number),
-                None => {
-                    Constant::Text(turn.value.as_str().map_or_else(|| turn.value.to_string(), str::to_owned))
-                }
+                None => Constant::Text(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             };
-            (turn.name.clone(), constant)
+            (name.clone(), constant)
         });
         variables.chain(fields.columns.clone()).collect()
     }

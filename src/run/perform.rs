@@ -11,7 +11,7 @@ use crate::instrument::Error;
 use crate::instrument::scpi::Query;
 use crate::measurement::{Detector, PowerReading};
 use crate::operation::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, Operation, Scpi};
-use crate::step::{Fault, FaultKind, Outcome};
+use crate::step::{Fault, FaultKind, Outcome, Step};
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -65,7 +65,8 @@ impl ReadBack {
 const WAVELENGTH_TOLERANCE_NM: f64 = 1e-5;
 
 impl Engine {
-    pub(super) async fn perform(&mut self, operation: &Operation) -> Result<Outcome, Fault> {
+    pub(super) async fn perform(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        let operation = &step.operation;
         match operation {
             Operation::ConfigureLaser(fields) => self.configure_laser(operation, fields).await,
             Operation::ConfigureTls(fields) => self.configure_tls(operation, fields).await,
@@ -81,6 +82,7 @@ impl Engine {
                 Ok(Outcome::Done)
             }
             Operation::Prompt(prompt) => self.prompt(prompt).await,
+            Operation::Http(http) => self.http(http, step.options.timeout_s).await,
             Operation::Scpi(scpi) => self.scpi(operation, scpi).await,
         }
     }

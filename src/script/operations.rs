@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
 
+use super::condition::Condition;
 use super::errors::Mistake;
 use super::outcome;
 use super::stage::{Raised, Stage, lock, mistaken, raise, unreadable};
@@ -38,6 +39,7 @@ fn operate(stage: &Arc<Stage>, name: &str, fields: &Dynamic, call: &NativeCallCo
     let fields = to_plain(fields).map_err(|message| mistaken(format!("{name}: {message}"), None, call))?;
     let read = step::read(name, &fields, &lock(&stage.detectors));
     let (operation, options) = read.map_err(|error| unreadable(error, call))?;
+    Condition::check(&operation).map_err(|mistake| mistaken(mistake.message, mistake.hint, call))?;
     // "Connect the device" is answered by doing it; only a choice tells a script something.
     let decides = !matches!(&operation, Operation::Prompt(prompt) if prompt.choices.is_empty());
     let outcome = stage.desk.perform(Step { operation, options, place });

@@ -17,7 +17,7 @@ use crate::step::Outcome;
 /// - a reference: `created`;
 /// - traces: `traces`, and where it is only one its own fields too (`min.nm`, `max.value`, `mean`, `file`, …);
 /// - power: `readings`, and where it is only one its `value` and `unit`;
-/// - an answer: `answer`; a reply: `reply`;
+/// - an answer: `answer`; a reply: `reply`, and `status` where it came by HTTP;
 /// - a failure that the recipe goes on after: `kind` and `message`.
 #[must_use]
 pub fn view(outcome: &Outcome) -> Value {
@@ -47,6 +47,10 @@ pub fn view(outcome: &Outcome) -> Value {
         }
         Outcome::Answer(answer) => drop(view.insert("answer".into(), json!(answer))),
         Outcome::Reply(reply) => drop(view.insert("reply".into(), json!(reply))),
+        Outcome::Http { status, reply } => {
+            view.insert("status".into(), json!(status));
+            view.insert("reply".into(), reply.clone());
+        }
     }
     view.insert("failed".into(), json!(matches!(outcome, Outcome::Failed(_))));
     Value::Object(view)
@@ -61,7 +65,9 @@ fn trace(summary: &TraceSummary) -> Value {
 /// The outcome as the value of a function. `decides`: whether it may decide what comes next.
 pub(super) fn returned(outcome: Outcome, decides: bool, desk: &Arc<Desk>) -> Result<Dynamic, String> {
     // Numbers and texts leave the sight of the host: it hears now what they may do.
-    if decides && matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_)) {
+    let leaves =
+        matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_) | Outcome::Http { .. });
+    if decides && leaves {
         desk.uses_measurement();
     }
     Ok(match outcome {
@@ -73,9 +79,10 @@ pub(super) fn returned(outcome: Outcome, decides: bool, desk: &Arc<Desk>) -> Res
             one_or_array(readings.into_iter().map(|r| r.value.map_or(Dynamic::UNIT, Dynamic::from)))
         }
         Outcome::Answer(text) | Outcome::Reply(text) => text.into(),
-        told @ (Outcome::Failed(_) | Outcome::Settings(_) | Outcome::Reference { .. }) => {
-            to_dynamic(&view(&told))
-        }
+        told @ (Outcome::Failed(_)
+        | Outcome::Settings(_)
+        | Outcome::Reference { .. }
+        | Outcome::Http { .. }) => to_dynamic(&view(&told)),
     })
 }
 

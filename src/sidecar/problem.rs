@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::error::chain;
 use crate::instrument::Error;
-use crate::source::{Diagnostic, Severity};
+use crate::source::Diagnostic;
 use crate::station::{Held, NotStarted};
 use crate::store::StoreError;
 
@@ -120,10 +120,9 @@ impl From<NotStarted> for Problem {
 
 /// A finding as `ctp10 check` prints it, and in parts.
 pub(super) fn finding(finding: &Diagnostic) -> Value {
-    let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
     let place = finding.place.as_ref();
     json!({
-        "severity": severity,
+        "severity": finding.severity,
         "message": finding.message,
         "hint": finding.hint,
         "file": place.map(|(source, _)| &source.name),

@@ -99,6 +99,7 @@ impl Station {
             metadata: order.metadata,
             instrument: prepare::record(&identity, &post.name, &facts),
             simulator: order.simulator,
+            allow_http: self.setup.allow_http.clone(),
             operations: foreseen.then_some(walked.steps.len() as u64),
             estimated_s: foreseen.then_some(totals.seconds),
             outline: outline(&walked.steps),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::forecast::{Circumstances, Walk};
+use crate::forecast::{Circumstances, Walk, hosts};
+use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::Diagnostic;
@@ -43,10 +44,18 @@ impl Order {
         })
     }
 
-    /// An order for a recipe: walks it, so that what is wrong with it is known before any instrument is touched.
-    pub async fn new(recipe: Recipe, path: String, circumstances: Circumstances) -> Self {
+    /// An order for a recipe at a bench that allows requests to some hosts: walks it, so that what is wrong with it
+    /// is known before any instrument is touched.
+    pub async fn new(
+        recipe: Recipe,
+        path: String,
+        circumstances: Circumstances,
+        allow_http: &AllowedHosts,
+    ) -> Self {
         let recipe = Arc::new(recipe);
-        let walked = prepare::walk(&recipe, circumstances).await;
+        let mut walked = prepare::walk(&recipe, circumstances).await;
+        let hosts = hosts::check(&walked.steps, Some(allow_http), recipe.sources());
+        walked.findings.extend(hosts);
         Self {
             recipe,
             path,

@@ -95,6 +95,9 @@ impl Host for Recorder {
             }
             Operation::Prompt(_) => Outcome::Answer("yes".into()),
             Operation::Scpi(scpi) if scpi.is_query => Outcome::Reply("1".into()),
+            Operation::Http(http) => {
+                Outcome::Http { status: 200, reply: http.assume.clone().unwrap_or_default() }
+            }
             Operation::CreateReference(_) => Outcome::Reference { created: true },
             Operation::ConfigureScan(scan) => {
                 Outcome::Settings(serde_json::to_value(scan).unwrap().as_object().unwrap().clone())

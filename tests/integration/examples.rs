@@ -1,14 +1,17 @@
 //! Every shipped recipe and script runs to its end, and its files are whole.
 
+use crate::probe_station::Station;
 use crate::support::{Bench, manifest, shipped, simulate, text};
 
-/// Values that keep long recipes short.
-fn shorter(name: &str) -> &'static [&'static str] {
-    match name {
-        "drift-monitor.yaml" => &["--set", "turns=2", "--set", "pause_s=0.1"],
-        "adaptive_stop.rhai" => &["--set", "most=4"],
+/// Values that keep long recipes short, and show the others where their bench is.
+fn parameters(name: &str, station: &Station) -> Vec<String> {
+    let set: &[(&str, &str)] = match name {
+        "drift-monitor.yaml" => &[("turns", "2"), ("pause_s", "0.1")],
+        "adaptive_stop.rhai" => &[("most", "4")],
+        "die-map.yaml" => &[("station", &station.url(""))],
         _ => &[],
-    }
+    };
+    set.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]).collect()
 }
 
 /// The device that the recipe asks its embedded instrument for: the tests give it one whose time runs faster.
@@ -24,8 +27,12 @@ fn runs_whole(folder: &str) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let recipe = std::fs::read_to_string(&path).unwrap();
         let simulator = simulate(&bench, &["--dut", device(&recipe), "--time-scale", "0.02"]);
-        let arguments = ["run", path.to_str().unwrap(), "--instrument", &simulator.address];
-        let output = bench.run(&[&arguments, shorter(name)].concat());
+        let station = Station::with_a_stage();
+        bench.write("ctp10.toml", &format!("allow_http = [\"{}\"]\n", station.address));
+        let set = parameters(name, &station);
+        let mut arguments = vec!["run", path.to_str().unwrap(), "--instrument", &simulator.address];
+        arguments.extend(set.iter().map(String::as_str));
+        let output = bench.run(&arguments);
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         let folder = bench.run_folder(&output);
         let manifest = manifest(&folder);

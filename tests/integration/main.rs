@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod die_map;
 mod examples;
 mod faults;
+mod http;
 mod instrument;
 mod layering;
+mod probe_station;
 mod program;
+mod requests;
 mod runs;
 mod sidecar;
 mod simulator;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::probe_station::{Answer, Station, bench_with};
 use crate::support::{Bench, Running, Talk, manifest, simulate, text};
 
 /// A sweep that lasts until it is ended.
@@ -150,4 +151,25 @@ fn beyond_loopback_nothing_listens_without_a_token() {
     let refused = listen(&["--token-file", "token"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("at least 16"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_recipe_that_comes_over_http_asks_only_the_hosts_that_the_bench_allows() {
+    let stage = Station::start(|_, _| Answer::Json(200, json!({})));
+    let (bench, simulator) = bench_with(&stage);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let asking = |url: &str| format!("name: ask\nsteps:\n  - http: {{ url: \"{url}\" }}\n");
+    let body = json!({ "recipe": asking("http://127.0.0.1:1/state") });
+    for path in ["/check", "/plan", "/runs"] {
+        // The instrument is looked for from the start on.
+        let reply = loop {
+            let (status, reply) = request(&service.address, "POST", path, Some(&body));
+            if status != 503 {
+                break reply;
+            }
+        };
+        assert!(reply.to_string().contains("`127.0.0.1:1` is not among the hosts"), "{path}: {reply}");
+    }
+    begin(&service.address, &asking(&stage.url("/state")));
+    assert_eq!(stage.next(), "GET /state");
 }

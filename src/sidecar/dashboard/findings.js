@@ -56,8 +56,14 @@ function rowsOf(steps) {
   });
 }
 
+// The row of a table is called by its column of the variable's own name.
+function wordsOfTurn({ name, value, index }) {
+  const row = typeof value === 'object' && value !== null;
+  return `${name ?? 'turn'}=${(row ? value[name] ?? JSON.stringify(value) : value) ?? index + 1}`;
+}
+
 function drawRow({ step, at, begins }) {
-  const loops = (step.place?.loops ?? []).map(({ name, value, index }) => `${name ?? 'turn'}=${value ?? index + 1}`).join(', ');
+  const loops = (step.place?.loops ?? []).map(wordsOfTurn).join(', ');
   const text = el('td', {}, loops && el('span', { class: 'dim', text: `(${loops}) ` }), format.operation(step.operation), step.may_differ && el('em', { text: ' may differ' }));
   const cells = [el('td', { text: step.number }), el('td', { text: format.duration(at) }), el('td', { text: format.duration(step.estimated_s) }), text];
   cells.push(el('td', { text: step.points > 0 ? step.points.toLocaleString('en') : '' }));

@@ -65,7 +65,9 @@ impl Shared {
             (false, false) => None,
         };
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
-        let mut order = Order::new(recipe, path, Circumstances { simulated, attended }).await;
+        let circumstances = Circumstances { simulated, attended };
+        let allow_http = &self.station.setup().allow_http;
+        let mut order = Order::new(recipe, path, circumstances, allow_http).await;
         order.metadata = body.metadata.unwrap_or_default();
         order.unattended = unattended;
         order.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
@@ -92,10 +94,10 @@ pub(in crate::sidecar) async fn check(
         Ok(order) => order.findings(),
         Err(findings) => findings,
     };
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     Ok(Json(CheckReply {
-        errors,
-        warnings: findings.len() - errors,
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
         findings: findings.iter().map(finding).collect(),
     }))
 }

@@ -1,0 +1,84 @@
+//! The hosts that a recipe asks, held against those that the bench allows.
+
+use std::sync::Arc;
+
+use super::findings::Findings;
+use super::walk::PlannedStep;
+use crate::http::{AllowedHosts, host};
+use crate::operation::Operation;
+use crate::source::{Diagnostic, SourceFile};
+
+/// Requests that a run at this bench would refuse. With `allowed` not known, that is a note: this computer may be
+/// another than the bench's.
+///
+/// A request that a measured value leads to is an error too: whatever decides, its host is not allowed.
+#[must_use]
+pub fn check(
+    steps: &[PlannedStep],
+    allowed: Option<&AllowedHosts>,
+    sources: &[Arc<SourceFile>],
+) -> Vec<Diagnostic> {
+    let none = AllowedHosts::default();
+    let mut findings = Findings::default();
+    for planned in steps {
+        let Operation::Http(http) = &planned.step.operation else { continue };
+        for url in http.known_urls() {
+            let hosts = allowed.unwrap_or(&none);
+            if hosts.allow(&url) {
+                continue;
+            }
+            let host = host(&url);
+            let finding = match allowed {
+                Some(_) => {
+                    Diagnostic::error(format!("`{host}` is not among the hosts that this bench allows"))
+                }
+                None => Diagnostic::note(format!("a run needs a bench that allows requests to `{host}`")),
+            };
+            findings.add(&planned.step.place, host, finding.hint(hosts.advice(&url)));
+        }
+    }
+    findings.located(sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::{Circumstances, walk};
+    use crate::recipe::Recipe;
+    use crate::source::Severity;
+
+    /// What is said of a recipe with these steps, the first of them on line 3.
+    fn said(steps: &str, allowed: Option<&[&str]>) -> Vec<(Severity, usize, String)> {
+        let recipe = Recipe::from_text("t.yaml", &format!("name: t\nsteps:\n{steps}"), None, &[]).unwrap();
+        let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());
+        let hosts = |entries: &[&str]| {
+            AllowedHosts::try_from(entries.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+        };
+        let found = check(&walked.steps, allowed.map(hosts).as_ref(), recipe.sources());
+        let line = |found: &Diagnostic| found.place.as_ref().unwrap().1.line;
+        found.iter().map(|found| (found.severity, line(found), found.message.clone())).collect()
+    }
+
+    #[test]
+    fn a_host_that_the_bench_does_not_allow_is_an_error_wherever_it_is_asked() {
+        let steps = "  - http: { url: \"http://stage:8000/\" }
+  - read_power: { id: p, detector: 4/1 }
+  - if:
+      condition: \"${steps.p.value < 0}\"
+      then: [ { http: { url: \"http://oven/\", poll: { url: \"http://log/{id}\", ready: 'true', timeout_s: 5 } } } ]
+";
+        let not_allowed = |line, host| {
+            (Severity::Error, line, format!("`{host}` is not among the hosts that this bench allows"))
+        };
+        assert_eq!(said(steps, Some(&["stage:8000", "oven", "log"])), []);
+        assert_eq!(said(steps, Some(&["stage:8000"])), [not_allowed(7, "oven"), not_allowed(7, "log")]);
+        assert_eq!(said(steps, Some(&[])).len(), 3);
+    }
+
+    #[test]
+    fn where_nothing_says_what_the_bench_allows_a_host_is_a_note_and_each_step_gets_one() {
+        let steps = "  - repeat: { times: 3, steps: [ { http: { url: \"http://stage/\" } } ] }\n";
+        let note = "a run needs a bench that allows requests to `stage`";
+        assert_eq!(said(steps, None), [(Severity::Note, 3, note.to_owned())]);
+    }
+}

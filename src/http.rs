@@ -1,0 +1,176 @@
+//! HTTP to other instruments and services: the one user of reqwest. It reaches the hosts that the bench allows and no
+//! others, follows no redirect, repeats nothing by itself, heeds no proxy and keeps no cookie; what comes back is
+//! bounded in time and in size.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+mod hosts;
+mod reply;
+
+pub use hosts::{AllowedHosts, host};
+pub use reply::Reply;
+
+/// Longest wait for a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Largest reply, in bytes.
+pub const LARGEST_REPLY: usize = 1 << 20;
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `GET`, `POST` …
+    pub method: &'a str,
+    /// Where to.
+    pub url: &'a Url,
+    /// What to send.
+    pub json: Option<&'a Value>,
+    /// The time from the first byte sent to the last one received.
+    pub limit: Duration,
+}
+
+/// Why a request has no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The bench does not allow it.
+    #[error("`{host}` is not among the hosts that this bench allows")]
+    NotAllowed {
+        /// Host and port.
+        host: String,
+        /// What to do about it.
+        advice: String,
+    },
+    /// No connection: nothing has been sent.
+    #[error("`{host}` cannot be reached: {cause}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// Why.
+        cause: String,
+    },
+    /// The connection broke: whether the request has arrived is not known.
+    #[error("the connection to `{host}` was lost: {cause}")]
+    Lost {
+        /// Host and port.
+        host: String,
+        /// Why.
+        cause: String,
+    },
+    /// It took longer than it may: whether the request has arrived is not known.
+    #[error("`{host}` did not answer within {} s", limit.as_secs_f64())]
+    TimedOut {
+        /// Host and port.
+        host: String,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// It answered with more than is taken.
+    #[error("the reply of `{host}` is larger than {} MiB", LARGEST_REPLY >> 20)]
+    TooLarge {
+        /// Host and port.
+        host: String,
+    },
+    /// A body that cannot be used.
+    #[error("the reply {0}")]
+    NotUnderstood(String),
+    /// The request cannot be made at all.
+    #[error("no request can be made: {0}")]
+    Unusable(String),
+}
+
+/// Makes requests. Dropping one that is under way ends it.
+#[derive(Debug, Default)]
+pub struct Client {
+    hosts: AllowedHosts,
+    plain: OnceLock<Result<reqwest::Client, String>>,
+    secure: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Client {
+    /// A client that reaches these hosts. It costs nothing before its first request.
+    #[must_use]
+    pub fn new(hosts: AllowedHosts) -> Self {
+        Self { hosts, ..Self::default() }
+    }
+
+    /// Makes one request, once.
+    ///
+    /// # Errors
+    /// When there is no whole reply of moderate size in time. A reply that says failure is a reply.
+    pub async fn send(&self, request: Request<'_>) -> Result<Reply, HttpError> {
+        let Request { method, url, json, limit } = request;
+        let host = host(url);
+        if !self.hosts.allow(url) {
+            return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
+        }
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| HttpError::Unusable(format!("`{method}` is not a method")))?;
+        let mut builder = self.client(url)?.request(method, url.clone()).timeout(limit);
+        if let Some(json) = json {
+            builder = builder.header("content-type", "application/json").body(json.to_string());
+        }
+        let failed = |error: reqwest::Error| failure(&error, &host, limit);
+        let mut response = builder.send().await.map_err(failed)?;
+        let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let kind = text("content-type").unwrap_or_default();
+        let mut reply = Reply::new(response.status().as_u16(), text("location"), &kind);
+        while let Some(piece) = response.chunk().await.map_err(failed)? {
+            if reply.body.len() + piece.len() > LARGEST_REPLY {
+                return Err(HttpError::TooLarge { host });
+            }
+            reply.body.extend_from_slice(&piece);
+        }
+        Ok(reply)
+    }
+
+    /// The certificates that the machine trusts are read for `https` only: a machine without any reaches the rest.
+    fn client(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
+        let client = match url.scheme() {
+            "https" => self.secure.get_or_init(|| build(reqwest::Client::builder())),
+            _ => self.plain.get_or_init(|| build(reqwest::Client::builder().tls_certs_only([]))),
+        };
+        client.as_ref().map_err(|cause| HttpError::Unusable(cause.clone()))
+    }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    // The first client of the process decides on the provider; there is only one to choose from.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = builder
+        .user_agent(concat!("ctp10/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        // A connection that is kept may be closed by the other end just when the next request goes out, and then
+        // nobody knows whether a stage will move.
+        .pool_max_idle_per_host(0);
+    client.build().map_err(|error| root(&error))
+}
+
+fn failure(error: &reqwest::Error, host: &str, limit: Duration) -> HttpError {
+    let host = host.to_owned();
+    if error.is_connect() {
+        let cause = match error.is_timeout() {
+            true => format!("no connection within {} s", CONNECT_LIMIT.min(limit).as_secs_f64()),
+            false => root(error),
+        };
+        return HttpError::Unreachable { host, cause };
+    }
+    if error.is_timeout() {
+        return HttpError::TimedOut { host, limit };
+    }
+    HttpError::Lost { host, cause: root(error) }
+}
+
+/// The innermost cause: what wraps it only repeats where it was.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}

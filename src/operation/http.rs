@@ -1,0 +1,247 @@
+//! Requests to other instruments on the bench.
+
+use schemars::JsonSchema;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::attend::Effect;
+
+mod poll;
+mod statuses;
+
+pub use poll::Poll;
+use statuses::Statuses;
+
+/// What is asked of a resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Tell it.
+    #[default]
+    Get,
+    /// Do something.
+    Post,
+    /// Set it.
+    Put,
+    /// Change it.
+    Patch,
+    /// Remove it.
+    Delete,
+}
+
+impl Method {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// What repeating it does, where the recipe does not say: moving a stage by 5 µm twice is not moving it by 5 µm.
+    fn effect(self) -> Effect {
+        if self == Self::Get { Effect::Measure } else { Effect::Ask }
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HttpFields {
+    /// What to do there; `GET` when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<Method>,
+    /// Where: `http://host:port/path`. The bench's configuration has to allow the host (`allow_http`).
+    #[serde(deserialize_with = "read_url")]
+    #[schemars(with = "String")]
+    url: Url,
+    /// What to send: any value, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Value>,
+    /// The status of a success, or a list of them; any from 200 to 299 when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect_status: Option<Statuses>,
+    /// Asks again and again until something that the request began is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<Poll>,
+    /// What repeating it would do; not given: `measure` for GET, `ask` for the others, which are then never repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<Effect>,
+    /// What `check` and `plan`, which ask nobody, take for the reply; an empty map when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assume: Option<Value>,
+}
+
+/// Asks another instrument on the bench through its REST API, or tells it to do something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "HttpFields", into = "HttpFields")]
+#[schemars(with = "HttpFields")]
+pub struct Http {
+    /// What to do there.
+    pub method: Method,
+    /// Where: http or https, with a host.
+    pub url: Url,
+    /// What to send.
+    pub json: Option<Value>,
+    /// The status codes of a success; empty: any from 200 to 299.
+    pub expect_status: Vec<u16>,
+    /// What to wait for afterwards.
+    pub poll: Option<Box<Poll>>,
+    /// What repeating it would do.
+    pub effect: Effect,
+    /// What the forecast takes for the reply.
+    pub assume: Option<Value>,
+}
+
+impl From<HttpFields> for Http {
+    fn from(given: HttpFields) -> Self {
+        let method = given.method.unwrap_or_default();
+        Self {
+            method,
+            url: given.url,
+            json: given.json,
+            expect_status: given.expect_status.map(|codes| codes.0).unwrap_or_default(),
+            poll: given.poll.map(Box::new),
+            effect: given.effect.unwrap_or(method.effect()),
+            assume: given.assume,
+        }
+    }
+}
+
+/// As short as it can be written.
+impl From<Http> for HttpFields {
+    fn from(http: Http) -> Self {
+        Self {
+            method: Some(http.method).filter(|method| *method != Method::default()),
+            url: http.url,
+            json: http.json,
+            expect_status: Some(Statuses(http.expect_status)).filter(|codes| !codes.0.is_empty()),
+            poll: http.poll.map(|poll| *poll),
+            effect: Some(http.effect).filter(|effect| *effect != http.method.effect()),
+            assume: http.assume,
+        }
+    }
+}
+
+impl Http {
+    /// Whether a reply with this status is a success.
+    #[must_use]
+    pub fn expects(&self, status: u16) -> bool {
+        match self.expect_status.as_slice() {
+            [] => (200..300).contains(&status),
+            codes => codes.contains(&status),
+        }
+    }
+
+    /// The URLs that it asks, as far as they do not depend on a reply.
+    pub fn known_urls(&self) -> impl Iterator<Item = Url> {
+        let polled = self.poll.as_ref().and_then(|poll| poll.known_url(&self.url));
+        std::iter::once(self.url.clone()).chain(polled)
+    }
+}
+
+fn read_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.contains(['{', '}']) {
+        return Err(D::Error::custom(format!(
+            "url `{text}` has braces: write `${{…}}` for a value of the recipe (`{{…}}` is for `poll`, whose URL may \
+             name fields of the reply)"
+        )));
+    }
+    check_url(
+        Url::parse(&text)
+            .map_err(|error| format!("url `{text}` is none: {error}"))
+            .map_err(D::Error::custom)?,
+    )
+    .map_err(D::Error::custom)
+}
+
+/// Only what a request can be made to, and nothing that must not be written into a journal.
+fn check_url(url: Url) -> Result<Url, String> {
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(format!("url `{url}` is not allowed (http://host:port/path or https://…)"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("url has a user or a password, which the journal would show".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::operation::Operation;
+
+    fn read(fields: &Value) -> Result<Http, String> {
+        match Operation::read("http", fields) {
+            Ok(Operation::Http(http)) => Ok(http),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(format!("{}: {error}", error.path.join("."))),
+        }
+    }
+
+    #[test]
+    fn what_moves_something_is_never_repeated_unless_the_recipe_says_that_it_may_be() {
+        let effect = |fields: Value| read(&fields).unwrap().effect;
+        assert_eq!(effect(json!({ "url": "http://stage/" })), Effect::Measure);
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(effect(json!({ "url": "http://stage/", "method": method })), Effect::Ask);
+        }
+        let absolute = json!({ "url": "http://stage/", "method": "PUT", "effect": "configure" });
+        assert_eq!(effect(absolute), Effect::Configure);
+    }
+
+    #[test]
+    fn any_success_is_expected_unless_the_recipe_says_which() {
+        let expects = |fields: Value, status| read(&fields).unwrap().expects(status);
+        assert!(expects(json!({ "url": "http://stage/" }), 204));
+        assert!(!expects(json!({ "url": "http://stage/" }), 302));
+        assert!(expects(json!({ "url": "http://stage/", "expect_status": 404 }), 404));
+        assert!(!expects(json!({ "url": "http://stage/", "expect_status": [202, 404] }), 200));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_path() {
+        for (fields, path, words) in [
+            (json!({ "url": "stage/move" }), "url", "`stage/move` is none"),
+            (json!({ "url": "ftp://stage/move" }), "url", "is not allowed (http://host:port/path"),
+            (json!({ "url": "http://me:secret@stage/" }), "url", "which the journal would show"),
+            (json!({ "url": "http://stage/{die}" }), "url", "write `${…}`"),
+            (json!({ "url": "http://stage/", "method": "get" }), "method", "`GET`"),
+            (json!({ "url": "http://stage/", "expect_status": 99 }), "expect_status", "(100 to 599)"),
+            (json!({ "url": "http://stage/", "expect_status": [] }), "expect_status", "is empty"),
+            (
+                json!({ "url": "http://stage/", "poll": { "ready": "true" } }),
+                "poll",
+                "missing field `timeout_s`",
+            ),
+            (json!({ "url": "http://stage/", "body": 1 }), "body", "unknown field `body`"),
+        ] {
+            let refused = read(&fields).expect_err(path);
+            assert!(refused.starts_with(&format!("{path}: ")) && refused.contains(words), "{refused}");
+            assert!(!refused.contains("secret"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_shown_without_what_is_taken_for_granted() {
+        let shown = |fields: Value| Operation::read("http", &fields).unwrap().to_string();
+        assert_eq!(
+            shown(json!({ "url": "http://stage:8000", "method": "GET" })),
+            "http { url: http://stage:8000/ }"
+        );
+        let post =
+            json!({ "url": "http://stage/", "method": "POST", "json": { "x_um": 5 }, "effect": "configure" });
+        assert_eq!(
+            shown(post),
+            "http { effect: configure, json: { x_um: 5 }, method: POST, url: http://stage/ }"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Waiting for what a request began: a task that answers at once and takes its time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::check_url;
+use crate::units::Seconds;
+
+/// Time between two polls when the recipe gives none, s.
+const INTERVAL_S: f64 = 0.5;
+/// Nothing on a bench needs to be asked more often, s.
+const SHORTEST_INTERVAL_S: f64 = 0.02;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PollFields {
+    /// Where to ask, relative to `url`; `{task_id}` stands for that field of the reply. Not given: where the reply's
+    /// header `Location` points.
+    url: Option<String>,
+    /// An expression over `reply` (and `status`) that is true once it is done.
+    ready: String,
+    /// Time between two polls; 0.5 s when not given.
+    interval_s: Option<Seconds>,
+    /// How long to ask before it is a fault.
+    timeout_s: Seconds,
+}
+
+/// Asks again and again until something that the request began is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "PollFields")]
+#[schemars(with = "PollFields")]
+pub struct Poll {
+    /// Where to ask, with `{field}` for fields of the reply; relative to the request's own URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// An expression over `reply` and `status`.
+    pub ready: String,
+    /// Time between two polls.
+    pub interval_s: Seconds,
+    /// How long to ask before it is a fault.
+    pub timeout_s: Seconds,
+}
+
+impl TryFrom<PollFields> for Poll {
+    type Error = String;
+
+    fn try_from(given: PollFields) -> Result<Self, String> {
+        if let Some(url) = &given.url {
+            pieces(url)?;
+        }
+        let interval_s = match given.interval_s {
+            Some(interval) if interval.get() < SHORTEST_INTERVAL_S => {
+                return Err(format!(
+                    "interval_s `{}` is not allowed ({SHORTEST_INTERVAL_S} s or more)",
+                    interval.get()
+                ));
+            }
+            Some(interval) if interval > given.timeout_s => {
+                return Err(format!(
+                    "interval_s `{interval}` is longer than timeout_s `{}`",
+                    given.timeout_s
+                ));
+            }
+            Some(interval) => interval,
+            None => Seconds::new(INTERVAL_S).map_err(|error| error.to_string())?,
+        };
+        Ok(Self { url: given.url, ready: given.ready, interval_s, timeout_s: given.timeout_s })
+    }
+}
+
+/// A part of a poll's URL.
+#[derive(Debug, PartialEq)]
+enum Piece<'a> {
+    Text(&'a str),
+    /// The way to a field of the reply: `task.id`.
+    Field(&'a str),
+}
+
+/// The notation of URI templates (RFC 6570), as far as anybody here needs it. `${…}` is gone by then.
+fn pieces(url: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = url;
+    while let Some((text, after)) = rest.split_once('{') {
+        let field = after.split_once('}').filter(|(field, _)| {
+            let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+            field.split('.').all(|part| !part.is_empty() && part.chars().all(plain))
+        });
+        let Some((field, after)) = field else {
+            return Err(format!("url `{url}` has a `{{` without a field of the reply (`{{task_id}}`)"));
+        };
+        pieces.extend([Piece::Text(text), Piece::Field(field)]);
+        rest = after;
+    }
+    if pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains('}')))
+        || rest.contains('}')
+    {
+        return Err(format!("url `{url}` has a `}}` that closes nothing"));
+    }
+    pieces.push(Piece::Text(rest));
+    Ok(pieces)
+}
+
+impl Poll {
+    /// Where to ask, given the URL of the request, its reply and where the reply's `Location` points.
+    ///
+    /// # Errors
+    /// When the reply does not tell, or what it tells is no URL.
+    pub fn target(&self, request: &Url, location: Option<&str>, reply: &Value) -> Result<Url, String> {
+        let Some(url) = &self.url else {
+            let location = location
+                .ok_or("the reply does not say where to ask: it has no `Location`, and `poll` no `url`")?;
+            return join(request, location);
+        };
+        let mut text = String::new();
+        for piece in pieces(url)? {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Field(way) => text.push_str(&encoded(&field(reply, way)?)),
+            }
+        }
+        join(request, &text)
+    }
+
+    /// Where it will ask, as far as that is known before there is a reply: its host is, its path may not be.
+    pub(super) fn known_url(&self, request: &Url) -> Option<Url> {
+        let url = self.url.as_ref()?;
+        // What begins with a scheme or `//` says its host, up to the next slash.
+        let host = url.split_once("//").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+        let pieces = pieces(url).ok().filter(|_| !host.contains('{'))?;
+        let text: String =
+            pieces.iter().map(|piece| if let Piece::Text(text) = piece { *text } else { "0" }).collect();
+        join(request, &text).ok()
+    }
+}
+
+fn join(request: &Url, url: &str) -> Result<Url, String> {
+    check_url(request.join(url).map_err(|error| format!("url `{url}` is none: {error}"))?)
+}
+
+/// The field at the end of `way`, as a URL can hold it.
+fn field(reply: &Value, way: &str) -> Result<String, String> {
+    let mut found = Some(reply);
+    for part in way.split('.') {
+        found = match found {
+            Some(Value::Object(map)) => map.get(part),
+            Some(Value::Array(items)) => part.parse().ok().and_then(|index: usize| items.get(index)),
+            _ => None,
+        };
+    }
+    match found {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
+        Some(value) => Err(format!("`{way}` of the reply is `{value}`, which a URL cannot hold")),
+        None => Err(format!("the reply has no `{way}`")),
+    }
+}
+
+/// A reply fills in a part of the path and never adds one.
+fn encoded(text: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let each = text.bytes().map(|byte| match unreserved(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    each.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn poll(url: Option<&str>) -> Poll {
+        let fields = json!({ "ready": "true", "timeout_s": 5 });
+        let mut poll: Poll = serde_json::from_value(fields).unwrap();
+        poll.url = url.map(str::to_owned);
+        poll
+    }
+
+    fn target(url: &str, reply: &Value) -> Result<String, String> {
+        let request = "http://stage:8000/api/move".parse().unwrap();
+        poll(Some(url)).target(&request, None, reply).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn a_poll_asks_where_the_reply_says() {
+        let reply = json!({ "task_id": 17, "task": { "id": "a/b c" }, "all": [{ "id": true }] });
+        for (url, expected) in [
+            ("http://stage:8000/tasks/{task_id}", "http://stage:8000/tasks/17"),
+            ("/tasks/{task_id}", "http://stage:8000/tasks/17"),
+            ("tasks/{task.id}?part={all.0.id}", "http://stage:8000/api/tasks/a%2Fb%20c?part=true"),
+            ("state", "http://stage:8000/api/state"),
+        ] {
+            assert_eq!(target(url, &reply).as_deref(), Ok(expected));
+        }
+        assert_eq!(target("{id}", &reply).unwrap_err(), "the reply has no `id`");
+        assert!(target("{task}", &reply).unwrap_err().contains("which a URL cannot hold"));
+        assert!(target("{task_id}", &json!("17")).unwrap_err().contains("has no `task_id`"));
+    }
+
+    #[test]
+    fn without_a_url_it_asks_where_the_location_points() {
+        let request: Url = "http://stage:8000/api/move".parse().unwrap();
+        let target =
+            |location| poll(None).target(&request, location, &Value::Null).map(|url| url.to_string());
+        assert_eq!(target(Some("/tasks/4")).as_deref(), Ok("http://stage:8000/tasks/4"));
+        assert!(target(None).unwrap_err().contains("it has no `Location`"));
+    }
+
+    #[test]
+    fn braces_that_name_no_field_are_refused() {
+        for url in ["/tasks/{", "/tasks/{}", "/tasks/{a b}", "/tasks/{a..b}", "/tasks/{{a}}"] {
+            assert!(pieces(url).unwrap_err().contains("has a `{` without a field"), "{url}");
+        }
+        assert!(pieces("/tasks/a}/{b}").unwrap_err().contains("closes nothing"));
+    }
+
+    #[test]
+    fn the_host_of_a_poll_is_known_beforehand_unless_the_reply_names_it() {
+        let request = "http://stage:8000/move".parse().unwrap();
+        let known = |url| poll(Some(url)).known_url(&request).map(|url| url.host_str().unwrap().to_owned());
+        assert_eq!(known("http://other/tasks/{id}").as_deref(), Some("other"));
+        assert_eq!(known("//other/tasks/{id}").as_deref(), Some("other"));
+        assert_eq!(known("/tasks/{id}").as_deref(), Some("stage"));
+        assert_eq!(known("http://{host}/tasks"), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_pause_nor_after_one_that_is_too_long() {
+        for (interval_s, words) in
+            [(0, "interval_s `0` is not allowed"), (6, "is longer than timeout_s `5 s`")]
+        {
+            let fields = json!({ "ready": "true", "timeout_s": 5, "interval_s": interval_s });
+            let refused = serde_json::from_value::<Poll>(fields).unwrap_err().to_string();
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+}

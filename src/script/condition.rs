@@ -1,0 +1,92 @@
+//! Conditions over what another instrument replied: `poll.ready` of an `http` operation.
+
+use serde_json::Value;
+
+use super::errors::Mistake;
+use super::expression::Expression;
+use crate::operation::Operation;
+use crate::step::Values;
+
+/// The names that such a condition can use.
+const NAMES: [&str; 2] = ["reply", "status"];
+
+/// A compiled condition over a reply and its status.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition(Expression);
+
+impl Condition {
+    /// Compiles a condition.
+    ///
+    /// # Errors
+    /// A syntax error, or a variable that is neither `reply` nor `status`.
+    pub(crate) fn compile(text: &str) -> Result<Self, Mistake> {
+        Expression::compile(text, NAMES).map(Self)
+    }
+
+    /// Compiles what `operation` carries of conditions, to find what is wrong with them before it is performed.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile), with the condition named.
+    pub(crate) fn check(operation: &Operation) -> Result<(), Mistake> {
+        let Operation::Http(http) = operation else { return Ok(()) };
+        let Some(poll) = &http.poll else { return Ok(()) };
+        Self::compile(&poll.ready).map(drop).map_err(|mistake| Mistake {
+            message: format!("ready `{}`: {}", poll.ready, mistake.message),
+            position: None,
+            ..mistake
+        })
+    }
+
+    /// Whether it holds for a reply.
+    ///
+    /// # Errors
+    /// An expression that fails, or whose value is neither true nor false.
+    pub(crate) fn holds(&self, status: u16, reply: &Value) -> Result<bool, Mistake> {
+        let values = [reply.clone(), status.into()];
+        let variables: Values = NAMES.map(str::to_owned).into_iter().zip(values).collect();
+        match self.0.evaluate(&variables)? {
+            Value::Bool(holds) => Ok(holds),
+            other => Err(Mistake {
+                message: format!("gives `{other}`, and has to give true or false"),
+                hint: None,
+                position: None,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(text: &str, status: u16, reply: &Value) -> Result<bool, String> {
+        Condition::compile(text)
+            .and_then(|condition| condition.holds(status, reply))
+            .map_err(|wrong| wrong.message)
+    }
+
+    #[test]
+    fn a_condition_sees_the_reply_and_its_status() {
+        assert_eq!(holds(r#"reply.state == "done""#, 200, &json!({ "state": "done" })), Ok(true));
+        assert_eq!(holds(r#"reply.state == "done""#, 200, &json!({ "state": "moving" })), Ok(false));
+        assert_eq!(holds("reply > 24.5 && status == 200", 200, &json!(25)), Ok(true));
+        assert_eq!(holds(r#"reply == "OK""#, 200, &json!("OK")), Ok(true));
+        assert_eq!(holds(r#""error" in reply"#, 200, &json!({})), Ok(false));
+    }
+
+    #[test]
+    fn what_is_no_condition_is_said() {
+        for (text, words) in [
+            ("reply.stat", "there is no `stat` in it"),
+            ("reply.state", "gives `\"done\"`, and has to give true or false"),
+            ("repl.state == 1", "unknown variable `repl`"),
+            ("reply.state ==", "ends too early"),
+            ("sleep(1)", "`sleep` is not available"),
+        ] {
+            let said = holds(text, 200, &json!({ "state": "done" })).expect_err(text);
+            assert!(said.contains(words), "{text}: {said}");
+        }
+    }
+}
