@@ -1,0 +1,193 @@
+//! What went wrong, what is missing and how to finish it; what else somebody in charge has to know.
+
+use maud::{Markup, html};
+
+use super::{ROWS, left_out, section, when};
+use crate::report::value::{LasersEnd, Report};
+use crate::report::words::{consequence, count, lasers_end, why};
+use crate::store::RunState;
+use crate::units::duration;
+
+/// What somebody has to do now; nothing when nothing is to be done.
+pub(super) fn attention(report: &Report) -> Markup {
+    let lasers =
+        matches!(report.lasers, LasersEnd::Unknown | LasersEnd::NoEnd) && report.state != RunState::Running;
+    html! {
+        @if lasers || report.finish_command.is_some() {
+            div.attention {
+                @if lasers { p { b { "Lasers. " } (lasers_end(report)) } }
+                @if let Some(command) = &report.finish_command {
+                    p { b { "To finish this run:" } }
+                    pre { code { (command) } }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn faults(report: &Report) -> Markup {
+    let all = report.faults.len() as u64 + report.more.faults;
+    if all == 0 {
+        return html! {};
+    }
+    // The last one is what people look for first in a long list; it is listed whatever the length.
+    let listed = report.faults.len().min(ROWS);
+    let (first, last) = report.faults.split_at(if report.faults.len() > ROWS { ROWS - 1 } else { listed });
+    let lines = first.iter().chain(last.last());
+    section(
+        "Faults",
+        &html! {
+            div.wide { table.stack {
+                thead { tr { th { "Time" } th { "Step" } th { "What happened" } th { "Consequence" } } }
+                tbody { @for fault in lines {
+                    tr {
+                        td data-label="Time" { (when(report, fault.time)) }
+                        td data-label="Step" {
+                            code { (fault.step) } br;
+                            small { (fault.place) " · step " (fault.number) @if fault.attempt > 1 { ", attempt " (fault.attempt) } }
+                        }
+                        td data-label="What happened" {
+                            (fault.message)
+                            @if let Some(hint) = &fault.hint { br; small { (hint) } }
+                        }
+                        td data-label="Consequence" { (consequence(fault)) }
+                    }
+                } }
+            } }
+            (left_out(listed, all, "faults", &html! { code { "grep step_failed journal.jsonl" } " lists them." }))
+        },
+    )
+}
+
+pub(super) fn missing(report: &Report) -> Markup {
+    if report.missing.is_empty() {
+        return html! {};
+    }
+    let traces: u64 = report.missing.iter().map(|missing| missing.traces).sum();
+    let title = if report.state == RunState::Running { "Still to come" } else { "What is missing" };
+    section(
+        title,
+        &html! {
+            p {
+                @match (traces, report.counts.traces_foreseen) {
+                    (0, _) => { "No trace that was foreseen is missing; these steps are:" }
+                    (_, Some(foreseen)) => { b { (count(traces, "trace")) } " of " (foreseen) " did not come. Steps that are not done:" }
+                    (_, None) => {
+                        "At least " b { (count(traces, "trace")) } " did not come, as far as it could be foreseen. Steps that are not done:"
+                    }
+                }
+            }
+            div.wide { table.stack {
+                thead { tr { th { "Step" } th.number { "Done" } th.number { "Traces missing" } th { "Why" } } }
+                tbody { @for missing in report.missing.iter().take(ROWS) {
+                    tr {
+                        td data-label="Step" { code { (missing.step) } br; small { (missing.path) } }
+                        td.number data-label="Done" { (missing.done) " of " (missing.of) }
+                        td.number data-label="Traces missing" { @if missing.traces > 0 { (missing.traces) } @else { "-" } }
+                        td data-label="Why" { (why(missing.why, report.state)) }
+                    }
+                } }
+            } }
+            (left_out(ROWS.min(report.missing.len()), report.missing.len() as u64, "steps", &html! {
+                "they are in " a href="summary.json" { "summary.json" } "."
+            }))
+        },
+    )
+}
+
+/// Lasers, link, holds, questions, warnings.
+pub(super) fn notes(report: &Report) -> Markup {
+    html! {
+        (section("Lasers, link, power", &html! {
+            dl.facts {
+                div { dt { "Lasers at the end" } dd { (lasers_end(report)) } }
+                div { dt { "Link to the instrument" } dd { (link_words(report)) } }
+                @if report.holds.times > 0 {
+                    div { dt { "Held" } dd { (count(report.holds.times, "time")) ", " (duration(report.holds.seconds)) " in all" } }
+                }
+                div { dt { "Recorded power" } dd {
+                    @if report.power.readings == 0 { "None." } @else {
+                        (count(report.power.readings, "reading")) " in " (count(report.power.files, "file")) " (" code { "power/" } ")"
+                    }
+                } }
+            }
+            @if !report.link_losses.is_empty() {
+                div.wide { table.stack {
+                    thead { tr { th { "Link lost" } th.number { "Away for" } th { "Reason" } } }
+                    tbody { @for loss in report.link_losses.iter().take(ROWS) {
+                        tr {
+                            td data-label="Link lost" { (when(report, loss.time)) }
+                            td.number data-label="Away for" {
+                                @match loss.seconds { Some(seconds) => { (duration(seconds)) } None => { "not regained" } }
+                            }
+                            td data-label="Reason" { (loss.reason) }
+                        }
+                    } }
+                } }
+            }
+        }))
+        (prompts(report))
+        (warnings(report))
+    }
+}
+
+fn link_words(report: &Report) -> String {
+    let losses = report.link_losses.len() as u64 + report.more.link_losses;
+    if losses == 0 {
+        return "Never lost.".to_owned();
+    }
+    let away: f64 = report.link_losses.iter().filter_map(|loss| loss.seconds).sum();
+    format!("Lost {}, away for {} in all.", count(losses, "time"), duration(away))
+}
+
+fn prompts(report: &Report) -> Markup {
+    if report.prompts.is_empty() {
+        return html! {};
+    }
+    let all = report.prompts.len() as u64 + report.more.prompts;
+    section(
+        "Questions and answers",
+        &html! {
+            div.wide { table.stack {
+                thead { tr { th { "Time" } th { "Question" } th { "Answer" } th { "By" } } }
+                tbody { @for prompt in report.prompts.iter().take(ROWS) {
+                    tr {
+                        td data-label="Time" { (when(report, prompt.time)) }
+                        td data-label="Question" { (prompt.message) }
+                        td data-label="Answer" {
+                            @match &prompt.answer {
+                                Some(answer) if answer.is_empty() => { "(go on)" }
+                                Some(answer) => { (answer) }
+                                None => { "none" }
+                            }
+                        }
+                        td data-label="By" {
+                            @match (&prompt.answer, prompt.by_operator) {
+                                (None, _) => { "nobody" }
+                                (_, true) => { "operator" @if let Some(seconds) = prompt.seconds { ", after " (duration(seconds)) } }
+                                (_, false) => { "unattended: nobody was there" }
+                            }
+                        }
+                    }
+                } }
+            } }
+            (left_out(ROWS.min(report.prompts.len()), all, "questions", &html! { code { "grep answered journal.jsonl" } " lists them." }))
+        },
+    )
+}
+
+fn warnings(report: &Report) -> Markup {
+    if report.warnings.is_empty() {
+        return html! {};
+    }
+    let all = report.warnings.len() as u64 + report.more.warnings;
+    section(
+        "Warnings",
+        &html! {
+            ul.warnings { @for warning in report.warnings.iter().take(ROWS) {
+                li { (when(report, warning.time)) " " (warning.message) }
+            } }
+            (left_out(ROWS.min(report.warnings.len()), all, "warnings", &html! { code { "grep warning journal.jsonl" } " lists them." }))
+        },
+    )
+}

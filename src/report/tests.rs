@@ -1,0 +1,1 @@
+//! Whether a report says what became of a run.
