@@ -32,7 +32,9 @@ const PIECES: u64 = 240;
 /// # Errors
 /// When the journal cannot be opened.
 pub fn read(run: &FoundRun) -> Result<Report, StoreError> {
+    // As absolute path, so that the command that finishes the run works wherever it is pasted.
     let folder = std::path::absolute(&run.folder).unwrap_or_else(|_| run.folder.clone());
+    let folder: PathBuf = folder.components().collect();
     let records = store::read_run_journal(&run.folder)?;
     Ok(fold(&run.manifest, &folder.to_string_lossy(), records))
 }

@@ -8,6 +8,7 @@ use super::places::Places;
 use super::value::{About, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
 use super::words::{clip, finish_command};
 use crate::run::event::{Record, RunEvent};
+use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
 use steps::{Current, keep};
 
@@ -111,7 +112,12 @@ impl Fold {
                 report.power.readings += segment.rows;
                 report.power.files += 1;
             }
-            RunEvent::StepFinished { seconds, .. } => self.finish_step(*seconds),
+            RunEvent::StepFinished { seconds, outcome, .. } => {
+                if let Outcome::Power(readings) = outcome {
+                    report.power.by_recipe += readings.len() as u64;
+                }
+                self.finish_step(*seconds);
+            }
             RunEvent::StepFailed { fault, then, .. } => self.take_fault(time, fault, *then),
             RunEvent::Question { number, message, .. } => self.ask(time, *number, message),
             RunEvent::Answered { number, answer, by_operator } => {

@@ -135,5 +135,9 @@ fn link(file: &str) -> Markup {
 }
 
 fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {
-    html! { time datetime=(time.to_rfc3339()) title=(moment(time)) { (words::clock(time)) } " " small { (words::after(report, time)) } }
+    html! {
+        time datetime=(time.to_rfc3339()) title=(moment(time)) {
+            (words::clock(time)) " " small { (words::after(report, time)) }
+        }
+    }
 }

@@ -97,6 +97,7 @@ impl Places {
             .filter(|line| line.done < wanted(line))
             .map(|line| Missing {
                 path: line.path.clone(),
+                place: line.place.clone(),
                 step: line.step.clone(),
                 done: line.done,
                 of: wanted(line),

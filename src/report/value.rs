@@ -126,6 +126,8 @@ pub struct Power {
     pub readings: u64,
     /// Files.
     pub files: u64,
+    /// Readings that `read_power` gave: these are in the journal, too, whatever became of the last file.
+    pub by_recipe: u64,
 }
 
 /// How many more there are than the lists hold.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{StoreError, publish};
@@ -62,7 +62,17 @@ pub struct InstrumentRecord {
     /// Its reply to `*IDN?`.
     pub identity: String,
     /// The lasers' replies to `IDN?`, by number.
+    #[serde(deserialize_with = "by_number")]
     pub lasers: BTreeMap<u8, String>,
+}
+
+/// JSON has texts for keys; within an event, serde does not see that these are numbers.
+fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+    texts
+        .into_iter()
+        .map(|(number, text)| Ok((number.parse().map_err(serde::de::Error::custom)?, text)))
+        .collect()
 }
 
 /// Who ran it, and with what.

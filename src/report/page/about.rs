@@ -55,9 +55,6 @@ pub(super) fn details(report: &Report) -> Markup {
                 div { dt { "Other files" } dd {
                     (link("run.json")) ", " (link("journal.jsonl")) ", " (link("summary.json"))
                 } }
-                @if report.unreadable_lines > 0 {
-                    div { dt { "Journal" } dd.bad { (report.unreadable_lines) " lines could not be read and are not in this report" } }
-                }
             }
         }))
     }

@@ -13,9 +13,15 @@ pub(super) fn attention(report: &Report) -> Markup {
     let lasers =
         matches!(report.lasers, LasersEnd::Unknown | LasersEnd::NoEnd) && report.state != RunState::Running;
     html! {
-        @if lasers || report.finish_command.is_some() {
+        @if lasers || report.unreadable_lines > 0 || report.finish_command.is_some() {
             div.attention {
                 @if lasers { p { b { "Lasers. " } (lasers_end(report)) } }
+                @if report.unreadable_lines > 0 {
+                    p {
+                        b { "Journal. " } (count(report.unreadable_lines, "line"))
+                        " could not be read: what they say is not in this report."
+                    }
+                }
                 @if let Some(command) = &report.finish_command {
                     p { b { "To finish this run:" } }
                     pre { code { (command) } }
@@ -81,7 +87,7 @@ pub(super) fn missing(report: &Report) -> Markup {
                 thead { tr { th { "Step" } th.number { "Done" } th.number { "Traces missing" } th { "Why" } } }
                 tbody { @for missing in report.missing.iter().take(ROWS) {
                     tr {
-                        td data-label="Step" { code { (missing.step) } br; small { (missing.path) } }
+                        td data-label="Step" { code { (missing.step) } br; small { (if missing.place.is_empty() { &missing.path } else { &missing.place }) } }
                         td.number data-label="Done" { (missing.done) " of " (missing.of) }
                         td.number data-label="Traces missing" { @if missing.traces > 0 { (missing.traces) } @else { "-" } }
                         td data-label="Why" { (why(missing.why, report.state)) }
@@ -106,9 +112,12 @@ pub(super) fn notes(report: &Report) -> Markup {
                     div { dt { "Held" } dd { (count(report.holds.times, "time")) ", " (duration(report.holds.seconds)) " in all" } }
                 }
                 div { dt { "Recorded power" } dd {
-                    @if report.power.readings == 0 { "None." } @else {
-                        (count(report.power.readings, "reading")) " in " (count(report.power.files, "file")) " (" code { "power/" } ")"
-                    }
+                    @let power = report.power;
+                    @if power.readings > 0 {
+                        (count(power.readings, "reading")) " in " (count(power.files, "file")) " (" code { "power/" } ")."
+                    } @else if power.by_recipe > 0 {
+                        "No file; " (count(power.by_recipe, "reading")) " of the recipe’s are in the journal."
+                    } @else { "None." }
                 } }
             }
             @if !report.link_losses.is_empty() {

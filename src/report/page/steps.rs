@@ -74,7 +74,7 @@ pub(super) fn places(report: &Report) -> Markup {
                         td.number data-label="Times" {
                             (place.begun) @if place.foreseen > 1 || place.begun == 0 { " of " (place.foreseen) }
                         }
-                        td.number data-label="Took" { @if place.begun > 0 { (duration(place.seconds)) } @else { "-" } }
+                        td.number data-label="Took" { @if place.seconds > 0.0 { (duration(place.seconds)) } @else { "-" } }
                     }
                 } }
             } }

@@ -68,6 +68,8 @@ pub enum Why {
 pub struct Missing {
     /// The way to it in the recipe.
     pub path: String,
+    /// Where it stands: `recipe.yaml:12:5`; empty when the run did not come to it.
+    pub place: String,
     /// The step.
     pub step: String,
     /// How often it was done.
