@@ -17,7 +17,7 @@ pub(super) fn times(report: &Report) -> Markup {
     let row = |name: Markup, steps: Option<u64>, foreseen: Option<f64>, taken: f64| {
         html! {
             td { (name) }
-            td.number { @if let Some(steps) = steps { (steps) } }
+            td.number.steps { @if let Some(steps) = steps { (steps) } }
             td.number { @if let Some(foreseen) = foreseen { (duration(foreseen)) } }
             td.number { (duration(taken)) }
             td.number { @if let Some(foreseen) = foreseen { (difference(taken - foreseen)) } }
@@ -27,8 +27,8 @@ pub(super) fn times(report: &Report) -> Markup {
     section(
         "Forecast and actual time",
         &html! {
-            div.wide { table {
-                thead { tr { th { "Kind of step" } th.number { "Steps" } th.number { "Forecast" } th.number { "Actual" } th.number { "Difference" } } }
+            div.wide { table.times {
+                thead { tr { th { "Kind of step" } th.number.steps { "Steps" } th.number { "Forecast" } th.number { "Actual" } th.number { "Difference" } } }
                 tbody {
                     @for kind in &report.kinds {
                         tr { (row(html! { code { (kind.kind) } }, Some(kind.steps), Some(kind.estimated_s), kind.seconds)) }
