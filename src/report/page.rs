@@ -65,7 +65,7 @@ fn head(report: &Report) -> Markup {
     html! {
         header {
             @if report.simulated {
-                p.simulated { b { "Simulated instrument" } ": no light, no device; every number below is computed." }
+                p.simulated { b { "SIMULATED INSTRUMENT" } ": no light, no device; every number below is computed." }
             }
             h1 { (report.name) }
             p.lead {

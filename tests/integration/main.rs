@@ -7,6 +7,7 @@ mod faults;
 mod instrument;
 mod layering;
 mod program;
+mod report;
 mod runs;
 mod simulator;
 mod support;
