@@ -11,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::picture::Picture;
 use super::value::{Report, TraceLine};
 use super::words::{self, moment, verdict};
-use crate::store::RunState;
+use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
 /// The page's own style, the only text that is not escaped.
@@ -51,9 +51,9 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
                     (about::details(report))
                 }
                 footer {
-                    "Run " (report.run) ", written by ctp10 " (report.about.report_by) " from the run’s manifest, journal and "
-                    "traces. The same for programs: " a href="summary.json" { "summary.json" } ". Written anew by "
-                    code { "ctp10 runs report " (report.run) } "."
+                    "Run " (report.run) ", written by ctp10 " (report.about.report_by)
+                    " from the run’s manifest, journal and traces. The same for programs: " (link(SUMMARY_FILE))
+                    ". Written anew by " code { "ctp10 runs report " (report.run) } "."
                 }
             }
         }
@@ -65,7 +65,9 @@ fn head(report: &Report) -> Markup {
     html! {
         header {
             @if report.simulated {
-                p.simulated { b { "SIMULATED INSTRUMENT" } ": no light, no device; every number below is computed." }
+                p.simulated {
+                    b { "SIMULATED INSTRUMENT" } ": no light, no device; every number below is computed."
+                }
             }
             h1 { (report.name) }
             p.lead {
@@ -111,6 +113,18 @@ fn figures(report: &Report) -> Markup {
 
 fn section(title: &str, body: &Markup) -> Markup {
     html! { section { h2 { (title) } (body) } }
+}
+
+/// The head of a table; names that begin with `#` stand above numbers.
+fn heads(names: &[&str]) -> Markup {
+    html! { thead { tr { @for name in names {
+        @match name.strip_prefix('#') { Some(name) => { th.number { (name) } } None => { th { (name) } } }
+    } } } }
+}
+
+/// Where the journal's lines of one event are.
+fn in_journal(event: &str) -> Markup {
+    html! { "the lines with " code { (event) } " in " (link("journal.jsonl")) "." }
 }
 
 /// What a table leaves out, and what lists it.

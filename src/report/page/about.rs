@@ -16,7 +16,9 @@ pub(super) fn facts(report: &Report) -> Markup {
         dl.facts {
             div { dt { "Run" } dd { code { (report.run) } } }
             div { dt { "Started" } dd { (time(report.started)) } }
-            div { dt { "Ended" } dd { @match report.finished { Some(end) => { (time(end)) } None => { "no end" } } } }
+            div { dt { "Ended" } dd {
+                @match report.finished { Some(end) => { (time(end)) } None => { "no end" } }
+            } }
             div { dt { "Instrument" } dd {
                 @if report.simulated { b { "simulated" } ", " } (about.instrument.identity)
                 small { " at " (about.instrument.address) }
@@ -50,7 +52,9 @@ pub(super) fn details(report: &Report) -> Markup {
                     div { dt { "Simulator" } dd { code { (clip(&simulator.to_string())) } } }
                 }
                 @if about.used_scpi { div { dt { "Raw commands" } dd { "sent by the recipe" } } }
-                div { dt { "Run by" } dd { "ctp10 " (about.host.ctp10) " on " (about.host.host) ", process " (about.host.pid) } }
+                div { dt { "Run by" } dd {
+                    "ctp10 " (about.host.ctp10) " on " (about.host.host) ", process " (about.host.pid)
+                } }
                 div { dt { "Folder" } dd { code { (about.folder) } } }
                 div { dt { "Other files" } dd {
                     (link("run.json")) ", " (link("journal.jsonl")) ", " (link("summary.json"))

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{ROWS, left_out, section, when};
+use super::{ROWS, heads, in_journal, left_out, link, section, when};
 use crate::report::value::{LasersEnd, Report};
 use crate::report::words::{consequence, count, lasers_end, why};
-use crate::store::RunState;
+use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
 /// What somebody has to do now; nothing when nothing is to be done.
@@ -44,13 +44,16 @@ pub(super) fn faults(report: &Report) -> Markup {
         "Faults",
         &html! {
             div.wide { table.stack {
-                thead { tr { th { "Time" } th { "Step" } th { "What happened" } th { "Consequence" } } }
+                (heads(&["Time", "Step", "What happened", "Consequence"]))
                 tbody { @for fault in lines {
                     tr {
                         td data-label="Time" { (when(report, fault.time)) }
                         td data-label="Step" {
                             code { (fault.step) } br;
-                            small { (fault.place) " · step " (fault.number) @if fault.attempt > 1 { ", attempt " (fault.attempt) } }
+                            small {
+                                (fault.place) " · step " (fault.number)
+                                @if fault.attempt > 1 { ", attempt " (fault.attempt) }
+                            }
                         }
                         td data-label="What happened" {
                             (fault.message)
@@ -60,7 +63,7 @@ pub(super) fn faults(report: &Report) -> Markup {
                     }
                 } }
             } }
-            (left_out(listed, all, "faults", &html! { code { "grep step_failed journal.jsonl" } " lists them." }))
+            (left_out(listed, all, "faults", &in_journal("step_failed")))
         },
     )
 }
@@ -76,26 +79,30 @@ pub(super) fn missing(report: &Report) -> Markup {
         &html! {
             p {
                 @match (traces, report.counts.traces_foreseen) {
-                    (0, _) => { "No trace that was foreseen is missing; these steps are:" }
-                    (_, Some(foreseen)) => { b { (count(traces, "trace")) } " of " (foreseen) " did not come. Steps that are not done:" }
-                    (_, None) => {
-                        "At least " b { (count(traces, "trace")) } " did not come, as far as it could be foreseen. Steps that are not done:"
-                    }
+                    (0, _) => { "No trace that was foreseen is missing. " }
+                    (_, Some(all)) => { b { (count(traces, "trace")) } " of " (all) " did not come. " }
+                    (_, None) => { b { (count(traces, "trace")) } " or more did not come. " }
                 }
+                "Steps that are not done:"
             }
             div.wide { table.stack {
-                thead { tr { th { "Step" } th.number { "Done" } th.number { "Traces missing" } th { "Why" } } }
+                (heads(&["Step", "#Done", "#Traces missing", "Why"]))
                 tbody { @for missing in report.missing.iter().take(ROWS) {
                     tr {
-                        td data-label="Step" { code { (missing.step) } br; small { (if missing.place.is_empty() { &missing.path } else { &missing.place }) } }
+                        td data-label="Step" {
+                            code { (missing.step) } br;
+                            small { (if missing.place.is_empty() { &missing.path } else { &missing.place }) }
+                        }
                         td.number data-label="Done" { (missing.done) " of " (missing.of) }
-                        td.number data-label="Traces missing" { @if missing.traces > 0 { (missing.traces) } @else { "-" } }
+                        td.number data-label="Traces missing" {
+                            @if missing.traces > 0 { (missing.traces) } @else { "-" }
+                        }
                         td data-label="Why" { (why(missing.why, report.state)) }
                     }
                 } }
             } }
             (left_out(ROWS.min(report.missing.len()), report.missing.len() as u64, "steps", &html! {
-                "they are in " a href="summary.json" { "summary.json" } "."
+                "they are in " (link(SUMMARY_FILE)) "."
             }))
         },
     )
@@ -109,25 +116,32 @@ pub(super) fn notes(report: &Report) -> Markup {
                 div { dt { "Lasers at the end" } dd { (lasers_end(report)) } }
                 div { dt { "Link to the instrument" } dd { (link_words(report)) } }
                 @if report.holds.times > 0 {
-                    div { dt { "Held" } dd { (count(report.holds.times, "time")) ", " (duration(report.holds.seconds)) " in all" } }
+                    div { dt { "Held" } dd {
+                        (count(report.holds.times, "time")) ", " (duration(report.holds.seconds)) " in all"
+                    } }
                 }
                 div { dt { "Recorded power" } dd {
                     @let power = report.power;
                     @if power.readings > 0 {
-                        (count(power.readings, "reading")) " in " (count(power.files, "file")) " (" code { "power/" } ")."
+                        (count(power.readings, "reading")) " in " (count(power.files, "file")) " of "
+                        code { "power/" } "."
                     } @else if power.by_recipe > 0 {
-                        "No file; " (count(power.by_recipe, "reading")) " of the recipe’s are in the journal."
+                        "No file; " (count(power.by_recipe, "reading"))
+                        " of the recipe’s are in the journal."
                     } @else { "None." }
                 } }
             }
             @if !report.link_losses.is_empty() {
                 div.wide { table.stack {
-                    thead { tr { th { "Link lost" } th.number { "Away for" } th { "Reason" } } }
+                    (heads(&["Link lost", "#Away for", "Reason"]))
                     tbody { @for loss in report.link_losses.iter().take(ROWS) {
                         tr {
                             td data-label="Link lost" { (when(report, loss.time)) }
                             td.number data-label="Away for" {
-                                @match loss.seconds { Some(seconds) => { (duration(seconds)) } None => { "not regained" } }
+                                @match loss.seconds {
+                                    Some(seconds) => { (duration(seconds)) }
+                                    None => { "not regained" }
+                                }
                             }
                             td data-label="Reason" { (loss.reason) }
                         }
@@ -158,7 +172,7 @@ fn prompts(report: &Report) -> Markup {
         "Questions and answers",
         &html! {
             div.wide { table.stack {
-                thead { tr { th { "Time" } th { "Question" } th { "Answer" } th { "By" } } }
+                (heads(&["Time", "Question", "Answer", "By"]))
                 tbody { @for prompt in report.prompts.iter().take(ROWS) {
                     tr {
                         td data-label="Time" { (when(report, prompt.time)) }
@@ -173,14 +187,17 @@ fn prompts(report: &Report) -> Markup {
                         td data-label="By" {
                             @match (&prompt.answer, prompt.by_operator) {
                                 (None, _) => { "nobody" }
-                                (_, true) => { "operator" @if let Some(seconds) = prompt.seconds { ", after " (duration(seconds)) } }
+                                (_, true) => {
+                                    "operator"
+                                    @if let Some(seconds) = prompt.seconds { ", after " (duration(seconds)) }
+                                }
                                 (_, false) => { "unattended: nobody was there" }
                             }
                         }
                     }
                 } }
             } }
-            (left_out(ROWS.min(report.prompts.len()), all, "questions", &html! { code { "grep answered journal.jsonl" } " lists them." }))
+            (left_out(ROWS.min(report.prompts.len()), all, "questions", &in_journal("answered")))
         },
     )
 }
@@ -196,7 +213,7 @@ fn warnings(report: &Report) -> Markup {
             ul.warnings { @for warning in report.warnings.iter().take(ROWS) {
                 li { (when(report, warning.time)) " " (warning.message) }
             } }
-            (left_out(ROWS.min(report.warnings.len()), all, "warnings", &html! { code { "grep warning journal.jsonl" } " lists them." }))
+            (left_out(ROWS.min(report.warnings.len()), all, "warnings", &in_journal("warning")))
         },
     )
 }

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{ROWS, left_out, section};
+use super::{ROWS, heads, left_out, link, section};
 use crate::report::value::{PlaceLine, Report};
-use crate::store::RunState;
+use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
 /// Forecast against actual time.
@@ -17,7 +17,7 @@ pub(super) fn times(report: &Report) -> Markup {
     let row = |name: Markup, steps: Option<u64>, foreseen: Option<f64>, taken: f64| {
         html! {
             td { (name) }
-            td.number.steps { @if let Some(steps) = steps { (steps) } }
+            td.number { @if let Some(steps) = steps { (steps) } }
             td.number { @if let Some(foreseen) = foreseen { (duration(foreseen)) } }
             td.number { (duration(taken)) }
             td.number { @if let Some(foreseen) = foreseen { (difference(taken - foreseen)) } }
@@ -28,10 +28,11 @@ pub(super) fn times(report: &Report) -> Markup {
         "Forecast and actual time",
         &html! {
             div.wide { table.times {
-                thead { tr { th { "Kind of step" } th.number.steps { "Steps" } th.number { "Forecast" } th.number { "Actual" } th.number { "Difference" } } }
+                (heads(&["Kind of step", "#Steps", "#Forecast", "#Actual", "#Difference"]))
                 tbody {
                     @for kind in &report.kinds {
-                        tr { (row(html! { code { (kind.kind) } }, Some(kind.steps), Some(kind.estimated_s), kind.seconds)) }
+                        @let name = html! { code { (kind.kind) } };
+                        tr { (row(name, Some(kind.steps), Some(kind.estimated_s), kind.seconds)) }
                     }
                     tr { (row(html! { "between steps" }, None, None, (report.seconds - taken).max(0.0))) }
                 }
@@ -62,7 +63,7 @@ pub(super) fn places(report: &Report) -> Markup {
         "Steps",
         &html! {
             div.wide { table.stack {
-                thead { tr { th { "Step" } th { "What became of it" } th.number { "Times" } th.number { "Took" } } }
+                (heads(&["Step", "What became of it", "#Times", "#Took"]))
                 tbody { @for place in report.places.iter().take(ROWS) {
                     tr {
                         td data-label="Step" {
@@ -74,12 +75,14 @@ pub(super) fn places(report: &Report) -> Markup {
                         td.number data-label="Times" {
                             (place.begun) @if place.foreseen > 1 || place.begun == 0 { " of " (place.foreseen) }
                         }
-                        td.number data-label="Took" { @if place.seconds > 0.0 { (duration(place.seconds)) } @else { "-" } }
+                        td.number data-label="Took" {
+                            @if place.seconds > 0.0 { (duration(place.seconds)) } @else { "-" }
+                        }
                     }
                 } }
             } }
             (left_out(ROWS.min(report.places.len()), report.places.len() as u64, "steps", &html! {
-                "they are in " a href="summary.json" { "summary.json" } "."
+                "they are in " (link(SUMMARY_FILE)) "."
             }))
         },
     )

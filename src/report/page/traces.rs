@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{left_out, link, section};
+use super::{heads, left_out, link, section};
 use crate::measurement::{Extreme, TraceKind};
 use crate::report::picture::{Picture, svg};
 use crate::report::value::{Report, TraceLine};
@@ -34,7 +34,7 @@ pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) 
         &html! {
             (best(report))
             div.wide { table.stack.traces {
-                thead { tr { th.number { "No." } th { "Picture" } th { "Trace" } th { "Figures" } } }
+                (heads(&["#No.", "Picture", "Trace", "Figures"]))
                 tbody { @for (index, line) in lines.iter().enumerate() {
                     tr {
                         td.number data-label="No." { (line.trace.trace_index) }
@@ -48,8 +48,11 @@ pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) 
                     }
                 } }
             } }
-            @if all > PICTURES as u64 { p.more { "Pictures of the first " (PICTURES) " traces, and of later ones that had faults." } }
-            (left_out(lines.len(), all, "traces", &html! { code { "ctp10 runs show " (report.run) } " lists them." }))
+            @if all > PICTURES as u64 {
+                p.more { "Pictures of the first " (PICTURES) " traces, and of later ones that had faults." }
+            }
+            @let lists = html! { code { "ctp10 runs show " (report.run) } " lists them." };
+            (left_out(lines.len(), all, "traces", &lists))
         },
     )
 }
@@ -66,7 +69,7 @@ fn described(line: &TraceLine) -> Markup {
             @if !line.turns.is_empty() { br; (line.turns) }
             br; small {
                 (link(&trace.file)) br;
-                (count(trace.grid.points, "point")) ", " (format!("{} pm", trace.grid.step_pm)) ", " (bytes(trace.bytes))
+                (count(trace.grid.points, "point")) ", " (trace.grid.step_pm) " pm, " (bytes(trace.bytes))
             }
         }
     }
