@@ -171,7 +171,7 @@ impl Fold {
             report.lasers_unknown = report.about.instrument.lasers.keys().copied().collect();
         }
         // What was begun and neither succeeded nor failed was under way when the run was stopped or lost its process.
-        report.counts.cut_short = self.begun - report.counts.done - report.counts.failed;
+        report.counts.cut_short = self.begun.saturating_sub(report.counts.done + report.counts.failed);
         self.places.cut_short();
         report.counts.skipped = self.places.skipped();
         if report.state != RunState::Done {

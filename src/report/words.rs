@@ -28,11 +28,18 @@ pub(super) fn local(time: DateTime<Utc>) -> Option<String> {
     (local.offset().fix().local_minus_utc() != 0).then(|| local.format("%H:%M:%S %:z").to_string())
 }
 
-/// A time within the run: by the clock, and how long after its start.
+/// A place of the recipe, told from the recipe's folder.
+pub(super) fn place<'a>(report: &Report, place: &'a str) -> &'a str {
+    let folder = report.about.recipe.path.rfind(['/', '\\']).map(|end| &report.about.recipe.path[..=end]);
+    folder.and_then(|folder| place.strip_prefix(folder)).unwrap_or(place)
+}
+
+/// The time of day of a moment, UTC.
 pub(super) fn clock(time: DateTime<Utc>) -> String {
     time.format("%H:%M:%S").to_string()
 }
 
+/// How long after the run's start it was.
 pub(super) fn after(report: &Report, time: DateTime<Utc>) -> String {
     format!("+{}", duration((time - report.started).as_seconds_f64()))
 }

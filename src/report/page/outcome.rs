@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{ROWS, heads, in_journal, left_out, link, section, when};
 use crate::report::value::{LasersEnd, Report};
-use crate::report::words::{consequence, count, lasers_end, why};
+use crate::report::words::{consequence, count, lasers_end, place, why};
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
@@ -51,7 +51,7 @@ pub(super) fn faults(report: &Report) -> Markup {
                         td data-label="Step" {
                             code { (fault.step) } br;
                             small {
-                                (fault.place) " · step " (fault.number)
+                                (place(report, &fault.place)) " · step " (fault.number)
                                 @if fault.attempt > 1 { ", attempt " (fault.attempt) }
                             }
                         }
@@ -91,7 +91,9 @@ pub(super) fn missing(report: &Report) -> Markup {
                     tr {
                         td data-label="Step" {
                             code { (missing.step) } br;
-                            small { (if missing.place.is_empty() { &missing.path } else { &missing.place }) }
+                            small {
+                                (if missing.place.is_empty() { &missing.path } else { place(report, &missing.place) })
+                            }
                         }
                         td.number data-label="Done" { (missing.done) " of " (missing.of) }
                         td.number data-label="Traces missing" {

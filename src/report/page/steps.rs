@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{ROWS, heads, left_out, link, section};
 use crate::report::value::{PlaceLine, Report};
+use crate::report::words;
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
@@ -69,7 +70,7 @@ pub(super) fn places(report: &Report) -> Markup {
                         td data-label="Step" {
                             @if place.finally { small.tag { "finally" } " " }
                             code { (place.step) } br;
-                            small { @if place.place.is_empty() { (place.path) } @else { (place.place) } }
+                            small { @if place.place.is_empty() { (place.path) } @else { (words::place(report, &place.place)) } }
                         }
                         td data-label="What became of it" { (fate(place, report.state)) }
                         td.number data-label="Times" {

@@ -103,9 +103,10 @@ fn a_summary_reads_back_as_the_report_it_was() {
 #[test]
 fn a_journal_with_a_line_that_cannot_be_read_is_reported_with_a_word_on_it() {
     let mut run = Told::new(&[(&sweep(), 1)]);
-    run.begin().try_step(1, 1, &sweep()).done(1, 5).end(RunState::Done, None);
+    // The line that told of the first attempt is the one that is damaged.
+    run.begin().try_step(1, 2, &sweep()).done(1, 5).end(RunState::Done, None);
     let bad = || Err(StoreError::WhichRun("a damaged line".to_owned()));
-    let records = run.records.iter().cloned().map(Ok).chain(std::iter::once_with(bad));
+    let records = std::iter::once_with(bad).chain(run.records.iter().cloned().map(Ok));
     let report = fold(&run.manifest, "/data", records);
     assert_eq!((report.state, report.unreadable_lines), (RunState::Done, 1));
     assert!(page(&report, &|_| drawn(&[0.0])).contains("1 line could not be read"));
