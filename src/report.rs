@@ -53,7 +53,7 @@ pub fn write(run: &FoundRun) -> Result<(Report, PathBuf), StoreError> {
 /// Writes the report of the run in a folder.
 ///
 /// # Errors
-/// See [`write`]; and when the manifest cannot be read.
+/// See [`write()`]; and when the manifest cannot be read.
 pub fn write_for(folder: &Path) -> Result<PathBuf, StoreError> {
     write(&store::runs::open(folder)?).map(|(_, path)| path)
 }

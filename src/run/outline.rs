@@ -72,3 +72,32 @@ pub fn key(step: &Step) -> String {
         _ => path.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_place_counts_how_often_it_was_foreseen_and_what_it_stores() {
+        let planned = |name: &str, fields: &serde_json::Value, path: &str| {
+            let (operation, options) = crate::step::read(name, fields, &BTreeMap::new()).unwrap();
+            let place = Place { path: path.to_owned(), ..Place::default() };
+            let step = Step { operation, options, place };
+            PlannedStep {
+                step,
+                estimate: crate::forecast::Estimate::default(),
+                commands: Vec::new(),
+                may_differ: false,
+                finally: false,
+            }
+        };
+        let sweep = planned("sweep", &json!({}), "steps[0].repeat.steps[0]");
+        let fetch = json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] });
+        let fetch = planned("fetch_trace", &fetch, "steps[0].repeat.steps[1]");
+        let outline = outline(&[sweep.clone(), fetch.clone(), sweep, fetch]);
+        let counts: Vec<(u64, u64)> = outline.iter().map(|step| (step.times, step.traces)).collect();
+        assert_eq!(counts, [(2, 0), (2, 8)]);
+    }
+}
