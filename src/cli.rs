@@ -56,7 +56,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Abort whatever is scanning and turn all lasers off, now.
     Off(InstrumentArgs),
-    /// List, show or verify what has been measured.
+    /// List, show, report or verify what has been measured.
     Runs(RunsArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
@@ -270,6 +270,14 @@ pub enum RunsCommand {
     List(RunsListArgs),
     /// Print one run.
     Show {
+        /// The run's identifier, or the beginning of it or of its folder's name.
+        id: String,
+        /// Where and how.
+        #[command(flatten)]
+        list: RunsListArgs,
+    },
+    /// Write a run's report.html and summary.json anew, and print the path of the page. An interrupted run has none before.
+    Report {
         /// The run's identifier, or the beginning of it or of its folder's name.
         id: String,
         /// Where and how.

@@ -355,7 +355,13 @@ impl Ctp10 {
     /// See [`Error`]; what the bench forbids is refused before anything is sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.check_limits(action).await?;
-        let done = self.links.main.act(action, self.manner).await;
+        // A transfer takes the first connection for long; whoever watches beside it may use the other.
+        let second =
+            self.links.second().filter(|_| self.beside && self.activity().borrow().transfer.is_some());
+        let done = match second {
+            Some(second) => second.act(action, self.manner).await,
+            None => self.links.main.act(action, self.manner).await,
+        };
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         done
     }

@@ -161,7 +161,8 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
         Err(fault) => (RunState::Failed, Some(fault.to_string())),
         Ok(()) if engine.failed_steps > 0 => {
-            (RunState::Failed, Some(format!("{} steps failed and were passed over", engine.failed_steps)))
+            let (steps, were) = if engine.failed_steps == 1 { ("step", "was") } else { ("steps", "were") };
+            (RunState::Failed, Some(format!("{} {steps} failed and {were} passed over", engine.failed_steps)))
         }
         Ok(()) => (RunState::Done, None),
     }

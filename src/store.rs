@@ -26,6 +26,7 @@ pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use read::{TraceFile, open_trace};
+pub use runs::FoundRun;
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 
@@ -35,6 +36,11 @@ use crate::step::{Fault, FaultKind};
 const LOCK_FILE: &str = "lock";
 /// The journal's name in the run folder.
 const JOURNAL_FILE: &str = "journal.jsonl";
+
+/// The report's names in the run folder: for people, and for programs.
+pub const REPORT_FILE: &str = "report.html";
+/// See [`REPORT_FILE`].
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -197,6 +203,18 @@ pub fn read_run_journal<T: serde::de::DeserializeOwned>(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<T, StoreError>> + use<T>, StoreError> {
     read_journal(&folder.join(JOURNAL_FILE))
+}
+
+/// Replaces the report of the run in this folder; gives the page's path. The page comes last, so that whoever sees a new
+/// page finds the summary that belongs to it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf, StoreError> {
+    publish::write_whole(&folder.join(SUMMARY_FILE), summary)?;
+    let path = folder.join(REPORT_FILE);
+    publish::write_whole(&path, page.as_bytes())?;
+    Ok(path)
 }
 
 /// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.

@@ -20,6 +20,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
         None => list(&args.list, &out(&args.list)),
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
         Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
+        Some(RunsCommand::Report { id, list }) => report(&id, &out(&list), list.json),
         Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
     }
 }
@@ -103,6 +104,16 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         println!("      min {}   max {}", level(trace.min), level(trace.max));
     }
     println!("{}", run.folder.display());
+    Ok(())
+}
+
+fn report(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let run = runs::find(out, id).map_err(failed)?;
+    let (report, page) = crate::report::write(&run).map_err(failed)?;
+    if as_json {
+        return super::print_json(&report);
+    }
+    println!("{}", page.display());
     Ok(())
 }
 

@@ -340,12 +340,17 @@ impl Link {
         if self.shared.activities.is_scanning() {
             return Err(Error::Scanning { command: command.to_owned() });
         }
-        let _pass = self.shared.ledger.read().await;
+        // Held until the block begins: from then on the question leaves no error any more, and commands may be sent over
+        // the other connection.
+        let pass = std::sync::Mutex::new(Some(self.shared.ledger.read().await));
         let waited = waiting.elapsed();
         let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
         let transfer = self.shared.activities.transfer();
-        let seen = |arrived, total| transfer.arrived(arrived, total);
+        let seen = |arrived, total| {
+            drop(pass.lock().unwrap_or_else(PoisonError::into_inner).take());
+            transfer.arrived(arrived, total);
+        };
         match connection.block(command, points, values, &self.deadlines, seen).await {
             Ok(()) => {
                 tracing::debug!(%command, points, ?waited, on_wire = ?began.elapsed(), "block received");

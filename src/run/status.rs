@@ -245,7 +245,8 @@ impl RunStatus {
 }
 
 /// Whether a trace is high with dips in it (a through port), and not low with peaks in it (a drop port).
-fn is_dip(trace: &TraceSummary) -> bool {
+#[must_use]
+pub fn is_dip(trace: &TraceSummary) -> bool {
     match (trace.min, trace.max, trace.mean) {
         (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
         _ => false,

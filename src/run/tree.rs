@@ -195,6 +195,8 @@ mod tests {
             text: "sweep".to_owned(),
             turns: turns.to_vec(),
             finally: false,
+            times: 1,
+            traces: 0,
         };
         keys.iter().map(step).collect()
     }

@@ -74,11 +74,11 @@ impl From<Error> for Problem {
             Error::Lost { .. } | Error::FateUnknown { .. } | Error::OtherInstrument { .. } => {
                 Self::not_connected(&told)
             }
-            Error::Refused { .. } | Error::DidNotStart { .. } | Error::Scanning { .. } => {
-                Self::bad_gateway(told)
-            }
+            Error::Refused { .. }
+            | Error::DidNotStart { .. }
+            | Error::Scanning { .. }
+            | Error::Aborted { .. } => Self::bad_gateway(told),
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
-            Error::Aborted { .. } => Self::conflict(told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }
     }

@@ -1,6 +1,7 @@
 //! From an order to a run under way: everything that can be known is checked first, the instrument has to be free
 //! and ready, and the lease is taken before the instrument is touched.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -114,11 +115,23 @@ impl Station {
         let ended = tokio::spawn({
             let run = Arc::clone(&run);
             async move {
-                // Whatever becomes of the run, its end is told and its lease given back.
+                // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
                 let _end = EndOf(run);
-                let _lease = lease;
-                crate::run::run(recipe, &post.instrument, &post.monitor, folder, request, reins, watchers)
-                    .await
+                let path = folder.path().to_owned();
+                let performed = crate::run::run(
+                    recipe,
+                    &post.instrument,
+                    &post.monitor,
+                    folder,
+                    request,
+                    reins,
+                    watchers,
+                );
+                let state = performed.await;
+                // The instrument is free again; the report needs its files only.
+                drop(lease);
+                leave_report(path).await;
+                state
             }
         });
         Ok(Entry { run, findings, left, ended })
@@ -129,6 +142,17 @@ impl Station {
     pub fn identity(&self) -> Option<Identity> {
         self.post().instrument.identity()
     }
+}
+
+/// Writes the run's report. A run is what it is, with or without one.
+async fn leave_report(folder: PathBuf) {
+    let written = tokio::task::spawn_blocking(move || crate::report::write_for(&folder)).await;
+    let reason = match written {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(panic) => panic.to_string(),
+    };
+    tracing::warn!(reason, "the run's report could not be written; `ctp10 runs report` tries again");
 }
 
 struct EndOf(Arc<LiveRun>);

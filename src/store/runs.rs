@@ -112,7 +112,11 @@ fn names(out: &Path) -> Result<Vec<String>, StoreError> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
-fn open(folder: &Path) -> Result<FoundRun, StoreError> {
+/// The run in this folder.
+///
+/// # Errors
+/// When its manifest cannot be read.
+pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
     let mut manifest = Manifest::read(folder)?;
     if manifest.status == RunState::Running && !is_claimed(folder) {
         manifest.status = RunState::Interrupted;

@@ -10,6 +10,7 @@ mod instrument;
 mod layering;
 mod probe_station;
 mod program;
+mod report;
 mod requests;
 mod runs;
 mod sidecar;
