@@ -19,6 +19,7 @@ mod document;
 mod files;
 mod grid;
 mod load;
+mod plain;
 mod program;
 mod reader;
 mod scope;
@@ -28,6 +29,8 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+
+pub use plain::PlainFile;
 
 use files::Folder;
 use load::Surroundings;

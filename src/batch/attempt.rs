@@ -1,0 +1,302 @@
+//! One attempt at one item: durable before it begins and when it has ended, stopped when its time is over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::disk::{free_bytes, reserve};
+use super::expand::Task;
+use super::file::OnFailure;
+use super::patience;
+use super::queue::QueueError;
+use super::schedule::{clock, span};
+use super::work::{Outcome, Wish, Worker};
+use crate::catalogue::{BATCH, BATCH_ITEM, Ending, ItemRow, ItemState, RunRow};
+use crate::forecast::Circumstances;
+use crate::instrument::Presence;
+use crate::recipe::Recipe;
+use crate::source::{Diagnostic, Severity};
+use crate::station::{Cut, Entry, LiveRun, NotStarted, Order};
+use crate::step::Fault;
+use crate::store::{RunState, runs};
+
+/// So often a run is tried to be begun, while the link fails, before that is the item's failure.
+const TRIES: u32 = 6;
+/// Pause before the second of these tries; it doubles.
+const PAUSE: Duration = Duration::from_millis(200);
+/// An instrument that is away is waited for as long as this.
+const AWAY: Duration = Duration::from_secs(600);
+
+/// Why a run was not begun.
+enum NotBegun {
+    /// It never will be: the recipe is wrong.
+    Never(String),
+    /// The attempt has failed.
+    Failed(String),
+    /// It is tried again when things have changed.
+    Later(String),
+}
+
+/// Who had a run stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    Timeout,
+    BatchDeadline,
+    OwnDeadline,
+    Wish,
+}
+
+/// What the end of an attempt makes of its item, beside its state.
+enum Then {
+    Stays(ItemState),
+    /// It failed, and may be repeated.
+    Failed,
+}
+
+impl Worker {
+    pub(super) async fn attempt(&mut self, item: ItemRow, cut: &mut Cut) -> Result<Outcome, QueueError> {
+        let number = item.number;
+        let task: Task = match serde_json::from_value(item.payload.clone()) {
+            Ok(task) => task,
+            Err(error) => {
+                let reason = format!("the catalogue's entry cannot be understood: {error}");
+                self.queue.turn(number, &[ItemState::Queued], ItemState::Failed, Some(reason)).await?;
+                return Ok(Outcome::Failed(None));
+            }
+        };
+        let room = free_bytes(&self.station.setup().out);
+        let needed = reserve(item.bytes.unwrap_or_default());
+        if let Some(room) = room.filter(|room| *room < needed) {
+            return Ok(Outcome::Enough(format!("item {number} needs {needed} bytes, and {room} are free")));
+        }
+        let begun = self.queue.with(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
+        let Some(attempt) = begun else { return Ok(Outcome::Again) };
+        let failed = |reason: String| ("failed".to_owned(), Some(reason));
+        let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
+            Ok(entry) => {
+                let run = Arc::clone(&entry.run);
+                self.keep_begun(number, attempt, &entry).await;
+                let (state, cause) = self.see_through(entry, &item, &task).await;
+                self.keep_run(&run).await;
+                let (then, told) = judge(state, cause, &run, &item, &task, self.queue.window().deadline);
+                (then, told, Some(run.folder().to_owned()))
+            }
+            Err(NotBegun::Never(reason)) => (Then::Stays(ItemState::Failed), failed(reason), None),
+            Err(NotBegun::Failed(reason)) => (Then::Failed, failed(reason), None),
+            Err(NotBegun::Later(reason)) => {
+                let told = reason.clone();
+                self.queue
+                    .with(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &told))
+                    .await?;
+                let off = self.station.current_run().is_none() && *self.wish.borrow() == Wish::GoOn;
+                return Ok(if off { Outcome::Enough(reason) } else { Outcome::Again });
+            }
+        };
+        let retry = task.retry.filter(|retry| item.retries < retry.times);
+        let (state, again) = match (then, retry) {
+            (Then::Stays(state), _) => (state, None),
+            (Then::Failed, None) => (ItemState::Failed, None),
+            (Then::Failed, Some(retry)) => {
+                let pause = retry.backoff_s.map_or(0.0, |pause| pause.get());
+                (ItemState::Queued, Some(Utc::now() + span(pause)))
+            }
+        };
+        let ending = Ending { state, attempt: word, reason: reason.clone(), again };
+        self.queue
+            .with(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
+            .await?;
+        self.audience.ended(&item, state, reason.as_deref(), folder.as_deref());
+        let stop = task.on_failure == OnFailure::Stop;
+        Ok(match state {
+            ItemState::Done => Outcome::Done,
+            ItemState::Failed => {
+                Outcome::Failed(stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")))
+            }
+            ItemState::Held => Outcome::Enough(format!("item {number} was stopped by hand")),
+            _ => Outcome::Again,
+        })
+    }
+
+    /// Begins the run; waits for an instrument that is away.
+    async fn begin(&mut self, item: &ItemRow, task: &Task, cut: &mut Cut) -> Result<Entry, NotBegun> {
+        let deadline = self.queue.window().deadline;
+        let mut pause = PAUSE;
+        let mut last = String::new();
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => pause *= 2,
+                    _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                    () = cut.wanted() => return Err(NotBegun::Later("stopped by hand".to_owned())),
+                }
+            }
+            let order = self.order(item.number, task).await?;
+            match self.station.begin(order, self.audience.begins(item, task)).await {
+                Ok(entry) => return Ok(entry),
+                Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
+                Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
+                Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
+                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => last = error.told(),
+            }
+            if *self.wish.borrow() != Wish::GoOn {
+                return Err(NotBegun::Later(last));
+            }
+            tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
+            let mut presence = self.station.post().instrument.presence();
+            tokio::select! {
+                _ = tokio::time::timeout(AWAY, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
+                () = patience::until(deadline) => return Err(NotBegun::Later(last)),
+                _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                () = cut.wanted() => return Err(NotBegun::Later("stopped by hand".to_owned())),
+            }
+        }
+        Err(NotBegun::Failed(last))
+    }
+
+    async fn order(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
+        let (path, set) = (self.queue.folder().join(&task.recipe), task.settings());
+        let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
+        let recipe = match loaded {
+            Ok(Ok(recipe)) => recipe,
+            Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),
+            Err(panic) => return Err(NotBegun::Failed(panic.to_string())),
+        };
+        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
+        let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
+        let mut order = Order::new(recipe, task.recipe.clone(), circumstances).await;
+        order.metadata = task.metadata.clone();
+        order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
+        order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
+        order.simulator.clone_from(&self.simulator);
+        order.instrument_named = self.instrument_named;
+        order.unattended = task.unattended;
+        order.at_terminal = self.at_terminal && !task.unattended;
+        Ok(order)
+    }
+
+    /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
+    async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
+        let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
+        let kept = self.queue.with(move |catalogue, batch| {
+            catalogue.begun(batch, number, attempt, &run, &folder)
+        });
+        if let Err(error) = kept.await {
+            tracing::error!(item = number, "{}", crate::error::chain(&error));
+        }
+        self.audience.begun(entry);
+    }
+
+    /// Keeps what became of the run.
+    async fn keep_run(&self, run: &LiveRun) {
+        let (out, id): (PathBuf, String) = (self.station.setup().out.clone(), run.id().to_owned());
+        let kept = self.queue.with(move |catalogue, _| match runs::by_id(&out, &id) {
+            Ok(found) => catalogue.put_run(&RunRow::from(&found)),
+            Err(error) => {
+                tracing::warn!(run = id, %error, "the catalogue does not know this run");
+                Ok(())
+            }
+        });
+        if let Err(error) = kept.await {
+            tracing::error!("{}", crate::error::chain(&error));
+        }
+    }
+
+    /// Waits for the run's end, and has it stopped when its time is over.
+    async fn see_through(
+        &mut self,
+        entry: Entry,
+        item: &ItemRow,
+        task: &Task,
+    ) -> (Result<RunState, Fault>, Option<Cause>) {
+        let control = entry.run.control().clone();
+        let (deadline, own) = (self.queue.window().deadline, item.deadline);
+        let mut wish = self.wish.clone();
+        let mut ended = Box::pin(entry.ended());
+        let mut cause = None;
+        let limit = task.timeout_s.map(|limit| limit.get());
+        let (why, reason) = tokio::select! {
+            ended = &mut ended => return (ended, cause),
+            () = patience::seconds(limit) => {
+                (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
+            }
+            () = patience::until(deadline) => (Cause::BatchDeadline, "the batch's deadline".to_owned()),
+            () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
+            asked = wish.wait_for(|wish| matches!(wish, Wish::Stop(_))) => {
+                let reason = match asked.as_deref() {
+                    Ok(Wish::Stop(reason)) => reason.clone(),
+                    _ => "the program is ending".to_owned(),
+                };
+                (Cause::Wish, reason)
+            }
+        };
+        control.stop(reason);
+        cause.replace(why);
+        (ended.await, cause)
+    }
+}
+
+/// What the end of a run means for its item.
+fn judge(
+    state: Result<RunState, Fault>,
+    cause: Option<Cause>,
+    run: &LiveRun,
+    item: &ItemRow,
+    task: &Task,
+    deadline: Option<DateTime<Utc>>,
+) -> (Then, (String, Option<String>)) {
+    let reason = run.status().reason;
+    let at = |time: Option<DateTime<Utc>>| time.map(clock).unwrap_or_default();
+    let (then, word, reason) = match (state, cause) {
+        (Ok(RunState::Done), _) => (Then::Stays(ItemState::Done), RunState::Done, None),
+        (Ok(RunState::Aborted), Some(Cause::Timeout)) => {
+            let limit = task.timeout_s.map_or(0.0, |limit| limit.get());
+            (Then::Failed, RunState::Aborted, Some(format!("stopped: not over after {limit} s")))
+        }
+        (Ok(RunState::Aborted), Some(Cause::BatchDeadline)) => {
+            let reason = format!("stopped at the batch's deadline {}", at(deadline));
+            (Then::Stays(ItemState::Queued), RunState::Aborted, Some(reason))
+        }
+        (Ok(RunState::Aborted), Some(Cause::OwnDeadline)) => {
+            let reason = format!("stopped at its deadline {}", at(item.deadline));
+            (Then::Stays(ItemState::Failed), RunState::Aborted, Some(reason))
+        }
+        (Ok(RunState::Aborted), Some(Cause::Wish)) => {
+            (Then::Stays(ItemState::Queued), RunState::Aborted, reason)
+        }
+        (Ok(RunState::Aborted), None) => (Then::Stays(ItemState::Held), RunState::Aborted, reason),
+        (Ok(state), _) => (Then::Failed, state, reason),
+        (Err(fault), _) => (Then::Failed, RunState::Interrupted, Some(fault.to_string())),
+    };
+    (then, (word.to_string(), reason))
+}
+
+/// What is wrong with a recipe, in a line.
+fn wrong(findings: &[Diagnostic]) -> String {
+    let errors: Vec<&Diagnostic> =
+        findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let Some(first) = errors.first() else { return "the recipe is wrong".to_owned() };
+    let place = first.place.as_ref().map(|(source, at)| format!("{}:{}:{}: ", source.name, at.line, at.column));
+    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+    format!("{}{}{more}", place.unwrap_or_default(), first.message)
+}
+
+pub(super) fn name_of(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Position, SourceFile};
+
+    #[test]
+    fn what_is_wrong_with_a_recipe_is_said_in_a_line_with_its_place() {
+        let source = Arc::new(SourceFile { name: "a.yaml".to_owned(), text: "name: a".to_owned() });
+        let first = Diagnostic::error("no `steps`").at(&source, Position { line: 1, column: 1 });
+        let told = wrong(&[Diagnostic::warning("odd"), first, Diagnostic::error("worse")]);
+        assert_eq!(told, "a.yaml:1:1: no `steps` (and 1 more)");
+    }
+}
