@@ -23,4 +23,4 @@ pub use queue::{Queue, QueueError};
 pub use schedule::{Decision, Expectation, Forecast, expect, in_order, next_item};
 pub use summary::{Summary, SummaryItem};
 pub use times::{Moment, Window, window};
-pub use work::{Audience, Over, Worker, Wish};
+pub use work::{Audience, Over, Wish, Worker};

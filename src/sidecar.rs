@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use figures::Figures;
-pub use state::{Defaults, Options};
+pub use state::{BatchDesk, Defaults, Options};
 
 use crate::station::{Holder, Station};
 use guard::Guard;

@@ -51,7 +51,7 @@ fn unknown(recipe: &Recipe) -> Circumstances {
     Circumstances { simulated: recipe.header().instrument.as_deref() == Some("sim"), attended: None }
 }
 
-fn verdict(errors: usize, warnings: usize) -> String {
+pub(super) fn verdict(errors: usize, warnings: usize) -> String {
     let count = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),
         _ => format!("{number} {word}s"),

@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -20,6 +21,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
         None => list(&args.list, &out(&args.list)),
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
         Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
+        Some(RunsCommand::Reindex(list)) => reindex(&out(&list), list.json),
         Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
     }
 }
@@ -103,6 +105,25 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         println!("      min {}   max {}", level(trace.min), level(trace.max));
     }
     println!("{}", run.folder.display());
+    Ok(())
+}
+
+fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
+    let (found, unreadable) = runs::list(out).map_err(failed)?;
+    let made = Catalogue::open(out).and_then(|catalogue| catalogue.reindex(&found));
+    let made = made.map_err(|error| {
+        Failure::new(ExitCode::Failed, chain(&error))
+            .hint(format!("a damaged `{}` may be moved away: this command makes it anew", catalogue::FILE))
+    })?;
+    for damaged in &unreadable {
+        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+    }
+    if as_json {
+        return super::print_json(
+            &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
+        );
+    }
+    println!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::simulate::{StopSignal, stop_signal};
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::sidecar::{Figures, Options, Sidecar, SidecarError};
+use crate::sidecar::{BatchDesk, Figures, Options, Sidecar, SidecarError};
 use crate::station::Station;
 
 /// Where a sidecar listens unless told otherwise.
@@ -70,12 +70,14 @@ pub(super) async fn beside_run(
     wanted: Option<&str>,
     config: &Config,
     quiet: bool,
+    batch: Option<BatchDesk>,
 ) -> Result<Option<Sidecar>, Failure> {
     let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
     if listen == "off" {
         return Ok(None);
     }
-    match Sidecar::start(listen, Arc::clone(station), options(config, None)?, figures()?).await {
+    let options = Options { batch, ..options(config, None)? };
+    match Sidecar::start(listen, Arc::clone(station), options, figures()?).await {
         Ok(sidecar) => {
             if !quiet {
                 eprintln!("dashboard at {}", sidecar.url());
@@ -127,5 +129,6 @@ fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failur
         token,
         allow_scpi: config.allow_scpi,
         simulator: None,
+        batch: None,
     })
 }

@@ -72,7 +72,8 @@ impl Worker {
         if let Some(room) = room.filter(|room| *room < needed) {
             return Ok(Outcome::Enough(format!("item {number} needs {needed} bytes, and {room} are free")));
         }
-        let begun = self.queue.with(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
+        let begun =
+            self.queue.with(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
         let Some(attempt) = begun else { return Ok(Outcome::Again) };
         let failed = |reason: String| ("failed".to_owned(), Some(reason));
         let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
@@ -112,9 +113,9 @@ impl Worker {
         let stop = task.on_failure == OnFailure::Stop;
         Ok(match state {
             ItemState::Done => Outcome::Done,
-            ItemState::Failed => {
-                Outcome::Failed(stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")))
-            }
+            ItemState::Failed => Outcome::Failed(
+                stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")),
+            ),
             ItemState::Held => Outcome::Enough(format!("item {number} was stopped by hand")),
             _ => Outcome::Again,
         })
@@ -180,9 +181,8 @@ impl Worker {
     /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
     async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
-        let kept = self.queue.with(move |catalogue, batch| {
-            catalogue.begun(batch, number, attempt, &run, &folder)
-        });
+        let kept =
+            self.queue.with(move |catalogue, batch| catalogue.begun(batch, number, attempt, &run, &folder));
         if let Err(error) = kept.await {
             tracing::error!(item = number, "{}", crate::error::chain(&error));
         }
@@ -278,7 +278,8 @@ fn wrong(findings: &[Diagnostic]) -> String {
     let errors: Vec<&Diagnostic> =
         findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let Some(first) = errors.first() else { return "the recipe is wrong".to_owned() };
-    let place = first.place.as_ref().map(|(source, at)| format!("{}:{}:{}: ", source.name, at.line, at.column));
+    let place =
+        first.place.as_ref().map(|(source, at)| format!("{}:{}:{}: ", source.name, at.line, at.column));
     let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
     format!("{}{}{more}", place.unwrap_or_default(), first.message)
 }

@@ -36,9 +36,8 @@ impl Checked {
 pub async fn check(task: &Task, base: &Path) -> Checked {
     let (path, set) = (base.join(&task.recipe), task.settings());
     let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
-    let loaded = loaded.unwrap_or_else(|panic| {
-        Err(vec![Diagnostic::error(format!("the recipe cannot be read: {panic}"))])
-    });
+    let loaded = loaded
+        .unwrap_or_else(|panic| Err(vec![Diagnostic::error(format!("the recipe cannot be read: {panic}"))]));
     let recipe = match loaded {
         Ok(recipe) => Arc::new(recipe),
         Err(findings) => {

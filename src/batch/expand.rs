@@ -191,8 +191,12 @@ fn check_rows(entry: &ItemEntry, rows: &[BTreeMap<String, Value>]) -> Result<(),
             if [BATCH, BATCH_ITEM].contains(&name.as_str()) {
                 return Err(ReadError::new(format!("device {row}: metadata `{name}` is the batch's own")));
             }
-            if [entry.set.contains_key(name), entry.metadata.contains_key(name), entry.matrix.contains_key(name)]
-                .contains(&true)
+            if [
+                entry.set.contains_key(name),
+                entry.metadata.contains_key(name),
+                entry.matrix.contains_key(name),
+            ]
+            .contains(&true)
             {
                 let message = format!("`{name}` is given for each device and beside that");
                 return Err(ReadError::new(message));
@@ -213,9 +217,11 @@ fn read_devices(path: &PathBuf) -> Result<Vec<BTreeMap<String, Value>>, ReadErro
         return serde_json::from_value(plain.value())
             .map_err(|_| refuse("it is not a list of maps".to_owned()));
     }
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_path(path)
-            .map_err(|error| refuse(error.to_string()))?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_path(path)
+        .map_err(|error| refuse(error.to_string()))?;
     let names = reader.headers().map_err(|error| refuse(error.to_string()))?.clone();
     let mut seen = BTreeSet::new();
     for name in &names {

@@ -179,8 +179,10 @@ impl Queue {
     /// # Errors
     /// When the catalogue cannot be written.
     pub async fn add(&self, items: Vec<NewItem>) -> Result<Vec<u32>, QueueError> {
-        self.changing(|catalogue, batch| items.into_iter().map(|item| catalogue.add_item(batch, item)).collect())
-            .await
+        self.changing(|catalogue, batch| {
+            items.into_iter().map(|item| catalogue.add_item(batch, item)).collect()
+        })
+        .await
     }
 
     /// Lets no item begin, or lets them begin again.

@@ -125,7 +125,9 @@ impl Worker {
                     }
                 }
                 Decision::Skip { number, reason } => {
-                    self.queue.turn(number, &[ItemState::Queued], ItemState::Skipped, Some(reason.clone())).await?;
+                    self.queue
+                        .turn(number, &[ItemState::Queued], ItemState::Skipped, Some(reason.clone()))
+                        .await?;
                     if let Some(item) = items.iter().find(|item| item.number == number) {
                         self.audience.ended(item, ItemState::Skipped, Some(&reason), None);
                     }

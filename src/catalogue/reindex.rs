@@ -52,7 +52,8 @@ impl Catalogue {
 }
 
 fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) -> rusqlite::Result<()> {
-    let known = connection.query_row("SELECT 1 FROM batches WHERE name = ?1", [name], |_| Ok(())).optional()?;
+    let known =
+        connection.query_row("SELECT 1 FROM batches WHERE name = ?1", [name], |_| Ok(())).optional()?;
     if known.is_some() {
         return Ok(());
     }

@@ -27,15 +27,8 @@ pub enum ItemState {
 
 impl ItemState {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Queued,
-        Self::Running,
-        Self::Done,
-        Self::Failed,
-        Self::Held,
-        Self::Removed,
-        Self::Skipped,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Held, Self::Removed, Self::Skipped];
 
     /// Its word.
     #[must_use]
