@@ -12,6 +12,8 @@ mod queue;
 mod resume;
 mod schedule;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod times;
 mod work;
 

@@ -1,6 +1,7 @@
 //! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Small handlers
 //! over the [`crate::station`]; whatever goes wrong in one of them does not touch a run.
 
+mod batch;
 mod coerce;
 mod dashboard;
 mod docs;

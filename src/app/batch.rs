@@ -4,6 +4,7 @@ mod enqueue;
 mod load;
 mod plan;
 mod screen;
+pub(super) mod service;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

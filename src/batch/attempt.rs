@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -13,7 +13,7 @@ use super::file::OnFailure;
 use super::patience;
 use super::queue::QueueError;
 use super::schedule::{clock, span};
-use super::work::{Outcome, Wish, Worker};
+use super::work::{CUT, Outcome, Wish, Worker};
 use crate::catalogue::{BATCH, BATCH_ITEM, Ending, ItemRow, ItemState, RunRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
@@ -25,7 +25,7 @@ use crate::store::{RunState, runs};
 
 /// So often a run is tried to be begun, while the link fails, before that is the item's failure.
 const TRIES: u32 = 6;
-/// Pause before the second of these tries; it doubles.
+/// Pause before the second of these tries; it doubles, four times.
 const PAUSE: Duration = Duration::from_millis(200);
 /// An instrument that is away is waited for as long as this.
 const AWAY: Duration = Duration::from_secs(600);
@@ -34,6 +34,8 @@ const AWAY: Duration = Duration::from_secs(600);
 enum NotBegun {
     /// It never will be: the recipe is wrong.
     Never(String),
+    /// Somebody has turned the instrument off, or let it go.
+    ByHand,
     /// The attempt has failed.
     Failed(String),
     /// It is tried again when things have changed.
@@ -87,13 +89,15 @@ impl Worker {
             }
             Err(NotBegun::Never(reason)) => (Then::Stays(ItemState::Failed), failed(reason), None),
             Err(NotBegun::Failed(reason)) => (Then::Failed, failed(reason), None),
-            Err(NotBegun::Later(reason)) => {
-                let told = reason.clone();
+            Err(later) => {
+                let (reason, outcome) = match later {
+                    NotBegun::Later(reason) => (reason, Outcome::Again),
+                    _ => (CUT.to_owned(), Outcome::Enough(CUT.to_owned())),
+                };
                 self.queue
-                    .with(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &told))
+                    .with(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
                     .await?;
-                let off = self.station.current_run().is_none() && *self.wish.borrow() == Wish::GoOn;
-                return Ok(if off { Outcome::Enough(reason) } else { Outcome::Again });
+                return Ok(outcome);
             }
         };
         let retry = task.retry.filter(|retry| item.retries < retry.times);
@@ -124,24 +128,30 @@ impl Worker {
     /// Begins the run; waits for an instrument that is away.
     async fn begin(&mut self, item: &ItemRow, task: &Task, cut: &mut Cut) -> Result<Entry, NotBegun> {
         let deadline = self.queue.window().deadline;
-        let mut pause = PAUSE;
+        let (began, mut tried) = (Instant::now(), 0);
         let mut last = String::new();
-        for tried in 0..TRIES {
-            if tried > 0 {
+        while tried < TRIES {
+            if !last.is_empty() {
+                let pause = PAUSE * 2_u32.pow(tried.min(4));
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => pause *= 2,
+                    () = tokio::time::sleep(pause) => {}
                     _ = self.wish.changed() => return Err(NotBegun::Later(last)),
-                    () = cut.wanted() => return Err(NotBegun::Later("stopped by hand".to_owned())),
+                    () = cut.wanted() => return Err(NotBegun::ByHand),
+                    () = patience::until(deadline) => return Err(NotBegun::Later(last)),
                 }
             }
             let order = self.order(item.number, task).await?;
-            match self.station.begin(order, self.audience.begins(item, task)).await {
+            let error = match self.station.begin(order, self.audience.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
                 Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
                 Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
                 Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
-                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => last = error.told(),
-            }
+                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
+            };
+            last = error.told();
+            // A scan that somebody left under way ends by itself.
+            let busy = matches!(error, NotStarted::Busy(_)) && began.elapsed() < AWAY;
+            tried += u32::from(!busy);
             if *self.wish.borrow() != Wish::GoOn {
                 return Err(NotBegun::Later(last));
             }
@@ -151,7 +161,7 @@ impl Worker {
                 _ = tokio::time::timeout(AWAY, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
                 () = patience::until(deadline) => return Err(NotBegun::Later(last)),
                 _ = self.wish.changed() => return Err(NotBegun::Later(last)),
-                () = cut.wanted() => return Err(NotBegun::Later("stopped by hand".to_owned())),
+                () = cut.wanted() => return Err(NotBegun::ByHand),
             }
         }
         Err(NotBegun::Failed(last))

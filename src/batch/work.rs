@@ -15,6 +15,9 @@ use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;
 use crate::station::{Cut, Entry, Station};
 
+/// Why nothing more begins after an emergency stop, or when the connection was closed on purpose.
+pub(super) const CUT: &str = "the instrument was turned off, or let go, by hand";
+
 /// What is wanted of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Wish {
@@ -171,7 +174,7 @@ impl Worker {
             () = patience::until(deadline) => None,
             _ = changes.changed() => None,
             _ = self.wish.changed() => None,
-            () = cut.wanted() => Some("the instrument was turned off, or let go, by hand".to_owned()),
+            () = cut.wanted() => Some(CUT.to_owned()),
         }
     }
 }
