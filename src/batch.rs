@@ -3,9 +3,12 @@
 //! function of the queue and the time.
 
 mod attempt;
+mod begin;
 mod check;
+mod claim;
 mod disk;
 mod expand;
+mod expect;
 mod file;
 mod patience;
 mod queue;
@@ -20,9 +23,10 @@ mod work;
 pub use check::{Checked, check};
 pub use disk::{free_bytes, reserve};
 pub use expand::{Task, expand, expand_entry};
-pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, read_file};
+pub use expect::{Expectation, Forecast, expect};
+pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};
 pub use queue::{Queue, QueueError};
-pub use schedule::{Decision, Expectation, Forecast, expect, in_order, next_item};
+pub use schedule::{Decision, Situation, in_order, next_item};
 pub use summary::{Summary, SummaryItem};
 pub use times::{Moment, Window, window};
 pub use work::{Audience, Over, Wish, Worker};

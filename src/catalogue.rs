@@ -5,6 +5,7 @@
 //! It is never the only copy of anything measured: the run folders are, and [`Catalogue::reindex`] makes the catalogue
 //! from them.
 
+mod attempts;
 mod batches;
 mod items;
 mod reindex;
@@ -19,8 +20,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use attempts::Ending;
 pub use batches::BatchRow;
-pub use items::{Ending, ItemRow, NewItem};
+pub use items::{ItemRow, NewItem};
 pub use reindex::Reindexed;
 pub use rows::ItemState;
 pub use runs::RunRow;

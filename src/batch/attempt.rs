@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
+use super::begin::NotBegun;
 use super::disk::{free_bytes, reserve};
 use super::expand::Task;
 use super::file::OnFailure;
@@ -14,33 +13,10 @@ use super::patience;
 use super::queue::QueueError;
 use super::schedule::{clock, span};
 use super::work::{CUT, Outcome, Wish, Worker};
-use crate::catalogue::{BATCH, BATCH_ITEM, Ending, ItemRow, ItemState, RunRow};
-use crate::forecast::Circumstances;
-use crate::instrument::Presence;
-use crate::recipe::Recipe;
-use crate::source::{Diagnostic, Severity};
-use crate::station::{Cut, Entry, LiveRun, NotStarted, Order};
+use crate::catalogue::{Ending, ItemRow, ItemState, RunRow};
+use crate::station::{Cut, Entry, LiveRun};
 use crate::step::Fault;
 use crate::store::{RunState, runs};
-
-/// So often a run is tried to be begun, while the link fails, before that is the item's failure.
-const TRIES: u32 = 6;
-/// Pause before the second of these tries; it doubles, four times.
-const PAUSE: Duration = Duration::from_millis(200);
-/// An instrument that is away is waited for as long as this.
-const AWAY: Duration = Duration::from_secs(600);
-
-/// Why a run was not begun.
-enum NotBegun {
-    /// It never will be: the recipe is wrong.
-    Never(String),
-    /// Somebody has turned the instrument off, or let it go.
-    ByHand,
-    /// The attempt has failed.
-    Failed(String),
-    /// It is tried again when things have changed.
-    Later(String),
-}
 
 /// Who had a run stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,69 +101,6 @@ impl Worker {
         })
     }
 
-    /// Begins the run; waits for an instrument that is away.
-    async fn begin(&mut self, item: &ItemRow, task: &Task, cut: &mut Cut) -> Result<Entry, NotBegun> {
-        let deadline = self.queue.window().deadline;
-        let (began, mut tried) = (Instant::now(), 0);
-        let mut last = String::new();
-        while tried < TRIES {
-            if !last.is_empty() {
-                let pause = PAUSE * 2_u32.pow(tried.min(4));
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    _ = self.wish.changed() => return Err(NotBegun::Later(last)),
-                    () = cut.wanted() => return Err(NotBegun::ByHand),
-                    () = patience::until(deadline) => return Err(NotBegun::Later(last)),
-                }
-            }
-            let order = self.order(item.number, task).await?;
-            let error = match self.station.begin(order, self.audience.begins(item, task)).await {
-                Ok(entry) => return Ok(entry),
-                Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
-                Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
-                Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
-                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
-            };
-            last = error.told();
-            // A scan that somebody left under way ends by itself.
-            let busy = matches!(error, NotStarted::Busy(_)) && began.elapsed() < AWAY;
-            tried += u32::from(!busy);
-            if *self.wish.borrow() != Wish::GoOn {
-                return Err(NotBegun::Later(last));
-            }
-            tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
-            let mut presence = self.station.post().instrument.presence();
-            tokio::select! {
-                _ = tokio::time::timeout(AWAY, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
-                () = patience::until(deadline) => return Err(NotBegun::Later(last)),
-                _ = self.wish.changed() => return Err(NotBegun::Later(last)),
-                () = cut.wanted() => return Err(NotBegun::ByHand),
-            }
-        }
-        Err(NotBegun::Failed(last))
-    }
-
-    async fn order(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
-        let (path, set) = (self.queue.folder().join(&task.recipe), task.settings());
-        let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
-        let recipe = match loaded {
-            Ok(Ok(recipe)) => recipe,
-            Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),
-            Err(panic) => return Err(NotBegun::Failed(panic.to_string())),
-        };
-        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
-        let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
-        let mut order = Order::new(recipe, task.recipe.clone(), circumstances).await;
-        order.metadata = task.metadata.clone();
-        order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
-        order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
-        order.simulator.clone_from(&self.simulator);
-        order.instrument_named = self.instrument_named;
-        order.unattended = task.unattended;
-        order.at_terminal = self.at_terminal && !task.unattended;
-        Ok(order)
-    }
-
     /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
     async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
@@ -225,10 +138,13 @@ impl Worker {
         let (deadline, own) = (self.queue.window().deadline, item.deadline);
         let mut wish = self.wish.clone();
         let mut ended = Box::pin(entry.ended());
-        let mut cause = None;
         let limit = task.timeout_s.map(|limit| limit.get());
         let (why, reason) = tokio::select! {
-            ended = &mut ended => return (ended, cause),
+            ended = &mut ended => {
+                // Whoever wants the worker to stop may have stopped the run already.
+                let asked = matches!(&*self.wish.borrow(), Wish::Stop(_));
+                return (ended, asked.then_some(Cause::Wish));
+            }
             () = patience::seconds(limit) => {
                 (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
             }
@@ -243,8 +159,7 @@ impl Worker {
             }
         };
         control.stop(reason);
-        cause.replace(why);
-        (ended.await, cause)
+        (ended.await, Some(why))
     }
 }
 
@@ -283,31 +198,6 @@ fn judge(
     (then, (word.to_string(), reason))
 }
 
-/// What is wrong with a recipe, in a line.
-fn wrong(findings: &[Diagnostic]) -> String {
-    let errors: Vec<&Diagnostic> =
-        findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-    let Some(first) = errors.first() else { return "the recipe is wrong".to_owned() };
-    let place =
-        first.place.as_ref().map(|(source, at)| format!("{}:{}:{}: ", source.name, at.line, at.column));
-    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
-    format!("{}{}{more}", place.unwrap_or_default(), first.message)
-}
-
 pub(super) fn name_of(folder: &Path) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::{Position, SourceFile};
-
-    #[test]
-    fn what_is_wrong_with_a_recipe_is_said_in_a_line_with_its_place() {
-        let source = Arc::new(SourceFile { name: "a.yaml".to_owned(), text: "name: a".to_owned() });
-        let first = Diagnostic::error("no `steps`").at(&source, Position { line: 1, column: 1 });
-        let told = wrong(&[Diagnostic::warning("odd"), first, Diagnostic::error("worse")]);
-        assert_eq!(told, "a.yaml:1:1: no `steps` (and 1 more)");
-    }
 }

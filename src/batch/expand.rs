@@ -125,8 +125,7 @@ pub fn expand_entry(
     for row in &rows {
         for combination in &combinations {
             let mut task = one.clone();
-            let values = row.iter().map(|(name, value)| (name, value));
-            for (name, value) in values.chain(combination.iter().map(|(name, value)| (name, value))) {
+            for (name, value) in row.iter().chain(combination.iter().map(|(name, value)| (name, value))) {
                 let goes_to = if parameters.contains(name) { &mut task.set } else { &mut task.metadata };
                 goes_to.insert(name.clone(), value.clone());
             }

@@ -16,6 +16,9 @@ use crate::source::Diagnostic;
 use crate::step::Retry;
 use crate::units::Seconds;
 
+/// Names that begin like this are those of the queues that services empty.
+pub const QUEUE: &str = "queue-";
+
 /// What becomes of the batch when an item has failed, after all its repetitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -138,10 +141,17 @@ pub fn read_file(path: &Path) -> Result<(BatchFile, PlainFile), Vec<Diagnostic>>
 /// The name becomes part of the name of a file.
 fn check_name(name: &str) -> Result<(), ReadError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !name.is_empty() && name.len() <= 80 && name.chars().all(plain) && !name.starts_with('-') {
+    if !name.is_empty()
+        && name.len() <= 80
+        && name.chars().all(plain)
+        && !name.starts_with('-')
+        && !name.starts_with(QUEUE)
+    {
         return Ok(());
     }
-    let message = format!("name `{name}` is not allowed (small letters, digits and `-`, at most 80)");
+    let message = format!(
+        "name `{name}` is not allowed (small letters, digits and `-`, at most 80, not beginning with `{QUEUE}`)"
+    );
     Err(ReadError::new(message).under(&["name".to_owned()]))
 }
 

@@ -7,6 +7,7 @@ mod examples;
 mod faults;
 mod instrument;
 mod layering;
+mod nights;
 mod program;
 mod runs;
 mod sidecar;

@@ -56,7 +56,7 @@ pub(super) async fn plan(
     }
     match times.deadline {
         Some(deadline) if late.is_empty() => {
-            println!("the deadline {} leaves time for all of it", local(deadline))
+            println!("the deadline {} leaves time for all of it", local(deadline));
         }
         _ if !late.is_empty() => println!("{}", not_reached(&late, times.deadline)),
         _ => {}

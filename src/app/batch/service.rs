@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::batch::{Audience, Policy, Queue, QueueError, Task, Wish, Worker};
+use crate::batch::{Audience, Policy, QUEUE, Queue, QueueError, Task, Wish, Worker};
 use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState};
 use crate::error::chain;
 use crate::run::Watcher;
@@ -32,7 +32,7 @@ pub(in crate::app) fn open(instrument: &str, out: &Path) -> Option<Arc<Queue>> {
 fn try_open(instrument: &str, out: &Path) -> Result<Queue, QueueError> {
     // What was queued for one instrument does not begin on another.
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name = format!("queue-{}", instrument.chars().map(plain).collect::<String>());
+    let name = format!("{QUEUE}{}", instrument.chars().map(plain).collect::<String>());
     let catalogue = Arc::new(Catalogue::open(out)?);
     if catalogue.batch(&name)?.is_none() {
         catalogue.put_batch(&BatchRow {
