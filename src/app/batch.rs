@@ -66,6 +66,7 @@ async fn run(
     if errors > 0 {
         return Err(Failure::told(ExitCode::Usage));
     }
+    let choice = batch.header().map(|header| choose(&args.instrument, Some(header), config)).transpose()?;
     let out = batch.out(args.out.clone(), config);
     let queue = Arc::new(enqueue::enqueue(&batch, &out, args.release).await?);
     let command = command(&args, &batch);
@@ -73,11 +74,10 @@ async fn run(
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
 
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
-    let left = crate::batch::in_order(&items).len();
-    if left == 0 {
+    let nothing_left = crate::batch::in_order(&items).is_empty();
+    let Some(choice) = choice.filter(|_| !nothing_left) else {
         return conclude(&batch, &queue, &out, None, &command, false).await;
-    }
-    let choice = choose(&args.instrument, batch.header(), config)?;
+    };
     let (chosen, _) = choice.reach(config).await?;
     let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name))?;
     let station =

@@ -25,6 +25,7 @@ enum Cause {
     BatchDeadline,
     OwnDeadline,
     Wish,
+    ByHand,
 }
 
 /// What the end of an attempt makes of its item, beside its state.
@@ -58,7 +59,7 @@ impl Worker {
             Ok(entry) => {
                 let run = Arc::clone(&entry.run);
                 self.keep_begun(number, attempt, &entry).await;
-                let (state, cause) = self.see_through(entry, &item, &task).await;
+                let (state, cause) = self.see_through(entry, &item, &task, cut).await;
                 self.keep_run(&run).await;
                 let (then, told) = judge(state, cause, &run, &item, &task, self.queue.window().deadline);
                 (then, told, Some(run.folder().to_owned()))
@@ -133,6 +134,7 @@ impl Worker {
         entry: Entry,
         item: &ItemRow,
         task: &Task,
+        cut: &mut Cut,
     ) -> (Result<RunState, Fault>, Option<Cause>) {
         let control = entry.run.control().clone();
         let (deadline, own) = (self.queue.window().deadline, item.deadline);
@@ -149,6 +151,8 @@ impl Worker {
                 (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
             }
             () = patience::until(deadline) => (Cause::BatchDeadline, "the batch's deadline".to_owned()),
+            // An emergency stop ends a run that is under way by itself; one that was just beginning then ends here.
+            () = cut.wanted() => (Cause::ByHand, CUT.to_owned()),
             () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
             asked = wish.wait_for(|wish| matches!(wish, Wish::Stop(_))) => {
                 let reason = match asked.as_deref() {
@@ -158,7 +162,11 @@ impl Worker {
                 (Cause::Wish, reason)
             }
         };
-        control.stop(reason);
+        if why == Cause::ByHand {
+            control.stop_now(reason);
+        } else {
+            control.stop(reason);
+        }
         (ended.await, Some(why))
     }
 }
@@ -191,7 +199,9 @@ fn judge(
         (Ok(RunState::Aborted), Some(Cause::Wish)) => {
             (Then::Stays(ItemState::Queued), RunState::Aborted, reason)
         }
-        (Ok(RunState::Aborted), None) => (Then::Stays(ItemState::Held), RunState::Aborted, reason),
+        (Ok(RunState::Aborted), None | Some(Cause::ByHand)) => {
+            (Then::Stays(ItemState::Held), RunState::Aborted, reason)
+        }
         (Ok(state), _) => (Then::Failed, state, reason),
         (Err(fault), _) => (Then::Failed, RunState::Interrupted, Some(fault.to_string())),
     };

@@ -112,8 +112,8 @@ pub fn expand_entry(
     check_rows(entry, &rows).map_err(|error| under("devices", error))?;
     let varied = !entry.matrix.is_empty() || entry.devices.is_some();
     // What is wrong with a recipe is found with each of its items; here only its parameters' names matter.
-    let parameters: BTreeSet<String> = match Recipe::load(&base.join(&recipe), &[]) {
-        Ok(recipe) if varied => recipe.header().parameters.keys().cloned().collect(),
+    let parameters: BTreeSet<String> = match varied.then(|| Recipe::load(&base.join(&recipe), &[])) {
+        Some(Ok(recipe)) => recipe.header().parameters.keys().cloned().collect(),
         _ => BTreeSet::new(),
     };
     let one = task(entry, defaults, &recipe);

@@ -92,6 +92,9 @@ fn a_signal_lets_the_run_end_or_stops_it_and_the_rest_stays_queued() {
     {
         let mut batch = watch_program(&bench, &command);
         begins(&mut batch, item);
+        let second = bench.run(&command);
+        assert_eq!(second.status.code(), Some(3));
+        assert!(text(&second.stderr).contains("is being worked on by process"), "{}", text(&second.stderr));
         batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
         batch.signal(name);
         let (code, stdout) = batch.finish();
@@ -107,7 +110,7 @@ fn a_batch_on_an_instrument_with_faults_ends_and_tells_the_truth() {
     let thorough = std::env::var_os("CTP10_TEST_THOROUGH").is_some();
     for seed in 1..=if thorough { 10 } else { 1 } {
         let bench = bench();
-        let fault = format!("random@{seed}=0.003");
+        let fault = format!("random@{seed}=0.002");
         let simulator = simulate(&bench, &["--time-scale", "0.005", "--fault", &fault]);
         let powers: Vec<String> = (0..40).map(|item| format!("{}", f64::from(item) / 4.0)).collect();
         let powers = powers.join(", ");
@@ -182,4 +185,35 @@ fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
     let rows = runs(&bench);
     let order: Vec<u32> = rows.iter().rev().filter_map(|run| run.item).collect();
     assert_eq!((order.len(), order.last()), (3, Some(&2)));
+}
+
+#[test]
+fn an_emergency_stop_holds_the_item_and_nothing_lights_a_laser_before_a_person_says_so() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    std::fs::create_dir(bench.folder.path().join("recipes")).unwrap();
+    bench.write("recipes/die.yaml", DIE);
+    bench.write("recipes/long.yaml", LONG);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let ask = |method: &str, path: &str, body: Option<Value>| {
+        request(&service.address, method, path, body.as_ref()).1
+    };
+    for recipe in ["recipes/long.yaml", "recipes/die.yaml"] {
+        ask("POST", "/batch/items", Some(json!({ "recipe": recipe })));
+    }
+    while ask("GET", "/runs/current", None)["current"]["activity"] != "wait" {}
+    let off = ask("POST", "/off", None);
+    assert!(off["run"].is_string(), "{off}");
+    let stopped = loop {
+        let batch = ask("GET", "/batch", None);
+        if batch["paused"] == true {
+            break batch;
+        }
+    };
+    assert_eq!(stopped["counts"], json!({ "held": 1, "queued": 1 }), "{stopped}");
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
+    ask("POST", "/batch/resume", None);
+    while ask("GET", "/batch", None)["counts"]["done"] != 1 {}
+    let document = ask("GET", "/openapi.json", None);
+    assert!(document["paths"]["/batch/items/{number}/move"]["post"].is_object());
 }

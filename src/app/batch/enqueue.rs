@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::load::Batch;
 use crate::batch::{Queue, QueueError, Task};
-use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState, NewItem};
+use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
 use crate::error::{ExitCode, Failure, chain};
 
 /// What a person queues again.
@@ -16,20 +16,21 @@ const RELEASED: &[ItemState] = &[ItemState::Failed, ItemState::Held, ItemState::
 
 /// Puts a batch into the catalogue in `out` and holds its queue.
 pub(super) async fn enqueue(batch: &Batch, out: &Path, release: bool) -> Result<Queue, Failure> {
-    let broken = |error: CatalogueError| {
-        Failure::new(ExitCode::Failed, chain(&error))
-            .hint("a damaged catalogue may be moved away: `ctp10 runs reindex` makes it anew")
-    };
-    let catalogue = Arc::new(Catalogue::open(out).map_err(broken)?);
-    let known = catalogue.items(&batch.name).map_err(broken)?;
-    same(batch, &known)?;
-    let queue =
-        Queue::open(Arc::clone(&catalogue), out, &batch.name, batch.folder.clone(), batch.defaults.clone());
-    let queue = queue.map_err(|error| {
-        let code =
-            if matches!(error, QueueError::Taken { .. }) { ExitCode::Instrument } else { ExitCode::Failed };
-        Failure::new(code, chain(&error))
+    let (place, name, folder) = (out.to_owned(), batch.name.clone(), batch.folder.clone());
+    let defaults = batch.defaults.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let catalogue = Arc::new(Catalogue::open(&place)?);
+        let queue = Queue::open(Arc::clone(&catalogue), &place, &name, folder, defaults)?;
+        let known = catalogue.items(&name)?;
+        Ok::<_, QueueError>((queue, known))
+    });
+    let opened = opened.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+    let (queue, known) = opened.map_err(|error| match error {
+        QueueError::Taken { .. } => Failure::new(ExitCode::Instrument, chain(&error)),
+        _ => Failure::new(ExitCode::Failed, chain(&error))
+            .hint("a damaged catalogue may be moved away: `ctp10 runs reindex` makes it anew"),
     })?;
+    same(batch, &known)?;
     queue.set_window(batch.not_before, batch.deadline);
     let folder = match std::env::current_dir() {
         Ok(here) => here.join(&batch.folder).display().to_string(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::choose::options;
 use crate::batch::{BatchFile, Checked, Moment, Policy, Task, check, expand, read_file};
-use crate::catalogue::{Catalogue, ItemState};
+use crate::catalogue::{Catalogue, CatalogueError, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -73,9 +73,16 @@ impl Batch {
             return Err(refuse(format!("there is no catalogue in `{}`", out.display()))
                 .hint("name the folder of the runs: `--out DIR`"));
         }
-        let asked = Catalogue::open(out).and_then(|catalogue| {
-            Ok((catalogue.batch(name)?, catalogue.items(name)?, catalogue.batch_names()?))
+        let (place, wanted) = (out.to_owned(), name.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let catalogue = Catalogue::open(&place)?;
+            Ok::<_, CatalogueError>((
+                catalogue.batch(&wanted)?,
+                catalogue.items(&wanted)?,
+                catalogue.batch_names()?,
+            ))
         });
+        let asked = asked.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
         let (row, items, names) = asked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
         let Some(row) = row else {
             let names = names.iter().map(String::as_str).collect::<Vec<_>>();
