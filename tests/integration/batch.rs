@@ -179,3 +179,36 @@ fn an_item_that_takes_too_long_is_stopped_in_good_order_and_the_next_one_begins(
     assert_eq!(told["list"][0]["reason"], "stopped: not over after 1 s");
     assert_eq!(manifest(&folder(&bench, &told["list"][0]["folders"][0]))["status"], "aborted");
 }
+
+#[test]
+fn a_batch_that_the_disk_has_no_room_for_does_not_begin() {
+    let bench = Bench::new();
+    let steps = "
+name: big
+steps:
+  - repeat:
+      for: n
+      from: 1
+      to: 400
+      step: 1
+      steps:
+        - sweep: { start_nm: 1500, stop_nm: 1630, resolution_pm: 1 }
+        - fetch_trace: { detectors: [4/1, 4/2, 4/3, 4/4], trace: raw }
+";
+    bench.write("big.yaml", steps);
+    let room = ctp10::batch::free_bytes(bench.folder.path()).unwrap();
+    // One item is half a gigabyte.
+    let items: Vec<String> = (0..room / (400 << 20) + 2).map(|item| item.to_string()).collect();
+    let items = items.join(", ");
+    bench.write(
+        "night.yaml",
+        &format!("name: night\nitems: [{{ recipe: big.yaml, matrix: {{ n: [{items}] }} }}]\n"),
+    );
+    let output = bench.run(&["batch", "night.yaml", "--instrument", "sim"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("batch `night` needs about") && told.contains("are free"), "{told}");
+    let planned = bench.run(&["batch", "plan", "night.yaml", "--json"]);
+    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
+    assert_eq!(planned["fits_disk"], false);
+}

@@ -217,3 +217,18 @@ fn an_emergency_stop_holds_the_item_and_nothing_lights_a_laser_before_a_person_s
     let document = ask("GET", "/openapi.json", None);
     assert!(document["paths"]["/batch/items/{number}/move"]["post"].is_object());
 }
+
+#[test]
+fn nothing_begins_before_its_time() {
+    let bench = bench();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let begin = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
+    bench.write(
+        "night.yaml",
+        &format!("name: night\nnot_before: \"{}\"\nitems: [{{ recipe: die.yaml }}]\n", begin.to_rfc3339()),
+    );
+    let mut batch = watch_program(&bench, &["batch", "night.yaml", "--instrument", &simulator.address]);
+    batch.wait_for(|event| event["event"] == "waits");
+    assert_eq!(batch.finish().0, Some(0));
+    assert!(runs(&bench)[0].started >= begin);
+}
