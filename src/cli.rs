@@ -1,8 +1,12 @@
 //! The command line: types only. What each command does is in `app`.
 
+mod batch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 #[derive(Debug, Parser)]
@@ -48,6 +52,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
     Plan(PlanArgs),
+    /// Run many recipes one after another, unattended; goes on with what is not done when it is started again.
+    Batch(BatchArgs),
     /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
     Serve(ServeArgs),
     /// Run the embedded instrument alone, on a TCP port.
@@ -284,6 +290,8 @@ pub enum RunsCommand {
         #[command(flatten)]
         list: RunsListArgs,
     },
+    /// Make the catalogue of the runs anew, from their folders.
+    Reindex(RunsListArgs),
     /// Check every file of a run against its checksum and point count.
     Verify {
         /// The run's identifier, or the beginning of it or of its folder's name.

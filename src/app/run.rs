@@ -48,7 +48,7 @@ pub(super) async fn run(
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet).await?;
+    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, None).await?;
     if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
         sidecar.sign(&mut holder);
         claim.say(&holder);

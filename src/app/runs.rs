@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -21,6 +22,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
         Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
         Some(RunsCommand::Report { id, list }) => report(&id, &out(&list), list.json),
+        Some(RunsCommand::Reindex(list)) => reindex(&out(&list), list.json),
         Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
     }
 }
@@ -114,6 +116,25 @@ fn report(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         return super::print_json(&report);
     }
     println!("{}", page.display());
+    Ok(())
+}
+
+fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
+    let (found, unreadable) = runs::list(out).map_err(failed)?;
+    let made = Catalogue::open(out).and_then(|catalogue| catalogue.reindex(&found));
+    let made = made.map_err(|error| {
+        Failure::new(ExitCode::Failed, chain(&error))
+            .hint(format!("a damaged `{}` may be moved away: this command makes it anew", catalogue::FILE))
+    })?;
+    for damaged in &unreadable {
+        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+    }
+    if as_json {
+        return super::print_json(
+            &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
+        );
+    }
+    println!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
     Ok(())
 }
 

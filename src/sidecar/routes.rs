@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{dashboard, docs, figures, guard, login, overview};
+use super::{batch, dashboard, docs, figures, guard, login, overview};
 
 /// A recipe is not larger than this.
 const MOST_BODY_BYTES: usize = 2 << 20;
@@ -27,8 +27,11 @@ const MOST_BODY_BYTES: usize = 2 << 20;
 /// Everything that the sidecar answers.
 pub(super) fn router(app: App) -> Router {
     let mut document = docs::document();
-    let api =
-        ApiRouter::new().merge(instrument()).merge(runs_half()).finish_api_with(&mut document, docs::finish);
+    let api = ApiRouter::new()
+        .merge(instrument())
+        .merge(runs_half())
+        .merge(batch::routes())
+        .finish_api_with(&mut document, docs::finish);
     let document = Arc::new(document);
     let cors = cors(&app);
     api.route("/assets/{name}", axum::routing::get(dashboard::asset))
@@ -251,7 +254,7 @@ fn runs_half() -> ApiRouter<App> {
 }
 
 /// What the document says of an operation.
-fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
     move |operation| operation.summary(summary)
 }
 

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batch;
 mod die_map;
 mod examples;
 mod faults;
 mod http;
 mod instrument;
 mod layering;
+mod nights;
 mod probe_station;
 mod program;
 mod report;

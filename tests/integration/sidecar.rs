@@ -26,7 +26,7 @@ steps:
 ";
 
 /// `ctp10 serve` on a port of its own.
-fn serve(bench: &Bench, arguments: &[&str]) -> Running {
+pub(crate) fn serve(bench: &Bench, arguments: &[&str]) -> Running {
     let mut command = bench.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -36,7 +36,7 @@ fn serve(bench: &Bench, arguments: &[&str]) -> Running {
 }
 
 /// One request; gives the status and the body.
-fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub(crate) fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -67,7 +67,7 @@ fn wait_for_activity(address: &str, operation: &str) {
     while request(address, "GET", "/instrument", None).1["activity"]["operation"] != operation {}
 }
 
-fn signal(process: &Running, name: &str) {
+pub(crate) fn signal(process: &Running, name: &str) {
     let id = process.child.id().to_string();
     let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
     assert!(sent.success());
