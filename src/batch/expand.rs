@@ -1,7 +1,7 @@
 //! From the entries of a batch to its items: every combination of a matrix, every row of a list of devices.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -76,7 +76,7 @@ impl Catalogue {
         self.ask(|connection| {
             let mut asked = connection.prepare(
                 "SELECT run, folder, name, status, reason, started, finished, traces, simulated, batch, item
-                 FROM runs ORDER BY folder DESC",
+                 FROM runs ORDER BY started DESC, folder DESC",
             )?;
             let rows = asked.query_map([], |row| {
                 Ok(RunRow {
