@@ -173,3 +173,20 @@ fn a_recipe_that_comes_over_http_asks_only_the_hosts_that_the_bench_allows() {
     begin(&service.address, &asking(&stage.url("/state")));
     assert_eq!(stage.next(), "GET /state");
 }
+
+#[test]
+fn off_goes_through_the_runner_that_holds_the_only_connection() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--max-connections", "1"]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let run = begin(&service.address, LONG);
+    wait_for_activity(&service.address, "sweep");
+    let off = bench.run(&["off", "--instrument", &simulator.address]);
+    assert!(off.status.success(), "{}", text(&off.stderr));
+    assert_eq!(text(&off.stdout), format!("run {run} ended\nlasers off: 1, 2\n"));
+    let status = bench.run(&["status", "--instrument", &simulator.address, "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["simulated"], &status["connected"]), (&json!(true), &json!(true)));
+    while request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
+    assert_eq!(request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"], "aborted");
+}
