@@ -3,6 +3,7 @@
 mod check;
 mod choose;
 mod direct;
+mod resume;
 mod run;
 mod runs;
 mod serve;
@@ -30,6 +31,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
+        Command::Resume(args) => resume::resume(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?).await,
         Command::Plan(args) => check::plan(&args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,

@@ -5,20 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use chrono::{DateTime, Utc};
+use tokio::sync::{broadcast, mpsc};
 
 use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
 use super::host::Request;
 use super::power::SharedPowerLog;
 use super::publish::Events;
+use super::replay::Past;
 use super::session::Session;
 use crate::forecast::bench::Bench;
-use crate::instrument::Ctp10;
+use crate::instrument::{Ctp10, LinkEvent};
 use crate::instrument::scpi::{Action, Query};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
-use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
+use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Retry, Step, TraceReader};
 use crate::store::{Durability, RunFolder};
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
@@ -49,6 +51,14 @@ pub(super) struct Engine {
     pub(super) number: u64,
     /// Which attempt at it, from 1.
     pub(super) attempt: u32,
+    /// Which attempt at it within this process, from 1.
+    pub(super) tries: u32,
+    /// What the run's earlier processes have done.
+    pub(super) past: Past,
+    /// The moment that the step under way waited for when an earlier process of the run was interrupted.
+    pub(super) waits_until: Option<DateTime<Utc>>,
+    /// Tells when the link was lost.
+    pub(super) link: broadcast::Receiver<LinkEvent>,
     /// Where it stands in the recipe.
     pub(super) place: Place,
     /// Steps that failed and were passed over.
@@ -87,10 +97,18 @@ impl Engine {
     async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
         self.number += 1;
         self.place = step.place.clone();
-        self.attempt = 1;
+        // What an earlier process of the run had begun and is done again counts on.
+        self.attempt = self.past.attempts(&step) + 1;
+        self.tries = 1;
+        self.waits_until = self.past.until(&step);
+        self.session.slots.clear();
         let number = self.number;
         let estimated_s = Some(self.bench.perform(&step.operation).seconds);
-        let attempts = 1 + step.options.retry.map_or(0, |retry| retry.times);
+        if let Some(told) = self.past.held(&step) {
+            return self.tell_held(step, told);
+        }
+        let retry = self.retry(&step);
+        let attempts = 1 + retry.map_or(0, |retry| retry.times);
         loop {
             self.hold_while_paused().await?;
             if let Some(reason) = self.stop_reason() {
@@ -103,28 +121,42 @@ impl Engine {
                 durability,
             )?;
             let began = Instant::now();
-            let fault = match self.attempt(&step).await {
+            let settled = self.settle(&step).await;
+            let fault = match (async { settled?; self.attempt(&step).await }).await {
                 Ok(outcome) => {
+                    self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();
                     self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
                     return Ok(outcome);
                 }
                 Err(fault) => fault,
             };
-            let then = after_fault(&step, &fault, attempt < attempts);
+            let then = after_fault(&step, &fault, retry.filter(|_| self.tries < attempts));
             self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
             match then {
                 AfterFault::Retry { after_s } => {
                     self.pause(Duration::from_secs_f64(after_s)).await?;
                     self.attempt += 1;
+                    self.tries += 1;
+                    self.distrust_memory(&step);
                 }
                 AfterFault::Continue => {
                     self.failed_steps += 1;
+                    self.session.note(number, &step, &Outcome::Failed(fault.clone()));
                     return Ok(Outcome::Failed(fault));
                 }
                 AfterFault::Raise => return Err(fault),
             }
         }
+    }
+
+    /// A step that is not repeated although what stood before it is: it gives what it gave.
+    fn tell_held(&mut self, step: Step, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+        let (number, attempt) = (self.number, self.attempt);
+        self.events.say(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
+        let outcome = told?;
+        self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds: 0.0 })?;
+        Ok(outcome)
     }
 
     /// One attempt, under its deadline and under the stop.
@@ -253,7 +285,7 @@ fn durability(operation: &Operation) -> Durability {
 
 /// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
 /// cannot change is not tried again.
-fn after_fault(step: &Step, fault: &Fault, attempts_left: bool) -> AfterFault {
+fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
     let may_pass = matches!(
         fault.kind,
         FaultKind::Instrument | FaultKind::Link | FaultKind::Timeout | FaultKind::DidNotStart
@@ -261,9 +293,8 @@ fn after_fault(step: &Step, fault: &Fault, attempts_left: bool) -> AfterFault {
     if fault.kind == FaultKind::Stopped {
         return AfterFault::Raise;
     }
-    if attempts_left && may_pass && step.operation.effect() != Effect::Ask {
-        let backoff = step.options.retry.and_then(|retry| retry.backoff_s);
-        return AfterFault::Retry { after_s: backoff.map_or(0.0, |backoff| backoff.get()) };
+    if let Some(retry) = retry.filter(|_| may_pass && step.operation.effect() != Effect::Ask) {
+        return AfterFault::Retry { after_s: retry.backoff_s.map_or(0.0, |backoff| backoff.get()) };
     }
     match step.options.on_error {
         OnError::Continue => AfterFault::Continue,
@@ -283,7 +314,7 @@ mod tests {
     }
 
     fn decide(step: &Step, kind: FaultKind, attempts_left: bool) -> AfterFault {
-        after_fault(step, &Fault::new(kind, "why"), attempts_left)
+        after_fault(step, &Fault::new(kind, "why"), step.options.retry.filter(|_| attempts_left))
     }
 
     #[test]
