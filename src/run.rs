@@ -4,8 +4,8 @@
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
-pub mod control;
 mod configuration;
+pub mod control;
 mod engine;
 pub mod event;
 mod fetch;

@@ -83,8 +83,10 @@ fn may_go_on(run: &FoundRun) -> Result<(), Failure> {
     let id = &run.manifest.run;
     match run.manifest.status {
         RunState::Interrupted | RunState::Failed | RunState::Aborted => Ok(()),
-        RunState::Done => Err(Failure::new(ExitCode::Usage, format!("run {id} is done: nothing is left to do"))
-            .hint("`ctp10 run` measures anew")),
+        RunState::Done => {
+            Err(Failure::new(ExitCode::Usage, format!("run {id} is done: nothing is left to do"))
+                .hint("`ctp10 run` measures anew"))
+        }
         RunState::Running => {
             Err(Failure::new(ExitCode::Usage, format!("run {id} is under way: its process is alive"))
                 .hint("stop that one first"))
@@ -105,7 +107,8 @@ fn recipe(run: &FoundRun) -> Result<Recipe, Failure> {
         .iter()
         .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
-    let recipe = Recipe::from_text(&manifest.recipe.path, &text, copy.parent(), &set).map_err(Failure::recipe)?;
+    let recipe =
+        Recipe::from_text(&manifest.recipe.path, &text, copy.parent(), &set).map_err(Failure::recipe)?;
     if recipe.sha256() != manifest.recipe.sha256 {
         let message = format!(
             "`{}` is not the recipe that run {} began with: its SHA-256 is {} and was {}",
@@ -173,7 +176,9 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
     };
     match (unfinished, &step.step.operation) {
         (Unfinished::Again, _) => event(None),
-        (Unfinished::Done, Operation::CreateReference(_)) => event(Some(Outcome::Reference { created: true })),
+        (Unfinished::Done, Operation::CreateReference(_)) => {
+            event(Some(Outcome::Reference { created: true }))
+        }
         (Unfinished::Done, Operation::Prompt(_)) => {
             let message = format!("{what} has no recorded answer: a question can only be asked again");
             Err(Failure::new(ExitCode::Usage, message).hint("say `--unfinished again`"))
@@ -246,7 +251,10 @@ fn tell_plan(manifest: &Manifest, foreseen: &Foreseen) {
         println!("withdrawn and measured again: {}", trace.file);
     }
     if let Some(step) = &foreseen.undecided {
-        println!("begun, and nothing says whether it was done: `{}` ({})", step.step.operation, step.step.place);
+        println!(
+            "begun, and nothing says whether it was done: `{}` ({})",
+            step.step.operation, step.step.place
+        );
     }
     println!("left to do:");
     print!("{}", plan::text(&left.steps, false));

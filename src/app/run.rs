@@ -119,9 +119,7 @@ fn not_started(error: NotStarted) -> Failure {
         NotStarted::Held(_)
         | NotStarted::Busy(_)
         | NotStarted::Instrument(_)
-        | NotStarted::OtherInstrument(_) => {
-            Failure::new(ExitCode::Instrument, error.told())
-        }
+        | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.told()),
     }
 }
 

@@ -16,8 +16,8 @@ use super::publish::Events;
 use super::replay::Past;
 use super::session::Session;
 use crate::forecast::bench::Bench;
-use crate::instrument::{Ctp10, LinkEvent};
 use crate::instrument::scpi::{Action, Query};
+use crate::instrument::{Ctp10, LinkEvent};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Retry, Step, TraceReader};
@@ -122,7 +122,12 @@ impl Engine {
             )?;
             let began = Instant::now();
             let settled = self.settle(&step).await;
-            let fault = match (async { settled?; self.attempt(&step).await }).await {
+            let fault = match (async {
+                settled?;
+                self.attempt(&step).await
+            })
+            .await
+            {
                 Ok(outcome) => {
                     self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();

@@ -82,6 +82,8 @@ pub struct Past {
     pub taken_up: u64,
     /// Whether it has begun at all.
     pub started: bool,
+    /// It broke off within a step: a scan may still be under way.
+    pub broke_off: bool,
     /// How it ended, when it did.
     pub ended: Option<RunState>,
     /// Attempts at steps that are to be done again, by place.
@@ -99,6 +101,11 @@ impl Past {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
         match event {
+            RunEvent::StepStarted { .. } => self.broke_off = true,
+            RunEvent::StepFinished { .. } | RunEvent::StepFailed { .. } => self.broke_off = false,
+            _ => {}
+        }
+        match event {
             RunEvent::Started { .. } => self.started = true,
             RunEvent::TakenUp { replayed, .. } => {
                 self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
@@ -115,7 +122,8 @@ impl Past {
                     Some(known) => (known.open, known.attempt) = (true, *attempt),
                     None => {
                         let mut performed = Performed::new(step.clone(), *number, *attempt);
-                        if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step)) {
+                        if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step))
+                        {
                             (performed.open, performed.told) = (false, held.told.clone());
                         }
                         self.asked.push(Asked::Step(Box::new(performed)));

@@ -116,7 +116,8 @@ impl Engine {
             }
             if !self.simulated {
                 let message = format!("the reference of {detector} is gone: the instrument has forgotten it");
-                let hint = "a transmission needs one, and taking it needs somebody at the bench: begin a new run";
+                let hint =
+                    "a transmission needs one, and taking it needs somebody at the bench: begin a new run";
                 return Err(Fault::new(FaultKind::Refused, message).hint(hint));
             }
             let message = format!("the reference of {detector} is gone and is taken again");

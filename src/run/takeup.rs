@@ -13,7 +13,9 @@ use crate::forecast::{self, Circumstances, Walk};
 use crate::operation::{FetchTrace, Operation};
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome};
-use crate::store::{Durability, InstrumentRecord, Manifest, RunFolder, RunState, StoreError, read_run_journal};
+use crate::store::{
+    Durability, InstrumentRecord, Manifest, RunFolder, RunState, StoreError, read_run_journal,
+};
 
 /// What is left of an interrupted run.
 #[derive(Debug)]
@@ -67,7 +69,8 @@ pub fn foresee(
         let mut kept = past.clone();
         kept.keep(count);
         let (left, ended) = replay(recipe, &kept, folder, circumstances)?;
-        let ahead = left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
+        let ahead =
+            left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
         if ahead.clone().next().is_none() {
             match ended {
                 // It would only fail again as it did: the step that failed is what is left to do.
@@ -222,9 +225,9 @@ impl Resumption {
             if let Operation::Sweep(_) = operation {
                 session.sweep_index += 1;
                 session.attempt = step.attempt;
-                session.live_is_old = !step.told.as_ref().is_some_and(|told| {
-                    matches!(told, Ok(outcome) if !matches!(outcome, Outcome::Failed(_)))
-                });
+                session.live_is_old = !step.told.as_ref().is_some_and(
+                    |told| matches!(told, Ok(outcome) if !matches!(outcome, Outcome::Failed(_))),
+                );
             }
             match &step.told {
                 Some(Ok(outcome @ Outcome::Failed(_))) => {

@@ -74,7 +74,9 @@ impl Station {
     /// See [`NotStarted`]; nothing has been changed then.
     pub async fn begin(
         self: &Arc<Self>,
-        mut order: Order, watchers: Vec<Watcher>) -> Result<Entry, NotStarted> {
+        mut order: Order,
+        watchers: Vec<Watcher>,
+    ) -> Result<Entry, NotStarted> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
             return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
         }
@@ -92,6 +94,10 @@ impl Station {
         let mut findings = order.findings();
         findings.extend(order.other_instrument(&post.name, identity.simulated()));
         let mut findings = without_errors(findings)?;
+        if resumed.as_ref().is_some_and(|resumed| resumed.past.broke_off) {
+            // The process that is gone may have left its scan under way.
+            prepare::end_scan(&instrument).await?;
+        }
         let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
             NotReady::Busy(_) => NotStarted::Busy(error.to_string()),
             NotReady::Link(error) => NotStarted::Instrument(error),

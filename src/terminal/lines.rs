@@ -72,7 +72,8 @@ fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
     match event {
         RunEvent::Started { instrument, .. } => Some(banner(instrument)),
         RunEvent::TakenUp { steps, removed, .. } => {
-            let banner = status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
+            let banner =
+                status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
             let count = status.operations.map(|count| format!(" of {count}")).unwrap_or_default();
             let gone = removed.iter().map(|file| format!("\n      {file} was never recorded: removed"));
             Some(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))

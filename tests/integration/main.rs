@@ -11,6 +11,7 @@ mod layering;
 mod probe_station;
 mod program;
 mod requests;
+mod resume;
 mod runs;
 mod sidecar;
 mod simulator;

@@ -1,0 +1,239 @@
+//! Runs that are killed, and go on as if nothing had happened.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use ctp10::measurement::TraceSummary;
+use ctp10::step::TraceReader;
+use ctp10::store::{open_trace, runs};
+
+use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text, watch};
+
+/// Set to kill after every record and at many more moments.
+const THOROUGH: &str = "CTP10_TEST_THOROUGH";
+
+const MANY_STEPS: &str = "
+name: many-steps
+parameters: { top: { default: 2 } }
+steps:
+  - log: begin
+  - configure_laser: { laser: 1, power_dbm: 3, wavelength_nm: 1550 }
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 5 }
+  - configure_scan: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - create_reference: { detector: 4/1 }
+  - create_reference: { detector: 4/2, max_age_min: 60 }
+  - repeat:
+      for: power
+      in: [-5, 0, \"${top}\"]
+      steps:
+        - configure_tls: { tls: 1, power_dbm: \"${power}\" }
+        - sweep:
+        - fetch_trace: { detector: 4/1, traces: [tf, raw], id: one, name: \"at${power}\" }
+        - log: \"lowest ${steps.one.traces[0].min.value}\"
+        - fetch_trace: { detector: 4/2, trace: tf }
+        - configure_laser: { laser: 1, output: true }
+        - read_power: { detectors: [4/3], samples: 2, interval_s: 0.01, name: \"p${power}\", id: p }
+        - if: { condition: \"${steps.p.readings[0].value > -100}\", then: [ { log: bright } ], else: [ { log: dark } ] }
+        - set: { last: \"${steps.p.readings[1].value}\" }
+        - wait: 0.01
+  - scpi: { command: \"NO:SUCH\", effect: configure, on_error: continue, id: no }
+  - log: \"refused ${steps.no.failed}\"
+  - scpi: { query: \"*IDN?\" }
+  - fetch_trace: { detector: 4/1, trace: reference }
+finally:
+  - configure_laser: { laser: 1, output: false }
+  - log: the end
+";
+
+const SCRIPT: &str = "
+recipe(#{ name: \"script\" });
+let begun = now();
+configure_tls(#{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 5 });
+configure_scan(#{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 });
+create_reference(#{ detector: \"4/1\" });
+try { scpi(#{ command: \"NO:SUCH:THING\" }); } catch (fault) { log(`caught ${fault.kind}`); }
+let start = 1540;
+for turn in 0..3 {
+    sweep(#{ start_nm: start, stop_nm: start + 1 });
+    let trace = fetch_trace(#{ detector: \"4/1\", trace: \"raw\" });
+    // Read from the file, which a resumed run has from its past.
+    let middle = trace.slice(start + 0.25, start + 0.75).max_nm();
+    if now() < begun { throw \"the clock goes backwards\"; }
+    log(`highest at ${middle}, ${trace.at(middle)} dB`);
+    if middle > start + 0.5 { start += 1; } else { start += 2; }
+    configure_laser(#{ laser: 1, output: true, wavelength_nm: middle });
+    let power = read_power(#{ detector: \"4/3\" });
+    log(`power ${power > -100}`);
+}
+";
+
+fn instrument(bench: &Bench) -> Running {
+    simulate(bench, &["--noise", "by-settings", "--time-scale", "0.01"])
+}
+
+fn is_thorough() -> bool {
+    std::env::var_os(THOROUGH).is_some()
+}
+
+/// What a trace is, beside the circumstances of its run.
+#[derive(Debug, PartialEq)]
+struct Measured {
+    sweep_index: u64,
+    name: String,
+    values: Vec<u32>,
+}
+
+fn measured(folder: &Path) -> BTreeMap<String, Measured> {
+    let traces: Vec<TraceSummary> = runs::traces(folder).unwrap().map(Result::unwrap).collect();
+    let count = traces.len();
+    let all: BTreeMap<_, _> = traces
+        .into_iter()
+        .map(|trace| {
+            let mut values = Vec::new();
+            let file = open_trace(folder, &trace).unwrap();
+            file.read(0..trace.grid.points, &mut |_, piece| values.extend(piece.iter().map(|v| v.to_bits())))
+                .unwrap();
+            assert_eq!(values.len() as u64, trace.grid.points);
+            (trace.file, Measured { sweep_index: trace.sweep_index, name: trace.name, values })
+        })
+        .collect();
+    assert_eq!(all.len(), count, "a trace is there twice");
+    all
+}
+
+/// Messages of the recipe's `log` steps outside `finally`, as they hold at the end.
+fn said(folder: &Path) -> Vec<String> {
+    let records = journal(folder);
+    let logs = records.iter().filter(|record| record["event"] == "log");
+    let mut messages: Vec<String> = logs.map(|log| log["message"].as_str().unwrap().to_owned()).collect();
+    messages.sort();
+    messages.dedup();
+    messages
+}
+
+fn resume(bench: &Bench, folder: &Path, more: &[&str]) -> Output {
+    bench.run(&[&["resume", folder.to_str().unwrap()], more].concat())
+}
+
+/// The newest run folder.
+fn newest(bench: &Bench) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(bench.folder.path().join("runs")).ok()?;
+    folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("run.json").exists())
+        .max_by_key(|path| std::fs::metadata(path.join("run.json")).and_then(|data| data.modified()).unwrap())
+}
+
+struct Whole {
+    measured: BTreeMap<String, Measured>,
+    said: Vec<String>,
+    records: u64,
+    readings: u64,
+}
+
+fn whole(bench: &Bench, recipe: &str, simulator: &Running, code: i32) -> Whole {
+    let output = bench.run(&["run", recipe, "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+    let folder = bench.run_folder(&output);
+    let records = journal(&folder);
+    let last = records.last().unwrap()["n"].as_u64().unwrap();
+    Whole { measured: measured(&folder), said: said(&folder), records: last, readings: readings(&folder) }
+}
+
+fn readings(folder: &Path) -> u64 {
+    let records = journal(folder);
+    let stored = records.iter().filter(|record| record["event"] == "power_stored");
+    stored.map(|record| record["rows"].as_u64().unwrap()).sum()
+}
+
+/// The run goes on until its end, and is then what it would have been.
+fn goes_on(bench: &Bench, folder: &Path, whole: &Whole, simulator: &Running, code: i32, when: &str) {
+    let before = journal_text(folder);
+    let output = resume(bench, folder, &["--unfinished", "again"]);
+    let told = format!("{when} {}\n{before}\n---\n{}", folder.display(), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    let after = measured(folder);
+    assert_eq!(after.keys().collect::<Vec<_>>(), whole.measured.keys().collect::<Vec<_>>(), "{told}");
+    for (file, trace) in &whole.measured {
+        assert!(after[file] == *trace, "{file} is another {told}");
+    }
+    assert_eq!(said(folder), whole.said, "{told}");
+    assert!(readings(folder) >= whole.readings, "readings were lost {told}");
+    let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
+    assert!(verified.status.success(), "{} {told}", text(&verified.stdout));
+    let numbers: Vec<u64> = journal(folder).iter().map(|record| record["n"].as_u64().unwrap()).collect();
+    assert!(numbers.iter().zip(1..).all(|(n, expected)| *n == expected), "{numbers:?} {told}");
+    let mut talk = Talk::to(&simulator.address);
+    assert_eq!(talk.ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0", "{told}");
+}
+
+fn journal_text(folder: &Path) -> String {
+    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap_or_default();
+    text.lines().map(|line| line.chars().take(200).collect::<String>() + "\n").collect()
+}
+
+fn killed_after_each_record(recipe: &str, body: &str, code: i32, every: u64) {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    bench.write(recipe, body);
+    let whole = whole(&bench, recipe, &simulator, code);
+    let step = if is_thorough() { 1 } else { every };
+    for n in (1..whole.records).step_by(usize::try_from(step).unwrap()) {
+        let mut run = watch(&bench, &[recipe, "--instrument", &simulator.address]);
+        run.wait_for(|event| event["n"].as_u64().is_some_and(|seen| seen >= n));
+        run.signal("KILL");
+        run.finish();
+        let folder = newest(&bench).unwrap();
+        if manifest(&folder)["status"] == "running" {
+            goes_on(&bench, &folder, &whole, &simulator, code, &format!("killed after {n}:"));
+        }
+    }
+}
+
+#[test]
+fn a_recipe_that_is_killed_after_any_record_goes_on_and_measures_the_same() {
+    // The refused command that it passes over makes it a failed run.
+    killed_after_each_record("many.yaml", MANY_STEPS, 1, 9);
+}
+
+#[test]
+fn a_script_that_is_killed_after_any_record_goes_on_and_measures_the_same() {
+    killed_after_each_record("script.rhai", SCRIPT, 0, 7);
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_and_again_while_it_goes_on_measures_the_same() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    bench.write("many.yaml", MANY_STEPS);
+    let began = std::time::Instant::now();
+    let whole = whole(&bench, "many.yaml", &simulator, 1);
+    let took = began.elapsed();
+    let kills = if is_thorough() { 500 } else { 4 };
+    // Moments spread evenly, in an order that looks random: each run is killed at another one.
+    let moment = |kill: u32| took.mul_f64(f64::from(kill * 7919 % 1009) / 1009.0) + Duration::from_millis(20);
+    for kill in 1..=kills {
+        let kill_after = |arguments: &[&str], time: Duration| {
+            let mut child =
+                bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(time);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        };
+        kill_after(&["run", "many.yaml", "--instrument", &simulator.address], moment(kill));
+        let Some(folder) = newest(&bench) else { continue };
+        for again in 0..kill % 3 {
+            if manifest(&folder)["status"] == "running" {
+                kill_after(
+                    &["resume", folder.to_str().unwrap(), "--unfinished", "again"],
+                    moment(kill * 31 + again),
+                );
+            }
+        }
+        if manifest(&folder)["status"] == "running" {
+            goes_on(&bench, &folder, &whole, &simulator, 1, &format!("kill {kill}:"));
+        }
+    }
+}
