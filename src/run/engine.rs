@@ -15,9 +15,10 @@ use super::power::SharedPowerLog;
 use super::publish::Events;
 use super::replay::Past;
 use super::session::Session;
+use super::settle::relies_on_settings;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
-use crate::instrument::{Ctp10, LinkEvent};
+use crate::instrument::{Ctp10, Error, LinkEvent};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Retry, Step, TraceReader};
@@ -28,6 +29,9 @@ const FINALLY_LIMIT: Duration = Duration::from_secs(120);
 
 /// An aborted scan is given this long to end.
 const ABORT_LIMIT: Duration = Duration::from_secs(30);
+
+/// And its abort this long to be confirmed, on a connection that may have gone silent.
+const ABORT_HASTE: Duration = Duration::from_secs(5);
 
 pub(super) struct Engine {
     pub(super) instrument: Ctp10,
@@ -121,13 +125,13 @@ impl Engine {
                 durability,
             )?;
             let began = Instant::now();
-            let settled = self.settle(&step).await;
-            let fault = match (async {
-                settled?;
-                self.attempt(&step).await
-            })
-            .await
-            {
+            let mut result = self.settled_attempt(&step).await;
+            if result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost() {
+                let message = "the link was lost meanwhile: it is measured once more".to_owned();
+                self.events.say(RunEvent::Warning { message })?;
+                result = self.settled_attempt(&step).await;
+            }
+            let fault = match result {
                 Ok(outcome) => {
                     self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();
@@ -164,6 +168,11 @@ impl Engine {
         Ok(outcome)
     }
 
+    async fn settled_attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        self.settle(step).await?;
+        self.attempt(step).await
+    }
+
     /// One attempt, under its deadline and under the stop.
     async fn attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
         let limit = step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
@@ -196,7 +205,15 @@ impl Engine {
     /// The operation was cut short: a scan that may still be under way is aborted.
     pub(super) async fn break_off(&mut self) {
         if self.session.scanning {
-            let aborted = tokio::time::timeout(ABORT_LIMIT, self.instrument.abort()).await;
+            let abort_twice = async {
+                let hasty = self.instrument.confirming_within(ABORT_HASTE);
+                match hasty.abort().await {
+                    // What is idle stays idle: an abort may be sent twice.
+                    Err(Error::FateUnknown { .. }) => self.instrument.abort().await,
+                    known => known,
+                }
+            };
+            let aborted = tokio::time::timeout(ABORT_LIMIT, abort_twice).await;
             let reason = match aborted {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(crate::error::chain(&error)),

@@ -320,6 +320,9 @@ struct Tape {
     asked: Vec<Asked>,
     next: usize,
     diverged: Option<Fault>,
+    last_time_s: Option<f64>,
+    /// The recipe was told a time that is not on record.
+    asked_for_time: bool,
 }
 
 impl<'a> ReplayHost<'a> {
@@ -339,6 +342,11 @@ impl<'a> ReplayHost<'a> {
     #[must_use]
     pub fn diverged(&self) -> Option<Fault> {
         self.tape().diverged.clone()
+    }
+
+    /// Whether the recipe was told a time that is not on record: what follows may come out otherwise.
+    pub(super) fn asked_for_time(&self) -> bool {
+        self.tape().asked_for_time
     }
 
     fn tape(&self) -> MutexGuard<'_, Tape> {
@@ -418,12 +426,18 @@ impl Host for ReplayHost<'_> {
     fn now(&self) -> Result<f64, Fault> {
         let mut tape = self.tape();
         match tape.next("it asks for `now()`", |asked| matches!(asked, Asked::Now(_))) {
-            Some(Ok(Asked::Now(time_s))) => Ok(time_s),
+            Some(Ok(Asked::Now(time_s))) => {
+                tape.last_time_s = Some(time_s);
+                Ok(time_s)
+            }
             Some(Ok(Asked::Step(_))) => Err(tape.diverge("it asks for `now()`")),
             Some(Err(fault)) => Err(fault),
             None => {
+                let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
+                tape.asked_for_time = true;
                 drop(tape);
-                self.live.now()
+                // Whoever only looks ahead counts from 0: time goes on from where it was.
+                self.live.now().map(|time_s| last + time_s)
             }
         }
     }

@@ -7,7 +7,6 @@
 use super::engine::Engine;
 use super::event::{AfterFault, RunEvent};
 use super::takeup::wants_live;
-use crate::instrument::LinkEvent;
 use crate::instrument::scpi::Action;
 use crate::measurement::TraceSummary;
 use crate::operation::{Operation, Wait};
@@ -59,9 +58,6 @@ impl Engine {
 
     /// Makes the instrument what the step relies on, unless the run is being stopped.
     pub(super) async fn settle(&mut self, step: &Step) -> Result<(), Fault> {
-        while let Ok(event) = self.link.try_recv() {
-            self.session.unsettled |= matches!(event, LinkEvent::Regained { .. });
-        }
         // What cleans up must not begin by setting things, nor by light.
         if self.finally_until.is_some() {
             return Ok(());
@@ -82,10 +78,9 @@ impl Engine {
         if !touches_instrument(&step.operation) {
             return Ok(());
         }
-        if self.session.unsettled {
-            self.restore().await?;
-            self.session.unsettled = false;
-        }
+        // A connection that has died since the last step shows only when it is used.
+        self.instrument.condition().await?;
+        self.make_good().await?;
         if needs_light(&step.operation) {
             self.light().await?;
         }
@@ -95,6 +90,27 @@ impl Engine {
             self.sweep_again().await?;
         }
         Ok(())
+    }
+
+    /// Whether the link was lost since this was last made good: the instrument may have forgotten everything.
+    pub(super) fn link_was_lost(&self) -> bool {
+        !self.link.is_empty()
+    }
+
+    /// Sets everything again after a loss of the link, and once when a run is taken up.
+    pub(super) async fn make_good(&mut self) -> Result<(), Fault> {
+        loop {
+            // One that fell behind has missed some, and has had some.
+            while !self.link.is_empty() {
+                self.session.unsettled = true;
+                drop(self.link.try_recv());
+            }
+            if !self.session.unsettled {
+                return Ok(());
+            }
+            self.restore().await?;
+            self.session.unsettled = self.link_was_lost();
+        }
     }
 
     /// Sets everything again that the run has set, and makes sure of its references. Turns no light on.
@@ -197,6 +213,11 @@ fn touches_instrument(operation: &Operation) -> bool {
         operation,
         Operation::Log(_) | Operation::Prompt(_) | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
     )
+}
+
+/// Whether what it gives means something only with the settings that the run has made.
+pub(super) fn relies_on_settings(operation: &Operation) -> bool {
+    matches!(operation, Operation::ReadPower(_) | Operation::Wait(Wait::Stable(_)))
 }
 
 /// Whether it may rely on light that the run has switched on.

@@ -22,8 +22,15 @@ impl Engine {
     pub(super) async fn sweep(&mut self, fields: &Sweep) -> Result<Outcome, Fault> {
         // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
         self.session.live_is_old = true;
-        let settings = self.configure_scan(fields).await?;
-        let scan = self.instrument.scan_settings().await?;
+        let (settings, scan) = loop {
+            let settings = self.configure_scan(fields).await?;
+            let scan = self.instrument.scan_settings().await?;
+            if !self.link_was_lost() {
+                break (settings, scan);
+            }
+            // It may have been switched off and on just now: what would be scanned is not what was asked for.
+            Box::pin(self.make_good()).await?;
+        };
         self.session.lasers.extend(scan.lasers());
         self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
@@ -31,7 +38,7 @@ impl Engine {
         self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
         let now = self.instrument.scan_settings().await?;
-        if now != scan && !self.link.is_empty() {
+        if now != scan && self.link_was_lost() {
             let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
         }

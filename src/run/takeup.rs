@@ -68,10 +68,10 @@ pub fn foresee(
     loop {
         let mut kept = past.clone();
         kept.keep(count);
-        let (left, ended) = replay(recipe, &kept, folder, circumstances)?;
+        let (left, ended, certain) = replay(recipe, &kept, folder, circumstances)?;
         let ahead =
             left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
-        if ahead.clone().next().is_none() {
+        if certain && ahead.clone().next().is_none() {
             match ended {
                 // It would only fail again as it did: the step that failed is what is left to do.
                 Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
@@ -100,25 +100,26 @@ pub fn foresee(
     }
 }
 
-/// Tells a recipe its past; gives what it asks for behind it, and how it ended.
+/// Tells a recipe its past; gives what it asks for behind it, how it ended, and whether it would end so again.
 fn replay(
     recipe: &Recipe,
     past: &Past,
     folder: &Path,
     circumstances: Circumstances,
-) -> Result<(Walk, Result<(), Fault>), Fault> {
-    let (mut ended, mut diverged) = (Ok(()), None);
+) -> Result<(Walk, Result<(), Fault>, bool), Fault> {
+    let (mut ended, mut diverged, mut certain) = (Ok(()), None, true);
     let left = forecast::walk(
         |live| {
             let host = ReplayHost::new(past.asked.clone(), folder.to_owned(), live).with_held(past);
             ended = recipe.perform(&host);
             diverged = host.diverged();
+            certain = !host.asked_for_time();
             ended.clone()
         },
         recipe.sources(),
         circumstances,
     );
-    diverged.map_or(Ok((left, ended)), Err)
+    diverged.map_or(Ok((left, ended, certain)), Err)
 }
 
 fn failed_with(asked: &Asked, fault: &Fault) -> bool {

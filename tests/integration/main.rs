@@ -10,6 +10,7 @@ mod instrument;
 mod layering;
 mod probe_station;
 mod program;
+mod recovery;
 mod requests;
 mod resume;
 mod runs;

@@ -237,3 +237,244 @@ fn a_run_that_is_killed_at_any_moment_and_again_while_it_goes_on_measures_the_sa
         }
     }
 }
+
+/// Two sweeps with two fetches each.
+const TWO_SWEEPS: &str = "
+name: two-sweeps
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 5 }
+  - configure_scan: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - create_reference: { detector: 4/1 }
+  - repeat:
+      for: power
+      in: [5, 0]
+      steps:
+        - configure_tls: { tls: 1, power_dbm: \"${power}\" }
+        - sweep: RETRY
+        - fetch_trace: { detector: 4/1, trace: tf }
+        - log: between
+        - fetch_trace: { detector: 4/2, trace: raw }
+        - log: behind
+";
+
+fn two_sweeps(retry: &str) -> String {
+    TWO_SWEEPS.replace("RETRY", retry)
+}
+
+fn is_log(event: &serde_json::Value, message: &str) -> bool {
+    event["event"] == "log" && event["message"] == message
+}
+
+/// A run of this recipe that was killed when an event came that fits.
+fn killed(
+    bench: &Bench,
+    body: &str,
+    simulator: &Running,
+    fits: impl Fn(&serde_json::Value) -> bool,
+) -> PathBuf {
+    bench.write("killed.yaml", body);
+    let mut run = watch(bench, &["killed.yaml", "--instrument", &simulator.address]);
+    run.wait_for(fits);
+    run.signal("KILL");
+    run.finish();
+    newest(bench).unwrap()
+}
+
+fn attempts(folder: &Path) -> Vec<(u64, u64, u32)> {
+    let traces = runs::traces(folder).unwrap().map(Result::unwrap);
+    let mut all: Vec<_> = traces.map(|trace| (trace.trace_index, trace.sweep_index, trace.attempt)).collect();
+    all.sort_unstable();
+    all
+}
+
+fn said_by(output: &Output) -> String {
+    text(&output.stdout) + text(&output.stderr).as_str()
+}
+
+#[test]
+fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let stored = |event: &serde_json::Value| event["trace"]["trace_index"] == 3;
+    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| stored(event));
+    // Whatever else the process managed to do before it was gone.
+    let before = attempts(&folder);
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    if before.len() == 3 {
+        assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 2)]);
+        let records = journal(&folder);
+        let withdrawn = records.iter().find(|record| record["event"] == "trace_withdrawn").unwrap();
+        assert_eq!(withdrawn["file"], "traces/0003_m4c1_tf.parquet");
+    }
+    let shown = text(&bench.run(&["runs", "show", folder.to_str().unwrap()]).stdout);
+    assert!(shown.contains("taken up    once"), "{shown}");
+    assert_eq!(manifest(&folder)["taken_up"], 1);
+    let again = resume(&bench, &folder, &[]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said_by(&again).contains("is done: nothing is left to do"), "{}", said_by(&again));
+}
+
+#[test]
+fn the_plan_of_what_is_left_touches_neither_folder_nor_instrument() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "between"));
+    drop(simulator);
+    let before = std::fs::read(folder.join("journal.jsonl")).unwrap();
+    let output = resume(&bench, &folder, &["--plan"]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    let said = text(&output.stdout);
+    for part in
+        ["two-sweeps  interrupted", "holds: ", "2 configure_tls, 1 configure_scan", "left to do:", "sweep"]
+    {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    assert_eq!(std::fs::read(folder.join("journal.jsonl")).unwrap(), before);
+    let output = resume(&bench, &folder, &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", said_by(&output));
+    assert_eq!(std::fs::read(folder.join("journal.jsonl")).unwrap(), before);
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_instrument_its_own_recipe_and_never_beside_its_process() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let refused = |folder: &Path, code: i32, part: &str| {
+        let output = resume(&bench, folder, &[]);
+        assert_eq!(output.status.code(), Some(code), "{}", said_by(&output));
+        assert!(said_by(&output).contains(part), "no {part:?} in {}", said_by(&output));
+    };
+    bench.write("part.rhai", "log(\"first\"); log(\"second\"); wait(30);");
+    let body = "name: parts\nsteps:\n  - script: part.rhai\n";
+    let folder = killed(&bench, body, &simulator, |event| is_log(event, "second"));
+    let part = folder.join("recipe/part.rhai");
+    let whole = std::fs::read_to_string(&part).unwrap();
+    std::fs::write(&part, whole.replace("first", "other")).unwrap();
+    refused(&folder, 1, "recorded is `log { message: first }`");
+    refused(&folder, 1, "now it asks for `log { message: other }`");
+    std::fs::write(&part, whole).unwrap();
+    let recipe = folder.join("recipe/killed.yaml");
+    std::fs::write(&recipe, format!("{body}  - log: more\n")).unwrap();
+    refused(&folder, 1, "is not the recipe that run");
+    std::fs::write(&recipe, body).unwrap();
+    let run = folder.join("run.json");
+    let text = std::fs::read_to_string(&run).unwrap();
+    let identity = manifest(&folder)["instrument"]["identity"].as_str().unwrap().to_owned();
+    std::fs::write(&run, text.replace(&identity, "EXFO,CTP10,1,2")).unwrap();
+    refused(&folder, 3, "the run began with `EXFO,CTP10,1,2`");
+    std::fs::write(&run, text.replace("\"simulated\": true", "\"simulated\": false")).unwrap();
+    refused(&folder, 3, "the run began with `a real one`");
+    std::fs::write(&run, text).unwrap();
+    bench.write("waits.yaml", "name: waits\nsteps:\n  - wait: 600\n");
+    let mut alive = watch(&bench, &["waits.yaml", "--instrument", &simulator.address]);
+    alive.wait_for(|event| event["event"] == "step_started");
+    refused(&newest(&bench).unwrap(), 2, "is under way");
+    alive.signal("KILL");
+    alive.finish();
+}
+
+#[test]
+fn what_may_not_be_repeated_by_itself_is_asked_about_and_done_as_it_is_said() {
+    for (word, times) in [("done", 0), ("again", 1)] {
+        let bench = Bench::new();
+        let simulator = simulate(&bench, &["--latency-ms", "30", "--log", "commands.log"]);
+        let body = "name: moves\nsteps:\n  - scpi: { command: \"CTP:RLAS1:POW 4DBM\" }\n  - log: moved\n";
+        let folder = killed(&bench, body, &simulator, |event| event["event"] == "step_started");
+        let output = resume(&bench, &folder, &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = said_by(&output);
+        assert!(said.contains("nothing says whether it was done"), "{said}");
+        assert!(said.contains("killed.yaml:3:5"), "{said}");
+        let sent = || {
+            let log = std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();
+            log.matches("CTP:RLAS1:POW 4DBM").count()
+        };
+        let before = sent();
+        let output = resume(&bench, &folder, &["--unfinished", word]);
+        assert!(output.status.success(), "{}", said_by(&output));
+        assert_eq!(sent() - before, times);
+    }
+}
+
+#[test]
+fn a_torn_journal_and_files_that_nobody_recorded_leave_no_trace() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "behind"));
+    let mut torn = std::fs::read(folder.join("journal.jsonl")).unwrap();
+    torn.extend(b"{\"n\":99,\"ti");
+    std::fs::write(folder.join("journal.jsonl"), torn).unwrap();
+    let known = folder.join("traces/0001_m4c1_tf.parquet");
+    std::fs::copy(&known, folder.join("traces/0099_m4c1_tf.parquet")).unwrap();
+    std::fs::copy(&known, folder.join("traces/.0003_m4c1_tf.parquet.part")).unwrap();
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    assert!(said_by(&output).contains("traces/0099_m4c1_tf.parquet was never recorded: removed"));
+    assert_eq!(attempts(&folder).len(), 4);
+    let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+}
+
+#[test]
+fn the_embedded_instrument_comes_back_as_it_was_with_its_reference() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let embedded = "instrument: sim\nsimulator: { noise: by-settings, time_scale: 0.01 }\nsteps:";
+    bench.write("whole.yaml", &two_sweeps(""));
+    let whole = whole(&bench, "whole.yaml", &simulator, 0);
+    bench.write("sim.yaml", &two_sweeps("").replace("steps:", embedded).replace("      \n", "\n"));
+    let body = two_sweeps("").replacen("\nsteps:", &format!("\n{embedded}"), 1);
+    bench.write("sim.yaml", &body);
+    let mut run = watch(&bench, &["sim.yaml"]);
+    run.wait_for(|event| event["trace"]["trace_index"] == 3);
+    run.signal("KILL");
+    run.finish();
+    let folder = newest(&bench).unwrap();
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    assert_eq!(measured(&folder), whole.measured);
+    assert!(said_by(&output).contains("the reference of 4/1 is gone and is taken again"));
+}
+
+#[test]
+fn a_failed_and_a_stopped_run_go_on_where_they_ended() {
+    let bench = Bench::new();
+    let simulator =
+        simulate(&bench, &["--noise", "by-settings", "--time-scale", "0.01", "--fault", "refuse@sweep:2"]);
+    bench.write("fails.yaml", &two_sweeps(""));
+    let output = bench.run(&["run", "fails.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
+    let folder = bench.run_folder(&output);
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 2)]);
+
+    let body = "name: waits\nsteps:\n  - log: before\n  - wait: 1\n  - log: after\nfinally:\n  - log: last\n";
+    bench.write("waits.yaml", body);
+    let mut run = watch(&bench, &["waits.yaml", "--instrument", &simulator.address]);
+    run.wait_for(|event| event["event"] == "progress");
+    run.signal("INT");
+    run.finish();
+    let folder = newest(&bench).unwrap();
+    assert_eq!(manifest(&folder)["status"], "aborted");
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    let said: Vec<_> =
+        journal(&folder).iter().filter_map(|record| record["message"].as_str().map(str::to_owned)).collect();
+    assert_eq!(said, ["before", "last", "after", "last"]);
+}
+
+#[test]
+fn a_moment_that_was_waited_for_is_over_when_it_has_passed() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench);
+    let moment = (chrono::Local::now() + chrono::TimeDelta::seconds(3)).format("%H:%M:%S").to_string();
+    let body = format!("name: waits\nsteps:\n  - wait: {{ at: \"{moment}\" }}\n  - log: over\n");
+    let folder = killed(&bench, &body, &simulator, |event| event["event"] == "waits_until");
+    std::thread::sleep(Duration::from_secs(3));
+    let began = std::time::Instant::now();
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    assert!(began.elapsed() < Duration::from_secs(60));
+}
