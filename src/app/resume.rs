@@ -14,7 +14,7 @@ use crate::forecast::{Circumstances, plan};
 use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::run::event::{Record, RunEvent};
-use crate::run::replay::{Past, Performed};
+use crate::run::past::{Past, Performed};
 use crate::run::status::RunStatus;
 use crate::run::takeup::{self, Foreseen, Resumption};
 use crate::station::{Order, Resumed};

@@ -135,7 +135,7 @@ mod tests {
             shown(configuration.operations()),
             [
                 "configure_laser { laser: 2, power_dbm: 1 }",
-                "configure_tls { tls: 1, speed_nm_s: 50, power_dbm: -5 }",
+                "configure_tls { power_dbm: -5, speed_nm_s: 50, tls: 1 }",
                 "configure_scan { start_nm: 1545, stop_nm: 1550 }",
                 "scpi { command: out 2, effect: configure }",
             ]
@@ -154,7 +154,7 @@ mod tests {
         let failing = Operation::read("configure_scan", &json!({ "start_nm": 1500 })).unwrap();
         configuration.note(&failing, &Outcome::Failed(fault));
         let references = configuration.references();
-        assert_eq!(shown(references[0].1.clone()), ["configure_tls { tls: 1, power_dbm: 5 }"]);
-        assert_eq!(shown(configuration.operations()), ["configure_tls { tls: 1, power_dbm: 0 }"]);
+        assert_eq!(shown(references[0].1.clone()), ["configure_tls { power_dbm: 5, tls: 1 }"]);
+        assert_eq!(shown(configuration.operations()), ["configure_tls { power_dbm: 0, tls: 1 }"]);
     }
 }

@@ -21,6 +21,13 @@ impl Engine {
 
     /// Turns the run's lasers off at its end; gives those that could not be confirmed off.
     pub(super) async fn lasers_off(&mut self) -> Vec<u8> {
+        if self.session.lasers_of_scan_unknown {
+            let scan = tokio::time::timeout(LASER_OFF_HASTE, self.instrument.scan_settings()).await;
+            match scan {
+                Ok(Ok(scan)) => self.session.lasers.extend(scan.lasers()),
+                Ok(Err(_)) | Err(_) => self.session.all_lasers = true,
+            }
+        }
         let (off, unknown) = self.turn_off(self.lasers_of_run()).await;
         // The end of the run must not hang on a journal that cannot be written.
         let _ = self.events.tell(RunEvent::LasersOff { off, unknown: unknown.clone() }, Durability::Now);

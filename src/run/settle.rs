@@ -4,6 +4,8 @@
 //! After a loss of the link all this may be gone: the instrument may have been switched off and on. A run that is taken
 //! up again stands at the same point.
 
+use std::time::Duration;
+
 use super::engine::Engine;
 use super::event::{AfterFault, RunEvent};
 use super::takeup::wants_live;
@@ -79,7 +81,7 @@ impl Engine {
             return Ok(());
         }
         // A connection that has died since the last step shows only when it is used.
-        self.instrument.condition().await?;
+        self.find_instrument(step).await?;
         self.make_good().await?;
         if needs_light(&step.operation) {
             self.light().await?;
@@ -92,6 +94,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns when the instrument answers; a step that has a time limit does not wait for longer than that.
+    async fn find_instrument(&self, step: &Step) -> Result<(), Fault> {
+        let limit =
+            step.options.timeout_s.map_or(Duration::MAX, |limit| Duration::from_secs_f64(limit.get()));
+        match tokio::time::timeout(limit, self.instrument.condition()).await {
+            Ok(answered) => Ok(answered.map(drop)?),
+            Err(_) => {
+                let message = format!("the instrument did not answer within {} s", limit.as_secs_f64());
+                Err(Fault::new(FaultKind::Timeout, message))
+            }
+        }
+    }
+
     /// Whether the link was lost since this was last made good: the instrument may have forgotten everything.
     pub(super) fn link_was_lost(&self) -> bool {
         !self.link.is_empty()
@@ -101,6 +116,10 @@ impl Engine {
     pub(super) async fn make_good(&mut self) -> Result<(), Fault> {
         loop {
             // One that fell behind has missed some, and has had some.
+            if self.link_was_lost() {
+                let message = "the link was lost: what the run has set is set again".to_owned();
+                self.events.say(RunEvent::Warning { message })?;
+            }
             while !self.link.is_empty() {
                 self.session.unsettled = true;
                 drop(self.link.try_recv());
@@ -137,7 +156,7 @@ impl Engine {
                 return Err(Fault::new(FaultKind::Refused, message).hint(hint));
             }
             let message = format!("the reference of {detector} is gone and is taken again");
-            self.events.say(RunEvent::Log { message })?;
+            self.events.say(RunEvent::Warning { message })?;
             for operation in operations {
                 self.perform(&operation).await?;
             }

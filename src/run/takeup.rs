@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::engine::Engine;
 use super::event::RunEvent;
+use super::past::{Asked, Past, Performed};
 use super::publish::Events;
-use super::replay::{Asked, Past, Performed, ReplayHost};
+use super::replay::ReplayHost;
 use super::settle::Unit;
 use crate::forecast::{self, Circumstances, Walk};
 use crate::operation::{FetchTrace, Operation};
@@ -64,7 +65,9 @@ pub fn foresee(
         // On the embedded instrument there is nothing to connect.
         !(circumstances.simulated && matches!(step.step.operation, Operation::CreateReference(_)))
     };
-    let undecided = first_open.filter(|step| step.is_undecided()).filter(no_ask).cloned();
+    let undecided_of =
+        |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
+    let mut undecided = first_open.and_then(undecided_of);
     loop {
         let mut kept = past.clone();
         kept.keep(count);
@@ -76,6 +79,7 @@ pub fn foresee(
                 // It would only fail again as it did: the step that failed is what is left to do.
                 Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
                     Some(at) => {
+                        undecided = kept.asked[at].step().and_then(undecided_of);
                         count = at;
                         continue;
                     }

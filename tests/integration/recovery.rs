@@ -97,3 +97,19 @@ fn a_connection_that_goes_silent_does_not_keep_the_laser_on() {
     assert_eq!(off["off"], serde_json::json!([1]), "{off}");
     assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
 }
+
+#[test]
+fn power_that_is_read_while_the_instrument_restarts_is_read_again_with_light() {
+    let bench = Bench::new();
+    let recipe = "
+name: lit
+steps:
+  - configure_laser: { laser: 1, power_dbm: 3, wavelength_nm: 1550, output: true }
+  - read_power: { detector: 4/3, samples: 3, interval_s: 0, id: p }
+  - if: { condition: \"${steps.p.readings[2].value > -20}\", then: [ { log: lit } ], else: [ { log: dark } ] }
+";
+    let folder = run(&bench, recipe, &["reboot@power:2=0.2"]);
+    let records = journal(&folder);
+    let said: Vec<_> = records.iter().filter(|record| record["event"] == "log").collect();
+    assert_eq!(said[0]["message"], "lit", "{said:?}");
+}
