@@ -9,6 +9,7 @@ pub mod control;
 mod engine;
 pub mod event;
 mod fetch;
+pub mod foresee;
 mod host;
 mod http;
 mod lasers;

@@ -14,9 +14,10 @@ use crate::forecast::{Circumstances, plan};
 use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::run::event::{Record, RunEvent};
+use crate::run::foresee::{self, Foreseen};
 use crate::run::past::{Past, Performed};
 use crate::run::status::RunStatus;
-use crate::run::takeup::{self, Foreseen, Resumption};
+use crate::run::takeup::{self, Resumption};
 use crate::station::{Order, Resumed};
 use crate::step::{Fault, Outcome};
 use crate::store::runs::{self, FoundRun};
@@ -37,7 +38,7 @@ pub(super) async fn resume(
     let circumstances =
         Circumstances { simulated: run.manifest.instrument.simulated, attended: Some(at_terminal) };
     if args.plan {
-        let past = takeup::past(&run.folder).map_err(stored)?;
+        let past = foresee::past(&run.folder).map_err(stored)?;
         let foreseen = foresee(&recipe, past, &run.folder, circumstances).await?;
         tell_plan(&run.manifest, &foreseen);
         return Ok(());
@@ -47,7 +48,7 @@ pub(super) async fn resume(
     if mended.torn_bytes > 0 {
         tracing::warn!("the journal's last line was torn: {} bytes are gone", mended.torn_bytes);
     }
-    let mut past = takeup::past(&run.folder).map_err(stored)?;
+    let mut past = foresee::past(&run.folder).map_err(stored)?;
     let known = takeup::known_files(&past);
     let mut foreseen = foresee(&recipe, past.clone(), &run.folder, circumstances).await?;
     let mut decided = None;
@@ -140,7 +141,7 @@ async fn foresee(
 ) -> Result<Foreseen, Failure> {
     let (recipe, folder) = (recipe.clone(), folder.to_owned());
     let replaying =
-        tokio::task::spawn_blocking(move || takeup::foresee(&recipe, &past, &folder, circumstances));
+        tokio::task::spawn_blocking(move || foresee::foresee(&recipe, &past, &folder, circumstances));
     match replaying.await {
         Ok(foreseen) => foreseen.map_err(refused),
         Err(panic) => Err(Failure::new(ExitCode::Failed, format!("the past cannot be replayed: {panic}"))),
@@ -225,7 +226,7 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
 /// The state of a run as its journal has it.
 fn status(folder: &Path) -> Result<RunStatus, StoreError> {
     let mut status = RunStatus::default();
-    if takeup::past(folder)?.started {
+    if foresee::past(folder)?.started {
         for record in read_run_journal::<Record>(folder)? {
             status.apply(&record?);
         }

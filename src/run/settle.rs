@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use super::event::{AfterFault, RunEvent};
-use super::takeup::wants_live;
+use super::foresee::wants_live;
 use crate::instrument::scpi::Action;
 use crate::measurement::TraceSummary;
 use crate::operation::{Operation, Wait};
