@@ -21,6 +21,8 @@ struct Tape {
     next: usize,
     diverged: Option<Fault>,
     last_time_s: Option<f64>,
+    /// The recipe was told something that is not on record.
+    is_over: bool,
     /// The recipe was told a time that is not on record.
     asked_for_time: bool,
 }
@@ -93,11 +95,14 @@ impl Host for ReplayHost<'_> {
         let fits = |asked: &Asked| asked.step().is_some_and(|recorded| same(&recorded.step, &step));
         match tape.next(&asks, fits) {
             Some(Ok(Asked::Step(recorded))) => {
+                drop(tape);
+                self.live.was_performed(&step);
                 recorded.told.unwrap_or_else(|| Err(Fault::new(FaultKind::Recipe, "a step has no end")))
             }
             Some(Ok(Asked::Now(_))) => Err(tape.diverge(&asks)),
             Some(Err(fault)) => Err(fault),
             None => {
+                tape.is_over = true;
                 drop(tape);
                 self.held.and_then(|past| past.held(&step)).unwrap_or_else(|| self.live.perform(step))
             }
@@ -128,7 +133,7 @@ impl Host for ReplayHost<'_> {
             Some(Err(fault)) => Err(fault),
             None => {
                 let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
-                tape.asked_for_time = true;
+                (tape.asked_for_time, tape.is_over) = (true, true);
                 drop(tape);
                 // Whoever only looks ahead counts from 0: time goes on from where it was.
                 self.live.now().map(|time_s| last + time_s)
@@ -153,11 +158,8 @@ impl Host for ReplayHost<'_> {
 
     fn uses_measurement(&self) {
         // What is on record is known: nothing can come out differently by it.
-        let replaying = {
-            let tape = self.tape();
-            tape.next < tape.asked.len()
-        };
-        if !replaying {
+        let is_over = self.tape().is_over;
+        if is_over {
             self.live.uses_measurement();
         }
     }

@@ -92,6 +92,7 @@ impl Resumption {
             engine.number = engine.number.max(step.number);
             session.trace_index += step.traces.len() as u64;
             let operation = &step.step.operation;
+            engine.bench.perform(operation);
             if let Operation::Sweep(_) = operation {
                 session.sweep_index += 1;
                 session.attempt = step.attempt;
