@@ -60,7 +60,9 @@ pub(super) async fn resume(
     }
     let removed = folder.remove_unknown(&known).map_err(stored)?;
     let choice = instrument(&args.instrument, &run.manifest)?;
-    let mut order = Order::new(recipe, run.manifest.recipe.path.clone(), circumstances).await;
+    let allow_http = config.allow_http.clone().unwrap_or_default();
+    let path = run.manifest.recipe.path.clone();
+    let mut order = Order::new(recipe, path, circumstances, &allow_http).await;
     // What the recipe as a whole would need was looked at when it began: much of it is done.
     order.walked.findings.clear();
     order.instrument_named = true;

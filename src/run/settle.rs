@@ -12,7 +12,7 @@ use super::foresee::wants_live;
 use crate::instrument::scpi::Action;
 use crate::measurement::TraceSummary;
 use crate::operation::{Operation, Wait};
-use crate::step::{Fault, FaultKind, Outcome, Retry, Step};
+use crate::step::{Fault, FaultKind, Outcome, Place, Retry, Step, StepOptions};
 use crate::store::Durability;
 
 /// A sweep with what has been fetched after it: what is repeated as a whole.
@@ -158,12 +158,12 @@ impl Engine {
             let message = format!("the reference of {detector} is gone and is taken again");
             self.events.say(RunEvent::Warning { message })?;
             for operation in operations {
-                self.perform(&operation).await?;
+                self.perform(&bare(operation)).await?;
             }
             self.record_reference(detector).await?;
         }
         for operation in self.session.configuration.operations() {
-            self.perform(&operation).await?;
+            self.perform(&bare(operation)).await?;
         }
         self.session.unlit = self.session.configuration.lit();
         Ok(())
@@ -212,7 +212,7 @@ impl Engine {
         let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };
         self.events.tell(started, Durability::Now)?;
         let began = std::time::Instant::now();
-        match self.perform(&step.operation).await {
+        match self.perform(step).await {
             Ok(outcome) => {
                 let seconds = began.elapsed().as_secs_f64();
                 self.events.say(RunEvent::StepFinished { number, outcome, seconds })
@@ -227,10 +227,18 @@ impl Engine {
     }
 }
 
+/// An operation that no recipe asked for here.
+fn bare(operation: Operation) -> Step {
+    Step { operation, options: StepOptions::default(), place: Place::default() }
+}
+
 fn touches_instrument(operation: &Operation) -> bool {
     !matches!(
         operation,
-        Operation::Log(_) | Operation::Prompt(_) | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
+        Operation::Log(_)
+            | Operation::Prompt(_)
+            | Operation::Http(_)
+            | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
     )
 }
 
