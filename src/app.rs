@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod choose;
 mod direct;
+mod resume;
 mod run;
 mod runs;
 mod serve;
@@ -31,6 +32,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
+        Command::Resume(args) => resume::resume(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?).await,
         Command::Plan(args) => check::plan(&args, &config()?).await,
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,

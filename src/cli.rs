@@ -48,6 +48,8 @@ pub enum LogFormat {
 pub enum Command {
     /// Run one recipe; the last line on stdout is the run folder.
     Run(RunArgs),
+    /// Go on with a run that was interrupted, stopped or failed, in the same run folder.
+    Resume(ResumeArgs),
     /// Find what is wrong with recipes before any light is emitted.
     Check(CheckArgs),
     /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
@@ -112,6 +114,40 @@ pub struct RunArgs {
     /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal and without a dashboard.
     #[arg(long)]
     pub unattended: bool,
+}
+
+/// `ctp10 resume`
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The run's identifier, its folder, or the beginning of either.
+    pub run: String,
+    /// Only say what holds and what is left to do; nothing is touched.
+    #[arg(long)]
+    pub plan: bool,
+    /// The instrument; the one the run began with when not given.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Where run folders are; `runs` when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where the dashboard and the HTTP API of this run listen; 127.0.0.1:8002 when not given.
+    #[arg(long, value_name = "off|ADDR")]
+    pub sidecar: Option<String>,
+    /// Nobody is there: see `run`.
+    #[arg(long)]
+    pub unattended: bool,
+    /// What became of the step that was under way, where that is not known and it may not be repeated by itself.
+    #[arg(long, value_enum, value_name = "done|again")]
+    pub unfinished: Option<Unfinished>,
+}
+
+/// What became of a step whose end is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unfinished {
+    /// It was done.
+    Done,
+    /// It is to be done again.
+    Again,
 }
 
 /// `ctp10 serve`

@@ -4,21 +4,27 @@
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
+mod configuration;
 pub mod control;
 mod engine;
 pub mod event;
 mod fetch;
+pub mod foresee;
 mod host;
 mod http;
 mod lasers;
 pub mod outline;
+pub mod past;
 mod perform;
 mod power;
 pub mod prepare;
 mod publish;
+pub mod replay;
 mod session;
+mod settle;
 pub mod status;
 mod sweep;
+pub mod takeup;
 pub mod tree;
 mod wait;
 
@@ -43,10 +49,13 @@ use engine::Engine;
 use event::RunEvent;
 use host::RemoteHost;
 use outline::OutlineStep;
+use past::Past;
 use power::SharedPowerLog;
 use publish::Events;
 pub use publish::Watcher;
+use replay::ReplayHost;
 use session::Session;
+use takeup::Resumption;
 
 /// What a run needs beside its recipe and the instrument.
 #[derive(Debug)]
@@ -69,6 +78,8 @@ pub struct RunRequest {
     pub outline: Vec<OutlineStep>,
     /// Held for longer than this, the run turns its lasers off until it goes on.
     pub dark_after: Duration,
+    /// The run that is taken up again; `None` for a new one.
+    pub resumed: Option<Resumption>,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -85,7 +96,10 @@ pub async fn run(
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
     let folder = Arc::new(folder);
-    let mut manifest = manifest(&recipe, &folder, &request)?;
+    let mut manifest = match &request.resumed {
+        Some(resumed) => resumed.manifest(),
+        None => manifest(&recipe, &folder, &request)?,
+    };
     folder.write_manifest(&manifest)?;
     let events = Arc::new(Events::new(folder.journal()?, watchers));
     let started = RunEvent::Started {
@@ -97,7 +111,10 @@ pub async fn run(
         estimated_s: request.estimated_s,
         outline: request.outline,
     };
-    events.tell(started, Durability::Now)?;
+    match request.resumed.as_ref().filter(|resumed| resumed.past.started) {
+        Some(resumed) => resumed.begin(&folder, &events)?,
+        None => events.tell(started, Durability::Now)?,
+    }
 
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
     let mut recorders = JoinSet::new();
@@ -123,15 +140,24 @@ pub async fn run(
         power_units: BTreeMap::new(),
         number: 0,
         attempt: 1,
+        tries: 1,
+        past: Past::default(),
+        waits_until: None,
+        link: instrument.link_events(),
         place: crate::step::Place::default(),
         failed_steps: 0,
         finally_until: None,
     };
 
+    let asked = request.resumed.map(|resumed| resumed.enter(&mut engine)).transpose()?.unwrap_or_default();
+
     // One request at a time: the recipe waits for each answer.
     let (requests, served) = tokio::sync::mpsc::channel(1);
     let keep_lasers = recipe.header().leave_lasers_on;
-    let author = tokio::task::spawn_blocking(move || recipe.perform(&RemoteHost::new(requests, stop)));
+    let path = folder.path().to_owned();
+    let author = tokio::task::spawn_blocking(move || {
+        recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
+    });
     engine.serve(served).await;
     let performed =
         author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
@@ -201,6 +227,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
             pid: std::process::id(),
             ctp10: env!("CARGO_PKG_VERSION").to_owned(),
         },
+        taken_up: 0,
         used_scpi: false,
         traces: None,
         failed_steps: None,

@@ -8,6 +8,7 @@ mod manifest;
 mod power;
 mod publish;
 mod read;
+mod reopen;
 pub mod runs;
 mod spool;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use read::{TraceFile, open_trace};
+pub use reopen::Mended;
 pub use runs::FoundRun;
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
@@ -125,6 +127,8 @@ impl From<StoreError> for Fault {
 pub struct RunFolder {
     id: String,
     path: PathBuf,
+    /// Lines that its journal has already; `None` for a new run.
+    lines: Option<u64>,
     /// The claim ends with the process, however that ends.
     _lock: File,
 }
@@ -144,7 +148,7 @@ impl RunFolder {
         }
         publish::sync_folder_of(&path)?;
         let lock = claim(&path)?;
-        Ok(Self { id: id.to_owned(), path, _lock: lock })
+        Ok(Self { id: id.to_owned(), path, lines: None, _lock: lock })
     }
 
     /// The run's identifier: six letters and digits.
@@ -183,7 +187,11 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be created.
     pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::create(&self.path.join(JOURNAL_FILE))
+        let path = self.path.join(JOURNAL_FILE);
+        match self.lines {
+            Some(lines) => Journal::go_on(&path, lines),
+            None => Journal::create(&path),
+        }
     }
 
     /// Replaces the manifest.
@@ -220,8 +228,11 @@ pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf
 /// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.
 fn claim(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
-    let mut lock = File::create(&path).map_err(|source| StoreError::write(&path, source))?;
+    // Emptied only once it is ours: until then it says whose it is.
+    let open = File::options().write(true).create(true).truncate(false).open(&path);
+    let mut lock = open.map_err(|source| StoreError::write(&path, source))?;
     lock.try_lock().map_err(|error| StoreError::write(&path, error.into()))?;
+    lock.set_len(0).map_err(|source| StoreError::write(&path, source))?;
     let owner = format!("{} {}\n", gethostname::gethostname().to_string_lossy(), std::process::id());
     lock.write_all(owner.as_bytes()).map_err(|source| StoreError::write(&path, source))?;
     Ok(lock)

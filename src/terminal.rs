@@ -42,9 +42,14 @@ impl Style {
     }
 }
 
-/// Shows a run on stderr until its events end, and gives the state it ended in.
-pub fn show(style: Style, log: &LogWriter, records: &mpsc::Receiver<Record>, control: &Control) -> RunStatus {
-    let mut status = RunStatus::default();
+/// Shows a run on stderr until its events end, and gives the state it ended in. `status` is its state before them.
+pub fn show(
+    style: Style,
+    log: &LogWriter,
+    records: &mpsc::Receiver<Record>,
+    control: &Control,
+    mut status: RunStatus,
+) -> RunStatus {
     let mut view: Box<dyn View> = match style {
         Style::Bars => Box::new(bars::Bars::new(log)),
         Style::Lines => Box::new(lines::Lines::new(false)),

@@ -91,6 +91,11 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         manifest.started,
         took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
     );
+    match manifest.taken_up {
+        0 => {}
+        1 => println!("  taken up    once after an interruption"),
+        times => println!("  taken up    {times} times after interruptions"),
+    }
     for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
         println!("  {name} = {value}");
     }

@@ -30,7 +30,14 @@ impl Engine {
         let mut traces = Vec::new();
         for detector in &fields.detectors {
             for kind in &fields.traces {
-                traces.push(self.fetch_trace(*detector, *kind, fields).await?);
+                // A trace of an earlier attempt is there until the one that takes its place has arrived.
+                let old = self.session.slots.get(traces.len()).cloned();
+                let trace = self.fetch_trace(*detector, *kind, fields, old).await?;
+                match self.session.slots.get_mut(traces.len()) {
+                    Some(slot) => slot.clone_from(&trace),
+                    None => self.session.slots.push(trace.clone()),
+                }
+                traces.push(trace);
             }
         }
         Ok(Outcome::Traces(traces))
@@ -41,13 +48,14 @@ impl Engine {
         detector: Detector,
         kind: TraceKind,
         fields: &FetchTrace,
+        old: Option<TraceSummary>,
     ) -> Result<TraceSummary, Fault> {
         let grid = self.instrument.trace_grid(detector, kind).await?;
         if fields.transfer_x {
             self.confirm_grid(detector, kind, grid).await?;
         }
         let header = TraceHeader {
-            trace_index: self.session.trace_index + 1,
+            trace_index: old.as_ref().map_or(self.session.trace_index + 1, |old| old.trace_index),
             sweep_index: self.session.sweep_index,
             attempt: self.session.attempt.max(1),
             detector,
@@ -61,17 +69,20 @@ impl Engine {
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
-        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, number));
+        let is_new = old.is_none();
+        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, number, old));
         let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
         drop(values);
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
             (Ok(()), written) => written?,
-            (Err(error), Ok(_) | Err(StoreError::Incomplete { .. })) => return Err(error.into()),
+            (Err(error), Ok(_) | Err(Unwritten::Store(StoreError::Incomplete { .. }))) => {
+                return Err(error.into());
+            }
             // A disk that fails cuts the transfer short too; its own word says more.
             (Err(_), Err(disk)) => return Err(disk.into()),
         };
-        self.session.trace_index += 1;
+        self.session.trace_index += u64::from(is_new);
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
         Ok(trace)
     }
@@ -137,13 +148,47 @@ impl Engine {
     }
 }
 
+/// Why a trace was not stored.
+enum Unwritten {
+    Store(StoreError),
+    Told(Fault),
+}
+
+impl From<StoreError> for Unwritten {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unwritten> for Fault {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Store(error) => error.into(),
+            Unwritten::Told(fault) => fault,
+        }
+    }
+}
+
+/// Takes a trace back: the journal says so first, so that a file is never missed that the journal still knows.
+pub(super) fn withdraw(
+    folder: &RunFolder,
+    events: &Events,
+    trace: &TraceSummary,
+    reason: String,
+) -> Result<(), Fault> {
+    let TraceSummary { trace_index, file, .. } = trace.clone();
+    events.tell(RunEvent::TraceWithdrawn { trace_index, file, reason }, Durability::Now)?;
+    Ok(folder.remove(&trace.file)?)
+}
+
 fn write(
     folder: &RunFolder,
     header: TraceHeader,
     mut arriving: mpsc::Receiver<Vec<f32>>,
     events: &Events,
     number: u64,
-) -> Result<TraceSummary, StoreError> {
+    old: Option<TraceSummary>,
+) -> Result<TraceSummary, Unwritten> {
     let points = header.grid.points;
     let mut writer = folder.trace(header)?;
     let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
@@ -162,5 +207,9 @@ fn write(
             let _ = events.say(progress);
         }
     }
-    writer.finish()
+    if let Some(old) = old.filter(|_| count == points) {
+        let reason = "its sweep was done again".to_owned();
+        withdraw(folder, events, &old, reason).map_err(Unwritten::Told)?;
+    }
+    Ok(writer.finish()?)
 }

@@ -107,6 +107,14 @@ impl StepTree {
         }
     }
 
+    /// The run goes on: what its end had passed over may still come.
+    pub(super) fn reopen(&mut self) {
+        let over = |leaf: &&mut Leaf| matches!(leaf.state, StepState::Skipped | StepState::Running);
+        for leaf in self.leaves.iter_mut().filter(over) {
+            leaf.state = StepState::Pending;
+        }
+    }
+
     /// The tree, nested as the recipe is.
     #[must_use]
     pub fn nested(&self) -> Vec<TreeNode> {

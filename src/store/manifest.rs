@@ -117,6 +117,9 @@ pub struct Manifest {
     pub simulator: Option<Value>,
     /// Who ran it, and with what.
     pub host: HostRecord,
+    /// How often the run was taken up again after an interruption.
+    #[serde(default)]
+    pub taken_up: u64,
     /// Whether raw commands were sent.
     pub used_scpi: bool,
     /// Traces stored; known at the end.

@@ -23,7 +23,7 @@ const SEGMENT_S: f64 = 60.0;
 const SEGMENT_ROWS: usize = 100_000;
 
 /// A closed segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PowerSegment {
     /// The file, relative to the run folder.
     pub file: String,
@@ -31,6 +31,9 @@ pub struct PowerSegment {
     pub rows: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
+    /// When its last reading was taken, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
 }
 
 /// Collects readings and writes a segment now and then.
@@ -48,7 +51,7 @@ impl RunFolder {
     #[must_use]
     pub fn power_log(&self, simulated: bool) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
-        PowerLog { folder, run, simulated, segments: 0, rows: Vec::new() }
+        PowerLog { folder, run, simulated, segments: self.last_segment(), rows: Vec::new() }
     }
 }
 
@@ -90,9 +93,10 @@ impl PowerLog {
         writer.finish().map_err(bad)?;
         let published = writer.inner_mut().publish()?;
         let rows = self.rows.len() as u64;
+        let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         self.rows.clear();
         self.segments += 1;
-        Ok(Some(PowerSegment { file, rows, sha256: published.sha256 }))
+        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s }))
     }
 
     fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {

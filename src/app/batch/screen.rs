@@ -16,6 +16,7 @@ use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
+use crate::run::status::RunStatus;
 use crate::station::Entry;
 use crate::terminal::{self, LogWriter, Style};
 
@@ -63,7 +64,8 @@ impl Audience for Screen {
         let Some(records) = run.records.take() else { return };
         let style = Style::choose(self.json, self.quiet);
         let (log, control) = (self.log.clone(), entry.run.control().clone());
-        run.view = Some(std::thread::spawn(move || terminal::show(style, &log, &records, &control)));
+        let show = move || terminal::show(style, &log, &records, &control, RunStatus::default());
+        run.view = Some(std::thread::spawn(show));
     }
 
     fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, folder: Option<&Path>) {
