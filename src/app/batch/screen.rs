@@ -16,7 +16,6 @@ use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
-use crate::run::status::RunStatus;
 use crate::station::Entry;
 use crate::terminal::{self, LogWriter, Style};
 

@@ -117,7 +117,8 @@ fn link_losses_holds_power_and_answers_are_told() {
     run.begin().tell(RunEvent::LinkLost { reason: "unplugged".into() });
     run.tell(RunEvent::LinkRegained { after_s: 7.5 }).tell(RunEvent::LinkLost { reason: "again".into() });
     run.tell(RunEvent::Resumed { after_s: 60.0, relit: vec![] });
-    let segment = PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new() };
+    let segment =
+        PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new(), until_s: None };
     run.tell(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
     // Nobody is asked, and the step knows the question.
     run.tell(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);
