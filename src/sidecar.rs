@@ -22,6 +22,7 @@ mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,6 +35,8 @@ use crate::station::{Holder, Station};
 use guard::Guard;
 use state::Shared;
 
+/// Clients are given this long to take their leave.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// A shorter token could be guessed.
 const TOKEN_LENGTH: usize = 16;
 
@@ -60,6 +63,7 @@ pub struct Sidecar {
     token: Option<String>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    shared: state::App,
 }
 
 impl Sidecar {
@@ -89,10 +93,10 @@ impl Sidecar {
         let token = options.token.clone();
         let guard = Guard::new(options.token.clone(), &options.allow_origin);
         let shared = Shared::new(station, options, guard, figures, closed.clone());
-        let router = routes::router(shared);
+        let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");
-        Ok(Self { address, token, closing, serving })
+        Ok(Self { address, token, closing, serving, shared })
     }
 
     /// Where it listens.
@@ -116,6 +120,8 @@ impl Sidecar {
     /// Says goodbye to its clients and ends.
     pub async fn stop(self) {
         self.closing.send_replace(true);
+        // A WebSocket is no connection of the server's any more; its client is told all the same.
+        let _ = tokio::time::timeout(STOP_LIMIT, self.shared.streams.none_left()).await;
         // It ends by itself; a panic in it has been told.
         let _ = self.serving.await;
     }

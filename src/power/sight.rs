@@ -82,7 +82,9 @@ impl PowerWatch {
 
     fn fresh(&mut self, pace: &mut Pace) -> Option<Sight> {
         let published = self.published.borrow_and_update();
-        let frame = published.frame.as_ref().filter(|frame| frame.time_s > pace.seen_s)?;
+        // Two readings of one interval are one too many: the next one comes soon.
+        let soonest = pace.seen_s + pace.interval.as_secs_f64() / 2.0;
+        let frame = published.frame.as_ref().filter(|frame| frame.time_s > soonest)?;
         // What was read before anybody of today watched is none of the present either.
         if published.at.is_none_or(|at| at.elapsed() > pace.interval.max(FRESH)) {
             return None;

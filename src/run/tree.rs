@@ -102,14 +102,21 @@ impl StepTree {
     }
 
     pub(super) fn close(&mut self) {
-        for leaf in self.leaves.iter_mut().filter(|leaf| leaf.state == StepState::Pending) {
-            leaf.state = StepState::Skipped;
+        for leaf in &mut self.leaves {
+            leaf.state = match leaf.state {
+                StepState::Pending => StepState::Skipped,
+                // It was cut short.
+                StepState::Running => StepState::Failed,
+                state => state,
+            };
         }
     }
 
     /// The run goes on: what its end had passed over may still come.
     pub(super) fn reopen(&mut self) {
-        let over = |leaf: &&mut Leaf| matches!(leaf.state, StepState::Skipped | StepState::Running);
+        let over = |leaf: &&mut Leaf| {
+            matches!(leaf.state, StepState::Skipped | StepState::Running | StepState::Failed)
+        };
         for leaf in self.leaves.iter_mut().filter(over) {
             leaf.state = StepState::Pending;
         }

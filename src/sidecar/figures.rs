@@ -29,6 +29,7 @@ impl Figures {
         if ::metrics::set_global_recorder(recorder).is_err() {
             return Ok(Self(None));
         }
+        begin_at_zero();
         tokio::spawn({
             let handle = handle.clone();
             async move {
@@ -39,6 +40,31 @@ impl Figures {
             }
         });
         Ok(Self(Some(handle)))
+    }
+}
+
+/// A figure that appears with its first event hides that event from those who watch its rate.
+fn begin_at_zero() {
+    use ::metrics::{counter, gauge, histogram};
+    for kind in ["question", "command", "block"] {
+        counter!("ctp10_exchanges_total", "kind" => kind).increment(0);
+        counter!("ctp10_exchanges_failed_total", "kind" => kind).increment(0);
+        let _ = histogram!("ctp10_exchange_wait_seconds", "kind" => kind);
+        let _ = histogram!("ctp10_exchange_wire_seconds", "kind" => kind);
+    }
+    for kind in ["power", "health", "events"] {
+        gauge!("ctp10_streams", "kind" => kind).set(0.0);
+    }
+    for status in ["done", "failed", "aborted"] {
+        counter!("ctp10_runs_total", "status" => status).increment(0);
+    }
+    for status in ["401", "403", "409", "422", "502", "503", "504"] {
+        counter!("ctp10_http_refused_total", "status" => status).increment(0);
+    }
+    for name in
+        ["ctp10_instrument_errors_total", "ctp10_connections_lost_total", "ctp10_power_frames_dropped_total"]
+    {
+        counter!(name).increment(0);
     }
 }
 

@@ -134,28 +134,39 @@ impl Shared {
 
 /// Counts the open streams of each kind.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<BTreeMap<&'static str, Arc<AtomicUsize>>>);
+pub(super) struct Streams {
+    kinds: Mutex<BTreeMap<&'static str, Arc<AtomicUsize>>>,
+    all: Arc<watch::Sender<usize>>,
+}
 
 /// One open stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     kind: &'static str,
     count: Arc<AtomicUsize>,
+    all: Arc<watch::Sender<usize>>,
 }
 
 impl Streams {
     pub(super) fn open(&self, kind: &'static str) -> Stream {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let count = Arc::clone(kinds.entry(kind).or_default());
         let open = count.fetch_add(1, Ordering::AcqRel) + 1;
         tracing::debug!(kind, open, "stream added");
         gauge(kind, open);
-        Stream { kind, count }
+        self.all.send_modify(|all| *all += 1);
+        Stream { kind, count, all: Arc::clone(&self.all) }
+    }
+
+    /// Waits until the last stream has gone.
+    pub(super) async fn none_left(&self) {
+        // The sender is this one's own.
+        let _ = self.all.subscribe().wait_for(|all| *all == 0).await;
     }
 
     /// How many of a kind are open.
     pub(super) fn count(&self, kind: &'static str) -> usize {
-        let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.get(kind).map_or(0, |count| count.load(Ordering::Acquire))
     }
 }
@@ -172,6 +183,7 @@ impl Drop for Stream {
         let left = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
         tracing::debug!(kind = self.kind, left, "stream removed");
         gauge(self.kind, left);
+        self.all.send_modify(|all| *all -= 1);
     }
 }
 

@@ -81,8 +81,12 @@ impl Station {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
             return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
         }
+        // A run that has told its end is about to give the lease back.
+        if let Some(run) = self.current_run().filter(|run| run.status().finished.is_some()) {
+            run.ended().await;
+        }
         self.lease.free_of_runs()?;
-        let (resumed, status, folder) = match order.resumed.take() {
+        let (resumed, mut status, folder) = match order.resumed.take() {
             Some(Resumed { folder, resumption, status }) => (Some(resumption), status, Some(folder)),
             None => (None, RunStatus::default(), None),
         };
@@ -131,6 +135,8 @@ impl Station {
             resumed,
         };
         let (control, reins) = control(order.at_terminal && !order.unattended);
+        status.name.clone_from(&recipe.header().name);
+        status.instrument = Some(request.instrument.clone());
         let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended, status);
         run.set_dashboard_attended(self.is_attended());
         *self.run() = Some(Arc::clone(&run));

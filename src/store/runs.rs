@@ -70,20 +70,29 @@ pub struct Page {
 /// # Errors
 /// When the folder itself cannot be read. One that does not exist holds no runs.
 pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+    // A folder's name has the second at which its run began; within one, only the manifests know.
+    let second = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
     let mut names = names(out)?;
-    names.retain(|name| before.is_none_or(|before| name.as_str() < before));
-    names.sort_unstable_by(|a, b| b.cmp(a));
+    names.retain(|name| before.is_none_or(|before| second(name) <= second(before)));
+    names.sort_unstable_by_key(|name| std::cmp::Reverse(second(name)));
     let (mut runs, mut last) = (Vec::new(), None);
-    for name in names {
-        if runs.len() == limit {
-            return Ok(Page { runs, next: last });
-        }
-        match open(&out.join(&name)) {
-            Ok(run) => {
-                runs.push(run);
-                last = Some(name);
+    for together in names.chunk_by(|a, b| second(a) == second(b)) {
+        let found = together.iter().filter_map(|name| match open(&out.join(name)) {
+            Ok(run) => Some((run, name)),
+            Err(error) => {
+                tracing::debug!(%error, "a folder among the runs is left out");
+                None
             }
-            Err(error) => tracing::debug!(%error, "a folder among the runs is left out"),
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_by_key(|(run, name)| std::cmp::Reverse((run.manifest.started, (*name).clone())));
+        let told = before.and_then(|before| found.iter().position(|(_, name)| name.as_str() == before));
+        for (run, name) in found.into_iter().skip(told.map_or(0, |told| told + 1)) {
+            if runs.len() == limit {
+                return Ok(Page { runs, next: last });
+            }
+            runs.push(run);
+            last = Some(name.clone());
         }
     }
     Ok(Page { runs, next: None })

@@ -1,40 +1,346 @@
-"""The binary under test, an embedded instrument of its own, and runs made with it."""
+"""The binary under test, an embedded instrument of its own, runs made with it, and its HTTP sidecar."""
 
 import json
+import math
 import os
 import pathlib
+import re
+import socket
 import subprocess
+import tempfile
+import threading
+import time
+from datetime import datetime
 
+import httpx
+import numpy
 import pytest
+from websockets.sync import client as websocket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CTP10_BIN", str(ROOT / "target" / "debug" / "ctp10"))
+# Nothing here depends on the machine's speed: this only ends what would never end.
+LIMIT_S = 60
+# The user's own configuration, and claims on instruments, are none of the tests' business.
+HOME = tempfile.TemporaryDirectory(prefix="ctp10-home-")
 
 
-def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith("CTP10_")}
+def environment(**more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CTP10_", "XDG_"))}
+    return {**kept, "HOME": HOME.name, **more}
 
 
 def ctp10(*arguments, cwd=None):
-    return subprocess.run([BINARY, *map(str, arguments)], cwd=cwd, env=environment(), capture_output=True, text=True)
+    return subprocess.run(
+        [BINARY, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
 
 
-class Simulator:
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen(
-            [BINARY, "simulate", "--listen", "127.0.0.1:0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment(),
-            text=True,
-        )
-        self.address = self.process.stdout.readline().removeprefix("listening on ").strip()
+def until(what, probe):
+    """Waits until `probe` gives something true, and gives that."""
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        if found := probe():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"waited in vain until {what}")
+
+
+class Listener:
+    """A process of the program that says where it listens. It can be killed and started again at the same place."""
+
+    def __init__(self, *command, cwd=None, told=None, variables=None):
+        self.command, self.cwd, self.told, self.variables = command, cwd, told, variables or {}
+        self.process, self.address = None, "127.0.0.1:0"
+
+    def start(self):
+        with open(self.told or os.devnull, "ab") as told:
+            self.process = subprocess.Popen(
+                [BINARY, *map(str, self.command), "--listen", self.address],
+                cwd=self.cwd,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                env=environment(**self.variables),
+                text=True,
+            )
+        line = self.process.stdout.readline().strip()
+        assert line.startswith("listening on "), f"{self.command} did not start: {line!r} {self.said()}"
+        self.address = re.sub("^listening on (http://)?", "", line)
         self.host, port = self.address.rsplit(":", 1)
         self.port = int(port)
+        return self
+
+    def said(self):
+        return pathlib.Path(self.told).read_text() if self.told else ""
 
     def stop(self):
         self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self):
+        self.process.kill()
         self.process.wait()
+
+
+class Simulator(Listener):
+    def __init__(self, *arguments, log=None):
+        super().__init__("simulate", *arguments, *(["--log", log] if log else []))
+        self.log = log
+        self.start()
+
+    def talk(self):
+        return Talk(self.host, self.port)
+
+    def commands(self, begin=0, end=math.inf):
+        """Every command received so far, or between two times, without the faults."""
+        lines = [line.split(" ", 2) for line in pathlib.Path(self.log).read_text().splitlines() if " ! " not in line]
+        return [command for time, _, command in lines if begin <= datetime.fromisoformat(time).timestamp() <= end]
+
+
+class Talk:
+    """Raw SCPI over a plain socket: what the program says is compared with what the instrument says."""
+
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), LIMIT_S)
+        self.file = self.socket.makefile("rwb")
+
+    def ask(self, text):
+        self.file.write(text.encode() + b"\r\n")
+        self.file.flush()
+        return self.file.readline().decode().strip()
+
+    def tell(self, *commands):
+        for command in commands:
+            self.file.write(command.encode() + b"\r\n")
+        # Whatever was told has been carried out when this is answered.
+        assert self.ask("*OPC?") == "1"
+
+    def block(self, text, kind):
+        self.file.write(text.encode() + b"\r\n")
+        self.file.flush()
+        assert self.file.read(1) == b"#"
+        length = int(self.file.read(int(self.file.read(1))))
+        return numpy.frombuffer(self.file.read(length), kind)
+
+    def trace(self, detector="4/1", kind=1):
+        module, channel = detector.split("/")
+        name = f"TRAC:SENS{module}:CHAN{channel}:TYPE{kind}:DATA"
+        return self.block(f"{name}:X? BIN,M", ">f8") * 1e9, self.block(f"{name}? BIN,DB", ">f4")
+
+    def wait_until_idle(self):
+        until("the instrument is idle", lambda: self.ask("STAT:OPER:COND?") == "0")
+
+    def lasers_on(self):
+        return [number for number in (1, 2) if self.ask(f"CTP:RLAS{number}:POW:STAT?") == "1"]
+
+    def close(self):
+        # The file holds the connection open, too.
+        self.file.close()
+        self.socket.close()
+
+
+class Server(Listener):
+    """`ctp10 serve` in a folder of its own."""
+
+    def __init__(self, instrument, folder, *arguments, connected=True, listen="127.0.0.1:0", **variables):
+        folder.mkdir(parents=True, exist_ok=True)
+        address = instrument if isinstance(instrument, str) else instrument.address
+        command = ["serve", "--instrument", address, *arguments]
+        super().__init__(*command, cwd=folder, told=folder / "serve.log", variables=variables)
+        self.folder, self.address, self.http = folder, listen, None
+        self.start()
+        if connected:
+            self.wait_until_connected()
+
+    def start(self):
+        super().start()
+        self.host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        self.http = self.client()
+        return self
+
+    @property
+    def url(self):
+        return f"http://{self.host}:{self.port}"
+
+    def client(self, **options):
+        """A client with a connection of its own for each request, unless it is told otherwise."""
+        alone = httpx.Limits(max_keepalive_connections=0)
+        usual = {"base_url": self.url, "trust_env": False, "timeout": 2 * LIMIT_S, "limits": alone}
+        return httpx.Client(**{**usual, **options})
+
+    def get(self, path, **options):
+        return self.http.get(path, **options)
+
+    def post(self, path, **options):
+        return self.http.post(path, **options)
+
+    def is_connected(self):
+        return self.get("/health").json()["connected"]
+
+    def wait_until_connected(self):
+        until("the instrument is connected", self.is_connected)
+
+    def watch(self, path, **options):
+        return Watch(f"ws://{self.host}:{self.port}{path}", **options)
+
+    def send(self, *lines, body=b""):
+        """Sends a request as it stands, and gives the status, the headers and what has come of the body by then."""
+        with socket.create_connection((self.host, self.port), LIMIT_S) as plain:
+            plain.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body)
+            file = plain.makefile("rb")
+            status = int(file.readline().split()[1])
+            headers = {}
+            while line := file.readline().decode().strip():
+                name, value = line.split(":", 1)
+                headers[name.lower()] = value.strip()
+            return status, headers, file.read(int(headers.get("content-length", 0)))
+
+    def upgrade(self, path, **headers):
+        """The status that the upgrade to a WebSocket is answered with: 101 when it is granted."""
+        wanted = {"Host": f"{self.host}:{self.port}", "Upgrade": "websocket", "Connection": "Upgrade", **headers}
+        key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"}
+        lines = [f"{name}: {value}" for name, value in {**wanted, **key}.items()]
+        return self.send(f"GET {path} HTTP/1.1", *lines)[0]
+
+    def stop(self):
+        self.http.close()
+        super().stop()
+
+
+class Watch:
+    """A WebSocket and the frames that come over it, while it is entered."""
+
+    def __init__(self, url, **options):
+        # Frames are taken as they come, and pings are sent by the tests themselves.
+        settled = {"compression": None, "proxy": None, "ping_interval": None, "max_queue": None}
+        self.connection = websocket.connect(url, open_timeout=LIMIT_S, **settled, **options)
+        self.socket = None
+
+    def __enter__(self):
+        self.socket = self.connection.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.connection.__exit__(*error)
+
+    def frame(self):
+        return json.loads(self.socket.recv(LIMIT_S))
+
+    def frames(self, count, kind):
+        """The next frames of a kind; whatever else comes in between is passed over."""
+        found = []
+        while len(found) < count:
+            if (frame := self.frame())["type"] == kind:
+                found.append(frame)
+        return found
+
+    def first(self, kind):
+        return self.frames(1, kind)[0]
+
+
+class Between:
+    """Stands between the program and an instrument, and swallows what it is told to: a question that is never
+    answered."""
+
+    def __init__(self, simulator):
+        self.simulator, self.swallowed = simulator, None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection((self.simulator.host, self.simulator.port))
+            threading.Thread(target=self.commands, args=(near, far), daemon=True).start()
+            threading.Thread(target=self.replies, args=(far, near), daemon=True).start()
+
+    def commands(self, near, far):
+        for line in near.makefile("rb"):
+            if self.swallowed is None or not re.search(self.swallowed, line.decode()):
+                far.sendall(line)
+        far.close()
+
+    def replies(self, far, near):
+        try:
+            while data := far.recv(65536):
+                near.sendall(data)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+
+
+def assert_shape(value, shape, where="reply"):
+    """A value has exactly the fields of `shape`, with their JSON types. `int` is an integer in JSON, `float` any
+    number, a set the values allowed, a tuple alternatives, and `object` anything."""
+    match shape:
+        case dict():
+            assert isinstance(value, dict), f"{where}: {value!r} is no object"
+            assert set(value) == set(shape), f"{where}: fields {sorted(value)} instead of {sorted(shape)}"
+            for name, inner in shape.items():
+                assert_shape(value[name], inner, f"{where}.{name}")
+        case list():
+            assert isinstance(value, list), f"{where}: {value!r} is no list"
+            for index, item in enumerate(value):
+                assert_shape(item, shape[0], f"{where}[{index}]")
+        case tuple():
+            assert any(fits(value, one) for one in shape), f"{where}: {value!r} is none of {shape}"
+        case set():
+            known = any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in shape)
+            assert known, f"{where}: {value!r} is none of {shape}"
+        case None:
+            assert value is None, f"{where}: {value!r} is not null"
+        case _ if shape is not object:
+            number = (int, float) if shape is float else shape
+            is_bool = isinstance(value, bool)
+            assert isinstance(value, number) and is_bool == (shape is bool), f"{where}: {value!r} is no {shape}"
+
+
+def fits(value, shape):
+    try:
+        assert_shape(value, shape)
+    except AssertionError:
+        return False
+    return True
+
+
+def assert_problems(response, status=422):
+    """The body that tells what is wrong with values: `{detail: [{type, loc, msg, input, ctx?}]}`."""
+    assert response.status_code == status, f"{response.status_code}: {response.text[:500]}"
+    assert list(response.json()) == ["detail"]
+    problems = response.json()["detail"]
+    assert isinstance(problems, list) and problems, response.text
+    for problem in problems:
+        shape = {"type": str, "loc": [(str, int)], "msg": str, "input": object}
+        assert_shape(problem, {**shape, **({"ctx": object} if "ctx" in problem else {})}, "problem")
+    return problems
+
+
+def assert_refused(response, status, *words):
+    """The body that tells why a request was not carried out: `{detail: text}`."""
+    assert response.status_code == status, f"{response.status_code}: {response.text[:500]}"
+    assert_shape(response.json(), {"detail": str})
+    for word in words:
+        assert word in response.json()["detail"], response.text
+
+
+def ok(response):
+    assert response.status_code == 200, f"{response.request.method} {response.url}: {response.text[:500]}"
+    return response.json()
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +363,39 @@ def run_of(runs):
         return folder
 
     return find
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Starts simulators and servers that end with the module."""
+    yield from starter(tmp_path_factory)
+
+
+@pytest.fixture
+def start(tmp_path_factory):
+    """Starts simulators and servers that end with the test."""
+    yield from starter(tmp_path_factory)
+
+
+def starter(tmp_path_factory):
+    begun = []
+
+    class Start:
+        def simulator(self, *arguments):
+            log = tmp_path_factory.mktemp("instrument") / "commands.log"
+            begun.append(Simulator(*map(str, arguments), log=log))
+            return begun[-1]
+
+        def server(self, instrument, *arguments, **options):
+            folder = options.pop("folder", None) or tmp_path_factory.mktemp("server")
+            begun.append(Server(instrument, folder, *arguments, **options))
+            return begun[-1]
+
+        def between(self, simulator):
+            begun.append(Between(simulator))
+            begun[-1].stop = begun[-1].close
+            return begun[-1]
+
+    yield Start()
+    for process in reversed(begun):
+        process.stop()

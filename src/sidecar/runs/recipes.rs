@@ -30,9 +30,12 @@ impl Shared {
 
 /// The recipes in the folders that this program was given.
 pub(in crate::sidecar) async fn list(State(app): State<App>) -> Result<Json<RecipesReply>, Problem> {
-    let folders = app.options.recipes.clone();
     let recipes = spawn_blocking(move || {
-        let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| files_in(folder)).collect();
+        let folders = &app.options.recipes;
+        let all = folders.iter().flat_map(|folder| files_in(folder));
+        // What leads out of the folders is not listed either.
+        let mut files: Vec<PathBuf> =
+            all.filter(|file| app.recipe_file(&file.display().to_string()).is_ok()).collect();
         files.sort();
         files.truncate(MOST);
         files.iter().map(|file| describe(file)).collect()

@@ -1,0 +1,183 @@
+"""The OpenAPI document, and the pages that show it."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from conftest import ok
+
+# Every path and method of the contract.
+CONTRACT = """
+GET /
+GET /health
+POST /connection/connect
+POST /connection/disconnect
+GET /connection/status
+GET /connection/condition
+POST /connection/check_errors
+GET /detector/snapshot
+GET POST /detector/wavelength
+GET POST /detector/config
+GET POST /detector/stabilization
+POST /detector/reference
+GET /detector/reference/result
+GET /detector/trace/metadata
+GET /detector/trace/data
+GET /detector/trace/binary
+POST /measurement/sweep/start
+POST /measurement/sweep/abort
+GET /measurement/sweep/status
+GET /measurement/status/referencing
+GET POST /measurement/sweep/wavelengths
+GET POST /measurement/resolution
+GET POST /measurement/stabilization
+GET POST /measurement/config
+GET POST /tls/{}/config
+GET POST /tls/{}/wavelength
+GET POST /tls/{}/power
+GET POST /tls/{}/speed
+GET POST /tls/{}/trigger
+GET POST /rlaser/{}/config
+GET /rlaser/{}/id
+GET POST /rlaser/{}/power
+GET POST /rlaser/{}/wavelength
+GET /rlaser/{}/state
+POST /rlaser/{}/on
+POST /rlaser/{}/off
+GET /instrument
+GET /recipes
+GET /recipes/text
+POST /check
+POST /plan
+GET POST /runs
+GET /runs/current
+GET /runs/{}
+GET /runs/{}/events
+POST /runs/{}/pause
+POST /runs/{}/resume
+POST /runs/{}/abort
+POST /runs/{}/answer
+GET /runs/{}/traces
+GET /runs/{}/traces/{}
+GET /runs/{}/traces/{}/view
+POST /off
+POST /scpi
+GET /metrics
+"""
+ROWS = [(method, words[-1]) for words in map(str.split, CONTRACT.split("\n")) for method in words[:-1]]
+DETECTOR = {"module": (1, 20), "channel": (1, 6)}
+TRACE = {**DETECTOR, "trace_type": (1, 23)}
+# Query parameters with their ranges, where they have one.
+PARAMETERS = {
+    ("GET", "/detector/snapshot"): {"module": (1, 20)},
+    ("GET", "/detector/wavelength"): DETECTOR,
+    ("POST", "/detector/wavelength"): {**DETECTOR, "wavelength_nm": (1240, 1680)},
+    ("GET", "/detector/config"): DETECTOR,
+    ("POST", "/detector/config"): DETECTOR,
+    ("POST", "/detector/reference"): {**DETECTOR, "wait": None},
+    ("GET", "/detector/reference/result"): DETECTOR,
+    ("GET", "/detector/trace/metadata"): TRACE,
+    ("GET", "/detector/trace/data"): TRACE,
+    ("GET", "/detector/trace/binary"): TRACE,
+    ("POST", "/measurement/sweep/start"): {"wait": None},
+    ("POST", "/measurement/resolution"): {"resolution_pm": None},
+    ("POST", "/measurement/stabilization"): {"output": None, "duration_seconds": None},
+    ("POST", "/tls/{}/wavelength"): {"start_nm": None, "stop_nm": None},
+    ("POST", "/tls/{}/power"): {"power_dbm": None},
+    ("POST", "/tls/{}/speed"): {"speed_nmps": None},
+    ("POST", "/tls/{}/trigger"): {"trigin": None},
+    ("POST", "/rlaser/{}/power"): {"power_dbm": None},
+    ("POST", "/rlaser/{}/wavelength"): {"wavelength_nm": None},
+    ("GET", "/runs"): {"limit": None, "before": None},
+    ("GET", "/runs/{}/traces/{}/view"): {"from_nm": None, "to_nm": None, "points": None},
+}
+
+
+@pytest.fixture(scope="module")
+def server(started):
+    return started.server("127.0.0.1:1", connected=False)
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    return ok(server.get("/openapi.json"))
+
+
+@pytest.fixture(scope="module")
+def operations(document):
+    def plain(path):
+        return re.sub(r"\{[^}]*\}", "{}", path)
+
+    return {
+        (method.upper(), plain(path)): {
+            **operation,
+            "parameters": [*operation.get("parameters", []), *item.get("parameters", [])],
+        }
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in ("get", "post", "put", "delete", "patch")
+    }
+
+
+def test_the_document_is_valid_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1.")
+    problems = [f"{list(error.path)}: {error.message}" for error in OpenAPIV31SpecValidator(document).iter_errors()]
+    assert problems == []
+
+
+@pytest.mark.parametrize(("method", "path"), ROWS)
+def test_every_path_and_method_of_the_contract_is_in_the_document(operations, method, path):
+    assert (method, path) in operations
+
+
+def test_every_operation_says_in_words_what_it_does(operations):
+    assert [
+        key for key, operation in operations.items() if not (operation.get("summary") or operation.get("description"))
+    ] == []
+
+
+@pytest.mark.parametrize(("row", "parameters"), PARAMETERS.items(), ids=[" ".join(row) for row in PARAMETERS])
+def test_query_parameters_are_in_the_document_with_their_ranges(operations, row, parameters):
+    found = {parameter["name"]: parameter for parameter in operations[row]["parameters"] if parameter["in"] == "query"}
+    assert set(found) == set(parameters)
+    for name, limits in parameters.items():
+        schema = found[name]["schema"]
+        assert limits is None or (schema["minimum"], schema["maximum"]) == limits
+
+
+class References(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [
+            value for name, value in attributes if name in ("src", "href", "srcset", "data", "action") and value
+        ]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_pages_refer_to_no_other_host(server, path):
+    page = server.get(path)
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    references = References()
+    references.feed(page.text)
+    assert [reference for reference in references.found if re.match("(https?:)?//", reference)] == []
+    assert re.findall(r"url\(['\"]?(?:https?:)?//[^)]*\)", page.text) == []
+    assert "/openapi.json" in page.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_scripts_of_the_pages_fetch_nothing_from_elsewhere(server, path):
+    """Where the page is open to the network these libraries fetch a badge or a logo, unless they are told not to, or
+    the page forbids it."""
+    page = server.get(path)
+    policy = page.headers.get("content-security-policy", "")
+    forbids = all(re.search(rf"{kind}[^;]*'(self|none)'", policy) for kind in ["default-src"]) and "http" not in policy
+    badge = "https://validator.swagger.io" in page.text and not re.search(
+        r"[\"']?validatorUrl[\"']?\s*:\s*null", page.text
+    )
+    logo = "https://cdn.redoc.ly" in page.text
+    assert forbids or not (badge or logo)
