@@ -8,6 +8,7 @@ pub mod control;
 mod engine;
 pub mod event;
 mod fetch;
+pub mod guard;
 mod host;
 mod http;
 mod lasers;
@@ -41,6 +42,7 @@ use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRec
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
+use guard::Guard;
 use host::RemoteHost;
 use outline::OutlineStep;
 use power::SharedPowerLog;
@@ -69,6 +71,8 @@ pub struct RunRequest {
     pub outline: Vec<OutlineStep>,
     /// Held for longer than this, the run turns its lasers off until it goes on.
     pub dark_after: Duration,
+    /// The longest silence that its guard allows it; `None`: no guard.
+    pub guard_after: Option<Duration>,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -98,7 +102,8 @@ pub async fn run(
         outline: request.outline,
     };
     events.tell(started, Durability::Now)?;
-
+    let guard =
+        Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
@@ -117,6 +122,7 @@ pub async fn run(
         events: Arc::clone(&events),
         power_log: power_log.clone(),
         reins,
+        pulse: guard.as_ref().map(Guard::pulse).unwrap_or_default(),
         session: Session::default(),
         dark_after: request.dark_after,
         bench: Bench::default(),
@@ -127,7 +133,6 @@ pub async fn run(
         failed_steps: 0,
         finally_until: None,
     };
-
     // One request at a time: the recipe waits for each answer.
     let (requests, served) = tokio::sync::mpsc::channel(1);
     let keep_lasers = recipe.header().leave_lasers_on;
@@ -138,8 +143,13 @@ pub async fn run(
 
     recorders.shutdown().await;
     let (state, reason) = verdict(performed, &engine);
-    let lasers_unknown =
-        if state == RunState::Done && keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    // Behind the fence the instrument is the guard's.
+    let fenced = engine.pulse.is_fenced();
+    let keep_lasers = fenced || state == RunState::Done && keep_lasers;
+    let lasers_unknown = if keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    if let Some(guard) = guard.filter(|_| !fenced) {
+        guard.dismiss().await;
+    }
     link.abort();
     power_log.close()?;
     manifest.status = state;
@@ -157,6 +167,9 @@ pub async fn run(
 }
 
 fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {
+    if let Some(reason) = engine.pulse.fence() {
+        return (RunState::Failed, Some(reason));
+    }
     match performed {
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
         Err(fault) => (RunState::Failed, Some(fault.to_string())),

@@ -3,6 +3,7 @@
 
 mod envelope;
 pub mod formats;
+mod guard;
 mod journal;
 mod manifest;
 mod power;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use envelope::{Envelope, envelope};
+pub use guard::{GuardCause, GuardRecord, guard_records, is_fenced, put_up_fence, take_down_fence};
 pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};

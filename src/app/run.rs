@@ -108,7 +108,7 @@ async fn heed_signals(control: Control) {
     control.stop(format!("stopped by {signal}"));
     super::simulate::stop_signal().await;
     eprintln!(
-        "left at once: the lasers may be on and the run folder has no end; `ctp10 off` turns the lasers off"
+        "left at once: the run folder has no end; the guard turns the lasers off, and so does `ctp10 off`"
     );
     std::process::exit(ExitCode::Stopped as i32);
 }

@@ -58,7 +58,7 @@ async fn wait_for_end(station: &Station) {
     tokio::select! {
         () = run.ended() => {}
         _ = stop_signal() => {
-            eprintln!("left at once: the lasers may be on; `ctp10 off` turns them off");
+            eprintln!("left at once: the guard turns the lasers off, and so does `ctp10 off`");
             std::process::exit(ExitCode::Stopped as i32);
         }
     }

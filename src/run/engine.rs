@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
+use super::guard::Pulse;
 use super::host::Request;
 use super::power::SharedPowerLog;
 use super::publish::Events;
 use super::session::Session;
 use crate::forecast::bench::Bench;
-use crate::instrument::Ctp10;
 use crate::instrument::scpi::{Action, Query};
+use crate::instrument::{Ctp10, Presence};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
@@ -36,6 +37,8 @@ pub(super) struct Engine {
     pub(super) events: Arc<Events>,
     pub(super) power_log: SharedPowerLog,
     pub(super) reins: Reins,
+    /// Signs of life, for the guard.
+    pub(super) pulse: Pulse,
     pub(super) session: Session,
     /// Held before a step for longer than this, the run turns its lasers off until it goes on.
     pub(super) dark_after: Duration,
@@ -67,7 +70,9 @@ enum End {
 impl Engine {
     /// Serves the recipe until its thread is done.
     pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(request) = requests.recv().await {
+        let pulse = self.pulse.clone();
+        // A recipe may compute for a while between two operations.
+        while let Some(request) = pulse.during(requests.recv()).await {
             // A recipe that no longer listens has ended; its next request will not come.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
@@ -96,6 +101,7 @@ impl Engine {
             if let Some(reason) = self.stop_reason() {
                 return Err(Fault::new(FaultKind::Stopped, reason));
             }
+            self.beat()?;
             let durability = durability(&step.operation);
             let attempt = self.attempt;
             self.events.tell(
@@ -134,11 +140,15 @@ impl Engine {
         let deadline = limit.into_iter().chain(left).min();
         let mut stop = self.reins.stop_watch();
         let in_finally = self.finally_until.is_some();
+        let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
+        // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
+        let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let end = tokio::select! {
             biased;
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
             result = self.perform(step) => End::Performed(result),
+            never = pulse.beats_while(away) => match never {},
         };
         match end {
             End::Performed(result) => result,
@@ -158,6 +168,7 @@ impl Engine {
 
     /// The operation was cut short: a scan that may still be under way is aborted.
     pub(super) async fn break_off(&mut self) {
+        self.pulse.beat();
         if self.session.scanning {
             let aborted = tokio::time::timeout(ABORT_LIMIT, self.instrument.abort()).await;
             let reason = match aborted {
@@ -181,7 +192,7 @@ impl Engine {
         tokio::select! {
             biased;
             reason = stop.asked(in_finally) => Err(Fault::new(FaultKind::Stopped, reason)),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = self.pulse.during(tokio::time::sleep(time)) => Ok(()),
         }
     }
 
@@ -195,6 +206,7 @@ impl Engine {
         self.events.tell(RunEvent::Paused, Durability::Now)?;
         let mut stop = self.reins.stop_watch();
         let mut dark = None;
+        let pulse = self.pulse.clone();
         loop {
             let until_dark = Some(self.dark_after).filter(|_| dark.is_none());
             tokio::select! {
@@ -202,6 +214,7 @@ impl Engine {
                 reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
                 () = self.reins.resumed() => break,
                 () = sleep_if(until_dark) => dark = Some(self.darken().await?),
+                never = pulse.beats_while(|| true) => match never {},
             }
         }
         let relit = dark.unwrap_or_default();

@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
+use super::guard::Pulse;
 use super::publish::Events;
+use crate::instrument::Deadlines;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
@@ -60,8 +62,11 @@ impl Engine {
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
+        let pulse = self.pulse.clone();
+        // The instrument may take its time to prepare the block.
+        pulse.beat_for(Deadlines::default().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
-        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, number));
+        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number));
         let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
         drop(values);
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
@@ -106,10 +111,12 @@ impl Engine {
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        self.pulse.beat_for(Deadlines::default().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
             let (mut index, mut worst) = (0, (0.0, 0));
             while let Some(piece) = arriving.recv().await {
+                self.pulse.beat();
                 for metres in piece {
                     let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
                     if off_pm.is_nan() || off_pm > worst.0 {
@@ -142,6 +149,7 @@ fn write(
     header: TraceHeader,
     mut arriving: mpsc::Receiver<Vec<f32>>,
     events: &Events,
+    pulse: &Pulse,
     number: u64,
 ) -> Result<TraceSummary, StoreError> {
     let points = header.grid.points;
@@ -149,6 +157,7 @@ fn write(
     let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
     while let Some(piece) = arriving.blocking_recv() {
         writer.push(&piece)?;
+        pulse.beat();
         count += piece.len() as u64;
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();

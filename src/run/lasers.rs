@@ -5,12 +5,29 @@ use std::time::Duration;
 use super::engine::Engine;
 use super::event::RunEvent;
 use crate::instrument::LASERS;
+use crate::step::{Fault, FaultKind};
 use crate::store::Durability;
 
 /// Turning a laser off is tried this long before its state counts as unknown.
 const LASER_OFF_LIMIT: Duration = Duration::from_secs(30);
 
 impl Engine {
+    /// A sign of life.
+    ///
+    /// # Errors
+    /// When the guard has acted, or may have: then the run must not go on.
+    pub(super) fn beat(&self) -> Result<(), Fault> {
+        self.pulse.beat();
+        self.pulse.fence().map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
+    }
+
+    /// The run is about to set or to switch on these lasers: they go off at its end, whatever that is.
+    pub(super) fn claim_lasers(&mut self, lasers: impl IntoIterator<Item = u8>) -> Result<(), Fault> {
+        self.session.lasers.extend(lasers);
+        self.pulse.claim(self.lasers_of_run());
+        self.beat()
+    }
+
     /// The lasers that the run set or switched on; all of them after a raw command.
     pub(super) fn lasers_of_run(&self) -> Vec<u8> {
         if self.session.all_lasers { LASERS.collect() } else { self.session.lasers.iter().copied().collect() }
@@ -28,6 +45,7 @@ impl Engine {
     pub(super) async fn turn_off(&self, lasers: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
         let (mut off, mut unknown) = (Vec::new(), Vec::new());
         for laser in lasers {
+            self.pulse.beat();
             match tokio::time::timeout(LASER_OFF_LIMIT, self.instrument.laser_off(laser)).await {
                 Ok(Ok(Some(()))) => off.push(laser),
                 // There is no such laser.

@@ -109,7 +109,7 @@ impl Engine {
         fields: &ConfigureLaser,
     ) -> Result<Outcome, Fault> {
         let laser = fields.laser.get();
-        self.session.lasers.insert(laser);
+        self.claim_lasers([laser])?;
         self.send(operation).await?;
         let mut back = ReadBack::new();
         back.number(
@@ -139,7 +139,7 @@ impl Engine {
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
         if let Some(laser) = fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0) {
-            self.session.lasers.insert(laser);
+            self.claim_lasers([laser])?;
         }
         self.send(operation).await?;
         let mut back = ReadBack::new();
@@ -201,6 +201,7 @@ impl Engine {
             return Ok(Outcome::Reply(self.ask(Query::raw(&scpi.text)).await?));
         }
         self.session.all_lasers = true;
+        self.claim_lasers([])?;
         self.send(operation).await?;
         Ok(Outcome::Done)
     }
@@ -236,6 +237,7 @@ impl Engine {
         done: Option<f64>,
         remaining_s: Option<f64>,
     ) -> Result<(), Fault> {
+        self.beat()?;
         self.events.say(RunEvent::Progress { number: self.number, activity, done, remaining_s })
     }
 }

@@ -24,7 +24,7 @@ impl Engine {
         self.session.live_is_old = true;
         let settings = self.configure_scan(fields).await?;
         let scan = self.instrument.scan_settings().await?;
-        self.session.lasers.extend(scan.lasers());
+        self.claim_lasers(scan.lasers())?;
         self.session.sweep_index += u64::from(self.attempt == 1);
         self.session.attempt = self.attempt;
         self.session.sweep_settings = None;
@@ -43,7 +43,7 @@ impl Engine {
         }
         self.confirm_reference_path(fields).await?;
         let scan = self.instrument.scan_settings().await?;
-        self.session.lasers.extend(scan.lasers());
+        self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector: fields.detector };
         self.scan(&start, Activity::Reference, scan.expected()).await?;
         if !self.instrument.reference(fields.detector).await?.is_some_and(|reference| reference.valid) {
@@ -112,8 +112,9 @@ impl Engine {
         expected: Duration,
     ) -> Result<(), Fault> {
         let began = Instant::now();
-        let (events, number) = (Arc::clone(&self.events), self.number);
+        let (events, pulse, number) = (Arc::clone(&self.events), self.pulse.clone(), self.number);
         let scan = self.instrument.scan(start, expected, |_| {
+            pulse.beat();
             let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
             let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
             let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };

@@ -104,6 +104,8 @@ impl Station {
             estimated_s: foreseen.then_some(totals.seconds),
             outline: outline(&walked.steps),
             dark_after: self.setup.dark_after,
+            // The embedded instrument ends with this process: its lasers need no guard.
+            guard_after: self.setup.guard_after.filter(|_| post.name != "sim"),
         };
         let (control, reins) = control(order.at_terminal && !order.unattended);
         let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended);

@@ -6,6 +6,8 @@ mod die_map;
 mod examples;
 mod faults;
 mod http;
+#[cfg(unix)]
+mod guard;
 mod instrument;
 mod layering;
 mod probe_station;

@@ -189,6 +189,8 @@ pub(crate) struct StatusReply {
     tree: Vec<TreeNode>,
     warnings: Vec<String>,
     lasers_unknown: Vec<u8>,
+    /// What the run's guard did after its process was gone, a line each.
+    pub(crate) guard: Vec<String>,
     highest_tf: Option<Highlight>,
     deepest_tf: Option<Highlight>,
 }
@@ -230,6 +232,7 @@ impl StatusReply {
             tree: status.tree.nested(),
             warnings: status.warnings.iter().cloned().collect(),
             lasers_unknown: status.lasers_unknown.clone(),
+            guard: Vec::new(),
             highest_tf: status.highest_tf,
             deepest_tf: status.deepest_tf,
             state,
