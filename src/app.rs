@@ -62,6 +62,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         dark_after: config.dark_after,
         allow_http: config.allow_http.clone().unwrap_or_default(),
         guard_after: config.guard_after,
+        disk_full_wait: config.disk_full_wait,
     }
 }
 

@@ -26,6 +26,7 @@ struct File {
     connections: Option<Connections>,
     dark_after_s: Option<f64>,
     guard_after_s: Option<f64>,
+    disk_full_wait_s: Option<f64>,
     recipes: Option<Vec<PathBuf>>,
     allow_origin: Option<Vec<String>>,
     allow_scpi: Option<bool>,
@@ -62,6 +63,8 @@ pub struct Config {
     pub dark_after: Duration,
     /// The longest silence that the guard of a run allows its process; `None`: no guard.
     pub guard_after: Option<Duration>,
+    /// How long a run waits for room on the disk.
+    pub disk_full_wait: Duration,
     /// Folders whose recipes clients may run by their path.
     pub recipes: Option<Vec<PathBuf>>,
     /// Pages that may ask the sidecar, beside those from loopback.
@@ -89,6 +92,7 @@ impl Default for Config {
             connections: Connections::Auto,
             dark_after: times::DARK_AFTER,
             guard_after: Some(times::GUARD_AFTER),
+            disk_full_wait: times::DISK_FULL_WAIT,
             recipes: None,
             allow_origin: Vec::new(),
             allow_scpi: false,
@@ -164,12 +168,10 @@ impl Config {
         self.token_file = file.token_file.or(self.token_file.take());
         let refuse =
             |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
-        if let Some(seconds) = file.dark_after_s {
-            self.dark_after = times::dark_after(seconds).map_err(refuse)?;
-        }
-        if let Some(seconds) = file.guard_after_s {
-            self.guard_after = times::guard_after(seconds).map_err(refuse)?;
-        }
+        let wait = file.disk_full_wait_s.map(times::disk_full_wait);
+        times::set(&mut self.dark_after, file.dark_after_s.map(times::dark_after)).map_err(refuse)?;
+        times::set(&mut self.guard_after, file.guard_after_s.map(times::guard_after)).map_err(refuse)?;
+        times::set(&mut self.disk_full_wait, wait).map_err(refuse)?;
         for (name, given, most, kept) in [
             ("module", file.module, 20, &mut self.defaults.module),
             ("channel", file.channel, 6, &mut self.defaults.channel),

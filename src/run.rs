@@ -17,6 +17,7 @@ mod perform;
 mod power;
 pub mod prepare;
 mod publish;
+mod room;
 mod session;
 pub mod status;
 mod sweep;
@@ -34,7 +35,7 @@ use tokio::task::JoinSet;
 
 use crate::forecast::bench::Bench;
 use crate::http::{AllowedHosts, Client};
-use crate::instrument::{Ctp10, LinkEvent};
+use crate::instrument::Ctp10;
 use crate::power::PowerMonitor;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
@@ -48,6 +49,7 @@ use outline::OutlineStep;
 use power::SharedPowerLog;
 use publish::Events;
 pub use publish::Watcher;
+use room::Shortage;
 use session::Session;
 
 /// What a run needs beside its recipe and the instrument.
@@ -73,6 +75,8 @@ pub struct RunRequest {
     pub dark_after: Duration,
     /// The longest silence that its guard allows it; `None`: no guard.
     pub guard_after: Option<Duration>,
+    /// How long room on the disk is waited for.
+    pub disk_full_wait: Duration,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -111,7 +115,7 @@ pub async fn run(
             recorders.spawn(power::record(monitor.clone(), module, what.clone(), power_log.clone()));
         }
     }
-    let link = tokio::spawn(tell_link_events(instrument.clone(), Arc::clone(&events)));
+    let link = tokio::spawn(publish::tell_link_events(instrument.clone(), Arc::clone(&events)));
     let stop = reins.stop_watch();
     let mut engine = Engine {
         simulated: request.instrument.simulated,
@@ -131,6 +135,7 @@ pub async fn run(
         attempt: 1,
         place: crate::step::Place::default(),
         failed_steps: 0,
+        shortage: Shortage::new(request.disk_full_wait),
         finally_until: None,
     };
     // One request at a time: the recipe waits for each answer.
@@ -142,7 +147,7 @@ pub async fn run(
         author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
 
     recorders.shutdown().await;
-    let (state, reason) = verdict(performed, &engine);
+    let (mut state, mut reason) = verdict(performed, &engine);
     // Behind the fence the instrument is the guard's.
     let fenced = engine.pulse.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && keep_lasers;
@@ -151,7 +156,11 @@ pub async fn run(
         guard.dismiss().await;
     }
     link.abort();
-    power_log.close()?;
+    // What follows is the end of the run, which is told even when the disk is full.
+    folder.release_reserve();
+    if let Err(fault) = power_log.close() {
+        (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
+    }
     manifest.status = state;
     manifest.reason.clone_from(&reason);
     manifest.finished = Some(Utc::now());
@@ -234,19 +243,6 @@ fn run_metadata(manifest: &Manifest) -> BTreeMap<String, String> {
         ("simulated".to_owned(), manifest.instrument.simulated.to_string()),
         ("run_started".to_owned(), manifest.started.to_rfc3339()),
     ])
-}
-
-async fn tell_link_events(instrument: Ctp10, events: Arc<Events>) {
-    let mut link = instrument.link_events();
-    while let Ok(event) = link.recv().await {
-        let event = match event {
-            LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
-            LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
-        };
-        if let Err(error) = events.say(event) {
-            tracing::error!(%error, "the journal cannot be written");
-        }
-    }
 }
 
 /// Seconds since 1970-01-01 UTC.

@@ -101,6 +101,8 @@ pub struct Setup {
     pub allow_http: AllowedHosts,
     /// The longest silence that the guard of a run allows its process; `None`: no guard.
     pub guard_after: Option<Duration>,
+    /// How long a run waits for room on the disk.
+    pub disk_full_wait: Duration,
 }
 
 /// The instrument as one address has it.

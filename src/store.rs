@@ -9,6 +9,7 @@ mod manifest;
 mod power;
 mod publish;
 mod read;
+mod room;
 pub mod runs;
 mod spool;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use read::{TraceFile, open_trace};
+pub use room::{room_for_step, room_for_trace};
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 
@@ -89,10 +91,7 @@ pub enum StoreError {
 impl StoreError {
     fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
-            _ => Self::Write { path, source },
-        }
+        if is_full(&source) { Self::Full { path } } else { Self::Write { path, source } }
     }
 
     fn read(path: &Path, source: io::Error) -> Self {
@@ -108,6 +107,10 @@ impl StoreError {
             None => Self::Encoding { path: path.to_owned(), source: error },
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl From<StoreError> for Fault {
@@ -140,7 +143,9 @@ impl RunFolder {
         }
         publish::sync_folder_of(&path)?;
         let lock = claim(&path)?;
-        Ok(Self { id: id.to_owned(), path, _lock: lock })
+        let folder = Self { id: id.to_owned(), path, _lock: lock };
+        folder.set_reserve()?;
+        Ok(folder)
     }
 
     /// The run's identifier: six letters and digits.

@@ -8,6 +8,17 @@ pub(super) const DARK_AFTER: Duration = Duration::from_secs(600);
 /// The longest silence that the guard of a run allows: well above a single exchange with the instrument, 30 s.
 pub(super) const GUARD_AFTER: Duration = Duration::from_secs(60);
 
+/// Somebody has to notice it and to make room.
+pub(super) const DISK_FULL_WAIT: Duration = Duration::from_secs(1800);
+
+/// Keeps what was given, if it was and may be.
+pub(super) fn set<T>(kept: &mut T, given: Option<Result<T, String>>) -> Result<(), String> {
+    if let Some(given) = given {
+        *kept = given?;
+    }
+    Ok(())
+}
+
 /// What a time that was given means, or what would be allowed.
 pub(super) fn dark_after(seconds: f64) -> Result<Duration, String> {
     time("dark_after_s", seconds, "0 or more seconds", |_| true)
@@ -18,6 +29,11 @@ pub(super) fn guard_after(seconds: f64) -> Result<Option<Duration>, String> {
     let allowed = "0: no guard; 1 or more seconds";
     time("guard_after_s", seconds, allowed, |time| time.is_zero() || time.as_secs() > 0)
         .map(|silence| Some(silence).filter(|silence| !silence.is_zero()))
+}
+
+/// Zero fails at once.
+pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
+    time("disk_full_wait_s", seconds, "0 or more seconds", |_| true)
 }
 
 fn time(

@@ -13,6 +13,7 @@ use super::guard::Pulse;
 use super::host::Request;
 use super::power::SharedPowerLog;
 use super::publish::Events;
+use super::room::Shortage;
 use super::session::Session;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
@@ -20,7 +21,7 @@ use crate::instrument::{Ctp10, Presence};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
-use crate::store::{Durability, RunFolder};
+use crate::store::{Durability, RunFolder, room_for_step};
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
@@ -56,6 +57,8 @@ pub(super) struct Engine {
     pub(super) place: Place,
     /// Steps that failed and were passed over.
     pub(super) failed_steps: u64,
+    /// What a disk without room has held up.
+    pub(super) shortage: Shortage,
     /// Set while `finally` runs: from then on a first stop does not count any more.
     pub(super) finally_until: Option<Instant>,
 }
@@ -98,6 +101,10 @@ impl Engine {
         let attempts = 1 + step.options.retry.map_or(0, |retry| retry.times);
         loop {
             self.hold_while_paused().await?;
+            if self.finally_until.is_none() && !self.has_room(room_for_step()) {
+                self.wait_for_room(room_for_step()).await?;
+                continue;
+            }
             if let Some(reason) = self.stop_reason() {
                 return Err(Fault::new(FaultKind::Stopped, reason));
             }
@@ -109,8 +116,9 @@ impl Engine {
                 durability,
             )?;
             let began = Instant::now();
-            let fault = match self.attempt(&step).await {
+            let fault = match self.attempt_with_room(&step).await {
                 Ok(outcome) => {
+                    self.shortage.since = None;
                     let seconds = began.elapsed().as_secs_f64();
                     self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
                     return Ok(outcome);
@@ -129,6 +137,18 @@ impl Engine {
                     return Ok(Outcome::Failed(fault));
                 }
                 AfterFault::Raise => return Err(fault),
+            }
+        }
+    }
+
+    /// One attempt; what found no room on the disk is done again when there is some, whatever time that takes.
+    async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        self.shortage.fetched.clear();
+        loop {
+            let result = self.attempt(step).await;
+            match self.shortage.wanted.take() {
+                Some(room) if result.is_err() => self.wait_for_room(room).await?,
+                _ => return result,
             }
         }
     }
@@ -225,7 +245,7 @@ impl Engine {
     }
 
     /// Turns off the lasers that the run set and that are on; gives them.
-    async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
         let mut lit = Vec::new();
         for laser in self.lasers_of_run() {
             if self.instrument.probe(&Query::laser_output(laser)).await? == Some(true) {

@@ -156,6 +156,22 @@ pub enum RunEvent {
         /// Lasers that are on again.
         relit: Vec<u8>,
     },
+    /// The run holds because the disk has no room.
+    DiskFull {
+        /// Room that there is, bytes, where that can be told.
+        free_bytes: Option<u64>,
+        /// Room that is needed, bytes.
+        needed_bytes: u64,
+        /// How long it is waited for, s.
+        wait_s: f64,
+    },
+    /// There is room again, and the run goes on.
+    RoomAgain {
+        /// How long it held, s.
+        after_s: f64,
+        /// Lasers that are on again.
+        relit: Vec<u8>,
+    },
     /// A stop was asked for.
     Stopping {
         /// By whom or what.

@@ -15,7 +15,7 @@ use crate::instrument::Deadlines;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
-use crate::store::{Durability, RunFolder, StoreError, TraceHeader};
+use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
 const PIECES_WAITING: usize = 16;
@@ -29,13 +29,19 @@ impl Engine {
             let message = "the last sweep failed: what is in memory is an older trace";
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
-        let mut traces = Vec::new();
+        // After a wait for room those that are stored are not fetched again.
+        let mut stored = self.shortage.fetched.len();
         for detector in &fields.detectors {
             for kind in &fields.traces {
-                traces.push(self.fetch_trace(*detector, *kind, fields).await?);
+                if stored > 0 {
+                    stored -= 1;
+                    continue;
+                }
+                let trace = self.fetch_trace(*detector, *kind, fields).await?;
+                self.shortage.fetched.push(trace);
             }
         }
-        Ok(Outcome::Traces(traces))
+        Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
 
     async fn fetch_trace(
@@ -45,6 +51,12 @@ impl Engine {
         fields: &FetchTrace,
     ) -> Result<TraceSummary, Fault> {
         let grid = self.instrument.trace_grid(detector, kind).await?;
+        let room = room_for_trace(grid.points);
+        let no_room = StoreError::Full { path: self.folder.path().to_owned() };
+        if !self.has_room(room) {
+            self.shortage.wanted = Some(room);
+            return Err(no_room.into());
+        }
         if fields.transfer_x {
             self.confirm_grid(detector, kind, grid).await?;
         }
@@ -71,10 +83,15 @@ impl Engine {
         drop(values);
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
-            (Ok(()), written) => written?,
+            (Ok(()), Ok(trace)) => trace,
             (Err(error), Ok(_) | Err(StoreError::Incomplete { .. })) => return Err(error.into()),
+            // Another has been quicker to fill the disk.
+            (_, Err(disk @ StoreError::Full { .. })) => {
+                self.shortage.wanted = Some(room);
+                return Err(disk.into());
+            }
             // A disk that fails cuts the transfer short too; its own word says more.
-            (Err(_), Err(disk)) => return Err(disk.into()),
+            (_, Err(disk)) => return Err(disk.into()),
         };
         self.session.trace_index += 1;
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;

@@ -13,6 +13,8 @@ mod layering;
 mod probe_station;
 mod program;
 mod requests;
+#[cfg(target_os = "linux")]
+mod room;
 mod runs;
 mod sidecar;
 mod simulator;

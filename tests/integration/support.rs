@@ -108,7 +108,10 @@ pub(crate) struct Watched {
 }
 
 pub(crate) fn watch(bench: &Bench, arguments: &[&str]) -> Watched {
-    let mut command = bench.command(&[&["run", "--log-format", "json"], arguments].concat());
+    watch_command(bench.command(&[&["run", "--log-format", "json"], arguments].concat()))
+}
+
+pub(crate) fn watch_command(mut command: Command) -> Watched {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let events = Box::new(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()));

@@ -184,6 +184,8 @@ pub(crate) struct StatusReply {
     /// s.
     elapsed_s: Option<f64>,
     pause: Option<PauseState>,
+    /// What it waits for, when it is not a person.
+    waiting: Option<String>,
     question: Option<Question>,
     current: Option<CurrentReply>,
     tree: Vec<TreeNode>,
@@ -219,6 +221,7 @@ impl StatusReply {
             finished: status.finished,
             elapsed_s: elapsed,
             pause,
+            waiting: status.waiting.clone(),
             question: status.question.clone(),
             current: status.current.as_ref().map(|current| CurrentReply {
                 number: current.number,
