@@ -84,6 +84,10 @@ impl Engine {
                     drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
                 }
                 Request::Now(reply) => drop(reply.send(self.now())),
+                Request::Suspend(condition, reply) => {
+                    let event = condition.map_or(RunEvent::SuspensionOver, RunEvent::suspended);
+                    drop(reply.send(self.events.say(event)));
+                }
                 Request::Finally(reply) => {
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
                     drop(reply.send(self.events.say(RunEvent::Finally)));

@@ -172,6 +172,13 @@ pub enum RunEvent {
         /// Lasers that are on again.
         relit: Vec<u8>,
     },
+    /// The recipe's `suspend_when` holds the run after a sweep.
+    Suspended {
+        /// The condition as it is written.
+        condition: String,
+    },
+    /// The suspension is over, and the sweep is done again.
+    SuspensionOver,
     /// A stop was asked for.
     Stopping {
         /// By whom or what.
@@ -227,6 +234,10 @@ pub struct Record {
 }
 
 impl RunEvent {
+    pub(super) fn suspended(condition: String) -> Self {
+        Self::Suspended { condition }
+    }
+
     /// Whether the journal keeps it.
     #[must_use]
     pub fn is_kept(&self) -> bool {

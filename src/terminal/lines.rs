@@ -47,6 +47,8 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::DiskFull { free_bytes, needed_bytes, wait_s } => {
             no_room(*free_bytes, *needed_bytes, *wait_s)
         }
+        RunEvent::Suspended { condition } => format!("suspended: {condition}"),
+        RunEvent::SuspensionOver => "the suspension is over: the sweep is done again".to_owned(),
         RunEvent::Stopping { reason } => format!("stopping: {reason}"),
         // A stop has been told already.
         RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),

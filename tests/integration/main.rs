@@ -19,3 +19,4 @@ mod runs;
 mod sidecar;
 mod simulator;
 mod support;
+mod suspend;
