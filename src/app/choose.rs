@@ -105,8 +105,11 @@ impl Chosen {
             return Ok((None, holder));
         }
         let claim = Claim::take(self.instrument.address(), &holder).map_err(|other| {
-            Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name))
-                .hint("end that one first; `ctp10 off` turns the lasers off through it")
+            let hint = match other.what.as_str() {
+                "guard" => "it turns off the lasers of a run that was killed: try again when it is done",
+                _ => "end that one first; `ctp10 off` turns the lasers off through it",
+            };
+            Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name)).hint(hint)
         })?;
         Ok((Some(claim), holder))
     }

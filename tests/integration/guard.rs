@@ -1,7 +1,6 @@
 //! Lasers go off whatever becomes of the process that lit them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -35,14 +34,18 @@ fn begin(bench: &Bench, simulator: &Running, recipe: &str) -> (Watched, PathBuf)
 
 /// The guards that a process has started and that are there.
 fn guards_of(pid: u32) -> Vec<u32> {
-    let listed = Command::new("ps").args(["-e", "-o", "pid=,ppid=,stat=,args="]).output().unwrap();
-    let listed = text(&listed.stdout);
-    let processes = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_guard_of = |process: &Path| {
+        let (stat, line) =
+            (std::fs::read_to_string(process.join("stat")), std::fs::read(process.join("cmdline")));
+        let (Ok(stat), Ok(line)) = (stat, line) else { return false };
+        // After the name in brackets: the state, and the parent.
+        let parent = stat.rsplit(')').next().unwrap_or_default().split_whitespace().nth(1).map(str::to_owned);
+        parent == Some(pid.to_string()) && line.ends_with(b"\0guard\0")
+    };
     processes
-        .filter(|fields| {
-            fields[1] == pid.to_string() && !fields[2].starts_with('Z') && fields[4..] == ["guard"]
-        })
-        .map(|fields| fields[0].parse().unwrap())
+        .filter(|process| is_guard_of(&process.path()))
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
         .collect()
 }
 
@@ -168,4 +171,27 @@ fn the_embedded_instrument_and_a_bench_that_wants_none_have_no_guard() {
     without(&simulator.address);
     std::fs::remove_file(bench.folder.path().join("ctp10.toml")).unwrap();
     without("sim");
+}
+
+#[test]
+fn a_run_that_waits_for_long_and_for_an_instrument_that_is_away_is_not_taken_for_one_that_hangs() {
+    let bench = Bench::new();
+    bench.write("ctp10.toml", "guard_after_s = 1\n");
+    let away = ["--fault", "reboot@power:2=2.5", "--bandwidth", "4000", "--max-connections", "1"];
+    let simulator = simulate(&bench, &away);
+    let recipe = "
+name: patient
+steps:
+  - configure_laser: { laser: 1, output: true }
+  - read_power: { detector: 4/1, samples: 2, interval_s: 2.5 }
+  - log: back
+  - sweep: { start_nm: 1540, stop_nm: 1550, resolution_pm: 10 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+  - log: fetched
+";
+    let (mut run, folder) = begin(&bench, &simulator, recipe);
+    run.wait_for(|event| event["event"] == "link_regained");
+    run.wait_for(|event| event["event"] == "log" && event["message"] == "fetched");
+    assert_eq!(run.finish().0, Some(0));
+    assert!(!folder.join("guard.jsonl").exists());
 }

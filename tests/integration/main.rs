@@ -7,6 +7,7 @@ mod examples;
 mod faults;
 mod http;
 #[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod guard;
 mod instrument;
 mod layering;
