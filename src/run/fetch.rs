@@ -116,7 +116,7 @@ impl Engine {
         let mut metadata = self.run_metadata.clone();
         let settings = match &self.session.sweep_settings {
             Some(settings) => settings.clone(),
-            None => super::sweep::describe(&self.instrument.scan_settings().await?),
+            None => super::sweep::describe(&self.scan_settings().await?),
         };
         metadata.insert("sweep_settings".to_owned(), serde_json::Value::Object(settings).to_string());
         if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)

@@ -158,7 +158,8 @@ impl Line {
         let due = now + next + GRACE;
         let often = BEAT_INTERVAL.min(self.silence / 4);
         let recent = state.spoke.is_some_and(|spoke| now - spoke < often);
-        if recent && !state.news && state.due.is_some_and(|known| due <= known + often) {
+        let is_expected = state.due.is_some_and(|known| due <= known + often && known <= due + often);
+        if recent && !state.news && is_expected {
             return;
         }
         let word = Word::Beat { lasers: state.lasers.clone(), next_s: next.as_secs_f64() };

@@ -98,6 +98,7 @@ impl Engine {
             _ => Present::default(),
         };
         for action in commands(operation, &present) {
+            self.pulse.beat();
             self.instrument.act(&action).await?;
         }
         Ok(())
@@ -227,6 +228,7 @@ impl Engine {
 
     pub(super) fn ask<R>(&self, query: Query<R>) -> impl Future<Output = Result<R, Fault>> {
         let instrument = self.instrument.clone();
+        self.pulse.beat();
         async move { Ok(instrument.ask(&query).await?) }
     }
 

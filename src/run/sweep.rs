@@ -18,19 +18,30 @@ use crate::step::{Fault, FaultKind, Outcome};
 /// A scan may take this much longer than span and speed demand before it counts as hanging.
 const SCAN_ALLOWANCE: Duration = Duration::from_secs(60);
 
+/// Some thirty questions one after another, of a unit that answers each in its last second.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(150);
+
 impl Engine {
+    /// The scan as the instrument has it now.
+    pub(super) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
+        self.pulse.beat_for(SETTINGS_LIMIT);
+        let settings = self.instrument.scan_settings().await?;
+        self.pulse.beat();
+        Ok(settings)
+    }
+
     pub(super) async fn sweep(&mut self, fields: &Sweep) -> Result<Outcome, Fault> {
         // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
         self.session.live_is_old = true;
         let settings = self.configure_scan(fields).await?;
-        let scan = self.instrument.scan_settings().await?;
+        let scan = self.scan_settings().await?;
         self.claim_lasers(scan.lasers())?;
         self.session.sweep_index += u64::from(self.attempt == 1);
         self.session.attempt = self.attempt;
         self.session.sweep_settings = None;
         self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
-        self.session.sweep_settings = Some(describe(&self.instrument.scan_settings().await?));
+        self.session.sweep_settings = Some(describe(&self.scan_settings().await?));
         self.session.live_is_old = false;
         Ok(settings)
     }
@@ -42,7 +53,7 @@ impl Engine {
             return Ok(Outcome::Reference { created: false });
         }
         self.confirm_reference_path(fields).await?;
-        let scan = self.instrument.scan_settings().await?;
+        let scan = self.scan_settings().await?;
         self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector: fields.detector };
         self.scan(&start, Activity::Reference, scan.expected()).await?;
@@ -84,7 +95,7 @@ impl Engine {
             return Ok(false);
         }
         let recorded = self.instrument.trace_grid(detector, TraceKind::Reference).await?;
-        let scan = self.instrument.scan_settings().await?;
+        let scan = self.scan_settings().await?;
         let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
         Ok(near(recorded.start_nm, scan.start_nm)
             && near(recorded.stop_nm(), scan.stop_nm)
@@ -111,6 +122,7 @@ impl Engine {
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
+        self.pulse.beat_for(SETTINGS_LIMIT);
         let began = Instant::now();
         let (events, pulse, number) = (Arc::clone(&self.events), self.pulse.clone(), self.number);
         let scan = self.instrument.scan(start, expected, |_| {
