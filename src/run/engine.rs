@@ -151,7 +151,10 @@ impl Engine {
         loop {
             let result = self.attempt(step).await;
             match self.shortage.wanted.take() {
-                Some(room) if result.is_err() => self.wait_for_room(room).await?,
+                Some(room) if result.is_err() => {
+                    self.wait_for_room(room).await?;
+                    self.hold_while_paused().await?;
+                }
                 _ => return result,
             }
         }
