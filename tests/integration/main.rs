@@ -5,10 +5,9 @@
 mod die_map;
 mod examples;
 mod faults;
-mod http;
-#[cfg(unix)]
 #[cfg(target_os = "linux")]
 mod guard;
+mod http;
 mod instrument;
 mod layering;
 mod probe_station;
