@@ -1,9 +1,11 @@
 //! The composition root: the one place that knows everyone. Each command of the command line is a function here.
 
+mod batch;
 mod check;
 mod choose;
 mod direct;
 mod guard;
+mod resume;
 mod run;
 mod runs;
 mod serve;
@@ -31,8 +33,10 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
+        Command::Resume(args) => resume::resume(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?).await,
         Command::Plan(args) => check::plan(&args, &config()?).await,
+        Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,

@@ -1,8 +1,12 @@
 //! The command line: types only. What each command does is in `app`.
 
+mod batch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 #[derive(Debug, Parser)]
@@ -44,10 +48,14 @@ pub enum LogFormat {
 pub enum Command {
     /// Run one recipe; the last line on stdout is the run folder.
     Run(RunArgs),
+    /// Go on with a run that was interrupted, stopped or failed, in the same run folder.
+    Resume(ResumeArgs),
     /// Find what is wrong with recipes before any light is emitted.
     Check(CheckArgs),
     /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
     Plan(PlanArgs),
+    /// Run many recipes one after another, unattended; goes on with what is not done when it is started again.
+    Batch(BatchArgs),
     /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
     Serve(ServeArgs),
     /// Run the embedded instrument alone, on a TCP port.
@@ -56,7 +64,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Abort whatever is scanning and turn all lasers off, now.
     Off(InstrumentArgs),
-    /// List, show or verify what has been measured.
+    /// List, show, report or verify what has been measured.
     Runs(RunsArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
@@ -109,6 +117,40 @@ pub struct RunArgs {
     /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal and without a dashboard.
     #[arg(long)]
     pub unattended: bool,
+}
+
+/// `ctp10 resume`
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The run's identifier, its folder, or the beginning of either.
+    pub run: String,
+    /// Only say what holds and what is left to do; nothing is touched.
+    #[arg(long)]
+    pub plan: bool,
+    /// The instrument; the one the run began with when not given.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Where run folders are; `runs` when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where the dashboard and the HTTP API of this run listen; 127.0.0.1:8002 when not given.
+    #[arg(long, value_name = "off|ADDR")]
+    pub sidecar: Option<String>,
+    /// Nobody is there: see `run`.
+    #[arg(long)]
+    pub unattended: bool,
+    /// What became of the step that was under way, where that is not known and it may not be repeated by itself.
+    #[arg(long, value_enum, value_name = "done|again")]
+    pub unfinished: Option<Unfinished>,
+}
+
+/// What became of a step whose end is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unfinished {
+    /// It was done.
+    Done,
+    /// It is to be done again.
+    Again,
 }
 
 /// `ctp10 serve`
@@ -279,6 +321,16 @@ pub enum RunsCommand {
         #[command(flatten)]
         list: RunsListArgs,
     },
+    /// Write a run's report.html and summary.json anew, and print the path of the page. An interrupted run has none before.
+    Report {
+        /// The run's identifier, or the beginning of it or of its folder's name.
+        id: String,
+        /// Where and how.
+        #[command(flatten)]
+        list: RunsListArgs,
+    },
+    /// Make the catalogue of the runs anew, from their folders.
+    Reindex(RunsListArgs),
     /// Check every file of a run against its checksum and point count.
     Verify {
         /// The run's identifier, or the beginning of it or of its folder's name.

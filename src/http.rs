@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub url: &'a Url,
     /// What to send.
     pub json: Option<&'a Value>,
+    /// What to show for being allowed.
+    pub token: Option<&'a str>,
     /// The time from the first byte sent to the last one received.
     pub limit: Duration,
 }
@@ -101,7 +103,7 @@ impl Client {
     /// # Errors
     /// When there is no whole reply of moderate size in time. A reply that says failure is a reply.
     pub async fn send(&self, request: Request<'_>) -> Result<Reply, HttpError> {
-        let Request { method, url, json, limit } = request;
+        let Request { method, url, json, token, limit } = request;
         let host = host(url);
         if !self.hosts.allow(url) {
             return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
@@ -111,6 +113,9 @@ impl Client {
         let mut builder = self.client(url)?.request(method, url.clone()).timeout(limit);
         if let Some(json) = json {
             builder = builder.header("content-type", "application/json").body(json.to_string());
+        }
+        if let Some(token) = token {
+            builder = builder.bearer_auth(token);
         }
         let failed = |error: reqwest::Error| failure(&error, &host, limit);
         let mut response = builder.send().await.map_err(failed)?;

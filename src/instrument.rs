@@ -147,7 +147,8 @@ impl Ctp10 {
             changes: AtomicU64::new(0),
             aborts: AtomicU64::new(0),
         };
-        let manner = Manner { reply: deadlines.query, patience: deadlines.reconnect };
+        let manner =
+            Manner { reply: deadlines.query, confirm: deadlines.action, patience: deadlines.reconnect };
         Self { links: Arc::new(links), limits: Arc::new(limits), manner, beside: false }
     }
 
@@ -182,8 +183,8 @@ impl Ctp10 {
     /// question that may be refused does not take long, and where there is a second connection it is used.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let manner =
-            Manner { reply: BESIDE_DEADLINE.min(self.links.deadlines.query), patience: Duration::ZERO };
+        let reply = BESIDE_DEADLINE.min(self.links.deadlines.query);
+        let manner = Manner { reply, patience: Duration::ZERO, ..self.manner };
         Self { manner, beside: true, ..self.clone() }
     }
 
@@ -192,6 +193,13 @@ impl Ctp10 {
     pub fn replying_within(&self, reply: Duration) -> Self {
         let reply = reply.min(self.manner.reply);
         Self { manner: Manner { reply, ..self.manner }, ..self.clone() }
+    }
+
+    /// The same handle, waiting no longer than this for a command to be confirmed. For what may be sent twice.
+    #[must_use]
+    pub fn confirming_within(&self, confirm: Duration) -> Self {
+        let confirm = confirm.min(self.manner.confirm);
+        Self { manner: Manner { confirm, ..self.manner }, ..self.clone() }
     }
 
     /// The bench's own limits.
@@ -355,7 +363,13 @@ impl Ctp10 {
     /// See [`Error`]; what the bench forbids is refused before anything is sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.check_limits(action).await?;
-        let done = self.links.main.act(action, self.manner).await;
+        // A transfer takes the first connection for long; whoever watches beside it may use the other.
+        let second =
+            self.links.second().filter(|_| self.beside && self.activity().borrow().transfer.is_some());
+        let done = match second {
+            Some(second) => second.act(action, self.manner).await,
+            None => self.links.main.act(action, self.manner).await,
+        };
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         done
     }

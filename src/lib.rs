@@ -14,11 +14,14 @@
 //! - other instruments on the bench: [`http`]
 //! - what can be known beforehand: [`forecast`], [`schema`]
 //! - the engine: [`run`]; the instrument and those who use it: [`station`]
-//! - outlets: [`store`] (run folders and Parquet), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
+//! - what is to be measured and what has been, in one database: [`catalogue`]; many recipes one after another: [`batch`]
+//! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
 pub mod app;
+pub mod batch;
+pub mod catalogue;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -32,6 +35,7 @@ pub mod operation;
 pub mod power;
 pub mod reading;
 pub mod recipe;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod script;

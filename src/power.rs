@@ -78,6 +78,8 @@ struct Published {
     frame: Option<Arc<PowerFrame>>,
     /// When the frame was published.
     at: Option<Instant>,
+    /// How many commands had been sent before it was read.
+    changes: u64,
     /// Why there is nothing to read, where the instrument refuses.
     refused: Option<String>,
 }

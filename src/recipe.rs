@@ -15,10 +15,12 @@ use crate::script::{Given, Script};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, Host, Values};
 
+mod cells;
 mod document;
 mod files;
 mod grid;
 mod load;
+mod plain;
 mod program;
 mod reader;
 mod scope;
@@ -31,6 +33,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use plain::PlainFile;
+
+pub use cells::cells;
 use files::Folder;
 use load::Surroundings;
 use program::Program;

@@ -4,23 +4,29 @@
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
+mod configuration;
 pub mod control;
 mod engine;
 pub mod event;
 mod fetch;
+pub mod foresee;
 pub mod guard;
 mod host;
 mod http;
 mod lasers;
 pub mod outline;
+pub mod past;
 mod perform;
 mod power;
 pub mod prepare;
 mod publish;
+pub mod replay;
 mod room;
 mod session;
+mod settle;
 pub mod status;
 mod sweep;
+pub mod takeup;
 pub mod tree;
 mod wait;
 
@@ -46,11 +52,14 @@ use event::RunEvent;
 use guard::Guard;
 use host::RemoteHost;
 use outline::OutlineStep;
+use past::Past;
 use power::SharedPowerLog;
 use publish::Events;
 pub use publish::Watcher;
+use replay::ReplayHost;
 use room::Shortage;
 use session::Session;
+use takeup::Resumption;
 
 /// What a run needs beside its recipe and the instrument.
 #[derive(Debug)]
@@ -77,6 +86,8 @@ pub struct RunRequest {
     pub guard_after: Option<Duration>,
     /// How long room on the disk is waited for.
     pub disk_full_wait: Duration,
+    /// The run that is taken up again; `None` for a new one.
+    pub resumed: Option<Resumption>,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -93,7 +104,10 @@ pub async fn run(
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
     let folder = Arc::new(folder);
-    let mut manifest = manifest(&recipe, &folder, &request)?;
+    let mut manifest = match &request.resumed {
+        Some(resumed) => resumed.manifest(),
+        None => manifest(&recipe, &folder, &request)?,
+    };
     folder.write_manifest(&manifest)?;
     let events = Arc::new(Events::new(folder.journal()?, watchers));
     let started = RunEvent::Started {
@@ -105,7 +119,10 @@ pub async fn run(
         estimated_s: request.estimated_s,
         outline: request.outline,
     };
-    events.tell(started, Durability::Now)?;
+    match request.resumed.as_ref().filter(|resumed| resumed.past.started) {
+        Some(resumed) => resumed.begin(&folder, &events)?,
+        None => events.tell(started, Durability::Now)?,
+    }
     let guard =
         Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
@@ -133,18 +150,33 @@ pub async fn run(
         power_units: BTreeMap::new(),
         number: 0,
         attempt: 1,
+        tries: 1,
+        past: Past::default(),
+        waits_until: None,
+        link: instrument.link_events(),
         place: crate::step::Place::default(),
         failed_steps: 0,
         shortage: Shortage::new(request.disk_full_wait),
         finally_until: None,
     };
+
+    let entered = request.resumed.map(|resumed| resumed.enter(&mut engine)).transpose();
+
     // One request at a time: the recipe waits for each answer.
     let (requests, served) = tokio::sync::mpsc::channel(1);
     let keep_lasers = recipe.header().leave_lasers_on;
-    let author = tokio::task::spawn_blocking(move || recipe.perform(&RemoteHost::new(requests, stop)));
-    engine.serve(served).await;
-    let performed =
-        author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
+    let path = folder.path().to_owned();
+    let performed = match entered {
+        Ok(asked) => {
+            let asked = asked.unwrap_or_default();
+            let author = tokio::task::spawn_blocking(move || {
+                recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
+            });
+            engine.serve(served).await;
+            author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())))
+        }
+        Err(fault) => Err(fault),
+    };
 
     recorders.shutdown().await;
     let (mut state, mut reason) = verdict(performed, &engine);
@@ -183,7 +215,8 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
         Err(fault) => (RunState::Failed, Some(fault.to_string())),
         Ok(()) if engine.failed_steps > 0 => {
-            (RunState::Failed, Some(format!("{} steps failed and were passed over", engine.failed_steps)))
+            let (steps, were) = if engine.failed_steps == 1 { ("step", "was") } else { ("steps", "were") };
+            (RunState::Failed, Some(format!("{} {steps} failed and {were} passed over", engine.failed_steps)))
         }
         Ok(()) => (RunState::Done, None),
     }
@@ -222,6 +255,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
             pid: std::process::id(),
             ctp10: env!("CARGO_PKG_VERSION").to_owned(),
         },
+        taken_up: 0,
         used_scpi: false,
         traces: None,
         failed_steps: None,

@@ -1,6 +1,7 @@
 //! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Small handlers
 //! over the [`crate::station`]; whatever goes wrong in one of them does not touch a run.
 
+mod batch;
 mod coerce;
 mod dashboard;
 mod docs;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use figures::Figures;
-pub use state::{Defaults, Options};
+pub use state::{BatchDesk, Defaults, Options};
 
 use crate::station::{Holder, Station};
 use guard::Guard;

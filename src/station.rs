@@ -25,7 +25,7 @@ pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
 pub use manual::{Cut, LasersOff, ScanTicket};
 pub use operators::Operator;
-pub use order::Order;
+pub use order::{Order, Resumed};
 
 use crate::http::AllowedHosts;
 use crate::instrument::Ctp10;

@@ -303,6 +303,9 @@ pub trait Host: Send + Sync {
         Ok(())
     }
 
+    /// The recipe was told what this step gave when it was performed before. The planner goes on from there.
+    fn was_performed(&self, _step: &Step) {}
+
     /// A value that was measured is about to decide what comes next. The planner marks what follows.
     fn uses_measurement(&self) {}
 }

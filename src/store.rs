@@ -9,6 +9,7 @@ mod manifest;
 mod power;
 mod publish;
 mod read;
+mod reopen;
 mod room;
 pub mod runs;
 mod spool;
@@ -29,7 +30,9 @@ pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use read::{TraceFile, open_trace};
+pub use reopen::Mended;
 pub use room::{room_for_step, room_for_trace};
+pub use runs::FoundRun;
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 
@@ -39,6 +42,11 @@ use crate::step::{Fault, FaultKind};
 const LOCK_FILE: &str = "lock";
 /// The journal's name in the run folder.
 const JOURNAL_FILE: &str = "journal.jsonl";
+
+/// The report's names in the run folder: for people, and for programs.
+pub const REPORT_FILE: &str = "report.html";
+/// See [`REPORT_FILE`].
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +132,8 @@ impl From<StoreError> for Fault {
 pub struct RunFolder {
     id: String,
     path: PathBuf,
+    /// Lines that its journal has already; `None` for a new run.
+    lines: Option<u64>,
     /// The claim ends with the process, however that ends.
     _lock: File,
 }
@@ -143,7 +153,7 @@ impl RunFolder {
         }
         publish::sync_folder_of(&path)?;
         let lock = claim(&path)?;
-        let folder = Self { id: id.to_owned(), path, _lock: lock };
+        let folder = Self { id: id.to_owned(), path, lines: None, _lock: lock };
         folder.set_reserve()?;
         Ok(folder)
     }
@@ -184,7 +194,11 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be created.
     pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::create(&self.path.join(JOURNAL_FILE))
+        let path = self.path.join(JOURNAL_FILE);
+        match self.lines {
+            Some(lines) => Journal::go_on(&path, lines),
+            None => Journal::create(&path),
+        }
     }
 
     /// Replaces the manifest.
@@ -206,11 +220,26 @@ pub fn read_run_journal<T: serde::de::DeserializeOwned>(
     read_journal(&folder.join(JOURNAL_FILE))
 }
 
+/// Replaces the report of the run in this folder; gives the page's path. The page comes last, so that whoever sees a new
+/// page finds the summary that belongs to it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf, StoreError> {
+    publish::write_whole(&folder.join(SUMMARY_FILE), summary)?;
+    let path = folder.join(REPORT_FILE);
+    publish::write_whole(&path, page.as_bytes())?;
+    Ok(path)
+}
+
 /// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.
 fn claim(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
-    let mut lock = File::create(&path).map_err(|source| StoreError::write(&path, source))?;
+    // Emptied only once it is ours: until then it says whose it is.
+    let open = File::options().write(true).create(true).truncate(false).open(&path);
+    let mut lock = open.map_err(|source| StoreError::write(&path, source))?;
     lock.try_lock().map_err(|error| StoreError::write(&path, error.into()))?;
+    lock.set_len(0).map_err(|source| StoreError::write(&path, source))?;
     let owner = format!("{} {}\n", gethostname::gethostname().to_string_lossy(), std::process::id());
     lock.write_all(owner.as_bytes()).map_err(|source| StoreError::write(&path, source))?;
     Ok(lock)

@@ -12,6 +12,7 @@ use crate::run::control::{Control, Seat};
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
 
+pub use crate::units::duration;
 pub use bars::LogWriter;
 pub use summary::summary;
 
@@ -41,9 +42,14 @@ impl Style {
     }
 }
 
-/// Shows a run on stderr until its events end, and gives the state it ended in.
-pub fn show(style: Style, log: &LogWriter, records: &mpsc::Receiver<Record>, control: &Control) -> RunStatus {
-    let mut status = RunStatus::default();
+/// Shows a run on stderr until its events end, and gives the state it ended in. `status` is its state before them.
+pub fn show(
+    style: Style,
+    log: &LogWriter,
+    records: &mpsc::Receiver<Record>,
+    control: &Control,
+    mut status: RunStatus,
+) -> RunStatus {
     let mut view: Box<dyn View> = match style {
         Style::Bars => Box::new(bars::Bars::new(log)),
         Style::Lines => Box::new(lines::Lines::new(false)),
@@ -81,35 +87,4 @@ fn forward_answers(control: Control) {
         }
         control.set_attended(Seat::Terminal, false);
     });
-}
-
-/// A duration as a person writes it: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
-#[must_use]
-pub fn duration(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to sensible durations"
-    )]
-    let whole = seconds.clamp(0.0, 1e12).round() as u64;
-    match whole {
-        _ if seconds < 9.95 => format!("{:.1} s", seconds.max(0.0)),
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_read_as_a_person_writes_them() {
-        assert_eq!(duration(0.42), "0.4 s");
-        assert_eq!(duration(59.6), "60 s".replace("60 s", "1 min 00 s"));
-        assert_eq!(duration(12.2), "12 s");
-        assert_eq!(duration(185.0), "3 min 05 s");
-        assert_eq!(duration(7800.0), "2 h 10 min");
-    }
 }

@@ -52,14 +52,14 @@ fn unknown(recipe: &Recipe) -> Circumstances {
 
 /// How many findings there are of each kind.
 #[derive(Default)]
-struct Count {
+pub(super) struct Count {
     errors: usize,
     warnings: usize,
     notes: usize,
 }
 
 impl Count {
-    fn of(findings: &[Diagnostic]) -> Self {
+    pub(super) fn of(findings: &[Diagnostic]) -> Self {
         let mut count = Self::default();
         count.extend(findings);
         count
@@ -75,7 +75,7 @@ impl Count {
         }
     }
 
-    fn verdict(&self) -> String {
+    pub(super) fn verdict(&self) -> String {
         let kinds = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
         let counted = kinds.iter().filter(|(number, _)| *number > 0);
         let told =

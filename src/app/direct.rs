@@ -1,32 +1,92 @@
-//! `ctp10 status` and `ctp10 off`: straight to the instrument.
+//! `ctp10 status` and `ctp10 off`: through the runner that holds the instrument when there is one, else straight to the
+//! instrument.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::choose::choose;
+use serde_json::{Value, json};
+
+use super::choose::{Choice, choose};
+use super::setup;
 use crate::cli::{InstrumentArgs, StatusArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::http::{AllowedHosts, Client, Request};
 use crate::instrument::scpi::Identity;
-use crate::instrument::{Glance, LASERS};
+use crate::instrument::{Address, Glance};
+use crate::station::{LasersOff, Station, find_holder};
+
+/// The runner aborts and turns ten lasers off within this time, or is not to be relied on.
+const RUNNER_LIMIT: Duration = Duration::from_secs(120);
+
+/// Asks the runner that holds an instrument; `None` when none does, or it does not answer.
+async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value> {
+    let holder = find_holder(address)?;
+    let url = url::Url::parse(&format!("{}{path}", holder.sidecar.as_ref()?)).ok()?;
+    let host = url.authority().to_owned();
+    let client = Client::new(AllowedHosts::try_from(vec![host]).ok()?);
+    let request =
+        Request { method, url: &url, json: None, token: holder.token.as_deref(), limit: RUNNER_LIMIT };
+    match client.send(request).await {
+        Ok(reply) if reply.is_success() => reply.value().ok(),
+        Ok(reply) => {
+            eprintln!("{holder} answered {}: trying the instrument itself", reply.status);
+            None
+        }
+        Err(error) => {
+            eprintln!("{holder} does not answer ({error}): trying the instrument itself");
+            None
+        }
+    }
+}
+
+fn remote(choice: &Choice) -> Option<Address> {
+    match choice {
+        Choice::Remote(address) => Some(address.clone()),
+        Choice::Simulated(_) => None,
+    }
+}
 
 pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
-    let (reached, identity) = choose(&args.instrument, None, config)?.reach(config).await?;
+    let choice = choose(&args.instrument, None, config)?;
+    if let Some(address) = remote(&choice)
+        && let Some(told) = ask_runner(&address, "GET", "/instrument").await
+        && told["connected"] == true
+        && !told["age_s"].is_null()
+    {
+        return tell(&as_known(&told), args.json);
+    }
+    let (reached, identity) = choice.reach(config).await?;
     let glance = reached.instrument.glance().await;
     let glance = glance.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
-    if args.json {
-        return super::print_json(&as_json(&reached.name, &identity, &glance));
+    tell(&as_json(&reached.name, &identity, &glance), args.json)
+}
+
+/// What the runner knows, under the names that `status` has.
+fn as_known(told: &Value) -> Value {
+    let mut known = told.clone();
+    known["idle"] = json!(told["condition_register"] == 0);
+    known
+}
+
+fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return super::print_json(status);
     }
-    let simulated = if identity.simulated() { "  SIMULATED" } else { "" };
-    println!("{identity} at {}{simulated}", reached.name);
-    println!("{}", glance.condition);
-    for laser in &glance.lasers {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let simulated = if status["simulated"] == true { "  SIMULATED" } else { "" };
+    println!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
+    println!("{}", text(&status["condition"]));
+    if let Some(run) = status["run"].as_str() {
+        println!("run {run} holds it");
+    }
+    for laser in status["lasers"].as_array().into_iter().flatten() {
         println!(
             "laser {:>2}  {:<28} {:<3}  {} dBm  {} nm",
-            laser.laser,
-            laser.identity.to_string(),
-            if laser.on { "on" } else { "off" },
-            laser.power_dbm,
-            laser.wavelength_nm
+            laser["laser"],
+            text(&laser["identity"]),
+            if laser["on"] == true { "on" } else { "off" },
+            laser["power_dbm"],
+            laser["wavelength_nm"]
         );
     }
     Ok(())
@@ -51,27 +111,40 @@ fn as_json(address: &str, identity: &Identity, glance: &Glance) -> serde_json::V
 }
 
 pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Failure> {
-    let (reached, _) = choose(args, None, config)?.reach(config).await?;
-    // Every laser is tried, whatever became of the others.
-    let aborted = reached.instrument.abort().await;
-    if let Err(error) = &aborted {
-        eprintln!("abort: {}", chain(error));
+    let choice = choose(args, None, config)?;
+    if let Some(address) = remote(&choice)
+        && let Some(told) = ask_runner(&address, "POST", "/off").await
+    {
+        let lasers = |name: &str| serde_json::from_value(told[name].clone()).unwrap_or_default();
+        let run = told["run"].as_str().map(str::to_owned);
+        let aborted = told["aborted"] == true;
+        return told_off(&LasersOff {
+            aborted,
+            off: lasers("lasers_off"),
+            unknown: lasers("lasers_unknown"),
+            run,
+        });
     }
-    let (mut off, mut unknown) = (Vec::new(), Vec::new());
-    for laser in LASERS {
-        match reached.instrument.laser_off(laser).await {
-            Ok(Some(())) => off.push(laser.to_string()),
-            Ok(None) => {}
-            Err(error) => {
-                eprintln!("laser {laser}: {}", chain(&error));
-                unknown.push(laser.to_string());
-            }
-        }
+    let (reached, _) = choice.reach(config).await?;
+    let station = Station::new(reached.instrument.clone(), reached.name.clone(), setup(None, config));
+    told_off(&station.off("asked for by `ctp10 off`").await)
+}
+
+fn told_off(done: &LasersOff) -> Result<(), Failure> {
+    let list = |lasers: &[u8]| lasers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    if let Some(run) = &done.run {
+        println!("run {run} ended");
     }
-    println!("lasers off: {}", if off.is_empty() { "none is there".to_owned() } else { off.join(", ") });
-    if unknown.is_empty() && aborted.is_ok() {
-        return Ok(());
+    println!(
+        "lasers off: {}",
+        if done.off.is_empty() { "none is there".to_owned() } else { list(&done.off) }
+    );
+    let refuse = |message: String| {
+        Err(Failure::new(ExitCode::Instrument, message).hint("check the instrument's front panel"))
+    };
+    match (done.unknown.as_slice(), done.aborted) {
+        ([], true) => Ok(()),
+        ([], false) => refuse("the lasers are off, and the instrument is not idle".to_owned()),
+        (unknown, _) => refuse(format!("could not confirm lasers {} off", list(unknown))),
     }
-    Err(Failure::new(ExitCode::Instrument, format!("could not confirm lasers {} off", unknown.join(", ")))
-        .hint("check the instrument's front panel"))
 }

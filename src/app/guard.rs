@@ -15,6 +15,9 @@ use crate::run::guard::{Charge, GRACE, Word};
 use crate::station::{Claim, Holder};
 use crate::store::{GuardCause, GuardRecord, put_up_fence};
 
+/// What a guard says that it is, where it holds the instrument.
+pub(super) const GUARD: &str = "guard";
+
 /// A runner that was killed is given this long to be gone; its connection goes with it.
 const DEATH_LIMIT: Duration = Duration::from_secs(10);
 /// A runner that hung up is on its way out: it is given this long before it is taken for one that hangs.
@@ -106,7 +109,7 @@ async fn watch(
 async fn act(charge: &Charge, cause: GuardCause, lasers: &BTreeSet<u8>) {
     let began = Instant::now();
     // First the fence, then the rest: whatever still runs over there must not go on. The folder may be gone.
-    let fence = put_up_fence(&charge.folder);
+    let fence = put_up_fence(&charge.folder, charge.runner);
     let killed = end_runner(charge.runner, cause).await;
     let mut hand = Hand { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
     let trouble = hand.turn_off(charge).await.err();
@@ -220,7 +223,7 @@ async fn within<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, St
 
 /// Nobody else is to begin a run in the middle of this. Where somebody has begun one already, the instrument is theirs.
 async fn claim(address: &Address) -> Result<Claim, String> {
-    let holder = Holder { pid: std::process::id(), what: "guard".to_owned(), ..Holder::default() };
+    let holder = Holder { pid: std::process::id(), what: GUARD.to_owned(), ..Holder::default() };
     let give_up = Instant::now() + CLAIM_LIMIT;
     loop {
         match Claim::take(address, &holder) {

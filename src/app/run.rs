@@ -1,6 +1,7 @@
 //! `ctp10 run`
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::mpsc;
 
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::recipe::Recipe;
 use crate::run::Watcher;
 use crate::run::control::Control;
 use crate::run::event::Record;
+use crate::run::status::RunStatus;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{NotStarted, Order, Station};
 use crate::store::RunState;
@@ -41,14 +43,39 @@ pub(super) async fn run(
     order.unattended = args.unattended;
     order.at_terminal = at_terminal;
 
-    let (chosen, _) = choice.reach(config).await?;
-    let (mut claim, mut holder) = chosen.claim(format!("run {path}"))?;
+    let what = format!("run {path}");
+    let manner = Manner { what, out: args.out, sidecar: args.sidecar, begun: RunStatus::default() };
+    perform(order, choice, manner, (config, output, log)).await
+}
+
+/// How an order is carried out.
+pub(super) struct Manner {
+    /// What this process does, for others to see.
+    pub(super) what: String,
+    /// Where run folders go.
+    pub(super) out: Option<PathBuf>,
+    /// Where the sidecar listens.
+    pub(super) sidecar: Option<String>,
+    /// The state of a run that is taken up.
+    pub(super) begun: RunStatus,
+}
+
+/// Carries out an order in the sight of whoever sits at the terminal.
+pub(super) async fn perform(
+    mut order: Order,
+    choice: Choice,
+    manner: Manner,
+    (config, output, log): (&Config, &OutputArgs, &LogWriter),
+) -> Result<(), Failure> {
+    let chosen = choice.open(config).await?;
+    let (mut claim, mut holder) = chosen.claim(manner.what).await?;
+    chosen.greet().await?;
     order.simulator = chosen.options.as_ref().map(|options| json!(options));
-    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
+    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(manner.out, config));
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet).await?;
+    let sidecar = super::serve::beside_run(&station, manner.sidecar.as_deref(), config, quiet, None).await?;
     if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
         sidecar.sign(&mut holder);
         claim.say(&holder);
@@ -68,7 +95,7 @@ pub(super) async fn run(
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), control.clone());
-        move || terminal::show(style, &log, &shown, &control)
+        move || terminal::show(style, &log, &shown, &control, manner.begun)
     });
     let signals = tokio::spawn(heed_signals(control));
     let ended = entry.ended().await;
@@ -90,9 +117,10 @@ fn not_started(error: NotStarted) -> Failure {
     match error {
         NotStarted::Recipe(findings) => Failure::recipe(findings),
         NotStarted::Store(_) => Failure::new(ExitCode::Failed, error.told()),
-        NotStarted::Held(_) | NotStarted::Busy(_) | NotStarted::Instrument(_) => {
-            Failure::new(ExitCode::Instrument, error.told())
-        }
+        NotStarted::Held(_)
+        | NotStarted::Busy(_)
+        | NotStarted::Instrument(_)
+        | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.told()),
     }
 }
 

@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -20,6 +21,8 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
         None => list(&args.list, &out(&args.list)),
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
         Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
+        Some(RunsCommand::Report { id, list }) => report(&id, &out(&list), list.json),
+        Some(RunsCommand::Reindex(list)) => reindex(&out(&list), list.json),
         Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
     }
 }
@@ -92,6 +95,11 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         manifest.started,
         took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
     );
+    match manifest.taken_up {
+        0 => {}
+        1 => println!("  taken up    once after an interruption"),
+        times => println!("  taken up    {times} times after interruptions"),
+    }
     for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
         println!("  {name} = {value}");
     }
@@ -107,6 +115,35 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         println!("      min {}   max {}", level(trace.min), level(trace.max));
     }
     println!("{}", run.folder.display());
+    Ok(())
+}
+
+fn report(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let run = runs::find(out, id).map_err(failed)?;
+    let (report, page) = crate::report::write(&run).map_err(failed)?;
+    if as_json {
+        return super::print_json(&report);
+    }
+    println!("{}", page.display());
+    Ok(())
+}
+
+fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
+    let (found, unreadable) = runs::list(out).map_err(failed)?;
+    let made = Catalogue::open(out).and_then(|catalogue| catalogue.reindex(&found));
+    let made = made.map_err(|error| {
+        Failure::new(ExitCode::Failed, chain(&error))
+            .hint(format!("a damaged `{}` may be moved away: this command makes it anew", catalogue::FILE))
+    })?;
+    for damaged in &unreadable {
+        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+    }
+    if as_json {
+        return super::print_json(
+            &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
+        );
+    }
+    println!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
     Ok(())
 }
 

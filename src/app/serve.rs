@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::choose::choose;
 use super::setup;
 use super::simulate::{StopSignal, stop_signal};
+use crate::batch::Wish;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::sidecar::{Figures, Options, Sidecar, SidecarError};
+use crate::sidecar::{BatchDesk, Figures, Options, Sidecar, SidecarError};
 use crate::station::Station;
 
 /// Where a sidecar listens unless told otherwise.
@@ -19,11 +21,14 @@ const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let chosen = choose(&args.instrument, None, config)?.open(config).await?;
-    let (mut claim, mut holder) = chosen.claim("serve".to_owned())?;
+    let (mut claim, mut holder) = chosen.claim("serve".to_owned()).await?;
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
     options.simulator = chosen.options.as_ref().map(|options| json!(options));
+    let queue = super::batch::service::open(&chosen.name, &station.setup().out);
+    options.batch = queue.clone().map(|queue| BatchDesk { queue, open: true });
+    let simulator = options.simulator.clone();
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
     let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, figures()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
@@ -32,20 +37,28 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
         claim.say(&holder);
     }
     let _keeper = station.keep();
+    let (wishes, wish) = watch::channel(Wish::GoOn);
+    let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, wish));
     println!("listening on {}", sidecar.url());
     if chosen.options.is_some() {
         eprintln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
     }
-    wait_for_end(&station).await;
+    wait_for_end(&station, &wishes).await;
+    if let Some(worker) = worker {
+        // What became of its item is kept before the program ends.
+        let _ = worker.await;
+    }
     sidecar.stop().await;
     Ok(())
 }
 
 /// SIGTERM waits for the run under way, and takes no new one: a service that is restarted does not interrupt a sweep
 /// unasked. Ctrl-C, and any second signal, stops the run in good order.
-async fn wait_for_end(station: &Station) {
+async fn wait_for_end(station: &Station, wishes: &watch::Sender<Wish>) {
     let first = stop_signal().await;
     station.drain();
+    let stop = || wishes.send_replace(Wish::Stop(format!("stopped by {first}")));
+    drop(if first == StopSignal::Terminate { wishes.send_replace(Wish::Last) } else { stop() });
     let Some(run) = station.current_run() else { return };
     if first == StopSignal::Terminate {
         eprintln!("waiting for run {} to end; a second signal stops it in good order", run.id());
@@ -54,6 +67,7 @@ async fn wait_for_end(station: &Station) {
             _ = stop_signal() => {}
         }
     }
+    drop(stop());
     run.control().stop(format!("stopped by {first}"));
     tokio::select! {
         () = run.ended() => {}
@@ -70,12 +84,14 @@ pub(super) async fn beside_run(
     wanted: Option<&str>,
     config: &Config,
     quiet: bool,
+    batch: Option<BatchDesk>,
 ) -> Result<Option<Sidecar>, Failure> {
     let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
     if listen == "off" {
         return Ok(None);
     }
-    match Sidecar::start(listen, Arc::clone(station), options(config, None)?, figures()?).await {
+    let options = Options { batch, ..options(config, None)? };
+    match Sidecar::start(listen, Arc::clone(station), options, figures()?).await {
         Ok(sidecar) => {
             if !quiet {
                 eprintln!("dashboard at {}", sidecar.url());
@@ -127,5 +143,6 @@ fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failur
         token,
         allow_scpi: config.allow_scpi,
         simulator: None,
+        batch: None,
     })
 }

@@ -165,6 +165,10 @@ impl Host for PlanHost {
         state.finally = Some(state.steps.len());
     }
 
+    fn was_performed(&self, step: &Step) {
+        self.state().bench.perform(&step.operation);
+    }
+
     fn uses_measurement(&self) {
         self.state().may_differ = true;
     }

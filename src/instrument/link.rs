@@ -96,6 +96,8 @@ struct Slot {
 pub(super) struct Manner {
     /// How long the reply to a question is waited for.
     pub(super) reply: Duration,
+    /// How long a command's confirmation is waited for.
+    pub(super) confirm: Duration,
     /// How long an absent instrument is waited for; zero answers at once.
     pub(super) patience: Duration,
 }
@@ -182,7 +184,7 @@ impl Link {
         self.presence.send_replace(Presence::Closed);
     }
 
-    /// Asks a question. It is asked once more when the connection turns out to be dead.
+    /// Asks a question. It is asked once more when the connection turns out to be dead, or goes silent.
     ///
     /// # Errors
     /// See [`Error`]; a refused question comes back with the errors that it left in the queue.
@@ -217,6 +219,11 @@ impl Link {
                 // A refused question has no reply: get back in step, and ask the queue for the reason.
                 Cut::Silent => {
                     let errors = self.back_in_step(&mut slot, connection).await;
+                    // The connection was dead, and not the question refused: on another one it may be answered.
+                    if errors.is_none() && !repeated {
+                        repeated = true;
+                        continue;
+                    }
                     return Err(match errors {
                         Some(errors) if !errors.is_empty() => {
                             Error::Refused { command: query.text.clone(), errors }
@@ -276,7 +283,7 @@ impl Link {
         let waited = waiting.elapsed();
         let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
-        let deadline = self.deadlines.action;
+        let deadline = manner.confirm;
         let done = async {
             connection.send(&command).await?;
             let result = then(&mut connection, deadline).await?;
@@ -340,12 +347,17 @@ impl Link {
         if self.shared.activities.is_scanning() {
             return Err(Error::Scanning { command: command.to_owned() });
         }
-        let _pass = self.shared.ledger.read().await;
+        // Held until the block begins: from then on the question leaves no error any more, and commands may be sent over
+        // the other connection.
+        let pass = std::sync::Mutex::new(Some(self.shared.ledger.read().await));
         let waited = waiting.elapsed();
         let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
         let transfer = self.shared.activities.transfer();
-        let seen = |arrived, total| transfer.arrived(arrived, total);
+        let seen = |arrived, total| {
+            drop(pass.lock().unwrap_or_else(PoisonError::into_inner).take());
+            transfer.arrived(arrived, total);
+        };
         match connection.block(command, points, values, &self.deadlines, seen).await {
             Ok(()) => {
                 tracing::debug!(%command, points, ?waited, on_wire = ?began.elapsed(), "block received");

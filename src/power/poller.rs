@@ -76,13 +76,14 @@ impl Poller {
 
     async fn turn(&mut self, channels: &[u8]) {
         self.forget_refusals();
+        let changes = self.instrument.changes();
         match self.read(channels).await {
             Ok(frame) => {
                 let refused = self.refused.values().next().filter(|_| frame.channels.is_empty()).cloned();
                 self.last_time_s = frame.time_s;
                 let frame = Some(Arc::new(frame)).filter(|_| refused.is_none());
                 let at = Some(Instant::now());
-                self.published.send_replace(Published { frame, at, refused });
+                self.published.send_replace(Published { frame, at, changes, refused });
             }
             Err(Error::Scanning { .. }) => self.look_at_scan().await,
             // The next turn asks again.

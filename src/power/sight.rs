@@ -87,6 +87,11 @@ impl PowerWatch {
         if published.at.is_none_or(|at| at.elapsed() > pace.interval.max(FRESH)) {
             return None;
         }
+        // Whoever has just changed something and looks now wants to see what became of it.
+        let first = pace.seen_s == f64::MIN;
+        if first && published.changes != self.monitor.instrument.changes() {
+            return None;
+        }
         // The poller stops when the instrument goes away; an old reading is none of the present.
         if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
             return None;

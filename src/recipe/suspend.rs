@@ -118,6 +118,9 @@ impl<'a> Suspender<'a> {
     /// for the first time.
     fn hold(&self, sweep: &Step, since: &mut Option<f64>) -> Result<bool, Fault> {
         let Suspension { condition, for_s, .. } = self.suspension;
+        if !self.host.suspends() {
+            return Ok(false);
+        }
         let mut walk = Walk::beside(self.recipe, self.host, sweep.place.loops.clone());
         let holds = |walk: &Walk| walk.flag("condition", condition);
         walk.probe(&self.suspension.probe)?;
@@ -125,7 +128,7 @@ impl<'a> Suspender<'a> {
             return Ok(false);
         }
         let began = self.host.now()?;
-        while self.host.now()? - began < *for_s {
+        while self.host.suspends() && self.host.now()? - began < *for_s {
             self.wait(sweep)?;
             walk.probe(&self.suspension.probe)?;
             if !holds(&walk)? {
@@ -142,7 +145,8 @@ impl<'a> Suspender<'a> {
     fn wait_until_good(&self, walk: &mut Walk<'a>, sweep: &Step, since: f64) -> Result<(), Fault> {
         let suspension = self.suspension;
         let mut good_since = None;
-        loop {
+        // A forecast may begin in the middle of a suspension that is on record.
+        while self.host.suspends() {
             self.wait(sweep)?;
             walk.probe(&suspension.probe)?;
             let is_good = match &suspension.resume_when {
@@ -160,6 +164,7 @@ impl<'a> Suspender<'a> {
                 return Err(fault.at(&self.recipe.sources()[0].name, suspension.at));
             }
         }
+        Ok(())
     }
 
     fn wait(&self, sweep: &Step) -> Result<(), Fault> {

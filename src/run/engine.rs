@@ -5,29 +5,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use chrono::{DateTime, Utc};
+use tokio::sync::{broadcast, mpsc};
 
 use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
 use super::guard::Pulse;
 use super::host::Request;
+use super::past::Past;
 use super::power::SharedPowerLog;
 use super::publish::Events;
 use super::room::Shortage;
 use super::session::Session;
+use super::settle::relies_on_settings;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
-use crate::instrument::{Ctp10, Presence};
+use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
-use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Step, TraceReader};
+use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Retry, Step, TraceReader};
 use crate::store::{Durability, RunFolder, room_for_step};
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
 
 /// An aborted scan is given this long to end.
-const ABORT_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const ABORT_LIMIT: Duration = Duration::from_secs(30);
+
+/// And its abort this long to be confirmed, on a connection that may have gone silent.
+const ABORT_HASTE: Duration = Duration::from_secs(5);
 
 pub(super) struct Engine {
     pub(super) instrument: Ctp10,
@@ -53,6 +59,14 @@ pub(super) struct Engine {
     pub(super) number: u64,
     /// Which attempt at it, from 1.
     pub(super) attempt: u32,
+    /// Which attempt at it within this process, from 1.
+    pub(super) tries: u32,
+    /// What the run's earlier processes have done.
+    pub(super) past: Past,
+    /// The moment that the step under way waited for when an earlier process of the run was interrupted.
+    pub(super) waits_until: Option<DateTime<Utc>>,
+    /// Tells when the link was lost.
+    pub(super) link: broadcast::Receiver<LinkEvent>,
     /// Where it stands in the recipe.
     pub(super) place: Place,
     /// Steps that failed and were passed over.
@@ -99,10 +113,18 @@ impl Engine {
     async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
         self.number += 1;
         self.place = step.place.clone();
-        self.attempt = 1;
+        // What an earlier process of the run had begun and is done again counts on.
+        self.attempt = self.past.attempts(&step) + 1;
+        self.tries = 1;
+        self.waits_until = self.past.until(&step);
+        self.session.slots.clear();
         let number = self.number;
         let estimated_s = Some(self.bench.perform(&step.operation).seconds);
-        let attempts = 1 + step.options.retry.map_or(0, |retry| retry.times);
+        if let Some(told) = self.past.held(&step) {
+            return self.tell_held(step, told);
+        }
+        let retry = self.retry(&step);
+        let attempts = 1 + retry.map_or(0, |retry| retry.times);
         loop {
             self.hold_while_paused().await?;
             if self.finally_until.is_none() && !self.has_room(room_for_step()) {
@@ -120,24 +142,34 @@ impl Engine {
                 durability,
             )?;
             let began = Instant::now();
-            let fault = match self.attempt_with_room(&step).await {
+            let mut result = self.attempt_with_room(&step).await;
+            if result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost() {
+                let message = "the link was lost meanwhile: it is measured once more".to_owned();
+                self.events.say(RunEvent::Warning { message })?;
+                result = self.attempt_with_room(&step).await;
+            }
+            let fault = match result {
                 Ok(outcome) => {
                     self.shortage.since = None;
+                    self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();
                     self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
                     return Ok(outcome);
                 }
                 Err(fault) => fault,
             };
-            let then = after_fault(&step, &fault, attempt < attempts);
+            let then = after_fault(&step, &fault, retry.filter(|_| self.tries < attempts));
             self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
             match then {
                 AfterFault::Retry { after_s } => {
                     self.pause(Duration::from_secs_f64(after_s)).await?;
                     self.attempt += 1;
+                    self.tries += 1;
+                    self.distrust_memory(&step);
                 }
                 AfterFault::Continue => {
                     self.failed_steps += 1;
+                    self.session.note(number, &step, &Outcome::Failed(fault.clone()));
                     return Ok(Outcome::Failed(fault));
                 }
                 AfterFault::Raise => return Err(fault),
@@ -149,7 +181,7 @@ impl Engine {
     async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
         self.shortage.fetched.clear();
         loop {
-            let result = self.attempt(step).await;
+            let result = self.settled_attempt(step).await;
             match self.shortage.wanted.take() {
                 Some(room) if result.is_err() => {
                     self.wait_for_room(room).await?;
@@ -158,6 +190,20 @@ impl Engine {
                 _ => return result,
             }
         }
+    }
+
+    /// A step that is not repeated although what stood before it is: it gives what it gave.
+    fn tell_held(&mut self, step: Step, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+        let (number, attempt) = (self.number, self.attempt);
+        self.events.say(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
+        let outcome = told?;
+        self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds: 0.0 })?;
+        Ok(outcome)
+    }
+
+    async fn settled_attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        self.settle(step).await?;
+        self.attempt(step).await
     }
 
     /// One attempt, under its deadline and under the stop.
@@ -197,7 +243,15 @@ impl Engine {
     pub(super) async fn break_off(&mut self) {
         self.pulse.beat();
         if self.session.scanning {
-            let aborted = tokio::time::timeout(ABORT_LIMIT, self.instrument.abort()).await;
+            let abort_twice = async {
+                let hasty = self.instrument.confirming_within(ABORT_HASTE);
+                match hasty.abort().await {
+                    // What is idle stays idle: an abort may be sent twice.
+                    Err(Error::FateUnknown { .. }) => self.instrument.abort().await,
+                    known => known,
+                }
+            };
+            let aborted = tokio::time::timeout(ABORT_LIMIT, abort_twice).await;
             let reason = match aborted {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(crate::error::chain(&error)),
@@ -293,7 +347,7 @@ fn durability(operation: &Operation) -> Durability {
 
 /// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
 /// cannot change is not tried again.
-fn after_fault(step: &Step, fault: &Fault, attempts_left: bool) -> AfterFault {
+fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
     let may_pass = matches!(
         fault.kind,
         FaultKind::Instrument | FaultKind::Link | FaultKind::Timeout | FaultKind::DidNotStart
@@ -301,9 +355,8 @@ fn after_fault(step: &Step, fault: &Fault, attempts_left: bool) -> AfterFault {
     if fault.kind == FaultKind::Stopped {
         return AfterFault::Raise;
     }
-    if attempts_left && may_pass && step.operation.effect() != Effect::Ask {
-        let backoff = step.options.retry.and_then(|retry| retry.backoff_s);
-        return AfterFault::Retry { after_s: backoff.map_or(0.0, |backoff| backoff.get()) };
+    if let Some(retry) = retry.filter(|_| may_pass && step.operation.effect() != Effect::Ask) {
+        return AfterFault::Retry { after_s: retry.backoff_s.map_or(0.0, |backoff| backoff.get()) };
     }
     match step.options.on_error {
         OnError::Continue => AfterFault::Continue,
@@ -323,7 +376,7 @@ mod tests {
     }
 
     fn decide(step: &Step, kind: FaultKind, attempts_left: bool) -> AfterFault {
-        after_fault(step, &Fault::new(kind, "why"), attempts_left)
+        after_fault(step, &Fault::new(kind, "why"), step.options.retry.filter(|_| attempts_left))
     }
 
     #[test]

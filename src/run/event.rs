@@ -46,6 +46,45 @@ pub enum RunEvent {
         #[serde(default)]
         outline: Vec<OutlineStep>,
     },
+    /// Another process goes on with an interrupted run. Of what came before, the first `steps` steps hold; everything
+    /// after them is done again.
+    TakenUp {
+        /// The process.
+        pid: u32,
+        /// The computer.
+        host: String,
+        /// Version of ctp10.
+        ctp10: String,
+        /// What the recipe is told from the journal: steps and times, in the order in which it asked for them.
+        replayed: u64,
+        /// How many of these are steps.
+        steps: u64,
+        /// Files that the journal did not know; they are gone.
+        removed: Vec<String>,
+    },
+    /// Somebody has said what became of a step whose end is not recorded and that may not be repeated by itself.
+    Decided {
+        /// The step.
+        number: u64,
+        /// It was done, and counts as having given this; `None`: it is to be done again.
+        outcome: Option<Outcome>,
+    },
+    /// A stored trace is gone again, because its sweep is done once more.
+    TraceWithdrawn {
+        /// Its number within the run; the next trace with this number takes its place.
+        trace_index: u64,
+        /// The file, relative to the run folder.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A step waits for a moment: recorded, so that a resumed run waits for the same.
+    WaitsUntil {
+        /// The step.
+        number: u64,
+        /// The moment.
+        until: DateTime<Utc>,
+    },
     /// A step is about to be performed: written before anything is sent.
     StepStarted {
         /// Its number within the run, from 1.

@@ -30,16 +30,19 @@ impl Engine {
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
         // After a wait for room those that are stored are not fetched again.
-        let mut stored = self.shortage.fetched.len();
-        for detector in &fields.detectors {
-            for kind in &fields.traces {
-                if stored > 0 {
-                    stored -= 1;
-                    continue;
-                }
-                let trace = self.fetch_trace(*detector, *kind, fields).await?;
-                self.shortage.fetched.push(trace);
+        let stored = self.shortage.fetched.len();
+        let pairs =
+            |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
+        let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
+        for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
+            // A trace of an earlier attempt is there until the one that takes its place has arrived.
+            let old = self.session.slots.get(index).cloned();
+            let trace = self.fetch_trace(detector, kind, fields, old).await?;
+            match self.session.slots.get_mut(index) {
+                Some(slot) => slot.clone_from(&trace),
+                None => self.session.slots.push(trace.clone()),
             }
+            self.shortage.fetched.push(trace);
         }
         Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
@@ -49,6 +52,7 @@ impl Engine {
         detector: Detector,
         kind: TraceKind,
         fields: &FetchTrace,
+        old: Option<TraceSummary>,
     ) -> Result<TraceSummary, Fault> {
         let grid = self.instrument.trace_grid(detector, kind).await?;
         let room = room_for_trace(grid.points);
@@ -61,7 +65,7 @@ impl Engine {
             self.confirm_grid(detector, kind, grid).await?;
         }
         let header = TraceHeader {
-            trace_index: self.session.trace_index + 1,
+            trace_index: old.as_ref().map_or(self.session.trace_index + 1, |old| old.trace_index),
             sweep_index: self.session.sweep_index,
             attempt: self.session.attempt.max(1),
             detector,
@@ -78,22 +82,25 @@ impl Engine {
         // The instrument may take its time to prepare the block.
         pulse.beat_for(Deadlines::default().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
-        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number));
+        let is_new = old.is_none();
+        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number, old));
         let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
         drop(values);
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
-            (Ok(()), Ok(trace)) => trace,
-            (Err(error), Ok(_) | Err(StoreError::Incomplete { .. })) => return Err(error.into()),
             // Another has been quicker to fill the disk.
-            (_, Err(disk @ StoreError::Full { .. })) => {
+            (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {
                 self.shortage.wanted = Some(room);
                 return Err(disk.into());
+            }
+            (Ok(()), written) => written?,
+            (Err(error), Ok(_) | Err(Unwritten::Store(StoreError::Incomplete { .. }))) => {
+                return Err(error.into());
             }
             // A disk that fails cuts the transfer short too; its own word says more.
             (_, Err(disk)) => return Err(disk.into()),
         };
-        self.session.trace_index += 1;
+        self.session.trace_index += u64::from(is_new);
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
         Ok(trace)
     }
@@ -161,6 +168,39 @@ impl Engine {
     }
 }
 
+/// Why a trace was not stored.
+enum Unwritten {
+    Store(StoreError),
+    Told(Fault),
+}
+
+impl From<StoreError> for Unwritten {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unwritten> for Fault {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Store(error) => error.into(),
+            Unwritten::Told(fault) => fault,
+        }
+    }
+}
+
+/// Takes a trace back: the journal says so first, so that a file is never missed that the journal still knows.
+pub(super) fn withdraw(
+    folder: &RunFolder,
+    events: &Events,
+    trace: &TraceSummary,
+    reason: String,
+) -> Result<(), Fault> {
+    let TraceSummary { trace_index, file, .. } = trace.clone();
+    events.tell(RunEvent::TraceWithdrawn { trace_index, file, reason }, Durability::Now)?;
+    Ok(folder.remove(&trace.file)?)
+}
+
 fn write(
     folder: &RunFolder,
     header: TraceHeader,
@@ -168,7 +208,8 @@ fn write(
     events: &Events,
     pulse: &Pulse,
     number: u64,
-) -> Result<TraceSummary, StoreError> {
+    old: Option<TraceSummary>,
+) -> Result<TraceSummary, Unwritten> {
     let points = header.grid.points;
     let mut writer = folder.trace(header)?;
     let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
@@ -188,5 +229,9 @@ fn write(
             let _ = events.say(progress);
         }
     }
-    writer.finish()
+    if let Some(old) = old.filter(|_| count == points) {
+        let reason = "its sweep was done again".to_owned();
+        withdraw(folder, events, &old, reason).map_err(Unwritten::Told)?;
+    }
+    Ok(writer.finish()?)
 }

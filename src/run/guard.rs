@@ -99,7 +99,7 @@ impl Pulse {
     /// Why the run must not go on: the guard has acted, or is about to.
     pub(super) fn fence(&self) -> Option<String> {
         let line = self.0.as_ref()?;
-        if is_fenced(&line.folder) {
+        if line.is_fenced() {
             return Some(
                 "the guard has acted: it took this process for dead, and turns the lasers off".to_owned(),
             );
@@ -112,7 +112,7 @@ impl Pulse {
 
     /// Whether the guard acts: then the instrument is its own.
     pub(super) fn is_fenced(&self) -> bool {
-        self.0.as_ref().is_some_and(|line| is_fenced(&line.folder))
+        self.0.as_ref().is_some_and(|line| line.is_fenced())
     }
 
     /// Beats at each turn while the engine waits for something that has nothing to tell on the way.
@@ -148,6 +148,10 @@ impl Pulse {
 impl Line {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_fenced(&self) -> bool {
+        is_fenced(&self.folder, std::process::id())
     }
 
     fn beat(&self, next: Duration) {
@@ -213,7 +217,9 @@ mod tests {
     fn a_fence_in_the_folder_holds_however_punctual_the_beats_are() {
         let folder = tempfile::tempdir().unwrap();
         let pulse = Pulse::new(None, folder.path().to_owned(), Duration::from_secs(60));
-        crate::store::put_up_fence(folder.path()).unwrap();
+        crate::store::put_up_fence(folder.path(), std::process::id() + 1).unwrap();
+        assert_eq!(pulse.fence(), None);
+        crate::store::put_up_fence(folder.path(), std::process::id()).unwrap();
         pulse.beat();
         assert!(pulse.fence().unwrap().contains("the guard has acted"));
         crate::store::take_down_fence(folder.path()).unwrap();

@@ -43,8 +43,13 @@ impl From<HttpError> for Fault {
 impl Engine {
     pub(super) async fn http(&self, http: &Http, limit: Option<Seconds>) -> Result<Outcome, Fault> {
         let limit = limit.map_or(REQUEST_LIMIT, |limit| Duration::from_secs_f64(limit.get()));
-        let request =
-            Request { method: http.method.as_str(), url: &http.url, json: http.json.as_ref(), limit };
+        let request = Request {
+            method: http.method.as_str(),
+            url: &http.url,
+            json: http.json.as_ref(),
+            token: None,
+            limit,
+        };
         let mut reply = self.http.send(request).await?;
         if !http.expects(reply.status) {
             return Err(unexpected(request, &reply));
@@ -72,7 +77,8 @@ impl Engine {
         let ready = Condition::compile(&poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
         let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
         let interval = Duration::from_secs_f64(poll.interval_s.get());
-        let ask = Request { method: Method::Get.as_str(), url: &url, json: None, limit: POLL_LIMIT };
+        let ask =
+            Request { method: Method::Get.as_str(), url: &url, json: None, token: None, limit: POLL_LIMIT };
         loop {
             let (kind, last) = match self.http.send(ask).await {
                 Ok(reply) if !reply.is_success() => return Err(unexpected(ask, &reply)),

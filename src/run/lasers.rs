@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use super::event::RunEvent;
-use crate::instrument::LASERS;
+use crate::instrument::{Error, LASERS};
 use crate::step::{Fault, FaultKind};
 use crate::store::Durability;
 
 /// Turning a laser off is tried this long before its state counts as unknown.
 const LASER_OFF_LIMIT: Duration = Duration::from_secs(30);
+
+/// And this long on a connection that may have gone silent, before it is tried on a new one.
+const LASER_OFF_HASTE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// A sign of life.
@@ -35,6 +38,15 @@ impl Engine {
 
     /// Turns the run's lasers off at its end; gives those that could not be confirmed off.
     pub(super) async fn lasers_off(&mut self) -> Vec<u8> {
+        if self.session.lasers_of_scan_unknown {
+            self.pulse.beat_for(LASER_OFF_HASTE);
+            let scan = tokio::time::timeout(LASER_OFF_HASTE, self.instrument.scan_settings()).await;
+            match scan {
+                Ok(Ok(scan)) => self.session.lasers.extend(scan.lasers()),
+                Ok(Err(_)) | Err(_) => self.session.all_lasers = true,
+            }
+            self.pulse.claim(self.lasers_of_run());
+        }
         let (off, unknown) = self.turn_off(self.lasers_of_run()).await;
         // The end of the run must not hang on a journal that cannot be written.
         let _ = self.events.tell(RunEvent::LasersOff { off, unknown: unknown.clone() }, Durability::Now);
@@ -46,7 +58,17 @@ impl Engine {
         let (mut off, mut unknown) = (Vec::new(), Vec::new());
         for laser in lasers {
             self.pulse.beat();
-            match tokio::time::timeout(LASER_OFF_LIMIT, self.instrument.laser_off(laser)).await {
+            let off_twice = async {
+                let hasty = self.instrument.confirming_within(LASER_OFF_HASTE);
+                match hasty.laser_off(laser).await {
+                    // Off stays off: that may be said twice.
+                    Err(Error::FateUnknown { .. } | Error::Lost { .. } | Error::NoReply { .. }) => {
+                        self.instrument.laser_off(laser).await
+                    }
+                    known => known,
+                }
+            };
+            match tokio::time::timeout(LASER_OFF_LIMIT, off_twice).await {
                 Ok(Ok(Some(()))) => off.push(laser),
                 // There is no such laser.
                 Ok(Ok(None)) => {}

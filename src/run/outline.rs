@@ -1,10 +1,11 @@
 //! The shape of a recipe, for those who watch it run: each place once, however often a loop comes by.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::PlannedStep;
+use crate::operation::Operation;
 use crate::source::Position;
 use crate::step::{Place, Step};
 
@@ -22,22 +23,43 @@ pub struct OutlineStep {
     pub turns: Vec<Option<u64>>,
     /// Within `finally`.
     pub finally: bool,
+    /// How often the run was foreseen to come by; 0 in journals that do not say it.
+    #[serde(default)]
+    pub times: u64,
+    /// How many traces all of these were foreseen to store.
+    #[serde(default)]
+    pub traces: u64,
 }
 
 /// The outline of a walked recipe.
 #[must_use]
 pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
-    let mut known = BTreeSet::new();
-    let first_time = steps.iter().filter(|planned| known.insert((planned.finally, key(&planned.step))));
-    first_time
-        .map(|planned| OutlineStep {
-            key: key(&planned.step),
-            text: planned.step.operation.to_string(),
-            turns: planned.step.place.loops.iter().map(|turn| turn.count).collect(),
-            finally: planned.finally,
-        })
-        .take(MOST)
-        .collect()
+    let mut known = BTreeMap::new();
+    let mut outline: Vec<OutlineStep> = Vec::new();
+    for planned in steps {
+        let key = key(&planned.step);
+        let index = match known.get(&(planned.finally, key.clone())) {
+            Some(index) => *index,
+            None if outline.len() == MOST => continue,
+            None => {
+                known.insert((planned.finally, key.clone()), outline.len());
+                outline.push(OutlineStep {
+                    key,
+                    text: planned.step.operation.to_string(),
+                    turns: planned.step.place.loops.iter().map(|turn| turn.count).collect(),
+                    finally: planned.finally,
+                    times: 0,
+                    traces: 0,
+                });
+                outline.len() - 1
+            }
+        };
+        outline[index].times += 1;
+        if let Operation::FetchTrace(fetch) = &planned.step.operation {
+            outline[index].traces += (fetch.detectors.len() * fetch.traces.len()) as u64;
+        }
+    }
+    outline
 }
 
 /// What a step's place is called. A script's calls are counted, and the same line is another call each time it
@@ -48,5 +70,34 @@ pub fn key(step: &Step) -> String {
     match (position, path.rsplit_once("call[")) {
         (Some(Position { line, column }), Some((before, _))) => format!("{before}line[{line}:{column}]"),
         _ => path.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_place_counts_how_often_it_was_foreseen_and_what_it_stores() {
+        let planned = |name: &str, fields: &serde_json::Value, path: &str| {
+            let (operation, options) = crate::step::read(name, fields, &BTreeMap::new()).unwrap();
+            let place = Place { path: path.to_owned(), ..Place::default() };
+            let step = Step { operation, options, place };
+            PlannedStep {
+                step,
+                estimate: crate::forecast::Estimate::default(),
+                commands: Vec::new(),
+                may_differ: false,
+                finally: false,
+            }
+        };
+        let sweep = planned("sweep", &json!({}), "steps[0].repeat.steps[0]");
+        let fetch = json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] });
+        let fetch = planned("fetch_trace", &fetch, "steps[0].repeat.steps[1]");
+        let outline = outline(&[sweep.clone(), fetch.clone(), sweep, fetch]);
+        let counts: Vec<(u64, u64)> = outline.iter().map(|step| (step.times, step.traces)).collect();
+        assert_eq!(counts, [(2, 0), (2, 8)]);
     }
 }

@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::configuration::Configuration;
+use super::settle::Unit;
+use crate::measurement::TraceSummary;
+use crate::operation::Operation;
+use crate::step::{Outcome, Step};
+
 /// The run's footprint on the instrument.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -23,4 +29,29 @@ pub(super) struct Session {
     pub(super) all_lasers: bool,
     /// The settings of the last sweep as re-read, for the files of its traces; `None` before the first.
     pub(super) sweep_settings: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What the run has set.
+    pub(super) configuration: Configuration,
+    /// It need not be on the instrument any more.
+    pub(super) unsettled: bool,
+    /// Lasers that the run has on and that need not be on any more.
+    pub(super) unlit: BTreeSet<u8>,
+    /// An earlier process of the run may have lit the lasers of the scan, and they have not been asked for yet.
+    pub(super) lasers_of_scan_unknown: bool,
+    /// The last sweep with what was fetched after it.
+    pub(super) unit: Option<Unit>,
+    /// Traces of earlier attempts at the fetch under way, whose places its traces take.
+    pub(super) slots: Vec<TraceSummary>,
+}
+
+impl Session {
+    /// Takes a step into account that is over.
+    pub(super) fn note(&mut self, number: u64, step: &Step, outcome: &Outcome) {
+        self.configuration.note(&step.operation, outcome);
+        Unit::note(&mut self.unit, number, step, outcome);
+        if let Operation::ConfigureLaser(laser) = &step.operation
+            && laser.output.is_some()
+        {
+            self.unlit.remove(&laser.laser.get());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The state of a run as a pure fold over its events: what the terminal and the sidecar show.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -113,7 +113,14 @@ pub struct RunStatus {
     pub warnings: VecDeque<String>,
     /// What has become of each step.
     pub tree: StepTree,
+    /// How often the run was taken up again.
+    pub taken_up: u64,
     current_estimate_s: f64,
+    /// Time foreseen for each finished step, and whether it was passed over, by its number: a step that is done again
+    /// counts once.
+    finished_by_number: BTreeMap<u64, (f64, bool)>,
+    /// The highest and, where it dips, the lowest point of each TF trace, by its number.
+    extremes: BTreeMap<u64, (Option<Highlight>, Option<Highlight>)>,
 }
 
 impl RunStatus {
@@ -153,16 +160,22 @@ impl RunStatus {
                     current.remaining_s = *remaining_s;
                 }
             }
+            RunEvent::TakenUp { steps, .. } => self.take_up(*steps),
             RunEvent::TraceStored { trace } => self.take_trace(trace),
-            RunEvent::StepFinished { .. } => self.finish_step(StepState::Done),
-            RunEvent::StepFailed { then, fault, .. } => {
+            RunEvent::TraceWithdrawn { trace_index, file, .. } => {
+                self.traces = self.traces.saturating_sub(1);
+                self.first_traces.retain(|trace| trace.file != *file);
+                self.extremes.remove(trace_index);
+                self.look_for_highlights();
+            }
+            RunEvent::StepFinished { number, .. } => self.finish_step(*number, StepState::Done, false),
+            RunEvent::StepFailed { number, then, fault } => {
                 self.warn(&fault.message);
                 self.question = None;
                 if let AfterFault::Retry { .. } = then {
                     self.retries += 1;
                 } else {
-                    self.failed_steps += u64::from(*then == AfterFault::Continue);
-                    self.finish_step(StepState::Failed);
+                    self.finish_step(*number, StepState::Failed, *then == AfterFault::Continue);
                 }
             }
             RunEvent::Question { number, message, choices } => {
@@ -213,21 +226,49 @@ impl RunStatus {
         Some(after.max(0.0) + current)
     }
 
-    fn finish_step(&mut self, state: StepState) {
+    fn finish_step(&mut self, number: u64, state: StepState, passed_over: bool) {
         if let Some(current) = &self.current {
             self.tree.end(&current.step, state);
         }
-        self.finished_steps += 1;
-        self.finished_estimate_s += self.current_estimate_s;
+        let known = self.finished_by_number.insert(number, (self.current_estimate_s, passed_over));
+        let (known_s, known_passed_over) = known.unwrap_or_default();
+        self.finished_steps += u64::from(known.is_none());
+        self.finished_estimate_s += self.current_estimate_s - known_s;
+        self.failed_steps += u64::from(passed_over);
+        self.failed_steps = self.failed_steps.saturating_sub(u64::from(known_passed_over));
         self.current_estimate_s = 0.0;
         self.current = None;
     }
 
+    /// Another process goes on behind the first `steps` steps.
+    fn take_up(&mut self, steps: u64) {
+        self.finished_by_number.split_off(&(steps + 1));
+        let finished = self.finished_by_number.values();
+        self.finished_steps = finished.len() as u64;
+        self.finished_estimate_s = finished.clone().map(|(seconds, _)| seconds).sum();
+        self.failed_steps = finished.filter(|(_, passed_over)| *passed_over).count() as u64;
+        self.taken_up += 1;
+        self.state = Some(RunState::Running);
+        (self.reason, self.finished, self.current, self.question) = (None, None, None, None);
+        (self.held, self.current_estimate_s) = (false, 0.0);
+        self.lasers_unknown.clear();
+        self.tree.reopen();
+    }
+
+    /// The highlights over all traces that are there, the first of equals.
+    fn look_for_highlights(&mut self) {
+        let higher = |a: &Highlight, b: &Highlight| a.extreme.value >= b.extreme.value;
+        let highest = self.extremes.values().filter_map(|(highest, _)| *highest);
+        self.highest_tf = highest.reduce(|known, next| if higher(&known, &next) { known } else { next });
+        let deepest = self.extremes.values().filter_map(|(_, deepest)| *deepest);
+        self.deepest_tf = deepest.reduce(|known, next| if higher(&next, &known) { known } else { next });
+    }
+
     fn take_trace(&mut self, trace: &TraceSummary) {
         self.traces += 1;
-        if self.first_traces.len() < LISTED_TRACES {
-            self.first_traces.push(trace.clone());
-        }
+        let at = self.first_traces.partition_point(|known| known.trace_index < trace.trace_index);
+        self.first_traces.insert(at, trace.clone());
+        self.first_traces.truncate(LISTED_TRACES);
         if trace.trace != TraceKind::Tf {
             return;
         }
@@ -236,22 +277,15 @@ impl RunStatus {
             detector: trace.detector,
             trace_index: trace.trace_index,
         };
-        if let Some(max) = trace.max
-            && self.highest_tf.is_none_or(|known| max.value > known.extreme.value)
-        {
-            self.highest_tf = Some(highlight(max));
-        }
-        if let Some(min) = trace.min
-            && is_dip(trace)
-            && self.deepest_tf.is_none_or(|known| min.value < known.extreme.value)
-        {
-            self.deepest_tf = Some(highlight(min));
-        }
+        let deepest = trace.min.filter(|_| is_dip(trace)).map(highlight);
+        self.extremes.insert(trace.trace_index, (trace.max.map(highlight), deepest));
+        self.look_for_highlights();
     }
 }
 
 /// Whether a trace is high with dips in it (a through port), and not low with peaks in it (a drop port).
-fn is_dip(trace: &TraceSummary) -> bool {
+#[must_use]
+pub fn is_dip(trace: &TraceSummary) -> bool {
     match (trace.min, trace.max, trace.mean) {
         (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
         _ => false,

@@ -33,15 +33,27 @@ impl Engine {
     pub(super) async fn sweep(&mut self, fields: &Sweep) -> Result<Outcome, Fault> {
         // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
         self.session.live_is_old = true;
-        let settings = self.configure_scan(fields).await?;
-        let scan = self.scan_settings().await?;
+        let (settings, scan) = loop {
+            let settings = self.configure_scan(fields).await?;
+            let scan = self.scan_settings().await?;
+            if !self.link_was_lost() {
+                break (settings, scan);
+            }
+            // It may have been switched off and on just now: what would be scanned is not what was asked for.
+            Box::pin(self.make_good()).await?;
+        };
         self.claim_lasers(scan.lasers())?;
-        self.session.sweep_index += u64::from(self.attempt == 1);
+        self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
         self.session.sweep_settings = None;
         self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
-        self.session.sweep_settings = Some(describe(&self.scan_settings().await?));
+        let now = self.scan_settings().await?;
+        if now != scan && self.link_was_lost() {
+            let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
+            return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
+        }
+        self.session.sweep_settings = Some(describe(&now));
         self.session.live_is_old = false;
         Ok(settings)
     }
@@ -53,15 +65,21 @@ impl Engine {
             return Ok(Outcome::Reference { created: false });
         }
         self.confirm_reference_path(fields).await?;
+        self.record_reference(fields.detector).await?;
+        Ok(Outcome::Reference { created: true })
+    }
+
+    /// Records a reference of whatever is in the path now.
+    pub(super) async fn record_reference(&mut self, detector: Detector) -> Result<(), Fault> {
         let scan = self.scan_settings().await?;
         self.claim_lasers(scan.lasers())?;
-        let start = Action::StartReference { detector: fields.detector };
+        let start = Action::StartReference { detector };
         self.scan(&start, Activity::Reference, scan.expected()).await?;
-        if !self.instrument.reference(fields.detector).await?.is_some_and(|reference| reference.valid) {
-            let message = format!("the reference scan of {} left no valid reference", fields.detector);
+        if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
+            let message = format!("the reference scan of {detector} left no valid reference");
             return Err(Fault::new(FaultKind::Instrument, message));
         }
-        Ok(Outcome::Reference { created: true })
+        Ok(())
     }
 
     /// Makes sure that what the reference will record is what it should: asks the operator, or takes the

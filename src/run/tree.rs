@@ -107,6 +107,14 @@ impl StepTree {
         }
     }
 
+    /// The run goes on: what its end had passed over may still come.
+    pub(super) fn reopen(&mut self) {
+        let over = |leaf: &&mut Leaf| matches!(leaf.state, StepState::Skipped | StepState::Running);
+        for leaf in self.leaves.iter_mut().filter(over) {
+            leaf.state = StepState::Pending;
+        }
+    }
+
     /// The tree, nested as the recipe is.
     #[must_use]
     pub fn nested(&self) -> Vec<TreeNode> {
@@ -195,6 +203,8 @@ mod tests {
             text: "sweep".to_owned(),
             turns: turns.to_vec(),
             finally: false,
+            times: 1,
+            traces: 0,
         };
         keys.iter().map(step).collect()
     }

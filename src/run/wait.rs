@@ -10,6 +10,7 @@ use super::event::{Activity, RunEvent};
 use crate::measurement::{PowerReading, PowerUnit};
 use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
 use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::Durability;
 
 /// How often progress is told while something lasts.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -29,11 +30,13 @@ impl Engine {
                 let time = time_of_day(text).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
                 })?;
-                let until = next_time(time, Local::now()).ok_or_else(|| {
+                // A run that was interrupted while it waited goes on waiting for the same moment.
+                let recorded = self.waits_until.map(|until| until.with_timezone(&Local));
+                let until = recorded.or_else(|| next_time(time, Local::now())).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
                 })?;
-                self.events
-                    .say(RunEvent::Log { message: format!("waiting until {}", until.to_rfc3339()) })?;
+                let number = self.number;
+                self.events.tell(RunEvent::WaitsUntil { number, until: until.to_utc() }, Durability::Now)?;
                 // The wall clock is asked again at every turn: it may be set while the run waits.
                 let left = || (until - Local::now()).to_std().unwrap_or(Duration::ZERO);
                 self.wait_while(left(), left).await?;

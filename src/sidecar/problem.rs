@@ -74,11 +74,11 @@ impl From<Error> for Problem {
             Error::Lost { .. } | Error::FateUnknown { .. } | Error::OtherInstrument { .. } => {
                 Self::not_connected(&told)
             }
-            Error::Refused { .. } | Error::DidNotStart { .. } | Error::Scanning { .. } => {
-                Self::bad_gateway(told)
-            }
+            Error::Refused { .. }
+            | Error::DidNotStart { .. }
+            | Error::Scanning { .. }
+            | Error::Aborted { .. } => Self::bad_gateway(told),
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
-            Error::Aborted { .. } => Self::conflict(told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }
     }
@@ -111,7 +111,7 @@ impl From<NotStarted> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, findings.iter().map(finding).collect::<Vec<_>>())
             }
             NotStarted::Held(held) => held.into(),
-            NotStarted::Busy(reason) => Self::conflict(reason),
+            NotStarted::Busy(reason) | NotStarted::OtherInstrument(reason) => Self::conflict(reason),
             NotStarted::Instrument(error) => error.into(),
             NotStarted::Store(error) => error.into(),
         }

@@ -8,7 +8,7 @@ use aide::transform::TransformOperation;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{dashboard, docs, figures, guard, login, overview};
+use super::{batch, dashboard, docs, figures, guard, login, overview};
 
 /// A recipe is not larger than this.
 const MOST_BODY_BYTES: usize = 2 << 20;
@@ -27,8 +27,11 @@ const MOST_BODY_BYTES: usize = 2 << 20;
 /// Everything that the sidecar answers.
 pub(super) fn router(app: App) -> Router {
     let mut document = docs::document();
-    let api =
-        ApiRouter::new().merge(instrument()).merge(runs_half()).finish_api_with(&mut document, docs::finish);
+    let api = ApiRouter::new()
+        .merge(instrument())
+        .merge(runs_half())
+        .merge(batch::routes())
+        .finish_api_with(&mut document, docs::finish);
     let document = Arc::new(document);
     let cors = cors(&app);
     api.route("/assets/{name}", axum::routing::get(dashboard::asset))
@@ -45,6 +48,7 @@ pub(super) fn router(app: App) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
         })
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(middleware::from_fn(whole_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::check))
         .layer(cors)
         // A handler that panics is a mistake of ours; its client is told, and nobody else notices.
@@ -250,7 +254,7 @@ fn runs_half() -> ApiRouter<App> {
 }
 
 /// What the document says of an operation.
-fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
     move |operation| operation.summary(summary)
 }
 
@@ -260,6 +264,16 @@ async fn health(
 ) -> axum::Json<super::wire::instrument::Health> {
     let connected = app.station.identity().is_some();
     axum::Json(super::wire::instrument::Health { status: "healthy", connected, timestamp: timestamp() })
+}
+
+/// Takes the body in before anything is answered: a connection on which some of it is still to come could not be used
+/// again, and its client would not know.
+async fn whole_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match axum::body::to_bytes(body, MOST_BODY_BYTES).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(error) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
+    }
 }
 
 /// A path with a slash too many is shown its place; anything else is not here.

@@ -12,6 +12,7 @@ use super::figures::Figures;
 use super::guard::Guard;
 use super::overview::Overview;
 use super::problem::Problem;
+use crate::batch::Queue;
 use crate::instrument::Ctp10;
 use crate::instrument::scpi::Condition;
 use crate::measurement::{Detector, TraceKind};
@@ -52,6 +53,17 @@ pub struct Options {
     pub allow_scpi: bool,
     /// Options of the embedded instrument, where this process started one.
     pub simulator: Option<serde_json::Value>,
+    /// The queue of the batch that this process works on.
+    pub batch: Option<BatchDesk>,
+}
+
+/// A queue, and what clients may do with it.
+#[derive(Debug, Clone)]
+pub struct BatchDesk {
+    /// The queue.
+    pub queue: Arc<Queue>,
+    /// Items may be added; a batch that has a file is changed there.
+    pub open: bool,
 }
 
 /// What the handlers share.

@@ -1,12 +1,13 @@
 //! From an order to a run under way: everything that can be known is checked first, the instrument has to be free
 //! and ready, and the lease is taken before the instrument is touched.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
 use tokio::task::JoinHandle;
 
-use super::{Held, LiveRun, Order, Station};
+use super::{Held, LiveRun, Order, Resumed, Station};
 use crate::error::chain;
 use crate::forecast::plan;
 use crate::instrument::Error;
@@ -14,6 +15,7 @@ use crate::instrument::scpi::{ErrorEntry, Identity};
 use crate::run::control::control;
 use crate::run::outline::outline;
 use crate::run::prepare::{self, NotReady};
+use crate::run::status::RunStatus;
 use crate::run::{RunRequest, Watcher};
 use crate::source::{Diagnostic, Severity};
 use crate::step::Fault;
@@ -25,6 +27,9 @@ pub enum NotStarted {
     /// The recipe is wrong, or not for this instrument.
     #[error("the recipe has errors")]
     Recipe(Vec<Diagnostic>),
+    /// The run that is taken up was begun with another one.
+    #[error("{0}")]
+    OtherInstrument(String),
     /// Another run is under way.
     #[error(transparent)]
     Held(#[from] Held),
@@ -68,12 +73,20 @@ impl Station {
     ///
     /// # Errors
     /// See [`NotStarted`]; nothing has been changed then.
-    pub async fn begin(self: &Arc<Self>, order: Order, watchers: Vec<Watcher>) -> Result<Entry, NotStarted> {
+    pub async fn begin(
+        self: &Arc<Self>,
+        mut order: Order,
+        watchers: Vec<Watcher>,
+    ) -> Result<Entry, NotStarted> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
             return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
         }
         self.lease.free_of_runs()?;
-        let id = new_run_id();
+        let (resumed, status, folder) = match order.resumed.take() {
+            Some(Resumed { folder, resumption, status }) => (Some(resumption), status, Some(folder)),
+            None => (None, RunStatus::default(), None),
+        };
+        let id = folder.as_ref().map_or_else(new_run_id, |folder| folder.id().to_owned());
         let lease = self.lease.for_run(&id).await?;
         let post = self.post();
         let instrument = post.instrument.beside();
@@ -82,6 +95,10 @@ impl Station {
         let mut findings = order.findings();
         findings.extend(order.other_instrument(&post.name, identity.simulated()));
         let mut findings = without_errors(findings)?;
+        if resumed.as_ref().is_some_and(|resumed| resumed.past.broke_off) {
+            // The process that is gone may have left its scan under way.
+            prepare::end_scan(&instrument).await?;
+        }
         let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
             NotReady::Busy(_) => NotStarted::Busy(error.to_string()),
             NotReady::Link(error) => NotStarted::Instrument(error),
@@ -91,13 +108,20 @@ impl Station {
         findings.extend(against);
         let findings = without_errors(findings)?;
 
-        let folder = RunFolder::create(&self.setup.out, &recipe.header().name, &id, Utc::now())?;
+        let record = prepare::record(&identity, &post.name, &facts);
+        if let Some(other) = resumed.as_ref().and_then(|resumed| resumed.other_instrument(&record)) {
+            return Err(NotStarted::OtherInstrument(other));
+        }
+        let folder = match folder {
+            Some(folder) => folder,
+            None => RunFolder::create(&self.setup.out, &recipe.header().name, &id, Utc::now())?,
+        };
         let totals = plan::total(&walked.steps);
         let foreseen = walked.complete && !totals.may_differ;
         let request = RunRequest {
             path: order.path,
             metadata: order.metadata,
-            instrument: prepare::record(&identity, &post.name, &facts),
+            instrument: record,
             simulator: order.simulator,
             allow_http: self.setup.allow_http.clone(),
             operations: foreseen.then_some(walked.steps.len() as u64),
@@ -107,9 +131,10 @@ impl Station {
             disk_full_wait: self.setup.disk_full_wait,
             // The embedded instrument ends with this process: its lasers need no guard.
             guard_after: self.setup.guard_after.filter(|_| post.name != "sim"),
+            resumed,
         };
         let (control, reins) = control(order.at_terminal && !order.unattended);
-        let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended);
+        let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended, status);
         run.set_dashboard_attended(self.is_attended());
         *self.run() = Some(Arc::clone(&run));
         let mut watchers = watchers;
@@ -117,11 +142,23 @@ impl Station {
         let ended = tokio::spawn({
             let run = Arc::clone(&run);
             async move {
-                // Whatever becomes of the run, its end is told and its lease given back.
+                // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
                 let _end = EndOf(run);
-                let _lease = lease;
-                crate::run::run(recipe, &post.instrument, &post.monitor, folder, request, reins, watchers)
-                    .await
+                let path = folder.path().to_owned();
+                let performed = crate::run::run(
+                    recipe,
+                    &post.instrument,
+                    &post.monitor,
+                    folder,
+                    request,
+                    reins,
+                    watchers,
+                );
+                let state = performed.await;
+                // The instrument is free again; the report needs its files only.
+                drop(lease);
+                leave_report(path).await;
+                state
             }
         });
         Ok(Entry { run, findings, left, ended })
@@ -132,6 +169,17 @@ impl Station {
     pub fn identity(&self) -> Option<Identity> {
         self.post().instrument.identity()
     }
+}
+
+/// Writes the run's report. A run is what it is, with or without one.
+async fn leave_report(folder: PathBuf) {
+    let written = tokio::task::spawn_blocking(move || crate::report::write_for(&folder)).await;
+    let reason = match written {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(panic) => panic.to_string(),
+    };
+    tracing::warn!(reason, "the run's report could not be written; `ctp10 runs report` tries again");
 }
 
 struct EndOf(Arc<LiveRun>);

@@ -51,9 +51,14 @@ struct Seen {
 }
 
 impl LiveRun {
-    pub(super) fn new(id: String, folder: PathBuf, control: Control, unattended: bool) -> Arc<Self> {
-        // What is known before its first event.
-        let mut status = RunStatus::default();
+    /// `status` is what is known before its first event: of a run that is taken up, how it was left.
+    pub(super) fn new(
+        id: String,
+        folder: PathBuf,
+        control: Control,
+        unattended: bool,
+        mut status: RunStatus,
+    ) -> Arc<Self> {
         status.run.clone_from(&id);
         status.folder = folder.display().to_string();
         status.state = Some(RunState::Running);

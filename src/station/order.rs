@@ -9,7 +9,10 @@ use crate::forecast::{Circumstances, Walk, hosts};
 use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
 use crate::run::prepare;
+use crate::run::status::RunStatus;
+use crate::run::takeup::Resumption;
 use crate::source::Diagnostic;
+use crate::store::RunFolder;
 
 /// A recipe to be run, and how.
 #[derive(Debug)]
@@ -30,6 +33,19 @@ pub struct Order {
     pub at_terminal: bool,
     /// The recipe as it was walked beforehand.
     pub walked: Walk,
+    /// The run that is taken up again; `None` for a new one.
+    pub resumed: Option<Resumed>,
+}
+
+/// An interrupted run, its folder claimed.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// How far its past holds.
+    pub resumption: Resumption,
+    /// Its state as it was left.
+    pub status: RunStatus,
 }
 
 impl Order {
@@ -65,6 +81,7 @@ impl Order {
             unattended: false,
             at_terminal: false,
             walked,
+            resumed: None,
         }
     }
 

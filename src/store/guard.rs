@@ -92,22 +92,27 @@ pub fn guard_records(folder: &Path) -> Vec<GuardRecord> {
     lines.map(|lines| lines.map_while(Result::ok).collect()).unwrap_or_default()
 }
 
-/// Puts up the fence.
+/// Puts up the fence against a runner: it names its process, so that one that takes the run up is not held back.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn put_up_fence(folder: &Path) -> Result<(), StoreError> {
+pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
     let path = folder.join(FENCE_FILE);
-    File::create(&path)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| StoreError::write(&path, source))?;
-    publish::sync_folder_of(&path)
+    publish::write_whole(&path, format!("{runner}\n").as_bytes()).or_else(|_| {
+        // A full disk has room for a name at least.
+        let put_up = File::create(&path).and_then(|file| file.sync_all());
+        put_up.map_err(|source| StoreError::write(&path, source))?;
+        publish::sync_folder_of(&path)
+    })
 }
 
-/// Whether the fence is up.
+/// Whether the fence is up against this runner. One that does not say against whom is up against everybody.
 #[must_use]
-pub fn is_fenced(folder: &Path) -> bool {
-    folder.join(FENCE_FILE).exists()
+pub fn is_fenced(folder: &Path, runner: u32) -> bool {
+    match fs::read_to_string(folder.join(FENCE_FILE)) {
+        Ok(text) => text.trim().parse().map_or(true, |fenced: u32| fenced == runner),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Takes down a fence that was put up against an earlier process.

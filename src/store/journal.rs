@@ -4,7 +4,7 @@
 //! disk before `append` returns with [`Durability::Now`], and within a second otherwise.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -51,15 +51,28 @@ struct Line<'a, T> {
 impl Journal {
     pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
         let open = OpenOptions::new().append(true).create_new(true).open(path);
-        let file = Arc::new(open.map_err(|source| StoreError::write(path, source))?);
+        let file = open.map_err(|source| StoreError::write(path, source))?;
         super::publish::sync_folder_of(path)?;
+        Ok(Self::over(path, file, 0, 0))
+    }
+
+    /// Opens one that has `lines` lines already, each of them whole: see [`mend_journal`].
+    pub(super) fn go_on(path: &Path, lines: u64) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::write(path, source);
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        Ok(Self::over(path, file, lines, bytes))
+    }
+
+    fn over(path: &Path, file: File, lines: u64, bytes: u64) -> Self {
+        let file = Arc::new(file);
         let dirty = Arc::new(AtomicBool::new(false));
         let (alive, gone) = mpsc::channel();
         std::thread::spawn({
             let (file, dirty) = (Arc::clone(&file), Arc::clone(&dirty));
             move || sync_groups(&file, &dirty, &gone)
         });
-        Ok(Self { path: path.to_owned(), file, lines: 0, bytes: 0, dirty, _alive: alive })
+        Self { path: path.to_owned(), file, lines, bytes, dirty, _alive: alive }
     }
 
     /// Adds a line and gives its number, from 1.
@@ -149,6 +162,39 @@ pub fn read_journal<T: DeserializeOwned>(
     .fuse())
 }
 
+/// Cuts a torn end off a journal; gives the number of its last whole line, and how many bytes went.
+pub(super) fn mend_journal(path: &Path) -> Result<(u64, u64), StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        n: u64,
+    }
+    let failed = |source| StoreError::read(path, source);
+    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let (mut lines, mut whole, mut line) = (0, 0, Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+        // A line without its end was torn, whatever it says; one that says nothing is the trace of a power cut.
+        match serde_json::from_slice::<Numbered>(&line) {
+            Ok(Numbered { n }) if line.ends_with(b"\n") => lines = n,
+            _ => break,
+        }
+        whole += line.len() as u64;
+        line.clear();
+    }
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).map_err(failed)?;
+    if rest.contains(&b'\n') {
+        let message = format!("line {} is damaged and others follow it", lines + 1);
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, message)));
+    }
+    let torn = (line.len() + rest.len()) as u64;
+    if torn > 0 {
+        let file = OpenOptions::new().write(true).open(path);
+        let cut = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
+        cut.map_err(|source| StoreError::write(path, source))?;
+    }
+    Ok((lines, torn))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -167,5 +213,20 @@ mod tests {
         let lines: Vec<Value> = read_journal(&path).unwrap().map(Result::unwrap).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[1]["n"], &lines[1]["event"]), (&json!(2), &json!("b")));
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_and_the_numbers_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        for torn in ["", "{\"n\":3,\"eve", "{\"n\":3,\"event\":\"c\"}", "\0\0\0\0\n"] {
+            std::fs::write(&path, format!("{{\"n\":1}}\n{{\"n\":2}}\n{torn}")).unwrap();
+            assert_eq!(mend_journal(&path).unwrap(), (2, torn.len() as u64), "{torn:?}");
+            let mut journal = Journal::go_on(&path, 2).unwrap();
+            assert_eq!(journal.append(Utc::now(), &json!({}), Durability::Now).unwrap(), 3);
+            assert_eq!(read_journal::<Value>(&path).unwrap().count(), 3);
+        }
+        std::fs::write(&path, "{\"n\":1}\nnonsense\n{\"n\":3}\n").unwrap();
+        assert!(crate::error::chain(&mend_journal(&path).unwrap_err()).contains("line 2 is damaged"));
     }
 }

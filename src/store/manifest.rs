@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{StoreError, publish};
@@ -66,11 +66,13 @@ pub struct InstrumentRecord {
     pub lasers: BTreeMap<u8, String>,
 }
 
-/// Keys of a JSON object are texts, and inside a flattened event nobody but us knows that these are numbers.
-fn by_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
-    let named = BTreeMap::<String, String>::deserialize(deserializer)?;
-    let numbered = named.into_iter().map(|(number, identity)| Ok((number.parse()?, identity)));
-    numbered.collect::<Result<_, std::num::ParseIntError>>().map_err(serde::de::Error::custom)
+/// JSON has texts for keys; within an event, serde does not see that these are numbers.
+fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+    texts
+        .into_iter()
+        .map(|(number, text)| Ok((number.parse().map_err(serde::de::Error::custom)?, text)))
+        .collect()
 }
 
 /// Who ran it, and with what.
@@ -115,6 +117,9 @@ pub struct Manifest {
     pub simulator: Option<Value>,
     /// Who ran it, and with what.
     pub host: HostRecord,
+    /// How often the run was taken up again after an interruption.
+    #[serde(default)]
+    pub taken_up: u64,
     /// Whether raw commands were sent.
     pub used_scpi: bool,
     /// Traces stored; known at the end.

@@ -25,7 +25,7 @@ const SEGMENT_ROWS: usize = 100_000;
 const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
 
 /// A closed segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PowerSegment {
     /// The file, relative to the run folder.
     pub file: String,
@@ -33,6 +33,9 @@ pub struct PowerSegment {
     pub rows: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
+    /// When its last reading was taken, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
 }
 
 /// Collects readings and writes a segment now and then.
@@ -52,7 +55,8 @@ impl RunFolder {
     #[must_use]
     pub fn power_log(&self, simulated: bool) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
-        PowerLog { folder, run, simulated, segments: 0, rows: Vec::new(), not_before: 0 }
+        let segments = self.last_segment();
+        PowerLog { folder, run, simulated, segments, rows: Vec::new(), not_before: 0 }
     }
 }
 
@@ -97,10 +101,11 @@ impl PowerLog {
         writer.finish().map_err(bad)?;
         let published = writer.inner_mut().publish()?;
         let rows = self.rows.len() as u64;
+        let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         self.rows.clear();
         self.not_before = 0;
         self.segments += 1;
-        Ok(Some(PowerSegment { file, rows, sha256: published.sha256 }))
+        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s }))
     }
 
     fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {

@@ -1,6 +1,6 @@
 //! What has been measured: lists runs, shows one, and checks its files against what its journal says of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,11 @@ fn names(out: &Path) -> Result<Vec<String>, StoreError> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
-fn open(folder: &Path) -> Result<FoundRun, StoreError> {
+/// The run in this folder.
+///
+/// # Errors
+/// When its manifest cannot be read.
+pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
     let mut manifest = Manifest::read(folder)?;
     if manifest.status == RunState::Running && !is_claimed(folder) {
         manifest.status = RunState::Interrupted;
@@ -157,19 +161,40 @@ enum Kept {
     TraceStored {
         trace: TraceSummary,
     },
+    TraceWithdrawn {
+        file: String,
+    },
     PowerStored(PowerSegment),
     #[serde(other)]
     Other,
 }
 
-/// The traces of a run, in order, read one by one.
+/// How often each file of a run was withdrawn. A name comes again after that: only its last file is there.
+fn withdrawals(folder: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut withdrawn = BTreeMap::new();
+    for kept in read_journal::<Kept>(&folder.join(JOURNAL_FILE))?.map_while(Result::ok) {
+        if let Kept::TraceWithdrawn { file } = kept {
+            *withdrawn.entry(file).or_default() += 1;
+        }
+    }
+    Ok(withdrawn)
+}
+
+/// Whether a file that was stored under this name was withdrawn later on.
+fn is_withdrawn(withdrawn: &mut BTreeMap<String, u64>, file: &str) -> bool {
+    withdrawn.get_mut(file).filter(|left| **left > 0).map(|left| *left -= 1).is_some()
+}
+
+/// The traces of a run, in order, read one by one; those that were withdrawn are left out.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub fn traces(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<TraceSummary, StoreError>> + use<>, StoreError> {
-    Ok(read_journal::<Kept>(&folder.join(JOURNAL_FILE))?.filter_map(|kept| match kept {
+    let mut withdrawn = withdrawals(folder)?;
+    Ok(read_journal::<Kept>(&folder.join(JOURNAL_FILE))?.filter_map(move |kept| match kept {
+        Ok(Kept::TraceStored { trace }) if is_withdrawn(&mut withdrawn, &trace.file) => None,
         Ok(Kept::TraceStored { trace }) => Some(Ok(trace)),
         Ok(_) => None,
         Err(error) => Some(Err(error)),
@@ -249,11 +274,13 @@ pub struct Verified {
 pub fn verify(folder: &Path) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let mut known = BTreeSet::new();
+    let mut withdrawn = withdrawals(folder)?;
     for kept in read_journal::<Kept>(&folder.join(JOURNAL_FILE))? {
         let (file, rows, sha256) = match kept {
+            Ok(Kept::TraceStored { trace }) if is_withdrawn(&mut withdrawn, &trace.file) => continue,
             Ok(Kept::TraceStored { trace }) => (trace.file, trace.grid.points, trace.sha256),
             Ok(Kept::PowerStored(segment)) => (segment.file, segment.rows, segment.sha256),
-            Ok(Kept::Other) => continue,
+            Ok(Kept::Other | Kept::TraceWithdrawn { .. }) => continue,
             Err(error) => {
                 verified.findings.push(Finding::Journal { reason: crate::error::chain(&error) });
                 break;

@@ -78,6 +78,17 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
 fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
     match event {
         RunEvent::Started { instrument, .. } => Some(banner(instrument)),
+        RunEvent::TakenUp { steps, removed, .. } => {
+            let banner =
+                status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
+            let count = status.operations.map(|count| format!(" of {count}")).unwrap_or_default();
+            let gone = removed.iter().map(|file| format!("\n      {file} was never recorded: removed"));
+            Some(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))
+        }
+        RunEvent::TraceWithdrawn { file, reason, .. } => Some(format!("      {file} withdrawn: {reason}")),
+        RunEvent::WaitsUntil { until, .. } => {
+            Some(format!("      until {}", until.with_timezone(&chrono::Local).to_rfc3339()))
+        }
         RunEvent::StepStarted { number, attempt, step, .. } => {
             let of = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };

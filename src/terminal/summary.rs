@@ -7,6 +7,7 @@ use indicatif::HumanBytes;
 
 use super::lines;
 use crate::run::status::{Highlight, RunStatus};
+use crate::store::REPORT_FILE;
 
 /// The summary of a finished run, for stdout. The last line is the run folder's path.
 #[must_use]
@@ -48,6 +49,10 @@ pub fn summary(status: &RunStatus) -> String {
             "  open in Python:  import pandas; pandas.read_parquet({:?})",
             file.display().to_string()
         );
+    }
+    let report = Path::new(&status.folder).join(REPORT_FILE);
+    if report.exists() {
+        let _ = writeln!(text, "  report  {}", report.display());
     }
     text.push_str(&status.folder);
     text

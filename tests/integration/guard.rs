@@ -195,3 +195,43 @@ steps:
     assert_eq!(run.finish().0, Some(0));
     assert!(!folder.join("guard.jsonl").exists());
 }
+
+/// Two sweeps, of which the second takes a while.
+const TWO: &str = "
+name: two
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }
+  - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+  - sweep: { start_nm: 1500, stop_nm: 1600, resolution_pm: 10 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+";
+
+#[test]
+fn a_run_that_was_killed_is_taken_up_at_once_and_waits_for_the_guard_that_is_at_work() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--max-connections", "1"]);
+    for again in 0..2 {
+        let (mut run, folder) = begin(&bench, &simulator, TWO);
+        run.wait_for(|event| event["event"] == "trace_stored");
+        run.wait_for(|event| event["event"] == "progress" && event["activity"] == "sweep");
+        run.signal("KILL");
+        if again == 0 {
+            run.finish();
+        }
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while manifest(&folder)["status"] == "running"
+            && std::fs::File::open(folder.join("lock")).unwrap().try_lock().is_err()
+        {
+            assert!(std::time::Instant::now() < deadline);
+        }
+        let output = bench.run(&["resume", folder.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(manifest(&folder)["traces"], 2);
+        assert_eq!(laser_and_condition(&simulator), "0;0");
+        // On a computer that is busy the run that goes on may be quicker than the guard: then the lasers are its own.
+        let guarded = record(&folder);
+        let in_use = guarded["trouble"].as_str().is_some_and(|trouble| trouble.contains("in use"));
+        assert!(in_use || guarded["off"] == serde_json::json!([1]), "{guarded}");
+    }
+}

@@ -353,6 +353,42 @@ async fn a_question_is_asked_once_more_on_a_new_connection_and_the_link_says_so(
 }
 
 #[tokio::test]
+async fn a_question_on_a_connection_that_has_gone_silent_is_asked_once_more_on_a_new_one() {
+    let (instrument, script) = driver_with(impatient(), Limits::default(), |scripted, mut peer| async move {
+        peer.expect("INIT:TLS1:SPE?").await;
+        peer.expect("*IDN?").await;
+        let mut again = scripted.accept().await;
+        again.answer("INIT:TLS1:SPE?", "50").await;
+        again.expect("INIT:TLS2:SPE?").await;
+        again.expect("*IDN?").await;
+        let mut third = scripted.accept().await;
+        third.expect("INIT:TLS2:SPE?").await;
+        third.expect("*IDN?").await;
+    })
+    .await;
+    assert_eq!(instrument.ask(&Query::tls_speed_nm_s(1)).await.unwrap(), 50.0);
+    // Once: what stays silent on two connections is not asked for ever.
+    let error = instrument.ask(&Query::tls_speed_nm_s(2)).await.unwrap_err();
+    assert!(matches!(error, Error::NoReply { .. }), "{error}");
+    script.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_may_be_sent_twice_is_not_waited_for_as_long() {
+    let (instrument, script) = driver(Limits::default(), |scripted, mut peer| async move {
+        peer.expect("CTP:RLAS1:POW:STAT OFF").await;
+        peer.expect("SYST:ERR?").await;
+        drop(scripted);
+        peer.closed().await;
+    })
+    .await;
+    let hasty = instrument.confirming_within(Duration::from_millis(100));
+    let error = hasty.laser_off(1).await.unwrap_err();
+    assert!(matches!(error, Error::FateUnknown { .. }), "{error}");
+    script.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_command_is_never_repeated_and_its_unknown_fate_is_said() {
     let (instrument, script) = driver(Limits::default(), |scripted, mut peer| async move {
         peer.expect("CTP:RLAS1:POW:STAT ON").await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batch;
 mod die_map;
 mod examples;
 mod faults;
@@ -10,9 +11,13 @@ mod guard;
 mod http;
 mod instrument;
 mod layering;
+mod nights;
 mod probe_station;
 mod program;
+mod recovery;
+mod report;
 mod requests;
+mod resume;
 #[cfg(target_os = "linux")]
 mod room;
 mod runs;

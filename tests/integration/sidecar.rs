@@ -26,7 +26,7 @@ steps:
 ";
 
 /// `ctp10 serve` on a port of its own.
-fn serve(bench: &Bench, arguments: &[&str]) -> Running {
+pub(crate) fn serve(bench: &Bench, arguments: &[&str]) -> Running {
     let mut command = bench.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -36,7 +36,7 @@ fn serve(bench: &Bench, arguments: &[&str]) -> Running {
 }
 
 /// One request; gives the status and the body.
-fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub(crate) fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -67,7 +67,7 @@ fn wait_for_activity(address: &str, operation: &str) {
     while request(address, "GET", "/instrument", None).1["activity"]["operation"] != operation {}
 }
 
-fn signal(process: &Running, name: &str) {
+pub(crate) fn signal(process: &Running, name: &str) {
     let id = process.child.id().to_string();
     let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
     assert!(sent.success());
@@ -172,4 +172,21 @@ fn a_recipe_that_comes_over_http_asks_only_the_hosts_that_the_bench_allows() {
     }
     begin(&service.address, &asking(&stage.url("/state")));
     assert_eq!(stage.next(), "GET /state");
+}
+
+#[test]
+fn off_goes_through_the_runner_that_holds_the_only_connection() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--max-connections", "1"]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let run = begin(&service.address, LONG);
+    wait_for_activity(&service.address, "sweep");
+    let off = bench.run(&["off", "--instrument", &simulator.address]);
+    assert!(off.status.success(), "{}", text(&off.stderr));
+    assert_eq!(text(&off.stdout), format!("run {run} ended\nlasers off: 1, 2\n"));
+    let status = bench.run(&["status", "--instrument", &simulator.address, "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["simulated"], &status["connected"]), (&json!(true), &json!(true)));
+    while request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
+    assert_eq!(request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"], "aborted");
 }

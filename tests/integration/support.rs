@@ -108,7 +108,12 @@ pub(crate) struct Watched {
 }
 
 pub(crate) fn watch(bench: &Bench, arguments: &[&str]) -> Watched {
-    watch_command(bench.command(&[&["run", "--log-format", "json"], arguments].concat()))
+    watch_program(bench, &[&["run"], arguments].concat())
+}
+
+/// A program in the background, with what it tells as it happens.
+pub(crate) fn watch_program(bench: &Bench, arguments: &[&str]) -> Watched {
+    watch_command(bench.command(&[&["--log-format", "json"], arguments].concat()))
 }
 
 pub(crate) fn watch_command(mut command: Command) -> Watched {

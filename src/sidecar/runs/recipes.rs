@@ -18,7 +18,7 @@ const MOST: usize = 500;
 
 impl Shared {
     /// The file that a path names: one in the recipe folders, however the path is written.
-    pub(super) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
+    pub(in crate::sidecar) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
         let refuse = || Problem::not_found(&format!("recipe `{path}`"));
         let file = FilePath::new(path).canonicalize().map_err(|_| refuse())?;
         let known = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| file.starts_with(folder));

@@ -172,6 +172,8 @@ pub(crate) struct StatusReply {
     finished_steps: u64,
     failed_steps: u64,
     retries: u64,
+    /// How often it was taken up again after an interruption.
+    taken_up: u64,
     traces: u64,
     /// The number of the last event.
     events: u64,
@@ -213,6 +215,7 @@ impl StatusReply {
             finished_steps: status.finished_steps,
             failed_steps: status.failed_steps,
             retries: status.retries,
+            taken_up: status.taken_up,
             traces: status.traces,
             events: status.events,
             estimated_s: status.estimated_s,

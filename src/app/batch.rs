@@ -1,0 +1,225 @@
+//! `ctp10 batch`
+
+mod enqueue;
+mod load;
+mod plan;
+mod screen;
+pub(super) mod service;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::Utc;
+use indicatif::HumanBytes;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::choose::choose;
+use super::setup;
+use super::simulate::{StopSignal, stop_signal};
+use crate::batch::{Over, Queue, QueueError, Summary, Wish, Worker, expect, free_bytes, reserve};
+use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::sidecar::BatchDesk;
+use crate::source::{Diagnostic, Severity};
+use crate::station::Station;
+use crate::terminal::LogWriter;
+use load::Batch;
+use screen::Screen;
+
+pub(super) async fn batch(
+    args: BatchArgs,
+    config: &Config,
+    output: &OutputArgs,
+    log: &LogWriter,
+) -> Result<(), Failure> {
+    match args.what {
+        None => run(args.run, config, output, log).await,
+        Some(BatchCommand::Check { file, instrument, strict }) => {
+            let batch = Batch::load(&file, &instrument, config).await?;
+            let (errors, warnings) = batch.tell(Severity::Warning, true);
+            if errors > 0 || (strict && warnings > 0) { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
+        }
+        Some(BatchCommand::Plan { file, out, json }) => plan::plan(&file, out, json, config).await,
+    }
+}
+
+async fn run(
+    args: BatchRunArgs,
+    config: &Config,
+    output: &OutputArgs,
+    log: &LogWriter,
+) -> Result<(), Failure> {
+    let batch = match (&args.file, &args.go_on) {
+        (Some(file), _) => Batch::load(file, &args.instrument, config).await?,
+        (None, Some(name)) => {
+            let out =
+                args.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
+            Batch::known(name, &out, &args.instrument, config).await?
+        }
+        (None, None) => return Err(Failure::new(ExitCode::Usage, "no batch file is named")),
+    };
+    let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
+    let (errors, _) = batch.tell(spoken, false);
+    if errors > 0 {
+        return Err(Failure::told(ExitCode::Usage));
+    }
+    let choice = batch.header().map(|header| choose(&args.instrument, Some(header), config)).transpose()?;
+    let out = batch.out(args.out.clone(), config);
+    let queue = Arc::new(enqueue::enqueue(&batch, &out, args.release).await?);
+    let command = command(&args, &batch);
+    ready(&batch, &queue, &out, output.quiet).await?;
+    let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+
+    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
+    let nothing_left = crate::batch::in_order(&items).is_empty();
+    let Some(choice) = choice.filter(|_| !nothing_left) else {
+        return conclude(&batch, &queue, &out, None, &command, false).await;
+    };
+    let chosen = choice.open(config).await?;
+    let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name)).await?;
+    chosen.greet().await?;
+    let station =
+        Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(Some(out.clone()), config));
+    station.seek_second().await;
+    let _keeper = station.keep();
+    let quiet = output.quiet || output.log_format == LogFormat::Json;
+    let desk = BatchDesk { queue: Arc::clone(&queue), open: false };
+    let sidecar =
+        super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
+    if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
+        sidecar.sign(&mut holder);
+        claim.say(&holder);
+    }
+    let (wishes, wish) = watch::channel(Wish::GoOn);
+    let signals = tokio::spawn(heed_signals(wishes, Arc::clone(&station)));
+    let worker = Worker {
+        station: Arc::clone(&station),
+        queue: Arc::clone(&queue),
+        audience: Arc::new(Screen::new(output, log, items.len())),
+        most_failures: batch.most_failures,
+        simulator: chosen.options.as_ref().map(|options| json!(options)),
+        instrument_named: args.instrument.instrument.is_some(),
+        at_terminal,
+        stays: false,
+        wish,
+    };
+    let over = worker.work().await.map_err(|error| failed(&error));
+    station.drain();
+    if let Some(run) = station.current_run() {
+        eprintln!("waiting for run {}, begun over HTTP, to end", run.id());
+        run.ended().await;
+    }
+    signals.abort();
+    if let Some(sidecar) = sidecar {
+        sidecar.stop().await;
+    }
+    let (reason, stopped) = match over? {
+        Over::Finished => (None, false),
+        Over::Stopped(reason) => (Some(reason), false),
+        Over::Asked => (Some("stopped by a signal".to_owned()), true),
+    };
+    conclude(&batch, &queue, &out, reason, &command, stopped).await
+}
+
+/// Refuses what does not fit on the disk, and says what the deadline does not leave time for.
+async fn ready(batch: &Batch, queue: &Queue, out: &std::path::Path, quiet: bool) -> Result<(), Failure> {
+    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
+    let forecast = expect(&items, queue.window(), Utc::now());
+    let needed = reserve(forecast.bytes);
+    if let Some(room) = free_bytes(out).filter(|room| *room < needed) {
+        let message = format!(
+            "batch `{}` needs about {} in `{}`, and {} are free",
+            batch.name,
+            HumanBytes(needed),
+            out.display(),
+            HumanBytes(room),
+        );
+        return Err(
+            Failure::new(ExitCode::Usage, message).hint("make room, or name another place: `--out DIR`")
+        );
+    }
+    let late = forecast.not_reached();
+    if !late.is_empty() && !quiet {
+        let finding = Diagnostic::warning(plan::not_reached(&late, queue.window().deadline));
+        eprintln!("{}\n", finding.render(std::io::stderr().is_terminal()));
+    }
+    Ok(())
+}
+
+/// Says and keeps how the batch stands.
+async fn conclude(
+    batch: &Batch,
+    queue: &Queue,
+    out: &std::path::Path,
+    reason: Option<String>,
+    command: &str,
+    stopped: bool,
+) -> Result<(), Failure> {
+    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
+    let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, command);
+    print!("{}", screen::table(&summary));
+    let written = summary.write(out);
+    let written = written
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("the summary cannot be written: {error}")))?;
+    println!("{}", written.display());
+    match (summary.is_done(), stopped) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Failure::told(ExitCode::Stopped)),
+        (false, false) => Err(Failure::told(ExitCode::Failed)),
+    }
+}
+
+/// The command that goes on.
+fn command(args: &BatchRunArgs, batch: &Batch) -> String {
+    let mut words = vec!["ctp10".to_owned(), "batch".to_owned()];
+    match &args.file {
+        Some(file) => words.push(quoted(&file.display().to_string())),
+        None => words.extend(["--continue".to_owned(), batch.name.clone()]),
+    }
+    if let Some(instrument) = &args.instrument.instrument {
+        words.extend(["--instrument".to_owned(), quoted(instrument)]);
+    }
+    if let Some(out) = &args.out {
+        words.extend(["--out".to_owned(), quoted(&out.display().to_string())]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn failed(error: &QueueError) -> Failure {
+    Failure::new(ExitCode::Failed, chain(error))
+}
+
+/// The first SIGTERM lets the run under way end, Ctrl-C and any second signal stop it in good order, and one more leaves
+/// at once.
+async fn heed_signals(wishes: watch::Sender<Wish>, station: Arc<Station>) {
+    let mut signal = stop_signal().await;
+    station.drain();
+    if signal == StopSignal::Terminate {
+        wishes.send_replace(Wish::Last);
+        if station.current_run().is_some() {
+            eprintln!("the item under way is the last one; a second signal stops it in good order");
+        }
+        signal = stop_signal().await;
+    }
+    let reason = format!("stopped by {signal}");
+    wishes.send_replace(Wish::Stop(reason.clone()));
+    if let Some(run) = station.current_run() {
+        run.control().stop(reason);
+    }
+    stop_signal().await;
+    eprintln!("left at once: the lasers may be on; `ctp10 off` turns them off");
+    std::process::exit(ExitCode::Stopped as i32);
+}

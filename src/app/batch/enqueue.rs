@@ -1,0 +1,102 @@
+//! From a batch to its queue in the catalogue: what is there already keeps its state.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::load::Batch;
+use crate::batch::{Queue, QueueError, Task};
+use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
+use crate::error::{ExitCode, Failure, chain};
+
+/// What a person queues again.
+const RELEASED: &[ItemState] = &[ItemState::Failed, ItemState::Held, ItemState::Skipped];
+
+/// Puts a batch into the catalogue in `out` and holds its queue.
+pub(super) async fn enqueue(batch: &Batch, out: &Path, release: bool) -> Result<Queue, Failure> {
+    let (place, name, folder) = (out.to_owned(), batch.name.clone(), batch.folder.clone());
+    let defaults = batch.defaults.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let catalogue = Arc::new(Catalogue::open(&place)?);
+        let queue = Queue::open(Arc::clone(&catalogue), &place, &name, folder, defaults)?;
+        let known = catalogue.items(&name)?;
+        Ok::<_, QueueError>((queue, known))
+    });
+    let opened = opened.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+    let (queue, known) = opened.map_err(|error| match error {
+        QueueError::Taken { .. } => Failure::new(ExitCode::Instrument, chain(&error)),
+        _ => Failure::new(ExitCode::Failed, chain(&error))
+            .hint("a damaged catalogue may be moved away: `ctp10 runs reindex` makes it anew"),
+    })?;
+    same(batch, &known)?;
+    queue.set_window(batch.not_before, batch.deadline);
+    let folder = match std::env::current_dir() {
+        Ok(here) => here.join(&batch.folder).display().to_string(),
+        Err(error) => return Err(Failure::new(ExitCode::Failed, format!("no working folder: {error}"))),
+    };
+    let row = BatchRow {
+        name: batch.name.clone(),
+        file: batch.file.clone(),
+        folder: folder.trim_end_matches('/').to_owned(),
+        settings: json!({
+            "defaults": batch.defaults, "not_before": batch.not_before, "deadline": batch.deadline,
+            "max_consecutive_failures": batch.most_failures,
+        }),
+        // Whoever starts it wants it to go on.
+        paused: false,
+        created: Utc::now(),
+    };
+    let items: Vec<NewItem> = batch
+        .tasks
+        .iter()
+        .zip(&batch.checked)
+        .enumerate()
+        .map(|(index, (task, checked))| queue.item(batch.number(index), task, checked.seconds, checked.bytes))
+        .collect();
+    let whole = batch.numbers.is_none();
+    let last = items.iter().map(|item| item.number).max().unwrap_or_default();
+    let kept = queue.with(move |catalogue, name| {
+        catalogue.put_batch(&row)?;
+        catalogue.put_items(name, &items)?;
+        for item in catalogue.items(name)? {
+            if whole && item.number > last {
+                let reason = Some("not in the batch file any more");
+                catalogue.set_state(name, item.number, &[ItemState::Queued], ItemState::Removed, reason)?;
+            }
+            if release {
+                catalogue.set_state(name, item.number, RELEASED, ItemState::Queued, None)?;
+            }
+        }
+        Ok(())
+    });
+    kept.await.map_err(|error| super::failed(&error))?;
+    Ok(queue)
+}
+
+/// What has been measured under a name must be what its file says now.
+fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
+    for (index, task) in batch.tasks.iter().enumerate() {
+        let number = batch.number(index);
+        let over = |item: &&ItemRow| {
+            item.number == number && !matches!(item.state, ItemState::Queued | ItemState::Removed)
+        };
+        let Some(item) = known.iter().find(over) else { continue };
+        let before: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
+        let same = before.recipe == task.recipe
+            && (item.recovered || (before.set == task.set && before.metadata == task.metadata));
+        if !same {
+            let message = format!(
+                "item {number} of batch `{}` is {} as `{}`, and is `{}` now",
+                batch.name,
+                item.state,
+                before.describe(),
+                task.describe(),
+            );
+            return Err(Failure::new(ExitCode::Usage, message)
+                .hint("give the changed batch another `name`, or add what is new at its end"));
+        }
+    }
+    Ok(())
+}

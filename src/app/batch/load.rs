@@ -1,0 +1,206 @@
+//! A batch with its items looked at: from its file, or from the catalogue.
+
+use std::io::IsTerminal;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use crate::app::check::Count;
+use crate::app::choose::options;
+use crate::batch::{BatchFile, Checked, Moment, Policy, Task, check, expand, read_file};
+use crate::catalogue::{Catalogue, CatalogueError, ItemState};
+use crate::cli::InstrumentArgs;
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::header::Header;
+use crate::source::{Diagnostic, Severity};
+
+/// A batch, and what was found in it.
+pub(super) struct Batch {
+    pub(super) name: String,
+    /// Its file as it was given.
+    pub(super) file: Option<String>,
+    /// Recipes are seen from here; empty for the working folder.
+    pub(super) folder: PathBuf,
+    /// The file's own `out`.
+    own_out: Option<PathBuf>,
+    pub(super) defaults: Policy,
+    pub(super) not_before: Option<Moment>,
+    pub(super) deadline: Option<Moment>,
+    pub(super) most_failures: Option<NonZeroU32>,
+    pub(super) tasks: Vec<Task>,
+    /// For each task.
+    pub(super) checked: Vec<Checked>,
+    /// Whether the catalogue has the items, and the tasks are only those that are left.
+    pub(super) numbers: Option<Vec<u32>>,
+}
+
+impl Batch {
+    /// From its file.
+    pub(super) async fn load(
+        path: &Path,
+        instrument: &InstrumentArgs,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (file, plain) = read_file(path).map_err(Failure::recipe)?;
+        let tasks = expand(&file, &plain, folder).map_err(Failure::recipe)?;
+        let BatchFile { name, out, defaults, not_before, deadline, max_consecutive_failures, .. } = file;
+        let mut batch = Self {
+            name,
+            file: Some(path.display().to_string()),
+            folder: PathBuf::new(),
+            own_out: out.map(|out| folder.join(out)),
+            defaults,
+            not_before,
+            deadline,
+            most_failures: max_consecutive_failures,
+            tasks,
+            checked: Vec::new(),
+            numbers: None,
+        };
+        batch.check(instrument, config).await;
+        Ok(batch)
+    }
+
+    /// From the catalogue in a folder of runs: what is not over of it.
+    pub(super) async fn known(
+        name: &str,
+        out: &Path,
+        instrument: &InstrumentArgs,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let refuse = |message: String| Failure::new(ExitCode::Usage, message);
+        if !Catalogue::exists(out) {
+            return Err(refuse(format!("there is no catalogue in `{}`", out.display()))
+                .hint("name the folder of the runs: `--out DIR`"));
+        }
+        let (place, wanted) = (out.to_owned(), name.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let catalogue = Catalogue::open(&place)?;
+            Ok::<_, CatalogueError>((
+                catalogue.batch(&wanted)?,
+                catalogue.items(&wanted)?,
+                catalogue.batch_names()?,
+            ))
+        });
+        let asked = asked.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+        let (row, items, names) = asked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+        let Some(row) = row else {
+            let names = names.iter().map(String::as_str).collect::<Vec<_>>();
+            return Err(refuse(format!("`{}` knows no batch `{name}`", out.display()))
+                .hint(crate::reading::suggestion(name, names)));
+        };
+        if items.iter().any(|item| item.recovered) && row.file.is_none() {
+            return Err(refuse(format!("of batch `{name}` only its runs are known"))
+                .hint("start it with its file: what is done stays done"));
+        }
+        let left: Vec<_> =
+            items.iter().filter(|item| !matches!(item.state, ItemState::Done | ItemState::Removed)).collect();
+        let setting = |name: &str| row.settings.get(name).cloned().unwrap_or_default();
+        let here = std::env::current_dir().is_ok_and(|here| here.display().to_string() == row.folder);
+        let mut batch = Self {
+            name: name.to_owned(),
+            file: row.file.clone(),
+            folder: if here { PathBuf::new() } else { row.folder.clone().into() },
+            own_out: None,
+            defaults: serde_json::from_value(setting("defaults")).unwrap_or_default(),
+            not_before: serde_json::from_value(setting("not_before")).unwrap_or_default(),
+            deadline: serde_json::from_value(setting("deadline")).unwrap_or_default(),
+            most_failures: serde_json::from_value(setting("max_consecutive_failures")).unwrap_or_default(),
+            tasks: left
+                .iter()
+                .map(|item| serde_json::from_value(item.payload.clone()).unwrap_or_default())
+                .collect(),
+            checked: Vec::new(),
+            numbers: Some(left.iter().map(|item| item.number).collect()),
+        };
+        batch.check(instrument, config).await;
+        Ok(batch)
+    }
+
+    async fn check(&mut self, instrument: &InstrumentArgs, config: &Config) {
+        for task in &self.tasks {
+            self.checked.push(check(task, &self.folder).await);
+        }
+        self.agree(instrument, config);
+    }
+
+    /// One instrument serves the whole batch.
+    fn agree(&mut self, args: &InstrumentArgs, config: &Config) {
+        let configured = config.instrument.as_ref().map(|setting| setting.value.clone());
+        let mut first: Option<(u32, Option<String>, Option<serde_json::Value>)> = None;
+        for (number, checked) in (1..).zip(&mut self.checked) {
+            let Some(recipe) = &checked.recipe else { continue };
+            let header = recipe.header();
+            let wanted =
+                args.instrument.clone().or_else(|| header.instrument.clone()).or_else(|| configured.clone());
+            let simulator = header.simulator.clone();
+            if let Err(wrong) = options(simulator.clone()) {
+                checked.findings.extend(wrong.findings);
+            }
+            let Some((of, other, other_simulator)) = &first else {
+                first = Some((number, wanted, simulator));
+                continue;
+            };
+            let name = |wanted: &Option<String>| wanted.clone().unwrap_or_else(|| "none".to_owned());
+            if wanted != *other {
+                let message = format!(
+                    "its instrument is {}, and that of item {of} is {}: a batch has one",
+                    name(&wanted),
+                    name(other)
+                );
+                let hint = "name the instrument for the whole batch: `--instrument ADDR`";
+                checked.findings.push(Diagnostic::error(message).hint(hint));
+            } else if wanted.as_deref() == Some("sim") && simulator != *other_simulator {
+                let message =
+                    format!("its `simulator` is another than that of item {of}, which holds for the batch");
+                checked.findings.push(Diagnostic::warning(message));
+            }
+        }
+    }
+
+    /// What the items say of their instrument: the first one's header, since all agree.
+    pub(super) fn header(&self) -> Option<&Header> {
+        self.checked.iter().find_map(|checked| checked.recipe.as_ref()).map(|recipe| recipe.header())
+    }
+
+    /// The number of each task.
+    pub(super) fn number(&self, index: usize) -> u32 {
+        match &self.numbers {
+            Some(numbers) => numbers[index],
+            None => u32::try_from(index + 1).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Where run folders go.
+    pub(super) fn out(&self, given: Option<PathBuf>, config: &Config) -> PathBuf {
+        let configured = || config.out.clone();
+        given.or_else(|| self.own_out.clone()).or_else(configured).unwrap_or_else(|| PathBuf::from("runs"))
+    }
+
+    /// Tells what was found, with the numbers of the items; gives how many errors and warnings there are.
+    pub(super) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
+        let colour = std::io::stderr().is_terminal();
+        let (mut errors, mut warnings) = (0, 0);
+        for (index, (task, checked)) in self.tasks.iter().zip(&self.checked).enumerate() {
+            let (number, about) = (self.number(index), task.describe());
+            let spoken: Vec<&Diagnostic> =
+                checked.findings.iter().filter(|finding| finding.severity >= least).collect();
+            if !spoken.is_empty() {
+                eprintln!("item {number} ({about})");
+            }
+            for finding in spoken {
+                eprintln!("{}\n", finding.render(colour));
+            }
+            let wrong = checked.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+            let doubtful =
+                checked.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+            if verdicts {
+                println!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());
+            }
+            errors += wrong;
+            warnings += doubtful;
+        }
+        (errors, warnings)
+    }
+}

@@ -1,0 +1,176 @@
+//! `ctp10 batch plan`
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Local, Utc};
+use comfy_table::{Table, presets};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::load::Batch;
+use crate::batch::{Expectation, Forecast, expect, free_bytes, reserve, window};
+use crate::catalogue::{Catalogue, ItemRow, ItemState};
+use crate::cli::InstrumentArgs;
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::source::Severity;
+use crate::terminal::duration;
+
+pub(super) async fn plan(
+    file: &Path,
+    out: Option<PathBuf>,
+    as_json: bool,
+    config: &Config,
+) -> Result<(), Failure> {
+    let batch = Batch::load(file, &InstrumentArgs { instrument: None }, config).await?;
+    let (errors, _) = batch.tell(Severity::Error, false);
+    if errors > 0 {
+        return Err(Failure::told(ExitCode::Usage));
+    }
+    let out = batch.out(out, config);
+    let items = items(&batch, &out)?;
+    let times = window(&Local::now(), None, batch.not_before, batch.deadline);
+    let forecast = expect(&items, times, Utc::now());
+    let room = free_bytes(&out);
+    let fits = room.map(|room| reserve(forecast.bytes) <= room);
+    let late = forecast.not_reached();
+    if as_json {
+        return super::super::print_json(&json!({
+            "batch": batch.name,
+            "items": forecast.items.iter().map(|expected| row(&batch, &items, expected)).collect::<Vec<_>>(),
+            "total": { "items": forecast.items.len(), "estimated_s": forecast.seconds, "bytes": forecast.bytes },
+            "not_before": times.not_before, "deadline": times.deadline, "ends": forecast.ends,
+            "not_reached": late, "free_bytes": room, "fits_disk": fits,
+        }));
+    }
+    print(&batch, &items, &forecast);
+    match (room, fits) {
+        (Some(room), Some(true)) => println!("{} are free in `{}`: it fits", HumanBytes(room), out.display()),
+        (Some(room), _) => println!(
+            "{} are free in `{}`: it does NOT fit, {} are needed",
+            HumanBytes(room),
+            out.display(),
+            HumanBytes(reserve(forecast.bytes))
+        ),
+        (None, _) => println!("how much is free in `{}` cannot be known", out.display()),
+    }
+    match times.deadline {
+        Some(deadline) if late.is_empty() => {
+            println!("the deadline {} leaves time for all of it", local(deadline));
+        }
+        _ if !late.is_empty() => println!("{}", not_reached(&late, times.deadline)),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What is left of the batch, when the catalogue knows it; else all of it.
+fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
+    let mut known = Vec::new();
+    if Catalogue::exists(out) {
+        let asked = Catalogue::open(out).and_then(|catalogue| catalogue.items(&batch.name));
+        known = asked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    }
+    let origin = window(&Local::now(), None, batch.not_before, batch.deadline).not_before;
+    let item = |(index, (task, checked)): (usize, (&crate::batch::Task, &crate::batch::Checked))| {
+        let number = batch.number(index);
+        let before = known.iter().find(|item| item.number == number);
+        let times = window(&Local::now(), origin, task.not_before, task.deadline);
+        ItemRow {
+            number,
+            place: before.map_or(i64::from(number), |item| item.place),
+            priority: i64::from(task.priority),
+            state: before.map_or(ItemState::Queued, |item| item.state),
+            reason: None,
+            attempts: 0,
+            retries: 0,
+            not_before: times.not_before,
+            deadline: times.deadline,
+            estimated_s: Some(checked.seconds),
+            bytes: Some(checked.bytes),
+            payload: json!(task),
+            recovered: false,
+            runs: Vec::new(),
+        }
+    };
+    Ok(batch.tasks.iter().zip(&batch.checked).enumerate().map(item).collect())
+}
+
+fn row(batch: &Batch, items: &[ItemRow], expected: &Expectation) -> serde_json::Value {
+    let item = items.iter().find(|item| item.number == expected.number);
+    let index = items.iter().position(|item| item.number == expected.number);
+    json!({
+        "number": expected.number,
+        "item": item.map(|item| &item.payload),
+        "begins": expected.begins,
+        "ends": expected.ends,
+        "estimated_s": item.and_then(|item| item.estimated_s),
+        "bytes": item.and_then(|item| item.bytes),
+        "uncertain": index.is_some_and(|index| batch.checked[index].uncertain),
+        "reached": expected.begins.is_some() && !expected.cut,
+    })
+}
+
+fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["item", "begins", "takes", "bytes", "recipe"]);
+    let mut uncertain = false;
+    for expected in &forecast.items {
+        let Some(index) = items.iter().position(|item| item.number == expected.number) else { continue };
+        let (task, checked) = (&batch.tasks[index], &batch.checked[index]);
+        uncertain |= checked.uncertain;
+        let begins = match (expected.begins, expected.cut) {
+            (None, _) => "not reached".to_owned(),
+            (Some(begins), false) => local(begins),
+            (Some(begins), true) => format!("{} (cut)", local(begins)),
+        };
+        let mark = if checked.uncertain { "~" } else { "" };
+        table.add_row([
+            expected.number.to_string(),
+            begins,
+            format!("{mark}{}", duration(checked.seconds)),
+            HumanBytes(checked.bytes).to_string(),
+            task.describe(),
+        ]);
+    }
+    println!("{table}");
+    let over = items.len() - forecast.items.len();
+    if over > 0 {
+        println!("{over} items are over, or wait for a person, already");
+    }
+    println!(
+        "{} items, about {}, about {}{}",
+        forecast.items.len(),
+        duration(forecast.seconds),
+        HumanBytes(forecast.bytes),
+        forecast.ends.map(|ends| format!(", until {}", local(ends))).unwrap_or_default(),
+    );
+    if uncertain {
+        println!(
+            "~ depends on measured values, on a person, or on a time of day, and may come out differently"
+        );
+    }
+}
+
+/// Names the items that the deadline leaves no time for.
+pub(super) fn not_reached(late: &[u32], deadline: Option<DateTime<Utc>>) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    let mut sorted = late.to_vec();
+    sorted.sort_unstable();
+    for number in sorted {
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == number => *end = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let ranges: Vec<String> = ranges
+        .into_iter()
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
+        .collect();
+    let deadline = deadline.map(|deadline| format!(" {}", local(deadline))).unwrap_or_default();
+    format!("the deadline{deadline} leaves no time for {} items: {}", late.len(), ranges.join(", "))
+}
+
+fn local(time: DateTime<Utc>) -> String {
+    time.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
+}

@@ -1,0 +1,146 @@
+//! What a person at the terminal sees of a batch: a line for each item begun and ended, the run's own view between, and
+//! a table at the end.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use chrono::{DateTime, Local, Utc};
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use crate::batch::{Audience, Summary, Task};
+use crate::catalogue::{ItemRow, ItemState};
+use crate::cli::{LogFormat, OutputArgs};
+use crate::run::Watcher;
+use crate::run::event::Record;
+use crate::run::status::RunStatus;
+use crate::station::Entry;
+use crate::terminal::{self, LogWriter, Style};
+
+pub(super) struct Screen {
+    json: bool,
+    quiet: bool,
+    log: LogWriter,
+    items: usize,
+    run: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    number: u32,
+    about: String,
+    records: Option<mpsc::Receiver<Record>>,
+    view: Option<JoinHandle<RunStatus>>,
+}
+
+impl Screen {
+    pub(super) fn new(output: &OutputArgs, log: &LogWriter, items: usize) -> Self {
+        let json = output.log_format == LogFormat::Json;
+        Self { json, quiet: output.quiet, log: log.clone(), items, run: Mutex::default() }
+    }
+}
+
+impl Audience for Screen {
+    fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher> {
+        let (records, shown) = mpsc::channel::<Record>();
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) =
+            Shown { number: item.number, about: task.describe(), records: Some(shown), view: None };
+        vec![Box::new(move |record| drop(records.send(record.clone())))]
+    }
+
+    fn begun(&self, entry: &Entry) {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.json {
+            let folder = entry.run.folder().display().to_string();
+            let event =
+                json!({ "event": "item_begun", "item": run.number, "run": entry.run.id(), "folder": folder });
+            eprintln!("{event}");
+        } else if !self.quiet {
+            eprintln!("== item {} of {}: {}", run.number, self.items, run.about);
+        }
+        let Some(records) = run.records.take() else { return };
+        let style = Style::choose(self.json, self.quiet);
+        let (log, control) = (self.log.clone(), entry.run.control().clone());
+        let show = move || terminal::show(style, &log, &records, &control, RunStatus::default());
+        run.view = Some(std::thread::spawn(show));
+    }
+
+    fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, folder: Option<&Path>) {
+        let view = self.run.lock().unwrap_or_else(PoisonError::into_inner).view.take();
+        if let Some(view) = view {
+            // A view that broke off has been told of; the batch does not depend on it.
+            let _ = view.join();
+        }
+        if self.json {
+            let folder = folder.map(|folder| folder.display().to_string());
+            let event = json!({
+                "event": "item_ended", "item": item.number, "state": state, "reason": reason, "folder": folder,
+            });
+            eprintln!("{event}");
+        } else if !self.quiet || state != ItemState::Done {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let folder = folder.map(|folder| format!(" ({})", folder.display())).unwrap_or_default();
+            let again = if state == ItemState::Queued { " again" } else { "" };
+            eprintln!("== item {} {state}{again}{reason}{folder}", item.number);
+        }
+    }
+
+    fn waits(&self, until: DateTime<Utc>) {
+        if self.json {
+            eprintln!("{}", json!({ "event": "waits", "until": until }));
+        } else if !self.quiet {
+            eprintln!("== waiting until {}", until.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S"));
+        }
+    }
+}
+
+/// How a batch stands, as a table and a few lines.
+pub(super) fn table(summary: &Summary) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "item",
+        "state",
+        "attempts",
+        "recipe",
+        "run folder",
+        "reason",
+    ]);
+    for item in &summary.list {
+        table.add_row([
+            item.number.to_string(),
+            item.state.to_string(),
+            item.attempts.to_string(),
+            item.task.describe(),
+            item.folders.last().cloned().unwrap_or_default(),
+            item.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    let counts = [
+        (summary.done, "done"),
+        (summary.failed, "failed"),
+        (summary.skipped, "skipped"),
+        (summary.held, "held"),
+        (summary.queued, "not reached"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let retried = match summary.retried {
+        0 => String::new(),
+        count => format!(" ({count} repeated)"),
+    };
+    let _ =
+        writeln!(text, "batch {}: {} of {} items{retried}", summary.batch, counts.join(", "), summary.items);
+    if let Some(reason) = &summary.reason {
+        let _ = writeln!(text, "over because {reason}");
+    }
+    if let Some(command) = &summary.go_on {
+        let _ = writeln!(text, "goes on with: {command}");
+    }
+    text
+}

@@ -1,0 +1,32 @@
+//! Batches: many recipes one after another, while nobody is there. A batch file is expanded into items, the items stand
+//! in the catalogue's queue, and a worker takes them from there one at a time. What comes next is decided by a plain
+//! function of the queue and the time.
+
+mod attempt;
+mod begin;
+mod check;
+mod claim;
+mod disk;
+mod expand;
+mod expect;
+mod file;
+mod patience;
+mod queue;
+mod resume;
+mod schedule;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod times;
+mod work;
+
+pub use check::{Checked, check};
+pub use disk::{free_bytes, reserve};
+pub use expand::{Task, expand, expand_entry};
+pub use expect::{Expectation, Forecast, expect};
+pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};
+pub use queue::{Queue, QueueError};
+pub use schedule::{Decision, Situation, in_order, next_item};
+pub use summary::{Summary, SummaryItem};
+pub use times::{Moment, Window, window};
+pub use work::{Audience, Over, Wish, Worker};

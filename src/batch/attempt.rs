@@ -1,0 +1,213 @@
+//! One attempt at one item: durable before it begins and when it has ended, stopped when its time is over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::begin::NotBegun;
+use super::disk::{free_bytes, reserve};
+use super::expand::Task;
+use super::file::OnFailure;
+use super::patience;
+use super::queue::QueueError;
+use super::schedule::{clock, span};
+use super::work::{CUT, Outcome, Wish, Worker};
+use crate::catalogue::{Ending, ItemRow, ItemState, RunRow};
+use crate::station::{Cut, Entry, LiveRun};
+use crate::step::Fault;
+use crate::store::{RunState, runs};
+
+/// Who had a run stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    Timeout,
+    BatchDeadline,
+    OwnDeadline,
+    Wish,
+    ByHand,
+}
+
+/// What the end of an attempt makes of its item, beside its state.
+enum Then {
+    Stays(ItemState),
+    /// It failed, and may be repeated.
+    Failed,
+}
+
+impl Worker {
+    pub(super) async fn attempt(&mut self, item: ItemRow, cut: &mut Cut) -> Result<Outcome, QueueError> {
+        let number = item.number;
+        let task: Task = match serde_json::from_value(item.payload.clone()) {
+            Ok(task) => task,
+            Err(error) => {
+                let reason = format!("the catalogue's entry cannot be understood: {error}");
+                self.queue.turn(number, &[ItemState::Queued], ItemState::Failed, Some(reason)).await?;
+                return Ok(Outcome::Failed(None));
+            }
+        };
+        let room = free_bytes(&self.station.setup().out);
+        let needed = reserve(item.bytes.unwrap_or_default());
+        if let Some(room) = room.filter(|room| *room < needed) {
+            return Ok(Outcome::Enough(format!("item {number} needs {needed} bytes, and {room} are free")));
+        }
+        let begun =
+            self.queue.with(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
+        let Some(attempt) = begun else { return Ok(Outcome::Again) };
+        let failed = |reason: String| ("failed".to_owned(), Some(reason));
+        let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
+            Ok(entry) => {
+                let run = Arc::clone(&entry.run);
+                self.keep_begun(number, attempt, &entry).await;
+                let (state, cause) = self.see_through(entry, &item, &task, cut).await;
+                self.keep_run(&run).await;
+                let (then, told) = judge(state, cause, &run, &item, &task, self.queue.window().deadline);
+                (then, told, Some(run.folder().to_owned()))
+            }
+            Err(NotBegun::Never(reason)) => (Then::Stays(ItemState::Failed), failed(reason), None),
+            Err(NotBegun::Failed(reason)) => (Then::Failed, failed(reason), None),
+            Err(later) => {
+                let (reason, outcome) = match later {
+                    NotBegun::Later(reason) => (reason, Outcome::Again),
+                    _ => (CUT.to_owned(), Outcome::Enough(CUT.to_owned())),
+                };
+                self.queue
+                    .with(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
+                    .await?;
+                return Ok(outcome);
+            }
+        };
+        let retry = task.retry.filter(|retry| item.retries < retry.times);
+        let (state, again) = match (then, retry) {
+            (Then::Stays(state), _) => (state, None),
+            (Then::Failed, None) => (ItemState::Failed, None),
+            (Then::Failed, Some(retry)) => {
+                let pause = retry.backoff_s.map_or(0.0, |pause| pause.get());
+                (ItemState::Queued, Some(Utc::now() + span(pause)))
+            }
+        };
+        let ending = Ending { state, attempt: word, reason: reason.clone(), again };
+        self.queue
+            .with(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
+            .await?;
+        self.audience.ended(&item, state, reason.as_deref(), folder.as_deref());
+        let stop = task.on_failure == OnFailure::Stop;
+        Ok(match state {
+            ItemState::Done => Outcome::Done,
+            ItemState::Failed => Outcome::Failed(
+                stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")),
+            ),
+            ItemState::Held => Outcome::Enough(format!("item {number} was stopped by hand")),
+            _ => Outcome::Again,
+        })
+    }
+
+    /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
+    async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
+        let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
+        let kept =
+            self.queue.with(move |catalogue, batch| catalogue.begun(batch, number, attempt, &run, &folder));
+        if let Err(error) = kept.await {
+            tracing::error!(item = number, "{}", crate::error::chain(&error));
+        }
+        self.audience.begun(entry);
+    }
+
+    /// Keeps what became of the run.
+    async fn keep_run(&self, run: &LiveRun) {
+        let (out, id): (PathBuf, String) = (self.station.setup().out.clone(), run.id().to_owned());
+        let kept = self.queue.with(move |catalogue, _| match runs::by_id(&out, &id) {
+            Ok(found) => catalogue.put_run(&RunRow::from(&found)),
+            Err(error) => {
+                tracing::warn!(run = id, %error, "the catalogue does not know this run");
+                Ok(())
+            }
+        });
+        if let Err(error) = kept.await {
+            tracing::error!("{}", crate::error::chain(&error));
+        }
+    }
+
+    /// Waits for the run's end, and has it stopped when its time is over.
+    async fn see_through(
+        &mut self,
+        entry: Entry,
+        item: &ItemRow,
+        task: &Task,
+        cut: &mut Cut,
+    ) -> (Result<RunState, Fault>, Option<Cause>) {
+        let control = entry.run.control().clone();
+        let (deadline, own) = (self.queue.window().deadline, item.deadline);
+        let mut wish = self.wish.clone();
+        let mut ended = Box::pin(entry.ended());
+        let limit = task.timeout_s.map(|limit| limit.get());
+        let (why, reason) = tokio::select! {
+            ended = &mut ended => {
+                // Whoever wants the worker to stop may have stopped the run already.
+                let asked = matches!(&*self.wish.borrow(), Wish::Stop(_));
+                return (ended, asked.then_some(Cause::Wish));
+            }
+            () = patience::seconds(limit) => {
+                (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
+            }
+            () = patience::until(deadline) => (Cause::BatchDeadline, "the batch's deadline".to_owned()),
+            // An emergency stop ends a run that is under way by itself; one that was just beginning then ends here.
+            () = cut.wanted() => (Cause::ByHand, CUT.to_owned()),
+            () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
+            asked = wish.wait_for(|wish| matches!(wish, Wish::Stop(_))) => {
+                let reason = match asked.as_deref() {
+                    Ok(Wish::Stop(reason)) => reason.clone(),
+                    _ => "the program is ending".to_owned(),
+                };
+                (Cause::Wish, reason)
+            }
+        };
+        if why == Cause::ByHand {
+            control.stop_now(reason);
+        } else {
+            control.stop(reason);
+        }
+        (ended.await, Some(why))
+    }
+}
+
+/// What the end of a run means for its item.
+fn judge(
+    state: Result<RunState, Fault>,
+    cause: Option<Cause>,
+    run: &LiveRun,
+    item: &ItemRow,
+    task: &Task,
+    deadline: Option<DateTime<Utc>>,
+) -> (Then, (String, Option<String>)) {
+    let reason = run.status().reason;
+    let at = |time: Option<DateTime<Utc>>| time.map(clock).unwrap_or_default();
+    let (then, word, reason) = match (state, cause) {
+        (Ok(RunState::Done), _) => (Then::Stays(ItemState::Done), RunState::Done, None),
+        (Ok(RunState::Aborted), Some(Cause::Timeout)) => {
+            let limit = task.timeout_s.map_or(0.0, |limit| limit.get());
+            (Then::Failed, RunState::Aborted, Some(format!("stopped: not over after {limit} s")))
+        }
+        (Ok(RunState::Aborted), Some(Cause::BatchDeadline)) => {
+            let reason = format!("stopped at the batch's deadline {}", at(deadline));
+            (Then::Stays(ItemState::Queued), RunState::Aborted, Some(reason))
+        }
+        (Ok(RunState::Aborted), Some(Cause::OwnDeadline)) => {
+            let reason = format!("stopped at its deadline {}", at(item.deadline));
+            (Then::Stays(ItemState::Failed), RunState::Aborted, Some(reason))
+        }
+        (Ok(RunState::Aborted), Some(Cause::Wish)) => {
+            (Then::Stays(ItemState::Queued), RunState::Aborted, reason)
+        }
+        (Ok(RunState::Aborted), None | Some(Cause::ByHand)) => {
+            (Then::Stays(ItemState::Held), RunState::Aborted, reason)
+        }
+        (Ok(state), _) => (Then::Failed, state, reason),
+        (Err(fault), _) => (Then::Failed, RunState::Interrupted, Some(fault.to_string())),
+    };
+    (then, (word.to_string(), reason))
+}
+
+pub(super) fn name_of(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,133 @@
+//! Beginning an item's run: the recipe is read anew, and an instrument that is away or busy is waited for.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::expand::Task;
+use super::patience;
+use super::work::{Wish, Worker};
+use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
+use crate::forecast::Circumstances;
+use crate::instrument::Presence;
+use crate::recipe::Recipe;
+use crate::source::{Diagnostic, Severity};
+use crate::station::{Cut, Entry, NotStarted, Order};
+
+/// So often a run is tried to be begun, while the link fails, before that is the item's failure.
+const TRIES: u32 = 6;
+/// Pause before the second of these tries; it doubles, four times.
+const PAUSE: Duration = Duration::from_millis(200);
+/// An instrument that is away is waited for as long as this.
+const AWAY: Duration = Duration::from_secs(600);
+
+/// Why a run was not begun.
+pub(super) enum NotBegun {
+    /// It never will be: the recipe is wrong.
+    Never(String),
+    /// Somebody has turned the instrument off, or let it go.
+    ByHand,
+    /// The attempt has failed.
+    Failed(String),
+    /// It is tried again when things have changed.
+    Later(String),
+}
+
+impl Worker {
+    /// Begins the run; waits for an instrument that is away.
+    pub(super) async fn begin(
+        &mut self,
+        item: &ItemRow,
+        task: &Task,
+        cut: &mut Cut,
+    ) -> Result<Entry, NotBegun> {
+        let deadline = self.queue.window().deadline.into_iter().chain(item.deadline).min();
+        let (began, mut tried) = (Instant::now(), 0);
+        let mut last = String::new();
+        while tried < TRIES {
+            if !last.is_empty() {
+                let pause = PAUSE * 2_u32.pow(tried.min(4));
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                    () = cut.wanted() => return Err(NotBegun::ByHand),
+                    () = patience::until(deadline) => return Err(NotBegun::Later(last)),
+                }
+            }
+            let order = self.order(item.number, task).await?;
+            let error = match self.station.begin(order, self.audience.begins(item, task)).await {
+                Ok(entry) => return Ok(entry),
+                Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
+                Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
+                Err(error @ NotStarted::OtherInstrument(_)) => return Err(NotBegun::Never(error.told())),
+                Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
+                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
+            };
+            last = error.told();
+            let Some(patience_left) = AWAY.checked_sub(began.elapsed()) else { break };
+            // A scan that somebody left under way ends by itself.
+            tried += u32::from(!matches!(error, NotStarted::Busy(_)));
+            if *self.wish.borrow() != Wish::GoOn {
+                return Err(NotBegun::Later(last));
+            }
+            tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
+            let mut presence = self.station.post().instrument.presence();
+            tokio::select! {
+                _ = tokio::time::timeout(patience_left, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
+                () = patience::until(deadline) => return Err(NotBegun::Later(last)),
+                _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                () = cut.wanted() => return Err(NotBegun::ByHand),
+            }
+        }
+        Err(NotBegun::Failed(last))
+    }
+
+    async fn order(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
+        let (path, set) = (self.queue.folder().join(&task.recipe), task.settings());
+        let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
+        let recipe = match loaded {
+            Ok(Ok(recipe)) => recipe,
+            Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),
+            Err(panic) => return Err(NotBegun::Failed(panic.to_string())),
+        };
+        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
+        let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
+        let mut order =
+            Order::new(recipe, task.recipe.clone(), circumstances, &self.station.setup().allow_http).await;
+        order.metadata = task.metadata.clone();
+        order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
+        order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
+        order.simulator.clone_from(&self.simulator);
+        order.instrument_named = self.instrument_named;
+        order.unattended = task.unattended;
+        order.at_terminal = self.at_terminal && !task.unattended;
+        Ok(order)
+    }
+}
+
+/// What is wrong with a recipe, in a line.
+fn wrong(findings: &[Diagnostic]) -> String {
+    let errors: Vec<&Diagnostic> =
+        findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let Some(first) = errors.first() else { return "the recipe is wrong".to_owned() };
+    let place =
+        first.place.as_ref().map(|(source, at)| format!("{}:{}:{}: ", source.name, at.line, at.column));
+    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+    format!("{}{}{more}", place.unwrap_or_default(), first.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::{Position, SourceFile};
+
+    #[test]
+    fn what_is_wrong_with_a_recipe_is_said_in_a_line_with_its_place() {
+        let source = Arc::new(SourceFile { name: "a.yaml".to_owned(), text: "name: a".to_owned() });
+        let first = Diagnostic::error("no `steps`").at(&source, Position { line: 1, column: 1 });
+        let told = wrong(&[Diagnostic::warning("odd"), first, Diagnostic::error("worse")]);
+        assert_eq!(told, "a.yaml:1:1: no `steps` (and 1 more)");
+    }
+}

@@ -1,0 +1,236 @@
+//! The queue of one batch in the catalogue, shared by the worker that empties it and those who look at it and change it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::Local;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::claim::{claim, recover};
+use super::expand::Task;
+use super::file::Policy;
+use super::schedule::in_order;
+use super::times::{Moment, Window, window};
+use crate::catalogue::{Catalogue, CatalogueError, ItemRow, ItemState, NewItem};
+
+/// Why a queue cannot be used or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The catalogue cannot be used.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// Another process empties this queue.
+    #[error("batch `{batch}` is being worked on by process {owner}")]
+    Taken {
+        /// The batch.
+        batch: String,
+        /// The other process.
+        owner: String,
+    },
+    /// The file that says who empties it cannot be made.
+    #[error("cannot claim `{path}`")]
+    Claim {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An item is not in a state for that.
+    #[error("item {number} is {state}")]
+    State {
+        /// The item.
+        number: u32,
+        /// Its state.
+        state: ItemState,
+    },
+    /// The database's thread broke off.
+    #[error("the catalogue broke off: {0}")]
+    Broken(String),
+}
+
+/// The queue of one batch, held by this process.
+#[derive(Debug)]
+pub struct Queue {
+    catalogue: Arc<Catalogue>,
+    batch: String,
+    /// Recipes are seen from here.
+    folder: PathBuf,
+    window: RwLock<Window>,
+    defaults: Policy,
+    changed: watch::Sender<u64>,
+    /// The claim goes with the process, however that ends.
+    _claim: File,
+}
+
+impl Queue {
+    /// The queue of a batch that the catalogue in `out` knows or will know. What was under way when the process before
+    /// this one ended is held for a person, unless it may go on by itself. Blocks.
+    ///
+    /// # Errors
+    /// When another process holds it, or the catalogue cannot be used.
+    pub fn open(
+        catalogue: Arc<Catalogue>,
+        out: &Path,
+        batch: &str,
+        folder: PathBuf,
+        defaults: Policy,
+    ) -> Result<Self, QueueError> {
+        let claim = claim(out, batch)?;
+        for item in catalogue.items(batch)? {
+            if item.state == ItemState::Running {
+                recover(&catalogue, out, batch, &item)?;
+            }
+        }
+        let changed = watch::Sender::new(0);
+        let batch = batch.to_owned();
+        Ok(Self { catalogue, batch, folder, window: RwLock::default(), defaults, changed, _claim: claim })
+    }
+
+    /// The batch's name.
+    #[must_use]
+    pub fn batch(&self) -> &str {
+        &self.batch
+    }
+
+    /// Where recipes are seen from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What holds for items that do not say otherwise.
+    #[must_use]
+    pub fn defaults(&self) -> &Policy {
+        &self.defaults
+    }
+
+    /// When the batch may measure.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        *self.window.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what the batch's times mean from now on.
+    pub fn set_window(&self, not_before: Option<Moment>, deadline: Option<Moment>) {
+        let window = window(&Local::now(), None, not_before, deadline);
+        *self.window.write().unwrap_or_else(PoisonError::into_inner) = window;
+    }
+
+    /// A task as a new item.
+    #[must_use]
+    pub fn item(&self, number: u32, task: &Task, seconds: f64, bytes: u64) -> NewItem {
+        let times = window(&Local::now(), self.window().not_before, task.not_before, task.deadline);
+        NewItem {
+            number,
+            priority: i64::from(task.priority),
+            not_before: times.not_before,
+            deadline: times.deadline,
+            estimated_s: Some(seconds),
+            bytes: Some(bytes),
+            payload: serde_json::json!(task),
+        }
+    }
+
+    /// Tells of changes.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Does something with the catalogue beside the event loop.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Catalogue, &str) -> Result<T, CatalogueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let (catalogue, batch) = (Arc::clone(&self.catalogue), self.batch.clone());
+        let done = spawn_blocking(move || work(&catalogue, &batch)).await;
+        let done = done.map_err(|panic| QueueError::Broken(panic.to_string()))??;
+        Ok(done)
+    }
+
+    async fn changing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Catalogue, &str) -> Result<T, CatalogueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let done = self.with(work).await;
+        self.changed.send_modify(|changes| *changes += 1);
+        done
+    }
+
+    /// The items and whether the queue is paused.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read.
+    pub async fn items(&self) -> Result<(Vec<ItemRow>, bool), QueueError> {
+        self.with(|catalogue, batch| {
+            Ok((catalogue.items(batch)?, catalogue.batch(batch)?.is_some_and(|batch| batch.paused)))
+        })
+        .await
+    }
+
+    /// Adds an item behind the others; gives its number.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be written.
+    pub async fn add(&self, items: Vec<NewItem>) -> Result<Vec<u32>, QueueError> {
+        self.changing(|catalogue, batch| {
+            items.into_iter().map(|item| catalogue.add_item(batch, item)).collect()
+        })
+        .await
+    }
+
+    /// Lets no item begin, or lets them begin again.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be written.
+    pub async fn pause(&self, paused: bool) -> Result<(), QueueError> {
+        self.changing(move |catalogue, batch| catalogue.set_paused(batch, paused)).await
+    }
+
+    /// Brings an item from one of some states into another.
+    ///
+    /// # Errors
+    /// When it is in another state, or is not there.
+    pub async fn turn(
+        &self,
+        number: u32,
+        from: &'static [ItemState],
+        to: ItemState,
+        reason: Option<String>,
+    ) -> Result<(), QueueError> {
+        let was = self
+            .changing(move |catalogue, batch| catalogue.set_state(batch, number, from, to, reason.as_deref()))
+            .await?;
+        if from.contains(&was) { Ok(()) } else { Err(QueueError::State { number, state: was }) }
+    }
+
+    /// Gives a queued item a place among those still to come, from 1. It takes the priority of those that it comes
+    /// among.
+    ///
+    /// # Errors
+    /// When it is not queued, or is not there.
+    pub async fn move_to(&self, number: u32, to: usize) -> Result<(), QueueError> {
+        let (items, _) = self.items().await?;
+        let mut order: Vec<(u32, i64)> =
+            in_order(&items).iter().map(|item| (item.number, item.priority)).collect();
+        let Some(from) = order.iter().position(|(known, _)| *known == number) else {
+            let state = items.iter().find(|item| item.number == number).map(|item| item.state);
+            return Err(match state {
+                Some(state) => QueueError::State { number, state },
+                None => CatalogueError::NoItem { batch: self.batch.clone(), number }.into(),
+            });
+        };
+        let moved = order.remove(from);
+        let to = to.saturating_sub(1).min(order.len());
+        let priority = order.get(to).or(order.last()).map_or(moved.1, |(_, priority)| *priority);
+        order.insert(to, (number, priority));
+        let places: Vec<(u32, i64, i64)> =
+            (1..).zip(order).map(|(place, (number, priority))| (number, place, priority)).collect();
+        self.changing(move |catalogue, batch| catalogue.set_places(batch, &places)).await
+    }
+}

@@ -1,0 +1,112 @@
+use super::*;
+use crate::batch::expect;
+use serde_json::json;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + 60 * minutes, 0).unwrap()
+}
+
+fn item(number: u32, priority: i64) -> ItemRow {
+    ItemRow {
+        number,
+        place: i64::from(number),
+        priority,
+        state: ItemState::Queued,
+        reason: None,
+        attempts: 0,
+        retries: 0,
+        not_before: None,
+        deadline: None,
+        estimated_s: Some(600.0),
+        bytes: Some(1000),
+        payload: json!({}),
+        recovered: false,
+        runs: Vec::new(),
+    }
+}
+
+fn until(minutes: i64) -> Window {
+    Window { not_before: None, deadline: Some(at(minutes)) }
+}
+
+fn next(items: &[ItemRow], window: Window, minutes: i64) -> Decision {
+    next_item(&Situation { items, window, ..Situation::default() }, at(minutes))
+}
+
+#[test]
+fn higher_priorities_come_first_and_equal_ones_in_order() {
+    let items = [item(1, 0), item(2, 5), item(3, 5)];
+    let order: Vec<u32> = in_order(&items).iter().map(|item| item.number).collect();
+    assert_eq!(order, [2, 3, 1]);
+    assert_eq!(next(&items, Window::default(), 0), Decision::Begin(2));
+}
+
+#[test]
+fn what_pauses_before_its_repetition_lets_others_pass() {
+    let mut items = [item(1, 5), item(2, 0)];
+    items[0].not_before = Some(at(10));
+    assert_eq!(next(&items, Window::default(), 0), Decision::Begin(2));
+    assert_eq!(next(&items, Window::default(), 10), Decision::Begin(1));
+    items[1].state = ItemState::Done;
+    assert_eq!(next(&items, Window::default(), 0), Decision::Wait { until: at(10) });
+}
+
+#[test]
+fn nothing_begins_before_the_beginning_nor_after_the_deadline() {
+    let items = [item(1, 0)];
+    let window = Window { not_before: Some(at(30)), deadline: Some(at(60)) };
+    assert_eq!(next(&items, window, 0), Decision::Wait { until: at(30) });
+    assert_eq!(next(&items, window, 30), Decision::Begin(1));
+    assert!(matches!(next(&items, window, 60), Decision::Stop(reason) if reason.contains("deadline")));
+    let mut late = item(1, 0);
+    late.not_before = Some(at(90));
+    assert!(matches!(next(&[late], window, 40), Decision::Stop(reason) if reason.contains("after the")));
+}
+
+#[test]
+fn an_item_whose_own_deadline_has_passed_is_skipped() {
+    let mut items = [item(1, 0), item(2, 0)];
+    items[0].deadline = Some(at(5));
+    assert_eq!(next(&items, Window::default(), 0), Decision::Begin(1));
+    assert!(matches!(next(&items, Window::default(), 5), Decision::Skip { number: 1, .. }));
+}
+
+#[test]
+fn failures_in_a_row_end_the_batch_and_a_pause_holds_it() {
+    let items = [item(1, 0)];
+    let mut situation = Situation {
+        items: &items,
+        failures_in_a_row: 2,
+        most_failures: NonZeroU32::new(3),
+        ..Situation::default()
+    };
+    assert_eq!(next_item(&situation, at(0)), Decision::Begin(1));
+    situation.failures_in_a_row = 3;
+    assert!(matches!(next_item(&situation, at(0)), Decision::Stop(reason) if reason.contains("3 items")));
+    situation.failures_in_a_row = 0;
+    situation.paused = true;
+    assert_eq!(next_item(&situation, at(0)), Decision::Paused);
+    assert_eq!(next(&[], Window::default(), 0), Decision::Idle);
+}
+
+#[test]
+fn a_forecast_names_what_the_deadline_does_not_leave_time_for() {
+    let items = [item(1, 0), item(2, 0), item(3, 0), item(4, 9)];
+    let forecast = expect(&items, until(25), at(0));
+    let order: Vec<u32> = forecast.items.iter().map(|item| item.number).collect();
+    assert_eq!(order, [4, 1, 2, 3]);
+    assert_eq!(forecast.not_reached(), [2, 3]);
+    assert_eq!(forecast.ends, Some(at(25)));
+    assert_eq!(forecast.bytes, 4000);
+    assert!(expect(&items, until(40), at(0)).not_reached().is_empty());
+}
+
+#[test]
+fn a_forecast_waits_for_what_begins_later() {
+    let mut items = [item(1, 0), item(2, 0)];
+    items[0].not_before = Some(at(30));
+    let forecast = expect(&items, Window::default(), at(0));
+    assert_eq!(forecast.items[0].begins, Some(at(0)));
+    assert_eq!(forecast.items[1].begins, Some(at(30)));
+    assert_eq!(forecast.ends, Some(at(40)));
+}

@@ -1,0 +1,125 @@
+//! The catalogue anew, from the run folders alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::json;
+
+use super::batches::put_batch;
+use super::rows::{Json, Time};
+use super::runs::put_run;
+use super::{BATCH, BATCH_ITEM, BatchRow, Catalogue, CatalogueError, ItemState, RunRow};
+use crate::store::runs::FoundRun;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reindexed {
+    /// Runs that the catalogue knows now.
+    pub runs: usize,
+    /// Items of batches that it knew nothing of.
+    pub items: usize,
+}
+
+impl Catalogue {
+    /// Makes the table of runs anew from the runs that were found, and adds the batches and items that only their runs
+    /// know of. What the queue knows already stays as it is: it knows more than the folders do.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then it is as before.
+    pub fn reindex(&self, found: &[FoundRun]) -> Result<Reindexed, CatalogueError> {
+        self.change(|transaction| {
+            transaction.execute("DELETE FROM runs", ())?;
+            let mut items: BTreeMap<(String, u32), Vec<(RunRow, &FoundRun)>> = BTreeMap::new();
+            for run in found {
+                let row = RunRow::from(run);
+                put_run(transaction, &row)?;
+                if let (Some(batch), Some(item)) = (&row.batch, row.item) {
+                    items.entry((batch.clone(), item)).or_default().push((row, run));
+                }
+            }
+            let mut recovered = 0;
+            let mut batches = BTreeSet::new();
+            for ((batch, number), mut runs) in items {
+                runs.sort_by(|a, b| (a.0.started, &a.0.folder).cmp(&(b.0.started, &b.0.folder)));
+                if batches.insert(batch.clone()) {
+                    ensure_batch(transaction, &batch, &runs[0].0)?;
+                }
+                recovered += usize::from(recover(transaction, &batch, number, &runs)?);
+            }
+            Ok(Reindexed { runs: found.len(), items: recovered })
+        })
+    }
+}
+
+fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) -> rusqlite::Result<()> {
+    let known =
+        connection.query_row("SELECT 1 FROM batches WHERE name = ?1", [name], |_| Ok(())).optional()?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let batch = BatchRow {
+        name: name.to_owned(),
+        file: None,
+        folder: String::new(),
+        settings: json!({}),
+        paused: false,
+        created: first.started,
+    };
+    put_batch(connection, &batch)
+}
+
+/// An item as its runs tell of it; false when it is known.
+fn recover(
+    connection: &Connection,
+    batch: &str,
+    number: u32,
+    runs: &[(RunRow, &FoundRun)],
+) -> rusqlite::Result<bool> {
+    let Some((last, found)) = runs.last() else { return Ok(false) };
+    let metadata: BTreeMap<_, _> = found
+        .manifest
+        .metadata
+        .iter()
+        .filter(|(name, _)| *name != BATCH && *name != BATCH_ITEM)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let payload = json!({
+        "recipe": found.manifest.recipe.path, "set": found.manifest.parameters, "metadata": metadata,
+    });
+    let (state, reason) = match last.status.as_str() {
+        "done" => (ItemState::Done, last.reason.clone()),
+        "failed" => (ItemState::Failed, last.reason.clone()),
+        status => {
+            let why = last.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            (ItemState::Held, Some(format!("its run {} was {status}{why}", last.run)))
+        }
+    };
+    let attempts = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+    let added = connection.execute(
+        "INSERT OR IGNORE INTO items
+            (batch, number, place, priority, state, reason, attempts, retries, payload, recovered)
+         VALUES (?1, ?2, ?2, 0, ?3, ?4, ?5, 0, ?6, 1)",
+        (batch, number, state, reason, attempts, Json(payload)),
+    )?;
+    if added == 0 {
+        return Ok(false);
+    }
+    for (attempt, (run, _)) in (1_u32..).zip(runs) {
+        connection.execute(
+            "INSERT INTO attempts (batch, item, attempt, run, folder, state, reason, begun, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                batch,
+                number,
+                attempt,
+                &run.run,
+                &run.folder,
+                &run.status,
+                &run.reason,
+                Time(run.started),
+                run.finished.map(Time),
+            ),
+        )?;
+    }
+    Ok(true)
+}

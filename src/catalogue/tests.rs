@@ -1,0 +1,80 @@
+use chrono::Utc;
+use serde_json::json;
+
+use super::*;
+
+fn catalogue() -> (tempfile::TempDir, Catalogue) {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::open(folder.path()).unwrap();
+    let batch = BatchRow {
+        name: "night".to_owned(),
+        file: None,
+        folder: String::new(),
+        settings: json!({}),
+        paused: false,
+        created: Utc::now(),
+    };
+    catalogue.put_batch(&batch).unwrap();
+    (folder, catalogue)
+}
+
+fn new(number: u32) -> NewItem {
+    NewItem {
+        number,
+        priority: 0,
+        not_before: None,
+        deadline: None,
+        estimated_s: Some(1.5),
+        bytes: Some(7),
+        payload: json!({ "recipe": "a.yaml", "priority": 0 }),
+    }
+}
+
+#[test]
+fn what_was_told_is_there_when_the_file_is_opened_again() {
+    let (folder, catalogue) = catalogue();
+    catalogue.put_items("night", &[new(1), new(2)]).unwrap();
+    let attempt = catalogue.begin("night", 1, Utc::now()).unwrap().unwrap();
+    catalogue.begun("night", 1, attempt, "abcdef", "20260101T000000Z_a_abcdef").unwrap();
+    drop(catalogue);
+    let again = Catalogue::open(folder.path()).unwrap();
+    let items = again.items("night").unwrap();
+    assert_eq!(items[0].state, ItemState::Running);
+    assert_eq!(items[0].attempts, 1);
+    assert_eq!(items[0].runs, [("abcdef".to_owned(), "20260101T000000Z_a_abcdef".to_owned())]);
+    assert_eq!(items[1].state, ItemState::Queued);
+    assert_eq!(items[1].bytes, Some(7));
+}
+
+#[test]
+fn putting_the_items_of_a_file_again_changes_no_state_and_no_place() {
+    let (_folder, catalogue) = catalogue();
+    catalogue.put_items("night", &[new(1), new(2)]).unwrap();
+    catalogue.set_state("night", 1, &[ItemState::Queued], ItemState::Held, Some("wait")).unwrap();
+    catalogue.set_places("night", &[(2, 1, 9), (1, 2, 0)]).unwrap();
+    catalogue.put_items("night", &[new(1), new(2)]).unwrap();
+    let items = catalogue.items("night").unwrap();
+    assert_eq!((items[0].state, items[0].place), (ItemState::Held, 2));
+    assert_eq!((items[1].place, items[1].priority), (1, 9));
+}
+
+#[test]
+fn a_change_that_a_state_forbids_leaves_the_item_and_says_what_it_was() {
+    let (_folder, catalogue) = catalogue();
+    catalogue.put_items("night", &[new(1)]).unwrap();
+    catalogue.begin("night", 1, Utc::now()).unwrap();
+    let was = catalogue.set_state("night", 1, &[ItemState::Queued], ItemState::Removed, None).unwrap();
+    assert_eq!(was, ItemState::Running);
+    assert_eq!(catalogue.items("night").unwrap()[0].state, ItemState::Running);
+    let error = catalogue.set_state("night", 7, &[ItemState::Queued], ItemState::Removed, None).unwrap_err();
+    assert_eq!(error.to_string(), "batch `night` has no item 7");
+}
+
+#[test]
+fn a_catalogue_of_a_later_version_is_left_alone() {
+    let (folder, catalogue) = catalogue();
+    catalogue.connection().pragma_update(None, "user_version", 99).unwrap();
+    drop(catalogue);
+    let error = Catalogue::open(folder.path()).unwrap_err();
+    assert!(error.to_string().ends_with("is of version 99, and this program knows 1"), "{error}");
+}

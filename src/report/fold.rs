@@ -1,0 +1,188 @@
+//! From a run's manifest and events to its report: a pure fold, so that every ending is tested without a run.
+
+mod steps;
+
+use chrono::{DateTime, Utc};
+
+use super::places::Places;
+use super::value::{About, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
+use super::words::{clip, finish_command};
+use crate::run::event::{Record, RunEvent};
+use crate::step::Outcome;
+use crate::store::{Manifest, RunState, StoreError};
+use steps::{Current, keep};
+
+/// The report of a run: `records` are its journal's, in order. A line that cannot be read is counted and passed over.
+pub fn fold(
+    manifest: &Manifest,
+    folder: &str,
+    records: impl IntoIterator<Item = Result<Record, StoreError>>,
+) -> Report {
+    let mut fold = Fold::begin(manifest, folder);
+    for record in records {
+        match record {
+            Ok(record) => fold.take(&record),
+            Err(_) => fold.report.unreadable_lines += 1,
+        }
+    }
+    fold.end()
+}
+
+struct Fold {
+    report: Report,
+    places: Places,
+    current: Option<Current>,
+    begun: u64,
+    finally: bool,
+    ended: bool,
+    lasers_told: bool,
+    last: DateTime<Utc>,
+}
+
+impl Fold {
+    fn begin(manifest: &Manifest, folder: &str) -> Self {
+        let report = Report {
+            schema_version: 1,
+            run: manifest.run.clone(),
+            name: manifest.name.clone(),
+            state: manifest.status,
+            reason: manifest.reason.as_deref().map(clip),
+            simulated: manifest.instrument.simulated,
+            started: manifest.started,
+            finished: manifest.finished,
+            seconds: 0.0,
+            estimated_s: None,
+            counts: Counts::default(),
+            faults: Vec::new(),
+            missing: Vec::new(),
+            finish_command: None,
+            lasers: LasersEnd::NoEnd,
+            lasers_off: Vec::new(),
+            lasers_unknown: Vec::new(),
+            link_losses: Vec::new(),
+            holds: Holds::default(),
+            prompts: Vec::new(),
+            warnings: Vec::new(),
+            power: Power::default(),
+            kinds: Vec::new(),
+            places: Vec::new(),
+            traces: Vec::new(),
+            more: More::default(),
+            unreadable_lines: 0,
+            about: About {
+                folder: folder.to_owned(),
+                recipe: manifest.recipe.clone(),
+                parameters: manifest.parameters.clone(),
+                metadata: manifest.metadata.clone(),
+                instrument: manifest.instrument.clone(),
+                simulator: manifest.simulator.clone(),
+                host: manifest.host.clone(),
+                used_scpi: manifest.used_scpi,
+                report_by: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        };
+        Self {
+            report,
+            places: Places::default(),
+            current: None,
+            begun: 0,
+            finally: false,
+            ended: false,
+            lasers_told: false,
+            last: manifest.started,
+        }
+    }
+
+    fn take(&mut self, record: &Record) {
+        let time = record.time;
+        self.last = self.last.max(time);
+        let report = &mut self.report;
+        match &record.event {
+            RunEvent::Started { estimated_s, outline, .. } => {
+                report.estimated_s = *estimated_s;
+                let foreseen: u64 = outline.iter().map(|step| step.traces).sum();
+                report.counts.traces_foreseen = estimated_s.map(|_| foreseen);
+                self.places = Places::foresee(outline);
+            }
+            RunEvent::StepStarted { number, attempt, step, estimated_s } => {
+                self.begin_step(*number, *attempt, step, *estimated_s, time);
+            }
+            RunEvent::TraceStored { trace } => self.take_trace(trace),
+            RunEvent::PowerStored { segment } => {
+                report.power.readings += segment.rows;
+                report.power.files += 1;
+            }
+            RunEvent::StepFinished { seconds, outcome, .. } => {
+                if let Outcome::Power(readings) = outcome {
+                    report.power.by_recipe += readings.len() as u64;
+                }
+                self.finish_step(*seconds);
+            }
+            RunEvent::StepFailed { fault, then, .. } => self.take_fault(time, fault, *then),
+            RunEvent::Question { number, message, .. } => self.ask(time, *number, message),
+            RunEvent::Answered { number, answer, by_operator } => {
+                self.answer(time, *number, answer, *by_operator);
+            }
+            RunEvent::Warning { message } => {
+                let warning = Warning { time, message: clip(message) };
+                keep(&mut report.warnings, &mut report.more.warnings, warning);
+            }
+            RunEvent::LinkLost { reason } => {
+                let loss = LinkLoss { time, reason: clip(reason), seconds: None };
+                keep(&mut report.link_losses, &mut report.more.link_losses, loss);
+            }
+            RunEvent::LinkRegained { after_s } if report.more.link_losses == 0 => {
+                if let Some(loss) = report.link_losses.last_mut() {
+                    loss.seconds.get_or_insert(*after_s);
+                }
+            }
+            RunEvent::Resumed { after_s, .. } => {
+                report.holds.times += 1;
+                report.holds.seconds += after_s;
+            }
+            RunEvent::Finally => self.finally = true,
+            RunEvent::LasersOff { off, unknown } => {
+                self.lasers_told = true;
+                report.lasers_off.clone_from(off);
+                report.lasers_unknown.clone_from(unknown);
+            }
+            RunEvent::Finished { state, reason, .. } => {
+                // The journal ends before the manifest does: what it says of the end is the newer word.
+                report.state = *state;
+                report.reason = reason.as_deref().map(clip);
+                report.finished.get_or_insert(time);
+                self.ended = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn end(mut self) -> Report {
+        let report = &mut self.report;
+        let until = report.finished.unwrap_or(self.last);
+        report.seconds = (until - report.started).as_seconds_f64().max(0.0);
+        report.lasers = match (self.lasers_told, self.ended) {
+            (true, _) if report.lasers_unknown.is_empty() => LasersEnd::Off,
+            (true, _) => LasersEnd::Unknown,
+            (false, true) => LasersEnd::LeftOn,
+            (false, false) => LasersEnd::NoEnd,
+        };
+        if report.lasers == LasersEnd::NoEnd && report.state != RunState::Running {
+            report.lasers_unknown = report.about.instrument.lasers.keys().copied().collect();
+        }
+        // What was begun and neither succeeded nor failed was under way when the run was stopped or lost its process.
+        report.counts.cut_short = self.begun.saturating_sub(report.counts.done + report.counts.failed);
+        self.places.cut_short();
+        report.counts.skipped = self.places.skipped();
+        if report.state != RunState::Done {
+            report.missing = self.places.missing();
+            if report.state != RunState::Running {
+                report.finish_command = Some(finish_command(&report.about.folder));
+            }
+        } else {
+            self.caught();
+        }
+        (self.report.places, self.report.kinds) = self.places.end();
+        self.report
+    }
+}

@@ -1,0 +1,157 @@
+//! The report as one HTML page: no scripts, nothing from elsewhere, light and dark, for a screen, a phone or paper.
+//! Everything that comes from a recipe, an instrument or a person goes through the template's escaping.
+
+mod about;
+mod outcome;
+mod steps;
+mod traces;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::picture::Picture;
+use super::value::{Report, TraceLine};
+use super::words::{self, moment, verdict};
+use crate::store::{RunState, SUMMARY_FILE};
+use crate::units::duration;
+
+/// The page's own style, the only text that is not escaped.
+const STYLE: &str = include_str!("page/style.css");
+/// The page may load and run nothing, whatever got into it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// Rows of a table; programs and the command line have the rest.
+const ROWS: usize = 200;
+
+/// The page. `draw` gives the picture of a trace; it is asked for a few hundred of them at most.
+#[must_use]
+pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
+    let title = format!("{}: {} ({})", report.name, report.state, report.run);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (head(report))
+                    (outcome::attention(report))
+                    (figures(report))
+                    (about::facts(report))
+                    (outcome::faults(report))
+                    (outcome::missing(report))
+                    (traces::section_of(report, draw))
+                    (outcome::notes(report))
+                    (steps::times(report))
+                    (steps::places(report))
+                    (about::details(report))
+                }
+                footer {
+                    "Run " (report.run) ", written by ctp10 " (report.about.report_by)
+                    " from the run’s manifest, journal and traces. The same for programs: " (link(SUMMARY_FILE))
+                    ". Written anew by " code { "ctp10 runs report " (report.run) } "."
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn head(report: &Report) -> Markup {
+    html! {
+        header {
+            @if report.simulated {
+                p.simulated {
+                    b { "SIMULATED INSTRUMENT" } ": no light, no device; every number below is computed."
+                }
+            }
+            h1 { (report.name) }
+            p.lead {
+                span class=(format!("state {}", report.state)) { (report.state) } " " (verdict(report))
+            }
+            @if let Some(reason) = report.reason.as_ref().filter(|_| report.state != RunState::Done) {
+                p.reason { (reason) }
+            }
+        }
+    }
+}
+
+/// The run in numbers.
+fn figures(report: &Report) -> Markup {
+    let counts = report.counts;
+    let figure = |number: u64, name: &str, note: Option<String>, bad: bool| {
+        html! {
+            div class=(if bad && number > 0 { "figure bad" } else { "figure" }) {
+                dt { (name) }
+                dd { (number) @if let Some(note) = note { small { (note) } } }
+            }
+        }
+    };
+    let of = counts.traces_foreseen.filter(|foreseen| *foreseen != counts.traces);
+    html! {
+        dl.figures {
+            (figure(counts.done, "Steps done", None, false))
+            (figure(counts.failed, "Failed", None, true))
+            (figure(counts.retried, "Done after a retry", None, false))
+            (figure(counts.skipped + counts.cut_short, "Not done", (counts.cut_short > 0).then(|| {
+                format!(" {} cut short", counts.cut_short)
+            }), report.state != RunState::Done))
+            (figure(counts.traces, "Traces", of.map(|of| format!(" of {of}")), false))
+            div.figure {
+                dt { "Time" }
+                dd { (duration(report.seconds)) @if let Some(foreseen) = report.estimated_s {
+                    small { " of " (duration(foreseen)) " foreseen" }
+                } }
+            }
+        }
+    }
+}
+
+fn section(title: &str, body: &Markup) -> Markup {
+    html! { section { h2 { (title) } (body) } }
+}
+
+/// The head of a table; names that begin with `#` stand above numbers.
+fn heads(names: &[&str]) -> Markup {
+    html! { thead { tr { @for name in names {
+        @match name.strip_prefix('#') { Some(name) => { th.number { (name) } } None => { th { (name) } } }
+    } } } }
+}
+
+/// Where the journal's lines of one event are.
+fn in_journal(event: &str) -> Markup {
+    html! { "the lines with " code { (event) } " in " (link("journal.jsonl")) "." }
+}
+
+/// What a table leaves out, and what lists it.
+fn left_out(listed: usize, all: u64, what: &str, lists: &Markup) -> Markup {
+    let more = all.saturating_sub(listed as u64);
+    html! {
+        @if more > 0 { p.more { "and " (more) " more " (what) ": " (lists) } }
+    }
+}
+
+/// A link to a file of the run folder, relative to it.
+fn link(file: &str) -> Markup {
+    let mut target = String::from("./");
+    for byte in file.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            target.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    html! { a href=(target) { (file) } }
+}
+
+fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {
+    html! {
+        time datetime=(time.to_rfc3339()) title=(moment(time)) {
+            (words::clock(time)) " " small { (words::after(report, time)) }
+        }
+    }
+}

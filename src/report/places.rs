@@ -1,0 +1,119 @@
+//! What became of each place of the recipe. Its size is the recipe's, however long the run.
+
+use std::collections::BTreeMap;
+
+use super::value::{KindTime, Missing, PlaceLine, Why};
+use super::words::clip;
+use crate::operation::Operation;
+use crate::run::outline::{OutlineStep, key};
+use crate::step::Step;
+
+/// Places that were not foreseen are added up to this many.
+const MOST: usize = 4_000;
+
+/// The places, in the order in which they were foreseen or came.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    lines: Vec<PlaceLine>,
+    by_key: BTreeMap<String, usize>,
+    kinds: BTreeMap<&'static str, KindTime>,
+}
+
+impl Places {
+    pub(super) fn foresee(outline: &[OutlineStep]) -> Self {
+        let mut places = Self::default();
+        for step in outline {
+            places.add(PlaceLine {
+                path: step.key.clone(),
+                step: clip(&step.text),
+                finally: step.finally,
+                foreseen: step.times.max(1),
+                traces_foreseen: step.traces,
+                ..PlaceLine::default()
+            });
+        }
+        places
+    }
+
+    fn add(&mut self, line: PlaceLine) -> Option<usize> {
+        if self.lines.len() >= MOST {
+            return None;
+        }
+        self.by_key.insert(line.path.clone(), self.lines.len());
+        self.lines.push(line);
+        Some(self.lines.len() - 1)
+    }
+
+    /// The line of a step; `None` when there are too many of them.
+    pub(super) fn of(&mut self, step: &Step, finally: bool) -> Option<&mut PlaceLine> {
+        let path = key(step);
+        let known = self.by_key.get(&path).copied();
+        let index = known.or_else(|| {
+            let text = clip(&step.operation.to_string());
+            self.add(PlaceLine { path, step: text, finally, ..PlaceLine::default() })
+        })?;
+        let line = &mut self.lines[index];
+        if line.place.is_empty() {
+            line.place = step.place.to_string();
+        }
+        Some(line)
+    }
+
+    /// Adds time to the step's place and to its kind; a first attempt brings its forecast along.
+    pub(super) fn spend(&mut self, step: &Step, finally: bool, first_estimate_s: Option<f64>, seconds: f64) {
+        if let Some(line) = self.of(step, finally) {
+            line.estimated_s += first_estimate_s.unwrap_or(0.0);
+            line.seconds += seconds;
+        }
+        let name = step.operation.name();
+        let kind = self.kinds.entry(name).or_insert_with(|| KindTime {
+            kind: name.to_owned(),
+            steps: 0,
+            estimated_s: 0.0,
+            seconds: 0.0,
+        });
+        kind.steps += u64::from(first_estimate_s.is_some());
+        kind.estimated_s += first_estimate_s.unwrap_or(0.0);
+        kind.seconds += seconds;
+    }
+
+    /// What was begun and neither succeeded nor failed was cut short.
+    pub(super) fn cut_short(&mut self) {
+        for line in &mut self.lines {
+            line.cut_short = line.begun.saturating_sub(line.done + line.failed);
+        }
+    }
+
+    /// Steps that were foreseen and never begun.
+    pub(super) fn skipped(&self) -> u64 {
+        self.lines.iter().map(|line| line.foreseen.saturating_sub(line.begun)).sum()
+    }
+
+    /// What was foreseen, or begun, and is not done.
+    pub(super) fn missing(&self) -> Vec<Missing> {
+        let wanted = |line: &PlaceLine| line.foreseen.max(line.begun);
+        self.lines
+            .iter()
+            .filter(|line| line.done < wanted(line))
+            .map(|line| Missing {
+                path: line.path.clone(),
+                place: line.place.clone(),
+                step: line.step.clone(),
+                done: line.done,
+                of: wanted(line),
+                traces: line.traces_foreseen.saturating_sub(line.traces),
+                why: match line {
+                    _ if line.failed > 0 => Why::Failed,
+                    _ if line.cut_short > 0 => Why::CutShort,
+                    _ => Why::NotReached,
+                },
+            })
+            .collect()
+    }
+
+    /// The lines, and the time of each kind in the order of the vocabulary.
+    pub(super) fn end(mut self) -> (Vec<PlaceLine>, Vec<KindTime>) {
+        let kinds = Operation::NAMES.iter().filter_map(|name| self.kinds.remove(name)).collect();
+        (self.lines, kinds)
+    }
+}

@@ -1,0 +1,147 @@
+//! Every way a run can go.
+
+use super::*;
+
+#[test]
+fn a_run_that_is_done_has_nothing_to_finish() {
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1).trace(2).done(2, 3);
+    let report = run.end(RunState::Done, None).report();
+    assert_eq!((report.counts.done, report.counts.traces, report.counts.skipped), (2, 2, 0));
+    assert_eq!((report.finish_command.as_ref(), report.missing.len()), (None, 0));
+    assert_eq!((report.seconds, report.estimated_s), (8.0, Some(20.0)));
+    assert_eq!((report.lasers, report.lasers_off.as_slice()), (LasersEnd::Off, [1].as_slice()));
+    let loss = report.traces[0].insertion_loss.unwrap();
+    assert_eq!((loss.value, loss.nm), (3.5, 1572.64));
+    assert_eq!(report.traces[0].dip.unwrap().value, -27.9);
+    let kinds: Vec<(&str, u64, f64, f64)> =
+        report.kinds.iter().map(|k| (k.kind.as_str(), k.steps, k.estimated_s, k.seconds)).collect();
+    assert_eq!(kinds, [("sweep", 1, 5.0, 5.0), ("fetch_trace", 1, 5.0, 3.0)]);
+}
+
+#[test]
+fn a_step_that_succeeds_after_a_retry_is_done_and_its_fault_says_so() {
+    let mut run = Told::new(&[(&sweep(), 1)]);
+    run.begin().try_step(1, 1, &sweep());
+    run.failed(1, FaultKind::Link, AfterFault::Retry { after_s: 5.0 }).try_step(1, 2, &sweep()).done(1, 5);
+    let report = run.end(RunState::Done, None).report();
+    let counts = report.counts;
+    assert_eq!((counts.done, counts.retried, counts.failed, counts.repeats), (1, 1, 0, 1));
+    let fault = &report.faults[0];
+    assert_eq!((fault.consequence, fault.after_s, fault.recovered), (Consequence::Retried, Some(5.0), true));
+    assert!(page(&report, &|_| drawn(&[0.0])).contains("repeated after 5.0 s, and succeeded"));
+    // The failed attempt took its time, and was foreseen once.
+    assert_eq!((report.kinds[0].estimated_s, report.kinds[0].seconds), (5.0, 6.0));
+}
+
+#[test]
+fn a_step_that_was_passed_over_is_missing_with_its_traces_and_the_run_can_be_finished() {
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
+    run.failed(2, FaultKind::Instrument, AfterFault::Continue);
+    let report = run.end(RunState::Failed, Some("1 step failed and was passed over")).report();
+    assert_eq!(report.faults[0].consequence, Consequence::PassedOver);
+    assert_eq!((report.counts.failed, report.missing.len()), (1, 1));
+    let missing = &report.missing[0];
+    assert_eq!((missing.path.as_str(), missing.traces, missing.why), ("steps[1]", 1, Why::Failed));
+    assert_eq!(
+        report.finish_command.as_deref(),
+        Some("ctp10 resume /data/runs/20261124T220000Z_night_abc234")
+    );
+}
+
+#[test]
+fn a_fault_that_ended_the_run_names_what_was_not_reached() {
+    let off = step("configure_laser", &json!({ "laser": 1, "output": false }), "finally[0]");
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 3), (&off, 1)]);
+    run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
+    run.tell(RunEvent::Finally).try_step(2, 1, &off).done(2, 1);
+    let report = run.end(RunState::Failed, Some("-200 Execution error")).report();
+    assert_eq!(report.faults[0].consequence, Consequence::EndedRun);
+    let missing: Vec<_> = report.missing.iter().map(|m| (m.path.as_str(), m.of, m.traces, m.why)).collect();
+    assert_eq!(missing, [("steps[0]", 1, 0, Why::Failed), ("steps[1]", 3, 6, Why::NotReached)]);
+    assert_eq!(report.counts.skipped, 3);
+    assert!(report.places[2].finally && report.places[2].done == 1);
+}
+
+#[test]
+fn a_fault_that_a_script_caught_did_not_end_the_run() {
+    let mut run = Told::new(&[]);
+    run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
+    run.try_step(2, 1, &fetch()).done(2, 1);
+    assert_eq!(run.report().faults[0].consequence, Consequence::Caught);
+    // Caught by the last step: the run is done all the same.
+    let mut run = Told::new(&[]);
+    run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
+    assert_eq!(run.end(RunState::Done, None).report().faults[0].consequence, Consequence::Caught);
+}
+
+#[test]
+fn a_stop_cuts_a_step_short_and_is_no_fault() {
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Stopped, AfterFault::Raise);
+    let report = run.end(RunState::Aborted, Some("stopped by SIGTERM")).report();
+    assert_eq!((report.faults.len(), report.counts.failed, report.counts.cut_short), (0, 0, 1));
+    let why: Vec<Why> = report.missing.iter().map(|missing| missing.why).collect();
+    assert_eq!(why, [Why::CutShort, Why::NotReached]);
+    assert!(page(&report, &|_| drawn(&[0.0])).contains("stopped by SIGTERM"));
+}
+
+#[test]
+fn a_run_without_an_end_says_what_was_under_way_and_that_lasers_may_be_on() {
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
+    run.manifest.status = RunState::Interrupted;
+    let report = run.report();
+    assert_eq!((report.finished, report.seconds), (None, 5.0));
+    assert_eq!((report.lasers, report.lasers_unknown.as_slice()), (LasersEnd::NoEnd, [1].as_slice()));
+    assert_eq!((report.missing[0].traces, report.missing[0].why), (1, Why::CutShort));
+    assert!(report.finish_command.is_some());
+    let page = page(&report, &|_| drawn(&[0.0]));
+    assert!(page.contains("any of them may be on") && page.contains("no end"));
+}
+
+#[test]
+fn an_end_that_only_the_journal_knows_counts() {
+    let mut run = Told::new(&[(&sweep(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5).end(RunState::Done, None);
+    (run.manifest.status, run.manifest.finished) = (RunState::Interrupted, None);
+    let report = run.report();
+    assert_eq!((report.state, report.seconds), (RunState::Done, 5.0));
+}
+
+#[test]
+fn link_losses_holds_power_and_answers_are_told() {
+    let prompt = step("prompt", &json!({ "message": "Ready?", "unattended": "yes" }), "steps[0]");
+    let mut run = Told::new(&[]);
+    run.begin().tell(RunEvent::LinkLost { reason: "unplugged".into() });
+    run.tell(RunEvent::LinkRegained { after_s: 7.5 }).tell(RunEvent::LinkLost { reason: "again".into() });
+    run.tell(RunEvent::Resumed { after_s: 60.0, relit: vec![] });
+    let segment =
+        PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new(), until_s: None };
+    run.tell(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
+    // Nobody is asked, and the step knows the question.
+    run.tell(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);
+    run.try_step(2, 1, &prompt);
+    run.tell(RunEvent::Question { number: 2, message: "Ready?".into(), choices: vec![] }).second += 30;
+    run.tell(RunEvent::Answered { number: 2, answer: "no".into(), by_operator: true });
+    let report = run.report();
+    let away: Vec<Option<f64>> = report.link_losses.iter().map(|loss| loss.seconds).collect();
+    assert_eq!(away, [Some(7.5), None]);
+    assert_eq!((report.holds.times, report.holds.seconds, report.power.readings), (1, 60.0, 40));
+    let prompts: Vec<_> =
+        report.prompts.iter().map(|p| (p.message.as_str(), p.by_operator, p.seconds)).collect();
+    assert_eq!(prompts, [("Ready?", false, None), ("Ready?", true, Some(30.0))]);
+}
+
+#[test]
+fn the_command_that_finishes_a_run_can_be_pasted_wherever_the_folder_is() {
+    let mut run = Told::new(&[]);
+    run.begin().manifest.status = RunState::Interrupted;
+    let records = || run.records.iter().cloned().map(Ok);
+    let report = fold(&run.manifest, "/data/it's a night/$(reboot)", records());
+    assert_eq!(report.finish_command.unwrap(), "ctp10 resume '/data/it'\\''s a night/$(reboot)'");
+    // While it lasts there is nothing to finish, and what is left is still to come.
+    run.manifest.status = RunState::Running;
+    assert_eq!(fold(&run.manifest, "/data", records()).finish_command, None);
+}

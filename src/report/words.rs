@@ -1,0 +1,144 @@
+//! How a report puts things: times, sizes, states, the command that finishes a run.
+
+use chrono::{DateTime, Local, Offset, Utc};
+
+use super::value::{Consequence, FaultLine, LasersEnd, Report, Why};
+use crate::store::RunState;
+use crate::units::duration;
+
+/// A text from a recipe or an instrument is told as far as this, characters.
+const LONGEST: usize = 1_000;
+
+/// A text as far as a report tells it.
+pub(super) fn clip(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} … (cut)", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A moment: `2026-11-24 14:44:50 UTC`.
+pub(super) fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A moment by the clock of the computer that writes the report; `None` where that is UTC.
+pub(super) fn local(time: DateTime<Utc>) -> Option<String> {
+    let local = time.with_timezone(&Local);
+    (local.offset().fix().local_minus_utc() != 0).then(|| local.format("%H:%M:%S %:z").to_string())
+}
+
+/// A place of the recipe, told from the recipe's folder.
+pub(super) fn place<'a>(report: &Report, place: &'a str) -> &'a str {
+    let folder = report.about.recipe.path.rfind(['/', '\\']).map(|end| &report.about.recipe.path[..=end]);
+    folder.and_then(|folder| place.strip_prefix(folder)).unwrap_or(place)
+}
+
+/// The time of day of a moment, UTC.
+pub(super) fn clock(time: DateTime<Utc>) -> String {
+    time.format("%H:%M:%S").to_string()
+}
+
+/// How long after the run's start it was.
+pub(super) fn after(report: &Report, time: DateTime<Utc>) -> String {
+    format!("+{}", duration((time - report.started).as_seconds_f64()))
+}
+
+pub(super) fn bytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let size = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
+        _ => format!("{:.1} GB", size / 1e9),
+    }
+}
+
+/// A number with its noun: `1 trace`, `3 traces`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+pub(super) fn lasers(numbers: &[u8]) -> String {
+    let list: Vec<String> = numbers.iter().map(u8::to_string).collect();
+    format!("laser{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
+}
+
+/// How the run ended, in a sentence or two.
+pub(super) fn verdict(report: &Report) -> String {
+    let took = duration(report.seconds);
+    match report.state {
+        RunState::Done => format!("Every step succeeded. The run took {took}."),
+        RunState::Failed if report.faults.iter().any(|fault| fault.consequence == Consequence::EndedRun) => {
+            format!("A step failed and ended the run after {took}.")
+        }
+        RunState::Failed if report.counts.failed > 0 => {
+            format!("The run came to its end after {took}, with failed steps that were passed over.")
+        }
+        RunState::Failed => format!("The recipe itself failed after {took}."),
+        RunState::Aborted => format!("The run was stopped after {took}."),
+        RunState::Interrupted => format!(
+            "The run has no end: its process is gone (killed, or the computer lost power). Its last sign of life \
+             came {took} after the start."
+        ),
+        RunState::Running => format!("The run was still under way when this was written, after {took}."),
+    }
+}
+
+pub(super) fn consequence(fault: &FaultLine) -> String {
+    match fault.consequence {
+        Consequence::Retried => {
+            let pause = fault.after_s.filter(|pause| *pause > 0.0).map(duration);
+            let pause = pause.map(|pause| format!(" after {pause}")).unwrap_or_default();
+            let then = if fault.recovered { "and succeeded" } else { "without success" };
+            format!("repeated{pause}, {then}")
+        }
+        Consequence::PassedOver => "passed over; the run went on".to_owned(),
+        Consequence::Caught => "caught by the script; the run went on".to_owned(),
+        Consequence::EndedFinally => "ended finally".to_owned(),
+        Consequence::EndedRun => "ended the run".to_owned(),
+    }
+}
+
+pub(super) fn why(why: Why, state: RunState) -> &'static str {
+    match (why, state) {
+        (Why::Failed, _) => "failed",
+        (Why::CutShort, RunState::Running) => "under way",
+        (Why::CutShort, _) => "cut short",
+        (Why::NotReached, RunState::Running) => "still to come",
+        (Why::NotReached, _) => "not reached",
+    }
+}
+
+/// What is known of the lasers at the end.
+pub(super) fn lasers_end(report: &Report) -> String {
+    match report.lasers {
+        LasersEnd::Off if report.lasers_off.is_empty() => "The run turned no laser on.".to_owned(),
+        LasersEnd::Off => {
+            format!("Off, as the instrument confirmed: {}.", lasers(&report.lasers_off))
+        }
+        LasersEnd::Unknown => format!(
+            "Could not be confirmed off: {}. Check the instrument, or use ctp10 off.",
+            lasers(&report.lasers_unknown)
+        ),
+        LasersEnd::LeftOn => "Left as they were after success, as the recipe says.".to_owned(),
+        LasersEnd::NoEnd if report.state == RunState::Running => "In use by the run.".to_owned(),
+        LasersEnd::NoEnd if report.about.simulator.is_some() => {
+            "Nothing turned them off; the embedded instrument ended with the run.".to_owned()
+        }
+        LasersEnd::NoEnd => "Nothing turned them off: any of them may be on. Use ctp10 off.".to_owned(),
+    }
+}
+
+/// The command that finishes a run, to be pasted into a shell.
+pub(super) fn finish_command(folder: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/\\:._-+@,".contains(letter);
+    if folder.chars().all(plain) {
+        format!("ctp10 resume {folder}")
+    } else if cfg!(windows) {
+        format!("ctp10 resume \"{folder}\"")
+    } else {
+        format!("ctp10 resume '{}'", folder.replace('\'', "'\\''"))
+    }
+}

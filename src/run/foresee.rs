@@ -1,0 +1,142 @@
+//! How far the past of an interrupted run holds, and what is left to do: found by telling the recipe its past, without
+//! an instrument.
+
+use std::path::Path;
+
+use super::past::{Asked, Past, Performed};
+use super::replay::ReplayHost;
+use crate::forecast::{self, Circumstances, Walk};
+use crate::operation::{FetchTrace, Operation};
+use crate::recipe::Recipe;
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::{RunState, StoreError, read_run_journal};
+
+/// What is left of an interrupted run.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// What holds.
+    pub past: Past,
+    /// The operations that are left, in order.
+    pub left: Walk,
+    /// A step whose end is not recorded and that may not be repeated by itself.
+    pub undecided: Option<Performed>,
+}
+
+/// Reads the past of the run in this folder.
+///
+/// # Errors
+/// When its journal cannot be read.
+pub fn past(folder: &Path) -> Result<Past, StoreError> {
+    let mut past = Past::default();
+    match read_run_journal::<super::event::Record>(folder) {
+        Ok(records) => {
+            for record in records {
+                past.apply(&record?.event);
+            }
+        }
+        // Its process was gone before it had begun one.
+        Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(past)
+}
+
+/// Finds out how far the past of a run holds, by telling it to the recipe again, and what comes after it. Touches
+/// neither the instrument nor the folder.
+///
+/// # Errors
+/// When the recipe goes another way than it went, or when nothing is left that could end otherwise.
+pub fn foresee(
+    recipe: &Recipe,
+    past: &Past,
+    folder: &Path,
+    circumstances: Circumstances,
+) -> Result<Foreseen, Fault> {
+    let mut count = past.done();
+    let first_open = past.asked.get(count).and_then(Asked::step);
+    let no_ask = |step: &&Performed| {
+        // On the embedded instrument there is nothing to connect.
+        !(circumstances.simulated && matches!(step.step.operation, Operation::CreateReference(_)))
+    };
+    let undecided_of =
+        |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
+    let mut undecided = first_open.and_then(undecided_of);
+    loop {
+        let mut kept = past.clone();
+        kept.keep(count);
+        let (left, ended, certain) = replay(recipe, &kept, folder, circumstances)?;
+        let ahead =
+            left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
+        if certain && ahead.clone().next().is_none() {
+            match ended {
+                // It would only fail again as it did: the step that failed is what is left to do.
+                Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
+                    Some(at) => {
+                        undecided = kept.asked[at].step().and_then(undecided_of);
+                        count = at;
+                        continue;
+                    }
+                    None => return Err(fault.hint("the recipe itself failed: it would fail again")),
+                },
+                Ok(()) if past.ended == Some(RunState::Failed) => {
+                    let message = "every step has been done or was passed over: nothing is left to do";
+                    return Err(Fault::new(FaultKind::Refused, message));
+                }
+                Ok(()) => {}
+            }
+        }
+        // The unit is a sweep with its fetches: what is in memory now need not be what that sweep left there.
+        let is_scan = |op: &Operation| matches!(op, Operation::Sweep(_) | Operation::CreateReference(_));
+        let wants_sweep = ahead.take_while(|op| !is_scan(op)).any(fetches_live);
+        let last_scan = kept.asked.iter().rposition(|a| a.step().is_some_and(|s| is_scan(&s.step.operation)));
+        if let Some(at) = last_scan.filter(|at| wants_sweep && swept(&kept.asked[*at])) {
+            count = at;
+            continue;
+        }
+        return Ok(Foreseen { past: kept, left, undecided });
+    }
+}
+
+/// Tells a recipe its past; gives what it asks for behind it, how it ended, and whether it would end so again.
+fn replay(
+    recipe: &Recipe,
+    past: &Past,
+    folder: &Path,
+    circumstances: Circumstances,
+) -> Result<(Walk, Result<(), Fault>, bool), Fault> {
+    let (mut ended, mut diverged, mut certain) = (Ok(()), None, true);
+    let left = forecast::walk(
+        |live| {
+            let host = ReplayHost::new(past.asked.clone(), folder.to_owned(), live).with_held(past);
+            ended = recipe.perform(&host);
+            diverged = host.diverged();
+            certain = !host.asked_for_time();
+            ended.clone()
+        },
+        recipe.sources(),
+        circumstances,
+    );
+    diverged.map_or(Ok((left, ended, certain)), Err)
+}
+
+fn failed_with(asked: &Asked, fault: &Fault) -> bool {
+    let told = asked.step().and_then(|step| step.told.as_ref());
+    matches!(told, Some(Err(known)) if known.kind == fault.kind && known.message == fault.message)
+}
+
+/// Whether it is a sweep that ended well.
+fn swept(asked: &Asked) -> bool {
+    asked.step().is_some_and(|step| {
+        matches!(step.step.operation, Operation::Sweep(_))
+            && matches!(&step.told, Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
+    })
+}
+
+fn fetches_live(operation: &Operation) -> bool {
+    matches!(operation, Operation::FetchTrace(fetch) if wants_live(fetch))
+}
+
+/// Whether it asks for what the last sweep left in memory.
+pub(super) fn wants_live(fetch: &FetchTrace) -> bool {
+    fetch.traces.iter().any(|kind| !kind.is_reference())
+}

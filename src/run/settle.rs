@@ -1,0 +1,272 @@
+//! Before each attempt: what the run has set is on the instrument, its lasers are on where light is needed, and what is
+//! about to be fetched is what the run's own sweep has left in memory.
+//!
+//! After a loss of the link all this may be gone: the instrument may have been switched off and on. A run that is taken
+//! up again stands at the same point.
+
+use std::time::Duration;
+
+use super::engine::{ABORT_LIMIT, Engine};
+use super::event::{AfterFault, RunEvent};
+use super::foresee::wants_live;
+use crate::instrument::Presence;
+use crate::instrument::scpi::Action;
+use crate::measurement::TraceSummary;
+use crate::operation::{Operation, Wait};
+use crate::step::{Fault, FaultKind, Outcome, Place, Retry, Step, StepOptions};
+use crate::store::Durability;
+
+/// A sweep with what has been fetched after it: what is repeated as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Unit {
+    number: u64,
+    sweep: Step,
+    fetched: Vec<(u64, Step, Vec<TraceSummary>)>,
+    /// What is in the instrument's memory need not be this sweep's any more.
+    pub(super) stale: bool,
+}
+
+impl Unit {
+    /// Takes a step into account that is done.
+    pub(super) fn note(unit: &mut Option<Self>, number: u64, step: &Step, outcome: &Outcome) {
+        match (&step.operation, outcome) {
+            (Operation::Sweep(_), Outcome::Failed(_)) | (Operation::CreateReference(_), _) => *unit = None,
+            (Operation::Sweep(_), _) => {
+                *unit = Some(Self { number, sweep: step.clone(), fetched: Vec::new(), stale: false });
+            }
+            (Operation::FetchTrace(fetch), Outcome::Traces(traces)) if wants_live(fetch) => {
+                if let Some(unit) = unit {
+                    unit.fetched.push((number, step.clone(), traces.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Engine {
+    /// How often the step is tried again: a fetch without a word about it has its sweep's.
+    pub(super) fn retry(&self, step: &Step) -> Option<Retry> {
+        let fetches = matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch));
+        let of_sweep = || self.session.unit.as_ref().filter(|_| fetches)?.sweep.options.retry;
+        step.options.retry.or_else(of_sweep)
+    }
+
+    /// A fetch has failed and is tried again: with its sweep.
+    pub(super) fn distrust_memory(&mut self, step: &Step) {
+        if let (Operation::FetchTrace(_), Some(unit)) = (&step.operation, &mut self.session.unit) {
+            unit.stale = true;
+        }
+    }
+
+    /// Makes the instrument what the step relies on, unless the run is being stopped.
+    pub(super) async fn settle(&mut self, step: &Step) -> Result<(), Fault> {
+        // What cleans up must not begin by setting things, nor by light.
+        if self.finally_until.is_some() {
+            return Ok(());
+        }
+        let mut stop = self.reins.stop_watch();
+        let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
+        let away = || !matches!(&*presence.borrow(), Presence::Here(_));
+        let settled = tokio::select! {
+            biased;
+            reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),
+            settled = self.settle_now(step) => settled,
+            never = pulse.beats_while(away) => match never {},
+        };
+        if settled.is_err() {
+            self.break_off().await;
+        }
+        settled
+    }
+
+    async fn settle_now(&mut self, step: &Step) -> Result<(), Fault> {
+        if !touches_instrument(&step.operation) {
+            return Ok(());
+        }
+        // A connection that has died since the last step shows only when it is used.
+        self.find_instrument(step).await?;
+        self.make_good().await?;
+        if needs_light(&step.operation) {
+            self.light().await?;
+        }
+        let stale = self.session.unit.as_ref().is_some_and(|unit| unit.stale);
+        if stale && matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch)) {
+            self.light().await?;
+            self.sweep_again().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the instrument answers; a step that has a time limit does not wait for longer than that.
+    async fn find_instrument(&self, step: &Step) -> Result<(), Fault> {
+        let limit =
+            step.options.timeout_s.map_or(Duration::MAX, |limit| Duration::from_secs_f64(limit.get()));
+        self.beat()?;
+        match tokio::time::timeout(limit, self.instrument.condition()).await {
+            Ok(answered) => Ok(answered.map(drop)?),
+            Err(_) => {
+                let message = format!("the instrument did not answer within {} s", limit.as_secs_f64());
+                Err(Fault::new(FaultKind::Timeout, message))
+            }
+        }
+    }
+
+    /// Whether the link was lost since this was last made good: the instrument may have forgotten everything.
+    pub(super) fn link_was_lost(&self) -> bool {
+        !self.link.is_empty()
+    }
+
+    /// Sets everything again after a loss of the link, and once when a run is taken up.
+    pub(super) async fn make_good(&mut self) -> Result<(), Fault> {
+        loop {
+            // One that fell behind has missed some, and has had some.
+            if self.link_was_lost() {
+                let message = "the link was lost: what the run has set is set again".to_owned();
+                self.events.say(RunEvent::Warning { message })?;
+            }
+            while !self.link.is_empty() {
+                self.session.unsettled = true;
+                drop(self.link.try_recv());
+            }
+            if !self.session.unsettled {
+                return Ok(());
+            }
+            self.restore().await?;
+            self.session.unsettled = self.link_was_lost();
+        }
+    }
+
+    /// Sets everything again that the run has set, and makes sure of its references. Turns no light on.
+    async fn restore(&mut self) -> Result<(), Fault> {
+        self.beat()?;
+        if !self.instrument.condition().await?.is_idle() {
+            self.pulse.beat_for(ABORT_LIMIT);
+            self.instrument.abort().await?;
+        }
+        self.beat()?;
+        self.session.scanning = false;
+        self.instrument.drain_errors().await?;
+        self.instrument.act(&Action::SingleScanMode).await?;
+        if self.session.lasers_of_scan_unknown {
+            let scan = self.scan_settings().await?;
+            self.claim_lasers(scan.lasers())?;
+            self.session.lasers_of_scan_unknown = false;
+        }
+        self.power_units.clear();
+        for (detector, operations) in self.session.configuration.references() {
+            self.beat()?;
+            if self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
+                continue;
+            }
+            if !self.simulated {
+                let message = format!("the reference of {detector} is gone: the instrument has forgotten it");
+                let hint =
+                    "a transmission needs one, and taking it needs somebody at the bench: begin a new run";
+                return Err(Fault::new(FaultKind::Refused, message).hint(hint));
+            }
+            let message = format!("the reference of {detector} is gone and is taken again");
+            self.events.say(RunEvent::Warning { message })?;
+            for operation in operations {
+                self.perform(&bare(operation)).await?;
+            }
+            self.record_reference(detector).await?;
+        }
+        for operation in self.session.configuration.operations() {
+            self.perform(&bare(operation)).await?;
+        }
+        self.session.unlit = self.session.configuration.lit();
+        Ok(())
+    }
+
+    /// Turns the lasers on again that the run has on.
+    async fn light(&mut self) -> Result<(), Fault> {
+        while let Some(laser) = self.session.unlit.first().copied() {
+            self.claim_lasers([laser])?;
+            self.instrument.act(&Action::SetLaserOutput { laser, on: true }).await?;
+            self.session.unlit.remove(&laser);
+        }
+        Ok(())
+    }
+
+    /// Does the last sweep again and brings anew what has been fetched after it, each trace in its old place.
+    async fn sweep_again(&mut self) -> Result<(), Fault> {
+        let Some(mut unit) = self.session.unit.take() else { return Ok(()) };
+        let present = (self.number, self.attempt, self.tries, self.place.clone());
+        let slots = std::mem::take(&mut self.session.slots);
+        let done = self.redo(&mut unit).await;
+        self.session.slots = slots;
+        (self.number, self.attempt, self.tries, self.place) = present;
+        unit.stale = done.is_err();
+        self.session.unit = Some(unit);
+        done
+    }
+
+    async fn redo(&mut self, unit: &mut Unit) -> Result<(), Fault> {
+        let attempt = self.session.attempt + 1;
+        self.redo_step(unit.number, &unit.sweep, attempt).await?;
+        for (number, step, traces) in &mut unit.fetched {
+            self.session.slots.clone_from(traces);
+            let fetched = self.redo_step(*number, step, attempt).await;
+            traces.clone_from(&self.session.slots);
+            fetched?;
+        }
+        Ok(())
+    }
+
+    async fn redo_step(&mut self, number: u64, step: &Step, attempt: u32) -> Result<(), Fault> {
+        // What has been fetched from the sweep before this one is fetched again.
+        self.shortage.fetched.clear();
+        // Another try at a sweep that is counted already.
+        (self.number, self.attempt, self.tries) = (number, attempt, 2);
+        self.place = step.place.clone();
+        let estimated_s = None;
+        let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };
+        self.events.tell(started, Durability::Now)?;
+        let began = std::time::Instant::now();
+        match self.perform(step).await {
+            Ok(outcome) => {
+                let seconds = began.elapsed().as_secs_f64();
+                self.events.say(RunEvent::StepFinished { number, outcome, seconds })
+            }
+            Err(fault) => {
+                // What follows is decided by the step for whose sake this one was repeated.
+                let then = AfterFault::Retry { after_s: 0.0 };
+                self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// An operation that no recipe asked for here.
+fn bare(operation: Operation) -> Step {
+    Step { operation, options: StepOptions::default(), place: Place::default() }
+}
+
+fn touches_instrument(operation: &Operation) -> bool {
+    !matches!(
+        operation,
+        Operation::Log(_)
+            | Operation::Prompt(_)
+            | Operation::Http(_)
+            | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
+    )
+}
+
+/// Whether what it gives means something only with the settings that the run has made.
+pub(super) fn relies_on_settings(operation: &Operation) -> bool {
+    matches!(operation, Operation::ReadPower(_) | Operation::Wait(Wait::Stable(_)))
+}
+
+/// Whether it may rely on light that the run has switched on.
+fn needs_light(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Sweep(_)
+            | Operation::CreateReference(_)
+            | Operation::ReadPower(_)
+            | Operation::Scpi(_)
+            | Operation::Wait(Wait::Stable(_))
+    )
+}

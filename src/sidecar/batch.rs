@@ -1,0 +1,176 @@
+//! The queue over HTTP: what is to be measured, and changes of it.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::problem::{Problem, finding};
+use super::read::{Body, Path, Query};
+use super::routes::says;
+use super::state::{App, BatchDesk, Shared};
+use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery};
+use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect};
+use crate::catalogue::{CatalogueError, ItemState};
+use crate::error::chain;
+use crate::station::NotStarted;
+
+/// The routes of the queue.
+pub(super) fn routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route("/batch", get_with(show, says("The queue: its items with state and forecast")))
+        .api_route("/batch/pause", post_with(pause, says("Lets no item begin; the run under way goes on")))
+        .api_route("/batch/resume", post_with(resume, says("Lets items begin again")))
+        .api_route(
+            "/batch/items",
+            post_with(add, says("Adds items: the fields of an item of a batch file, `devices` as a list")),
+        )
+        .api_route(
+            "/batch/items/{number}/hold",
+            post_with(hold, says("Keeps a queued item from beginning until it is released")),
+        )
+        .api_route(
+            "/batch/items/{number}/release",
+            post_with(release, says("Queues an item that is held, failed, skipped or removed")),
+        )
+        .api_route(
+            "/batch/items/{number}/remove",
+            post_with(remove, says("Takes an item that is not under way out of the queue")),
+        )
+        .api_route(
+            "/batch/items/{number}/move",
+            post_with(
+                move_to,
+                says("Gives a queued item another place, and the priority of those that it comes among"),
+            ),
+        )
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        let told = chain(&error);
+        match error {
+            QueueError::State { .. } => Self::conflict(told),
+            QueueError::Catalogue(CatalogueError::NoItem { .. }) => Self::new(StatusCode::NOT_FOUND, told),
+            _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, told),
+        }
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> Result<&BatchDesk, Problem> {
+        self.options.batch.as_ref().ok_or_else(|| Problem::not_found("a queue"))
+    }
+
+    fn queue(&self) -> Result<&Queue, Problem> {
+        Ok(&self.desk()?.queue)
+    }
+
+    async fn batch(&self) -> Result<Json<BatchReply>, Problem> {
+        let desk = self.desk()?;
+        let (items, paused) = desk.queue.items().await?;
+        let window = desk.queue.window();
+        let forecast = expect(&items, window, Utc::now());
+        let name = desk.queue.batch();
+        Ok(Json(BatchReply::new(name, desk.open, (&items, paused), window, &forecast)))
+    }
+}
+
+/// The queue.
+async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
+    app.batch().await
+}
+
+/// Lets no item begin.
+async fn pause(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
+    app.queue()?.pause(true).await?;
+    app.batch().await
+}
+
+/// Lets items begin again.
+async fn resume(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
+    app.queue()?.pause(false).await?;
+    app.batch().await
+}
+
+/// Keeps a queued item from beginning.
+async fn hold(
+    State(app): State<App>,
+    Path(ItemPath { number }): Path<ItemPath>,
+) -> Result<Json<BatchReply>, Problem> {
+    let reason = Some("held over HTTP".to_owned());
+    app.queue()?.turn(number, &[ItemState::Queued], ItemState::Held, reason).await?;
+    app.batch().await
+}
+
+/// Queues an item again.
+async fn release(
+    State(app): State<App>,
+    Path(ItemPath { number }): Path<ItemPath>,
+) -> Result<Json<BatchReply>, Problem> {
+    const FROM: &[ItemState] = &[ItemState::Held, ItemState::Failed, ItemState::Skipped, ItemState::Removed];
+    app.queue()?.turn(number, FROM, ItemState::Queued, None).await?;
+    app.batch().await
+}
+
+/// Takes an item out.
+async fn remove(
+    State(app): State<App>,
+    Path(ItemPath { number }): Path<ItemPath>,
+) -> Result<Json<BatchReply>, Problem> {
+    const FROM: &[ItemState] = &[ItemState::Queued, ItemState::Held, ItemState::Failed, ItemState::Skipped];
+    let reason = Some("removed over HTTP".to_owned());
+    app.queue()?.turn(number, FROM, ItemState::Removed, reason).await?;
+    app.batch().await
+}
+
+/// Gives a queued item another place.
+async fn move_to(
+    State(app): State<App>,
+    Path(ItemPath { number }): Path<ItemPath>,
+    Query(MoveQuery { to }): Query<MoveQuery>,
+) -> Result<Json<BatchReply>, Problem> {
+    app.queue()?.move_to(number, usize::try_from(to).unwrap_or(usize::MAX)).await?;
+    app.batch().await
+}
+
+/// Adds items.
+async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Response, Problem> {
+    let desk = app.desk()?;
+    if !desk.open {
+        let message = format!("batch `{}` has a file: add the item there", desk.queue.batch());
+        return Err(Problem::conflict(message));
+    }
+    // Only recipes that clients may run, and no other file of this machine.
+    app.recipe_file(&entry.recipe)?;
+    if matches!(entry.devices, Some(Devices::File(_))) {
+        return Err(Problem::bad_request("`devices` is a list here, not a file"));
+    }
+    let defaults = desk.queue.defaults().clone();
+    let expanded =
+        spawn_blocking(move || expand_entry(&entry, &defaults, FilePath::new(""), &PathBuf::new(), &[]));
+    let tasks =
+        expanded.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?.map_err(|error| {
+            let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
+            let problem = json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null });
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+        })?;
+    let (mut items, mut findings) = (Vec::new(), Vec::new());
+    for task in &tasks {
+        let checked = check(task, desk.queue.folder()).await;
+        if checked.is_wrong() {
+            return Err(NotStarted::Recipe(checked.findings).into());
+        }
+        items.push(desk.queue.item(0, task, checked.seconds, checked.bytes));
+        findings.extend(checked.findings.iter().map(finding));
+    }
+    let numbers = desk.queue.add(items).await?;
+    Ok((StatusCode::CREATED, Json(AddedReply { numbers, findings })).into_response())
+}

@@ -1,0 +1,234 @@
+//! Batches whose night does not go as planned: killed, stopped, over their time, on an instrument with faults; and the
+//! queue of a service.
+
+use serde_json::{Value, json};
+
+use crate::batch::{DIE, LONG, bench, folder, runs, states, summary};
+use crate::sidecar::{request, serve, signal};
+use crate::support::{Bench, Talk, Watched, manifest, simulate, text, watch_program};
+
+fn begins(batch: &mut Watched, item: u32) {
+    batch.wait_for(|event| event["event"] == "item_begun" && event["item"] == item);
+}
+
+#[test]
+fn a_killed_batch_goes_on_and_what_was_under_way_is_held_or_begun_anew() {
+    let bench = bench();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let night = |auto: bool| {
+        format!(
+            "name: night\nitems:\n  - recipe: die.yaml\n  - {{ recipe: long.yaml, timeout_s: 1, auto_resume: {auto} }}\n  - recipe: die.yaml\n"
+        )
+    };
+    for (auto, last) in [(false, "held"), (true, "failed")] {
+        let _ = std::fs::remove_dir_all(bench.folder.path().join("runs"));
+        bench.write("night.yaml", &night(auto).replace("timeout_s: 1", "timeout_s: 3000"));
+        let mut batch = watch_program(&bench, &["batch", "night.yaml", "--instrument", &simulator.address]);
+        begins(&mut batch, 2);
+        batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+        batch.signal("KILL");
+        batch.finish();
+        let mut talk = Talk::to(&simulator.address);
+        talk.wait_until_idle();
+        bench.write("night.yaml", &night(auto));
+        let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let told = summary(&bench);
+        assert_eq!(states(&told), ["done", last, "done"]);
+        assert_eq!(told["list"][0]["attempts"], 1, "what is done stays done");
+        let reason = told["list"][1]["reason"].as_str().unwrap();
+        if auto {
+            assert_eq!(told["list"][1]["attempts"], 2);
+            assert!(reason.contains("not over after 1 s"), "{reason}");
+        } else {
+            assert!(reason.contains("was cut off"), "{reason}");
+        }
+        assert!(told["go_on"].as_str().unwrap().ends_with("--release"));
+    }
+    let refused = bench.run(&["batch", "--continue", "nigth", "--instrument", &simulator.address]);
+    assert!(text(&refused.stderr).contains("did you mean `night`?"), "{}", text(&refused.stderr));
+    let go_on = ["batch", "--continue", "night", "--release", "--instrument", &simulator.address];
+    assert_eq!(bench.run(&go_on).status.code(), Some(1));
+    assert_eq!(summary(&bench)["list"][1]["attempts"], 3, "a person has released it");
+}
+
+#[test]
+fn at_the_deadline_the_run_is_stopped_and_nothing_more_begins() {
+    let bench = bench();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let deadline = (chrono::Utc::now() + chrono::TimeDelta::seconds(6)).to_rfc3339();
+    bench.write(
+        "night.yaml",
+        &format!(
+            "name: night\ndeadline: \"{deadline}\"\nitems:\n  - recipe: long.yaml\n  - recipe: die.yaml\n"
+        ),
+    );
+    let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("leaves no time for 2 items: 1 to 2"), "{}", text(&output.stderr));
+    let told = summary(&bench);
+    assert_eq!(states(&told), ["queued", "queued"]);
+    assert!(
+        told["list"][0]["reason"].as_str().unwrap().contains("stopped at the batch's deadline"),
+        "{told}"
+    );
+    assert!(told["reason"].as_str().unwrap().contains("the deadline"), "{told}");
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
+}
+
+#[test]
+fn a_signal_lets_the_run_end_or_stops_it_and_the_rest_stays_queued() {
+    let bench = bench();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let patient = LONG.replace("wait: 3000", "wait: 2");
+    bench.write("patient.yaml", &patient);
+    bench.write(
+        "night.yaml",
+        "name: night\nitems:\n  - recipe: patient.yaml\n  - recipe: long.yaml\n  - recipe: die.yaml\n",
+    );
+    let command = ["batch", "night.yaml", "--instrument", &simulator.address];
+    for (item, name, expected) in
+        [(1, "TERM", ["done", "queued", "queued"]), (2, "INT", ["done", "queued", "queued"])]
+    {
+        let mut batch = watch_program(&bench, &command);
+        begins(&mut batch, item);
+        let second = bench.run(&command);
+        assert_eq!(second.status.code(), Some(3));
+        assert!(text(&second.stderr).contains("is being worked on by process"), "{}", text(&second.stderr));
+        batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+        batch.signal(name);
+        let (code, stdout) = batch.finish();
+        assert_eq!(code, Some(130), "{stdout}");
+        assert_eq!(states(&summary(&bench)), expected);
+    }
+    assert_eq!(summary(&bench)["list"][1]["reason"], "stopped by Ctrl-C");
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
+}
+
+#[test]
+fn a_batch_on_an_instrument_with_faults_ends_and_tells_the_truth() {
+    let thorough = std::env::var_os("CTP10_TEST_THOROUGH").is_some();
+    for seed in 1..=if thorough { 10 } else { 1 } {
+        let bench = bench();
+        let fault = format!("random@{seed}=0.002");
+        let simulator = simulate(&bench, &["--time-scale", "0.005", "--fault", &fault]);
+        let powers: Vec<String> = (0..40).map(|item| format!("{}", f64::from(item) / 4.0)).collect();
+        let powers = powers.join(", ");
+        bench.write(
+            "night.yaml",
+            &format!(
+                "name: night
+defaults: {{ retry: {{ times: 1, backoff_s: 0 }}, timeout_s: 60 }}
+items: [{{ recipe: die.yaml, matrix: {{ power_dbm: [{powers}] }} }}]
+"
+            ),
+        );
+        let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
+        let told = summary(&bench);
+        let done = told["done"].as_u64().unwrap();
+        assert_eq!(output.status.code(), Some(if done == 40 { 0 } else { 1 }), "seed {seed}");
+        assert_eq!(done + told["failed"].as_u64().unwrap(), 40, "seed {seed}: {told}");
+        for item in told["list"].as_array().unwrap() {
+            let folders = item["folders"].as_array().unwrap();
+            let Some(last) = folders.last() else {
+                assert_ne!(item["state"], "done", "seed {seed}: done without a run: {item}");
+                continue;
+            };
+            let kept = manifest(&folder(&bench, last));
+            assert_eq!(kept["status"] == "done", item["state"] == "done", "seed {seed}: {item} {kept}");
+            assert!(item["state"] == "done" || item["reason"].is_string(), "seed {seed}: {item}");
+            assert_eq!(kept["metadata"]["batch_item"], item["number"]);
+            let path = folder(&bench, last);
+            assert!(bench.run(&["runs", "verify", path.to_str().unwrap()]).status.success(), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    std::fs::create_dir(bench.folder.path().join("recipes")).unwrap();
+    bench.write("recipes/die.yaml", DIE);
+    let mut service = serve(&bench, &["--instrument", &simulator.address]);
+    let ask = |address: &str, method: &str, path: &str, body: Option<Value>| {
+        request(address, method, path, body.as_ref())
+    };
+    let address = service.address.clone();
+    assert_eq!(ask(&address, "POST", "/batch/pause", None).1["paused"], true);
+    let items = json!({ "recipe": "recipes/die.yaml", "matrix": { "power_dbm": [1, 2, 3, 4] } });
+    let (status, added) = ask(&address, "POST", "/batch/items", Some(items));
+    assert_eq!((status, added["numbers"].clone()), (201, json!([1, 2, 3, 4])), "{added}");
+    let refused = |body: Value| ask(&address, "POST", "/batch/items", Some(body)).0;
+    assert_eq!(refused(json!({ "recipe": "elsewhere.yaml" })), 404);
+    assert_eq!(refused(json!({ "recipe": "recipes/die.yaml", "set": { "power_dbm": 40 } })), 422);
+    assert_eq!(refused(json!({ "recipe": "recipes/die.yaml", "devices": "/etc/passwd" })), 400);
+    assert_eq!(ask(&address, "POST", "/batch/items/4/move?to=1", None).0, 200);
+    assert_eq!(ask(&address, "POST", "/batch/items/1/remove", None).0, 200);
+    assert_eq!(ask(&address, "POST", "/batch/items/2/hold", None).0, 200);
+    assert_eq!(ask(&address, "POST", "/batch/items/1/hold", None).0, 409);
+    assert_eq!(ask(&address, "POST", "/batch/items/9/hold", None).0, 404);
+    signal(&service, "TERM");
+    assert!(service.child.wait().unwrap().success());
+
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let address = service.address.clone();
+    let batch = ask(&address, "GET", "/batch", None).1;
+    assert_eq!(batch["counts"], json!({ "queued": 2, "held": 1, "removed": 1 }), "{batch}");
+    let places: Vec<Value> =
+        batch["items"].as_array().unwrap().iter().map(|item| item["place"].clone()).collect();
+    assert_eq!(places, [Value::Null, Value::Null, json!(2), json!(1)]);
+    assert_eq!(ask(&address, "POST", "/batch/resume", None).1["paused"], false);
+    while ask(&address, "GET", "/batch", None).1["counts"]["done"] != 2 {}
+    assert_eq!(ask(&address, "POST", "/batch/items/2/release", None).0, 200);
+    while ask(&address, "GET", "/batch", None).1["counts"]["done"] != 3 {}
+    let rows = runs(&bench);
+    let order: Vec<u32> = rows.iter().rev().filter_map(|run| run.item).collect();
+    assert_eq!((order.len(), order.last()), (3, Some(&2)));
+}
+
+#[test]
+fn an_emergency_stop_holds_the_item_and_nothing_lights_a_laser_before_a_person_says_so() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    std::fs::create_dir(bench.folder.path().join("recipes")).unwrap();
+    bench.write("recipes/die.yaml", DIE);
+    bench.write("recipes/long.yaml", LONG);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let ask = |method: &str, path: &str, body: Option<Value>| {
+        request(&service.address, method, path, body.as_ref()).1
+    };
+    for recipe in ["recipes/long.yaml", "recipes/die.yaml"] {
+        ask("POST", "/batch/items", Some(json!({ "recipe": recipe })));
+    }
+    while ask("GET", "/runs/current", None)["current"]["activity"] != "wait" {}
+    let off = ask("POST", "/off", None);
+    assert!(off["run"].is_string(), "{off}");
+    let stopped = loop {
+        let batch = ask("GET", "/batch", None);
+        if batch["paused"] == true {
+            break batch;
+        }
+    };
+    assert_eq!(stopped["counts"], json!({ "held": 1, "queued": 1 }), "{stopped}");
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
+    ask("POST", "/batch/resume", None);
+    while ask("GET", "/batch", None)["counts"]["done"] != 1 {}
+    let document = ask("GET", "/openapi.json", None);
+    assert!(document["paths"]["/batch/items/{number}/move"]["post"].is_object());
+}
+
+#[test]
+fn nothing_begins_before_its_time() {
+    let bench = bench();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let begin = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
+    bench.write(
+        "night.yaml",
+        &format!("name: night\nnot_before: \"{}\"\nitems: [{{ recipe: die.yaml }}]\n", begin.to_rfc3339()),
+    );
+    let mut batch = watch_program(&bench, &["batch", "night.yaml", "--instrument", &simulator.address]);
+    batch.wait_for(|event| event["event"] == "waits");
+    assert_eq!(batch.finish().0, Some(0));
+    assert!(runs(&bench)[0].started >= begin);
+}
