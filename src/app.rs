@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod choose;
 mod direct;
+mod guard;
 mod resume;
 mod run;
 mod runs;
@@ -40,6 +41,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::simulate(args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
+        Command::Guard => guard::guard().await,
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {
@@ -63,6 +65,8 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         connections: config.connections,
         dark_after: config.dark_after,
         allow_http: config.allow_http.clone().unwrap_or_default(),
+        guard_after: config.guard_after,
+        disk_full_wait: config.disk_full_wait,
     }
 }
 

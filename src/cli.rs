@@ -68,6 +68,9 @@ pub enum Command {
     Runs(RunsArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
+    /// Watches over a run that another process makes; `run` and `serve` start it themselves.
+    #[command(hide = true)]
+    Guard,
     /// Print a shell completion script.
     Completions {
         /// The shell.

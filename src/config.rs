@@ -3,6 +3,8 @@
 //! A flag wins over the recipe, the recipe over the environment, the environment over the files; of two files
 //! the nearer wins key by key, and of `[limits]` the stricter holds.
 
+mod times;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ struct File {
     listen: Option<String>,
     connections: Option<Connections>,
     dark_after_s: Option<f64>,
+    guard_after_s: Option<f64>,
+    disk_full_wait_s: Option<f64>,
     recipes: Option<Vec<PathBuf>>,
     allow_origin: Option<Vec<String>>,
     allow_scpi: Option<bool>,
@@ -34,9 +38,6 @@ struct File {
     #[serde(default)]
     limits: Limits,
 }
-
-/// A run that is held for longer than this turns its lasers off.
-const DARK_AFTER: Duration = Duration::from_secs(600);
 
 /// A setting and where it comes from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub struct Config {
     pub connections: Connections,
     /// A run that is held for longer than this turns its lasers off.
     pub dark_after: Duration,
+    /// The longest silence that the guard of a run allows its process; `None`: no guard.
+    pub guard_after: Option<Duration>,
+    /// How long a run waits for room on the disk.
+    pub disk_full_wait: Duration,
     /// Folders whose recipes clients may run by their path.
     pub recipes: Option<Vec<PathBuf>>,
     /// Pages that may ask the sidecar, beside those from loopback.
@@ -85,7 +90,9 @@ impl Default for Config {
             out: None,
             listen: None,
             connections: Connections::Auto,
-            dark_after: DARK_AFTER,
+            dark_after: times::DARK_AFTER,
+            guard_after: Some(times::GUARD_AFTER),
+            disk_full_wait: times::DISK_FULL_WAIT,
             recipes: None,
             allow_origin: Vec::new(),
             allow_scpi: false,
@@ -161,11 +168,10 @@ impl Config {
         self.token_file = file.token_file.or(self.token_file.take());
         let refuse =
             |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
-        if let Some(seconds) = file.dark_after_s {
-            self.dark_after = Duration::try_from_secs_f64(seconds).map_err(|_| {
-                refuse(format!("dark_after_s `{seconds}` is not allowed (0 or more seconds)"))
-            })?;
-        }
+        let wait = file.disk_full_wait_s.map(times::disk_full_wait);
+        times::set(&mut self.dark_after, file.dark_after_s.map(times::dark_after)).map_err(refuse)?;
+        times::set(&mut self.guard_after, file.guard_after_s.map(times::guard_after)).map_err(refuse)?;
+        times::set(&mut self.disk_full_wait, wait).map_err(refuse)?;
         for (name, given, most, kept) in [
             ("module", file.module, 20, &mut self.defaults.module),
             ("channel", file.channel, 6, &mut self.defaults.channel),

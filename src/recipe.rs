@@ -25,6 +25,7 @@ mod program;
 mod reader;
 mod scope;
 mod structure;
+mod suspend;
 mod table;
 mod template;
 mod walk;

@@ -10,6 +10,7 @@ mod engine;
 pub mod event;
 mod fetch;
 pub mod foresee;
+pub mod guard;
 mod host;
 mod http;
 mod lasers;
@@ -20,6 +21,7 @@ mod power;
 pub mod prepare;
 mod publish;
 pub mod replay;
+mod room;
 mod session;
 mod settle;
 pub mod status;
@@ -39,7 +41,7 @@ use tokio::task::JoinSet;
 
 use crate::forecast::bench::Bench;
 use crate::http::{AllowedHosts, Client};
-use crate::instrument::{Ctp10, LinkEvent};
+use crate::instrument::Ctp10;
 use crate::power::PowerMonitor;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
@@ -47,6 +49,7 @@ use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRec
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
+use guard::Guard;
 use host::RemoteHost;
 use outline::OutlineStep;
 use past::Past;
@@ -54,6 +57,7 @@ use power::SharedPowerLog;
 use publish::Events;
 pub use publish::Watcher;
 use replay::ReplayHost;
+use room::Shortage;
 use session::Session;
 use takeup::Resumption;
 
@@ -78,6 +82,10 @@ pub struct RunRequest {
     pub outline: Vec<OutlineStep>,
     /// Held for longer than this, the run turns its lasers off until it goes on.
     pub dark_after: Duration,
+    /// The longest silence that its guard allows it; `None`: no guard.
+    pub guard_after: Option<Duration>,
+    /// How long room on the disk is waited for.
+    pub disk_full_wait: Duration,
     /// The run that is taken up again; `None` for a new one.
     pub resumed: Option<Resumption>,
 }
@@ -115,7 +123,8 @@ pub async fn run(
         Some(resumed) => resumed.begin(&folder, &events)?,
         None => events.tell(started, Durability::Now)?,
     }
-
+    let guard =
+        Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
@@ -123,7 +132,7 @@ pub async fn run(
             recorders.spawn(power::record(monitor.clone(), module, what.clone(), power_log.clone()));
         }
     }
-    let link = tokio::spawn(tell_link_events(instrument.clone(), Arc::clone(&events)));
+    let link = tokio::spawn(publish::tell_link_events(instrument.clone(), Arc::clone(&events)));
     let stop = reins.stop_watch();
     let mut engine = Engine {
         simulated: request.instrument.simulated,
@@ -134,6 +143,7 @@ pub async fn run(
         events: Arc::clone(&events),
         power_log: power_log.clone(),
         reins,
+        pulse: guard.as_ref().map(Guard::pulse).unwrap_or_default(),
         session: Session::default(),
         dark_after: request.dark_after,
         bench: Bench::default(),
@@ -146,28 +156,43 @@ pub async fn run(
         link: instrument.link_events(),
         place: crate::step::Place::default(),
         failed_steps: 0,
+        shortage: Shortage::new(request.disk_full_wait),
         finally_until: None,
     };
 
-    let asked = request.resumed.map(|resumed| resumed.enter(&mut engine)).transpose()?.unwrap_or_default();
+    let entered = request.resumed.map(|resumed| resumed.enter(&mut engine)).transpose();
 
     // One request at a time: the recipe waits for each answer.
     let (requests, served) = tokio::sync::mpsc::channel(1);
     let keep_lasers = recipe.header().leave_lasers_on;
     let path = folder.path().to_owned();
-    let author = tokio::task::spawn_blocking(move || {
-        recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
-    });
-    engine.serve(served).await;
-    let performed =
-        author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
+    let performed = match entered {
+        Ok(asked) => {
+            let asked = asked.unwrap_or_default();
+            let author = tokio::task::spawn_blocking(move || {
+                recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
+            });
+            engine.serve(served).await;
+            author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())))
+        }
+        Err(fault) => Err(fault),
+    };
 
     recorders.shutdown().await;
-    let (state, reason) = verdict(performed, &engine);
-    let lasers_unknown =
-        if state == RunState::Done && keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    let (mut state, mut reason) = verdict(performed, &engine);
+    // Behind the fence the instrument is the guard's.
+    let fenced = engine.pulse.is_fenced();
+    let keep_lasers = fenced || state == RunState::Done && keep_lasers;
+    let lasers_unknown = if keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    if let Some(guard) = guard.filter(|_| !fenced) {
+        guard.dismiss().await;
+    }
     link.abort();
-    power_log.close()?;
+    // What follows is the end of the run, which is told even when the disk is full.
+    folder.release_reserve();
+    if let Err(fault) = power_log.close() {
+        (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
+    }
     manifest.status = state;
     manifest.reason.clone_from(&reason);
     manifest.finished = Some(Utc::now());
@@ -183,6 +208,9 @@ pub async fn run(
 }
 
 fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {
+    if let Some(reason) = engine.pulse.fence() {
+        return (RunState::Failed, Some(reason));
+    }
     match performed {
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
         Err(fault) => (RunState::Failed, Some(fault.to_string())),
@@ -249,19 +277,6 @@ fn run_metadata(manifest: &Manifest) -> BTreeMap<String, String> {
         ("simulated".to_owned(), manifest.instrument.simulated.to_string()),
         ("run_started".to_owned(), manifest.started.to_rfc3339()),
     ])
-}
-
-async fn tell_link_events(instrument: Ctp10, events: Arc<Events>) {
-    let mut link = instrument.link_events();
-    while let Ok(event) = link.recv().await {
-        let event = match event {
-            LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
-            LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
-        };
-        if let Err(error) = events.say(event) {
-            tracing::error!(%error, "the journal cannot be written");
-        }
-    }
 }
 
 /// Seconds since 1970-01-01 UTC.

@@ -1,6 +1,8 @@
 //! The recipe language as a JSON Schema for editors, and as a reference for people: both from the definitions that
 //! recipes are read with, so that neither can say anything else.
 
+mod suspension;
+
 use std::fmt::Write as _;
 
 use schemars::{JsonSchema, schema_for};
@@ -23,6 +25,7 @@ pub fn recipe() -> Value {
     properties.insert("steps".into(), described(&steps, "What to do, in order."));
     properties
         .insert("finally".into(), described(&steps, "What to do at the end, also after a fault or a stop."));
+    properties.insert("suspend_when".into(), suspension::schema(&steps));
     definitions.insert("step".into(), step());
     let options = fields(&schema_of::<StepOptions>(), &mut definitions, true);
     for (name, schema) in Operation::schemas() {
@@ -195,6 +198,7 @@ pub fn reference() -> String {
     table(&mut text, &schema_of::<Header>());
     text.push_str("| `steps` | list | yes | what to do, in order (YAML only) |\n");
     text.push_str("| `finally` | list | no | what to do at the end, also after a fault or a stop (in a script: `finally(\\|\\| …)`) |\n");
+    suspension::reference(&mut text);
     text.push_str("\nA parameter (`parameters: { top_dbm: { default: 5, max: 10 } }`, or `parameter(\"top_dbm\", 5, #{ max: 10 })`) has:\n\n");
     table(&mut text, &schema_of::<Parameter>());
     text.push_str("\n## Operations\n\nIn YAML a step is a map with one key; in Rhai the same name is a function of a map.\n");

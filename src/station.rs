@@ -99,6 +99,10 @@ pub struct Setup {
     pub dark_after: Duration,
     /// The hosts that recipes may reach by HTTP.
     pub allow_http: AllowedHosts,
+    /// The longest silence that the guard of a run allows its process; `None`: no guard.
+    pub guard_after: Option<Duration>,
+    /// How long a run waits for room on the disk.
+    pub disk_full_wait: Duration,
 }
 
 /// The instrument as one address has it.

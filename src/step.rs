@@ -290,6 +290,19 @@ pub trait Host: Send + Sync {
     /// The recipe's `finally` begins: from here on a first stop does not count any more.
     fn begin_finally(&self);
 
+    /// Whether a recipe is held where its `suspend_when` says so. A forecast holds nothing.
+    fn suspends(&self) -> bool {
+        false
+    }
+
+    /// The recipe is held because this condition holds; `None`: not any more.
+    ///
+    /// # Errors
+    /// When the run is being stopped.
+    fn suspend(&self, _condition: Option<&str>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// The recipe was told what this step gave when it was performed before. The planner goes on from there.
     fn was_performed(&self, _step: &Step) {}
 

@@ -3,12 +3,14 @@
 
 mod envelope;
 pub mod formats;
+mod guard;
 mod journal;
 mod manifest;
 mod power;
 mod publish;
 mod read;
 mod reopen;
+mod room;
 pub mod runs;
 mod spool;
 #[cfg(test)]
@@ -23,11 +25,13 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use envelope::{Envelope, envelope};
+pub use guard::{GuardCause, GuardRecord, guard_records, is_fenced, put_up_fence, take_down_fence};
 pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use read::{TraceFile, open_trace};
 pub use reopen::Mended;
+pub use room::{room_for_step, room_for_trace};
 pub use runs::FoundRun;
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
@@ -95,10 +99,7 @@ pub enum StoreError {
 impl StoreError {
     fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
-            _ => Self::Write { path, source },
-        }
+        if is_full(&source) { Self::Full { path } } else { Self::Write { path, source } }
     }
 
     fn read(path: &Path, source: io::Error) -> Self {
@@ -114,6 +115,10 @@ impl StoreError {
             None => Self::Encoding { path: path.to_owned(), source: error },
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl From<StoreError> for Fault {
@@ -148,7 +153,9 @@ impl RunFolder {
         }
         publish::sync_folder_of(&path)?;
         let lock = claim(&path)?;
-        Ok(Self { id: id.to_owned(), path, lines: None, _lock: lock })
+        let folder = Self { id: id.to_owned(), path, lines: None, _lock: lock };
+        folder.set_reserve()?;
+        Ok(folder)
     }
 
     /// The run's identifier: six letters and digits.

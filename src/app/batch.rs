@@ -78,8 +78,9 @@ async fn run(
     let Some(choice) = choice.filter(|_| !nothing_left) else {
         return conclude(&batch, &queue, &out, None, &command, false).await;
     };
-    let (chosen, _) = choice.reach(config).await?;
-    let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name))?;
+    let chosen = choice.open(config).await?;
+    let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name)).await?;
+    chosen.greet().await?;
     let station =
         Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(Some(out.clone()), config));
     station.seek_second().await;

@@ -2,7 +2,9 @@
 //! never by default. Nothing is simulated by accident, and nothing is measured by accident.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
+use super::guard::GUARD;
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -11,6 +13,11 @@ use crate::instrument::scpi::Identity;
 use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::simulator::{Simulator, SimulatorOptions};
 use crate::station::{Claim, Holder};
+
+/// A guard that is at work is waited for this long.
+const GUARD_LIMIT: Duration = Duration::from_secs(60);
+/// Pause between two looks whether it is done.
+const GUARD_LOOK: Duration = Duration::from_millis(100);
 
 /// What was named.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,26 +95,52 @@ impl Choice {
     /// The instrument, and who answers there.
     pub(super) async fn reach(self, config: &Config) -> Result<(Chosen, Identity), Failure> {
         let chosen = self.open(config).await?;
-        let answer = chosen.instrument.reconnect(true).await;
-        let identity = answer.map_err(|error| {
-            Failure::new(ExitCode::Instrument, chain(&error))
-                .hint("is it switched on, and is nobody else connected to it?")
-        })?;
+        let identity = chosen.greet().await?;
         Ok((chosen, identity))
     }
 }
 
 impl Chosen {
-    /// Claims the instrument for this process. The embedded one is nobody else's anyway.
-    pub(super) fn claim(&self, what: String) -> Result<(Option<Claim>, Holder), Failure> {
+    /// Connects, and says who answers.
+    pub(super) async fn greet(&self) -> Result<Identity, Failure> {
+        self.instrument.reconnect(true).await.map_err(|error| {
+            Failure::new(ExitCode::Instrument, chain(&error))
+                .hint("is it switched on, and is nobody else connected to it?")
+        })
+    }
+
+    /// Claims the instrument for this process. The embedded one is nobody else's anyway. A guard that turns off the
+    /// lasers of a run that was killed is waited for: to be called before connecting, as it needs the connection.
+    pub(super) async fn claim(&self, what: String) -> Result<(Option<Claim>, Holder), Failure> {
         let holder = Holder { pid: std::process::id(), what, ..Holder::default() };
         if self.options.is_some() {
             return Ok((None, holder));
         }
-        let claim = Claim::take(self.instrument.address(), &holder).map_err(|other| {
-            Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name))
-                .hint("end that one first; `ctp10 off` turns the lasers off through it")
-        })?;
-        Ok((Some(claim), holder))
+        let (give_up, mut told, mut looked) = (Instant::now() + GUARD_LIMIT, false, false);
+        loop {
+            let other = match Claim::take(self.instrument.address(), &holder) {
+                Ok(claim) => return Ok((Some(claim), holder)),
+                Err(other) => other,
+            };
+            let is_guard = other.what == GUARD;
+            // The first look may have met a guard that had not said yet who it is.
+            if if is_guard { Instant::now() >= give_up } else { looked } {
+                return Err(self.in_use(&other));
+            }
+            if is_guard && !told {
+                tracing::warn!("waiting for {other}: it turns off the lasers of a run that was killed");
+                told = true;
+            }
+            looked = true;
+            tokio::time::sleep(GUARD_LOOK).await;
+        }
+    }
+
+    fn in_use(&self, other: &Holder) -> Failure {
+        let hint = match other.what.as_str() {
+            GUARD => "it turns off the lasers of a run that was killed: try again when it is done",
+            _ => "end that one first; `ctp10 off` turns the lasers off through it",
+        };
+        Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name)).hint(hint)
     }
 }

@@ -67,8 +67,9 @@ pub(super) async fn perform(
     manner: Manner,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let (chosen, _) = choice.reach(config).await?;
-    let (mut claim, mut holder) = chosen.claim(manner.what)?;
+    let chosen = choice.open(config).await?;
+    let (mut claim, mut holder) = chosen.claim(manner.what).await?;
+    chosen.greet().await?;
     order.simulator = chosen.options.as_ref().map(|options| json!(options));
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(manner.out, config));
     station.seek_second().await;
@@ -135,7 +136,7 @@ async fn heed_signals(control: Control) {
     control.stop(format!("stopped by {signal}"));
     super::simulate::stop_signal().await;
     eprintln!(
-        "left at once: the lasers may be on and the run folder has no end; `ctp10 off` turns the lasers off"
+        "left at once: the run folder has no end; the guard turns the lasers off, and so does `ctp10 off`"
     );
     std::process::exit(ExitCode::Stopped as i32);
 }

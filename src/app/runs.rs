@@ -10,7 +10,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::store::{StoreError, runs};
+use crate::store::{StoreError, guard_records, runs};
 use crate::terminal::duration;
 
 pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
@@ -71,10 +71,11 @@ fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
 fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let run = runs::find(out, id).map_err(failed)?;
     let traces = runs::traces(&run.folder).map_err(failed)?;
+    let guards = guard_records(&run.folder);
     if as_json {
         let traces = traces.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         return super::print_json(
-            &json!({ "folder": run.folder, "manifest": run.manifest, "traces": traces }),
+            &json!({ "folder": run.folder, "manifest": run.manifest, "guard": guards, "traces": traces }),
         );
     }
     let manifest = &run.manifest;
@@ -82,6 +83,9 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     println!("{}  {}  {}{kind}", manifest.run, manifest.name, manifest.status);
     if let Some(reason) = &manifest.reason {
         println!("  reason      {reason}");
+    }
+    for record in guards {
+        println!("  guard       {}", record.told());
     }
     println!("  recipe      {}  sha256 {}", manifest.recipe.path, manifest.recipe.sha256);
     println!("  instrument  {} at {}", manifest.instrument.identity, manifest.instrument.address);

@@ -21,7 +21,7 @@ const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let chosen = choose(&args.instrument, None, config)?.open(config).await?;
-    let (mut claim, mut holder) = chosen.claim("serve".to_owned())?;
+    let (mut claim, mut holder) = chosen.claim("serve".to_owned()).await?;
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
@@ -72,7 +72,7 @@ async fn wait_for_end(station: &Station, wishes: &watch::Sender<Wish>) {
     tokio::select! {
         () = run.ended() => {}
         _ = stop_signal() => {
-            eprintln!("left at once: the lasers may be on; `ctp10 off` turns them off");
+            eprintln!("left at once: the guard turns the lasers off, and so does `ctp10 off`");
             std::process::exit(ExitCode::Stopped as i32);
         }
     }

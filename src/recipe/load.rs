@@ -90,8 +90,8 @@ pub(super) fn read(
         let script =
             Script::compile(&source.text, Origin::file(&source), &[]).map_err(|found| vec![found])?;
         let (header, values) = script.declarations(given)?;
-        let body = Body::Script(script);
-        return Ok(Recipe { header, values, sources: vec![source], warnings: Vec::new(), body });
+        let (body, sources) = (Body::Script(script), vec![source]);
+        return Ok(Recipe { header, values, sources, warnings: Vec::new(), body });
     }
     let root = document::parse(&source)?;
     let Kind::Map(entries) = &root.kind else {
@@ -129,6 +129,7 @@ pub(super) fn read(
         found,
         sources: Vec::new(),
     };
+    let suspension = part("suspend_when").and_then(|node| reader.suspension(node, &values));
     let mut steps_of = |name: &str| part(name).map(|node| reader.steps(node, name));
     let steps = steps_of("steps");
     let finally = steps_of("finally").unwrap_or_default();
@@ -139,7 +140,7 @@ pub(super) fn read(
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(in_order(found, &source));
     }
-    let body = Body::Yaml(Program { steps: steps.unwrap_or_default(), finally });
+    let body = Body::Yaml(Program { steps: steps.unwrap_or_default(), finally, suspension });
     let sources = std::iter::once(source).chain(sources).collect();
     Ok(Recipe { header, values, sources, warnings: found, body })
 }

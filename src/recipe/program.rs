@@ -12,6 +12,7 @@ use crate::step::{StepOptions, Values};
 use super::Recipe;
 use super::document::Key;
 use super::grid::{LoopGrid, NoGrid, TURNS};
+use super::suspend::Suspension;
 use super::table::Table;
 use super::template::{Template, Wrong};
 
@@ -20,6 +21,7 @@ use super::template::{Template, Wrong};
 pub(super) struct Program {
     pub(super) steps: Vec<Statement>,
     pub(super) finally: Vec<Statement>,
+    pub(super) suspension: Option<Box<Suspension>>,
 }
 
 /// One step and where it stands.
@@ -143,7 +145,7 @@ impl Over {
 }
 
 /// The keys at the top of a YAML recipe that are no declarations.
-pub(super) const PARTS: [&str; 2] = ["steps", "finally"];
+pub(super) const PARTS: [&str; 3] = ["steps", "finally", "suspend_when"];
 
 /// The declarations that mean nothing in a recipe that another one runs.
 pub(super) fn ignored_inside(header: &Header) -> Vec<&'static str> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Recipe;
 use super::document::{Key, Kind, Node};
 use super::files;
 use super::load;
@@ -11,6 +10,7 @@ use super::program::{Action, Over, ignored_inside};
 use super::reader::Reader;
 use super::table;
 use super::template::{Template, check_condition, step_ids};
+use super::{Body, Recipe};
 use crate::header::bind;
 use crate::reading;
 use crate::script::{Origin, Script};
@@ -160,7 +160,10 @@ impl Reader<'_> {
         match loaded {
             Ok(recipe) => {
                 self.check_set_values(&recipe, &set);
-                let ignored = ignored_inside(recipe.header());
+                let mut ignored = ignored_inside(recipe.header());
+                if matches!(&recipe.body, Body::Yaml(program) if program.suspension.is_some()) {
+                    ignored.push("suspend_when");
+                }
                 if !ignored.is_empty() {
                     let message = format!("`{}` of `{text}` means nothing here", ignored.join("`, `"));
                     let hint = "the recipe that is run decides; what this one runs only adds its steps";

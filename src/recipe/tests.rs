@@ -536,3 +536,33 @@ fn recipes_and_steps_that_nest_deep_are_read_on_an_ordinary_stack() {
     }
     assert_eq!(told(&format!("steps: {steps}\n")), ["sweep"]);
 }
+
+#[test]
+fn a_suspension_is_checked_with_its_place_and_changes_nothing_in_a_forecast() {
+    let recipe = |suspension: &str| {
+        format!(
+            "name: t\nparameters: {{ limit: {{ default: 5 }} }}\nsteps: [{{ sweep: {{}} }}]\nsuspend_when:\n{suspension}"
+        )
+    };
+    let whole = "  probe: [{ read_power: { id: tap, detector: 4/3 } }]\n  condition: \"${steps.tap.value < limit}\"\n  timeout_s: \"${limit * 60}\"\n";
+    let host = Recorder::default();
+    Recipe::from_text("r.yaml", &recipe(whole), None, &[]).unwrap().perform(&host).unwrap();
+    assert_eq!(host.told().len(), 1, "{:?}", host.told());
+    for (written, instead, said, place) in [
+        ("steps.tap", "steps.tab", "no step before this one has the id `tab`", ":6:"),
+        ("\"${limit * 60}\"", "-1", "timeout_s `-1` is not allowed (0 to 1000000 s)", ":7:14"),
+        (
+            "\"${steps.tap.value < limit}\"",
+            "true",
+            "an expression decides when to go on, not `true`",
+            ":6:14",
+        ),
+        ("timeout_s", "timeouts", "unknown field `timeouts`", ":7:3"),
+        ("4/3", "9", "9", ":5:"),
+    ] {
+        let refused = refused(&recipe(&whole.replace(written, instead)));
+        assert!(refused.contains(said) && refused.contains(place), "{refused}");
+    }
+    let every = refused(&recipe(&format!("  after: fetch_trace\n{whole}")));
+    assert!(every.contains("`after` is `sweep`, not the text `fetch_trace`"), "{every}");
+}

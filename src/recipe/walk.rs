@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::grid::TURNS;
-use super::program::{Action, Operate, Over, Statement, Turns};
+use super::program::{Action, Operate, Over, Program, Statement, Turns};
 use super::scope::STEPS;
+use super::suspend::Suspender;
 use super::template::{Template, Wrong};
 use super::{Body, Recipe};
 use crate::header::bind;
@@ -13,7 +14,7 @@ use crate::source::SourceFile;
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
 
 /// A recipe that has begun: its variables, and where it stands.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     recipe: &'a Recipe,
     host: &'a dyn Host,
     variables: Values,
@@ -33,6 +34,13 @@ type Owed<'a> = Vec<Last<'a>>;
 
 /// Performs a recipe and, always, its `finally`; gives the first fault.
 pub(super) fn perform(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
+    if let Body::Yaml(Program { suspension: Some(suspension), .. }) = &recipe.body {
+        return perform_on(recipe, &Suspender::new(recipe, suspension, host));
+    }
+    perform_on(recipe, host)
+}
+
+fn perform_on(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
     let mut owed = Owed::new();
     let (ended, last) =
         begin(recipe, recipe.parameters().clone(), String::new(), Vec::new(), host, &mut owed);
@@ -83,6 +91,19 @@ impl<'a> Last<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// One beside the recipe's own, which sees its parameters and stands in the same turns of its loops.
+    pub(super) fn beside(recipe: &'a Recipe, host: &'a dyn Host, loops: Vec<LoopPoint>) -> Self {
+        let mut variables = recipe.parameters().clone();
+        variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
+        Self { recipe, host, variables, prefix: String::new(), loops }
+    }
+
+    /// Performs steps beside the recipe's own.
+    pub(super) fn probe(&mut self, steps: &'a [Statement]) -> Result<(), Fault> {
+        // What a stop keeps from running stays undone: the lasers go off with the run.
+        self.steps(steps, &mut Owed::new())
+    }
+
     fn steps(&mut self, steps: &'a [Statement], owed: &mut Owed<'a>) -> Result<(), Fault> {
         steps.iter().try_for_each(|statement| self.statement(statement, owed))
     }
@@ -227,7 +248,7 @@ impl<'a> Walk<'a> {
         template.evaluate(&self.variables).map_err(|wrong| self.fault(wrong))
     }
 
-    fn flag(&self, what: &str, template: &Template) -> Result<bool, Fault> {
+    pub(super) fn flag(&self, what: &str, template: &Template) -> Result<bool, Fault> {
         match self.value(template)? {
             Value::Bool(flag) => Ok(flag),
             other => {

@@ -10,25 +10,27 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
+use super::guard::Pulse;
 use super::host::Request;
 use super::past::Past;
 use super::power::SharedPowerLog;
 use super::publish::Events;
+use super::room::Shortage;
 use super::session::Session;
 use super::settle::relies_on_settings;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
-use crate::instrument::{Ctp10, Error, LinkEvent};
+use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
 use crate::measurement::{Detector, PowerUnit};
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, OnError, Outcome, Place, Retry, Step, TraceReader};
-use crate::store::{Durability, RunFolder};
+use crate::store::{Durability, RunFolder, room_for_step};
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
 
 /// An aborted scan is given this long to end.
-const ABORT_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const ABORT_LIMIT: Duration = Duration::from_secs(30);
 
 /// And its abort this long to be confirmed, on a connection that may have gone silent.
 const ABORT_HASTE: Duration = Duration::from_secs(5);
@@ -42,6 +44,8 @@ pub(super) struct Engine {
     pub(super) events: Arc<Events>,
     pub(super) power_log: SharedPowerLog,
     pub(super) reins: Reins,
+    /// Signs of life, for the guard.
+    pub(super) pulse: Pulse,
     pub(super) session: Session,
     /// Held before a step for longer than this, the run turns its lasers off until it goes on.
     pub(super) dark_after: Duration,
@@ -67,6 +71,8 @@ pub(super) struct Engine {
     pub(super) place: Place,
     /// Steps that failed and were passed over.
     pub(super) failed_steps: u64,
+    /// What a disk without room has held up.
+    pub(super) shortage: Shortage,
     /// Set while `finally` runs: from then on a first stop does not count any more.
     pub(super) finally_until: Option<Instant>,
 }
@@ -81,7 +87,9 @@ enum End {
 impl Engine {
     /// Serves the recipe until its thread is done.
     pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(request) = requests.recv().await {
+        let pulse = self.pulse.clone();
+        // A recipe may compute for a while between two operations.
+        while let Some(request) = pulse.during(requests.recv()).await {
             // A recipe that no longer listens has ended; its next request will not come.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
@@ -90,6 +98,10 @@ impl Engine {
                     drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
                 }
                 Request::Now(reply) => drop(reply.send(self.now())),
+                Request::Suspend(condition, reply) => {
+                    let event = condition.map_or(RunEvent::SuspensionOver, RunEvent::suspended);
+                    drop(reply.send(self.events.say(event)));
+                }
                 Request::Finally(reply) => {
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
                     drop(reply.send(self.events.say(RunEvent::Finally)));
@@ -115,9 +127,14 @@ impl Engine {
         let attempts = 1 + retry.map_or(0, |retry| retry.times);
         loop {
             self.hold_while_paused().await?;
+            if self.finally_until.is_none() && !self.has_room(room_for_step()) {
+                self.wait_for_room(room_for_step()).await?;
+                continue;
+            }
             if let Some(reason) = self.stop_reason() {
                 return Err(Fault::new(FaultKind::Stopped, reason));
             }
+            self.beat()?;
             let durability = durability(&step.operation);
             let attempt = self.attempt;
             self.events.tell(
@@ -125,14 +142,15 @@ impl Engine {
                 durability,
             )?;
             let began = Instant::now();
-            let mut result = self.settled_attempt(&step).await;
+            let mut result = self.attempt_with_room(&step).await;
             if result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost() {
                 let message = "the link was lost meanwhile: it is measured once more".to_owned();
                 self.events.say(RunEvent::Warning { message })?;
-                result = self.settled_attempt(&step).await;
+                result = self.attempt_with_room(&step).await;
             }
             let fault = match result {
                 Ok(outcome) => {
+                    self.shortage.since = None;
                     self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();
                     self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
@@ -159,6 +177,21 @@ impl Engine {
         }
     }
 
+    /// One attempt; what found no room on the disk is done again when there is some, whatever time that takes.
+    async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        self.shortage.fetched.clear();
+        loop {
+            let result = self.settled_attempt(step).await;
+            match self.shortage.wanted.take() {
+                Some(room) if result.is_err() => {
+                    self.wait_for_room(room).await?;
+                    self.hold_while_paused().await?;
+                }
+                _ => return result,
+            }
+        }
+    }
+
     /// A step that is not repeated although what stood before it is: it gives what it gave.
     fn tell_held(&mut self, step: Step, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
         let (number, attempt) = (self.number, self.attempt);
@@ -180,11 +213,15 @@ impl Engine {
         let deadline = limit.into_iter().chain(left).min();
         let mut stop = self.reins.stop_watch();
         let in_finally = self.finally_until.is_some();
+        let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
+        // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
+        let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let end = tokio::select! {
             biased;
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
             result = self.perform(step) => End::Performed(result),
+            never = pulse.beats_while(away) => match never {},
         };
         match end {
             End::Performed(result) => result,
@@ -204,6 +241,7 @@ impl Engine {
 
     /// The operation was cut short: a scan that may still be under way is aborted.
     pub(super) async fn break_off(&mut self) {
+        self.pulse.beat();
         if self.session.scanning {
             let abort_twice = async {
                 let hasty = self.instrument.confirming_within(ABORT_HASTE);
@@ -235,7 +273,7 @@ impl Engine {
         tokio::select! {
             biased;
             reason = stop.asked(in_finally) => Err(Fault::new(FaultKind::Stopped, reason)),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = self.pulse.during(tokio::time::sleep(time)) => Ok(()),
         }
     }
 
@@ -249,6 +287,7 @@ impl Engine {
         self.events.tell(RunEvent::Paused, Durability::Now)?;
         let mut stop = self.reins.stop_watch();
         let mut dark = None;
+        let pulse = self.pulse.clone();
         loop {
             let until_dark = Some(self.dark_after).filter(|_| dark.is_none());
             tokio::select! {
@@ -256,6 +295,7 @@ impl Engine {
                 reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
                 () = self.reins.resumed() => break,
                 () = sleep_if(until_dark) => dark = Some(self.darken().await?),
+                never = pulse.beats_while(|| true) => match never {},
             }
         }
         let relit = dark.unwrap_or_default();
@@ -266,7 +306,7 @@ impl Engine {
     }
 
     /// Turns off the lasers that the run set and that are on; gives them.
-    async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
         let mut lit = Vec::new();
         for laser in self.lasers_of_run() {
             if self.instrument.probe(&Query::laser_output(laser)).await? == Some(true) {

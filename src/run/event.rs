@@ -195,6 +195,29 @@ pub enum RunEvent {
         /// Lasers that are on again.
         relit: Vec<u8>,
     },
+    /// The run holds because the disk has no room.
+    DiskFull {
+        /// Room that there is, bytes, where that can be told.
+        free_bytes: Option<u64>,
+        /// Room that is needed, bytes.
+        needed_bytes: u64,
+        /// How long it is waited for, s.
+        wait_s: f64,
+    },
+    /// There is room again, and the run goes on.
+    RoomAgain {
+        /// How long it held, s.
+        after_s: f64,
+        /// Lasers that are on again.
+        relit: Vec<u8>,
+    },
+    /// The recipe's `suspend_when` holds the run after a sweep.
+    Suspended {
+        /// The condition as it is written.
+        condition: String,
+    },
+    /// The suspension is over, and the sweep is done again.
+    SuspensionOver,
     /// A stop was asked for.
     Stopping {
         /// By whom or what.
@@ -250,6 +273,10 @@ pub struct Record {
 }
 
 impl RunEvent {
+    pub(super) fn suspended(condition: String) -> Self {
+        Self::Suspended { condition }
+    }
+
     /// Whether the journal keeps it.
     #[must_use]
     pub fn is_kept(&self) -> bool {

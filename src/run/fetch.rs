@@ -9,11 +9,13 @@ use tokio::task::spawn_blocking;
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
+use super::guard::Pulse;
 use super::publish::Events;
+use crate::instrument::Deadlines;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
-use crate::store::{Durability, RunFolder, StoreError, TraceHeader};
+use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
 const PIECES_WAITING: usize = 16;
@@ -27,20 +29,22 @@ impl Engine {
             let message = "the last sweep failed: what is in memory is an older trace";
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
-        let mut traces = Vec::new();
-        for detector in &fields.detectors {
-            for kind in &fields.traces {
-                // A trace of an earlier attempt is there until the one that takes its place has arrived.
-                let old = self.session.slots.get(traces.len()).cloned();
-                let trace = self.fetch_trace(*detector, *kind, fields, old).await?;
-                match self.session.slots.get_mut(traces.len()) {
-                    Some(slot) => slot.clone_from(&trace),
-                    None => self.session.slots.push(trace.clone()),
-                }
-                traces.push(trace);
+        // After a wait for room those that are stored are not fetched again.
+        let stored = self.shortage.fetched.len();
+        let pairs =
+            |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
+        let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
+        for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
+            // A trace of an earlier attempt is there until the one that takes its place has arrived.
+            let old = self.session.slots.get(index).cloned();
+            let trace = self.fetch_trace(detector, kind, fields, old).await?;
+            match self.session.slots.get_mut(index) {
+                Some(slot) => slot.clone_from(&trace),
+                None => self.session.slots.push(trace.clone()),
             }
+            self.shortage.fetched.push(trace);
         }
-        Ok(Outcome::Traces(traces))
+        Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
 
     async fn fetch_trace(
@@ -51,6 +55,12 @@ impl Engine {
         old: Option<TraceSummary>,
     ) -> Result<TraceSummary, Fault> {
         let grid = self.instrument.trace_grid(detector, kind).await?;
+        let room = room_for_trace(grid.points);
+        let no_room = StoreError::Full { path: self.folder.path().to_owned() };
+        if !self.has_room(room) {
+            self.shortage.wanted = Some(room);
+            return Err(no_room.into());
+        }
         if fields.transfer_x {
             self.confirm_grid(detector, kind, grid).await?;
         }
@@ -68,19 +78,27 @@ impl Engine {
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
+        let pulse = self.pulse.clone();
+        // The instrument may take its time to prepare the block.
+        pulse.beat_for(Deadlines::default().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
         let is_new = old.is_none();
-        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, number, old));
+        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number, old));
         let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
         drop(values);
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
+            // Another has been quicker to fill the disk.
+            (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {
+                self.shortage.wanted = Some(room);
+                return Err(disk.into());
+            }
             (Ok(()), written) => written?,
             (Err(error), Ok(_) | Err(Unwritten::Store(StoreError::Incomplete { .. }))) => {
                 return Err(error.into());
             }
             // A disk that fails cuts the transfer short too; its own word says more.
-            (Err(_), Err(disk)) => return Err(disk.into()),
+            (_, Err(disk)) => return Err(disk.into()),
         };
         self.session.trace_index += u64::from(is_new);
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
@@ -105,7 +123,7 @@ impl Engine {
         let mut metadata = self.run_metadata.clone();
         let settings = match &self.session.sweep_settings {
             Some(settings) => settings.clone(),
-            None => super::sweep::describe(&self.instrument.scan_settings().await?),
+            None => super::sweep::describe(&self.scan_settings().await?),
         };
         metadata.insert("sweep_settings".to_owned(), serde_json::Value::Object(settings).to_string());
         if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
@@ -117,10 +135,12 @@ impl Engine {
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        self.pulse.beat_for(Deadlines::default().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
             let (mut index, mut worst) = (0, (0.0, 0));
             while let Some(piece) = arriving.recv().await {
+                self.pulse.beat();
                 for metres in piece {
                     let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
                     if off_pm.is_nan() || off_pm > worst.0 {
@@ -186,6 +206,7 @@ fn write(
     header: TraceHeader,
     mut arriving: mpsc::Receiver<Vec<f32>>,
     events: &Events,
+    pulse: &Pulse,
     number: u64,
     old: Option<TraceSummary>,
 ) -> Result<TraceSummary, Unwritten> {
@@ -194,6 +215,7 @@ fn write(
     let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
     while let Some(piece) = arriving.blocking_recv() {
         writer.push(&piece)?;
+        pulse.beat();
         count += piece.len() as u64;
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();

@@ -14,6 +14,7 @@ pub(super) enum Request {
     Perform(Box<Step>, oneshot::Sender<Result<Outcome, Fault>>),
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
     Now(oneshot::Sender<Result<f64, Fault>>),
+    Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
     Finally(oneshot::Sender<Result<(), Fault>>),
 }
 
@@ -49,6 +50,12 @@ impl Host for RemoteHost {
     }
     fn stopping(&self) -> bool {
         self.stop.reason(self.in_finally.load(Ordering::Relaxed)).is_some()
+    }
+    fn suspends(&self) -> bool {
+        true
+    }
+    fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
+        self.ask(|reply| Request::Suspend(condition.map(str::to_owned), reply))
     }
     fn begin_finally(&self) {
         self.in_finally.store(true, Ordering::Relaxed);

@@ -204,7 +204,9 @@ impl Past {
                 let place = place(&step.step);
                 self.attempts.insert(place.clone(), step.attempt);
                 self.moments.extend(step.until.map(|until| (place.clone(), until)));
-                if step.is_done() && step.step.operation.effect() == Effect::Ask {
+                // A probe tells how things are now, whatever it told before.
+                let probes = step.step.place.path.contains("suspend_when.");
+                if step.is_done() && step.step.operation.effect() == Effect::Ask && !probes {
                     self.held.insert(place, *step);
                 }
             }

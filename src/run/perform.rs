@@ -98,6 +98,7 @@ impl Engine {
             _ => Present::default(),
         };
         for action in commands(operation, &present) {
+            self.pulse.beat();
             self.instrument.act(&action).await?;
         }
         Ok(())
@@ -109,7 +110,7 @@ impl Engine {
         fields: &ConfigureLaser,
     ) -> Result<Outcome, Fault> {
         let laser = fields.laser.get();
-        self.session.lasers.insert(laser);
+        self.claim_lasers([laser])?;
         self.send(operation).await?;
         let mut back = ReadBack::new();
         back.number(
@@ -139,7 +140,7 @@ impl Engine {
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
         if let Some(laser) = fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0) {
-            self.session.lasers.insert(laser);
+            self.claim_lasers([laser])?;
         }
         self.send(operation).await?;
         let mut back = ReadBack::new();
@@ -201,6 +202,7 @@ impl Engine {
             return Ok(Outcome::Reply(self.ask(Query::raw(&scpi.text)).await?));
         }
         self.session.all_lasers = true;
+        self.claim_lasers([])?;
         self.send(operation).await?;
         Ok(Outcome::Done)
     }
@@ -226,6 +228,7 @@ impl Engine {
 
     pub(super) fn ask<R>(&self, query: Query<R>) -> impl Future<Output = Result<R, Fault>> {
         let instrument = self.instrument.clone();
+        self.pulse.beat();
         async move { Ok(instrument.ask(&query).await?) }
     }
 
@@ -236,6 +239,7 @@ impl Engine {
         done: Option<f64>,
         remaining_s: Option<f64>,
     ) -> Result<(), Fault> {
+        self.beat()?;
         self.events.say(RunEvent::Progress { number: self.number, activity, done, remaining_s })
     }
 }

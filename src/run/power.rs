@@ -9,7 +9,7 @@ use crate::header::RecordPower;
 use crate::measurement::PowerReading;
 use crate::power::{Pace, PowerMonitor, Sight};
 use crate::step::Fault;
-use crate::store::{Durability, PowerLog, PowerSegment};
+use crate::store::{Durability, PowerLog, PowerSegment, StoreError};
 
 /// The run's power, shared by the engine and the recorder.
 #[derive(Clone)]
@@ -24,8 +24,13 @@ impl SharedPowerLog {
     }
 
     pub(super) fn keep(&self, reading: PowerReading, name: &str, source: &'static str) -> Result<(), Fault> {
-        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).keep(reading, name, source)?;
-        self.tell(closed)
+        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).keep(reading, name, source);
+        match closed {
+            Ok(closed) => self.tell(closed),
+            // The readings wait in memory; the engine holds the run until there is room.
+            Err(StoreError::Full { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) fn close(&self) -> Result<(), Fault> {

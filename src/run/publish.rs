@@ -1,10 +1,11 @@
 //! Where events go: first into the journal, then to whoever watches.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use chrono::Utc;
 
 use super::event::{Record, RunEvent};
+use crate::instrument::{Ctp10, LinkEvent};
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, Journal};
 
@@ -40,5 +41,19 @@ impl Events {
     /// Keeps an event that need not be on the disk before the run goes on.
     pub(super) fn say(&self, event: RunEvent) -> Result<(), Fault> {
         self.tell(event, Durability::Soon)
+    }
+}
+
+/// Tells what happens to the link, until it is dropped.
+pub(super) async fn tell_link_events(instrument: Ctp10, events: Arc<Events>) {
+    let mut link = instrument.link_events();
+    while let Ok(event) = link.recv().await {
+        let event = match event {
+            LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
+            LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
+        };
+        if let Err(error) = events.say(event) {
+            tracing::error!(%error, "the journal cannot be written");
+        }
     }
 }

@@ -21,6 +21,8 @@ struct Tape {
     next: usize,
     diverged: Option<Fault>,
     last_time_s: Option<f64>,
+    /// What the recipe is held by, as far as it is on record.
+    held_by: Option<String>,
     /// The recipe was told something that is not on record.
     is_over: bool,
     /// The recipe was told a time that is not on record.
@@ -51,6 +53,13 @@ impl<'a> ReplayHost<'a> {
         self.tape().asked_for_time
     }
 
+    /// The end of the record has come: a recipe that is held there is held from here on as well.
+    fn hand_over(&self, mut tape: MutexGuard<'_, Tape>) -> Result<(), Fault> {
+        let held_by = tape.held_by.take();
+        drop(tape);
+        held_by.map_or(Ok(()), |condition| self.live.suspend(Some(&condition)))
+    }
+
     fn tape(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,6 +78,11 @@ impl Tape {
             return Some(Ok(recorded));
         }
         Some(Err(self.diverge(asks)))
+    }
+
+    /// Whether something is on record that the recipe has not been told yet.
+    fn is_left(&self) -> bool {
+        self.diverged.is_none() && self.next < self.asked.len()
     }
 
     fn diverge(&mut self, asks: &str) -> Fault {
@@ -103,7 +117,7 @@ impl Host for ReplayHost<'_> {
             Some(Err(fault)) => Err(fault),
             None => {
                 tape.is_over = true;
-                drop(tape);
+                self.hand_over(tape)?;
                 self.held.and_then(|past| past.held(&step)).unwrap_or_else(|| self.live.perform(step))
             }
         }
@@ -134,7 +148,7 @@ impl Host for ReplayHost<'_> {
             None => {
                 let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
                 (tape.asked_for_time, tape.is_over) = (true, true);
-                drop(tape);
+                self.hand_over(tape)?;
                 // Whoever only looks ahead counts from 0: time goes on from where it was.
                 self.live.now().map(|time_s| last + time_s)
             }
@@ -143,6 +157,22 @@ impl Host for ReplayHost<'_> {
 
     fn stopping(&self) -> bool {
         self.tape().diverged.is_some() || self.live.stopping()
+    }
+
+    fn suspends(&self) -> bool {
+        // What was judged is on record, and is told again; behind its end the other one decides.
+        self.tape().is_left() || self.live.suspends()
+    }
+
+    fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
+        let mut tape = self.tape();
+        if tape.is_left() {
+            tape.held_by = condition.map(str::to_owned);
+            return Ok(());
+        }
+        tape.held_by = None;
+        drop(tape);
+        self.live.suspend(condition)
     }
 
     fn begin_finally(&self) {

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{ABORT_LIMIT, Engine};
 use super::event::{AfterFault, RunEvent};
 use super::foresee::wants_live;
+use crate::instrument::Presence;
 use crate::instrument::scpi::Action;
 use crate::measurement::TraceSummary;
 use crate::operation::{Operation, Wait};
@@ -65,10 +66,13 @@ impl Engine {
             return Ok(());
         }
         let mut stop = self.reins.stop_watch();
+        let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
+        let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let settled = tokio::select! {
             biased;
             reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),
             settled = self.settle_now(step) => settled,
+            never = pulse.beats_while(away) => match never {},
         };
         if settled.is_err() {
             self.break_off().await;
@@ -98,6 +102,7 @@ impl Engine {
     async fn find_instrument(&self, step: &Step) -> Result<(), Fault> {
         let limit =
             step.options.timeout_s.map_or(Duration::MAX, |limit| Duration::from_secs_f64(limit.get()));
+        self.beat()?;
         match tokio::time::timeout(limit, self.instrument.condition()).await {
             Ok(answered) => Ok(answered.map(drop)?),
             Err(_) => {
@@ -134,18 +139,23 @@ impl Engine {
 
     /// Sets everything again that the run has set, and makes sure of its references. Turns no light on.
     async fn restore(&mut self) -> Result<(), Fault> {
+        self.beat()?;
         if !self.instrument.condition().await?.is_idle() {
+            self.pulse.beat_for(ABORT_LIMIT);
             self.instrument.abort().await?;
         }
+        self.beat()?;
         self.session.scanning = false;
         self.instrument.drain_errors().await?;
         self.instrument.act(&Action::SingleScanMode).await?;
         if self.session.lasers_of_scan_unknown {
-            self.session.lasers.extend(self.instrument.scan_settings().await?.lasers());
+            let scan = self.scan_settings().await?;
+            self.claim_lasers(scan.lasers())?;
             self.session.lasers_of_scan_unknown = false;
         }
         self.power_units.clear();
         for (detector, operations) in self.session.configuration.references() {
+            self.beat()?;
             if self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
                 continue;
             }
@@ -172,7 +182,7 @@ impl Engine {
     /// Turns the lasers on again that the run has on.
     async fn light(&mut self) -> Result<(), Fault> {
         while let Some(laser) = self.session.unlit.first().copied() {
-            self.session.lasers.insert(laser);
+            self.claim_lasers([laser])?;
             self.instrument.act(&Action::SetLaserOutput { laser, on: true }).await?;
             self.session.unlit.remove(&laser);
         }
@@ -205,6 +215,8 @@ impl Engine {
     }
 
     async fn redo_step(&mut self, number: u64, step: &Step, attempt: u32) -> Result<(), Fault> {
+        // What has been fetched from the sweep before this one is fetched again.
+        self.shortage.fetched.clear();
         // Another try at a sweep that is counted already.
         (self.number, self.attempt, self.tries) = (number, attempt, 2);
         self.place = step.place.clone();

@@ -105,6 +105,8 @@ pub struct RunStatus {
     pub finished: Option<DateTime<Utc>>,
     /// It holds before its next step.
     pub held: bool,
+    /// What it waits for, when it is not the operator.
+    pub waiting: Option<String>,
     /// The question that waits for an answer.
     pub question: Option<Question>,
     /// The last warnings and faults.
@@ -182,7 +184,11 @@ impl RunStatus {
             }
             RunEvent::Answered { .. } => self.question = None,
             RunEvent::Paused => self.held = true,
-            RunEvent::Resumed { .. } | RunEvent::Stopping { .. } => self.held = false,
+            RunEvent::Resumed { .. } => self.held = false,
+            RunEvent::DiskFull { .. } => self.waiting = Some("room on the disk".to_owned()),
+            RunEvent::Suspended { condition } => self.waiting = Some(format!("the end of {condition}")),
+            RunEvent::RoomAgain { .. } | RunEvent::SuspensionOver => self.waiting = None,
+            RunEvent::Stopping { .. } | RunEvent::Finally => (self.held, self.waiting) = (false, None),
             RunEvent::Warning { message } => self.warn(message),
             RunEvent::LinkLost { reason } => self.warn(&format!("link lost: {reason}")),
             RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
@@ -201,7 +207,7 @@ impl RunStatus {
     pub fn close(&mut self) {
         self.current = None;
         self.question = None;
-        self.held = false;
+        (self.held, self.waiting) = (false, None);
         self.tree.close();
     }
 

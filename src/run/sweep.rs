@@ -18,26 +18,37 @@ use crate::step::{Fault, FaultKind, Outcome};
 /// A scan may take this much longer than span and speed demand before it counts as hanging.
 const SCAN_ALLOWANCE: Duration = Duration::from_secs(60);
 
+/// Some thirty questions one after another, of a unit that answers each in its last second.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(150);
+
 impl Engine {
+    /// The scan as the instrument has it now.
+    pub(super) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
+        self.pulse.beat_for(SETTINGS_LIMIT);
+        let settings = self.instrument.scan_settings().await?;
+        self.pulse.beat();
+        Ok(settings)
+    }
+
     pub(super) async fn sweep(&mut self, fields: &Sweep) -> Result<Outcome, Fault> {
         // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
         self.session.live_is_old = true;
         let (settings, scan) = loop {
             let settings = self.configure_scan(fields).await?;
-            let scan = self.instrument.scan_settings().await?;
+            let scan = self.scan_settings().await?;
             if !self.link_was_lost() {
                 break (settings, scan);
             }
             // It may have been switched off and on just now: what would be scanned is not what was asked for.
             Box::pin(self.make_good()).await?;
         };
-        self.session.lasers.extend(scan.lasers());
+        self.claim_lasers(scan.lasers())?;
         self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
         self.session.sweep_settings = None;
         self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
-        let now = self.instrument.scan_settings().await?;
+        let now = self.scan_settings().await?;
         if now != scan && self.link_was_lost() {
             let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
@@ -60,8 +71,8 @@ impl Engine {
 
     /// Records a reference of whatever is in the path now.
     pub(super) async fn record_reference(&mut self, detector: Detector) -> Result<(), Fault> {
-        let scan = self.instrument.scan_settings().await?;
-        self.session.lasers.extend(scan.lasers());
+        let scan = self.scan_settings().await?;
+        self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector };
         self.scan(&start, Activity::Reference, scan.expected()).await?;
         if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
@@ -102,7 +113,7 @@ impl Engine {
             return Ok(false);
         }
         let recorded = self.instrument.trace_grid(detector, TraceKind::Reference).await?;
-        let scan = self.instrument.scan_settings().await?;
+        let scan = self.scan_settings().await?;
         let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
         Ok(near(recorded.start_nm, scan.start_nm)
             && near(recorded.stop_nm(), scan.stop_nm)
@@ -129,9 +140,11 @@ impl Engine {
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
+        self.pulse.beat_for(SETTINGS_LIMIT);
         let began = Instant::now();
-        let (events, number) = (Arc::clone(&self.events), self.number);
+        let (events, pulse, number) = (Arc::clone(&self.events), self.pulse.clone(), self.number);
         let scan = self.instrument.scan(start, expected, |_| {
+            pulse.beat();
             let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
             let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
             let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };

@@ -125,6 +125,8 @@ impl Resumption {
         session.unlit = session.configuration.lit();
         let asked = past.asked.clone();
         engine.past = past;
+        // The guard of this process knows at once what the earlier ones have set.
+        engine.pulse.claim(engine.lasers_of_run());
         Ok(asked)
     }
 }

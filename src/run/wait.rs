@@ -109,7 +109,7 @@ impl Engine {
         let mut readings = Vec::new();
         let began = tokio::time::Instant::now();
         for sample in 0..fields.samples {
-            tokio::time::sleep_until(began + interval * sample).await;
+            self.pulse.during(tokio::time::sleep_until(began + interval * sample)).await;
             for detector in &fields.detectors {
                 let reading = self.power(*detector).await?;
                 self.power_log.keep(reading, &name, "recipe")?;
@@ -141,7 +141,7 @@ impl Engine {
             let question =
                 RunEvent::Question { number, message: message.to_owned(), choices: choices.to_vec() };
             self.events.say(question)?;
-            let Some(answer) = self.reins.next_answer().await else { break };
+            let Some(answer) = self.pulse.during(self.reins.next_answer()).await else { break };
             if choices.is_empty() || choices.contains(&answer) {
                 self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
                 return Ok(answer);

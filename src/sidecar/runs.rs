@@ -21,7 +21,7 @@ use crate::run::event::Record;
 use crate::run::status::RunStatus;
 use crate::station::LiveRun;
 use crate::store::runs::{self, FoundRun};
-use crate::store::{StoreError, read_run_journal};
+use crate::store::{GuardRecord, StoreError, guard_records, read_run_journal};
 
 /// Runs on a page, when the client does not say.
 const PAGE: u16 = 50;
@@ -99,12 +99,15 @@ pub(super) async fn show(
         for record in read_run_journal::<Record>(&found.folder)? {
             status.apply(&record?);
         }
-        Ok((status, found.manifest.status.to_string()))
+        let guard = guard_records(&found.folder).iter().map(GuardRecord::told).collect();
+        Ok((status, found.manifest.status.to_string(), guard))
     });
-    let (mut status, state) = status.await?;
+    let (mut status, state, guard) = status.await?;
     if status.finished.is_none() {
         // Its process is gone: nothing is under way any more.
         status.close();
     }
-    Ok(Json(StatusReply::new(&status, state, None)))
+    let mut reply = StatusReply::new(&status, state, None);
+    reply.guard = guard;
+    Ok(Json(reply))
 }

@@ -132,6 +132,9 @@ impl Station {
             estimated_s: foreseen.then_some(totals.seconds),
             outline: outline(&walked.steps),
             dark_after: self.setup.dark_after,
+            disk_full_wait: self.setup.disk_full_wait,
+            // The embedded instrument ends with this process: its lasers need no guard.
+            guard_after: self.setup.guard_after.filter(|_| post.name != "sim"),
             resumed,
         };
         let (control, reins) = control(order.at_terminal && !order.unattended);

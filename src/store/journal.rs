@@ -4,7 +4,7 @@
 //! disk before `append` returns with [`Durability::Now`], and within a second otherwise.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
+use super::{StoreError, is_full};
 
 /// When a line has to be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +90,12 @@ impl Journal {
             serde_json::to_vec(&Line { n: self.lines + 1, time, event }).map_err(|e| failed(e.into()))?;
         line.push(b'\n');
         // One call for the whole line: a line is torn by a power cut at the most.
-        if let Err(error) = (&*self.file).write_all(&line) {
-            // What a full disk took of it goes again, so that a later line does not continue half a line.
-            let _ = self.file.set_len(self.bytes);
-            return Err(failed(error));
+        let mut written = self.write(&line);
+        // The end of the run has to be told even when the disk is full.
+        if matches!(&written, Err(error) if is_full(error)) && self.release_reserve() {
+            written = self.write(&line);
         }
+        written.map_err(failed)?;
         self.lines += 1;
         self.bytes += line.len() as u64;
         match durability {
@@ -105,6 +106,19 @@ impl Journal {
             Durability::Soon => self.dirty.store(true, Ordering::Release),
         }
         Ok(self.lines)
+    }
+
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let written = (&*self.file).write_all(line);
+        if written.is_err() {
+            // What a full disk took of it goes again, so that a later line does not continue half a line.
+            let _ = self.file.set_len(self.bytes);
+        }
+        written
+    }
+
+    fn release_reserve(&self) -> bool {
+        self.path.parent().is_some_and(super::room::release_reserve)
     }
 }
 

@@ -21,6 +21,8 @@ use crate::measurement::{PowerReading, PowerUnit};
 const SEGMENT_S: f64 = 60.0;
 /// Or after this many readings.
 const SEGMENT_ROWS: usize = 100_000;
+/// A segment that found no room is tried again after so many readings.
+const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
 
 /// A closed segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,8 @@ pub struct PowerLog {
     simulated: bool,
     segments: u64,
     rows: Vec<(PowerReading, String, &'static str)>,
+    /// With a disk that was full, the next segment is tried at this many readings.
+    not_before: usize,
 }
 
 impl RunFolder {
@@ -51,7 +55,8 @@ impl RunFolder {
     #[must_use]
     pub fn power_log(&self, simulated: bool) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
-        PowerLog { folder, run, simulated, segments: self.last_segment(), rows: Vec::new() }
+        let segments = self.last_segment();
+        PowerLog { folder, run, simulated, segments, rows: Vec::new(), not_before: 0 }
     }
 }
 
@@ -59,7 +64,7 @@ impl PowerLog {
     /// Keeps a reading; gives the segment that it closed, if it did. `source` says who took it: `recorder` or `recipe`.
     ///
     /// # Errors
-    /// When a segment cannot be written.
+    /// When a segment cannot be written; its readings, and this one, are kept for the next attempt.
     pub fn keep(
         &mut self,
         reading: PowerReading,
@@ -68,9 +73,12 @@ impl PowerLog {
     ) -> Result<Option<PowerSegment>, StoreError> {
         let full =
             self.rows.first().is_some_and(|(first, ..)| (reading.time_s - first.time_s).abs() >= SEGMENT_S);
-        let closed = if full || self.rows.len() >= SEGMENT_ROWS { self.close()? } else { None };
+        let due = (full || self.rows.len() >= SEGMENT_ROWS) && self.rows.len() >= self.not_before;
+        let closed = if due { self.close() } else { Ok(None) };
+        self.not_before =
+            if closed.is_err() { self.rows.len() + READINGS_BETWEEN_ATTEMPTS } else { self.not_before };
         self.rows.push((reading, name.to_owned(), source));
-        Ok(closed)
+        closed
     }
 
     /// Writes what has been kept since the last segment; nothing when there is nothing.
@@ -95,6 +103,7 @@ impl PowerLog {
         let rows = self.rows.len() as u64;
         let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         self.rows.clear();
+        self.not_before = 0;
         self.segments += 1;
         Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s }))
     }

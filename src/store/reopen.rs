@@ -33,7 +33,9 @@ impl RunFolder {
         let mended = journal.exists().then(|| mend_journal(&journal)).transpose()?;
         let (lines, torn_bytes) = (mended.map(|(lines, _)| lines), mended.map_or(0, |(_, torn)| torn));
         let id = run.manifest.run.clone();
-        Ok((Self { id, path, lines, _lock: lock }, Mended { torn_bytes }))
+        let folder = Self { id, path, lines, _lock: lock };
+        folder.set_reserve()?;
+        Ok((folder, Mended { torn_bytes }))
     }
 
     /// Removes what was never finished, and files that the journal does not know: their process was gone before it

@@ -1,5 +1,7 @@
 //! A run as plain lines, for logs and pipes; or as JSON lines, for programs.
 
+use indicatif::HumanBytes;
+
 use super::{View, duration};
 use crate::run::event::{Activity, AfterFault, Record, RunEvent};
 use crate::run::status::RunStatus;
@@ -42,6 +44,11 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::Question { message, choices, .. } => question(message, choices),
         RunEvent::Warning { message } => format!("warning: {message}"),
         RunEvent::LinkLost { reason } => format!("link lost: {reason}"),
+        RunEvent::DiskFull { free_bytes, needed_bytes, wait_s } => {
+            no_room(*free_bytes, *needed_bytes, *wait_s)
+        }
+        RunEvent::Suspended { condition } => format!("suspended: {condition}"),
+        RunEvent::SuspensionOver => "the suspension is over: the sweep is done again".to_owned(),
         RunEvent::Stopping { reason } => format!("stopping: {reason}"),
         // A stop has been told already.
         RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),
@@ -95,11 +102,20 @@ fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
         }
         RunEvent::Log { message } => Some(format!("      {message}")),
         RunEvent::LinkRegained { after_s } => Some(format!("link regained after {}", duration(*after_s))),
+        RunEvent::RoomAgain { after_s, .. } => {
+            Some(format!("there is room on the disk again, after {}", duration(*after_s)))
+        }
         RunEvent::Finally => Some("finally".to_owned()),
         RunEvent::LasersOff { off, .. } if !off.is_empty() => Some(format!("{} off", lasers(off, "", ""))),
         RunEvent::Finished { state, reason, .. } => Some(finish(*state, reason.as_deref())),
         _ => None,
     }
+}
+
+fn no_room(free: Option<u64>, needed: u64, wait_s: f64) -> String {
+    let free = free.map(|free| format!(", {} are free", HumanBytes(free))).unwrap_or_default();
+    let (needed, wait) = (HumanBytes(needed), duration(wait_s));
+    format!("warning: no room on the disk: {needed} are needed{free}; waiting for room for {wait}")
 }
 
 fn lasers(numbers: &[u8], is: &str, are: &str) -> String {

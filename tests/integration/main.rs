@@ -6,6 +6,8 @@ mod batch;
 mod die_map;
 mod examples;
 mod faults;
+#[cfg(target_os = "linux")]
+mod guard;
 mod http;
 mod instrument;
 mod layering;
@@ -16,7 +18,10 @@ mod recovery;
 mod report;
 mod requests;
 mod resume;
+#[cfg(target_os = "linux")]
+mod room;
 mod runs;
 mod sidecar;
 mod simulator;
 mod support;
+mod suspend;

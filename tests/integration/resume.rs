@@ -175,6 +175,11 @@ fn journal_text(folder: &Path) -> String {
     text.lines().map(|line| line.chars().take(200).collect::<String>() + "\n").collect()
 }
 
+/// Runs that are killed very often need no guard each time, which turns off what the run that goes on turns off too.
+fn unguarded(bench: &Bench) {
+    bench.write("ctp10.toml", "guard_after_s = 0\n");
+}
+
 fn killed_after_each_record(recipe: &str, body: &str, code: i32, every: u64) {
     let bench = Bench::new();
     let simulator = instrument(&bench);
@@ -189,6 +194,7 @@ fn killed_after_each_record_at(
     code: i32,
     every: u64,
 ) {
+    unguarded(bench);
     bench.write(recipe, body);
     let whole = whole(bench, recipe, address, code);
     let step = if is_thorough() { 1 } else { every };
@@ -226,6 +232,7 @@ fn a_script_that_is_killed_after_any_record_goes_on_and_measures_the_same() {
 fn a_run_that_is_killed_at_any_moment_and_again_while_it_goes_on_measures_the_same() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
+    unguarded(&bench);
     bench.write("many.yaml", MANY_STEPS);
     let began = std::time::Instant::now();
     let whole = whole(&bench, "many.yaml", &simulator.address, 1);
@@ -337,6 +344,7 @@ fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
 #[test]
 fn the_plan_of_what_is_left_touches_neither_folder_nor_instrument() {
     let bench = Bench::new();
+    unguarded(&bench);
     let simulator = instrument(&bench);
     let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "between"));
     drop(simulator);

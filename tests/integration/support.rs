@@ -113,7 +113,10 @@ pub(crate) fn watch(bench: &Bench, arguments: &[&str]) -> Watched {
 
 /// A program in the background, with what it tells as it happens.
 pub(crate) fn watch_program(bench: &Bench, arguments: &[&str]) -> Watched {
-    let mut command = bench.command(&[&["--log-format", "json"], arguments].concat());
+    watch_command(bench.command(&[&["--log-format", "json"], arguments].concat()))
+}
+
+pub(crate) fn watch_command(mut command: Command) -> Watched {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let events = Box::new(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()));

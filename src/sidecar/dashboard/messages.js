@@ -16,12 +16,16 @@ const WORDS = {
   paused: () => 'held',
   darkened: ({ off }) => `held for long: lasers ${off.join(', ')} are off until it goes on`,
   resumed: ({ after_s: after }) => `goes on after ${format.duration(after)}`,
+  disk_full: ({ wait_s: wait }) => `no room on the disk: waiting for ${format.duration(wait)} until there is`,
+  room_again: ({ after_s: after }) => `there is room on the disk again, after ${format.duration(after)}`,
+  suspended: ({ condition }) => `suspended: ${condition}`,
+  suspension_over: () => 'the suspension is over: the sweep is done again',
   stopping: ({ reason }) => `stopping: ${reason}`,
   lasers_off: ({ off, unknown }) => wordsOfLasers(off, unknown),
   finished: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
 };
 
-const BAD = new Set(['warning', 'step_failed', 'link_lost', 'stopping']);
+const BAD = new Set(['warning', 'step_failed', 'link_lost', 'disk_full', 'suspended', 'stopping']);
 
 function wordsOfFault(fault) {
   return typeof fault === 'string' ? fault : (fault?.message ?? JSON.stringify(fault));

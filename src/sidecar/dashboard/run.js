@@ -77,8 +77,9 @@ export function drawRun(next) {
 }
 
 /** The state in a word or two; also for the title of the page. */
-export function wordsOfState({ state, pause }) {
+export function wordsOfState({ state, pause, waiting }) {
   if (state !== 'running') return state;
+  if (waiting) return `waits for ${waiting}`;
   return pause === 'held' ? 'held' : pause === 'asked' ? 'holds at the next step' : 'running';
 }
 
@@ -147,7 +148,8 @@ function drawControls() {
 function drawReason() {
   const reason = byId('run-reason');
   const unknown = status.lasers_unknown ?? [];
-  const texts = [status.reason, unknown.length > 0 && `Not confirmed off: laser ${unknown.join(', ')}.`].filter(Boolean);
+  const lasers = unknown.length > 0 && `Not confirmed off: laser ${unknown.join(', ')}.`;
+  const texts = [status.reason, lasers, ...(status.guard ?? []).map((text) => `Guard: ${text}`)].filter(Boolean);
   reason.hidden = texts.length === 0;
   setText(reason, texts.join('\n'));
 }

@@ -186,11 +186,15 @@ pub(crate) struct StatusReply {
     /// s.
     elapsed_s: Option<f64>,
     pause: Option<PauseState>,
+    /// What it waits for, when it is not a person.
+    waiting: Option<String>,
     question: Option<Question>,
     current: Option<CurrentReply>,
     tree: Vec<TreeNode>,
     warnings: Vec<String>,
     lasers_unknown: Vec<u8>,
+    /// What the run's guard did after its process was gone, a line each.
+    pub(crate) guard: Vec<String>,
     highest_tf: Option<Highlight>,
     deepest_tf: Option<Highlight>,
 }
@@ -220,6 +224,7 @@ impl StatusReply {
             finished: status.finished,
             elapsed_s: elapsed,
             pause,
+            waiting: status.waiting.clone(),
             question: status.question.clone(),
             current: status.current.as_ref().map(|current| CurrentReply {
                 number: current.number,
@@ -233,6 +238,7 @@ impl StatusReply {
             tree: status.tree.nested(),
             warnings: status.warnings.iter().cloned().collect(),
             lasers_unknown: status.lasers_unknown.clone(),
+            guard: Vec::new(),
             highest_tf: status.highest_tf,
             deepest_tf: status.deepest_tf,
             state,

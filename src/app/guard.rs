@@ -1,0 +1,238 @@
+//! `ctp10 guard`: the process that outlives a run. It hears the run's signs of life on stdin, and holds no connection
+//! to the instrument until it has to act.
+
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::error::{ExitCode, Failure, chain};
+use crate::instrument::{Address, Ctp10, Deadlines, Error};
+use crate::run::guard::{Charge, GRACE, Word};
+use crate::station::{Claim, Holder};
+use crate::store::{GuardCause, GuardRecord, put_up_fence};
+
+/// What a guard says that it is, where it holds the instrument.
+pub(super) const GUARD: &str = "guard";
+
+/// A runner that was killed is given this long to be gone; its connection goes with it.
+const DEATH_LIMIT: Duration = Duration::from_secs(10);
+/// A runner that hung up is on its way out: it is given this long before it is taken for one that hangs.
+const LEAVING: Duration = Duration::from_secs(2);
+/// The instrument is looked for this long: an old session may block a new one, and a network may come back.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// Another process may hold the instrument for this long before it counts as the new owner.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
+/// Pause between two attempts: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Each step on the instrument is given this long.
+const STEP_LIMIT: Duration = Duration::from_secs(40);
+/// Pause between two looks whether the runner is gone.
+const LOOK: Duration = Duration::from_millis(5);
+
+pub(super) async fn guard() -> Result<(), Failure> {
+    let refuse =
+        |reason: &str| Failure::new(ExitCode::Usage, reason).hint("`run` and `serve` start it themselves");
+    leave_the_terminal().map_err(|error| refuse(&format!("cannot stand aside: {error}")))?;
+    let mut words = listen();
+    let Some(Word::Begin(charge)) = words.recv().await else { return Err(refuse("a guard needs a run")) };
+    println!("ready");
+    let Some((cause, lasers)) = watch(&charge, &mut words).await else { return Ok(()) };
+    act(&charge, cause, &lasers).await;
+    Ok(())
+}
+
+/// Ctrl-C, a terminal that closes and whoever ends the runner's group do not take the guard along: it ends when the
+/// runner says goodbye, or when its work is done.
+#[cfg(unix)]
+fn leave_the_terminal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {
+        // Once somebody has listened, the signal ends the process no more.
+        drop(signal(kind)?);
+    }
+    rustix::process::setsid()?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn leave_the_terminal() -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// The runner's words, from a thread of its own: it may block in a read for ever without holding up the end.
+fn listen() -> mpsc::UnboundedReceiver<Word> {
+    let (said, words) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        for word in lines.map_while(|line| serde_json::from_str(&line).ok()) {
+            if said.send(word).is_err() {
+                return;
+            }
+        }
+    });
+    words
+}
+
+/// Returns when there is something to do: why, and for which lasers. A run that has set none has nothing to turn off.
+async fn watch(
+    charge: &Charge,
+    words: &mut mpsc::UnboundedReceiver<Word>,
+) -> Option<(GuardCause, BTreeSet<u8>)> {
+    let mut lasers = BTreeSet::new();
+    let mut allowed = Duration::from_secs_f64(charge.silence_s);
+    loop {
+        let word = match timeout(allowed, words.recv()).await {
+            Ok(word) => word,
+            // This process may have been asleep together with the other: what was said meanwhile comes first.
+            Err(_) => match timeout(GRACE, words.recv()).await {
+                Ok(word) => word,
+                Err(_) if lasers.is_empty() => continue,
+                Err(_) => return Some((GuardCause::Silent, lasers)),
+            },
+        };
+        match word {
+            Some(Word::Beat { lasers: so_far, next_s }) => {
+                lasers = so_far;
+                allowed = Duration::try_from_secs_f64(next_s).unwrap_or(allowed);
+            }
+            Some(Word::Begin(_)) => {}
+            Some(Word::Goodbye) => return None,
+            None => return (!lasers.is_empty()).then_some((GuardCause::Gone, lasers)),
+        }
+    }
+}
+
+async fn act(charge: &Charge, cause: GuardCause, lasers: &BTreeSet<u8>) {
+    let began = Instant::now();
+    // First the fence, then the rest: whatever still runs over there must not go on. The folder may be gone.
+    let fence = put_up_fence(&charge.folder, charge.runner);
+    let killed = end_runner(charge.runner, cause).await;
+    let mut hand = Hand { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
+    let trouble = hand.turn_off(charge).await.err();
+    let record = GuardRecord {
+        time: Utc::now(),
+        cause,
+        runner: charge.runner,
+        killed,
+        aborted: hand.aborted,
+        off: hand.off.into_iter().collect(),
+        unknown: hand.pending.into_iter().collect(),
+        took_s: began.elapsed().as_secs_f64(),
+        trouble: trouble.or_else(|| fence.err().map(|error| chain(&error))),
+    };
+    // Nobody is there to be told when the folder cannot be written.
+    let _ = record.keep(&charge.folder);
+}
+
+/// Makes sure that the runner is gone, and its connection with it; says whether it had to be ended. While this process
+/// has it as its parent, its number cannot have become another's.
+#[cfg(unix)]
+async fn end_runner(runner: u32, cause: GuardCause) -> bool {
+    use rustix::process::{Pid, Signal, kill_process};
+    let gone = |limit: Duration| async move {
+        let give_up = Instant::now() + limit;
+        while std::os::unix::process::parent_id() == runner {
+            if Instant::now() >= give_up {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        true
+    };
+    let leaving = if cause == GuardCause::Gone { LEAVING } else { Duration::ZERO };
+    if gone(leaving).await {
+        return false;
+    }
+    let killed =
+        i32::try_from(runner).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::KILL));
+    gone(DEATH_LIMIT).await;
+    killed.is_some_and(|killed| killed.is_ok())
+}
+
+#[cfg(not(unix))]
+async fn end_runner(_: u32, _: GuardCause) -> bool {
+    false
+}
+
+/// How far the work on the instrument is.
+struct Hand {
+    pending: BTreeSet<u8>,
+    off: BTreeSet<u8>,
+    aborted: bool,
+}
+
+impl Hand {
+    /// Aborts and turns the lasers off, again and again until all are confirmed; says what kept it from that.
+    async fn turn_off(&mut self, charge: &Charge) -> Result<(), String> {
+        let address: Address = charge.address.parse().map_err(|error| format!("{error}"))?;
+        let _claim = claim(&address).await?;
+        let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
+        let instrument = Ctp10::at(address, deadlines, crate::instrument::limits::Limits::default());
+        let give_up = Instant::now() + PATIENCE;
+        let mut pause = PAUSE.0;
+        loop {
+            let trouble = match instrument.reconnect(true).await {
+                Ok(found) if found.to_string() != charge.identity => {
+                    // What is there now is not what this run has lit.
+                    return Err(format!("another instrument answers: `{found}`"));
+                }
+                Ok(_) => self.attempt(&instrument).await,
+                Err(error) => Err(chain(&error)),
+            };
+            match trouble {
+                Ok(()) => return Ok(()),
+                Err(trouble) if Instant::now() >= give_up => return Err(trouble),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Everything is tried, whatever became of the rest.
+    async fn attempt(&mut self, instrument: &Ctp10) -> Result<(), String> {
+        let mut trouble = None;
+        if !self.aborted {
+            match within(instrument.abort()).await {
+                Ok(()) => self.aborted = true,
+                Err(error) => trouble = Some(format!("abort: {error}")),
+            }
+        }
+        for laser in self.pending.clone() {
+            match within(instrument.laser_off(laser)).await {
+                Ok(there) => {
+                    self.pending.remove(&laser);
+                    self.off.extend(there.map(|()| laser));
+                }
+                Err(error) => trouble = Some(format!("laser {laser}: {error}")),
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+}
+
+async fn within<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
+    match timeout(STEP_LIMIT, step).await {
+        Ok(done) => done.map_err(|error| chain(&error)),
+        Err(_) => Err(format!("not done within {} s", STEP_LIMIT.as_secs())),
+    }
+}
+
+/// Nobody else is to begin a run in the middle of this. Where somebody has begun one already, the instrument is theirs.
+async fn claim(address: &Address) -> Result<Claim, String> {
+    let holder = Holder { pid: std::process::id(), what: GUARD.to_owned(), ..Holder::default() };
+    let give_up = Instant::now() + CLAIM_LIMIT;
+    loop {
+        match Claim::take(address, &holder) {
+            Ok(claim) => return Ok(claim),
+            Err(other) if Instant::now() >= give_up => {
+                return Err(format!("the instrument is in use by {other}"));
+            }
+            // The runner's own claim goes with its process.
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Times that a bench may set, s.
+
+use std::time::Duration;
+
+/// A run that is held for longer than this turns its lasers off.
+pub(super) const DARK_AFTER: Duration = Duration::from_secs(600);
+
+/// The longest silence that the guard of a run allows: well above a single exchange with the instrument, 30 s.
+pub(super) const GUARD_AFTER: Duration = Duration::from_secs(60);
+
+/// Somebody has to notice it and to make room.
+pub(super) const DISK_FULL_WAIT: Duration = Duration::from_secs(1800);
+
+/// Keeps what was given, if it was and may be.
+pub(super) fn set<T>(kept: &mut T, given: Option<Result<T, String>>) -> Result<(), String> {
+    if let Some(given) = given {
+        *kept = given?;
+    }
+    Ok(())
+}
+
+/// What a time that was given means, or what would be allowed.
+pub(super) fn dark_after(seconds: f64) -> Result<Duration, String> {
+    time("dark_after_s", seconds, "0 or more seconds", |_| true)
+}
+
+/// Zero is a choice. Less than a second is none: the engine itself gives a sign of life only so often.
+pub(super) fn guard_after(seconds: f64) -> Result<Option<Duration>, String> {
+    let allowed = "0: no guard; 1 or more seconds";
+    time("guard_after_s", seconds, allowed, |time| time.is_zero() || time.as_secs() > 0)
+        .map(|silence| Some(silence).filter(|silence| !silence.is_zero()))
+}
+
+/// Zero fails at once.
+pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
+    time("disk_full_wait_s", seconds, "0 or more seconds", |_| true)
+}
+
+fn time(
+    name: &str,
+    seconds: f64,
+    allowed: &str,
+    is_allowed: impl Fn(&Duration) -> bool,
+) -> Result<Duration, String> {
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(is_allowed);
+    time.ok_or_else(|| format!("{name} `{seconds}` is not allowed ({allowed})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_can_be_done_without_and_is_never_given_less_than_a_second() {
+        assert_eq!(guard_after(0.0), Ok(None));
+        assert_eq!(guard_after(90.0), Ok(Some(Duration::from_secs(90))));
+        for wrong in [0.5, -1.0, f64::NAN] {
+            assert!(guard_after(wrong).unwrap_err().contains("1 or more seconds"));
+        }
+    }
+}

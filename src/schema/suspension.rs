@@ -1,0 +1,78 @@
+//! `suspend_when`, which is no declaration and no step: it has both in it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::{described, one_line, takes};
+
+/// What `suspend_when` takes: name, schema, whether it is required, meaning.
+fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 8] {
+    let time = json!({ "type": ["number", "string"] });
+    let expression = json!({ "type": "string", "pattern": r"\$\{.*\}" });
+    [
+        ("after", json!({ "const": "sweep" }), false, "`sweep`, which is what is judged."),
+        (
+            "probe",
+            steps.clone(),
+            true,
+            "Steps that tell how things are: performed after each sweep, and again and again while suspended. Their ids are for the two conditions.",
+        ),
+        ("condition", expression.clone(), true, "Suspends when it holds after a sweep."),
+        ("for_s", time.clone(), false, "How long it has to hold, s; 0 when not given."),
+        (
+            "resume_when",
+            expression,
+            false,
+            "Goes on when it holds; not given: when `condition` does not hold.",
+        ),
+        ("settle_s", time.clone(), false, "How long that has to hold, s; 0 when not given."),
+        ("probe_every_s", time.clone(), false, "Pause between two probes, s; 10 when not given."),
+        ("timeout_s", time, true, "The run fails when a sweep is suspended for longer than this, s."),
+    ]
+}
+
+pub(super) fn schema(steps: &Value) -> Value {
+    let fields = fields(steps);
+    let required: Vec<&str> =
+        fields.iter().filter(|(_, _, required, _)| *required).map(|(name, ..)| *name).collect();
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|(name, schema, _, about)| ((*name).to_owned(), described(schema, about)))
+        .collect();
+    json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+        "description": SUSPENSION,
+    })
+}
+
+const SUSPENSION: &str = "Judges each sweep right after it. Where the condition holds the run is suspended, and probed until it may go on; \
+    then the sweep is done again, before anything of it is fetched.";
+
+/// Its row among the keys of a recipe, and its own table.
+pub(super) fn reference(text: &mut String) {
+    text.push_str("| `suspend_when` | map | no | holds the run while its conditions are bad (YAML only) |\n");
+    let _ = write!(
+        text,
+        "\n`suspend_when`: {}\n\n{SUSPENSION_EXAMPLE}\n| field | takes | required | meaning |\n|---|---|---|---|\n",
+        one_line(SUSPENSION)
+    );
+    for (name, schema, required, about) in fields(&json!({ "type": "array" })) {
+        let needed = if required { "yes" } else { "no" };
+        let _ = writeln!(text, "| `{name}` | {} | {needed} | {about} |", takes(&Value::Null, &schema));
+    }
+}
+
+const SUSPENSION_EXAMPLE: &str = "\
+```yaml
+suspend_when:
+  probe:
+    - configure_laser: { laser: 1, output: true }   # dark between scans
+    - read_power: { id: tap, detector: 4/3 }
+  condition: \"${steps.tap.value < -20}\"
+  settle_s: 60
+  timeout_s: 7200
+```
+
+Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good.
+";
