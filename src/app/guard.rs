@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::error::{ExitCode, Failure, chain};
+use crate::instrument::scpi::Query;
 use crate::instrument::{Address, Ctp10, Deadlines, Error};
 use crate::run::guard::{Charge, GRACE, Word};
 use crate::station::{Claim, Holder};
@@ -24,6 +25,8 @@ const DEATH_LIMIT: Duration = Duration::from_secs(10);
 const LEAVING: Duration = Duration::from_secs(2);
 /// The instrument is looked for this long: an old session may block a new one, and a network may come back.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// A simulated one that is gone has taken its lasers with it, and another may soon listen in its place.
+const PATIENCE_SIMULATED: Duration = Duration::from_secs(20);
 /// Another process may hold the instrument for this long before it counts as the new owner.
 const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 /// Pause between two attempts: the first, and the longest.
@@ -172,7 +175,9 @@ impl Hand {
         let _claim = claim(&address).await?;
         let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
         let instrument = Ctp10::at(address, deadlines, crate::instrument::limits::Limits::default());
-        let give_up = Instant::now() + PATIENCE;
+        let known = Query::identity().read(&charge.identity);
+        let simulated = known.is_some_and(|identity| identity.simulated());
+        let give_up = Instant::now() + if simulated { PATIENCE_SIMULATED } else { PATIENCE };
         let mut pause = PAUSE.0;
         loop {
             let trouble = match instrument.reconnect(true).await {
