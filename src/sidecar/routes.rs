@@ -242,6 +242,7 @@ fn runs_half() -> ApiRouter<App> {
             ),
         )
         .api_route("/runs/{id}/answer", post_with(steer::answer, says("Answers the run's open question")))
+        .api_route("/runs/{id}/report", get_with(traces::report, says("What became of a run, on a page")))
         .api_route("/runs/{id}/traces", get_with(traces::list, says("The traces of a run, in order")))
         .api_route(
             "/runs/{id}/traces/{trace}",

@@ -190,3 +190,18 @@ fn off_goes_through_the_runner_that_holds_the_only_connection() {
     while request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
     assert_eq!(request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"], "aborted");
 }
+
+#[test]
+fn the_report_of_a_run_is_served_and_its_links_lead_to_the_traces() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let run = begin(&service.address, SHORT);
+    let report = format!("/runs/{run}/report");
+    while request(&service.address, "GET", &report, None).0 == 404 {}
+    assert_eq!(request(&service.address, "GET", &report, None).0, 200);
+    let traces = request(&service.address, "GET", &format!("/runs/{run}/traces"), None).1;
+    let file = traces["traces"][0]["file"].as_str().unwrap().to_owned();
+    assert_eq!(request(&service.address, "HEAD", &format!("/runs/{run}/{file}"), None).0, 200);
+    assert_eq!(request(&service.address, "GET", "/runs/nobody/report", None).0, 404);
+}

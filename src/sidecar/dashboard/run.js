@@ -103,8 +103,14 @@ function drawFacts() {
     highlight('deepest dip', status.deepest_tf),
     highlight('lowest loss', status.highest_tf),
     `in ${status.folder}`,
+    isOver(status) && `report of ${status.run}`,
   ];
-  keyed(byId('run-facts'), parts.filter(Boolean), (text) => text, (text) => el('span', { text }), () => {});
+  keyed(byId('run-facts'), parts.filter(Boolean), (text) => text, fact, () => {});
+}
+
+function fact(text) {
+  if (!text.startsWith('report of ')) return el('span', { text });
+  return el('a', { href: `/runs/${encodeURIComponent(status.run)}/report`, target: '_blank', rel: 'noopener', text: 'Report' });
 }
 
 function highlight(name, point) {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
 
@@ -17,7 +17,7 @@ use crate::sidecar::state::{App, Shared};
 use crate::sidecar::stream;
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
-use crate::store::{TraceFile, envelope, formats, open_trace, runs};
+use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs};
 
 /// Pieces of a view, when the client does not say.
 const PIECES: u16 = 1000;
@@ -70,7 +70,9 @@ impl Shared {
     async fn stored(&self, id: &str, number: &str) -> Result<(TraceSummary, TraceFile), Problem> {
         let folder = self.folder(id).await?;
         let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
-        let index: u64 = number.parse().map_err(|_| refuse())?;
+        // The file's own name begins with the number: links of the report lead here.
+        let digits = number.split('_').next().unwrap_or_default();
+        let index: u64 = digits.parse().map_err(|_| refuse())?;
         let found = beside(move || {
             let mut traces = runs::traces(&folder)?;
             let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
@@ -93,6 +95,19 @@ pub(in crate::sidecar) async fn list(
     let folder = app.folder(&id).await?;
     let traces = beside(move || runs::traces(&folder)?.collect()).await?;
     Ok(Json(TracesReply { traces }))
+}
+
+/// The report of a run, as its folder has it.
+pub(in crate::sidecar) async fn report(
+    State(app): State<App>,
+    Path(RunPath { id }): Path<RunPath>,
+) -> Result<Html<Vec<u8>>, Problem> {
+    let file = app.folder(&id).await?.join(REPORT_FILE);
+    let page = tokio::fs::read(&file).await;
+    page.map(Html).map_err(|_| {
+        let told = format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)");
+        Problem::new(StatusCode::NOT_FOUND, told)
+    })
 }
 
 /// A trace in the format that the suffix or `Accept` asks for.
