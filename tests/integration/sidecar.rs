@@ -205,3 +205,31 @@ fn the_report_of_a_run_is_served_and_its_links_lead_to_the_traces() {
     assert_eq!(request(&service.address, "HEAD", &format!("/runs/{run}/{file}"), None).0, 200);
     assert_eq!(request(&service.address, "GET", "/runs/nobody/report", None).0, 404);
 }
+
+#[test]
+fn a_run_that_is_held_for_long_goes_dark_keeps_the_instrument_and_lights_up_again() {
+    let bench = Bench::new();
+    bench.write("ctp10.toml", "dark_after_s = 0\n");
+    let simulator = simulate(&bench, &[]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let address = service.address.as_str();
+    let recipe = "
+name: lit
+steps:
+  - configure_laser: { laser: 1, power_dbm: 0, output: true }
+  - repeat: { times: 100000, steps: [ wait: 0.05 ] }
+";
+    let run = begin(address, recipe);
+    let is_on = || request(address, "GET", "/rlaser/1/state", None).1["is_on"] == true;
+    while !is_on() {}
+    assert_eq!(request(address, "POST", &format!("/runs/{run}/pause"), None).0, 200);
+    while request(address, "GET", &format!("/runs/{run}"), None).1["pause"] != "held" {}
+    while is_on() {}
+    let (status, refused) = request(address, "POST", "/rlaser/1/on", None);
+    assert!(status == 409 && refused["detail"].as_str().unwrap().contains(&run), "{refused}");
+    assert_eq!(request(address, "POST", &format!("/runs/{run}/resume"), None).0, 200);
+    while !is_on() {}
+    assert_eq!(request(address, "POST", &format!("/runs/{run}/abort?now=true"), None).0, 200);
+    while request(address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
+    assert!(!is_on());
+}
