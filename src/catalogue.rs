@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS attempts (
     attempt INTEGER NOT NULL,
     run     TEXT,
     folder  TEXT,
-    state   TEXT NOT NULL,          -- running, done, failed, aborted, interrupted
+    state   TEXT NOT NULL,          -- running, done, failed; aborted or interrupted: its run can go on; left: it shall not
     reason  TEXT,
     begun   TEXT NOT NULL,
     ended   TEXT,

@@ -3,7 +3,9 @@
 
 mod claim;
 mod entry;
+mod interrupted;
 mod keeper;
+mod kept;
 mod lease;
 mod live;
 mod manual;
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 
 pub use claim::{Claim, Holder, find_holder};
 pub use entry::{Entry, NotStarted};
+pub use interrupted::{Interrupted, NotTakenUp};
 pub use keeper::Keeper;
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};

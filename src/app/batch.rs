@@ -68,7 +68,7 @@ async fn run(
     }
     let choice = batch.header().map(|header| choose(&args.instrument, Some(header), config)).transpose()?;
     let out = batch.out(args.out.clone(), config);
-    let queue = Arc::new(enqueue::enqueue(&batch, &out, args.release).await?);
+    let queue = Arc::new(enqueue::enqueue(&batch, &out, &args).await?);
     let command = command(&args, &batch);
     ready(&batch, &queue, &out, output.quiet).await?;
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();

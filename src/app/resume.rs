@@ -1,27 +1,21 @@
 //! `ctp10 resume`
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
-
-use serde_json::json;
+use std::path::PathBuf;
 
 use super::choose::{self, Choice};
 use super::run::{Manner, perform};
 use crate::cli::{InstrumentArgs, OutputArgs, ResumeArgs, Unfinished};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{Circumstances, plan};
+use crate::forecast::plan;
 use crate::operation::Operation;
-use crate::recipe::Recipe;
-use crate::run::event::{Record, RunEvent};
-use crate::run::foresee::{self, Foreseen};
-use crate::run::past::{Past, Performed};
-use crate::run::status::RunStatus;
-use crate::run::takeup::{self, Resumption};
-use crate::station::{Order, Resumed};
-use crate::step::{Fault, Outcome};
-use crate::store::runs::{self, FoundRun};
-use crate::store::{Manifest, RunFolder, RunState, StoreError, read_run_journal};
+use crate::run::event::RunEvent;
+use crate::run::foresee::Foreseen;
+use crate::run::past::Performed;
+use crate::station::{Interrupted, NotTakenUp};
+use crate::step::Outcome;
+use crate::store::{Manifest, StoreError, runs};
 use crate::terminal::{LogWriter, duration};
 
 pub(super) async fn resume(
@@ -31,130 +25,42 @@ pub(super) async fn resume(
     log: &LogWriter,
 ) -> Result<(), Failure> {
     let out = args.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
-    let run = runs::find(&out, &args.run).map_err(stored)?;
-    may_go_on(&run)?;
-    let recipe = recipe(&run)?;
+    let run = runs::find(&out, &args.run).map_err(|error| refused(error.into()))?;
     let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let circumstances =
-        Circumstances { simulated: run.manifest.instrument.simulated, attended: Some(at_terminal) };
+    let interrupted = Interrupted::read(run, Some(at_terminal)).map_err(refused)?;
+    let foreseen = interrupted.foresee().await.map_err(refused)?;
     if args.plan {
-        let past = foresee::past(&run.folder).map_err(stored)?;
-        let foreseen = foresee(&recipe, past, &run.folder, circumstances).await?;
-        tell_plan(&run.manifest, &foreseen);
+        tell_plan(interrupted.manifest(), &foreseen);
         return Ok(());
     }
-
-    let (folder, mended) = RunFolder::reopen(&run).map_err(stored)?;
-    if mended.torn_bytes > 0 {
-        tracing::warn!("the journal's last line was torn: {} bytes are gone", mended.torn_bytes);
-    }
-    let mut past = foresee::past(&run.folder).map_err(stored)?;
-    let known = takeup::known_files(&past);
-    let mut foreseen = foresee(&recipe, past.clone(), &run.folder, circumstances).await?;
-    let mut decided = None;
-    if let Some(step) = &foreseen.undecided {
-        let event = decide(step, args.unfinished, at_terminal)?;
-        past.apply(&event);
-        decided = Some(event);
-        foreseen = foresee(&recipe, past, &run.folder, circumstances).await?;
-    }
-    let removed = folder.remove_unknown(&known).map_err(stored)?;
-    let choice = instrument(&args.instrument, &run.manifest)?;
+    let decided = foreseen.undecided.map(|step| decide(&step, args.unfinished, at_terminal)).transpose()?;
+    let choice = instrument(&args.instrument, interrupted.manifest())?;
     let allow_http = config.allow_http.clone().unwrap_or_default();
-    let path = run.manifest.recipe.path.clone();
-    let mut order = Order::new(recipe, path, circumstances, &allow_http).await;
-    // What the recipe as a whole would need was looked at when it began: much of it is done.
-    order.walked.findings.clear();
-    order.instrument_named = true;
+    let mut order = interrupted.take_up(decided, &allow_http).await.map_err(refused)?;
     order.unattended = args.unattended;
     order.at_terminal = at_terminal;
-    let status = status(&run.folder).map_err(stored)?;
-    let resumption = Resumption { manifest: run.manifest, past: foreseen.past, decided, removed };
-    order.resumed = Some(Resumed { folder, resumption, status: status.clone() });
-    let what = format!("resume {}", run.folder.display());
-    let manner = Manner { what, out: Some(out), sidecar: args.sidecar, begun: status };
+    let resumed = order.resumed.as_ref();
+    let (folder, begun) =
+        resumed.map(|resumed| (resumed.folder.path().display().to_string(), resumed.status.clone())).unzip();
+    let what = format!("resume {}", folder.unwrap_or_default());
+    let manner = Manner { what, out: Some(out), sidecar: args.sidecar, begun: begun.unwrap_or_default() };
     perform(order, choice, manner, (config, output, log)).await
 }
 
-fn stored(error: StoreError) -> Failure {
-    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
-    Failure::new(code, chain(&error))
-}
-
-/// A run that is under way has its process, and one that is done has nothing left.
-fn may_go_on(run: &FoundRun) -> Result<(), Failure> {
-    let id = &run.manifest.run;
-    match run.manifest.status {
-        RunState::Interrupted | RunState::Failed | RunState::Aborted => Ok(()),
-        RunState::Done => {
-            Err(Failure::new(ExitCode::Usage, format!("run {id} is done: nothing is left to do"))
-                .hint("`ctp10 run` measures anew"))
-        }
-        RunState::Running => {
-            Err(Failure::new(ExitCode::Usage, format!("run {id} is under way: its process is alive"))
-                .hint("stop that one first"))
-        }
-    }
-}
-
-/// The recipe as it was, from the run's own copy, with the parameters of the run.
-fn recipe(run: &FoundRun) -> Result<Recipe, Failure> {
-    let manifest = &run.manifest;
-    let refuse = |message: String| Failure::new(ExitCode::Failed, message);
-    let copy = takeup::recipe_copy(&run.folder, manifest)
-        .ok_or_else(|| refuse(format!("run {} has no copy of its recipe", manifest.run)))?;
-    let text = std::fs::read_to_string(&copy)
-        .map_err(|error| refuse(format!("cannot read `{}`: {error}", copy.display())))?;
-    let set: Vec<(String, String)> = manifest
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-        .collect();
-    let recipe =
-        Recipe::from_text(&manifest.recipe.path, &text, copy.parent(), &set).map_err(Failure::recipe)?;
-    if recipe.sha256() != manifest.recipe.sha256 {
-        let message = format!(
-            "`{}` is not the recipe that run {} began with: its SHA-256 is {} and was {}",
-            copy.display(),
-            manifest.run,
-            recipe.sha256(),
-            manifest.recipe.sha256
-        );
-        return Err(refuse(message));
-    }
-    if recipe.parameters() != &manifest.parameters {
-        let message = format!(
-            "the parameters of run {} do not read back as they were: {} and {}",
-            manifest.run,
-            json!(manifest.parameters),
-            json!(recipe.parameters())
-        );
-        return Err(refuse(message));
-    }
-    Ok(recipe)
-}
-
-/// Finds out beside the event loop what holds: a script may compute for a while.
-async fn foresee(
-    recipe: &Recipe,
-    past: Past,
-    folder: &Path,
-    circumstances: Circumstances,
-) -> Result<Foreseen, Failure> {
-    let (recipe, folder) = (recipe.clone(), folder.to_owned());
-    let replaying =
-        tokio::task::spawn_blocking(move || foresee::foresee(&recipe, &past, &folder, circumstances));
-    match replaying.await {
-        Ok(foreseen) => foreseen.map_err(refused),
-        Err(panic) => Err(Failure::new(ExitCode::Failed, format!("the past cannot be replayed: {panic}"))),
-    }
-}
-
-fn refused(fault: Fault) -> Failure {
-    let failure = Failure::new(ExitCode::Failed, format!("the run cannot be taken up: {fault}"));
-    match fault.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+fn refused(error: NotTakenUp) -> Failure {
+    let failed = |code| Failure::new(code, chain(&error));
+    match &error {
+        NotTakenUp::Done(_) => failed(ExitCode::Usage).hint("`ctp10 run` measures anew"),
+        NotTakenUp::UnderWay(_) => failed(ExitCode::Usage).hint("stop that one first"),
+        NotTakenUp::Store(StoreError::WhichRun(_)) => failed(ExitCode::Usage),
+        NotTakenUp::Recipe(findings) => Failure::recipe(findings.clone()),
+        NotTakenUp::Past(fault) => match &fault.hint {
+            Some(hint) => failed(ExitCode::Failed).hint(hint.clone()),
+            None => failed(ExitCode::Failed),
+        },
+        NotTakenUp::Undecided(_) => failed(ExitCode::Failed)
+            .hint("see for yourself, and say `--unfinished done` or `--unfinished again`"),
+        NotTakenUp::Copy(_) | NotTakenUp::Store(_) | NotTakenUp::Broken(_) => failed(ExitCode::Failed),
     }
 }
 
@@ -169,13 +75,7 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
         // Asking the operator again is what it is for.
         None if prompts && at_terminal => Unfinished::Again,
         None if at_terminal => ask(&what)?,
-        None => {
-            let message = format!(
-                "{what} was begun and nothing says whether it was done: it is not repeated without being told to"
-            );
-            return Err(Failure::new(ExitCode::Failed, message)
-                .hint("see for yourself, and say `--unfinished done` or `--unfinished again`"));
-        }
+        None => return Err(refused(NotTakenUp::Undecided(Box::new(step.clone())))),
     };
     match (unfinished, &step.step.operation) {
         (Unfinished::Again, _) => event(None),
@@ -223,18 +123,6 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
         return Err(Failure::new(ExitCode::Instrument, message));
     }
     choose::options(manifest.simulator.clone()).map(|options| Choice::Simulated(Box::new(options)))
-}
-
-/// The state of a run as its journal has it.
-fn status(folder: &Path) -> Result<RunStatus, StoreError> {
-    let mut status = RunStatus::default();
-    if foresee::past(folder)?.started {
-        for record in read_run_journal::<Record>(folder)? {
-            status.apply(&record?);
-        }
-    }
-    status.folder = folder.display().to_string();
-    Ok(status)
 }
 
 fn tell_plan(manifest: &Manifest, foreseen: &Foreseen) {

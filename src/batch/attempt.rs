@@ -1,6 +1,6 @@
 //! One attempt at one item: durable before it begins and when it has ended, stopped when its time is over.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,10 +13,10 @@ use super::patience;
 use super::queue::QueueError;
 use super::schedule::{clock, span};
 use super::work::{CUT, Outcome, Wish, Worker};
-use crate::catalogue::{Ending, ItemRow, ItemState, RunRow};
+use crate::catalogue::{Ending, ItemRow, ItemState};
 use crate::station::{Cut, Entry, LiveRun};
 use crate::step::Fault;
-use crate::store::{RunState, runs};
+use crate::store::RunState;
 
 /// Who had a run stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +60,26 @@ impl Worker {
                 let run = Arc::clone(&entry.run);
                 self.keep_begun(number, attempt, &entry).await;
                 let (state, cause) = self.see_through(entry, &item, &task, cut).await;
-                self.keep_run(&run).await;
                 let (then, told) = judge(state, cause, &run, &item, &task, self.queue.window().deadline);
                 (then, told, Some(run.folder().to_owned()))
             }
             Err(NotBegun::Never(reason)) => (Then::Stays(ItemState::Failed), failed(reason), None),
             Err(NotBegun::Failed(reason)) => (Then::Failed, failed(reason), None),
+            Err(NotBegun::DoneAlready(folder)) => {
+                (Then::Stays(ItemState::Done), (RunState::Done.to_string(), None), Some(folder))
+            }
+            Err(NotBegun::Held(reason)) => {
+                let why = Some(reason.clone());
+                self.queue
+                    .with(move |catalogue, batch| {
+                        catalogue.not_begun(batch, number, attempt, &reason)?;
+                        let queued = &[ItemState::Queued];
+                        catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
+                    })
+                    .await?;
+                self.audience.ended(&item, ItemState::Held, why.as_deref(), None);
+                return Ok(Outcome::Again);
+            }
             Err(later) => {
                 let (reason, outcome) = match later {
                     NotBegun::Later(reason) => (reason, Outcome::Again),
@@ -111,21 +125,6 @@ impl Worker {
             tracing::error!(item = number, "{}", crate::error::chain(&error));
         }
         self.audience.begun(entry);
-    }
-
-    /// Keeps what became of the run.
-    async fn keep_run(&self, run: &LiveRun) {
-        let (out, id): (PathBuf, String) = (self.station.setup().out.clone(), run.id().to_owned());
-        let kept = self.queue.with(move |catalogue, _| match runs::by_id(&out, &id) {
-            Ok(found) => catalogue.put_run(&RunRow::from(&found)),
-            Err(error) => {
-                tracing::warn!(run = id, %error, "the catalogue does not know this run");
-                Ok(())
-            }
-        });
-        if let Err(error) = kept.await {
-            tracing::error!("{}", crate::error::chain(&error));
-        }
     }
 
     /// Waits for the run's end, and has it stopped when its time is over.
@@ -186,7 +185,7 @@ fn judge(
         (Ok(RunState::Done), _) => (Then::Stays(ItemState::Done), RunState::Done, None),
         (Ok(RunState::Aborted), Some(Cause::Timeout)) => {
             let limit = task.timeout_s.map_or(0.0, |limit| limit.get());
-            (Then::Failed, RunState::Aborted, Some(format!("stopped: not over after {limit} s")))
+            (Then::Failed, RunState::Failed, Some(format!("stopped: not over after {limit} s")))
         }
         (Ok(RunState::Aborted), Some(Cause::BatchDeadline)) => {
             let reason = format!("stopped at the batch's deadline {}", at(deadline));
@@ -194,7 +193,7 @@ fn judge(
         }
         (Ok(RunState::Aborted), Some(Cause::OwnDeadline)) => {
             let reason = format!("stopped at its deadline {}", at(item.deadline));
-            (Then::Stays(ItemState::Failed), RunState::Aborted, Some(reason))
+            (Then::Stays(ItemState::Failed), RunState::Failed, Some(reason))
         }
         (Ok(RunState::Aborted), Some(Cause::Wish)) => {
             (Then::Stays(ItemState::Queued), RunState::Aborted, reason)

@@ -1,5 +1,6 @@
 //! Beginning an item's run: the recipe is read anew, and an instrument that is away or busy is waited for.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -29,6 +30,10 @@ pub(super) enum NotBegun {
     ByHand,
     /// The attempt has failed.
     Failed(String),
+    /// It waits for a person.
+    Held(String),
+    /// Somebody has had the run in this folder finished by hand.
+    DoneAlready(PathBuf),
     /// It is tried again when things have changed.
     Later(String),
 }
@@ -54,9 +59,13 @@ impl Worker {
                     () = patience::until(deadline) => return Err(NotBegun::Later(last)),
                 }
             }
-            let order = self.order(item.number, task).await?;
+            let order = self.order(item, task).await?;
+            let goes_on = order.resumed.is_some();
             let error = match self.station.begin(order, self.audience.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
+                Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
+                    return Err(NotBegun::Held(error.told()));
+                }
                 Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
                 Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
                 Err(error @ NotStarted::OtherInstrument(_)) => return Err(NotBegun::Never(error.told())),
@@ -82,7 +91,22 @@ impl Worker {
         Err(NotBegun::Failed(last))
     }
 
-    async fn order(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
+    async fn order(&self, item: &ItemRow, task: &Task) -> Result<Order, NotBegun> {
+        let goes_on = match &item.unfinished {
+            Some(folder) => self.go_on(folder, task).await?,
+            None => None,
+        };
+        let mut order = match goes_on {
+            Some(order) => order,
+            None => self.anew(item.number, task).await?,
+        };
+        order.simulator.clone_from(&self.simulator);
+        order.unattended = task.unattended;
+        order.at_terminal = self.at_terminal && !task.unattended;
+        Ok(order)
+    }
+
+    async fn anew(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
         let (path, set) = (self.queue.folder().join(&task.recipe), task.settings());
         let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
         let recipe = match loaded {
@@ -97,10 +121,7 @@ impl Worker {
         order.metadata = task.metadata.clone();
         order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
         order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
-        order.simulator.clone_from(&self.simulator);
         order.instrument_named = self.instrument_named;
-        order.unattended = task.unattended;
-        order.at_terminal = self.at_terminal && !task.unattended;
         Ok(order)
     }
 }

@@ -8,33 +8,16 @@ use chrono::Utc;
 
 use super::expand::Task;
 use super::queue::QueueError;
-use super::resume::{Resumption, resume_item};
 use crate::catalogue::{Catalogue, Ending, ItemRow, ItemState};
 
 /// An item that was under way when its process ended.
-pub(super) fn recover(
-    catalogue: &Catalogue,
-    out: &Path,
-    batch: &str,
-    item: &ItemRow,
-) -> Result<(), QueueError> {
+pub(super) fn recover(catalogue: &Catalogue, batch: &str, item: &ItemRow) -> Result<(), QueueError> {
     let task: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
-    let run = item.runs.last();
+    let run = item.runs.last().filter(|_| item.unfinished.is_some());
     let name = run.map_or_else(|| "it".to_owned(), |(run, _)| format!("its run {run}"));
-    let ending = |state, reason: String| Ending {
-        state,
-        attempt: "interrupted".to_owned(),
-        reason: Some(reason),
-        again: None,
-    };
-    let ending = if task.auto_resume {
-        let folder = run.map(|(_, folder)| out.join(folder));
-        match resume_item(folder.as_deref()) {
-            Resumption::Anew => ending(ItemState::Queued, format!("{name} was cut off; begun anew")),
-        }
-    } else {
-        ending(ItemState::Held, format!("{name} was cut off: the program, or the computer, ended during it"))
-    };
+    let reason = format!("{name} was cut off: the program, or the computer, ended during it");
+    let state = if task.auto_resume { ItemState::Queued } else { ItemState::Held };
+    let ending = Ending { state, attempt: "interrupted".to_owned(), reason: Some(reason), again: None };
     Ok(catalogue.ended(batch, item.number, item.attempts, &ending, Utc::now())?)
 }
 

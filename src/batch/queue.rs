@@ -80,7 +80,7 @@ impl Queue {
         let claim = claim(out, batch)?;
         for item in catalogue.items(batch)? {
             if item.state == ItemState::Running {
-                recover(&catalogue, out, batch, &item)?;
+                recover(&catalogue, batch, &item)?;
             }
         }
         let changed = watch::Sender::new(0);

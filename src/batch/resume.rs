@@ -1,16 +1,38 @@
-//! What becomes of an item whose run was cut off and that may go on by itself.
+//! Going on where an item's run was cut off or stopped, instead of beginning it anew.
 
-use std::path::Path;
+use tokio::task::spawn_blocking;
 
-/// How it goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resumption {
-    /// As a run of its own, from the beginning.
-    Anew,
-}
+use super::begin::NotBegun;
+use super::expand::Task;
+use super::work::Worker;
+use crate::station::{Interrupted, NotTakenUp, Order};
+use crate::store::runs;
 
-/// Says how an item goes on whose last run is in this folder, when it has one. This is the one place to change when
-/// runs can go on where they were cut off.
-pub(super) fn resume_item(_folder: Option<&Path>) -> Resumption {
-    Resumption::Anew
+impl Worker {
+    /// The order that goes on in the run whose folder has this name; none when the folder is gone. What nobody but a
+    /// person can know holds the item.
+    pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<Order>, NotBegun> {
+        let path = self.station.setup().out.join(folder);
+        if !path.exists() {
+            tracing::warn!(folder, "the folder of the run that was cut off is gone: the item begins anew");
+            return Ok(None);
+        }
+        let attended = task.unattended.then_some(false);
+        let read = spawn_blocking(move || Interrupted::read(runs::open(&path)?, attended)).await;
+        let read = read.unwrap_or_else(|panic| Err(NotTakenUp::Broken(panic.to_string())));
+        let taken_up = match read {
+            Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allow_http).await,
+            Err(error) => Err(error),
+        };
+        match taken_up {
+            Ok(order) => Ok(Some(order)),
+            // Somebody has had it finished by hand.
+            Err(NotTakenUp::Done(_)) => Err(NotBegun::DoneAlready(self.station.setup().out.join(folder))),
+            Err(error @ NotTakenUp::Undecided(_)) => Err(NotBegun::Held(format!(
+                "{}; see for yourself, then `ctp10 resume {folder} --unfinished done|again`, then release it",
+                error.told()
+            ))),
+            Err(error) => Err(NotBegun::Held(error.told())),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{Catalogue, CatalogueError, ItemState};
 pub struct Ending {
     /// The item's state from now on.
     pub state: ItemState,
-    /// How the attempt itself ended: `done`, `failed`, `aborted`, `interrupted`.
+    /// How the attempt itself ended: `done` or `failed`; `aborted` or `interrupted`, when its run can go on.
     pub attempt: String,
     /// Why.
     pub reason: Option<String>,
@@ -95,6 +95,18 @@ impl Catalogue {
                     (batch, number, ending.state, &ending.reason, ending.again.map(Time)),
                 )
                 .map(drop)
+        })
+    }
+
+    /// What was cut off or stopped does not go on: the items begin anew.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn leave_unfinished(&self, batch: &str) -> Result<(), CatalogueError> {
+        self.change(|transaction| {
+            let left =
+                "UPDATE attempts SET state = 'left' WHERE batch = ?1 AND state IN ('aborted', 'interrupted')";
+            transaction.execute(left, [batch]).map(drop)
         })
     }
 

@@ -38,6 +38,8 @@ pub struct ItemRow {
     pub recovered: bool,
     /// Its runs, in order: identifier, and the folder's name.
     pub runs: Vec<(String, String)>,
+    /// The folder of the last of them, where that was cut off or stopped: the item goes on in it.
+    pub unfinished: Option<String>,
 }
 
 /// An item to be put into the queue.
@@ -79,6 +81,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         payload: row.get::<_, Json>("payload")?.0,
         recovered: row.get("recovered")?,
         runs: Vec::new(),
+        unfinished: None,
     })
 }
 
@@ -93,14 +96,19 @@ impl Catalogue {
                 .prepare(&format!("SELECT {COLUMNS} FROM items WHERE batch = ?1 ORDER BY number"))?;
             let mut items: Vec<ItemRow> = asked.query_map([batch], item)?.collect::<Result<_, _>>()?;
             let mut asked = connection.prepare(
-                "SELECT item, run, folder FROM attempts
+                "SELECT item, run, folder, state IN ('running', 'aborted', 'interrupted') FROM attempts
                  WHERE batch = ?1 AND run IS NOT NULL ORDER BY item, attempt",
             )?;
             let mut rows = asked.query([batch])?;
             while let Some(row) = rows.next()? {
                 let number: u32 = row.get(0)?;
                 if let Some(item) = items.iter_mut().find(|item| item.number == number) {
-                    item.runs.push((row.get(1)?, row.get(2)?));
+                    let (run, folder): (String, String) = (row.get(1)?, row.get(2)?);
+                    item.unfinished = row.get::<_, bool>(3)?.then(|| folder.clone());
+                    // A run that was taken up again is one run.
+                    if item.runs.last().is_none_or(|(known, _)| *known != run) {
+                        item.runs.push((run, folder));
+                    }
                 }
             }
             Ok(items)

@@ -30,6 +30,9 @@ pub struct BatchRunArgs {
     /// Queue again what failed, was skipped, or is held for a person.
     #[arg(long)]
     pub release: bool,
+    /// What was cut off or stopped begins anew, instead of going on in its run.
+    #[arg(long)]
+    pub anew: bool,
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,

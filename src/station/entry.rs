@@ -1,12 +1,13 @@
 //! From an order to a run under way: everything that can be known is checked first, the instrument has to be free
 //! and ready, and the lease is taken before the instrument is touched.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::kept::{leave_report, list_run};
 use super::{Held, LiveRun, Order, Resumed, Station};
 use crate::error::chain;
 use crate::forecast::plan;
@@ -145,6 +146,12 @@ impl Station {
         *self.run() = Some(Arc::clone(&run));
         let mut watchers = watchers;
         watchers.push(run.watcher());
+        // With the first event the manifest is there.
+        let begun = Arc::new(Notify::new());
+        watchers.push(Box::new({
+            let begun = Arc::clone(&begun);
+            move |_| begun.notify_one()
+        }));
         let ended = tokio::spawn({
             let run = Arc::clone(&run);
             async move {
@@ -160,10 +167,15 @@ impl Station {
                     reins,
                     watchers,
                 );
-                let state = performed.await;
+                let mut performed = Box::pin(performed);
+                let state = tokio::select! {
+                    state = &mut performed => state,
+                    () = begun.notified() => tokio::join!(performed, list_run(path.clone())).0,
+                };
                 // The instrument is free again; the report needs its files only.
                 drop(lease);
-                leave_report(path).await;
+                leave_report(path.clone()).await;
+                list_run(path).await;
                 state
             }
         });
@@ -175,17 +187,6 @@ impl Station {
     pub fn identity(&self) -> Option<Identity> {
         self.post().instrument.identity()
     }
-}
-
-/// Writes the run's report. A run is what it is, with or without one.
-async fn leave_report(folder: PathBuf) {
-    let written = tokio::task::spawn_blocking(move || crate::report::write_for(&folder)).await;
-    let reason = match written {
-        Ok(Ok(_)) => return,
-        Ok(Err(error)) => chain(&error),
-        Err(panic) => panic.to_string(),
-    };
-    tracing::warn!(reason, "the run's report could not be written; `ctp10 runs report` tries again");
 }
 
 struct EndOf(Arc<LiveRun>);

@@ -102,8 +102,9 @@ fn the_catalogue_can_be_made_anew_from_the_run_folders() {
     bench.write("night.yaml", &format!("name: night\n{items}"));
     let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(bench.run(&["run", "die.yaml", "--instrument", &simulator.address]).status.success());
     let before = runs(&bench);
-    assert_eq!(before.len(), 3);
+    assert_eq!(before.len(), 4, "a run by itself is in the catalogue too");
     for ending in ["", "-wal", "-shm"] {
         let path = bench.folder.path().join(format!("runs/{FILE}{ending}"));
         assert!(std::fs::remove_file(&path).is_ok() || !path.exists());
@@ -114,7 +115,7 @@ fn the_catalogue_can_be_made_anew_from_the_run_folders() {
     let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(states(&summary(&bench)), ["done", "failed", "done"]);
-    assert_eq!(runs(&bench).len(), 3);
+    assert_eq!(runs(&bench).len(), 4);
 }
 
 #[test]

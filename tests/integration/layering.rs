@@ -67,6 +67,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "report",
             "run",
             "store",
+            "catalogue",
             "error",
         ]),
         "catalogue" => with_words(&["store", "error"]),

@@ -7,6 +7,7 @@ mod die_map;
 mod examples;
 mod faults;
 #[cfg(target_os = "linux")]
+mod goes_on;
 mod guard;
 mod http;
 mod instrument;

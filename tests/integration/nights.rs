@@ -12,7 +12,7 @@ fn begins(batch: &mut Watched, item: u32) {
 }
 
 #[test]
-fn a_killed_batch_goes_on_and_what_was_under_way_is_held_or_begun_anew() {
+fn a_killed_batch_goes_on_and_what_was_under_way_is_held_or_goes_on_too() {
     let bench = bench();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
     let night = |auto: bool| {

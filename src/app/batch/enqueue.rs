@@ -9,13 +9,14 @@ use serde_json::json;
 use super::load::Batch;
 use crate::batch::{Queue, QueueError, Task};
 use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
+use crate::cli::BatchRunArgs;
 use crate::error::{ExitCode, Failure, chain};
 
 /// What a person queues again.
 const RELEASED: &[ItemState] = &[ItemState::Failed, ItemState::Held, ItemState::Skipped];
 
 /// Puts a batch into the catalogue in `out` and holds its queue.
-pub(super) async fn enqueue(batch: &Batch, out: &Path, release: bool) -> Result<Queue, Failure> {
+pub(super) async fn enqueue(batch: &Batch, out: &Path, args: &BatchRunArgs) -> Result<Queue, Failure> {
     let (place, name, folder) = (out.to_owned(), batch.name.clone(), batch.folder.clone());
     let defaults = batch.defaults.clone();
     let opened = tokio::task::spawn_blocking(move || {
@@ -55,11 +56,15 @@ pub(super) async fn enqueue(batch: &Batch, out: &Path, release: bool) -> Result<
         .enumerate()
         .map(|(index, (task, checked))| queue.item(batch.number(index), task, checked.seconds, checked.bytes))
         .collect();
+    let (release, anew) = (args.release, args.anew);
     let whole = batch.numbers.is_none();
     let last = items.iter().map(|item| item.number).max().unwrap_or_default();
     let kept = queue.with(move |catalogue, name| {
         catalogue.put_batch(&row)?;
         catalogue.put_items(name, &items)?;
+        if anew {
+            catalogue.leave_unfinished(name)?;
+        }
         for item in catalogue.items(name)? {
             if whole && item.number > last {
                 let reason = Some("not in the batch file any more");

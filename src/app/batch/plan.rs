@@ -91,6 +91,7 @@ fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
             payload: json!(task),
             recovered: false,
             runs: Vec::new(),
+            unfinished: None,
         }
     };
     Ok(batch.tasks.iter().zip(&batch.checked).enumerate().map(item).collect())

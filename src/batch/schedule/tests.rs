@@ -22,6 +22,7 @@ fn item(number: u32, priority: i64) -> ItemRow {
         payload: json!({}),
         recovered: false,
         runs: Vec::new(),
+        unfinished: None,
     }
 }
 
