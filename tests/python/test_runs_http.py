@@ -641,6 +641,14 @@ def test_the_traces_of_a_run_are_listed(server, measured):
     assert traces[0]["points"] == 12_001 and traces[0]["name"] == "through"
 
 
+def test_the_traces_of_a_run_come_in_pages(server, measured):
+    first = ok(server.get(f"/runs/{measured}/traces?limit=2"))
+    assert [trace["trace_index"] for trace in first["traces"]] == [1, 2] and first["next"] == 2
+    last = ok(server.get(f"/runs/{measured}/traces?limit=2&after=2"))
+    assert [trace["trace_index"] for trace in last["traces"]] == [3] and last["next"] is None
+    assert server.get(f"/runs/{measured}/traces?limit=0").status_code == 422
+
+
 @pytest.fixture(scope="module")
 def stored(server, measured):
     """The first trace: what is told of it, its file, and its columns."""

@@ -59,9 +59,13 @@ export async function fetchTraces() {
   const asked = run;
   clearTimeout(retry);
   try {
-    const reply = await request(`/runs/${encodeURIComponent(asked)}/traces`, { timeoutMs: 30_000 });
-    if (asked !== run) return;
-    for (const trace of reply.traces) traces.set(trace.trace_index, trace);
+    for (let after = 0; after !== null; ) {
+      const path = `/runs/${encodeURIComponent(asked)}/traces?after=${after}`;
+      const page = await request(path, { timeoutMs: 30_000 });
+      if (asked !== run) return;
+      for (const trace of page.traces) traces.set(trace.trace_index, trace);
+      after = page.next;
+    }
     showProblem(byId('traces-problem'), null);
     backOff.reset();
     changed();

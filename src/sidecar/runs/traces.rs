@@ -15,10 +15,12 @@ use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Shared};
 use crate::sidecar::stream;
-use crate::sidecar::wire::runs::{RunPath, TracePath, TracesReply, ViewQuery, ViewReply};
+use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
 use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs};
 
+/// Traces on a page, when the client does not say.
+const MOST_ON_A_PAGE: usize = 1000;
 /// Pieces of a view, when the client does not say.
 const PIECES: u16 = 1000;
 
@@ -84,17 +86,27 @@ impl Shared {
     }
 }
 
-/// The traces of a run, in order.
+/// A page of the traces of a run, in order.
 pub(in crate::sidecar) async fn list(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
+    Query(TracesQuery { limit, after }): Query<TracesQuery>,
 ) -> Result<Json<TracesReply>, Problem> {
     if app.live(&id).is_some_and(|run| run.status().traces == 0) {
-        return Ok(Json(TracesReply { traces: Vec::new() }));
+        return Ok(Json(TracesReply { traces: Vec::new(), next: None }));
     }
     let folder = app.folder(&id).await?;
-    let traces = beside(move || runs::traces(&folder)?.collect()).await?;
-    Ok(Json(TracesReply { traces }))
+    let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
+    let found = beside(move || {
+        let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
+        // One more tells whether there is a page behind this one.
+        runs::traces(&folder)?.filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
+    });
+    let mut traces = found.await?;
+    let more = traces.len() > limit;
+    traces.truncate(limit);
+    let next = traces.last().filter(|_| more).map(|trace| trace.trace_index);
+    Ok(Json(TracesReply { traces, next }))
 }
 
 /// The report of a run, as its folder has it.

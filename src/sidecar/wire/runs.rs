@@ -45,6 +45,16 @@ pub(crate) struct PageQuery {
     pub(crate) before: Option<String>,
 }
 
+/// Which page of a run's traces.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub(crate) struct TracesQuery {
+    /// Traces on the page; 1000 when not given.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) limit: Option<u16>,
+    /// Only those after this trace: the `next` of the page before.
+    pub(crate) after: Option<u32>,
+}
+
 /// Which run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(crate) struct RunPath {
@@ -246,10 +256,12 @@ impl StatusReply {
     }
 }
 
-/// The traces of a run.
+/// Traces of a run, in order.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct TracesReply {
     pub(crate) traces: Vec<TraceSummary>,
+    /// The `after` of the next page; null on the last.
+    pub(crate) next: Option<u64>,
 }
 
 /// A window of a trace.
