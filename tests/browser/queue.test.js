@@ -93,7 +93,7 @@ test('by keyboard alone an item is moved, and the focus goes with it', async () 
 test('a held item says what it waits for, and is released with the same button', async () => {
   await tool(3, 'Hold: item 3').click();
   await comes(3, 'held');
-  assert.match(await row(3).locator('.queue-reason').innerText(), /^held over HTTP\. It waits for you: release it/);
+  assert.match(await row(3).locator('.queue-reason').innerText(), /^held over HTTP\. Release it, and/);
   await bench.sees('#queue-note', /1 item waits for a person/);
   await tool(3, 'Release: item 3').click();
   await comes(3, 'queued');

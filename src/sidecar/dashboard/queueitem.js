@@ -49,7 +49,7 @@ export function updateItem(node, item, { last, paused }) {
   setText(parts.set, valuesOf(item));
   keyed(parts.facts, factsOf(item, paused), String, (text) => el('span', { text }), () => {});
   setText(parts.reason, reasonOf(item));
-  keyed(parts.runs, linksOf(item), ({ href }) => href, (link) => el('a', {}), drawLink);
+  keyed(parts.runs, linksOf(item), ({ href }) => href, () => el('a'), drawLink);
   drawTools(item, parts, last);
 }
 
@@ -61,12 +61,15 @@ function valuesOf({ set, metadata }) {
 function factsOf(item, paused) {
   const { state, priority, attempts, retries, estimated_s: seconds, not_before: begin, deadline, begins, cut } = item;
   const coming = state === 'queued';
+  const begun = coming && !paused ? begins : null;
+  const open = coming || state === 'held';
   const facts = [
     priority !== 0 && `priority ${priority}`,
-    typeof seconds === 'number' && `takes about ${format.duration(seconds)}`,
+    (open || state === 'running') && typeof seconds === 'number' && `takes about ${format.duration(seconds)}`,
     coming && !paused && (begins ? `begins about ${format.soon(begins)}` : 'not reached before the deadline'),
-    (coming || state === 'held') && begin && `not before ${format.soon(begin)}`,
-    (coming || state === 'held') && deadline && `deadline ${format.soon(deadline)}`,
+    // Once it has passed, or where it is the beginning that is expected, it says nothing more.
+    open && begin && new Date(begin) > new Date() && begin !== begun && `not before ${format.soon(begin)}`,
+    open && deadline && `deadline ${format.soon(deadline)}`,
     cut && 'the deadline would cut it',
     attempts > 1 && `begun ${attempts} times`,
     retries > 0 && format.count(retries, 'repetition'),
@@ -76,7 +79,7 @@ function factsOf(item, paused) {
 
 function reasonOf({ state, reason }) {
   if (state !== 'held') return reason ?? '';
-  return `${reason ? `${reason}. ` : ''}It waits for you: release it, and it takes its turn.`;
+  return `${reason ? `${reason}. ` : ''}Release it, and it takes its turn.`;
 }
 
 /** Its last run and, when that is over, its report. */
