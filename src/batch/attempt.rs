@@ -71,7 +71,7 @@ impl Worker {
             Err(NotBegun::Held(reason)) => {
                 let why = Some(reason.clone());
                 self.queue
-                    .with(move |catalogue, batch| {
+                    .changing(move |catalogue, batch| {
                         catalogue.not_begun(batch, number, attempt, &reason)?;
                         let queued = &[ItemState::Queued];
                         catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
