@@ -26,7 +26,7 @@ pub use expand::{Task, expand, expand_entry};
 pub use expect::{Expectation, Forecast, expect};
 pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};
 pub use queue::{Queue, QueueError};
-pub use schedule::{Decision, Situation, in_order, next_item};
+pub use schedule::{Decision, Situation, in_order, next_item, span};
 pub use summary::{Summary, SummaryItem};
 pub use times::{Moment, Window, window};
 pub use work::{Audience, Over, Wish, Worker};

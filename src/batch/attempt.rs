@@ -52,7 +52,7 @@ impl Worker {
             return Ok(Outcome::Enough(format!("item {number} needs {needed} bytes, and {room} are free")));
         }
         let begun =
-            self.queue.with(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
+            self.queue.changing(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
         let Some(attempt) = begun else { return Ok(Outcome::Again) };
         let failed = |reason: String| ("failed".to_owned(), Some(reason));
         let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
@@ -71,7 +71,7 @@ impl Worker {
             Err(NotBegun::Held(reason)) => {
                 let why = Some(reason.clone());
                 self.queue
-                    .with(move |catalogue, batch| {
+                    .changing(move |catalogue, batch| {
                         catalogue.not_begun(batch, number, attempt, &reason)?;
                         let queued = &[ItemState::Queued];
                         catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
@@ -86,7 +86,7 @@ impl Worker {
                     _ => (CUT.to_owned(), Outcome::Enough(CUT.to_owned())),
                 };
                 self.queue
-                    .with(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
+                    .changing(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
                     .await?;
                 return Ok(outcome);
             }
@@ -102,7 +102,7 @@ impl Worker {
         };
         let ending = Ending { state, attempt: word, reason: reason.clone(), again };
         self.queue
-            .with(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
+            .changing(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
             .await?;
         self.audience.ended(&item, state, reason.as_deref(), folder.as_deref());
         let stop = task.on_failure == OnFailure::Stop;
@@ -119,8 +119,9 @@ impl Worker {
     /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
     async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
-        let kept =
-            self.queue.with(move |catalogue, batch| catalogue.begun(batch, number, attempt, &run, &folder));
+        let kept = self
+            .queue
+            .changing(move |catalogue, batch| catalogue.begun(batch, number, attempt, &run, &folder));
         if let Err(error) = kept.await {
             tracing::error!(item = number, "{}", crate::error::chain(&error));
         }

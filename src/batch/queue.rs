@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::Local;
+use chrono::{Local, Utc};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -83,7 +83,8 @@ impl Queue {
                 recover(&catalogue, batch, &item)?;
             }
         }
-        let changed = watch::Sender::new(0);
+        // Begins where no process before has counted to: whoever compares numbers notices a restart, too.
+        let changed = watch::Sender::new(Utc::now().timestamp_millis().unsigned_abs());
         let batch = batch.to_owned();
         Ok(Self { catalogue, batch, folder, window: RwLock::default(), defaults, changed, _claim: claim })
     }
@@ -133,7 +134,7 @@ impl Queue {
         }
     }
 
-    /// Tells of changes.
+    /// Tells of changes: a number that is another one after each.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -153,7 +154,8 @@ impl Queue {
         Ok(done)
     }
 
-    async fn changing<T: Send + 'static>(
+    /// Changes the queue, and tells of it.
+    pub(super) async fn changing<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Catalogue, &str) -> Result<T, CatalogueError> + Send + 'static,
     ) -> Result<T, QueueError> {

@@ -108,6 +108,7 @@ pub(super) fn clock(time: DateTime<Utc>) -> String {
 
 /// Seconds as a span; more than any batch lasts is clipped.
 #[expect(clippy::cast_possible_truncation, reason = "clamped")]
-pub(super) fn span(seconds: f64) -> TimeDelta {
+#[must_use]
+pub fn span(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds.clamp(0.0, 1e10) * 1000.0) as i64)
 }

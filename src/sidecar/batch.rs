@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -17,7 +17,7 @@ use super::read::{Body, Path, Query};
 use super::routes::says;
 use super::state::{App, BatchDesk, Shared};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery};
-use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect};
+use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect, span};
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
 use crate::station::NotStarted;
@@ -73,11 +73,17 @@ impl Shared {
         Ok(&self.desk()?.queue)
     }
 
+    /// When the instrument is free for the next item, as far as the run under way has been foreseen.
+    fn free_at(&self) -> DateTime<Utc> {
+        let left = self.station.current_run().and_then(|run| run.status().remaining_s());
+        Utc::now() + span(left.unwrap_or_default())
+    }
+
     async fn batch(&self) -> Result<Json<BatchReply>, Problem> {
         let desk = self.desk()?;
         let (items, paused) = desk.queue.items().await?;
         let window = desk.queue.window();
-        let forecast = expect(&items, window, Utc::now());
+        let forecast = expect(&items, window, self.free_at());
         let name = desk.queue.batch();
         Ok(Json(BatchReply::new(name, desk.open, (&items, paused), window, &forecast)))
     }

@@ -40,6 +40,8 @@ pub(super) struct InstrumentReply {
     age_s: Option<f64>,
     /// The run that holds it.
     run: Option<String>,
+    /// Another number whenever the queue has changed; null where there is none.
+    queue: Option<u64>,
     /// Why it is not connected.
     reason: Option<String>,
 }
@@ -145,6 +147,7 @@ impl Shared {
             lasers: known.iter().flat_map(|known| known.glance.lasers.iter().map(LaserReply::from)).collect(),
             age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
             run: self.station.current_run().map(|run| run.id().to_owned()),
+            queue: self.options.batch.as_ref().map(|desk| *desk.queue.changes().borrow()),
             reason,
         }
     }

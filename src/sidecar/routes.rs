@@ -6,7 +6,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use aide::transform::TransformOperation;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,7 +21,7 @@ use super::state::App;
 use super::wire::power::timestamp;
 use super::{batch, dashboard, docs, figures, guard, login, overview};
 
-/// A recipe is not larger than this.
+/// A recipe is not larger than this. It is axum's own limit, too.
 const MOST_BODY_BYTES: usize = 2 << 20;
 
 /// Everything that the sidecar answers.
@@ -47,7 +47,6 @@ pub(super) fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
         })
-        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(middleware::from_fn(whole_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::check))
         .layer(cors)

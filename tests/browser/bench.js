@@ -84,8 +84,11 @@ class Listener {
 }
 
 export class Bench {
-  /** `timeScale` stretches what the instrument does: states that a test looks for last long enough to be seen. */
-  static async open({ timeScale = 1, viewport = { width: 1440, height: 1000 } } = {}) {
+  /**
+   * `timeScale` stretches what the instrument does: states that a test looks for last long enough to be seen.
+   * `simulate` has more arguments of that command.
+   */
+  static async open({ timeScale = 1, viewport = { width: 1440, height: 1000 }, simulate = [] } = {}) {
     if (!BIN) throw new Error('CTP10_BIN names the program to test');
     const bench = new Bench();
     bench.folder = await mkdtemp(path.join(tmpdir(), 'ctp10-browser-'));
@@ -95,7 +98,7 @@ export class Bench {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(CTP10_|XDG_)/.test(name));
     const options = { cwd: bench.folder, env: { ...Object.fromEntries(inherited), HOME: home } };
     try {
-      bench.instrument = new Listener(['simulate', '--time-scale', String(timeScale)], options);
+      bench.instrument = new Listener(['simulate', '--time-scale', String(timeScale), ...simulate], options);
       await bench.instrument.start();
       const serve = ['serve', '--instrument', bench.instrument.address, '--out', path.join(bench.folder, 'runs')];
       bench.server = new Listener(serve, options);

@@ -178,6 +178,15 @@ fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
     let places: Vec<Value> =
         batch["items"].as_array().unwrap().iter().map(|item| item["place"].clone()).collect();
     assert_eq!(places, [Value::Null, Value::Null, json!(2), json!(1)]);
+    // An item that waits for its time begins last, and has its place all the same: the one that `move` takes.
+    let later = json!({ "recipe": "recipes/die.yaml", "priority": 9, "not_before": "2099-01-01T00:00:00Z" });
+    let known = ask(&address, "GET", "/instrument", None).1["queue"].clone();
+    assert_eq!(ask(&address, "POST", "/batch/items", Some(later)).0, 201);
+    assert_ne!(ask(&address, "GET", "/instrument", None).1["queue"], known);
+    let place = |batch: &Value| batch["items"][4]["place"].clone();
+    assert_eq!(place(&ask(&address, "GET", "/batch", None).1), 1);
+    assert_eq!(place(&ask(&address, "POST", "/batch/items/5/move?to=3", None).1), 3);
+    assert_eq!(ask(&address, "POST", "/batch/items/5/remove", None).0, 200);
     assert_eq!(ask(&address, "POST", "/batch/resume", None).1["paused"], false);
     while ask(&address, "GET", "/batch", None).1["counts"]["done"] != 2 {}
     assert_eq!(ask(&address, "POST", "/batch/items/2/release", None).0, 200);

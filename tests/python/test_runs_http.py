@@ -612,6 +612,7 @@ def test_the_instrument_is_told_at_a_glance(slow):
         "lasers": [{"laser": int, "identity": str, "on": bool, "power_dbm": float, "wavelength_nm": float}],
         "age_s": (float, None),
         "run": (str, None),
+        "queue": (int, None),
         "reason": (str, None),
     }
     until("the lasers are known", lambda: len(ok(slow.get("/instrument"))["lasers"]) == 2)

@@ -6,10 +6,11 @@ import { watchInstrument } from './header.js';
 import { startLive } from './live.js';
 import { addMessage, clearMessages } from './messages.js';
 import { drawQuestion } from './question.js';
+import { noteQueue, refreshQueue, startQueue } from './queue.js';
 import { clearRun, drawOther, drawRun, shareOf, showRunFailure, showRunLink, startRun, wordsOfState } from './run.js';
 import { noteRun, refreshRuns, selectRun, startRuns } from './runs.js';
 import { overlay, startSpectrum } from './spectrum.js';
-import { drawStart, startStart } from './start.js';
+import { drawStart, drawStartQueue, startStart } from './start.js';
 import { addTrace, fetchTraces, knownTraces, showTracesOf, startTraces } from './traces.js';
 import { percent } from './format.js';
 
@@ -24,6 +25,7 @@ function takeInstrument(next, askedAt) {
   // An answer from before a run was started here knows nothing of it.
   if (next.run !== current.id && askedAt > current.since) setCurrent(next.run);
   drawStart(current.id);
+  noteQueue(next.queue);
   drawTitle();
 }
 
@@ -150,7 +152,8 @@ function drawTitle() {
 startSpectrum();
 startTraces(overlay);
 startRun((status) => (status.run === current.id ? current : looked).following?.take(status));
-startStart(takeStarted);
+startQueue(drawStartQueue);
+startStart(takeStarted, refreshQueue);
 startRuns();
 startLive();
 window.addEventListener('hashchange', () => look(chosenRun() ?? current.id));

@@ -49,6 +49,13 @@ export function moment(text) {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
+/** A local time as people here say it: without the date while it is today's. */
+export function soon(text) {
+  const [date, time] = moment(text).split(' ');
+  const today = moment(new Date().toISOString()).slice(0, 10) === date;
+  return today ? time.slice(0, 5) : `${date} ${time.slice(0, 5)}`;
+}
+
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 }

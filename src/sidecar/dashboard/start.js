@@ -2,6 +2,7 @@
 
 import { post, request } from './net.js';
 import { byId, el, perform, setAttribute, setText, showProblem } from './dom.js';
+import { itemFields, startEnqueue } from './enqueue.js';
 import { clearFindings, showFindings, showPlan } from './findings.js';
 
 // Walking a long recipe takes a while.
@@ -10,20 +11,25 @@ const WALK_MS = 60_000;
 let recipes = [];
 let fields = [];
 let started = () => {};
+let queued = () => {};
+let queue = null;
 
-/** `onStarted(status)` hears of a run that was begun here. */
-export function startStart(onStarted) {
+/** `onStarted(status)` hears of a run that was begun here, `onQueued()` of items that were added to the queue. */
+export function startStart(onStarted, onQueued) {
   started = onStarted;
+  queued = onQueued;
+  startEnqueue();
   const form = byId('start-form');
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     go();
   });
-  form.addEventListener('input', clearFindings);
+  form.addEventListener('input', clearTold);
   for (const source of form.elements.source) source.addEventListener('change', drawSource);
   byId('start-recipe').addEventListener('change', drawRecipe);
   byId('start-check').addEventListener('click', check);
   byId('start-plan').addEventListener('click', plan);
+  byId('start-queue').addEventListener('click', enqueue);
   byId('start-edit').addEventListener('click', editCopy);
   byId('start-box').addEventListener('toggle', () => byId('start-box').open && loadRecipes());
   drawSource();
@@ -40,8 +46,20 @@ export function drawStart(run) {
   }
   const held = byId('start-held');
   held.hidden = run === null;
-  setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended.`);
+  const way = queue?.open ? ', or wait for that in the queue' : '';
+  setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended${way}.`);
   setAttribute(byId('start-go'), 'disabled', run !== null && '');
+}
+
+/** Where there is a queue that takes items, the form can add to it. */
+export function drawStartQueue(next) {
+  queue = next;
+  const open = queue?.open === true;
+  setText(byId('start-title'), open ? 'Start a run, or queue it' : 'Start a run');
+  byId('start-queue').hidden = !open;
+  byId('start-queue').disabled = !fromList();
+  byId('start-queue-why').hidden = !open || fromList();
+  byId('start-queue-box').hidden = !open || !fromList();
 }
 
 async function loadRecipes() {
@@ -68,7 +86,8 @@ function drawSource() {
   byId('start-recipe-text').required = !fromList();
   // A field that is not seen must not keep the form from being sent.
   for (const { input } of fields) input.disabled = !fromList();
-  clearFindings();
+  drawStartQueue(queue);
+  clearTold();
 }
 
 function drawRecipe() {
@@ -79,7 +98,7 @@ function drawRecipe() {
   setText(error, recipe?.error ?? '');
   fields = Object.entries(recipe?.parameters ?? {}).map(([name, parameter]) => field(name, parameter));
   byId('start-parameters').replaceChildren(...fields.map(({ node }) => node));
-  clearFindings();
+  clearTold();
 }
 
 /** The input of one parameter; its default fixes the type. */
@@ -127,15 +146,21 @@ function orderOf() {
   return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), ...order };
 }
 
+/** The same as an item of the queue. */
+function itemOf() {
+  const { path: recipe, parameters: set, unattended } = orderOf();
+  return { recipe, set, unattended, ...itemFields() };
+}
+
 const nameOfOrder = () => (fromList() ? (chosenRecipe()?.name ?? byId('start-recipe').value) : 'the pasted recipe');
 
 /** Sends the form somewhere; a recipe that is refused is shown with its findings. */
-function send(button, path, take) {
+function send(button, path, take, order = orderOf) {
   if (!byId('start-form').reportValidity()) return undefined;
-  clearFindings();
+  clearTold();
   return perform(button, byId('start-problem'), async () => {
     try {
-      await take(await post(path, orderOf(), { timeoutMs: WALK_MS }));
+      await take(await post(path, order(), { timeoutMs: WALK_MS }));
     } catch (error) {
       if (!error.findings) throw error;
       showFindings(error.findings);
@@ -158,6 +183,20 @@ function go() {
     byId('start-box').open = status.findings?.length > 0;
     started(status);
   });
+}
+
+function enqueue() {
+  const take = ({ numbers, findings }) => {
+    showFindings(findings);
+    setText(byId('start-added'), `Added to the queue as item ${numbers.join(', ')}.`);
+    queued();
+  };
+  return send(byId('start-queue'), '/batch/items', take, itemOf);
+}
+
+function clearTold() {
+  clearFindings();
+  setText(byId('start-added'), '');
 }
 
 function editCopy() {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::batch::{Expectation, Forecast, Task, Window};
+use crate::batch::{Expectation, Forecast, Task, Window, in_order};
 use crate::catalogue::{ItemRow, ItemState};
 
 /// Which item.
@@ -91,9 +91,12 @@ impl BatchReply {
         for item in items {
             *counts.entry(item.state.to_string()).or_default() += 1;
         }
+        // The places that an item can be moved to; what has to wait for its time may begin after those behind it.
+        let order = in_order(items);
         let reply = |item: &ItemRow| {
-            let place = forecast.items.iter().position(|expected| expected.number == item.number);
-            ItemReply::new(item, place, place.map(|place| &forecast.items[place]))
+            let place = order.iter().position(|queued| queued.number == item.number);
+            let expected = forecast.items.iter().find(|expected| expected.number == item.number);
+            ItemReply::new(item, place, expected)
         };
         Self {
             batch: batch.to_owned(),
