@@ -11,31 +11,28 @@ mod glance;
 pub mod limits;
 pub mod link;
 mod reply;
+mod scan;
 pub mod scpi;
+mod trace;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::{broadcast, watch};
 
 pub use address::Address;
 pub use connection::Deadlines;
 pub use error::Error;
 pub use glance::{Glance, LaserGlance};
 pub use link::{LinkEvent, Presence};
+pub use scan::{ScanSettings, TlsSettings};
 
-use crate::measurement::{Detector, Grid, TraceKind};
-use activity::{Activity, ScanKind};
-use limits::{Demand, Limits, demands};
+use activity::Activity;
+use limits::{Limits, demands};
 use link::{Link, Manner, Shared};
-use scpi::{Action, Condition, ErrorEntry, Identity, Query, Reference};
+use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
-/// A scan that was not seen running within this time has not started.
-const START_LIMIT: Duration = Duration::from_secs(3);
-/// Pause between two looks at the condition register: the first ones, and the longest.
-const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
 /// An absent laser or module does not answer; this long is given to one that may be there.
 const PROBE_DEADLINE: Duration = Duration::from_millis(800);
 /// Whoever watches beside a run does not hold the link for longer than this with a question that is refused.
@@ -44,60 +41,6 @@ const BESIDE_DEADLINE: Duration = Duration::from_secs(2);
 pub const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
 /// Tunable laser sources of a scan.
 pub const TLS: std::ops::RangeInclusive<u8> = 1..=4;
-
-/// One tunable laser source of the scan, as re-read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TlsSettings {
-    /// Its place in the scan.
-    pub tls: u8,
-    /// The laser that serves as it.
-    pub laser: u8,
-    /// Where it starts, nm.
-    pub start_nm: f64,
-    /// Where it stops, nm.
-    pub stop_nm: f64,
-    /// Its speed, nm/s.
-    pub speed_nm_s: f64,
-    /// Its power, dBm.
-    pub power_dbm: f64,
-    /// Its trigger input; 0 for software.
-    pub trigger_in: u8,
-}
-
-/// The scan, as re-read from the instrument.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScanSettings {
-    /// First wavelength, nm.
-    pub start_nm: f64,
-    /// Last wavelength, nm.
-    pub stop_nm: f64,
-    /// Sampling step, pm.
-    pub resolution_pm: f64,
-    /// Output after the scan and settling time before it.
-    pub stabilization: scpi::Stabilization,
-    /// The sources that have a laser.
-    pub tls: Vec<TlsSettings>,
-}
-
-impl ScanSettings {
-    /// The sources that reach into the scan, with the span that each sweeps, nm.
-    fn spans(&self) -> impl Iterator<Item = (&TlsSettings, f64)> {
-        let span = |tls: &TlsSettings| tls.stop_nm.min(self.stop_nm) - tls.start_nm.max(self.start_nm);
-        self.tls.iter().map(move |tls| (tls, span(tls))).filter(|(_, span)| *span > 0.0)
-    }
-
-    /// How long a scan should take, by span and speed: the sources sweep one after another.
-    #[must_use]
-    pub fn expected(&self) -> Duration {
-        let sweep: f64 = self.spans().map(|(tls, span)| span / tls.speed_nm_s.max(0.1)).sum();
-        Duration::from_secs_f64(sweep + self.stabilization.seconds.max(0.0))
-    }
-
-    /// The lasers that a scan lights.
-    pub fn lasers(&self) -> impl Iterator<Item = u8> {
-        self.spans().map(|(tls, _)| tls.laser)
-    }
-}
 
 /// An EXFO CTP10, or whatever speaks like one. Cheap to clone; all clones share its connections.
 #[derive(Debug, Clone)]
@@ -389,195 +332,6 @@ impl Ctp10 {
             self.limits.check(demand)?;
         }
         Ok(())
-    }
-
-    /// The scan as the instrument has it now: someone may have touched the front panel.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn scan_settings(&self) -> Result<ScanSettings, Error> {
-        let mut tls = Vec::new();
-        for number in TLS {
-            let laser = self.ask(&Query::tls_laser(number)).await?;
-            if laser == 0 {
-                continue;
-            }
-            tls.push(TlsSettings {
-                tls: number,
-                laser,
-                start_nm: self.ask(&Query::tls_start_nm(number)).await?,
-                stop_nm: self.ask(&Query::tls_stop_nm(number)).await?,
-                speed_nm_s: self.ask(&Query::tls_speed_nm_s(number)).await?,
-                power_dbm: self.ask(&Query::tls_power_dbm(number)).await?,
-                trigger_in: self.ask(&Query::tls_trigger(number)).await?,
-            });
-        }
-        Ok(ScanSettings {
-            start_nm: self.ask(&Query::scan_start_nm()).await?,
-            stop_nm: self.ask(&Query::scan_stop_nm()).await?,
-            resolution_pm: self.ask(&Query::resolution_pm()).await?,
-            stabilization: self.ask(&Query::stabilization()).await?,
-            tls,
-        })
-    }
-
-    /// Runs a scan (a sweep or a reference) until the instrument is idle. `expected` is how long it should take.
-    ///
-    /// Dropped before that, it leaves the scan under way: [`abort`](Self::abort) ends it.
-    ///
-    /// # Errors
-    /// [`Error::DidNotStart`] when the instrument stayed idle: the traces in memory are then old ones.
-    pub async fn scan(
-        &self,
-        action: &Action,
-        expected: Duration,
-        seen: impl FnMut(Condition),
-    ) -> Result<(), Error> {
-        self.check_scan_limits().await?;
-        let kind = match action {
-            Action::StartReference { .. } => ScanKind::Reference,
-            _ => ScanKind::Sweep,
-        };
-        let scan = self.links.shared.activities.scan(kind, expected);
-        let started = self.start(action).await;
-        match started {
-            Ok(()) => {}
-            Err(error @ Error::DidNotStart { .. }) => {
-                scan.over();
-                return Err(error);
-            }
-            Err(error) => {
-                // Where it was refused, another scan may be under way, or none.
-                drop(scan);
-                if matches!(error, Error::Refused { .. }) {
-                    self.condition().await?;
-                }
-                return Err(error);
-            }
-        }
-        let aborts = self.links.aborts.load(Ordering::Acquire);
-        self.wait_until_idle(seen).await?;
-        if self.links.aborts.load(Ordering::Acquire) != aborts {
-            scan.over();
-            return Err(Error::Aborted { command: action.to_string() });
-        }
-        self.links.changes.fetch_add(1, Ordering::AcqRel);
-        scan.over();
-        Ok(())
-    }
-
-    async fn check_scan_limits(&self) -> Result<(), Error> {
-        if self.limits.is_empty() {
-            return Ok(());
-        }
-        let settings = self.scan_settings().await?;
-        for (tls, _) in settings.spans() {
-            self.limits.check(Demand::Light { laser: Some(tls.laser) })?;
-            self.limits.check(Demand::Power { laser: Some(tls.laser), dbm: tls.power_dbm })?;
-            for nm in [tls.start_nm.max(settings.start_nm), tls.stop_nm.min(settings.stop_nm)] {
-                self.limits.check(Demand::Wavelength { laser: Some(tls.laser), nm })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns when the scan has been seen running.
-    async fn start(&self, action: &Action) -> Result<(), Error> {
-        let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.manner).await?;
-        self.links.shared.activities.see(condition);
-        let give_up = Instant::now() + START_LIMIT;
-        while condition.is_idle() {
-            if Instant::now() >= give_up {
-                return Err(Error::DidNotStart { command: action.to_string() });
-            }
-            tokio::time::sleep(POLL.0).await;
-            condition = self.ask(&Query::condition()).await?;
-        }
-        Ok(())
-    }
-
-    /// Looks at the condition register until the instrument is idle: at most 50 times a second, less often the
-    /// longer it lasts. Between two looks the link is free.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn wait_until_idle(&self, mut seen: impl FnMut(Condition)) -> Result<(), Error> {
-        let began = Instant::now();
-        loop {
-            let condition = self.ask(&Query::condition()).await?;
-            self.links.shared.activities.see(condition);
-            seen(condition);
-            if condition.is_idle() {
-                return Ok(());
-            }
-            tokio::time::sleep((began.elapsed() / 20).clamp(POLL.0, POLL.1)).await;
-        }
-    }
-
-    /// Stops a scan and returns when the instrument is idle.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn abort(&self) -> Result<(), Error> {
-        self.links.aborts.fetch_add(1, Ordering::AcqRel);
-        self.links.main.act(&Action::Abort, self.manner).await?;
-        self.wait_until_idle(|_| {}).await?;
-        self.links.shared.activities.stopped();
-        Ok(())
-    }
-
-    /// The wavelength axis of a trace in memory.
-    ///
-    /// # Errors
-    /// See [`Error`]; a trace that is not there is refused by the instrument.
-    pub async fn trace_grid(&self, detector: Detector, kind: TraceKind) -> Result<Grid, Error> {
-        Ok(Grid {
-            points: self.ask(&Query::trace_points(detector, kind)).await?,
-            start_nm: self.ask(&Query::trace_start_nm(detector, kind)).await?,
-            step_pm: self.ask(&Query::trace_step_pm(detector, kind)).await?,
-        })
-    }
-
-    /// Fetches a trace's values and hands them on while they arrive. The only long exchange; dropping the future
-    /// frees the link at once.
-    ///
-    /// # Errors
-    /// See [`Error`]; a block that is not `points` long is an error and never a shorter trace.
-    pub async fn trace_values(
-        &self,
-        detector: Detector,
-        kind: TraceKind,
-        points: u64,
-        values: &mpsc::Sender<Vec<f32>>,
-    ) -> Result<(), Error> {
-        self.settle_orphan().await?;
-        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
-    }
-
-    /// Fetches a trace's wavelengths in metres, as [`Ctp10::trace_values`] fetches its values.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn trace_wavelengths(
-        &self,
-        detector: Detector,
-        kind: TraceKind,
-        points: u64,
-        metres: &mpsc::Sender<Vec<f64>>,
-    ) -> Result<(), Error> {
-        self.settle_orphan().await?;
-        self.links
-            .main
-            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)
-            .await
-    }
-
-    /// The reference of a detector; `None` when there is none.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn reference(&self, detector: Detector) -> Result<Option<Reference>, Error> {
-        self.ask(&Query::reference(detector)).await
     }
 
     /// Empties the error queue.

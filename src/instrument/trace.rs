@@ -1,0 +1,63 @@
+//! Traces in the instrument's memory, and the reference that they are measured against.
+
+use tokio::sync::mpsc;
+
+use super::scpi::{self, Query, Reference};
+use super::{Ctp10, Error};
+use crate::measurement::{Detector, Grid, TraceKind};
+
+impl Ctp10 {
+    /// The wavelength axis of a trace in memory.
+    ///
+    /// # Errors
+    /// See [`Error`]; a trace that is not there is refused by the instrument.
+    pub async fn trace_grid(&self, detector: Detector, kind: TraceKind) -> Result<Grid, Error> {
+        Ok(Grid {
+            points: self.ask(&Query::trace_points(detector, kind)).await?,
+            start_nm: self.ask(&Query::trace_start_nm(detector, kind)).await?,
+            step_pm: self.ask(&Query::trace_step_pm(detector, kind)).await?,
+        })
+    }
+
+    /// Fetches a trace's values and hands them on while they arrive. The only long exchange; dropping the future
+    /// frees the link at once.
+    ///
+    /// # Errors
+    /// See [`Error`]; a block that is not `points` long is an error and never a shorter trace.
+    pub async fn trace_values(
+        &self,
+        detector: Detector,
+        kind: TraceKind,
+        points: u64,
+        values: &mpsc::Sender<Vec<f32>>,
+    ) -> Result<(), Error> {
+        self.settle_orphan().await?;
+        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
+    }
+
+    /// Fetches a trace's wavelengths in metres, as [`Ctp10::trace_values`] fetches its values.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn trace_wavelengths(
+        &self,
+        detector: Detector,
+        kind: TraceKind,
+        points: u64,
+        metres: &mpsc::Sender<Vec<f64>>,
+    ) -> Result<(), Error> {
+        self.settle_orphan().await?;
+        self.links
+            .main
+            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)
+            .await
+    }
+
+    /// The reference of a detector; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn reference(&self, detector: Detector) -> Result<Option<Reference>, Error> {
+        self.ask(&Query::reference(detector)).await
+    }
+}
