@@ -160,8 +160,8 @@ async fn conclude(
 ) -> Result<(), Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, command);
-    print!("{}", screen::table(&summary));
     let written = summary.write(out);
+    print!("{}", screen::table(&summary));
     let written = written
         .map_err(|error| Failure::new(ExitCode::Failed, format!("the summary cannot be written: {error}")))?;
     println!("{}", written.display());

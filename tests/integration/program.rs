@@ -1,5 +1,7 @@
 //! The program as a user meets it: which instrument, exit codes, messages.
 
+use std::process::Stdio;
+
 use crate::support::{Bench, Talk, simulate, text};
 
 const SWEEP: &str = "
@@ -277,4 +279,14 @@ fn status_only_asks_and_off_turns_everything_off() {
     assert!(off.status.success(), "{}", text(&off.stderr));
     assert_eq!(text(&off.stdout).trim(), "lasers off: 1, 2");
     assert_eq!(talk.ask("CTP:RLAS1:POW:STAT?;:CTP:RLAS2:POW:STAT?"), "0;0");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_without_a_word() {
+    let bench = Bench::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = bench.command(&["schema"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(text(&output.stderr), "");
 }
