@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use crate::probe_station::{Station, bench_with};
-use crate::support::{journal, text};
+use crate::support::{journal, manifest, text, watch};
 
 /// The constants of a trace file, from its first row.
 fn constants(file: &Path) -> BTreeMap<String, Value> {
@@ -81,4 +81,53 @@ steps:
     }
     // The list of dies is part of what was done.
     assert!(folder.join("recipe/dies.csv").exists());
+}
+
+#[test]
+fn a_die_map_that_is_killed_goes_on_with_its_own_list_and_moves_to_no_die_twice() {
+    let station = Station::with_a_stage();
+    let (bench, simulator) = bench_with(&station);
+    bench.write("dies.csv", "die,x_um\nA1,0\nA2,5000\nA3,10000\n");
+    let url = station.url("/move");
+    bench.write(
+        "map.yaml",
+        &format!(
+            "name: map
+steps:
+  - configure_scan: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
+  - repeat:
+      for: die
+      in_csv: dies.csv
+      steps:
+        - http:
+            method: POST
+            url: \"{url}\"
+            json: {{ x_um: \"${{die.x_um}}\" }}
+            expect_status: 202
+            poll: {{ url: \"/tasks/{{task_id}}\", ready: 'reply.state == \"done\"', interval_s: 0.02, timeout_s: 60 }}
+        - sweep:
+        - fetch_trace: {{ detector: 4/1, trace: raw, name: \"die_${{die.die}}\" }}
+        # Time to be killed in.
+        - wait: 2
+"
+        ),
+    );
+    let mut run = watch(&bench, &["map.yaml", "--instrument", &simulator.address]);
+    run.wait_for(|event| event["event"] == "trace_stored" && event["trace"]["name"] == "die_A2");
+    run.wait_for(|event| event["event"] == "step_started");
+    run.signal("KILL");
+    run.finish();
+    bench.write("dies.csv", "die,x_um\nB1,-1\n");
+    let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
+    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let output = bench.run(&["resume", folder.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let moves: Vec<Value> =
+        station.asked().into_iter().map(|asked| asked.json).filter(|json| !json.is_null()).collect();
+    assert_eq!(moves, [json!({ "x_um": 0 }), json!({ "x_um": 5000 }), json!({ "x_um": 10000 })]);
+    let records = journal(&folder);
+    let stored = records.iter().filter(|record| record["event"] == "trace_stored");
+    let names: Vec<&Value> = stored.map(|record| &record["trace"]["name"]).collect();
+    assert_eq!(names, ["die_A1", "die_A2", "die_A3"]);
+    assert_eq!(manifest(&folder)["status"], "done");
 }
