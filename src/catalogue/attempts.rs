@@ -98,15 +98,15 @@ impl Catalogue {
         })
     }
 
-    /// What was cut off or stopped does not go on: the items begin anew.
+    /// What was cut off or stopped does not go on: the item, or all of them, begin anew.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn leave_unfinished(&self, batch: &str) -> Result<(), CatalogueError> {
+    pub fn leave_unfinished(&self, batch: &str, number: Option<u32>) -> Result<(), CatalogueError> {
         self.change(|transaction| {
-            let left =
-                "UPDATE attempts SET state = 'left' WHERE batch = ?1 AND state IN ('aborted', 'interrupted')";
-            transaction.execute(left, [batch]).map(drop)
+            let left = "UPDATE attempts SET state = 'left'
+                        WHERE batch = ?1 AND item = COALESCE(?2, item) AND state IN ('aborted', 'interrupted')";
+            transaction.execute(left, (batch, number)).map(drop)
         })
     }
 

@@ -78,3 +78,25 @@ fn a_catalogue_of_a_later_version_is_left_alone() {
     let error = Catalogue::open(folder.path()).unwrap_err();
     assert!(error.to_string().ends_with("is of version 99, and this program knows 1"), "{error}");
 }
+
+#[test]
+fn a_run_that_was_stopped_is_gone_on_with_unless_it_was_left() {
+    let (_folder, catalogue) = catalogue();
+    catalogue.put_items("night", &[new(1), new(2), new(3)]).unwrap();
+    for (number, attempt_ended) in [(1, "aborted"), (2, "interrupted"), (3, "failed")] {
+        let attempt = catalogue.begin("night", number, Utc::now()).unwrap().unwrap();
+        let folder = format!("folder{number}");
+        catalogue.begun("night", number, attempt, &format!("run{number}"), &folder).unwrap();
+        let ending =
+            Ending { state: ItemState::Held, attempt: attempt_ended.to_owned(), reason: None, again: None };
+        catalogue.ended("night", number, attempt, &ending, Utc::now()).unwrap();
+    }
+    let unfinished = || -> Vec<Option<String>> {
+        catalogue.items("night").unwrap().into_iter().map(|item| item.unfinished).collect()
+    };
+    assert_eq!(unfinished(), [Some("folder1".to_owned()), Some("folder2".to_owned()), None]);
+    catalogue.leave_unfinished("night", Some(1)).unwrap();
+    assert_eq!(unfinished(), [None, Some("folder2".to_owned()), None]);
+    catalogue.leave_unfinished("night", None).unwrap();
+    assert_eq!(unfinished(), [None, None, None]);
+}

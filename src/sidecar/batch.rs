@@ -16,7 +16,7 @@ use super::problem::{Problem, finding};
 use super::read::{Body, Path, Query};
 use super::routes::says;
 use super::state::{App, BatchDesk, Shared};
-use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery};
+use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
 use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect, span};
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
@@ -120,9 +120,14 @@ async fn hold(
 async fn release(
     State(app): State<App>,
     Path(ItemPath { number }): Path<ItemPath>,
+    Query(ReleaseQuery { anew }): Query<ReleaseQuery>,
 ) -> Result<Json<BatchReply>, Problem> {
     const FROM: &[ItemState] = &[ItemState::Held, ItemState::Failed, ItemState::Skipped, ItemState::Removed];
-    app.queue()?.turn(number, FROM, ItemState::Queued, None).await?;
+    let queue = app.queue()?;
+    if anew {
+        queue.with(move |catalogue, batch| catalogue.leave_unfinished(batch, Some(number))).await?;
+    }
+    queue.turn(number, FROM, ItemState::Queued, None).await?;
     app.batch().await
 }
 

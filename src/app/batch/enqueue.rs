@@ -63,7 +63,7 @@ pub(super) async fn enqueue(batch: &Batch, out: &Path, args: &BatchRunArgs) -> R
         catalogue.put_batch(&row)?;
         catalogue.put_items(name, &items)?;
         if anew {
-            catalogue.leave_unfinished(name)?;
+            catalogue.leave_unfinished(name, None)?;
         }
         for item in catalogue.items(name)? {
             if whole && item.number > last {

@@ -18,6 +18,14 @@ pub(crate) struct ItemPath {
     pub(crate) number: u32,
 }
 
+/// How an item is queued again.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub(crate) struct ReleaseQuery {
+    /// It begins from its beginning, instead of going on in the run that was cut off or stopped.
+    #[serde(default)]
+    pub(crate) anew: bool,
+}
+
 /// Where to.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct MoveQuery {
