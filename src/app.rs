@@ -5,6 +5,7 @@ mod check;
 mod choose;
 mod direct;
 mod guard;
+mod rehearse;
 mod resume;
 mod run;
 mod runs;
@@ -37,6 +38,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::check(&args, &config()?).await,
         Command::Plan(args) => check::plan(&args, &config()?).await,
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
+        Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,

@@ -1,12 +1,14 @@
 //! The command line: types only. What each command does is in `app`.
 
 mod batch;
+mod rehearse;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
+pub use rehearse::RehearseArgs;
 
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 #[derive(Debug, Parser)]
@@ -56,6 +58,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run many recipes one after another, unattended; goes on with what is not done when it is started again.
     Batch(BatchArgs),
+    /// Run a recipe or batch on simulated instruments that fail, and find out whether it always ends safely.
+    Rehearse(RehearseArgs),
     /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
     Serve(ServeArgs),
     /// Run the embedded instrument alone, on a TCP port.

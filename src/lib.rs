@@ -17,6 +17,7 @@
 //! - what is to be measured and what has been, in one database: [`catalogue`]; many recipes one after another: [`batch`]
 //! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
+//! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
 pub mod app;
@@ -35,6 +36,7 @@ pub mod operation;
 pub mod power;
 pub mod reading;
 pub mod recipe;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -62,6 +62,7 @@ pub enum SimulatorError {
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
+    shared: Arc<Shared>,
     listener: JoinHandle<()>,
 }
 
@@ -86,14 +87,32 @@ impl Simulator {
             log,
             reboots,
         });
-        let listener = tokio::spawn(accept(listener, address, shared, wanted));
-        Ok(Self { address, listener })
+        let listener = tokio::spawn(accept(listener, address, Arc::clone(&shared), wanted));
+        Ok(Self { address, shared, listener })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The lasers that are on.
+    #[must_use]
+    pub fn lasers_on(&self) -> Vec<u8> {
+        let bench = self.shared.bench();
+        bench.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
+    }
+
+    /// How many commands it has been sent.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.shared.faults().commands()
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.shared.faults().heal();
     }
 }
 

@@ -41,7 +41,7 @@ use crate::step::{Fault, FaultKind};
 /// Held as long as the run's process lives.
 const LOCK_FILE: &str = "lock";
 /// The journal's name in the run folder.
-const JOURNAL_FILE: &str = "journal.jsonl";
+pub const JOURNAL_FILE: &str = "journal.jsonl";
 
 /// The report's names in the run folder: for people, and for programs.
 pub const REPORT_FILE: &str = "report.html";

@@ -1,7 +1,7 @@
 //! `ctp10 batch`
 
 mod enqueue;
-mod load;
+pub(super) mod load;
 mod plan;
 mod screen;
 pub(super) mod service;
@@ -52,7 +52,7 @@ async fn run(
     output: &OutputArgs,
     log: &LogWriter,
 ) -> Result<(), Failure> {
-    let batch = match (&args.file, &args.go_on) {
+    let mut batch = match (&args.file, &args.go_on) {
         (Some(file), _) => Batch::load(file, &args.instrument, config).await?,
         (None, Some(name)) => {
             let out =
@@ -61,6 +61,9 @@ async fn run(
         }
         (None, None) => return Err(Failure::new(ExitCode::Usage, "no batch file is named")),
     };
+    if args.now {
+        batch.forget_times();
+    }
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     let (errors, _) = batch.tell(spoken, false);
     if errors > 0 {

@@ -57,7 +57,7 @@ impl std::fmt::Display for StopSignal {
 }
 
 /// The faults as given, those of a file in place of its name.
-fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
+pub(super) fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
     let refuse = |place: &str, error: BadFault| Failure::new(ExitCode::Usage, format!("{place}{error}"));
     let mut all = Vec::new();
     for text in given {

@@ -33,6 +33,9 @@ pub struct BatchRunArgs {
     /// What was cut off or stopped begins anew, instead of going on in its run.
     #[arg(long)]
     pub anew: bool,
+    /// Begin at once: `not_before` and `deadline` do not hold, those of items neither.
+    #[arg(long)]
+    pub now: bool,
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,

@@ -45,6 +45,14 @@ impl Faults {
         Self { commands: 0, armed: specs.iter().map(Armed::new).collect() }
     }
 
+    pub(super) fn commands(&self) -> u64 {
+        self.commands
+    }
+
+    pub(super) fn heal(&mut self) {
+        self.armed.clear();
+    }
+
     /// Counts a command (`None`: one that nobody understands) and says what goes wrong with it. Where several
     /// faults are due, the one that was given first hits; the others wait for their next chance.
     pub(super) fn next(&mut self, call: Option<&Call<'_>>) -> Option<Hit> {

@@ -10,6 +10,7 @@ use chrono::Utc;
 
 /// One line a command: time, client, text. A fault is a line of its own after the command that it hits, with `! ` before
 /// its text.
+#[derive(Debug)]
 pub(super) struct CommandLog {
     file: Mutex<File>,
 }

@@ -21,6 +21,7 @@ use super::output::Output;
 const MAX_LINE: u64 = 64 * 1024;
 
 /// What all sessions share.
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) bench: Mutex<Bench>,
     pub(super) faults: Mutex<Faults>,
@@ -34,9 +35,13 @@ impl Shared {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What goes wrong with a command. No fault happens without being told.
     pub(super) fn fault(&self, call: Option<&Call<'_>>, peer: SocketAddr) -> Option<Kind> {
-        let hit = self.faults.lock().unwrap_or_else(PoisonError::into_inner).next(call)?;
+        let hit = self.faults().next(call)?;
         tracing::info!(%peer, "fault {hit}");
         if let Some(log) = &self.log {
             log.write(peer, &format!("! {hit}"));

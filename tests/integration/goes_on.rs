@@ -58,6 +58,8 @@ fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_b
         let command = ["batch", "night.yaml", "--instrument", &simulator.address];
         let mut batch = watch_program(&bench, &command);
         batch.wait_for(|event| event["event"] == "trace_stored");
+        // The fetch has ended, too, and the wait behind it has begun.
+        batch.wait_for(|event| event["event"] == "step_started");
         batch.signal(signal);
         batch.finish();
         let output = bench.run(&[&command, more].concat());

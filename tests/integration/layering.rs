@@ -57,6 +57,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "store",
             "error",
         ]),
+        "rehearsal" => with_words(&["simulator", "store"]),
         "report" => with_words(&["run", "store"]),
         "station" => with_words(&[
             "recipe",

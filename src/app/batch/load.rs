@@ -15,19 +15,19 @@ use crate::header::Header;
 use crate::source::{Diagnostic, Severity};
 
 /// A batch, and what was found in it.
-pub(super) struct Batch {
+pub(in crate::app) struct Batch {
     pub(super) name: String,
     /// Its file as it was given.
     pub(super) file: Option<String>,
     /// Recipes are seen from here; empty for the working folder.
-    pub(super) folder: PathBuf,
+    pub(in crate::app) folder: PathBuf,
     /// The file's own `out`.
     own_out: Option<PathBuf>,
     pub(super) defaults: Policy,
     pub(super) not_before: Option<Moment>,
     pub(super) deadline: Option<Moment>,
     pub(super) most_failures: Option<NonZeroU32>,
-    pub(super) tasks: Vec<Task>,
+    pub(in crate::app) tasks: Vec<Task>,
     /// For each task.
     pub(super) checked: Vec<Checked>,
     /// Whether the catalogue has the items, and the tasks are only those that are left.
@@ -36,7 +36,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// From its file.
-    pub(super) async fn load(
+    pub(in crate::app) async fn load(
         path: &Path,
         instrument: &InstrumentArgs,
         config: &Config,
@@ -60,6 +60,14 @@ impl Batch {
         };
         batch.check(instrument, config).await;
         Ok(batch)
+    }
+
+    /// No item waits for its time, and none is cut by it.
+    pub(super) fn forget_times(&mut self) {
+        (self.not_before, self.deadline) = (None, None);
+        for task in &mut self.tasks {
+            (task.not_before, task.deadline) = (None, None);
+        }
     }
 
     /// From the catalogue in a folder of runs: what is not over of it.
@@ -179,7 +187,7 @@ impl Batch {
     }
 
     /// Tells what was found, with the numbers of the items; gives how many errors and warnings there are.
-    pub(super) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
+    pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
         let colour = std::io::stderr().is_terminal();
         let (mut errors, mut warnings) = (0, 0);
         for (index, (task, checked)) in self.tasks.iter().zip(&self.checked).enumerate() {

@@ -1,0 +1,127 @@
+//! `ctp10 rehearse`
+
+mod stage;
+mod subject;
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+
+use super::simulate::{faults, stop_signal};
+use crate::cli::RehearseArgs;
+use crate::config::Config;
+use crate::error::{ExitCode, Failure};
+use crate::rehearsal::{Trouble, chaos, given, standard};
+use crate::terminal::duration;
+use stage::{Rehearsal, Stage};
+use subject::Subject;
+
+/// Most of a rehearsal is waiting for what does not come: this many go on side by side.
+const SIDE_BY_SIDE: usize = 4;
+
+pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), Failure> {
+    let faults = faults(&args.faults)?;
+    let subject = Subject::load(&args, config).await?;
+    let scratch = tempfile::Builder::new().prefix("ctp10-rehearsal-").tempdir();
+    let scratch = scratch
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("no place for run folders: {error}")))?;
+    let stage = Stage {
+        file: args.file.clone(),
+        set: args.set.clone(),
+        subject,
+        scratch: scratch.path().to_owned(),
+        limit: Duration::from_secs_f64(args.limit_s.clamp(1.0, 1e6)),
+    };
+    if !args.json {
+        println!("{} on simulated instruments that fail; nothing else is reached", args.file.display());
+    }
+    let rehearsals = tokio::select! {
+        rehearsals = rehearse_all(&stage, &args, &faults) => rehearsals?,
+        signal = stop_signal() => {
+            return Err(Failure::new(ExitCode::Stopped, format!("stopped by {signal}: not everything was rehearsed")));
+        }
+    };
+    let wrong = rehearsals.iter().filter(|rehearsal| !rehearsal.violations.is_empty()).count();
+    if args.json {
+        super::print_json(&json!({ "file": args.file, "safe": wrong == 0, "rehearsals": rehearsals }))?;
+    }
+    if wrong == 0 && !args.keep {
+        if !args.json {
+            println!("{} rehearsals, every one of them ended safely", rehearsals.len());
+        }
+        return Ok(());
+    }
+    let kept = scratch.keep();
+    if !args.json {
+        println!("run folders are kept in {}", kept.display());
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    let message = format!("{wrong} of {} rehearsals did not end safely", rehearsals.len());
+    Err(Failure::new(ExitCode::Failed, message))
+}
+
+async fn rehearse_all(
+    stage: &Stage,
+    args: &RehearseArgs,
+    faults: &[crate::simulator::FaultSpec],
+) -> Result<Vec<Rehearsal>, Failure> {
+    let (first, whole, extent) = stage.rehearse(0, &Trouble::default(), None).await?;
+    tell(args, &first);
+    let is_done = whole.is_done && first.violations.is_empty();
+    let mut rehearsals = vec![first];
+    if !is_done {
+        let message =
+            format!("without any trouble it does not end well on a simulated instrument: {}", whole.told);
+        return match rehearsals[0].violations.first() {
+            Some(_) => Ok(rehearsals),
+            None => {
+                Err(Failure::new(ExitCode::Failed, message)
+                    .hint("`ctp10 run FILE --instrument sim` shows why"))
+            }
+        };
+    }
+    let course = match args.chaos {
+        Some(seed) => chaos(seed, args.times, extent),
+        None if faults.is_empty() => standard(extent),
+        None => Vec::new(),
+    };
+    let course: Vec<Trouble> = given(faults).into_iter().chain(course).collect();
+    let (whole, numbered) = (&whole, (1..).zip(&course));
+    let rehearsing =
+        numbered.map(|(number, trouble)| async move { stage.rehearse(number, trouble, Some(whole)).await });
+    let mut ended = futures_util::stream::iter(rehearsing).buffer_unordered(SIDE_BY_SIDE);
+    while let Some(rehearsal) = ended.next().await {
+        let (rehearsal, ..) = rehearsal?;
+        tell(args, &rehearsal);
+        rehearsals.push(rehearsal);
+    }
+    rehearsals.sort_by_key(|rehearsal| rehearsal.number);
+    Ok(rehearsals)
+}
+
+/// A line, as soon as it is known.
+fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
+    if args.json {
+        return;
+    }
+    let lasers = match &rehearsal.lasers_on[..] {
+        [] => "lasers off".to_owned(),
+        on => format!("lasers on: {on:?}"),
+    };
+    let resumed = rehearsal.resumed.as_ref().map(|resumed| format!("; taken up again: {resumed}"));
+    println!(
+        "{:3}  {:32} {} ({} traces, {lasers}, {}){}",
+        rehearsal.number,
+        rehearsal.trouble,
+        rehearsal.ended,
+        rehearsal.traces,
+        duration(rehearsal.seconds),
+        resumed.unwrap_or_default(),
+    );
+    for violation in &rehearsal.violations {
+        println!("     NOT SAFE: {violation}");
+    }
+}

@@ -1,0 +1,294 @@
+//! One rehearsal: an instrument of its own that fails, the program as a process of its own, and a look at what they left.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::task::spawn_blocking;
+
+use super::subject::Subject;
+use crate::error::{ExitCode, Failure, chain};
+use crate::operation::Operation;
+use crate::rehearsal::{Ending, Extent, Found, Trouble, look, unsafe_in};
+use crate::run::event::{Record, RunEvent};
+use crate::simulator::{Simulator, SimulatorOptions};
+use crate::store::RunState;
+
+/// A guard is given this long to turn off the lasers of a run that was killed.
+const GUARD_LIMIT: Duration = Duration::from_secs(60);
+/// Pause between two looks at the lasers.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Where rehearsals take place.
+pub(super) struct Stage {
+    pub(super) file: PathBuf,
+    pub(super) set: Vec<(String, String)>,
+    pub(super) subject: Subject,
+    pub(super) scratch: PathBuf,
+    pub(super) limit: Duration,
+}
+
+/// What a rehearsal showed.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Rehearsal {
+    pub(super) number: usize,
+    /// What went wrong.
+    pub(super) trouble: String,
+    /// How it ended then.
+    pub(super) ended: String,
+    /// Traces that were whole then.
+    pub(super) traces: usize,
+    /// Lasers that were on then, by the instrument's own account.
+    pub(super) lasers_on: Vec<u8>,
+    /// How it ended when it was taken up again without further trouble; nothing when nothing was left.
+    pub(super) resumed: Option<String>,
+    /// What is not as it has to be.
+    pub(super) violations: Vec<String>,
+    /// Its run folders.
+    pub(super) folder: PathBuf,
+    pub(super) seconds: f64,
+}
+
+/// What has come of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// In words.
+    pub(super) told: String,
+    pub(super) is_done: bool,
+    /// Something waits for a person, by the batch's own rules.
+    waits: bool,
+    /// The traces of a recipe; the states of a batch's items.
+    parts: Vec<String>,
+}
+
+/// How the program came to its end.
+struct Performed {
+    ending: Ending,
+    extent: Extent,
+    last_words: String,
+}
+
+impl Stage {
+    /// A rehearsal with this trouble; gives also what came of it in the end, and how much there was. Held against
+    /// `whole`, what came of it without trouble.
+    pub(super) async fn rehearse(
+        &self,
+        number: usize,
+        trouble: &Trouble,
+        whole: Option<&Outcome>,
+    ) -> Result<(Rehearsal, Outcome, Extent), Failure> {
+        let began = Instant::now();
+        let folder = self.scratch.join(format!("{number:02}"));
+        let options = SimulatorOptions { faults: trouble.faults.clone(), ..self.subject.options.clone() };
+        let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), options).await;
+        let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
+        let address = simulator.address().to_string();
+
+        let words = self.words(&address, &folder);
+        let performed = self.perform(&words, trouble.kill_after).await?;
+        let lasers_on = lasers_after(&simulator, performed.ending).await;
+        let mut found = self.look(&folder).await?;
+        let mut violations = unsafe_in(&found, performed.ending, &lasers_on, self.subject.may_stay_on);
+        let mut result = self.result(&folder, &found, &performed);
+        let mut rehearsal = Rehearsal {
+            number,
+            trouble: trouble.to_string(),
+            ended: result.told.clone(),
+            traces: found.iter().map(|run| run.traces.len()).sum(),
+            lasers_on,
+            resumed: None,
+            violations: Vec::new(),
+            folder: folder.clone(),
+            seconds: 0.0,
+        };
+        let extent = Extent { commands: simulator.commands(), ..performed.extent };
+        if !result.is_done && whole.is_some() {
+            simulator.heal();
+            let again = self.perform(&self.words_again(&address, &folder, &found), None).await?;
+            let lasers_on = lasers_after(&simulator, again.ending).await;
+            found = self.look(&folder).await?;
+            let wrong = unsafe_in(&found, again.ending, &lasers_on, self.subject.may_stay_on);
+            violations.extend(wrong.into_iter().map(|wrong| format!("taken up again: {wrong}")));
+            result = self.result(&folder, &found, &again);
+            let nothing_left = again.last_words.contains("nothing is left to do");
+            rehearsal.resumed =
+                Some(if nothing_left { "nothing was left to do".to_owned() } else { result.told.clone() });
+            if !result.is_done && !result.waits && !nothing_left {
+                violations.push(format!("taken up again, it did not come to its end: {}", again.last_words));
+            }
+        }
+        if let Some(whole) = whole.filter(|whole| result.is_done && whole.parts != result.parts) {
+            violations.push(format!(
+                "it has other traces than without trouble: {:?} and not {:?}",
+                result.parts, whole.parts
+            ));
+        }
+        Ok((Rehearsal { violations, seconds: began.elapsed().as_secs_f64(), ..rehearsal }, result, extent))
+    }
+
+    /// What the program is told the first time.
+    fn words(&self, address: &str, out: &Path) -> Vec<String> {
+        let file = self.file.display().to_string();
+        let mut words = if self.subject.is_batch {
+            vec!["batch".to_owned(), file, "--now".to_owned()]
+        } else {
+            vec!["run".to_owned(), file, "--unattended".to_owned()]
+        };
+        for (name, value) in &self.set {
+            words.extend(["--set".to_owned(), format!("{name}={value}")]);
+        }
+        words.extend(common(address, out));
+        words
+    }
+
+    /// What it is told to finish what is there.
+    fn words_again(&self, address: &str, out: &Path, found: &[Found]) -> Vec<String> {
+        let mut words = match found.last() {
+            Some(run) if !self.subject.is_batch => {
+                let folder = run.folder.display().to_string();
+                let words = ["resume", &folder, "--unattended", "--unfinished", "again"].map(str::to_owned);
+                [words.to_vec(), common(address, out)].concat()
+            }
+            _ => self.words(address, out),
+        };
+        if self.subject.is_batch {
+            words.push("--release".to_owned());
+        }
+        words
+    }
+
+    /// Has the program do it, in a process of its own, as a user has.
+    async fn perform(&self, words: &[String], kill_after: Option<u64>) -> Result<Performed, Failure> {
+        let failed =
+            |error: std::io::Error| Failure::new(ExitCode::Failed, format!("cannot start itself: {error}"));
+        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        command
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().map_err(failed)?;
+        let mut extent = Extent::default();
+        let mut last_words = String::new();
+        let mut killed = false;
+        let listened = async {
+            let Some(stderr) = child.stderr.take() else { return };
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                match serde_json::from_str::<Record>(&line) {
+                    Ok(record) => count(&mut extent, &record),
+                    Err(_) if line.starts_with('{') => {}
+                    Err(_) if line.trim().is_empty() => {}
+                    Err(_) => last_words = line,
+                }
+                if kill_after == Some(extent.events) && !killed {
+                    killed = true;
+                    let _ = child.start_kill();
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(self.limit, listened).await.is_ok();
+        if !in_time {
+            let _ = child.start_kill();
+        }
+        let status = child.wait().await.map_err(failed)?;
+        let ending = match (in_time, killed, status.code()) {
+            (false, ..) => Ending::TooLong,
+            (true, _, Some(code)) => Ending::Exit(code),
+            (true, true, None) => Ending::Killed,
+            // Whatever signal it was, it was none of ours.
+            (true, false, None) => Ending::Exit(-1),
+        };
+        Ok(Performed { ending, extent, last_words })
+    }
+
+    async fn look(&self, folder: &Path) -> Result<Vec<Found>, Failure> {
+        let folder = folder.to_owned();
+        let looked = spawn_blocking(move || look(&folder)).await;
+        let looked = looked.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+        looked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))
+    }
+
+    fn result(&self, folder: &Path, found: &[Found], performed: &Performed) -> Outcome {
+        if self.subject.is_batch {
+            return batch_result(folder, performed);
+        }
+        let Some(run) = found.last() else {
+            return Outcome {
+                told: format!("did not begin: {}", performed.last_words),
+                ..Outcome::default()
+            };
+        };
+        let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        Outcome {
+            told: format!("{}{reason}", run.state),
+            is_done: run.state == RunState::Done,
+            waits: false,
+            parts: run.traces.iter().map(|trace| format!("{trace}")).collect(),
+        }
+    }
+}
+
+fn common(address: &str, out: &Path) -> Vec<String> {
+    let out = out.display().to_string();
+    let words = ["--instrument", address, "--out", &out, "--sidecar", "off", "--log-format", "json"];
+    words.map(str::to_owned).to_vec()
+}
+
+fn count(extent: &mut Extent, record: &Record) {
+    extent.events += 1;
+    match &record.event {
+        RunEvent::StepStarted { step, .. } if matches!(step.operation, Operation::Sweep(_)) => {
+            extent.sweeps += 1
+        }
+        RunEvent::TraceStored { .. } => extent.traces += 1,
+        _ => {}
+    }
+}
+
+/// The lasers that are on when everybody who may turn them off has had the time.
+async fn lasers_after(simulator: &Simulator, ending: Ending) -> Vec<u8> {
+    let give_up = Instant::now() + GUARD_LIMIT;
+    loop {
+        let on = simulator.lasers_on();
+        if on.is_empty() || matches!(ending, Ending::Exit(_)) || Instant::now() >= give_up {
+            return on;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What the batch's own summary says; a batch that was killed has none.
+fn batch_result(folder: &Path, performed: &Performed) -> Outcome {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let summary = names.filter(|path| path.extension().is_some_and(|extension| extension == "json")).next();
+    let summary = summary.and_then(|path| std::fs::read(path).ok());
+    let summary: Value = summary.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let items = summary["list"].as_array().cloned().unwrap_or_default();
+    let parts: Vec<String> =
+        items.iter().map(|item| item["state"].as_str().unwrap_or_default().to_owned()).collect();
+    if performed.ending == Ending::Killed || parts.is_empty() {
+        let told = if parts.is_empty() { performed.last_words.clone() } else { "killed".to_owned() };
+        return Outcome { told, ..Outcome::default() };
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for state in &parts {
+        match counts.iter_mut().find(|(known, _)| known == state) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((state.clone(), 1)),
+        }
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+    Outcome {
+        told: counts.join(", "),
+        is_done: parts.iter().all(|state| state == "done"),
+        waits: parts.iter().any(|state| state == "held"),
+        parts,
+    }
+}

@@ -1,0 +1,164 @@
+//! Whether what a rehearsal left is safe.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::store::runs::{self, FoundRun};
+use crate::store::{RunState, StoreError};
+
+/// A trace, apart from when it was measured and what its values are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Measured {
+    /// The detector.
+    pub detector: String,
+    /// Which trace of it.
+    pub trace: String,
+    /// The recipe's name for it.
+    pub name: String,
+    /// How many points it has.
+    pub points: u64,
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {} ({} points)", self.detector, self.trace, self.name, self.points)
+    }
+}
+
+/// A run as it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How it ended.
+    pub state: RunState,
+    /// Why, when not done.
+    pub reason: Option<String>,
+    /// Lasers of which the run itself says that they may be on.
+    pub lasers_unknown: Vec<u8>,
+    /// Its traces, sorted.
+    pub traces: Vec<Measured>,
+    /// What `runs verify` says, beside the files that a process did not finish before it was killed.
+    pub damaged: Vec<String>,
+}
+
+/// How the program itself ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Exit(i32),
+    /// It was killed, as it should be.
+    Killed,
+    /// It had not ended when its time was over, and was killed then.
+    TooLong,
+}
+
+/// Looks at every run below a folder, oldest first.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn look(out: &Path) -> Result<Vec<Found>, StoreError> {
+    let (found, _) = runs::list(out)?;
+    found.into_iter().rev().map(look_at).collect()
+}
+
+fn look_at(run: FoundRun) -> Result<Found, StoreError> {
+    let FoundRun { folder, manifest } = run;
+    let mut traces = Vec::new();
+    let mut damaged = Vec::new();
+    // A process may be gone before it has begun its journal.
+    if folder.join(crate::store::JOURNAL_FILE).exists() {
+        for trace in runs::traces(&folder)? {
+            let trace = trace?;
+            traces.push(Measured {
+                detector: trace.detector.to_string(),
+                trace: trace.trace.to_string(),
+                name: trace.name.clone(),
+                points: trace.grid.points,
+            });
+        }
+        let cut_off = manifest.status == RunState::Interrupted;
+        let findings = runs::verify(&folder)?.findings;
+        let half_done = |finding: &runs::Finding| match finding {
+            // Begun and not named yet, or named and not journaled yet: `resume` removes them.
+            runs::Finding::Torn { file } => file.ends_with(".part"),
+            runs::Finding::Extra { .. } => true,
+            _ => false,
+        };
+        let wrong = findings.iter().filter(|finding| !(cut_off && half_done(finding)));
+        traces.sort();
+        damaged = wrong.map(ToString::to_string).collect();
+    }
+    Ok(Found {
+        state: manifest.status,
+        reason: manifest.reason,
+        lasers_unknown: manifest.lasers_unknown,
+        folder,
+        traces,
+        damaged,
+    })
+}
+
+/// What is not as it has to be after a rehearsal; nothing when it is safe. `lasers_on` is what the instrument itself
+/// says; `may_stay_on`, that the recipe leaves lasers on when it succeeds.
+#[must_use]
+pub fn unsafe_in(found: &[Found], ending: Ending, lasers_on: &[u8], may_stay_on: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    match ending {
+        Ending::Exit(0..=3 | 130) | Ending::Killed => {}
+        Ending::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
+        Ending::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
+    }
+    for run in found {
+        let name = run.folder.display();
+        if run.state == RunState::Running {
+            wrong.push(format!("{name} is still under way"));
+        }
+        if run.state == RunState::Interrupted && matches!(ending, Ending::Exit(_)) {
+            wrong.push(format!("{name} has no end, though the program came to its own"));
+        }
+        wrong.extend(run.damaged.iter().map(|damage| format!("{name}: {damage}")));
+    }
+    let done = !found.is_empty() && found.iter().all(|run| run.state == RunState::Done);
+    let known: BTreeSet<u8> = found.iter().flat_map(|run| run.lasers_unknown.iter().copied()).collect();
+    let left = lasers_on.iter().filter(|laser| !known.contains(laser) && !(done && may_stay_on));
+    wrong.extend(left.map(|laser| format!("laser {laser} is on, and nothing says so")));
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(state: RunState) -> Found {
+        Found {
+            folder: "runs/a".into(),
+            state,
+            reason: None,
+            lasers_unknown: Vec::new(),
+            traces: Vec::new(),
+            damaged: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_laser_that_is_on_is_unsafe_unless_the_run_says_so_or_the_recipe_wants_it() {
+        let unknown = Found { lasers_unknown: vec![1], ..run(RunState::Failed) };
+        let exit = Ending::Exit(1);
+        assert_eq!(unsafe_in(&[run(RunState::Failed)], exit, &[1], true).len(), 1);
+        assert_eq!(unsafe_in(&[unknown.clone()], exit, &[1], false), [""; 0]);
+        assert_eq!(unsafe_in(&[unknown], exit, &[1, 2], false), ["laser 2 is on, and nothing says so"]);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &[1], true), [""; 0]);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &[1], false).len(), 1);
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_safe_after_a_kill_alone_and_a_panic_never_is() {
+        let cut_off = [run(RunState::Interrupted)];
+        assert_eq!(unsafe_in(&cut_off, Ending::Killed, &[], false), [""; 0]);
+        assert_eq!(unsafe_in(&cut_off, Ending::Exit(1), &[], false).len(), 1);
+        assert_eq!(unsafe_in(&[], Ending::Exit(101), &[], false), ["the program ended with exit code 101"]);
+        let torn = Found { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
+        assert_eq!(unsafe_in(&[torn], Ending::Exit(1), &[], false), ["runs/a: torn traces/a"]);
+    }
+}
