@@ -10,6 +10,7 @@ mod run;
 mod runs;
 mod serve;
 mod simulate;
+mod told;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::notify::Outbox;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
 
@@ -64,6 +66,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
         connections: config.connections,
         dark_after: config.dark_after,
+        outbox: Outbox::new(config.allow_http.clone().unwrap_or_default()),
         allow_http: config.allow_http.clone().unwrap_or_default(),
         guard_after: config.guard_after,
         disk_full_wait: config.disk_full_wait,

@@ -3,6 +3,7 @@
 //! summary say what the report says and decide nothing. Neither grows with the run beyond a few megabytes.
 
 mod fold;
+mod notice;
 mod page;
 mod picture;
 mod places;
@@ -15,6 +16,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use fold::fold;
+pub use notice::{Ended, notice};
 pub use page::page;
 pub use picture::Picture;
 pub use value::{
@@ -50,12 +52,12 @@ pub fn write(run: &FoundRun) -> Result<(Report, PathBuf), StoreError> {
     Ok((report, path))
 }
 
-/// Writes the report of the run in a folder.
+/// Writes the report of the run in a folder, and gives it.
 ///
 /// # Errors
 /// See [`write()`]; and when the manifest cannot be read.
-pub fn write_for(folder: &Path) -> Result<PathBuf, StoreError> {
-    write(&store::runs::open(folder)?).map(|(_, path)| path)
+pub fn write_for(folder: &Path) -> Result<Report, StoreError> {
+    write(&store::runs::open(folder)?).map(|(report, _)| report)
 }
 
 fn draw(folder: &Path, line: &TraceLine) -> Picture {

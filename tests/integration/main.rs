@@ -13,6 +13,7 @@ mod http;
 mod instrument;
 mod layering;
 mod nights;
+mod notify;
 mod probe_station;
 mod program;
 mod recovery;
