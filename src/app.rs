@@ -49,7 +49,8 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
             if args.markdown {
                 print!("{}", crate::schema::reference());
             } else {
-                print_json(&crate::schema::recipe())?;
+                let schema = if args.batch { crate::batch::schema() } else { crate::schema::recipe() };
+                print_json(&schema)?;
             }
             Ok(())
         }

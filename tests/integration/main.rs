@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod batch;
+mod batch_report;
 mod die_map;
 mod examples;
 mod faults;

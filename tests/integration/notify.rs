@@ -172,3 +172,87 @@ fn a_run_that_is_killed_says_nothing_and_its_resumption_tells_the_end() {
     assert_eq!((&asked[0].json["event"], &asked[0].json["run"]), (&json!("run_aborted"), &started["run"]));
     assert!(asked[0].json["text"].as_str().unwrap().contains("long was stopped"));
 }
+
+#[test]
+fn a_batch_tells_its_end_beside_its_recipes_and_nobody_who_is_slow_holds_up_the_next_item() {
+    let station = Station::start(|_, asked| match asked.json["event"].as_str() {
+        Some("run_done") => Answer::Silence,
+        _ => Answer::Text(200, "ok".to_owned()),
+    });
+    let (bench, simulator) = bench_with(&station);
+    bench.write("die.yaml", &DIE.replace("NOTIFY", &notify(&station, "")));
+    bench.write("fails.yaml", FAILS);
+    bench.write(
+        "night.yaml",
+        &format!(
+            "name: night\n{}\nitems:\n  - recipe: die.yaml\n  - recipe: fails.yaml\n  - recipe: die.yaml\n",
+            notify(&station, ", on: [failure]")
+        ),
+    );
+    let batch = watch_program(&bench, &["batch", "night.yaml", "--instrument", &simulator.address]);
+    // Three requests are under way, and nobody has answered the first two.
+    for _ in 0..3 {
+        assert_eq!(station.next(), "POST /hooks/SECRET?token=SECRET");
+    }
+    batch.signal("INT");
+    let (code, stdout) = batch.finish();
+    assert_eq!(code, Some(1), "{stdout}");
+    let asked = station.asked();
+    let batches: Vec<&Value> =
+        asked.iter().map(|asked| &asked.json).filter(|told| told["event"] == "batch_failed").collect();
+    let [told] = batches[..] else { panic!("{asked:?}") };
+    assert_eq!((&told["name"], &told["state"]), (&json!("night"), &json!("failed")));
+    assert_eq!((&told["counts"]["done"], &told["counts"]["failed"]), (&json!(2), &json!(1)));
+    assert_eq!((&told["not_done"][0]["number"], &told["simulated"]), (&json!(2), &json!(true)));
+    assert_eq!(told["report"], bench.folder.path().join("runs/batch-night.html").to_str().unwrap());
+    let words = told["text"].as_str().unwrap();
+    assert!(words.contains("2 done, 1 failed of 3 items") && words.contains("--release"), "{words}");
+    for file in ["batch-night.json", "batch-night.html"] {
+        let text = std::fs::read_to_string(bench.folder.path().join("runs").join(file)).unwrap();
+        assert!(!text.contains("SECRET"), "{file}");
+    }
+}
+
+#[test]
+fn a_batch_that_was_killed_tells_its_end_when_it_is_started_again_and_a_look_at_it_tells_nothing() {
+    let station = takes_everything();
+    let (bench, simulator) = bench_with(&station);
+    bench.write("long.yaml", LONG);
+    bench.write(
+        "night.yaml",
+        &format!("name: night\n{}\nitems:\n  - recipe: long.yaml\n", notify(&station, "")),
+    );
+    let start = ["batch", "night.yaml", "--instrument", &simulator.address];
+    let mut batch = watch_program(&bench, &start);
+    batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+    batch.signal("KILL");
+    batch.finish();
+    assert_eq!(station.asked(), []);
+    // Its item is held now. Who starts it once more knows that.
+    for _ in 0..2 {
+        assert_eq!(bench.run(&start).status.code(), Some(1));
+        let asked = station.asked();
+        assert_eq!(asked.len(), 1);
+        assert_eq!(
+            (&asked[0].json["event"], &asked[0].json["counts"]["held"]),
+            (&json!("batch_failed"), &json!(1))
+        );
+    }
+}
+
+#[test]
+fn batch_check_refuses_hosts_that_the_bench_does_not_allow_whoever_names_them() {
+    let bench = Bench::new();
+    bench.write("ctp10.toml", "allow_http = [\"stage\"]\n");
+    let notify = |host: &str| format!("notify: {{ url: \"http://{host}/SECRET\" }}");
+    bench.write("die.yaml", &DIE.replace("NOTIFY", &notify("hooks-a")));
+    bench.write("night.yaml", &format!("name: night\n{}\nitems:\n  - recipe: die.yaml\n", notify("hooks-b")));
+    for command in [vec!["batch", "check", "night.yaml"], vec!["batch", "night.yaml", "--instrument", "sim"]]
+    {
+        let output = bench.run(&command);
+        assert_eq!(output.status.code(), Some(2));
+        let told = text(&output.stderr);
+        assert!(told.contains("`hooks-a` is not among") && told.contains("`hooks-b` is not among"), "{told}");
+        assert!(told.contains("item 1 (die.yaml)") && !told.contains("SECRET"), "{told}");
+    }
+}

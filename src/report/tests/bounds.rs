@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::*;
 
-const ATTACK: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>";
+pub(super) const ATTACK: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>";
 
 #[test]
 fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
