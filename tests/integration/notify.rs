@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::batch::{FAILS, LONG};
 use crate::probe_station::{Answer, Station, bench_with};
+use crate::sidecar::{begin, request, serve};
 use crate::support::{Bench, manifest, text, watch, watch_program};
 
 const DIE: &str = "
@@ -255,4 +256,17 @@ fn batch_check_refuses_hosts_that_the_bench_does_not_allow_whoever_names_them() 
         assert!(told.contains("`hooks-a` is not among") && told.contains("`hooks-b` is not among"), "{told}");
         assert!(told.contains("item 1 (die.yaml)") && !told.contains("SECRET"), "{told}");
     }
+}
+
+#[test]
+fn a_service_tells_the_end_of_its_runs_while_it_goes_on() {
+    let station = Station::start(|_, _| Answer::Silence);
+    let (bench, simulator) = bench_with(&station);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let recipe = DIE.replace("NOTIFY", &notify(&station, ""));
+    for _ in 0..2 {
+        begin(&service.address, &recipe);
+        assert_eq!(station.next(), "POST /hooks/SECRET?token=SECRET");
+    }
+    assert_eq!(request(&service.address, "GET", "/health", None).0, 200);
 }
