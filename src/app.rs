@@ -11,6 +11,7 @@ mod run;
 mod runs;
 mod serve;
 mod simulate;
+mod told;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::notify::Outbox;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
 
@@ -49,7 +51,8 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
             if args.markdown {
                 print!("{}", crate::schema::reference());
             } else {
-                print_json(&crate::schema::recipe())?;
+                let schema = if args.batch { crate::batch::schema() } else { crate::schema::recipe() };
+                print_json(&schema)?;
             }
             Ok(())
         }
@@ -66,6 +69,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
         connections: config.connections,
         dark_after: config.dark_after,
+        outbox: Outbox::new(config.allow_http.clone().unwrap_or_default()),
         allow_http: config.allow_http.clone().unwrap_or_default(),
         guard_after: config.guard_after,
         disk_full_wait: config.disk_full_wait,

@@ -328,7 +328,11 @@ pub enum RunsCommand {
     /// Write a run's report.html and summary.json anew, and print the path of the page. An interrupted run has none before.
     Report {
         /// The run's identifier, or the beginning of it or of its folder's name.
-        id: String,
+        #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+        id: Option<String>,
+        /// A batch instead: its page and its summary.
+        #[arg(long, value_name = "NAME")]
+        batch: Option<String>,
         /// Where and how.
         #[command(flatten)]
         list: RunsListArgs,
@@ -351,6 +355,9 @@ pub struct SchemaArgs {
     /// Print the recipe reference as Markdown instead.
     #[arg(long)]
     pub markdown: bool,
+    /// Print the JSON Schema of batch files instead.
+    #[arg(long, conflicts_with = "markdown")]
+    pub batch: bool,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

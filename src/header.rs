@@ -11,8 +11,10 @@ use crate::reading::{self, ReadError};
 use crate::step::resolve_detectors;
 use crate::units::Seconds;
 
+mod notify;
 mod parameters;
 
+pub use notify::{HookUrl, Notify, NotifyOn};
 pub use parameters::{bind, check_parameter, check_variable_name, read_text};
 
 /// A parameter that can be overridden with `--set NAME=VALUE`.
@@ -77,6 +79,9 @@ pub struct Header {
     /// Leave the lasers as they are when the run succeeds.
     #[serde(default)]
     pub leave_lasers_on: bool,
+    /// Whom to tell when the run has ended: `{ url, on: [failure, done] }`; `docs/notify.md` says what is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
     /// What can be overridden with `--set`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
@@ -148,6 +153,7 @@ impl Header {
             "metadata" => self.metadata = read.metadata,
             "record_power" => self.record_power = read.record_power,
             "leave_lasers_on" => self.leave_lasers_on = read.leave_lasers_on,
+            "notify" => self.notify = read.notify,
             _ => {}
         }
         Ok(())

@@ -11,7 +11,7 @@
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
-//! - other instruments on the bench: [`http`]
+//! - other instruments on the bench: [`http`]; whoever wants to hear of the end of a run or a batch: [`notify`]
 //! - what can be known beforehand: [`forecast`], [`schema`]
 //! - the engine: [`run`]; the instrument and those who use it: [`station`]
 //! - what is to be measured and what has been, in one database: [`catalogue`]; many recipes one after another: [`batch`]
@@ -32,6 +32,7 @@ pub mod header;
 pub mod http;
 pub mod instrument;
 pub mod measurement;
+pub mod notify;
 pub mod operation;
 pub mod power;
 pub mod reading;

@@ -1,8 +1,10 @@
-//! The morning report: what became of a run, on one page for people (`report.html`) and as JSON for programs
+//! The morning report: what became of a run or a batch, on one page for people (`report.html`) and as JSON for programs
 //! (`summary.json`). [`fold`] makes a [`Report`] of a run's manifest and events and touches nothing; the page and the
 //! summary say what the report says and decide nothing. Neither grows with the run beyond a few megabytes.
 
+mod batch;
 mod fold;
+mod notice;
 mod page;
 mod picture;
 mod places;
@@ -14,8 +16,10 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+pub use batch::{BatchCounts, BatchItem, BatchReport, ITEMS, ItemRun, PICTURES, PICTURES_OF_ITEM, RUNS};
 pub use fold::fold;
-pub use page::page;
+pub use notice::{Ended, notice};
+pub use page::{Links, batch_page, page};
 pub use picture::Picture;
 pub use value::{
     About, Consequence, Counts, FaultLine, Holds, KindTime, LasersEnd, LinkLoss, Missing, More, PlaceLine,
@@ -50,15 +54,17 @@ pub fn write(run: &FoundRun) -> Result<(Report, PathBuf), StoreError> {
     Ok((report, path))
 }
 
-/// Writes the report of the run in a folder.
+/// Writes the report of the run in a folder, and gives it.
 ///
 /// # Errors
 /// See [`write()`]; and when the manifest cannot be read.
-pub fn write_for(folder: &Path) -> Result<PathBuf, StoreError> {
-    write(&store::runs::open(folder)?).map(|(_, path)| path)
+pub fn write_for(folder: &Path) -> Result<Report, StoreError> {
+    write(&store::runs::open(folder)?).map(|(report, _)| report)
 }
 
-fn draw(folder: &Path, line: &TraceLine) -> Picture {
+/// The picture of a trace of the run in a folder.
+#[must_use]
+pub fn draw(folder: &Path, line: &TraceLine) -> Picture {
     let grid = line.trace.grid;
     let drawn = open_trace(folder, &line.trace)
         .map_err(Into::into)

@@ -11,6 +11,7 @@ mod live;
 mod manual;
 mod operators;
 mod order;
+mod word;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ pub use order::{Order, Resumed};
 
 use crate::http::AllowedHosts;
 use crate::instrument::Ctp10;
+use crate::notify::Outbox;
 use crate::power::PowerMonitor;
 use operators::Operators;
 
@@ -102,6 +104,8 @@ pub struct Setup {
     pub dark_after: Duration,
     /// The hosts that recipes may reach by HTTP.
     pub allow_http: AllowedHosts,
+    /// What is on its way to those who wait for the end of a run.
+    pub outbox: Outbox,
     /// The longest silence that the guard of a run allows its process; `None`: no guard.
     pub guard_after: Option<Duration>,
     /// How long a run waits for room on the disk.

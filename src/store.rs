@@ -29,6 +29,7 @@ pub use guard::{GuardCause, GuardRecord, guard_records, is_fenced, put_up_fence,
 pub use journal::{Durability, Journal, read_journal};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
+pub use publish::write_whole;
 pub use read::{TraceFile, open_trace};
 pub use reopen::Mended;
 pub use room::{room_for_step, room_for_trace};

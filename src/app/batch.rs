@@ -3,11 +3,12 @@
 mod enqueue;
 pub(super) mod load;
 mod plan;
+pub(super) mod report;
 mod screen;
 pub(super) mod service;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -15,16 +16,19 @@ use indicatif::HumanBytes;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::choose::choose;
+use super::choose::{Choice, choose};
 use super::setup;
 use super::simulate::{StopSignal, stop_signal};
-use crate::batch::{Over, Queue, QueueError, Summary, Wish, Worker, expect, free_bytes, reserve};
+use crate::batch::{
+    Over, Queue, QueueError, Summary, Wish, Worker, end, expect, free_bytes, notice, reserve, write,
+};
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::notify::Outbox;
 use crate::sidecar::BatchDesk;
 use crate::source::{Diagnostic, Severity};
-use crate::station::Station;
+use crate::station::{Setup, Station};
 use crate::terminal::LogWriter;
 use load::Batch;
 use screen::Screen;
@@ -71,25 +75,44 @@ async fn run(
     }
     let choice = batch.header().map(|header| choose(&args.instrument, Some(header), config)).transpose()?;
     let out = batch.out(args.out.clone(), config);
-    let queue = Arc::new(enqueue::enqueue(&batch, &out, &args).await?);
     let command = command(&args, &batch);
+    let queue = Arc::new(enqueue::enqueue(&batch, &out, &args, &command).await?);
     ready(&batch, &queue, &out, output.quiet).await?;
-    let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let nothing_left = crate::batch::in_order(&items).is_empty();
-    let Some(choice) = choice.filter(|_| !nothing_left) else {
-        return conclude(&batch, &queue, &out, None, &command, false).await;
+    let setup = setup(Some(out.clone()), config);
+    let outbox = setup.outbox.clone();
+    let worked = match choice.filter(|_| !nothing_left) {
+        Some(choice) => Some(work(&args, &batch, &queue, choice, setup, (config, output, log)).await),
+        None => None,
     };
+    // Who starts a batch of which nothing is left sees how it stands; unless it was a restart after a kill.
+    let told = worked.is_some() || queue.recovered() > 0;
+    let ending = Ending { out: &out, command: &command, outbox: told.then_some(&outbox) };
+    let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(Over::Finished)), ending).await;
+    super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
+    concluded
+}
+
+/// Has the queue emptied; when this ends, the instrument is let go.
+async fn work(
+    args: &BatchRunArgs,
+    batch: &Batch,
+    queue: &Arc<Queue>,
+    choice: Choice,
+    setup: Setup,
+    (config, output, log): (&Config, &OutputArgs, &LogWriter),
+) -> Result<Over, Failure> {
+    let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let chosen = choice.open(config).await?;
     let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name)).await?;
     chosen.greet().await?;
-    let station =
-        Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(Some(out.clone()), config));
+    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let desk = BatchDesk { queue: Arc::clone(&queue), open: false };
+    let desk = BatchDesk { queue: Arc::clone(queue), open: false };
     let sidecar =
         super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
     if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
@@ -100,7 +123,7 @@ async fn run(
     let signals = tokio::spawn(heed_signals(wishes, Arc::clone(&station)));
     let worker = Worker {
         station: Arc::clone(&station),
-        queue: Arc::clone(&queue),
+        queue: Arc::clone(queue),
         audience: Arc::new(Screen::new(output, log, items.len())),
         most_failures: batch.most_failures,
         simulator: chosen.options.as_ref().map(|options| json!(options)),
@@ -119,16 +142,11 @@ async fn run(
     if let Some(sidecar) = sidecar {
         sidecar.stop().await;
     }
-    let (reason, stopped) = match over? {
-        Over::Finished => (None, false),
-        Over::Stopped(reason) => (Some(reason), false),
-        Over::Asked => (Some("stopped by a signal".to_owned()), true),
-    };
-    conclude(&batch, &queue, &out, reason, &command, stopped).await
+    over
 }
 
 /// Refuses what does not fit on the disk, and says what the deadline does not leave time for.
-async fn ready(batch: &Batch, queue: &Queue, out: &std::path::Path, quiet: bool) -> Result<(), Failure> {
+async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<(), Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let forecast = expect(&items, queue.window(), Utc::now());
     let needed = reserve(forecast.bytes);
@@ -152,26 +170,48 @@ async fn ready(batch: &Batch, queue: &Queue, out: &std::path::Path, quiet: bool)
     Ok(())
 }
 
-/// Says and keeps how the batch stands.
+/// What the end of a batch needs beside it.
+struct Ending<'a> {
+    out: &'a Path,
+    /// The command that goes on.
+    command: &'a str,
+    /// By which those are told who wait for the end; none when they know it.
+    outbox: Option<&'a Outbox>,
+}
+
+/// Says and keeps how the batch stands, and has word of it sent.
 async fn conclude(
     batch: &Batch,
     queue: &Queue,
-    out: &std::path::Path,
-    reason: Option<String>,
-    command: &str,
-    stopped: bool,
+    worked: Result<Over, Failure>,
+    ending: Ending<'_>,
 ) -> Result<(), Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
-    let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, command);
-    let written = summary.write(out);
+    let reason = match &worked {
+        Ok(Over::Finished) => None,
+        Ok(Over::Stopped(reason)) => Some(reason.clone()),
+        Ok(Over::Asked) => Some("stopped by a signal".to_owned()),
+        Err(failure) => failure.findings.last().map(|finding| finding.message.clone()),
+    };
+    let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, Some(ending.command));
+    let (kept, out) = (summary.clone(), ending.out.to_owned());
+    let written = tokio::task::spawn_blocking(move || write(&kept, &out)).await;
+    let (report, written) = written.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+    if let (Some(outbox), Some(notify)) = (ending.outbox, &batch.notify)
+        && notify.wants(end(&summary))
+    {
+        let page = written.as_ref().ok().map(|(_, page)| page.as_path());
+        outbox.send(notify, notice(&summary, &report, page));
+    }
+    let over = worked?;
     print!("{}", screen::table(&summary));
-    let written = written
-        .map_err(|error| Failure::new(ExitCode::Failed, format!("the summary cannot be written: {error}")))?;
-    println!("{}", written.display());
-    match (summary.is_done(), stopped) {
+    let (json, page) = written.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    println!("report  {}", page.display());
+    println!("{}", json.display());
+    match (summary.is_done(), over) {
         (true, _) => Ok(()),
-        (false, true) => Err(Failure::told(ExitCode::Stopped)),
-        (false, false) => Err(Failure::told(ExitCode::Failed)),
+        (false, Over::Asked) => Err(Failure::told(ExitCode::Stopped)),
+        (false, _) => Err(Failure::told(ExitCode::Failed)),
     }
 }
 

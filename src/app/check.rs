@@ -25,7 +25,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 let walked = walk(&recipe, unknown(&recipe)).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
-                findings.extend(hosts::check(&walked.steps, config.allow_http.as_ref(), recipe.sources()));
+                findings.extend(hosts::check(&recipe, &walked.steps, config.allow_http.as_ref()));
                 if let Err(wrong) = options(recipe.header().simulator.clone()) {
                     findings.extend(wrong.findings);
                 }
@@ -107,7 +107,7 @@ async fn ask_instrument(
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
     let walked = walk(&recipe, unknown(&recipe)).await;
-    let hosts = hosts::check(&walked.steps, config.allow_http.as_ref(), recipe.sources());
+    let hosts = hosts::check(&recipe, &walked.steps, config.allow_http.as_ref());
     let findings: Vec<_> = walked.findings.into_iter().chain(hosts.iter().cloned()).collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Failure::recipe(findings));

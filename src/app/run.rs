@@ -18,7 +18,7 @@ use crate::run::control::Control;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
 use crate::source::{Diagnostic, Severity};
-use crate::station::{NotStarted, Order, Station};
+use crate::station::{NotStarted, Order, Setup, Station};
 use crate::store::RunState;
 use crate::terminal::{self, LogWriter, Style};
 
@@ -62,16 +62,31 @@ pub(super) struct Manner {
 
 /// Carries out an order in the sight of whoever sits at the terminal.
 pub(super) async fn perform(
+    order: Order,
+    choice: Choice,
+    manner: Manner,
+    (config, output, log): (&Config, &OutputArgs, &LogWriter),
+) -> Result<(), Failure> {
+    let setup = setup(manner.out.clone(), config);
+    let outbox = setup.outbox.clone();
+    let measured = measure(order, choice, manner, setup, (config, output, log)).await;
+    // The instrument is let go by now.
+    super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
+    measured
+}
+
+async fn measure(
     mut order: Order,
     choice: Choice,
     manner: Manner,
+    setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
     let chosen = choice.open(config).await?;
     let (mut claim, mut holder) = chosen.claim(manner.what).await?;
     chosen.greet().await?;
     order.simulator = chosen.options.as_ref().map(|options| json!(options));
-    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(manner.out, config));
+    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;

@@ -21,7 +21,10 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
         None => list(&args.list, &out(&args.list)),
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
         Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
-        Some(RunsCommand::Report { id, list }) => report(&id, &out(&list), list.json),
+        Some(RunsCommand::Report { batch: Some(name), list, .. }) => {
+            super::batch::report::report(&name, &out(&list), list.json)
+        }
+        Some(RunsCommand::Report { id, list, .. }) => report(&id.unwrap_or_default(), &out(&list), list.json),
         Some(RunsCommand::Reindex(list)) => reindex(&out(&list), list.json),
         Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
     }

@@ -49,6 +49,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
         let _ = worker.await;
     }
     sidecar.stop().await;
+    super::told::wait(&station.setup().outbox, false).await;
     Ok(())
 }
 

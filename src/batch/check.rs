@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::expand::Task;
-use crate::forecast::{Circumstances, plan};
+use crate::forecast::{Circumstances, hosts, plan};
+use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::{Diagnostic, Severity};
@@ -32,8 +33,9 @@ impl Checked {
     }
 }
 
-/// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`.
-pub async fn check(task: &Task, base: &Path) -> Checked {
+/// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` are the hosts that it may ask,
+/// where that is known.
+pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>) -> Checked {
     let (path, set) = (base.join(&task.recipe), task.settings());
     let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
     let loaded = loaded
@@ -49,7 +51,9 @@ pub async fn check(task: &Task, base: &Path) -> Checked {
     let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
     let walked = prepare::walk(&recipe, circumstances).await;
     let total = plan::total(&walked.steps);
-    let findings = recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
+    let mut findings: Vec<Diagnostic> =
+        recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
+    findings.extend(hosts::check(&recipe, &walked.steps, allowed));
     Checked {
         findings,
         seconds: total.seconds,

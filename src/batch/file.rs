@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::times::Moment;
 use crate::catalogue::{BATCH, BATCH_ITEM};
+use crate::header::Notify;
 use crate::reading::{self, ReadError};
 use crate::recipe::PlainFile;
 use crate::source::Diagnostic;
@@ -111,6 +112,8 @@ pub struct BatchFile {
     pub deadline: Option<Moment>,
     /// So many items that fail one after another end the batch.
     pub max_consecutive_failures: Option<NonZeroU32>,
+    /// Whom to tell when the batch has ended.
+    pub notify: Option<Notify>,
     /// What to measure.
     pub items: Vec<ItemEntry>,
 }

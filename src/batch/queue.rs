@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{Local, Utc};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
 use super::claim::{claim, recover};
@@ -60,6 +60,10 @@ pub struct Queue {
     window: RwLock<Window>,
     defaults: Policy,
     changed: watch::Sender<u64>,
+    /// Items that the end of an earlier process had cut off.
+    recovered: usize,
+    /// One page is made at a time.
+    pub(super) page: Arc<Mutex<()>>,
     /// The claim goes with the process, however that ends.
     _claim: File,
 }
@@ -78,15 +82,27 @@ impl Queue {
         defaults: Policy,
     ) -> Result<Self, QueueError> {
         let claim = claim(out, batch)?;
+        let mut recovered = 0;
         for item in catalogue.items(batch)? {
             if item.state == ItemState::Running {
                 recover(&catalogue, batch, &item)?;
+                recovered += 1;
             }
         }
         // Begins where no process before has counted to: whoever compares numbers notices a restart, too.
         let changed = watch::Sender::new(Utc::now().timestamp_millis().unsigned_abs());
         let batch = batch.to_owned();
-        Ok(Self { catalogue, batch, folder, window: RwLock::default(), defaults, changed, _claim: claim })
+        Ok(Self {
+            catalogue,
+            batch,
+            folder,
+            window: RwLock::default(),
+            defaults,
+            changed,
+            recovered,
+            page: Arc::default(),
+            _claim: claim,
+        })
     }
 
     /// The batch's name.
@@ -99,6 +115,12 @@ impl Queue {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// How many items the end of an earlier process had cut off.
+    #[must_use]
+    pub fn recovered(&self) -> usize {
+        self.recovered
     }
 
     /// What holds for items that do not say otherwise.

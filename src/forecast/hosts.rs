@@ -1,43 +1,52 @@
 //! The hosts that a recipe asks, held against those that the bench allows.
 
-use std::sync::Arc;
+use url::Url;
 
 use super::findings::Findings;
 use super::walk::PlannedStep;
+use crate::header::Notify;
 use crate::http::{AllowedHosts, host};
 use crate::operation::Operation;
-use crate::source::{Diagnostic, SourceFile};
+use crate::recipe::Recipe;
+use crate::source::Diagnostic;
 
 /// Requests that a run at this bench would refuse. With `allowed` not known, that is a note: this computer may be
 /// another than the bench's.
 ///
 /// A request that a measured value leads to is an error too: whatever decides, its host is not allowed.
 #[must_use]
-pub fn check(
-    steps: &[PlannedStep],
-    allowed: Option<&AllowedHosts>,
-    sources: &[Arc<SourceFile>],
-) -> Vec<Diagnostic> {
-    let none = AllowedHosts::default();
+pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: Option<&AllowedHosts>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
     for planned in steps {
         let Operation::Http(http) = &planned.step.operation else { continue };
         for url in http.known_urls() {
-            let hosts = allowed.unwrap_or(&none);
-            if hosts.allow(&url) {
-                continue;
+            if let Some(finding) = judge(&url, allowed) {
+                findings.add(&planned.step.place, host(&url), finding);
             }
-            let host = host(&url);
-            let finding = match allowed {
-                Some(_) => {
-                    Diagnostic::error(format!("`{host}` is not among the hosts that this bench allows"))
-                }
-                None => Diagnostic::note(format!("a run needs a bench that allows requests to `{host}`")),
-            };
-            findings.add(&planned.step.place, host, finding.hint(hosts.advice(&url)));
         }
     }
-    findings.located(sources)
+    let told = recipe.header().notify.as_ref().and_then(|notify| check_notify(notify, allowed));
+    told.into_iter().chain(findings.located(recipe.sources())).collect()
+}
+
+/// Whether whoever is to be told of an end may be. There is no excerpt of the file with it: the URL may hold a secret.
+#[must_use]
+pub fn check_notify(notify: &Notify, allowed: Option<&AllowedHosts>) -> Option<Diagnostic> {
+    let finding = judge(notify.url.whole(), allowed)?;
+    Some(Diagnostic { message: format!("`notify`: {}", finding.message), ..finding })
+}
+
+fn judge(url: &Url, allowed: Option<&AllowedHosts>) -> Option<Diagnostic> {
+    let none = AllowedHosts::default();
+    let (hosts, host) = (allowed.unwrap_or(&none), host(url));
+    if hosts.allow(url) {
+        return None;
+    }
+    let finding = match allowed {
+        Some(_) => Diagnostic::error(format!("`{host}` is not among the hosts that this bench allows")),
+        None => Diagnostic::note(format!("a run needs a bench that allows requests to `{host}`")),
+    };
+    Some(finding.hint(hosts.advice(url)))
 }
 
 #[cfg(test)]
@@ -54,7 +63,7 @@ mod tests {
         let hosts = |entries: &[&str]| {
             AllowedHosts::try_from(entries.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
         };
-        let found = check(&walked.steps, allowed.map(hosts).as_ref(), recipe.sources());
+        let found = check(&recipe, &walked.steps, allowed.map(hosts).as_ref());
         let line = |found: &Diagnostic| found.place.as_ref().unwrap().1.line;
         found.iter().map(|found| (found.severity, line(found), found.message.clone())).collect()
     }

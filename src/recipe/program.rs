@@ -155,6 +155,7 @@ pub(super) fn ignored_inside(header: &Header) -> Vec<&'static str> {
         ("metadata", !header.metadata.is_empty()),
         ("record_power", header.record_power.is_some()),
         ("leave_lasers_on", header.leave_lasers_on),
+        ("notify", header.notify.is_some()),
     ];
     given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
 }

@@ -31,7 +31,8 @@ pub fn fold(
 struct Fold {
     report: Report,
     places: Places,
-    current: Option<Current>,
+    /// The step under way is the last one; those before it have an earlier one done again (a sweep, for its fetch).
+    under_way: Vec<Current>,
     begun: u64,
     finally: bool,
     ended: bool,
@@ -84,7 +85,7 @@ impl Fold {
         Self {
             report,
             places: Places::default(),
-            current: None,
+            under_way: Vec::new(),
             begun: 0,
             finally: false,
             ended: false,

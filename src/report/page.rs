@@ -2,11 +2,15 @@
 //! Everything that comes from a recipe, an instrument or a person goes through the template's escaping.
 
 mod about;
+mod batch;
+mod batch_items;
 mod outcome;
 mod steps;
 mod traces;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub use batch::{Links, batch_page};
 
 use super::picture::Picture;
 use super::value::{Report, TraceLine};
@@ -137,15 +141,20 @@ fn left_out(listed: usize, all: u64, what: &str, lists: &Markup) -> Markup {
 
 /// A link to a file of the run folder, relative to it.
 fn link(file: &str) -> Markup {
-    let mut target = String::from("./");
-    for byte in file.bytes() {
+    html! { a href=(format!("./{}", encoded(file))) { (file) } }
+}
+
+/// A relative path as a URL has it.
+fn encoded(path: &str) -> String {
+    let mut target = String::new();
+    for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
             target.push(char::from(byte));
         } else {
             target.push_str(&format!("%{byte:02X}"));
         }
     }
-    html! { a href=(target) { (file) } }
+    target
 }
 
 fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {

@@ -11,6 +11,7 @@ use crate::run::outline::{OutlineStep, key};
 use crate::step::{Fault, FaultKind, Outcome, Place, Step};
 use crate::store::{Envelope, Manifest, PowerSegment, RunState};
 
+mod batch;
 mod bounds;
 mod endings;
 

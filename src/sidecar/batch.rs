@@ -7,7 +7,7 @@ use aide::axum::routing::{get_with, post_with};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -26,6 +26,7 @@ use crate::station::NotStarted;
 pub(super) fn routes() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/batch", get_with(show, says("The queue: its items with state and forecast")))
+        .api_route("/batch/report", get_with(report, says("What became of the items so far, on a page")))
         .api_route("/batch/pause", post_with(pause, says("Lets no item begin; the run under way goes on")))
         .api_route("/batch/resume", post_with(resume, says("Lets items begin again")))
         .api_route(
@@ -92,6 +93,11 @@ impl Shared {
 /// The queue.
 async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
     app.batch().await
+}
+
+/// What became of the items so far.
+async fn report(State(app): State<App>) -> Result<Html<String>, Problem> {
+    Ok(Html(app.queue()?.page(&app.station.setup().out).await?))
 }
 
 /// Lets no item begin.
@@ -175,7 +181,7 @@ async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Res
         })?;
     let (mut items, mut findings) = (Vec::new(), Vec::new());
     for task in &tasks {
-        let checked = check(task, desk.queue.folder()).await;
+        let checked = check(task, desk.queue.folder(), Some(&app.station.setup().allow_http)).await;
         if checked.is_wrong() {
             return Err(NotStarted::Recipe(checked.findings).into());
         }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::kept::{leave_report, list_run};
-use super::{Held, LiveRun, Order, Resumed, Station};
+use super::{Held, LiveRun, Order, Resumed, Station, word};
 use crate::error::chain;
 use crate::forecast::plan;
 use crate::instrument::Error;
@@ -153,10 +153,11 @@ impl Station {
             move |_| begun.notify_one()
         }));
         let ended = tokio::spawn({
-            let run = Arc::clone(&run);
+            let (run, outbox) = (Arc::clone(&run), self.setup.outbox.clone());
+            let notify = recipe.header().notify.clone();
             async move {
                 // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
-                let _end = EndOf(run);
+                let _end = EndOf(Arc::clone(&run));
                 let path = folder.path().to_owned();
                 let performed = crate::run::run(
                     recipe,
@@ -174,7 +175,10 @@ impl Station {
                 };
                 // The instrument is free again; the report needs its files only.
                 drop(lease);
-                leave_report(path.clone()).await;
+                let report = leave_report(path.clone()).await;
+                if let Some(notify) = &notify {
+                    word::send(&run, &state, report.as_ref(), notify, &outbox);
+                }
                 list_run(path).await;
                 state
             }

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::catalogue::{Catalogue, RunRow};
 use crate::error::chain;
+use crate::report::Report;
 use crate::store::runs;
 
 /// Keeps in the catalogue how the run in this folder stands.
@@ -27,13 +28,14 @@ fn put_row(folder: &Path) -> Result<(), String> {
     kept.map_err(|error| chain(&error))
 }
 
-/// Writes the run's report.
-pub(super) async fn leave_report(folder: PathBuf) {
+/// Writes the run's report, and gives it.
+pub(super) async fn leave_report(folder: PathBuf) -> Option<Report> {
     let written = spawn_blocking(move || crate::report::write_for(&folder)).await;
     let reason = match written {
-        Ok(Ok(_)) => return,
+        Ok(Ok(report)) => return Some(report),
         Ok(Err(error)) => chain(&error),
         Err(panic) => panic.to_string(),
     };
     tracing::warn!(reason, "the run's report could not be written; `ctp10 runs report` tries again");
+    None
 }

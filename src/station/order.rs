@@ -70,8 +70,7 @@ impl Order {
     ) -> Self {
         let recipe = Arc::new(recipe);
         let mut walked = prepare::walk(&recipe, circumstances).await;
-        let hosts = hosts::check(&walked.steps, Some(allow_http), recipe.sources());
-        walked.findings.extend(hosts);
+        walked.findings.extend(hosts::check(&recipe, &walked.steps, Some(allow_http)));
         Self {
             recipe,
             path,

@@ -88,8 +88,11 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::write(folder, source))
 }
 
-/// Writes a small file whole.
-pub(super) fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+/// Writes a small file whole, or not at all, in place of what is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut part = PartFile::create(target)?;
     part.write_all(bytes).map_err(|source| StoreError::write(target, source))?;
     part.replace().map(drop)

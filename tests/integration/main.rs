@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod batch;
+mod batch_report;
 mod die_map;
 mod examples;
 mod faults;
@@ -13,6 +14,7 @@ mod http;
 mod instrument;
 mod layering;
 mod nights;
+mod notify;
 mod probe_station;
 mod program;
 mod recovery;

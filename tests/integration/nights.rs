@@ -194,6 +194,15 @@ fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
     let rows = runs(&bench);
     let order: Vec<u32> = rows.iter().rev().filter_map(|run| run.item).collect();
     assert_eq!((order.len(), order.last()), (3, Some(&2)));
+    // The page of a queue leads to the reports of its runs over HTTP.
+    let (status, page) = ask(&address, "GET", "/batch/report", None);
+    let page = page.as_str().unwrap();
+    assert!(status == 200 && page.contains("All 3 items are done."), "{page}");
+    for run in &rows {
+        let report = format!("/runs/{}/report", run.run);
+        assert!(page.contains(&format!("href=\"{report}\"")), "{report}");
+        assert_eq!(ask(&address, "GET", &report, None).0, 200);
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) fn serve(bench: &Bench, arguments: &[&str]) -> Running {
     Running { child, address }
 }
 
-/// One request; gives the status and the body.
+/// One request; gives the status and the body, which is a text where it is no JSON.
 pub(crate) fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -48,10 +48,11 @@ pub(crate) fn request(address: &str, method: &str, path: &str, body: Option<&Val
     stream.read_to_string(&mut reply).unwrap();
     let (head, body) = reply.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    let text = if body.is_empty() { Value::Null } else { body.into() };
+    (status, serde_json::from_str(body).unwrap_or(text))
 }
 
-fn begin(address: &str, recipe: &str) -> String {
+pub(crate) fn begin(address: &str, recipe: &str) -> String {
     // The instrument is looked for from the start on; a run can begin when it has been found.
     loop {
         let (status, run) = request(address, "POST", "/runs", Some(&json!({ "recipe": recipe })));

@@ -12,11 +12,19 @@ use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
 use crate::cli::BatchRunArgs;
 use crate::error::{ExitCode, Failure, chain};
 
+/// The setting with the command that goes on with a batch.
+pub(in crate::app) const GO_ON: &str = "go_on";
+
 /// What a person queues again.
 const RELEASED: &[ItemState] = &[ItemState::Failed, ItemState::Held, ItemState::Skipped];
 
 /// Puts a batch into the catalogue in `out` and holds its queue.
-pub(super) async fn enqueue(batch: &Batch, out: &Path, args: &BatchRunArgs) -> Result<Queue, Failure> {
+pub(super) async fn enqueue(
+    batch: &Batch,
+    out: &Path,
+    args: &BatchRunArgs,
+    go_on: &str,
+) -> Result<Queue, Failure> {
     let (place, name, folder) = (out.to_owned(), batch.name.clone(), batch.folder.clone());
     let defaults = batch.defaults.clone();
     let opened = tokio::task::spawn_blocking(move || {
@@ -43,7 +51,7 @@ pub(super) async fn enqueue(batch: &Batch, out: &Path, args: &BatchRunArgs) -> R
         folder: folder.trim_end_matches('/').to_owned(),
         settings: json!({
             "defaults": batch.defaults, "not_before": batch.not_before, "deadline": batch.deadline,
-            "max_consecutive_failures": batch.most_failures,
+            "max_consecutive_failures": batch.most_failures, "notify": batch.notify, (GO_ON): go_on,
         }),
         // Whoever starts it wants it to go on.
         paused: false,

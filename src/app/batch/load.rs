@@ -7,12 +7,31 @@ use std::path::{Path, PathBuf};
 use crate::app::check::Count;
 use crate::app::choose::options;
 use crate::batch::{BatchFile, Checked, Moment, Policy, Task, check, expand, read_file};
-use crate::catalogue::{Catalogue, CatalogueError, ItemState};
+use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::header::Header;
+use crate::forecast::hosts::check_notify;
+use crate::header::{Header, Notify};
 use crate::source::{Diagnostic, Severity};
+
+/// A batch that the catalogue in a folder of runs knows, and its items. Blocks.
+pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>), Failure> {
+    let refuse = |message: String| Failure::new(ExitCode::Usage, message);
+    if !Catalogue::exists(out) {
+        return Err(refuse(format!("there is no catalogue in `{}`", out.display()))
+            .hint("name the folder of the runs: `--out DIR`"));
+    }
+    let failed = |error: CatalogueError| Failure::new(ExitCode::Failed, chain(&error));
+    let catalogue = Catalogue::open(out).map_err(failed)?;
+    if let Some(row) = catalogue.batch(name).map_err(failed)? {
+        return Ok((row, catalogue.items(name).map_err(failed)?));
+    }
+    let names = catalogue.batch_names().map_err(failed)?;
+    let names = names.iter().map(String::as_str).collect::<Vec<_>>();
+    Err(refuse(format!("`{}` knows no batch `{name}`", out.display()))
+        .hint(crate::reading::suggestion(name, names)))
+}
 
 /// A batch, and what was found in it.
 pub(in crate::app) struct Batch {
@@ -27,9 +46,12 @@ pub(in crate::app) struct Batch {
     pub(super) not_before: Option<Moment>,
     pub(super) deadline: Option<Moment>,
     pub(super) most_failures: Option<NonZeroU32>,
+    pub(super) notify: Option<Notify>,
     pub(in crate::app) tasks: Vec<Task>,
     /// For each task.
     pub(super) checked: Vec<Checked>,
+    /// About the batch itself.
+    findings: Vec<Diagnostic>,
     /// Whether the catalogue has the items, and the tasks are only those that are left.
     pub(super) numbers: Option<Vec<u32>>,
 }
@@ -44,7 +66,8 @@ impl Batch {
         let folder = path.parent().unwrap_or(Path::new(""));
         let (file, plain) = read_file(path).map_err(Failure::recipe)?;
         let tasks = expand(&file, &plain, folder).map_err(Failure::recipe)?;
-        let BatchFile { name, out, defaults, not_before, deadline, max_consecutive_failures, .. } = file;
+        let BatchFile { name, out, defaults, not_before, deadline, max_consecutive_failures, notify, .. } =
+            file;
         let mut batch = Self {
             name,
             file: Some(path.display().to_string()),
@@ -54,8 +77,10 @@ impl Batch {
             not_before,
             deadline,
             most_failures: max_consecutive_failures,
+            notify,
             tasks,
             checked: Vec::new(),
+            findings: Vec::new(),
             numbers: None,
         };
         batch.check(instrument, config).await;
@@ -78,26 +103,9 @@ impl Batch {
         config: &Config,
     ) -> Result<Self, Failure> {
         let refuse = |message: String| Failure::new(ExitCode::Usage, message);
-        if !Catalogue::exists(out) {
-            return Err(refuse(format!("there is no catalogue in `{}`", out.display()))
-                .hint("name the folder of the runs: `--out DIR`"));
-        }
         let (place, wanted) = (out.to_owned(), name.to_owned());
-        let asked = tokio::task::spawn_blocking(move || {
-            let catalogue = Catalogue::open(&place)?;
-            Ok::<_, CatalogueError>((
-                catalogue.batch(&wanted)?,
-                catalogue.items(&wanted)?,
-                catalogue.batch_names()?,
-            ))
-        });
-        let asked = asked.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
-        let (row, items, names) = asked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
-        let Some(row) = row else {
-            let names = names.iter().map(String::as_str).collect::<Vec<_>>();
-            return Err(refuse(format!("`{}` knows no batch `{name}`", out.display()))
-                .hint(crate::reading::suggestion(name, names)));
-        };
+        let asked = tokio::task::spawn_blocking(move || look_up(&wanted, &place));
+        let (row, items) = asked.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))??;
         if items.iter().any(|item| item.recovered) && row.file.is_none() {
             return Err(refuse(format!("of batch `{name}` only its runs are known"))
                 .hint("start it with its file: what is done stays done"));
@@ -115,11 +123,13 @@ impl Batch {
             not_before: serde_json::from_value(setting("not_before")).unwrap_or_default(),
             deadline: serde_json::from_value(setting("deadline")).unwrap_or_default(),
             most_failures: serde_json::from_value(setting("max_consecutive_failures")).unwrap_or_default(),
+            notify: serde_json::from_value(setting("notify")).unwrap_or_default(),
             tasks: left
                 .iter()
                 .map(|item| serde_json::from_value(item.payload.clone()).unwrap_or_default())
                 .collect(),
             checked: Vec::new(),
+            findings: Vec::new(),
             numbers: Some(left.iter().map(|item| item.number).collect()),
         };
         batch.check(instrument, config).await;
@@ -128,9 +138,11 @@ impl Batch {
 
     async fn check(&mut self, instrument: &InstrumentArgs, config: &Config) {
         for task in &self.tasks {
-            self.checked.push(check(task, &self.folder).await);
+            self.checked.push(check(task, &self.folder, config.allow_http.as_ref()).await);
         }
         self.agree(instrument, config);
+        self.findings
+            .extend(self.notify.as_ref().and_then(|notify| check_notify(notify, config.allow_http.as_ref())));
     }
 
     /// One instrument serves the whole batch.
@@ -189,7 +201,14 @@ impl Batch {
     /// Tells what was found, with the numbers of the items; gives how many errors and warnings there are.
     pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
         let colour = std::io::stderr().is_terminal();
-        let (mut errors, mut warnings) = (0, 0);
+        for finding in self.findings.iter().filter(|finding| finding.severity >= least) {
+            eprintln!("{}\n", finding.render(colour));
+        }
+        let count = |findings: &[Diagnostic], severity| {
+            findings.iter().filter(|finding| finding.severity == severity).count()
+        };
+        let mut errors = count(&self.findings, Severity::Error);
+        let mut warnings = count(&self.findings, Severity::Warning);
         for (index, (task, checked)) in self.tasks.iter().zip(&self.checked).enumerate() {
             let (number, about) = (self.number(index), task.describe());
             let spoken: Vec<&Diagnostic> =
@@ -200,14 +219,11 @@ impl Batch {
             for finding in spoken {
                 eprintln!("{}\n", finding.render(colour));
             }
-            let wrong = checked.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            let doubtful =
-                checked.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
             if verdicts {
                 println!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());
             }
-            errors += wrong;
-            warnings += doubtful;
+            errors += count(&checked.findings, Severity::Error);
+            warnings += count(&checked.findings, Severity::Warning);
         }
         (errors, warnings)
     }

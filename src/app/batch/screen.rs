@@ -118,24 +118,7 @@ pub(super) fn table(summary: &Summary) -> String {
         ]);
     }
     let mut text = format!("{table}\n");
-    let counts = [
-        (summary.done, "done"),
-        (summary.failed, "failed"),
-        (summary.skipped, "skipped"),
-        (summary.held, "held"),
-        (summary.queued, "not reached"),
-    ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    let retried = match summary.retried {
-        0 => String::new(),
-        count => format!(" ({count} repeated)"),
-    };
-    let _ =
-        writeln!(text, "batch {}: {} of {} items{retried}", summary.batch, counts.join(", "), summary.items);
+    let _ = writeln!(text, "batch {}: {}", summary.batch, summary.tally());
     if let Some(reason) = &summary.reason {
         let _ = writeln!(text, "over because {reason}");
     }

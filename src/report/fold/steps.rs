@@ -20,6 +20,8 @@ const MOST_LINES: usize = 1_000;
 pub(super) struct Current {
     number: u64,
     attempt: u32,
+    /// It was done before, and counts as done.
+    again: bool,
     step: Step,
     estimated_s: Option<f64>,
     began: DateTime<Utc>,
@@ -44,7 +46,10 @@ impl Fold {
                 self.caught();
             }
         }
-        self.current = Some(Current { number, attempt, step: step.clone(), estimated_s, began });
+        // What is still under way with a higher number has this one done again; what has a lower one has lost its end.
+        self.under_way.retain(|outer| outer.number > number);
+        let again = !self.under_way.is_empty();
+        self.under_way.push(Current { number, attempt, again, step: step.clone(), estimated_s, began });
     }
 
     pub(super) fn caught(&mut self) {
@@ -56,22 +61,24 @@ impl Fold {
     }
 
     pub(super) fn finish_step(&mut self, seconds: f64) {
-        let Some(current) = self.current.take() else { return };
-        let again = current.attempt > 1;
-        self.report.counts.done += 1;
-        self.report.counts.retried += u64::from(again);
-        if let Some(line) = self.places.of(&current.step, self.finally) {
-            line.done += 1;
-            line.retried += u64::from(again);
+        let Some(current) = self.under_way.pop() else { return };
+        let retried = current.attempt > 1;
+        if !current.again {
+            self.report.counts.done += 1;
+            self.report.counts.retried += u64::from(retried);
+            if let Some(line) = self.places.of(&current.step, self.finally) {
+                line.done += 1;
+                line.retried += u64::from(retried);
+            }
         }
-        let first = (!again).then(|| current.estimated_s.unwrap_or(0.0));
+        let first = (!retried).then(|| current.estimated_s.unwrap_or(0.0));
         self.places.spend(&current.step, self.finally, first, seconds);
         let faults = self.report.faults.iter_mut().rev();
         faults.take_while(|fault| fault.number == current.number).for_each(|fault| fault.recovered = true);
     }
 
     pub(super) fn take_fault(&mut self, time: DateTime<Utc>, fault: &Fault, then: AfterFault) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.under_way.pop() else { return };
         let (counts, finally) = (&mut self.report.counts, self.finally);
         let first = (current.attempt == 1).then(|| current.estimated_s.unwrap_or(0.0));
         let seconds = (time - current.began).as_seconds_f64().max(0.0);
@@ -89,7 +96,7 @@ impl Fold {
         }
         if consequence == Consequence::Retried {
             counts.repeats += 1;
-        } else {
+        } else if !current.again {
             counts.failed += 1;
             line.into_iter().for_each(|line| line.failed += 1);
         }
@@ -121,7 +128,7 @@ impl Fold {
         self.report.counts.traces += 1;
         let mut repeated = trace.attempt > 1;
         let mut turns = String::new();
-        if let Some(current) = &self.current {
+        if let Some(current) = self.under_way.last() {
             repeated |= current.attempt > 1;
             turns = clip(current.step.place.turns().trim().trim_matches(['(', ')']));
             if let Some(line) = self.places.of(&current.step, self.finally) {
@@ -161,7 +168,7 @@ impl Fold {
         let open = self.report.prompts.last().is_some_and(|p| p.number == number && p.answer.is_none());
         if !open {
             // Nobody was there, so that nobody was asked; the step knows the question.
-            let message = match self.current.as_ref().map(|current| &current.step.operation) {
+            let message = match self.under_way.last().map(|current| &current.step.operation) {
                 Some(Operation::Prompt(prompt)) => prompt.message.clone(),
                 Some(Operation::CreateReference(reference)) => reference.connect.clone().unwrap_or_default(),
                 _ => String::new(),

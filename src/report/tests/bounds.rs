@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::*;
 
-const ATTACK: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>";
+pub(super) const ATTACK: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>";
 
 #[test]
 fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
@@ -83,8 +83,17 @@ fn ten_thousand_traces_and_a_hundred_thousand_events_give_a_report_of_a_few_mega
     assert!(page.contains("ctp10 runs show abc234"), "what lists the rest is named");
     let summary = summary::json(&report);
     assert!(summary.len() < 9_000_000, "{} bytes of summary", summary.len());
-    let notice = serde_json::to_vec(&summary::notice(&report)).unwrap();
-    assert!(notice.len() < 100_000, "{} bytes of notice", notice.len());
+    let ended = Ended {
+        run: &report.run,
+        name: &report.name,
+        folder: &report.about.folder,
+        simulated: report.simulated,
+        state: report.state,
+        reason: report.reason.as_deref(),
+    };
+    let notice = notice(ended, Some(&report));
+    assert_eq!((&notice["event"], &notice["counts"]["failed"]), (&json!("run_failed"), &json!(15_000)));
+    assert!(notice.to_string().len() < 20_000, "{} bytes of notice", notice.to_string().len());
 }
 
 #[test]

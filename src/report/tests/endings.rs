@@ -145,3 +145,17 @@ fn the_command_that_finishes_a_run_can_be_pasted_wherever_the_folder_is() {
     run.manifest.status = RunState::Running;
     assert_eq!(fold(&run.manifest, "/data", records()).finish_command, None);
 }
+
+#[test]
+fn a_fetch_that_has_its_sweep_done_again_has_recovered_and_each_of_them_counts_once() {
+    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5);
+    run.try_step(2, 1, &fetch()).failed(2, FaultKind::Link, AfterFault::Retry { after_s: 0.0 });
+    run.try_step(2, 2, &fetch()).try_step(1, 2, &sweep()).done(1, 5).trace(1).done(2, 1);
+    let report = run.end(RunState::Done, None).report();
+    assert!(report.faults[0].recovered);
+    assert_eq!((report.counts.done, report.counts.retried, report.counts.cut_short), (2, 1, 0));
+    let places: Vec<_> =
+        report.places.iter().map(|place| (place.done, place.retried, place.traces)).collect();
+    assert_eq!(places, [(1, 0, 0), (1, 1, 1)]);
+}

@@ -1,0 +1,55 @@
+//! `ctp10 runs report --batch NAME`: summary and page of a batch, made anew from the catalogue and the run folders.
+
+use std::path::Path;
+
+use super::enqueue::GO_ON;
+use super::load::look_up;
+use super::quoted;
+use crate::batch::{BatchState, QUEUE, Summary, summary_file, write};
+use crate::catalogue::{ItemRow, ItemState};
+use crate::error::{ExitCode, Failure, chain};
+use crate::store::{RunState, runs};
+
+pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let (row, mut items) = look_up(name, out)?;
+    items.iter_mut().for_each(|item| as_it_is(item, out));
+    let known = row.settings.get(GO_ON).and_then(serde_json::Value::as_str);
+    // The queue of a service has no command: it goes on by itself.
+    let command = (!name.starts_with(QUEUE)).then(|| {
+        known.map_or_else(
+            || format!("ctp10 batch --continue {name} --out {}", quoted(&out.display().to_string())),
+            str::to_owned,
+        )
+    });
+    let mut summary = Summary::new(name, row.file.as_deref(), None, &items, command.as_deref());
+    if !matches!(summary.state, BatchState::Done | BatchState::Running) {
+        summary.reason = reason_before(name, out);
+    }
+    let (_, written) = write(&summary, out);
+    let (_, page) = written.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    if as_json {
+        return crate::app::print_json(&summary);
+    }
+    println!("{}", page.display());
+    Ok(())
+}
+
+/// An item whose process is gone is under way as far as the catalogue knows, until the batch is started again.
+fn as_it_is(item: &mut ItemRow, out: &Path) {
+    if item.state != ItemState::Running {
+        return;
+    }
+    let Some((run, folder)) = item.runs.last() else { return };
+    if runs::open(&out.join(folder)).is_ok_and(|found| found.manifest.status != RunState::Running) {
+        item.reason =
+            Some(format!("its run {run} is over, and nobody has taken note: the program ended during it"));
+        item.state = ItemState::Held;
+    }
+}
+
+/// Why the batch was over when its summary was last written: the catalogue does not know.
+fn reason_before(name: &str, out: &Path) -> Option<String> {
+    let text = std::fs::read(summary_file(out, name)).ok()?;
+    let summary: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    summary.get("reason")?.as_str().map(str::to_owned)
+}

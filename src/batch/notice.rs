@@ -1,0 +1,77 @@
+//! What those hear who wait for the end of a batch. `docs/notify.md` has the fields; a field may be added, none changes
+//! its meaning.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::summary::{BatchState, Summary};
+use crate::catalogue::ItemState;
+use crate::header::NotifyOn;
+use crate::report::BatchReport;
+
+/// Items that are named.
+const ITEMS: usize = 20;
+
+/// Which end it is.
+#[must_use]
+pub fn end(summary: &Summary) -> NotifyOn {
+    if summary.state == BatchState::Done { NotifyOn::Done } else { NotifyOn::Failure }
+}
+
+/// What to send; `page` is where its page is, when it could be written.
+#[must_use]
+pub fn notice(summary: &Summary, report: &BatchReport, page: Option<&Path>) -> Value {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let page = page.map(|page| std::path::absolute(page).unwrap_or_else(|_| page.to_owned()));
+    let simulated = report.simulated() > 0;
+    let left = summary.list.iter().filter(|item| item.state != ItemState::Done);
+    let left: Vec<Value> = left
+        .take(ITEMS)
+        .map(|item| {
+            let about = item.task.describe();
+            json!({ "number": item.number, "item": short(&about), "state": item.state, "reason": item.reason.as_deref().map(short) })
+        })
+        .collect();
+    json!({
+        "event": if end(summary) == NotifyOn::Done { "batch_done" } else { "batch_failed" },
+        "text": text(summary, simulated, &host),
+        "schema_version": 1,
+        "name": summary.batch,
+        "simulated": simulated,
+        "state": summary.state,
+        "reason": summary.reason,
+        "host": host,
+        "folder": report.out,
+        "file": summary.file,
+        "counts": {
+            "items": summary.items, "done": summary.done, "failed": summary.failed, "retried": summary.retried,
+            "skipped": summary.skipped, "held": summary.held, "queued": summary.queued,
+        },
+        "report": page,
+        "not_done": left,
+        "finish_command": summary.go_on,
+    })
+}
+
+/// The beginning of a text.
+fn short(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+/// The same for people.
+fn text(summary: &Summary, simulated: bool, host: &str) -> String {
+    let simulated = if simulated { "SIMULATED: " } else { "" };
+    let state = if summary.state == BatchState::Done { "is done" } else { "is over" };
+    let mut lines =
+        vec![format!("{simulated}batch {} {state} on {host}: {}", summary.batch, summary.tally())];
+    lines.extend(summary.reason.as_ref().map(|reason| format!("over because {reason}")));
+    let failed =
+        summary.list.iter().filter(|item| !matches!(item.state, ItemState::Done | ItemState::Queued));
+    for item in failed.take(3) {
+        let reason = item.reason.as_deref().map(|reason| format!(": {}", short(reason))).unwrap_or_default();
+        lines.push(format!("item {} ({}) {}{reason}", item.number, short(&item.task.describe()), item.state));
+    }
+    lines.extend(summary.go_on.as_ref().map(|command| format!("go on with: {command}")));
+    lines.join("\n")
+}

@@ -1,0 +1,196 @@
+//! Tells whoever waits for the end of a run or a batch: one JSON POST for each end. Nothing waits for it but the end
+//! of the program, and nothing depends on it: what could not be delivered is a warning.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::header::Notify;
+use crate::http::{AllowedHosts, Client, HttpError, Request};
+
+/// How long and how often somebody is tried to be told.
+#[derive(Debug, Clone)]
+struct Patience {
+    /// For one try, its reply included.
+    each: Duration,
+    /// Before the second try, the third …
+    pauses: Vec<Duration>,
+    /// For all of it.
+    whole: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            each: Duration::from_secs(10),
+            pauses: [1, 2, 4, 8, 16].map(Duration::from_secs).to_vec(),
+            whole: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is on its way to those who wait. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    client: Arc<Client>,
+    under_way: Arc<Mutex<JoinSet<()>>>,
+    patience: Patience,
+}
+
+impl Outbox {
+    /// One that reaches these hosts.
+    #[must_use]
+    pub fn new(hosts: AllowedHosts) -> Self {
+        Self { client: Arc::new(Client::new(hosts)), ..Self::default() }
+    }
+
+    /// Sends it on its way, within the runtime, and returns at once.
+    pub fn send(&self, notify: &Notify, body: Value) {
+        let (client, patience, url) = (Arc::clone(&self.client), self.patience.clone(), notify.url.clone());
+        let mut under_way = self.under_way();
+        // A service lives long: what has arrived is forgotten.
+        while under_way.try_join_next().is_some() {}
+        under_way.spawn(async move {
+            match deliver(&client, url.whole(), &body, &patience).await {
+                Ok(()) => tracing::debug!("told {url} of the end"),
+                Err(why) => tracing::warn!("{url} was not told of the end: {why}"),
+            }
+        });
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let mut under_way = self.under_way();
+        while under_way.try_join_next().is_some() {}
+        under_way.is_empty()
+    }
+
+    /// Waits until everything has arrived or been given up. Dropped before that, it gives up what is under way.
+    pub async fn emptied(&self) {
+        loop {
+            let mut under_way = std::mem::take(&mut *self.under_way());
+            if under_way.is_empty() {
+                return;
+            }
+            while under_way.join_next().await.is_some() {}
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of one try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Try {
+    /// Somebody has taken it.
+    Taken,
+    /// It may pass.
+    Again(String),
+    /// It will not.
+    Never(String),
+}
+
+/// Sends it until somebody has taken it; gives the reason when nobody has.
+async fn deliver(client: &Client, url: &url::Url, body: &Value, patience: &Patience) -> Result<(), String> {
+    persist(patience, |limit| async move {
+        let request = Request { method: "POST", url, json: Some(body), token: None, limit };
+        judge(client.send(request).await.map(|reply| reply.status))
+    })
+    .await
+}
+
+/// Tries with growing pauses, as long as that may help.
+async fn persist<F: Future<Output = Try>>(
+    patience: &Patience,
+    mut attempt: impl FnMut(Duration) -> F,
+) -> Result<(), String> {
+    let give_up = Instant::now() + patience.whole;
+    let mut pauses = patience.pauses.iter();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let why = match attempt(patience.each.min(give_up - Instant::now())).await {
+            Try::Taken => return Ok(()),
+            Try::Never(why) => return Err(why),
+            Try::Again(why) => why,
+        };
+        let pause = pauses.next().filter(|pause| Instant::now() + **pause < give_up);
+        let Some(pause) = pause else { return Err(format!("{why} ({tries} tries)")) };
+        tracing::debug!("{why}; tried again in {} s", pause.as_secs_f64());
+        tokio::time::sleep(*pause).await;
+    }
+}
+
+/// What the status of an answer means, or its absence.
+fn judge(answer: Result<u16, HttpError>) -> Try {
+    match answer {
+        Ok(200..300) => Try::Taken,
+        Ok(status @ (429 | 500..600)) => Try::Again(format!("it answers {status}")),
+        Ok(status @ 300..400) => Try::Never(format!("it answers {status}, and no redirect is followed")),
+        Ok(status) => Try::Never(format!("it answers {status}")),
+        // One that was heard, and whose reply was lost, is told twice.
+        Err(
+            error @ (HttpError::Unreachable { .. } | HttpError::Lost { .. } | HttpError::TimedOut { .. }),
+        ) => Try::Again(error.to_string()),
+        Err(HttpError::NotAllowed { host, advice }) => {
+            Try::Never(format!("`{host}` is not among the hosts that this bench allows; {advice}"))
+        }
+        Err(error) => Try::Never(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of answers with these codes, the last of them again and again, and how many were asked for.
+    async fn tried(codes: &[u16]) -> (Result<(), String>, usize) {
+        let patience = Patience { pauses: vec![Duration::ZERO; 3], ..Patience::default() };
+        let mut count = 0;
+        let told = persist(&patience, |_| {
+            let code = codes.get(count).or(codes.last()).unwrap();
+            count += 1;
+            std::future::ready(judge(Ok(*code)))
+        })
+        .await;
+        (told, count)
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_is_tried_again_and_what_is_final_is_not() {
+        assert_eq!(tried(&[204]).await, (Ok(()), 1));
+        assert_eq!(tried(&[503, 429, 200]).await, (Ok(()), 3));
+        assert_eq!(tried(&[404]).await, (Err("it answers 404".to_owned()), 1));
+        assert_eq!(tried(&[302]).await.1, 1);
+        assert_eq!(tried(&[500]).await, (Err("it answers 500 (4 tries)".to_owned()), 4));
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_may_answer_later_and_one_that_is_not_allowed_will_not() {
+        let host = || "hooks".to_owned();
+        assert!(matches!(
+            judge(Err(HttpError::TimedOut { host: host(), limit: Duration::ZERO })),
+            Try::Again(_)
+        ));
+        assert!(matches!(
+            judge(Err(HttpError::Unreachable { host: host(), cause: String::new() })),
+            Try::Again(_)
+        ));
+        let advice = "write it there".to_owned();
+        let refused = judge(Err(HttpError::NotAllowed { host: host(), advice }));
+        assert!(matches!(refused, Try::Never(why) if why.contains("write it there")));
+    }
+
+    #[test]
+    fn trying_takes_a_minute_at_most() {
+        let patience = Patience::default();
+        assert!(patience.pauses.iter().sum::<Duration>() < patience.whole);
+        assert!(patience.whole <= Duration::from_secs(60));
+    }
+}

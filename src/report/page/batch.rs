@@ -1,0 +1,228 @@
+//! The page of a batch: what became of a night, with a way to the page of each run.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::batch_items;
+use super::{POLICY, ROWS, STYLE, encoded, heads, section};
+use crate::report::batch::{BatchItem, BatchReport, ItemRun};
+use crate::report::picture::Picture;
+use crate::report::value::TraceLine;
+use crate::report::words::{clip, clock, consequence, count, lasers, moment};
+use crate::units::duration;
+
+/// Where links of the page lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// To the reports in the run folders beside the page.
+    Files,
+    /// To the routes of the sidecar.
+    Routes,
+}
+
+impl Links {
+    pub(super) fn run(self, run: &ItemRun) -> String {
+        match self {
+            Self::Files => format!("./{}/report.html", encoded(&run.folder)),
+            Self::Routes => format!("/runs/{}/report", encoded(&run.run)),
+        }
+    }
+}
+
+/// The page. `draw` gives the picture of a trace of a run; it is asked for those that the report lists.
+#[must_use]
+pub fn batch_page(
+    report: &BatchReport,
+    links: Links,
+    draw: &dyn Fn(&ItemRun, &TraceLine) -> Picture,
+) -> String {
+    let title = format!("{}: {} of {} done", report.batch, report.counts.done, report.counts.items);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (head(report))
+                    (attention(report))
+                    (figures(report))
+                    (facts(report))
+                    (batch_items::missing(report, links))
+                    (faults(report, links))
+                    (batch_items::list(report, links, draw))
+                }
+                footer {
+                    "Batch " (report.batch) ", written by ctp10 " (env!("CARGO_PKG_VERSION"))
+                    " from the catalogue and the runs’ summaries. The same for programs: "
+                    code { "batch-" (report.batch) ".json" } ". Written anew by "
+                    code { "ctp10 runs report --batch " (report.batch) } "."
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn head(report: &BatchReport) -> Markup {
+    let (simulated, runs) = (report.simulated(), report.runs().count());
+    html! {
+        header {
+            @if simulated > 0 {
+                p.simulated {
+                    b { "SIMULATED INSTRUMENT" }
+                    @if simulated < runs { " in " (simulated) " of " (count(runs as u64, "run")) }
+                    ": no light, no device; "
+                    @if simulated < runs { "what these measured is computed." }
+                    @else { "every number below is computed." }
+                }
+            }
+            h1 { (report.batch) }
+            p.lead { span class=(format!("state {}", report.state)) { (report.state) } " " (verdict(report)) }
+            @if let Some(reason) = &report.reason { p.reason { "Over because " (clip(reason)) "." } }
+        }
+    }
+}
+
+fn verdict(report: &BatchReport) -> String {
+    let counts = report.counts;
+    let items = count(counts.items as u64, "item");
+    match report.state {
+        "done" if counts.items == 1 => "The one item is done.".to_owned(),
+        "done" => format!("All {items} are done."),
+        "running" => format!("{} of {items} are done; the batch is under way.", counts.done),
+        _ => format!("{} of {items} are done.", counts.done),
+    }
+}
+
+/// What somebody has to do now.
+fn attention(report: &BatchReport) -> Markup {
+    let lit: Vec<(&BatchItem, &ItemRun)> = report
+        .items
+        .iter()
+        .filter_map(|item| Some((item, item.last()?)))
+        .filter(|(_, run)| !run.lasers_unknown.is_empty())
+        .collect();
+    html! {
+        @if !lit.is_empty() || report.go_on.is_some() {
+            div.attention {
+                @for (item, run) in lit.iter().take(ROWS) {
+                    p {
+                        b { "Lasers. " } "After item " (item.number) ", " (lasers(&run.lasers_unknown))
+                        " may be on. Check the instrument, or use " code { "ctp10 off" } "."
+                    }
+                }
+                @if let Some(command) = &report.go_on {
+                    p { b { "To go on with what is not done:" } }
+                    pre { code { (command) } }
+                }
+            }
+        }
+    }
+}
+
+fn figures(report: &BatchReport) -> Markup {
+    let counts = report.counts;
+    let figure = |number: usize, name: &str, note: Option<String>, bad: bool| {
+        html! {
+            div class=(if bad && number > 0 { "figure bad" } else { "figure" }) {
+                dt { (name) }
+                dd { (number) @if let Some(note) = note { small { (note) } } }
+            }
+        }
+    };
+    let within = report
+        .items
+        .iter()
+        .filter(|item| item.retries == 0 && item.runs.iter().any(|run| run.counts.repeats > 0));
+    let within = match within.count() {
+        0 => None,
+        others => Some(format!("{others} with retries within")),
+    };
+    let running = (counts.running > 0).then(|| format!("{} under way", counts.running));
+    html! {
+        dl.figures {
+            (figure(counts.done, "Done", Some(format!(" of {}", counts.items)), false))
+            (figure(counts.failed, "Failed", None, true))
+            (figure(counts.retried, "Repeated", within, false))
+            (figure(counts.held, "Held", None, true))
+            (figure(counts.skipped, "Skipped", None, true))
+            (figure(counts.queued, "Not reached", running, false))
+        }
+    }
+}
+
+fn facts(report: &BatchReport) -> Markup {
+    let begun = report.runs().map(|(_, run)| run.started).min();
+    let ended = report
+        .runs()
+        .map(|(_, run)| run.started + chrono::TimeDelta::milliseconds(millis(run.seconds)))
+        .max();
+    let taken: f64 = report.runs().map(|(_, run)| run.seconds).sum();
+    let last = || report.items.iter().filter_map(BatchItem::last);
+    let (foreseen, took) = last()
+        .filter_map(|run| Some((run.estimated_s?, run.seconds)))
+        .fold((0.0, 0.0), |(foreseen, took), run| (foreseen + run.0, took + run.1));
+    html! {
+        dl.facts {
+            div { dt { "Batch file" } dd { @match &report.file { Some(file) => { (file) } None => { "none" } } } }
+            div { dt { "First run began" } dd {
+                @match begun { Some(time) => { (moment(time)) } None => { "none has begun" } }
+            } }
+            div { dt { "Last run ended" } dd { @match ended { Some(time) => { (moment(time)) } None => { "-" } } } }
+            div { dt { "Measuring took" } dd {
+                (duration(taken))
+                @if foreseen > 0.0 {
+                    small { ", of which " (duration(took)) " against a forecast of " (duration(foreseen)) }
+                }
+            } }
+            div { dt { "Folder" } dd { code { (report.out) } } }
+            div { dt { "Written" } dd { (moment(report.written)) } }
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "clamped")]
+fn millis(seconds: f64) -> i64 {
+    (seconds.clamp(0.0, 1e10) * 1000.0) as i64
+}
+
+/// Every fault of the runs, with what followed.
+fn faults(report: &BatchReport, links: Links) -> Markup {
+    let all: u64 = report.runs().map(|(_, run)| run.faults.len() as u64 + run.more_faults).sum();
+    if all == 0 {
+        return html! {};
+    }
+    let lines = report.runs().flat_map(|(item, run)| run.faults.iter().map(move |fault| (item, run, fault)));
+    let lines: Vec<_> = lines.take(ROWS).collect();
+    section(
+        "Faults",
+        &html! {
+            div.wide { table.stack {
+                (heads(&["Time", "Item", "What happened", "Consequence"]))
+                tbody { @for (item, run, fault) in &lines {
+                    tr {
+                        td data-label="Time" {
+                            time datetime=(fault.time.to_rfc3339()) title=(moment(fault.time)) { (clock(fault.time)) }
+                        }
+                        td data-label="Item" {
+                            (item.number) br; small { a href=(links.run(run)) { (run.run) } }
+                        }
+                        td data-label="What happened" {
+                            (fault.message) br;
+                            small { code { (fault.step) } @if fault.attempt > 1 { ", attempt " (fault.attempt) } }
+                        }
+                        td data-label="Consequence" { (consequence(fault)) }
+                    }
+                } }
+            } }
+            @let more = all.saturating_sub(lines.len() as u64);
+            @if more > 0 { p.more { "and " (more) " more faults: the reports of the runs list them." } }
+        },
+    )
+}
