@@ -69,7 +69,10 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
         connections: config.connections,
         dark_after: config.dark_after,
-        outbox: Outbox::new(config.allow_http.clone().unwrap_or_default()),
+        outbox: match config.notify {
+            true => Outbox::new(config.allow_http.clone().unwrap_or_default()),
+            false => Outbox::silent(),
+        },
         allow_http: config.allow_http.clone().unwrap_or_default(),
         guard_after: config.guard_after,
         disk_full_wait: config.disk_full_wait,

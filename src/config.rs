@@ -35,6 +35,7 @@ struct File {
     channel: Option<u8>,
     trace_type: Option<u8>,
     allow_http: Option<AllowedHosts>,
+    notify: Option<bool>,
     #[serde(default)]
     limits: Limits,
 }
@@ -79,6 +80,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The hosts that recipes may reach by HTTP; `None` when nothing says which.
     pub allow_http: Option<AllowedHosts>,
+    /// Whether those are told of the end of a run or batch whom `notify` names.
+    pub notify: bool,
     /// The bench's own limits.
     pub limits: Limits,
 }
@@ -100,6 +103,7 @@ impl Default for Config {
             token: None,
             defaults: Defaults::default(),
             allow_http: None,
+            notify: true,
             limits: Limits::default(),
         }
     }
@@ -184,6 +188,7 @@ impl Config {
             }
         }
         self.allow_http = file.allow_http.or(self.allow_http.take());
+        self.notify = file.notify.unwrap_or(self.notify);
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         Ok(())
     }
@@ -207,6 +212,19 @@ impl Config {
         }
         self.listen = variable("CTP10_LISTEN").or(self.listen.take());
         self.token = variable("CTP10_TOKEN");
+        if let Some(text) = variable("CTP10_NOTIFY") {
+            self.notify = match text.as_str() {
+                "on" => true,
+                "off" => false,
+                _ => {
+                    let message = format!("notify `{text}` is not allowed (on or off)");
+                    return Err(ConfigError::Value {
+                        origin: "the environment (`CTP10_NOTIFY`)".to_owned(),
+                        message,
+                    });
+                }
+            };
+        }
         if let Some(text) = variable("CTP10_CONNECTIONS") {
             let origin = "the environment (`CTP10_CONNECTIONS`)".to_owned();
             self.connections = text.parse().map_err(|message| ConfigError::Value { origin, message })?;

@@ -345,11 +345,11 @@ impl Ctp10 {
     /// Turns a laser off and asks whether it is; `None` when there is no such laser.
     ///
     /// # Errors
-    /// When it could not be asked: the laser may be on.
+    /// When it is still on, or could not be asked: it may be on.
     pub async fn laser_off(&self, laser: u8) -> Result<Option<()>, Error> {
         match self.act(&Action::SetLaserOutput { laser, on: false }).await {
             Ok(()) => {}
-            Err(Error::Refused { .. }) => return Ok(None),
+            Err(refused @ Error::Refused { .. }) => return self.off_after(laser, refused).await,
             Err(error) => return Err(error),
         }
         let on = self.ask(&Query::laser_output(laser)).await?;
@@ -361,5 +361,19 @@ impl Ctp10 {
             });
         }
         Ok(Some(()))
+    }
+
+    /// What it means that a laser did not want to be turned off: it may be off all the same, or not there at all.
+    async fn off_after(&self, laser: u8, refused: Error) -> Result<Option<()>, Error> {
+        if matches!(&refused, Error::Refused { errors, .. } if errors.iter().all(ErrorEntry::is_missing_hardware))
+        {
+            return Ok(None);
+        }
+        match self.probe(&Query::laser_output(laser)).await? {
+            Some(false) => Ok(Some(())),
+            Some(true) => Err(refused),
+            // While a scan runs it does not say; one that has a name is there.
+            None => self.probe(&Query::laser_identity(laser)).await?.map_or(Ok(None), |_| Err(refused)),
+        }
     }
 }

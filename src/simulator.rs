@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use bench::Bench;
@@ -63,6 +63,8 @@ pub enum SimulatorError {
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<Shared>,
+    /// Whether it can be reached, and is not starting anew.
+    present: watch::Receiver<bool>,
     listener: JoinHandle<()>,
 }
 
@@ -87,8 +89,9 @@ impl Simulator {
             log,
             reboots,
         });
-        let listener = tokio::spawn(accept(listener, address, Arc::clone(&shared), wanted));
-        Ok(Self { address, shared, listener })
+        let (presence, present) = watch::channel(true);
+        let listener = tokio::spawn(accept(listener, address, Arc::clone(&shared), wanted, presence));
+        Ok(Self { address, shared, present, listener })
     }
 
     /// Where it listens.
@@ -110,9 +113,11 @@ impl Simulator {
         self.shared.faults().commands()
     }
 
-    /// Nothing goes wrong any more.
-    pub fn heal(&self) {
+    /// Nothing goes wrong any more; returns when it can be reached.
+    pub async fn heal(&self) {
         self.shared.faults().heal();
+        // Without a listener it will not come back; whoever connects finds that out.
+        let _ = self.present.clone().wait_for(|present| *present).await;
     }
 }
 
@@ -128,6 +133,7 @@ async fn accept(
     address: SocketAddr,
     shared: Arc<Shared>,
     mut reboots: mpsc::UnboundedReceiver<Duration>,
+    presence: watch::Sender<bool>,
 ) {
     let most = shared.bench().options.max_connections;
     let mut sessions = JoinSet::new();
@@ -146,6 +152,7 @@ async fn accept(
                 Err(error) => tracing::warn!(%error, "cannot accept a connection"),
             },
             Some(away) = reboots.recv() => {
+                presence.send_replace(false);
                 // First the listener: whoever sees a connection close finds nobody there any more.
                 drop(listener);
                 let place = keep_place(address);
@@ -155,6 +162,7 @@ async fn accept(
                 while reboots.try_recv().is_ok() {}
                 tokio::time::sleep(away).await;
                 listener = listen_again(address, place).await;
+                presence.send_replace(true);
             }
             Some(_) = sessions.join_next() => {}
         }

@@ -72,6 +72,16 @@ impl ErrorEntry {
         let (code, text) = reply.split_once(',').unwrap_or((reply, ""));
         Some(Self { code: code.trim().parse().ok()?, text: text.trim().trim_matches('"').to_owned() })
     }
+
+    /// There is no such module or laser.
+    pub(super) fn is_missing_hardware(&self) -> bool {
+        self.code == -241
+    }
+
+    /// A scan was under way already.
+    pub(super) fn is_init_ignored(&self) -> bool {
+        self.code == -213
+    }
 }
 
 impl fmt::Display for ErrorEntry {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::activity::ScanKind;
 use super::limits::Demand;
-use super::scpi::{self, Action, Condition, Query};
+use super::scpi::{self, Action, Condition, ErrorEntry, Query};
 use super::{Ctp10, Error, TLS};
 
 /// A scan that was not seen running within this time has not started.
@@ -126,10 +126,13 @@ impl Ctp10 {
                 return Err(error);
             }
             Err(error) => {
-                // Where it was refused, another scan may be under way, or none.
                 drop(scan);
-                if matches!(error, Error::Refused { .. }) {
-                    self.condition().await?;
+                if let Error::Refused { errors, .. } = &error {
+                    // Another scan may be under way, or none; or this one is, and the error was not its own.
+                    let scanning = self.condition().await?.is_scan();
+                    if scanning && !errors.iter().any(ErrorEntry::is_init_ignored) {
+                        self.abort().await?;
+                    }
                 }
                 return Err(error);
             }

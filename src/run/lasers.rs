@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use super::event::RunEvent;
+use super::prepare::end_scan;
 use crate::instrument::{Error, LASERS};
 use crate::step::{Fault, FaultKind};
 use crate::store::Durability;
@@ -63,6 +64,11 @@ impl Engine {
                 match hasty.laser_off(laser).await {
                     // Off stays off: that may be said twice.
                     Err(Error::FateUnknown { .. } | Error::Lost { .. } | Error::NoReply { .. }) => {
+                        self.instrument.laser_off(laser).await
+                    }
+                    // A scan under way keeps its lasers.
+                    Err(Error::Refused { .. }) => {
+                        end_scan(&self.instrument).await?;
                         self.instrument.laser_off(laser).await
                     }
                     known => known,

@@ -6,6 +6,7 @@ mod batch;
 mod batch_report;
 mod die_map;
 mod examples;
+mod exchanges;
 mod faults;
 #[cfg(target_os = "linux")]
 mod goes_on;

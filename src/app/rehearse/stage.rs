@@ -37,6 +37,8 @@ pub(super) struct Stage {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Rehearsal {
     pub(super) number: usize,
+    /// Commands that the instrument was sent until it ended.
+    pub(super) commands: u64,
     /// What went wrong.
     pub(super) trouble: String,
     /// How it ended then.
@@ -97,6 +99,7 @@ impl Stage {
         let mut result = self.result(&folder, &found, &performed);
         let mut rehearsal = Rehearsal {
             number,
+            commands: simulator.commands(),
             trouble: trouble.to_string(),
             ended: result.told.clone(),
             traces: found.iter().map(|run| run.traces.len()).sum(),
@@ -108,7 +111,7 @@ impl Stage {
         };
         let extent = Extent { commands: simulator.commands(), ..performed.extent };
         if !result.is_done && whole.is_some() {
-            simulator.heal();
+            simulator.heal().await;
             let again = self.perform(&self.words_again(&address, &folder, &found), None).await?;
             let lasers_on = lasers_after(&simulator, again.ending).await;
             found = self.look(&folder).await?;
@@ -167,6 +170,8 @@ impl Stage {
         let failed =
             |error: std::io::Error| Failure::new(ExitCode::Failed, format!("cannot start itself: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        // Nobody is told of an end that is none.
+        command.env("CTP10_NOTIFY", "off");
         command
             .args(words)
             .stdin(Stdio::null())
@@ -245,7 +250,7 @@ fn count(extent: &mut Extent, record: &Record) {
     extent.events += 1;
     match &record.event {
         RunEvent::StepStarted { step, .. } if matches!(step.operation, Operation::Sweep(_)) => {
-            extent.sweeps += 1
+            extent.sweeps += 1;
         }
         RunEvent::TraceStored { .. } => extent.traces += 1,
         _ => {}
@@ -266,15 +271,16 @@ async fn lasers_after(simulator: &Simulator, ending: Ending) -> Vec<u8> {
 
 /// What the batch's own summary says; a batch that was killed has none.
 fn batch_result(folder: &Path, performed: &Performed) -> Outcome {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let summary = names.filter(|path| path.extension().is_some_and(|extension| extension == "json")).next();
+    let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let summary = names.find(|path| path.extension().is_some_and(|extension| extension == "json"));
     let summary = summary.and_then(|path| std::fs::read(path).ok());
     let summary: Value = summary.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let items = summary["list"].as_array().cloned().unwrap_or_default();
     let parts: Vec<String> =
         items.iter().map(|item| item["state"].as_str().unwrap_or_default().to_owned()).collect();
     if performed.ending == Ending::Killed || parts.is_empty() {
-        let told = if parts.is_empty() { performed.last_words.clone() } else { "killed".to_owned() };
+        let killed = performed.ending == Ending::Killed;
+        let told = if killed { "killed".to_owned() } else { performed.last_words.clone() };
         return Outcome { told, ..Outcome::default() };
     }
     let mut counts: Vec<(String, usize)> = Vec::new();

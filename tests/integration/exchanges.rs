@@ -1,0 +1,120 @@
+//! Whatever goes wrong at whichever exchange with the instrument: a run ends cleanly, leaves no half file and no light,
+//! and can be finished. And `ctp10 rehearse`, which finds out the same for a user's own recipe.
+
+use serde_json::Value;
+
+use crate::support::{Bench, text};
+
+/// Every kind of operation that a night is made of, small enough to be cut at each exchange.
+const SMALL: &str = "
+name: small
+simulator: { time_scale: 0.001 }
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 100, power_dbm: 0, retry: { times: 1 } }
+  - configure_laser: { laser: 1, wavelength_nm: 1550, power_dbm: 0, output: true, retry: { times: 1 } }
+  - read_power: { detector: 4/1, retry: { times: 1 } }
+  - repeat:
+      times: 2
+      steps:
+        - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10, retry: { times: 1 } }
+        - fetch_trace: { detector: 4/1, trace: raw, retry: { times: 1 } }
+";
+
+fn rehearse(bench: &Bench, more: &[&str]) -> (i32, Value) {
+    let output = bench.run(&[&["rehearse", "small.yaml", "--json"], more].concat());
+    let told = serde_json::from_slice(&output.stdout);
+    let told = told.unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+    (output.status.code().unwrap(), told)
+}
+
+/// How many exchanges the recipe has when nothing goes wrong.
+fn exchanges(bench: &Bench) -> u64 {
+    let (_, told) = rehearse(bench, &["--fault", "error-queue@1000000"]);
+    told["rehearsals"][0]["commands"].as_u64().unwrap()
+}
+
+#[test]
+fn a_run_that_is_cut_at_any_exchange_ends_safely_and_can_be_finished() {
+    let thorough = std::env::var_os("CTP10_TEST_THOROUGH").is_some();
+    let bench = Bench::new();
+    bench.write("small.yaml", SMALL);
+    let count = exchanges(&bench);
+    assert!(count > 40, "{count} exchanges are no recipe");
+    // Silence is waited for, so that a few of those have to do.
+    let kinds =
+        [("drop", 5), ("garble", 7), ("truncate", 11), ("reboot", 13), ("refuse", 11), ("error-queue", 11)];
+    let slow_kinds = [("stall", 10), ("late", 10)];
+    let kinds = kinds.iter().chain(slow_kinds.iter().filter(|_| thorough));
+    let value = |kind: &str| match kind {
+        "reboot" => "=0.2",
+        "late" => "=6",
+        _ => "",
+    };
+    let mut faults = Vec::new();
+    for (turn, (kind, step)) in kinds.enumerate() {
+        let every = if thorough { 1 } else { *step };
+        faults.extend(
+            (1 + turn as u64 % 3..=count).step_by(every).map(|n| format!("{kind}@{n}{}", value(kind))),
+        );
+    }
+    let arguments: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+    let (code, told) = rehearse(&bench, &arguments);
+    let rehearsals = told["rehearsals"].as_array().unwrap();
+    let wrong: Vec<&Value> =
+        rehearsals.iter().filter(|rehearsal| rehearsal["violations"] != serde_json::json!([])).collect();
+    assert!(wrong.is_empty() && code == 0, "of {}: {wrong:#?}", rehearsals.len());
+    assert_eq!(rehearsals.len(), faults.len() + 1);
+    // That every one is safe would say little if none had come to harm.
+    let ended = |state: &str| {
+        rehearsals.iter().filter(|one| one["ended"].as_str().unwrap().starts_with(state)).count()
+    };
+    assert!(ended("done") > 10 && ended("failed") > 3, "{} done, {} failed", ended("done"), ended("failed"));
+}
+
+#[test]
+fn a_rehearsal_shows_what_becomes_of_a_recipe_and_a_batch_and_leaves_nothing_behind() {
+    let bench = Bench::new();
+    bench.write("small.yaml", SMALL);
+    bench.write(
+        "night.yaml",
+        "name: night\nnot_before: \"2999-01-01T00:00:00Z\"\nitems: [{ recipe: small.yaml }, { recipe: small.yaml }]\n",
+    );
+    let (code, told) = rehearse(&bench, &["--chaos", "3", "--times", "4"]);
+    assert_eq!((code, &told["safe"]), (0, &true.into()), "{told:#}");
+    let killed = told["rehearsals"][2].clone();
+    assert!(killed["trouble"].as_str().unwrap().contains("killed after"), "{killed}");
+    let output =
+        bench.run(&["rehearse", "night.yaml", "--fault", "drop@trace:2", "--fault", "refuse@trace:every"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    let lines: Vec<&str> = said.lines().collect();
+    let line = |start: &str| *lines.iter().find(|line| line.contains(start)).unwrap();
+    assert!(line("nothing  ").contains("2 done (4 traces, lasers off"), "{said}");
+    assert!(line("drop@trace:2").contains("2 done"), "{said}");
+    let refused = line("refuse@trace:every");
+    assert!(refused.contains("2 failed (0 traces") && refused.ends_with("taken up again: 2 done"), "{said}");
+    assert!(!bench.folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_recipe_that_moves_other_instruments_or_fails_by_itself_is_not_rehearsed() {
+    let bench = Bench::new();
+    bench.write(
+        "small.yaml",
+        "name: moves\nsteps:\n  - http: { method: POST, url: \"http://127.0.0.1:9/move\" }\n",
+    );
+    let output = bench.run(&["rehearse", "small.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("other instruments are not simulated"), "{}", text(&output.stderr));
+    bench.write(
+        "small.yaml",
+        "name: fails\nsteps:\n  - configure_scan: { start_nm: 1400, stop_nm: 1450 }\n  - sweep:\n",
+    );
+    let output = bench.run(&["rehearse", "small.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("without any trouble it does not end well"),
+        "{}",
+        text(&output.stderr)
+    );
+}
