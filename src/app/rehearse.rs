@@ -85,10 +85,10 @@ async fn rehearse_all(
     }
     let course = match args.chaos {
         Some(seed) => chaos(seed, args.times, extent),
-        None if faults.is_empty() => standard(extent),
+        None if faults.is_empty() && args.kills.is_empty() => standard(extent),
         None => Vec::new(),
     };
-    let course: Vec<Trouble> = given(faults).into_iter().chain(course).collect();
+    let course: Vec<Trouble> = given(faults, &args.kills).into_iter().chain(course).collect();
     let (whole, numbered) = (&whole, (1..).zip(&course));
     let rehearsing =
         numbered.map(|(number, trouble)| async move { stage.rehearse(number, trouble, Some(whole)).await });

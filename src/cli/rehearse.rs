@@ -15,9 +15,12 @@ pub struct RehearseArgs {
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<(String, String)>,
     /// A fault of the instrument, as for `ctp10 simulate`; each is rehearsed by itself. Without any, and without
-    /// `--chaos`: every kind once, and a kill.
+    /// `--kill` and `--chaos`: every kind once, and a kill.
     #[arg(long = "fault", value_name = "KIND@WHERE")]
     pub faults: Vec<String>,
+    /// The program is killed when it has told this many events.
+    #[arg(long = "kill", value_name = "EVENTS")]
+    pub kills: Vec<u64>,
     /// Faults and kills by chance; the same seed gives the same ones.
     #[arg(long, value_name = "SEED")]
     pub chaos: Option<u64>,

@@ -65,10 +65,12 @@ pub fn standard(extent: Extent) -> Vec<Trouble> {
     faulty.chain([Trouble { faults: Vec::new(), kill_after: Some(middle(extent.events)) }]).collect()
 }
 
-/// Each of these faults, one a rehearsal.
+/// Each of these faults and kills, one a rehearsal.
 #[must_use]
-pub fn given(faults: &[FaultSpec]) -> Vec<Trouble> {
-    faults.iter().map(|fault| Trouble { faults: vec![fault.clone()], kill_after: None }).collect()
+pub fn given(faults: &[FaultSpec], kills: &[u64]) -> Vec<Trouble> {
+    let faults = faults.iter().map(|fault| Trouble { faults: vec![fault.clone()], kill_after: None });
+    let kills = kills.iter().map(|events| Trouble { faults: Vec::new(), kill_after: Some(*events) });
+    faults.chain(kills).collect()
 }
 
 /// Faults by chance, and every second time a kill as well. The same seed gives the same course.
