@@ -123,6 +123,13 @@ impl Operation {
         }
     }
 
+    /// Whether the sweep before it cannot be done again behind it as it was: settings or what is connected are others, or
+    /// another scan is in memory.
+    #[must_use]
+    pub fn unsettles_sweep(&self) -> bool {
+        self.effect() != Effect::Measure || matches!(self, Self::Sweep(_) | Self::CreateReference(_))
+    }
+
     /// Whether light may leave the instrument because of it.
     #[must_use]
     pub fn emits_light(&self) -> bool {

@@ -103,7 +103,16 @@ pub struct Place {
     pub loops: Vec<LoopPoint>,
 }
 
+/// What the way to a step begins with that belongs to `suspend_when`.
+pub const SUSPENSION: &str = "suspend_when.";
+
 impl Place {
+    /// Whether the step belongs to `suspend_when`: it stands beside the recipe's own.
+    #[must_use]
+    pub fn is_beside(&self) -> bool {
+        self.path.starts_with(SUSPENSION)
+    }
+
     /// The turns of the loops around the step, to stand in front of it: `(power=-5, 2/3) `; empty outside loops.
     #[must_use]
     pub fn turns(&self) -> String {
@@ -300,6 +309,15 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// When the run is being stopped.
     fn suspend(&self, _condition: Option<&str>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Does the last sweep again, with what was fetched after it. What the recipe was told of these stays; a forecast does
+    /// nothing.
+    ///
+    /// # Errors
+    /// When it failed, or when the run is being stopped.
+    fn repeat_sweep(&self) -> Result<(), Fault> {
         Ok(())
     }
 

@@ -35,15 +35,22 @@ type Owed<'a> = Vec<Last<'a>>;
 /// Performs a recipe and, always, its `finally`; gives the first fault.
 pub(super) fn perform(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
     if let Body::Yaml(Program { suspension: Some(suspension), .. }) = &recipe.body {
-        return perform_on(recipe, &Suspender::new(recipe, suspension, host));
+        let suspender = Suspender::new(recipe, suspension, host);
+        return perform_on(recipe, &suspender, || suspender.judge_last());
     }
-    perform_on(recipe, host)
+    perform_on(recipe, host, || Ok(()))
 }
 
-fn perform_on(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
+/// `then` stands between the steps, where they have ended well, and `finally`.
+fn perform_on(
+    recipe: &Recipe,
+    host: &dyn Host,
+    then: impl FnOnce() -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut owed = Owed::new();
     let (ended, last) =
         begin(recipe, recipe.parameters().clone(), String::new(), Vec::new(), host, &mut owed);
+    let ended = ended.and_then(|()| then());
     host.begin_finally();
     // From the inside out, as they would have run without the stop.
     let endings = owed.into_iter().chain([last]);

@@ -102,6 +102,7 @@ impl Engine {
                     let event = condition.map_or(RunEvent::SuspensionOver, RunEvent::suspended);
                     drop(reply.send(self.events.say(event)));
                 }
+                Request::RepeatSweep(reply) => drop(reply.send(self.repeat_sweep().await)),
                 Request::Finally(reply) => {
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
                     drop(reply.send(self.events.say(RunEvent::Finally)));
@@ -279,7 +280,7 @@ impl Engine {
 
     /// Holds before a step for as long as the run is paused. The lease is kept, and no deadline runs; held for long,
     /// the lasers that the run has on go off, and come back before it goes on.
-    async fn hold_while_paused(&mut self) -> Result<(), Fault> {
+    pub(super) async fn hold_while_paused(&mut self) -> Result<(), Fault> {
         if !self.reins.is_paused() || self.finally_until.is_some() {
             return Ok(());
         }
@@ -318,7 +319,7 @@ impl Engine {
         Ok(off)
     }
 
-    fn stop_reason(&self) -> Option<String> {
+    pub(super) fn stop_reason(&self) -> Option<String> {
         self.reins.stop_watch().reason(self.finally_until.is_some())
     }
 
@@ -347,7 +348,7 @@ fn durability(operation: &Operation) -> Durability {
 
 /// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
 /// cannot change is not tried again.
-fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
+pub(super) fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
     let may_pass = matches!(
         fault.kind,
         FaultKind::Instrument | FaultKind::Link | FaultKind::Timeout | FaultKind::DidNotStart

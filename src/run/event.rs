@@ -211,12 +211,12 @@ pub enum RunEvent {
         /// Lasers that are on again.
         relit: Vec<u8>,
     },
-    /// The recipe's `suspend_when` holds the run after a sweep.
+    /// The recipe's `suspend_when` holds the run.
     Suspended {
         /// The condition as it is written.
         condition: String,
     },
-    /// The suspension is over, and the sweep is done again.
+    /// The suspension is over; a sweep that it has spoilt is done again.
     SuspensionOver,
     /// A stop was asked for.
     Stopping {

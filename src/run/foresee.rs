@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::past::{Asked, Past, Performed};
+use super::past::{Asked, Past, Performed, same};
 use super::replay::ReplayHost;
 use crate::forecast::{self, Circumstances, Walk};
 use crate::operation::{FetchTrace, Operation};
@@ -76,6 +76,11 @@ pub fn foresee(
                         count = at;
                         continue;
                     }
+                    // What was bad then may be good by now.
+                    None if was_suspended(&kept.asked) => {
+                        count = before_suspension(&kept.asked);
+                        continue;
+                    }
                     None => return Err(fault.hint("the recipe itself failed: it would fail again")),
                 },
                 Ok(()) if past.ended == Some(RunState::Failed) => {
@@ -122,6 +127,28 @@ fn replay(
 fn failed_with(asked: &Asked, fault: &Fault) -> bool {
     let told = asked.step().and_then(|step| step.told.as_ref());
     matches!(told, Some(Err(known)) if known.kind == fault.kind && known.message == fault.message)
+}
+
+/// Whether what was asked ends within a suspension, or within a judgement.
+fn was_suspended(asked: &[Asked]) -> bool {
+    asked.iter().rev().find_map(Asked::step).is_some_and(|step| step.step.place.is_beside())
+}
+
+/// How much holds of what was asked, which ends within a suspension: up to the sweep that was not found good and is
+/// repeated with what followed it, or else up to the step before which the recipe was held.
+fn before_suspension(asked: &[Asked]) -> usize {
+    let steps = || asked.iter().enumerate().filter_map(|(at, asked)| Some((at, &asked.step()?.step)));
+    let held_at = steps().rfind(|(_, step)| !step.place.is_beside()).map_or(0, |(at, _)| at + 1);
+    // A judgement that the recipe went on after has found it good.
+    let mut unjudged =
+        steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_beside());
+    let spoilt = unjudged.find(|(_, step)| step.operation.unsettles_sweep());
+    let Some((at, sweep)) = spoilt.filter(|(_, step)| matches!(step.operation, Operation::Sweep(_))) else {
+        return held_at;
+    };
+    // One that is judged right after it may have been done again and again.
+    let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_beside());
+    others.take_while(|(_, step)| same(step, sweep)).last().map_or(at, |(first, _)| first)
 }
 
 /// Whether it is a sweep that ended well.

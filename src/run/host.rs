@@ -15,6 +15,7 @@ pub(super) enum Request {
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
     Now(oneshot::Sender<Result<f64, Fault>>),
     Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
+    RepeatSweep(oneshot::Sender<Result<(), Fault>>),
     Finally(oneshot::Sender<Result<(), Fault>>),
 }
 
@@ -56,6 +57,9 @@ impl Host for RemoteHost {
     }
     fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
         self.ask(|reply| Request::Suspend(condition.map(str::to_owned), reply))
+    }
+    fn repeat_sweep(&self) -> Result<(), Fault> {
+        self.ask(Request::RepeatSweep)
     }
     fn begin_finally(&self) {
         self.in_finally.store(true, Ordering::Relaxed);

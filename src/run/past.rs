@@ -205,7 +205,7 @@ impl Past {
                 self.attempts.insert(place.clone(), step.attempt);
                 self.moments.extend(step.until.map(|until| (place.clone(), until)));
                 // A probe tells how things are now, whatever it told before.
-                let probes = step.step.place.path.contains("suspend_when.");
+                let probes = step.step.place.is_beside();
                 if step.is_done() && step.step.operation.effect() == Effect::Ask && !probes {
                     self.held.insert(place, *step);
                 }

@@ -175,6 +175,12 @@ impl Host for ReplayHost<'_> {
         self.live.suspend(condition)
     }
 
+    fn repeat_sweep(&self) -> Result<(), Fault> {
+        // What came of it on record is with the sweep itself.
+        let is_left = self.tape().is_left();
+        if is_left { Ok(()) } else { self.live.repeat_sweep() }
+    }
+
     fn begin_finally(&self) {
         {
             let mut tape = self.tape();

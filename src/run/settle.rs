@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::engine::{ABORT_LIMIT, Engine};
+use super::engine::{ABORT_LIMIT, Engine, after_fault};
 use super::event::{AfterFault, RunEvent};
 use super::foresee::wants_live;
 use crate::instrument::Presence;
@@ -61,6 +61,43 @@ impl Engine {
 
     /// Makes the instrument what the step relies on, unless the run is being stopped.
     pub(super) async fn settle(&mut self, step: &Step) -> Result<(), Fault> {
+        let reads_memory = matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch));
+        self.settle_unless_stopped(step, reads_memory).await
+    }
+
+    /// Does the last sweep again with what was fetched after it, as often as the sweep itself is tried.
+    pub(super) async fn repeat_sweep(&mut self) -> Result<(), Fault> {
+        let Some(unit) = &self.session.unit else { return Ok(()) };
+        let sweep = unit.sweep.clone();
+        let mut tries = sweep.options.retry.map_or(0, |retry| retry.times);
+        loop {
+            self.hold_while_paused().await?;
+            if let Some(reason) = self.stop_reason() {
+                return Err(Fault::new(FaultKind::Stopped, reason));
+            }
+            if let Some(unit) = &mut self.session.unit {
+                unit.stale = true;
+            }
+            let Err(fault) = self.settle_unless_stopped(&sweep, true).await else { return Ok(()) };
+            if let Some(room) = self.shortage.wanted.take() {
+                self.wait_for_room(room).await?;
+                continue;
+            }
+            match after_fault(&sweep, &fault, sweep.options.retry.filter(|_| tries > 0)) {
+                AfterFault::Retry { after_s } => {
+                    self.pause(Duration::from_secs_f64(after_s)).await?;
+                    tries -= 1;
+                }
+                AfterFault::Continue => {
+                    self.failed_steps += 1;
+                    return Ok(());
+                }
+                AfterFault::Raise => return Err(fault),
+            }
+        }
+    }
+
+    async fn settle_unless_stopped(&mut self, step: &Step, reads_memory: bool) -> Result<(), Fault> {
         // What cleans up must not begin by setting things, nor by light.
         if self.finally_until.is_some() {
             return Ok(());
@@ -71,7 +108,7 @@ impl Engine {
         let settled = tokio::select! {
             biased;
             reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),
-            settled = self.settle_now(step) => settled,
+            settled = self.settle_now(step, reads_memory) => settled,
             never = pulse.beats_while(away) => match never {},
         };
         if settled.is_err() {
@@ -80,7 +117,7 @@ impl Engine {
         settled
     }
 
-    async fn settle_now(&mut self, step: &Step) -> Result<(), Fault> {
+    async fn settle_now(&mut self, step: &Step, reads_memory: bool) -> Result<(), Fault> {
         if !touches_instrument(&step.operation) {
             return Ok(());
         }
@@ -91,7 +128,7 @@ impl Engine {
             self.light().await?;
         }
         let stale = self.session.unit.as_ref().is_some_and(|unit| unit.stale);
-        if stale && matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch)) {
+        if stale && reads_memory {
             self.light().await?;
             self.sweep_again().await?;
         }

@@ -7,18 +7,29 @@ use serde_json::{Map, Value, json};
 use super::{described, one_line, takes};
 
 /// What `suspend_when` takes: name, schema, whether it is required, meaning.
-fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 8] {
+fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
     let time = json!({ "type": ["number", "string"] });
     let expression = json!({ "type": "string", "pattern": r"\$\{.*\}" });
     [
-        ("after", json!({ "const": "sweep" }), false, "`sweep`, which is what is judged."),
+        (
+            "after",
+            json!({ "const": "sweep" }),
+            false,
+            "`sweep`: judges each sweep right after it, before anything of it is fetched. So it is without `every_s`; both can be given.",
+        ),
+        (
+            "every_s",
+            time.clone(),
+            false,
+            "Judges at least this often, s, from the first sweep on: between operations and within `wait: { seconds }`.",
+        ),
         (
             "probe",
             steps.clone(),
             true,
-            "Steps that tell how things are: performed after each sweep, and again and again while suspended. Their ids are for the two conditions.",
+            "Steps that tell how things are: performed for each judgement, and again and again while suspended. Their ids are for the two conditions.",
         ),
-        ("condition", expression.clone(), true, "Suspends when it holds after a sweep."),
+        ("condition", expression.clone(), true, "Suspends when it holds."),
         ("for_s", time.clone(), false, "How long it has to hold, s; 0 when not given."),
         (
             "resume_when",
@@ -28,7 +39,12 @@ fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 8] {
         ),
         ("settle_s", time.clone(), false, "How long that has to hold, s; 0 when not given."),
         ("probe_every_s", time.clone(), false, "Pause between two probes, s; 10 when not given."),
-        ("timeout_s", time, true, "The run fails when a sweep is suspended for longer than this, s."),
+        (
+            "timeout_s",
+            time,
+            true,
+            "The run fails when it is suspended for longer than this, s; `ctp10 resume` goes on with the sweep in question.",
+        ),
     ]
 }
 
@@ -46,8 +62,8 @@ pub(super) fn schema(steps: &Value) -> Value {
     })
 }
 
-const SUSPENSION: &str = "Judges each sweep right after it. Where the condition holds the run is suspended, and probed until it may go on; \
-    then the sweep is done again, before anything of it is fetched.";
+const SUSPENSION: &str = "Judges what is measured while it is measured. Where the condition holds the run is suspended, and probed until it may go on; \
+    then the sweep that was not found good is done again.";
 
 /// Its row among the keys of a recipe, and its own table.
 pub(super) fn reference(text: &mut String) {
@@ -75,4 +91,11 @@ suspend_when:
 ```
 
 Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good.
+
+With `every_s` things are judged before the next operation once so much time has passed since they were found good, and in any case before
+the first operation that would keep the last sweep from being done again as it was: the next sweep, a reference, a setting, or what asks or moves;
+and when the steps have ended. So no sweep goes unjudged, and what is repeated never asks anybody. A scan, a transfer, a `wait: { at }` and a
+`wait` for a steady level are not interrupted. A sweep that was not found good before is done again with what was fetched after it, each trace
+in its place with a higher `attempt`; what the recipe was told of the first ones (`steps.<id>`, a script's variables) stays. What has been found
+good since is kept. A `wait` goes on with what was left of it.
 ";

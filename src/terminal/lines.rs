@@ -48,7 +48,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             no_room(*free_bytes, *needed_bytes, *wait_s)
         }
         RunEvent::Suspended { condition } => format!("suspended: {condition}"),
-        RunEvent::SuspensionOver => "the suspension is over: the sweep is done again".to_owned(),
+        RunEvent::SuspensionOver => "the suspension is over".to_owned(),
         RunEvent::Stopping { reason } => format!("stopping: {reason}"),
         // A stop has been told already.
         RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),

@@ -94,3 +94,141 @@ fn a_run_that_was_killed_while_it_was_suspended_is_suspended_again_until_all_is_
     let stored = records.iter().filter(|record| record["event"] == "trace_stored").count();
     assert_eq!((stored, manifest(&folder)["taken_up"].as_u64()), (2, Some(1)));
 }
+
+/// Judged by time, the recipe spoils its second sweep itself, after the fetch: the lamp is put to 1 dBm.
+const EVERY: &str = "
+name: lamp
+steps:
+  - repeat:
+      for: turn
+      in: [1, 2]
+      steps:
+        - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+        - fetch_trace: { detector: 4/1, trace: raw }
+        - if:
+            condition: '${turn == 2}'
+            then: [ { scpi: { command: \"CTP:RLAS2:POW 1DBM\", effect: measure } } ]
+suspend_when:
+  every_s: 1000
+  probe:
+    - scpi: { id: lamp, query: \"CTP:RLAS2:POW?\", effect: measure }
+  condition: '${!steps.lamp.reply.starts_with(\"3.0\")}'
+  probe_every_s: 0.1
+  timeout_s: 60
+";
+
+fn light(talk: &mut Talk) {
+    talk.send("CTP:RLAS2:POW 3DBM");
+    assert!(talk.ask("CTP:RLAS2:POW?").starts_with("3.0"));
+}
+
+/// Sweep and attempt of each trace as it was stored.
+fn stored(folder: &std::path::Path) -> Vec<(u64, u64)> {
+    let numbers = |trace: &serde_json::Value| {
+        (trace["sweep_index"].as_u64().unwrap(), trace["attempt"].as_u64().unwrap())
+    };
+    let records = journal(folder);
+    let stored = records.iter().filter(|record| record["event"] == "trace_stored");
+    stored.map(|record| numbers(&record["trace"])).collect()
+}
+
+#[test]
+fn a_sweep_that_is_judged_by_time_is_done_again_with_its_fetches() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    bench.write("lamp.yaml", EVERY);
+    let mut talk = Talk::to(&simulator.address);
+    light(&mut talk);
+    let mut run = watch(&bench, &["lamp.yaml", "--instrument", &simulator.address]);
+    run.wait_for(|event| event["event"] == "suspended");
+    light(&mut talk);
+    let (code, stdout) = run.finish();
+    assert_eq!(code, Some(0), "{stdout}");
+    let folder = bench.folder.path().join(stdout.lines().last().unwrap());
+    // The first sweep was found good, and stays; the trace of the second takes the place that it had.
+    assert_eq!(stored(&folder), [(1, 1), (2, 1), (2, 2)]);
+    assert_eq!(manifest(&folder)["traces"], 2);
+    assert!(bench.run(&["runs", "verify", folder.to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn a_wait_is_interrupted_by_a_suspension_and_what_was_found_good_before_it_is_kept() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let text = EVERY.replace("every_s: 1000", "every_s: 0.2");
+    let spoils = text.find("        - if:").unwrap()..text.find("suspend_when:").unwrap();
+    let text = [&text[..spoils.start], "        - wait: { seconds: 3600 }\n", &text[spoils.end..]].concat();
+    bench.write("lamp.yaml", &text);
+    let mut talk = Talk::to(&simulator.address);
+    light(&mut talk);
+    let mut run = watch(&bench, &["lamp.yaml", "--instrument", &simulator.address]);
+    let started = run.wait_for(|event| event["event"] == "started");
+    let folder = bench.folder.path().join(started["folder"].as_str().unwrap());
+    let waits = |event: &serde_json::Value| {
+        event["event"] == "step_started" && event["step"]["place"]["path"] == "suspend_when.wait"
+    };
+    run.wait_for(waits);
+    // Found good once more within the wait, so that what has been measured is safe.
+    run.wait_for(waits);
+    talk.send("CTP:RLAS2:POW 1DBM");
+    run.wait_for(|event| event["event"] == "suspended");
+    light(&mut talk);
+    run.wait_for(|event| event["event"] == "suspension_over");
+    run.wait_for(waits);
+    run.signal("INT");
+    assert_eq!(run.finish().0, Some(130));
+    assert_eq!(stored(&folder), [(1, 1)]);
+}
+
+/// Runs a recipe that is not given the time to become good, and takes it up once in vain; gives what was stored by the
+/// end, after `mend` has mended things.
+fn goes_on_after_a_timeout(
+    bench: &Bench,
+    recipe: &str,
+    address: &str,
+    mend: impl FnOnce(),
+) -> Vec<(u64, u64)> {
+    bench.write("lamp.yaml", &recipe.replace("timeout_s: 60", "timeout_s: 0.3"));
+    let output = bench.run(&["run", "lamp.yaml", "--instrument", address]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let folder = bench.run_folder(&output);
+    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("still not good"));
+    let resume = || bench.run(&["resume", folder.to_str().unwrap()]);
+    // It fails as it did, and can go on all the same.
+    let in_vain = resume();
+    let said = text(&in_vain.stderr);
+    assert!(in_vain.status.code() == Some(1) && said.contains("still not good"), "{said}");
+    mend();
+    let output = resume();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(manifest(&folder)["taken_up"], 2);
+    assert!(bench.run(&["runs", "verify", folder.to_str().unwrap()]).status.success());
+    stored(&folder)
+}
+
+#[test]
+fn a_run_that_failed_in_a_suspension_goes_on_with_its_sweep() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let mend = || light(&mut Talk::to(&simulator.address));
+    let stored = goes_on_after_a_timeout(&bench, RECIPE, &simulator.address, mend);
+    assert_eq!(stored, [(1, 3), (2, 1)]);
+}
+
+#[test]
+fn a_run_that_was_judged_by_time_and_failed_goes_on_with_its_last_sweep() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    light(&mut Talk::to(&simulator.address));
+    // The recipe puts its lamp out again each time; with the other one on that does not matter.
+    let other = "    - scpi: { id: other, query: \"CTP:RLAS1:POW?\", effect: measure }\n  condition: '${!steps.other.reply.starts_with(\"3.0\") && ";
+    let recipe = EVERY.replace("  condition: '${!steps", &format!("{other}!steps"));
+    let mend = || {
+        let mut talk = Talk::to(&simulator.address);
+        talk.send("CTP:RLAS1:POW 3DBM");
+        assert!(talk.ask("CTP:RLAS1:POW?").starts_with("3.0"));
+    };
+    let stored = goes_on_after_a_timeout(&bench, &recipe, &simulator.address, mend);
+    // The first sweep was found good and is kept.
+    assert_eq!(stored, [(1, 1), (2, 1), (2, 2), (2, 3)]);
+}
