@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::header::Header;
@@ -39,6 +40,8 @@ pub use cells::cells;
 use files::Folder;
 use load::Surroundings;
 use program::Program;
+pub use suspend::SuspendWhen;
+use suspend::Suspension;
 
 /// A recipe with values for its parameters, free of mistakes that can be found without running it.
 #[derive(Debug, Clone)]
@@ -48,6 +51,9 @@ pub struct Recipe {
     sources: Vec<Arc<SourceFile>>,
     warnings: Vec<Diagnostic>,
     body: Body,
+    suspension: Option<Box<Suspension>>,
+    /// Where it is not the recipe's own: what was given.
+    given_suspension: Option<Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +143,12 @@ impl Recipe {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+
+    /// The `suspend_when` that was given from outside, for it has none of its own.
+    #[must_use]
+    pub fn given_suspension(&self) -> Option<&Value> {
+        self.given_suspension.as_ref()
     }
 
     /// What was found while loading that does not keep it from running.

@@ -20,6 +20,7 @@ mod perform;
 mod power;
 pub mod prepare;
 mod publish;
+mod repeat;
 pub mod replay;
 mod room;
 mod session;
@@ -249,6 +250,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         metadata,
         instrument: request.instrument.clone(),
         simulator: request.simulator.clone(),
+        suspend_when: recipe.given_suspension().cloned(),
         host: HostRecord {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             os: std::env::consts::OS.to_owned(),

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 
+use serde_json::Value;
+
 use crate::header::Header;
 use crate::measurement::Detector;
 use crate::operation::Operation;
@@ -88,6 +90,16 @@ impl Origin {
     }
 }
 
+/// What a script that is a recipe declares.
+#[derive(Debug)]
+pub(crate) struct Declarations {
+    pub(crate) header: Header,
+    /// The values of its parameters.
+    pub(crate) values: Values,
+    /// When it is held, and where it says so.
+    pub(crate) suspend_when: Option<(Value, Position)>,
+}
+
 /// A compiled script.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
@@ -119,7 +131,7 @@ impl Script {
     pub(crate) fn declarations(
         &self,
         given: &BTreeMap<String, Given>,
-    ) -> Result<(Header, Values), Vec<Diagnostic>> {
+    ) -> Result<Declarations, Vec<Diagnostic>> {
         let performance = Performance::new(self, Act::Declaring, given.clone(), Vec::new());
         let ran = desk::on_deep_stack(|| performance.body(&mut Scope::new()), || ());
         let ended = ran.unwrap_or_else(|fault| Err(Ending::Fault(fault)));
@@ -146,7 +158,11 @@ impl Script {
                     .hint(reading::suggestion(name, known().collect::<Vec<_>>()))
             })
             .collect();
-        if unknown.is_empty() { Ok((header, std::mem::take(&mut declared.values))) } else { Err(unknown) }
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let (values, suspend_when) = (std::mem::take(&mut declared.values), declared.suspend_when.take());
+        Ok(Declarations { header, values, suspend_when })
     }
 
     /// A performance of a script that is a recipe, with `values` for its parameters.

@@ -11,7 +11,6 @@ use super::work::{Wish, Worker};
 use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
-use crate::recipe::Recipe;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{Cut, Entry, NotStarted, Order};
 
@@ -107,8 +106,8 @@ impl Worker {
     }
 
     async fn anew(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
-        let (path, set) = (self.queue.folder().join(&task.recipe), task.settings());
-        let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
+        let (item, base) = (task.clone(), self.queue.folder().to_owned());
+        let loaded = tokio::task::spawn_blocking(move || item.load(&base)).await;
         let recipe = match loaded {
             Ok(Ok(recipe)) => recipe,
             Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),

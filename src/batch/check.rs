@@ -36,8 +36,8 @@ impl Checked {
 /// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` are the hosts that it may ask,
 /// where that is known.
 pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>) -> Checked {
-    let (path, set) = (base.join(&task.recipe), task.settings());
-    let loaded = tokio::task::spawn_blocking(move || Recipe::load(&path, &set)).await;
+    let (item, base) = (task.clone(), base.to_owned());
+    let loaded = tokio::task::spawn_blocking(move || item.load(&base)).await;
     let loaded = loaded
         .unwrap_or_else(|panic| Err(vec![Diagnostic::error(format!("the recipe cannot be read: {panic}"))]));
     let recipe = match loaded {

@@ -10,7 +10,7 @@ use super::file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, check_entry,
 use super::times::Moment;
 use crate::catalogue::{BATCH, BATCH_ITEM};
 use crate::reading::ReadError;
-use crate::recipe::{PlainFile, Recipe, cells};
+use crate::recipe::{PlainFile, Recipe, SuspendWhen, cells};
 use crate::source::Diagnostic;
 use crate::step::Retry;
 use crate::units::Seconds;
@@ -46,6 +46,9 @@ pub struct Task {
     pub unattended: bool,
     /// If its run is cut off, it goes on by itself.
     pub auto_resume: bool,
+    /// Holds its run, where the recipe does not say itself when to be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspend_when: Option<SuspendWhen>,
 }
 
 impl Task {
@@ -54,6 +57,18 @@ impl Task {
     pub fn settings(&self) -> Vec<(String, String)> {
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.set.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+    }
+
+    /// Its recipe with its values, seen from `base`.
+    ///
+    /// # Errors
+    /// What is wrong with it, or with the batch's `suspend_when` for it.
+    pub fn load(&self, base: &Path) -> Result<Recipe, Vec<Diagnostic>> {
+        let recipe = Recipe::load(&base.join(&self.recipe), &self.settings())?;
+        match &self.suspend_when {
+            Some(given) => recipe.suspended_by(given),
+            None => Ok(recipe),
+        }
     }
 
     /// In a few words: the recipe and its values.
@@ -84,6 +99,10 @@ pub fn expand(file: &BatchFile, plain: &PlainFile, folder: &Path) -> Result<Vec<
             found.push(Diagnostic::error(format!("the batch has more than {MOST} items")));
             break;
         }
+    }
+    let suspend_when = plain.suspension();
+    for task in &mut tasks {
+        task.suspend_when.clone_from(&suspend_when);
     }
     if found.is_empty() { Ok(tasks) } else { Err(found) }
 }
@@ -157,6 +176,7 @@ fn task(entry: &ItemEntry, defaults: &Policy, recipe: &Path) -> Task {
         timeout_s: entry.timeout_s.or(defaults.timeout_s),
         unattended: entry.unattended.or(defaults.unattended).unwrap_or(true),
         auto_resume: entry.auto_resume.or(defaults.auto_resume).unwrap_or(false),
+        suspend_when: None,
     }
 }
 

@@ -114,6 +114,8 @@ pub struct BatchFile {
     pub max_consecutive_failures: Option<NonZeroU32>,
     /// Whom to tell when the batch has ended.
     pub notify: Option<Notify>,
+    /// Holds the runs of all items whose recipes do not say themselves when to be held: `suspend_when` of a recipe.
+    pub suspend_when: Option<Value>,
     /// What to measure.
     pub items: Vec<ItemEntry>,
 }

@@ -14,6 +14,7 @@ pub fn schema() -> Value {
     // What the types do not say.
     schema["properties"]["name"]["pattern"] = json!(r"^(?!-|queue-)[a-z0-9-]+$");
     schema["properties"]["items"]["minItems"] = json!(1);
+    schema["properties"]["suspend_when"]["type"] = json!("object");
     schema
 }
 

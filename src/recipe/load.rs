@@ -11,10 +11,11 @@ use super::files::Folder;
 use super::program::{PARTS, Program};
 use super::reader::Reader;
 use super::scope::{Scope, check_new};
+use super::suspend::SuspendWhen;
 use super::{Body, Recipe};
 use crate::header::{Header, Parameter, bind, check_parameter, read_text};
 use crate::reading::{self, ReadError};
-use crate::script::{Given, Origin, Script};
+use crate::script::{Declarations, Given, Origin, Script};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::step::Values;
 
@@ -89,9 +90,21 @@ pub(super) fn read(
     if source.name.ends_with(".rhai") {
         let script =
             Script::compile(&source.text, Origin::file(&source), &[]).map_err(|found| vec![found])?;
-        let (header, values) = script.declarations(given)?;
-        let (body, sources) = (Body::Script(script), vec![source]);
-        return Ok(Recipe { header, values, sources, warnings: Vec::new(), body });
+        let Declarations { header, values, suspend_when } = script.declarations(given)?;
+        let (body, sources) = (Body::Script(script), vec![Arc::clone(&source)]);
+        let recipe = Recipe {
+            header,
+            values,
+            sources,
+            warnings: Vec::new(),
+            body,
+            suspension: None,
+            given_suspension: None,
+        };
+        return match suspend_when {
+            None => Ok(recipe),
+            Some((value, at)) => recipe.with_suspension(&SuspendWhen::in_script(&value, &source, at), around),
+        };
     }
     let root = document::parse(&source)?;
     let Kind::Map(entries) = &root.kind else {
@@ -140,9 +153,9 @@ pub(super) fn read(
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(in_order(found, &source));
     }
-    let body = Body::Yaml(Program { steps: steps.unwrap_or_default(), finally, suspension });
+    let body = Body::Yaml(Program { steps: steps.unwrap_or_default(), finally });
     let sources = std::iter::once(source).chain(sources).collect();
-    Ok(Recipe { header, values, sources, warnings: found, body })
+    Ok(Recipe { header, values, sources, warnings: found, body, suspension, given_suspension: None })
 }
 
 /// The findings as the file is read, and not too many.

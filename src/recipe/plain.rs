@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::{self, Kind, Node};
 use super::files;
+use super::suspend::SuspendWhen;
 use crate::reading::ReadError;
 use crate::source::{Diagnostic, Position, SourceFile};
 
@@ -55,6 +56,14 @@ impl PlainFile {
             Kind::Map(entries) => entries.iter().map(|(key, _)| key.name.clone()).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The `suspend_when` at its top.
+    #[must_use]
+    pub fn suspension(&self) -> Option<SuspendWhen> {
+        let Kind::Map(entries) = &self.root.kind else { return None };
+        let (_, node) = entries.iter().find(|(key, _)| key.name == "suspend_when")?;
+        Some(SuspendWhen::at(&self.source, node))
     }
 
     /// An error as a finding with its place.

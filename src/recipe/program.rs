@@ -12,7 +12,6 @@ use crate::step::{StepOptions, Values};
 use super::Recipe;
 use super::document::Key;
 use super::grid::{LoopGrid, NoGrid, TURNS};
-use super::suspend::Suspension;
 use super::table::Table;
 use super::template::{Template, Wrong};
 
@@ -21,7 +20,6 @@ use super::template::{Template, Wrong};
 pub(super) struct Program {
     pub(super) steps: Vec<Statement>,
     pub(super) finally: Vec<Statement>,
-    pub(super) suspension: Option<Box<Suspension>>,
 }
 
 /// One step and where it stands.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Recipe;
 use super::document::{Key, Kind, Node};
 use super::files;
 use super::load;
@@ -10,7 +11,6 @@ use super::program::{Action, Over, ignored_inside};
 use super::reader::Reader;
 use super::table;
 use super::template::{Template, check_condition, step_ids};
-use super::{Body, Recipe};
 use crate::header::bind;
 use crate::reading;
 use crate::script::{Origin, Script};
@@ -161,7 +161,7 @@ impl Reader<'_> {
             Ok(recipe) => {
                 self.check_set_values(&recipe, &set);
                 let mut ignored = ignored_inside(recipe.header());
-                if matches!(&recipe.body, Body::Yaml(program) if program.suspension.is_some()) {
+                if recipe.suspension.is_some() {
                     ignored.push("suspend_when");
                 }
                 if !ignored.is_empty() {

@@ -1,15 +1,21 @@
 //! `suspend_when`: when a recipe is held, and for how long. `judge` does it.
 
-use super::document::Node;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::document::{Kind, Node};
 use super::program::Statement;
 use super::reader::Reader;
 use super::structure::Fields;
 use super::template::Template;
-use crate::source::Position;
+use crate::source::{Position, SourceFile};
 use crate::step::Values;
 
+mod given;
 mod judge;
 
+pub use given::SuspendWhen;
 pub(super) use judge::Suspender;
 
 /// The keys of `suspend_when`.
@@ -32,6 +38,8 @@ const SHORTEST_S: f64 = 0.1;
 /// When a recipe is held, and for how long.
 #[derive(Debug, Clone)]
 pub(super) struct Suspension {
+    /// The text that it stands in, and where.
+    source: Arc<SourceFile>,
     at: Position,
     /// Each sweep is judged right after it, while nothing of it has been fetched.
     after_sweep: bool,
@@ -71,8 +79,11 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        let condition = fields.require(self, "condition");
-        let resume_when = fields.template(self, "resume_when");
+        let condition = self.expression(&fields, "condition");
+        if condition.is_none() {
+            self.report(fields.at, "`suspend_when` has no `condition`");
+        }
+        let resume_when = self.expression(&fields, "resume_when");
         for template in condition.iter().chain(&resume_when).filter(|template| template.is_plain()) {
             let given = template.written.describe();
             self.report(template.written.at, format!("an expression decides when to go on, not {given}"));
@@ -80,6 +91,7 @@ impl Reader<'_> {
         if fields.get("timeout_s").is_none() {
             self.report(fields.at, "`suspend_when` has no `timeout_s`, after which the run fails");
         }
+        let source = Arc::clone(self.source);
         let mut time = |name: &str, otherwise: f64, least: f64| {
             let Some(template) = fields.template(self, name) else { return otherwise };
             let at = template.written.at;
@@ -98,6 +110,7 @@ impl Reader<'_> {
         };
         let every_s = fields.get("every_s").map(|_| time("every_s", PROBE_EVERY_S, SHORTEST_S));
         Some(Suspension {
+            source,
             at: fields.at,
             after_sweep: every_s.is_none() || fields.get("after").is_some(),
             every_s,
@@ -109,5 +122,12 @@ impl Reader<'_> {
             condition: condition?,
             resume_when,
         })
+    }
+    /// What decides when to go on: an expression, with or without its `${` and `}`.
+    fn expression(&mut self, fields: &Fields, name: &str) -> Option<Template> {
+        let node = fields.get(name)?;
+        let bare = node.text().filter(|text| !text.contains("${"));
+        let whole = bare.map(|text| Kind::Scalar(Value::String(format!("${{{text}}}"))));
+        Some(self.template(&Node { at: node.at, kind: whole.unwrap_or_else(|| node.kind.clone()) }))
     }
 }

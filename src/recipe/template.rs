@@ -246,7 +246,7 @@ pub(super) fn check_condition(text: &str, at: Position, source: &Arc<SourceFile>
 
 /// Where `part` of a value that begins at `at` stands; `at` itself when YAML wrote it differently (an escape, a
 /// folded line).
-fn place_in_source(source: &SourceFile, at: Position, part: &str) -> Position {
+pub(super) fn place_in_source(source: &SourceFile, at: Position, part: &str) -> Position {
     let mut lines = (at.line..).zip(source.text.lines().skip(at.line.saturating_sub(1))).take(200);
     let found = lines.find_map(|(line, content)| {
         let skip = if line == at.line { at.column - 1 } else { 0 };

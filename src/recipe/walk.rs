@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::grid::TURNS;
-use super::program::{Action, Operate, Over, Program, Statement, Turns};
+use super::program::{Action, Operate, Over, Statement, Turns};
 use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
@@ -16,6 +16,8 @@ use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
 /// A recipe that has begun: its variables, and where it stands.
 pub(super) struct Walk<'a> {
     recipe: &'a Recipe,
+    /// The text that the steps stand in.
+    source: &'a SourceFile,
     host: &'a dyn Host,
     variables: Values,
     /// The way to this recipe from the outermost one, with a dot at its end where there is one.
@@ -34,7 +36,7 @@ type Owed<'a> = Vec<Last<'a>>;
 
 /// Performs a recipe and, always, its `finally`; gives the first fault.
 pub(super) fn perform(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
-    if let Body::Yaml(Program { suspension: Some(suspension), .. }) = &recipe.body {
+    if let Some(suspension) = &recipe.suspension {
         let suspender = Suspender::new(recipe, suspension, host);
         return perform_on(recipe, &suspender, || suspender.judge_last());
     }
@@ -72,7 +74,8 @@ fn begin<'a>(
         }
         Body::Yaml(program) => {
             variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
-            let mut walk = Walk { recipe, host, variables, prefix, loops };
+            let source = &recipe.sources()[0];
+            let mut walk = Walk { recipe, source, host, variables, prefix, loops };
             (walk.steps(&program.steps, owed), Last::Steps(walk))
         }
     }
@@ -99,10 +102,15 @@ impl<'a> Last<'a> {
 
 impl<'a> Walk<'a> {
     /// One beside the recipe's own, which sees its parameters and stands in the same turns of its loops.
-    pub(super) fn beside(recipe: &'a Recipe, host: &'a dyn Host, loops: Vec<LoopPoint>) -> Self {
+    pub(super) fn beside(
+        recipe: &'a Recipe,
+        source: &'a SourceFile,
+        host: &'a dyn Host,
+        loops: Vec<LoopPoint>,
+    ) -> Self {
         let mut variables = recipe.parameters().clone();
         variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
-        Self { recipe, host, variables, prefix: String::new(), loops }
+        Self { recipe, source, host, variables, prefix: String::new(), loops }
     }
 
     /// Performs steps beside the recipe's own.
@@ -274,19 +282,15 @@ impl<'a> Walk<'a> {
 
     fn place(&self, statement: &Statement) -> Place {
         Place {
-            file: self.source().name.clone(),
+            file: self.source.name.clone(),
             position: Some(statement.at),
             path: format!("{}{}", self.prefix, statement.path),
             loops: self.loops.clone(),
         }
     }
 
-    fn source(&self) -> &SourceFile {
-        &self.recipe.sources()[0]
-    }
-
     fn fault(&self, wrong: Wrong) -> Fault {
-        let fault = Fault::new(FaultKind::Recipe, wrong.message).at(&self.source().name, wrong.at);
+        let fault = Fault::new(FaultKind::Recipe, wrong.message).at(&self.source.name, wrong.at);
         Fault { hint: wrong.hint, ..fault }
     }
 }

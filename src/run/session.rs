@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::configuration::Configuration;
-use super::settle::Unit;
+use super::repeat::Unit;
 use crate::measurement::TraceSummary;
 use crate::operation::Operation;
 use crate::step::{Outcome, Step};

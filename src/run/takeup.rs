@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::event::RunEvent;
 use super::past::{Asked, Past};
 use super::publish::Events;
-use super::settle::Unit;
+use super::repeat::Unit;
 use crate::operation::Operation;
 use crate::step::{Fault, Outcome};
 use crate::store::{Durability, InstrumentRecord, Manifest, RunFolder, RunState};

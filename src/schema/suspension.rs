@@ -9,7 +9,7 @@ use super::{described, one_line, takes};
 /// What `suspend_when` takes: name, schema, whether it is required, meaning.
 fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
     let time = json!({ "type": ["number", "string"] });
-    let expression = json!({ "type": "string", "pattern": r"\$\{.*\}" });
+    let expression = json!({ "type": "string" });
     [
         (
             "after",
@@ -29,7 +29,7 @@ fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
             true,
             "Steps that tell how things are: performed for each judgement, and again and again while suspended. Their ids are for the two conditions.",
         ),
-        ("condition", expression.clone(), true, "Suspends when it holds."),
+        ("condition", expression.clone(), true, "An expression; suspends when it holds."),
         ("for_s", time.clone(), false, "How long it has to hold, s; 0 when not given."),
         (
             "resume_when",
@@ -67,7 +67,7 @@ const SUSPENSION: &str = "Judges what is measured while it is measured. Where th
 
 /// Its row among the keys of a recipe, and its own table.
 pub(super) fn reference(text: &mut String) {
-    text.push_str("| `suspend_when` | map | no | holds the run while its conditions are bad (YAML only) |\n");
+    text.push_str("| `suspend_when` | map | no | holds the run while its conditions are bad |\n");
     let _ = write!(
         text,
         "\n`suspend_when`: {}\n\n{SUSPENSION_EXAMPLE}\n| field | takes | required | meaning |\n|---|---|---|---|\n",
@@ -88,6 +88,20 @@ suspend_when:
   condition: \"${steps.tap.value < -20}\"
   settle_s: 60
   timeout_s: 7200
+```
+
+In a script it is declared with the same words, and its conditions see the parameters as those of a YAML recipe do:
+
+```rust
+recipe(#{
+    name: \"rings\",
+    suspend_when: #{
+        probe: [#{ read_power: #{ id: \"tap\", detector: \"4/3\" } }],
+        condition: \"steps.tap.value < limit_dbm\",
+        timeout_s: 7200,
+    },
+});
+let limit_dbm = parameter(\"limit_dbm\", -20);
 ```
 
 Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good.

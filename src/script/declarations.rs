@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, FnPtr, Map, NativeCallContext};
 use serde_json::Value;
 
+use super::errors::position;
 use super::expression::is_free_word;
 use super::stage::{Act, Given, Raised, Stage, lock, mistaken, unreadable};
 use super::values::{to_dynamic, to_plain};
@@ -51,17 +52,22 @@ fn recipe(stage: &Stage, keys: Map, call: &NativeCallContext) -> Raised<()> {
         return Err(mistaken("`recipe` is declared twice", None, call));
     }
     let keys = to_plain(&Dynamic::from_map(keys)).map_err(|message| mistaken(message, None, call))?;
-    let Value::Object(keys) = keys else { return Ok(()) };
+    let Value::Object(mut keys) = keys else { return Ok(()) };
     if keys.contains_key("parameters") {
         let hint = "call `parameter(name, default, #{ … })` instead".to_owned();
         return Err(mistaken("a script has no map of `parameters`", Some(hint), call));
     }
+    // Its steps are those of a YAML recipe; who has read those reads it.
+    let suspend_when = keys.remove("suspend_when");
     let (header, wrong) = Header::read(&keys);
     if let Some(first) = wrong.into_iter().next() {
         return Err(unreadable(first, call));
     }
     lock(&stage.detectors).clone_from(&header.detectors);
-    lock(&stage.declared).header = Some(header);
+    let at = position(call.call_position()).map_or(stage.origin.start, |at| stage.origin.shift(at));
+    let mut declared = lock(&stage.declared);
+    declared.header = Some(header);
+    declared.suspend_when = suspend_when.map(|given| (given, at));
     Ok(())
 }
 

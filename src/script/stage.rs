@@ -13,6 +13,7 @@ use super::errors::{Mistake, position};
 use crate::header::Header;
 use crate::measurement::Detector;
 use crate::reading::ReadError;
+use crate::source::Position;
 use crate::step::{Fault, FaultKind, LoopPoint, Place, Values};
 
 /// Most operations of the language between two operations on the instrument: a few seconds of computing.
@@ -43,6 +44,8 @@ pub(super) struct Declared {
     pub(super) header: Option<Header>,
     pub(super) values: Values,
     pub(super) finally: Vec<FnPtr>,
+    /// When it is held, and where it says so.
+    pub(super) suspend_when: Option<(Value, Position)>,
     /// The `--set` values, by parameter.
     pub(super) given: BTreeMap<String, Given>,
 }

@@ -131,7 +131,7 @@ fn declarations_are_collected_before_anything_is_performed() {
         configure_scan(#{ start_nm: start_nm });
         parameter(\"late\", 1);";
     let given = [("start_nm".to_owned(), Given::Text("1500".to_owned()))].into();
-    let (header, values) = script(text).unwrap().declarations(&given).unwrap();
+    let Declarations { header, values, .. } = script(text).unwrap().declarations(&given).unwrap();
     assert_eq!(header.name, "find");
     assert_eq!(values["start_nm"], json!(1500));
     assert_eq!(header.parameters["start_nm"].default, json!(1520));

@@ -10,7 +10,7 @@ use super::order::{Order, Resumed};
 use crate::error::chain;
 use crate::forecast::Circumstances;
 use crate::http::AllowedHosts;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SuspendWhen};
 use crate::run::event::{Record, RunEvent};
 use crate::run::foresee::{self, Foreseen};
 use crate::run::past::{Past, Performed};
@@ -172,6 +172,11 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
     let recipe =
         Recipe::from_text(&manifest.recipe.path, &text, copy.parent(), &as_given(&manifest.parameters))
             .map_err(NotTakenUp::Recipe)?;
+    let recipe = match &manifest.suspend_when {
+        Some(given) => SuspendWhen::from_value(given).and_then(|given| recipe.suspended_by(&given)),
+        None => Ok(recipe),
+    }
+    .map_err(NotTakenUp::Recipe)?;
     if recipe.sha256() != manifest.recipe.sha256 {
         return Err(NotTakenUp::Copy(format!(
             "`{}` is not the recipe that run {} began with: its SHA-256 is {} and was {}",

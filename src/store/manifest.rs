@@ -115,6 +115,9 @@ pub struct Manifest {
     pub instrument: InstrumentRecord,
     /// Options of the embedded instrument, where the run started one.
     pub simulator: Option<Value>,
+    /// The `suspend_when` that the recipe was given, for it has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend_when: Option<Value>,
     /// Who ran it, and with what.
     pub host: HostRecord,
     /// How often the run was taken up again after an interruption.

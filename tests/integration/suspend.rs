@@ -132,6 +132,60 @@ fn stored(folder: &std::path::Path) -> Vec<(u64, u64)> {
     stored.map(|record| numbers(&record["trace"])).collect()
 }
 
+const SCRIPT: &str = "
+recipe(#{
+    name: `lamp`,
+    suspend_when: #{
+        probe: [#{ scpi: #{ id: `lamp`, query: `CTP:RLAS2:POW?`, effect: `measure` } }],
+        condition: `!steps.lamp.reply.starts_with(wanted)`,
+        probe_every_s: 0.1,
+        timeout_s: 60,
+    },
+});
+let wanted = parameter(`wanted`, `3.0`);
+for turn in 0..2 {
+    sweep(#{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 });
+    fetch_trace(#{ detector: `4/1`, trace: `raw` });
+}
+";
+
+#[test]
+fn a_script_is_suspended_by_what_it_declares() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    bench.write("lamp.rhai", SCRIPT);
+    let mut run = watch(&bench, &["lamp.rhai", "--instrument", &simulator.address]);
+    let suspended = run.wait_for(|event| event["event"] == "suspended");
+    assert_eq!(suspended["condition"], "${!steps.lamp.reply.starts_with(wanted)}");
+    light(&mut Talk::to(&simulator.address));
+    let (code, stdout) = run.finish();
+    assert_eq!(code, Some(0), "{stdout}");
+    let folder = bench.folder.path().join(stdout.lines().last().unwrap());
+    assert_eq!(stored(&folder), [(2, 1), (3, 1)]);
+}
+
+#[test]
+fn what_is_wrong_with_a_suspension_of_a_script_is_shown_where_it_stands() {
+    let bench = Bench::new();
+    for (written, instead, said, place) in [
+        (
+            "reply.starts_with(wanted)",
+            "reply.starts_with(wonted)",
+            "unknown variable `wonted`",
+            "lamp.rhai:6:",
+        ),
+        ("probe_every_s", "probe_each_s", "unknown field `probe_each_s`", "lamp.rhai:7:9"),
+        ("effect: `measure`", "effect: `guess`", "guess", "lamp.rhai:5:"),
+        ("        timeout_s: 60,\n", "", "has no `timeout_s`", "lamp.rhai:4:"),
+    ] {
+        assert!(SCRIPT.contains(written));
+        bench.write("lamp.rhai", &SCRIPT.replace(written, instead));
+        let output = bench.run(&["check", "lamp.rhai"]);
+        let told = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(!output.status.success() && told.contains(said) && told.contains(place), "{told}");
+    }
+}
+
 #[test]
 fn a_sweep_that_is_judged_by_time_is_done_again_with_its_fetches() {
     let bench = Bench::new();
@@ -231,4 +285,59 @@ fn a_run_that_was_judged_by_time_and_failed_goes_on_with_its_last_sweep() {
     let stored = goes_on_after_a_timeout(&bench, &recipe, &simulator.address, mend);
     // The first sweep was found good and is kept.
     assert_eq!(stored, [(1, 1), (2, 1), (2, 2), (2, 3)]);
+}
+
+/// The steps of `RECIPE`, with nothing that holds it.
+fn plain_recipe() -> &'static str {
+    RECIPE.split("suspend_when:").next().unwrap()
+}
+
+fn night() -> String {
+    let suspension = &RECIPE[RECIPE.find("suspend_when:").unwrap()..];
+    format!("name: night\nitems:\n  - recipe: plain.yaml\n  - recipe: own.yaml\n{suspension}")
+}
+
+#[test]
+fn a_batch_suspends_the_recipes_that_do_not_say_themselves_when_and_so_does_their_resumption() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    bench.write("plain.yaml", plain_recipe());
+    let own = RECIPE.replace("steps.lamp.reply.starts_with(\"3.0\")", "steps.lamp.reply.contains(\".\")");
+    bench.write("own.yaml", &own);
+    bench.write("night.yaml", &night().replace("timeout_s: 60", "timeout_s: 0.3"));
+    let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let runs = bench.folder.path().join("runs");
+    let folders = std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<_> = folders.filter(|path| path.join("run.json").exists()).collect();
+    let of =
+        |item: u64| folders.iter().find(|path| manifest(path)["metadata"]["batch_item"] == item).unwrap();
+    // The second has a condition of its own, which does not hold.
+    assert_eq!((&manifest(of(1))["status"], &manifest(of(2))["status"]), (&"failed".into(), &"done".into()));
+    let reason = manifest(of(1))["reason"].clone();
+    assert!(reason.as_str().unwrap().starts_with("suspend_when:"), "{reason}");
+    light(&mut Talk::to(&simulator.address));
+    let output = bench.run(&["resume", of(1).to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(stored(of(1)), [(1, 2), (2, 1)]);
+}
+
+#[test]
+fn what_is_wrong_with_the_suspension_of_a_batch_is_shown_in_its_file() {
+    let bench = Bench::new();
+    bench.write("plain.yaml", plain_recipe());
+    bench.write("own.yaml", RECIPE);
+    for (written, instead, said, place) in [
+        ("steps.lamp", "steps.limp", "no step before this one has the id `limp`", "night.yaml:9:"),
+        ("effect: measure", "effect: guess", "guess", "night.yaml:8:"),
+        ("for_s", "four_s", "unknown field `four_s`", "night.yaml:10:3"),
+    ] {
+        bench.write("night.yaml", &night().replace(written, instead));
+        let output = bench.run(&["batch", "check", "night.yaml"]);
+        let told = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(!output.status.success() && told.contains(said) && told.contains(place), "{told}");
+    }
+    bench.write("night.yaml", &night());
+    let output = bench.run(&["batch", "check", "night.yaml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -40,8 +40,7 @@ impl Subject {
             if batch.tell(Severity::Error, false).0 > 0 {
                 return Err(Failure::told(ExitCode::Usage));
             }
-            let load =
-                |task: &crate::batch::Task| Recipe::load(&batch.folder.join(&task.recipe), &task.settings());
+            let load = |task: &crate::batch::Task| task.load(&batch.folder);
             batch.tasks.iter().map(load).collect::<Result<Vec<_>, _>>().map_err(Failure::recipe)?
         } else {
             vec![Recipe::load(&args.file, &args.set).map_err(Failure::recipe)?]

@@ -125,7 +125,7 @@ impl<'a> Suspender<'a> {
         if !self.host.suspends() {
             return Ok(false);
         }
-        let mut walk = Walk::beside(self.recipe, self.host, place.loops.clone());
+        let mut walk = Walk::beside(self.recipe, &self.suspension.source, self.host, place.loops.clone());
         let holds = |walk: &Walk| walk.flag("condition", condition);
         walk.probe(&self.suspension.probe)?;
         if !holds(&walk)? {
@@ -165,7 +165,7 @@ impl<'a> Suspender<'a> {
             if now - since >= suspension.timeout_s {
                 let message = format!("suspended for {} s and still not good", suspension.timeout_s);
                 let fault = Fault::new(FaultKind::Timeout, message);
-                return Err(fault.at(&self.recipe.sources()[0].name, suspension.at));
+                return Err(fault.at(&suspension.source.name, suspension.at));
             }
         }
         Ok(())

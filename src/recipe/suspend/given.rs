@@ -1,0 +1,147 @@
+//! A `suspend_when` that does not stand in a YAML recipe: in the declarations of a script, or in a batch.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use super::super::Recipe;
+use super::super::document::{self, Key, Kind, Node};
+use super::super::load::Surroundings;
+use super::super::reader::Reader;
+use super::super::scope::Scope;
+use super::super::template::place_in_source;
+use crate::source::{Diagnostic, Position, Severity, SourceFile};
+
+/// A `suspend_when` for recipes that have none of their own, and where it stands.
+#[derive(Debug, Clone)]
+pub struct SuspendWhen {
+    source: Arc<SourceFile>,
+    node: Node,
+}
+
+impl SuspendWhen {
+    pub(in super::super) fn at(source: &Arc<SourceFile>, node: &Node) -> Self {
+        Self { source: Arc::clone(source), node: node.clone() }
+    }
+
+    /// One that is kept as a value: what is wrong with it is shown in that value's own text.
+    ///
+    /// # Errors
+    /// When there is more in it than in any recipe.
+    pub fn from_value(value: &Value) -> Result<Self, Vec<Diagnostic>> {
+        let text = format!("{value:#}\n");
+        let source = Arc::new(SourceFile { name: "suspend_when".to_owned(), text });
+        document::parse(&source).map(|node| Self { source, node })
+    }
+
+    /// One that a script declares with the call at `at`.
+    pub(in super::super) fn in_script(value: &Value, source: &Arc<SourceFile>, at: Position) -> Self {
+        let at = place_in_source(source, at, "suspend_when:");
+        Self { node: placed(value, at, source), source: Arc::clone(source) }
+    }
+
+    /// It as a plain value.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.node.value()
+    }
+}
+
+/// The same, wherever it stands.
+impl PartialEq for SuspendWhen {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
+}
+
+impl Serialize for SuspendWhen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SuspendWhen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Self::from_value(&Value::deserialize(deserializer)?);
+        given.map_err(|found| de::Error::custom(found.into_iter().map(|f| f.message).collect::<String>()))
+    }
+}
+
+impl Recipe {
+    /// The same recipe, held as this says; one that says itself when to be held is as it was.
+    ///
+    /// # Errors
+    /// What is wrong with it, for this recipe.
+    pub fn suspended_by(self, given: &SuspendWhen) -> Result<Self, Vec<Diagnostic>> {
+        if self.suspension.is_some() {
+            return Ok(self);
+        }
+        // Files are seen from the recipe, and this stands elsewhere: it can name none.
+        let recipe = self.with_suspension(given, &mut Surroundings::new(None, None))?;
+        Ok(Self { given_suspension: Some(given.value()), ..recipe })
+    }
+
+    pub(in super::super) fn with_suspension(
+        mut self,
+        given: &SuspendWhen,
+        around: &mut Surroundings,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut scope = Scope::default();
+        self.values.keys().for_each(|name| scope.define(name));
+        let mut reader = Reader {
+            source: &given.source,
+            detectors: &self.header.detectors,
+            parameters: self.values.keys().cloned().collect(),
+            scope,
+            around,
+            found: Vec::new(),
+            sources: Vec::new(),
+        };
+        let suspension = reader.suspension(&given.node, &self.values);
+        let Reader { found, sources, .. } = reader;
+        if found.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(found);
+        }
+        self.suspension = suspension;
+        self.warnings.extend(found);
+        self.sources.extend(sources);
+        Ok(self)
+    }
+}
+
+/// A value of a script as a tree whose parts stand where their words are first found behind `at`.
+fn placed(value: &Value, at: Position, source: &SourceFile) -> Node {
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter().map(|(name, inner)| {
+                let at = place_in_source(source, at, &format!("{name}:"));
+                (Key { name: name.clone(), at }, placed(inner, at, source))
+            });
+            Node { at, kind: Kind::Map(entries.collect()) }
+        }
+        Value::Array(items) => {
+            let mut from = at;
+            let items = items.iter().map(|item| {
+                let node = placed(item, from, source);
+                from = end(&node);
+                node
+            });
+            Node { at, kind: Kind::List(items.collect()) }
+        }
+        Value::String(text) => {
+            Node { at: place_in_source(source, at, text), kind: Kind::Scalar(value.clone()) }
+        }
+        _ => Node { at, kind: Kind::Scalar(value.clone()) },
+    }
+}
+
+/// The last place in a tree.
+fn end(node: &Node) -> Position {
+    let inner = match &node.kind {
+        Kind::Map(entries) => entries.iter().map(|(_, inner)| end(inner)).max(),
+        Kind::List(items) => items.iter().map(end).max(),
+        Kind::Scalar(_) => None,
+    };
+    inner.map_or(node.at, |inner| inner.max(node.at))
+}
