@@ -145,6 +145,14 @@ impl Recipe {
         })
     }
 
+    /// [Its sources](Self::sources), and the text of the `suspend_when` that holds it.
+    #[must_use]
+    pub fn texts(&self) -> Vec<Arc<SourceFile>> {
+        let given = self.suspension.as_ref().map(|suspension| suspension.source());
+        let given = given.filter(|source| !self.sources.iter().any(|known| Arc::ptr_eq(known, source)));
+        self.sources.iter().chain(given).cloned().collect()
+    }
+
     /// The `suspend_when` that was given from outside, for it has none of its own.
     #[must_use]
     pub fn given_suspension(&self) -> Option<&Value> {

@@ -312,6 +312,9 @@ pub trait Host: Send + Sync {
         Ok(())
     }
 
+    /// A forecast looks at what a recipe performs only where its `suspend_when` comes in, beside the plan; a run does not.
+    fn look_aside(&self, _look: &mut dyn FnMut() -> Result<(), Fault>) {}
+
     /// Does the last sweep again, with what was fetched after it. What the recipe was told of these stays; a forecast does
     /// nothing.
     ///

@@ -25,7 +25,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 let walked = walk(&recipe, unknown(&recipe)).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
-                findings.extend(hosts::check(&recipe, &walked.steps, config.allow_http.as_ref()));
+                findings.extend(hosts::check(&recipe, &walked.all(), config.allow_http.as_ref()));
                 if let Err(wrong) = options(recipe.header().simulator.clone()) {
                     findings.extend(wrong.findings);
                 }
@@ -93,7 +93,7 @@ async fn ask_instrument(
 ) -> Result<Vec<Diagnostic>, Failure> {
     let (reached, identity) = choose(args, Some(recipe.header()), config)?.reach(config).await?;
     let compared =
-        prepare::compare(&reached.instrument, recipe.header(), &walked.steps, recipe.sources()).await;
+        prepare::compare(&reached.instrument, recipe.header(), &walked.all(), &recipe.texts()).await;
     let (_, mut findings) = compared.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
     if !identity.simulated() && recipe.header().instrument.as_deref() == Some("sim") {
         findings.push(Diagnostic::warning(format!(
@@ -107,7 +107,7 @@ async fn ask_instrument(
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
     let walked = walk(&recipe, unknown(&recipe)).await;
-    let hosts = hosts::check(&recipe, &walked.steps, config.allow_http.as_ref());
+    let hosts = hosts::check(&recipe, &walked.all(), config.allow_http.as_ref());
     let findings: Vec<_> = walked.findings.into_iter().chain(hosts.iter().cloned()).collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Failure::recipe(findings));

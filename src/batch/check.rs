@@ -53,7 +53,7 @@ pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>) -> 
     let total = plan::total(&walked.steps);
     let mut findings: Vec<Diagnostic> =
         recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
-    findings.extend(hosts::check(&recipe, &walked.steps, allowed));
+    findings.extend(hosts::check(&recipe, &walked.all(), allowed));
     Checked {
         findings,
         seconds: total.seconds,

@@ -237,7 +237,7 @@ mod tests {
     fn said(recipe: &str) -> Vec<String> {
         let recipe = Recipe::from_text("t.yaml", &format!("name: t\n{recipe}"), None, &[]).unwrap();
         let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());
-        let found = check(recipe.header(), &walked.steps, &bench(), recipe.sources());
+        let found = check(recipe.header(), &walked.all(), &bench(), recipe.sources());
         found
             .iter()
             .map(|f| format!("{} {}", f.place.as_ref().map_or(0, |(_, at)| at.line), f.message))
@@ -282,6 +282,22 @@ mod tests {
         assert_eq!(
             said("record_power: { detectors: [7/1] }\nsteps: []\n"),
             ["0 detector `7/1` does not answer on this instrument"]
+        );
+    }
+
+    #[test]
+    fn detectors_and_lasers_of_a_suspension_have_to_be_there_too() {
+        let steps = "steps: [ { sweep: {} } ]
+suspend_when:
+  probe:
+    - configure_laser: { laser: 3, output: true }
+    - read_power: { id: tap, detector: 7/1 }
+  condition: steps.tap.value < -20
+  timeout_s: 60
+";
+        assert_eq!(
+            said(steps),
+            ["5 laser 3 is not there", "6 detector `7/1` does not answer on this instrument"]
         );
     }
 

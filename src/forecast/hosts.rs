@@ -26,7 +26,7 @@ pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: Option<&AllowedHos
         }
     }
     let told = recipe.header().notify.as_ref().and_then(|notify| check_notify(notify, allowed));
-    told.into_iter().chain(findings.located(recipe.sources())).collect()
+    told.into_iter().chain(findings.located(&recipe.texts())).collect()
 }
 
 /// Whether whoever is to be told of an end may be. There is no excerpt of the file with it: the URL may hold a secret.

@@ -348,3 +348,21 @@ fn a_trace_that_is_fetched_is_the_last_sweeps() {
     assert!(matches!(&walk.steps[1].step.operation,
         Operation::FetchTrace(fetch) if fetch.traces == [TraceKind::Raw]));
 }
+
+#[test]
+fn the_probe_of_a_suspension_is_looked_at_beside_the_plan() {
+    let of = |probe: &str, condition: &str| {
+        let text = format!(
+            "name: t\nsteps: [ {{ sweep: {{ start_nm: 1500, stop_nm: 1600 }} }}, {{ log: done }} ]\nsuspend_when:\n  probe: [ {probe}{{ read_power: {{ id: tap, detector: 4/3 }} }} ]\n  condition: {condition}\n  timeout_s: 60\n"
+        );
+        walk_file("t.yaml", &text, Circumstances { simulated: false, attended: Some(true) })
+    };
+    let lit = of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.value < -20");
+    assert_eq!((told(&lit), lit.steps.len(), lit.probes.len()), (vec![], 2, 2));
+    assert!(!lit.steps[1].may_differ);
+    // The lasers are dark behind a scan.
+    let dark = told(&of("", "steps.tap.value < -20"));
+    assert_eq!(dark, ["2 warning: the power on 4/3 is judged with no laser on"]);
+    let misspelt = told(&of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.valu < -20"));
+    assert_eq!(misspelt, ["3 warning: `${steps.tap.valu < -20}`: there is no `valu` in it"]);
+}

@@ -1,5 +1,6 @@
 //! Walks a recipe without an instrument: a host that performs nothing and keeps what it was asked.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bench::Bench;
@@ -46,10 +47,23 @@ pub struct PlannedStep {
 pub struct Walk {
     /// The operations in order.
     pub steps: Vec<PlannedStep>,
+    /// What `suspend_when` performs for a judgement, beside the plan.
+    pub probes: Vec<PlannedStep>,
     /// What is wrong, or probably wrong, each thing once for each place.
     pub findings: Vec<Diagnostic>,
     /// False when the recipe goes on beyond what was walked.
     pub complete: bool,
+}
+
+impl Walk {
+    /// Every operation that a run may perform, as far as it was walked.
+    #[must_use]
+    pub fn all(&self) -> Cow<'_, [PlannedStep]> {
+        match self.probes.as_slice() {
+            [] => Cow::Borrowed(&self.steps),
+            probes => Cow::Owned([&self.steps, probes].concat()),
+        }
+    }
 }
 
 /// Walks a recipe: `perform` is its `Recipe::perform`, `sources` its texts.
@@ -60,7 +74,7 @@ pub fn walk(
 ) -> Walk {
     let host = PlanHost { circumstances, state: Mutex::new(State::default()) };
     let ended = perform(&host);
-    let State { mut findings, steps, cut_off, may_differ, .. } =
+    let State { mut findings, steps, probes, cut_off, may_differ, .. } =
         host.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let last = steps.last().map(|planned| &planned.step.place);
     if let Some(last) = last.filter(|_| cut_off) {
@@ -76,7 +90,7 @@ pub fn walk(
         }
         findings.add_fault(fault, last, may_differ);
     }
-    Walk { findings: findings.located(sources), steps, complete: !cut_off }
+    Walk { findings: findings.located(sources), steps, probes, complete: !cut_off }
 }
 
 /// Whether what another instrument would reply is anybody's guess.
@@ -94,6 +108,9 @@ struct State {
     bench: Bench,
     findings: Findings,
     steps: Vec<PlannedStep>,
+    probes: Vec<PlannedStep>,
+    /// What is performed is no part of the plan.
+    aside: bool,
     traces: u64,
     elapsed_s: f64,
     may_differ: bool,
@@ -105,7 +122,7 @@ struct State {
 impl State {
     fn is_full(&self) -> bool {
         let most = self.finally.map_or(MOST_STEPS, |begun| begun + MOST_LAST_STEPS);
-        self.steps.len() >= most
+        self.steps.len() + self.probes.len() >= most
     }
 }
 
@@ -141,7 +158,8 @@ impl Host for PlanHost {
             may_differ: state.may_differ,
             finally: state.finally.is_some(),
         };
-        state.steps.push(planned);
+        let goes_to = if state.aside { &mut state.probes } else { &mut state.steps };
+        goes_to.push(planned);
         Ok(outcome)
     }
 
@@ -163,6 +181,22 @@ impl Host for PlanHost {
     fn begin_finally(&self) {
         let mut state = self.state();
         state.finally = Some(state.steps.len());
+    }
+
+    fn look_aside(&self, look: &mut dyn FnMut() -> Result<(), Fault>) {
+        let mut state = self.state();
+        let plan = (state.bench.clone(), state.traces, state.elapsed_s, state.may_differ);
+        state.aside = true;
+        drop(state);
+        let ended = look();
+        let mut state = self.state();
+        (state.bench, state.traces, state.elapsed_s, state.may_differ) = plan;
+        state.aside = false;
+        if let Err(fault) = ended {
+            // What is measured decides there, always.
+            let last = state.probes.last().map(|planned| planned.step.place.clone());
+            state.findings.add_fault(fault, last.as_ref(), true);
+        }
     }
 
     fn was_performed(&self, step: &Step) {

@@ -57,6 +57,13 @@ pub(super) struct Suspension {
     timeout_s: f64,
 }
 
+impl Suspension {
+    /// The text that it stands in.
+    pub(super) fn source(&self) -> &Arc<SourceFile> {
+        &self.source
+    }
+}
+
 impl Reader<'_> {
     /// Reads `suspend_when`; numbers may be expressions over the parameters.
     pub(super) fn suspension(&mut self, node: &Node, parameters: &Values) -> Option<Box<Suspension>> {

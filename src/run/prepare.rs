@@ -17,10 +17,11 @@ use crate::store::InstrumentRecord;
 pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances) -> Walk {
     let recipe = Arc::clone(recipe);
     let walking = tokio::task::spawn_blocking(move || {
-        forecast::walk(|host| recipe.perform(host), recipe.sources(), circumstances)
+        forecast::walk(|host| recipe.perform(host), &recipe.texts(), circumstances)
     });
     walking.await.unwrap_or_else(|panic| Walk {
         steps: Vec::new(),
+        probes: Vec::new(),
         findings: vec![Diagnostic::error(format!("the recipe cannot be walked: {panic}"))],
         complete: true,
     })

@@ -104,7 +104,8 @@ recipe(#{
 let limit_dbm = parameter(\"limit_dbm\", -20);
 ```
 
-Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good.
+Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good; they look at
+the probe and the conditions once, as they stand behind the first sweep, and with `--instrument` ask for their detectors and lasers.
 
 With `every_s` things are judged before the next operation once so much time has passed since they were found good, and in any case before
 the first operation that would keep the last sweep from being done again as it was: the next sweep, a reference, a setting, or what asks or moves;

@@ -109,7 +109,7 @@ impl Station {
             NotReady::Link(error) => NotStarted::Instrument(error),
         })?;
         let (facts, against) =
-            prepare::compare(&instrument, recipe.header(), &walked.steps, recipe.sources()).await?;
+            prepare::compare(&instrument, recipe.header(), &walked.all(), &recipe.texts()).await?;
         findings.extend(against);
         let findings = without_errors(findings)?;
 

@@ -70,7 +70,7 @@ impl Order {
     ) -> Self {
         let recipe = Arc::new(recipe);
         let mut walked = prepare::walk(&recipe, circumstances).await;
-        walked.findings.extend(hosts::check(&recipe, &walked.steps, Some(allow_http)));
+        walked.findings.extend(hosts::check(&recipe, &walked.all(), Some(allow_http)));
         Self {
             recipe,
             path,

@@ -78,7 +78,8 @@ async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(),
     let circumstances = Circumstances { simulated: true, attended: Some(false) };
     let allow_http = config.allow_http.clone().unwrap_or_default();
     let order = Order::new(recipe, String::new(), circumstances, &allow_http).await;
-    let http = order.walked.steps.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
+    let all = order.walked.all();
+    let http = all.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
     if let Some(planned) = http.filter(|_| !with_http) {
         let message = format!(
             "`{}` ({}) would be carried out: other instruments are not simulated",

@@ -18,6 +18,8 @@ pub(in super::super) struct Suspender<'a> {
     suspension: &'a Suspension,
     host: &'a dyn Host,
     in_finally: AtomicBool,
+    /// A forecast has looked at the probe.
+    is_foreseen: AtomicBool,
     judged: Mutex<Judged>,
 }
 
@@ -35,8 +37,8 @@ struct Judged {
 
 impl<'a> Suspender<'a> {
     pub(in super::super) fn new(recipe: &'a Recipe, suspension: &'a Suspension, host: &'a dyn Host) -> Self {
-        let (in_finally, judged) = (AtomicBool::new(false), Mutex::default());
-        Self { recipe, suspension, host, in_finally, judged }
+        let (in_finally, is_foreseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { recipe, suspension, host, in_finally, is_foreseen, judged: Mutex::default() }
     }
 
     /// The steps have ended well: what has not been judged yet is judged now.
@@ -45,6 +47,20 @@ impl<'a> Suspender<'a> {
             Judged { sweep: Some(place), is_pending: true, .. } if self.host.suspends() => self.judge(&place),
             _ => Ok(()),
         }
+    }
+
+    /// Has a forecast look at the probe and the conditions once, as they stand behind the first sweep.
+    fn foresee(&self, place: &Place) {
+        if self.is_foreseen.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Suspension { source, probe, condition, resume_when, .. } = self.suspension;
+        self.host.look_aside(&mut || {
+            let mut walk = Walk::beside(self.recipe, source, self.host, place.loops.clone());
+            walk.probe(probe)?;
+            walk.flag("condition", condition)?;
+            resume_when.as_ref().map_or(Ok(()), |resume| walk.flag("resume_when", resume).map(drop))
+        });
     }
 
     fn judged(&self) -> Judged {
@@ -187,8 +203,14 @@ fn wait_for(seconds: f64) -> Result<Operation, Fault> {
 
 impl Host for Suspender<'_> {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        if self.in_finally.load(Ordering::Relaxed) || !self.host.suspends() {
+        if self.in_finally.load(Ordering::Relaxed) {
             return self.host.perform(step);
+        }
+        if !self.host.suspends() {
+            let swept = matches!(step.operation, Operation::Sweep(_)).then(|| step.place.clone());
+            let outcome = self.host.perform(step)?;
+            swept.iter().for_each(|place| self.foresee(place));
+            return Ok(outcome);
         }
         let every_s = self.suspension.every_s;
         every_s.map_or(Ok(()), |every_s| self.judge_before(&step, every_s))?;
