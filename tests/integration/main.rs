@@ -9,6 +9,7 @@ mod examples;
 mod exchanges;
 mod faults;
 #[cfg(target_os = "linux")]
+mod folders;
 mod goes_on;
 mod guard;
 mod http;

@@ -359,7 +359,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_of(runs):
     def find(name):
-        (folder,) = [path for path in runs.iterdir() if json.loads((path / "run.json").read_text())["name"] == name]
+        (folder,) = [path.parent for path in runs.glob("*/run.json") if json.loads(path.read_text())["name"] == name]
         return folder
 
     return find

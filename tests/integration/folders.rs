@@ -1,0 +1,74 @@
+//! Folders that are shared, or that cannot be written any more.
+
+use serde_json::Value;
+
+use crate::support::{Bench, Talk, journal, manifest, simulate, text, watch};
+
+const SERIES: &str = "
+name: series
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }
+  - repeat:
+      times: 5
+      steps:
+        - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+        - fetch_trace: { detector: 4/1, trace: raw }
+        - wait: 0.3
+";
+
+#[test]
+fn two_runners_share_a_folder_of_runs_and_a_catalogue() {
+    let bench = Bench::new();
+    bench.write("series.yaml", SERIES);
+    let simulators = [(); 2].map(|()| simulate(&bench, &["--time-scale", "0.02"]));
+    let mut both: Vec<_> = simulators
+        .iter()
+        .map(|simulator| watch(&bench, &["series.yaml", "--instrument", &simulator.address]))
+        .collect();
+    // Both are in the middle at the same time.
+    for run in &mut both {
+        run.wait_for(|event| event["event"] == "trace_stored");
+    }
+    for run in both {
+        let (code, stdout) = run.finish();
+        assert_eq!(code, Some(0), "{stdout}");
+    }
+    let listed = bench.run(&["runs", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let text = listed.to_string();
+    assert_eq!(text.matches("\"status\":\"done\"").count(), 2, "{text}");
+    let catalogue = ctp10::catalogue::Catalogue::open(&bench.folder.path().join("runs")).unwrap();
+    let rows = catalogue.runs().unwrap();
+    assert!(
+        rows.len() == 2 && rows.iter().all(|row| row.status == "done" && row.traces == Some(5)),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn a_folder_that_takes_no_more_files_ends_the_run_cleanly_with_its_lasers_off() {
+    let bench = Bench::new();
+    bench.write("series.yaml", SERIES);
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    let mut run = watch(&bench, &["series.yaml", "--instrument", &simulator.address]);
+    run.wait_for(|event| event["event"] == "trace_stored");
+    run.wait_for(|event| event["event"] == "step_started");
+    let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
+    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    // Whoever is root may write anywhere: what is no folder takes no file from anybody.
+    std::fs::rename(folder.join("traces"), folder.join("kept")).unwrap();
+    std::fs::write(folder.join("traces"), "").unwrap();
+    let (code, _) = run.finish();
+    assert_eq!(code, Some(1));
+    let manifest = manifest(&folder);
+    assert_eq!(manifest["status"], "failed");
+    let reason = manifest["reason"].as_str().unwrap();
+    assert!(reason.contains("traces"), "{reason}");
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
+    // With the folder back, what was stored is whole.
+    std::fs::remove_file(folder.join("traces")).unwrap();
+    std::fs::rename(folder.join("kept"), folder.join("traces")).unwrap();
+    let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    assert!(journal(&folder).iter().any(|record| record["event"] == "trace_stored"));
+}
