@@ -206,6 +206,33 @@ fn a_sweep_that_is_judged_by_time_is_done_again_with_its_fetches() {
 }
 
 #[test]
+fn a_run_that_is_killed_while_it_repeats_a_sweep_repeats_it_when_it_is_taken_up() {
+    let bench = Bench::new();
+    // The third scan is the second sweep's other try.
+    let simulator = simulate(&bench, &["--time-scale", "0.02", "--fault", "hang@sweep:3"]);
+    bench.write("lamp.yaml", EVERY);
+    let mut talk = Talk::to(&simulator.address);
+    light(&mut talk);
+    let mut run = watch(&bench, &["lamp.yaml", "--instrument", &simulator.address]);
+    let started = run.wait_for(|event| event["event"] == "started");
+    let folder = bench.folder.path().join(started["folder"].as_str().unwrap());
+    run.wait_for(|event| event["event"] == "suspended");
+    light(&mut talk);
+    run.wait_for(|event| event["event"] == "step_started" && event["attempt"] == 2);
+    // The scan is under way, and will not end.
+    run.wait_for(|event| event["event"] == "progress" && event["activity"] == "sweep");
+    run.signal("KILL");
+    run.finish();
+    let mut run = watch_program(&bench, &["resume", folder.to_str().unwrap()]);
+    // The recipe has put the lamp out once more.
+    run.wait_for(|event| event["event"] == "suspended");
+    light(&mut talk);
+    assert_eq!(run.finish().0, Some(0));
+    assert_eq!(stored(&folder), [(1, 1), (2, 1), (2, 3), (2, 4)]);
+    assert!(bench.run(&["runs", "verify", folder.to_str().unwrap()]).status.success());
+}
+
+#[test]
 fn a_wait_is_interrupted_by_a_suspension_and_what_was_found_good_before_it_is_kept() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);

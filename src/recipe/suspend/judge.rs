@@ -111,7 +111,8 @@ impl<'a> Suspender<'a> {
         while left > every_s && self.judged().sweep.is_some() && self.host.suspends() {
             self.wait(&step.place, every_s)?;
             self.judge(&step.place)?;
-            left -= every_s;
+            // A millionth of a second less or more is nobody's, and reads badly.
+            left = ((left - every_s) * 1e6).round() / 1e6;
             step.operation = wait_for(left)?;
         }
         self.host.perform(step)
