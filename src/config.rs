@@ -3,6 +3,7 @@
 //! A flag wins over the recipe, the recipe over the environment, the environment over the files; of two files
 //! the nearer wins key by key, and of `[limits]` the stricter holds.
 
+mod deadlines;
 mod times;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use crate::http::AllowedHosts;
+use crate::instrument::Deadlines;
 use crate::instrument::limits::Limits;
 use crate::sidecar::Defaults;
 use crate::station::Connections;
@@ -36,6 +38,8 @@ struct File {
     trace_type: Option<u8>,
     allow_http: Option<AllowedHosts>,
     notify: Option<bool>,
+    #[serde(default)]
+    deadlines: deadlines::Given,
     #[serde(default)]
     limits: Limits,
 }
@@ -82,6 +86,8 @@ pub struct Config {
     pub allow_http: Option<AllowedHosts>,
     /// Whether those are told of the end of a run or batch whom `notify` names.
     pub notify: bool,
+    /// How long the instrument is given for each kind of exchange.
+    pub deadlines: Deadlines,
     /// The bench's own limits.
     pub limits: Limits,
 }
@@ -104,6 +110,7 @@ impl Default for Config {
             defaults: Defaults::default(),
             allow_http: None,
             notify: true,
+            deadlines: Deadlines::default(),
             limits: Limits::default(),
         }
     }
@@ -176,6 +183,7 @@ impl Config {
         times::set(&mut self.dark_after, file.dark_after_s.map(times::dark_after)).map_err(refuse)?;
         times::set(&mut self.guard_after, file.guard_after_s.map(times::guard_after)).map_err(refuse)?;
         times::set(&mut self.disk_full_wait, wait).map_err(refuse)?;
+        deadlines::set(&mut self.deadlines, &file.deadlines).map_err(refuse)?;
         for (name, given, most, kept) in [
             ("module", file.module, 20, &mut self.defaults.module),
             ("channel", file.channel, 6, &mut self.defaults.channel),
@@ -229,6 +237,13 @@ impl Config {
             let origin = "the environment (`CTP10_CONNECTIONS`)".to_owned();
             self.connections = text.parse().map_err(|message| ConfigError::Value { origin, message })?;
         }
+        if let Some(text) = variable("CTP10_ALLOW_HTTP") {
+            let origin = "the environment (`CTP10_ALLOW_HTTP`)".to_owned();
+            let none = text.trim() == "none";
+            let entries = text.split(',').filter(|_| !none).map(|entry| entry.trim().to_owned());
+            let hosts = AllowedHosts::try_from(entries.collect::<Vec<_>>());
+            self.allow_http = Some(hosts.map_err(|message| ConfigError::Value { origin, message })?);
+        }
         Ok(())
     }
 }
@@ -252,6 +267,14 @@ mod tests {
         assert_eq!(instrument(old).as_deref(), Some("192.0.2.7:10001"));
         let both = environment(&[("CTP10_IP", "192.0.2.7"), ("CTP10_INSTRUMENT", "sim")]);
         assert_eq!(instrument(both).as_deref(), Some("sim"));
+    }
+
+    #[test]
+    fn the_environments_hosts_count_instead_of_those_of_the_files_and_none_are_none() {
+        let hosts = |config: Config| config.allow_http.unwrap();
+        assert_eq!(hosts(environment(&[("CTP10_ALLOW_HTTP", "none")])), AllowedHosts::default());
+        let two = AllowedHosts::try_from(vec!["stage:8000".to_owned(), "oven".to_owned()]).unwrap();
+        assert_eq!(hosts(environment(&[("CTP10_ALLOW_HTTP", "stage:8000, oven")])), two);
     }
 
     #[test]

@@ -145,6 +145,12 @@ impl Ctp10 {
         Self { manner: Manner { confirm, ..self.manner }, ..self.clone() }
     }
 
+    /// How long each kind of exchange may take.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        self.links.deadlines
+    }
+
     /// The bench's own limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {

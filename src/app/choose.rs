@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::header::Header;
 use crate::instrument::scpi::Identity;
-use crate::instrument::{Address, Ctp10, Deadlines};
+use crate::instrument::{Address, Ctp10};
 use crate::simulator::{Simulator, SimulatorOptions};
 use crate::station::{Claim, Holder};
 
@@ -88,7 +88,7 @@ impl Choice {
                 (address, "sim".to_owned(), Some(*options), Some(simulator))
             }
         };
-        let instrument = Ctp10::at(address, Deadlines::default(), config.limits.clone());
+        let instrument = Ctp10::at(address, config.deadlines, config.limits.clone());
         Ok(Chosen { instrument, name, options, _simulator: simulator })
     }
 

@@ -36,7 +36,8 @@ pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
     time("disk_full_wait_s", seconds, "0 or more seconds", |_| true)
 }
 
-fn time(
+/// A time that was given, or what would be allowed.
+pub(super) fn time(
     name: &str,
     seconds: f64,
     allowed: &str,

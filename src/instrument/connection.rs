@@ -11,7 +11,7 @@ use super::frame::{Buffer, FrameError, Sample};
 use super::scpi::{ErrorEntry, Query};
 
 /// How long each kind of exchange may take, and how long an instrument that went away is waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// To make a TCP connection.
     pub connect: Duration,
@@ -25,6 +25,8 @@ pub struct Deadlines {
     pub block_stall: Duration,
     /// For an instrument that went away to come back: old sessions may block new ones for a while.
     pub reconnect: Duration,
+    /// For a scan, beyond what span and speed demand, before it counts as hanging.
+    pub scan: Duration,
 }
 
 impl Default for Deadlines {
@@ -36,6 +38,7 @@ impl Default for Deadlines {
             block_start: Duration::from_secs(120),
             block_stall: Duration::from_secs(15),
             reconnect: Duration::from_secs(180),
+            scan: Duration::from_secs(60),
         }
     }
 }

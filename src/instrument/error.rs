@@ -79,6 +79,19 @@ pub enum Error {
     Forbidden(#[from] LimitExceeded),
 }
 
+impl Error {
+    /// Whether a command that was to start a scan has certainly started none: a scan that is under way all the same is
+    /// somebody else's.
+    #[must_use]
+    pub fn has_started_nothing(&self) -> bool {
+        match self {
+            Self::Forbidden(_) => true,
+            Self::Refused { errors, .. } => errors.iter().any(ErrorEntry::is_init_ignored),
+            _ => false,
+        }
+    }
+}
+
 fn list(errors: &[ErrorEntry]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::activity::ScanKind;
 use super::limits::Demand;
-use super::scpi::{self, Action, Condition, ErrorEntry, Query};
+use super::scpi::{self, Action, Condition, Query};
 use super::{Ctp10, Error, TLS};
 
 /// A scan that was not seen running within this time has not started.
@@ -127,10 +127,10 @@ impl Ctp10 {
             }
             Err(error) => {
                 drop(scan);
-                if let Error::Refused { errors, .. } = &error {
+                if matches!(error, Error::Refused { .. }) {
                     // Another scan may be under way, or none; or this one is, and the error was not its own.
                     let scanning = self.condition().await?.is_scan();
-                    if scanning && !errors.iter().any(ErrorEntry::is_init_ignored) {
+                    if scanning && !error.has_started_nothing() {
                         self.abort().await?;
                     }
                 }

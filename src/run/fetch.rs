@@ -11,7 +11,6 @@ use super::engine::Engine;
 use super::event::{Activity, RunEvent};
 use super::guard::Pulse;
 use super::publish::Events;
-use crate::instrument::Deadlines;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
@@ -80,7 +79,7 @@ impl Engine {
         let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
         let pulse = self.pulse.clone();
         // The instrument may take its time to prepare the block.
-        pulse.beat_for(Deadlines::default().block_start);
+        pulse.beat_for(self.instrument.deadlines().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
         let is_new = old.is_none();
         let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number, old));
@@ -135,7 +134,7 @@ impl Engine {
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
-        self.pulse.beat_for(Deadlines::default().block_start);
+        self.pulse.beat_for(self.instrument.deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
             let (mut index, mut worst) = (0, (0.0, 0));

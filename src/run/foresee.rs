@@ -61,9 +61,13 @@ pub fn foresee(
     let undecided_of =
         |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
     let mut undecided = first_open.and_then(undecided_of);
+    let mut failed = None;
     loop {
         let mut kept = past.clone();
         kept.keep(count);
+        if let Some(step) = &failed {
+            kept.let_go(step);
+        }
         let (left, ended, certain) = replay(recipe, &kept, folder, circumstances)?;
         let ahead =
             left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
@@ -73,6 +77,7 @@ pub fn foresee(
                 Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
                     Some(at) => {
                         undecided = kept.asked[at].step().and_then(undecided_of);
+                        failed = kept.asked[at].step().map(|step| step.step.clone());
                         count = at;
                         continue;
                     }

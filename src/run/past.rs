@@ -226,6 +226,11 @@ impl Past {
         self.moments.get(&place(step)).copied()
     }
 
+    /// The run ended with this step's failure: it counts as not done.
+    pub fn let_go(&mut self, step: &Step) {
+        self.held.remove(&place(step));
+    }
+
     /// What a step gave that was done and is not to be repeated.
     #[must_use]
     pub fn held(&self, step: &Step) -> Option<Result<Outcome, Fault>> {

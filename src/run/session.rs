@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::configuration::Configuration;
 use super::repeat::Unit;
-use crate::measurement::TraceSummary;
+use crate::measurement::{Detector, TraceSummary};
 use crate::operation::Operation;
 use crate::step::{Outcome, Step};
 
@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) configuration: Configuration,
     /// It need not be on the instrument any more.
     pub(super) unsettled: bool,
+    /// References that are being taken again: what the instrument has of them may be of other settings.
+    pub(super) doubtful: BTreeSet<Detector>,
     /// Lasers that the run has on and that need not be on any more.
     pub(super) unlit: BTreeSet<u8>,
     /// An earlier process of the run may have lit the lasers of the scan, and they have not been asked for yet.

@@ -135,7 +135,9 @@ impl Engine {
         self.power_units.clear();
         for (detector, operations) in self.session.configuration.references() {
             self.beat()?;
-            if self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
+            let is_valid =
+                self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid);
+            if is_valid && !self.session.doubtful.contains(&detector) {
                 continue;
             }
             if !self.simulated {
@@ -146,10 +148,15 @@ impl Engine {
             }
             let message = format!("the reference of {detector} is gone and is taken again");
             self.events.say(RunEvent::Warning { message })?;
+            self.session.doubtful.insert(detector);
             for operation in operations {
                 self.perform(&bare(operation)).await?;
             }
-            self.record_reference(detector).await?;
+            if !self.record_reference(detector).await? {
+                // Once more from the beginning.
+                return Ok(());
+            }
+            self.session.doubtful.remove(&detector);
         }
         for operation in self.session.configuration.operations() {
             self.perform(&bare(operation)).await?;

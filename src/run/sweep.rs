@@ -15,16 +15,18 @@ use crate::measurement::{Detector, TraceKind};
 use crate::operation::{CreateReference, Sweep, UnattendedReference};
 use crate::step::{Fault, FaultKind, Outcome};
 
-/// A scan may take this much longer than span and speed demand before it counts as hanging.
-const SCAN_ALLOWANCE: Duration = Duration::from_secs(60);
-
-/// Some thirty questions one after another, of a unit that answers each in its last second.
-const SETTINGS_LIMIT: Duration = Duration::from_secs(150);
+/// So many questions one after another say how a scan is set.
+const SETTINGS: u32 = 30;
 
 impl Engine {
+    /// The longest that the settings of a scan may take, of a unit that answers each question in its last second.
+    fn settings_limit(&self) -> Duration {
+        self.instrument.deadlines().query * SETTINGS
+    }
+
     /// The scan as the instrument has it now.
     pub(super) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
-        self.pulse.beat_for(SETTINGS_LIMIT);
+        self.pulse.beat_for(self.settings_limit());
         let settings = self.instrument.scan_settings().await?;
         self.pulse.beat();
         Ok(settings)
@@ -65,13 +67,19 @@ impl Engine {
             return Ok(Outcome::Reference { created: false });
         }
         self.confirm_reference_path(fields).await?;
-        self.record_reference(fields.detector).await?;
+        while !self.record_reference(fields.detector).await? {
+            Box::pin(self.make_good()).await?;
+        }
         Ok(Outcome::Reference { created: true })
     }
 
-    /// Records a reference of whatever is in the path now.
-    pub(super) async fn record_reference(&mut self, detector: Detector) -> Result<(), Fault> {
+    /// Records a reference of whatever is in the path now. False when the link was lost meanwhile: the instrument may
+    /// have been switched off and on, and a reference at other settings is as valid to it.
+    pub(super) async fn record_reference(&mut self, detector: Detector) -> Result<bool, Fault> {
         let scan = self.scan_settings().await?;
+        if self.link_was_lost() {
+            return Ok(false);
+        }
         self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector };
         self.scan(&start, Activity::Reference, scan.expected()).await?;
@@ -79,7 +87,7 @@ impl Engine {
             let message = format!("the reference scan of {detector} left no valid reference");
             return Err(Fault::new(FaultKind::Instrument, message));
         }
-        Ok(())
+        Ok(!self.link_was_lost())
     }
 
     /// Makes sure that what the reference will record is what it should: asks the operator, or takes the
@@ -125,12 +133,12 @@ impl Engine {
     async fn scan(&mut self, start: &Action, activity: Activity, expected: Duration) -> Result<(), Fault> {
         self.session.scanning = true;
         let result = self.scan_until_idle(start, activity, expected).await;
-        // After a time-out the scan may still be under way; the flag stays up for whoever breaks it off.
-        if result.as_ref().err().is_none_or(|fault| fault.kind != FaultKind::Timeout) {
-            self.session.scanning = false;
-        } else {
+        // Whatever went wrong, the scan may be under way: an error in the queue need not be the command's own, and one
+        // whose fate is unknown may have been carried out.
+        if result.is_err() {
             self.break_off().await;
         }
+        self.session.scanning = false;
         result
     }
 
@@ -140,7 +148,7 @@ impl Engine {
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
-        self.pulse.beat_for(SETTINGS_LIMIT);
+        self.pulse.beat_for(self.settings_limit());
         let began = Instant::now();
         let (events, pulse, number) = (Arc::clone(&self.events), self.pulse.clone(), self.number);
         let scan = self.instrument.scan(start, expected, |_| {
@@ -151,10 +159,15 @@ impl Engine {
             // Progress is for watchers; a journal that cannot be written shows at the next event that is kept.
             let _ = events.say(progress);
         });
-        match tokio::time::timeout(expected + SCAN_ALLOWANCE, scan).await {
-            Ok(ended) => ended?,
+        let allowed = expected + self.instrument.deadlines().scan;
+        match tokio::time::timeout(allowed, scan).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.session.scanning = !error.has_started_nothing();
+                return Err(error.into());
+            }
             Err(_) => {
-                let allowed = (expected + SCAN_ALLOWANCE).as_secs();
+                let allowed = allowed.as_secs();
                 return Err(Fault::new(
                     FaultKind::Timeout,
                     format!("`{start}` was not over after {allowed} s"),

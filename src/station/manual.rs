@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::{Held, Post, Station};
-use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{Action, Identity};
-use crate::instrument::{Address, Ctp10, Deadlines, Error, LASERS};
+use crate::instrument::{Address, Ctp10, Error, LASERS};
 
 /// The emergency stop gives each step this long, whatever became of the one before.
 const OFF_LIMIT: Duration = Duration::from_secs(10);
@@ -112,7 +111,7 @@ impl Station {
         let present = self.post();
         if let Some(address) = address.filter(|address| address != present.instrument.address()) {
             self.lease.free_of_runs()?;
-            self.move_to(address, present.instrument.limits().clone());
+            self.move_to(address, &present.instrument);
         }
         // Asked for by a person: another instrument than before is welcome, unless a run knows the one before.
         let same = self.current_run().is_some();
@@ -123,10 +122,10 @@ impl Station {
         Ok(found)
     }
 
-    fn move_to(&self, address: Address, limits: Limits) {
+    fn move_to(&self, address: Address, before: &Ctp10) {
         let name = address.to_string();
         tracing::info!(%address, "another instrument is looked for, as asked");
-        let instrument = Ctp10::at(address, Deadlines::default(), limits);
+        let instrument = Ctp10::at(address, before.deadlines(), before.limits().clone());
         self.post.send_replace(Arc::new(Post::new(instrument, name)));
     }
 

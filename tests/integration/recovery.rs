@@ -113,3 +113,53 @@ steps:
     let said: Vec<_> = records.iter().filter(|record| record["event"] == "log").collect();
     assert_eq!(said[0]["message"], "lit", "{said:?}");
 }
+
+#[test]
+fn a_scan_that_was_begun_and_taken_for_refused_is_broken_off() {
+    let bench = Bench::new();
+    // An error of somebody else's is in the queue when the start of the scan is confirmed.
+    let simulator = simulate(&bench, &["--fault", "error-queue@sweep"]);
+    let recipe = "
+name: long
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 5, power_dbm: 0 }
+  - sweep: { start_nm: 1500, stop_nm: 1630, resolution_pm: 10 }
+";
+    bench.write("long.yaml", recipe);
+    let output = bench.run(&["run", "long.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(Talk::to(&simulator.address).ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0");
+}
+
+#[test]
+fn a_reference_is_of_the_settings_of_the_run_wherever_the_instrument_restarts_before_it() {
+    let bench = Bench::new();
+    let levels =
+        |folder: &Path| stored(folder).into_iter().map(|(file, _, mean)| (file, mean)).collect::<Vec<_>>();
+    let whole = levels(&run(&bench, RECIPE, &[]));
+    // At the first and the last of the questions that say how the reference will be scanned.
+    for fault in ["reboot@INIT:TLS2:ID?:2=0.2", "reboot@INIT:STAB?:3=0.2"] {
+        assert_eq!(levels(&run(&bench, RECIPE, &[fault])), whole, "{fault}");
+    }
+}
+
+#[test]
+fn a_scan_that_cannot_be_watched_is_broken_off() {
+    let bench = Bench::new();
+    // A question is refused while the scan is under way, long before its end.
+    let simulator = simulate(&bench, &["--fault", "refuse@condition:6"]);
+    let recipe = "
+name: long
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 5, power_dbm: 0 }
+  - sweep: { start_nm: 1500, stop_nm: 1630, resolution_pm: 10 }
+";
+    bench.write("long.yaml", recipe);
+    let output = bench.run(&["run", "long.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("refused `STAT:OPER:COND?`"), "{said}");
+    let aborts = journal(&bench.run_folder(&output));
+    assert_eq!(aborts.last().unwrap()["state"], "failed");
+    assert_eq!(Talk::to(&simulator.address).ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0");
+}

@@ -519,3 +519,18 @@ fn a_moment_that_was_waited_for_is_over_when_it_has_passed() {
     assert!(output.status.success(), "{}", said_by(&output));
     assert!(began.elapsed() < Duration::from_secs(60));
 }
+
+#[test]
+fn a_reference_that_ended_the_run_is_taken_when_it_goes_on() {
+    let bench = Bench::new();
+    bench.write("ctp10.toml", "[deadlines]\nscan_s = 0.5\n");
+    let simulator = simulate(&bench, &["--time-scale", "0.01", "--fault", "hang@reference"]);
+    bench.write("two.yaml", &two_sweeps(""));
+    let output = bench.run(&["run", "two.yaml", "--instrument", &simulator.address]);
+    assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
+    let folder = bench.run_folder(&output);
+    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("was not over after"));
+    let output = resume(&bench, &folder, &[]);
+    assert!(output.status.success(), "{}", said_by(&output));
+    assert_eq!(attempts(&folder).len(), 4);
+}
