@@ -103,8 +103,16 @@ impl Simulator {
     /// The lasers that are on.
     #[must_use]
     pub fn lasers_on(&self) -> Vec<u8> {
-        let bench = self.shared.bench();
+        let mut bench = self.shared.bench();
+        // A scan that is over has turned its lasers off.
+        bench.settle();
         bench.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
+    }
+
+    /// Whether nothing is being scanned.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.shared.bench().is_idle()
     }
 
     /// How many commands it has been sent.

@@ -1,5 +1,6 @@
 //! `ctp10 rehearse`
 
+mod outcome;
 mod stage;
 mod subject;
 

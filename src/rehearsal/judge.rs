@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::store::runs::{self, FoundRun};
-use crate::store::{RunState, StoreError};
+use serde_json::Value;
 
-/// A trace, apart from when it was measured and what its values are.
+use crate::catalogue::BATCH_ITEM;
+use crate::store::runs::{self, FoundRun};
+use crate::store::{RunState, StoreError, guard_records};
+
+/// A trace, apart from when it was measured. The same settings give the same values in each rehearsal: one with another
+/// level is not what the recipe asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Measured {
     /// The detector.
@@ -17,11 +21,14 @@ pub struct Measured {
     pub name: String,
     /// How many points it has.
     pub points: u64,
+    /// The mean of its values, with all its digits.
+    pub level: String,
 }
 
 impl std::fmt::Display for Measured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {} ({} points)", self.detector, self.trace, self.name, self.points)
+        let Self { detector, trace, name, points, level } = self;
+        write!(f, "{detector} {trace} {name} ({points} points, mean {level})")
     }
 }
 
@@ -34,7 +41,9 @@ pub struct Found {
     pub state: RunState,
     /// Why, when not done.
     pub reason: Option<String>,
-    /// Lasers of which the run itself says that they may be on.
+    /// The item of the batch that it belongs to.
+    pub item: Option<u64>,
+    /// Lasers of which the run itself, or its guard, says that they may be on.
     pub lasers_unknown: Vec<u8>,
     /// Its traces, sorted.
     pub traces: Vec<Measured>,
@@ -68,13 +77,14 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
     let mut damaged = Vec::new();
     // A process may be gone before it has begun its journal.
     if folder.join(crate::store::JOURNAL_FILE).exists() {
-        for trace in runs::traces(&folder)? {
-            let trace = trace?;
+        // A last line that a kill has torn is among the findings.
+        for trace in runs::traces(&folder)?.map_while(Result::ok) {
             traces.push(Measured {
                 detector: trace.detector.to_string(),
                 trace: trace.trace.to_string(),
                 name: trace.name.clone(),
                 points: trace.grid.points,
+                level: format!("{:?}", trace.mean.unwrap_or(f64::NAN)),
             });
         }
         let cut_off = manifest.status == RunState::Interrupted;
@@ -82,17 +92,20 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
         let half_done = |finding: &runs::Finding| match finding {
             // Begun and not named yet, or named and not journaled yet: `resume` removes them.
             runs::Finding::Torn { file } => file.ends_with(".part"),
-            runs::Finding::Extra { .. } => true,
+            runs::Finding::Extra { file } => runs::is_whole(&folder.join(file)),
+            runs::Finding::Journal { .. } => true,
             _ => false,
         };
         let wrong = findings.iter().filter(|finding| !(cut_off && half_done(finding)));
         traces.sort();
         damaged = wrong.map(ToString::to_string).collect();
     }
+    let guarded = guard_records(&folder).into_iter().flat_map(|record| record.unknown);
     Ok(Found {
         state: manifest.status,
         reason: manifest.reason,
-        lasers_unknown: manifest.lasers_unknown,
+        item: manifest.metadata.get(BATCH_ITEM).and_then(Value::as_u64),
+        lasers_unknown: manifest.lasers_unknown.into_iter().chain(guarded).collect(),
         folder,
         traces,
         damaged,
@@ -109,8 +122,16 @@ pub fn unsafe_in(found: &[Found], ending: Ending, lasers_on: &[u8], may_stay_on:
         Ending::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
         Ending::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
     }
+    // What failed before may have been repeated; the last one is what the exit code is about.
+    if let Some(run) = found.last().filter(|run| ending == Ending::Exit(0) && run.state != RunState::Done) {
+        wrong.push(format!("exit code 0, and {} is {}", run.folder.display(), run.state));
+    }
     for run in found {
         let name = run.folder.display();
+        let has_reason = run.reason.as_deref().is_some_and(|reason| !reason.is_empty());
+        if matches!(run.state, RunState::Failed | RunState::Aborted) && !has_reason {
+            wrong.push(format!("{name} is {} without a reason", run.state));
+        }
         if run.state == RunState::Running {
             wrong.push(format!("{name} is still under way"));
         }
@@ -134,7 +155,8 @@ mod tests {
         Found {
             folder: "runs/a".into(),
             state,
-            reason: None,
+            reason: (state == RunState::Failed).then(|| "the link was lost".to_owned()),
+            item: None,
             lasers_unknown: Vec::new(),
             traces: Vec::new(),
             damaged: Vec::new(),
@@ -160,5 +182,15 @@ mod tests {
         assert_eq!(unsafe_in(&[], Ending::Exit(101), &[], false), ["the program ended with exit code 101"]);
         let torn = Found { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
         assert_eq!(unsafe_in(&[torn], Ending::Exit(1), &[], false), ["runs/a: torn traces/a"]);
+    }
+
+    #[test]
+    fn an_exit_code_that_contradicts_the_run_and_a_failure_without_a_reason_are_unsafe() {
+        let failed = [run(RunState::Failed)];
+        assert_eq!(unsafe_in(&failed, Ending::Exit(0), &[], false), ["exit code 0, and runs/a is failed"]);
+        let repeated = [run(RunState::Failed), run(RunState::Done)];
+        assert_eq!(unsafe_in(&repeated, Ending::Exit(0), &[], false), [""; 0]);
+        let silent = Found { reason: None, ..run(RunState::Failed) };
+        assert_eq!(unsafe_in(&[silent], Ending::Exit(1), &[], false), ["runs/a is failed without a reason"]);
     }
 }

@@ -317,6 +317,12 @@ pub fn verify(folder: &Path) -> Result<Verified, StoreError> {
     Ok(verified)
 }
 
+/// Whether a file can be read as a trace or a segment of power.
+#[must_use]
+pub fn is_whole(file: &Path) -> bool {
+    read::rows(file).is_ok()
+}
+
 fn check(folder: &Path, file: &str, rows: u64, sha256: &str) -> Option<Finding> {
     let path = folder.join(file);
     let file = file.to_owned();
@@ -328,5 +334,5 @@ fn check(folder: &Path, file: &str, rows: u64, sha256: &str) -> Option<Finding> 
             Err(_) => Some(Finding::Torn { file }),
         };
     }
-    Some(if read::rows(&path).is_ok() { Finding::Changed { file } } else { Finding::Torn { file } })
+    Some(if is_whole(&path) { Finding::Changed { file } } else { Finding::Torn { file } })
 }

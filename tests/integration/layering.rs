@@ -58,7 +58,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "store",
             "error",
         ]),
-        "rehearsal" => with_words(&["simulator", "store"]),
+        "rehearsal" => with_words(&["simulator", "store", "catalogue"]),
         "report" => with_words(&["run", "store"]),
         "station" => with_words(&[
             "recipe",

@@ -6,18 +6,17 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
+use super::outcome::{Outcome, of_batch, of_recipe};
 use super::subject::Subject;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
 use crate::rehearsal::{Ending, Extent, Found, Trouble, look, unsafe_in};
 use crate::run::event::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
-use crate::store::RunState;
 
 /// A guard is given this long to turn off the lasers of a run that was killed.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);
@@ -56,18 +55,6 @@ pub(super) struct Rehearsal {
     pub(super) seconds: f64,
 }
 
-/// What has come of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// In words.
-    pub(super) told: String,
-    pub(super) is_done: bool,
-    /// Something waits for a person, by the batch's own rules.
-    waits: bool,
-    /// The traces of a recipe; the states of a batch's items.
-    parts: Vec<String>,
-}
-
 /// How the program came to its end.
 struct Performed {
     ending: Ending,
@@ -96,6 +83,10 @@ impl Stage {
         let lasers_on = lasers_after(&simulator, performed.ending).await;
         let mut found = self.look(&folder).await?;
         let mut violations = unsafe_in(&found, performed.ending, &lasers_on, self.subject.may_stay_on);
+        let is_unknown = found.iter().any(|run| !run.lasers_unknown.is_empty());
+        if !simulator.is_idle() && !is_unknown && performed.ending != Ending::Killed {
+            violations.push("the instrument is still scanning".to_owned());
+        }
         let mut result = self.result(&folder, &found, &performed);
         let mut rehearsal = Rehearsal {
             number,
@@ -172,6 +163,10 @@ impl Stage {
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         // Nobody is told of an end that is none.
         command.env("CTP10_NOTIFY", "off");
+        if !self.subject.with_http {
+            // A measured value may lead where the forecast did not go.
+            command.env("CTP10_ALLOW_HTTP", "none");
+        }
         command
             .args(words)
             .stdin(Stdio::null())
@@ -221,21 +216,9 @@ impl Stage {
     }
 
     fn result(&self, folder: &Path, found: &[Found], performed: &Performed) -> Outcome {
-        if self.subject.is_batch {
-            return batch_result(folder, performed);
-        }
-        let Some(run) = found.last() else {
-            return Outcome {
-                told: format!("did not begin: {}", performed.last_words),
-                ..Outcome::default()
-            };
-        };
-        let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        Outcome {
-            told: format!("{}{reason}", run.state),
-            is_done: run.state == RunState::Done,
-            waits: false,
-            parts: run.traces.iter().map(|trace| format!("{trace}")).collect(),
+        match self.subject.is_batch {
+            true => of_batch(folder, found, performed.ending, &performed.last_words),
+            false => of_recipe(found, &performed.last_words),
         }
     }
 }
@@ -266,35 +249,5 @@ async fn lasers_after(simulator: &Simulator, ending: Ending) -> Vec<u8> {
             return on;
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// What the batch's own summary says; a batch that was killed has none.
-fn batch_result(folder: &Path, performed: &Performed) -> Outcome {
-    let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let summary = names.find(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let summary = summary.and_then(|path| std::fs::read(path).ok());
-    let summary: Value = summary.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-    let items = summary["list"].as_array().cloned().unwrap_or_default();
-    let parts: Vec<String> =
-        items.iter().map(|item| item["state"].as_str().unwrap_or_default().to_owned()).collect();
-    if performed.ending == Ending::Killed || parts.is_empty() {
-        let killed = performed.ending == Ending::Killed;
-        let told = if killed { "killed".to_owned() } else { performed.last_words.clone() };
-        return Outcome { told, ..Outcome::default() };
-    }
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for state in &parts {
-        match counts.iter_mut().find(|(known, _)| known == state) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((state.clone(), 1)),
-        }
-    }
-    let counts: Vec<String> = counts.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-    Outcome {
-        told: counts.join(", "),
-        is_done: parts.iter().all(|state| state == "done"),
-        waits: parts.iter().any(|state| state == "held"),
-        parts,
     }
 }

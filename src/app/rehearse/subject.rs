@@ -22,6 +22,8 @@ pub(super) struct Subject {
     /// The recipe, or one of them, leaves lasers on when it succeeds.
     pub(super) may_stay_on: bool,
     pub(super) options: SimulatorOptions,
+    /// Other instruments may be asked.
+    pub(super) with_http: bool,
 }
 
 impl Subject {
@@ -59,7 +61,7 @@ impl Subject {
             faults: Vec::new(),
             ..options
         };
-        Ok(Self { is_batch, may_stay_on, options })
+        Ok(Self { is_batch, may_stay_on, options, with_http: args.with_http })
     }
 }
 

@@ -1,0 +1,72 @@
+//! What has come of a rehearsal: of a recipe's run, or of a batch.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::rehearsal::{Ending, Found};
+use crate::store::RunState;
+
+/// What has come of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// In words.
+    pub(super) told: String,
+    pub(super) is_done: bool,
+    /// Something waits for a person, by the batch's own rules.
+    pub(super) waits: bool,
+    /// The traces of a recipe; the states of a batch's items, and the traces of each.
+    pub(super) parts: Vec<String>,
+}
+
+/// What the last run of a recipe says.
+pub(super) fn of_recipe(found: &[Found], last_words: &str) -> Outcome {
+    let Some(run) = found.last() else {
+        return Outcome { told: format!("did not begin: {last_words}"), ..Outcome::default() };
+    };
+    let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Outcome {
+        told: format!("{}{reason}", run.state),
+        is_done: run.state == RunState::Done,
+        waits: false,
+        parts: run.traces.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What the batch's own summary says; a batch that was killed has none.
+pub(super) fn of_batch(folder: &Path, found: &[Found], ending: Ending, last_words: &str) -> Outcome {
+    let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let summary = names.find(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let summary = summary.and_then(|path| std::fs::read(path).ok());
+    let summary: Value = summary.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let items = summary["list"].as_array().cloned().unwrap_or_default();
+    let states: Vec<String> =
+        items.iter().map(|item| item["state"].as_str().unwrap_or_default().to_owned()).collect();
+    if ending == Ending::Killed || states.is_empty() {
+        let killed = ending == Ending::Killed;
+        let told = if killed { "killed".to_owned() } else { last_words.to_owned() };
+        return Outcome { told, ..Outcome::default() };
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for state in &states {
+        match counts.iter_mut().find(|(known, _)| known == state) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((state.clone(), 1)),
+        }
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+    // Of each item the last run counts.
+    let last: BTreeMap<Option<u64>, &Found> = found.iter().map(|run| (run.item, run)).collect();
+    let of_item = |run: &&Found| {
+        let item = run.item.unwrap_or_default();
+        run.traces.iter().map(move |trace| format!("item {item}: {trace}")).collect::<Vec<_>>()
+    };
+    let traces: Vec<String> = last.values().flat_map(of_item).collect();
+    Outcome {
+        told: counts.join(", "),
+        is_done: states.iter().all(|state| state == "done"),
+        waits: states.iter().any(|state| state == "held"),
+        parts: states.into_iter().chain(traces).collect(),
+    }
+}
