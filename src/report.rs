@@ -25,6 +25,7 @@ pub use value::{
     About, Consequence, Counts, FaultLine, Holds, KindTime, LasersEnd, LinkLoss, Missing, More, PlaceLine,
     Power, PromptLine, Report, TraceLine, Warning, Why,
 };
+pub use words::shell_word;
 
 use crate::store::{self, FoundRun, StoreError, envelope, open_trace};
 

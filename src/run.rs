@@ -17,6 +17,7 @@ mod lasers;
 pub mod outline;
 pub mod past;
 mod perform;
+mod policy;
 mod power;
 pub mod prepare;
 mod publish;

@@ -22,10 +22,12 @@ use super::simulate::{StopSignal, stop_signal};
 use crate::batch::{
     Over, Queue, QueueError, Summary, Wish, Worker, end, expect, free_bytes, notice, reserve, write,
 };
+use crate::catalogue::ItemRow;
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::notify::Outbox;
+use crate::report::shell_word;
 use crate::sidecar::BatchDesk;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{Setup, Station};
@@ -77,13 +79,14 @@ async fn run(
     let out = batch.out(args.out.clone(), config);
     let command = command(&args, &batch);
     let queue = Arc::new(enqueue::enqueue(&batch, &out, &args, &command).await?);
-    ready(&batch, &queue, &out, output.quiet).await?;
-    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
+    let items = ready(&batch, &queue, &out, output.quiet).await?;
     let nothing_left = crate::batch::in_order(&items).is_empty();
     let setup = setup(Some(out.clone()), config);
     let outbox = setup.outbox.clone();
     let worked = match choice.filter(|_| !nothing_left) {
-        Some(choice) => Some(work(&args, &batch, &queue, choice, setup, (config, output, log)).await),
+        Some(choice) => {
+            Some(work((&args, &batch, items.len()), &queue, choice, setup, (config, output, log)).await)
+        }
         None => None,
     };
     // Who starts a batch of which nothing is left sees how it stands; unless it was a restart after a kill.
@@ -96,15 +99,13 @@ async fn run(
 
 /// Has the queue emptied; when this ends, the instrument is let go.
 async fn work(
-    args: &BatchRunArgs,
-    batch: &Batch,
+    (args, batch, items): (&BatchRunArgs, &Batch, usize),
     queue: &Arc<Queue>,
     choice: Choice,
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<Over, Failure> {
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let chosen = choice.open(config).await?;
     let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name)).await?;
     chosen.greet().await?;
@@ -124,7 +125,7 @@ async fn work(
     let worker = Worker {
         station: Arc::clone(&station),
         queue: Arc::clone(queue),
-        audience: Arc::new(Screen::new(output, log, items.len())),
+        audience: Arc::new(Screen::new(output, log, items)),
         most_failures: batch.most_failures,
         simulator: chosen.options.as_ref().map(|options| json!(options)),
         instrument_named: args.instrument.instrument.is_some(),
@@ -145,8 +146,8 @@ async fn work(
     over
 }
 
-/// Refuses what does not fit on the disk, and says what the deadline does not leave time for.
-async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<(), Failure> {
+/// Refuses what does not fit on the disk, and says what the deadline does not leave time for; gives the items.
+async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<Vec<ItemRow>, Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let forecast = expect(&items, queue.window(), Utc::now());
     let needed = reserve(forecast.bytes);
@@ -167,7 +168,7 @@ async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<
         let finding = Diagnostic::warning(plan::not_reached(&late, queue.window().deadline));
         eprintln!("{}\n", finding.render(std::io::stderr().is_terminal()));
     }
-    Ok(())
+    Ok(items)
 }
 
 /// What the end of a batch needs beside it.
@@ -219,26 +220,16 @@ async fn conclude(
 fn command(args: &BatchRunArgs, batch: &Batch) -> String {
     let mut words = vec!["ctp10".to_owned(), "batch".to_owned()];
     match &args.file {
-        Some(file) => words.push(quoted(&file.display().to_string())),
+        Some(file) => words.push(shell_word(&file.display().to_string())),
         None => words.extend(["--continue".to_owned(), batch.name.clone()]),
     }
     if let Some(instrument) = &args.instrument.instrument {
-        words.extend(["--instrument".to_owned(), quoted(instrument)]);
+        words.extend(["--instrument".to_owned(), shell_word(instrument)]);
     }
     if let Some(out) = &args.out {
-        words.extend(["--out".to_owned(), quoted(&out.display().to_string())]);
+        words.extend(["--out".to_owned(), shell_word(&out.display().to_string())]);
     }
     words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn failed(error: &QueueError) -> Failure {

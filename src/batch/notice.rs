@@ -22,6 +22,7 @@ pub fn end(summary: &Summary) -> NotifyOn {
 /// What to send; `page` is where its page is, when it could be written.
 #[must_use]
 pub fn notice(summary: &Summary, report: &BatchReport, page: Option<&Path>) -> Value {
+    let counts = summary.counts;
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let page = page.map(|page| std::path::absolute(page).unwrap_or_else(|_| page.to_owned()));
     let simulated = report.simulated() > 0;
@@ -45,8 +46,8 @@ pub fn notice(summary: &Summary, report: &BatchReport, page: Option<&Path>) -> V
         "folder": report.out,
         "file": summary.file,
         "counts": {
-            "items": summary.items, "done": summary.done, "failed": summary.failed, "retried": summary.retried,
-            "skipped": summary.skipped, "held": summary.held, "queued": summary.queued,
+            "items": counts.items, "done": counts.done, "failed": counts.failed, "retried": counts.retried,
+            "skipped": counts.skipped, "held": counts.held, "queued": counts.queued,
         },
         "report": page,
         "not_done": left,

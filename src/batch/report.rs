@@ -10,9 +10,7 @@ use super::queue::{Queue, QueueError};
 use super::summary::{Summary, SummaryItem};
 use crate::catalogue::ItemState;
 use crate::error::chain;
-use crate::report::{
-    self, BatchCounts, BatchItem, BatchReport, ITEMS, ItemRun, Links, PICTURES, PICTURES_OF_ITEM, RUNS,
-};
+use crate::report::{self, BatchItem, BatchReport, ITEMS, ItemRun, Links, PICTURES, PICTURES_OF_ITEM, RUNS};
 use crate::store::{self, StoreError};
 
 /// What became of a batch whose runs are in `out`. Reads their summaries, and blocks.
@@ -45,16 +43,7 @@ pub fn batch_report(summary: &Summary, out: &Path) -> BatchReport {
         reason: summary.reason.clone(),
         written: summary.written,
         out: out.display().to_string(),
-        counts: BatchCounts {
-            items: summary.items,
-            done: summary.done,
-            failed: summary.failed,
-            retried: summary.retried,
-            skipped: summary.skipped,
-            held: summary.held,
-            running: summary.running,
-            queued: summary.queued,
-        },
+        counts: summary.counts,
         go_on: summary.go_on.clone(),
         items,
     }

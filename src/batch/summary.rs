@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::expand::Task;
 use crate::catalogue::{ItemRow, ItemState};
+use crate::report::BatchCounts;
 
 /// An item in the summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,22 +69,9 @@ pub struct Summary {
     pub written: DateTime<Utc>,
     /// Why it is over, where something is not done.
     pub reason: Option<String>,
-    /// Items in all; those that were removed are not among them.
-    pub items: usize,
-    /// Items that are done.
-    pub done: usize,
-    /// Items that have failed.
-    pub failed: usize,
-    /// Items that were begun more than once.
-    pub retried: usize,
-    /// Items that their own deadline has passed.
-    pub skipped: usize,
-    /// Items that wait for a person.
-    pub held: usize,
-    /// Items whose run is under way.
-    pub running: usize,
-    /// Items that were not reached.
-    pub queued: usize,
+    /// In numbers.
+    #[serde(flatten)]
+    pub counts: BatchCounts,
     /// The command that goes on with what is not done.
     pub go_on: Option<String>,
     /// The items one by one.
@@ -115,16 +103,24 @@ impl Summary {
             })
             .collect();
         let count = |state| list.iter().filter(|item| item.state == state).count();
-        let (failed, skipped) = (count(ItemState::Failed), count(ItemState::Skipped));
-        let (held, queued) = (count(ItemState::Held), count(ItemState::Queued));
-        let (done, running) = (count(ItemState::Done), count(ItemState::Running));
+        let counts = BatchCounts {
+            items: list.len(),
+            done: count(ItemState::Done),
+            failed: count(ItemState::Failed),
+            retried: list.iter().filter(|item| item.retries > 0).count(),
+            skipped: count(ItemState::Skipped),
+            held: count(ItemState::Held),
+            running: count(ItemState::Running),
+            queued: count(ItemState::Queued),
+        };
+        let wrong = counts.failed + counts.held + counts.skipped;
         let state = match () {
-            () if running > 0 => BatchState::Running,
-            () if done == list.len() => BatchState::Done,
-            () if failed + held + skipped > 0 => BatchState::Failed,
+            () if counts.running > 0 => BatchState::Running,
+            () if counts.done == counts.items => BatchState::Done,
+            () if wrong > 0 => BatchState::Failed,
             () => BatchState::Unfinished,
         };
-        let go_on = match (queued, failed + held + skipped) {
+        let go_on = match (counts.queued, wrong) {
             (0, 0) => None,
             (_, 0) => command.map(str::to_owned),
             _ => command.map(|command| format!("{command} --release")),
@@ -135,14 +131,7 @@ impl Summary {
             state,
             written: Utc::now(),
             reason,
-            items: list.len(),
-            done,
-            failed,
-            retried: list.iter().filter(|item| item.retries > 0).count(),
-            skipped,
-            held,
-            running,
-            queued,
+            counts,
             go_on,
             list,
         }
@@ -151,23 +140,24 @@ impl Summary {
     /// The batch in numbers, as people say it: `3 done, 1 failed of 4 items (1 repeated)`.
     #[must_use]
     pub fn tally(&self) -> String {
+        let BatchCounts { items, done, failed, retried, skipped, held, running, queued } = self.counts;
         let counts = [
-            (self.done, "done"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped"),
-            (self.held, "held"),
-            (self.running, "under way"),
-            (self.queued, "not reached"),
+            (done, "done"),
+            (failed, "failed"),
+            (skipped, "skipped"),
+            (held, "held"),
+            (running, "under way"),
+            (queued, "not reached"),
         ];
         let counted = counts.iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counted.map(|(count, word)| format!("{count} {word}")).collect();
-        let retried = if self.retried > 0 { format!(" ({} repeated)", self.retried) } else { String::new() };
-        format!("{} of {} items{retried}", counts.join(", "), self.items)
+        let retried = if retried > 0 { format!(" ({retried} repeated)") } else { String::new() };
+        format!("{} of {items} items{retried}", counts.join(", "))
     }
 
     /// Whether everything is done.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.done == self.items
+        self.counts.done == self.counts.items
     }
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::value::{Counts, FaultLine, LasersEnd, Report, TraceLine};
 use super::words::finish_command;
@@ -44,9 +45,9 @@ pub struct BatchReport {
 }
 
 /// A batch in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BatchCounts {
-    /// Items in all.
+    /// Items in all; those that were removed are not among them.
     pub items: usize,
     /// Items that are done.
     pub done: usize,

@@ -29,6 +29,29 @@ const ROWS: usize = 200;
 #[must_use]
 pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
     let title = format!("{}: {} ({})", report.name, report.state, report.run);
+    let main = html! {
+        (head(report))
+        (outcome::attention(report))
+        (figures(report))
+        (about::facts(report))
+        (outcome::faults(report))
+        (outcome::missing(report))
+        (traces::section_of(report, draw))
+        (outcome::notes(report))
+        (steps::times(report))
+        (steps::places(report))
+        (about::details(report))
+    };
+    let footer = html! {
+        "Run " (report.run) ", written by ctp10 " (report.about.report_by)
+        " from the run’s manifest, journal and traces. The same for programs: " (link(SUMMARY_FILE))
+        ". Written anew by " code { "ctp10 runs report " (report.run) } "."
+    };
+    framed(&title, &main, &footer)
+}
+
+/// What every page has around it.
+fn framed(title: &str, main: &Markup, footer: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,24 +64,8 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                main {
-                    (head(report))
-                    (outcome::attention(report))
-                    (figures(report))
-                    (about::facts(report))
-                    (outcome::faults(report))
-                    (outcome::missing(report))
-                    (traces::section_of(report, draw))
-                    (outcome::notes(report))
-                    (steps::times(report))
-                    (steps::places(report))
-                    (about::details(report))
-                }
-                footer {
-                    "Run " (report.run) ", written by ctp10 " (report.about.report_by)
-                    " from the run’s manifest, journal and traces. The same for programs: " (link(SUMMARY_FILE))
-                    ". Written anew by " code { "ctp10 runs report " (report.run) } "."
-                }
+                main { (main) }
+                footer { (footer) }
             }
         }
     }

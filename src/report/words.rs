@@ -133,12 +133,18 @@ pub(super) fn lasers_end(report: &Report) -> String {
 
 /// The command that finishes a run, to be pasted into a shell.
 pub(super) fn finish_command(folder: &str) -> String {
+    format!("ctp10 resume {}", shell_word(folder))
+}
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "/\\:._-+@,".contains(letter);
-    if folder.chars().all(plain) {
-        format!("ctp10 resume {folder}")
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
     } else if cfg!(windows) {
-        format!("ctp10 resume \"{folder}\"")
+        format!("\"{word}\"")
     } else {
-        format!("ctp10 resume '{}'", folder.replace('\'', "'\\''"))
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::engine::{Engine, after_fault};
+use super::engine::Engine;
 use super::event::{AfterFault, RunEvent};
 use super::foresee::wants_live;
+use super::policy::after_fault;
 use crate::measurement::TraceSummary;
 use crate::operation::Operation;
 use crate::step::{Fault, FaultKind, Outcome, Step};

@@ -28,16 +28,11 @@ fn constants(file: &Path) -> BTreeMap<String, Value> {
     names.into_iter().zip(first.columns().iter().map(|column| cell(column))).collect()
 }
 
-#[test]
-fn a_die_map_moves_to_each_die_and_stores_a_trace_of_it_with_the_dies_columns() {
-    let station = Station::with_a_stage();
-    let (bench, simulator) = bench_with(&station);
-    bench.write("dies.csv", "die,x_um,y_um\nA1,0,0\nA2,5000,-12.5\n");
+/// Moves to each die of `dies.csv`, sweeps and fetches, and does what follows.
+fn die_map(station: &Station, place: &str, then: &str) -> String {
     let url = station.url("/move");
-    bench.write(
-        "map.yaml",
-        &format!(
-            "name: map
+    format!(
+        "name: map
 steps:
   - configure_scan: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
   - repeat:
@@ -47,14 +42,21 @@ steps:
         - http:
             method: POST
             url: \"{url}\"
-            json: {{ x_um: \"${{die.x_um}}\", y_um: \"${{die.y_um}}\" }}
+            json: {place}
             expect_status: 202
             poll: {{ url: \"/tasks/{{task_id}}\", ready: 'reply.state == \"done\"', interval_s: 0.02, timeout_s: 60 }}
         - sweep:
         - fetch_trace: {{ detector: 4/1, trace: raw, name: \"die_${{die.die}}\" }}
-"
-        ),
-    );
+{then}"
+    )
+}
+
+#[test]
+fn a_die_map_moves_to_each_die_and_stores_a_trace_of_it_with_the_dies_columns() {
+    let station = Station::with_a_stage();
+    let (bench, simulator) = bench_with(&station);
+    bench.write("dies.csv", "die,x_um,y_um\nA1,0,0\nA2,5000,-12.5\n");
+    bench.write("map.yaml", &die_map(&station, "{ x_um: \"${die.x_um}\", y_um: \"${die.y_um}\" }", ""));
     let output = bench.run(&["run", "map.yaml", "--instrument", &simulator.address]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let poll = |number: usize| format!("GET /tasks/t{number}");
@@ -88,30 +90,8 @@ fn a_die_map_that_is_killed_goes_on_with_its_own_list_and_moves_to_no_die_twice(
     let station = Station::with_a_stage();
     let (bench, simulator) = bench_with(&station);
     bench.write("dies.csv", "die,x_um\nA1,0\nA2,5000\nA3,10000\n");
-    let url = station.url("/move");
-    bench.write(
-        "map.yaml",
-        &format!(
-            "name: map
-steps:
-  - configure_scan: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
-  - repeat:
-      for: die
-      in_csv: dies.csv
-      steps:
-        - http:
-            method: POST
-            url: \"{url}\"
-            json: {{ x_um: \"${{die.x_um}}\" }}
-            expect_status: 202
-            poll: {{ url: \"/tasks/{{task_id}}\", ready: 'reply.state == \"done\"', interval_s: 0.02, timeout_s: 60 }}
-        - sweep:
-        - fetch_trace: {{ detector: 4/1, trace: raw, name: \"die_${{die.die}}\" }}
-        # Time to be killed in.
-        - wait: 2
-"
-        ),
-    );
+    // Time to be killed in.
+    bench.write("map.yaml", &die_map(&station, "{ x_um: \"${die.x_um}\" }", "        - wait: 2\n"));
     let mut run = watch(&bench, &["map.yaml", "--instrument", &simulator.address]);
     run.wait_for(|event| event["event"] == "trace_stored" && event["trace"]["name"] == "die_A2");
     run.wait_for(|event| event["event"] == "step_started");

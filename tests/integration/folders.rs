@@ -2,24 +2,13 @@
 
 use serde_json::Value;
 
+use crate::goes_on::series;
 use crate::support::{Bench, Talk, journal, manifest, simulate, text, watch};
-
-const SERIES: &str = "
-name: series
-steps:
-  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }
-  - repeat:
-      times: 5
-      steps:
-        - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
-        - fetch_trace: { detector: 4/1, trace: raw }
-        - wait: 0.3
-";
 
 #[test]
 fn two_runners_share_a_folder_of_runs_and_a_catalogue() {
     let bench = Bench::new();
-    bench.write("series.yaml", SERIES);
+    bench.write("series.yaml", &series(5));
     let simulators = [(); 2].map(|()| simulate(&bench, &["--time-scale", "0.02"]));
     let mut both: Vec<_> = simulators
         .iter()
@@ -48,7 +37,7 @@ fn two_runners_share_a_folder_of_runs_and_a_catalogue() {
 #[test]
 fn a_folder_that_takes_no_more_files_ends_the_run_cleanly_with_its_lasers_off() {
     let bench = Bench::new();
-    bench.write("series.yaml", SERIES);
+    bench.write("series.yaml", &series(5));
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
     let mut run = watch(&bench, &["series.yaml", "--instrument", &simulator.address]);
     run.wait_for(|event| event["event"] == "trace_stored");

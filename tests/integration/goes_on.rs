@@ -6,18 +6,21 @@ use serde_json::Value;
 
 use crate::support::{Bench, journal, simulate, text, watch_program};
 
-/// Stores a trace, and waits long enough to be stopped then.
-const SERIES: &str = "
-name: series
+/// Stores so many traces, and waits after each of them, long enough to be stopped then.
+pub(crate) fn series(times: u32) -> String {
+    format!(
+        "name: series
 steps:
-  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }
+  - configure_tls: {{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }}
   - repeat:
-      times: 3
+      times: {times}
       steps:
-        - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
-        - fetch_trace: { detector: 4/1, trace: raw }
+        - sweep: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
+        - fetch_trace: {{ detector: 4/1, trace: raw }}
         - wait: 0.5
-";
+"
+    )
+}
 
 fn items(bench: &Bench) -> Value {
     let text = std::fs::read(bench.folder.path().join("runs/batch-night.json")).unwrap();
@@ -40,7 +43,7 @@ fn measured(bench: &Bench, item: &Value) -> Vec<(usize, usize)> {
 fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_by_itself() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    bench.write("series.yaml", SERIES);
+    bench.write("series.yaml", &series(3));
     let goes_on: &[(usize, usize)] = &[(3, 1)];
     for (signal, auto_resume, more, state, runs) in [
         ("KILL", true, &[][..], "done", goes_on),

@@ -114,11 +114,10 @@ steps:
     assert_eq!(said[0]["message"], "lit", "{said:?}");
 }
 
-#[test]
-fn a_scan_that_was_begun_and_taken_for_refused_is_broken_off() {
+/// A long sweep with a fault is over when its run is, and so is the light; gives what was said.
+fn broken_off(fault: &str) -> String {
     let bench = Bench::new();
-    // An error of somebody else's is in the queue when the start of the scan is confirmed.
-    let simulator = simulate(&bench, &["--fault", "error-queue@sweep"]);
+    let simulator = simulate(&bench, &["--fault", fault]);
     let recipe = "
 name: long
 steps:
@@ -127,8 +126,18 @@ steps:
 ";
     bench.write("long.yaml", recipe);
     let output = bench.run(&["run", "long.yaml", "--instrument", &simulator.address]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let records = journal(&bench.run_folder(&output));
+    assert_eq!(records.last().unwrap()["state"], "failed");
     assert_eq!(Talk::to(&simulator.address).ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0");
+    said
+}
+
+#[test]
+fn a_scan_that_was_begun_and_taken_for_refused_is_broken_off() {
+    // An error of somebody else's is in the queue when the start of the scan is confirmed.
+    broken_off("error-queue@sweep");
 }
 
 #[test]
@@ -145,21 +154,7 @@ fn a_reference_is_of_the_settings_of_the_run_wherever_the_instrument_restarts_be
 
 #[test]
 fn a_scan_that_cannot_be_watched_is_broken_off() {
-    let bench = Bench::new();
     // A question is refused while the scan is under way, long before its end.
-    let simulator = simulate(&bench, &["--fault", "refuse@condition:6"]);
-    let recipe = "
-name: long
-steps:
-  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 5, power_dbm: 0 }
-  - sweep: { start_nm: 1500, stop_nm: 1630, resolution_pm: 10 }
-";
-    bench.write("long.yaml", recipe);
-    let output = bench.run(&["run", "long.yaml", "--instrument", &simulator.address]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let said = text(&output.stderr);
+    let said = broken_off("refuse@condition:6");
     assert!(said.contains("refused `STAT:OPER:COND?`"), "{said}");
-    let aborts = journal(&bench.run_folder(&output));
-    assert_eq!(aborts.last().unwrap()["state"], "failed");
-    assert_eq!(Talk::to(&simulator.address).ask("STAT:OPER:COND?;:CTP:RLAS1:POW:STAT?"), "0;0");
 }

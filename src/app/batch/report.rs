@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::enqueue::GO_ON;
 use super::load::look_up;
-use super::quoted;
 use crate::batch::{BatchState, QUEUE, Summary, summary_file, write};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::error::{ExitCode, Failure, chain};
+use crate::report::shell_word;
 use crate::store::{RunState, runs};
 
 pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<()
     // The queue of a service has no command: it goes on by itself.
     let command = (!name.starts_with(QUEUE)).then(|| {
         known.map_or_else(
-            || format!("ctp10 batch --continue {name} --out {}", quoted(&out.display().to_string())),
+            || format!("ctp10 batch --continue {name} --out {}", shell_word(&out.display().to_string())),
             str::to_owned,
         )
     });

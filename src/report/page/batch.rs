@@ -1,9 +1,9 @@
 //! The page of a batch: what became of a night, with a way to the page of each run.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::batch_items;
-use super::{POLICY, ROWS, STYLE, encoded, heads, section};
+use super::{ROWS, encoded, framed, heads, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun};
 use crate::report::picture::Picture;
 use crate::report::value::TraceLine;
@@ -36,37 +36,22 @@ pub fn batch_page(
     draw: &dyn Fn(&ItemRun, &TraceLine) -> Picture,
 ) -> String {
     let title = format!("{}: {} of {} done", report.batch, report.counts.done, report.counts.items);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    (head(report))
-                    (attention(report))
-                    (figures(report))
-                    (facts(report))
-                    (batch_items::missing(report, links))
-                    (faults(report, links))
-                    (batch_items::list(report, links, draw))
-                }
-                footer {
-                    "Batch " (report.batch) ", written by ctp10 " (env!("CARGO_PKG_VERSION"))
-                    " from the catalogue and the runs’ summaries. The same for programs: "
-                    code { "batch-" (report.batch) ".json" } ". Written anew by "
-                    code { "ctp10 runs report --batch " (report.batch) } "."
-                }
-            }
-        }
-    }
-    .into_string()
+    let main = html! {
+        (head(report))
+        (attention(report))
+        (figures(report))
+        (facts(report))
+        (batch_items::missing(report, links))
+        (faults(report, links))
+        (batch_items::list(report, links, draw))
+    };
+    let footer = html! {
+        "Batch " (report.batch) ", written by ctp10 " (env!("CARGO_PKG_VERSION"))
+        " from the catalogue and the runs’ summaries. The same for programs: "
+        code { "batch-" (report.batch) ".json" } ". Written anew by "
+        code { "ctp10 runs report --batch " (report.batch) } "."
+    };
+    framed(&title, &main, &footer)
 }
 
 fn head(report: &BatchReport) -> Markup {
