@@ -5,6 +5,7 @@ use tokio::task::spawn_blocking;
 use super::begin::NotBegun;
 use super::expand::Task;
 use super::work::Worker;
+use crate::report::shell_word;
 use crate::station::{Interrupted, NotTakenUp, Order};
 use crate::store::runs;
 
@@ -12,7 +13,8 @@ impl Worker {
     /// The order that goes on in the run whose folder has this name; none when the folder is gone. What nobody but a
     /// person can know holds the item.
     pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<Order>, NotBegun> {
-        let path = self.station.setup().out.join(folder);
+        let out = &self.station.setup().out;
+        let path = out.join(folder);
         if !path.exists() {
             tracing::warn!(folder, "the folder of the run that was cut off is gone: the item begins anew");
             return Ok(None);
@@ -27,10 +29,11 @@ impl Worker {
         match taken_up {
             Ok(order) => Ok(Some(order)),
             // Somebody has had it finished by hand.
-            Err(NotTakenUp::Done(_)) => Err(NotBegun::DoneAlready(self.station.setup().out.join(folder))),
+            Err(NotTakenUp::Done(_)) => Err(NotBegun::DoneAlready(out.join(folder))),
             Err(error @ NotTakenUp::Undecided(_)) => Err(NotBegun::Held(format!(
-                "{}; see for yourself, then `ctp10 resume {folder} --unfinished done|again`, then release it",
-                error.told()
+                "{}; see for yourself, then `ctp10 resume {folder} --unfinished done|again --out {}`, then release it",
+                error.told(),
+                shell_word(&out.display().to_string())
             ))),
             Err(error) => Err(NotBegun::Held(error.told())),
         }

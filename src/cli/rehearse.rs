@@ -19,7 +19,7 @@ pub struct RehearseArgs {
     #[arg(long = "fault", value_name = "KIND@WHERE")]
     pub faults: Vec<String>,
     /// The program is killed when it has told this many events.
-    #[arg(long = "kill", value_name = "EVENTS")]
+    #[arg(long = "kill", value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub kills: Vec<u64>,
     /// Faults and kills by chance; the same seed gives the same ones.
     #[arg(long, value_name = "SEED")]
@@ -28,7 +28,7 @@ pub struct RehearseArgs {
     #[arg(long, value_name = "N", default_value_t = 10, requires = "chaos")]
     pub times: u64,
     /// Each rehearsal has to end within this, and so has its taking up again.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600.0, value_parser = limit)]
     pub limit_s: f64,
     /// Requests to other instruments are really sent.
     #[arg(long)]
@@ -39,4 +39,9 @@ pub struct RehearseArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1.0..=1e6).contains(seconds));
+    seconds.ok_or_else(|| "1 to 1000000 seconds are allowed".to_owned())
 }

@@ -62,6 +62,15 @@ pub enum Ending {
     TooLong,
 }
 
+/// What the instrument itself says afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The lasers that are on.
+    pub lasers_on: Vec<u8>,
+    /// A scan is under way.
+    pub scans: bool,
+}
+
 /// Looks at every run below a folder, oldest first.
 ///
 /// # Errors
@@ -112,10 +121,10 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
     })
 }
 
-/// What is not as it has to be after a rehearsal; nothing when it is safe. `lasers_on` is what the instrument itself
-/// says; `may_stay_on`, that the recipe leaves lasers on when it succeeds.
+/// What is not as it has to be after a rehearsal; nothing when it is safe. `may_stay_on` says that the recipe leaves
+/// lasers on when it succeeds.
 #[must_use]
-pub fn unsafe_in(found: &[Found], ending: Ending, lasers_on: &[u8], may_stay_on: bool) -> Vec<String> {
+pub fn unsafe_in(found: &[Found], ending: Ending, account: &Account, may_stay_on: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     match ending {
         Ending::Exit(0..=3 | 130) | Ending::Killed => {}
@@ -142,8 +151,12 @@ pub fn unsafe_in(found: &[Found], ending: Ending, lasers_on: &[u8], may_stay_on:
     }
     let done = !found.is_empty() && found.iter().all(|run| run.state == RunState::Done);
     let known: BTreeSet<u8> = found.iter().flat_map(|run| run.lasers_unknown.iter().copied()).collect();
-    let left = lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
+    let left = account.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
     wrong.extend(left.map(|laser| format!("laser {laser} is on, and nothing says so")));
+    // A scan may outlive a program that was killed; one that could not reach the instrument has said so.
+    if account.scans && known.is_empty() && ending != Ending::Killed {
+        wrong.push("the instrument is still scanning".to_owned());
+    }
     wrong
 }
 
@@ -163,34 +176,61 @@ mod tests {
         }
     }
 
+    fn on(lasers: &[u8]) -> Account {
+        Account { lasers_on: lasers.to_vec(), scans: false }
+    }
+
+    #[test]
+    fn a_scan_under_way_is_unsafe_unless_the_program_was_killed_or_says_that_it_could_not_reach_the_instrument()
+     {
+        let scanning = Account { lasers_on: Vec::new(), scans: true };
+        let failed = [run(RunState::Failed)];
+        assert_eq!(
+            unsafe_in(&failed, Ending::Exit(1), &scanning, false),
+            ["the instrument is still scanning"]
+        );
+        let unknown = [Found { lasers_unknown: vec![1], ..run(RunState::Failed) }];
+        assert_eq!(unsafe_in(&unknown, Ending::Exit(1), &scanning, false), [""; 0]);
+        assert_eq!(unsafe_in(&[run(RunState::Interrupted)], Ending::Killed, &scanning, false), [""; 0]);
+    }
+
     #[test]
     fn a_laser_that_is_on_is_unsafe_unless_the_run_says_so_or_the_recipe_wants_it() {
         let unknown = Found { lasers_unknown: vec![1], ..run(RunState::Failed) };
         let exit = Ending::Exit(1);
-        assert_eq!(unsafe_in(&[run(RunState::Failed)], exit, &[1], true).len(), 1);
-        assert_eq!(unsafe_in(std::slice::from_ref(&unknown), exit, &[1], false), [""; 0]);
-        assert_eq!(unsafe_in(&[unknown], exit, &[1, 2], false), ["laser 2 is on, and nothing says so"]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &[1], true), [""; 0]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &[1], false).len(), 1);
+        assert_eq!(unsafe_in(&[run(RunState::Failed)], exit, &on(&[1]), true).len(), 1);
+        assert_eq!(unsafe_in(std::slice::from_ref(&unknown), exit, &on(&[1]), false), [""; 0]);
+        assert_eq!(unsafe_in(&[unknown], exit, &on(&[1, 2]), false), ["laser 2 is on, and nothing says so"]);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &on(&[1]), true), [""; 0]);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &on(&[1]), false).len(), 1);
     }
 
     #[test]
     fn a_run_without_an_end_is_safe_after_a_kill_alone_and_a_panic_never_is() {
         let cut_off = [run(RunState::Interrupted)];
-        assert_eq!(unsafe_in(&cut_off, Ending::Killed, &[], false), [""; 0]);
-        assert_eq!(unsafe_in(&cut_off, Ending::Exit(1), &[], false).len(), 1);
-        assert_eq!(unsafe_in(&[], Ending::Exit(101), &[], false), ["the program ended with exit code 101"]);
+        assert_eq!(unsafe_in(&cut_off, Ending::Killed, &on(&[]), false), [""; 0]);
+        assert_eq!(unsafe_in(&cut_off, Ending::Exit(1), &on(&[]), false).len(), 1);
+        assert_eq!(
+            unsafe_in(&[], Ending::Exit(101), &on(&[]), false),
+            ["the program ended with exit code 101"]
+        );
         let torn = Found { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
-        assert_eq!(unsafe_in(&[torn], Ending::Exit(1), &[], false), ["runs/a: torn traces/a"]);
+        assert_eq!(unsafe_in(&[torn], Ending::Exit(1), &on(&[]), false), ["runs/a: torn traces/a"]);
     }
 
     #[test]
     fn an_exit_code_that_contradicts_the_run_and_a_failure_without_a_reason_are_unsafe() {
         let failed = [run(RunState::Failed)];
-        assert_eq!(unsafe_in(&failed, Ending::Exit(0), &[], false), ["exit code 0, and runs/a is failed"]);
+        assert_eq!(
+            unsafe_in(&failed, Ending::Exit(0), &on(&[]), false),
+            ["exit code 0, and runs/a is failed"]
+        );
         let repeated = [run(RunState::Failed), run(RunState::Done)];
-        assert_eq!(unsafe_in(&repeated, Ending::Exit(0), &[], false), [""; 0]);
+        assert_eq!(unsafe_in(&repeated, Ending::Exit(0), &on(&[]), false), [""; 0]);
         let silent = Found { reason: None, ..run(RunState::Failed) };
-        assert_eq!(unsafe_in(&[silent], Ending::Exit(1), &[], false), ["runs/a is failed without a reason"]);
+        assert_eq!(
+            unsafe_in(&[silent], Ending::Exit(1), &on(&[]), false),
+            ["runs/a is failed without a reason"]
+        );
     }
 }

@@ -138,3 +138,18 @@ fn a_recipe_that_moves_other_instruments_or_fails_by_itself_is_not_rehearsed() {
         text(&output.stderr)
     );
 }
+
+#[test]
+fn a_limit_that_is_no_time_and_a_kill_before_the_first_event_are_refused() {
+    let bench = Bench::new();
+    bench.write("small.yaml", SMALL);
+    for (given, said) in [
+        (["--limit-s", "nan"], "1 to 1000000 seconds are allowed"),
+        (["--limit-s", "0"], "1 to 1000000 seconds are allowed"),
+        (["--kill", "0"], "0 is not in 1.."),
+    ] {
+        let output = bench.run(&[&["rehearse", "small.yaml"][..], &given].concat());
+        assert_eq!(output.status.code(), Some(2), "{given:?}");
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+}

@@ -14,7 +14,7 @@ use super::outcome::{Outcome, of_batch, of_recipe};
 use super::subject::Subject;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
-use crate::rehearsal::{Ending, Extent, Found, Trouble, look, unsafe_in};
+use crate::rehearsal::{Account, Ending, Extent, Found, Trouble, look, unsafe_in};
 use crate::run::event::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -80,13 +80,9 @@ impl Stage {
 
         let words = self.words(&address, &folder);
         let performed = self.perform(&words, trouble.kill_after).await?;
-        let lasers_on = lasers_after(&simulator, performed.ending).await;
+        let account = account_after(&simulator, performed.ending).await;
         let mut found = self.look(&folder).await?;
-        let mut violations = unsafe_in(&found, performed.ending, &lasers_on, self.subject.may_stay_on);
-        let is_unknown = found.iter().any(|run| !run.lasers_unknown.is_empty());
-        if !simulator.is_idle() && !is_unknown && performed.ending != Ending::Killed {
-            violations.push("the instrument is still scanning".to_owned());
-        }
+        let mut violations = unsafe_in(&found, performed.ending, &account, self.subject.may_stay_on);
         let mut result = self.result(&folder, &found, &performed);
         let mut rehearsal = Rehearsal {
             number,
@@ -94,7 +90,7 @@ impl Stage {
             trouble: trouble.to_string(),
             ended: result.told.clone(),
             traces: found.iter().map(|run| run.traces.len()).sum(),
-            lasers_on,
+            lasers_on: account.lasers_on,
             resumed: None,
             violations: Vec::new(),
             folder: folder.clone(),
@@ -104,9 +100,9 @@ impl Stage {
         if !result.is_done && whole.is_some() {
             simulator.heal().await;
             let again = self.perform(&self.words_again(&address, &folder, &found), None).await?;
-            let lasers_on = lasers_after(&simulator, again.ending).await;
+            let account = account_after(&simulator, again.ending).await;
             found = self.look(&folder).await?;
-            let wrong = unsafe_in(&found, again.ending, &lasers_on, self.subject.may_stay_on);
+            let wrong = unsafe_in(&found, again.ending, &account, self.subject.may_stay_on);
             violations.extend(wrong.into_iter().map(|wrong| format!("taken up again: {wrong}")));
             result = self.result(&folder, &found, &again);
             let nothing_left = again.last_words.contains("nothing is left to do");
@@ -240,13 +236,13 @@ fn count(extent: &mut Extent, record: &Record) {
     }
 }
 
-/// The lasers that are on when everybody who may turn them off has had the time.
-async fn lasers_after(simulator: &Simulator, ending: Ending) -> Vec<u8> {
+/// What the instrument says when everybody who may turn its lasers off has had the time.
+async fn account_after(simulator: &Simulator, ending: Ending) -> Account {
     let give_up = Instant::now() + GUARD_LIMIT;
     loop {
-        let on = simulator.lasers_on();
-        if on.is_empty() || matches!(ending, Ending::Exit(_)) || Instant::now() >= give_up {
-            return on;
+        let lasers_on = simulator.lasers_on();
+        if lasers_on.is_empty() || matches!(ending, Ending::Exit(_)) || Instant::now() >= give_up {
+            return Account { lasers_on, scans: !simulator.is_idle() };
         }
         tokio::time::sleep(LOOK).await;
     }

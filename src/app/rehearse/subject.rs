@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::operation::Operation;
-use crate::recipe::Recipe;
+use crate::recipe::{PlainFile, Recipe};
 use crate::simulator::{Noise, SimulatorOptions};
 use crate::source::{Diagnostic, Severity};
 use crate::station::Order;
@@ -29,7 +29,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Looks at the file, and refuses what is wrong with it and what would reach beyond this computer.
     pub(super) async fn load(args: &RehearseArgs, config: &Config) -> Result<Self, Failure> {
-        let is_batch = is_batch(&args.file)?;
+        let is_batch = is_batch(&args.file);
         let recipes = if is_batch {
             if !args.set.is_empty() {
                 return Err(Failure::new(
@@ -65,15 +65,10 @@ impl Subject {
     }
 }
 
-/// A batch has `items`, and a recipe never does.
-fn is_batch(file: &Path) -> Result<bool, Failure> {
-    if file.extension().is_some_and(|extension| extension == "rhai") {
-        return Ok(false);
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::new(ExitCode::Usage, format!("cannot read `{}`: {error}", file.display()))
-    })?;
-    Ok(text.lines().any(|line| line.starts_with("items:")))
+/// A batch has `items`, and a recipe never does. What cannot be read is told of as a recipe.
+fn is_batch(file: &Path) -> bool {
+    let is_script = file.extension().is_some_and(|extension| extension == "rhai");
+    !is_script && PlainFile::load(file).is_ok_and(|plain| plain.names(&[]).iter().any(|name| name == "items"))
 }
 
 async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(), Failure> {
