@@ -4,7 +4,7 @@ use crate::instrument::scpi::{Action, Stabilization};
 use crate::operation::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, Operation};
 
 /// What the commands of an operation depend on beside its own fields.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Present {
     /// One command sets both halves of the stabilization; the half that is not given keeps this value.
     pub stabilization: Stabilization,

@@ -7,7 +7,7 @@
 //! The modules, from those that know nobody to the one that knows everybody:
 //!
 //! - words, plain data without I/O: [`units`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
-//!   [`reading`]
+//!   [`reading`]; and how much may be computed: [`budget`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
@@ -22,6 +22,7 @@
 
 pub mod app;
 pub mod batch;
+pub mod budget;
 pub mod catalogue;
 pub mod cli;
 pub mod commands;

@@ -1,6 +1,10 @@
 //! Reads plain values (the maps that YAML and Rhai produce) into typed words, with errors that say which field
 //! is wrong, what was given, what is allowed, and the nearest name when one is misspelt.
 
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,12 +42,20 @@ impl ReadError {
 ///
 /// # Errors
 /// The first field that is unknown, missing, of the wrong type or out of range.
-pub fn read<T: DeserializeOwned + JsonSchema>(value: &Value) -> Result<T, ReadError> {
-    unknown_fields(schema_for!(T).as_value(), value)?;
+pub fn read<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result<T, ReadError> {
+    unknown_fields(&schema::<T>(), value)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().iter().filter_map(segment).collect();
         ReadError { path, at_key: false, message: plain(&error.into_inner().to_string()), hint: None }
     })
+}
+
+/// The schema of a type, which is made once: every step of every turn of a loop is read by one.
+fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
+    static SCHEMAS: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = schemas.entry(TypeId::of::<T>());
+    Arc::clone(made.or_insert_with(|| Arc::new(schema_for!(T).as_value().clone())))
 }
 
 /// serde names the Rust type that it expected; whoever writes recipes does not know it.
@@ -56,8 +68,8 @@ fn plain(message: &str) -> String {
 
 /// The fields that `T` has, sorted by name.
 #[must_use]
-pub fn fields<T: JsonSchema>() -> Vec<String> {
-    properties(schema_for!(T).as_value()).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+pub fn fields<T: JsonSchema + 'static>() -> Vec<String> {
+    properties(&schema::<T>()).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The allowed word nearest to a misspelt one, if one is near.

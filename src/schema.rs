@@ -221,6 +221,7 @@ pub fn reference() -> String {
     }
     text.push_str(REFERENCE_TABLES);
     text.push_str(REFERENCE_HTTP);
+    text.push_str(REFERENCE_BOUNDS);
     text.push_str(REFERENCE_TAIL);
     let columns: Vec<String> = TRACE_COLUMNS.iter().map(|column| format!("`{column}`")).collect();
     let _ = writeln!(text, "{}.", columns.join(", "));
@@ -246,6 +247,9 @@ const REFERENCE_TABLES: &str = include_str!("schema/tables.md");
 
 /// What is to be said of requests to other instruments.
 const REFERENCE_HTTP: &str = include_str!("schema/http.md");
+
+/// What is to be said of how large values may be, and how long a recipe may compute.
+const REFERENCE_BOUNDS: &str = include_str!("schema/bounds.md");
 
 const REFERENCE_TAIL: &str = "
 ## Results of steps

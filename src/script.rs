@@ -14,6 +14,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::header::Header;
 use crate::measurement::Detector;
 use crate::operation::Operation;
@@ -27,6 +28,7 @@ mod desk;
 mod engine;
 mod errors;
 mod expression;
+mod memory;
 mod operations;
 mod outcome;
 mod stage;
@@ -133,7 +135,8 @@ impl Script {
         given: &BTreeMap<String, Given>,
     ) -> Result<Declarations, Vec<Diagnostic>> {
         let performance = Performance::new(self, Act::Declaring, given.clone(), Vec::new());
-        let ran = desk::on_deep_stack(|| performance.body(&mut Scope::new()), || ());
+        let declare = || performance.body(&mut Scope::new());
+        let ran = Budget::here().spend(|| desk::on_deep_stack(declare, || ()));
         let ended = ran.unwrap_or_else(|fault| Err(Ending::Fault(fault)));
         let ended = ended.map_err(|ending| match ending {
             Ending::Mistake(mistake) => vec![self.origin.diagnostic(mistake)],
@@ -212,6 +215,7 @@ impl Performance {
         lock(&stage.declared).given = given;
         let mut engine = engine::bounded();
         stage.watch(&mut engine);
+        memory::watch(&mut engine);
         if act == Act::Declaring {
             // Said once is enough: when it performs, it comes this way again.
             engine.on_print(|_| {}).on_debug(|_, _, _| {});

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use indicatif::HumanBytes;
 
 use super::choose::{choose, options};
+use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -22,7 +23,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
             Err(findings) => findings,
             Ok(recipe) => {
                 let recipe = Arc::new(recipe);
-                let walked = walk(&recipe, unknown(&recipe)).await;
+                let walked = walk(&recipe, unknown(&recipe), &Budget::default()).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
                 findings.extend(hosts::check(&recipe, &walked.all(), config.allow_http.as_ref()));
@@ -106,7 +107,7 @@ async fn ask_instrument(
 
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
-    let walked = walk(&recipe, unknown(&recipe)).await;
+    let walked = walk(&recipe, unknown(&recipe), &Budget::default()).await;
     let hosts = hosts::check(&recipe, &walked.all(), config.allow_http.as_ref());
     let findings: Vec<_> = walked.findings.into_iter().chain(hosts.iter().cloned()).collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {

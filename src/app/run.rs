@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::choose::{Choice, choose};
 use super::setup;
+use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
@@ -35,7 +36,7 @@ pub(super) async fn run(
     let path = args.recipe.recipe.display().to_string();
     let circumstances = Circumstances { simulated, attended: Some(at_terminal) };
     let allow_http = config.allow_http.clone().unwrap_or_default();
-    let mut order = Order::new(recipe, path.clone(), circumstances, &allow_http).await;
+    let mut order = Order::new(recipe, path.clone(), circumstances, &allow_http, &Budget::default()).await;
     stop_on_errors(&order.findings())?;
     let metadata = args.metadata.into_iter().map(|(name, value)| (name, Value::String(value)));
     order.metadata = metadata.collect();

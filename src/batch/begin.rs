@@ -8,6 +8,7 @@ use serde_json::json;
 use super::expand::Task;
 use super::patience;
 use super::work::{Wish, Worker};
+use crate::budget::Budget;
 use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
@@ -107,16 +108,17 @@ impl Worker {
 
     async fn anew(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
         let (item, base) = (task.clone(), self.queue.folder().to_owned());
-        let loaded = tokio::task::spawn_blocking(move || item.load(&base)).await;
+        let budget = Budget::default();
+        let loaded = budget.beside(move || item.load(&base)).await;
         let recipe = match loaded {
             Ok(Ok(recipe)) => recipe,
             Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),
-            Err(panic) => return Err(NotBegun::Failed(panic.to_string())),
+            Err(gone) => return Err(NotBegun::Failed(gone.to_string())),
         };
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
-        let mut order =
-            Order::new(recipe, task.recipe.clone(), circumstances, &self.station.setup().allow_http).await;
+        let allow_http = &self.station.setup().allow_http;
+        let mut order = Order::new(recipe, task.recipe.clone(), circumstances, allow_http, &budget).await;
         order.metadata = task.metadata.clone();
         order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
         order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));

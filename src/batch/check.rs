@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::expand::Task;
+use crate::budget::Budget;
 use crate::forecast::{Circumstances, hosts, plan};
 use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
@@ -34,12 +35,11 @@ impl Checked {
 }
 
 /// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` are the hosts that it may ask,
-/// where that is known.
-pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>) -> Checked {
+/// where that is known. All of it keeps to the budget.
+pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>, budget: &Budget) -> Checked {
     let (item, base) = (task.clone(), base.to_owned());
-    let loaded = tokio::task::spawn_blocking(move || item.load(&base)).await;
-    let loaded = loaded
-        .unwrap_or_else(|panic| Err(vec![Diagnostic::error(format!("the recipe cannot be read: {panic}"))]));
+    let loaded = budget.beside(move || item.load(&base)).await;
+    let loaded = loaded.unwrap_or_else(|gone| Err(vec![Diagnostic::error(gone.to_string())]));
     let recipe = match loaded {
         Ok(recipe) => Arc::new(recipe),
         Err(findings) => {
@@ -49,7 +49,7 @@ pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>) -> 
     let simulated = recipe.header().instrument.as_deref() == Some("sim");
     // Whether a person comes by is known only where none is asked.
     let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
-    let walked = prepare::walk(&recipe, circumstances).await;
+    let walked = prepare::walk(&recipe, circumstances, budget).await;
     let total = plan::total(&walked.steps);
     let mut findings: Vec<Diagnostic> =
         recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();

@@ -1,10 +1,9 @@
 //! Going on where an item's run was cut off or stopped, instead of beginning it anew.
 
-use tokio::task::spawn_blocking;
-
 use super::begin::NotBegun;
 use super::expand::Task;
 use super::work::Worker;
+use crate::budget::Budget;
 use crate::report::shell_word;
 use crate::station::{Interrupted, NotTakenUp, Order};
 use crate::store::runs;
@@ -20,8 +19,8 @@ impl Worker {
             return Ok(None);
         }
         let attended = task.unattended.then_some(false);
-        let read = spawn_blocking(move || Interrupted::read(runs::open(&path)?, attended)).await;
-        let read = read.unwrap_or_else(|panic| Err(NotTakenUp::Broken(panic.to_string())));
+        let read = Budget::default().beside(move || Interrupted::read(runs::open(&path)?, attended)).await;
+        let read = read.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())));
         let taken_up = match read {
             Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allow_http).await,
             Err(error) => Err(error),

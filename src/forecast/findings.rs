@@ -26,6 +26,14 @@ impl Findings {
         }
     }
 
+    /// Adds a finding that is about a place if there is one, and about the recipe otherwise.
+    pub(super) fn add_at(&mut self, place: Option<&Place>, about: &str, diagnostic: Diagnostic) {
+        match place {
+            Some(place) => self.add(place, about, diagnostic),
+            None => self.found.push((None, diagnostic)),
+        }
+    }
+
     /// Adds the fault that ended a walk. It says its own place when the recipe is to blame.
     pub(super) fn add_fault(&mut self, fault: Fault, last: Option<&Place>, may_differ: bool) {
         let at = fault.at.or_else(|| last.and_then(|place| Some((place.file.clone(), place.position?))));

@@ -62,7 +62,7 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
             points => drop(writeln!(text, ": {points} points")),
         }
         if scpi {
-            for command in &planned.commands {
+            for command in planned.commands() {
                 let _ = writeln!(text, " {:width$}  {:8}  {:7}    > {command}", "", "", "");
             }
         }
@@ -110,7 +110,7 @@ pub fn json(steps: &[PlannedStep]) -> Value {
                 "estimated_s": planned.estimate.seconds,
                 "points": planned.estimate.points,
                 "bytes": planned.estimate.bytes,
-                "commands": planned.commands,
+                "commands": planned.commands(),
                 "may_differ": planned.may_differ,
                 "finally": planned.finally,
             })

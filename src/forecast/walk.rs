@@ -8,6 +8,8 @@ use super::cost::Estimate;
 use super::findings::Findings;
 use super::rules;
 use super::stand_in::{self, StandInTrace};
+use crate::budget::{Budget, size};
+use crate::commands::Present;
 use crate::measurement::TraceSummary;
 use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
@@ -15,6 +17,8 @@ use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
 /// More operations than this are not walked: a recipe that goes on for ever would never be planned.
 const MOST_STEPS: usize = 100_000;
+/// Nor are more than take this much memory.
+const MOST_BYTES: usize = 64 << 20;
 /// Room for `finally` behind them.
 const MOST_LAST_STEPS: usize = 1_000;
 
@@ -34,8 +38,8 @@ pub struct PlannedStep {
     pub step: Step,
     /// What it costs.
     pub estimate: Estimate,
-    /// The commands that would be sent.
-    pub commands: Vec<String>,
+    /// The settings before it that its commands depend on.
+    pub present: Present,
     /// True when a measured value has decided something before it: it may come out differently.
     pub may_differ: bool,
     /// True within `finally`.
@@ -55,6 +59,15 @@ pub struct Walk {
     pub complete: bool,
 }
 
+impl PlannedStep {
+    /// The commands that would be sent.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        let commands = crate::commands::commands(&self.step.operation, &self.present);
+        commands.iter().map(ToString::to_string).collect()
+    }
+}
+
 impl Walk {
     /// Every operation that a run may perform, as far as it was walked.
     #[must_use]
@@ -72,16 +85,17 @@ pub fn walk(
     sources: &[Arc<SourceFile>],
     circumstances: Circumstances,
 ) -> Walk {
-    let host = PlanHost { circumstances, state: Mutex::new(State::default()) };
-    let ended = perform(&host);
+    let budget = Budget::here();
+    let host = PlanHost { circumstances, budget: budget.clone(), state: Mutex::new(State::default()) };
+    let ended = budget.spend(|| perform(&host));
     let State { mut findings, steps, probes, cut_off, may_differ, .. } =
         host.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let last = steps.last().map(|planned| &planned.step.place);
-    if let Some(last) = last.filter(|_| cut_off) {
-        let message = format!(
-            "the recipe has more than {MOST_STEPS} operations, or never ends: only these are looked at"
-        );
-        findings.add(last, "length", Diagnostic::warning(message));
+    let cut_off = cut_off.or_else(|| (ended.is_err() && budget.is_spent()).then(|| budget.told()));
+    let is_cut_off = cut_off.is_some();
+    if let Some(why) = cut_off {
+        let message = format!("{why}: only its first {} operations are looked at", steps.len());
+        findings.add_at(last, "length", Diagnostic::warning(message).hint("is there a loop without an end?"));
     } else if let Err(mut fault) = ended {
         if may_differ && steps.iter().any(has_unknown_reply) {
             fault
@@ -90,7 +104,7 @@ pub fn walk(
         }
         findings.add_fault(fault, last, may_differ);
     }
-    Walk { findings: findings.located(sources), steps, probes, complete: !cut_off }
+    Walk { findings: findings.located(sources), steps, probes, complete: !is_cut_off }
 }
 
 /// Whether what another instrument would reply is anybody's guess.
@@ -100,6 +114,7 @@ fn has_unknown_reply(planned: &PlannedStep) -> bool {
 
 struct PlanHost {
     circumstances: Circumstances,
+    budget: Budget,
     state: Mutex<State>,
 }
 
@@ -116,27 +131,55 @@ struct State {
     may_differ: bool,
     /// How many steps there were when `finally` began.
     finally: Option<usize>,
-    cut_off: bool,
+    /// Memory that the steps take, roughly.
+    bytes: usize,
+    /// Why the recipe goes on beyond what was walked.
+    cut_off: Option<String>,
 }
 
 impl State {
-    fn is_full(&self) -> bool {
-        let most = self.finally.map_or(MOST_STEPS, |begun| begun + MOST_LAST_STEPS);
-        self.steps.len() + self.probes.len() >= most
+    /// Why no more can be walked.
+    fn is_full(&self) -> Option<String> {
+        let count = self.steps.len() + self.probes.len();
+        let (most, bytes) = match self.finally {
+            None => (MOST_STEPS, MOST_BYTES),
+            Some(begun) => (begun + MOST_LAST_STEPS, MOST_BYTES + MOST_BYTES / 4),
+        };
+        if count >= most {
+            return Some(match self.finally {
+                None => format!("the recipe has more than {MOST_STEPS} operations, or never ends"),
+                Some(_) => format!("`finally` has more than {MOST_LAST_STEPS} operations, or never ends"),
+            });
+        }
+        let too_large = "the plan of the recipe is too large for the memory that a plan may take";
+        (self.bytes >= bytes).then(|| too_large.to_owned())
     }
+}
+
+/// About how much memory a step takes. What is large in one is text: of its fields, and of the loops around it.
+fn bytes(step: &Step) -> usize {
+    let place = &step.place;
+    let loops = place.loops.iter().map(|turn| size_of_val(turn) + turn.name.len() + size(&turn.value));
+    let fields = step.operation.to_string().len();
+    size_of::<PlannedStep>() + place.file.len() + place.path.len() + loops.sum::<usize>() + fields
 }
 
 impl PlanHost {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Why the recipe is not walked any further.
+    fn end(&self, state: &State) -> Option<String> {
+        state.is_full().or_else(|| self.budget.is_spent().then(|| self.budget.told()))
+    }
 }
 
 impl Host for PlanHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
         let mut state = self.state();
-        if state.is_full() {
-            state.cut_off = true;
+        if let Some(why) = self.end(&state) {
+            state.cut_off.get_or_insert(why);
             // A script can catch any other fault, and go on.
             return Err(Fault::new(FaultKind::Stopped, "the plan is long enough"));
         }
@@ -146,15 +189,15 @@ impl Host for PlanHost {
         let when = (finally.is_some(), *may_differ);
         rules::look(&step, (&before, bench), self.circumstances, when, findings);
         state.elapsed_s += estimate.seconds;
-        let commands = crate::commands::commands(&step.operation, &before.present());
         let outcome = stand_in::outcome(&step.operation, &state.bench, state.traces, state.elapsed_s);
         if let Outcome::Traces(traces) = &outcome {
             state.traces += traces.len() as u64;
         }
+        state.bytes += bytes(&step);
         let planned = PlannedStep {
             step,
             estimate,
-            commands: commands.iter().map(ToString::to_string).collect(),
+            present: before.present(),
             may_differ: state.may_differ,
             finally: state.finally.is_some(),
         };
@@ -174,11 +217,19 @@ impl Host for PlanHost {
     }
 
     fn stopping(&self) -> bool {
-        let state = self.state();
-        state.cut_off && state.is_full()
+        let mut state = self.state();
+        let end = match state.cut_off {
+            // What is full is full only once another operation was asked for.
+            None => self.budget.is_spent().then(|| self.budget.told()),
+            Some(_) => self.end(&state),
+        };
+        let is_over = end.is_some();
+        state.cut_off = state.cut_off.take().or(end);
+        is_over
     }
 
     fn begin_finally(&self) {
+        self.budget.grant_finally();
         let mut state = self.state();
         state.finally = Some(state.steps.len());
     }

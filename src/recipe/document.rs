@@ -14,6 +14,8 @@ use crate::source::{Diagnostic, Position, SourceFile};
 
 /// Most values in one recipe, after its aliases are expanded.
 const VALUES: usize = 100_000;
+/// Most bytes of text in one recipe, after its aliases are expanded.
+const TEXT_BYTES: usize = 8 << 20;
 
 /// Most brackets open at a time. The YAML parser has no limit of its own, and its time grows with their square.
 const BRACKETS: usize = 200;
@@ -137,6 +139,7 @@ struct Reader {
     kept: RefCell<Option<Kept>>,
     wrong: RefCell<Vec<(Position, String)>>,
     values: Cell<usize>,
+    text_bytes: Cell<usize>,
 }
 
 enum Kept {
@@ -215,6 +218,13 @@ impl<'de> Visitor<'de> for &Reader {
         }
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {
+        self.text_bytes.set(self.text_bytes.get() + text.len());
+        if self.text_bytes.get() > TEXT_BYTES {
+            return Err(E::custom(format!(
+                "the recipe is too large: more than {} MiB of text once its aliases are expanded",
+                TEXT_BYTES >> 20
+            )));
+        }
         self.keep(Kept::Scalar(text.into()))
     }
     fn visit_unit<E: Error>(self) -> Result<Node, E> {

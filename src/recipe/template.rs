@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::{Key, Kind, Node};
 use super::scope::{STEPS, Scope};
+use crate::budget::{VALUE_BYTES, size};
 use crate::script::{Condition, Expression, Mistake, print};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::Values;
@@ -145,16 +146,50 @@ impl Template {
                             })?;
                         }
                     }
+                    self.bound(text.len())?;
                 }
                 Ok(Value::String(text))
             }
-            Content::List(items) => items.iter().map(|item| item.evaluate(variables)).collect(),
-            Content::Map(entries) => entries
-                .iter()
-                .map(|(key, inner)| Ok((key.name.clone(), inner.evaluate(variables)?)))
-                .collect::<Result<serde_json::Map<_, _>, _>>()
-                .map(Value::Object),
+            Content::List(items) => {
+                self.within_bounds(items.iter().map(|item| item.evaluate(variables)), |value| value)
+            }
+            Content::Map(entries) => {
+                let evaluate =
+                    |(key, inner): &(Key, Self)| Ok((key.name.clone(), inner.evaluate(variables)?));
+                self.within_bounds(entries.iter().map(evaluate), |(_, value)| value)
+            }
         }
+    }
+
+    /// Collects the parts of a list or a map, and stops where all of it is too large. What was written out in the
+    /// recipe is as large as its file.
+    fn within_bounds<P>(
+        &self,
+        parts: impl Iterator<Item = Result<P, Wrong>>,
+        value: impl Fn(&P) -> &Value,
+    ) -> Result<Value, Wrong>
+    where
+        Value: FromIterator<P>,
+    {
+        let is_plain = self.is_plain();
+        let mut bytes = 0;
+        let bounded = |part: Result<P, Wrong>| {
+            let part = part?;
+            if !is_plain {
+                bytes += size(value(&part));
+                self.bound(bytes)?;
+            }
+            Ok(part)
+        };
+        parts.map(bounded).collect()
+    }
+
+    fn bound(&self, bytes: usize) -> Result<(), Wrong> {
+        if bytes <= VALUE_BYTES {
+            return Ok(());
+        }
+        let message = format!("the value is larger than {} MiB", VALUE_BYTES >> 20);
+        Err(Wrong { at: self.written.at, message, hint: None })
     }
 }
 

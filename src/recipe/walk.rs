@@ -1,5 +1,8 @@
 //! Runs the steps of a YAML recipe against a host, in order, each when its turn comes.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use super::grid::TURNS;
@@ -8,10 +11,14 @@ use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
 use super::{Body, Recipe};
+use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::header::bind;
 use crate::script::{Condition, Mistake, Performance, view};
-use crate::source::SourceFile;
+use crate::source::{Position, SourceFile};
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
+
+/// How much of a wrong value is shown, in characters.
+const SHOWN: usize = 200;
 
 /// A recipe that has begun: its variables, and where it stands.
 pub(super) struct Walk<'a> {
@@ -23,6 +30,24 @@ pub(super) struct Walk<'a> {
     /// The way to this recipe from the outermost one, with a dot at its end where there is one.
     prefix: String,
     loops: Vec<LoopPoint>,
+    tally: Rc<Tally>,
+    /// What `set` and the loops hold of the tally.
+    held: usize,
+}
+
+/// What a recipe, and those that it runs, have computed and hold.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Turns of loops since the last operation.
+    turns: Cell<u64>,
+    /// Bytes of all values.
+    bytes: Cell<usize>,
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        self.tally.bytes.set(self.tally.bytes.get().saturating_sub(self.held));
+    }
 }
 
 /// What a recipe still has to do, however its steps ended.
@@ -50,8 +75,9 @@ fn perform_on(
     then: impl FnOnce() -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut owed = Owed::new();
-    let (ended, last) =
-        begin(recipe, recipe.parameters().clone(), String::new(), Vec::new(), host, &mut owed);
+    let tally = Rc::<Tally>::default();
+    let parameters = recipe.parameters().clone();
+    let (ended, last) = begin(recipe, parameters, (String::new(), Vec::new()), tally, host, &mut owed);
     let ended = ended.and_then(|()| then());
     host.begin_finally();
     // From the inside out, as they would have run without the stop.
@@ -62,8 +88,8 @@ fn perform_on(
 fn begin<'a>(
     recipe: &'a Recipe,
     mut variables: Values,
-    prefix: String,
-    loops: Vec<LoopPoint>,
+    (prefix, loops): (String, Vec<LoopPoint>),
+    tally: Rc<Tally>,
     host: &'a dyn Host,
     owed: &mut Owed<'a>,
 ) -> (Result<(), Fault>, Last<'a>) {
@@ -75,7 +101,7 @@ fn begin<'a>(
         Body::Yaml(program) => {
             variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
             let source = &recipe.sources()[0];
-            let mut walk = Walk { recipe, source, host, variables, prefix, loops };
+            let mut walk = Walk { recipe, source, host, variables, prefix, loops, tally, held: 0 };
             (walk.steps(&program.steps, owed), Last::Steps(walk))
         }
     }
@@ -110,7 +136,8 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let mut variables = recipe.parameters().clone();
         variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
-        Self { recipe, source, host, variables, prefix: String::new(), loops }
+        let (prefix, tally) = (String::new(), Rc::default());
+        Self { recipe, source, host, variables, prefix, loops, tally, held: 0 }
     }
 
     /// Performs steps beside the recipe's own.
@@ -124,16 +151,19 @@ impl<'a> Walk<'a> {
     }
 
     fn statement(&mut self, statement: &'a Statement, owed: &mut Owed<'a>) -> Result<(), Fault> {
+        self.stop_if_wanted()?;
         match &statement.action {
             Action::Operate(operate) => self.operate(operate, statement),
             Action::Set(names) => {
                 for (key, template) in names {
                     let value = self.value(template)?;
-                    self.variables.insert(key.name.clone(), value);
+                    self.hold(&key.name, value, template.written.at)?;
                 }
                 Ok(())
             }
-            Action::Repeat { variable, over, steps } => self.repeat(variable, over, steps, owed),
+            Action::Repeat { variable, over, steps } => {
+                self.repeat(variable, over, steps, owed, statement.at)
+            }
             Action::If { condition, then, otherwise } => {
                 if self.flag("condition", condition)? {
                     self.steps(then, owed)
@@ -171,6 +201,7 @@ impl<'a> Walk<'a> {
             }
         };
         let outcome = self.host.perform(Step { operation, options, place: self.place(statement) })?;
+        self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
             steps.insert(id.clone(), view(&outcome));
         }
@@ -183,6 +214,7 @@ impl<'a> Walk<'a> {
         over: &'a Over,
         steps: &'a [Statement],
         owed: &mut Owed<'a>,
+        at: Position,
     ) -> Result<(), Fault> {
         self.heed(&over.templates());
         let turns = over.turns(&self.variables).map_err(|wrong| self.fault(wrong))?;
@@ -193,10 +225,9 @@ impl<'a> Walk<'a> {
             Turns::While => None,
         };
         for index in 0.. {
-            // A loop without an operation in it must hear of a stop too.
-            if self.host.stopping() {
-                return Err(Fault::new(FaultKind::Stopped, "the run is being stopped"));
-            }
+            // A loop without an operation in it must hear of a stop too, and end by itself.
+            self.stop_if_wanted()?;
+            self.count_turn(at)?;
             if count == Some(index) || !self.goes_on(over, index)? {
                 break;
             }
@@ -208,15 +239,56 @@ impl<'a> Walk<'a> {
                 Turns::Times(_) | Turns::While => Value::Null,
             };
             if !variable.is_empty() {
-                self.variables.insert(variable.to_owned(), value.clone());
+                self.hold(variable, value.clone(), at)?;
             }
             self.loops.push(LoopPoint { name: variable.to_owned(), value, index, count });
             let ended = self.steps(steps, owed);
             self.loops.pop();
-            self.variables.remove(variable);
+            self.let_go(variable);
             ended?;
         }
         Ok(())
+    }
+
+    fn stop_if_wanted(&self) -> Result<(), Fault> {
+        match self.host.stopping() {
+            true => Err(Fault::new(FaultKind::Stopped, "the run is being stopped")),
+            false => Ok(()),
+        }
+    }
+
+    fn count_turn(&self, at: Position) -> Result<(), Fault> {
+        let turns = self.tally.turns.get() + 1;
+        self.tally.turns.set(turns);
+        if turns <= IDLE_TURNS {
+            return Ok(());
+        }
+        let message = format!("loops have made {IDLE_TURNS} turns without an operation");
+        Err(self.fault(Wrong { at, message, hint: None }))
+    }
+
+    /// Gives a variable its value, where there is room for it.
+    fn hold(&mut self, name: &str, value: Value, at: Position) -> Result<(), Fault> {
+        self.let_go(name);
+        let bytes = size(&value);
+        let all = self.tally.bytes.get() + bytes;
+        if all > ALL_VALUES_BYTES {
+            let message = format!("the variables hold more than {} MiB", ALL_VALUES_BYTES >> 20);
+            return Err(self.fault(Wrong { at, message, hint: None }));
+        }
+        self.tally.bytes.set(all);
+        self.held += bytes;
+        self.variables.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn let_go(&mut self, name: &str) {
+        if let Some(value) = self.variables.remove(name) {
+            // A parameter that a loop is called like was never counted.
+            let bytes = size(&value).min(self.held);
+            self.held -= bytes;
+            self.tally.bytes.set(self.tally.bytes.get() - bytes);
+        }
     }
 
     /// Whether a `while` goes on; it is asked before each turn. Others know their count.
@@ -248,7 +320,8 @@ impl<'a> Walk<'a> {
             values.extend(bound.into_iter().filter(|(name, _)| *name == key.name));
         }
         let prefix = format!("{}{}.run_recipe.", self.prefix, statement.path);
-        let (ended, mut last) = begin(recipe, values, prefix, self.loops.clone(), self.host, owed);
+        let (around, tally) = ((prefix, self.loops.clone()), Rc::clone(&self.tally));
+        let (ended, mut last) = begin(recipe, values, around, tally, self.host, owed);
         let cleaned = if self.host.stopping() { Ok(()) } else { last.perform(self.host, owed) };
         // A stop, before it or in the midst of it: it is done (again) when stops do not count any more.
         if self.host.stopping() {
@@ -267,7 +340,11 @@ impl<'a> Walk<'a> {
         match self.value(template)? {
             Value::Bool(flag) => Ok(flag),
             other => {
-                let message = format!("`{what}` is true or false, not `{other}`");
+                let mut given = other.to_string();
+                if given.chars().count() > SHOWN {
+                    given = given.chars().take(SHOWN).chain(['…']).collect();
+                }
+                let message = format!("`{what}` is true or false, not `{given}`");
                 Err(self.fault(Wrong { at: template.written.at, message, hint: None }))
             }
         }

@@ -88,7 +88,7 @@ mod tests {
             PlannedStep {
                 step,
                 estimate: crate::forecast::Estimate::default(),
-                commands: Vec::new(),
+                present: crate::commands::Present::default(),
                 may_differ: false,
                 finally: false,
             }

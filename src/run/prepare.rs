@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::forecast::facts::{self, Facts};
 use crate::forecast::{self, Circumstances, PlannedStep, Walk};
 use crate::header::Header;
@@ -14,15 +15,14 @@ use crate::source::{Diagnostic, SourceFile};
 use crate::store::InstrumentRecord;
 
 /// Walks a recipe beside the event loop: a script may compute for a while.
-pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances) -> Walk {
+pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances, budget: &Budget) -> Walk {
     let recipe = Arc::clone(recipe);
-    let walking = tokio::task::spawn_blocking(move || {
-        forecast::walk(|host| recipe.perform(host), &recipe.texts(), circumstances)
-    });
-    walking.await.unwrap_or_else(|panic| Walk {
+    let walking =
+        budget.beside(move || forecast::walk(|host| recipe.perform(host), &recipe.texts(), circumstances));
+    walking.await.unwrap_or_else(|gone| Walk {
         steps: Vec::new(),
         probes: Vec::new(),
-        findings: vec![Diagnostic::error(format!("the recipe cannot be walked: {panic}"))],
+        findings: vec![Diagnostic::error(gone.to_string())],
         complete: true,
     })
 }

@@ -12,6 +12,9 @@ use super::values::{to_dynamic, to_plain};
 use crate::header::{Header, Parameter, bind, check_parameter, read_text};
 use crate::reading;
 
+/// Most functions that a script may have performed last: each begins a thread.
+const MOST_FINALLY: usize = 100;
+
 pub(super) fn register(engine: &mut Engine, stage: &Arc<Stage>) {
     let at = Arc::clone(stage);
     engine.register_fn("recipe", move |call: NativeCallContext, keys: Map| recipe(&at, keys, &call));
@@ -29,7 +32,12 @@ pub(super) fn register(engine: &mut Engine, stage: &Arc<Stage>) {
     let at = Arc::clone(stage);
     engine.register_fn("finally", move |call: NativeCallContext, last: FnPtr| -> Raised<()> {
         declaring(&at, "finally", &call)?;
-        lock(&at.declared).finally.push(last);
+        let mut declared = lock(&at.declared);
+        if declared.finally.len() >= MOST_FINALLY {
+            let message = format!("the script declares more than {MOST_FINALLY} parts of `finally`");
+            return Err(mistaken(message, Some("one function can do all of it".to_owned()), &call));
+        }
+        declared.finally.push(last);
         Ok(())
     });
 }

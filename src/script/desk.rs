@@ -8,6 +8,7 @@ use crate::measurement::TraceSummary;
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
 use super::engine::STACK_BYTES;
+use crate::budget;
 
 /// What a script can ask for, each with the way back for its answer.
 enum Request {
@@ -108,6 +109,8 @@ pub(super) fn on_deep_stack<T: Send>(
     script: impl FnOnce() -> T + Send,
     meanwhile: impl FnOnce(),
 ) -> Result<T, Fault> {
+    let budget = budget::current();
+    let script = move || budget::within(budget, script);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("recipe script".to_owned())

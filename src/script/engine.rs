@@ -3,13 +3,14 @@
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, OptimizationLevel, Position};
 
 use super::errors::reserved;
+use crate::budget::VALUE_BYTES;
 
 /// How deep calls may nest.
 pub(super) const CALL_DEPTH: usize = 64;
 /// How deep an expression may nest.
 const EXPRESSION_DEPTH: usize = 64;
 /// Longest text, in bytes.
-pub(super) const TEXT_BYTES: usize = 1 << 20;
+pub(super) const TEXT_BYTES: usize = VALUE_BYTES;
 /// Most elements of all arrays within one value. Rhai counts them after every change: the time to fill one grows
 /// with its square.
 pub(super) const ARRAY_LENGTH: usize = 20_000;

@@ -8,12 +8,19 @@ use serde_json::Value;
 use super::engine::bounded;
 use super::errors::{Ending, Mistake, compile_error, evaluation_error};
 use super::values::{to_dynamic, to_plain};
-use crate::step::Values;
+use crate::budget::{self, Budget};
+use crate::step::{Fault, FaultKind, Values};
 
-/// The engine of all expressions. An expression is a second's work at most, so it needs no way to stop it.
+/// How often an expression looks at its budget: one operation on a long text can take a millisecond.
+const LOOK_EVERY: u64 = 64;
+
+/// The engine of all expressions.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut engine = bounded();
-    engine.set_max_operations(1_000_000);
+    engine.set_max_operations(1_000_000).on_progress(|count| {
+        let is_over = count.is_multiple_of(LOOK_EVERY) && budget::is_spent();
+        is_over.then(|| Dynamic::from(Fault::new(FaultKind::Recipe, "the expression takes too long")))
+    });
     engine
 });
 
@@ -52,12 +59,15 @@ impl Expression {
     /// Whatever goes wrong, in words.
     pub(crate) fn evaluate(&self, variables: &Values) -> Result<Value, Mistake> {
         let mut scope = Scope::new();
-        for (name, value) in variables {
+        // What it does not mention is not copied for it: it may be large.
+        for (name, value) in variables.iter().filter(|(name, _)| self.text.contains(name.as_str())) {
             scope.push_constant_dynamic(name.as_str(), to_dynamic(value));
         }
-        let given = ENGINE
-            .eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast)
-            .and_then(|value| to_plain(&value).map_err(Into::into));
+        let given = Budget::here().spend(|| {
+            ENGINE
+                .eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast)
+                .and_then(|value| to_plain(&value).map_err(Into::into))
+        });
         given.map_err(|error| match evaluation_error(*error, &[]) {
             Ending::Mistake(mistake) => mistake,
             Ending::Fault(fault) => Mistake { message: fault.message, hint: fault.hint, position: None },

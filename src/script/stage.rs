@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::Origin;
 use super::desk::Desk;
 use super::errors::{Mistake, position};
+use crate::budget::{self, Budget};
 use crate::header::Header;
 use crate::measurement::Detector;
 use crate::reading::ReadError;
@@ -20,8 +22,12 @@ use crate::step::{Fault, FaultKind, LoopPoint, Place, Values};
 const COMPUTING: u64 = 5_000_000;
 /// What a call of an operation counts for.
 const CALL: u64 = 1_000;
-/// How often a computing script looks whether it should give up.
-const LOOK_EVERY: u64 = 10_000;
+/// How often a computing script looks at the clock: one operation on a long text can take a millisecond.
+const CLOCK_EVERY: u64 = 32;
+/// How long it computes until it looks whether it should give up.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Longest message about a value that a script gave, in characters: the value may be in it.
+const MESSAGE: usize = 500;
 
 pub(super) type Raised<T> = Result<T, Box<EvalAltResult>>;
 
@@ -122,6 +128,7 @@ impl Stage {
     /// Ends a script that computes without end, or whose run is being stopped.
     pub(super) fn watch(self: &Arc<Self>, engine: &mut Engine) {
         let stage = Arc::clone(self);
+        let looked = Mutex::new(Instant::now());
         engine.on_progress(move |_| {
             let count = stage.computed.fetch_add(1, Ordering::Relaxed) + 1;
             if count > COMPUTING {
@@ -131,10 +138,15 @@ impl Stage {
                 );
                 return Some(Dynamic::from(fault.hint("is there a loop without an end?")));
             }
-            if count.is_multiple_of(LOOK_EVERY) && stage.desk.stopping() {
-                return Some(Dynamic::from(Fault::new(FaultKind::Stopped, "the run is being stopped")));
+            if !count.is_multiple_of(CLOCK_EVERY) || lock(&looked).elapsed() < LOOK_EVERY {
+                return None;
             }
-            None
+            *lock(&looked) = Instant::now();
+            if let Some(budget) = budget::current().filter(Budget::is_spent) {
+                return Some(Dynamic::from(Fault::new(FaultKind::Stopped, budget.told())));
+            }
+            let stopped = || Dynamic::from(Fault::new(FaultKind::Stopped, "the run is being stopped"));
+            stage.desk.stopping().then(stopped)
         });
     }
 }
@@ -165,7 +177,12 @@ pub(super) fn mistaken(
     hint: Option<String>,
     call: &NativeCallContext,
 ) -> Box<EvalAltResult> {
-    let mistake = Mistake { message: message.into(), hint, position: None };
+    let mut message = message.into();
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    let mistake = Mistake { message, hint, position: None };
     EvalAltResult::ErrorRuntime(Dynamic::from(mistake), call.call_position()).into()
 }
 

@@ -224,3 +224,26 @@ fn a_script_that_computes_hears_of_a_stop() {
     let fault = script.as_recipe(&Values::new(), "", Vec::new()).perform(&host).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Stopped);
 }
+
+#[test]
+fn what_all_variables_hold_together_is_bounded_in_calls_too() {
+    let grow = "let s = \"x\"; for i in 0..19 { s += s; }\n";
+    let many = (0..300).map(|n| format!("let v{n} = s + \"{n}\"; ")).collect::<String>();
+    let lists = (1..400).map(|n| format!("let b{n} = b{}; ", n - 1)).collect::<String>();
+    for text in [
+        format!("{grow}{many}"),
+        format!(
+            "fn deep(s, n) {{ let a = s + \"a\"; let b = s + \"b\"; let c = s + \"c\"; \
+             if n > 0 {{ deep(s, n - 1); }} a.len + b.len + c.len }}\n{grow}deep(s, 60);"
+        ),
+        format!("let b0 = []; b0.pad(20_000, 0); {lists}"),
+    ] {
+        assert_eq!(fault(&text).message, "the script's variables hold more than 32 MiB");
+    }
+}
+
+#[test]
+fn a_script_that_declares_without_end_what_comes_last_is_refused() {
+    let message = fault("for i in 0..1_000_000 { finally(|| log(\"end\")); }").message;
+    assert_eq!(message, "the script declares more than 100 parts of `finally`");
+}

@@ -3,11 +3,43 @@
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
+use crate::budget::{ELEMENT_BYTES, VALUE_BYTES};
+
 /// A script's value as a plain one.
 ///
 /// # Errors
-/// What has no plain form: a number that is not finite, a trace, a function. The text names it.
+/// What has no plain form: a number that is not finite, a trace, a function. The text names it. A value that is too
+/// large: what a script shares in a list is copied for each of its elements.
 pub(super) fn to_plain(value: &Dynamic) -> Result<Value, String> {
+    let mut left = VALUE_BYTES;
+    plain(value, &mut left)
+}
+
+fn plain(value: &Dynamic, left: &mut usize) -> Result<Value, String> {
+    let mut take = |bytes: usize| match left.checked_sub(bytes) {
+        Some(rest) => {
+            *left = rest;
+            Ok(())
+        }
+        None => Err(format!("the value is larger than {} MiB", VALUE_BYTES >> 20)),
+    };
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        take(text.len())?;
+        return Ok(Value::String(text.to_string()));
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        take(items.len() * ELEMENT_BYTES)?;
+        return items.iter().map(|item| plain(item, left)).collect::<Result<_, _>>().map(Value::Array);
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        take(map.keys().map(|key| key.len() + ELEMENT_BYTES).sum())?;
+        let entries = map.iter().map(|(key, inner)| Ok((key.to_string(), plain(inner, left)?)));
+        return entries.collect::<Result<_, String>>().map(Value::Object);
+    }
+    scalar(value)
+}
+
+fn scalar(value: &Dynamic) -> Result<Value, String> {
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -22,18 +54,8 @@ pub(super) fn to_plain(value: &Dynamic) -> Result<Value, String> {
             .map(Value::Number)
             .ok_or_else(|| format!("the number `{number}` is not finite"));
     }
-    if let Some(text) = value.read_lock::<ImmutableString>() {
-        return Ok(Value::String(text.to_string()));
-    }
     if let Ok(letter) = value.as_char() {
         return Ok(Value::String(letter.to_string()));
-    }
-    if let Some(items) = value.read_lock::<Array>() {
-        return items.iter().map(to_plain).collect::<Result<_, _>>().map(Value::Array);
-    }
-    if let Some(map) = value.read_lock::<Map>() {
-        let entries = map.iter().map(|(key, inner)| Ok((key.to_string(), to_plain(inner)?)));
-        return entries.collect::<Result<_, String>>().map(Value::Object);
     }
     Err(format!("a value of type {} cannot stand here", value.type_name()))
 }
@@ -106,6 +128,14 @@ mod tests {
             assert_eq!(print(&value).unwrap(), text);
         }
         assert!(print(&json!(null)).is_err());
+    }
+
+    #[test]
+    fn a_value_is_bounded_with_all_the_copies_that_it_amounts_to() {
+        let text: Dynamic = "x".repeat(300_000).into();
+        assert!(to_plain(&vec![text.clone(); 3].into()).is_ok());
+        let too_large = to_plain(&vec![text; 4].into()).unwrap_err();
+        assert_eq!(too_large, "the value is larger than 1 MiB");
     }
 
     #[test]

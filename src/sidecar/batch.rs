@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio::task::spawn_blocking;
 
 use super::problem::{Problem, finding};
 use super::read::{Body, Path, Query};
@@ -18,9 +17,13 @@ use super::routes::says;
 use super::state::{App, BatchDesk, Shared};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
 use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect, span};
+use crate::budget::Budget;
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
 use crate::station::NotStarted;
+
+/// Items that are added at a time are checked for so many times as long as one recipe.
+const RECIPES_WORTH: u32 = 6;
 
 /// The routes of the queue.
 pub(super) fn routes() -> ApiRouter<App> {
@@ -171,17 +174,21 @@ async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Res
         return Err(Problem::bad_request("`devices` is a list here, not a file"));
     }
     let defaults = desk.queue.defaults().clone();
-    let expanded =
-        spawn_blocking(move || expand_entry(&entry, &defaults, FilePath::new(""), &PathBuf::new(), &[]));
-    let tasks =
-        expanded.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?.map_err(|error| {
-            let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
-            let problem = json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null });
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-        })?;
+    let budget = Budget::for_request(RECIPES_WORTH).await?;
+    let expand = move || expand_entry(&entry, &defaults, FilePath::new(""), &PathBuf::new(), &[]);
+    let tasks = budget.beside(expand).await?.map_err(|error| {
+        let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
+        let problem = json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null });
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    })?;
     let (mut items, mut findings) = (Vec::new(), Vec::new());
     for task in &tasks {
-        let checked = check(task, desk.queue.folder(), Some(&app.station.setup().allow_http)).await;
+        let allow_http = &app.station.setup().allow_http;
+        let checked = check(task, desk.queue.folder(), Some(allow_http), &budget).await;
+        if budget.is_spent() {
+            let message = "checking the items takes too long: add fewer at a time";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
         if checked.is_wrong() {
             return Err(NotStarted::Recipe(checked.findings).into());
         }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::json_schema;
 use serde_json::{Value, json};
 
+use crate::budget::{Busy, Gone};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::source::Diagnostic;
@@ -81,6 +82,18 @@ impl From<Error> for Problem {
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, busy.to_string())
+    }
+}
+
+impl From<Gone> for Problem {
+    fn from(gone: Gone) -> Self {
+        Self::bad_gateway(gone.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::order::{Order, Resumed};
+use crate::budget::Budget;
 use crate::error::chain;
 use crate::forecast::Circumstances;
 use crate::http::AllowedHosts;
@@ -129,7 +130,8 @@ impl Interrupted {
         })
         .await?;
         let path = self.run.manifest.recipe.path.clone();
-        let mut order = Order::new(self.recipe, path, self.circumstances, allow_http).await;
+        let mut order =
+            Order::new(self.recipe, path, self.circumstances, allow_http, &Budget::default()).await;
         // What the recipe as a whole would need was looked at when it began: much of it is done.
         order.walked.findings.clear();
         order.instrument_named = true;
@@ -143,7 +145,7 @@ impl Interrupted {
     async fn foresee_after(&self, decided: Option<RunEvent>) -> Result<(Foreseen, Past), NotTakenUp> {
         let (recipe, folder, circumstances) =
             (self.recipe.clone(), self.run.folder.clone(), self.circumstances);
-        blocking(move || {
+        let foresee = move || {
             let mut past = foresee::past(&folder)?;
             if let Some(decided) = &decided {
                 past.apply(decided);
@@ -151,8 +153,9 @@ impl Interrupted {
             let foreseen =
                 foresee::foresee(&recipe, &past, &folder, circumstances).map_err(NotTakenUp::Past)?;
             Ok((foreseen, past))
-        })
-        .await
+        };
+        let foreseen = Budget::for_a_past().beside(foresee).await;
+        foreseen.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())))
     }
 }
 

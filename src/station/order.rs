@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::forecast::{Circumstances, Walk, hosts};
 use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
@@ -67,9 +68,10 @@ impl Order {
         path: String,
         circumstances: Circumstances,
         allow_http: &AllowedHosts,
+        budget: &Budget,
     ) -> Self {
         let recipe = Arc::new(recipe);
-        let mut walked = prepare::walk(&recipe, circumstances).await;
+        let mut walked = prepare::walk(&recipe, circumstances, budget).await;
         walked.findings.extend(hosts::check(&recipe, &walked.all(), Some(allow_http)));
         Self {
             recipe,

@@ -26,13 +26,14 @@ fn modules() -> Vec<(String, String)> {
     files.iter().map(|path| (module(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-const WORDS: [&str; 7] = ["units", "measurement", "operation", "step", "header", "source", "reading"];
+const WORDS: [&str; 8] =
+    ["units", "measurement", "operation", "step", "header", "source", "reading", "budget"];
 
 /// What each module may know of the others; `app` and `main` may know everyone.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" => vec![],
+        "units" | "budget" => vec![],
         "measurement" | "source" => vec!["units"],
         "reading" => vec!["units"],
         "operation" | "step" | "header" => WORDS.to_vec(),

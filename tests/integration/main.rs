@@ -4,6 +4,7 @@
 
 mod batch;
 mod batch_report;
+mod budget;
 mod die_map;
 mod examples;
 mod exchanges;

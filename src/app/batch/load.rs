@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::app::check::Count;
 use crate::app::choose::options;
 use crate::batch::{BatchFile, Checked, Moment, Policy, Task, check, expand, read_file};
+use crate::budget::Budget;
 use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
@@ -138,7 +139,8 @@ impl Batch {
 
     async fn check(&mut self, instrument: &InstrumentArgs, config: &Config) {
         for task in &self.tasks {
-            self.checked.push(check(task, &self.folder, config.allow_http.as_ref()).await);
+            self.checked
+                .push(check(task, &self.folder, config.allow_http.as_ref(), &Budget::default()).await);
         }
         self.agree(instrument, config);
         self.findings

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::live_status;
+use crate::budget::Budget;
 use crate::forecast::{Circumstances, plan};
 use crate::recipe::Recipe;
 use crate::sidecar::problem::{Problem, finding};
@@ -23,13 +23,13 @@ type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
 
 impl Shared {
     /// Loads what a request means.
-    async fn load(&self, body: &RunBody) -> Result<Loaded, Problem> {
+    async fn load(&self, body: &RunBody, budget: &Budget) -> Result<Loaded, Problem> {
         let set: Vec<(String, String)> =
             body.parameters.iter().flatten().map(|(name, value)| (name.clone(), plain(value))).collect();
         match (&body.path, &body.recipe) {
             (Some(path), None) => {
                 let (file, shown) = (self.recipe_file(path)?, path.clone());
-                blocking(move || Recipe::load(&file, &set).map(|recipe| (recipe, shown))).await
+                Ok(budget.beside(move || Recipe::load(&file, &set).map(|recipe| (recipe, shown))).await?)
             }
             (None, Some(text)) => {
                 let name = match body.format.as_deref() {
@@ -43,17 +43,18 @@ impl Shared {
                 };
                 let text = text.clone();
                 // A text has no folder: it can include nothing from this machine.
-                blocking(move || {
+                let load = move || {
                     Recipe::from_text(name, &text, None, &set).map(|recipe| (recipe, name.to_owned()))
-                })
-                .await
+                };
+                Ok(budget.beside(load).await?)
             }
             _ => Err(Problem::bad_request("give either `path` or `recipe`")),
         }
     }
 
     async fn order(&self, body: RunBody) -> Result<Result<Order, Vec<Diagnostic>>, Problem> {
-        let (recipe, path) = match self.load(&body).await? {
+        let budget = Budget::for_request(1).await?;
+        let (recipe, path) = match self.load(&body, &budget).await? {
             Ok(loaded) => loaded,
             Err(findings) => return Ok(Err(findings)),
         };
@@ -67,17 +68,13 @@ impl Shared {
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended };
         let allow_http = &self.station.setup().allow_http;
-        let mut order = Order::new(recipe, path, circumstances, allow_http).await;
+        let mut order = Order::new(recipe, path, circumstances, allow_http, &budget).await;
         order.metadata = body.metadata.unwrap_or_default();
         order.unattended = unattended;
         order.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
         order.simulator.clone_from(&self.options.simulator);
         Ok(Ok(order))
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    spawn_blocking(work).await.map_err(|panic| Problem::bad_gateway(panic.to_string()))
 }
 
 /// A parameter's value as the command line would have it.
