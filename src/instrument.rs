@@ -8,11 +8,14 @@ pub mod error;
 mod figures;
 pub mod frame;
 mod glance;
+mod headers;
 pub mod limits;
 pub mod link;
+mod permit;
 mod reply;
 mod scan;
 pub mod scpi;
+pub mod setting;
 mod trace;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +32,7 @@ pub use link::{LinkEvent, Presence};
 pub use scan::{ScanSettings, TlsSettings};
 
 use activity::Activity;
-use limits::{Limits, demands};
+use limits::Limits;
 use link::{Link, Manner, Shared};
 use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
@@ -151,6 +154,13 @@ impl Ctp10 {
         self.links.deadlines
     }
 
+    /// The same handle under further limits: of both the stricter hold.
+    #[must_use]
+    pub fn within(&self, limits: Limits) -> Self {
+        let both = self.limits().clone().stricter(limits);
+        Self { limits: Arc::new(both), ..self.clone() }
+    }
+
     /// The bench's own limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -252,6 +262,9 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn ask<R>(&self, query: &Query<R>) -> Result<R, Error> {
+        if query.is_raw {
+            self.permit_question(&query.text)?;
+        }
         if query.while_idle {
             self.settle_orphan().await?;
         }
@@ -311,7 +324,7 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`]; what the bench forbids is refused before anything is sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
-        self.check_limits(action).await?;
+        self.permit(action).await?;
         // A transfer takes the first connection for long; whoever watches beside it may use the other.
         let second =
             self.links.second().filter(|_| self.beside && self.activity().borrow().transfer.is_some());
@@ -321,23 +334,6 @@ impl Ctp10 {
         };
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         done
-    }
-
-    async fn check_limits(&self, action: &Action) -> Result<(), Error> {
-        if self.limits.is_empty() {
-            return Ok(());
-        }
-        let mut lasers = [None; 5];
-        if action.concerns_tls() {
-            for tls in TLS {
-                let laser = self.ask(&Query::tls_laser(tls)).await?;
-                lasers[usize::from(tls)] = (laser > 0).then_some(laser);
-            }
-        }
-        for demand in demands(action, |tls| lasers.get(usize::from(tls)).copied().flatten()) {
-            self.limits.check(demand)?;
-        }
-        Ok(())
     }
 
     /// Empties the error queue.

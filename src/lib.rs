@@ -29,6 +29,7 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod forecast;
+pub mod grammar;
 pub mod header;
 pub mod http;
 pub mod instrument;

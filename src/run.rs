@@ -110,6 +110,8 @@ pub async fn run(
         Some(resumed) => resumed.manifest(),
         None => manifest(&recipe, &folder, &request)?,
     };
+    manifest.limits =
+        Some(instrument.limits()).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
     folder.write_manifest(&manifest)?;
     let events = Arc::new(Events::new(folder.journal()?, watchers));
     let started = RunEvent::Started {
@@ -252,6 +254,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         instrument: request.instrument.clone(),
         simulator: request.simulator.clone(),
         suspend_when: recipe.given_suspension().cloned(),
+        limits: None,
         host: HostRecord {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             os: std::env::consts::OS.to_owned(),

@@ -136,6 +136,7 @@ fn not_started(error: NotStarted) -> Failure {
         NotStarted::Held(_)
         | NotStarted::Busy(_)
         | NotStarted::Instrument(_)
+        | NotStarted::Limits(_)
         | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.told()),
     }
 }

@@ -68,7 +68,9 @@ impl Worker {
                 }
                 Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
                 Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
-                Err(error @ NotStarted::OtherInstrument(_)) => return Err(NotBegun::Never(error.told())),
+                Err(error @ (NotStarted::OtherInstrument(_) | NotStarted::Limits(_))) => {
+                    return Err(NotBegun::Never(error.told()));
+                }
                 Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
                 Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
             };

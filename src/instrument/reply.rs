@@ -1,6 +1,7 @@
 //! What replies mean: identities, the condition register, the error queue, references, numbers.
 
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -170,8 +171,16 @@ impl fmt::Display for Condition {
     }
 }
 
+/// A value with or without a unit behind it: `-5.25`, `-5.25,DBM`. What stands behind the comma is read as a unit, and not
+/// counted: replies are in the instrument's basic units.
+pub(super) fn value<T: FromStr>(reply: &str) -> Option<T> {
+    let (value, unit) = reply.split_once(',').unwrap_or((reply, ""));
+    let is_unit = unit.trim().bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/');
+    value.trim().parse().ok().filter(|_| is_unit)
+}
+
 pub(super) fn number(reply: &str) -> Option<f64> {
-    reply.parse().ok().filter(|value: &f64| value.is_finite())
+    value(reply).filter(|value: &f64| value.is_finite())
 }
 
 pub(super) fn truth(reply: &str) -> Option<bool> {
@@ -195,4 +204,21 @@ pub(super) fn picometres(reply: &str) -> Option<f64> {
 /// A level to a ten-thousandth of a decibel: `5.00000000E+000` reads as 5.
 pub(super) fn decibels(reply: &str) -> Option<f64> {
     number(reply).map(|level| (level * 1e4).round() / 1e4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_with_or_without_its_unit() {
+        assert_eq!(nanometres("1.28000000E-006,NM"), Some(1280.0));
+        assert_eq!(decibels("-5.25,DBM"), Some(-5.25));
+        assert_eq!(decibels("-5.25 , DBM"), Some(-5.25));
+        assert_eq!(number("50,NM/S"), Some(50.0));
+        assert_eq!(value::<u64>("940001"), Some(940_001));
+        // Two values are no value with a unit.
+        assert_eq!(number("1.0,2.0"), None);
+        assert_eq!(number(",DBM"), None);
+    }
 }

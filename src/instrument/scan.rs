@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::ScanKind;
-use super::limits::Demand;
 use super::scpi::{self, Action, Condition, Query};
 use super::{Ctp10, Error, TLS};
 
@@ -51,7 +50,7 @@ pub struct ScanSettings {
 
 impl ScanSettings {
     /// The sources that reach into the scan, with the span that each sweeps, nm.
-    fn spans(&self) -> impl Iterator<Item = (&TlsSettings, f64)> {
+    pub(super) fn spans(&self) -> impl Iterator<Item = (&TlsSettings, f64)> {
         let span = |tls: &TlsSettings| tls.stop_nm.min(self.stop_nm) - tls.start_nm.max(self.start_nm);
         self.tls.iter().map(move |tls| (tls, span(tls))).filter(|(_, span)| *span > 0.0)
     }
@@ -112,7 +111,7 @@ impl Ctp10 {
         expected: Duration,
         seen: impl FnMut(Condition),
     ) -> Result<(), Error> {
-        self.check_scan_limits().await?;
+        self.permit_scan().await?;
         let kind = match action {
             Action::StartReference { .. } => ScanKind::Reference,
             _ => ScanKind::Sweep,
@@ -145,21 +144,6 @@ impl Ctp10 {
         }
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         scan.over();
-        Ok(())
-    }
-
-    async fn check_scan_limits(&self) -> Result<(), Error> {
-        if self.limits.is_empty() {
-            return Ok(());
-        }
-        let settings = self.scan_settings().await?;
-        for (tls, _) in settings.spans() {
-            self.limits.check(Demand::Light { laser: Some(tls.laser) })?;
-            self.limits.check(Demand::Power { laser: Some(tls.laser), dbm: tls.power_dbm })?;
-            for nm in [tls.start_nm.max(settings.start_nm), tls.stop_nm.min(settings.stop_nm)] {
-                self.limits.check(Demand::Wavelength { laser: Some(tls.laser), nm })?;
-            }
-        }
         Ok(())
     }
 

@@ -7,7 +7,8 @@
 use std::fmt;
 
 pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
-use super::reply::{decibels, nanometres, number, picometres, truth};
+use super::reply::{decibels, nanometres, number, picometres, truth, value};
+use crate::grammar::{Line, Malformed};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
 
 /// A command that changes something. Its text is its `Display`.
@@ -56,8 +57,8 @@ pub enum Action {
     Abort,
     /// Empties the error queue.
     ClearErrors,
-    /// Scans once for each start; a unit left in continuous mode never becomes idle.
-    SingleScanMode,
+    /// Whether a start makes one scan or scans for ever; a unit left in continuous mode never becomes idle.
+    SetScanMode { continuous: bool },
     /// Text as it stands.
     Raw(String),
 }
@@ -105,20 +106,10 @@ impl fmt::Display for Action {
             Self::StartScan => f.write_str("INIT"),
             Self::Abort => f.write_str("ABOR"),
             Self::ClearErrors => f.write_str("*CLS"),
-            Self::SingleScanMode => f.write_str("INIT:SMOD SING"),
+            Self::SetScanMode { continuous } => {
+                write!(f, "INIT:SMOD {}", if *continuous { "CONT" } else { "SING" })
+            }
             Self::Raw(text) => f.write_str(text),
-        }
-    }
-}
-
-impl Action {
-    /// Whether which laser it concerns depends on which laser serves as a TLS.
-    #[must_use]
-    pub fn concerns_tls(&self) -> bool {
-        match self {
-            Self::SetTlsPower { .. } | Self::SetTlsStart { .. } | Self::SetTlsStop { .. } => true,
-            Self::Raw(text) => text.to_ascii_uppercase().contains("TLS"),
-            _ => false,
         }
     }
 }
@@ -138,12 +129,14 @@ pub struct Query<R> {
     pub text: String,
     /// It is refused while a scan runs, and must not be asked then.
     pub while_idle: bool,
+    /// Its text is not the driver's own.
+    pub(super) is_raw: bool,
     read: fn(&str) -> Option<R>,
 }
 
 impl<R> Query<R> {
     fn new(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
-        Self { text: text.into(), while_idle: false, read }
+        Self { text: text.into(), while_idle: false, is_raw: false, read }
     }
 
     /// A question that is refused while a scan runs.
@@ -170,11 +163,28 @@ pub fn trace_wavelengths(detector: Detector, kind: TraceKind) -> String {
     format!("{}:X? BIN,M", trace(detector, kind))
 }
 
+/// Raw text that is not a question.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAQuery {
+    /// It is not SCPI at all.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A part of it asks nothing.
+    #[error("`{0}` asks nothing: it is a command")]
+    Commands(String),
+}
+
 impl Query<String> {
-    /// Any question; its reply as it stands.
-    #[must_use]
-    pub fn raw(text: &str) -> Self {
-        Self::new(text, |reply| Some(reply.to_owned()))
+    /// Any question, or several on one line; its reply as it stands.
+    ///
+    /// # Errors
+    /// When a part of it is not a question.
+    pub fn raw(text: &str) -> Result<Self, NotAQuery> {
+        let line = Line::parse(text)?;
+        match line.units.iter().find(|unit| !unit.is_query) {
+            Some(unit) => Err(NotAQuery::Commands(unit.text.clone())),
+            None => Ok(Self { is_raw: true, ..Self::new(text, |reply| Some(reply.to_owned())) }),
+        }
     }
 }
 
@@ -258,7 +268,7 @@ impl Query<f64> {
     /// Power at a detector, in the detector's unit; may be no finite number.
     #[must_use]
     pub fn power(detector: Detector) -> Self {
-        Self::while_idle(format!("{}:POW?", channel(detector)), |reply| reply.parse().ok())
+        Self::while_idle(format!("{}:POW?", channel(detector)), value)
     }
     /// Wavelength at which a detector's calibration is applied, nm.
     #[must_use]
@@ -281,7 +291,7 @@ impl Query<u64> {
     /// Number of points of a trace.
     #[must_use]
     pub fn trace_points(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:LENG?", trace(detector, kind)), |reply| reply.parse().ok())
+        Self::while_idle(format!("{}:LENG?", trace(detector, kind)), value)
     }
 }
 
@@ -289,21 +299,30 @@ impl Query<u8> {
     /// Which laser serves as a TLS; 0 for none.
     #[must_use]
     pub fn tls_laser(tls: u8) -> Self {
-        Self::new(format!("INIT:TLS{tls}:ID?"), |reply| reply.parse().ok())
+        Self::new(format!("INIT:TLS{tls}:ID?"), value)
     }
     /// Trigger input of a TLS; 0 for software.
     #[must_use]
     pub fn tls_trigger(tls: u8) -> Self {
-        Self::new(format!("INIT:TLS{tls}:TRIG?"), |reply| reply.parse().ok())
+        Self::new(format!("INIT:TLS{tls}:TRIG?"), value)
     }
     /// Trigger input of a detector; 0 for software.
     #[must_use]
     pub fn detector_trigger(detector: Detector) -> Self {
-        Self::new(format!("{}:FUNC:TRIG?", channel(detector)), |reply| reply.parse().ok())
+        Self::new(format!("{}:FUNC:TRIG?", channel(detector)), value)
     }
 }
 
 impl Query<bool> {
+    /// Whether it scans for ever.
+    #[must_use]
+    pub fn scan_mode() -> Self {
+        Self::new("INIT:SMOD?", |reply| match reply.to_ascii_uppercase().as_str() {
+            "0" | "SING" | "SINGLE" => Some(false),
+            "1" | "CONT" | "CONTINUOUS" => Some(true),
+            _ => None,
+        })
+    }
     /// Whether a laser's output is on.
     #[must_use]
     pub fn laser_output(laser: u8) -> Self {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::grammar::Line;
 use crate::measurement::Detector;
 use crate::units::{Decibels, Seconds};
 
@@ -167,14 +168,13 @@ impl TryFrom<ScpiFields> for Scpi {
         if text.trim().is_empty() || text.contains(['\r', '\n']) {
             return Err("`scpi` takes one line of text".to_owned());
         }
+        let line = Line::parse(&text).map_err(|error| error.to_string())?;
         // A line that asks is repeated when the link fails, and a line that commands never is: one that did both
         // could be neither.
-        let mut parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-        let asks = |part: &str| part.split_whitespace().next().is_some_and(|header| header.ends_with('?'));
-        if is_query && !parts.all(asks) {
+        if is_query && !line.is_query() {
             return Err(format!("query `{text}` holds a part that asks nothing: write it as `command`"));
         }
-        if !is_query && parts.any(asks) {
+        if !is_query && line.has_reply() {
             return Err(format!("command `{text}` asks for a reply: write it as `query`"));
         }
         let effect = given.effect.unwrap_or(if is_query { Effect::Measure } else { Effect::Ask });
@@ -193,6 +193,8 @@ mod tests {
         let read = |fields| serde_json::from_value::<Scpi>(fields).map_err(|error| error.to_string());
         assert!(read(json!({ "query": "*IDN?;SYST:ERR?" })).is_ok());
         assert!(read(json!({ "command": "*CLS;INIT:TLS1:SPE 50" })).is_ok());
+        assert!(read(json!({ "command": "NOTE \"what?;why?\"" })).is_ok());
+        assert!(read(json!({ "command": "NOTE \"what" })).unwrap_err().contains("does not end"));
         assert!(read(json!({ "query": "INIT;*OPC?" })).unwrap_err().contains("asks nothing"));
         assert!(read(json!({ "command": "INIT;*OPC?" })).unwrap_err().contains("asks for a reply"));
         assert!(read(json!({ "command": "*CLS", "query": "*IDN?" })).unwrap_err().contains("exactly one"));

@@ -199,7 +199,9 @@ impl Engine {
     async fn scpi(&mut self, operation: &Operation, scpi: &Scpi) -> Result<Outcome, Fault> {
         self.session.used_scpi = true;
         if scpi.is_query {
-            return Ok(Outcome::Reply(self.ask(Query::raw(&scpi.text)).await?));
+            let query =
+                Query::raw(&scpi.text).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
+            return Ok(Outcome::Reply(self.ask(query).await?));
         }
         self.session.all_lasers = true;
         self.claim_lasers([])?;

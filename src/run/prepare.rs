@@ -91,7 +91,7 @@ pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady>
         return Err(NotReady::Busy(condition));
     }
     let left = instrument.drain_errors().await?;
-    instrument.act(&Action::SingleScanMode).await?;
+    instrument.act(&Action::SetScanMode { continuous: false }).await?;
     Ok(left)
 }
 

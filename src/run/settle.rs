@@ -126,7 +126,7 @@ impl Engine {
         self.beat()?;
         self.session.scanning = false;
         self.instrument.drain_errors().await?;
-        self.instrument.act(&Action::SingleScanMode).await?;
+        self.instrument.act(&Action::SetScanMode { continuous: false }).await?;
         if self.session.lasers_of_scan_unknown {
             let scan = self.scan_settings().await?;
             self.claim_lasers(scan.lasers())?;

@@ -9,6 +9,7 @@ use super::event::RunEvent;
 use super::past::{Asked, Past};
 use super::publish::Events;
 use super::repeat::Unit;
+use crate::instrument::limits::Limits;
 use crate::operation::Operation;
 use crate::step::{Fault, Outcome};
 use crate::store::{Durability, InstrumentRecord, Manifest, RunFolder, RunState};
@@ -42,6 +43,16 @@ impl Resumption {
         other("instrument", kind(known.simulated), kind(found.simulated))
             .or_else(|| other("instrument", &known.identity, &found.identity))
             .or_else(|| lasers.reduce(|first, _| first))
+    }
+
+    /// The limits of the bench that the run was begun under.
+    ///
+    /// # Errors
+    /// When they cannot be read: a limit that was meant to hold must not be lost.
+    pub fn limits(&self) -> Result<Limits, String> {
+        let Some(limits) = &self.manifest.limits else { return Ok(Limits::default()) };
+        serde_json::from_value(limits.clone())
+            .map_err(|error| format!("`limits` in the run's `run.json` cannot be read: {error}"))
     }
 
     /// The manifest of the run that goes on.

@@ -124,7 +124,9 @@ impl From<NotStarted> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, findings.iter().map(finding).collect::<Vec<_>>())
             }
             NotStarted::Held(held) => held.into(),
-            NotStarted::Busy(reason) | NotStarted::OtherInstrument(reason) => Self::conflict(reason),
+            NotStarted::Busy(reason) | NotStarted::OtherInstrument(reason) | NotStarted::Limits(reason) => {
+                Self::conflict(reason)
+            }
             NotStarted::Instrument(error) => error.into(),
             NotStarted::Store(error) => error.into(),
         }

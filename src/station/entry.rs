@@ -12,11 +12,13 @@ use super::{Held, LiveRun, Order, Resumed, Station, word};
 use crate::error::chain;
 use crate::forecast::plan;
 use crate::instrument::Error;
+use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{ErrorEntry, Identity};
 use crate::run::control::control;
 use crate::run::outline::outline;
 use crate::run::prepare::{self, NotReady};
 use crate::run::status::RunStatus;
+use crate::run::takeup::Resumption;
 use crate::run::{RunRequest, Watcher};
 use crate::source::{Diagnostic, Severity};
 use crate::step::Fault;
@@ -31,6 +33,9 @@ pub enum NotStarted {
     /// The run that is taken up was begun with another one.
     #[error("{0}")]
     OtherInstrument(String),
+    /// The limits that the run was begun under cannot be read.
+    #[error("{0}")]
+    Limits(String),
     /// Another run is under way.
     #[error(transparent)]
     Held(#[from] Held),
@@ -94,7 +99,9 @@ impl Station {
         let id = folder.as_ref().map_or_else(new_run_id, |folder| folder.id().to_owned());
         let lease = self.lease.for_run(&id).await?;
         let post = self.post();
-        let instrument = post.instrument.beside();
+        let limits = resumed.as_ref().map_or(Ok(Limits::default()), Resumption::limits);
+        let driver = post.instrument.within(limits.map_err(NotStarted::Limits)?);
+        let instrument = driver.beside();
         let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
         let (recipe, walked) = (Arc::clone(&order.recipe), &order.walked);
         let mut findings = order.findings();
@@ -159,15 +166,8 @@ impl Station {
                 // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
                 let _end = EndOf(Arc::clone(&run));
                 let path = folder.path().to_owned();
-                let performed = crate::run::run(
-                    recipe,
-                    &post.instrument,
-                    &post.monitor,
-                    folder,
-                    request,
-                    reins,
-                    watchers,
-                );
+                let performed =
+                    crate::run::run(recipe, &driver, &post.monitor, folder, request, reins, watchers);
                 let mut performed = Box::pin(performed);
                 let state = tokio::select! {
                     state = &mut performed => state,

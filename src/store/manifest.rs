@@ -118,6 +118,9 @@ pub struct Manifest {
     /// The `suspend_when` that the recipe was given, for it has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend_when: Option<Value>,
+    /// The limits of the bench that it was begun under; of these and those of the moment the stricter hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Value>,
     /// Who ran it, and with what.
     pub host: HostRecord,
     /// How often the run was taken up again after an interruption.

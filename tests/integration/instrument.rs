@@ -132,7 +132,7 @@ async fn every_command_is_sent_as_written_here_and_confirmed_by_the_error_queue(
         (Action::StartScan, "INIT"),
         (Action::Abort, "ABOR"),
         (Action::ClearErrors, "*CLS"),
-        (Action::SingleScanMode, "INIT:SMOD SING"),
+        (Action::SetScanMode { continuous: false }, "INIT:SMOD SING"),
         (Action::Raw("SYST:ANLG:OUT1:SOUR 4,1".into()), "SYST:ANLG:OUT1:SOUR 4,1"),
     ];
     let (actions, texts): (Vec<Action>, Vec<&str>) = commands.into_iter().unzip();
@@ -210,7 +210,7 @@ async fn every_question_is_asked_as_written_here_and_its_reply_is_read() {
     assert!(i.reference(D).await.unwrap().unwrap().valid);
     let grid = i.trace_grid(D, TraceKind::Raw).await.unwrap();
     assert_eq!((grid.points, grid.start_nm, grid.step_pm), (940_001, 1500.0, 0.1));
-    assert_eq!(i.ask(&Query::raw("CTP:SENS:FBC?")).await.unwrap(), "7");
+    assert_eq!(i.ask(&Query::raw("CTP:SENS:FBC?").unwrap()).await.unwrap(), "7");
     script.await.unwrap();
 }
 
@@ -435,10 +435,10 @@ async fn what_the_bench_forbids_is_refused_before_a_byte_is_sent() {
         serde_json::from_str(r#"{ "laser": { "1": { "max_power_dbm": 6.0 }, "2": { "off": true } } }"#)
             .unwrap();
     let (instrument, script) = driver(limits, |_, mut peer| async move {
-        // Which lasers the sources have is asked; nothing is set.
-        for (tls, laser) in [(1, "1"), (2, "2"), (3, "0"), (4, "0")] {
-            peer.answer(&format!("INIT:TLS{tls}:ID?"), laser).await;
-        }
+        // What counts is asked; nothing is set.
+        peer.answer("INIT:TLS1:ID?", "1").await;
+        peer.answer("INIT:TLS1:ID?", "1").await;
+        peer.answer("CTP:RLAS1:POW?", "1.00000000E+001").await;
         peer.closed().await;
     })
     .await;
@@ -447,6 +447,9 @@ async fn what_the_bench_forbids_is_refused_before_a_byte_is_sent() {
         Action::SetLaserOutput { laser: 2, on: true },
         Action::Raw("CTP:RLAS1:POW 7DBM".into()),
         Action::SetTlsPower { tls: 1, dbm: 7.0 },
+        Action::Raw("INIT:TLS1:ID 1;:NO:SUCH 3".into()),
+        Action::Raw("init:tls1:power 8mw".into()),
+        Action::SetLaserOutput { laser: 1, on: true },
     ] {
         let error = instrument.act(&action).await.unwrap_err();
         assert!(matches!(error, Error::Forbidden(_)), "{error}");

@@ -26,19 +26,19 @@ fn modules() -> Vec<(String, String)> {
     files.iter().map(|path| (module(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-const WORDS: [&str; 8] =
-    ["units", "measurement", "operation", "step", "header", "source", "reading", "budget"];
+const WORDS: [&str; 9] =
+    ["units", "measurement", "operation", "step", "header", "source", "reading", "budget", "grammar"];
 
 /// What each module may know of the others; `app` and `main` may know everyone.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" | "budget" => vec![],
+        "units" | "budget" | "grammar" => vec![],
         "measurement" | "source" => vec!["units"],
         "reading" => vec!["units"],
         "operation" | "step" | "header" => WORDS.to_vec(),
         "simulator" => vec!["units", "reading"],
-        "instrument" => vec!["units", "measurement"],
+        "instrument" => vec!["units", "measurement", "grammar"],
         "http" => vec![],
         "notify" => vec!["header", "http"],
         "commands" => with_words(&["instrument"]),

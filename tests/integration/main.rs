@@ -16,6 +16,7 @@ mod guard;
 mod http;
 mod instrument;
 mod layering;
+mod limits;
 mod nights;
 mod notify;
 mod probe_station;

@@ -237,35 +237,6 @@ steps:
 }
 
 #[test]
-fn limits_of_the_bench_hold_for_settings_and_for_raw_commands() {
-    let bench = Bench::new();
-    bench.write("ctp10.toml", "[limits.laser.1]\nmax_power_dbm = 6\n[limits.laser.2]\noff = true\n");
-    for step in [
-        "configure_tls: { tls: 1, power_dbm: 7 }",
-        "configure_laser: { laser: 1, power_dbm: 7 }",
-        "configure_laser: { laser: 2, output: true }",
-        "scpi: { command: \"CTP:RLASER1:POWER 8 DBM\" }",
-        "scpi: { command: \"ctp:rlas2:pow:stat on\" }",
-    ] {
-        bench.write("strong.yaml", &format!("name: strong\nsteps:\n  - {step}\n"));
-        let log = bench.folder.path().join("commands.log");
-        let simulator = simulate(&bench, &["--log", log.to_str().unwrap()]);
-        let output = bench.run(&["run", "strong.yaml", "--instrument", &simulator.address]);
-        assert_eq!(output.status.code(), Some(1), "{step}");
-        assert!(
-            text(&output.stderr).contains("not allowed on this bench"),
-            "{step}: {}",
-            text(&output.stderr)
-        );
-        let sent = std::fs::read_to_string(log).unwrap().to_uppercase();
-        assert!(
-            !sent.contains(":POW 7DBM") && !sent.contains("8 DBM") && !sent.contains("STAT ON"),
-            "{step}: {sent}"
-        );
-    }
-}
-
-#[test]
 fn status_only_asks_and_off_turns_everything_off() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.1"]);

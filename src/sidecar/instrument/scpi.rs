@@ -5,6 +5,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::grammar::Line;
 use crate::instrument::scpi::{Action, Query as Ask};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Body;
@@ -35,18 +36,23 @@ pub(in crate::sidecar) async fn send(
     if !app.options.allow_scpi {
         return Err(Problem::not_found("/scpi (`allow_scpi` in ctp10.toml)"));
     }
-    let one_line = |text: &str| !text.trim().is_empty() && !text.contains(['\r', '\n']);
+    let line = |text: &str| match text.contains(['\r', '\n']) {
+        true => Err(Problem::bad_request("give one line")),
+        false => Line::parse(text).map_err(|error| Problem::bad_request(&error.to_string())),
+    };
     match (body.query, body.command) {
-        (Some(query), None) if one_line(&query) && query.contains('?') => {
-            let reply = app.instrument().ask(&Ask::raw(&query)).await?;
+        // One question has one reply; what stands beside it could be a command, which takes the lease and the limits.
+        (Some(query), None) if line(&query)?.units.len() == 1 && line(&query)?.is_query() => {
+            let query = Ask::raw(&query).map_err(|error| Problem::bad_request(&error.to_string()))?;
+            let reply = app.instrument().ask(&query).await?;
             Ok(Json(ScpiReply { reply: Some(reply), success: true }))
         }
-        (None, Some(command)) if one_line(&command) && !command.contains('?') => {
+        (None, Some(command)) if !line(&command)?.has_reply() => {
             app.change([Action::Raw(command)]).await?;
             Ok(Json(ScpiReply { reply: None, success: true }))
         }
         _ => Err(Problem::bad_request(
-            "give either `query`, one line with a question mark, or `command`, one line without",
+            "give either `query`, a single question on one line, or `command`, one line that asks nothing",
         )),
     }
 }

@@ -1,0 +1,259 @@
+//! The grammar of SCPI program lines, after SCPI-99 and IEEE 488.2. Pure text: which headers an instrument has, and what
+//! they do, is not known here.
+//!
+//! A line holds units separated by `;`. A unit has a header and arguments separated by `,`. A header that begins with
+//! neither `:` nor `*` goes on from the path of the header before it on the line. There are no comments.
+
+mod data;
+mod lexer;
+mod pattern;
+
+use std::fmt;
+
+pub use data::Data;
+pub use pattern::matches;
+
+/// A line that is not SCPI.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{part}` is not SCPI: {reason}")]
+pub struct Malformed {
+    /// The part that is wrong.
+    pub part: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A program line, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its units, in order. Empty ones are left out.
+    pub units: Vec<Unit>,
+}
+
+/// One command or query of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// As it was written, without the space around it.
+    pub text: String,
+    /// Whether it asks: its header ends in `?`.
+    pub is_query: bool,
+    /// Its arguments as they were written, each without the space around it.
+    pub arguments: Vec<String>,
+    /// The header with the path of the one before it.
+    header: Header,
+    /// The header as it stands, where the path of the one before it makes another one.
+    from_root: Option<Header>,
+}
+
+/// A header with its full path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header(pub Vec<Node>);
+
+/// One node of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its letters in capitals; a common command has its `*`.
+    pub name: String,
+    /// The number behind it; 1 when it is left out.
+    pub suffix: u32,
+}
+
+/// Long and short forms of a header are the same only to somebody who knows them; case and a left-out 1 are not.
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, node) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            let suffix = if node.suffix == 1 { String::new() } else { node.suffix.to_string() };
+            write!(f, "{colon}{}{suffix}", node.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    /// Takes a line apart.
+    ///
+    /// # Errors
+    /// When it is not SCPI, or holds nothing.
+    pub fn parse(line: &str) -> Result<Self, Malformed> {
+        let mut path = Vec::new();
+        let mut units = Vec::new();
+        for text in lexer::split(line, ';')? {
+            if !text.is_empty() {
+                units.push(unit(text, &mut path)?);
+            }
+        }
+        if units.is_empty() {
+            return Err(Malformed { part: line.to_owned(), reason: "it holds no command".to_owned() });
+        }
+        Ok(Self { units })
+    }
+
+    /// Whether every unit asks: such a line may be sent again.
+    #[must_use]
+    pub fn is_query(&self) -> bool {
+        self.units.iter().all(|unit| unit.is_query)
+    }
+
+    /// Whether any unit asks: such a line has a reply.
+    #[must_use]
+    pub fn has_reply(&self) -> bool {
+        self.units.iter().any(|unit| unit.is_query)
+    }
+}
+
+impl Unit {
+    /// The ways to read its header: by SCPI's rule for paths, then as it stands, for instruments that are lenient.
+    pub fn headers(&self) -> impl Iterator<Item = &Header> {
+        std::iter::once(&self.header).chain(&self.from_root)
+    }
+
+    /// Its header by SCPI's rule for paths.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its arguments by their meaning; `None` in place of one that is no SCPI data.
+    pub fn data(&self) -> impl Iterator<Item = Option<Data>> {
+        self.arguments.iter().map(|argument| Data::parse(argument))
+    }
+
+    /// The unit as a line of its own, with its full path.
+    #[must_use]
+    pub fn alone(&self, header: &Header) -> String {
+        let question = if self.is_query { "?" } else { "" };
+        let space = if self.arguments.is_empty() { "" } else { " " };
+        format!("{header}{question}{space}{}", self.arguments.join(","))
+    }
+}
+
+/// Takes a unit apart. `path` is that of the header before it, and becomes its own.
+fn unit(text: &str, path: &mut Vec<Node>) -> Result<Unit, Malformed> {
+    let malformed = |reason: String| Malformed { part: text.to_owned(), reason };
+    let end = text.find(lexer::is_space).unwrap_or(text.len());
+    let (written, arguments) = (&text[..end], lexer::trim(&text[end..]));
+    if let Some(strange) = written.chars().find(|c| !c.is_ascii_graphic()) {
+        return Err(malformed(format!("a header has no {}", lexer::name(strange))));
+    }
+    let (spelt, is_query) = match written.strip_suffix('?') {
+        Some(spelt) => (spelt, true),
+        None => (written, false),
+    };
+    let is_common = spelt.starts_with('*');
+    let nodes = spelt.strip_prefix(':').unwrap_or(spelt).split(':').map(node);
+    let nodes = nodes.collect::<Option<Vec<_>>>();
+    let has_star = |node: &Node| node.name.starts_with('*');
+    let nodes = nodes.filter(|nodes| match is_common {
+        true => nodes.len() == 1,
+        false => !nodes.iter().any(has_star),
+    });
+    let Some(nodes) = nodes else { return Err(malformed(format!("`{written}` is no header"))) };
+    let arguments = if arguments.is_empty() { Vec::new() } else { lexer::split(arguments, ',')? };
+    if arguments.iter().any(|argument| argument.is_empty() || argument.starts_with('?')) {
+        let reason = if arguments.iter().any(|argument| argument.starts_with('?')) {
+            "a `?` stands right behind the header"
+        } else {
+            "an argument is missing"
+        };
+        return Err(malformed(reason.to_owned()));
+    }
+    let full: Vec<Node> = match is_common || spelt.starts_with(':') {
+        true => nodes.clone(),
+        false => path.iter().chain(&nodes).cloned().collect(),
+    };
+    let from_root = (full != nodes).then(|| Header(nodes.clone()));
+    if !is_common {
+        *path = full[..full.len() - 1].to_vec();
+    }
+    let arguments = arguments.into_iter().map(str::to_owned).collect();
+    Ok(Unit { text: text.to_owned(), is_query, arguments, header: Header(full), from_root })
+}
+
+fn node(text: &str) -> Option<Node> {
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = &text[name.len()..];
+    let word = name.strip_prefix('*').unwrap_or(name);
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let suffix = if digits.is_empty() { Some(1) } else { digits.parse().ok() };
+    Some(Node { name: name.to_ascii_uppercase(), suffix: suffix.filter(|_| is_word)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(line: &str) -> Vec<String> {
+        Line::parse(line).unwrap().units.iter().map(|unit| unit.alone(unit.header())).collect()
+    }
+
+    #[test]
+    fn a_header_goes_on_from_the_path_before_it() {
+        for (line, units) in [
+            ("INIT:WAV:STAR 1520NM;STOP 1630 nm", vec!["INIT:WAV:STAR 1520NM", "INIT:WAV:STOP 1630 nm"]),
+            ("init:tls1:pow 5dbm ;:CTP:RLAS2:POW 1", vec!["INIT:TLS:POW 5dbm", "CTP:RLAS2:POW 1"]),
+            ("SYST:ERR?;*CLS;ERR?", vec!["SYST:ERR?", "*CLS", "SYST:ERR?"]),
+            ("INIT;ABOR;;", vec!["INIT", "ABOR"]),
+            ("INIT:STAB 1,\t2.5 ", vec!["INIT:STAB 1,2.5"]),
+            ("NOTE \"a;b? ,c\",'it''s';*IDN?", vec!["NOTE \"a;b? ,c\",'it''s'", "*IDN?"]),
+            ("LOAD #14;A;B;*IDN?", vec!["LOAD #14;A;B", "*IDN?"]),
+            ("ROUT (@1,2)", vec!["ROUT (@1,2)"]),
+        ] {
+            assert_eq!(read(line), units, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_a_header_makes_a_query() {
+        let kind = |line: &str| {
+            let line = Line::parse(line).unwrap();
+            (line.is_query(), line.has_reply())
+        };
+        assert_eq!(kind("*IDN?;SYST:ERR?"), (true, true));
+        assert_eq!(kind("CTP:RLAS1:POW 9DBM;:SYST:ERR?"), (false, true));
+        assert_eq!(kind("NOTE \"what?\""), (false, false));
+        assert_eq!(kind("INIT:TLS1:POW? MAX"), (true, true));
+    }
+
+    #[test]
+    fn what_is_not_scpi_is_named() {
+        for (line, part, why) in [
+            ("INIT;NOTE \"a", "NOTE \"a", "does not end"),
+            ("INIT:\u{a0}WAV 1", "INIT:\u{a0}WAV 1", "U+00A0"),
+            ("INIT::WAV 1", "INIT::WAV 1", "no header"),
+            ("INIT ?", "INIT ?", "right behind"),
+            ("*IDN??", "*IDN??", "no header"),
+            ("A:*RST", "A:*RST", "no header"),
+            ("LOAD #19abc", "LOAD #19abc", "does not end"),
+            ("ROUT (@1;INIT", "ROUT (@1;INIT", "does not end"),
+            ("INIT:STAB 1,,2", "INIT:STAB 1,,2", "missing"),
+            (" ; ", " ; ", "no command"),
+        ] {
+            let error = Line::parse(line).unwrap_err();
+            assert!(error.reason.contains(why), "{line}: {error}");
+            assert!(part.contains(error.part.trim()), "{line}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken_apart_or_refused(line in "\\PC{0,60}") {
+            let _ = Line::parse(&line);
+        }
+
+        #[test]
+        fn what_was_taken_apart_reads_as_the_same_alone(line in "[A-C]{1,3}[0-9]?(:[A-C]{1,2}[0-9]?){0,2}\\??( [0-9A-E.,\"';:# -]{1,9})?(;:?[A-C]{1,3}\\??){0,3}") {
+            if let Ok(parsed) = Line::parse(&line) {
+                for unit in &parsed.units {
+                    let alone = Line::parse(&unit.alone(unit.header())).unwrap();
+                    prop_assert_eq!(alone.units.len(), 1);
+                    prop_assert_eq!(alone.units[0].header(), unit.header());
+                    prop_assert_eq!(&alone.units[0].arguments, &unit.arguments);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The settings of the instrument that count for a measurement, one by one. A value of a setting is the command that sets
+//! it.
+
+use std::fmt;
+
+use super::TLS;
+use crate::measurement::Detector;
+
+mod read;
+mod value;
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Setting {
+    /// Whether a start makes one scan or scans for ever.
+    ScanMode,
+    /// First wavelength of the scan.
+    ScanStart,
+    /// Last wavelength of the scan.
+    ScanStop,
+    /// Sampling step.
+    Resolution,
+    /// Output after the scan, and settling time before it.
+    Stabilization,
+    /// Which laser serves as a TLS.
+    TlsLaser(u8),
+    /// Where a TLS starts.
+    TlsStart(u8),
+    /// Where a TLS stops.
+    TlsStop(u8),
+    /// Speed of a TLS.
+    TlsSpeed(u8),
+    /// Power of a TLS.
+    TlsPower(u8),
+    /// Trigger input of a TLS.
+    TlsTrigger(u8),
+    /// Static power of a laser.
+    LaserPower(u8),
+    /// Static wavelength of a laser.
+    LaserWavelength(u8),
+    /// Whether a laser is on.
+    LaserOutput(u8),
+    /// Unit of a detector's power.
+    PowerUnit(Detector),
+    /// Unit of a detector's spectral axis.
+    SpectralUnit(Detector),
+    /// Wavelength of a detector's calibration.
+    DetectorWavelength(Detector),
+    /// Trigger input of a detector.
+    DetectorTrigger(Detector),
+}
+
+impl Setting {
+    /// The settings of the scan as a whole.
+    pub const SCAN: [Self; 5] =
+        [Self::ScanMode, Self::ScanStart, Self::ScanStop, Self::Resolution, Self::Stabilization];
+
+    /// The settings of a TLS, its laser first.
+    #[must_use]
+    pub fn of_tls(tls: u8) -> [Self; 6] {
+        [
+            Self::TlsLaser(tls),
+            Self::TlsStart(tls),
+            Self::TlsStop(tls),
+            Self::TlsSpeed(tls),
+            Self::TlsPower(tls),
+            Self::TlsTrigger(tls),
+        ]
+    }
+
+    /// The settings of a laser in static control, without its output.
+    #[must_use]
+    pub fn of_laser(laser: u8) -> [Self; 2] {
+        [Self::LaserPower(laser), Self::LaserWavelength(laser)]
+    }
+
+    /// The settings of a detector.
+    #[must_use]
+    pub fn of_detector(detector: Detector) -> [Self; 4] {
+        [
+            Self::PowerUnit(detector),
+            Self::SpectralUnit(detector),
+            Self::DetectorWavelength(detector),
+            Self::DetectorTrigger(detector),
+        ]
+    }
+
+    /// The settings that the instrument may change when this one is set, itself among them. Whoever has hardware that
+    /// couples others adds them here.
+    #[must_use]
+    pub fn moves(self) -> Vec<Self> {
+        match self {
+            Self::ScanStart | Self::ScanStop => vec![Self::ScanStart, Self::ScanStop],
+            Self::TlsStart(tls) | Self::TlsStop(tls) => vec![Self::TlsStart(tls), Self::TlsStop(tls)],
+            // One laser serves one TLS; and some units forget the rest of a TLS when its laser changes.
+            Self::TlsLaser(tls) => TLS.map(Self::TlsLaser).chain(Self::of_tls(tls)).collect(),
+            // One wavelength for all connectors of some modules.
+            Self::DetectorWavelength(Detector { module, .. }) => {
+                (1..=6).map(|channel| Self::DetectorWavelength(Detector { module, channel })).collect()
+            }
+            Self::ScanMode
+            | Self::Resolution
+            | Self::Stabilization
+            | Self::TlsSpeed(_)
+            | Self::TlsPower(_)
+            | Self::TlsTrigger(_)
+            | Self::LaserPower(_)
+            | Self::LaserWavelength(_)
+            | Self::LaserOutput(_)
+            | Self::PowerUnit(_)
+            | Self::SpectralUnit(_)
+            | Self::DetectorTrigger(_) => vec![self],
+        }
+    }
+
+    /// How far apart two values of it are the same: what the instrument rounds, or, of a laser's power, what it measures.
+    fn tolerance(self) -> f64 {
+        match self {
+            Self::ScanStart
+            | Self::ScanStop
+            | Self::TlsStart(_)
+            | Self::TlsStop(_)
+            | Self::LaserWavelength(_)
+            | Self::DetectorWavelength(_) => WAVELENGTH_TOLERANCE_NM,
+            Self::Resolution => 1e-3,
+            Self::Stabilization => 0.05,
+            Self::TlsSpeed(_) | Self::TlsPower(_) => 0.01,
+            Self::LaserPower(_) => LASER_POWER_TOLERANCE_DB,
+            Self::ScanMode
+            | Self::TlsLaser(_)
+            | Self::TlsTrigger(_)
+            | Self::LaserOutput(_)
+            | Self::PowerUnit(_)
+            | Self::SpectralUnit(_)
+            | Self::DetectorTrigger(_) => 0.0,
+        }
+    }
+}
+
+/// Half the finest step of the instrument.
+pub const WAVELENGTH_TOLERANCE_NM: f64 = 1e-5;
+/// After a scan a laser tells the power that it has, and no longer the one that was set.
+pub const LASER_POWER_TOLERANCE_DB: f64 = 0.5;
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ScanMode => f.write_str("the scan mode"),
+            Self::ScanStart => f.write_str("the start of the scan"),
+            Self::ScanStop => f.write_str("the stop of the scan"),
+            Self::Resolution => f.write_str("the resolution"),
+            Self::Stabilization => f.write_str("the stabilization"),
+            Self::TlsLaser(tls) => write!(f, "the laser of TLS {tls}"),
+            Self::TlsStart(tls) => write!(f, "the start of TLS {tls}"),
+            Self::TlsStop(tls) => write!(f, "the stop of TLS {tls}"),
+            Self::TlsSpeed(tls) => write!(f, "the speed of TLS {tls}"),
+            Self::TlsPower(tls) => write!(f, "the power of TLS {tls}"),
+            Self::TlsTrigger(tls) => write!(f, "the trigger input of TLS {tls}"),
+            Self::LaserPower(laser) => write!(f, "the power of laser {laser}"),
+            Self::LaserWavelength(laser) => write!(f, "the wavelength of laser {laser}"),
+            Self::LaserOutput(laser) => write!(f, "the output of laser {laser}"),
+            Self::PowerUnit(detector) => write!(f, "the power unit of {detector}"),
+            Self::SpectralUnit(detector) => write!(f, "the spectral unit of {detector}"),
+            Self::DetectorWavelength(detector) => write!(f, "the wavelength of {detector}"),
+            Self::DetectorTrigger(detector) => write!(f, "the trigger input of {detector}"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The limits of a bench hold for whatever emits light.
+
+use serde_json::json;
+
+use crate::sidecar::{request, serve};
+use crate::support::{Bench, Running, Talk, manifest, simulate, text};
+
+const LIMITS: &str = "
+[limits.laser.1]
+max_power_dbm = 3
+wavelength_nm = [1520, 1600]
+[limits.laser.2]
+off = true
+";
+
+/// A bench with limits and an instrument with a log. `before` is what somebody else has set on it.
+fn instrument(bench: &Bench, before: &[&str]) -> Running {
+    bench.write("ctp10.toml", LIMITS);
+    let log = bench.folder.path().join("commands.log");
+    let simulator = simulate(bench, &["--time-scale", "0.01", "--log", log.to_str().unwrap()]);
+    let mut talk = Talk::to(&simulator.address);
+    for line in before {
+        talk.send(line);
+    }
+    assert_eq!(talk.ask("SYST:ERR?"), "0,No error");
+    simulator
+}
+
+fn sent(bench: &Bench) -> String {
+    std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap().to_uppercase()
+}
+
+fn run(bench: &Bench, simulator: &Running, steps: &[&str]) -> (Option<i32>, String) {
+    let steps: String = steps.iter().map(|step| format!("  - {step}\n")).collect();
+    bench.write("light.yaml", &format!("name: light\nsteps:\n{steps}"));
+    let output = bench.run(&["run", "light.yaml", "--instrument", &simulator.address]);
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn light_is_refused_by_what_the_instrument_has_and_not_by_what_is_written() {
+    let strong = ["INIT:TLS1:POW 8DBM", "INIT:TLS1:WAV:STAR 1520NM", "INIT:TLS1:WAV:STOP 1590NM"];
+    let wide = ["INIT:WAV:STAR 1520NM", "INIT:WAV:STOP 1625NM"];
+    let other_laser = ["INIT:WAV:STAR 1300NM", "INIT:WAV:STOP 1310NM", "INIT:TLS2:WAV:STAR 1290NM"];
+    let cases: [(&[&str], &str, &str); 20] = [
+        (&["CTP:RLAS1:POW 10DBM"], "configure_laser: { laser: 1, output: true }", "10 dBm of laser 1"),
+        (&["CTP:RLAS1:WAV 1625NM"], "configure_laser: { laser: 1, output: true }", "1625 nm of laser 1"),
+        (&["CTP:RLAS1:POW 10DBM"], "scpi: { command: \"ctp:rlaser:power:state 1\" }", "10 dBm of laser 1"),
+        (&strong, "sweep:", "8 dBm of laser 1"),
+        (&strong, "create_reference: { detector: 4/1 }", "8 dBm of laser 1"),
+        (&strong, "scpi: { command: INIT }", "8 dBm of laser 1"),
+        (&strong, "scpi: { command: \":initiate:immediate\" }", "8 dBm of laser 1"),
+        (&strong, "scpi: { command: \"REF:SENS4:CHAN1:INIT\" }", "8 dBm of laser 1"),
+        (&strong, "scpi: { command: \"*CLS;:INIT\" }", "8 dBm of laser 1"),
+        (&wide, "sweep:", "1625 nm of laser 1"),
+        (&other_laser, "scpi: { command: INIT }", "light of laser 2"),
+        (&[], "scpi: { command: \"INIT:TLS1:WAV:STAR 1530NM;STOP 1630NM\" }", "1630 nm of laser 1"),
+        (&[], "scpi: { command: \"INIT:TLS1:ID 2.0\" }", "light of laser 2"),
+        (&[], "scpi: { command: \"INIT:TLS1:POW MAX\" }", "not known beforehand"),
+        (&[], "scpi: { command: \"init:tls1:power 1e1\" }", "10 dBm of laser 1"),
+        (&[], "scpi: { command: \"INIT:TLS1:POW 1DBM;:INIT\" }", "line of its own"),
+        (&[], "scpi: { command: \"*RST;INIT\" }", "line of its own"),
+        (&[], "scpi: { command: \"*RCL 1\" }", "*RCL 1"),
+        (&[], "scpi: { command: \"INIT:SMOD CONT\" }", "INIT:SMOD CONT"),
+        (&["CTP:RLAS1:POW:STAT ON"], "scpi: { command: \"*RST\" }", "laser 1 is on"),
+    ];
+    for (before, step, why) in cases {
+        let bench = Bench::new();
+        let simulator = instrument(&bench, before);
+        let known = sent(&bench).len();
+        let (code, said) = run(&bench, &simulator, &[step]);
+        assert_eq!(code, Some(1), "{step}: {said}");
+        assert!(said.contains("[limits]") && said.contains(why), "{step}: {said}");
+        for line in sent(&bench)[known..].lines().filter_map(|line| line.split_whitespace().last()) {
+            let lights =
+                ["INIT", ":INITIATE:IMMEDIATE", "*RST", "*RST;INIT", "CONT", "ON", "1"].contains(&line);
+            assert!(!lights, "{step}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_within_the_limits_goes_on_typed_and_raw() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench, &[]);
+    let (code, said) = run(
+        &bench,
+        &simulator,
+        &[
+            "configure_tls: { tls: 1, laser: 1, start_nm: 1520, stop_nm: 1600, power_dbm: 3 }",
+            "configure_scan: { start_nm: 1540, stop_nm: 1541 }",
+            "scpi: { command: \"INIT:TLS1:POW 2;SPE 50;:CTP:SENS4:CHAN1:WAV 1550NM\" }",
+            "scpi: { command: \"*RST\" }",
+            "create_reference: { detector: 4/1 }",
+            "sweep:",
+            "configure_laser: { laser: 1, power_dbm: 2.9, wavelength_nm: 1550, output: true }",
+            "scpi: { command: \"CTP:RLAS1:POW:STAT OFF\" }",
+            "scpi: { command: INIT }",
+        ],
+    );
+    assert!(!said.contains("[limits]"), "{said}");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(sent(&bench).lines().any(|line| line.ends_with(" INIT")), "{}", sent(&bench));
+}
+
+#[test]
+fn a_run_keeps_its_limits_wherever_it_is_resumed() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench, &[]);
+    let (code, said) = run(&bench, &simulator, &["log: begin", "configure_tls: { tls: 1, power_dbm: 7 }"]);
+    assert_eq!(code, Some(1), "{said}");
+    let folders = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
+    let folder = folders.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    assert_eq!(manifest(&folder)["limits"]["laser"]["1"]["max_power_dbm"], 3.0);
+    // Elsewhere there is no ctp10.toml, or another one.
+    for elsewhere in ["", "[limits.laser.1]\nmax_power_dbm = 9\n"] {
+        let bench = Bench::new();
+        bench.write("ctp10.toml", elsewhere);
+        let output = bench.run(&["resume", folder.to_str().unwrap()]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("7 dBm of laser 1 is not allowed"), "{said}");
+        assert_eq!(manifest(&folder)["limits"]["laser"]["2"]["off"], true);
+    }
+}
+
+#[test]
+fn raw_text_by_http_is_one_question_or_a_command_within_the_limits() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench, &[]);
+    bench.write("ctp10.toml", &format!("allow_scpi = true\n{LIMITS}"));
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    while request(&service.address, "GET", "/instrument", None).1["connected"] != true {}
+    let post = |body: serde_json::Value| request(&service.address, "POST", "/scpi", Some(&body));
+    for (body, status) in [
+        (json!({ "query": "*IDN?" }), 200),
+        (json!({ "query": "CTP:RLAS1:POW 9DBM;:SYST:ERR?" }), 400),
+        (json!({ "query": "*IDN?;*OPC?" }), 400),
+        (json!({ "query": "NOTE \"what?\"" }), 400),
+        (json!({ "command": "CTP:RLAS1:POW 9DBM" }), 403),
+        (json!({ "command": "INIT:TLS1:WAV:STAR 1530NM;STOP 1630NM" }), 403),
+        (json!({ "command": "CTP:RLAS1:POW 2DBM" }), 200),
+        (json!({ "command": "*IDN?" }), 400),
+    ] {
+        let (found, told) = post(body.clone());
+        assert_eq!(found, status, "{body}: {told}");
+    }
+    assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW?"), "2.00000000E+000");
+}
