@@ -18,7 +18,7 @@ pub mod scpi;
 pub mod setting;
 mod trace;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub use address::Address;
 pub use connection::Deadlines;
 pub use error::Error;
 pub use glance::{Glance, LaserGlance};
-pub use link::{LinkEvent, Presence};
+pub use link::{LinkEvent, Mark, Presence};
 pub use scan::{ScanSettings, TlsSettings};
 
 use activity::Activity;
@@ -36,10 +36,12 @@ use limits::Limits;
 use link::{Link, Manner, Shared};
 use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
-/// An absent laser or module does not answer; this long is given to one that may be there.
-const PROBE_DEADLINE: Duration = Duration::from_millis(800);
+/// An absent laser or module does not answer: after this silence the instrument is asked whether it is absent.
+const PROBE_FENCE: Duration = Duration::from_millis(800);
 /// Whoever watches beside a run does not hold the link for longer than this with a question that is refused.
-const BESIDE_DEADLINE: Duration = Duration::from_secs(2);
+const BESIDE_FENCE: Duration = Duration::from_secs(2);
+/// Whoever waits for the end of a scan notices it within this time.
+const SCAN_END: Duration = Duration::from_secs(1);
 /// Lasers that a CTP10 can have.
 pub const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
 /// Tunable laser sources of a scan.
@@ -53,13 +55,15 @@ pub struct Ctp10 {
     manner: Manner,
     /// Whether this handle may ask over the second connection.
     beside: bool,
+    /// Whether its questions wait for the end of a scan to be noticed.
+    lets_scans_end: bool,
 }
 
 /// The connections to one instrument.
 #[derive(Debug)]
 struct Links {
     /// Everything that changes something goes this way, and all that a run asks.
-    main: Link,
+    main: Arc<Link>,
     /// Where the instrument takes a second connection: questions of those who watch.
     second: Mutex<Option<Arc<Link>>>,
     deadlines: Deadlines,
@@ -68,6 +72,10 @@ struct Links {
     changes: AtomicU64,
     /// Counts aborts: a scan that was aborted has not ended well.
     aborts: AtomicU64,
+    /// Counts scans that have begun.
+    scans: AtomicU64,
+    /// The instrument has an event register, as far as is known.
+    has_events: AtomicBool,
 }
 
 impl Links {
@@ -86,16 +94,28 @@ impl Ctp10 {
     pub fn at(address: Address, deadlines: Deadlines, limits: Limits) -> Self {
         let shared = Arc::new(Shared::default());
         let links = Links {
-            main: Link::new(address, deadlines, Arc::clone(&shared)),
+            main: Arc::new(Link::new(address, deadlines, Arc::clone(&shared))),
             second: Mutex::default(),
             deadlines,
             shared,
             changes: AtomicU64::new(0),
             aborts: AtomicU64::new(0),
+            scans: AtomicU64::new(0),
+            has_events: AtomicBool::new(true),
         };
-        let manner =
-            Manner { reply: deadlines.query, confirm: deadlines.action, patience: deadlines.reconnect };
-        Self { links: Arc::new(links), limits: Arc::new(limits), manner, beside: false }
+        let manner = Manner {
+            reply: deadlines.query,
+            fence: deadlines.query,
+            confirm: deadlines.action,
+            patience: deadlines.reconnect,
+        };
+        Self {
+            links: Arc::new(links),
+            limits: Arc::new(limits),
+            manner,
+            beside: false,
+            lets_scans_end: false,
+        }
     }
 
     /// Connects and asks who is there.
@@ -129,16 +149,21 @@ impl Ctp10 {
     /// question that may be refused does not take long, and where there is a second connection it is used.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let reply = BESIDE_DEADLINE.min(self.links.deadlines.query);
-        let manner = Manner { reply, patience: Duration::ZERO, ..self.manner };
-        Self { manner, beside: true, ..self.clone() }
+        let manner = Manner { fence: BESIDE_FENCE, patience: Duration::ZERO, ..self.manner };
+        Self { manner, beside: true, lets_scans_end: true, ..self.clone() }
     }
 
-    /// The same handle, waiting no longer than this for the reply to a question.
+    /// The same handle for questions that are asked again and again.
     #[must_use]
-    pub fn replying_within(&self, reply: Duration) -> Self {
-        let reply = reply.min(self.manner.reply);
-        Self { manner: Manner { reply, ..self.manner }, ..self.clone() }
+    pub fn polling(&self, fence: Duration) -> Self {
+        Self { lets_scans_end: false, ..self.expecting_refusal(fence) }
+    }
+
+    /// The same handle for questions that the instrument may refuse: after a silence of this length it is asked whether
+    /// it has. A reply that is only slow is waited for as long as any other.
+    fn expecting_refusal(&self, fence: Duration) -> Self {
+        let fence = fence.min(self.manner.fence);
+        Self { manner: Manner { fence, ..self.manner }, ..self.clone() }
     }
 
     /// The same handle, waiting no longer than this for a command to be confirmed. For what may be sent twice.
@@ -267,6 +292,7 @@ impl Ctp10 {
         }
         if query.while_idle {
             self.settle_orphan().await?;
+            self.let_scan_end().await?;
         }
         let second = self.links.second().filter(|_| self.beside);
         match second {
@@ -307,16 +333,52 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// Asks something that may not be there: `None` when the instrument refuses or stays silent.
+    /// A scan that is over may not have been noticed to be yet by whoever waits for its end.
+    pub(super) async fn let_scan_end(&self) -> Result<(), Error> {
+        let activities = &self.links.shared.activities;
+        if !self.lets_scans_end || !activities.is_scanning() {
+            return Ok(());
+        }
+        if Box::pin(self.ask(&Query::condition())).await?.is_idle() {
+            let mut activity = activities.watch();
+            let ended = activity.wait_for(|activity| activity.scan.is_none());
+            // One that is not noticed within this time is under way.
+            let _ = tokio::time::timeout(SCAN_END, ended).await;
+        }
+        Ok(())
+    }
+
+    /// Asks something that may not be there: `None` when the instrument refuses, which its error queue says.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// When the connection is lost, or the instrument gives neither a reply nor a reason.
     pub async fn probe<R>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
-        match self.replying_within(PROBE_DEADLINE).ask(query).await {
+        match self.expecting_refusal(PROBE_FENCE).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
-            Err(Error::Refused { .. } | Error::NoReply { .. }) => Ok(None),
+            Err(Error::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// From here on what is asked can be proved.
+    ///
+    /// # Errors
+    /// When there is no connection, and none can be made.
+    pub async fn mark(&self) -> Result<Mark, Error> {
+        self.asked_link().begin(self.manner).await
+    }
+
+    /// Proves that what was asked since `mark` was answered by its own replies.
+    ///
+    /// # Errors
+    /// When the connection was made anew since, or replies and questions are out of step.
+    pub async fn prove(&self, mark: Mark) -> Result<(), Error> {
+        self.asked_link().prove(mark, self.manner).await
+    }
+
+    /// The link that this handle's questions take.
+    fn asked_link(&self) -> Arc<Link> {
+        self.links.second().filter(|_| self.beside).unwrap_or_else(|| Arc::clone(&self.links.main))
     }
 
     /// Changes something, once, and returns when the instrument has confirmed it.

@@ -18,7 +18,7 @@ use crate::instrument::Ctp10;
 use crate::measurement::{Detector, PowerReading, PowerUnit};
 
 /// A question about power that is refused holds the link no longer than this.
-const REPLY_DEADLINE: Duration = Duration::from_millis(800);
+const REFUSAL_FENCE: Duration = Duration::from_millis(800);
 /// Channels that are read of each module; a recorder may ask for more.
 const CHANNELS: std::ops::RangeInclusive<u8> = 1..=4;
 
@@ -123,7 +123,7 @@ impl PowerMonitor {
     /// A monitor of this instrument. It must be made within a runtime; it asks nothing yet.
     #[must_use]
     pub fn new(instrument: &Ctp10) -> Self {
-        Self { instrument: instrument.beside().replying_within(REPLY_DEADLINE), modules: Arc::default() }
+        Self { instrument: instrument.beside().polling(REFUSAL_FENCE), modules: Arc::default() }
     }
 
     /// Watches a module at an interval of the watcher's own; `channels` beside the first four.

@@ -20,6 +20,7 @@ mod perform;
 mod policy;
 mod power;
 pub mod prepare;
+mod proof;
 mod publish;
 mod repeat;
 pub mod replay;
@@ -56,6 +57,7 @@ use host::RemoteHost;
 use outline::OutlineStep;
 use past::Past;
 use power::SharedPowerLog;
+use proof::Unproved;
 use publish::Events;
 pub use publish::Watcher;
 use replay::ReplayHost;
@@ -161,6 +163,8 @@ pub async fn run(
         place: crate::step::Place::default(),
         failed_steps: 0,
         shortage: Shortage::new(request.disk_full_wait),
+        unproved: Unproved::default(),
+        unproved_at_end: None,
         finally_until: None,
     };
 
@@ -177,7 +181,9 @@ pub async fn run(
                 recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
             });
             engine.serve(served).await;
-            author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())))
+            let ended =
+                author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
+            ended.and(engine.unproved_at_end.take().map_or(Ok(()), Err))
         }
         Err(fault) => Err(fault),
     };

@@ -113,6 +113,12 @@ impl Place {
         self.path.starts_with(SUSPENSION)
     }
 
+    /// Whether a script asks for the step.
+    #[must_use]
+    pub fn is_in_script(&self) -> bool {
+        self.path.rsplit('.').next().is_some_and(|last| last.starts_with("call["))
+    }
+
     /// The turns of the loops around the step, to stand in front of it: `(power=-5, 2/3) `; empty outside loops.
     #[must_use]
     pub fn turns(&self) -> String {

@@ -143,7 +143,13 @@ impl Activities {
     pub(super) fn scan(&self, kind: ScanKind, expected: Duration) -> ScanWatch<'_> {
         let scan = Scan { kind, began: Instant::now(), expected, orphaned: false };
         self.now.send_modify(|activity| activity.scan = Some(scan));
-        ScanWatch { activities: self, over: false }
+        self.forget();
+        ScanWatch { activities: self, scan, over: false }
+    }
+
+    /// What the register said is none of the present any more.
+    pub(super) fn forget(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Somebody else's scan was noticed.
@@ -180,6 +186,7 @@ impl Activities {
 /// Held by whoever waits for the end of a scan.
 pub(super) struct ScanWatch<'a> {
     activities: &'a Activities,
+    scan: Scan,
     over: bool,
 }
 
@@ -192,7 +199,10 @@ impl ScanWatch<'_> {
 
 impl Drop for ScanWatch<'_> {
     fn drop(&mut self) {
+        let mine = self.scan.began;
         self.activities.now.send_modify(|activity| match &mut activity.scan {
+            // Another one has begun since.
+            Some(scan) if scan.began != mine => {}
             // The wait was given up: the scan itself may still be under way.
             Some(scan) if !self.over => scan.orphaned = true,
             scan => *scan = None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::frame::{Buffer, FrameError, Sample};
 use super::scpi::{ErrorEntry, Query};
@@ -43,6 +44,14 @@ impl Default for Deadlines {
     }
 }
 
+/// A block has to arrive at this rate on average, bytes per second: one byte now and then would hold the link for hours.
+const BLOCK_RATE: f64 = 10_000.0;
+/// The system has these bytes already.
+const UNREAD_LIMIT: Duration = Duration::from_secs(1);
+/// Bytes that are looked at where none are expected.
+const UNREAD_SIZE: usize = 64;
+/// What is said of a connection that ended.
+const CLOSED: &str = "the instrument closed the connection";
 /// Bytes asked of the socket at once: large enough for wire speed, small enough to hand on early.
 const READ_SIZE: usize = 128 * 1024;
 /// The error queue is read this far; a longer one is a unit that never says "no error".
@@ -59,6 +68,8 @@ pub(super) enum Cut {
     Broken(String),
     /// No reply in time; the connection may still be brought back into step.
     Silent,
+    /// Bytes that nobody asked for: replies and questions do not belong together any more.
+    OutOfStep(String),
 }
 
 impl Cut {
@@ -66,8 +77,14 @@ impl Cut {
         match self {
             Self::Broken(reason) => reason.clone(),
             Self::Silent => "the instrument does not answer".to_owned(),
+            Self::OutOfStep(found) => out_of_step(found),
         }
     }
+}
+
+/// What it means that `found` came where it does not belong.
+pub(super) fn out_of_step(found: &str) -> String {
+    format!("questions and replies are out of step: `{found}` came unasked")
 }
 
 impl From<std::io::Error> for Cut {
@@ -87,13 +104,38 @@ impl Connection {
         Self { stream, buffer: Buffer::default() }
     }
 
-    /// Whether the other end has closed it, or says something that nobody asked for. Asks nothing.
-    pub(super) fn is_closed(&self) -> bool {
-        let mut byte = [0];
-        match self.stream.try_read(&mut byte) {
-            Ok(_) => true,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    /// Why it is of no use any more: the other end has closed it, or says something that nobody asked for. Asks nothing.
+    pub(super) fn fault(&mut self) -> Option<String> {
+        let space = self.buffer.spare(UNREAD_SIZE);
+        let read = self.stream.try_read(space);
+        self.buffer.keep(UNREAD_SIZE - read.as_ref().map_or(0, |count| *count));
+        match read {
+            Ok(0) => Some(CLOSED.to_owned()),
+            Ok(_) => self.buffer.unread().map(|found| out_of_step(&found)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
+            Err(error) => Some(error.to_string()),
         }
+    }
+
+    /// Makes sure that nothing has arrived that nobody has asked for. Does not wait for anything.
+    pub(super) async fn expect_nothing(&mut self) -> Result<(), Cut> {
+        if self.has_unread().await {
+            self.fill(UNREAD_LIMIT).await?;
+        }
+        self.buffer.unread().map_or(Ok(()), |found| Err(Cut::OutOfStep(found)))
+    }
+
+    /// Whether the socket holds bytes. The system says so at once; the runtime would only after its next look.
+    #[cfg(unix)]
+    #[expect(clippy::unused_async, reason = "elsewhere it has to wait")]
+    async fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.stream).is_ok_and(|count| count > 0)
+    }
+
+    #[cfg(not(unix))]
+    async fn has_unread(&self) -> bool {
+        let peeked = tokio::time::timeout(Duration::ZERO, self.stream.peek(&mut [0])).await;
+        matches!(peeked, Ok(Ok(1)))
     }
 
     pub(super) async fn send(&mut self, text: &str) -> Result<(), Cut> {
@@ -110,22 +152,26 @@ impl Connection {
         match read {
             Err(_) => Err(Cut::Silent),
             Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(0)) => Err(Cut::Broken("the instrument closed the connection".to_owned())),
+            Ok(Ok(0)) => Err(Cut::Broken(CLOSED.to_owned())),
             Ok(Ok(_)) => Ok(()),
         }
     }
 
     pub(super) async fn line(&mut self, deadline: Duration) -> Result<String, Cut> {
-        let until = tokio::time::Instant::now() + deadline;
+        self.line_until(Instant::now() + deadline).await
+    }
+
+    pub(super) async fn line_until(&mut self, until: Instant) -> Result<String, Cut> {
         loop {
             if let Some(line) = self.buffer.line()? {
                 return Ok(line);
             }
-            self.fill(until.saturating_duration_since(tokio::time::Instant::now())).await?;
+            self.fill(until.saturating_duration_since(Instant::now())).await?;
         }
     }
 
     pub(super) async fn query(&mut self, text: &str, deadline: Duration) -> Result<String, Cut> {
+        self.expect_nothing().await?;
         self.send(text).await?;
         self.line(deadline).await
     }
@@ -144,6 +190,7 @@ impl Connection {
         Ok(errors)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
     pub(super) async fn block<S: Sample>(
         &mut self,
         command: &str,
@@ -152,26 +199,38 @@ impl Connection {
         deadlines: &Deadlines,
         seen: impl Fn(u64, u64),
     ) -> Result<(), Cut> {
+        self.expect_nothing().await?;
         self.send(command).await?;
-        let until = tokio::time::Instant::now() + deadlines.block_start;
+        let until = Instant::now() + deadlines.block_start;
         let length = loop {
             if let Some(length) = self.buffer.block_header()? {
                 break length;
             }
-            self.fill(until.saturating_duration_since(tokio::time::Instant::now())).await?;
+            self.fill(until.saturating_duration_since(Instant::now())).await?;
         };
         if Some(length) != points.checked_mul(S::SIZE as u64) {
             return Err(Cut::Broken(format!("the block has {length} bytes, {points} points were announced")));
         }
-        let mut left = length;
+        let (began, mut left) = (Instant::now(), length);
         while left > 0 {
             let part = self.buffer.values(left, S::SIZE);
             if part.is_empty() {
-                self.fill(deadlines.block_stall).await.map_err(|cut| match cut {
-                    Cut::Silent => {
-                        Cut::Broken(format!("the block stalled with {left} of {length} bytes missing"))
+                // A pause counts against the rate only where it is longer than a pause may be.
+                let due = Duration::from_secs_f64((length - left) as f64 / BLOCK_RATE);
+                let slow = (deadlines.block_stall + due).saturating_sub(began.elapsed());
+                let filled = self.fill(slow.min(deadlines.block_stall)).await;
+                let missing = format!("{left} of {length} bytes missing");
+                filled.map_err(|cut| match cut {
+                    Cut::Silent if slow < deadlines.block_stall => {
+                        let seconds = began.elapsed().as_secs();
+                        Cut::Broken(format!(
+                            "the block is slower than {} kB/s: after {seconds} s {missing}",
+                            BLOCK_RATE / 1e3
+                        ))
                     }
-                    Cut::Broken(reason) => Cut::Broken(format!("{reason}, {left} of {length} bytes missing")),
+                    Cut::Silent => Cut::Broken(format!("the block stalled with {missing}")),
+                    Cut::Broken(reason) => Cut::Broken(format!("{reason}, {missing}")),
+                    Cut::OutOfStep(found) => Cut::OutOfStep(found),
                 })?;
                 continue;
             }

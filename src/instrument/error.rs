@@ -1,7 +1,7 @@
 //! What can go wrong between a call and the instrument.
 
 use super::limits::LimitExceeded;
-use super::scpi::{ErrorEntry, Identity};
+use super::scpi::{Condition, ErrorEntry, Identity};
 
 /// Why the instrument did not do, or may not have done, what it was asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -48,6 +48,14 @@ pub enum Error {
         /// How long it was waited for, s.
         seconds: f64,
     },
+    /// A reply came that nobody had asked for: what was read before it may belong to other questions.
+    #[error(
+        "questions and replies are out of step: `{found}` came unasked, and what was read is not relied on"
+    )]
+    OutOfStep {
+        /// What came.
+        found: String,
+    },
     /// The instrument put errors into its queue because of a command.
     #[error("the instrument refused `{command}`: {}", list(.errors))]
     Refused {
@@ -61,6 +69,14 @@ pub enum Error {
     Scanning {
         /// The question.
         command: String,
+    },
+    /// A scan is under way although the instrument was idle when its traces were asked for: they may be older ones.
+    #[error(
+        "the instrument is not idle after the transfer ({condition}): what was fetched may be an older trace"
+    )]
+    ScanUnderWay {
+        /// What the instrument does.
+        condition: Condition,
     },
     /// A scan ended because somebody aborted it: what is in memory is not what it should have brought.
     #[error("the scan was aborted (`{command}`)")]

@@ -7,6 +7,9 @@
 /// A reply line is shorter than this; a longer one is not an answer to anything that was asked.
 const MAX_LINE: usize = 1 << 20;
 
+/// What is quoted of bytes that are no reply.
+const EXCERPT: usize = 40;
+
 /// Bytes that are not a reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -53,6 +56,12 @@ impl Buffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest().is_empty()
+    }
+
+    /// The beginning of what has arrived and has not been taken; `None` when that is nothing but line ends.
+    pub fn unread(&mut self) -> Option<String> {
+        self.skip_line_ends();
+        if self.is_empty() { None } else { Some(self.excerpt()) }
     }
 
     /// A text reply without its line end, once it is whole. Empty lines are skipped.
@@ -116,7 +125,8 @@ impl Buffer {
 
     fn excerpt(&self) -> String {
         let rest = self.rest();
-        String::from_utf8_lossy(&rest[..rest.len().min(24)]).escape_default().to_string()
+        let text = String::from_utf8_lossy(&rest[..rest.len().min(EXCERPT)]);
+        text.trim_end().escape_default().to_string()
     }
 }
 
@@ -216,6 +226,6 @@ mod tests {
         let mut buffer = Buffer::default();
         buffer.push(b"-113,Undefined header\r\n");
         let error = buffer.block_header().unwrap_err();
-        assert_eq!(error.to_string(), "expected a binary block (`#…`), got `-113,Undefined header\\r\\n`");
+        assert_eq!(error.to_string(), "expected a binary block (`#…`), got `-113,Undefined header`");
     }
 }

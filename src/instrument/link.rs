@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, watch};
 
 use super::activity::Activities;
 use super::address::Address;
-use super::connection::{Connection, Deadlines};
+use super::connection::{Connection, Deadlines, out_of_step};
 use super::error::Error;
 use super::figures;
 use super::scpi::{Identity, Query};
@@ -81,6 +81,24 @@ pub struct Link {
     last: std::sync::Mutex<Option<Identity>>,
     events: broadcast::Sender<LinkEvent>,
     shared: Arc<Shared>,
+    course: std::sync::Mutex<Course>,
+}
+
+/// How the talk over a link has gone so far.
+#[derive(Debug, Default)]
+struct Course {
+    /// Connections made so far.
+    connections: u64,
+    /// What came unasked last, and over which connection.
+    stray: Option<(u64, String)>,
+    /// Why the last connection was lost.
+    loss: Option<String>,
+}
+
+/// A moment in the talk over a link: what is asked from then on is to be proved. See [`Link::prove`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    connection: u64,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +115,8 @@ struct Slot {
 pub(super) struct Manner {
     /// How long the reply to a question is waited for.
     pub(super) reply: Duration,
+    /// After this silence the instrument is asked whether it has refused the question: then it has no reply.
+    pub(super) fence: Duration,
     /// How long a command's confirmation is waited for.
     pub(super) confirm: Duration,
     /// How long an absent instrument is waited for; zero answers at once.
@@ -117,6 +137,7 @@ impl Link {
             last: std::sync::Mutex::default(),
             events,
             shared,
+            course: std::sync::Mutex::default(),
         }
     }
 
@@ -172,10 +193,18 @@ impl Link {
     pub(super) fn notice_loss(&self) {
         // Whoever holds the slot notices by itself.
         let Ok(mut slot) = self.slot.try_lock() else { return };
-        if slot.connection.as_ref().is_some_and(Connection::is_closed) {
+        if let Some(reason) = slot.connection.as_mut().and_then(Connection::fault) {
             slot.connection = None;
-            self.lose(&mut slot, "the instrument closed the connection");
+            self.lose(&mut slot, &reason);
         }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { connection: self.course().connections }
+    }
+
+    fn course(&self) -> std::sync::MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the connection, and keeps it closed until [`connect`](Self::connect) is asked for.
@@ -265,14 +294,25 @@ impl Link {
             Some(expected) if *expected != found => {
                 Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })
             }
-            _ => Ok((connection, found)),
+            _ => {
+                self.course().connections += 1;
+                Ok((connection, found))
+            }
         }
+    }
+
+    /// Something came unasked: nothing that this connection has brought since its last proof can be relied on.
+    fn stray(&self, slot: &mut Slot, found: String) {
+        self.lose(slot, &out_of_step(&found));
+        let mut course = self.course();
+        course.stray = Some((course.connections, found));
     }
 
     fn lose(&self, slot: &mut Slot, reason: &str) {
         slot.lost.get_or_insert_with(Instant::now);
         tracing::warn!(address = %self.address, reason, "connection lost");
         figures::lost();
+        self.course().loss = Some(reason.to_owned());
         self.presence.send_replace(Presence::Away { reason: reason.to_owned() });
         let _ = self.events.send(LinkEvent::Lost { reason: reason.to_owned() });
     }

@@ -13,6 +13,8 @@ use super::{Ctp10, Error, TLS};
 const START_LIMIT: Duration = Duration::from_secs(3);
 /// Pause between two looks at the condition register: the first ones, and the longest.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+/// A scan is over when the register says idle twice, with at least this time in between.
+const IDLE_APART: Duration = Duration::from_millis(20);
 
 /// One tunable laser source of the scan, as re-read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +119,12 @@ impl Ctp10 {
             _ => ScanKind::Sweep,
         };
         let scan = self.links.shared.activities.scan(kind, expected);
-        let started = self.start(action).await;
+        self.links.changes.fetch_add(1, Ordering::AcqRel);
+        let began = Instant::now();
+        // How fast the clock of the embedded instrument goes is not known.
+        let is_simulated = self.last_identity().is_some_and(|identity| identity.simulated());
+        let least = if is_simulated { Duration::ZERO } else { expected };
+        let started = self.start(action, is_simulated || expected < START_LIMIT).await;
         match started {
             Ok(()) => {}
             Err(error @ Error::DidNotStart { .. }) => {
@@ -137,7 +144,8 @@ impl Ctp10 {
             }
         }
         let aborts = self.links.aborts.load(Ordering::Acquire);
-        self.wait_until_idle(seen).await?;
+        let scans = self.links.scans.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wait_until_over(began + least, is_simulated, scans, seen).await?;
         if self.links.aborts.load(Ordering::Acquire) != aborts {
             scan.over();
             return Err(Error::Aborted { command: action.to_string() });
@@ -147,12 +155,18 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// Returns when the scan has been seen running.
-    async fn start(&self, action: &Action) -> Result<(), Error> {
+    /// Returns when the scan has been seen running. A short one may be over before anybody can look: then the event
+    /// register says that it has run.
+    async fn start(&self, action: &Action, is_short: bool) -> Result<(), Error> {
+        // What it says of earlier scans is forgotten by asking.
+        let has_events = is_short && self.scan_events().await?.is_some();
         let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.manner).await?;
         self.links.shared.activities.see(condition);
         let give_up = Instant::now() + START_LIMIT;
         while condition.is_idle() {
+            if has_events && self.scan_events().await?.is_some_and(Condition::is_scan) {
+                return Ok(());
+            }
             if Instant::now() >= give_up {
                 return Err(Error::DidNotStart { command: action.to_string() });
             }
@@ -162,22 +176,66 @@ impl Ctp10 {
         Ok(())
     }
 
+    /// What the instrument has been doing since this was asked last; `None` for one that does not say.
+    async fn scan_events(&self) -> Result<Option<Condition>, Error> {
+        if !self.links.has_events.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let events = self.probe(&Query::operation_events()).await?;
+        self.links.has_events.store(events.is_some(), Ordering::Release);
+        Ok(events)
+    }
+
+    /// Looks at the condition register until the scan is over: the instrument has been idle twice in a row, and as much
+    /// time has passed as the scan must take. Where that is not known, the instrument is asked whether it has completed
+    /// what it does.
+    async fn wait_until_over(
+        &self,
+        earliest: Instant,
+        ask_completion: bool,
+        scans: u64,
+        mut seen: impl FnMut(Condition),
+    ) -> Result<(), Error> {
+        let (began, mut idle_since, mut is_complete) = (Instant::now(), None, !ask_completion);
+        loop {
+            let condition = self.ask(&Query::condition()).await?;
+            seen(condition);
+            // Another scan would not have been taken while this one was under way.
+            if self.links.scans.load(Ordering::Acquire) != scans {
+                return Ok(());
+            }
+            if condition.is_idle() {
+                let since = *idle_since.get_or_insert_with(Instant::now);
+                let is_over = since.elapsed() >= IDLE_APART && Instant::now() >= earliest;
+                if is_over && is_complete {
+                    self.links.shared.activities.see(condition);
+                    return Ok(());
+                }
+                if is_over {
+                    // One that does not know the question gives no evidence, and none against.
+                    let asked = self.probe(&Query::completion()).await;
+                    if let Err(error @ (Error::Unreachable { .. } | Error::OtherInstrument { .. })) = asked {
+                        return Err(error);
+                    }
+                    is_complete = true;
+                    continue;
+                }
+            } else {
+                (idle_since, is_complete) = (None, !ask_completion);
+                self.links.shared.activities.see(condition);
+            }
+            tokio::time::sleep((began.elapsed() / 20).clamp(POLL.0, POLL.1)).await;
+        }
+    }
+
     /// Looks at the condition register until the instrument is idle: at most 50 times a second, less often the
     /// longer it lasts. Between two looks the link is free.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn wait_until_idle(&self, mut seen: impl FnMut(Condition)) -> Result<(), Error> {
-        let began = Instant::now();
-        loop {
-            let condition = self.ask(&Query::condition()).await?;
-            self.links.shared.activities.see(condition);
-            seen(condition);
-            if condition.is_idle() {
-                return Ok(());
-            }
-            tokio::time::sleep((began.elapsed() / 20).clamp(POLL.0, POLL.1)).await;
-        }
+    pub async fn wait_until_idle(&self) -> Result<(), Error> {
+        let scans = self.links.scans.load(Ordering::Acquire);
+        self.wait_until_over(Instant::now(), false, scans, |_| {}).await
     }
 
     /// Stops a scan and returns when the instrument is idle.
@@ -186,8 +244,11 @@ impl Ctp10 {
     /// See [`Error`].
     pub async fn abort(&self) -> Result<(), Error> {
         self.links.aborts.fetch_add(1, Ordering::AcqRel);
-        self.links.main.act(&Action::Abort, self.manner).await?;
-        self.wait_until_idle(|_| {}).await?;
+        self.links.shared.activities.forget();
+        let aborted = self.links.main.act(&Action::Abort, self.manner).await;
+        self.links.changes.fetch_add(1, Ordering::AcqRel);
+        aborted?;
+        self.wait_until_idle().await?;
         self.links.shared.activities.stopped();
         Ok(())
     }

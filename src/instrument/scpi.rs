@@ -208,6 +208,20 @@ impl Query<Condition> {
     pub fn condition() -> Self {
         Self::new("STAT:OPER:COND?", |reply| reply.parse().ok().map(Condition))
     }
+
+    /// What the instrument has been doing since this was asked last.
+    #[must_use]
+    pub fn operation_events() -> Self {
+        Self::new("STAT:OPER:EVEN?", |reply| reply.parse().ok().map(Condition))
+    }
+}
+
+impl Query<()> {
+    /// Answered when everything that was begun is complete.
+    #[must_use]
+    pub fn completion() -> Self {
+        Self::new("*OPC?", |reply| (reply == "1").then_some(()))
+    }
 }
 
 impl Query<ErrorEntry> {

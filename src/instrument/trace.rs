@@ -32,6 +32,7 @@ impl Ctp10 {
         values: &mpsc::Sender<Vec<f32>>,
     ) -> Result<(), Error> {
         self.settle_orphan().await?;
+        self.let_scan_end().await?;
         self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
     }
 
@@ -47,10 +48,20 @@ impl Ctp10 {
         metres: &mpsc::Sender<Vec<f64>>,
     ) -> Result<(), Error> {
         self.settle_orphan().await?;
+        self.let_scan_end().await?;
         self.links
             .main
             .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)
             .await
+    }
+
+    /// Makes sure that no scan has replaced what was fetched just now.
+    ///
+    /// # Errors
+    /// [`Error::ScanUnderWay`] when the instrument is not idle; see [`Error`].
+    pub async fn make_sure_of_traces(&self) -> Result<(), Error> {
+        let condition = self.ask(&Query::condition()).await?;
+        if condition.is_scan() { Err(Error::ScanUnderWay { condition }) } else { Ok(()) }
     }
 
     /// The reference of a detector; `None` when there is none.

@@ -87,7 +87,8 @@ impl Poller {
             }
             Err(Error::Scanning { .. }) => self.look_at_scan().await,
             // The next turn asks again.
-            Err(error @ Error::NoReply { .. }) => {
+            Err(error @ (Error::NoReply { .. } | Error::OutOfStep { .. })) => {
+                self.settings = None;
                 self.published.send_modify(|published| published.refused = Some(error.to_string()));
             }
             // The link says so itself, and looks for the instrument; there is nothing to ask before it is back.
@@ -101,6 +102,7 @@ impl Poller {
     }
 
     async fn read(&mut self, channels: &[u8]) -> Result<PowerFrame, Error> {
+        let mark = self.instrument.mark().await?;
         let first = self.readable(channels).first().copied();
         if let Some(first) = first {
             let unit = self.ask(&Query::power_unit(self.detector(first)), first).await?;
@@ -118,6 +120,7 @@ impl Poller {
                 powers.insert(channel, ChannelPower { value: Some(value).filter(|v| v.is_finite()), unit });
             }
         }
+        self.instrument.prove(mark).await?;
         Ok(PowerFrame {
             module: self.module,
             // A clock that is set back must not make time go back for those who watch.

@@ -15,6 +15,7 @@ use super::host::Request;
 use super::past::Past;
 use super::policy::{after_fault, durability};
 use super::power::SharedPowerLog;
+use super::proof::Unproved;
 use super::publish::Events;
 use super::room::Shortage;
 use super::session::Session;
@@ -73,6 +74,10 @@ pub(super) struct Engine {
     pub(super) failed_steps: u64,
     /// What a disk without room has held up.
     pub(super) shortage: Shortage,
+    /// What has been measured and is not proved yet.
+    pub(super) unproved: Unproved,
+    /// Why the last readings of the steps could not be proved.
+    pub(super) unproved_at_end: Option<Fault>,
     /// Set while `finally` runs: from then on a first stop does not count any more.
     pub(super) finally_until: Option<Instant>,
 }
@@ -104,6 +109,9 @@ impl Engine {
                 }
                 Request::RepeatSweep(reply) => drop(reply.send(self.repeat_sweep().await)),
                 Request::Finally(reply) => {
+                    if let Err(fault) = self.prove_readings().await {
+                        self.unproved_at_end = Some(fault);
+                    }
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
                     drop(reply.send(self.events.say(RunEvent::Finally)));
                 }
@@ -124,6 +132,10 @@ impl Engine {
         if let Some(told) = self.past.held(&step) {
             return self.tell_held(step, told);
         }
+        if !self.leaves_unproved(&step) || self.reins.is_paused() {
+            self.prove_readings().await?;
+        }
+        self.unproved.holds_back = self.may_hold_back(&step);
         let retry = self.retry(&step);
         let attempts = 1 + retry.map_or(0, |retry| retry.times);
         loop {
@@ -138,18 +150,24 @@ impl Engine {
             self.beat()?;
             let durability = durability(&step.operation);
             let attempt = self.attempt;
-            self.events.tell(
-                RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s },
-                durability,
-            )?;
+            let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };
+            if !self.unproved.holds_back {
+                self.events.tell(started.clone(), durability)?;
+            }
             let began = Instant::now();
-            let mut result = self.attempt_with_room(&step).await;
-            if result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost() {
-                let message = "the link was lost meanwhile: it is measured once more".to_owned();
-                self.events.say(RunEvent::Warning { message })?;
-                result = self.attempt_with_room(&step).await;
+            let result = self.attempt_at_most_twice(&step).await;
+            if self.unproved.holds_back && result.is_err() {
+                self.unproved.holds_back = false;
+                self.prove_readings().await?;
+                self.events.tell(started.clone(), durability)?;
             }
             let fault = match result {
+                Ok(outcome) if self.unproved.holds_back => {
+                    self.shortage.since = None;
+                    let seconds = began.elapsed().as_secs_f64();
+                    self.hold_back(started, step, outcome.clone(), seconds).await?;
+                    return Ok(outcome);
+                }
                 Ok(outcome) => {
                     self.shortage.since = None;
                     self.session.note(number, &step, &outcome);
@@ -178,8 +196,24 @@ impl Engine {
         }
     }
 
+    /// One attempt, and another where the link was lost in its course.
+    async fn attempt_at_most_twice(&mut self, step: &Step) -> Result<Outcome, Fault> {
+        self.unproved.once_more = false;
+        let result = self.attempt_with_room(step).await;
+        let lost = result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost();
+        if !lost && !std::mem::take(&mut self.unproved.once_more) {
+            return result;
+        }
+        let message = match &result {
+            Ok(_) => "the link was lost meanwhile: it is done once more".to_owned(),
+            Err(fault) => format!("{fault}: it is done once more"),
+        };
+        self.events.say(RunEvent::Warning { message })?;
+        self.attempt_with_room(step).await
+    }
+
     /// One attempt; what found no room on the disk is done again when there is some, whatever time that takes.
-    async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
+    pub(super) async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
         self.shortage.fetched.clear();
         loop {
             let result = self.settled_attempt(step).await;
@@ -221,7 +255,7 @@ impl Engine {
             biased;
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
-            result = self.perform(step) => End::Performed(result),
+            result = self.perform_proved(step) => End::Performed(result),
             never = pulse.beats_while(away) => match never {},
         };
         match end {

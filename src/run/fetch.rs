@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::engine::Engine;
@@ -53,6 +53,7 @@ impl Engine {
         fields: &FetchTrace,
         old: Option<TraceSummary>,
     ) -> Result<TraceSummary, Fault> {
+        let mark = self.instrument.mark().await?;
         let grid = self.instrument.trace_grid(detector, kind).await?;
         let room = room_for_trace(grid.points);
         let no_room = StoreError::Full { path: self.folder.path().to_owned() };
@@ -82,9 +83,22 @@ impl Engine {
         pulse.beat_for(self.instrument.deadlines().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
         let is_new = old.is_none();
-        let writing = spawn_blocking(move || write(&folder, header, arriving, &events, &pulse, number, old));
-        let transferred = self.instrument.trace_values(detector, kind, grid.points, &values).await;
-        drop(values);
+        let (proof, proved) = oneshot::channel();
+        let writing =
+            spawn_blocking(move || write(&folder, header, arriving, proved, &events, &pulse, number, old));
+        let transferred = async {
+            self.instrument.trace_values(detector, kind, grid.points, &values).await?;
+            drop(values);
+            self.instrument.make_sure_of_traces().await?;
+            self.instrument.prove(mark).await
+        };
+        let transferred = transferred.await;
+        if transferred.is_ok() {
+            // A writer that has failed does not wait for it.
+            let _ = proof.send(());
+        } else {
+            drop(proof);
+        }
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
             // Another has been quicker to fill the disk.
@@ -93,7 +107,10 @@ impl Engine {
                 return Err(disk.into());
             }
             (Ok(()), written) => written?,
-            (Err(error), Ok(_) | Err(Unwritten::Store(StoreError::Incomplete { .. }))) => {
+            (
+                Err(error),
+                Ok(_) | Err(Unwritten::Unproved | Unwritten::Store(StoreError::Incomplete { .. })),
+            ) => {
                 return Err(error.into());
             }
             // A disk that fails cuts the transfer short too; its own word says more.
@@ -171,6 +188,8 @@ impl Engine {
 enum Unwritten {
     Store(StoreError),
     Told(Fault),
+    /// It arrived, and it is not certain that it is what was asked for.
+    Unproved,
 }
 
 impl From<StoreError> for Unwritten {
@@ -184,6 +203,7 @@ impl From<Unwritten> for Fault {
         match unwritten {
             Unwritten::Store(error) => error.into(),
             Unwritten::Told(fault) => fault,
+            Unwritten::Unproved => Self::new(FaultKind::Link, "the trace could not be proved"),
         }
     }
 }
@@ -200,10 +220,12 @@ pub(super) fn withdraw(
     Ok(folder.remove(&trace.file)?)
 }
 
+#[expect(clippy::too_many_arguments, reason = "what a thread of its own takes along")]
 fn write(
     folder: &RunFolder,
     header: TraceHeader,
     mut arriving: mpsc::Receiver<Vec<f32>>,
+    proved: oneshot::Receiver<()>,
     events: &Events,
     pulse: &Pulse,
     number: u64,
@@ -227,6 +249,9 @@ fn write(
             // Progress is not kept, so that there is nothing to fail.
             let _ = events.say(progress);
         }
+    }
+    if count == points && proved.blocking_recv().is_err() {
+        return Err(Unwritten::Unproved);
     }
     if let Some(old) = old.filter(|_| count == points) {
         let reason = "its sweep was done again".to_owned();

@@ -16,10 +16,14 @@ use crate::step::{Fault, FaultKind, Outcome, Step};
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::Unreachable { .. } | Error::Lost { .. } | Error::FateUnknown { .. } => FaultKind::Link,
+            Error::Unreachable { .. }
+            | Error::Lost { .. }
+            | Error::OutOfStep { .. }
+            | Error::FateUnknown { .. } => FaultKind::Link,
             Error::OtherInstrument { .. }
             | Error::Refused { .. }
             | Error::Scanning { .. }
+            | Error::ScanUnderWay { .. }
             | Error::Aborted { .. } => FaultKind::Instrument,
             Error::NoReply { .. } => FaultKind::Timeout,
             Error::DidNotStart { .. } => FaultKind::DidNotStart,

@@ -42,6 +42,7 @@ impl Unit {
 impl Engine {
     /// Does the last sweep again with what was fetched after it, as often as the sweep itself is tried.
     pub(super) async fn repeat_sweep(&mut self) -> Result<(), Fault> {
+        self.prove_readings().await?;
         let Some(unit) = &self.session.unit else { return Ok(()) };
         let sweep = unit.sweep.clone();
         let mut tries = sweep.options.retry.map_or(0, |retry| retry.times);
@@ -107,7 +108,7 @@ impl Engine {
         let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };
         self.events.tell(started, Durability::Now)?;
         let began = Instant::now();
-        match self.perform(step).await {
+        match self.perform_proved(step).await {
             Ok(outcome) => {
                 let seconds = began.elapsed().as_secs_f64();
                 self.events.say(RunEvent::StepFinished { number, outcome, seconds })

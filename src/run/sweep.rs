@@ -139,7 +139,9 @@ impl Engine {
             self.break_off().await;
         }
         self.session.scanning = false;
-        result
+        result?;
+        // A scan that went on although the link was lost is judged by what the instrument says after it.
+        self.begin_proof().await
     }
 
     async fn scan_until_idle(

@@ -72,13 +72,16 @@ impl From<Error> for Problem {
         let told = chain(&error);
         match error {
             Error::Unreachable { reason, .. } => Self::not_connected(&reason),
-            Error::Lost { .. } | Error::FateUnknown { .. } | Error::OtherInstrument { .. } => {
-                Self::not_connected(&told)
-            }
+            Error::Lost { .. }
+            | Error::OutOfStep { .. }
+            | Error::FateUnknown { .. }
+            | Error::OtherInstrument { .. } => Self::not_connected(&told),
             Error::Refused { .. }
             | Error::DidNotStart { .. }
-            | Error::Scanning { .. }
+            | Error::ScanUnderWay { .. }
             | Error::Aborted { .. } => Self::bad_gateway(told),
+            // Nothing was asked of the instrument.
+            Error::Scanning { .. } => Self::conflict(told),
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }

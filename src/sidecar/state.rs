@@ -77,7 +77,16 @@ pub(super) struct Shared {
     pub(super) figures: Figures,
     /// Up when the sidecar is about to end.
     pub(super) closing: watch::Receiver<bool>,
-    condition: tokio::sync::Mutex<Option<(Instant, Condition)>>,
+    condition: tokio::sync::Mutex<Option<Seen>>,
+}
+
+/// What the condition register said.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Instant,
+    /// Commands that had been sent before it was asked: one that was sent since makes it old.
+    changes: u64,
+    condition: Condition,
 }
 
 pub(super) type App = Arc<Shared>;
@@ -110,14 +119,17 @@ impl Shared {
     /// The condition register; those who ask at the same time share one answer.
     pub(super) async fn condition(&self) -> Result<Condition, Problem> {
         let mut known = self.condition.lock().await;
-        if let Some((at, condition)) = *known
-            && at.elapsed() < CONDITION_AGE
+        let instrument = self.instrument();
+        let changes = instrument.changes();
+        if let Some(seen) = *known
+            && seen.at.elapsed() < CONDITION_AGE
+            && seen.changes == changes
             && self.station.identity().is_some()
         {
-            return Ok(condition);
+            return Ok(seen.condition);
         }
-        let condition = self.instrument().condition().await?;
-        *known = Some((Instant::now(), condition));
+        let condition = instrument.condition().await?;
+        *known = Some(Seen { at: Instant::now(), changes, condition });
         Ok(condition)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Link, Manner, Slot};
+use super::{Link, Manner, Mark, Slot};
 use crate::instrument::connection::{Connection, Cut};
 use crate::instrument::error::Error;
 use crate::instrument::figures::{self, Kind};
@@ -14,7 +14,7 @@ use crate::instrument::frame::Sample;
 use crate::instrument::scpi::{Action, ErrorEntry, Query};
 
 impl Link {
-    /// Asks a question. It is asked once more when the connection turns out to be dead, or goes silent.
+    /// Asks a question. It is asked once more when the connection turns out to be dead, out of step, or goes silent.
     ///
     /// # Errors
     /// See [`Error`]; a refused question comes back with the errors that it left in the queue.
@@ -23,7 +23,6 @@ impl Link {
         let mut slot = self.hold(manner).await?;
         let _pass = self.shared.ledger.read().await;
         let waited = waiting.elapsed();
-        let deadline = manner.reply;
         let mut repeated = false;
         loop {
             // Asked only now: a scan is announced before its command waits for the lock.
@@ -32,40 +31,39 @@ impl Link {
             }
             let mut connection = self.take(&mut slot, manner).await?;
             let began = Instant::now();
-            let cut = match connection.query(&query.text, deadline).await {
+            let until = began + manner.reply;
+            let cut = match connection.query(&query.text, manner.fence.min(manner.reply)).await {
                 Ok(reply) => {
                     tracing::trace!(command = %query.text, %reply, ?waited, on_wire = ?began.elapsed(), "asked");
-                    if let Some(read) = query.read(&reply) {
-                        slot.connection = Some(connection);
-                        figures::exchange(Kind::Question, waited, began.elapsed());
-                        return Ok(read);
+                    match query.read(&reply) {
+                        Some(read) => {
+                            slot.connection = Some(connection);
+                            figures::exchange(Kind::Question, waited, began.elapsed());
+                            return Ok(read);
+                        }
+                        None => Cut::Broken(nonsense(&reply)),
                     }
-                    Cut::Broken(format!("the reply `{}` makes no sense", reply.escape_default()))
                 }
                 Err(cut) => cut,
             };
             figures::failed(Kind::Question);
             match cut {
                 // A refused question has no reply: get back in step, and ask the queue for the reason.
-                Cut::Silent => {
-                    let errors = self.back_in_step(&mut slot, connection).await;
+                Cut::Silent => match self.back_in_step(&mut slot, connection, until).await {
+                    Ok(silence) => {
+                        let late = silence.late.and_then(|reply| query.read(&reply));
+                        return late.ok_or_else(|| no_reply(&query.text, manner.reply, silence.errors));
+                    }
+                    Err(Cut::OutOfStep(found)) if repeated => return Err(Error::OutOfStep { found }),
+                    Err(_) if repeated => return Err(no_reply(&query.text, manner.reply, Vec::new())),
                     // The connection was dead, and not the question refused: on another one it may be answered.
-                    if errors.is_none() && !repeated {
-                        repeated = true;
-                        continue;
-                    }
-                    return Err(match errors {
-                        Some(errors) if !errors.is_empty() => {
-                            Error::Refused { command: query.text.clone(), errors }
-                        }
-                        _ => Error::NoReply { command: query.text.clone(), seconds: deadline.as_secs_f64() },
-                    });
+                    Err(_) => repeated = true,
+                },
+                Cut::Broken(_) | Cut::OutOfStep(_) if repeated => {
+                    return Err(self.give_up(&mut slot, cut, &query.text));
                 }
-                Cut::Broken(reason) => {
-                    self.lose(&mut slot, &reason);
-                    if repeated {
-                        return Err(Error::Lost { command: query.text.clone(), reason });
-                    }
+                Cut::Broken(_) | Cut::OutOfStep(_) => {
+                    self.drop_after(&mut slot, &cut);
                     repeated = true;
                 }
             }
@@ -94,7 +92,7 @@ impl Link {
     ) -> Result<R, Error> {
         self.act_then(action, manner, async |connection: &mut Connection, deadline| {
             let reply = connection.query(&query.text, deadline).await?;
-            query.read(&reply).ok_or_else(|| Cut::Broken(format!("the reply `{reply}` makes no sense")))
+            query.read(&reply).ok_or_else(|| Cut::Broken(nonsense(&reply)))
         })
         .await
     }
@@ -111,7 +109,7 @@ impl Link {
         // In this order everywhere: a transfer holds the slot for long, and nobody may wait for it with the ledger.
         let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
-        let mut connection = self.take(&mut slot, manner).await?;
+        let mut connection = self.take_in_step(&mut slot, manner).await?;
         let began = Instant::now();
         let deadline = manner.confirm;
         let done = async {
@@ -129,12 +127,12 @@ impl Link {
                 if errors.is_empty() { Ok(result) } else { Err(Error::Refused { command, errors }) }
             }
             Err(cut) => {
-                let reason = match cut {
-                    Cut::Broken(reason) => reason,
+                let reason = match &cut {
                     Cut::Silent => format!("no confirmation within {} s", deadline.as_secs()),
+                    Cut::Broken(_) | Cut::OutOfStep(_) => cut.reason(),
                 };
                 figures::failed(Kind::Command);
-                self.lose(&mut slot, &reason);
+                self.drop_after(&mut slot, &cut);
                 Err(Error::FateUnknown { command, reason })
             }
         }
@@ -147,17 +145,96 @@ impl Link {
     pub(in crate::instrument) async fn drain_errors(&self, manner: Manner) -> Result<Vec<ErrorEntry>, Error> {
         let mut slot = self.hold(manner).await?;
         let _alone = self.shared.ledger.write().await;
-        let mut connection = self.take(&mut slot, manner).await?;
+        let mut connection = self.take_in_step(&mut slot, manner).await?;
         match connection.errors(self.deadlines.query).await {
             Ok(errors) => {
                 slot.connection = Some(connection);
                 Ok(errors)
             }
-            Err(cut) => {
-                let reason = cut.reason();
-                self.lose(&mut slot, &reason);
-                Err(Error::Lost { command: Query::next_error().text, reason })
+            Err(cut) => Err(self.give_up(&mut slot, cut, &Query::next_error().text)),
+        }
+    }
+
+    /// Makes sure of a connection that is in step: what is asked over it from here on can be proved.
+    ///
+    /// # Errors
+    /// When there is none, and none can be made.
+    pub(in crate::instrument) async fn begin(&self, manner: Manner) -> Result<Mark, Error> {
+        let mut slot = self.hold(manner).await?;
+        slot.connection = Some(self.take_in_step(&mut slot, manner).await?);
+        Ok(self.mark())
+    }
+
+    /// Proves that what was asked since `mark` was answered by its own replies: it all went over one connection, and this
+    /// last question is answered by its own reply, with nothing behind it.
+    ///
+    /// # Errors
+    /// When there is no such proof.
+    pub(in crate::instrument) async fn prove(&self, mark: Mark, manner: Manner) -> Result<(), Error> {
+        let mut slot = self.hold(manner).await?;
+        let _pass = self.shared.ledger.read().await;
+        let query = Query::identity();
+        if self.mark() != mark {
+            return Err(self.unproved(mark, "the step"));
+        }
+        let Some(mut connection) = slot.connection.take() else {
+            return Err(self.unproved(mark, "the step"));
+        };
+        let proof = async {
+            let reply = connection.query(&query.text, manner.reply).await?;
+            if query.read(&reply) != slot.identity {
+                return Err(Cut::OutOfStep(reply));
             }
+            connection.expect_nothing().await
+        };
+        match proof.await {
+            Ok(()) => {
+                slot.connection = Some(connection);
+                Ok(())
+            }
+            Err(cut) => Err(self.give_up(&mut slot, cut, &query.text)),
+        }
+    }
+
+    /// The connection was made anew since `mark`, or is gone.
+    fn unproved(&self, mark: Mark, command: &str) -> Error {
+        let course = self.course();
+        match &course.stray {
+            Some((connection, found)) if *connection >= mark.connection => {
+                Error::OutOfStep { found: found.clone() }
+            }
+            _ => {
+                let reason = course.loss.clone().unwrap_or_else(|| "it was made anew".to_owned());
+                Error::Lost { command: command.to_owned(), reason }
+            }
+        }
+    }
+
+    /// A connection that is in step. Nothing has been sent on it yet: another one does as well.
+    async fn take_in_step(&self, slot: &mut Slot, manner: Manner) -> Result<Connection, Error> {
+        let mut connection = self.take(slot, manner).await?;
+        match connection.expect_nothing().await {
+            Ok(()) => Ok(connection),
+            Err(cut) => {
+                self.drop_after(slot, &cut);
+                self.take(slot, manner).await
+            }
+        }
+    }
+
+    /// The connection has gone.
+    fn drop_after(&self, slot: &mut Slot, cut: &Cut) {
+        match cut {
+            Cut::OutOfStep(found) => self.stray(slot, found.clone()),
+            Cut::Broken(_) | Cut::Silent => self.lose(slot, &cut.reason()),
+        }
+    }
+
+    fn give_up(&self, slot: &mut Slot, cut: Cut, command: &str) -> Error {
+        self.drop_after(slot, &cut);
+        match cut {
+            Cut::OutOfStep(found) => Error::OutOfStep { found },
+            Cut::Broken(_) | Cut::Silent => Error::Lost { command: command.to_owned(), reason: cut.reason() },
         }
     }
 
@@ -197,44 +274,78 @@ impl Link {
             }
             Err(Cut::Silent) => {
                 figures::failed(Kind::Block);
-                let seconds = self.deadlines.block_start.as_secs_f64();
-                match self.back_in_step(&mut slot, connection).await {
-                    Some(errors) if !errors.is_empty() => {
-                        Err(Error::Refused { command: command.to_owned(), errors })
-                    }
-                    _ => Err(Error::NoReply { command: command.to_owned(), seconds }),
-                }
+                let back = self.back_in_step(&mut slot, connection, Instant::now()).await;
+                let errors = back.map(|silence| silence.errors).unwrap_or_default();
+                Err(no_reply(command, self.deadlines.block_start, errors))
             }
-            Err(Cut::Broken(reason)) => {
+            Err(cut) => {
                 figures::failed(Kind::Block);
-                self.lose(&mut slot, &reason);
-                Err(Error::Lost { command: command.to_owned(), reason })
+                Err(self.give_up(&mut slot, cut, command))
             }
         }
     }
 
-    /// After a silence: asks who is there and throws away what comes before the answer. What comes later than
-    /// that belongs to nobody, and the connection goes.
-    async fn back_in_step(&self, slot: &mut Slot, mut connection: Connection) -> Option<Vec<ErrorEntry>> {
+    /// After a silence: asks who is there. What comes before the answer is the reply that was waited for, if it is one
+    /// line and comes before `until`. One that comes later belongs to nobody. All of it has one deadline.
+    async fn back_in_step(
+        &self,
+        slot: &mut Slot,
+        mut connection: Connection,
+        until: Instant,
+    ) -> Result<Silence, Cut> {
+        let query = Query::identity();
+        let give_up = until.max(Instant::now()) + self.deadlines.query;
         let in_step = async {
-            let query = Query::identity();
             connection.send(&query.text).await?;
+            let (mut late, mut last) = (Vec::new(), None);
             loop {
-                let reply = connection.line(self.deadlines.query).await?;
+                let reply = match connection.line_until(give_up.into()).await {
+                    Ok(reply) if Instant::now() < give_up => reply,
+                    Ok(reply) => return Err(Cut::OutOfStep(reply)),
+                    Err(Cut::Silent) => return Err(last.map_or(Cut::Silent, Cut::OutOfStep)),
+                    Err(cut) => return Err(cut),
+                };
                 if query.read(&reply) == slot.identity {
-                    return connection.errors(self.deadlines.query).await;
+                    break;
                 }
+                if Instant::now() <= until && late.len() < 2 {
+                    late.push(reply.clone());
+                }
+                last = Some(reply);
             }
+            let errors = connection.errors(self.deadlines.query).await?;
+            let late = if late.len() == 1 { late.pop() } else { None };
+            Ok(Silence { late, errors })
         };
         match in_step.await {
-            Ok(errors) => {
+            Ok(silence) => {
                 slot.connection = Some(connection);
-                Some(errors)
+                Ok(silence)
             }
             Err(cut) => {
-                self.lose(slot, &cut.reason());
-                None
+                self.drop_after(slot, &cut);
+                Err(cut)
             }
         }
     }
+}
+
+/// What a question without a reply in time has led to.
+struct Silence {
+    /// Its reply, where it came after all.
+    late: Option<String>,
+    /// Why it has none.
+    errors: Vec<ErrorEntry>,
+}
+
+fn no_reply(command: &str, waited: Duration, errors: Vec<ErrorEntry>) -> Error {
+    let command = command.to_owned();
+    if errors.is_empty() {
+        return Error::NoReply { command, seconds: waited.as_secs_f64() };
+    }
+    Error::Refused { command, errors }
+}
+
+fn nonsense(reply: &str) -> String {
+    format!("the reply `{}` makes no sense", reply.escape_default())
 }

@@ -1,0 +1,229 @@
+//! A bad wire between the program and the instrument: nothing that was read out of step is stored, nothing waits for
+//! ever, and what is good is kept.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::proxy::{Proxy, Rule, Spoil, rule};
+use crate::support::{Bench, Running, journal, manifest, simulate, text};
+
+/// A bench, a simulated instrument that is quick, and a wire that spoils what it says.
+struct Wire {
+    bench: Bench,
+    _simulator: Running,
+    proxy: Proxy,
+}
+
+impl Wire {
+    fn new(rules: &[Rule]) -> Self {
+        Self::slow(rules, Duration::ZERO, "0.01")
+    }
+
+    fn slow(rules: &[Rule], latency: Duration, time_scale: &str) -> Self {
+        let bench = Bench::new();
+        let simulator = simulate(&bench, &["--time-scale", time_scale, "--noise", "by-settings"]);
+        let proxy = Proxy::to(&simulator.address, rules, latency);
+        bench.write("ctp10.toml", DEADLINES);
+        Self { bench, _simulator: simulator, proxy }
+    }
+
+    fn run(&self, recipe: &str) -> Output {
+        let name = if recipe.contains("recipe(#{") { "r.rhai" } else { "r.yaml" };
+        self.bench.write(name, recipe);
+        self.bench.run(&["run", name, "--instrument", &self.proxy.address, "--unattended"])
+    }
+
+    /// Runs a recipe; gives its folder and the state it ended in.
+    fn ends(&self, recipe: &str) -> (PathBuf, String) {
+        let output = self.run(recipe);
+        let folder = self.bench.run_folder(&output);
+        let state = manifest(&folder)["status"].as_str().unwrap().to_owned();
+        assert_eq!(output.status.success(), state == "done", "{}", text(&output.stderr));
+        // What is seen when the test fails.
+        eprintln!("{}", text(&output.stderr));
+        (folder, state)
+    }
+}
+
+const DEADLINES: &str = "
+[deadlines]
+question_s = 2
+command_s = 5
+trace_start_s = 5
+trace_gap_s = 2
+scan_s = 5
+reconnect_s = 20
+";
+
+/// Channel and value of every reading that is stored.
+fn power(folder: &Path) -> Vec<(i32, Option<f64>)> {
+    let Ok(files) = std::fs::read_dir(folder.join("power")) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut rows = Vec::new();
+    for file in files {
+        let file = std::fs::File::open(file).unwrap();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            let channels = batch.column_by_name("channel").unwrap().as_primitive::<Int32Type>().clone();
+            let values = batch.column_by_name("value").unwrap().as_primitive::<Float64Type>().clone();
+            rows.extend(channels.values().iter().copied().zip(values.iter()));
+        }
+    }
+    rows
+}
+
+fn traces(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("traces")).map_or(0, Iterator::count)
+}
+
+/// What two detectors say, on a good wire.
+fn truth() -> [(i32, Option<f64>); 2] {
+    let wire = Wire::new(&[]);
+    let (folder, state) = wire.ends(&both(""));
+    assert_eq!(state, "done");
+    let rows: [(i32, Option<f64>); 2] = power(&folder).try_into().unwrap();
+    assert_ne!(rows[0].1, rows[1].1);
+    rows
+}
+
+fn both(options: &str) -> String {
+    format!(
+        "name: both\nsteps:\n  - configure_laser: {{ laser: 1, power_dbm: 0, wavelength_nm: 1550, output: true }}\n  \
+         - read_power: {{ detectors: [4/1, 4/2]{options} }}\n"
+    )
+}
+
+const TWICE: [Spoil; 2] = [Spoil::Double, Spoil::DoubleBeforeNext];
+
+#[test]
+fn a_reply_that_comes_twice_fails_its_step_and_nothing_of_it_is_stored() {
+    let truth = truth();
+    // The units are asked too: their replies would be read as powers, and the other way round.
+    let commands = [("CHAN1:POW?", 1), ("CHAN2:POW?", 1), ("UNIT:Y?", 1), ("UNIT:Y?", 2), ("*IDN?", 4)];
+    for (command, which) in commands {
+        for spoil in TWICE {
+            let about = format!("{spoil:?} {command} {which}");
+            let rules = [rule(command, which, spoil)];
+            let wire = Wire::new(&rules);
+            let (folder, state) = wire.ends(&both(""));
+            // A reply that is no answer to the question that it comes to is noticed before anything is read wrong, and one
+            // that comes behind a proof belongs to no step.
+            let rows = power(&folder);
+            match state.as_str() {
+                "failed" => assert_eq!(rows, [], "{about}"),
+                _ => assert_eq!(rows, truth, "{about}"),
+            }
+            let is_told = matches!((command, &rules[0].spoil), ("CHAN1:POW?", Spoil::Double));
+            assert!(state == "failed" || !is_told, "{about}");
+            let wire = Wire::new(&rules);
+            let (folder, state) = wire.ends(&both(", retry: { times: 1 }"));
+            assert_eq!((state.as_str(), power(&folder)), ("done", truth.to_vec()), "{about}");
+        }
+    }
+}
+
+#[test]
+fn quick_readings_in_a_loop_share_a_proof_a_second_and_are_measured_again_when_it_fails() {
+    let truth = truth();
+    let recipe = both("")
+        .replace("  - read_power", "  - repeat:\n      times: 40\n      steps:\n        - read_power");
+    let expected: Vec<_> = std::iter::repeat_n(truth, 40).flatten().collect();
+    let wire = Wire::new(&[]);
+    let (folder, state) = wire.ends(&recipe);
+    assert_eq!((state.as_str(), power(&folder)), ("done", expected.clone()));
+    // The proofs of the laser's settings and of the last readings, who is there, and one for each second that it lasted.
+    let seconds = manifest_seconds(&folder);
+    let proofs = wire.proxy.count("*IDN?");
+    assert!(proofs <= 8 + seconds, "{proofs} in {seconds} s");
+    for (command, which) in [("CHAN1:POW?", 1), ("CHAN2:POW?", 7), ("CHAN2:POW?", 40)] {
+        for spoil in TWICE {
+            let about = format!("{spoil:?} {command} {which}");
+            let wire = Wire::new(&[rule(command, which, spoil)]);
+            let (folder, state) = wire.ends(&recipe);
+            assert_eq!((state.as_str(), power(&folder)), ("done", expected.clone()), "{about}");
+            let told = journal(&folder);
+            let finished = told.iter().filter(|event| event["event"] == "step_finished").count();
+            assert_eq!(finished, 41, "{about}");
+        }
+    }
+}
+
+fn manifest_seconds(folder: &Path) -> usize {
+    let at = |name: &str| {
+        chrono::DateTime::parse_from_rfc3339(manifest(folder)[name].as_str().unwrap()).unwrap().timestamp()
+    };
+    usize::try_from(at("finished") - at("started")).unwrap() + 1
+}
+
+#[test]
+fn each_reading_of_a_script_has_its_proof() {
+    let script = "recipe(#{ name: \"s\" });\nfor turn in 0..10 { read_power(#{ detector: \"4/1\" }); }\n";
+    let wire = Wire::new(&[]);
+    let (folder, state) = wire.ends(script);
+    assert_eq!((state.as_str(), power(&folder).len()), ("done", 10));
+    assert!(wire.proxy.count("*IDN?") >= 10);
+    let wire = Wire::new(&[rule("CHAN1:POW?", 3, Spoil::DoubleBeforeNext)]);
+    let (folder, state) = wire.ends(script);
+    assert_eq!((state.as_str(), power(&folder).len()), ("failed", 2));
+}
+
+const SWEEP: &str = "
+name: sweep
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1600, speed_nm_s: 100, power_dbm: 0 }
+  - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+";
+
+#[test]
+fn a_trace_of_which_any_reply_comes_twice_is_never_stored() {
+    for command in [":LENG?", ":DATA:STAR?", ":DATA:SAMP?", "RES?", "TYPE11:DATA? "] {
+        for spoil in TWICE {
+            let about = format!("{spoil:?} {command}");
+            let wire = Wire::new(&[rule(command, 1, spoil)]);
+            let (folder, state) = wire.ends(SWEEP);
+            assert_eq!((state.as_str(), traces(&folder)), ("failed", 0), "{about}");
+        }
+    }
+}
+
+#[test]
+fn whatever_becomes_of_a_reply_a_reading_is_right_or_is_not_stored() {
+    let truth = truth();
+    let late = Duration::from_millis(500);
+    let spoils = [
+        Spoil::Drop,
+        Spoil::Delay(late),
+        Spoil::Say("no number"),
+        Spoil::Alter(|reply| [&b"\r\n\r\n"[..], &reply].concat()),
+        Spoil::Truncate(3),
+        Spoil::Merge,
+        Spoil::Trickle(1, Duration::from_millis(5)),
+        Spoil::Repeat("0"),
+        Spoil::Repeat("7,EXFO"),
+        Spoil::Close,
+        Spoil::Lose,
+    ];
+    std::thread::scope(|scope| {
+        for spoil in spoils {
+            for command in ["CHAN1:POW?", "CHAN2:UNIT:Y?"] {
+                let (spoil, truth) = (spoil.clone(), &truth);
+                scope.spawn(move || {
+                    let about = format!("{spoil:?} {command}");
+                    let wire = Wire::new(&[rule(command, 1 + usize::from(command.contains("UNIT")), spoil)]);
+                    let (folder, state) = wire.ends(&both(""));
+                    let rows = power(&folder);
+                    let is_good = if state == "done" { rows == truth } else { rows.is_empty() };
+                    assert!(is_good, "{about}: {state} {rows:?}");
+                    assert_eq!(manifest(&folder)["lasers_unknown"], serde_json::json!([]), "{about}");
+                });
+            }
+        }
+    });
+}
