@@ -24,6 +24,7 @@ mod times;
 mod work;
 
 pub use check::{Checked, check};
+pub use claim::known_items;
 pub use disk::{free_bytes, reserve};
 pub use expand::{Task, expand, expand_entry};
 pub use expect::{Expectation, Forecast, expect};

@@ -3,10 +3,12 @@
 //! may block.
 //!
 //! It is never the only copy of anything measured: the run folders are, and [`Catalogue::reindex`] makes the catalogue
-//! from them.
+//! from them. A measurement goes on without it: see [`Catalogue::working`] and [`Catalogue::adopt`].
 
+mod adopt;
 mod attempts;
 mod batches;
+mod copy;
 mod items;
 mod reindex;
 mod rows;
@@ -20,6 +22,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::files;
+
+pub use adopt::{Noted, Unnoted};
 pub use attempts::Ending;
 pub use batches::BatchRow;
 pub use items::{ItemRow, NewItem};
@@ -105,6 +110,14 @@ pub enum CatalogueError {
         /// Why not.
         source: std::io::Error,
     },
+    /// It cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The database does not do what it should.
     #[error("`{path}` cannot be used")]
     Database {
@@ -137,6 +150,8 @@ pub struct Catalogue {
     path: PathBuf,
     /// SQLite connections are used by one thread at a time; each use is short.
     connection: Mutex<Connection>,
+    /// The file, where this is a working copy.
+    original: Option<copy::Original>,
 }
 
 impl Catalogue {
@@ -145,17 +160,33 @@ impl Catalogue {
     /// # Errors
     /// See [`CatalogueError`].
     pub fn open(out: &Path) -> Result<Self, CatalogueError> {
+        Self::open_within(out, PATIENCE)
+    }
+
+    /// See [`Self::open`]; other processes are waited for no longer than this.
+    ///
+    /// # Errors
+    /// See [`CatalogueError`].
+    pub fn open_within(out: &Path, patience: Duration) -> Result<Self, CatalogueError> {
         std::fs::create_dir_all(out)
             .map_err(|source| CatalogueError::Folder { path: out.to_owned(), source })?;
         let path = out.join(FILE);
+        // A database reads whatever has its name, be it a pipe that nobody writes to.
+        match files::open(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CatalogueError::Read { path, source: error });
+            }
+            _ => {}
+        }
         let opened = Connection::open(&path).and_then(|connection| {
-            connection.busy_timeout(PATIENCE)?;
+            connection.busy_timeout(patience)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             // A state that was told is there after a power cut too.
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
             let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if found <= VERSION {
+            // One that is as it should be is not written to: whoever only reads it does not wait for others.
+            if found < VERSION {
                 connection.execute_batch(TABLES)?;
                 connection.pragma_update(None, "user_version", VERSION)?;
             }
@@ -163,7 +194,7 @@ impl Catalogue {
         });
         match opened {
             Ok((_, found)) if found > VERSION => Err(CatalogueError::Version { path, found }),
-            Ok((connection, _)) => Ok(Self { path, connection: Mutex::new(connection) }),
+            Ok((connection, _)) => Ok(Self { path, connection: Mutex::new(connection), original: None }),
             Err(source) => Err(CatalogueError::Database { path, source }),
         }
     }
@@ -202,7 +233,10 @@ impl Catalogue {
                 transaction.commit()?;
                 Ok(value)
             });
-        changed.map_err(|source| self.wrong(source))
+        drop(connection);
+        let changed = changed.map_err(|source| self.wrong(source))?;
+        self.follow();
+        Ok(changed)
     }
 
     fn wrong(&self, source: rusqlite::Error) -> CatalogueError {

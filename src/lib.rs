@@ -18,6 +18,7 @@
 //! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
+//! - files that somebody may have damaged, opened safely: [`files`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
 pub mod app;
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod forecast;
 pub mod grammar;
 pub mod header;

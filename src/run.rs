@@ -6,6 +6,7 @@
 
 mod configuration;
 pub mod control;
+pub mod damage;
 mod engine;
 pub mod event;
 mod fetch;
@@ -14,6 +15,7 @@ pub mod guard;
 mod host;
 mod http;
 mod lasers;
+mod mend;
 pub mod outline;
 pub mod past;
 mod perform;
@@ -22,6 +24,7 @@ mod power;
 pub mod prepare;
 mod proof;
 mod publish;
+pub mod repair;
 mod repeat;
 pub mod replay;
 mod room;
@@ -102,11 +105,15 @@ pub async fn run(
     recipe: Arc<Recipe>,
     instrument: &Ctp10,
     monitor: &PowerMonitor,
-    folder: RunFolder,
+    mut folder: RunFolder,
     request: RunRequest,
     reins: Reins,
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
+    let mended = match &request.resumed {
+        Some(resumed) => resumed.mend(&mut folder)?,
+        None => Vec::new(),
+    };
     let folder = Arc::new(folder);
     let mut manifest = match &request.resumed {
         Some(resumed) => resumed.manifest(),
@@ -128,6 +135,9 @@ pub async fn run(
     match request.resumed.as_ref().filter(|resumed| resumed.past.started) {
         Some(resumed) => resumed.begin(&folder, &events)?,
         None => events.tell(started, Durability::Now)?,
+    }
+    for message in mended {
+        events.say(RunEvent::Warning { message })?;
     }
     let guard =
         Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
@@ -168,7 +178,16 @@ pub async fn run(
         finally_until: None,
     };
 
-    let entered = request.resumed.map(|resumed| resumed.enter(&mut engine)).transpose();
+    let entered = match request.resumed {
+        Some(mut resumed) => {
+            let repairs = std::mem::take(&mut resumed.repairs);
+            match resumed.enter(&mut engine) {
+                Ok(asked) => engine.mend(&repairs).await.map(|()| Some(asked)),
+                Err(fault) => Err(fault),
+            }
+        }
+        None => Ok(None),
+    };
 
     // One request at a time: the recipe waits for each answer.
     let (requests, served) = tokio::sync::mpsc::channel(1);
@@ -211,6 +230,10 @@ pub async fn run(
     manifest.failed_steps = Some(engine.failed_steps);
     manifest.lasers_unknown = lasers_unknown;
     let (failed_steps, traces) = (engine.failed_steps, engine.session.trace_index);
+    manifest.warnings = events.journal_trouble();
+    for message in &manifest.warnings {
+        events.say(RunEvent::Warning { message: message.clone() })?;
+    }
     // The journal ends first, so that the manifest never claims an end that the journal does not know.
     events.tell(RunEvent::Finished { state, reason, failed_steps, traces }, Durability::Now)?;
     folder.write_manifest(&manifest)?;
@@ -233,12 +256,15 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
 }
 
 fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result<Manifest, Fault> {
-    let kept = recipe.sources().iter().enumerate().map(|(index, source)| {
+    let (mut files, mut source_sha256) = (Vec::new(), BTreeMap::new());
+    for (index, source) in recipe.sources().iter().enumerate() {
         // What the recipe includes is named relative to the recipe's folder; the recipe itself by its path.
         let path = Path::new(&source.name);
         let name = if index == 0 { path.file_name().map(Path::new).unwrap_or(path) } else { path };
-        folder.keep_source(name, &source.text)
-    });
+        let (file, sha256) = folder.keep_source(name, &source.text)?;
+        source_sha256.insert(file.clone(), sha256);
+        files.push(file);
+    }
     let header = recipe.header();
     let mut metadata = header.metadata.clone();
     metadata.extend(request.metadata.clone());
@@ -250,11 +276,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         reason: None,
         started: Utc::now(),
         finished: None,
-        recipe: RecipeRecord {
-            path: request.path.clone(),
-            sha256: recipe.sha256(),
-            files: kept.collect::<Result<_, _>>()?,
-        },
+        recipe: RecipeRecord { path: request.path.clone(), sha256: recipe.sha256(), files, source_sha256 },
         parameters: recipe.parameters().clone(),
         metadata,
         instrument: request.instrument.clone(),
@@ -272,6 +294,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         traces: None,
         failed_steps: None,
         lasers_unknown: Vec::new(),
+        warnings: Vec::new(),
         more: serde_json::Map::new(),
     })
 }

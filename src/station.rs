@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub use claim::{Claim, Holder, find_holder};
 pub use entry::{Entry, NotStarted};
-pub use interrupted::{Interrupted, NotTakenUp};
+pub use interrupted::{Interrupted, NotTakenUp, Outlook};
 pub use keeper::Keeper;
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
@@ -139,6 +139,8 @@ pub struct Station {
     operators: Arc<Operators>,
     /// Up when no new run is to begin.
     draining: AtomicBool,
+    /// Runs that the catalogue is still to be told of.
+    unlisted: Arc<kept::Unlisted>,
     /// Grows when transfers of those who watch are to be cut.
     cuts: watch::Sender<u64>,
 }
@@ -154,6 +156,7 @@ impl Station {
             run: Mutex::default(),
             operators: Arc::default(),
             draining: AtomicBool::new(false),
+            unlisted: Arc::default(),
             cuts: watch::Sender::new(0),
         })
     }

@@ -5,17 +5,20 @@ mod envelope;
 pub mod formats;
 mod guard;
 mod journal;
+mod lines;
 mod manifest;
 mod power;
 mod publish;
 mod read;
-mod reopen;
 mod room;
 pub mod runs;
 mod spool;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod trace;
+mod verify;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -26,17 +29,20 @@ use rand::RngExt;
 
 pub use envelope::{Envelope, envelope};
 pub use guard::{GuardCause, GuardRecord, guard_records, is_fenced, put_up_fence, take_down_fence};
-pub use journal::{Durability, Journal, read_journal};
+pub use journal::{Durability, Journal};
+pub use lines::{Lines, readable};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
-pub use publish::write_whole;
+pub use publish::{hex_sha256, write_whole};
 pub use read::{TraceFile, open_trace};
-pub use reopen::Mended;
 pub use room::{room_for_step, room_for_trace};
 pub use runs::FoundRun;
 pub use spool::Spool;
+pub use tidy::{Fate, Leftover, finished_files, leftovers};
 pub use trace::{TraceHeader, TraceWriter};
+pub use verify::{Finding, Verified, segment_damage, source_damage, trace_damage, verify};
 
+use crate::files;
 use crate::step::{Fault, FaultKind};
 
 /// Held as long as the run's process lives.
@@ -91,6 +97,26 @@ pub enum StoreError {
         expected: u64,
         /// Points that came.
         found: u64,
+    },
+    /// A line of a journal cannot be understood, or another one belongs there.
+    #[error("line {line} of `{path}` {what}")]
+    Line {
+        /// The journal.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A later version of this program has written it.
+    #[error("`{path}` has version {found} of its format, and this program knows version {known}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The version that is known.
+        known: u32,
     },
     /// No run, or more than one, is meant.
     #[error("{0}")]
@@ -171,11 +197,11 @@ impl RunFolder {
         &self.path
     }
 
-    /// Keeps a copy of the recipe or of a file that it includes; gives its path in the run folder.
+    /// Keeps a copy of the recipe or of a file that it includes; gives its path in the run folder and its SHA-256.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_source(&self, name: &Path, text: &str) -> Result<String, StoreError> {
+    pub fn keep_source(&self, name: &Path, text: &str) -> Result<(String, String), StoreError> {
         // Only the plain parts of the path count, so that no name leads out of the folder.
         let plain = name.components().filter_map(|component| match component {
             Component::Normal(part) => Some(part),
@@ -186,8 +212,8 @@ impl RunFolder {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|source| StoreError::write(&path, source))?;
         }
-        publish::write_whole(&path, text.as_bytes())?;
-        Ok(relative.to_string_lossy().replace('\\', "/"))
+        let kept = publish::replace(&path, text.as_bytes())?;
+        Ok((relative.to_string_lossy().replace('\\', "/"), kept.sha256))
     }
 
     /// Opens the journal.
@@ -211,14 +237,17 @@ impl RunFolder {
     }
 }
 
-/// Reads the journal of the run in this folder, line by line. A last line that was torn is left out.
+/// Reads the journal of the run in this folder, record by record.
 ///
 /// # Errors
-/// When it cannot be opened.
-pub fn read_run_journal<T: serde::de::DeserializeOwned>(
-    folder: &Path,
-) -> Result<impl Iterator<Item = Result<T, StoreError>> + use<T>, StoreError> {
-    read_journal(&folder.join(JOURNAL_FILE))
+/// When it cannot be opened, or is not within the folder.
+pub fn read_run_journal<T: serde::de::DeserializeOwned>(folder: &Path) -> Result<Lines<T>, StoreError> {
+    Lines::open(&find(folder, JOURNAL_FILE)?, true)
+}
+
+/// The path of a file within a run folder.
+fn find(folder: &Path, file: &str) -> Result<PathBuf, StoreError> {
+    files::find_within(folder, file).map_err(|source| StoreError::read(&folder.join(file), source))
 }
 
 /// Replaces the report of the run in this folder; gives the page's path. The page comes last, so that whoever sees a new
@@ -237,7 +266,7 @@ pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf
 fn claim(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
     // Emptied only once it is ours: until then it says whose it is.
-    let open = File::options().write(true).create(true).truncate(false).open(&path);
+    let open = files::open_own(&path, File::options().write(true).create(true).truncate(false));
     let mut lock = open.map_err(|source| StoreError::write(&path, source))?;
     lock.try_lock().map_err(|error| StoreError::write(&path, error.into()))?;
     lock.set_len(0).map_err(|source| StoreError::write(&path, source))?;
@@ -248,7 +277,7 @@ fn claim(folder: &Path) -> Result<File, StoreError> {
 
 /// Whether the process that owns a folder is alive.
 fn is_claimed(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK_FILE));
+    let lock = files::open_own(&folder.join(LOCK_FILE), File::options().read(true));
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 

@@ -183,11 +183,14 @@ struct Ending<'a> {
 /// Says and keeps how the batch stands, and has word of it sent.
 async fn conclude(
     batch: &Batch,
-    queue: &Queue,
+    queue: &Arc<Queue>,
     worked: Result<Over, Failure>,
     ending: Ending<'_>,
 ) -> Result<(), Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
+    let last = Arc::clone(queue);
+    let finished = tokio::task::spawn_blocking(move || last.finish()).await;
+    finished.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
     let reason = match &worked {
         Ok(Over::Finished) => None,
         Ok(Over::Stopped(reason)) => Some(reason.clone()),

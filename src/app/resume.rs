@@ -11,11 +11,10 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::plan;
 use crate::operation::Operation;
 use crate::run::event::RunEvent;
-use crate::run::foresee::Foreseen;
 use crate::run::past::Performed;
-use crate::station::{Interrupted, NotTakenUp};
+use crate::station::{Interrupted, NotTakenUp, Outlook};
 use crate::step::Outcome;
-use crate::store::{Manifest, StoreError, runs};
+use crate::store::{Fate, Manifest, StoreError, runs};
 use crate::terminal::{LogWriter, duration};
 
 pub(super) async fn resume(
@@ -28,15 +27,20 @@ pub(super) async fn resume(
     let run = runs::find(&out, &args.run).map_err(|error| refused(error.into()))?;
     let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let interrupted = Interrupted::read(run, Some(at_terminal)).map_err(refused)?;
-    let foreseen = interrupted.foresee().await.map_err(refused)?;
     if args.plan {
-        tell_plan(interrupted.manifest(), &foreseen);
+        tell_plan(interrupted.manifest(), &interrupted.foresee().await.map_err(refused)?);
         return Ok(());
     }
-    let decided = foreseen.undecided.map(|step| decide(&step, args.unfinished, at_terminal)).transpose()?;
     let choice = instrument(&args.instrument, interrupted.manifest())?;
     let allow_http = config.allow_http.clone().unwrap_or_default();
-    let mut order = interrupted.take_up(decided, &allow_http).await.map_err(refused)?;
+    let mut order = match interrupted.clone().take_up(None, &allow_http).await {
+        Err(NotTakenUp::Undecided(step)) => {
+            let decided = decide(&step, args.unfinished, at_terminal)?;
+            interrupted.take_up(Some(decided), &allow_http).await
+        }
+        taken_up => taken_up,
+    }
+    .map_err(refused)?;
     order.unattended = args.unattended;
     order.at_terminal = at_terminal;
     let resumed = order.resumed.as_ref();
@@ -60,6 +64,11 @@ fn refused(error: NotTakenUp) -> Failure {
         },
         NotTakenUp::Undecided(_) => failed(ExitCode::Failed)
             .hint("see for yourself, and say `--unfinished done` or `--unfinished again`"),
+        NotTakenUp::Unknown { .. } => {
+            failed(ExitCode::Failed).hint("nothing has been touched: move them away, or begin a new run")
+        }
+        NotTakenUp::Store(StoreError::Line { .. }) => failed(ExitCode::Failed)
+            .hint("nothing has been touched; `ctp10 runs verify` lists what is damaged"),
         NotTakenUp::Copy(_) | NotTakenUp::Store(_) | NotTakenUp::Broken(_) => failed(ExitCode::Failed),
     }
 }
@@ -125,7 +134,8 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
     choose::options(manifest.simulator.clone()).map(|options| Choice::Simulated(Box::new(options)))
 }
 
-fn tell_plan(manifest: &Manifest, foreseen: &Foreseen) {
+fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
+    let foreseen = &outlook.foreseen;
     let (past, left) = (&foreseen.past, &foreseen.left);
     println!("run {}  {}  {}", manifest.run, manifest.name, manifest.status);
     let mut counts: Vec<(&str, u64)> = Vec::new();
@@ -138,8 +148,29 @@ fn tell_plan(manifest: &Manifest, foreseen: &Foreseen) {
     }
     let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     println!("holds: {} steps ({})", past.steps().count(), counts.join(", "));
+    for (file, what) in &outlook.damage.traces {
+        println!("damaged: {file} {what}: its sweep is done again");
+    }
+    for (segment, what) in &outlook.damage.segments {
+        println!("damaged: {} {what}: what the journal has of it is stored anew", segment.file);
+    }
+    for left in &outlook.leftovers {
+        match left.fate {
+            Fate::Aside => println!("moved to aside/: {} (not in the journal)", left.file),
+            Fate::Unfinished => println!("deleted: {} (never finished)", left.file),
+            Fate::Withdrawn => println!("deleted: {} (withdrawn, as the journal says)", left.file),
+        }
+    }
     for trace in past.left_over() {
         println!("withdrawn and measured again: {}", trace.file);
+    }
+    let again = &foreseen.repairs;
+    let numbers =
+        again.list.iter().flat_map(|repair| repair.before.iter().chain(&repair.sweep).chain(&repair.fetches));
+    for number in numbers.chain(&again.after) {
+        if let Some(step) = past.steps().find(|step| step.number == *number) {
+            println!("done again first: {}{}", step.step.place.turns(), step.step.operation);
+        }
     }
     if let Some(step) = &foreseen.undecided {
         println!(

@@ -10,7 +10,8 @@ use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::store::{StoreError, guard_records, runs};
+use crate::run::event::Record;
+use crate::store::{StoreError, guard_records, readable, runs};
 use crate::terminal::duration;
 
 pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
@@ -76,10 +77,15 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let traces = runs::traces(&run.folder).map_err(failed)?;
     let guards = guard_records(&run.folder);
     if as_json {
-        let traces = traces.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        return super::print_json(
-            &json!({ "folder": run.folder, "manifest": run.manifest, "guard": guards, "traces": traces }),
-        );
+        let mut unreadable_lines = 0_u64;
+        let counted = traces.inspect(|trace| {
+            unreadable_lines += u64::from(matches!(trace, Err(StoreError::Line { .. })));
+        });
+        let traces = readable(counted).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        return super::print_json(&json!({
+            "folder": run.folder.display().to_string(), "manifest": run.manifest, "guard": guards, "traces": traces,
+            "unreadable_lines": unreadable_lines,
+        }));
     }
     let manifest = &run.manifest;
     let kind = if manifest.instrument.simulated { "  (SIMULATED instrument)" } else { "" };
@@ -106,8 +112,18 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
         println!("  {name} = {value}");
     }
+    for warning in &manifest.warnings {
+        println!("  warning     {warning}");
+    }
     for trace in traces {
-        let trace = trace.map_err(failed)?;
+        let trace = match trace {
+            Ok(trace) => trace,
+            Err(damaged @ StoreError::Line { .. }) => {
+                eprintln!("{damaged}");
+                continue;
+            }
+            Err(error) => return Err(failed(error)),
+        };
         let level = |extreme: Option<crate::measurement::Extreme>| {
             extreme.map_or_else(
                 || "-".to_owned(),
@@ -152,10 +168,10 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
 
 fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let run = runs::find(out, id).map_err(failed)?;
-    let verified = runs::verify(&run.folder).map_err(failed)?;
+    let verified = runs::verify::<Record>(&run.folder).map_err(failed)?;
     if as_json {
         super::print_json(
-            &json!({ "folder": run.folder, "status": run.manifest.status, "verified": verified }),
+            &json!({ "folder": run.folder.display().to_string(), "status": run.manifest.status, "verified": verified }),
         )?;
     } else {
         for finding in &verified.findings {

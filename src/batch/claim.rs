@@ -8,31 +8,95 @@ use chrono::Utc;
 
 use super::expand::Task;
 use super::queue::QueueError;
-use crate::catalogue::{Catalogue, Ending, ItemRow, ItemState};
+use crate::catalogue::{BATCH, Catalogue, Ending, ItemRow, ItemState, Noted, Unnoted};
+use crate::error::chain;
+use crate::files;
+use crate::store::{RunState, runs};
 
-/// An item that was under way when its process ended.
-pub(super) fn recover(catalogue: &Catalogue, batch: &str, item: &ItemRow) -> Result<(), QueueError> {
+/// Brings the queue of a batch to what its run folders say. What was under way when the process before this one ended is
+/// held for a person, unless it may go on by itself. Gives how many items that concerned. Blocks.
+pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<usize, QueueError> {
+    let mut found = match runs::list(out) {
+        Ok((found, _)) => found,
+        Err(error) => {
+            tracing::warn!(reason = chain(&error), "what the run folders say of the batch is not known");
+            Vec::new()
+        }
+    };
+    found.retain(|run| run.manifest.metadata.get(BATCH).and_then(|name| name.as_str()) == Some(batch));
+    let mut recovered = catalogue.adopt(batch, &found, &noted)?.len();
+    for item in catalogue.items(batch)?.iter().filter(|item| item.state == ItemState::Running) {
+        let run = item.runs.last().filter(|_| item.unfinished.is_some());
+        let ending = match run {
+            Some((run, folder)) if runs::has_manifest(&out.join(folder)) => {
+                let noted = noted(&Unnoted {
+                    payload: item.payload.clone(),
+                    retries: item.retries,
+                    run: run.clone(),
+                    status: RunState::Interrupted.to_string(),
+                    reason: None,
+                });
+                Ending {
+                    state: noted.state,
+                    attempt: "interrupted".to_owned(),
+                    reason: noted.reason,
+                    again: None,
+                }
+            }
+            // Nothing was measured: it begins as a new run.
+            _ => {
+                let reason = "the program ended before its run had begun".to_owned();
+                catalogue.not_begun(batch, item.number, item.attempts, &reason)?;
+                recovered += 1;
+                continue;
+            }
+        };
+        catalogue.ended(batch, item.number, item.attempts, &ending, Utc::now())?;
+        recovered += 1;
+    }
+    Ok(recovered)
+}
+
+/// The items of a batch as catalogue and run folders know them, to be looked at. Blocks.
+///
+/// # Errors
+/// When not even memory can hold them.
+pub fn known_items(batch: &str, out: &Path) -> Result<Vec<ItemRow>, QueueError> {
+    let catalogue = Catalogue::snapshot(out, batch)?;
+    recover(&catalogue, out, batch)?;
+    Ok(catalogue.items(batch)?)
+}
+
+/// What becomes of an item whose run is over, or cut off, without anybody having taken note.
+fn noted(item: &Unnoted) -> Noted {
     let task: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
-    let run = item.runs.last().filter(|_| item.unfinished.is_some());
-    let name = run.map_or_else(|| "it".to_owned(), |(run, _)| format!("its run {run}"));
-    let reason = format!("{name} was cut off: the program, or the computer, ended during it");
+    if item.status == RunState::Failed.to_string() {
+        let repeats = task.retry.is_some_and(|retry| item.retries < retry.times);
+        let state = if repeats { ItemState::Queued } else { ItemState::Failed };
+        return Noted { state, reason: item.reason.clone(), repeats };
+    }
     let state = if task.auto_resume { ItemState::Queued } else { ItemState::Held };
-    let ending = Ending { state, attempt: "interrupted".to_owned(), reason: Some(reason), again: None };
-    Ok(catalogue.ended(batch, item.number, item.attempts, &ending, Utc::now())?)
+    let reason = match &item.reason {
+        Some(reason) => format!("its run {} was {}: {reason}", item.run, item.status),
+        None => format!("its run {} was cut off: the program, or the computer, ended during it", item.run),
+    };
+    Noted { state, reason: Some(reason), repeats: false }
 }
 
 /// Marks a batch as this process's.
 pub(super) fn claim(out: &Path, batch: &str) -> Result<File, QueueError> {
     let path = out.join(format!("batch-{batch}.lock"));
     let failed = |source| QueueError::Claim { path: path.clone(), source };
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    std::fs::create_dir_all(out).map_err(failed)?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = files::open_own(&path, &mut options).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
             // Who it is, is worth telling only where it can be read.
-            let _ = file.read_to_string(&mut owner);
+            let _ = (&file).take(64).read_to_string(&mut owner);
             return Err(QueueError::Taken { batch: batch.to_owned(), owner: owner.trim().to_owned() });
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),

@@ -73,7 +73,7 @@ impl Queue {
     /// this one ended is held for a person, unless it may go on by itself. Blocks.
     ///
     /// # Errors
-    /// When another process holds it, or the catalogue cannot be used.
+    /// When another process holds it.
     pub fn open(
         catalogue: Arc<Catalogue>,
         out: &Path,
@@ -82,13 +82,7 @@ impl Queue {
         defaults: Policy,
     ) -> Result<Self, QueueError> {
         let claim = claim(out, batch)?;
-        let mut recovered = 0;
-        for item in catalogue.items(batch)? {
-            if item.state == ItemState::Running {
-                recover(&catalogue, batch, &item)?;
-                recovered += 1;
-            }
-        }
+        let recovered = recover(&catalogue, out, batch)?;
         // Begins where no process before has counted to: whoever compares numbers notices a restart, too.
         let changed = watch::Sender::new(Utc::now().timestamp_millis().unsigned_abs());
         let batch = batch.to_owned();
@@ -154,6 +148,11 @@ impl Queue {
             bytes: Some(bytes),
             payload: serde_json::json!(task),
         }
+    }
+
+    /// Brings the catalogue's file up to date for the last time. Blocks.
+    pub fn finish(&self) {
+        self.catalogue.finish();
     }
 
     /// Tells of changes: a number that is another one after each.

@@ -1,12 +1,14 @@
 //! Going on where an item's run was cut off or stopped, instead of beginning it anew.
 
+use std::path::Path;
+
 use super::begin::NotBegun;
 use super::expand::Task;
 use super::work::Worker;
 use crate::budget::Budget;
 use crate::report::shell_word;
 use crate::station::{Interrupted, NotTakenUp, Order};
-use crate::store::runs;
+use crate::store::{finished_files, runs};
 
 impl Worker {
     /// The order that goes on in the run whose folder has this name; none when the folder is gone. What nobody but a
@@ -16,6 +18,10 @@ impl Worker {
         let path = out.join(folder);
         if !path.exists() {
             tracing::warn!(folder, "the folder of the run that was cut off is gone: the item begins anew");
+            return Ok(None);
+        }
+        if nothing_begun(&path) {
+            tracing::warn!(folder, "the run was cut off before it had begun: the item begins anew");
             return Ok(None);
         }
         let attended = task.unattended.then_some(false);
@@ -37,4 +43,9 @@ impl Worker {
             Err(error) => Err(NotBegun::Held(error.told())),
         }
     }
+}
+
+/// Whether the process was gone before the run had its manifest, and nothing was measured.
+fn nothing_begun(folder: &Path) -> bool {
+    !runs::has_manifest(folder) && finished_files(folder).is_ok_and(|files| files.is_empty())
 }

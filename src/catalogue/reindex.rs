@@ -51,7 +51,7 @@ impl Catalogue {
     }
 }
 
-fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) -> rusqlite::Result<()> {
+pub(super) fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) -> rusqlite::Result<()> {
     let known =
         connection.query_row("SELECT 1 FROM batches WHERE name = ?1", [name], |_| Ok(())).optional()?;
     if known.is_some() {
@@ -69,7 +69,7 @@ fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) -> rusqlite
 }
 
 /// An item as its runs tell of it; false when it is known.
-fn recover(
+pub(super) fn recover(
     connection: &Connection,
     batch: &str,
     number: u32,

@@ -1,8 +1,9 @@
 //! The files that a recipe consists of: read whole, of bounded size, and from the recipe's folder tree only.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::files;
 
 /// Largest recipe or script, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
@@ -59,16 +60,14 @@ impl Folder {
 pub(super) fn read(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let cannot = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
-    let about = std::fs::metadata(path).map_err(cannot)?;
-    if !about.is_file() {
-        return Err(format!("cannot read `{shown}`: it is not a file"));
-    }
+    let file = files::open(path).map_err(cannot)?;
+    let size = file.metadata().map_err(cannot)?.len();
     let too_large = || format!("`{shown}` is larger than {} MiB: that is no recipe", LARGEST >> 20);
-    if about.len() > LARGEST {
+    if size > LARGEST {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > LARGEST {
         return Err(too_large());
     }

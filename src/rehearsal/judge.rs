@@ -87,7 +87,7 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
     // A process may be gone before it has begun its journal.
     if folder.join(crate::store::JOURNAL_FILE).exists() {
         // A last line that a kill has torn is among the findings.
-        for trace in runs::traces(&folder)?.map_while(Result::ok) {
+        for trace in runs::traces(&folder)?.filter_map(Result::ok) {
             traces.push(Measured {
                 detector: trace.detector.to_string(),
                 trace: trace.trace.to_string(),
@@ -97,7 +97,7 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
             });
         }
         let cut_off = manifest.status == RunState::Interrupted;
-        let findings = runs::verify(&folder)?.findings;
+        let findings = runs::verify::<Value>(&folder)?.findings;
         let half_done = |finding: &runs::Finding| match finding {
             // Begun and not named yet, or named and not journaled yet: `resume` removes them.
             runs::Finding::Torn { file } => file.ends_with(".part"),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::value::{Counts, FaultLine, LasersEnd, Report, TraceLine};
 use super::words::finish_command;
+use crate::files;
 use crate::store::{self, RunState, SUMMARY_FILE, StoreError};
 
 /// Items that a page lists; those that are not simply done come first.
@@ -18,6 +19,8 @@ pub const RUNS: usize = 5;
 pub const PICTURES_OF_ITEM: usize = 2;
 /// Pictures of all items.
 pub const PICTURES: usize = 400;
+/// The largest summary of a run that is read, bytes.
+const LARGEST_SUMMARY: u64 = 64 << 20;
 /// Faults of a run that are listed.
 const FAULTS_OF_RUN: usize = 10;
 
@@ -130,10 +133,11 @@ impl ItemRun {
     /// When manifest or journal cannot be read.
     pub fn read(folder: &Path) -> Result<Self, StoreError> {
         let run = store::runs::open(folder)?;
-        let text = std::fs::read(folder.join(SUMMARY_FILE)).unwrap_or_default();
+        let text = files::read_within(folder, SUMMARY_FILE, LARGEST_SUMMARY).unwrap_or_default();
         let kept = serde_json::from_slice::<Report>(&text).ok();
         let kept = kept.filter(|report| {
-            report.run == run.manifest.run
+            report.schema_version == 1
+                && report.run == run.manifest.run
                 && report.state == run.manifest.status
                 && report.finished == run.manifest.finished
         });

@@ -5,7 +5,7 @@ mod steps;
 use chrono::{DateTime, Utc};
 
 use super::places::Places;
-use super::value::{About, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
+use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
 use super::words::{clip, finish_command};
 use crate::run::event::{Record, RunEvent};
 use crate::step::Outcome;
@@ -113,6 +113,10 @@ impl Fold {
                 report.power.readings += segment.rows;
                 report.power.files += 1;
             }
+            RunEvent::PowerWithdrawn { rows, .. } => {
+                report.power.readings = report.power.readings.saturating_sub(*rows);
+                report.power.files = report.power.files.saturating_sub(1);
+            }
             RunEvent::StepFinished { seconds, outcome, .. } => {
                 if let Outcome::Power(readings) = outcome {
                     report.power.by_recipe += readings.len() as u64;
@@ -177,7 +181,7 @@ impl Fold {
         report.counts.skipped = self.places.skipped();
         if report.state != RunState::Done {
             report.missing = self.places.missing();
-            if report.state != RunState::Running {
+            if report.state != RunState::Running && !(self.ended && only_passed_over(report)) {
                 report.finish_command = Some(finish_command(&report.about.folder));
             }
         } else {
@@ -186,4 +190,15 @@ impl Fold {
         (self.report.places, self.report.kinds) = self.places.end();
         self.report
     }
+}
+
+/// Whether the run came to its end and every fault was passed over: there is nothing that `resume` would do again.
+fn only_passed_over(report: &Report) -> bool {
+    let mut passed_over = report.faults.iter().filter(|fault| fault.consequence == Consequence::PassedOver);
+    let others = [Consequence::EndedRun, Consequence::EndedFinally];
+    report.state == RunState::Failed
+        && passed_over.next().is_some()
+        && report.more.faults == 0
+        && report.counts.cut_short == 0
+        && !report.faults.iter().any(|fault| others.contains(&fault.consequence))
 }

@@ -139,7 +139,10 @@ pub(super) fn finish_command(folder: &str) -> String {
 /// A word as a shell takes it.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "/\\:._-+@,".contains(letter);
+    // A backslash separates folders on Windows, and changes the next letter elsewhere.
+    let plain = |letter: char| {
+        letter.is_alphanumeric() || "/:._-+@,".contains(letter) || (cfg!(windows) && letter == '\\')
+    };
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else if cfg!(windows) {

@@ -59,8 +59,28 @@ pub enum RunEvent {
         replayed: u64,
         /// How many of these are steps.
         steps: u64,
-        /// Files that the journal did not know; they are gone.
+        /// Files that were never finished, or that were withdrawn: they are deleted.
         removed: Vec<String>,
+        /// Files that the journal did not know: they are in `aside/` now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aside: Vec<String>,
+    },
+    /// A sweep that others have followed is done again, with its fetches: traces of it are missing or changed. Steps
+    /// that have been done before come again until the run goes on.
+    SweepRepeated {
+        /// The sweep; the fetch, where only that is repeated.
+        number: u64,
+        /// The traces, relative to the run folder.
+        files: Vec<String>,
+    },
+    /// A segment of recorded power is missing or changed: what the journal has of its readings is stored anew.
+    PowerWithdrawn {
+        /// The file, relative to the run folder.
+        file: String,
+        /// Readings that were in it.
+        rows: u64,
+        /// Why.
+        reason: String,
     },
     /// Somebody has said what became of a step whose end is not recorded and that may not be repeated by itself.
     Decided {

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::event::{Activity, RunEvent};
 use super::guard::Pulse;
 use super::publish::Events;
+use super::session::Slot;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
@@ -38,8 +39,8 @@ impl Engine {
             let old = self.session.slots.get(index).cloned();
             let trace = self.fetch_trace(detector, kind, fields, old).await?;
             match self.session.slots.get_mut(index) {
-                Some(slot) => slot.clone_from(&trace),
-                None => self.session.slots.push(trace.clone()),
+                Some(slot) => *slot = trace.clone().into(),
+                None => self.session.slots.push(trace.clone().into()),
             }
             self.shortage.fetched.push(trace);
         }
@@ -51,7 +52,7 @@ impl Engine {
         detector: Detector,
         kind: TraceKind,
         fields: &FetchTrace,
-        old: Option<TraceSummary>,
+        old: Option<Slot>,
     ) -> Result<TraceSummary, Fault> {
         let mark = self.instrument.mark().await?;
         let grid = self.instrument.trace_grid(detector, kind).await?;
@@ -83,6 +84,7 @@ impl Engine {
         pulse.beat_for(self.instrument.deadlines().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
         let is_new = old.is_none();
+        let old = old.and_then(|old| old.stored);
         let (proof, proved) = oneshot::channel();
         let writing =
             spawn_blocking(move || write(&folder, header, arriving, proved, &events, &pulse, number, old));

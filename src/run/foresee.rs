@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
+use super::damage::Damage;
 use super::past::{Asked, Past, Performed, same};
+use super::repair::{self, Judged, Repairs};
 use super::replay::ReplayHost;
 use crate::forecast::{self, Circumstances, Walk};
 use crate::operation::{FetchTrace, Operation};
@@ -20,12 +22,14 @@ pub struct Foreseen {
     pub left: Walk,
     /// A step whose end is not recorded and that may not be repeated by itself.
     pub undecided: Option<Performed>,
+    /// Sweeps in the middle of it that are done again, because their traces are missing or changed.
+    pub repairs: Repairs,
 }
 
 /// Reads the past of the run in this folder.
 ///
 /// # Errors
-/// When its journal cannot be read.
+/// When its journal cannot be read, or a line of it is damaged.
 pub fn past(folder: &Path) -> Result<Past, StoreError> {
     let mut past = Past::default();
     match read_run_journal::<super::event::Record>(folder) {
@@ -45,10 +49,12 @@ pub fn past(folder: &Path) -> Result<Past, StoreError> {
 /// neither the instrument nor the folder.
 ///
 /// # Errors
-/// When the recipe goes another way than it went, or when nothing is left that could end otherwise.
+/// When the recipe goes another way than it went, when nothing is left that could end otherwise, or when a trace is
+/// damaged that cannot be measured again.
 pub fn foresee(
     recipe: &Recipe,
     past: &Past,
+    damage: &Damage,
     folder: &Path,
     circumstances: Circumstances,
 ) -> Result<Foreseen, Fault> {
@@ -88,6 +94,8 @@ pub fn foresee(
                     }
                     None => return Err(fault.hint("the recipe itself failed: it would fail again")),
                 },
+                // What failed is to be done again, and stands where it always does: at the end.
+                Ok(()) if past.finally_failed => {}
                 Ok(()) if past.ended == Some(RunState::Failed) => {
                     let message = "every step has been done or was passed over: nothing is left to do";
                     return Err(Fault::new(FaultKind::Refused, message));
@@ -103,7 +111,10 @@ pub fn foresee(
             count = at;
             continue;
         }
-        return Ok(Foreseen { past: kept, left, undecided });
+        match repair::judge(&kept, &damage.traces, circumstances.simulated)? {
+            Judged::Keep(holds) => count = holds,
+            Judged::Repair(repairs) => return Ok(Foreseen { past: kept, left, undecided, repairs }),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::event::{AfterFault, RunEvent};
 use crate::measurement::TraceSummary;
 use crate::operation::{Effect, Operation};
 use crate::step::{Fault, FaultKind, Outcome, Step};
-use crate::store::RunState;
+use crate::store::{PowerSegment, RunState};
 
 /// One thing that the recipe asked for, and what it was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,10 +69,12 @@ pub struct Past {
     pub asked: Vec<Asked>,
     /// Every trace that is stored, those of `finally` too.
     pub stored: Vec<TraceSummary>,
-    /// Files of power that are stored.
-    pub segments: Vec<String>,
-    /// Readings up to this time are in them, in seconds since 1970-01-01 UTC.
-    pub power_until_s: f64,
+    /// Files that were withdrawn, and under whose names nothing has been stored since.
+    pub withdrawn: BTreeSet<String>,
+    /// Segments of power that are stored.
+    pub segments: Vec<PowerSegment>,
+    /// Times from which readings are missing, from and until, in seconds since 1970-01-01 UTC.
+    power_gaps: Vec<(f64, f64)>,
     /// What the run may have left on the instrument, whatever became of its steps.
     pub touched: Touched,
     /// How often the run was taken up.
@@ -90,6 +92,10 @@ pub struct Past {
     /// Moments that steps among these waited for, by place.
     moments: BTreeMap<String, DateTime<Utc>>,
     in_finally: bool,
+    /// A step of its `finally` failed in the last process.
+    pub finally_failed: bool,
+    /// Steps that hold are being done again, each for itself.
+    repairing: bool,
     /// The step under way.
     current: u64,
 }
@@ -107,17 +113,23 @@ impl Past {
             RunEvent::TakenUp { replayed, .. } => {
                 self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
                 (self.in_finally, self.ended) = (false, None);
+                (self.finally_failed, self.repairing) = (false, false);
                 self.taken_up += 1;
             }
+            RunEvent::SweepRepeated { .. } => self.repairing = true,
             RunEvent::StepStarted { number, attempt, step, .. } => {
                 self.current = *number;
                 self.touched.note(&step.operation);
                 if self.in_finally {
                     return;
                 }
+                let repairing = self.repairing;
                 match self.step(*number) {
+                    // What holds goes on holding while only its files are made anew.
+                    Some(known) if repairing => known.attempt = known.attempt.max(*attempt),
                     Some(known) => (known.open, known.attempt) = (true, *attempt),
                     None => {
+                        self.repairing = false;
                         let mut performed = Performed::new(step.clone(), *number, *attempt);
                         if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step))
                         {
@@ -128,7 +140,9 @@ impl Past {
                 }
             }
             RunEvent::StepFinished { number, outcome, .. } => self.end(*number, Ok(outcome.clone())),
+            RunEvent::StepFailed { .. } if self.repairing => {}
             RunEvent::StepFailed { number, fault, then } => {
+                self.finally_failed |= self.in_finally;
                 if let Some(step) = self.step(*number) {
                     step.fault = Some(fault.clone());
                     // One that was done and is repeated for the sake of a later one stays open.
@@ -159,6 +173,7 @@ impl Past {
                 }
             }
             RunEvent::TraceStored { trace } => {
+                self.withdrawn.remove(&trace.file);
                 self.stored.push(trace.clone());
                 let current = self.current;
                 if let Some(step) = self.step(current) {
@@ -167,14 +182,18 @@ impl Past {
             }
             RunEvent::TraceWithdrawn { file, .. } => {
                 self.stored.retain(|trace| trace.file != *file);
+                self.withdrawn.insert(file.clone());
                 for step in self.asked.iter_mut().filter_map(Asked::step_mut) {
                     step.traces.retain(|trace| trace.file != *file);
                 }
             }
             RunEvent::PowerStored { segment } => {
-                self.segments.push(segment.file.clone());
-                self.power_until_s = self.power_until_s.max(segment.until_s.unwrap_or(0.0));
+                self.withdrawn.remove(&segment.file);
+                self.segments.push(segment.clone());
+                // The first segment behind a gap has what the journal knew of it.
+                self.power_gaps.clear();
             }
+            RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
             RunEvent::Now { time_s } if !self.in_finally => self.asked.push(Asked::Now(*time_s)),
             RunEvent::Finally => self.in_finally = true,
             RunEvent::Finished { state, .. } => self.ended = Some(*state),
@@ -195,6 +214,24 @@ impl Past {
             step.open = false;
             step.told.get_or_insert(told);
         }
+    }
+
+    /// A segment of power is not there any more.
+    pub fn withdraw_power(&mut self, file: &str) {
+        let Some(at) = self.segments.iter().position(|segment| segment.file == file) else { return };
+        let until = |segment: &PowerSegment| segment.until_s;
+        let before = self.segments[..at].iter().filter_map(until).fold(f64::NEG_INFINITY, f64::max);
+        let end = until(&self.segments[at]).unwrap_or(f64::INFINITY);
+        self.power_gaps.push((before, end));
+        self.segments.remove(at);
+        self.withdrawn.insert(file.to_owned());
+    }
+
+    /// Whether no segment of power has the readings of this time.
+    #[must_use]
+    pub fn misses_power_of(&self, time_s: f64) -> bool {
+        let until = self.segments.iter().filter_map(|segment| segment.until_s).fold(0.0, f64::max);
+        time_s > until || self.power_gaps.iter().any(|(from, to)| *from < time_s && time_s <= *to)
     }
 
     /// Lets only the first of what was asked hold; the rest is to be done again.
@@ -246,6 +283,13 @@ impl Past {
     /// The steps among what was asked.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Performed> {
         self.asked.iter().filter_map(Asked::step)
+    }
+
+    /// The files that its journal says are there.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<String> {
+        let traces = self.stored.iter().map(|trace| trace.file.clone());
+        traces.chain(self.segments.iter().map(|segment| segment.file.clone())).collect()
     }
 
     /// Traces that belong to no step that holds.

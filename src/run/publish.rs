@@ -38,6 +38,11 @@ impl Events {
         Ok(())
     }
 
+    /// What keeps the journal from being there when it is read.
+    pub(super) fn journal_trouble(&self) -> Vec<String> {
+        self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).trouble()
+    }
+
     /// Keeps an event that need not be on the disk before the run goes on.
     pub(super) fn say(&self, event: RunEvent) -> Result<(), Fault> {
         self.tell(event, Durability::Soon)

@@ -90,15 +90,21 @@ impl Engine {
         let attempt = self.session.attempt + 1;
         self.redo_step(unit.number, &unit.sweep, attempt).await?;
         for (number, step, traces) in &mut unit.fetched {
-            self.session.slots.clone_from(traces);
+            self.session.slots = traces.iter().cloned().map(Into::into).collect();
             let fetched = self.redo_step(*number, step, attempt).await;
-            traces.clone_from(&self.session.slots);
+            *traces = self.session.slots.iter().filter_map(|slot| slot.stored.clone()).collect();
             fetched?;
         }
         Ok(())
     }
 
-    async fn redo_step(&mut self, number: u64, step: &Step, attempt: u32) -> Result<(), Fault> {
+    /// Performs a step of the past once more, in its old place.
+    pub(super) async fn redo_step(
+        &mut self,
+        number: u64,
+        step: &Step,
+        attempt: u32,
+    ) -> Result<Outcome, Fault> {
         // What has been fetched from the sweep before this one is fetched again.
         self.shortage.fetched.clear();
         // Another try at a sweep that is counted already.
@@ -111,7 +117,8 @@ impl Engine {
         match self.perform_proved(step).await {
             Ok(outcome) => {
                 let seconds = began.elapsed().as_secs_f64();
-                self.events.say(RunEvent::StepFinished { number, outcome, seconds })
+                self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
+                Ok(outcome)
             }
             Err(fault) => {
                 // What follows is decided by the step for whose sake this one was repeated.

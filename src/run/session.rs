@@ -42,7 +42,21 @@ pub(super) struct Session {
     /// The last sweep with what was fetched after it.
     pub(super) unit: Option<Unit>,
     /// Traces of earlier attempts at the fetch under way, whose places its traces take.
-    pub(super) slots: Vec<TraceSummary>,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// The place of a trace that is fetched again.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) trace_index: u64,
+    /// The trace that is there until the new one has arrived.
+    pub(super) stored: Option<TraceSummary>,
+}
+
+impl From<TraceSummary> for Slot {
+    fn from(trace: TraceSummary) -> Self {
+        Self { trace_index: trace.trace_index, stored: Some(trace) }
+    }
 }
 
 impl Session {

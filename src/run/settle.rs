@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// Turns the lasers on again that the run has on.
-    async fn light(&mut self) -> Result<(), Fault> {
+    pub(super) async fn light(&mut self) -> Result<(), Fault> {
         while let Some(laser) = self.session.unlit.first().copied() {
             self.claim_lasers([laser])?;
             self.instrument.act(&Action::SetLaserOutput { laser, on: true }).await?;

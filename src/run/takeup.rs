@@ -1,18 +1,19 @@
 //! Taking an interrupted run up again: what is said and withdrawn at its beginning, and the engine's state where its past
 //! ends.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
+use super::damage::Damage;
 use super::engine::Engine;
 use super::event::RunEvent;
-use super::past::{Asked, Past};
+use super::past::{Asked, Past, Performed};
 use super::publish::Events;
+use super::repair::Repairs;
 use super::repeat::Unit;
 use crate::instrument::limits::Limits;
 use crate::operation::Operation;
 use crate::step::{Fault, Outcome};
-use crate::store::{Durability, InstrumentRecord, Manifest, RunFolder, RunState};
+use crate::store::{
+    Durability, Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
+};
 
 /// An interrupted run as it is taken up.
 #[derive(Debug)]
@@ -23,8 +24,12 @@ pub struct Resumption {
     pub past: Past,
     /// What somebody decided about a step without an end.
     pub decided: Option<RunEvent>,
-    /// Files that the journal did not know; they are gone.
-    pub removed: Vec<String>,
+    /// Files that the journal does not know.
+    pub leftovers: Vec<Leftover>,
+    /// What was found of the files that the journal knows.
+    pub damage: Damage,
+    /// Sweeps in the middle of the past that are done again.
+    pub repairs: Repairs,
 }
 
 impl Resumption {
@@ -69,6 +74,24 @@ impl Resumption {
         }
     }
 
+    /// Makes the folder ready, before anything is written to it; gives what is to be said of that.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn mend(&self, folder: &mut RunFolder) -> Result<Vec<String>, StoreError> {
+        let (torn_bytes, moved) = folder.mend(&self.leftovers)?;
+        let mut said = Vec::new();
+        if torn_bytes > 0 {
+            said.push(format!("the last line of the journal was torn: {torn_bytes} bytes were cut off"));
+        }
+        said.extend(
+            moved.into_iter().map(|(file, to)| {
+                format!("`{file}` is not in the journal of this run: it was moved to `{to}`")
+            }),
+        );
+        Ok(said)
+    }
+
     /// Says that the run goes on, and withdraws the traces that will be measured again.
     pub(super) fn begin(&self, folder: &RunFolder, events: &Events) -> Result<(), Fault> {
         if let Some(decided) = &self.decided {
@@ -80,12 +103,42 @@ impl Resumption {
             ctp10: env!("CARGO_PKG_VERSION").to_owned(),
             replayed: self.past.asked.len() as u64,
             steps: self.past.steps().count() as u64,
-            removed: self.removed.clone(),
+            removed: self.left_over(|fate| fate != Fate::Aside),
+            aside: self.left_over(|fate| fate == Fate::Aside),
         };
         events.tell(taken_up, Durability::Now)?;
+        self.put_damaged_aside(folder, events)?;
         for trace in self.past.left_over() {
             let reason = "its sweep was not followed by all of its fetches: it is done again".to_owned();
             super::fetch::withdraw(folder, events, &trace, reason)?;
+        }
+        Ok(())
+    }
+
+    fn left_over(&self, wanted: impl Fn(Fate) -> bool) -> Vec<String> {
+        let wanted = self.leftovers.iter().filter(|left| wanted(left.fate));
+        wanted.map(|left| left.file.clone()).collect()
+    }
+
+    /// What is there of a damaged file goes to `aside/`, and is said.
+    fn put_damaged_aside(&self, folder: &RunFolder, events: &Events) -> Result<(), Fault> {
+        for (file, what) in &self.damage.traces {
+            let moved =
+                folder.put_aside(file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
+            let message = format!("`{file}` {what}{moved}: its sweep is done again");
+            events.say(RunEvent::Warning { message })?;
+        }
+        for (segment, what) in &self.damage.segments {
+            let PowerSegment { file, rows, .. } = segment.clone();
+            let moved =
+                folder.put_aside(&file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
+            let message = format!(
+                "`{file}` {what}{moved}: readings of `read_power` are stored anew from the journal, those of \
+                 `record_power` are lost"
+            );
+            let withdrawn = RunEvent::PowerWithdrawn { file, rows, reason: what.clone() };
+            events.tell(withdrawn, Durability::Now)?;
+            events.say(RunEvent::Warning { message })?;
         }
         Ok(())
     }
@@ -101,7 +154,7 @@ impl Resumption {
         session.unsettled = past.started;
         for step in past.steps() {
             engine.number = engine.number.max(step.number);
-            session.trace_index += step.traces.len() as u64;
+            session.trace_index = session.trace_index.max(last_trace(step));
             let operation = &step.step.operation;
             engine.bench.perform(operation);
             if let Operation::Sweep(_) = operation {
@@ -120,7 +173,7 @@ impl Resumption {
                     session.configuration.note(operation, outcome);
                     Unit::note(&mut session.unit, step.number, &step.step, outcome);
                     if let (Outcome::Power(readings), Operation::ReadPower(fields)) = (outcome, operation) {
-                        let lost = readings.iter().filter(|reading| reading.time_s > past.power_until_s);
+                        let lost = readings.iter().filter(|reading| past.misses_power_of(reading.time_s));
                         for reading in lost {
                             let name = fields.name.clone().unwrap_or_default();
                             engine.power_log.keep(*reading, &name, "recipe")?;
@@ -142,14 +195,11 @@ impl Resumption {
     }
 }
 
-/// The files that the journal knows of.
-#[must_use]
-pub fn known_files(past: &Past) -> BTreeSet<String> {
-    past.stored.iter().map(|trace| trace.file.clone()).chain(past.segments.iter().cloned()).collect()
-}
-
-/// Where the copy of the recipe is.
-#[must_use]
-pub fn recipe_copy(folder: &Path, manifest: &Manifest) -> Option<PathBuf> {
-    manifest.recipe.files.first().map(|file| folder.join(file))
+/// The highest number of a trace that a step has stored, or has told the recipe of.
+fn last_trace(step: &Performed) -> u64 {
+    let told = match &step.told {
+        Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
+        _ => &[],
+    };
+    step.traces.iter().chain(told).map(|trace| trace.trace_index).max().unwrap_or(0)
 }

@@ -95,19 +95,28 @@ pub(super) async fn show(
     }
     let found = app.found(&id).await?;
     let status = beside(move || {
-        let mut status = RunStatus::default();
+        let (mut status, mut unreadable) = (RunStatus::default(), 0_u64);
         for record in read_run_journal::<Record>(&found.folder)? {
-            status.apply(&record?);
+            match record {
+                Ok(record) => status.apply(&record),
+                Err(StoreError::Line { .. }) => unreadable += 1,
+                Err(error) => return Err(error),
+            }
         }
         let guard = guard_records(&found.folder).iter().map(GuardRecord::told).collect();
-        Ok((status, found.manifest.status.to_string(), guard))
+        Ok((status, found.manifest, guard, unreadable))
     });
-    let (mut status, state, guard) = status.await?;
+    let (mut status, manifest, guard, unreadable) = status.await?;
+    if status.run.is_empty() {
+        // Without the record of its beginning the manifest says what run it is.
+        (status.run, status.name) = (manifest.run.clone(), manifest.name.clone());
+        (status.started, status.instrument) = (Some(manifest.started), Some(manifest.instrument.clone()));
+    }
     if status.finished.is_none() {
         // Its process is gone: nothing is under way any more.
         status.close();
     }
-    let mut reply = StatusReply::new(&status, state, None);
-    reply.guard = guard;
+    let mut reply = StatusReply::new(&status, manifest.status.to_string(), None);
+    (reply.guard, reply.unreadable_lines) = (guard, unreadable);
     Ok(Json(reply))
 }

@@ -161,6 +161,7 @@ impl Station {
         }));
         let ended = tokio::spawn({
             let (run, outbox) = (Arc::clone(&run), self.setup.outbox.clone());
+            let unlisted = Arc::clone(&self.unlisted);
             let notify = recipe.header().notify.clone();
             async move {
                 // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
@@ -171,7 +172,7 @@ impl Station {
                 let mut performed = Box::pin(performed);
                 let state = tokio::select! {
                     state = &mut performed => state,
-                    () = begun.notified() => tokio::join!(performed, list_run(path.clone())).0,
+                    () = begun.notified() => tokio::join!(performed, list_run(Arc::clone(&unlisted), path.clone())).0,
                 };
                 // The instrument is free again; the report needs its files only.
                 drop(lease);
@@ -179,7 +180,7 @@ impl Station {
                 if let Some(notify) = &notify {
                     word::send(&run, &state, report.as_ref(), notify, &outbox);
                 }
-                list_run(path).await;
+                list_run(unlisted, path).await;
                 state
             }
         });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -9,18 +10,26 @@ use tokio::task::spawn_blocking;
 use super::order::{Order, Resumed};
 use crate::budget::Budget;
 use crate::error::chain;
+use crate::files;
 use crate::forecast::Circumstances;
 use crate::http::AllowedHosts;
 use crate::recipe::{Recipe, SuspendWhen};
+use crate::run::damage::Damage;
 use crate::run::event::{Record, RunEvent};
 use crate::run::foresee::{self, Foreseen};
 use crate::run::past::{Past, Performed};
 use crate::run::status::RunStatus;
-use crate::run::takeup::{self, Resumption};
-use crate::source::Diagnostic;
+use crate::run::takeup::Resumption;
+use crate::source::{Diagnostic, SourceFile};
 use crate::step::Fault;
 use crate::store::runs::FoundRun;
-use crate::store::{Manifest, RunFolder, RunState, StoreError, read_run_journal};
+use crate::store::{
+    Fate, Finding, JOURNAL_FILE, Leftover, Manifest, RunFolder, RunState, StoreError, finished_files,
+    hex_sha256, leftovers, read_run_journal, source_damage,
+};
+
+/// The largest copy of a recipe that is read, bytes.
+const LARGEST_RECIPE: u64 = 1 << 20;
 
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +43,18 @@ pub enum NotTakenUp {
     /// Its folder does not have what it takes.
     #[error("{0}")]
     Copy(String),
+    /// Its journal has no beginning, and files are there that nobody can tell anything of.
+    #[error(
+        "the journal of run {run} does not say that it has begun, and {} finished files are there (`{}` is the first): \
+         nothing says what they are",
+        files.len(), files.first().map_or("", String::as_str)
+    )]
+    Unknown {
+        /// The run.
+        run: String,
+        /// The files, relative to the run folder.
+        files: Vec<String>,
+    },
     /// Its copy of the recipe is wrong.
     #[error("the run's copy of its recipe has errors: {}", first(.0))]
     Recipe(Vec<Diagnostic>),
@@ -101,32 +122,29 @@ impl Interrupted {
     ///
     /// # Errors
     /// When the journal cannot be read, or the recipe goes another way than it went.
-    pub async fn foresee(&self) -> Result<Foreseen, NotTakenUp> {
-        self.foresee_after(None).await.map(|(foreseen, _)| foreseen)
+    pub async fn foresee(&self) -> Result<Outlook, NotTakenUp> {
+        self.look(None).await
     }
 
-    /// Claims its folder, removes what the journal does not know, and gives the order that goes on.
+    /// Claims its folder, and gives the order that goes on. The folder is mended when the run begins.
     ///
     /// # Errors
-    /// When the folder cannot be claimed or mended, or a step is undecided that `decided` says nothing of.
+    /// When the folder cannot be claimed, or a step is undecided that `decided` says nothing of.
     pub async fn take_up(
         self,
         decided: Option<RunEvent>,
         allow_http: &AllowedHosts,
     ) -> Result<Order, NotTakenUp> {
         let run = self.run.clone();
-        let (folder, mended) = blocking(move || Ok(RunFolder::reopen(&run)?)).await?;
-        if mended.torn_bytes > 0 {
-            tracing::warn!("the journal's last line was torn: {} bytes are gone", mended.torn_bytes);
-        }
-        let (foreseen, whole) = self.foresee_after(decided.clone()).await?;
+        let folder = blocking(move || Ok(RunFolder::reopen(&run)?)).await?;
+        let Outlook { foreseen, damage, leftovers } = self.look(decided.clone()).await?;
         if let Some(step) = foreseen.undecided {
             return Err(NotTakenUp::Undecided(Box::new(step)));
         }
-        let (folder, removed, status) = blocking(move || {
-            let removed = folder.remove_unknown(&takeup::known_files(&whole))?;
-            let status = status(folder.path(), whole.started)?;
-            Ok((folder, removed, status))
+        let started = foreseen.past.started;
+        let (folder, status) = blocking(move || {
+            let status = status(folder.path(), started)?;
+            Ok((folder, status))
         })
         .await?;
         let path = self.run.manifest.recipe.path.clone();
@@ -135,28 +153,67 @@ impl Interrupted {
         // What the recipe as a whole would need was looked at when it began: much of it is done.
         order.walked.findings.clear();
         order.instrument_named = true;
-        let resumption = Resumption { manifest: self.run.manifest, past: foreseen.past, decided, removed };
+        let (mut past, repairs, manifest) = (foreseen.past, foreseen.repairs, self.run.manifest);
+        for (segment, _) in &damage.segments {
+            past.withdraw_power(&segment.file);
+        }
+        let resumption = Resumption { manifest, past, decided, leftovers, damage, repairs };
         order.resumed = Some(Resumed { folder, resumption, status });
         Ok(order)
     }
 
-    /// What is foreseen once something was decided, and the whole past with it. A script may compute for a while:
-    /// that is done beside the event loop.
-    async fn foresee_after(&self, decided: Option<RunEvent>) -> Result<(Foreseen, Past), NotTakenUp> {
+    /// What is found in the folder and foreseen, once something was decided. A script may compute for a while: that is
+    /// done beside the event loop.
+    async fn look(&self, decided: Option<RunEvent>) -> Result<Outlook, NotTakenUp> {
+        let run = self.run.clone();
+        // The files of a long run take their time, which is none of its recipe's.
+        let (past, damage, leftovers) = blocking(move || found(&run, decided.as_ref())).await?;
         let (recipe, folder, circumstances) =
             (self.recipe.clone(), self.run.folder.clone(), self.circumstances);
         let foresee = move || {
-            let mut past = foresee::past(&folder)?;
-            if let Some(decided) = &decided {
-                past.apply(decided);
-            }
-            let foreseen =
-                foresee::foresee(&recipe, &past, &folder, circumstances).map_err(NotTakenUp::Past)?;
-            Ok((foreseen, past))
+            let foreseen = foresee::foresee(&recipe, &past, &damage, &folder, circumstances);
+            Ok(Outlook { foreseen: foreseen.map_err(NotTakenUp::Past)?, damage, leftovers })
         };
         let foreseen = Budget::for_a_past().beside(foresee).await;
         foreseen.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())))
     }
+}
+
+/// What is known of an interrupted run before it goes on.
+#[derive(Debug)]
+pub struct Outlook {
+    /// What holds, and what is left.
+    pub foreseen: Foreseen,
+    /// Files that are not as the journal says.
+    pub damage: Damage,
+    /// Files that the journal does not know.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// What is in the folder of a run: its past as the journal has it, what is damaged, and what is left over.
+fn found(run: &FoundRun, decided: Option<&RunEvent>) -> Result<(Past, Damage, Vec<Leftover>), NotTakenUp> {
+    let folder = &run.folder;
+    let mut past = foresee::past(folder)?;
+    if past.started {
+        if let Some(decided) = decided {
+            past.apply(decided);
+        }
+        let damage = Damage::look(folder, &past);
+        let leftovers = leftovers(folder, &past.files(), &past.withdrawn)?;
+        return Ok((past, damage, leftovers));
+    }
+    // Its process was gone before its journal had a beginning: nothing was measured then, and it begins anew.
+    let files = finished_files(folder)?;
+    if !files.is_empty() {
+        return Err(NotTakenUp::Unknown { run: run.manifest.run.clone(), files });
+    }
+    let past = Past::default();
+    let mut leftovers = leftovers(folder, &past.files(), &past.withdrawn)?;
+    // Records without a beginning are kept where nobody goes on behind them.
+    if read_run_journal::<Record>(folder).is_ok_and(|mut records| records.next().is_some()) {
+        leftovers.push(Leftover { file: JOURNAL_FILE.to_owned(), fate: Fate::Aside });
+    }
+    Ok((past, Damage::default(), leftovers))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -167,28 +224,45 @@ async fn blocking<T: Send + 'static>(
 
 /// The recipe as it was, from the run's own copy, with the parameters of the run.
 fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
-    let manifest = &run.manifest;
-    let copy = takeup::recipe_copy(&run.folder, manifest)
+    let (folder, manifest) = (&run.folder, &run.manifest);
+    let copy = manifest
+        .recipe
+        .files
+        .first()
         .ok_or_else(|| NotTakenUp::Copy(format!("run {} has no copy of its recipe", manifest.run)))?;
-    let text = std::fs::read_to_string(&copy)
-        .map_err(|error| NotTakenUp::Copy(format!("cannot read `{}`: {error}", copy.display())))?;
-    let recipe =
-        Recipe::from_text(&manifest.recipe.path, &text, copy.parent(), &as_given(&manifest.parameters))
-            .map_err(NotTakenUp::Recipe)?;
+    // Compared before it is read: what is wrong with it is then nobody's mistake in a recipe.
+    if let Some(finding) = source_damage(folder, &manifest.recipe) {
+        let file = match &finding {
+            Finding::Changed { file } | Finding::Missing { file } | Finding::Unreadable { file, .. } => file,
+            _ => copy,
+        };
+        let (path, what) = (folder.join(file), finding.what());
+        let message =
+            format!("`{}` {what}: it is not the recipe that run {} began with", path.display(), manifest.run);
+        return Err(NotTakenUp::Copy(message));
+    }
+    let path = folder.join(copy);
+    let unreadable = |error: String| NotTakenUp::Copy(format!("cannot read `{}`: {error}", path.display()));
+    let text =
+        files::read_within(folder, copy, LARGEST_RECIPE).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|error| unreadable(error.to_string()))?;
+    let found = hex_sha256(text.as_bytes());
+    if found != manifest.recipe.sha256 {
+        return Err(NotTakenUp::Copy(format!(
+            "`{}` is not the recipe that run {} began with: its SHA-256 is {found} and was {}",
+            path.display(),
+            manifest.run,
+            manifest.recipe.sha256
+        )));
+    }
+    let given = as_given(&manifest.parameters);
+    let recipe = Recipe::from_text(&manifest.recipe.path, &text, path.parent(), &given)
+        .map_err(|findings| NotTakenUp::Recipe(of_copy(findings, folder, &manifest.recipe.path, copy)))?;
     let recipe = match &manifest.suspend_when {
         Some(given) => SuspendWhen::from_value(given).and_then(|given| recipe.suspended_by(&given)),
         None => Ok(recipe),
     }
     .map_err(NotTakenUp::Recipe)?;
-    if recipe.sha256() != manifest.recipe.sha256 {
-        return Err(NotTakenUp::Copy(format!(
-            "`{}` is not the recipe that run {} began with: its SHA-256 is {} and was {}",
-            copy.display(),
-            manifest.run,
-            recipe.sha256(),
-            manifest.recipe.sha256
-        )));
-    }
     if recipe.parameters() != &manifest.parameters {
         return Err(NotTakenUp::Copy(format!(
             "the parameters of run {} do not read back as they were: {} and {}",
@@ -198,6 +272,20 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
         )));
     }
     Ok(recipe)
+}
+
+/// Findings about a copy name the copy, and not the user's own file.
+fn of_copy(findings: Vec<Diagnostic>, folder: &Path, recipe: &str, copy: &str) -> Vec<Diagnostic> {
+    let named = |finding: Diagnostic| {
+        let place = finding.place.map(|(source, position)| {
+            let name =
+                if source.name == recipe { copy.to_owned() } else { format!("recipe/{}", source.name) };
+            let name = folder.join(name).display().to_string();
+            (Arc::new(SourceFile { name, text: source.text.clone() }), position)
+        });
+        Diagnostic { place, ..finding }
+    };
+    findings.into_iter().map(named).collect()
 }
 
 /// Parameters as `--set` takes them.

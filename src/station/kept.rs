@@ -1,30 +1,58 @@
 //! What is kept of a run beside its files: its row in the catalogue and its report. A run is what it is, with or without
 //! them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use crate::catalogue::{Catalogue, RunRow};
 use crate::error::chain;
 use crate::report::Report;
-use crate::store::runs;
+use crate::store::runs::{self, FoundRun};
 
-/// Keeps in the catalogue how the run in this folder stands.
-pub(super) async fn list_run(folder: PathBuf) {
-    let listed = spawn_blocking(move || put_row(&folder)).await;
-    if let Some(reason) = listed.unwrap_or_else(|panic| Err(panic.to_string())).err() {
+/// The catalogue is waited for no longer than this: the next run does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs that the catalogue could not take yet.
+#[derive(Debug, Default)]
+pub(super) struct Unlisted(Mutex<BTreeSet<PathBuf>>);
+
+impl Unlisted {
+    fn folders(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps in the catalogue how the run in this folder stands, and those before it that it could not take.
+pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
+    let listed = spawn_blocking(move || {
+        unlisted.folders().insert(folder);
+        let wanted: Vec<PathBuf> = unlisted.folders().iter().cloned().collect();
+        for folder in wanted {
+            match runs::open(&folder) {
+                Ok(found) => put_row(&found)?,
+                // Nothing can be said of it, now or later.
+                Err(error) => tracing::warn!(reason = chain(&error), "a run is not listed"),
+            }
+            unlisted.folders().remove(&folder);
+        }
+        Ok(())
+    });
+    if let Some(reason) = listed.await.unwrap_or_else(|panic| Err(panic.to_string())).err() {
         tracing::warn!(
             reason,
-            "the catalogue does not know how this run stands; `ctp10 runs reindex` tells it"
+            "the catalogue does not know how this run stands; the next run tries again, or `ctp10 runs reindex`"
         );
     }
 }
 
-fn put_row(folder: &Path) -> Result<(), String> {
-    let found = runs::open(folder).map_err(|error| chain(&error))?;
-    let out = folder.parent().unwrap_or(Path::new("."));
-    let kept = Catalogue::open(out).and_then(|catalogue| catalogue.put_run(&RunRow::from(&found)));
+fn put_row(found: &FoundRun) -> Result<(), String> {
+    let out = found.folder.parent().unwrap_or(Path::new("."));
+    let catalogue = Catalogue::open_within(out, PATIENCE);
+    let kept = catalogue.and_then(|catalogue| catalogue.put_run(&RunRow::from(found)));
     kept.map_err(|error| chain(&error))
 }
 

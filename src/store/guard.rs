@@ -8,12 +8,19 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, publish, read_journal};
+use super::lines::Lines;
+use super::{StoreError, find, publish};
+use crate::files;
 
 /// There as soon as the guard acts: a runner that wakes up late must not go on measuring in the dark.
-const FENCE_FILE: &str = "fenced";
+pub(super) const FENCE_FILE: &str = "fenced";
 /// A line for each time that a guard acted.
 const RECORD_FILE: &str = "guard.jsonl";
+
+/// Records of guards that are read: a run that was taken up a thousand times has this many.
+const MOST_RECORDS: usize = 1000;
+/// The fence holds the number of a process.
+const LARGEST_FENCE: u64 = 64;
 
 /// Why a guard acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +86,7 @@ impl GuardRecord {
         let failed = |source| StoreError::write(&path, source);
         let mut line = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
-        let mut file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let mut file = files::open_own(&path, File::options().create(true).append(true)).map_err(failed)?;
         file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed)?;
         publish::sync_folder_of(&path)
     }
@@ -88,8 +95,8 @@ impl GuardRecord {
 /// What guards did for the run in this folder; usually nothing.
 #[must_use]
 pub fn guard_records(folder: &Path) -> Vec<GuardRecord> {
-    let lines = read_journal(&folder.join(RECORD_FILE)).ok();
-    lines.map(|lines| lines.map_while(Result::ok).collect()).unwrap_or_default()
+    let lines = find(folder, RECORD_FILE).and_then(|path| Lines::open(&path, false));
+    lines.into_iter().flatten().filter_map(Result::ok).take(MOST_RECORDS).collect()
 }
 
 /// Puts up the fence against a runner: it names its process, so that one that takes the run up is not held back.
@@ -100,7 +107,8 @@ pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
     let path = folder.join(FENCE_FILE);
     publish::write_whole(&path, format!("{runner}\n").as_bytes()).or_else(|_| {
         // A full disk has room for a name at least.
-        let put_up = File::create(&path).and_then(|file| file.sync_all());
+        let put_up = files::open_own(&path, File::options().create(true).write(true).truncate(true));
+        let put_up = put_up.and_then(|file| file.sync_all());
         put_up.map_err(|source| StoreError::write(&path, source))?;
         publish::sync_folder_of(&path)
     })
@@ -109,8 +117,10 @@ pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
 /// Whether the fence is up against this runner. One that does not say against whom is up against everybody.
 #[must_use]
 pub fn is_fenced(folder: &Path, runner: u32) -> bool {
-    match fs::read_to_string(folder.join(FENCE_FILE)) {
-        Ok(text) => text.trim().parse().map_or(true, |fenced: u32| fenced == runner),
+    match files::read(&folder.join(FENCE_FILE), LARGEST_FENCE) {
+        Ok(text) => {
+            String::from_utf8_lossy(&text).trim().parse().map_or(true, |fenced: u32| fenced == runner)
+        }
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
 }

@@ -4,17 +4,18 @@
 //! disk before `append` returns with [`Durability::Now`], and within a second otherwise.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::lines::Lines;
 use super::{StoreError, is_full};
+use crate::files;
 
 /// When a line has to be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Journal {
     lines: u64,
     bytes: u64,
     dirty: Arc<AtomicBool>,
+    /// Why the background thread could not bring lines to the disk.
+    unsynced: Arc<Mutex<Option<String>>>,
     /// The thread that syncs groups ends when this is dropped.
     _alive: mpsc::Sender<()>,
 }
@@ -59,7 +62,7 @@ impl Journal {
     /// Opens one that has `lines` lines already, each of them whole: see [`mend_journal`].
     pub(super) fn go_on(path: &Path, lines: u64) -> Result<Self, StoreError> {
         let failed = |source| StoreError::write(path, source);
-        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        let file = files::open_own(path, OpenOptions::new().append(true)).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         Ok(Self::over(path, file, lines, bytes))
     }
@@ -67,12 +70,34 @@ impl Journal {
     fn over(path: &Path, file: File, lines: u64, bytes: u64) -> Self {
         let file = Arc::new(file);
         let dirty = Arc::new(AtomicBool::new(false));
+        let unsynced = Arc::new(Mutex::new(None));
         let (alive, gone) = mpsc::channel();
         std::thread::spawn({
-            let (file, dirty) = (Arc::clone(&file), Arc::clone(&dirty));
-            move || sync_groups(&file, &dirty, &gone)
+            let (file, dirty, unsynced) = (Arc::clone(&file), Arc::clone(&dirty), Arc::clone(&unsynced));
+            move || sync_groups(&file, &dirty, &unsynced, &gone)
         });
-        Self { path: path.to_owned(), file, lines, bytes, dirty, _alive: alive }
+        Self { path: path.to_owned(), file, lines, bytes, dirty, unsynced, _alive: alive }
+    }
+
+    /// What keeps the journal from being there when it is read: its file is gone or is another one, or the disk did not
+    /// take it.
+    #[must_use]
+    pub fn trouble(&self) -> Vec<String> {
+        let name = self.path.display();
+        let lost = match is_still_there(&self.file, &self.path) {
+            Ok(true) => None,
+            Ok(false) => {
+                Some(format!("`{name}` has been replaced by another file: what this run writes is lost"))
+            }
+            Err(error) => Some(format!("`{name}` is gone: what this run writes is lost ({error})")),
+        };
+        let unsynced = locked(&self.unsynced).clone();
+        let unsynced = unsynced.map(|error| {
+            format!(
+                "`{name}` could not be brought to the disk ({error}): lines may be missing after a power cut"
+            )
+        });
+        lost.into_iter().chain(unsynced).collect()
     }
 
     /// Adds a line and gives its number, from 1.
@@ -129,70 +154,50 @@ impl Drop for Journal {
     }
 }
 
-fn sync_groups(file: &File, dirty: &AtomicBool, gone: &mpsc::Receiver<()>) {
+fn sync_groups(file: &File, dirty: &AtomicBool, unsynced: &Mutex<Option<String>>, gone: &mpsc::Receiver<()>) {
     while gone.recv_timeout(GROUP_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
         if dirty.swap(false, Ordering::AcqRel)
             && let Err(error) = file.sync_data()
         {
             tracing::error!(%error, "the journal cannot be brought to the disk");
+            locked(unsynced).get_or_insert(error.to_string());
         }
     }
 }
 
-/// Reads a journal line by line, without holding it. A last line that was torn is left out; a torn one before that
-/// ends the reading with an error.
+fn locked(text: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the file that is open is the one that has this name.
+#[cfg(unix)]
+fn is_still_there(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (open, named) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_still_there(_: &File, path: &Path) -> io::Result<bool> {
+    std::fs::symlink_metadata(path).map(|_| true)
+}
+
+/// Cuts a torn end off a journal; gives the number of its last record, and how many bytes went.
 ///
 /// # Errors
-/// When the file cannot be opened.
-pub fn read_journal<T: DeserializeOwned>(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<T, StoreError>> + use<T>, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::read(path, source))?;
-    let mut lines = BufReader::new(file).lines().peekable();
-    let path = path.to_owned();
-    Ok(std::iter::from_fn(move || {
-        let line = lines.next()?;
-        let parsed = line.and_then(|line| serde_json::from_str(&line).map_err(Into::into));
-        match parsed {
-            Ok(record) => Some(Ok(record)),
-            Err(_) if lines.peek().is_none() => None,
-            Err(source) => Some(Err(StoreError::read(&path, source))),
-        }
-    })
-    .fuse())
-}
-
-/// Cuts a torn end off a journal; gives the number of its last whole line, and how many bytes went.
+/// When any other line cannot be understood or does not belong where it stands; then nothing is changed.
 pub(super) fn mend_journal(path: &Path) -> Result<(u64, u64), StoreError> {
-    #[derive(serde::Deserialize)]
-    struct Numbered {
-        n: u64,
+    let mut lines = Lines::<serde::de::IgnoredAny>::open(path, true)?;
+    if let Some(wrong) = lines.find_map(Result::err) {
+        return Err(wrong);
     }
-    let failed = |source| StoreError::read(path, source);
-    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let (mut lines, mut whole, mut line) = (0, 0, Vec::new());
-    while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-        // A line without its end was torn, whatever it says; one that says nothing is the trace of a power cut.
-        match serde_json::from_slice::<Numbered>(&line) {
-            Ok(Numbered { n }) if line.ends_with(b"\n") => lines = n,
-            _ => break,
-        }
-        whole += line.len() as u64;
-        line.clear();
-    }
-    let mut rest = Vec::new();
-    reader.read_to_end(&mut rest).map_err(failed)?;
-    if rest.contains(&b'\n') {
-        let message = format!("line {} is damaged and others follow it", lines + 1);
-        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, message)));
-    }
-    let torn = (line.len() + rest.len()) as u64;
+    let torn = lines.torn_bytes();
     if torn > 0 {
-        let file = OpenOptions::new().write(true).open(path);
-        let cut = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
+        let file = files::open_own(path, OpenOptions::new().write(true));
+        let cut = file.and_then(|file| file.set_len(lines.whole_bytes()).and_then(|()| file.sync_all()));
         cut.map_err(|source| StoreError::write(path, source))?;
     }
-    Ok((lines, torn))
+    Ok((lines.number(), torn))
 }
 
 #[cfg(test)]
@@ -200,6 +205,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn read_journal<T: serde::de::DeserializeOwned>(path: &Path) -> Lines<T> {
+        Lines::open(path, true).unwrap()
+    }
 
     #[test]
     fn lines_are_numbered_and_a_torn_last_one_is_left_out() {
@@ -210,7 +219,7 @@ mod tests {
         assert_eq!(journal.append(Utc::now(), &json!({ "event": "b" }), Durability::Now).unwrap(), 2);
         drop(journal);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"n\":3,\"eve").unwrap();
-        let lines: Vec<Value> = read_journal(&path).unwrap().map(Result::unwrap).collect();
+        let lines: Vec<Value> = read_journal(&path).map(Result::unwrap).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[1]["n"], &lines[1]["event"]), (&json!(2), &json!("b")));
     }
@@ -224,9 +233,14 @@ mod tests {
             assert_eq!(mend_journal(&path).unwrap(), (2, torn.len() as u64), "{torn:?}");
             let mut journal = Journal::go_on(&path, 2).unwrap();
             assert_eq!(journal.append(Utc::now(), &json!({}), Durability::Now).unwrap(), 3);
-            assert_eq!(read_journal::<Value>(&path).unwrap().count(), 3);
+            assert_eq!(read_journal::<Value>(&path).count(), 3);
         }
-        std::fs::write(&path, "{\"n\":1}\nnonsense\n{\"n\":3}\n").unwrap();
-        assert!(crate::error::chain(&mend_journal(&path).unwrap_err()).contains("line 2 is damaged"));
+        for wrong in
+            ["{\"n\":1}\nnonsense\n{\"n\":3}\n{\"n\"", "{\"n\":2}\n{\"n\"", "{\"n\":1}\n{\"n\":1}\n{\"n\""]
+        {
+            std::fs::write(&path, wrong).unwrap();
+            assert!(mend_journal(&path).unwrap_err().to_string().starts_with("line "), "{wrong}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), wrong);
+        }
     }
 }

@@ -9,9 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{StoreError, publish};
+use crate::files;
 
 /// The file's name in the run folder.
 pub(super) const FILE: &str = "run.json";
+/// The version of the format that this program writes, and the last one that it reads.
+const VERSION: u32 = 1;
+/// The largest manifest that is read, bytes.
+const LARGEST: u64 = 16 << 20;
 
 /// How a run ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +51,13 @@ impl std::fmt::Display for RunState {
 pub struct RecipeRecord {
     /// Path as it was given.
     pub path: String,
-    /// SHA-256 over the recipe and everything it includes, hexadecimal.
+    /// SHA-256 of the recipe's own file, hexadecimal.
     pub sha256: String,
     /// The copies in the run folder, the recipe first.
     pub files: Vec<String>,
+    /// SHA-256 of each of these copies, hexadecimal. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub source_sha256: BTreeMap<String, String>,
 }
 
 /// The instrument of a run, as it answered.
@@ -135,6 +143,9 @@ pub struct Manifest {
     /// Lasers that could not be confirmed off at the end.
     #[serde(default)]
     pub lasers_unknown: Vec<u8>,
+    /// What the run had to say that its journal may not hold: that the journal was gone, for example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What a later version may have added.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -149,7 +160,19 @@ impl Manifest {
 
     pub(super) fn read(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
-        let text = std::fs::read(&path).map_err(|source| StoreError::read(&path, source))?;
-        serde_json::from_slice(&text).map_err(|error| StoreError::read(&path, error.into()))
+        let failed = |source| StoreError::read(&path, source);
+        let text = files::read_within(folder, FILE, LARGEST).map_err(failed)?;
+        // What a later version has written may mean something else, even where it can be read.
+        if let Ok(Versioned { schema_version: found }) = serde_json::from_slice(&text)
+            && found > u64::from(VERSION)
+        {
+            return Err(StoreError::Version { path, found, known: VERSION });
+        }
+        serde_json::from_slice(&text).map_err(|error| failed(error.into()))
     }
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    schema_version: u64,
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use crate::files;
 
 /// A file on its way to its final name. Dropped before that, it leaves nothing behind.
 #[derive(Debug)]
@@ -31,7 +32,15 @@ impl PartFile {
     pub(super) fn create(target: &Path) -> Result<Self, StoreError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let part = target.with_file_name(format!(".{name}.part"));
-        let file = File::create(&part).map_err(|source| StoreError::write(&part, source))?;
+        // What an earlier process left there is not written over in place: it may be a link to anybody's file.
+        let create = || File::create_new(&part);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&part).and_then(|()| create())
+            }
+            created => created,
+        };
+        let file = file.map_err(|source| StoreError::write(&part, source))?;
         let target = target.to_owned();
         Ok(Self { part, target, file, digest: Sha256::new(), bytes: 0, published: false })
     }
@@ -43,7 +52,11 @@ impl PartFile {
     /// Gives the file its final name; one that is there already is not overwritten.
     pub(super) fn publish(&mut self) -> Result<Published, StoreError> {
         let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken");
-        if self.target.exists() { Err(StoreError::write(&self.target, taken)) } else { self.replace() }
+        if files::is_taken(&self.target) {
+            Err(StoreError::write(&self.target, taken))
+        } else {
+            self.replace()
+        }
     }
 
     /// Gives the file its final name in place of what is there.
@@ -93,14 +106,19 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    replace(target, bytes).map(drop)
+}
+
+/// See [`write_whole`]; gives what was written.
+pub(super) fn replace(target: &Path, bytes: &[u8]) -> Result<Published, StoreError> {
     let mut part = PartFile::create(target)?;
     part.write_all(bytes).map_err(|source| StoreError::write(target, source))?;
-    part.replace().map(drop)
+    part.replace()
 }
 
 /// Size and SHA-256 of a file that is there.
 pub(super) fn fingerprint(path: &Path) -> Result<Published, StoreError> {
-    let mut file = File::open(path).map_err(|source| StoreError::read(path, source))?;
+    let mut file = files::open(path).map_err(|source| StoreError::read(path, source))?;
     let mut digest = Sha256::new();
     let mut piece = vec![0; 1 << 16];
     let mut bytes = 0;
@@ -113,6 +131,12 @@ pub(super) fn fingerprint(path: &Path) -> Result<Published, StoreError> {
         digest.update(&piece[..length]);
         bytes += length as u64;
     }
+}
+
+/// SHA-256 of some bytes, hexadecimal.
+#[must_use]
+pub fn hex_sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatchReader as _;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float32Type;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::file::metadata::PageIndexPolicy;
 
-use super::{RunFolder, StoreError};
+use super::{RunFolder, StoreError, find};
+use crate::files;
 use crate::measurement::{Grid, TraceSummary};
 use crate::step::{Fault, TraceReader};
 
@@ -38,11 +40,10 @@ impl RunFolder {
 /// Opens a trace of the run in this folder.
 ///
 /// # Errors
-/// When the file is not there any more.
+/// When the file is not there any more, leads out of the folder, or is not what the journal says of it.
 pub fn open_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
-    let path = folder.join(&trace.file);
-    File::open(&path).map_err(|source| StoreError::read(&path, source))?;
-    Ok(TraceFile { path, grid: trace.grid })
+    let file = TraceFile { path: find(folder, &trace.file)?, grid: trace.grid };
+    file.open().map(|_| file)
 }
 
 impl TraceFile {
@@ -51,15 +52,31 @@ impl TraceFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-impl TraceFile {
-    fn visit(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), StoreError> {
+    /// The file with as many values as the journal says.
+    fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
         let bad = |error| StoreError::encode(&self.path, error);
-        let file = File::open(&self.path).map_err(|source| StoreError::read(&self.path, source))?;
+        let wrong = |told: String| {
+            StoreError::read(&self.path, std::io::Error::new(std::io::ErrorKind::InvalidData, told))
+        };
+        let file = files::open(&self.path).map_err(|source| StoreError::read(&self.path, source))?;
         // The page index lets the reader skip what lies outside the window without decoding it.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(bad)?;
+        let value = builder.schema().field_with_name("value").ok();
+        if value.is_none_or(|value| *value.data_type() != DataType::Float32) {
+            return Err(wrong("it has no column `value` of 32-bit floats".to_owned()));
+        }
+        let rows = builder.metadata().file_metadata().num_rows().unsigned_abs();
+        if rows != self.grid.points {
+            return Err(wrong(format!("it has {rows} rows, and the journal says {}", self.grid.points)));
+        }
+        Ok(builder)
+    }
+
+    fn visit(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), StoreError> {
+        let bad = |error| StoreError::encode(&self.path, error);
+        let builder = self.open()?;
         let total = usize::try_from(self.grid.points).unwrap_or(usize::MAX);
         let window =
             usize::try_from(range.start).unwrap_or(total)..usize::try_from(range.end).unwrap_or(total);
@@ -97,8 +114,38 @@ impl TraceReader for TraceFile {
 
 /// The number of rows in a Parquet file, from its footer.
 pub(super) fn rows(path: &Path) -> Result<u64, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::read(path, source))?;
+    let file = files::open(path).map_err(|source| StoreError::read(path, source))?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| StoreError::encode(path, error))?;
     Ok(builder.metadata().file_metadata().num_rows().unsigned_abs())
+}
+
+/// In what the first rows of a trace contradict what the journal says of it.
+pub(super) fn contradiction(path: &Path, trace: &TraceSummary) -> Option<String> {
+    let file = files::open(path).ok()?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).ok()?.with_limit(2).build().ok()?;
+    let batch = reader.into_iter().next()?.ok()?;
+    let differs = |name: &str, found: f64, expected: f64| {
+        ((found - expected).abs() > 1e-9).then(|| format!("`{name}` is {found}, the journal says {expected}"))
+    };
+    let column = |name: &str| batch.column_by_name(name);
+    let number = |name: &str| {
+        let column = column(name)?;
+        let int64 = column.as_primitive_opt::<Int64Type>().and_then(|column| column.iter().next()?);
+        int64.or_else(|| Some(i64::from(column.as_primitive_opt::<Int32Type>()?.iter().next()??)))
+    };
+    let expected = [
+        ("trace_index", trace.trace_index),
+        ("sweep_index", trace.sweep_index),
+        ("attempt", u64::from(trace.attempt)),
+        ("module", u64::from(trace.detector.module)),
+        ("channel", u64::from(trace.detector.channel)),
+    ];
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let mut counts =
+        expected.iter().filter_map(|(name, value)| differs(name, number(name)? as f64, *value as f64));
+    let wavelengths = column("wavelength_nm")?.as_primitive_opt::<Float64Type>()?;
+    let mut axis = (0..).zip(wavelengths.iter().flatten());
+    let axis = axis.find_map(|(index, nm)| differs("wavelength_nm", nm, trace.grid.wavelength_nm(index)));
+    counts.next().or(axis)
 }

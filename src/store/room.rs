@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::{RunFolder, StoreError, publish};
 
 /// Removed when the disk is full, and at the end of the run.
-const RESERVE_FILE: &str = ".reserve";
+pub(super) const RESERVE_FILE: &str = ".reserve";
 /// Thousands of lines of a journal, or a manifest many times over.
 const RESERVE_BYTES: usize = 512 * 1024;
 
@@ -44,7 +44,7 @@ impl RunFolder {
     /// When there is none.
     pub fn set_reserve(&self) -> Result<(), StoreError> {
         let path = self.path().join(RESERVE_FILE);
-        if path.exists() {
+        if crate::files::is_taken(&path) {
             return Ok(());
         }
         // Not zeros, which some file systems keep in no room at all.

@@ -1,20 +1,22 @@
-//! What has been measured: lists runs, shows one, and checks its files against what its journal says of them.
+//! What has been measured: lists runs, and finds one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::manifest::{self, Manifest, RunState};
-use super::{JOURNAL_FILE, PowerSegment, StoreError, is_claimed, publish, read, read_journal};
-use crate::measurement::TraceSummary;
+use super::{JOURNAL_FILE, StoreError, is_claimed};
+use crate::files;
+
+pub use super::stored::traces;
+pub use super::verify::{Finding, Verified, is_whole, verify};
 
 /// A run folder as it was found.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundRun {
     /// The folder.
+    #[serde(serialize_with = "shown")]
     pub folder: PathBuf,
     /// Its manifest, with the status corrected for a process that is gone.
     pub manifest: Manifest,
@@ -24,9 +26,15 @@ pub struct FoundRun {
 #[derive(Debug, Clone, Serialize)]
 pub struct Unreadable {
     /// The folder.
+    #[serde(serialize_with = "shown")]
     pub folder: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// A path as people see it: its name need not be UTF-8.
+fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// All runs below a folder, newest first, and what could not be read.
@@ -43,7 +51,7 @@ pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> 
     for entry in entries {
         let folder = entry.map_err(|source| StoreError::read(out, source))?.path();
         // Folders that were never runs are nobody's business here.
-        if !folder.join(manifest::FILE).exists() && !folder.join(JOURNAL_FILE).exists() {
+        if !has_manifest(&folder) && !files::is_taken(&folder.join(JOURNAL_FILE)) {
             continue;
         }
         match open(&folder) {
@@ -121,6 +129,12 @@ fn names(out: &Path) -> Result<Vec<String>, StoreError> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
+/// Whether there is a manifest in this folder, be it a damaged one.
+#[must_use]
+pub fn has_manifest(folder: &Path) -> bool {
+    files::is_taken(&folder.join(manifest::FILE))
+}
+
 /// The run in this folder.
 ///
 /// # Errors
@@ -139,200 +153,44 @@ pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
 /// When none or more than one is meant; the message names the near ones.
 pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
     let direct = Path::new(id);
-    if direct.join(manifest::FILE).exists() {
+    if has_manifest(direct) {
         return open(direct);
     }
-    let (runs, _) = list(out)?;
-    let name = |run: &FoundRun| run.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (mut meant, others): (Vec<_>, Vec<_>) = runs
-        .into_iter()
-        .partition(|run| !id.is_empty() && (run.manifest.run.starts_with(id) || name(run).starts_with(id)));
+    if direct.is_dir() {
+        let message =
+            format!("`{id}` has no `{}`: it is no run folder, or its manifest is gone", manifest::FILE);
+        return Err(StoreError::WhichRun(message));
+    }
+    let (runs, unreadable) = list(out)?;
+    let name = |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_named = |folder: &Path| {
+        let name = name(folder);
+        !id.is_empty()
+            && (name.starts_with(id) || name.rsplit('_').next().is_some_and(|end| end.starts_with(id)))
+    };
+    let (mut meant, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| {
+        !id.is_empty() && (run.manifest.run.starts_with(id) || name(&run.folder).starts_with(id))
+    });
     match (meant.len(), meant.pop()) {
         (1, Some(run)) => Ok(run),
         (0, _) => {
+            if let Some(damaged) = unreadable.iter().find(|damaged| is_named(&damaged.folder)) {
+                let message = format!(
+                    "run `{id}` in `{}` cannot be read: {}",
+                    damaged.folder.display(),
+                    damaged.reason
+                );
+                return Err(StoreError::WhichRun(message));
+            }
             let known: Vec<String> = others.iter().map(|run| run.manifest.run.clone()).collect();
             let known_words: Vec<&str> = known.iter().map(String::as_str).take(20).collect();
             let hint = crate::reading::suggestion(id, known_words);
             Err(StoreError::WhichRun(format!("no run `{id}` below `{}` ({hint})", out.display())))
         }
         (count, last) => {
-            let mut names: Vec<String> = meant.iter().chain(&last).map(name).collect();
+            let mut names: Vec<String> = meant.iter().chain(&last).map(|run| name(&run.folder)).collect();
             names.truncate(10);
             Err(StoreError::WhichRun(format!("`{id}` means {count} runs: {}", names.join(", "))))
         }
     }
-}
-
-/// What the journal says was published.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Kept {
-    TraceStored {
-        trace: TraceSummary,
-    },
-    TraceWithdrawn {
-        file: String,
-    },
-    PowerStored(PowerSegment),
-    #[serde(other)]
-    Other,
-}
-
-/// How often each file of a run was withdrawn. A name comes again after that: only its last file is there.
-fn withdrawals(folder: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
-    let mut withdrawn = BTreeMap::new();
-    for kept in read_journal::<Kept>(&folder.join(JOURNAL_FILE))?.map_while(Result::ok) {
-        if let Kept::TraceWithdrawn { file } = kept {
-            *withdrawn.entry(file).or_default() += 1;
-        }
-    }
-    Ok(withdrawn)
-}
-
-/// Whether a file that was stored under this name was withdrawn later on.
-fn is_withdrawn(withdrawn: &mut BTreeMap<String, u64>, file: &str) -> bool {
-    withdrawn.get_mut(file).filter(|left| **left > 0).map(|left| *left -= 1).is_some()
-}
-
-/// The traces of a run, in order, read one by one; those that were withdrawn are left out.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub fn traces(
-    folder: &Path,
-) -> Result<impl Iterator<Item = Result<TraceSummary, StoreError>> + use<>, StoreError> {
-    let mut withdrawn = withdrawals(folder)?;
-    Ok(read_journal::<Kept>(&folder.join(JOURNAL_FILE))?.filter_map(move |kept| match kept {
-        Ok(Kept::TraceStored { trace }) if is_withdrawn(&mut withdrawn, &trace.file) => None,
-        Ok(Kept::TraceStored { trace }) => Some(Ok(trace)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    }))
-}
-
-/// One thing that `verify` found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "finding", rename_all = "snake_case")]
-pub enum Finding {
-    /// The journal says that it was stored, and it is not there.
-    Missing {
-        /// The file, relative to the run folder.
-        file: String,
-    },
-    /// It is not what was stored.
-    Changed {
-        /// The file, relative to the run folder.
-        file: String,
-    },
-    /// It is there and cannot be read as what it should be, or was never finished.
-    Torn {
-        /// The file, relative to the run folder.
-        file: String,
-    },
-    /// It has another number of points than the journal says.
-    Points {
-        /// The file, relative to the run folder.
-        file: String,
-        /// As the journal says.
-        expected: u64,
-        /// In the file.
-        found: u64,
-    },
-    /// It is there, and the journal knows nothing of it.
-    Extra {
-        /// The file, relative to the run folder.
-        file: String,
-    },
-    /// The journal ends in the middle, or has unreadable lines.
-    Journal {
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { file } => write!(f, "missing  {file}"),
-            Self::Changed { file } => {
-                write!(f, "changed  {file} (its checksum is not the one in the journal)")
-            }
-            Self::Torn { file } => write!(f, "torn     {file}"),
-            Self::Points { file, expected, found } => {
-                write!(f, "points   {file} has {found}, the journal says {expected}")
-            }
-            Self::Extra { file } => write!(f, "extra    {file} (not in the journal)"),
-            Self::Journal { reason } => write!(f, "journal  {reason}"),
-        }
-    }
-}
-
-/// What `verify` looked at and found.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Verified {
-    /// Files that are as they were stored.
-    pub whole: u64,
-    /// What is not.
-    pub findings: Vec<Finding>,
-}
-
-/// Checks every file of a run.
-///
-/// # Errors
-/// When the run's folder cannot be read at all.
-pub fn verify(folder: &Path) -> Result<Verified, StoreError> {
-    let mut verified = Verified::default();
-    let mut known = BTreeSet::new();
-    let mut withdrawn = withdrawals(folder)?;
-    for kept in read_journal::<Kept>(&folder.join(JOURNAL_FILE))? {
-        let (file, rows, sha256) = match kept {
-            Ok(Kept::TraceStored { trace }) if is_withdrawn(&mut withdrawn, &trace.file) => continue,
-            Ok(Kept::TraceStored { trace }) => (trace.file, trace.grid.points, trace.sha256),
-            Ok(Kept::PowerStored(segment)) => (segment.file, segment.rows, segment.sha256),
-            Ok(Kept::Other | Kept::TraceWithdrawn { .. }) => continue,
-            Err(error) => {
-                verified.findings.push(Finding::Journal { reason: crate::error::chain(&error) });
-                break;
-            }
-        };
-        match check(folder, &file, rows, &sha256) {
-            None => verified.whole += 1,
-            Some(finding) => verified.findings.push(finding),
-        }
-        known.insert(file);
-    }
-    for inner in ["traces", "power"] {
-        let entries = fs::read_dir(folder.join(inner))
-            .map_err(|source| StoreError::read(&folder.join(inner), source))?;
-        for entry in entries {
-            let name = entry.map_err(|source| StoreError::read(folder, source))?.file_name();
-            let file = format!("{inner}/{}", name.to_string_lossy());
-            if file.ends_with(".part") {
-                verified.findings.push(Finding::Torn { file });
-            } else if !known.contains(&file) {
-                verified.findings.push(Finding::Extra { file });
-            }
-        }
-    }
-    Ok(verified)
-}
-
-/// Whether a file can be read as a trace or a segment of power.
-#[must_use]
-pub fn is_whole(file: &Path) -> bool {
-    read::rows(file).is_ok()
-}
-
-fn check(folder: &Path, file: &str, rows: u64, sha256: &str) -> Option<Finding> {
-    let path = folder.join(file);
-    let file = file.to_owned();
-    let Ok(found) = publish::fingerprint(&path) else { return Some(Finding::Missing { file }) };
-    if found.sha256 == sha256 {
-        return match read::rows(&path) {
-            Ok(found) if found == rows => None,
-            Ok(found) => Some(Finding::Points { file, expected: rows, found }),
-            Err(_) => Some(Finding::Torn { file }),
-        };
-    }
-    Some(if is_whole(&path) { Finding::Changed { file } } else { Finding::Torn { file } })
 }

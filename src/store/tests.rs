@@ -118,7 +118,7 @@ fn power_is_closed_in_segments_of_a_minute() {
 fn copies_of_sources_stay_inside_the_folder() {
     let (_out, folder) = folder();
     for name in ["../../outside.yaml", "/etc/outside.yaml", "sub/inside.rhai"] {
-        let kept = folder.keep_source(Path::new(name), "text").unwrap();
+        let (kept, _) = folder.keep_source(Path::new(name), "text").unwrap();
         assert!(kept.starts_with("recipe/") && !kept.contains(".."), "{kept}");
         assert!(folder.path().join(kept).exists());
     }

@@ -82,9 +82,12 @@ fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
             let banner =
                 status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
             let count = status.operations.map(|count| format!(" of {count}")).unwrap_or_default();
-            let gone = removed.iter().map(|file| format!("\n      {file} was never recorded: removed"));
+            let gone = removed
+                .iter()
+                .map(|file| format!("\n      {file} was never finished or was withdrawn: deleted"));
             Some(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))
         }
+        RunEvent::SweepRepeated { files, .. } => Some(format!("done again for {}:", files.join(", "))),
         RunEvent::TraceWithdrawn { file, reason, .. } => Some(format!("      {file} withdrawn: {reason}")),
         RunEvent::WaitsUntil { until, .. } => {
             Some(format!("      until {}", until.with_timezone(&chrono::Local).to_rfc3339()))

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(unix)]
+mod again;
 mod batch;
 mod batch_report;
 mod budget;
+#[cfg(unix)]
+mod catalogue;
+#[cfg(unix)]
+mod damage;
 mod die_map;
 mod examples;
 mod exchanges;

@@ -79,13 +79,13 @@ fn is_thorough() -> bool {
 
 /// What a trace is, beside the circumstances of its run.
 #[derive(Debug, PartialEq)]
-struct Measured {
+pub(crate) struct Measured {
     sweep_index: u64,
     name: String,
     values: Vec<u32>,
 }
 
-fn measured(folder: &Path) -> BTreeMap<String, Measured> {
+pub(crate) fn measured(folder: &Path) -> BTreeMap<String, Measured> {
     let traces: Vec<TraceSummary> = runs::traces(folder).unwrap().map(Result::unwrap).collect();
     let count = traces.len();
     let all: BTreeMap<_, _> = traces
@@ -142,7 +142,7 @@ fn whole(bench: &Bench, recipe: &str, address: &str, code: i32) -> Whole {
     Whole { measured: measured(&folder), said: said(&folder), records: last, readings: readings(&folder) }
 }
 
-fn readings(folder: &Path) -> u64 {
+pub(crate) fn readings(folder: &Path) -> u64 {
     let records = journal(folder);
     let stored = records.iter().filter(|record| record["event"] == "power_stored");
     stored.map(|record| record["rows"].as_u64().unwrap()).sum()
@@ -378,12 +378,19 @@ fn a_run_goes_on_with_its_own_instrument_its_own_recipe_and_never_beside_its_pro
     let part = folder.join("recipe/part.rhai");
     let whole = std::fs::read_to_string(&part).unwrap();
     std::fs::write(&part, whole.replace("first", "other")).unwrap();
+    refused(&folder, 1, "part.rhai` has changed: it is not the recipe that run");
+    // A run of an earlier version has no hash of what its recipe includes.
+    let kept = std::fs::read_to_string(folder.join("run.json")).unwrap();
+    let mut without: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    without["recipe"].as_object_mut().unwrap().remove("source_sha256").unwrap();
+    std::fs::write(folder.join("run.json"), without.to_string()).unwrap();
     refused(&folder, 1, "recorded is `log { message: first }`");
     refused(&folder, 1, "now it asks for `log { message: other }`");
+    std::fs::write(folder.join("run.json"), kept).unwrap();
     std::fs::write(&part, whole).unwrap();
     let recipe = folder.join("recipe/killed.yaml");
     std::fs::write(&recipe, format!("{body}  - log: more\n")).unwrap();
-    refused(&folder, 1, "is not the recipe that run");
+    refused(&folder, 1, "killed.yaml` has changed: it is not the recipe that run");
     std::fs::write(&recipe, body).unwrap();
     let run = folder.join("run.json");
     let text = std::fs::read_to_string(&run).unwrap();
@@ -439,7 +446,7 @@ fn what_was_done_between_a_sweep_and_its_fetch_and_may_not_be_repeated_is_not_re
 }
 
 #[test]
-fn a_torn_journal_and_files_that_nobody_recorded_leave_no_trace() {
+fn a_torn_journal_is_mended_and_files_that_nobody_recorded_go_aside() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
     let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "behind"));
@@ -451,7 +458,13 @@ fn a_torn_journal_and_files_that_nobody_recorded_leave_no_trace() {
     std::fs::copy(&known, folder.join("traces/.0003_m4c1_tf.parquet.part")).unwrap();
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
-    assert!(said_by(&output).contains("traces/0099_m4c1_tf.parquet was never recorded: removed"));
+    let said = said_by(&output);
+    assert!(
+        said.contains("`traces/0099_m4c1_tf.parquet` is not in the journal of this run: it was moved to"),
+        "{said}"
+    );
+    let copies = ["aside/0099_m4c1_tf.parquet", "aside/0003_m4c1_tf.parquet"];
+    assert!(copies.iter().all(|copy| folder.join(copy).exists()), "{said}");
     assert_eq!(attempts(&folder).len(), 4);
     let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));

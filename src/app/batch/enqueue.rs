@@ -28,7 +28,7 @@ pub(super) async fn enqueue(
     let (place, name, folder) = (out.to_owned(), batch.name.clone(), batch.folder.clone());
     let defaults = batch.defaults.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let catalogue = Arc::new(Catalogue::open(&place)?);
+        let catalogue = Catalogue::working(&place, &name)?;
         let queue = Queue::open(Arc::clone(&catalogue), &place, &name, folder, defaults)?;
         let known = catalogue.items(&name)?;
         Ok::<_, QueueError>((queue, known))
@@ -36,8 +36,7 @@ pub(super) async fn enqueue(
     let opened = opened.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
     let (queue, known) = opened.map_err(|error| match error {
         QueueError::Taken { .. } => Failure::new(ExitCode::Instrument, chain(&error)),
-        _ => Failure::new(ExitCode::Failed, chain(&error))
-            .hint("a damaged catalogue may be moved away: `ctp10 runs reindex` makes it anew"),
+        _ => Failure::new(ExitCode::Failed, chain(&error)),
     })?;
     same(batch, &known)?;
     queue.set_window(batch.not_before, batch.deadline);

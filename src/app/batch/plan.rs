@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::load::Batch;
 use crate::batch::{Expectation, Forecast, expect, free_bytes, reserve, window};
-use crate::catalogue::{Catalogue, ItemRow, ItemState};
+use crate::catalogue::{ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -66,11 +66,8 @@ pub(super) async fn plan(
 
 /// What is left of the batch, when the catalogue knows it; else all of it.
 fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
-    let mut known = Vec::new();
-    if Catalogue::exists(out) {
-        let asked = Catalogue::open(out).and_then(|catalogue| catalogue.items(&batch.name));
-        known = asked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
-    }
+    let known = crate::batch::known_items(&batch.name, out);
+    let known = known.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
     let origin = window(&Local::now(), None, batch.not_before, batch.deadline).not_before;
     let item = |(index, (task, checked)): (usize, (&crate::batch::Task, &crate::batch::Checked))| {
         let number = batch.number(index);

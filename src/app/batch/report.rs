@@ -10,6 +10,9 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::report::shell_word;
 use crate::store::{RunState, runs};
 
+/// The largest summary of a batch that is read, bytes.
+const LARGEST_SUMMARY: u64 = 64 << 20;
+
 pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let (row, mut items) = look_up(name, out)?;
     items.iter_mut().for_each(|item| as_it_is(item, out));
@@ -49,7 +52,7 @@ fn as_it_is(item: &mut ItemRow, out: &Path) {
 
 /// Why the batch was over when its summary was last written: the catalogue does not know.
 fn reason_before(name: &str, out: &Path) -> Option<String> {
-    let text = std::fs::read(summary_file(out, name)).ok()?;
+    let text = crate::files::read(&summary_file(out, name), LARGEST_SUMMARY).ok()?;
     let summary: serde_json::Value = serde_json::from_slice(&text).ok()?;
     summary.get("reason")?.as_str().map(str::to_owned)
 }

@@ -33,7 +33,7 @@ fn try_open(instrument: &str, out: &Path) -> Result<Queue, QueueError> {
     // What was queued for one instrument does not begin on another.
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name = format!("{QUEUE}{}", instrument.chars().map(plain).collect::<String>());
-    let catalogue = Arc::new(Catalogue::open(out)?);
+    let catalogue = Catalogue::working(out, &name)?;
     if catalogue.batch(&name)?.is_none() {
         catalogue.put_batch(&BatchRow {
             name: name.clone(),

@@ -11,6 +11,7 @@ pub struct Charge {
     /// The process that it watches.
     pub runner: u32,
     /// The run's folder, absolute.
+    #[serde(with = "any_path")]
     pub folder: PathBuf,
     /// Where the instrument is reached.
     pub address: String,
@@ -45,9 +46,54 @@ impl Word {
     }
 }
 
+/// A path as its bytes: on Unix a name need not be UTF-8.
+mod any_path {
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[cfg(unix)]
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).serialize(serializer)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        let bytes = Vec::<u8>::deserialize(deserializer)?;
+        Ok(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into())
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.serialize(serializer)
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        Ok(OsString::deserialize(deserializer)?.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_need_not_be_utf_8() {
+        let folder: std::ffi::OsString =
+            std::os::unix::ffi::OsStringExt::from_vec(b"/data/b\xe4nk/run".to_vec());
+        let charge = Charge {
+            runner: 1,
+            folder: folder.into(),
+            address: "10.0.0.1:5025".to_owned(),
+            identity: "EXFO,CTP10,1,2".to_owned(),
+            silence_s: 60.0,
+        };
+        let word = Word::Begin(charge);
+        assert_eq!(serde_json::from_str::<Word>(&word.line()).unwrap(), word);
+    }
 
     #[test]
     fn a_word_is_read_as_it_was_said() {

@@ -104,7 +104,7 @@ async fn tell_journal(folder: PathBuf, after: u64, sender: &mpsc::Sender<Event>)
     let telling = tokio::task::spawn_blocking(move || {
         let mut told = after;
         let records = read_run_journal::<Record>(&folder).into_iter().flatten();
-        for record in records.map_while(Result::ok).filter(|record| record.n > after) {
+        for record in records.filter_map(Result::ok).filter(|record| record.n > after) {
             told = record.n;
             if event(&record).is_none_or(|event| sender.blocking_send(event).is_err()) {
                 break;

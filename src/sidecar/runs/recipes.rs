@@ -7,12 +7,15 @@ use axum::extract::State;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use crate::files;
 use crate::recipe::Recipe;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, Shared};
 use crate::sidecar::wire::runs::{RecipePathQuery, RecipeReply, RecipeTextReply, RecipesReply};
 
+/// The largest recipe, bytes.
+const LARGEST: u64 = 1 << 20;
 /// Recipes that are listed at the most.
 const MOST: usize = 500;
 
@@ -80,7 +83,9 @@ pub(in crate::sidecar) async fn text(
     Query(query): Query<RecipePathQuery>,
 ) -> Result<Json<RecipeTextReply>, Problem> {
     let file = app.recipe_file(&query.path)?;
-    let text = tokio::fs::read_to_string(&file);
-    let text = text.await.map_err(|_| Problem::not_found(&format!("recipe `{}`", query.path)))?;
+    let read = spawn_blocking(move || files::read(&file, LARGEST)).await;
+    let read = read.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+    let text = read.ok().and_then(|text| String::from_utf8(text).ok());
+    let text = text.ok_or_else(|| Problem::not_found(&format!("recipe `{}`", query.path)))?;
     Ok(Json(RecipeTextReply { path: query.path, text }))
 }

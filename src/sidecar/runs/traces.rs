@@ -1,5 +1,7 @@
 //! The traces of a run: the list, the files in several formats, and the view that a picture needs.
 
+use std::io::ErrorKind;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,6 +12,7 @@ use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
 
 use super::beside;
+use crate::files;
 use crate::measurement::TraceSummary;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
@@ -17,8 +20,10 @@ use crate::sidecar::state::{App, Shared};
 use crate::sidecar::stream;
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
-use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs};
+use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, readable, runs};
 
+/// The largest report that is given out, bytes; one of the largest runs has a few megabytes.
+const LARGEST_REPORT: u64 = 64 << 20;
 /// Traces on a page, when the client does not say.
 const MOST_ON_A_PAGE: usize = 1000;
 /// Pieces of a view, when the client does not say.
@@ -76,7 +81,7 @@ impl Shared {
         let digits = number.split('_').next().unwrap_or_default();
         let index: u64 = digits.parse().map_err(|_| refuse())?;
         let found = beside(move || {
-            let mut traces = runs::traces(&folder)?;
+            let mut traces = readable(runs::traces(&folder)?);
             let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
             let Some(trace) = found.transpose()? else { return Ok(None) };
             let file = open_trace(&folder, &trace)?;
@@ -100,7 +105,7 @@ pub(in crate::sidecar) async fn list(
     let found = beside(move || {
         let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
         // One more tells whether there is a page behind this one.
-        runs::traces(&folder)?.filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
+        readable(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
     });
     let mut traces = found.await?;
     let more = traces.len() > limit;
@@ -114,10 +119,18 @@ pub(in crate::sidecar) async fn report(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Html<Vec<u8>>, Problem> {
-    let file = app.folder(&id).await?.join(REPORT_FILE);
-    let page = tokio::fs::read(&file).await;
-    page.map(Html).map_err(|_| {
-        let told = format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)");
+    let folder = app.folder(&id).await?;
+    let page = spawn_blocking(move || files::read_within(&folder, REPORT_FILE, LARGEST_REPORT)).await;
+    let page = page.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+    page.map(Html).map_err(|error| {
+        let told = match error.kind() {
+            ErrorKind::NotFound => {
+                format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)")
+            }
+            _ => format!(
+                "the report of run {id} cannot be read ({error}): `ctp10 runs report {id}` writes another"
+            ),
+        };
         Problem::new(StatusCode::NOT_FOUND, told)
     })
 }

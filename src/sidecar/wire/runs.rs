@@ -205,6 +205,8 @@ pub(crate) struct StatusReply {
     lasers_unknown: Vec<u8>,
     /// What the run's guard did after its process was gone, a line each.
     pub(crate) guard: Vec<String>,
+    /// Lines of the journal that cannot be understood: what they say is missing here.
+    pub(crate) unreadable_lines: u64,
     highest_tf: Option<Highlight>,
     deepest_tf: Option<Highlight>,
 }
@@ -249,6 +251,7 @@ impl StatusReply {
             warnings: status.warnings.iter().cloned().collect(),
             lasers_unknown: status.lasers_unknown.clone(),
             guard: Vec::new(),
+            unreadable_lines: 0,
             highest_tf: status.highest_tf,
             deepest_tf: status.deepest_tf,
             state,

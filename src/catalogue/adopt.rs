@@ -1,0 +1,191 @@
+//! What the run folders say of a batch overrides what the catalogue says: a run is what its `run.json` says, whatever
+//! could be written here meanwhile.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::Value;
+
+use super::reindex::{ensure_batch, recover};
+use super::rows::{Json, Time};
+use super::runs::put_run;
+use super::{Catalogue, CatalogueError, ItemState, RunRow};
+use crate::store::runs::FoundRun;
+
+/// An item whose last run is over, and nobody has taken note.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unnoted {
+    /// What to run, and how.
+    pub payload: Value,
+    /// How often it was repeated because it failed.
+    pub retries: u32,
+    /// Its run.
+    pub run: String,
+    /// How that ended: `failed`, `aborted`, `interrupted`.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What becomes of an item whose run was over without anybody taking note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// Its state from now on.
+    pub state: ItemState,
+    /// Why.
+    pub reason: Option<String>,
+    /// It is repeated because it failed.
+    pub repeats: bool,
+}
+
+impl Catalogue {
+    /// Takes over what the runs of a batch say of its items. `decide` says what becomes of one whose last run did not
+    /// succeed. Gives the numbers of the items that have changed.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then it is as before.
+    pub fn adopt(
+        &self,
+        batch: &str,
+        found: &[FoundRun],
+        decide: &dyn Fn(&Unnoted) -> Noted,
+    ) -> Result<Vec<u32>, CatalogueError> {
+        let mut items: BTreeMap<u32, Vec<(RunRow, &FoundRun)>> = BTreeMap::new();
+        for run in found {
+            let row = RunRow::from(run);
+            if row.batch.as_deref() == Some(batch)
+                && let Some(item) = row.item
+            {
+                items.entry(item).or_default().push((row, run));
+            }
+        }
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.change(|transaction| {
+            let mut changed = Vec::new();
+            for (number, mut runs) in items {
+                runs.sort_by(|a, b| (a.0.started, &a.0.folder).cmp(&(b.0.started, &b.0.folder)));
+                ensure_batch(transaction, batch, &runs[0].0)?;
+                for (row, _) in &runs {
+                    put_run(transaction, row)?;
+                }
+                let is_new = recover(transaction, batch, number, &runs)?;
+                if is_new || adopt_item(transaction, batch, number, &runs, decide)? {
+                    changed.push(number);
+                }
+            }
+            Ok(changed)
+        })
+    }
+}
+
+/// Whether that has changed the item.
+fn adopt_item(
+    connection: &Connection,
+    batch: &str,
+    number: u32,
+    runs: &[(RunRow, &FoundRun)],
+    decide: &dyn Fn(&Unnoted) -> Noted,
+) -> rusqlite::Result<bool> {
+    let (state, retries, payload): (ItemState, u32, Json) = connection.query_row(
+        "SELECT state, retries, payload FROM items WHERE batch = ?1 AND number = ?2",
+        (batch, number),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let runs: Vec<&RunRow> =
+        runs.iter().filter(|(_, found)| is_of(&payload.0, found)).map(|(row, _)| row).collect();
+    let mut news = false;
+    for run in &runs {
+        news = note_attempt(connection, batch, number, run)?;
+    }
+    let Some(last) = runs.last() else { return Ok(false) };
+    let (noted, repeats) = match runs.iter().find(|run| run.status == "done") {
+        Some(_) if matches!(state, ItemState::Done | ItemState::Removed) => return Ok(false),
+        Some(_) => ((ItemState::Done, None), false),
+        None if !news || last.status == "running" => return Ok(false),
+        None => {
+            let (run, status, reason) = (last.run.clone(), last.status.clone(), last.reason.clone());
+            let noted = decide(&Unnoted { payload: payload.0, retries, run, status, reason });
+            ((noted.state, noted.reason), noted.repeats)
+        }
+    };
+    connection.execute(
+        "UPDATE items SET state = ?3, reason = ?4, retries = retries + ?5 WHERE batch = ?1 AND number = ?2",
+        (batch, number, noted.0, noted.1, u32::from(repeats)),
+    )?;
+    Ok(true)
+}
+
+/// Whether a run measured what the item asks for: its recipe, with its values.
+fn is_of(payload: &Value, found: &FoundRun) -> bool {
+    let manifest = &found.manifest;
+    let same = |asked: &Value, used: &Value| {
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        asked == used
+            || plain(asked) == plain(used)
+            || asked.as_f64().is_some_and(|asked| used.as_f64() == Some(asked))
+    };
+    let mut asked = payload.get("set").and_then(Value::as_object).into_iter().flatten();
+    payload.get("recipe").and_then(Value::as_str) == Some(manifest.recipe.path.as_str())
+        && asked.all(|(name, value)| manifest.parameters.get(name).is_some_and(|used| same(value, used)))
+}
+
+/// Keeps how a run stands among the attempts; gives whether that was not known.
+fn note_attempt(connection: &Connection, batch: &str, number: u32, run: &RunRow) -> rusqlite::Result<bool> {
+    let known: Option<(u32, String)> = connection
+        .query_row(
+            "SELECT attempt, state FROM attempts WHERE batch = ?1 AND item = ?2 AND run = ?3
+             ORDER BY attempt DESC LIMIT 1",
+            (batch, number, &run.run),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let attempt = match known {
+        Some((_, state)) if state == run.status || (state != "running" && run.status != "done") => {
+            return Ok(false);
+        }
+        Some((attempt, _)) => attempt,
+        None => {
+            // Its process was gone before it could keep which run it is, or nothing at all.
+            let begun: Option<u32> = connection
+                .query_row(
+                    "SELECT attempt FROM attempts
+                     WHERE batch = ?1 AND item = ?2 AND run IS NULL AND state = 'running'",
+                    (batch, number),
+                    |row| row.get(0),
+                )
+                .optional()?;
+            match begun {
+                Some(attempt) => attempt,
+                None => {
+                    connection.execute(
+                        "UPDATE items SET attempts = attempts + 1 WHERE batch = ?1 AND number = ?2",
+                        (batch, number),
+                    )?;
+                    connection.query_row(
+                        "SELECT COALESCE(MAX(attempt), 0) + 1 FROM attempts WHERE batch = ?1 AND item = ?2",
+                        (batch, number),
+                        |row| row.get(0),
+                    )?
+                }
+            }
+        }
+    };
+    connection.execute(
+        "INSERT OR REPLACE INTO attempts (batch, item, attempt, run, folder, state, reason, begun, ended)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        (
+            batch,
+            number,
+            attempt,
+            &run.run,
+            &run.folder,
+            &run.status,
+            &run.reason,
+            Time(run.started),
+            run.finished.map(Time),
+        ),
+    )?;
+    Ok(true)
+}

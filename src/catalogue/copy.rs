@@ -1,0 +1,213 @@
+//! The working copy of one batch. A measurement never waits for the file: whoever empties a batch works on a copy in
+//! memory, which is written to the file after each change, or later where the file is locked, damaged or gone.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{Catalogue, CatalogueError, FILE, PATIENCE, TABLES};
+use crate::error::chain;
+use crate::files;
+
+/// A change waits for the file no longer than this: the item's run is what matters.
+const HASTE: Duration = Duration::from_millis(200);
+/// Pause before the file is tried again.
+const PAUSE: Duration = Duration::from_secs(2);
+/// At the end the file is waited for this long.
+const LAST: Duration = Duration::from_secs(2);
+
+/// What the working copy is a copy of.
+#[derive(Debug)]
+pub(super) struct Original {
+    out: PathBuf,
+    batch: String,
+    state: Mutex<State>,
+    copy: Weak<Catalogue>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The file could be read at the beginning: what it said of the batch is in the copy.
+    is_read: bool,
+    /// Since when the file does not have the last change.
+    behind: Option<Instant>,
+    /// The file is tried again in the background.
+    retrying: bool,
+}
+
+impl Catalogue {
+    /// A working copy of a batch of the catalogue in `out`. What cannot be read or written is a warning, and is tried
+    /// again.
+    ///
+    /// # Errors
+    /// When not even memory can hold it.
+    pub fn working(out: &Path, batch: &str) -> Result<Arc<Self>, CatalogueError> {
+        let (connection, is_read) = read_copy(out, batch)?;
+        Ok(Arc::new_cyclic(|copy| {
+            let state = Mutex::new(State { is_read, ..State::default() });
+            let original =
+                Original { out: out.to_owned(), batch: batch.to_owned(), state, copy: Weak::clone(copy) };
+            Self { path: out.join(FILE), connection: Mutex::new(connection), original: Some(original) }
+        }))
+    }
+
+    /// What the catalogue in `out` says of a batch, to be looked at: nothing is written.
+    ///
+    /// # Errors
+    /// When not even memory can hold it.
+    pub fn snapshot(out: &Path, batch: &str) -> Result<Self, CatalogueError> {
+        let (connection, _) = read_copy(out, batch)?;
+        Ok(Self { path: out.join(FILE), connection: Mutex::new(connection), original: None })
+    }
+
+    /// Brings the file up to date for the last time.
+    pub fn finish(&self) {
+        if let Some(original) = &self.original
+            && original.state().behind.is_some()
+            && let Err(error) = self.try_to_write(original, LAST)
+        {
+            tracing::warn!(
+                reason = chain(&error),
+                "the catalogue does not know how this batch stands; the next start reads it from the run folders"
+            );
+        }
+    }
+
+    /// Writes the last change to the file, now or later.
+    pub(super) fn follow(&self) {
+        let Some(original) = &self.original else { return };
+        if original.state().behind.is_some() {
+            // Somebody is at it already.
+            return;
+        }
+        let Err(error) = self.try_to_write(original, HASTE) else { return };
+        tracing::warn!(
+            reason = chain(&error),
+            "the catalogue cannot be written: the batch goes on without it"
+        );
+        let mut state = original.state();
+        state.behind.get_or_insert_with(Instant::now);
+        if !std::mem::replace(&mut state.retrying, true) {
+            let copy = Weak::clone(&original.copy);
+            std::thread::spawn(move || retry(&copy));
+        }
+    }
+
+    fn try_to_write(&self, original: &Original, patience: Duration) -> Result<(), CatalogueError> {
+        // Makes the file where it is gone, and leaves one of a later version alone.
+        drop(Self::open_within(&original.out, patience)?);
+        let is_read = original.state().is_read;
+        let written = write_back(&mut self.connection(), &self.path, &original.batch, patience, is_read);
+        written.map_err(|source| self.wrong(source))?;
+        original.state().behind = None;
+        Ok(())
+    }
+}
+
+impl Original {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tries the file until it has what the copy says, or the copy is gone.
+fn retry(copy: &Weak<Catalogue>) {
+    loop {
+        std::thread::sleep(PAUSE);
+        let Some(copy) = copy.upgrade() else { return };
+        let Some(original) = &copy.original else { return };
+        match copy.try_to_write(original, HASTE) {
+            Ok(()) => {
+                tracing::info!("the catalogue is up to date again");
+                original.state().retrying = false;
+                return;
+            }
+            Err(error) => tracing::debug!(reason = chain(&error), "the catalogue cannot be written"),
+        }
+    }
+}
+
+/// A database in memory with what the file says of a batch, and whether that could be read.
+fn read_copy(out: &Path, batch: &str) -> Result<(Connection, bool), CatalogueError> {
+    let path = out.join(FILE);
+    let wrong = |source| CatalogueError::Database { path: path.clone(), source };
+    let mut memory = Connection::open_in_memory().map_err(wrong)?;
+    memory.execute_batch(TABLES).map_err(wrong)?;
+    memory.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
+    if !files::is_taken(&path) {
+        return Ok((memory, true));
+    }
+    let checked = Catalogue::open_within(out, PATIENCE).map(drop);
+    let read = checked.and_then(|()| copy_rows(&mut memory, &path, batch).map_err(wrong));
+    if let Err(error) = &read {
+        tracing::warn!(
+            reason = chain(error),
+            "the catalogue cannot be read: what the run folders say of the batch is used"
+        );
+    }
+    Ok((memory, read.is_ok()))
+}
+
+fn copy_rows(memory: &mut Connection, path: &Path, batch: &str) -> rusqlite::Result<()> {
+    with_disk(memory, path, PATIENCE, |memory| {
+        let transaction = memory.transaction()?;
+        for (table, key) in [("batches", "name"), ("items", "batch"), ("attempts", "batch")] {
+            let copy = format!("INSERT INTO main.{table} SELECT * FROM disk.{table} WHERE {key} = ?1");
+            transaction.execute(&copy, [batch])?;
+        }
+        transaction.commit()
+    })
+}
+
+fn write_back(
+    memory: &mut Connection,
+    path: &Path,
+    batch: &str,
+    patience: Duration,
+    is_read: bool,
+) -> rusqlite::Result<()> {
+    with_disk(memory, path, patience, |memory| {
+        memory.pragma_update(Some("disk"), "synchronous", "FULL")?;
+        let transaction = memory.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // A file that could not be read may know more of what was not touched since.
+        let touched =
+            "SELECT number FROM main.items WHERE batch = ?1 AND (attempts > 0 OR state <> 'queued')";
+        let (of_attempts, of_items) = match is_read {
+            true => (String::new(), String::new()),
+            false => (format!(" AND item IN ({touched})"), format!(" AND number IN ({touched})")),
+        };
+        transaction.execute(&format!("DELETE FROM disk.attempts WHERE batch = ?1{of_attempts}"), [batch])?;
+        transaction.execute(&format!("DELETE FROM disk.items WHERE batch = ?1{of_items}"), [batch])?;
+        transaction.execute(
+            "INSERT INTO disk.batches SELECT * FROM main.batches WHERE name = ?1
+             ON CONFLICT (name) DO UPDATE SET file = excluded.file, folder = excluded.folder,
+                 settings = excluded.settings, paused = excluded.paused",
+            [batch],
+        )?;
+        for table in ["items", "attempts"] {
+            let copy =
+                format!("INSERT OR IGNORE INTO disk.{table} SELECT * FROM main.{table} WHERE batch = ?1");
+            transaction.execute(&copy, [batch])?;
+        }
+        transaction.execute("INSERT OR REPLACE INTO disk.runs SELECT * FROM main.runs", [])?;
+        transaction.commit()
+    })
+}
+
+/// Does something while the file is attached as `disk`.
+fn with_disk<T>(
+    memory: &mut Connection,
+    path: &Path,
+    patience: Duration,
+    work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    memory.busy_timeout(patience)?;
+    // A name that is no UTF-8 cannot be said in SQL; its runs are read from their folders.
+    let name = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    memory.execute("ATTACH DATABASE ?1 AS disk", [name])?;
+    let done = work(memory);
+    let detached = memory.execute("DETACH DATABASE disk", []);
+    done.and_then(|value| detached.map(|_| value))
+}

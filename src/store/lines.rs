@@ -1,0 +1,330 @@
+//! Reads files of JSON lines: a run's journal, and what its guard wrote. There is one reader and one set of rules.
+//!
+//! - A torn line is the last one, without its line end or of NUL bytes only: what a power cut leaves. It is no line.
+//! - Any other line that cannot be understood is an error that names it. The reader goes on behind it: `resume` and
+//!   `verify` stop there, everybody else counts it.
+//! - The records of a journal are numbered 1, 2, 3 …: a number that does not fit is such an error, too. A record whose
+//!   number was there already is left out. One behind a gap follows the error about the gap.
+//! - An error of the disk ends the reading: the same read would fail again for ever.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+use crate::files;
+
+/// The longest line that is understood, bytes. The first record of a long recipe has a few hundred kilobytes.
+const LONGEST: u64 = 16 << 20;
+/// The largest file that is read, bytes. A run of 100,000 steps writes a hundredth of this.
+const LARGEST: u64 = 4 << 30;
+/// A line that is too long is passed over in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// The records of a file, one by one.
+#[derive(Debug)]
+pub struct Lines<T> {
+    path: PathBuf,
+    reader: BufReader<File>,
+    /// Whether each record has its number.
+    numbered: bool,
+    /// The line that was read last, from 1.
+    line: u64,
+    /// Bytes up to its end.
+    whole: u64,
+    /// The number of the last record.
+    last: u64,
+    /// Lines since then that could not be understood: each may have been a record.
+    lost: u64,
+    torn: u64,
+    /// The record behind a gap.
+    waiting: Option<T>,
+    over: bool,
+    _record: PhantomData<T>,
+}
+
+/// A line as it stands in the file.
+struct Line {
+    bytes: Vec<u8>,
+    /// Its length with its end, whatever is kept of it.
+    length: u64,
+    is_torn: bool,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    n: Option<u64>,
+}
+
+impl<T: DeserializeOwned> Lines<T> {
+    /// Opens a file whose records are numbered, or not.
+    pub(super) fn open(path: &Path, numbered: bool) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::read(path, source);
+        let file = files::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        if size > LARGEST {
+            let told = format!("it has {size} bytes, and {LARGEST} are allowed");
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, told)));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            reader: BufReader::with_capacity(PIECE, file),
+            numbered,
+            line: 0,
+            whole: 0,
+            last: 0,
+            lost: 0,
+            torn: 0,
+            waiting: None,
+            over: false,
+            _record: PhantomData,
+        })
+    }
+
+    /// The number of the last record that was read.
+    pub(super) fn number(&self) -> u64 {
+        self.last
+    }
+
+    /// Bytes up to the end of the last line that was read.
+    pub(super) fn whole_bytes(&self) -> u64 {
+        self.whole
+    }
+
+    /// Bytes of a torn last line. Known at the end.
+    pub(super) fn torn_bytes(&self) -> u64 {
+        self.torn
+    }
+
+    fn read_line(&mut self) -> io::Result<Option<Line>> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.reader).take(LONGEST + 1).read_until(b'\n', &mut bytes)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        let mut length = read as u64;
+        let mut ended = bytes.ends_with(b"\n");
+        let mut is_empty = is_nul(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+        if length > LONGEST && !ended {
+            bytes = Vec::new();
+            let mut piece = Vec::with_capacity(PIECE);
+            loop {
+                piece.clear();
+                let read = (&mut self.reader).take(PIECE as u64).read_until(b'\n', &mut piece)?;
+                ended = piece.ends_with(b"\n");
+                is_empty &= is_nul(piece.strip_suffix(b"\n").unwrap_or(&piece));
+                length += read as u64;
+                if read == 0 || ended {
+                    break;
+                }
+            }
+        }
+        let is_last = !ended || self.reader.fill_buf()?.is_empty();
+        Ok(Some(Line { is_torn: is_last && (!ended || is_empty && length > 1), bytes, length }))
+    }
+
+    fn wrong(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Line { path: self.path.clone(), line: self.line, what: what.into() }
+    }
+
+    /// The record in a line. `Ok(None)`: another one has its number.
+    fn understand(&mut self, line: &Line) -> Result<T, StoreError> {
+        if line.length > LONGEST {
+            self.lost += 1;
+            return Err(self.wrong(format!("is longer than {} MiB", LONGEST >> 20)));
+        }
+        let number = if self.numbered {
+            serde_json::from_slice::<Numbered>(&line.bytes)
+        } else {
+            Ok(Numbered { n: None })
+        };
+        let parsed = number.and_then(|number| Ok((number.n, serde_json::from_slice::<T>(&line.bytes)?)));
+        let (number, record) = match parsed {
+            Ok(known) => known,
+            Err(error) => {
+                self.lost += 1;
+                return Err(self.wrong(told(&error)));
+            }
+        };
+        if !self.numbered {
+            return Ok(record);
+        }
+        let Some(number) = number else {
+            self.lost += 1;
+            return Err(self.wrong("has no number `n`"));
+        };
+        let next = self.last + 1;
+        if number < next {
+            return Err(
+                self.wrong(format!("has number {number}, which was there before: {next} belongs here"))
+            );
+        }
+        let most = next + self.lost;
+        (self.last, self.lost) = (number, 0);
+        if number > most {
+            self.waiting = Some(record);
+            let missing = if next + 1 == number {
+                format!("record {next} is")
+            } else {
+                format!("records {next} to {} are", number - 1)
+            };
+            return Err(self.wrong(format!("has number {number} where {next} belongs: {missing} missing")));
+        }
+        Ok(record)
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Lines<T> {
+    type Item = Result<T, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.waiting.take() {
+            return Some(Ok(record));
+        }
+        if self.over {
+            return None;
+        }
+        match self.read_line() {
+            Ok(Some(line)) if !line.is_torn => {
+                self.line += 1;
+                self.whole += line.length;
+                Some(self.understand(&line))
+            }
+            Ok(line) => {
+                self.over = true;
+                self.torn = line.map_or(0, |line| line.length);
+                None
+            }
+            Err(source) => {
+                self.over = true;
+                Some(Err(StoreError::read(&self.path, source)))
+            }
+        }
+    }
+}
+
+/// Leaves out lines that cannot be understood, as whoever shows a run does. Other errors stay.
+pub fn readable<T>(
+    lines: impl Iterator<Item = Result<T, StoreError>>,
+) -> impl Iterator<Item = Result<T, StoreError>> {
+    lines.filter(|line| !matches!(line, Err(StoreError::Line { .. })))
+}
+
+fn is_nul(bytes: &[u8]) -> bool {
+    const NULS: [u8; PIECE] = [0; PIECE];
+    bytes.chunks(PIECE).all(|piece| piece == &NULS[..piece.len()])
+}
+
+/// What is wrong with a line; the line's own number says more than "line 1".
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(text) => format!("cannot be understood: {text} (column {})", error.column()),
+        None => format!("cannot be understood: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Record {
+        n: u64,
+    }
+
+    /// The numbers of the records, what was said of lines, and the bytes of a torn last line.
+    fn read(text: &[u8]) -> (Vec<u64>, Vec<String>, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(&path, text).unwrap();
+        let mut lines = Lines::<Record>::open(&path, true).unwrap();
+        let (mut numbers, mut wrong) = (Vec::new(), Vec::new());
+        for line in &mut lines {
+            match line {
+                Ok(record) => numbers.push(record.n),
+                Err(error) => wrong.push(error.to_string().replace(&path.display().to_string(), "J")),
+            }
+        }
+        assert_eq!(lines.whole_bytes() + lines.torn_bytes(), text.len() as u64);
+        (numbers, wrong, lines.torn_bytes())
+    }
+
+    #[test]
+    fn a_torn_line_is_the_last_one_without_its_end_or_of_nul_bytes_only() {
+        for torn in ["", "{\"n\":3,\"eve", "{\"n\":3}", "\0\0\0\0\n", "\0\0", "\u{feff}"] {
+            let text = format!("{{\"n\":1}}\n{{\"n\":2}}\n{torn}");
+            assert_eq!(read(text.as_bytes()), (vec![1, 2], vec![], torn.len() as u64), "{torn:?}");
+        }
+        assert_eq!(read(b""), (vec![], vec![], 0));
+    }
+
+    #[test]
+    fn any_other_line_is_named_and_does_not_end_the_reading() {
+        for (text, numbers, wrong) in [
+            (
+                "{\"n\":1}\nnonsense\n{\"n\":3}\n",
+                vec![1, 3],
+                "line 2 of `J` cannot be understood: expected ident (column 2)",
+            ),
+            (
+                "{\"n\":1}\n{\"n\":2}\nnonsense\n",
+                vec![1, 2],
+                "line 3 of `J` cannot be understood: expected ident (column 2)",
+            ),
+            (
+                "{\"n\":1}\nnonsense\n{\"n\":2}\n",
+                vec![1, 2],
+                "line 2 of `J` cannot be understood: expected ident (column 2)",
+            ),
+            (
+                "{\"n\":1}\n\n{\"n\":2}\n",
+                vec![1, 2],
+                "line 2 of `J` cannot be understood: EOF while parsing a value (column 0)",
+            ),
+            (
+                "{\"n\":1}\n\0\0\n{\"n\":2}\n",
+                vec![1, 2],
+                "line 2 of `J` cannot be understood: expected value (column 1)",
+            ),
+            (
+                "{\"n\":1}\n{\"n\":1}\n{\"n\":2}\n",
+                vec![1, 2],
+                "line 2 of `J` has number 1, which was there before: 2 belongs here",
+            ),
+            ("{\"n\":2}\n", vec![2], "line 1 of `J` has number 2 where 1 belongs: record 1 is missing"),
+            (
+                "{\"n\":1}\n{\"n\":5}\n{\"n\":6}\n",
+                vec![1, 5, 6],
+                "line 2 of `J` has number 5 where 2 belongs: records 2 to 4 are missing",
+            ),
+            (
+                "{\"n\":1}\n{\"m\":2}\n",
+                vec![1],
+                "line 2 of `J` cannot be understood: missing field `n` (column 7)",
+            ),
+        ] {
+            assert_eq!(read(text.as_bytes()), (numbers, vec![wrong.to_owned()], 0), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_costs_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(&path, "{\"n\":1}\n").unwrap();
+        File::options().append(true).open(&path).unwrap().set_len(200 << 20).unwrap();
+        let mut lines = Lines::<Record>::open(&path, true).unwrap();
+        assert_eq!((&mut lines).count(), 1);
+        assert_eq!(lines.torn_bytes(), (200 << 20) - 8);
+        File::options().append(true).open(&path).unwrap().set_len(5 << 30).unwrap();
+        assert!(
+            crate::error::chain(&Lines::<Record>::open(&path, true).unwrap_err()).contains("are allowed")
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! A run folder that another process left: claimed again, and rid of what the journal does not know.
+//!
+//! Nothing that was measured is deleted: only what was never finished, and what the journal says was withdrawn. Files
+//! that this program could have made go to `aside/`, because their names may be wanted again. Other files are somebody
+//! else's and stay where they are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Serialize;
+
+use super::journal::mend_journal;
+use super::runs::FoundRun;
+use super::{
+    JOURNAL_FILE, REPORT_FILE, RunFolder, SUMMARY_FILE, StoreError, claim, is_claimed, manifest, publish,
+};
+use crate::files;
+
+/// Where files go that the journal does not know.
+const ASIDE: &str = "aside";
+/// The folders whose files the journal knows.
+const MEASURED: [&str; 2] = ["traces", "power"];
+/// Text of a lock that is shown, bytes.
+const OWNER: u64 = 4096;
+
+/// What becomes of a file that is left over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It was never finished: it is deleted.
+    Unfinished,
+    /// The journal says that it was withdrawn: it is deleted.
+    Withdrawn,
+    /// The journal does not know it: it goes to `aside/`.
+    Aside,
+}
+
+/// A file that is left over in a run folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// The file, relative to the run folder.
+    pub file: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+impl RunFolder {
+    /// Claims the folder of a run whose process is gone. Changes nothing else.
+    ///
+    /// # Errors
+    /// When its process is alive, or the folder cannot be written.
+    pub fn reopen(run: &FoundRun) -> Result<Self, StoreError> {
+        let path = run.folder.clone();
+        if is_claimed(&path) {
+            let owner = files::read_within(&path, super::LOCK_FILE, OWNER).unwrap_or_default();
+            let owner = String::from_utf8_lossy(&owner);
+            let message = format!("run {} is under way in process `{}`", run.manifest.run, owner.trim());
+            return Err(StoreError::WhichRun(message));
+        }
+        let lock = claim(&path)?;
+        Ok(Self { id: run.manifest.run.clone(), path, lines: None, _lock: lock })
+    }
+
+    /// Makes the folder ready to go on: cuts a torn last line off the journal, and does with the files that are left
+    /// over what is said of them. Gives the bytes that were cut off, and where files went.
+    ///
+    /// # Errors
+    /// When a line of the journal is damaged, or the folder cannot be written.
+    pub fn mend(&mut self, leftovers: &[Leftover]) -> Result<(u64, Vec<(String, String)>), StoreError> {
+        let journal = self.path.join(JOURNAL_FILE);
+        let mut torn_bytes = 0;
+        // A journal without a beginning is among what is left over; a process may be gone before it has begun one.
+        if files::is_taken(&journal) && !leftovers.iter().any(|left| left.file == JOURNAL_FILE) {
+            let (lines, torn) = mend_journal(&journal)?;
+            (self.lines, torn_bytes) = (Some(lines), torn);
+        }
+        self.set_reserve()?;
+        for inner in MEASURED {
+            let folder = self.path.join(inner);
+            if !files::is_taken(&folder) {
+                fs::create_dir(&folder).map_err(|source| StoreError::write(&folder, source))?;
+            }
+        }
+        let mut moved = Vec::new();
+        for Leftover { file, fate } in leftovers {
+            match fate {
+                Fate::Unfinished | Fate::Withdrawn => self.remove(file)?,
+                Fate::Aside => moved.extend(self.put_aside(file)?.map(|to| (file.clone(), to))),
+            }
+        }
+        Ok((torn_bytes, moved))
+    }
+
+    /// Removes a file of the run; one that is gone already is as good.
+    ///
+    /// # Errors
+    /// When it cannot be removed, or is not within the folder.
+    pub fn remove(&self, file: &str) -> Result<(), StoreError> {
+        let path = own_path(&self.path, file)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::write(&path, error))
+            }
+            _ => publish::sync_folder_of(&path),
+        }
+    }
+
+    /// Moves a file of the run to `aside/`; gives its new path relative to the folder, or nothing when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be moved, or is not within the folder.
+    pub fn put_aside(&self, file: &str) -> Result<Option<String>, StoreError> {
+        let path = own_path(&self.path, file)?;
+        if !files::is_taken(&path) {
+            return Ok(None);
+        }
+        let aside = self.path.join(ASIDE);
+        if !files::is_taken(&aside) {
+            fs::create_dir(&aside).map_err(|source| StoreError::write(&aside, source))?;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // A whole file that never got its final name gets it here.
+        let name = part_of(&name).map_or(name.clone(), str::to_owned);
+        let (stem, ending) = name
+            .rsplit_once('.')
+            .map_or((name.as_str(), String::new()), |(stem, ending)| (stem, format!(".{ending}")));
+        let names =
+            std::iter::once(name.clone()).chain((2..).map(|count: u64| format!("{stem}.{count}{ending}")));
+        let free = names.map(|name| format!("{ASIDE}/{name}"));
+        let mut free = free.filter(|to| !files::is_taken(&self.path.join(to)));
+        let to = free.next().unwrap_or_default();
+        let target = own_path(&self.path, &to)?;
+        fs::rename(&path, &target).map_err(|source| StoreError::write(&target, source))?;
+        publish::sync_folder_of(&path)?;
+        publish::sync_folder_of(&target)?;
+        Ok(Some(to))
+    }
+
+    /// The highest number of a segment of power that is there, or that `known` names.
+    pub(super) fn last_segment(&self) -> u64 {
+        let entries = fs::read_dir(self.path.join("power")).into_iter().flatten().flatten();
+        let number = |name: String| name.strip_suffix(".parquet")?.parse().ok();
+        entries.filter_map(|entry| number(entry.file_name().into_string().ok()?)).max().unwrap_or(0)
+    }
+}
+
+/// What is left over in the folder of a run whose journal says that `known` are there and `withdrawn` were taken back.
+/// Changes nothing.
+///
+/// # Errors
+/// When a folder cannot be read, or is a link.
+pub fn leftovers(
+    folder: &Path,
+    known: &BTreeSet<String>,
+    withdrawn: &BTreeSet<String>,
+) -> Result<Vec<Leftover>, StoreError> {
+    let mut found = Vec::new();
+    for name in names(folder, "")? {
+        let unfinished = part_of(&name).is_some_and(|target| {
+            [manifest::FILE, REPORT_FILE, SUMMARY_FILE, super::guard::FENCE_FILE, super::room::RESERVE_FILE]
+                .contains(&target)
+        });
+        if unfinished {
+            found.push(Leftover { file: name, fate: Fate::Unfinished });
+        }
+    }
+    for inner in MEASURED {
+        for name in names(folder, inner)? {
+            let file = format!("{inner}/{name}");
+            let target = part_of(&name);
+            if known.contains(&file) || !is_made_here(inner, target.unwrap_or(&name)) {
+                continue;
+            }
+            let fate = match target {
+                // Whole, and its process was gone before it could give it its name.
+                Some(_) if super::read::rows(&folder.join(&file)).is_ok() => Fate::Aside,
+                Some(_) => Fate::Unfinished,
+                None if withdrawn.contains(&file) => Fate::Withdrawn,
+                None => Fate::Aside,
+            };
+            // Only files are deleted.
+            let is_file = fs::symlink_metadata(folder.join(&file)).is_ok_and(|about| about.is_file());
+            found.push(Leftover { file, fate: if is_file { fate } else { Fate::Aside } });
+        }
+    }
+    found.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(found)
+}
+
+/// The finished files of a run folder that this program made, whatever its journal says.
+///
+/// # Errors
+/// When a folder cannot be read, or is a link.
+pub fn finished_files(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for inner in MEASURED {
+        let names = names(folder, inner)?.into_iter().filter(|name| is_made_here(inner, name));
+        found.extend(names.map(|name| format!("{inner}/{name}")));
+    }
+    Ok(found)
+}
+
+/// The names in a folder of the run, in order; none where it is not there.
+fn names(run: &Path, inner: &str) -> Result<Vec<String>, StoreError> {
+    let folder = if inner.is_empty() { run.to_owned() } else { run.join(inner) };
+    if !inner.is_empty() {
+        if !files::is_taken(&folder) {
+            return Ok(Vec::new());
+        }
+        if !files::is_own_folder(&folder) {
+            return Err(not_own(&folder));
+        }
+    }
+    let failed = |source| StoreError::read(&folder, source);
+    let entries = fs::read_dir(&folder).map_err(failed)?;
+    let names = entries.map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().ok()));
+    let mut names: Vec<String> = names.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// The name that a file would get once it is finished.
+fn part_of(name: &str) -> Option<&str> {
+    name.strip_prefix('.')?.strip_suffix(".part")
+}
+
+/// Whether this program gives such a name to a file in this folder: `0001_m4c1_tf_name.parquet`, `0001.parquet`.
+fn is_made_here(inner: &str, name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(stem) = name.strip_suffix(".parquet") else { return false };
+    if inner == "power" {
+        return stem.len() >= 4 && digits(stem);
+    }
+    let mut parts = stem.splitn(3, '_');
+    let (number, detector, trace) = (parts.next(), parts.next(), parts.next());
+    let detector = detector.and_then(|detector| detector.strip_prefix('m')?.split_once('c'));
+    number.is_some_and(|number| number.len() >= 4 && digits(number))
+        && detector.is_some_and(|(module, channel)| digits(module) && digits(channel))
+        && trace.is_some_and(|trace| !trace.is_empty())
+}
+
+/// The path of a file of the run that is about to be removed or moved: below real folders of the run only.
+fn own_path(run: &Path, file: &str) -> Result<PathBuf, StoreError> {
+    let path = run.join(file);
+    let stays = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+    if !stays || file.is_empty() {
+        let told = format!("`{file}` leads out of the folder");
+        return Err(StoreError::write(&path, std::io::Error::new(std::io::ErrorKind::InvalidInput, told)));
+    }
+    let parents = path.ancestors().skip(1).take_while(|parent| *parent != run);
+    match parents.into_iter().find(|parent| files::is_taken(parent) && !files::is_own_folder(parent)) {
+        Some(parent) => Err(not_own(parent)),
+        None => Ok(path),
+    }
+}
+
+fn not_own(folder: &Path) -> StoreError {
+    let told = "it is a link or a file, and a run has a folder there";
+    StoreError::read(folder, std::io::Error::new(std::io::ErrorKind::NotADirectory, told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_this_program_gives_are_known_from_others() {
+        for name in ["0001_m4c1_tf.parquet", "12345_m20c6_11_a_b.parquet"] {
+            assert!(is_made_here("traces", name), "{name}");
+        }
+        for name in [
+            "my-analysis.parquet",
+            "0001.parquet",
+            "001_m4c1_tf.parquet",
+            "0001_m4c1.parquet",
+            "0001_m4_tf.parquet",
+            "0001_m4c1_tf.csv",
+        ] {
+            assert!(!is_made_here("traces", name), "{name}");
+        }
+        assert!(is_made_here("power", "0001.parquet") && !is_made_here("power", "0001_m4c1_tf.parquet"));
+    }
+
+    #[test]
+    fn only_what_was_withdrawn_or_never_finished_is_deleted() {
+        let place = tempfile::tempdir().unwrap();
+        let mut run = RunFolder::create(place.path(), "a", "abcdef", chrono::Utc::now()).unwrap();
+        let folder = run.path().to_owned();
+        let names = ["0001_m4c1_tf", "0002_m4c1_tf", "0003_m4c1_tf", "mine"];
+        for name in names {
+            fs::write(folder.join(format!("traces/{name}.parquet")), name).unwrap();
+        }
+        fs::write(folder.join("traces/.0004_m4c1_tf.parquet.part"), "half").unwrap();
+        fs::write(folder.join("traces/.notes.part"), "mine").unwrap();
+        fs::create_dir(folder.join("aside")).unwrap();
+        fs::write(folder.join("aside/0003_m4c1_tf.parquet"), "earlier").unwrap();
+        let set = |file: &str| BTreeSet::from([file.to_owned()]);
+        let found =
+            leftovers(&folder, &set("traces/0001_m4c1_tf.parquet"), &set("traces/0002_m4c1_tf.parquet"))
+                .unwrap();
+        let fates: Vec<_> = found.iter().map(|left| (left.file.as_str(), left.fate)).collect();
+        assert_eq!(
+            fates,
+            [
+                ("traces/.0004_m4c1_tf.parquet.part", Fate::Unfinished),
+                ("traces/0002_m4c1_tf.parquet", Fate::Withdrawn),
+                ("traces/0003_m4c1_tf.parquet", Fate::Aside),
+            ]
+        );
+        let (_, moved) = run.mend(&found).unwrap();
+        assert_eq!(moved[0].1, "aside/0003_m4c1_tf.2.parquet");
+        assert_eq!(fs::read_to_string(folder.join(&moved[0].1)).unwrap(), "0003_m4c1_tf");
+        let left = super::names(&folder, "traces").unwrap();
+        assert_eq!(left, [".notes.part", "0001_m4c1_tf.parquet", "mine.parquet"]);
+        for outside in ["../secret", "/etc/passwd", "traces/../../secret", ""] {
+            assert!(run.remove(outside).is_err() && run.put_aside(outside).is_err(), "{outside}");
+        }
+    }
+}
