@@ -215,7 +215,7 @@ pub fn readable<T>(
 }
 
 fn is_nul(bytes: &[u8]) -> bool {
-    const NULS: [u8; PIECE] = [0; PIECE];
+    static NULS: [u8; PIECE] = [0; PIECE];
     bytes.chunks(PIECE).all(|piece| piece == &NULS[..piece.len()])
 }
 

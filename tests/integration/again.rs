@@ -32,6 +32,9 @@ WITHIN
   - wait: SECONDS
 ";
 
+/// Does something to a file.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 /// The traces of the second turn.
 const MIDDLE: [&str; 2] = ["traces/0003_m4c1_raw_at0.parquet", "traces/0004_m4c2_raw.parquet"];
 
@@ -109,7 +112,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_sweep_in_the_middle_is_done_again_with_its_fetches_and_nothing_else_is() {
     let scene = Scene::new();
-    let damages: [(&str, &str, &dyn Fn(&Path)); 4] = [
+    let damages: [(&str, &str, Damage); 4] = [
         ("is missing", "", &|file| fs::remove_file(file).unwrap()),
         ("is torn", "aside/0003_m4c1_raw_at0.parquet", &|file| {
             let bytes = fs::read(file).unwrap();
@@ -253,6 +256,6 @@ fn a_segment_of_power_that_is_damaged_is_stored_anew_from_the_journal() {
     let verified = scene.bench.run(&["runs", "verify", folder.to_str().unwrap(), "--json"]);
     let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!(verified["verified"]["findings"], json!([]));
-    let stored = journal(&folder).into_iter().filter(|record| record["event"] == "power_stored");
-    assert_eq!(stored.last().unwrap()["rows"], 6);
+    let mut stored = journal(&folder).into_iter().filter(|record| record["event"] == "power_stored");
+    assert_eq!(stored.next_back().unwrap()["rows"], 6);
 }

@@ -13,6 +13,9 @@ use crate::support::{Bench, Running, manifest, simulate, text, watch_program};
 
 const NIGHT: &str = "name: night\nitems:\n  - { recipe: die.yaml, matrix: { power_dbm: [1, 2, 3] } }\n";
 
+/// Does something to the file.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 fn night() -> (Bench, Running) {
     let bench = Bench::new();
     bench.write("die.yaml", DIE);
@@ -62,9 +65,9 @@ fn states_in_file(bench: &Bench) -> Vec<String> {
 fn whatever_has_become_of_the_catalogue_the_batch_is_measured() {
     let (bench, simulator) = night();
     let at = |place: &Path| fs::create_dir_all(place.parent().unwrap()).unwrap();
-    let cases: [(&str, &dyn Fn(&Path)); 5] = [
+    let cases: [(&str, Damage); 5] = [
         ("no database", &|file| {
-            fs::write(file, "this is no database at all, and long enough to be one").unwrap()
+            fs::write(file, "this is no database at all, and long enough to be one").unwrap();
         }),
         ("a damaged one", &|file| {
             drop(ctp10::catalogue::Catalogue::open(file.parent().unwrap()).unwrap());

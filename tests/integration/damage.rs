@@ -56,13 +56,17 @@ fn killed() -> Killed {
     run.finish();
     // The wait was long enough to be killed in, and is short for those who go on.
     let folder = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    let folder = folder.filter(|path| path.is_dir()).next().unwrap();
+    let folder = first_folder(folder);
     fs::write(folder.join("traces/my-analysis.parquet"), "not a trace, and mine").unwrap();
     shorten(&folder);
     let lines = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
     let lines = lines.lines().map(|line| format!("{line}\n")).collect();
     let id = manifest(&folder)["run"].as_str().unwrap().to_owned();
     Killed { bench, folder, lines, id }
+}
+
+fn first_folder(mut paths: impl Iterator<Item = PathBuf>) -> PathBuf {
+    paths.find(|path| path.is_dir()).unwrap()
 }
 
 /// Makes the recipe that the run began with one whose last wait is short.
@@ -95,7 +99,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).unwrap();
         }
@@ -152,9 +156,15 @@ fn said(output: &Output) -> String {
 /// What a command is expected to do: its exit code, and a part of what it says.
 type Expected = (i32, &'static str);
 
+/// Puts something where a file was.
+type Put = fn(&Path);
+
+/// Does something to a run folder whose journal has these lines.
+type Damage = Box<dyn Fn(&Path, &[String])>;
+
 struct Case {
     name: &'static str,
-    damage: Box<dyn Fn(&Path, &[String])>,
+    damage: Damage,
     plan: Expected,
     resume: Expected,
     verify: Expected,
@@ -225,9 +235,9 @@ fn file_case(name: &'static str, damage: impl Fn(&Path) + 'static) -> Case {
 
 fn replace(path: &Path, with: impl Fn(&Path)) {
     if path.is_dir() {
-        fs::remove_dir_all(path).unwrap()
+        fs::remove_dir_all(path).unwrap();
     } else {
-        fs::remove_file(path).unwrap()
+        fs::remove_file(path).unwrap();
     }
     with(path);
 }
@@ -256,22 +266,22 @@ fn cases() -> Vec<Case> {
         }),
         journal_case("dropped", "line 5 of", "\"unreadable_lines\":1", |lines| drop(lines.remove(4))),
         journal_case("without-beginning", "line 1 of", "\"unreadable_lines\":1", |lines| {
-            drop(lines.remove(0))
+            drop(lines.remove(0));
         }),
         journal_case("altered", "line 16 of", "\"unreadable_lines\":1", |lines| {
-            lines[15] = "garbage\n".to_owned()
+            lines[15] = "garbage\n".to_owned();
         }),
         journal_case("foreign", "line 6 of", "\"unreadable_lines\":1", |lines| {
-            lines.insert(5, "hello\n".to_owned())
+            lines.insert(5, "hello\n".to_owned());
         }),
         journal_case("blank", "line 6 of", "\"unreadable_lines\":1", |lines| {
-            lines.insert(5, "\n".to_owned())
+            lines.insert(5, "\n".to_owned());
         }),
         journal_case("nul-within", "line 6 of", "\"unreadable_lines\":1", |lines| {
-            lines.insert(5, "\0\0\0\n".to_owned())
+            lines.insert(5, "\0\0\0\n".to_owned());
         }),
         journal_case("foreign-end", "cannot be understood", "\"unreadable_lines\":1", |lines| {
-            lines.push("hello\n".to_owned())
+            lines.push("hello\n".to_owned());
         }),
         Case {
             // Whoever lists traces need not understand every event.
@@ -308,7 +318,7 @@ fn cases() -> Vec<Case> {
             fs::copy(folder.join(FIRST), folder.join("traces/0099_m4c1_raw.parquet")).unwrap();
         }),
     ];
-    let in_the_way: [(&'static str, &'static str, fn(&Path)); 4] = [
+    let in_the_way: [(&'static str, &'static str, Put); 4] = [
         ("pipe", "named pipe", pipe),
         ("folder", "it is a folder", |path| fs::create_dir(path).unwrap()),
         ("sparse", "bytes", sparse),
@@ -594,7 +604,7 @@ fn a_journal_that_vanishes_during_the_run_is_a_warning_in_its_result() {
     let mut running = watch(&bench, &["waits.yaml"]);
     running.wait_for(|event| event["event"] == "progress");
     let folder = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    let folder = folder.filter(|path| path.is_dir()).next().unwrap();
+    let folder = first_folder(folder);
     fs::remove_file(folder.join("journal.jsonl")).unwrap();
     let warned = running.wait_for(|event| event["event"] == "warning");
     assert!(
