@@ -10,6 +10,7 @@ mod disk;
 mod expand;
 mod expect;
 mod file;
+mod given;
 mod notice;
 mod patience;
 mod queue;
@@ -21,14 +22,16 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod times;
+mod vary;
 mod work;
 
 pub use check::{Checked, check};
 pub use claim::known_items;
 pub use disk::{free_bytes, reserve};
-pub use expand::{Task, expand, expand_entry};
+pub use expand::{Expanded, Task, expand, expand_entry};
 pub use expect::{Expectation, Forecast, expect};
 pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};
+pub use given::EntryFinding;
 pub use notice::{end, notice};
 pub use queue::{Queue, QueueError};
 pub use report::{batch_page, batch_report, page_file, summary_file, write};

@@ -6,8 +6,8 @@
 //!
 //! The modules, from those that know nobody to the one that knows everybody:
 //!
-//! - words, plain data without I/O: [`units`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
-//!   [`reading`]; and how much may be computed: [`budget`]
+//! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
+//!   [`reading`]; tables of such words: [`table`]; and how much may be computed: [`budget`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
@@ -28,6 +28,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod decimal;
 pub mod error;
 pub mod files;
 pub mod forecast;
@@ -52,5 +53,6 @@ pub mod source;
 pub mod station;
 pub mod step;
 pub mod store;
+pub mod table;
 pub mod terminal;
 pub mod units;

@@ -9,6 +9,8 @@ use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::decimal;
+
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -36,6 +38,16 @@ impl ReadError {
         self.path.splice(0..0, outer.iter().cloned());
         self
     }
+}
+
+/// Refuses a number that a double does not keep.
+///
+/// # Errors
+/// What it would become.
+pub fn kept(number: &serde_json::Number) -> Result<(), ReadError> {
+    let Some(printed) = decimal::changed(number) else { return Ok(()) };
+    let (message, hint) = decimal::changed_words(&number.to_string(), &printed);
+    Err(ReadError { hint: Some(hint), ..ReadError::new(message) })
 }
 
 /// Reads `value` as a `T`; fields that `T` does not have are refused.

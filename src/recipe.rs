@@ -16,7 +16,6 @@ use crate::script::{Given, Script};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, Host, Values};
 
-mod cells;
 mod document;
 mod files;
 mod grid;
@@ -36,12 +35,12 @@ mod tests;
 
 pub use plain::PlainFile;
 
-pub use cells::cells;
 use files::Folder;
 use load::Surroundings;
 use program::Program;
 pub use suspend::SuspendWhen;
 use suspend::Suspension;
+pub use table::read_table;
 
 /// A recipe with values for its parameters, free of mistakes that can be found without running it.
 #[derive(Debug, Clone)]

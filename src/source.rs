@@ -16,8 +16,19 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// A line, from 1, without its end and without a byte-order mark; empty behind the last one. Lines end with LF, CRLF
+    /// or CR.
+    #[must_use]
+    pub fn line(&self, number: usize) -> &str {
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
+        let unix = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        unix.flat_map(|line| line.split('\r')).nth(number.saturating_sub(1)).unwrap_or_default()
+    }
+}
+
 /// A place in a source: line and column count from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Line, from 1.
     pub line: usize,
@@ -95,7 +106,7 @@ impl Diagnostic {
             level.primary_title(self.message.as_str()).elements(Vec::<annotate_snippets::Message>::new());
         let line;
         if let Some((source, position)) = &self.place {
-            line = source.text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
+            line = source.line(position.line);
             let span = word_at(line, position.column);
             report = report.element(
                 Snippet::source(line)

@@ -1,18 +1,21 @@
 //! From the entries of a batch to its items: every combination of a matrix, every row of a list of devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, check_entry, scalar};
+use super::file::{BatchFile, ItemEntry, OnFailure, Policy, check_entry};
+use super::given::{EntryFinding, Given, devices};
 use super::times::Moment;
-use crate::catalogue::{BATCH, BATCH_ITEM};
+use super::vary::{Parameters, matrix, names, parameter_value, refused_names, same_numbers};
+use crate::decimal;
 use crate::reading::ReadError;
-use crate::recipe::{PlainFile, Recipe, SuspendWhen, cells};
+use crate::recipe::{PlainFile, Recipe, SuspendWhen};
 use crate::source::Diagnostic;
 use crate::step::Retry;
+use crate::table::{Written, column};
 use crate::units::Seconds;
 
 /// More items are no batch but a mistake in a matrix.
@@ -55,7 +58,6 @@ impl Task {
     /// The values of its parameters as the command line would have them.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
-        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.set.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
     }
 
@@ -71,94 +73,239 @@ impl Task {
         }
     }
 
+    /// Whether another item measures the same: values are compared by what they say, since a table of today may have
+    /// numbers where an earlier one had texts.
+    #[must_use]
+    pub fn measures_as(&self, other: &Self) -> bool {
+        let same = |own: &BTreeMap<String, Value>, others: &BTreeMap<String, Value>| {
+            own.len() == others.len()
+                && own
+                    .iter()
+                    .all(|(name, value)| others.get(name).is_some_and(|other| says_same(value, other)))
+        };
+        self.recipe == other.recipe && same(&self.set, &other.set) && same(&self.metadata, &other.metadata)
+    }
+
     /// In a few words: the recipe and its values.
     #[must_use]
     pub fn describe(&self) -> String {
-        let values = self.set.iter().chain(&self.metadata).map(|(name, value)| {
-            format!(" {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        });
+        let values =
+            self.set.iter().chain(&self.metadata).map(|(name, value)| format!(" {name}={}", plain(value)));
         std::iter::once(self.recipe.clone()).chain(values).collect()
     }
+}
+
+/// A value as a text, without quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether two values are one text, or one number that was written down as a number once.
+fn says_same(one: &Value, other: &Value) -> bool {
+    let number = one.is_number() || other.is_number();
+    let (one, other) = (plain(one), plain(other));
+    one == other || (number && decimal::same(&one, &other))
+}
+
+/// The items of a batch, and what was found in it.
+#[derive(Debug, Default)]
+pub struct Expanded<F> {
+    /// In the order of the file.
+    pub tasks: Vec<Task>,
+    /// Warnings and notes.
+    pub findings: Vec<F>,
 }
 
 /// The items of a batch in the order of its file. `folder` is the file's.
 ///
 /// # Errors
-/// What is wrong, each with its place in the batch file.
-pub fn expand(file: &BatchFile, plain: &PlainFile, folder: &Path) -> Result<Vec<Task>, Vec<Diagnostic>> {
-    let (mut tasks, mut found) = (Vec::new(), Vec::new());
+/// What is wrong, each with its place.
+pub fn expand(
+    file: &BatchFile,
+    plain: &PlainFile,
+    folder: &Path,
+) -> Result<Expanded<Diagnostic>, Vec<Diagnostic>> {
+    let (mut drafts, mut findings) = (Vec::new(), Vec::new());
+    let mut wrong = Vec::new();
     for (index, entry) in file.items.iter().enumerate() {
-        let index = index.to_string();
-        // The matrix runs as it is written: what stands last changes fastest.
-        let order = plain.names(&["items", &index, "matrix"]);
-        match expand_entry(entry, &file.defaults, folder, Path::new(""), &order) {
-            Ok(more) => tasks.extend(more),
-            Err(error) => found.push(plain.locate(error.under(&["items".to_owned(), index]))),
+        let way = ["items".to_owned(), index.to_string()];
+        let around =
+            Around { defaults: &file.defaults, folder, base: Path::new(""), plain: Some((plain, &way)) };
+        let located = |found: Vec<EntryFinding>| {
+            found.into_iter().map(|found| found.located(plain, &way)).collect::<Vec<_>>()
+        };
+        match draft(entry, &around) {
+            Ok((more, found)) => {
+                drafts.extend(more);
+                findings.extend(located(found));
+            }
+            Err(found) => wrong.extend(located(found)),
         }
-        if tasks.len() > MOST {
-            found.push(Diagnostic::error(format!("the batch has more than {MOST} items")));
+        if drafts.len() > MOST {
+            wrong.push(Diagnostic::error(format!("the batch has more than {MOST} items")));
             break;
         }
     }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     let suspend_when = plain.suspension();
+    let mut tasks = decide(drafts);
     for task in &mut tasks {
         task.suspend_when.clone_from(&suspend_when);
     }
-    if found.is_empty() { Ok(tasks) } else { Err(found) }
+    Ok(Expanded { tasks, findings })
 }
 
-/// The items of one entry. Its files are seen from `folder`, which is seen from `base`; `order` is the order of the
-/// matrix.
+/// The items of one entry that stands in no file. Its recipe is seen from `base`.
 ///
 /// # Errors
 /// What is wrong, with its way from the entry.
 pub fn expand_entry(
     entry: &ItemEntry,
     defaults: &Policy,
-    folder: &Path,
     base: &Path,
-    order: &[String],
-) -> Result<Vec<Task>, ReadError> {
-    check_entry(entry)?;
-    let recipe = folder.join(&entry.recipe);
-    let rows = match &entry.devices {
-        None => vec![BTreeMap::new()],
-        Some(Devices::Here(rows)) => rows.clone(),
-        Some(Devices::File(name)) => {
-            read_devices(&base.join(folder).join(name)).map_err(|error| under("devices", error))?
-        }
-    };
-    check_rows(entry, &rows).map_err(|error| under("devices", error))?;
-    let varied = !entry.matrix.is_empty() || entry.devices.is_some();
-    // What is wrong with a recipe is found with each of its items; here only its parameters' names matter.
-    let parameters: BTreeSet<String> = match varied.then(|| Recipe::load(&base.join(&recipe), &[])) {
-        Some(Ok(recipe)) => recipe.header().parameters.keys().cloned().collect(),
-        _ => BTreeSet::new(),
-    };
-    let one = task(entry, defaults, &recipe);
-    let combinations = combine(entry, order);
-    if rows.len().saturating_mul(combinations.len()) > MOST {
-        return Err(under("matrix", ReadError::new(format!("the entry has more than {MOST} items"))));
+) -> Result<Expanded<EntryFinding>, Vec<EntryFinding>> {
+    let around = Around { defaults, folder: Path::new(""), base, plain: None };
+    let (drafts, findings) = draft(entry, &around)?;
+    Ok(Expanded { tasks: decide(drafts), findings })
+}
+
+/// What an entry stands in.
+struct Around<'a> {
+    defaults: &'a Policy,
+    /// Its files are seen from here, which is seen from `base`.
+    folder: &'a Path,
+    base: &'a Path,
+    /// The file, and the way to the entry in it.
+    plain: Option<(&'a PlainFile, &'a [String])>,
+}
+
+impl Around<'_> {
+    /// How a number of the entry was written.
+    fn number(&self, path: &[String]) -> Option<String> {
+        self.plain.and_then(|(plain, way)| plain.number(&[way, path].concat()))
     }
-    let mut tasks = Vec::new();
+
+    /// The matrix runs as it is written: what stands last changes fastest.
+    fn matrix_order(&self) -> Vec<String> {
+        let names = |(plain, way): (&PlainFile, &[String])| {
+            let way: Vec<&str> = way.iter().map(String::as_str).chain(["matrix"]).collect();
+            plain.names(&way)
+        };
+        self.plain.map(names).unwrap_or_default()
+    }
+}
+
+/// An item whose metadata has no types yet: these are decided over all items of the batch.
+struct Draft {
+    task: Task,
+    varied: Vec<(String, Written)>,
+}
+
+fn draft(entry: &ItemEntry, around: &Around) -> Result<(Vec<Draft>, Vec<EntryFinding>), Vec<EntryFinding>> {
+    let within = |error: ReadError| vec![EntryFinding::within(error)];
+    check_entry(entry).map_err(within)?;
+    let recipe = around.folder.join(&entry.recipe);
+    let number = |path: &[String]| around.number(path);
+    let devices = devices(entry, &around.base.join(around.folder), &number)?;
+    if devices.rows.is_empty() {
+        return Err(within(ReadError::new("there are no devices").under(&["devices".to_owned()])));
+    }
+    let matrix = matrix(entry, &around.matrix_order(), &number);
+    let count =
+        matrix.iter().fold(devices.rows.len(), |count, (_, values)| count.saturating_mul(values.len()));
+    if count > MOST {
+        let which = if entry.matrix.is_empty() { "devices" } else { "matrix" };
+        let error = ReadError::new(format!("the entry has more than {MOST} items"));
+        return Err(within(error.under(&[which.to_owned()])));
+    }
+    let mut wrong = refused_names(entry, &devices);
+    // What is wrong with a recipe is found with each of its items; here only its parameters matter.
+    let varied = !entry.matrix.is_empty() || entry.devices.is_some();
+    let parameters: Parameters = varied
+        .then(|| Recipe::load(&around.base.join(&recipe), &[]).ok())
+        .flatten()
+        .map(|recipe| recipe.header().parameters.clone());
+    let one = task(entry, around, &recipe);
+    let mut drafts = Vec::with_capacity(count);
+    let known = parameters.iter().flatten().collect::<BTreeMap<_, _>>();
+    // A value that is wrong is wrong in every combination.
+    let resolve = |(name, given): (&String, &Given)| match known.get(name) {
+        Some(parameter) => Resolved::Parameter(name.clone(), parameter_value(name, parameter, given)),
+        None => Resolved::Metadata(name.clone(), given.written.clone()),
+    };
+    let rows: Vec<Vec<Resolved>> = devices
+        .rows
+        .iter()
+        .map(|row| row.iter().map(|(name, given)| resolve((name, given))).collect())
+        .collect();
+    let columns: Vec<Vec<Resolved>> = matrix
+        .iter()
+        .map(|(name, values)| values.iter().map(|given| resolve((name, given))).collect())
+        .collect();
+    wrong.extend(rows.iter().chain(&columns).flatten().filter_map(Resolved::finding));
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let combinations = combine(&columns);
     for row in &rows {
         for combination in &combinations {
-            let mut task = one.clone();
-            for (name, value) in row.iter().chain(combination.iter().map(|(name, value)| (name, value))) {
-                let goes_to = if parameters.contains(name) { &mut task.set } else { &mut task.metadata };
-                goes_to.insert(name.clone(), value.clone());
+            let mut draft = Draft { task: one.clone(), varied: Vec::new() };
+            for resolved in row.iter().chain(combination.iter().copied()) {
+                resolved.put_into(&mut draft);
             }
-            tasks.push(task);
+            drafts.push(draft);
         }
     }
-    Ok(tasks)
+    let mut findings = names(entry, &devices, &parameters);
+    findings.extend(same_numbers(&matrix, &parameters));
+    findings.extend(devices.findings);
+    Ok((drafts, findings))
 }
 
-fn under(name: &str, error: ReadError) -> ReadError {
-    error.under(&[name.to_owned()])
+/// A value and what it is for.
+enum Resolved {
+    Parameter(String, Result<Value, EntryFinding>),
+    Metadata(String, Written),
 }
 
-fn task(entry: &ItemEntry, defaults: &Policy, recipe: &Path) -> Task {
+impl Resolved {
+    fn finding(&self) -> Option<EntryFinding> {
+        match self {
+            Self::Parameter(_, value) => value.as_ref().err().cloned(),
+            Self::Metadata(..) => None,
+        }
+    }
+
+    fn put_into(&self, draft: &mut Draft) {
+        match self {
+            Self::Parameter(name, Ok(value)) => drop(draft.task.set.insert(name.clone(), value.clone())),
+            Self::Parameter(_, Err(_)) => {}
+            Self::Metadata(name, written) => draft.varied.push((name.clone(), written.clone())),
+        }
+    }
+}
+
+/// The items, with metadata that has one type for each name.
+fn decide(mut drafts: Vec<Draft>) -> Vec<Task> {
+    let mut columns: BTreeMap<String, Vec<(usize, Written)>> = BTreeMap::new();
+    for (index, draft) in drafts.iter_mut().enumerate() {
+        for (name, written) in std::mem::take(&mut draft.varied) {
+            columns.entry(name).or_default().push((index, written));
+        }
+    }
+    for (name, cells) in columns {
+        let written: Vec<&Written> = cells.iter().map(|(_, written)| written).collect();
+        for ((index, _), value) in cells.iter().zip(column(&written)) {
+            drafts[*index].task.metadata.insert(name.clone(), value);
+        }
+    }
+    drafts.into_iter().map(|draft| draft.task).collect()
+}
+
+fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
+    let defaults = around.defaults;
     let on_failure = entry.on_failure.or(defaults.on_failure).unwrap_or_default();
     let usual = || {
         let backoff_s = serde_json::from_value(USUAL_PAUSE_S.into()).ok();
@@ -181,65 +328,9 @@ fn task(entry: &ItemEntry, defaults: &Policy, recipe: &Path) -> Task {
 }
 
 /// Every combination, each in the order of the names.
-fn combine(entry: &ItemEntry, order: &[String]) -> Vec<Vec<(String, Value)>> {
-    let named = order.iter().filter(|name| entry.matrix.contains_key(*name));
-    let names: Vec<&String> = named.chain(entry.matrix.keys().filter(|name| !order.contains(name))).collect();
-    names.into_iter().fold(vec![Vec::new()], |combinations, name| {
-        let with = |before: &Vec<(String, Value)>, value: &Value| {
-            [before.as_slice(), &[(name.clone(), value.clone())]].concat()
-        };
-        let values = &entry.matrix[name];
-        combinations
-            .iter()
-            .take(MOST)
-            .flat_map(|before| values.iter().map(move |value| with(before, value)))
-            .collect()
+fn combine(columns: &[Vec<Resolved>]) -> Vec<Vec<&Resolved>> {
+    columns.iter().fold(vec![Vec::new()], |combinations, values| {
+        let with = |before: &Vec<_>, value| [before.as_slice(), &[value]].concat();
+        combinations.iter().flat_map(|before| values.iter().map(move |value| with(before, value))).collect()
     })
-}
-
-fn check_rows(entry: &ItemEntry, rows: &[BTreeMap<String, Value>]) -> Result<(), ReadError> {
-    if rows.is_empty() {
-        return Err(ReadError::new("there are no devices"));
-    }
-    for (row, values) in (1..).zip(rows) {
-        for (name, value) in values {
-            if !scalar(value) {
-                let message = format!("device {row}: `{name}` is a number, a text, true or false");
-                return Err(ReadError::new(message));
-            }
-            if [BATCH, BATCH_ITEM].contains(&name.as_str()) {
-                return Err(ReadError::new(format!("device {row}: metadata `{name}` is the batch's own")));
-            }
-            if [
-                entry.set.contains_key(name),
-                entry.metadata.contains_key(name),
-                entry.matrix.contains_key(name),
-            ]
-            .contains(&true)
-            {
-                let message = format!("`{name}` is given for each device and beside that");
-                return Err(ReadError::new(message));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The rows of a list of devices.
-fn read_devices(path: &Path) -> Result<Vec<BTreeMap<String, Value>>, ReadError> {
-    let shown = path.display();
-    let refuse = |why: String| ReadError::new(format!("cannot use `{shown}`: {why}"));
-    if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-        let plain = PlainFile::load(path).map_err(|found| {
-            refuse(found.into_iter().next().map(|finding| finding.message).unwrap_or_default())
-        })?;
-        return serde_json::from_value(plain.value())
-            .map_err(|_| refuse("it is not a list of maps".to_owned()));
-    }
-    // Cells are texts; a parameter takes from its text what it is.
-    let rows = cells(path).map_err(refuse)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| row.into_iter().map(|(name, cell)| (name, Value::String(cell))).collect())
-        .collect())
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::given::no_value;
 use super::times::Moment;
 use crate::catalogue::{BATCH, BATCH_ITEM};
 use crate::header::Notify;
@@ -193,22 +194,21 @@ pub(super) fn check_entry(entry: &ItemEntry) -> Result<(), ReadError> {
     }
     for (name, value) in &entry.set {
         if !scalar(value) {
-            return at(&["set", name], false, format!("`{name}` is a number, a text, true or false"));
+            return at(&["set", name], false, no_value(name, value));
         }
     }
     for (name, values) in &entry.matrix {
         if values.is_empty() {
             return at(&["matrix", name], true, format!("`{name}` has no values"));
         }
-        if let Some(index) = values.iter().position(|value| !scalar(value)) {
-            let message = format!("a value of `{name}` is a number, a text, true or false");
-            return at(&["matrix", name, &index.to_string()], false, message);
+        if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| !scalar(value)) {
+            return at(&["matrix", name, &index.to_string()], false, no_value(name, value));
         }
     }
     Ok(())
 }
 
 /// What a parameter can be.
-pub(super) fn scalar(value: &Value) -> bool {
+fn scalar(value: &Value) -> bool {
     matches!(value, Value::Number(_) | Value::String(_) | Value::Bool(_))
 }

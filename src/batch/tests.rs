@@ -17,7 +17,7 @@ fn expanded(folder: &Path, batch: &str) -> Result<Vec<Task>, Vec<Diagnostic>> {
     let path = folder.join("night.yaml");
     std::fs::write(&path, batch).unwrap();
     let (file, plain) = read_file(&path)?;
-    expand(&file, &plain, folder)
+    expand(&file, &plain, folder).map(|expanded| expanded.tasks)
 }
 
 fn refused(batch: &str) -> String {
@@ -103,4 +103,139 @@ fn mistakes_are_found_with_their_place_and_what_is_allowed() {
     assert!(told.contains("times `101` is not allowed (0 to 100)"), "{told}");
     let told = refused("name: night\nitems: []\n");
     assert!(told.contains("the batch has no items"), "{told}");
+}
+
+/// The metadata of each item, under a name.
+fn varied(folder: &Path, entry: &str, name: &str) -> Value {
+    let tasks = expanded(folder, &format!("name: night\nitems:\n  - {{ recipe: die.yaml, {entry} }}\n"));
+    let tasks = tasks.unwrap_or_else(|found| panic!("{}", found[0].render(false)));
+    tasks.iter().map(|task| task.metadata[name].clone()).collect()
+}
+
+#[test]
+fn words_that_look_like_numbers_stay_words_in_tables_and_matrices() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = |cells: &str| {
+        std::fs::write(folder.path().join("d.csv"), format!("die,power_dbm\n{cells}")).unwrap();
+        varied(folder.path(), "devices: d.csv", "die")
+    };
+    assert_eq!(csv("1E1,1\n1E2,2\n2E1,3\n"), json!(["1E1", "1E2", "2E1"]));
+    assert_eq!(csv("1.1,1\n1.9,2\n1.10,3\n"), json!(["1.1", "1.9", "1.10"]));
+    assert_eq!(csv("7,1\n1.50,2\n"), json!([7, 1.5]));
+    let matrix = |values: &str| varied(folder.path(), &format!("matrix: {{ die: {values} }}"), "die");
+    assert_eq!(matrix("[1E1, 1E2]"), json!(["1E1", "1E2"]));
+    assert_eq!(matrix("[1.50, ref, 3]"), json!(["1.50", "ref", "3"]));
+    assert_eq!(matrix("[1.1, 1.10]"), json!(["1.1", "1.10"]));
+    assert_eq!(matrix("[1, 2.5]"), json!([1, 2.5]));
+    assert_eq!(matrix("[true, false]"), json!([true, false]));
+    let here = "devices: [{ die: 1.50 }, { die: \"x\" }]";
+    assert_eq!(varied(folder.path(), here, "die"), json!(["1.50", "x"]));
+    // Over all entries of the batch.
+    let batch = "name: n\nitems:\n  - { recipe: die.yaml, matrix: { die: [1] } }\n  - { recipe: die.yaml, matrix: { die: [ref] } }\n";
+    let tasks = expanded(folder.path(), batch).unwrap();
+    assert_eq!([&tasks[0].metadata["die"], &tasks[1].metadata["die"]], [&json!("1"), &json!("ref")]);
+}
+
+#[test]
+fn the_declared_type_of_a_parameter_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("chip.yaml"),
+        "name: chip\nparameters: { chip: { default: none }, p: { default: 0.5, max: 9 } }\nsteps: []\n",
+    )
+    .unwrap();
+    let set = |entry: &str| -> Vec<(Value, Value)> {
+        let batch = format!("name: night\nitems:\n  - {{ recipe: chip.yaml, {entry} }}\n");
+        let tasks =
+            expanded(folder.path(), &batch).unwrap_or_else(|found| panic!("{}", found[0].render(false)));
+        tasks.iter().map(|task| (task.set["chip"].clone(), task.set["p"].clone())).collect()
+    };
+    let expected = vec![(json!("1.10"), json!(1e-3)), (json!("0012"), json!(7))];
+    std::fs::write(folder.path().join("d.csv"), "chip,p\n1.10,1e-3\n0012,007\n").unwrap();
+    assert_eq!(set("devices: d.csv"), expected);
+    assert_eq!(set("devices: [{ chip: 1.10, p: 1e-3 }, { chip: 0012, p: \"7\" }]"), expected);
+    assert_eq!(set("matrix: { chip: [1.10], p: [1e-3] }"), expected[..1]);
+}
+
+#[test]
+fn mistakes_in_a_table_of_devices_are_found_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |table: &str| {
+        std::fs::write(folder.path().join("d.csv"), table).unwrap();
+        let found = expanded(folder.path(), "name: n\nitems:\n  - { recipe: die.yaml, devices: d.csv }\n")
+            .unwrap_err();
+        found.iter().map(|finding| finding.render(false)).collect::<String>()
+    };
+    for (table, place, words) in [
+        ("device;power_dbm\nA;5\n", "d.csv:1:1", "columns are separated by commas"),
+        ("device\tpower_dbm\nA\t5\n", "d.csv:1:1", "columns are separated by commas"),
+        ("sep=;\ndevice;power_dbm\nA;5\n", "d.csv:1:1", "columns are separated by commas"),
+        ("device,power_dbm\nA,5\nB,high\n", "d.csv:3:3", "parameter `power_dbm` is a number, not `high`"),
+        ("device,power_dbm\nA,5\nB,11\n", "d.csv:3:3", "`11` is not allowed (-10 to 10)"),
+        ("device,power_dbm\nA,5\nB,\n", "d.csv:3:3", "the value for parameter `power_dbm` is empty"),
+        ("device,power_dbm\n\"A,5\nB,6\nC,7\n", "d.csv:2:1", "this quote is not closed"),
+        ("device,batch\nA,5\n", "d.csv:1:8", "metadata `batch` is the batch's own"),
+        ("device,device\nA,5\n", "d.csv:1:8", "there are two columns `device`"),
+        ("device,power_dbm\nA\n", "d.csv:2:1", "this row has 1 cell and the table 2 columns"),
+    ] {
+        let told = told(table);
+        assert!(told.contains(place) && told.contains(words), "{told}");
+    }
+    std::fs::write(folder.path().join("d.yaml"), "- { die: a }\n- { die: [1], x: null }\n- 5\n").unwrap();
+    let found =
+        expanded(folder.path(), "name: n\nitems:\n  - { recipe: die.yaml, devices: d.yaml }\n").unwrap_err();
+    let told: String = found.iter().map(|finding| finding.render(false)).collect();
+    for words in [
+        "d.yaml:2:11",
+        "`die` is a number, a text, true or false, not a list",
+        "not nothing",
+        "d.yaml:3:3",
+        "a map of names and values, not `5`",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
+fn names_that_are_nearly_parameters_and_numbers_given_twice_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("die.yaml"), DIE).unwrap();
+    std::fs::write(folder.path().join("d.csv"), "die,Power_dBm\nA,5\n").unwrap();
+    let path = folder.path().join("night.yaml");
+    std::fs::write(
+        &path,
+        "name: n\nitems:\n  - { recipe: die.yaml, matrix: { power_dbn: [5], wafer: [W1] } }\n  - { recipe: die.yaml, devices: d.csv }\n  - { recipe: die.yaml, matrix: { power_dbm: [1.1, 1.9, 1.10] } }\n",
+    )
+    .unwrap();
+    let (file, plain) = read_file(&path).unwrap();
+    let found = expand(&file, &plain, folder.path()).unwrap().findings;
+    let told: String = found.iter().map(|finding| finding.render(false)).collect();
+    for words in [
+        "night.yaml:3:35",
+        "did you mean `power_dbm`?",
+        "parameters: none; metadata: `power_dbn`, `wafer`",
+        "d.csv:1:5",
+        "parameters: none; metadata: `die`, `Power_dBm`",
+        "night.yaml:5:57",
+        "`1.10` is the same number as `1.1`: it is measured twice",
+        "parameters: `power_dbm`; metadata: none",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
+fn items_of_a_night_that_was_begun_earlier_are_the_same_by_what_they_say() {
+    let task = |die: Value, power: Value| Task {
+        recipe: "die.yaml".to_owned(),
+        set: [("power_dbm".to_owned(), power)].into(),
+        metadata: [("die".to_owned(), die)].into(),
+        ..Task::default()
+    };
+    let now = task(json!("1E1"), json!(7));
+    assert!(now.measures_as(&task(json!(10.0), json!("7"))));
+    assert!(now.measures_as(&task(json!("1E1"), json!(7.0))));
+    assert!(!now.measures_as(&task(json!("10"), json!(7))));
+    assert!(!now.measures_as(&task(json!("1E1"), json!(8))));
+    assert!(!now.measures_as(&Task { metadata: [].into(), ..now.clone() }));
 }

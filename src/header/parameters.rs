@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Parameter;
+use crate::decimal::{self, Reading};
 use crate::measurement::TRACE_COLUMNS;
 use crate::reading::{self, ReadError};
 
@@ -57,10 +58,10 @@ pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadErro
             return at("choices", format!("choice `{}` is not of the default's type", plain(choice)));
         }
     }
-    check(name, parameter, &parameter.default).map_err(|error| error.under(&["default".to_owned()]))
+    check(name, parameter, &parameter.default).map(drop).map_err(|error| error.under(&["default".to_owned()]))
 }
 
-/// The values of all parameters: the defaults, and what is given in their place.
+/// The values of all parameters: the defaults, and what is given in their place. A number for a text is written as one.
 ///
 /// # Errors
 /// Each given name that is not a parameter, and each value of the wrong type or out of its limits.
@@ -81,7 +82,7 @@ pub fn bind(
             }),
         };
         match checked {
-            Ok(()) => drop(values.insert(name.clone(), value.clone())),
+            Ok(value) => drop(values.insert(name.clone(), value)),
             Err(error) => wrong.push(error.under(std::slice::from_ref(name))),
         }
     }
@@ -97,10 +98,17 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
     match parameter.default {
         Value::Number(_) => {
             let text = text.trim();
-            let number = text.parse::<i64>().map(Value::from).ok();
-            match number.or_else(|| text.parse().ok().and_then(finite)) {
-                Some(number) => Ok(number),
-                None => refuse("a number"),
+            match decimal::read(text) {
+                Reading::Kept(number) => Ok(number),
+                Reading::Changed(printed) => {
+                    let (message, _) = decimal::changed_words(text, &printed);
+                    let hint = format!("a name needs a text for its default: `{name}: {{ default: \"\" }}`");
+                    Err(ReadError {
+                        hint: Some(hint),
+                        ..ReadError::new(format!("parameter `{name}`: {message}"))
+                    })
+                }
+                Reading::Other => refuse("a number"),
             }
         }
         Value::Bool(_) => match text.trim() {
@@ -112,11 +120,11 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
     }
 }
 
-fn finite(number: f64) -> Option<Value> {
-    serde_json::Number::from_f64(number).map(Value::Number)
-}
-
-fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<(), ReadError> {
+/// The value as one of the parameter's type.
+fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<Value, ReadError> {
+    if let (Value::String(_), Value::Number(number)) = (&parameter.default, value) {
+        return check(name, parameter, &Value::String(decimal::print(number)));
+    }
     if !same_type(&parameter.default, value) {
         let kind = match parameter.default {
             Value::Number(_) => "a number",
@@ -133,11 +141,14 @@ fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<(), ReadErr
             format!("parameter `{name}` = `{}` is not allowed (one of {})", plain(value), list.join(", "));
         return Err(ReadError::new(message));
     }
-    let Some(number) = value.as_f64() else { return Ok(()) };
+    if let Value::Number(number) = value {
+        reading::kept(number)?;
+    }
+    let Some(number) = value.as_f64() else { return Ok(value.clone()) };
     let above_min = parameter.min.is_none_or(|min| number >= min);
     let below_max = parameter.max.is_none_or(|max| number <= max);
     if above_min && below_max {
-        return Ok(());
+        return Ok(value.clone());
     }
     let allowed = match (parameter.min, parameter.max) {
         (Some(min), Some(max)) => format!("{min} to {max}"),
@@ -183,7 +194,8 @@ mod tests {
     fn a_text_becomes_a_value_of_the_defaults_type() {
         assert_eq!(read_text("p", &power(), "6").unwrap(), json!(6));
         assert_eq!(read_text("p", &power(), "-2.5").unwrap(), json!(-2.5));
-        for wrong in ["high", "nan", "inf", ""] {
+        assert_eq!(read_text("p", &power(), "2.50").unwrap(), json!(2.5));
+        for wrong in ["high", "nan", "inf", "", "0x1F", "1_000", "1,5"] {
             assert!(read_text("p", &power(), wrong).unwrap_err().message.contains("is a number"), "{wrong}");
         }
     }

@@ -1,15 +1,16 @@
 //! A YAML text as a tree that knows where each of its values stands. It refuses what a recipe has no use for:
-//! tags, keys that are not texts, keys given twice, numbers that are not finite, trees that alias expansion makes
-//! larger than any recipe.
+//! tags, keys that are not texts, keys given twice, numbers that are not finite or that a double does not keep, trees
+//! that alias expansion makes larger than any recipe.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::decimal::{self, Reading};
 use crate::source::{Diagnostic, Position, SourceFile};
 
 /// Most values in one recipe, after its aliases are expanded.
@@ -25,6 +26,8 @@ const BRACKETS: usize = 200;
 pub(super) struct Node {
     pub(super) at: Position,
     pub(super) kind: Kind,
+    /// How a number was written.
+    pub(super) number: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +45,10 @@ pub(super) struct Key {
 }
 
 impl Node {
+    pub(super) fn new(at: Position, kind: Kind) -> Self {
+        Self { at, kind, number: None }
+    }
+
     /// The value without its places.
     pub(super) fn value(&self) -> Value {
         match &self.kind {
@@ -81,6 +88,17 @@ impl Node {
         }
     }
 
+    /// The value at the end of `path`.
+    pub(super) fn get(&self, path: &[String]) -> Option<&Self> {
+        let Some((first, rest)) = path.split_first() else { return Some(self) };
+        let inner = match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|(key, _)| key.name == *first).map(|(_, node)| node),
+            Kind::List(items) => first.parse().ok().and_then(|index: usize| items.get(index)),
+            Kind::Scalar(_) => None,
+        };
+        inner?.get(rest)
+    }
+
     /// What kind of value it is, for messages.
     pub(super) fn describe(&self) -> String {
         match &self.kind {
@@ -102,13 +120,11 @@ pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
         let message = format!("brackets nest too deeply (at most {BRACKETS})");
         return Err(vec![Diagnostic::error(message).at(source, at)]);
     }
-    let reader = Reader::default();
+    let reader = Reader::new(&source.text);
     let read = reader.read(serde_yaml::Deserializer::from_str(&source.text));
-    let mut found: Vec<Diagnostic> = reader
-        .wrong
-        .take()
-        .into_iter()
-        .map(|(at, message)| Diagnostic::error(message).at(source, at))
+    let wrong = reader.wrong.take().into_iter();
+    let mut found: Vec<Diagnostic> = wrong
+        .map(|Wrong { at, message, hint }| Diagnostic { hint, ..Diagnostic::error(message).at(source, at) })
         .collect();
     match read {
         Ok(node) if found.is_empty() => return Ok(node),
@@ -133,11 +149,11 @@ pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
 /// yaml_serde says where something stands in one case only: when it is wrong, and then in the error's text. So
 /// each scalar is read by a visitor that keeps the value and calls it wrong; the reader takes value and place from
 /// that and goes on, since the scalar has been consumed. Lists and maps begin where their first entry does.
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    lines: Lines<'a>,
     /// The scalar or the finished list or map that the last visitor kept.
     kept: RefCell<Option<Kept>>,
-    wrong: RefCell<Vec<(Position, String)>>,
+    wrong: RefCell<Vec<Wrong>>,
     values: Cell<usize>,
     text_bytes: Cell<usize>,
 }
@@ -147,7 +163,64 @@ enum Kept {
     Refused(String),
 }
 
-impl Reader {
+struct Wrong {
+    at: Position,
+    message: String,
+    hint: Option<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            lines: Lines::new(text),
+            kept: RefCell::default(),
+            wrong: RefCell::default(),
+            values: Cell::default(),
+            text_bytes: Cell::default(),
+        }
+    }
+
+    fn refuse(&self, at: Position, message: impl Into<String>, hint: Option<String>) {
+        self.wrong.borrow_mut().push(Wrong { at, message: message.into(), hint });
+    }
+
+    /// A number must be the one that is written.
+    fn number(&self, at: Position, number: &Number) -> Option<Arc<str>> {
+        let written = self.lines.number_at(at);
+        let printed = match decimal::read(&written) {
+            Reading::Kept(value) if value.as_f64() == number.as_f64() => None,
+            Reading::Changed(printed) => Some(printed),
+            // In hexadecimal, octal or binary digits.
+            Reading::Other if written.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')) => {
+                Some(number.to_string())
+            }
+            // After a tag, in quotes: only the value is known.
+            Reading::Kept(_) | Reading::Other => {
+                let written = number.to_string();
+                if let Some(printed) = decimal::changed(number) {
+                    let (message, hint) = decimal::changed_words(&written, &printed);
+                    self.refuse(at, message, Some(hint));
+                }
+                return Some(written.into());
+            }
+        };
+        let padded = !decimal::is_plain(written.trim_start_matches('+')) && !written.contains(['e', 'E']);
+        match printed {
+            Some(printed) => {
+                let (message, hint) = decimal::changed_words(&written, &printed);
+                self.refuse(at, message, Some(hint));
+            }
+            None if padded => {
+                let message = format!("the number `{written}` has leading zeros, and is `{number}`");
+                let hint =
+                    format!("write `{number}`, or, where it is a name, put it into quotes: \"{written}\"");
+                self.refuse(at, message, Some(hint));
+            }
+            None => {}
+        }
+        Some(written)
+    }
+
     fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Node, D::Error> {
         self.values.set(self.values.get() + 1);
         if self.values.get() > VALUES {
@@ -163,11 +236,21 @@ impl Reader {
                     None => return Err(error),
                     Some(Kept::Scalar(value)) => value,
                     Some(Kept::Refused(message)) => {
-                        self.wrong.borrow_mut().push((at, message));
+                        let hint = message.ends_with("too large").then(|| {
+                            format!(
+                                "put it into quotes, where it is a name: \"{}\"",
+                                self.lines.number_at(at)
+                            )
+                        });
+                        self.refuse(at, message, hint);
                         Value::Null
                     }
                 };
-                Ok(Node { at, kind: Kind::Scalar(value) })
+                let number = match &value {
+                    Value::Number(number) => self.number(at, number),
+                    _ => None,
+                };
+                Ok(Node { at, kind: Kind::Scalar(value), number })
             }
         }
     }
@@ -178,7 +261,7 @@ impl Reader {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &Reader {
+impl<'de> DeserializeSeed<'de> for &Reader<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
@@ -186,7 +269,7 @@ impl<'de> DeserializeSeed<'de> for &Reader {
     }
 }
 
-impl<'de> Visitor<'de> for &Reader {
+impl<'de> Visitor<'de> for &Reader<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,7 +323,7 @@ impl<'de> Visitor<'de> for &Reader {
             list.push(item);
         }
         let at = list.first().map_or(NOWHERE, |first| first.at);
-        Ok(Node { at, kind: Kind::List(list.into()) })
+        Ok(Node::new(at, Kind::List(list.into())))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
@@ -249,26 +332,73 @@ impl<'de> Visitor<'de> for &Reader {
         while let Some(key) = entries.next_key_seed(self)? {
             let mut node = entries.next_value_seed(self)?;
             let Some(name) = key.text() else {
-                let message = format!("a key must be a text, and this is {}", key.describe());
-                self.wrong.borrow_mut().push((key.at, message));
+                self.refuse(key.at, format!("a key must be a text, and this is {}", key.describe()), None);
                 continue;
             };
             if node.at == NOWHERE {
                 node.at = key.at;
             }
             if !names.insert(name.to_owned()) {
-                self.wrong.borrow_mut().push((key.at, format!("`{name}` is given twice")));
+                self.refuse(key.at, format!("`{name}` is given twice"), None);
                 continue;
             }
             map.push((Key { name: name.to_owned(), at: key.at }, node));
         }
         let at = map.first().map_or(NOWHERE, |(key, _)| key.at);
-        Ok(Node { at, kind: Kind::Map(map.into()) })
+        Ok(Node::new(at, Kind::Map(map.into())))
     }
 }
 
 /// An empty list or map stands nowhere until its key is known.
 const NOWHERE: Position = Position { line: 0, column: 0 };
+
+/// The lines of a text as YAML counts them, and the numbers that were found in it.
+struct Lines<'a> {
+    lines: Vec<&'a str>,
+    /// Line, column and the byte there: where the last number was found. Numbers come in the order of the text, but for
+    /// those of aliases.
+    last: Cell<(usize, usize, usize)>,
+    known: RefCell<HashMap<Position, Arc<str>>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let unix = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let lines = unix.flat_map(|line| line.split(['\r', '\u{85}', '\u{2028}', '\u{2029}'])).collect();
+        Self { lines, last: Cell::new((0, 1, 0)), known: RefCell::default() }
+    }
+
+    /// The number that stands at a place, behind an anchor if there is one.
+    fn number_at(&self, at: Position) -> Arc<str> {
+        let find = || {
+            let mut rest = self.from(at);
+            if let Some(anchored) = rest.strip_prefix('&') {
+                let end = anchored.find(char::is_whitespace).unwrap_or(anchored.len());
+                rest = anchored[end..].trim_start();
+            }
+            let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'));
+            rest[..rest.find(ends).unwrap_or(rest.len())].into()
+        };
+        Arc::clone(self.known.borrow_mut().entry(at).or_insert_with(find))
+    }
+
+    /// What stands behind a place in its line.
+    fn from(&self, at: Position) -> &'a str {
+        let line = self.lines.get(at.line.wrapping_sub(1)).copied().unwrap_or_default();
+        let last = self.last.get();
+        let (column, byte) = if (last.0, last.1) <= (at.line, at.column) && last.0 == at.line {
+            (last.1, last.2)
+        } else {
+            (1, 0)
+        };
+        let further = at.column.saturating_sub(column);
+        let rest = &line[byte..];
+        let byte = rest.char_indices().nth(further).map_or(line.len(), |(index, _)| byte + index);
+        self.last.set((at.line, at.column, byte));
+        &line[byte..]
+    }
+}
 
 /// The position that an error text of yaml_serde ends with: `… at line 3 column 5`.
 fn position_in(message: &str) -> Option<Position> {

@@ -42,19 +42,10 @@ impl PlainFile {
     /// The names in the map at the end of a path, in the order of the file.
     #[must_use]
     pub fn names(&self, path: &[&str]) -> Vec<String> {
-        let mut node = &self.root;
-        for part in path {
-            let inner = match &node.kind {
-                Kind::Map(entries) => entries.iter().find(|(key, _)| key.name == *part).map(|(_, node)| node),
-                Kind::List(items) => part.parse().ok().and_then(|index: usize| items.get(index)),
-                Kind::Scalar(_) => None,
-            };
-            let Some(inner) = inner else { return Vec::new() };
-            node = inner;
-        }
-        match &node.kind {
-            Kind::Map(entries) => entries.iter().map(|(key, _)| key.name.clone()).collect(),
-            _ => Vec::new(),
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        match self.root.get(&path).map(|node| &node.kind) {
+            Some(Kind::Map(entries)) => entries.iter().map(|(key, _)| key.name.clone()).collect(),
+            Some(Kind::List(_) | Kind::Scalar(_)) | None => Vec::new(),
         }
     }
 
@@ -66,12 +57,25 @@ impl PlainFile {
         Some(SuspendWhen::at(&self.source, node))
     }
 
+    /// How the number at the end of a path was written.
+    #[must_use]
+    pub fn number(&self, path: &[String]) -> Option<String> {
+        self.root.get(path)?.number.as_deref().map(str::to_owned)
+    }
+
+    /// Where the value at the end of a path stands, or its key.
+    #[must_use]
+    pub fn place(&self, path: &[String], at_key: bool) -> (Arc<SourceFile>, Position) {
+        let at = self.root.locate(path, at_key);
+        // An empty list or map at the top stands nowhere.
+        let at = if at.line == 0 { Position { line: 1, column: 1 } } else { at };
+        (Arc::clone(&self.source), at)
+    }
+
     /// An error as a finding with its place.
     #[must_use]
     pub fn locate(&self, error: ReadError) -> Diagnostic {
-        let at = self.root.locate(&error.path, error.at_key);
-        // An empty list or map at the top stands nowhere.
-        let at = if at.line == 0 { Position { line: 1, column: 1 } } else { at };
-        Diagnostic { hint: error.hint, ..Diagnostic::error(error.message).at(&self.source, at) }
+        let place = Some(self.place(&error.path, error.at_key));
+        Diagnostic { hint: error.hint, place, ..Diagnostic::error(error.message) }
     }
 }

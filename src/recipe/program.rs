@@ -125,9 +125,10 @@ impl Over {
             }
             Self::Times(template) => {
                 let value = template.evaluate(variables)?;
-                let count = value
-                    .as_f64()
-                    .filter(|count| count.fract() == 0.0 && (0.0..=TURNS as f64).contains(count));
+                // A quotient that was computed may miss the whole number by its noise.
+                let whole = |count: &f64| (count - count.round()).abs() <= count.abs() * 1e-12;
+                let count = value.as_f64().filter(whole).map(f64::round);
+                let count = count.filter(|count| (0.0..=TURNS as f64).contains(count));
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
                 let count = count.map(|count| count as u64);
                 count.map(Turns::Times).ok_or_else(|| {

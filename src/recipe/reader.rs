@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::document::{Key, Kind, Node};
 use super::load::Surroundings;
-use super::program::{Action, Operate, Over, Statement};
+use super::program::{Action, Operate, Over, Statement, Turns};
 use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, mentions_steps};
 use crate::measurement::Detector;
 use crate::operation::Operation;
 use crate::reading::{self, ReadError};
+use crate::script::print;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, StepOptions};
 
@@ -253,11 +254,8 @@ impl Reader<'_> {
             self.report(from.at, format!("`to` and `step` belong to `from`, not to `{kind}`"));
         }
         let variable = self.loop_variable(&fields, over.as_ref())?;
-        // What no expression decides can be counted now.
-        if let Some(over) = over.as_ref().filter(|over| over.templates().iter().all(|t| t.is_plain()))
-            && let Err(wrong) = over.turns(&BTreeMap::new())
-        {
-            self.report(wrong.at, wrong.message);
+        if let Some(over) = &over {
+            self.count(over);
         }
         let inner = fields.get("steps");
         if inner.is_none() {
@@ -271,6 +269,49 @@ impl Reader<'_> {
         let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
         self.scope.leave_loop(columns);
         Some(Action::Repeat { variable, over: over?, steps: steps? })
+    }
+
+    /// Counts the turns of a loop, where no expression decides them.
+    fn count(&mut self, over: &Over) {
+        if !over.templates().iter().all(|template| template.is_plain()) {
+            return;
+        }
+        match (over.turns(&BTreeMap::new()), over) {
+            (Err(wrong), _) => self.report(wrong.at, wrong.message),
+            (Ok(Turns::Grid(grid)), Over::Grid(parts)) if !grid.reaches_end() => {
+                let to = &parts[1].written;
+                let last = grid.point(grid.count() - 1);
+                let message = format!("no step reaches `to` {}: the last value is {last}", to.value());
+                self.found.push(Diagnostic::note(message).at(self.source, to.at));
+            }
+            (Ok(_), Over::In(list)) => self.names_of_turns(&list.written),
+            (Ok(_), _) => {}
+        }
+    }
+
+    /// Looks for values of a list that are written differently and print alike, and for numbers that print otherwise.
+    fn names_of_turns(&mut self, list: &Node) {
+        let Kind::List(items) = &list.kind else { return };
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for item in items.iter() {
+            let value = item.value();
+            let Ok(name) = print(&value) else { continue };
+            let written = item.number.as_deref().map_or_else(|| value.to_string(), str::to_owned);
+            if item.number.is_some() && written.contains(['e', 'E']) && written != name {
+                let message = format!("`{written}` is the number {name}");
+                let finding = Diagnostic::note(message).at(self.source, item.at);
+                self.found.push(finding.hint("put it into quotes where it is a name"));
+            }
+            match known.get(&name) {
+                Some(first) if *first != written => {
+                    let message = format!("{first} and {written} print alike: two turns have one name");
+                    let hint = "leave one out, or put both into quotes where they are names";
+                    self.found.push(Diagnostic::warning(message).at(self.source, item.at).hint(hint));
+                }
+                Some(_) => {}
+                None => drop(known.insert(name, written)),
+            }
+        }
     }
 
     fn loop_variable(&mut self, fields: &Fields, over: Option<&Over>) -> Option<String> {

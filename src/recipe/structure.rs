@@ -114,7 +114,8 @@ impl Reader<'_> {
         let source = self.include(path, node.at)?;
         self.sources.push(Arc::clone(&source));
         match table::read(&source) {
-            Ok(table) => {
+            Ok((table, findings)) => {
+                self.found.extend(findings);
                 for message in table.columns.iter().filter_map(|name| self.scope.check_column(name).err()) {
                     self.found.push(Diagnostic::error(message).at(self.source, node.at));
                 }

@@ -135,6 +135,6 @@ impl Reader<'_> {
         let node = fields.get(name)?;
         let bare = node.text().filter(|text| !text.contains("${"));
         let whole = bare.map(|text| Kind::Scalar(Value::String(format!("${{{text}}}"))));
-        Some(self.template(&Node { at: node.at, kind: whole.unwrap_or_else(|| node.kind.clone()) }))
+        Some(self.template(&Node::new(node.at, whole.unwrap_or_else(|| node.kind.clone()))))
     }
 }

@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
 use crate::budget::{ELEMENT_BYTES, VALUE_BYTES};
+use crate::decimal;
 
 /// A script's value as a plain one.
 ///
@@ -78,8 +79,7 @@ pub(super) fn to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
-/// A value inside a longer text, the way a person writes it: `0.3` and not `0.30000000000000004`, `5` and not
-/// `5.0`. Twelve significant digits: finer than any instrument, coarser than the rounding of a sum.
+/// A value inside a longer text, the way a person writes it: numbers as [`decimal::print`] does.
 ///
 /// # Errors
 /// A value that does not belong into a text: none at all, a list, a map.
@@ -87,24 +87,10 @@ pub fn print(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Ok(whole.to_string()),
-            (None, Some(float)) => Ok(print_number(float)),
-            (None, None) => Ok(number.to_string()),
-        },
+        Value::Number(number) => Ok(decimal::print(number)),
         Value::Null => Err("no value".to_owned()),
         Value::Array(_) => Err("a list".to_owned()),
         Value::Object(_) => Err("a map".to_owned()),
-    }
-}
-
-fn print_number(number: f64) -> String {
-    let rounded: f64 = format!("{number:.11e}").parse().unwrap_or(number);
-    // `-0` is nobody's way of writing zero; very large and small numbers keep their exponent.
-    match rounded.abs() {
-        0.0 => "0".to_owned(),
-        1e-7..1e16 => rounded.to_string(),
-        _ => format!("{rounded:e}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The queue over HTTP: what is to be measured, and changes of it.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
@@ -16,7 +16,9 @@ use super::read::{Body, Path, Query};
 use super::routes::says;
 use super::state::{App, BatchDesk, Shared};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
-use crate::batch::{Devices, ItemEntry, Queue, QueueError, check, expand_entry, expect, span};
+use crate::batch::{
+    Devices, EntryFinding, Expanded, ItemEntry, Queue, QueueError, check, expand_entry, expect, span,
+};
 use crate::budget::Budget;
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
@@ -175,13 +177,16 @@ async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Res
     }
     let defaults = desk.queue.defaults().clone();
     let budget = Budget::for_request(RECIPES_WORTH).await?;
-    let expand = move || expand_entry(&entry, &defaults, FilePath::new(""), &PathBuf::new(), &[]);
-    let tasks = budget.beside(expand).await?.map_err(|error| {
-        let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
-        let problem = json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null });
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    let expand = move || expand_entry(&entry, &defaults, FilePath::new(""));
+    let Expanded { tasks, findings } = budget.beside(expand).await?.map_err(|wrong| {
+        let problem = |EntryFinding { error, .. }: EntryFinding| {
+            let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
+            json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null })
+        };
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.into_iter().map(problem).collect::<Vec<_>>())
     })?;
-    let (mut items, mut findings) = (Vec::new(), Vec::new());
+    let (mut items, mut findings) =
+        (Vec::new(), findings.into_iter().map(|found| finding(&found.told())).collect::<Vec<_>>());
     for task in &tasks {
         let allow_http = &app.station.setup().allow_http;
         let checked = check(task, desk.queue.folder(), Some(allow_http), &budget).await;

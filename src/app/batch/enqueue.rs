@@ -96,8 +96,7 @@ fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
         };
         let Some(item) = known.iter().find(over) else { continue };
         let before: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
-        let same = before.recipe == task.recipe
-            && (item.recovered || (before.set == task.set && before.metadata == task.metadata));
+        let same = before.recipe == task.recipe && (item.recovered || before.measures_as(task));
         if !same {
             let message = format!(
                 "item {number} of batch `{}` is {} as `{}`, and is `{}` now",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::check::Count;
 use crate::app::choose::options;
-use crate::batch::{BatchFile, Checked, Moment, Policy, Task, check, expand, read_file};
+use crate::batch::{BatchFile, Checked, Expanded, Moment, Policy, Task, check, expand, read_file};
 use crate::budget::Budget;
 use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
@@ -66,7 +66,7 @@ impl Batch {
     ) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let (file, plain) = read_file(path).map_err(Failure::recipe)?;
-        let tasks = expand(&file, &plain, folder).map_err(Failure::recipe)?;
+        let Expanded { tasks, findings } = expand(&file, &plain, folder).map_err(Failure::recipe)?;
         let BatchFile { name, out, defaults, not_before, deadline, max_consecutive_failures, notify, .. } =
             file;
         let mut batch = Self {
@@ -81,7 +81,7 @@ impl Batch {
             notify,
             tasks,
             checked: Vec::new(),
-            findings: Vec::new(),
+            findings,
             numbers: None,
         };
         batch.check(instrument, config).await;
@@ -203,7 +203,9 @@ impl Batch {
     /// Tells what was found, with the numbers of the items; gives how many errors and warnings there are.
     pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
         let colour = std::io::stderr().is_terminal();
-        for finding in self.findings.iter().filter(|finding| finding.severity >= least) {
+        // Once for the batch: notes too, where it is being checked.
+        let least_of_batch = if verdicts { Severity::Note } else { least };
+        for finding in self.findings.iter().filter(|finding| finding.severity >= least_of_batch) {
             eprintln!("{}\n", finding.render(colour));
         }
         let count = |findings: &[Diagnostic], severity| {

@@ -118,7 +118,7 @@ fn placed(value: &Value, at: Position, source: &SourceFile) -> Node {
                 let at = place_in_source(source, at, &format!("{name}:"));
                 (Key { name: name.clone(), at }, placed(inner, at, source))
             });
-            Node { at, kind: Kind::Map(entries.collect()) }
+            Node::new(at, Kind::Map(entries.collect()))
         }
         Value::Array(items) => {
             let mut from = at;
@@ -127,12 +127,10 @@ fn placed(value: &Value, at: Position, source: &SourceFile) -> Node {
                 from = end(&node);
                 node
             });
-            Node { at, kind: Kind::List(items.collect()) }
+            Node::new(at, Kind::List(items.collect()))
         }
-        Value::String(text) => {
-            Node { at: place_in_source(source, at, text), kind: Kind::Scalar(value.clone()) }
-        }
-        _ => Node { at, kind: Kind::Scalar(value.clone()) },
+        Value::String(text) => Node::new(place_in_source(source, at, text), Kind::Scalar(value.clone())),
+        _ => Node::new(at, Kind::Scalar(value.clone())),
     }
 }
 

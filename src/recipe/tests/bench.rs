@@ -90,7 +90,7 @@ fn what_is_wrong_with_a_table_is_said_in_the_table_and_what_collides_in_the_reci
     ]);
     let refused = |name: &str| shown(&Recipe::load(&files.path().join(name), &[]).expect_err(name));
     for (name, place, words) in [
-        ("bad.yaml", "bad.csv:2:1", "this row has 1 cells and the table 2 columns"),
+        ("bad.yaml", "bad.csv:2:1", "this row has 1 cell and the table 2 columns"),
         ("none.yaml", "none.yaml:3:31", "cannot read `no.csv`"),
         ("out.yaml", "out.yaml:3:31", "`../d.csv`"),
         ("late.yaml", "late.yaml:3:31", "without expressions"),

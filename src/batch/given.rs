@@ -1,0 +1,225 @@
+//! The values that an entry of a batch gives for names, each with how it was written and where it stands.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::file::{Devices, ItemEntry};
+use crate::reading::ReadError;
+use crate::recipe::{PlainFile, read_table};
+use crate::source::{Diagnostic, Position, Severity, SourceFile};
+use crate::table::Written;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) written: Written,
+    pub(super) origin: Origin,
+}
+
+/// Where something of an entry stands.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    /// In the entry, at the end of this way.
+    Entry(Vec<String>),
+    /// In the file of its devices.
+    File(Arc<SourceFile>, Position),
+}
+
+impl Origin {
+    pub(super) fn entry(path: &[&str]) -> Self {
+        Self::Entry(path.iter().map(|part| (*part).to_owned()).collect())
+    }
+
+    /// What is to be said about what stands here; `at_key`: about the name rather than the value.
+    pub(super) fn say(&self, severity: Severity, at_key: bool, message: impl Into<String>) -> EntryFinding {
+        let (path, place) = match self {
+            Self::Entry(path) => (path.clone(), None),
+            Self::File(source, at) => (Vec::new(), Some((Arc::clone(source), *at))),
+        };
+        EntryFinding { severity, error: ReadError { at_key, ..ReadError::new(message).under(&path) }, place }
+    }
+
+    pub(super) fn refuse(&self, message: impl Into<String>) -> EntryFinding {
+        self.say(Severity::Error, false, message)
+    }
+}
+
+/// What was found in an entry.
+#[derive(Debug, Clone)]
+pub struct EntryFinding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, with its way from the entry.
+    pub error: ReadError,
+    /// Where it is, if that is in another file.
+    pub place: Option<(Arc<SourceFile>, Position)>,
+}
+
+impl EntryFinding {
+    /// An error in the entry itself.
+    #[must_use]
+    pub fn within(error: ReadError) -> Self {
+        Self { severity: Severity::Error, error, place: None }
+    }
+
+    /// The finding with its place; the entry's way begins with `way` in `plain`.
+    #[must_use]
+    pub fn located(self, plain: &PlainFile, way: &[String]) -> Diagnostic {
+        let Self { severity, error, place } = self;
+        let found = match place {
+            Some(_) => Diagnostic { place, hint: error.hint, ..Diagnostic::error(error.message) },
+            None => plain.locate(error.under(way)),
+        };
+        Diagnostic { severity, ..found }
+    }
+
+    /// The finding without the place in the entry, whose text nobody has.
+    #[must_use]
+    pub fn told(self) -> Diagnostic {
+        let Self { severity, error, place } = self;
+        Diagnostic { severity, place, hint: error.hint, message: error.message }
+    }
+
+    /// The same finding with a hint.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.error.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The devices of an entry.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// The names that its rows use, and where each stands first.
+    pub(super) names: Vec<(String, Origin)>,
+    /// What each row gives.
+    pub(super) rows: Vec<Vec<(String, Given)>>,
+    /// What is worth knowing about them.
+    pub(super) findings: Vec<EntryFinding>,
+}
+
+impl Rows {
+    fn add(&mut self, cells: Vec<(String, Origin, Given)>) {
+        let mut row = Vec::with_capacity(cells.len());
+        for (name, origin, given) in cells {
+            if !self.names.iter().any(|(known, _)| *known == name) {
+                self.names.push((name.clone(), origin));
+            }
+            row.push((name, given));
+        }
+        self.rows.push(row);
+    }
+
+    fn found(&mut self, findings: Vec<Diagnostic>) {
+        self.findings.extend(findings.into_iter().map(in_file));
+    }
+}
+
+/// A finding of the devices' file; one without a place is about the entry's word for it.
+fn in_file(finding: Diagnostic) -> EntryFinding {
+    let Diagnostic { severity, message, place, hint } = finding;
+    let way = if place.is_some() { Vec::new() } else { vec!["devices".to_owned()] };
+    EntryFinding { severity, error: ReadError { hint, ..ReadError::new(message).under(&way) }, place }
+}
+
+/// Reads the devices of an entry; files are seen from `folder`, and `number` tells how a number of the entry was written.
+pub(super) fn devices(
+    entry: &ItemEntry,
+    folder: &Path,
+    number: &dyn Fn(&[String]) -> Option<String>,
+) -> Result<Rows, Vec<EntryFinding>> {
+    match &entry.devices {
+        None => Ok(Rows { rows: vec![Vec::new()], ..Rows::default() }),
+        Some(Devices::Here(rows)) => here(rows, number),
+        Some(Devices::File(name)) => {
+            let path = folder.join(name);
+            let is_yaml = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
+            let read = if is_yaml { from_yaml(&path) } else { from_csv(&path) };
+            read.map_err(|found| found.into_iter().map(in_file).collect())
+        }
+    }
+}
+
+fn here(
+    given: &[BTreeMap<String, Value>],
+    number: &dyn Fn(&[String]) -> Option<String>,
+) -> Result<Rows, Vec<EntryFinding>> {
+    let (mut rows, mut wrong) = (Rows::default(), Vec::new());
+    for (index, row) in given.iter().enumerate() {
+        let mut cells = Vec::new();
+        for (name, value) in row {
+            let way = ["devices".to_owned(), index.to_string(), name.clone()];
+            let origin = Origin::Entry(way.to_vec());
+            match Written::new(value, number(&way)) {
+                Some(written) => cells.push((name.clone(), origin.clone(), Given { written, origin })),
+                None => wrong.push(origin.refuse(no_value(name, value))),
+            }
+        }
+        rows.add(cells);
+    }
+    if wrong.is_empty() { Ok(rows) } else { Err(wrong) }
+}
+
+fn from_csv(path: &Path) -> Result<Rows, Vec<Diagnostic>> {
+    let table = read_table(path)?;
+    let mut rows = Rows::default();
+    let place = |at: Position| Origin::File(Arc::clone(&table.source), at);
+    for row in &table.rows {
+        let cells = table.names.iter().zip(row).map(|(name, cell)| {
+            let given = Given { written: Written::Bare(cell.text.clone()), origin: place(cell.at) };
+            (name.text.clone(), place(name.at), given)
+        });
+        rows.add(cells.collect());
+    }
+    rows.found(table.findings);
+    Ok(rows)
+}
+
+fn from_yaml(path: &Path) -> Result<Rows, Vec<Diagnostic>> {
+    let plain = PlainFile::load(path)?;
+    let refuse = |way: &[String], message: String| plain.locate(ReadError::new(message).under(way));
+    let Value::Array(items) = plain.value() else {
+        return Err(vec![refuse(&[], "a file of devices is a list of maps".to_owned())]);
+    };
+    let (mut rows, mut wrong) = (Rows::default(), Vec::new());
+    for (index, item) in items.iter().enumerate() {
+        let index = index.to_string();
+        let Value::Object(map) = item else {
+            let message = format!("a device is a map of names and values, not {}", kind(item));
+            wrong.push(refuse(std::slice::from_ref(&index), message));
+            continue;
+        };
+        let mut cells = Vec::new();
+        for name in plain.names(&[&index]) {
+            let way = [index.clone(), name.clone()];
+            let place = |at_key| {
+                let (source, at) = plain.place(&way, at_key);
+                Origin::File(source, at)
+            };
+            let value = map.get(&name).unwrap_or(&Value::Null);
+            match Written::new(value, plain.number(&way)) {
+                Some(written) => cells.push((name, place(true), Given { written, origin: place(false) })),
+                None => wrong.push(refuse(&way, no_value(&name, value))),
+            }
+        }
+        rows.add(cells);
+    }
+    if wrong.is_empty() { Ok(rows) } else { Err(wrong) }
+}
+
+/// The message about what cannot be a value.
+pub(super) fn no_value(name: &str, value: &Value) -> String {
+    format!("`{name}` is a number, a text, true or false, not {}", kind(value))
+}
+
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("`{value}`"),
+    }
+}
