@@ -22,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command, LogFormat, OutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
@@ -73,10 +74,15 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
             true => Outbox::new(config.allow_http.clone().unwrap_or_default()),
             false => Outbox::silent(),
         },
-        allow_http: config.allow_http.clone().unwrap_or_default(),
+        allowed: allowed(config),
         guard_after: config.guard_after,
         disk_full_wait: config.disk_full_wait,
     }
+}
+
+/// What recipes may do here. A run needs to be told which hosts it may ask.
+fn allowed(config: &Config) -> Allowed {
+    Allowed { hosts: Some(config.allow_http.clone().unwrap_or_default()), ..config.allowed() }
 }
 
 fn start_logging(output: &OutputArgs, log: &LogWriter) {

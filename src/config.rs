@@ -4,6 +4,7 @@
 //! the nearer wins key by key, and of `[limits]` the stricter holds.
 
 mod deadlines;
+mod limits;
 mod times;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
+use crate::forecast::allowed::Allowed;
+use crate::forecast::limits::BenchLimits;
 use crate::http::AllowedHosts;
 use crate::instrument::Deadlines;
 use crate::instrument::limits::Limits;
@@ -90,6 +93,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// The bench's own limits.
     pub limits: Limits,
+    /// The same, each with its place.
+    pub placed_limits: BenchLimits,
 }
 
 impl Default for Config {
@@ -112,6 +117,7 @@ impl Default for Config {
             notify: true,
             deadlines: Deadlines::default(),
             limits: Limits::default(),
+            placed_limits: BenchLimits::default(),
         }
     }
 }
@@ -160,6 +166,12 @@ impl Config {
         Ok(config)
     }
 
+    /// What recipes may do at this bench.
+    #[must_use]
+    pub fn allowed(&self) -> Allowed {
+        Allowed { hosts: self.allow_http.clone(), limits: self.placed_limits.clone() }
+    }
+
     fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -198,6 +210,7 @@ impl Config {
         self.allow_http = file.allow_http.or(self.allow_http.take());
         self.notify = file.notify.unwrap_or(self.notify);
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
+        self.placed_limits.extend(limits::placed(&path.display().to_string(), &text));
         Ok(())
     }
 

@@ -5,14 +5,16 @@
 //! decides by a measured value can only be guessed: those steps are marked, and what is found there is never an
 //! error.
 
+pub mod allowed;
 pub mod bench;
 mod cost;
 pub mod facts;
 mod findings;
 pub mod hosts;
 mod lasers;
+pub mod limits;
 pub mod plan;
-mod rules;
+pub(crate) mod rules;
 mod stand_in;
 mod walk;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::measurement::Detector;
 use crate::reading::{self, ReadError};
 use crate::step::resolve_detectors;
-use crate::units::Seconds;
+use crate::units::{Address, Seconds};
 
 mod notify;
 mod parameters;
@@ -61,7 +61,7 @@ pub struct Header {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// `sim`, `host:port` or `TCPIP::host::port::SOCKET`; not given: named on the command line or in the configuration.
+    /// `sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; not given: named on the command line or in the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
     /// Options of the embedded instrument, for `sim` only: those of `ctp10 simulate`, with `_` for `-`.
@@ -178,24 +178,17 @@ fn check_name(name: String) -> Result<String, ReadError> {
 
 fn check_instrument(instrument: Option<&str>) -> Result<(), ReadError> {
     let Some(text) = instrument else { return Ok(()) };
-    let has_port = |host: &str, port: &str| {
-        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|p| p > 0)
-    };
-    let visa = || {
-        let inner = text.strip_prefix("TCPIP").and_then(|rest| rest.strip_suffix("::SOCKET"))?;
-        let (_board, address) = inner.split_once("::")?;
-        address.rsplit_once("::")
-    };
+    // A name without a dot or a port is more likely a slip than a host of this network.
+    let is_word = |host: &str| !host.contains(['.', ':']) && host != "localhost";
     let fine = text == "sim"
-        || if text.contains("::SOCKET") { visa() } else { text.rsplit_once(':') }
-            .is_some_and(|(host, port)| has_port(host, port));
+        || text.parse::<Address>().is_ok_and(|address| !(is_word(&address.host) && is_word(text)));
     if fine {
         return Ok(());
     }
     Err(ReadError {
         hint: Some("for example `192.168.1.20:5025`".to_owned()),
         ..ReadError::new(format!(
-            "instrument `{text}` is not an address (`sim`, `host:port` or `TCPIP::host::port::SOCKET`)"
+            "instrument `{text}` is not an address (`sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; a host without a dot needs its port)"
         ))
     })
 }

@@ -2,7 +2,6 @@
 //! recipes or runs.
 
 pub mod activity;
-pub mod address;
 mod connection;
 pub mod error;
 mod figures;
@@ -24,7 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
-pub use address::Address;
+pub use crate::units::Address;
 pub use connection::Deadlines;
 pub use error::Error;
 pub use glance::{Glance, LaserGlance};

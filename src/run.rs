@@ -9,6 +9,7 @@ pub mod control;
 pub mod damage;
 mod engine;
 pub mod event;
+mod explain;
 mod fetch;
 pub mod foresee;
 pub mod guard;

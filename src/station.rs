@@ -31,7 +31,7 @@ pub use manual::{Cut, LasersOff, ScanTicket};
 pub use operators::Operator;
 pub use order::{Order, Resumed};
 
-use crate::http::AllowedHosts;
+use crate::forecast::allowed::Allowed;
 use crate::instrument::Ctp10;
 use crate::notify::Outbox;
 use crate::power::PowerMonitor;
@@ -102,8 +102,8 @@ pub struct Setup {
     pub connections: Connections,
     /// A run that is held for longer than this turns its lasers off until it goes on.
     pub dark_after: Duration,
-    /// The hosts that recipes may reach by HTTP.
-    pub allow_http: AllowedHosts,
+    /// What recipes may do here: the hosts that they may ask, and the limits of the bench.
+    pub allowed: Allowed,
     /// What is on its way to those who wait for the end of a run.
     pub outbox: Outbox,
     /// The longest silence that the guard of a run allows its process; `None`: no guard.

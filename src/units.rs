@@ -4,11 +4,13 @@
 //! is out of range, and says what was given and what is allowed. What a particular laser or module can do
 //! is the instrument's to refuse, not this module's to guess.
 
+mod address;
 mod duration;
 
 use std::borrow::Cow;
 use std::fmt;
 
+pub use address::{Address, DEFAULT_PORT, NotAnAddress};
 pub use duration::duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

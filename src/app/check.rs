@@ -10,7 +10,8 @@ use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::forecast::{Circumstances, Walk, hosts, plan};
+use crate::forecast::allowed;
+use crate::forecast::{Circumstances, Walk, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::source::{Diagnostic, Severity};
@@ -26,11 +27,11 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 let walked = walk(&recipe, unknown(&recipe), &Budget::default()).await;
                 let mut findings = recipe.diagnostics().to_vec();
                 findings.extend(walked.findings.iter().cloned());
-                findings.extend(hosts::check(&recipe, &walked.all(), config.allow_http.as_ref()));
+                findings.extend(allowed::check(&recipe, &walked.all(), &config.allowed()));
                 if let Err(wrong) = options(recipe.header().simulator.clone()) {
                     findings.extend(wrong.findings);
                 }
-                if args.instrument.instrument.is_some() {
+                if is_to_be_asked(&args.instrument, &recipe) && Count::of(&findings).errors == 0 {
                     findings.extend(ask_instrument(&args.instrument, &recipe, &walked, config).await?);
                 }
                 findings
@@ -48,7 +49,17 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
 
 /// Whoever checks a recipe does not say who will be there when it runs.
 fn unknown(recipe: &Recipe) -> Circumstances {
-    Circumstances { simulated: recipe.header().instrument.as_deref() == Some("sim"), attended: None }
+    Circumstances { simulated: is_simulated(recipe), attended: None }
+}
+
+/// Whether the recipe runs on an instrument that is started for it.
+fn is_simulated(recipe: &Recipe) -> bool {
+    recipe.header().instrument.as_deref() == Some("sim")
+}
+
+/// Whether an instrument is asked what it has: the one that is named, or the embedded one that the recipe names.
+fn is_to_be_asked(args: &InstrumentArgs, recipe: &Recipe) -> bool {
+    args.instrument.is_some() || is_simulated(recipe)
 }
 
 /// How many findings there are of each kind.
@@ -108,12 +119,16 @@ async fn ask_instrument(
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
     let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
     let walked = walk(&recipe, unknown(&recipe), &Budget::default()).await;
-    let hosts = hosts::check(&recipe, &walked.all(), config.allow_http.as_ref());
-    let findings: Vec<_> = walked.findings.into_iter().chain(hosts.iter().cloned()).collect();
+    let mut told = allowed::check(&recipe, &walked.all(), &config.allowed());
+    if is_simulated(&recipe) {
+        let none = InstrumentArgs { instrument: None };
+        told.extend(ask_instrument(&none, &recipe, &walked, config).await?);
+    }
+    let findings: Vec<_> = walked.findings.iter().chain(&told).cloned().collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Failure::recipe(findings));
     }
-    for note in &hosts {
+    for note in &told {
         eprintln!("{}\n", note.render(std::io::stderr().is_terminal()));
     }
     if args.json {

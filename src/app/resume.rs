@@ -32,11 +32,11 @@ pub(super) async fn resume(
         return Ok(());
     }
     let choice = instrument(&args.instrument, interrupted.manifest())?;
-    let allow_http = config.allow_http.clone().unwrap_or_default();
-    let mut order = match interrupted.clone().take_up(None, &allow_http).await {
+    let bench = super::allowed(config);
+    let mut order = match interrupted.clone().take_up(None, &bench).await {
         Err(NotTakenUp::Undecided(step)) => {
             let decided = decide(&step, args.unfinished, at_terminal)?;
-            interrupted.take_up(Some(decided), &allow_http).await
+            interrupted.take_up(Some(decided), &bench).await
         }
         taken_up => taken_up,
     }

@@ -35,8 +35,8 @@ pub(super) async fn run(
     let simulated = matches!(choice, Choice::Simulated(_));
     let path = args.recipe.recipe.display().to_string();
     let circumstances = Circumstances { simulated, attended: Some(at_terminal) };
-    let allow_http = config.allow_http.clone().unwrap_or_default();
-    let mut order = Order::new(recipe, path.clone(), circumstances, &allow_http, &Budget::default()).await;
+    let mut order =
+        Order::new(recipe, path.clone(), circumstances, &super::allowed(config), &Budget::default()).await;
     stop_on_errors(&order.findings())?;
     let metadata = args.metadata.into_iter().map(|(name, value)| (name, Value::String(value)));
     order.metadata = metadata.collect();

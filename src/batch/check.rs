@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::expand::Task;
 use crate::budget::Budget;
-use crate::forecast::{Circumstances, hosts, plan};
-use crate::http::AllowedHosts;
+use crate::forecast::allowed::{self, Allowed};
+use crate::forecast::{Circumstances, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::{Diagnostic, Severity};
@@ -34,9 +34,9 @@ impl Checked {
     }
 }
 
-/// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` are the hosts that it may ask,
-/// where that is known. All of it keeps to the budget.
-pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>, budget: &Budget) -> Checked {
+/// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` is what recipes may do at
+/// the bench. All of it keeps to the budget.
+pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget) -> Checked {
     let (item, base) = (task.clone(), base.to_owned());
     let loaded = budget.beside(move || item.load(&base)).await;
     let loaded = loaded.unwrap_or_else(|gone| Err(vec![Diagnostic::error(gone.to_string())]));
@@ -53,7 +53,7 @@ pub async fn check(task: &Task, base: &Path, allowed: Option<&AllowedHosts>, bud
     let total = plan::total(&walked.steps);
     let mut findings: Vec<Diagnostic> =
         recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
-    findings.extend(hosts::check(&recipe, &walked.all(), allowed));
+    findings.extend(allowed::check(&recipe, &walked.all(), allowed));
     Checked {
         findings,
         seconds: total.seconds,

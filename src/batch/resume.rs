@@ -28,7 +28,7 @@ impl Worker {
         let read = Budget::default().beside(move || Interrupted::read(runs::open(&path)?, attended)).await;
         let read = read.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())));
         let taken_up = match read {
-            Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allow_http).await,
+            Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allowed).await,
             Err(error) => Err(error),
         };
         match taken_up {

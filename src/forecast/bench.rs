@@ -30,12 +30,23 @@ pub struct Source {
 }
 
 /// A reference that the recipe has taken.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
     /// The scan that it was taken for.
     pub scan: Grid,
     /// How many sweeps there had been.
     pub sweeps: u64,
+    /// What swept it.
+    pub light: Light,
+}
+
+/// What sweeps a scan, as far as the recipe has set it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Light {
+    /// Where the scan starts and stops, nm.
+    pub range: Option<(f64, f64)>,
+    /// The sources that reach into it, by number.
+    pub sources: BTreeMap<u8, Source>,
 }
 
 /// The settings.
@@ -61,6 +72,16 @@ pub struct Bench {
     pub patched: bool,
     /// The scan that the last sweep made.
     pub swept: Option<Grid>,
+    /// What swept it.
+    pub swept_by: Light,
+    /// A raw command may have changed the scan.
+    pub is_changed: bool,
+    /// Start and stop of the scan were set by one step.
+    pub range_is_of_one_step: bool,
+    /// The calibration wavelength of detectors that the recipe has set, nm.
+    pub calibrated_nm: BTreeMap<Detector, f64>,
+    /// The static wavelength of lasers that the recipe has set, nm.
+    pub static_nm: BTreeMap<u8, f64>,
     /// Sweeps so far.
     pub sweeps: u64,
 }
@@ -136,6 +157,7 @@ impl Bench {
                 self.set_scan(scan);
                 self.sweeps += 1;
                 self.swept = Some(self.grid());
+                self.swept_by = self.light();
                 self.after_scan();
             }
             // Whoever is asked, and whatever is sent as it stands, may change what is connected and what is lit.
@@ -146,10 +168,15 @@ impl Bench {
             Operation::Scpi(scpi) if !scpi.is_query => {
                 self.patched = false;
                 self.dark = false;
+                self.is_changed = true;
+            }
+            Operation::ConfigureDetector(fields) => {
+                if let Some(nm) = fields.wavelength_nm {
+                    self.calibrated_nm.insert(fields.detector, nm.get());
+                }
             }
             Operation::Scpi(_)
             | Operation::Http(_)
-            | Operation::ConfigureDetector(_)
             | Operation::FetchTrace(_)
             | Operation::ReadPower(_)
             | Operation::Log(_) => {}
@@ -159,6 +186,9 @@ impl Bench {
 
     fn set_laser(&mut self, fields: &ConfigureLaser) {
         let laser = fields.laser.get();
+        if let Some(nm) = fields.wavelength_nm {
+            self.static_nm.insert(laser, nm.get());
+        }
         match fields.output {
             Some(true) => {
                 self.lasers_on.insert(laser);
@@ -182,6 +212,10 @@ impl Bench {
     }
 
     fn set_scan(&mut self, fields: &ConfigureScan) {
+        if fields.start_nm.is_some() || fields.stop_nm.is_some() {
+            self.range_is_of_one_step = fields.start_nm.is_some() && fields.stop_nm.is_some();
+            self.is_changed &= !self.range_is_of_one_step;
+        }
         self.start_nm = fields.start_nm.map(|nm| nm.get()).or(self.start_nm);
         self.stop_nm = fields.stop_nm.map(|nm| nm.get()).or(self.stop_nm);
         self.resolution_pm = fields.resolution_pm.map(|pm| pm.get()).or(self.resolution_pm);
@@ -190,13 +224,20 @@ impl Bench {
     }
 
     fn reference(&mut self, fields: &CreateReference) {
-        let reference = Reference { scan: self.grid(), sweeps: self.sweeps };
+        let reference = Reference { scan: self.grid(), sweeps: self.sweeps, light: self.light() };
         self.references.insert(fields.detector, reference);
         self.patched |= fields.connect.is_some();
         self.after_scan();
     }
 
+    fn light(&self) -> Light {
+        let sources = self.shares().map(|(tls, source, _)| (tls, *source)).collect();
+        Light { range: self.range().filter(|_| !self.is_changed), sources }
+    }
+
     fn after_scan(&mut self) {
+        // A laser that has swept has another wavelength.
+        self.static_nm.clear();
         if self.stabilization.output {
             let lit: Vec<u8> = self.shares().filter_map(|(_, source, _)| source.laser).collect();
             self.lasers_on.extend(lit);

@@ -192,10 +192,9 @@ impl Facts {
         }
         let hint = "add `create_reference` before the sweep, or fetch `raw`";
         let Some(reference) = self.references.get(&detector) else {
-            let message = format!("`{detector}` has no valid reference on this instrument");
-            return Some(Diagnostic::error(message).hint(hint));
+            return Some(Diagnostic::error(super::rules::reference::absent(detector)).hint(hint));
         };
-        let (reference, (start, stop)) = (reference.as_ref()?, bench.range()?);
+        let (reference, (start, stop)) = (reference.as_ref()?, bench.swept_by.range?);
         let step_nm = reference.step_pm * 1e-3;
         let covered = start >= reference.start_nm - step_nm && stop <= reference.stop_nm() + step_nm;
         let message = format!(
@@ -203,7 +202,7 @@ impl Facts {
             reference.start_nm,
             reference.stop_nm()
         );
-        (!covered).then(|| Diagnostic::warning(message).hint(hint))
+        (!covered).then(|| Diagnostic::error(message).hint(hint))
     }
 }
 

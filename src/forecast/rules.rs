@@ -1,9 +1,9 @@
 //! What is wrong, or probably wrong, with a step where it stands. An error is what cannot hold whatever instrument is
 //! there; a warning is a slip that costs a night. What the recipe leaves to the instrument is not judged.
 
-mod light;
-mod reference;
-mod scan;
+pub(crate) mod light;
+pub(crate) mod reference;
+pub(crate) mod scan;
 mod time;
 
 use super::Circumstances;
@@ -36,8 +36,15 @@ pub(super) fn look(
     findings: &mut Findings,
 ) {
     let sight = Sight { step, before, after, circumstances, finally };
-    let rules =
-        [reference::created, reference::fetched, scan::range, scan::sources, light::dark, time::limits];
+    let rules = [
+        reference::created,
+        reference::fetched,
+        scan::range,
+        scan::sources,
+        light::dark,
+        light::calibrated,
+        time::limits,
+    ];
     let found = rules.iter().flat_map(|rule| rule(&sight)).chain(retried(step)).chain(asked(&sight));
     for (about, diagnostic) in found {
         findings.add(&step.place, about, softened(diagnostic, may_differ));

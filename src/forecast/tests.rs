@@ -106,7 +106,7 @@ fn a_transmission_function_needs_a_reference_that_holds_for_its_sweep() {
     );
     assert_eq!(
         of(&format!("{reference}  - sweep: {{ start_nm: 1530 }}\n{fetch}")),
-        ["5 warning: the reference of 4/1 covers 1540 to 1560 nm and the sweep 1530 to 1560 nm"]
+        ["5 error: the reference of 4/1 covers 1540 to 1560 nm and the sweep 1530 to 1560 nm"]
     );
     assert_eq!(
         of(&format!("  - sweep:\n{reference}{fetch}")),
@@ -365,4 +365,70 @@ fn the_probe_of_a_suspension_is_looked_at_beside_the_plan() {
     assert_eq!(dark, ["2 warning: the power on 4/3 is judged with no laser on"]);
     let misspelt = told(&of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.valu < -20"));
     assert_eq!(misspelt, ["3 warning: `${steps.tap.valu < -20}`: there is no `valu` in it"]);
+}
+
+#[test]
+fn a_scan_that_the_instrument_would_lengthen_is_an_error_where_its_range_is_set() {
+    let short = "the scan covers 0.5 nm, and the shortest scan of the instrument is 1 nm";
+    assert_eq!(
+        said("  - configure_scan: { start_nm: 1549.75, stop_nm: 1550.25 }\n  - sweep:\n"),
+        [format!("1 error: {short}")]
+    );
+    assert_eq!(
+        said("  - configure_scan: { start_nm: 1549.75 }\n  - sweep: { stop_nm: 1550.25 }\n"),
+        [format!("2 error: {short}")]
+    );
+    assert_eq!(
+        said("  - sweep: { start_nm: 1549.7, stop_nm: 1550.7 }\n"),
+        [""; 0],
+        "rounding is no shortness"
+    );
+}
+
+#[test]
+fn a_transmission_is_of_one_laser_at_one_power() {
+    let of = |before: &str, after: &str| {
+        said(&format!(
+            "  - configure_tls: {{ tls: 1, {before} }}
+  - configure_scan: {{ start_nm: 1540, stop_nm: 1560, resolution_pm: 1 }}
+  - create_reference: {{ detector: 4/1, connect: cord }}
+  - prompt: {{ message: device }}
+  - configure_tls: {{ tls: 1, {after} }}
+  - sweep:
+  - fetch_trace: {{ detector: 4/1, trace: tf }}
+"
+        ))
+    };
+    assert_eq!(
+        of("laser: 1, power_dbm: 0", "power_dbm: 10"),
+        ["7 warning: the reference of 4/1 was taken at 0 dBm and the sweep at 10 dBm"]
+    );
+    assert_eq!(
+        of("laser: 1, power_dbm: 0", "laser: 2"),
+        ["7 warning: the reference of 4/1 was taken with laser 1 and the sweep with laser 2"]
+    );
+    assert_eq!(of("laser: 1, power_dbm: 0", "power_dbm: 0, speed_nm_s: 50"), [""; 0]);
+    assert_eq!(of("laser: 1", "power_dbm: 10"), [""; 0], "the power of the reference is not known");
+}
+
+#[test]
+fn a_detector_is_calibrated_for_the_light_that_it_measures() {
+    let of = |laser_nm: f64, detector_nm: f64, read: &str| {
+        said(&format!(
+            "  - configure_detector: {{ detector: 4/1, wavelength_nm: {detector_nm} }}
+  - configure_laser: {{ laser: 1, wavelength_nm: {laser_nm}, output: true }}
+  - {read}
+"
+        ))
+    };
+    let read = "read_power: { detector: 4/1 }";
+    let wrong = "3 warning: 4/1 is calibrated for 1310 nm, and the light of laser 1 has 1560 nm";
+    assert_eq!(of(1560.0, 1310.0, read), [wrong]);
+    assert_eq!(
+        of(1560.0, 1310.0, "wait: { stable: { detector: 4/1, within_db: 0.1, for_s: 1, timeout_s: 9 } }"),
+        [wrong]
+    );
+    assert_eq!(of(1560.0, 1545.0, read), [""; 0]);
+    // After a scan nobody knows the wavelength of a laser.
+    assert_eq!(of(1560.0, 1310.0, &format!("sweep: {{ keep_lasers_on: true }}\n  - {read}")), [""; 0]);
 }

@@ -16,11 +16,11 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, watch};
 
 use super::activity::Activities;
-use super::address::Address;
 use super::connection::{Connection, Deadlines, out_of_step};
 use super::error::Error;
 use super::figures;
 use super::scpi::{Identity, Query};
+use crate::units::Address;
 
 /// The link went away or came back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
+use super::explain::check_range;
 use crate::commands::{Present, commands};
 use crate::instrument::Error;
 use crate::instrument::scpi::Query;
@@ -78,7 +79,10 @@ impl Engine {
             Operation::ConfigureDetector(fields) => self.configure_detector(operation, fields).await,
             Operation::CreateReference(fields) => self.create_reference(fields).await,
             Operation::Sweep(fields) => self.sweep(fields).await,
-            Operation::FetchTrace(fields) => self.fetch_traces(fields).await,
+            Operation::FetchTrace(fields) => match self.fetch_traces(fields).await {
+                Err(fault) => Err(self.refused_fetch(fields, fault).await),
+                fetched => fetched,
+            },
             Operation::ReadPower(fields) => self.read_power(fields).await,
             Operation::Wait(wait) => self.wait(wait).await,
             Operation::Log(log) => {
@@ -167,6 +171,9 @@ impl Engine {
     }
 
     pub(super) async fn configure_scan(&mut self, fields: &ConfigureScan) -> Result<Outcome, Fault> {
+        if let Some((start, stop)) = fields.start_nm.zip(fields.stop_nm) {
+            check_range(start.get(), stop.get())?;
+        }
         if *fields != ConfigureScan::default() {
             self.send(&Operation::ConfigureScan(fields.clone())).await?;
         }

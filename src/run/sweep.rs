@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
+use super::explain::{check_range, refused_scan};
 use crate::instrument::ScanSettings;
 use crate::instrument::scpi::Action;
 use crate::measurement::{Detector, TraceKind};
@@ -39,6 +40,7 @@ impl Engine {
             let settings = self.configure_scan(fields).await?;
             let scan = self.scan_settings().await?;
             if !self.link_was_lost() {
+                check_range(scan.start_nm, scan.stop_nm)?;
                 break (settings, scan);
             }
             // It may have been switched off and on just now: what would be scanned is not what was asked for.
@@ -48,7 +50,8 @@ impl Engine {
         self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
         self.session.sweep_settings = None;
-        self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await?;
+        let scanned = self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await;
+        scanned.map_err(|fault| refused_scan(fault, &scan))?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
         let now = self.scan_settings().await?;
         if now != scan && self.link_was_lost() {
@@ -82,7 +85,8 @@ impl Engine {
         }
         self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector };
-        self.scan(&start, Activity::Reference, scan.expected()).await?;
+        let scanned = self.scan(&start, Activity::Reference, scan.expected()).await;
+        scanned.map_err(|fault| refused_scan(fault, &scan))?;
         if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
             let message = format!("the reference scan of {detector} left no valid reference");
             return Err(Fault::new(FaultKind::Instrument, message));

@@ -188,8 +188,8 @@ async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Res
     let (mut items, mut findings) =
         (Vec::new(), findings.into_iter().map(|found| finding(&found.told())).collect::<Vec<_>>());
     for task in &tasks {
-        let allow_http = &app.station.setup().allow_http;
-        let checked = check(task, desk.queue.folder(), Some(allow_http), &budget).await;
+        let allowed = &app.station.setup().allowed;
+        let checked = check(task, desk.queue.folder(), allowed, &budget).await;
         if budget.is_spent() {
             let message = "checking the items takes too long: add fewer at a time";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));

@@ -135,7 +135,7 @@ impl Station {
             metadata: order.metadata,
             instrument: record,
             simulator: order.simulator,
-            allow_http: self.setup.allow_http.clone(),
+            allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             operations: foreseen.then_some(walked.steps.len() as u64),
             estimated_s: foreseen.then_some(totals.seconds),
             outline: outline(&walked.steps),

@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::error::chain;
 use crate::files;
 use crate::forecast::Circumstances;
-use crate::http::AllowedHosts;
+use crate::forecast::allowed::Allowed;
 use crate::recipe::{Recipe, SuspendWhen};
 use crate::run::damage::Damage;
 use crate::run::event::{Record, RunEvent};
@@ -130,11 +130,7 @@ impl Interrupted {
     ///
     /// # Errors
     /// When the folder cannot be claimed, or a step is undecided that `decided` says nothing of.
-    pub async fn take_up(
-        self,
-        decided: Option<RunEvent>,
-        allow_http: &AllowedHosts,
-    ) -> Result<Order, NotTakenUp> {
+    pub async fn take_up(self, decided: Option<RunEvent>, bench: &Allowed) -> Result<Order, NotTakenUp> {
         let run = self.run.clone();
         let folder = blocking(move || Ok(RunFolder::reopen(&run)?)).await?;
         let Outlook { foreseen, damage, leftovers } = self.look(decided.clone()).await?;
@@ -148,8 +144,7 @@ impl Interrupted {
         })
         .await?;
         let path = self.run.manifest.recipe.path.clone();
-        let mut order =
-            Order::new(self.recipe, path, self.circumstances, allow_http, &Budget::default()).await;
+        let mut order = Order::new(self.recipe, path, self.circumstances, bench, &Budget::default()).await;
         // What the recipe as a whole would need was looked at when it began: much of it is done.
         order.walked.findings.clear();
         order.instrument_named = true;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::budget::Budget;
-use crate::forecast::{Circumstances, Walk, hosts};
-use crate::http::AllowedHosts;
+use crate::forecast::allowed::{self, Allowed};
+use crate::forecast::{Circumstances, Walk};
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::run::status::RunStatus;
@@ -61,18 +61,18 @@ impl Order {
         })
     }
 
-    /// An order for a recipe at a bench that allows requests to some hosts: walks it, so that what is wrong with it
+    /// An order for a recipe at a bench: walks it, so that what is wrong with it
     /// is known before any instrument is touched.
     pub async fn new(
         recipe: Recipe,
         path: String,
         circumstances: Circumstances,
-        allow_http: &AllowedHosts,
+        bench: &Allowed,
         budget: &Budget,
     ) -> Self {
         let recipe = Arc::new(recipe);
         let mut walked = prepare::walk(&recipe, circumstances, budget).await;
-        walked.findings.extend(hosts::check(&recipe, &walked.all(), Some(allow_http)));
+        walked.findings.extend(allowed::check(&recipe, &walked.all(), bench));
         Self {
             recipe,
             path,

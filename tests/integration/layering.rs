@@ -117,7 +117,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "files",
         ]),
         "error" => vec!["source"],
-        "config" => vec!["instrument", "http", "error", "sidecar", "station"],
+        "config" => vec!["instrument", "http", "forecast", "error", "sidecar", "station"],
         "cli" => vec![],
         "app" | "main" | "lib" => return None,
         other => panic!("`{other}` is new: say here what it may know"),

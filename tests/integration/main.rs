@@ -9,6 +9,7 @@ mod batch_report;
 mod budget;
 #[cfg(unix)]
 mod catalogue;
+mod checking;
 #[cfg(unix)]
 mod damage;
 mod die_map;

@@ -139,8 +139,7 @@ impl Batch {
 
     async fn check(&mut self, instrument: &InstrumentArgs, config: &Config) {
         for task in &self.tasks {
-            self.checked
-                .push(check(task, &self.folder, config.allow_http.as_ref(), &Budget::default()).await);
+            self.checked.push(check(task, &self.folder, &config.allowed(), &Budget::default()).await);
         }
         self.agree(instrument, config);
         self.findings

@@ -74,8 +74,9 @@ fn is_batch(file: &Path) -> bool {
 
 async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(), Failure> {
     let circumstances = Circumstances { simulated: true, attended: Some(false) };
-    let allow_http = config.allow_http.clone().unwrap_or_default();
-    let order = Order::new(recipe, String::new(), circumstances, &allow_http, &Budget::default()).await;
+    let order =
+        Order::new(recipe, String::new(), circumstances, &super::super::allowed(config), &Budget::default())
+            .await;
     let all = order.walked.all();
     let http = all.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
     if let Some(planned) = http.filter(|_| !with_http) {

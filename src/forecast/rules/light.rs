@@ -1,6 +1,7 @@
-//! Light where it is needed.
+//! Light where it is needed, and detectors that are calibrated for it.
 
 use super::{Said, Sight};
+use crate::measurement::Detector;
 use crate::operation::{Operation, Wait};
 use crate::source::Diagnostic;
 
@@ -20,4 +21,42 @@ pub(super) fn dark(sight: &Sight) -> Said {
     let message = format!("the power on {detector} is {does} with no laser on");
     let hint = "lasers are dark after a scan; `configure_laser: { laser: 1, output: true }` gives light";
     vec![("dark".into(), Diagnostic::warning(message).hint(hint))]
+}
+
+/// A detector measures the power of light near its calibration wavelength: further away its responsivity is another, nm.
+pub(crate) const CALIBRATED_WITHIN_NM: f64 = 20.0;
+
+/// Why a power reading is wrong: the light has another wavelength than the detector is calibrated for.
+#[must_use]
+pub(crate) fn miscalibrated(
+    detector: Detector,
+    calibrated_nm: f64,
+    (laser, nm): (u8, f64),
+) -> Option<String> {
+    ((calibrated_nm - nm).abs() > CALIBRATED_WITHIN_NM).then(|| {
+        format!("{detector} is calibrated for {calibrated_nm} nm, and the light of laser {laser} has {nm} nm")
+    })
+}
+
+/// Power that is read with a calibration for another wavelength is wrong, and looks right.
+pub(super) fn calibrated(sight: &Sight) -> Said {
+    let detectors = match &sight.step.operation {
+        Operation::ReadPower(read) => read.detectors.clone(),
+        Operation::Wait(Wait::Stable(stable)) => vec![stable.detector],
+        _ => return Said::new(),
+    };
+    let bench = sight.before;
+    // Light whose wavelength is not known may be the right one.
+    let lit: Option<Vec<(u8, f64)>> =
+        bench.lasers_on.iter().map(|laser| Some((*laser, *bench.static_nm.get(laser)?))).collect();
+    let Some(lit) = lit else { return Said::new() };
+    let judge = |detector: &Detector| {
+        let calibrated_nm = *bench.calibrated_nm.get(detector)?;
+        let nearest =
+            lit.iter().min_by(|a, b| (a.1 - calibrated_nm).abs().total_cmp(&(b.1 - calibrated_nm).abs()))?;
+        let message = miscalibrated(*detector, calibrated_nm, *nearest)?;
+        let hint = "`configure_detector` with the `wavelength_nm` of the light";
+        Some((format!("calibration of {detector}"), Diagnostic::warning(message).hint(hint)))
+    };
+    detectors.iter().filter_map(judge).collect()
 }

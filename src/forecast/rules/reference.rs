@@ -1,9 +1,14 @@
 //! References, and the transmission functions that stand on them.
 
 use super::{Said, Sight};
-use crate::measurement::{Detector, TraceKind};
+use crate::forecast::bench::Light;
+use crate::measurement::{Detector, Grid, TraceKind};
 use crate::operation::{Operation, UnattendedReference};
 use crate::source::Diagnostic;
+use crate::step::OnError;
+
+/// Powers nearer to each other than this are the same, dB.
+const SAME_POWER_DB: f64 = 0.05;
 
 /// A reference that is taken: does it say of what?
 pub(super) fn created(sight: &Sight) -> Said {
@@ -87,18 +92,62 @@ fn transmission(sight: &Sight, detector: Detector) -> Said {
             "put `sweep` after `create_reference`",
         );
     }
-    let (have, step_nm) = (reference.scan, reference.scan.step_pm * 1e-3);
-    if swept.start_nm >= have.start_nm - step_nm && swept.stop_nm() <= have.stop_nm() + step_nm {
-        return Said::new();
-    }
-    warn(
+    let Some(message) = uncovered(detector, &reference.scan, &swept) else {
+        return other_light(detector, &reference.light, &bench.swept_by);
+    };
+    let hint = "take the reference with the widest range that the recipe scans";
+    // Where the recipe has set both ranges the instrument is certain to refuse.
+    let is_certain = reference.light.range.is_some()
+        && bench.swept_by.range.is_some()
+        && sight.step.options.on_error == OnError::Stop;
+    let finding = if is_certain { Diagnostic::error(message) } else { Diagnostic::warning(message) };
+    vec![(format!("reference of {detector}"), finding.hint(hint))]
+}
+
+/// There is no reference.
+#[must_use]
+pub(crate) fn absent(detector: Detector) -> String {
+    format!("`{detector}` has no valid reference on this instrument")
+}
+
+/// Why a reference does not hold for a sweep: it covers another range.
+#[must_use]
+pub(crate) fn uncovered(detector: Detector, reference: &Grid, swept: &Grid) -> Option<String> {
+    let step_nm = reference.step_pm * 1e-3;
+    let covered =
+        swept.start_nm >= reference.start_nm - step_nm && swept.stop_nm() <= reference.stop_nm() + step_nm;
+    (!covered).then(|| {
         format!(
             "the reference of {detector} covers {} to {} nm and the sweep {} to {} nm",
-            have.start_nm,
-            have.stop_nm(),
+            reference.start_nm,
+            reference.stop_nm(),
             swept.start_nm,
             swept.stop_nm(),
-        ),
-        "take the reference with the widest range that the recipe scans",
-    )
+        )
+    })
+}
+
+/// A transmission is the light of the sweep over that of the reference: both have to come from the same laser at the same
+/// power.
+fn other_light(detector: Detector, reference: &Light, sweep: &Light) -> Said {
+    let warn = |tls: u8, what: &str, then: String, now: String| {
+        let message =
+            format!("the reference of {detector} was taken {what} {then} and the sweep {what} {now}");
+        let hint = format!(
+            "a transmission compares the two: set TLS {tls} before the reference, and take it again after a change"
+        );
+        (format!("light of {detector}"), Diagnostic::warning(message).hint(hint))
+    };
+    for (tls, now) in &sweep.sources {
+        let Some(then) = reference.sources.get(tls) else { continue };
+        if let Some((then, now)) = then.laser.zip(now.laser).filter(|(then, now)| then != now) {
+            return vec![warn(*tls, "with", format!("laser {then}"), format!("laser {now}"))];
+        }
+        if let Some((then, now)) = then.power_dbm.zip(now.power_dbm)
+            && (then - now).abs() > SAME_POWER_DB
+        {
+            return vec![warn(*tls, "at", format!("{then} dBm"), format!("{now} dBm"))];
+        }
+    }
+    Said::new()
 }

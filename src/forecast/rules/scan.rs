@@ -9,20 +9,42 @@ use crate::source::Diagnostic;
 
 /// Wavelengths nearer to each other than this are the same, nm: half the finest step.
 const SAME_NM: f64 = 1e-5;
+/// The shortest scan, nm: an instrument moves one end away when the other comes nearer.
+const SHORTEST_NM: f64 = 1.0;
+
+/// Why an instrument does not take this range for a scan.
+#[must_use]
+pub(crate) fn no_range(start: f64, stop: f64) -> Option<(String, &'static str)> {
+    if start >= stop {
+        let message = format!("the scan starts at {start} nm and stops at {stop} nm");
+        return Some((message, "start_nm must be below stop_nm"));
+    }
+    let span = ((stop - start) / SAME_NM).round() * SAME_NM;
+    (span < SHORTEST_NM - SAME_NM).then(|| {
+        let span = format!("{span:.5}");
+        let span = span.trim_end_matches('0').trim_end_matches('.');
+        let message =
+            format!("the scan covers {span} nm, and the shortest scan of the instrument is {SHORTEST_NM} nm");
+        (message, "scan more, and look at the part that counts")
+    })
+}
 
 /// A scan begins before it ends. Two ends that one step gives have been compared when it was read; these may come
 /// from two.
 pub(super) fn range(sight: &Sight) -> Said {
-    if !matches!(sight.step.operation, Operation::Sweep(_) | Operation::CreateReference(_)) {
-        return Said::new();
-    }
-    match sight.after.range() {
-        Some((start, stop)) if start >= stop => {
-            let message = format!("the scan starts at {start} nm and stops at {stop} nm");
-            vec![("range".into(), Diagnostic::error(message).hint("start_nm must be below stop_nm"))]
+    let range = match &sight.step.operation {
+        Operation::ConfigureScan(fields) => {
+            fields.start_nm.zip(fields.stop_nm).map(|(start, stop)| (start.get(), stop.get()))
         }
-        _ => Said::new(),
-    }
+        // What one step has set was judged there.
+        Operation::Sweep(fields) if fields.start_nm.is_some() || !sight.after.range_is_of_one_step => {
+            sight.after.range()
+        }
+        Operation::CreateReference(_) if !sight.after.range_is_of_one_step => sight.after.range(),
+        _ => None,
+    };
+    let wrong = range.and_then(|(start, stop)| no_range(start, stop));
+    wrong.map(|(message, hint)| ("range".into(), Diagnostic::error(message).hint(hint))).into_iter().collect()
 }
 
 /// A scan needs a laser wherever it goes.
@@ -68,7 +90,7 @@ fn scanned(bench: &Bench) -> Said {
         }
     }
     if let Some((from, to)) = uncovered(used().map(|(_, source)| source), (start, stop)).filter(|_| !idle) {
-        let message = format!("no TLS of this recipe sweeps {from} to {to} nm of the scan");
+        let message = of_gap((from, to));
         let hint =
             "an instrument refuses a scan that its lasers do not cover; compare the ranges of TLS and scan";
         said.push(("sources".into(), Diagnostic::warning(message).hint(hint)));
@@ -76,8 +98,17 @@ fn scanned(bench: &Bench) -> Said {
     said
 }
 
+/// What a gap means.
+#[must_use]
+pub(crate) fn of_gap((from, to): (f64, f64)) -> String {
+    format!("no TLS of this recipe sweeps {from} to {to} nm of the scan")
+}
+
 /// The first gap that the sources leave; none when the range of one of them is not known.
-fn uncovered<'a>(sources: impl Iterator<Item = &'a Source>, (start, stop): (f64, f64)) -> Option<(f64, f64)> {
+pub(crate) fn uncovered<'a>(
+    sources: impl Iterator<Item = &'a Source>,
+    (start, stop): (f64, f64),
+) -> Option<(f64, f64)> {
     let mut ranges: Vec<(f64, f64)> =
         sources.map(|source| source.start_nm.zip(source.stop_nm)).collect::<Option<_>>()?;
     if ranges.is_empty() {

@@ -67,8 +67,8 @@ impl Shared {
         };
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended };
-        let allow_http = &self.station.setup().allow_http;
-        let mut order = Order::new(recipe, path, circumstances, allow_http, &budget).await;
+        let allowed = &self.station.setup().allowed;
+        let mut order = Order::new(recipe, path, circumstances, allowed, &budget).await;
         order.metadata = body.metadata.unwrap_or_default();
         order.unattended = unattended;
         order.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
