@@ -77,6 +77,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
         allowed: allowed(config),
         guard_after: config.guard_after,
         disk_full_wait: config.disk_full_wait,
+        answer_wait: config.answer_wait,
     }
 }
 

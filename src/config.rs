@@ -32,6 +32,7 @@ struct File {
     dark_after_s: Option<f64>,
     guard_after_s: Option<f64>,
     disk_full_wait_s: Option<f64>,
+    answer_wait_s: Option<f64>,
     recipes: Option<Vec<PathBuf>>,
     allow_origin: Option<Vec<String>>,
     allow_scpi: Option<bool>,
@@ -73,6 +74,8 @@ pub struct Config {
     pub guard_after: Option<Duration>,
     /// How long a run waits for room on the disk.
     pub disk_full_wait: Duration,
+    /// How long a question waits for an answer once somebody was there; `None`: until there is one.
+    pub answer_wait: Option<Duration>,
     /// Folders whose recipes clients may run by their path.
     pub recipes: Option<Vec<PathBuf>>,
     /// Pages that may ask the sidecar, beside those from loopback.
@@ -107,6 +110,7 @@ impl Default for Config {
             dark_after: times::DARK_AFTER,
             guard_after: Some(times::GUARD_AFTER),
             disk_full_wait: times::DISK_FULL_WAIT,
+            answer_wait: None,
             recipes: None,
             allow_origin: Vec::new(),
             allow_scpi: false,
@@ -195,6 +199,7 @@ impl Config {
         times::set(&mut self.dark_after, file.dark_after_s.map(times::dark_after)).map_err(refuse)?;
         times::set(&mut self.guard_after, file.guard_after_s.map(times::guard_after)).map_err(refuse)?;
         times::set(&mut self.disk_full_wait, wait).map_err(refuse)?;
+        times::set(&mut self.answer_wait, file.answer_wait_s.map(times::answer_wait)).map_err(refuse)?;
         deadlines::set(&mut self.deadlines, &file.deadlines).map_err(refuse)?;
         for (name, given, most, kept) in [
             ("module", file.module, 20, &mut self.defaults.module),

@@ -52,8 +52,6 @@ pub struct Ctp10 {
     links: Arc<Links>,
     limits: Arc<Limits>,
     manner: Manner,
-    /// Whether this handle may ask over the second connection.
-    beside: bool,
     /// Whether its questions wait for the end of a scan to be noticed.
     lets_scans_end: bool,
 }
@@ -82,6 +80,15 @@ impl Links {
         self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    async fn ask_beside<R>(&self, query: &Query<R>, manner: Manner) -> Result<R, Error> {
+        let Some(second) = self.second() else { return self.main.ask(query, manner).await };
+        match second.ask(query, manner).await {
+            // The instrument may be there all the same: the first connection says.
+            Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, manner).await,
+            answer => answer,
+        }
+    }
+
     fn set_second(&self, link: Option<Arc<Link>>) {
         *self.second.lock().unwrap_or_else(PoisonError::into_inner) = link;
     }
@@ -107,14 +114,9 @@ impl Ctp10 {
             fence: deadlines.query,
             confirm: deadlines.action,
             patience: deadlines.reconnect,
-        };
-        Self {
-            links: Arc::new(links),
-            limits: Arc::new(limits),
-            manner,
             beside: false,
-            lets_scans_end: false,
-        }
+        };
+        Self { links: Arc::new(links), limits: Arc::new(limits), manner, lets_scans_end: false }
     }
 
     /// Connects and asks who is there.
@@ -145,11 +147,12 @@ impl Ctp10 {
     }
 
     /// The same instrument as those see it who watch beside a run: an absent instrument is an error at once, a
-    /// question that may be refused does not take long, and where there is a second connection it is used.
+    /// question that may be refused does not take long, and where there is a second connection it is used. Whoever asks
+    /// may give up at any time: the question is asked to its end, so that nothing of it meets the run's next command.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let manner = Manner { fence: BESIDE_FENCE, patience: Duration::ZERO, ..self.manner };
-        Self { manner, beside: true, lets_scans_end: true, ..self.clone() }
+        let manner = Manner { fence: BESIDE_FENCE, patience: Duration::ZERO, beside: true, ..self.manner };
+        Self { manner, lets_scans_end: true, ..self.clone() }
     }
 
     /// The same handle for questions that are asked again and again.
@@ -285,7 +288,7 @@ impl Ctp10 {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn ask<R>(&self, query: &Query<R>) -> Result<R, Error> {
+    pub async fn ask<R: Send + 'static>(&self, query: &Query<R>) -> Result<R, Error> {
         if query.is_raw {
             self.permit_question(&query.text)?;
         }
@@ -293,17 +296,13 @@ impl Ctp10 {
             self.settle_orphan().await?;
             self.let_scan_end().await?;
         }
-        let second = self.links.second().filter(|_| self.beside);
-        match second {
-            Some(second) => match second.ask(query, self.manner).await {
-                // The instrument may be there all the same: the first connection says.
-                Err(Error::Unreachable { .. } | Error::Lost { .. }) => {
-                    self.links.main.ask(query, self.manner).await
-                }
-                answer => answer,
-            },
-            None => self.links.main.ask(query, self.manner).await,
+        if !self.manner.beside {
+            return self.links.main.ask(query, self.manner).await;
         }
+        let (links, query, manner) = (Arc::clone(&self.links), query.clone(), self.manner);
+        let command = query.text.clone();
+        let asked = tokio::spawn(async move { links.ask_beside(&query, manner).await });
+        asked.await.unwrap_or_else(|panic| Err(Error::Lost { command, reason: panic.to_string() }))
     }
 
     /// What the instrument is doing. While a scan is waited for this is what the register said a moment ago; a scan that
@@ -351,7 +350,7 @@ impl Ctp10 {
     ///
     /// # Errors
     /// When the connection is lost, or the instrument gives neither a reply nor a reason.
-    pub async fn probe<R>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
+    pub async fn probe<R: Send + 'static>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
         match self.expecting_refusal(PROBE_FENCE).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
             Err(Error::Refused { .. }) => Ok(None),
@@ -377,7 +376,7 @@ impl Ctp10 {
 
     /// The link that this handle's questions take.
     fn asked_link(&self) -> Arc<Link> {
-        self.links.second().filter(|_| self.beside).unwrap_or_else(|| Arc::clone(&self.links.main))
+        self.links.second().filter(|_| self.manner.beside).unwrap_or_else(|| Arc::clone(&self.links.main))
     }
 
     /// Changes something, once, and returns when the instrument has confirmed it.
@@ -388,7 +387,7 @@ impl Ctp10 {
         self.permit(action).await?;
         // A transfer takes the first connection for long; whoever watches beside it may use the other.
         let second =
-            self.links.second().filter(|_| self.beside && self.activity().borrow().transfer.is_some());
+            self.links.second().filter(|_| self.manner.beside && self.activity().borrow().transfer.is_some());
         let done = match second {
             Some(second) => second.act(action, self.manner).await,
             None => self.links.main.act(action, self.manner).await,

@@ -19,6 +19,7 @@
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
 //! - files that somebody may have damaged, opened safely: [`files`]
+//! - what the system gives: file handles ([`handles`]) and threads ([`threads`])
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
 pub mod app;
@@ -33,6 +34,7 @@ pub mod error;
 pub mod files;
 pub mod forecast;
 pub mod grammar;
+pub mod handles;
 pub mod header;
 pub mod http;
 pub mod instrument;
@@ -55,4 +57,5 @@ pub mod step;
 pub mod store;
 pub mod table;
 pub mod terminal;
+pub mod threads;
 pub mod units;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use ctp10::{app, cli::Cli};
+use ctp10::{app, cli::Cli, handles};
 
 /// What a shell says of a program whose reader went away.
 const NOBODY_READS: i32 = 141;
@@ -13,6 +13,7 @@ const NOBODY_READS: i32 = 141;
 #[tokio::main]
 async fn main() -> ExitCode {
     end_with_the_reader();
+    handles::raise_limit();
     match app::perform(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

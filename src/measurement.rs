@@ -286,6 +286,27 @@ pub struct Extreme {
     pub nm: f64,
 }
 
+impl Extreme {
+    /// The level for people, the same wherever it is shown: `0.52 dB`. It has no sign where it rounds to zero.
+    #[must_use]
+    pub fn level(&self, unit: &str) -> String {
+        let hundredths = (self.value * 100.0).round() + 0.0;
+        format!("{:.2} {unit}", hundredths / 100.0)
+    }
+
+    /// Where it is, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("at {:.4} nm", self.nm)
+    }
+
+    /// The insertion loss of a transmission: its level with the sign turned.
+    #[must_use]
+    pub fn as_loss(&self) -> Self {
+        Self { value: -self.value, ..*self }
+    }
+}
+
 /// A stored trace: what it is, where it lies, and the figures taken while it arrived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceSummary {

@@ -53,6 +53,7 @@ use crate::power::PowerMonitor;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
+use crate::threads;
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
@@ -94,6 +95,8 @@ pub struct RunRequest {
     pub guard_after: Option<Duration>,
     /// How long room on the disk is waited for.
     pub disk_full_wait: Duration,
+    /// How long a question waits for an answer once somebody was there; `None`: until there is one.
+    pub answer_wait: Option<Duration>,
     /// The run that is taken up again; `None` for a new one.
     pub resumed: Option<Resumption>,
 }
@@ -163,6 +166,7 @@ pub async fn run(
         pulse: guard.as_ref().map(Guard::pulse).unwrap_or_default(),
         session: Session::default(),
         dark_after: request.dark_after,
+        answer_wait: request.answer_wait,
         bench: Bench::default(),
         power_units: BTreeMap::new(),
         number: 0,
@@ -197,7 +201,7 @@ pub async fn run(
     let performed = match entered {
         Ok(asked) => {
             let asked = asked.unwrap_or_default();
-            let author = tokio::task::spawn_blocking(move || {
+            let author = threads::begin("recipe", move || {
                 recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
             });
             engine.serve(served).await;

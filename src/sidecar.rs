@@ -7,13 +7,16 @@ mod dashboard;
 mod docs;
 mod figures;
 mod guard;
+mod headers;
 mod instrument;
+mod intake;
 mod listen;
 mod live;
 mod login;
 mod overview;
 mod problem;
 mod read;
+mod refusals;
 mod routes;
 mod runs;
 mod state;
@@ -31,7 +34,7 @@ use tokio::task::JoinHandle;
 pub use figures::Figures;
 pub use state::{BatchDesk, Defaults, Options};
 
-use crate::station::{Holder, Station};
+use crate::station::Station;
 use guard::Guard;
 use state::Shared;
 
@@ -91,8 +94,9 @@ impl Sidecar {
         }
         let (closing, closed) = watch::channel(false);
         let token = options.token.clone();
+        let is_local = address.ip().is_loopback();
         let guard = Guard::new(options.token.clone(), &options.allow_origin);
-        let shared = Shared::new(station, options, guard, figures, closed.clone());
+        let shared = Shared::new(station, options, guard, figures, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");
@@ -111,10 +115,9 @@ impl Sidecar {
         format!("http://{}", self.address)
     }
 
-    /// Says in a claim on the instrument how it is reached.
-    pub fn sign(&self, holder: &mut Holder) {
-        holder.sidecar = Some(self.url());
-        holder.token.clone_from(&self.token);
+    /// Says to others who want the instrument how this one is reached.
+    pub fn sign(&self) {
+        self.shared.station.sign(self.url(), self.token.clone());
     }
 
     /// Says goodbye to its clients and ends.

@@ -9,6 +9,7 @@ mod kept;
 mod lease;
 mod live;
 mod manual;
+mod occupy;
 mod operators;
 mod order;
 mod word;
@@ -27,7 +28,8 @@ pub use interrupted::{Interrupted, NotTakenUp, Outlook};
 pub use keeper::Keeper;
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
-pub use manual::{Cut, LasersOff, ScanTicket};
+pub use manual::{Cut, LasersOff, NotConnected, ScanTicket};
+pub use occupy::Occupied;
 pub use operators::Operator;
 pub use order::{Order, Resumed};
 
@@ -35,6 +37,7 @@ use crate::forecast::allowed::Allowed;
 use crate::instrument::Ctp10;
 use crate::notify::Outbox;
 use crate::power::PowerMonitor;
+use occupy::Occupancy;
 use operators::Operators;
 
 /// How many connections an instrument is asked for.
@@ -110,6 +113,8 @@ pub struct Setup {
     pub guard_after: Option<Duration>,
     /// How long a run waits for room on the disk.
     pub disk_full_wait: Duration,
+    /// How long a question waits for an answer; `None`: until there is one.
+    pub answer_wait: Option<Duration>,
 }
 
 /// The instrument as one address has it.
@@ -136,6 +141,7 @@ pub struct Station {
     post: watch::Sender<Arc<Post>>,
     lease: Lease,
     run: Mutex<Option<Arc<LiveRun>>>,
+    occupied: Mutex<Occupancy>,
     operators: Arc<Operators>,
     /// Up when no new run is to begin.
     draining: AtomicBool,
@@ -154,6 +160,7 @@ impl Station {
             post: watch::Sender::new(Arc::new(Post::new(instrument, name))),
             lease: Lease::default(),
             run: Mutex::default(),
+            occupied: Mutex::default(),
             operators: Arc::default(),
             draining: AtomicBool::new(false),
             unlisted: Arc::default(),

@@ -8,7 +8,7 @@ mod summary;
 use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc;
 
-use crate::run::control::{Control, Seat};
+use crate::run::control::Control;
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
 
@@ -85,6 +85,6 @@ fn forward_answers(control: Control) {
                 Err(_) => return,
             }
         }
-        control.set_attended(Seat::Terminal, false);
+        tracing::warn!("this terminal gives no more answers: the question waits for one from the dashboard");
     });
 }

@@ -107,18 +107,18 @@ async fn work(
 ) -> Result<Over, Failure> {
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let chosen = choice.open(config).await?;
-    let (mut claim, mut holder) = chosen.claim(format!("batch {}", batch.name)).await?;
+    let (claim, holder) = chosen.claim(format!("batch {}", batch.name)).await?;
     chosen.greet().await?;
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
+    let _occupied = station.occupy(claim, holder);
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let desk = BatchDesk { queue: Arc::clone(queue), open: false };
     let sidecar =
         super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
-    if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
-        sidecar.sign(&mut holder);
-        claim.say(&holder);
+    if let Some(sidecar) = &sidecar {
+        sidecar.sign();
     }
     let (wishes, wish) = watch::channel(Wish::GoOn);
     let signals = tokio::spawn(heed_signals(wishes, Arc::clone(&station)));

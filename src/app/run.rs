@@ -84,17 +84,17 @@ async fn measure(
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
     let chosen = choice.open(config).await?;
-    let (mut claim, mut holder) = chosen.claim(manner.what).await?;
+    let (claim, holder) = chosen.claim(manner.what).await?;
     chosen.greet().await?;
     order.simulator = chosen.options.as_ref().map(|options| json!(options));
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
+    let _occupied = station.occupy(claim, holder);
     station.seek_second().await;
     let _keeper = station.keep();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let sidecar = super::serve::beside_run(&station, manner.sidecar.as_deref(), config, quiet, None).await?;
-    if let (Some(claim), Some(sidecar)) = (&mut claim, &sidecar) {
-        sidecar.sign(&mut holder);
-        claim.say(&holder);
+    if let Some(sidecar) = &sidecar {
+        sidecar.sign();
     }
 
     let (records, shown) = mpsc::channel::<Record>();

@@ -21,8 +21,9 @@ const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let chosen = choose(&args.instrument, None, config)?.open(config).await?;
-    let (mut claim, mut holder) = chosen.claim("serve".to_owned()).await?;
+    let (claim, holder) = chosen.claim("serve".to_owned()).await?;
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
+    let _occupied = station.occupy(claim, holder);
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
     options.simulator = chosen.options.as_ref().map(|options| json!(options));
@@ -32,10 +33,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
     let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, figures()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
-    sidecar.sign(&mut holder);
-    if let Some(claim) = &mut claim {
-        claim.say(&holder);
-    }
+    sidecar.sign();
     let _keeper = station.keep();
     let (wishes, wish) = watch::channel(Wish::GoOn);
     let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, wish));
@@ -112,7 +110,7 @@ fn wrong(error: &SidecarError) -> Failure {
     match error {
         SidecarError::Listen(..) => failure.hint("`--listen 127.0.0.1:0` lets the system choose a port"),
         SidecarError::NoToken(_) => failure.hint(
-            "write one into a file (`openssl rand -hex 24 > token`) and say `--token-file token`, or set `CTP10_TOKEN`",
+            "write one into a file (`(umask 077; openssl rand -hex 24 > token)`) and say `--token-file token`, or set `CTP10_TOKEN`",
         ),
         SidecarError::BadToken => failure.hint("`openssl rand -hex 24` makes a good one"),
     }
@@ -122,9 +120,24 @@ fn figures() -> Result<Figures, Failure> {
     Figures::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
 }
 
+/// Whoever can read the token can drive the lasers.
+fn warn_of_readers(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(found) = std::fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o777;
+        if mode & 0o077 != 0 {
+            let file = path.display();
+            tracing::warn!(
+                "others on this computer can read the token file `{file}` (mode {mode:04o}): `chmod 0600 {file}`"
+            );
+        }
+    }
+}
+
 fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failure> {
     let token = match token_file.or(config.token_file.as_deref()) {
         Some(path) => {
+            warn_of_readers(path);
             let text = std::fs::read_to_string(path).map_err(|error| {
                 Failure::new(
                     ExitCode::Usage,
@@ -144,6 +157,7 @@ fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failur
         token,
         allow_scpi: config.allow_scpi,
         simulator: None,
+        instruments: config.instrument.iter().filter_map(|named| named.value.parse().ok()).collect(),
         batch: None,
     })
 }

@@ -36,6 +36,12 @@ pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
     time("disk_full_wait_s", seconds, "0 or more seconds", |_| true)
 }
 
+/// Zero waits until there is an answer.
+pub(super) fn answer_wait(seconds: f64) -> Result<Option<Duration>, String> {
+    let wait = time("answer_wait_s", seconds, "0: until there is an answer; or more seconds", |_| true)?;
+    Ok(Some(wait).filter(|wait| !wait.is_zero()))
+}
+
 /// A time that was given, or what would be allowed.
 pub(super) fn time(
     name: &str,

@@ -9,6 +9,7 @@
 
 mod exchange;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,12 +62,17 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 /// to be made anew: the instrument may take a moment to notice that the old one is gone.
 const RENEWAL: Duration = Duration::from_secs(1);
 
+/// Maker, model, serial number and firmware.
+const IDENTITY_FIELDS: usize = 4;
+
 /// What the connections to one instrument share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// Questions take it together; whoever reads the error queue for a command takes it alone, so that the
     /// entries found are the command's and not those of a question on another connection.
     ledger: RwLock<()>,
+    /// Somebody beside a run has asked something: what it left in the error queue is not the next command's.
+    in_doubt: AtomicBool,
     pub(super) activities: Activities,
 }
 
@@ -121,6 +127,8 @@ pub(super) struct Manner {
     pub(super) confirm: Duration,
     /// How long an absent instrument is waited for; zero answers at once.
     pub(super) patience: Duration,
+    /// Whoever asks watches beside a run.
+    pub(super) beside: bool,
 }
 
 impl Link {
@@ -289,7 +297,9 @@ impl Link {
             .query(&query.text, self.deadlines.query)
             .await
             .map_err(|cut| unreachable(cut.reason()))?;
-        let found = query.read(&reply).ok_or_else(|| unreachable(format!("`{reply}` answers to *IDN?")))?;
+        // What is no identity is not shown: it may be another service's greeting, of which a client need not know.
+        let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
+        let found = found.ok_or_else(|| unreachable("what answers there is no instrument".to_owned()))?;
         match expected {
             Some(expected) if *expected != found => {
                 Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })

@@ -123,7 +123,7 @@ fn trace(Detector { module, channel }: Detector, kind: TraceKind) -> String {
 }
 
 /// A question and how its reply is read. Asking it again is harmless.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Query<R> {
     /// The text to send.
     pub text: String,
@@ -132,6 +132,12 @@ pub struct Query<R> {
     /// Its text is not the driver's own.
     pub(super) is_raw: bool,
     read: fn(&str) -> Option<R>,
+}
+
+impl<R> Clone for Query<R> {
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), ..*self }
+    }
 }
 
 impl<R> Query<R> {

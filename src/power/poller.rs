@@ -164,7 +164,7 @@ impl Poller {
     }
 
     /// Asks a channel; one that refuses is left out from then on.
-    async fn ask<R>(&mut self, query: &Query<R>, channel: u8) -> Result<Option<R>, Error> {
+    async fn ask<R: Send + 'static>(&mut self, query: &Query<R>, channel: u8) -> Result<Option<R>, Error> {
         match self.instrument.ask(query).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error @ Error::Refused { .. }) => {

@@ -1,4 +1,4 @@
-//! The strings that lead into a run from outside: a stop, a pause, an answer, whether anybody is there.
+//! The strings that lead into a run from outside: a stop, a pause, an answer, whether anybody was there.
 
 use std::sync::Arc;
 
@@ -13,34 +13,13 @@ pub struct Stop {
     pub now: bool,
 }
 
-/// Where an operator can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seat {
-    /// At the terminal that the run was started from.
-    Terminal,
-    /// At a dashboard.
-    Dashboard,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Attendance {
-    terminal: bool,
-    dashboard: bool,
-}
-
-impl Attendance {
-    fn anybody(self) -> bool {
-        self.terminal || self.dashboard
-    }
-}
-
 /// Handed to whoever may steer a run: the terminal, a signal handler, the sidecar.
 #[derive(Debug, Clone)]
 pub struct Control {
     stop: Arc<watch::Sender<Option<Stop>>>,
     pause: Arc<watch::Sender<bool>>,
     answers: mpsc::Sender<String>,
-    attended: Arc<watch::Sender<Attendance>>,
+    attended: Arc<watch::Sender<bool>>,
 }
 
 /// The run's end of the strings.
@@ -49,7 +28,7 @@ pub struct Reins {
     stop: watch::Receiver<Option<Stop>>,
     pause: watch::Receiver<bool>,
     answers: mpsc::Receiver<String>,
-    attended: watch::Receiver<Attendance>,
+    attended: watch::Receiver<bool>,
 }
 
 /// Makes both ends. `at_terminal` says whether an operator is at the terminal to answer.
@@ -59,7 +38,7 @@ pub fn control(at_terminal: bool) -> (Control, Reins) {
     let (pause, paused) = watch::channel(false);
     // One question is open at a time; a second answer to it is one too many and is thrown away.
     let (answers, answered) = mpsc::channel(1);
-    let (presence, attended) = watch::channel(Attendance { terminal: at_terminal, dashboard: false });
+    let (presence, attended) = watch::channel(at_terminal);
     let reins = Reins { stop: stopped, pause: paused, answers: answered, attended };
     let control =
         Control { stop: Arc::new(stop), pause: Arc::new(pause), answers, attended: Arc::new(presence) };
@@ -102,16 +81,9 @@ impl Control {
         self.answers.try_send(text.into()).is_ok()
     }
 
-    /// Says whether an operator is there from now on.
-    pub fn set_attended(&self, seat: Seat, attended: bool) {
-        self.attended.send_if_modified(|known| {
-            let before = *known;
-            match seat {
-                Seat::Terminal => known.terminal = attended,
-                Seat::Dashboard => known.dashboard = attended,
-            }
-            *known != before
-        });
+    /// Somebody is there. That holds for the whole run: a page that is closed and a phone that locks answer nothing.
+    pub fn attend(&self) {
+        self.attended.send_replace(true);
     }
 }
 
@@ -135,17 +107,18 @@ impl Reins {
         }
     }
 
-    /// Whether an operator is there to answer.
+    /// Whether an operator is there, or was: then questions wait for an answer.
     #[must_use]
     pub fn is_attended(&self) -> bool {
-        self.attended.borrow().anybody()
+        *self.attended.borrow()
     }
 
-    /// Waits for the operator's answer; `None` when the operator leaves first.
-    pub async fn next_answer(&mut self) -> Option<String> {
-        tokio::select! {
-            answer = self.answers.recv() => answer,
-            _ = self.attended.wait_for(|attended| !attended.anybody()) => None,
+    /// Waits for the operator's answer.
+    pub async fn next_answer(&mut self) -> String {
+        match self.answers.recv().await {
+            Some(answer) => answer,
+            // Whoever could answer has gone for good.
+            None => std::future::pending().await,
         }
     }
 
@@ -180,6 +153,15 @@ impl StopWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn somebody_who_was_there_once_counts_for_the_whole_run() {
+        let (control, reins) = control(false);
+        assert!(!reins.is_attended());
+        control.attend();
+        drop(control);
+        assert!(reins.is_attended());
+    }
 
     #[test]
     fn the_first_reason_counts_and_finally_heeds_only_a_stop_that_leaves_it_out() {

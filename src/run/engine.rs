@@ -50,6 +50,8 @@ pub(super) struct Engine {
     pub(super) session: Session,
     /// Held before a step for longer than this, the run turns its lasers off until it goes on.
     pub(super) dark_after: Duration,
+    /// How long a question waits for an answer.
+    pub(super) answer_wait: Option<Duration>,
     /// Foresees how long each step takes.
     pub(super) bench: Bench,
     /// What every trace file says of the run.

@@ -164,6 +164,9 @@ pub enum RunEvent {
         message: String,
         /// The answers to choose from; empty: any.
         choices: Vec<String>,
+        /// When nobody is waited for any longer; `None`: the question waits until it is answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
     },
     /// A question has its answer.
     Answered {

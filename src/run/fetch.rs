@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
@@ -16,6 +15,7 @@ use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
 use crate::operation::{Constant, FetchTrace};
 use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
 use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
+use crate::threads;
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
 const PIECES_WAITING: usize = 16;
@@ -86,8 +86,9 @@ impl Engine {
         let is_new = old.is_none();
         let old = old.and_then(|old| old.stored);
         let (proof, proved) = oneshot::channel();
-        let writing =
-            spawn_blocking(move || write(&folder, header, arriving, proved, &events, &pulse, number, old));
+        let writing = threads::begin("trace", move || {
+            write(&folder, header, arriving, proved, &events, &pulse, number, old)
+        });
         let transferred = async {
             self.instrument.trace_values(detector, kind, grid.points, &values).await?;
             drop(values);

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ChildStdin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ struct Line {
     folder: PathBuf,
     silence: Duration,
     state: Mutex<State>,
+    /// The fence could not be read once, and that has been logged.
+    unreadable: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,8 @@ struct State {
 impl Pulse {
     fn new(pipe: Option<ChildStdin>, folder: PathBuf, silence: Duration) -> Self {
         let state = State { pipe, lasers: BTreeSet::new(), news: false, spoke: None, due: None, late: false };
-        Self(Some(Arc::new(Line { folder, silence, state: Mutex::new(state) })))
+        let unreadable = AtomicBool::new(false);
+        Self(Some(Arc::new(Line { folder, silence, state: Mutex::new(state), unreadable })))
     }
 
     /// Says the first word, which waits for nothing; from then on the pipe never makes the engine wait.
@@ -150,8 +154,14 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A fence that cannot be read is none: the run goes on, and looks again at its next sign of life.
     fn is_fenced(&self) -> bool {
-        is_fenced(&self.folder, std::process::id())
+        is_fenced(&self.folder, std::process::id()).unwrap_or_else(|error| {
+            if !self.unreadable.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "cannot see whether the watchdog has acted; the run looks again");
+            }
+            false
+        })
     }
 
     fn beat(&self, next: Duration) {
@@ -224,5 +234,16 @@ mod tests {
         assert!(pulse.fence().unwrap().contains("the guard has acted"));
         crate::store::take_down_fence(folder.path()).unwrap();
         assert_eq!(pulse.fence(), None);
+    }
+
+    #[test]
+    fn a_fence_that_cannot_be_read_does_not_end_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run");
+        std::fs::write(&file, "no folder").unwrap();
+        let pulse = Pulse::new(None, file, Duration::from_secs(60));
+        pulse.beat();
+        assert_eq!(pulse.fence(), None);
+        assert!(!pulse.is_fenced());
     }
 }

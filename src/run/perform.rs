@@ -239,7 +239,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn ask<R>(&self, query: Query<R>) -> impl Future<Output = Result<R, Fault>> {
+    pub(super) fn ask<R: Send + 'static>(&self, query: Query<R>) -> impl Future<Output = Result<R, Fault>> {
         let instrument = self.instrument.clone();
         self.pulse.beat();
         async move { Ok(instrument.ask(&query).await?) }

@@ -27,6 +27,8 @@ pub struct Question {
     pub message: String,
     /// The answers to choose from; empty: any.
     pub choices: Vec<String>,
+    /// When nobody is waited for any longer; null: it waits until it is answered.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// What a run is doing right now.
@@ -56,6 +58,13 @@ pub struct Highlight {
     pub detector: Detector,
     /// In which trace of the run.
     pub trace_index: u64,
+}
+
+impl Highlight {
+    fn told(&self, extreme: Extreme) -> String {
+        let Self { detector, trace_index, .. } = self;
+        format!("{} {} on {detector} (trace {trace_index})", extreme.level("dB"), extreme.place())
+    }
 }
 
 /// A run as far as it has come.
@@ -178,9 +187,9 @@ impl RunStatus {
                     self.finish_step(*number, StepState::Failed, *then == AfterFault::Continue);
                 }
             }
-            RunEvent::Question { number, message, choices } => {
+            RunEvent::Question { number, message, choices, until } => {
                 let (message, choices) = (message.clone(), choices.clone());
-                self.question = Some(Question { number: *number, message, choices });
+                self.question = Some(Question { number: *number, message, choices, until: *until });
             }
             RunEvent::Answered { .. } => self.question = None,
             RunEvent::Paused => self.held = true,
@@ -216,6 +225,15 @@ impl RunStatus {
         if self.warnings.len() > KEPT_WARNINGS {
             self.warnings.pop_front();
         }
+    }
+
+    /// What stands out in its transmissions, for people: a name and a text each.
+    #[must_use]
+    pub fn highlights(&self) -> Vec<(&'static str, String)> {
+        let lowest_loss =
+            self.highest_tf.map(|found| ("lowest insertion loss", found.told(found.extreme.as_loss())));
+        let deepest_dip = self.deepest_tf.map(|found| ("deepest dip", found.told(found.extreme)));
+        lowest_loss.into_iter().chain(deepest_dip).collect()
     }
 
     /// Time left, s, by the estimates; `None` when nothing was foreseen.

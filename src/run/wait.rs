@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local, NaiveTime, TimeDelta};
+use chrono::{DateTime, Local, NaiveTime, TimeDelta, Utc};
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
@@ -130,7 +130,8 @@ impl Engine {
             .map(Outcome::Answer)
     }
 
-    /// Asks the operator; with nobody there takes `unattended`, and fails at once when there is none.
+    /// Asks the operator. Where nobody was there, or nobody answers in time, takes `unattended`, and fails when there is
+    /// none.
     pub(super) async fn ask_operator(
         &mut self,
         message: &str,
@@ -138,25 +139,46 @@ impl Engine {
         unattended: Option<&str>,
     ) -> Result<String, Fault> {
         let number = self.number;
-        self.reins.forget_answers();
-        while self.reins.is_attended() {
-            let question =
-                RunEvent::Question { number, message: message.to_owned(), choices: choices.to_vec() };
-            self.events.say(question)?;
-            let Some(answer) = self.pulse.during(self.reins.next_answer()).await else { break };
-            if choices.is_empty() || choices.contains(&answer) {
-                self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
-                return Ok(answer);
-            }
-            let message = format!("`{answer}` is not one of the answers: {}", choices.join(", "));
-            self.events.say(RunEvent::Warning { message })?;
+        let was_attended = self.reins.is_attended();
+        if was_attended && let Some(answer) = self.answer(message, choices).await? {
+            self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
+            return Ok(answer);
         }
         let answer = unattended.map(str::to_owned).ok_or_else(|| {
-            Fault::new(FaultKind::Refused, format!("nobody is there to answer: {message}"))
+            let why = if was_attended { "nobody has answered in time" } else { "nobody is there to answer" };
+            Fault::new(FaultKind::Refused, format!("{why}: {message}"))
                 .hint("give the step an `unattended` answer, or run it with a terminal")
         })?;
         self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
         Ok(answer)
+    }
+
+    /// The operator's answer, asked for until it is an allowed one; `None` when it does not come in time.
+    async fn answer(&mut self, message: &str, choices: &[String]) -> Result<Option<String>, Fault> {
+        self.reins.forget_answers();
+        let number = self.number;
+        let give_up = self.answer_wait.map(|wait| tokio::time::Instant::now() + wait);
+        let until = self.answer_wait.and_then(|wait| TimeDelta::from_std(wait).ok());
+        let until = until.and_then(|wait| Utc::now().checked_add_signed(wait));
+        loop {
+            let (message, offered) = (message.to_owned(), choices.to_vec());
+            self.events.say(RunEvent::Question { number, message, choices: offered, until })?;
+            let answered = self.pulse.during(self.reins.next_answer());
+            let Some(answer) = within(give_up, answered).await else { return Ok(None) };
+            if choices.is_empty() || choices.contains(&answer) {
+                return Ok(Some(answer));
+            }
+            let message = format!("`{answer}` is not one of the answers: {}", choices.join(", "));
+            self.events.say(RunEvent::Warning { message })?;
+        }
+    }
+}
+
+/// What comes in time; without a time, whenever it comes.
+async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Output = T>) -> Option<T> {
+    match give_up {
+        Some(at) => tokio::time::timeout_at(at, wait).await.ok(),
+        None => Some(wait.await),
     }
 }
 

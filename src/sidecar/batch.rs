@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::headers::REPORT_POLICY;
 use super::problem::{Problem, finding};
 use super::read::{Body, Path, Query};
 use super::routes::says;
@@ -101,8 +102,9 @@ async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
 }
 
 /// What became of the items so far.
-async fn report(State(app): State<App>) -> Result<Html<String>, Problem> {
-    Ok(Html(app.queue()?.page(&app.station.setup().out).await?))
+async fn report(State(app): State<App>) -> Result<Response, Problem> {
+    let page = app.queue()?.page(&app.station.setup().out).await?;
+    Ok((REPORT_POLICY, Html(page)).into_response())
 }
 
 /// Lets no item begin.

@@ -138,14 +138,17 @@ fn word(words: &[Value], given: &Value) -> Result<Value, Wrong> {
     })
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the limits of whole numbers are small")]
 fn within(property: &Value, number: f64, value: Value) -> Result<Value, Wrong> {
     let limit = |name: &str| property.get(name).and_then(Value::as_f64);
+    // A limit is written as the values themselves are: whole, or with a point.
+    let shown = |limit: f64| if value.is_i64() { json!(limit as i64) } else { json!(limit) };
     if let Some(least) = limit("minimum").filter(|least| number < *least) {
-        let ctx = Some(json!({ "ge": least }));
+        let ctx = Some(json!({ "ge": shown(least) }));
         return Err(("greater_than_equal", format!("at least {least} is needed"), ctx));
     }
     if let Some(most) = limit("maximum").filter(|most| number > *most) {
-        let ctx = Some(json!({ "le": most }));
+        let ctx = Some(json!({ "le": shown(most) }));
         return Err(("less_than_equal", format!("at most {most} is allowed"), ctx));
     }
     Ok(value)

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    IF_NONE_MATCH, VARY,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -57,6 +57,7 @@ assets! {
     "index.html" = "text/html; charset=utf-8",
     "style.css" = "text/css; charset=utf-8",
     "panels.css" = "text/css; charset=utf-8",
+    "activity.js" = "text/javascript; charset=utf-8",
     "app.js" = "text/javascript; charset=utf-8",
     "dom.js" = "text/javascript; charset=utf-8",
     "enqueue.js" = "text/javascript; charset=utf-8",
@@ -110,9 +111,6 @@ impl Asset {
             (CACHE_CONTROL, "no-cache"),
             (VARY, "Accept-Encoding"),
             (CONTENT_SECURITY_POLICY, POLICY),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (X_FRAME_OPTIONS, "DENY"),
-            (REFERRER_POLICY, "no-referrer"),
         ];
         let says = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if says(IF_NONE_MATCH) == tag.as_str() {
@@ -153,4 +151,25 @@ pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Response {
         status: "running",
     })
     .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::run::event::RunEvent;
+
+    #[test]
+    fn the_page_subscribes_to_every_event_of_a_run() {
+        let names = |text: &str, quote: char| -> BTreeSet<String> {
+            text.split(quote).skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let unknown = serde_json::from_value::<RunEvent>(serde_json::json!({ "event": "?" })).unwrap_err();
+        let unknown = unknown.to_string();
+        let (_, told) = unknown.split_once("expected one of").unwrap();
+        let script = include_str!("dashboard/follow.js");
+        let (_, kinds) = script.split_once("const KINDS = [").unwrap();
+        let (kinds, _) = kinds.split_once("];").unwrap();
+        assert_eq!(names(kinds, '\''), names(told, '`'));
+    }
 }

@@ -1,17 +1,20 @@
 //! Who may ask. On loopback: programs on this machine, and pages served from it; the host name asked for has to be a
 //! loopback name, so that a page elsewhere cannot reach the instrument through the browser under a name of its own
-//! (DNS rebinding). Beyond loopback a token is needed on top.
+//! (DNS rebinding). Beyond loopback, and behind a proxy, a token is needed on top.
 
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, ORIGIN};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::header::{ACCEPT, AUTHORIZATION, AsHeaderName, COOKIE, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use subtle::ConstantTimeEq;
 
+use super::listen::Peer;
 use super::problem::Problem;
+use super::refusals::Refusals;
 use super::state::App;
 
 /// The cookie that carries the token.
@@ -22,12 +25,27 @@ pub(super) const COOKIE_NAME: &str = "ctp10_token";
 pub(super) struct Guard {
     token: Option<String>,
     allow_origin: Vec<String>,
+    refusals: Refusals,
 }
+
+/// Headers with which a proxy says that the request comes from somebody else; also all that begin with `X-Forwarded`.
+const FORWARDED: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-envoy-external-address",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
 
 impl Guard {
     pub(super) fn new(token: Option<String>, allow_origin: &[String]) -> Self {
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
-        Self { token, allow_origin: allow_origin.iter().map(plain).collect() }
+        let allow_origin = allow_origin.iter().map(plain).collect();
+        Self { token, allow_origin, refusals: Refusals::default() }
     }
 
     /// Whether a page from this origin may ask. A page of this server's own may, where a token protects it.
@@ -40,13 +58,14 @@ impl Guard {
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return false;
         }
-        let own = self.token.is_some() && uri.authority().map(|a| a.as_str()) == host;
+        let is_host = |a: &Authority| host.is_some_and(|host| a.as_str().eq_ignore_ascii_case(host));
+        let own = self.token.is_some() && uri.authority().is_some_and(is_host);
         own || uri.host().is_some_and(is_loopback)
     }
 
     /// Whether the server may be called by this name.
     fn allows_host(&self, host: Option<&str>) -> bool {
-        let Some(host) = host else { return false };
+        let Some(host) = host.map(str::to_ascii_lowercase) else { return false };
         let name = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         let listed = || self.allow_origin.iter().any(|origin| origin.ends_with(&format!("://{host}")));
         // A name of somebody else's does not know the token.
@@ -82,51 +101,91 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn text(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a browser says that a page from elsewhere caused this request, without naming the page: an image, a script, a
+/// frame. A link that a person follows is none of these.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is_elsewhere = matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site"));
+    is_elsewhere && text(headers, "sec-fetch-dest") != Some("document")
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .map(HeaderName::as_str)
+        .any(|name| name.starts_with("x-forwarded") || FORWARDED.contains(&name))
 }
 
 /// Lets a request pass, or says why not.
 pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    match refusal(&app.guard, &request) {
+    match app.guard.refusal(&request) {
         None => next.run(request).await,
         Some(refused) => refused,
     }
 }
 
-fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
-    let headers = request.headers();
-    // HTTP/1.1 has the name in `Host`; a request in absolute form has it in its address.
-    let host = request.uri().authority().map(|a| a.as_str()).or_else(|| text(headers, HOST));
-    let refuse = |message: String| {
-        tracing::warn!(path = request.uri().path(), message, "request refused");
-        Some(Problem::new(StatusCode::FORBIDDEN, message).into_response())
-    };
-    if !guard.allows_host(host) {
-        let host = host.unwrap_or_default();
-        return refuse(format!(
-            "host `{host}` is not allowed (loopback names, and those of `--allow-origin`)"
-        ));
-    }
-    if headers.contains_key(ORIGIN) {
-        let origin = text(headers, ORIGIN).unwrap_or("null");
-        if !guard.allows_origin(origin, host) {
-            return refuse(format!("origin `{origin}` is not allowed (`--allow-origin {origin}` lists it)"));
+impl Guard {
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        // HTTP/1.1 has the name in `Host`; a request in absolute form has it in its address.
+        let host = request.uri().authority().map(|a| a.as_str()).or_else(|| text(headers, HOST));
+        let refuse = |status: StatusCode, message: String| {
+            let peer = request.extensions().get::<Peer>().copied();
+            self.note(peer, &format!("`{}`: {message}", request.uri().path()));
+            Some(Problem::new(status, message).into_response())
+        };
+        if headers.get_all(HOST).iter().count() > 1 {
+            return refuse(StatusCode::BAD_REQUEST, "the request has two `Host` headers".to_owned());
         }
+        if !self.allows_host(host) {
+            let host = host.unwrap_or_default();
+            let message =
+                format!("host `{host}` is not allowed (loopback names, and those of `--allow-origin`)");
+            return refuse(StatusCode::FORBIDDEN, message);
+        }
+        if headers.contains_key(ORIGIN) {
+            let origin = text(headers, ORIGIN).unwrap_or("null");
+            if !self.allows_origin(origin, host) {
+                let message =
+                    format!("origin `{origin}` is not allowed (`--allow-origin {origin}` lists it)");
+                return refuse(StatusCode::FORBIDDEN, message);
+            }
+        } else if is_embedded_elsewhere(headers) {
+            let message = "a page from elsewhere may not embed what this server answers (`Sec-Fetch-Site`)";
+            return refuse(StatusCode::FORBIDDEN, message.to_owned());
+        }
+        let open = matches!(request.uri().path(), "/login" | "/assets/style.css");
+        if open || request.method() == Method::OPTIONS {
+            return None;
+        }
+        if self.token.is_none() {
+            let message = "the request came through a proxy: a token is needed (`token_file` in ctp10.toml)";
+            return if is_forwarded(headers) {
+                refuse(StatusCode::FORBIDDEN, message.to_owned())
+            } else {
+                None
+            };
+        }
+        if self.is_shown_token(headers) {
+            return None;
+        }
+        let is_page = request.method() == Method::GET
+            && text(headers, ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+        if is_page {
+            return Some(Redirect::to("/login").into_response());
+        }
+        let message = "the token is missing or wrong (`Authorization: Bearer …`)".to_owned();
+        refuse(StatusCode::UNAUTHORIZED, message)
+            .map(|refused| ([(WWW_AUTHENTICATE, "Bearer")], refused).into_response())
     }
-    let open = matches!(request.uri().path(), "/login" | "/assets/style.css");
-    if open || request.method() == Method::OPTIONS || guard.is_shown_token(headers) {
-        return None;
+
+    /// Logs that a request was refused.
+    pub(super) fn note(&self, peer: Option<Peer>, reason: &str) {
+        self.refusals.note(peer, reason);
     }
-    let is_page = request.method() == Method::GET
-        && text(headers, ACCEPT).is_some_and(|accept| accept.contains("text/html"));
-    if is_page {
-        return Some(Redirect::to("/login").into_response());
-    }
-    tracing::warn!(path = request.uri().path(), "request without the token refused");
-    let message = "the token is missing or wrong (`Authorization: Bearer …`)";
-    let refused = Problem::new(StatusCode::UNAUTHORIZED, message);
-    Some(([(axum::http::header::WWW_AUTHENTICATE, "Bearer")], refused).into_response())
 }
 
 #[cfg(test)]
@@ -161,7 +220,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_this_machines_is_refused_on_loopback() {
         let guard = Guard::new(None, &[]);
-        for host in ["127.0.0.1:8002", "localhost", "[::1]:8002", "127.1.2.3:80"] {
+        for host in ["127.0.0.1:8002", "localhost", "LocalHost:8002", "[::1]:8002", "127.1.2.3:80"] {
             assert!(guard.allows_host(Some(host)), "{host}");
         }
         for host in ["evil.example", "evil.example:8002", "localhost.evil.example", "192.168.1.5:8002", ""] {

@@ -33,9 +33,14 @@ impl Shared {
         if let Some(reason) = self.absence() {
             return Err(Problem::not_connected(&reason));
         }
+        let mut done = Ok(());
         for action in actions {
-            instrument.act(&action).await?;
+            done = instrument.act(&action).await;
+            if done.is_err() {
+                break;
+            }
         }
-        Ok(())
+        self.forget_answers().await;
+        Ok(done?)
     }
 }

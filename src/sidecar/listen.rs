@@ -1,39 +1,60 @@
 //! Takes connections in, within limits: how many, how large their headers, how long they may be idle.
 
-use std::sync::Arc;
+mod idle;
+mod places;
+mod socket;
+
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
-/// Connections at once. One more waits until another has gone.
-const MOST_CONNECTIONS: usize = 4096;
+use super::problem::Problem;
+use crate::handles;
+use idle::Requests;
+use places::{Place, Places};
+use socket::Socket;
+
+/// Clients at once, where the limit of file handles allows as many.
+const MOST_CLIENTS: usize = 2048;
 /// Bytes of the headers of a request.
 const MOST_HEADER_BYTES: usize = 32 * 1024;
 /// Headers of a request.
 const MOST_HEADERS: usize = 100;
 /// A request's headers arrive within this time, and a connection is idle no longer between two requests.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// The first request of a connection arrives within this time.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
+/// A client that takes nothing for this long is disconnected.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// Connections that are open when the sidecar ends are given this long.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
+/// Pause before connections are taken again when the system has no handle for one.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// Serves until `closing` is up.
 pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(MOST_CLIENTS.min(handles::for_clients()));
     let mut connections = JoinSet::new();
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_LIMIT)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(MOST_HEADER_BYTES);
+    let mut is_short = false;
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = tokio::select! {
             _ = closing.wait_for(|closing| *closing) => break,
             accepted = listener.accept() => accepted,
@@ -42,34 +63,28 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, most likely: they come back as clients leave.
-                tracing::warn!(%error, "a connection cannot be taken");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                if !std::mem::replace(&mut is_short, true) {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                }
+                tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
+        is_short = false;
+        let place = tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => break,
+            place = places.take() => place,
+        };
         // Frames are small and wanted now.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut closing = closing.clone();
+        let requests = Requests::default();
+        let left = idle::left(requests.watch(), places.wanted(), FIRST_LIMIT);
+        let connection = serve(stream, peer.ip(), place, router.clone(), requests, closing.clone());
         connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => Some(ended),
-                _ = closing.wait_for(|closing| *closing) => None,
-            };
-            let ended = match ended {
-                Some(ended) => ended,
-                // The request under way is answered, and no other taken.
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%peer, %error, "client left");
+            tokio::select! {
+                () = connection => {}
+                () = left => tracing::debug!(%peer, "an idle client was disconnected"),
             }
-            drop(place);
         });
         // Those that have ended are forgotten.
         while connections.try_join_next().is_some() {}
@@ -78,4 +93,66 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
     if tokio::time::timeout(STOP_LIMIT, connections.join_all()).await.is_err() {
         tracing::debug!("clients that are still there are left");
     }
+}
+
+/// Serves one client until it leaves, or until `closing` is up and its request is answered.
+async fn serve<T>(
+    stream: T,
+    peer: IpAddr,
+    place: Place,
+    router: Router,
+    requests: Requests,
+    mut closing: watch::Receiver<bool>,
+) where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let is_crowded = place.is_urgent();
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let under_way = requests.begin();
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let router = router.clone();
+        async move {
+            let is_turned_away = is_crowded && !places::is_urgent(request.uri().path());
+            let response = if is_turned_away { crowded() } else { answer(router, request).await };
+            Ok::<_, Infallible>(response.map(|body| under_way.until_sent(body)))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_LIMIT)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(MOST_HEADER_BYTES)
+        .keep_alive(!is_crowded)
+        .serve_connection(TokioIo::new(Socket::new(stream, place, STALL_LIMIT)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        _ = closing.wait_for(|closing| *closing) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        // The request under way is answered, and no other taken.
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "client left");
+    }
+}
+
+async fn answer(router: Router, request: Request) -> Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn crowded() -> Response {
+    let problem =
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many clients are connected: try again later");
+    ([(CONNECTION, "close"), (RETRY_AFTER, "5")], problem).into_response()
 }

@@ -1,13 +1,14 @@
 //! The page that asks for the token and keeps it in a cookie.
 
-use axum::Form;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use serde::Deserialize;
 
 use super::guard::COOKIE_NAME;
+use super::listen::Peer;
 use super::state::App;
 
 const PAGE: &str = include_str!("dashboard/login.html");
@@ -17,17 +18,27 @@ pub(super) struct LoginForm {
     token: String,
 }
 
-pub(super) async fn page() -> Html<&'static str> {
-    Html(PAGE)
+/// The page has a style and a form, and nothing else.
+const POLICY: [(HeaderName, &str); 1] = [(
+    CONTENT_SECURITY_POLICY,
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+)];
+
+pub(super) async fn page() -> impl IntoResponse {
+    (POLICY, Html(PAGE))
 }
 
 /// Sets the cookie: for this host, out of reach of scripts, and not sent along by other pages.
-pub(super) async fn log_in(State(app): State<App>, Form(form): Form<LoginForm>) -> Response {
+pub(super) async fn log_in(
+    State(app): State<App>,
+    peer: Option<Extension<Peer>>,
+    Form(form): Form<LoginForm>,
+) -> Response {
     let token = form.token.trim();
     if !app.guard.knows(token) {
-        tracing::warn!("a wrong token was given");
+        app.guard.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
         let page = PAGE.replace("<!--told-->", "<p role=\"alert\">This is not the token.</p>");
-        return (StatusCode::UNAUTHORIZED, Html(page)).into_response();
+        return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
     }
     let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict");
     ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response()

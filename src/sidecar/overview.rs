@@ -1,6 +1,7 @@
 //! `/instrument`: what is known of the instrument, without waiting for it. Condition and lasers are asked now and then
 //! while somebody wants to know, by one request for all.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,16 +82,24 @@ impl From<&LaserGlance> for LaserReply {
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     known: Mutex<Option<Arc<Known>>>,
+    /// Grows when something was changed: answers from before are old.
+    changes: AtomicU64,
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
 struct Known {
     at: Instant,
+    changes: u64,
     glance: Glance,
 }
 
 impl Overview {
+    /// What is known is old: it is asked again when somebody wants to know.
+    pub(super) fn forget(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn known(&self) -> Option<Arc<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -98,7 +107,9 @@ impl Overview {
 
 /// What is known of the instrument.
 pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> {
-    let fresh = app.overview.known().is_some_and(|known| known.at.elapsed() < AGE);
+    let changes = app.overview.changes.load(Ordering::Acquire);
+    let fresh =
+        app.overview.known().is_some_and(|known| known.at.elapsed() < AGE && known.changes == changes);
     let connected = app.station.identity().is_some();
     if !fresh && connected {
         // The asking goes on when this does not wait for it any longer: the next one finds the answer.
@@ -115,9 +126,10 @@ impl Shared {
     async fn refresh_overview(&self) {
         // Whoever is second finds somebody asking already.
         let Ok(_asking) = self.overview.asking.try_lock() else { return };
+        let changes = self.overview.changes.load(Ordering::Acquire);
         match self.instrument().glance().await {
             Ok(glance) => {
-                let known = Known { at: Instant::now(), glance };
+                let known = Known { at: Instant::now(), changes, glance };
                 *self.overview.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
             }
             Err(error) => tracing::debug!(%error, "no overview"),

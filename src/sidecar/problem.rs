@@ -15,7 +15,7 @@ use crate::budget::{Busy, Gone};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::source::Diagnostic;
-use crate::station::{Held, NotStarted};
+use crate::station::{Held, NotConnected, NotStarted};
 use crate::store::StoreError;
 
 /// Why a request was not carried out.
@@ -76,12 +76,11 @@ impl From<Error> for Problem {
             | Error::OutOfStep { .. }
             | Error::FateUnknown { .. }
             | Error::OtherInstrument { .. } => Self::not_connected(&told),
-            Error::Refused { .. }
-            | Error::DidNotStart { .. }
-            | Error::ScanUnderWay { .. }
-            | Error::Aborted { .. } => Self::bad_gateway(told),
-            // Nothing was asked of the instrument.
-            Error::Scanning { .. } => Self::conflict(told),
+            // What the state of the instrument forbids; the instrument itself was not asked, or did as it was told.
+            Error::Scanning { .. } | Error::ScanUnderWay { .. } | Error::Aborted { .. } => {
+                Self::conflict(told)
+            }
+            Error::Refused { .. } | Error::DidNotStart { .. } => Self::bad_gateway(told),
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }
@@ -103,6 +102,16 @@ impl From<Gone> for Problem {
 impl From<Held> for Problem {
     fn from(held: Held) -> Self {
         Self::conflict(held.to_string())
+    }
+}
+
+impl From<NotConnected> for Problem {
+    fn from(error: NotConnected) -> Self {
+        match error {
+            NotConnected::Held(held) => held.into(),
+            NotConnected::InUse { .. } => Self::not_connected(&error.to_string()),
+            NotConnected::Instrument(error) => error.into(),
+        }
     }
 }
 

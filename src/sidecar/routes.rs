@@ -8,7 +8,7 @@ use aide::transform::TransformOperation;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -19,10 +19,7 @@ use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{batch, dashboard, docs, figures, guard, login, overview};
-
-/// A recipe is not larger than this. It is axum's own limit, too.
-const MOST_BODY_BYTES: usize = 2 << 20;
+use super::{batch, dashboard, docs, figures, guard, headers, intake, login, overview};
 
 /// Everything that the sidecar answers.
 pub(super) fn router(app: App) -> Router {
@@ -47,7 +44,7 @@ pub(super) fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
         })
-        .layer(middleware::from_fn(whole_body))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), intake::whole_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::check))
         .layer(cors)
         // A handler that panics is a mistake of ours; its client is told, and nobody else notices.
@@ -55,6 +52,7 @@ pub(super) fn router(app: App) -> Router {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this request broke off; the log says why")
                 .into_response()
         }))
+        .layer(middleware::map_response(headers::complete))
         .with_state(app)
 }
 
@@ -151,52 +149,52 @@ fn instrument() -> ApiRouter<App> {
                 .post_with(measurement::set_config, says("Sets any of the scan's settings")),
         )
         .api_route(
-            "/tls/{tls}/config",
+            "/tls/{channel}/config",
             get_with(tls::config, says("All settings of a source"))
                 .post_with(tls::set_config, says("Sets any setting of a source")),
         )
         .api_route(
-            "/tls/{tls}/wavelength",
+            "/tls/{channel}/wavelength",
             get_with(tls::wavelength, says("Range of a source"))
                 .post_with(tls::set_wavelength, says("Sets the range of a source")),
         )
         .api_route(
-            "/tls/{tls}/power",
+            "/tls/{channel}/power",
             get_with(tls::power, says("Power of a source"))
                 .post_with(tls::set_power, says("Sets the power of a source")),
         )
         .api_route(
-            "/tls/{tls}/speed",
+            "/tls/{channel}/speed",
             get_with(tls::speed, says("Speed of a source"))
                 .post_with(tls::set_speed, says("Sets the speed of a source")),
         )
         .api_route(
-            "/tls/{tls}/trigger",
+            "/tls/{channel}/trigger",
             get_with(tls::trigger, says("Trigger of a source"))
                 .post_with(tls::set_trigger, says("Sets the trigger of a source")),
         )
         .api_route(
-            "/rlaser/{laser}/config",
+            "/rlaser/{laser_number}/config",
             get_with(laser::config, says("All settings of a laser"))
                 .post_with(laser::set_config, says("Sets any of power, wavelength and output of a laser")),
         )
-        .api_route("/rlaser/{laser}/id", get_with(laser::identity, says("Which laser it is")))
+        .api_route("/rlaser/{laser_number}/id", get_with(laser::identity, says("Which laser it is")))
         .api_route(
-            "/rlaser/{laser}/power",
+            "/rlaser/{laser_number}/power",
             get_with(laser::power, says("Power of a laser"))
                 .post_with(laser::set_power, says("Sets the power of a laser")),
         )
         .api_route(
-            "/rlaser/{laser}/wavelength",
+            "/rlaser/{laser_number}/wavelength",
             get_with(laser::wavelength, says("Wavelength of a laser"))
                 .post_with(laser::set_wavelength, says("Sets the wavelength of a laser")),
         )
         .api_route(
-            "/rlaser/{laser}/state",
+            "/rlaser/{laser_number}/state",
             get_with(laser::state, says("Whether the output of a laser is on")),
         )
-        .api_route("/rlaser/{laser}/on", post_with(laser::on, says("Turns a laser on")))
-        .api_route("/rlaser/{laser}/off", post_with(laser::off, says("Turns a laser off")))
+        .api_route("/rlaser/{laser_number}/on", post_with(laser::on, says("Turns a laser on")))
+        .api_route("/rlaser/{laser_number}/off", post_with(laser::off, says("Turns a laser off")))
         .api_route("/scpi", post_with(scpi::send, says("Sends one raw line, where `allow_scpi` allows it")))
 }
 
@@ -264,16 +262,6 @@ async fn health(
 ) -> axum::Json<super::wire::instrument::Health> {
     let connected = app.station.identity().is_some();
     axum::Json(super::wire::instrument::Health { status: "healthy", connected, timestamp: timestamp() })
-}
-
-/// Takes the body in before anything is answered: a connection on which some of it is still to come could not be used
-/// again, and its client would not know.
-async fn whole_body(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match axum::body::to_bytes(body, MOST_BODY_BYTES).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
-        Err(error) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
-    }
 }
 
 /// A path with a slash too many is shown its place; anything else is not here.

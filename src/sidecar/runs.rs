@@ -21,7 +21,7 @@ use crate::run::event::Record;
 use crate::run::status::RunStatus;
 use crate::station::LiveRun;
 use crate::store::runs::{self, FoundRun};
-use crate::store::{GuardRecord, StoreError, guard_records, read_run_journal};
+use crate::store::{GuardRecord, RunState, StoreError, guard_records, read_run_journal};
 
 /// Runs on a page, when the client does not say.
 const PAGE: u16 = 50;
@@ -74,7 +74,12 @@ impl Shared {
 }
 
 fn live_status(run: &LiveRun) -> StatusReply {
-    let status = run.status();
+    let mut status = run.status();
+    if !run.has_ended() && status.finished.is_some() {
+        // Its report is being written: whoever is told of the end can read it.
+        status.state = Some(RunState::Running);
+        status.finished = None;
+    }
     let state = status.state.map(|state| state.to_string()).unwrap_or_default();
     StatusReply::new(&status, state, run.pause_state())
 }

@@ -10,11 +10,13 @@ use tokio::sync::watch;
 
 use super::figures::Figures;
 use super::guard::Guard;
+use super::intake::Intake;
 use super::overview::Overview;
 use super::problem::Problem;
+use super::stream::Downloads;
 use crate::batch::Queue;
-use crate::instrument::Ctp10;
 use crate::instrument::scpi::Condition;
+use crate::instrument::{Address, Ctp10};
 use crate::measurement::{Detector, TraceKind};
 use crate::station::Station;
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub allow_scpi: bool,
     /// Options of the embedded instrument, where this process started one.
     pub simulator: Option<serde_json::Value>,
+    /// Instruments that the configuration names: clients on other machines may choose no other.
+    pub instruments: Vec<Address>,
     /// The queue of the batch that this process works on.
     pub batch: Option<BatchDesk>,
 }
@@ -75,6 +79,10 @@ pub(super) struct Shared {
     pub(super) streams: Streams,
     pub(super) overview: Overview,
     pub(super) figures: Figures,
+    pub(super) intake: Intake,
+    pub(super) downloads: Downloads,
+    /// The instruments that clients may choose; `None` where all clients are on this machine.
+    pub(super) instruments: Option<Vec<Address>>,
     /// Up when the sidecar is about to end.
     pub(super) closing: watch::Receiver<bool>,
     condition: tokio::sync::Mutex<Option<Seen>>,
@@ -97,15 +105,21 @@ impl Shared {
         options: Options,
         guard: Guard,
         figures: Figures,
+        is_local: bool,
         closing: watch::Receiver<bool>,
     ) -> App {
+        let mut instruments = options.instruments.clone();
+        instruments.push(station.post().instrument.address().clone());
         Arc::new(Self {
+            instruments: (!is_local).then_some(instruments),
             station,
             options,
             guard,
             streams: Streams::default(),
             overview: Overview::default(),
             figures,
+            intake: Intake::default(),
+            downloads: Downloads::default(),
             closing,
             condition: tokio::sync::Mutex::default(),
         })
@@ -131,6 +145,13 @@ impl Shared {
         let condition = instrument.condition().await?;
         *known = Some(Seen { at: Instant::now(), changes, condition });
         Ok(condition)
+    }
+
+    /// No answer given from now on comes from before this moment.
+    pub(super) async fn forget_answers(&self) {
+        // Whoever asks right now has asked before.
+        *self.condition.lock().await = None;
+        self.overview.forget();
     }
 
     pub(super) fn detector(&self, module: Option<u8>, channel: Option<u8>) -> Detector {

@@ -141,6 +141,7 @@ impl Station {
             outline: outline(&walked.steps),
             dark_after: self.setup.dark_after,
             disk_full_wait: self.setup.disk_full_wait,
+            answer_wait: self.setup.answer_wait,
             // The embedded instrument ends with this process: its lasers need no guard.
             guard_after: self.setup.guard_after.filter(|_| post.name != "sim"),
             resumed,
@@ -149,8 +150,10 @@ impl Station {
         status.name.clone_from(&recipe.header().name);
         status.instrument = Some(request.instrument.clone());
         let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended, status);
-        run.set_dashboard_attended(self.is_attended());
         *self.run() = Some(Arc::clone(&run));
+        if self.is_attended() {
+            run.attend();
+        }
         let mut watchers = watchers;
         watchers.push(run.watcher());
         // With the first event the manifest is there.

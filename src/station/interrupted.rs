@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::order::{Order, Resumed};
 use crate::budget::Budget;
@@ -27,6 +26,7 @@ use crate::store::{
     Fate, Finding, JOURNAL_FILE, Leftover, Manifest, RunFolder, RunState, StoreError, finished_files,
     hex_sha256, leftovers, read_run_journal, source_damage,
 };
+use crate::threads;
 
 /// The largest copy of a recipe that is read, bytes.
 const LARGEST_RECIPE: u64 = 1 << 20;
@@ -214,7 +214,7 @@ fn found(run: &FoundRun, decided: Option<&RunEvent>) -> Result<(Past, Damage, Ve
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NotTakenUp> + Send + 'static,
 ) -> Result<T, NotTakenUp> {
-    spawn_blocking(work).await.unwrap_or_else(|panic| Err(NotTakenUp::Broken(panic.to_string())))
+    threads::begin("resume", work).await.unwrap_or_else(|panic| Err(NotTakenUp::Broken(panic.to_string())))
 }
 
 /// The recipe as it was, from the run's own copy, with the parameters of the run.

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-
 use crate::catalogue::{Catalogue, RunRow};
 use crate::error::chain;
 use crate::report::Report;
 use crate::store::runs::{self, FoundRun};
+use crate::threads;
 
 /// The catalogue is waited for no longer than this: the next run does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -28,7 +27,7 @@ impl Unlisted {
 
 /// Keeps in the catalogue how the run in this folder stands, and those before it that it could not take.
 pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
-    let listed = spawn_blocking(move || {
+    let listed = threads::begin("catalogue", move || {
         unlisted.folders().insert(folder);
         let wanted: Vec<PathBuf> = unlisted.folders().iter().cloned().collect();
         for folder in wanted {
@@ -58,7 +57,7 @@ fn put_row(found: &FoundRun) -> Result<(), String> {
 
 /// Writes the run's report, and gives it.
 pub(super) async fn leave_report(folder: PathBuf) -> Option<Report> {
-    let written = spawn_blocking(move || crate::report::write_for(&folder)).await;
+    let written = threads::begin("report", move || crate::report::write_for(&folder)).await;
     let reason = match written {
         Ok(Ok(report)) => return Some(report),
         Ok(Err(error)) => chain(&error),

@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, watch};
 use crate::measurement::{Detector, TraceKind, TraceSummary};
 use crate::operation::Operation;
 use crate::run::Watcher;
-use crate::run::control::{Control, Seat};
+use crate::run::control::Control;
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
 use crate::step::FaultKind;
@@ -154,9 +154,10 @@ impl LiveRun {
         self.ended.send_replace(true);
     }
 
-    pub(super) fn set_dashboard_attended(&self, attended: bool) {
+    /// Somebody is there to answer, unless nobody is to be asked.
+    pub(super) fn attend(&self) {
         if !self.unattended {
-            self.control.set_attended(Seat::Dashboard, attended);
+            self.control.attend();
         }
     }
 

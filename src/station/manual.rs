@@ -5,12 +5,34 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Held, Post, Station};
+use super::{Held, Holder, Post, Station};
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS};
 
 /// The emergency stop gives each step this long, whatever became of the one before.
 const OFF_LIMIT: Duration = Duration::from_secs(10);
+
+/// The analysis of the scan before is waited for this long.
+const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConnected {
+    /// A run holds the instrument that this process is at.
+    #[error(transparent)]
+    Held(#[from] Held),
+    /// Another process holds the one that was asked for.
+    #[error("{address} is in use by {by}")]
+    InUse {
+        /// The instrument.
+        address: Address,
+        /// Who holds it.
+        by: Holder,
+    },
+    /// Nobody can be reached.
+    #[error(transparent)]
+    Instrument(#[from] Error),
+}
 
 /// A scan that was started by hand.
 #[derive(Debug)]
@@ -56,6 +78,17 @@ pub struct LasersOff {
     pub run: Option<String>,
 }
 
+/// A scan that has just ended is analyzed for a moment, in which the instrument ignores a start.
+async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
+    let condition = instrument.condition().await?;
+    let (scanning, analyzing) = ([2, 6, 7].into_iter().any(|bit| condition.has(bit)), condition.has(3));
+    if analyzing && !scanning {
+        // What lasts longer is the instrument's to refuse.
+        let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
+    }
+    Ok(())
+}
+
 impl Station {
     /// Starts a scan and returns when it has been seen running.
     ///
@@ -69,6 +102,7 @@ impl Station {
         tokio::spawn(async move {
             let mut waiting = Some((started, change));
             let scan = async {
+                wait_for_analysis(&instrument).await?;
                 let expected = instrument.scan_settings().await?.expected();
                 instrument
                     .scan(&action, expected, |_| {
@@ -103,14 +137,16 @@ impl Station {
     /// Connects, if there is no connection; to another address when one is given.
     ///
     /// # Errors
-    /// When nobody can be reached.
-    pub async fn connect(&self, address: Option<Address>) -> Result<Result<Identity, Error>, Held> {
+    /// See [`NotConnected`].
+    pub async fn connect(&self, address: Option<Address>) -> Result<Identity, NotConnected> {
         if let Some(identity) = self.post().instrument.identity() {
-            return Ok(Ok(identity));
+            return Ok(identity);
         }
         let present = self.post();
         if let Some(address) = address.filter(|address| address != present.instrument.address()) {
             self.lease.free_of_runs()?;
+            self.claim_instead(&address)
+                .map_err(|by| NotConnected::InUse { address: address.clone(), by })?;
             self.move_to(address, &present.instrument);
         }
         // Asked for by a person: another instrument than before is welcome, unless a run knows the one before.
@@ -119,7 +155,7 @@ impl Station {
         if found.is_ok() && !same {
             self.seek_second().await;
         }
-        Ok(found)
+        Ok(found?)
     }
 
     fn move_to(&self, address: Address, before: &Ctp10) {

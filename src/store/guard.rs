@@ -115,13 +115,17 @@ pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
 }
 
 /// Whether the fence is up against this runner. One that does not say against whom is up against everybody.
-#[must_use]
-pub fn is_fenced(folder: &Path, runner: u32) -> bool {
+///
+/// # Errors
+/// When that cannot be known now, for example because the process has no file handle left: look again later.
+pub fn is_fenced(folder: &Path, runner: u32) -> std::io::Result<bool> {
     match files::read(&folder.join(FENCE_FILE), LARGEST_FENCE) {
         Ok(text) => {
-            String::from_utf8_lossy(&text).trim().parse().map_or(true, |fenced: u32| fenced == runner)
+            let against = String::from_utf8_lossy(&text).trim().parse();
+            Ok(against.map_or(true, |fenced: u32| fenced == runner))
         }
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

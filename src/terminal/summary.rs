@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::HumanBytes;
 
 use super::lines;
-use crate::run::status::{Highlight, RunStatus};
+use crate::run::status::RunStatus;
 use crate::store::REPORT_FILE;
 
 /// The summary of a finished run, for stdout. The last line is the run folder's path.
@@ -36,11 +36,8 @@ pub fn summary(status: &RunStatus) -> String {
     if status.traces > listed {
         let _ = writeln!(text, "  … and {} more traces", status.traces - listed);
     }
-    if let Some(highest) = &status.highest_tf {
-        let _ = writeln!(text, "  lowest insertion loss {}", at(highest, -highest.extreme.value));
-    }
-    if let Some(deepest) = &status.deepest_tf {
-        let _ = writeln!(text, "  deepest dip           {}", at(deepest, deepest.extreme.value));
+    for (name, told) in status.highlights() {
+        let _ = writeln!(text, "  {name:<21} {told}");
     }
     if let Some(first) = status.first_traces.first() {
         let file = Path::new(&status.folder).join(&first.file);
@@ -56,11 +53,4 @@ pub fn summary(status: &RunStatus) -> String {
     }
     text.push_str(&status.folder);
     text
-}
-
-fn at(highlight: &Highlight, level_db: f64) -> String {
-    format!(
-        "{level_db:.2} dB at {:.4} nm on {} (trace {})",
-        highlight.extreme.nm, highlight.detector, highlight.trace_index
-    )
 }

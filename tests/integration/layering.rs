@@ -50,7 +50,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "operation" | "step" | "header" => WORDS.to_vec(),
         "simulator" => vec!["units", "reading"],
         "instrument" => vec!["units", "measurement", "grammar"],
-        "http" => vec![],
+        "http" | "handles" | "threads" => vec![],
         "notify" => vec!["header", "http"],
         "commands" => with_words(&["instrument"]),
         "script" => WORDS.to_vec(),
@@ -61,6 +61,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "store" => with_words(&["error", "files"]),
         "power" => vec!["instrument", "measurement"],
         "run" => with_words(&[
+            "threads",
             "recipe",
             "script",
             "instrument",
@@ -75,6 +76,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "rehearsal" => with_words(&["simulator", "store", "catalogue"]),
         "report" => with_words(&["run", "store", "files"]),
         "station" => with_words(&[
+            "threads",
             "recipe",
             "instrument",
             "http",
@@ -89,6 +91,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         ]),
         "catalogue" => with_words(&["store", "error", "files"]),
         "batch" => with_words(&[
+            "threads",
             "recipe",
             "table",
             "instrument",
@@ -104,6 +107,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         ]),
         "terminal" => with_words(&["run", "store"]),
         "sidecar" => with_words(&[
+            "handles",
             "recipe",
             "instrument",
             "forecast",

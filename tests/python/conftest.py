@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import re
+import resource
 import socket
 import subprocess
 import tempfile
@@ -55,7 +56,9 @@ def until(what, probe):
 class Listener:
     """A process of the program that says where it listens. It can be killed and started again at the same place."""
 
-    def __init__(self, *command, cwd=None, told=None, variables=None):
+    def __init__(self, *command, cwd=None, told=None, variables=None, handles=None):
+        # The most file handles that the process may have.
+        self.handles = handles
         self.command, self.cwd, self.told, self.variables = command, cwd, told, variables or {}
         self.process, self.address = None, "127.0.0.1:0"
 
@@ -67,6 +70,7 @@ class Listener:
                 stdout=subprocess.PIPE,
                 stderr=told,
                 env=environment(**self.variables),
+                preexec_fn=self.handles and self.limit_handles,
                 text=True,
             )
         line = self.process.stdout.readline().strip()
@@ -75,6 +79,9 @@ class Listener:
         self.host, port = self.address.rsplit(":", 1)
         self.port = int(port)
         return self
+
+    def limit_handles(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.handles, self.handles))
 
     def said(self):
         return pathlib.Path(self.told).read_text() if self.told else ""
@@ -151,11 +158,11 @@ class Talk:
 class Server(Listener):
     """`ctp10 serve` in a folder of its own."""
 
-    def __init__(self, instrument, folder, *arguments, connected=True, listen="127.0.0.1:0", **variables):
+    def __init__(self, instrument, folder, *arguments, connected=True, listen="127.0.0.1:0", handles=None, **variables):
         folder.mkdir(parents=True, exist_ok=True)
         address = instrument if isinstance(instrument, str) else instrument.address
         command = ["serve", "--instrument", address, *arguments]
-        super().__init__(*command, cwd=folder, told=folder / "serve.log", variables=variables)
+        super().__init__(*command, cwd=folder, told=folder / "serve.log", variables=variables, handles=handles)
         self.folder, self.address, self.http = folder, listen, None
         self.start()
         if connected:

@@ -104,7 +104,7 @@ def test_a_reference_that_is_cut_short_is_no_success(slow):
         waiting = pool.submit(slow.post, "/detector/reference?wait=true")
         until("it is under way", lambda: ok(slow.get("/measurement/status/referencing"))["is_referencing"])
         assert ok(slow.post("/measurement/sweep/abort")) == {"success": True, "message": "Sweep aborted"}
-        assert_refused(waiting.result(), 502)
+        assert_refused(waiting.result(), 409, "aborted")
     assert ok(slow.get("/detector/reference/result"))["state"] == 0
 
 
@@ -137,13 +137,32 @@ def test_a_sweep_that_is_not_waited_for_is_followed_by_its_status(slow):
         status = ok(slow.get("/measurement/sweep/status"))
         register = status["condition_register"]
         seen.add(register)
-        # Analyzing follows scanning: the sweep is complete when the whole register is 0.
-        assert status["is_sweeping"] == bool(register & 4) and status["is_complete"] == (register == 0)
+        # Analyzing follows scanning: the sweep is complete when the whole register is 0, and under way until then.
+        assert status["is_sweeping"] == (register != 0) and status["is_complete"] == (register == 0)
         return status["is_complete"]
 
     until("it is complete", is_complete)
     assert {4, 8, 0} <= seen
     assert slow.raw.ask("STAT:OPER:COND?") == "0"
+
+
+def test_no_answer_after_a_start_comes_from_before_it(slow):
+    for _ in range(20):
+        # The register was read a moment ago, and found idle.
+        assert ok(slow.get("/measurement/sweep/status"))["is_complete"] is True
+        ok(slow.post("/measurement/sweep/start"))
+        assert ok(slow.get("/measurement/sweep/status"))["is_sweeping"] is True
+        assert ok(slow.get("/connection/condition"))["is_idle"] is False
+        ok(slow.post("/measurement/sweep/abort"))
+        assert ok(slow.get("/measurement/sweep/status"))["is_complete"] is True
+
+
+def test_one_sweep_follows_another(slow):
+    for _ in range(3):
+        ok(slow.post("/measurement/sweep/start"))
+        # A client that watches the one bit of the register begins the next while the last is still analyzed.
+        until("it scans no more", lambda: not ok(slow.get("/connection/condition"))["bits"]["scanning"])
+        assert ok(slow.post("/measurement/sweep/start?wait=true"))["is_complete"] is True
 
 
 def test_a_sweep_is_aborted_at_once_whoever_waits_for_it(slow):
@@ -159,7 +178,7 @@ def test_a_sweep_is_aborted_at_once_whoever_waits_for_it(slow):
         ended = waiting.result()
         assert time.monotonic() - began < 30
     # It did not complete, and is not said to have.
-    assert not (ended.status_code == 200 and ended.json()["is_complete"]), ended.text
+    assert_refused(ended, 409, "aborted")
     assert ok(slow.get("/measurement/sweep/status"))["condition_register"] == 0
     assert slow.raw.lasers_on() == []
     # Nothing to stop is no error.
@@ -183,7 +202,8 @@ def test_while_a_sweep_of_its_own_is_under_way_it_is_the_instrument_that_refuses
     # Settings can be read all the time.
     assert ok(slow.get("/tls/1/config"))["trigin"] == 0
     assert ok(slow.get("/detector/config"))["power_unit"] == "dBm"
-    assert slow.get("/detector/trace/metadata?trace_type=11").status_code == 502
+    # What the state of the instrument forbids is not sent to it.
+    assert_refused(slow.get("/detector/trace/metadata?trace_type=11"), 409, "scan is under way")
     assert ok(slow.get("/measurement/sweep/status"))["is_sweeping"] is True
 
 

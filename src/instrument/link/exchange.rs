@@ -2,6 +2,7 @@
 //! the reply has arrived whole.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -30,6 +31,7 @@ impl Link {
                 return Err(Error::Scanning { command: query.text.clone() });
             }
             let mut connection = self.take(&mut slot, manner).await?;
+            self.shared.in_doubt.fetch_or(manner.beside, Ordering::AcqRel);
             let began = Instant::now();
             let until = began + manner.reply;
             let cut = match connection.query(&query.text, manner.fence.min(manner.reply)).await {
@@ -110,6 +112,9 @@ impl Link {
         let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
         let mut connection = self.take_in_step(&mut slot, manner).await?;
+        if self.shared.in_doubt.swap(false, Ordering::AcqRel) {
+            self.empty_queue(&mut slot, &mut connection).await?;
+        }
         let began = Instant::now();
         let deadline = manner.confirm;
         let done = async {
@@ -134,6 +139,24 @@ impl Link {
                 figures::failed(Kind::Command);
                 self.drop_after(&mut slot, &cut);
                 Err(Error::FateUnknown { command, reason })
+            }
+        }
+    }
+
+    /// Throws away the errors that questions from beside have left, before a command reads its own.
+    async fn empty_queue(&self, slot: &mut Slot, connection: &mut Connection) -> Result<(), Error> {
+        match connection.errors(self.deadlines.query).await {
+            Ok(left) => {
+                for entry in left {
+                    tracing::info!(%entry, "a question from beside the run was refused");
+                }
+                Ok(())
+            }
+            Err(cut) => {
+                self.shared.in_doubt.store(true, Ordering::Release);
+                let reason = cut.reason();
+                self.lose(slot, &reason);
+                Err(Error::Lost { command: Query::next_error().text, reason })
             }
         }
     }
@@ -260,6 +283,7 @@ impl Link {
         let waited = waiting.elapsed();
         let mut connection = self.take(&mut slot, manner).await?;
         let began = Instant::now();
+        self.shared.in_doubt.fetch_or(manner.beside, Ordering::AcqRel);
         let transfer = self.shared.activities.transfer();
         let seen = |arrived, total| {
             drop(pass.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -139,10 +139,7 @@ impl Fold {
         let line = TraceLine {
             turns,
             repeated,
-            insertion_loss: trace.max.filter(|_| tf).map(|mut max| {
-                max.value = -max.value;
-                max
-            }),
+            insertion_loss: trace.max.filter(|_| tf).map(|max| max.as_loss()),
             dip: trace.min.filter(|_| tf && is_dip(trace)),
             trace: trace.clone(),
         };

@@ -79,8 +79,8 @@ fn figures(line: &TraceLine) -> Markup {
     let trace = &line.trace;
     let level = |name: &str, extreme: Option<Extreme>| {
         html! { @if let Some(extreme) = extreme {
-            (name) " " b { (format!("{:.2} {}", extreme.value, trace.unit)) }
-            small { (format!(" at {:.4} nm", extreme.nm)) } br;
+            (name) " " b { (extreme.level(&trace.unit)) }
+            small { " " (extreme.place()) } br;
         } }
     };
     html! {
@@ -117,7 +117,7 @@ fn best(report: &Report) -> Markup {
     let told = |name: &str, found: Option<(Extreme, &TraceLine)>| {
         html! { @if let Some((extreme, line)) = found {
             div { dt { (name) } dd {
-                b { (format!("{:.2} dB", extreme.value)) } (format!(" at {:.4} nm", extreme.nm))
+                b { (extreme.level("dB")) } " " (extreme.place())
                 small { " on " (line.trace.detector) ", trace " (line.trace.trace_index) }
             } }
         } }

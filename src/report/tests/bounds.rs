@@ -32,7 +32,7 @@ fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
     if let RunEvent::TraceStored { trace } = &mut run.records.last_mut().unwrap().event {
         (trace.file, trace.name, trace.unit) = (attack(), attack(), attack());
     }
-    run.tell(RunEvent::Question { number: 1, message: message(), choices: vec![attack()] });
+    run.tell(RunEvent::Question { number: 1, message: message(), choices: vec![attack()], until: None });
     run.tell(RunEvent::Answered { number: 1, answer: attack(), by_operator: true });
     run.tell(RunEvent::Warning { message: message() }).tell(RunEvent::LinkLost { reason: message() });
     let fault = Fault::new(FaultKind::Instrument, ATTACK).hint(ATTACK);

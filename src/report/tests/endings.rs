@@ -123,7 +123,8 @@ fn link_losses_holds_power_and_answers_are_told() {
     // Nobody is asked, and the step knows the question.
     run.tell(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);
     run.try_step(2, 1, &prompt);
-    run.tell(RunEvent::Question { number: 2, message: "Ready?".into(), choices: vec![] }).second += 30;
+    run.tell(RunEvent::Question { number: 2, message: "Ready?".into(), choices: vec![], until: None })
+        .second += 30;
     run.tell(RunEvent::Answered { number: 2, answer: "no".into(), by_operator: true });
     let report = run.report();
     let away: Vec<Option<f64>> = report.link_losses.iter().map(|loss| loss.seconds).collect();

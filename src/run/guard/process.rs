@@ -11,6 +11,7 @@ use crate::run::event::RunEvent;
 use crate::run::publish::Events;
 use crate::step::Fault;
 use crate::store::{RunFolder, take_down_fence};
+use crate::threads;
 
 /// A guard says that it is there within this time.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -47,7 +48,7 @@ impl Guard {
             identity: identity.to_owned(),
             silence_s: silence.as_secs_f64(),
         };
-        let started = tokio::task::spawn_blocking(move || start(charge)).await;
+        let started = threads::begin("watchdog", move || start(charge)).await;
         match started.map_err(io::Error::other).flatten() {
             Ok(guard) => Ok(Some(guard)),
             Err(error) => {

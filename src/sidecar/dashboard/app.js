@@ -5,13 +5,14 @@ import { follow, isOver } from './follow.js';
 import { watchInstrument } from './header.js';
 import { startLive } from './live.js';
 import { addMessage, clearMessages } from './messages.js';
-import { drawQuestion } from './question.js';
+import { drawQuestion, startQuestion } from './question.js';
 import { noteQueue, refreshQueue, startQueue } from './queue.js';
 import { clearRun, drawOther, drawRun, shareOf, showRunFailure, showRunLink, startRun, wordsOfState } from './run.js';
 import { noteRun, refreshRuns, selectRun, startRuns } from './runs.js';
 import { overlay, startSpectrum } from './spectrum.js';
 import { drawStart, drawStartQueue, startStart } from './start.js';
-import { addTrace, fetchTraces, knownTraces, showTracesOf, startTraces } from './traces.js';
+import { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf, startTraces } from './traces.js';
+import { noteActivity } from './activity.js';
 import { percent } from './format.js';
 
 /** The run under way: its identifier, its status, and its stream of events. */
@@ -36,6 +37,7 @@ function setCurrent(id) {
   current.following?.close();
   Object.assign(current, { id, status: null, following: null, since: performance.now() });
   drawQuestion(null);
+  noteActivity(null);
   // How the run before ended is still to be shown.
   if (before !== null && before === looked.id) looked.following = follow(before, { attend: false }, hearing(before));
   if (id !== null) {
@@ -60,6 +62,7 @@ function takeStatus(id, status) {
   noteRun(status);
   if (id === current.id) {
     current.status = status;
+    noteActivity(isOver(status) ? null : status.current);
     drawQuestion(isOver(status) ? null : status, (next) => current.following?.take(next));
     drawTitle();
   }
@@ -84,6 +87,7 @@ function takeRecord(id, record) {
   if (id === looked.id) {
     addMessage(record);
     if (record.event === 'trace_stored') addTrace(id, record.trace);
+    if (record.event === 'trace_withdrawn') removeTrace(id, record.trace_index);
   }
   if (record.event === 'finished') {
     refreshRuns();
@@ -150,6 +154,7 @@ function drawTitle() {
 }
 
 startSpectrum();
+startQuestion();
 startTraces(overlay);
 startRun((status) => (status.run === current.id ? current : looked).following?.take(status));
 startQueue(drawStartQueue);

@@ -3,9 +3,11 @@
 import { keepOpen, request, BackOff, wordsOfLink } from './net.js';
 import { throttled } from './dom.js';
 
+// Every event that a run tells; a test compares them with those of the program.
 const KINDS = [
-  'started', 'step_started', 'progress', 'trace_stored', 'power_stored', 'step_finished', 'step_failed', 'question',
-  'answered', 'log', 'warning', 'now', 'link_lost', 'link_regained', 'paused', 'darkened', 'resumed', 'stopping',
+  'started', 'taken_up', 'decided', 'step_started', 'progress', 'waits_until', 'trace_stored', 'trace_withdrawn',
+  'power_stored', 'step_finished', 'step_failed', 'question', 'answered', 'log', 'warning', 'now', 'link_lost',
+  'link_regained', 'paused', 'darkened', 'resumed', 'disk_full', 'room_again', 'suspended', 'suspension_over', 'stopping',
   'finally', 'lasers_off', 'finished',
 ];
 const PAUSE_MS = 250;

@@ -2,6 +2,7 @@
 
 import { BackOff, post, request, retryNow } from './net.js';
 import { announce, byId, el, keyed, setAttribute, setText } from './dom.js';
+import { activityOf } from './activity.js';
 import * as format from './format.js';
 
 const INTERVAL_MS = 1_000;
@@ -82,7 +83,8 @@ function drawLink(state, text) {
   setAttribute(link, 'title', text);
 }
 
-function drawCondition({ connected, condition, activity }) {
+function drawCondition({ connected, condition, activity: found }) {
+  const activity = activityOf(found);
   const progress = byId('condition-progress');
   progress.hidden = !connected || typeof activity?.progress !== 'number';
   if (!progress.hidden) progress.value = activity.progress;

@@ -3,6 +3,7 @@
 import { keepOpen, openSocket, wordsOfLink } from './net.js';
 import { byId, el, setAttribute, setText } from './dom.js';
 import { LiveChart } from './livechart.js';
+import { activityOf } from './activity.js';
 import * as format from './format.js';
 
 const CHANNELS = 4;
@@ -102,7 +103,8 @@ function wordsOfStatus() {
   if (frame.type === 'error') return ['lost', frame.error ?? frame.message ?? 'the instrument is away'];
   if (frame.type === 'busy') {
     const age = typeof frame.age_s === 'number' ? `; reading ${format.duration(frame.age_s)} old` : '';
-    return ['busy', `busy: ${format.activity(frame.operation, frame.progress, frame.eta_s)}${age}`];
+    const { operation, progress, eta_s: left } = activityOf(frame);
+    return ['busy', `busy: ${format.activity(operation, progress, left)}${age}`];
   }
   return ['live', typeof frame.wavelength_nm === 'number' ? `live, calibrated at ${format.fixed(frame.wavelength_nm, 3)} nm` : 'live'];
 }

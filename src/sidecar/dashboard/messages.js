@@ -6,6 +6,10 @@ import * as format from './format.js';
 const KEPT = 200;
 
 const WORDS = {
+  taken_up: ({ steps }) => `another process goes on behind step ${steps}`,
+  decided: ({ number, outcome }) => `decided by hand: step ${number} ${outcome === null ? 'is done again' : 'counts as done'}`,
+  waits_until: ({ until }) => `waits until ${format.moment(until)}`,
+  trace_withdrawn: ({ trace_index: index, reason }) => `trace ${index} was taken back: ${reason}`,
   log: ({ message }) => message,
   warning: ({ message }) => message,
   step_failed: ({ fault, then }) => `step failed: ${wordsOfFault(fault)}${wordsOfThen(then)}`,

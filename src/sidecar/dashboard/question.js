@@ -2,15 +2,32 @@
 
 import { post } from './net.js';
 import { announce, byId, el, perform, setText } from './dom.js';
+import * as format from './format.js';
 
 // What a prompt without choices is answered with when nothing was typed.
 const GO_ON = 'continue';
 
 let shown = null;
+let until = null;
+
+/** The time that is left moves on with the clock. */
+export function startQuestion() {
+  setInterval(drawTimeLeft, 1000);
+}
+
+function drawTimeLeft() {
+  const note = byId('question-until');
+  note.hidden = until === null;
+  if (until === null) return;
+  const left_s = Math.max(0, (new Date(until) - Date.now()) / 1000);
+  setText(note, `Time left to answer: ${format.duration(left_s)}. Then the run goes on as if nobody were there.`);
+}
 
 /** Shows the open question of a run, or none. */
 export function drawQuestion(status, answered) {
   const question = status?.question ?? null;
+  until = question?.until ?? null;
+  drawTimeLeft();
   const known = question && `${status.run} ${question.number} ${question.message}`;
   if (known === shown) return;
   shown = known;

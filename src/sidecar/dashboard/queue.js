@@ -27,6 +27,8 @@ export function startQueue(tell) {
   told = tell;
   const pause = byId('queue-pause');
   pause.addEventListener('click', () => change(pause, queue.paused ? 'resume' : 'pause'));
+  const resume = byId('queue-banner-resume');
+  resume.addEventListener('click', () => change(resume, 'resume'));
   byId('queue-more').addEventListener('click', () => {
     shownOver += PAGE;
     draw();
@@ -84,6 +86,7 @@ function showStale(words) {
 
 function draw() {
   byId('queue').hidden = queue === null;
+  byId('queue-banner').hidden = !queue?.paused;
   if (queue === null) return;
   const { items, paused } = queue;
   setText(byId('queue-state'), paused ? 'paused' : '');

@@ -83,12 +83,15 @@ export function wordsOfState({ state, pause, waiting }) {
   return pause === 'held' ? 'held' : pause === 'asked' ? 'holds at the next step' : 'running';
 }
 
-/** Share done by time where that was foreseen, else by steps; null when nothing is known. */
-export function shareOf({ estimated_s: estimated, remaining_s: remaining, operations, finished_steps: steps, current, state }) {
+/**
+ * Share done by the times that are shown beside it, where the time left is known, else by steps; null when nothing is
+ * known.
+ */
+export function shareOf({ elapsed_s: elapsed, remaining_s: remaining, operations, finished_steps: steps, current, state }) {
   if (state === 'done') return 1;
-  // It is done when it says so: estimates can be short, and how long somebody is waited for is in none.
+  // It is done when it says so: estimates can be short.
   const under = (share) => Math.min(0.99, Math.max(0, share));
-  if (estimated > 0 && typeof remaining === 'number') return under(1 - remaining / estimated);
+  if (typeof remaining === 'number' && elapsed + remaining > 0) return under(elapsed / (elapsed + remaining));
   return operations > 0 ? under((steps + (current?.done ?? 0)) / operations) : null;
 }
 
@@ -100,8 +103,7 @@ function drawFacts() {
     status.simulated && 'SIMULATED',
     status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} passed over after a fault`,
     status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
-    highlight('deepest dip', status.deepest_tf),
-    highlight('lowest loss', status.highest_tf),
+    ...(status.highlights ?? []).map(({ name, text }) => `${name} ${text}`),
     `in ${status.folder}`,
     isOver(status) && `report of ${status.run}`,
   ];
@@ -111,10 +113,6 @@ function drawFacts() {
 function fact(text) {
   if (!text.startsWith('report of ')) return el('span', { text });
   return el('a', { href: `/runs/${encodeURIComponent(status.run)}/report`, target: '_blank', rel: 'noopener', text: 'Report' });
-}
-
-function highlight(name, point) {
-  return point && `${name} ${format.fixed(point.value, 2)} dB at ${format.fixed(point.nm, 3)} nm on ${point.detector}`;
 }
 
 function drawProgress() {

@@ -84,6 +84,13 @@ export function addTrace(id, trace) {
   changed();
 }
 
+/** A trace was taken back: its sweep is done again. */
+export function removeTrace(id, index) {
+  if (id !== run || !traces.delete(index)) return;
+  if (overlaid.delete(index)) tellOverlay();
+  changed();
+}
+
 export const knownTraces = () => traces.size;
 
 const changed = throttled(() => {

@@ -47,8 +47,16 @@ pub(in crate::sidecar) async fn connect(
         let problem = json!({ "type": "value_error", "loc": ["body", "address"], "msg": error.to_string(), "input": body.address });
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
     })?;
+    if let (Some(allowed), Some(address)) = (&app.instruments, &address)
+        && !allowed.contains(address)
+    {
+        let message = format!(
+            "{address} is not an instrument that the configuration names (`instrument` in ctp10.toml): clients on other machines may choose no other"
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, message));
+    }
     match tokio::time::timeout(CONNECT_LIMIT, app.station.connect(address)).await {
-        Ok(answer) => drop(answer??),
+        Ok(answer) => drop(answer?),
         Err(_) => return Err(Problem::not_connected("It does not answer.")),
     }
     Ok(Json(app.connection()))

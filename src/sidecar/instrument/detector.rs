@@ -171,7 +171,7 @@ pub(in crate::sidecar) async fn reference(
     Query(query): Query<ReferenceQuery>,
 ) -> Result<Json<ReferenceStarted>, Problem> {
     let detector = app.detector(query.module, query.channel);
-    let scan = app.station.start_scan(Action::StartReference { detector }).await??;
+    let scan = app.start_scan(Action::StartReference { detector }).await?;
     if !query.wait {
         let message = format!(
             "Reference creation initiated for detector {detector} (\"Reference created\" once /measurement/status/referencing is false)"

@@ -8,19 +8,20 @@ use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Body, Query};
 use crate::sidecar::state::{App, Shared};
 use crate::sidecar::wire::instrument::{
-    Done, MeasurementConfig, ReferencingStatus, Resolution, Stabilization, StabilizationSet, SweepStarted,
-    SweepStatus, SweepWavelengths,
+    Done, MeasurementConfig, ReferencingStatus, Resolution, Set, Stabilization, StabilizationSet,
+    SweepStarted, SweepStatus, SweepWavelengths,
 };
 use crate::sidecar::wire::setup::{
     MeasurementConfigBody, ResolutionQuery, StabilizationQuery, SweepWavelengthsBody, WaitQuery,
 };
+use crate::station::ScanTicket;
 
 /// Starts a sweep. With `wait` the answer comes when it is over; leaving before that does not stop it.
 pub(in crate::sidecar) async fn start_sweep(
     State(app): State<App>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<SweepStarted>, Problem> {
-    let scan = app.station.start_scan(Action::StartScan).await??;
+    let scan = app.start_scan(Action::StartScan).await?;
     if !query.wait {
         return Ok(Json(SweepStarted { success: true, message: "Sweep initiated", is_complete: false }));
     }
@@ -31,6 +32,7 @@ pub(in crate::sidecar) async fn start_sweep(
 /// Stops whatever scans.
 pub(in crate::sidecar) async fn abort_sweep(State(app): State<App>) -> Result<Json<Done>, Problem> {
     app.station.abort().await??;
+    app.forget_answers().await;
     Ok(Json(Done { success: true, message: "Sweep aborted".to_owned() }))
 }
 
@@ -38,7 +40,7 @@ pub(in crate::sidecar) async fn abort_sweep(State(app): State<App>) -> Result<Js
 pub(in crate::sidecar) async fn sweep_status(State(app): State<App>) -> Result<Json<SweepStatus>, Problem> {
     let register = app.condition().await?;
     Ok(Json(SweepStatus {
-        is_sweeping: register.has(2),
+        is_sweeping: !register.is_idle(),
         is_complete: register.is_idle(),
         condition_register: register.0,
     }))
@@ -62,7 +64,14 @@ impl Shared {
         }))
     }
 
-    async fn measurement_config(&self, success: Option<bool>) -> Result<Json<MeasurementConfig>, Problem> {
+    /// Starts a scan; no answer given from now on comes from before it.
+    pub(super) async fn start_scan(&self, action: Action) -> Result<ScanTicket, Problem> {
+        let started = self.station.start_scan(action).await;
+        self.forget_answers().await;
+        Ok(started??)
+    }
+
+    async fn measurement_config(&self, set: Set) -> Result<Json<MeasurementConfig>, Problem> {
         let instrument = self.instrument();
         let resolution_pm = instrument.ask(&Ask::resolution_pm()).await?;
         let found = instrument.ask(&Ask::stabilization()).await?;
@@ -70,7 +79,7 @@ impl Shared {
             resolution_pm,
             stabilization_output: found.output,
             stabilization_duration: found.seconds,
-            success,
+            set,
         }))
     }
 }
@@ -137,7 +146,7 @@ pub(in crate::sidecar) async fn set_stabilization(
 
 /// The scan's settings.
 pub(in crate::sidecar) async fn config(State(app): State<App>) -> Result<Json<MeasurementConfig>, Problem> {
-    app.measurement_config(None).await
+    app.measurement_config(Set::default()).await
 }
 
 /// Sets any of them.
@@ -155,5 +164,5 @@ pub(in crate::sidecar) async fn set_config(
         actions.push(Action::SetStabilization { output, seconds });
     }
     app.change(actions).await?;
-    app.measurement_config(Some(true)).await
+    app.measurement_config(Set::done("Measurement configured successfully".to_owned())).await
 }

@@ -15,7 +15,6 @@ use crate::measurement::{Detector, Grid, TraceKind};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, Shared};
-use crate::sidecar::stream;
 use crate::sidecar::wire::instrument::TraceMetadata;
 use crate::sidecar::wire::power::unit;
 use crate::sidecar::wire::setup::TraceQuery;
@@ -131,9 +130,10 @@ pub(in crate::sidecar) async fn data(
     Query(query): Query<TraceQuery>,
 ) -> Result<Response, Problem> {
     let wanted = app.wanted(query);
+    let turn = app.downloads.turn().await?;
     let metadata = app.trace_metadata(wanted).await?;
     let trace = app.trace(wanted, metadata.grid()).await?;
-    let body = stream::body(move |out| formats::json(&*trace, &json!(metadata), out));
+    let body = turn.body(move |out| formats::json(&*trace, &json!(metadata), out));
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
@@ -143,6 +143,7 @@ pub(in crate::sidecar) async fn binary(
     Query(query): Query<TraceQuery>,
 ) -> Result<Response, Problem> {
     let wanted = app.wanted(query);
+    let turn = app.downloads.turn().await?;
     let metadata = app.trace_metadata(wanted).await?;
     let trace = app.trace(wanted, metadata.grid()).await?;
     let TraceMetadata { module, channel, trace_type, num_points, .. } = metadata;
@@ -152,6 +153,6 @@ pub(in crate::sidecar) async fn binary(
         (CONTENT_DISPOSITION, name),
         (CONTENT_LENGTH, formats::npy_bytes(["wavelengths", "values"], num_points).to_string()),
     ];
-    let body = stream::body(move |out| formats::npy(&*trace, ["wavelengths", "values"], out));
+    let body = turn.body(move |out| formats::npy(&*trace, ["wavelengths", "values"], out));
     Ok((headers, body).into_response())
 }

@@ -11,6 +11,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::spawn_blocking;
 
 use crate::run::event::{Record, RunEvent};
 use crate::sidecar::problem::Problem;
@@ -43,12 +44,13 @@ pub(in crate::sidecar) async fn stream(
     };
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut closing = app.closing.clone();
+    let client = Client { sender, run: live.as_ref().map(|(_, run)| Arc::clone(run)) };
     tokio::spawn(async move {
         tokio::select! {
-            () = tell(folder, live, after, &sender) => {}
+            () = tell(folder, live, after, &client) => {}
             // The client reconnects, and goes on from where it was.
             _ = closing.wait_for(|closing| *closing) => {}
-            () = sender.closed() => {}
+            () = client.sender.closed() => {}
         }
         drop(watch);
     });
@@ -66,8 +68,28 @@ struct Watching {
 
 type Live = (broadcast::Receiver<Arc<Record>>, Arc<LiveRun>);
 
-async fn tell(folder: PathBuf, live: Option<Live>, after: u64, sender: &mpsc::Sender<Event>) {
-    let mut told = tell_journal(folder.clone(), after, sender).await;
+/// Whoever follows a run.
+struct Client {
+    sender: mpsc::Sender<Event>,
+    /// The run, while it is under way in this process.
+    run: Option<Arc<LiveRun>>,
+}
+
+impl Client {
+    /// Sends an event; false when the client has gone. The end of a run is told when its report can be read.
+    async fn send(&self, record: &Record) -> bool {
+        if let (RunEvent::Finished { .. }, Some(run)) = (&record.event, &self.run) {
+            run.ended().await;
+        }
+        match event(record) {
+            Some(event) => self.sender.send(event).await.is_ok(),
+            None => true,
+        }
+    }
+}
+
+async fn tell(folder: PathBuf, live: Option<Live>, after: u64, client: &Client) {
+    let mut told = tell_journal(folder.clone(), after, client).await;
     let Some((mut records, run)) = live else { return };
     loop {
         let next = tokio::select! {
@@ -78,7 +100,7 @@ async fn tell(folder: PathBuf, live: Option<Live>, after: u64, sender: &mpsc::Se
         match next {
             Ok(record) => {
                 let is_news = record.n > told || !record.event.is_kept();
-                if is_news && !send(&record, sender).await {
+                if is_news && !client.send(&record).await {
                     return;
                 }
                 told = told.max(record.n);
@@ -88,37 +110,39 @@ async fn tell(folder: PathBuf, live: Option<Live>, after: u64, sender: &mpsc::Se
             }
             // A slow reader missed some: they are in the journal.
             Err(broadcast::error::RecvError::Lagged(_)) => {
-                told = tell_journal(folder.clone(), told, sender).await;
+                told = tell_journal(folder.clone(), told, client).await;
             }
             Err(broadcast::error::RecvError::Closed) => {
-                tell_journal(folder, told, sender).await;
+                tell_journal(folder, told, client).await;
                 return;
             }
         }
     }
 }
 
-/// Tells what the journal has beyond `after`; gives the number of the last one told.
-async fn tell_journal(folder: PathBuf, after: u64, sender: &mpsc::Sender<Event>) -> u64 {
-    let sender = sender.clone();
-    let telling = tokio::task::spawn_blocking(move || {
-        let mut told = after;
-        let records = read_run_journal::<Record>(&folder).into_iter().flatten();
-        for record in records.filter_map(Result::ok).filter(|record| record.n > after) {
-            told = record.n;
-            if event(&record).is_none_or(|event| sender.blocking_send(event).is_err()) {
-                break;
+/// Tells what the journal has beyond `after`; gives the number of the last one told. The journal is read piece by
+/// piece, so that a slow client holds no thread.
+async fn tell_journal(folder: PathBuf, after: u64, client: &Client) -> u64 {
+    let mut told = after;
+    let Ok(Ok(mut records)) = spawn_blocking(move || read_run_journal::<Record>(&folder)).await else {
+        return told;
+    };
+    loop {
+        let piece = spawn_blocking(move || {
+            let news = records.by_ref().filter_map(Result::ok).filter(|record| record.n > after);
+            (news.take(WAITING).collect::<Vec<_>>(), records)
+        });
+        let Ok((piece, rest)) = piece.await else { return told };
+        for record in &piece {
+            if !client.send(record).await {
+                return told;
             }
+            told = record.n;
         }
-        told
-    });
-    telling.await.unwrap_or(after)
-}
-
-async fn send(record: &Record, sender: &mpsc::Sender<Event>) -> bool {
-    match event(record) {
-        Some(event) => sender.send(event).await.is_ok(),
-        None => true,
+        if piece.len() < WAITING {
+            return told;
+        }
+        records = rest;
     }
 }
 

@@ -14,10 +14,10 @@ use tower_http::services::ServeFile;
 use super::beside;
 use crate::files;
 use crate::measurement::TraceSummary;
+use crate::sidecar::headers::REPORT_POLICY;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Shared};
-use crate::sidecar::stream;
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
 use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, readable, runs};
@@ -118,11 +118,11 @@ pub(in crate::sidecar) async fn list(
 pub(in crate::sidecar) async fn report(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
-) -> Result<Html<Vec<u8>>, Problem> {
+) -> Result<Response, Problem> {
     let folder = app.folder(&id).await?;
     let page = spawn_blocking(move || files::read_within(&folder, REPORT_FILE, LARGEST_REPORT)).await;
     let page = page.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
-    page.map(Html).map_err(|error| {
+    page.map(|page| (REPORT_POLICY, Html(page)).into_response()).map_err(|error| {
         let told = match error.kind() {
             ErrorKind::NotFound => {
                 format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)")
@@ -157,12 +157,15 @@ pub(in crate::sidecar) async fn file(
             let served = ServeFile::new(file.path()).try_call(request).await;
             served.map_err(|error| Problem::new(StatusCode::GONE, error.to_string()))?.map(Body::new)
         }
-        Format::Arrow => stream::body(move |out| formats::arrow(&file, &summary.unit, out)).into_response(),
-        Format::Csv => stream::body(move |out| formats::csv(&file, out)).into_response(),
+        Format::Arrow => {
+            let turn = app.downloads.turn().await?;
+            turn.body(move |out| formats::arrow(&file, &summary.unit, out)).into_response()
+        }
+        Format::Csv => app.downloads.turn().await?.body(move |out| formats::csv(&file, out)).into_response(),
         Format::Npy => {
             let names = ["wavelength_nm", "value"];
             let length = formats::npy_bytes(names, summary.grid.points);
-            let body = stream::body(move |out| formats::npy(&file, names, out));
+            let body = app.downloads.turn().await?.body(move |out| formats::npy(&file, names, out));
             ([(CONTENT_LENGTH, length.to_string())], body).into_response()
         }
     };

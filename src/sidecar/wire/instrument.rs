@@ -148,8 +148,8 @@ replies! {
         stabilization_output: bool,
         /// s.
         stabilization_duration: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        success: Option<bool>,
+        #[serde(flatten)]
+        set: Set,
     }
     /// A tunable laser source of the scan.
     TlsConfig {

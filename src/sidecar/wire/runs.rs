@@ -209,6 +209,15 @@ pub(crate) struct StatusReply {
     pub(crate) unreadable_lines: u64,
     highest_tf: Option<Highlight>,
     deepest_tf: Option<Highlight>,
+    /// What stands out in its transmissions, for people.
+    highlights: Vec<HighlightReply>,
+}
+
+/// What stands out in the transmissions of a run, for people.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct HighlightReply {
+    name: &'static str,
+    text: String,
 }
 
 impl StatusReply {
@@ -254,6 +263,11 @@ impl StatusReply {
             unreadable_lines: 0,
             highest_tf: status.highest_tf,
             deepest_tf: status.deepest_tf,
+            highlights: status
+                .highlights()
+                .into_iter()
+                .map(|(name, text)| HighlightReply { name, text })
+                .collect(),
             state,
         }
     }

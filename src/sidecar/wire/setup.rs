@@ -225,12 +225,14 @@ single! {
     TlsPath {
         /// Its place in the scan.
         #[schemars(range(min = 1, max = 4))]
+        #[serde(rename = "channel")]
         tls: u8,
     }
     /// Which laser.
     LaserPath {
         /// Its number.
         #[schemars(range(min = 1, max = 10))]
+        #[serde(rename = "laser_number")]
         laser: u8,
     }
 }

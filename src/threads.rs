@@ -1,0 +1,55 @@
+//! Threads for what a run does that may block: its recipe, its files, its report. The threads that clients share may all
+//! be taken; a run never waits for one of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::sync::oneshot;
+
+/// Work on a thread that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    /// The system gives no thread.
+    #[error("no thread could be started: {0}")]
+    NoThread(#[from] std::io::Error),
+    /// It panicked.
+    #[error("the program made a mistake: {0}")]
+    Panicked(String),
+}
+
+/// Begins work on a thread of its own; the future gives what came of it. The work goes on when nobody waits for it.
+pub fn begin<T, F>(name: &str, work: F) -> impl Future<Output = Result<T, Unfinished>> + Send + use<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let (done, end) = oneshot::channel();
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        // Whoever wanted it may have gone.
+        let _ = done.send(worked.map_err(|panic| Unfinished::Panicked(text(&*panic))));
+    });
+    async move {
+        started?;
+        end.await.unwrap_or_else(|_| Err(Unfinished::Panicked("the thread is gone".to_owned())))
+    }
+}
+
+fn text(panic: &(dyn std::any::Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    literal.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_begins_at_once_and_its_panic_is_told() {
+        let (begun, seen) = std::sync::mpsc::channel();
+        let work = begin("work", move || begun.send(()).is_ok());
+        seen.recv().unwrap();
+        assert!(work.await.unwrap());
+        let panicked = begin("panic", || panic!("no value")).await;
+        assert!(panicked.unwrap_err().to_string().contains("no value"));
+    }
+}
