@@ -6,6 +6,7 @@ mod attempt;
 mod begin;
 mod check;
 mod claim;
+mod columns;
 mod disk;
 mod expand;
 mod expect;

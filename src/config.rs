@@ -19,6 +19,7 @@ use crate::http::AllowedHosts;
 use crate::instrument::Deadlines;
 use crate::instrument::limits::Limits;
 use crate::sidecar::Defaults;
+use crate::source::{decode, without_mark};
 use crate::station::Connections;
 
 /// What a `ctp10.toml` may say.
@@ -177,13 +178,18 @@ impl Config {
     }
 
     fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
         };
-        let file: File =
-            toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+        let wrong = |message| ConfigError::Read {
+            path: path.to_owned(),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it {message}")),
+        };
+        let text = decode(bytes).map_err(wrong)?;
+        let file: File = toml::from_str(without_mark(&text))
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
         let origin = format!("`{}`", path.display());
         self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
         self.out = file.out.or(self.out.take());

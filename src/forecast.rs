@@ -7,6 +7,7 @@
 
 pub mod allowed;
 pub mod bench;
+mod columns;
 mod cost;
 pub mod facts;
 mod findings;
@@ -21,5 +22,6 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use columns::{foreseen_columns, taken_columns, taken_detector_column};
 pub use cost::Estimate;
 pub use walk::{Circumstances, PlannedStep, Walk, walk};

@@ -16,9 +16,12 @@ use crate::script::{Given, Script};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, Host, Values};
 
+mod code;
+mod columns;
 mod document;
 mod files;
 mod grid;
+mod lines;
 mod load;
 mod plain;
 mod program;
@@ -35,6 +38,7 @@ mod tests;
 
 pub use plain::PlainFile;
 
+pub use columns::WrittenColumns;
 use files::Folder;
 use load::Surroundings;
 use program::Program;

@@ -4,6 +4,7 @@
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
+pub mod columns;
 mod configuration;
 pub mod control;
 pub mod damage;
@@ -49,11 +50,13 @@ use tokio::task::JoinSet;
 use crate::forecast::bench::Bench;
 use crate::http::{AllowedHosts, Client};
 use crate::instrument::Ctp10;
+use crate::operation::Constant;
 use crate::power::PowerMonitor;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, WrittenColumns};
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
+use columns::Columns;
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
@@ -79,6 +82,10 @@ pub struct RunRequest {
     pub metadata: BTreeMap<String, Value>,
     /// The instrument, as identified.
     pub instrument: InstrumentRecord,
+    /// Columns for every trace file, beside the recipe's own.
+    pub given_columns: BTreeMap<String, Constant>,
+    /// The recipe's own columns, as far as they are known.
+    pub own_columns: WrittenColumns,
     /// Options of the embedded instrument, where this run started one.
     pub simulator: Option<Value>,
     /// The hosts that `http` operations may reach.
@@ -143,6 +150,9 @@ pub async fn run(
     for message in mended {
         events.say(RunEvent::Warning { message })?;
     }
+    let past = request.resumed.as_ref().map(|resumed| &resumed.past);
+    let mut columns = Columns::new(request.own_columns, manifest.columns.clone());
+    columns.begin(past, &events)?;
     let guard =
         Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
     let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
@@ -156,6 +166,8 @@ pub async fn run(
     let stop = reins.stop_watch();
     let mut engine = Engine {
         simulated: request.instrument.simulated,
+        recipe: Arc::clone(&recipe),
+        columns,
         run_metadata: run_metadata(&manifest),
         instrument: instrument.clone(),
         http: Client::new(request.allow_http),
@@ -284,6 +296,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         recipe: RecipeRecord { path: request.path.clone(), sha256: recipe.sha256(), files, source_sha256 },
         parameters: recipe.parameters().clone(),
         metadata,
+        columns: request.given_columns.clone(),
         instrument: request.instrument.clone(),
         simulator: request.simulator.clone(),
         suspend_when: recipe.given_suspension().cloned(),
@@ -305,18 +318,19 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
 }
 
 /// What every trace file says of the run it comes from.
-fn run_metadata(manifest: &Manifest) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("recipe_name".to_owned(), manifest.name.clone()),
-        ("recipe_sha256".to_owned(), manifest.recipe.sha256.clone()),
-        ("parameters".to_owned(), json!(manifest.parameters).to_string()),
-        ("metadata".to_owned(), json!(manifest.metadata).to_string()),
-        ("instrument".to_owned(), manifest.instrument.identity.clone()),
-        ("instrument_address".to_owned(), manifest.instrument.address.clone()),
-        ("lasers".to_owned(), json!(manifest.instrument.lasers).to_string()),
-        ("simulated".to_owned(), manifest.instrument.simulated.to_string()),
-        ("run_started".to_owned(), manifest.started.to_rfc3339()),
-    ])
+fn run_metadata(manifest: &Manifest) -> BTreeMap<String, Value> {
+    let values = [
+        ("recipe_name", json!(manifest.name)),
+        ("recipe_sha256", json!(manifest.recipe.sha256)),
+        ("parameters", json!(manifest.parameters)),
+        ("metadata", json!(manifest.metadata)),
+        ("instrument", json!(manifest.instrument.identity)),
+        ("instrument_address", json!(manifest.instrument.address)),
+        ("lasers", json!(manifest.instrument.lasers)),
+        ("simulated", json!(manifest.instrument.simulated)),
+        ("run_started", json!(manifest.started.to_rfc3339())),
+    ];
+    values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Seconds since 1970-01-01 UTC.

@@ -239,7 +239,10 @@ a JSON Schema for editors.
 
 A detector is written `module/channel` (`4/1`), or by a name given under `detectors`. `${…}` holds a Rhai expression over
 parameters, loop variables, `set` names and the results of steps with an `id` (`steps.<id>.…`); a value that is exactly
-one `${…}` keeps the expression's type, inside a longer text it is printed. In `{ flow, maps }` YAML needs it quoted.
+one `${…}` keeps the expression's type, inside a longer text it is printed. In `{ flow, maps }` YAML needs it quoted. Where only an expression can stand (`condition`,
+`while`, `resume_when`, `ready`), it may stand with or without `${` and `}` around the whole of it.
+
+Files are UTF-8, with or without a byte order mark.
 ";
 
 /// What is to be said of loops over the rows of a file.

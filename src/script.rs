@@ -22,6 +22,7 @@ use crate::reading;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{Fault, Host, LoopPoint, Values};
 
+mod braces;
 mod condition;
 mod declarations;
 mod desk;
@@ -41,10 +42,11 @@ mod tests;
 use errors::Ending;
 use stage::{Act, Curtain, Stage, lock};
 
+pub(crate) use braces::{bare, closing_brace, skip};
 pub(crate) use condition::Condition;
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
-pub use outcome::view;
+pub use outcome::{fields, view};
 pub(crate) use stage::Given;
 pub use values::print;
 
@@ -72,7 +74,10 @@ impl Origin {
 
     /// A position in the text as one in the file.
     fn shift(&self, at: Position) -> Position {
-        Position { line: at.line + self.start.line - 1, column: at.column + self.start.column - 1 }
+        Position {
+            line: (at.line + self.start.line).saturating_sub(1),
+            column: (at.column + self.start.column).saturating_sub(1),
+        }
     }
 
     fn diagnostic(&self, mistake: Mistake) -> Diagnostic {

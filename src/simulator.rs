@@ -24,6 +24,7 @@ mod optics;
 mod options;
 mod output;
 mod session;
+mod spectrum;
 mod trace;
 mod transfer;
 mod value;

@@ -2,29 +2,54 @@
 //! YAML and Rhai share it, so that a mistake reads the same in both.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::{Deserialize, Serialize};
+
+mod encoding;
+mod pasted;
+
+pub use encoding::{decode, without_mark};
+pub use pasted::advice;
+
+/// A longer line is shown as far as this on either side of the place, in characters.
+const EXCERPT: usize = 200;
 
 /// A text that a recipe consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// The path as the user gave it, or relative to the recipe's folder for what it includes.
     pub name: String,
-    /// What is in it.
+    /// What is in it, byte for byte.
     pub text: String,
 }
 
 impl SourceFile {
-    /// A line, from 1, without its end and without a byte-order mark; empty behind the last one. Lines end with LF, CRLF
-    /// or CR.
+    /// The text without a byte order mark at its beginning: what is read, and what positions are of.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        without_mark(&self.text)
+    }
+
+    /// Its lines, without their ends. Lines end with LF, CRLF or CR.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let unix = self.code().split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        unix.flat_map(|line| line.split('\r'))
+    }
+
+    /// A line by its number from 1; empty behind the last one.
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        let unix = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-        unix.flat_map(|line| line.split('\r')).nth(number.saturating_sub(1)).unwrap_or_default()
+        self.lines().nth(number.saturating_sub(1)).unwrap_or_default()
     }
+}
+
+/// Where the character at a column of a line begins, in bytes; the end of the line for a column behind it.
+#[must_use]
+pub fn byte_at(line: &str, column: usize) -> usize {
+    line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
 }
 
 /// A place in a source: line and column count from 1, columns in characters.
@@ -83,7 +108,9 @@ impl Diagnostic {
     /// The same finding at a place.
     #[must_use]
     pub fn at(mut self, source: &Arc<SourceFile>, position: Position) -> Self {
-        self.place = Some((Arc::clone(source), position));
+        // What stands nowhere, an empty list for example, stands at the beginning.
+        let place = Position { line: position.line.max(1), column: position.column.max(1) };
+        self.place = Some((Arc::clone(source), place));
         self
     }
 
@@ -92,6 +119,16 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What to do about it: the character at its place that was pasted by mistake, and the hint.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        let place = self.place.as_ref();
+        let pasted = place.and_then(|(source, at)| pasted_at(source.line(at.line), at.column));
+        let pasted = pasted.filter(|advice| !self.message.contains(advice.as_str()));
+        let parts: Vec<String> = pasted.into_iter().chain(self.hint.clone()).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// The finding as text for a person: message, `file:line:column`, the line with a caret, the hint.
@@ -104,19 +141,19 @@ impl Diagnostic {
         };
         let mut report =
             level.primary_title(self.message.as_str()).elements(Vec::<annotate_snippets::Message>::new());
-        let line;
+        let (excerpt, advice);
         if let Some((source, position)) = &self.place {
-            line = source.line(position.line);
-            let span = word_at(line, position.column);
+            excerpt = Excerpt::new(source.line(position.line), position.column);
             report = report.element(
-                Snippet::source(line)
+                Snippet::source(excerpt.text.as_str())
                     .path(source.name.as_str())
-                    .line_start(position.line)
-                    .annotation(AnnotationKind::Primary.span(span)),
+                    .line_start(position.line.max(1))
+                    .annotation(AnnotationKind::Primary.span(excerpt.span.clone())),
             );
         }
-        if let Some(hint) = &self.hint {
-            report = report.element(Level::HELP.message(hint.as_str()));
+        advice = self.advice();
+        if let Some(advice) = &advice {
+            report = report.element(Level::HELP.message(advice.as_str()));
         }
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[report])
@@ -130,13 +167,59 @@ impl fmt::Display for Diagnostic {
 }
 
 /// The bytes of the word that starts at a column: what the caret underlines.
-fn word_at(line: &str, column: usize) -> std::ops::Range<usize> {
-    let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+fn word_at(line: &str, column: usize) -> Range<usize> {
+    let start = byte_at(line, column);
     let rest = &line[start..];
-    let length =
-        rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']' | '(' | ')' | ';'));
-    let end = start + length.unwrap_or(rest.len());
-    start..end.max((start + 1).min(line.len()))
+    let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']' | '(' | ')' | ';');
+    let length = rest.find(ends).unwrap_or(rest.len());
+    // A place is at least one whole character, where there is one.
+    let least = rest.chars().next().map_or(0, char::len_utf8);
+    start..start + length.max(least)
+}
+
+/// The part of a line that is shown, and what is underlined in it.
+struct Excerpt {
+    text: String,
+    span: Range<usize>,
+}
+
+impl Excerpt {
+    fn new(line: &str, column: usize) -> Self {
+        let word = word_at(line, column);
+        let from = line[..word.start].char_indices().rev().nth(EXCERPT).map_or(0, |(at, _)| at);
+        let to = line[word.start..].char_indices().nth(EXCERPT).map_or(line.len(), |(at, _)| word.start + at);
+        let span = word.start - from..word.end.min(to) - from;
+        Self { text: line[from..to].to_owned(), span }
+    }
+}
+
+/// What to write instead of a pasted character: one in the word at a column, or else one behind it that is neither in
+/// quotes nor in a comment.
+fn pasted_at(line: &str, column: usize) -> Option<String> {
+    let word = word_at(line, column);
+    if let Some(advice) = line[word.clone()].chars().find_map(advice) {
+        return Some(advice);
+    }
+    if let Some(advice) = line.chars().filter(|letter| pasted::ends_line(*letter)).find_map(advice) {
+        return Some(advice);
+    }
+    let (mut quote, mut before) = (None, ' ');
+    for letter in line[word.end..].chars() {
+        match (quote, letter) {
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '#') if before.is_whitespace() => break,
+            (None, '/') if before == '/' => break,
+            (None, _) => {
+                if let Some(advice) = advice(letter) {
+                    return Some(advice);
+                }
+            }
+        }
+        before = letter;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -168,5 +251,36 @@ mod tests {
                 assert!(shown.contains("odd"), "{shown}");
             }
         }
+    }
+
+    #[test]
+    fn a_character_of_several_bytes_is_underlined_whole_and_named_where_it_was_pasted() {
+        for (line, column, said) in [
+            ("let x\u{a0}= 1;", 6, "U+00A0 no-break space"),
+            ("- wait: { seconds:\u{a0}1 }", 11, "U+00A0 no-break space; write a plain space"),
+            ("- swe\u{200b}ep:", 3, "U+200B zero width space; delete it"),
+            ("power_dbm: \u{2212}5", 12, "U+2212 minus sign; write `-`"),
+            ("power_dbm: \"\u{2212}5\"", 12, "U+2212"),
+            ("a: b # c\u{2028}d: e", 10, "U+2028 line separator"),
+            ("name: \u{201c}ring\u{201d}", 7, "U+201C typographic quotation mark; write `\"`"),
+            ("\u{1f600}", 1, "odd"),
+        ] {
+            let source = Arc::new(SourceFile { name: "x.yaml".into(), text: format!("\u{feff}{line}\n") });
+            let shown = Diagnostic::error("odd").at(&source, Position { line: 1, column }).render(false);
+            assert!(shown.contains(said), "{shown}");
+        }
+        for line in ["a: b # 5\u{a0}dB", "wrong: \"5\u{a0}dB\"", "wrong(1); // 5\u{a0}dB"] {
+            let source = Arc::new(SourceFile { name: "x".into(), text: line.into() });
+            let finding = Diagnostic::error("odd").at(&source, Position { line: 1, column: 1 });
+            assert_eq!(finding.advice(), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_shown_around_its_place() {
+        let text = format!("{}wrong{}", "\u{e9}".repeat(5_000), " x".repeat(5_000));
+        let source = Arc::new(SourceFile { name: "x".into(), text });
+        let shown = Diagnostic::error("odd").at(&source, Position { line: 1, column: 5_001 }).render(false);
+        assert!(shown.contains("wrong") && shown.len() < 5_000, "{}", shown.len());
     }
 }

@@ -12,10 +12,12 @@ use crate::operation::{Operation, plain};
 use crate::source::Position;
 use crate::units::Seconds;
 
+mod columns;
 mod fields;
 #[cfg(test)]
 pub(crate) mod recorder;
 
+pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};
 pub use fields::{read, resolve_detectors};
 
 /// How often to try again, and how long to wait in between.

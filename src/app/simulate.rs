@@ -68,7 +68,7 @@ pub(super) fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
         let lines = std::fs::read_to_string(file).map_err(|error| {
             Failure::new(ExitCode::Usage, format!("--fault: cannot read `{file}`: {error}"))
         })?;
-        for (number, line) in (1..).zip(lines.lines()) {
+        for (number, line) in (1..).zip(crate::source::without_mark(&lines).lines()) {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
                 all.push(line.parse().map_err(|error| refuse(&format!("{file}:{number}: "), error))?);

@@ -119,8 +119,10 @@ impl Worker {
         };
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
+        let columns = task.column_values(&recipe);
         let allowed = &self.station.setup().allowed;
         let mut order = Order::new(recipe, task.recipe.clone(), circumstances, allowed, &budget).await;
+        order.columns = columns;
         order.metadata = task.metadata.clone();
         order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
         order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::expand::Task;
 use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
-use crate::forecast::{Circumstances, plan};
+use crate::forecast::{Circumstances, plan, taken_columns};
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::{Diagnostic, Severity};
@@ -54,6 +54,7 @@ pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget)
     let mut findings: Vec<Diagnostic> =
         recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
     findings.extend(allowed::check(&recipe, &walked.all(), allowed));
+    findings.extend(taken_columns(&task.column_values(&recipe), &recipe, &walked.steps));
     Checked {
         findings,
         seconds: total.seconds,

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::columns;
 use super::file::{BatchFile, ItemEntry, OnFailure, Policy, check_entry};
 use super::given::{EntryFinding, Given, devices};
 use super::times::Moment;
@@ -14,7 +15,7 @@ use crate::decimal;
 use crate::reading::ReadError;
 use crate::recipe::{PlainFile, Recipe, SuspendWhen};
 use crate::source::Diagnostic;
-use crate::step::Retry;
+use crate::step::{ColumnType, Retry, constant};
 use crate::table::{Written, column};
 use crate::units::Seconds;
 
@@ -33,6 +34,9 @@ pub struct Task {
     pub set: BTreeMap<String, Value>,
     /// Added to its metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// Which of its values are columns of its traces, and their types: what the batch varies.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnType>,
     /// Higher first.
     pub priority: i32,
     /// It does not begin before this.
@@ -280,7 +284,10 @@ impl Resolved {
 
     fn put_into(&self, draft: &mut Draft) {
         match self {
-            Self::Parameter(name, Ok(value)) => drop(draft.task.set.insert(name.clone(), value.clone())),
+            Self::Parameter(name, Ok(value)) => {
+                draft.task.columns.insert(name.clone(), ColumnType::of(&constant(value)));
+                draft.task.set.insert(name.clone(), value.clone());
+            }
             Self::Parameter(_, Err(_)) => {}
             Self::Metadata(name, written) => draft.varied.push((name.clone(), written.clone())),
         }
@@ -298,10 +305,14 @@ fn decide(mut drafts: Vec<Draft>) -> Vec<Task> {
     for (name, cells) in columns {
         let written: Vec<&Written> = cells.iter().map(|(_, written)| written).collect();
         for ((index, _), value) in cells.iter().zip(column(&written)) {
-            drafts[*index].task.metadata.insert(name.clone(), value);
+            let task = &mut drafts[*index].task;
+            task.columns.insert(name.clone(), ColumnType::of(&constant(&value)));
+            task.metadata.insert(name.clone(), value);
         }
     }
-    drafts.into_iter().map(|draft| draft.task).collect()
+    let mut tasks: Vec<Task> = drafts.into_iter().map(|draft| draft.task).collect();
+    columns::agree(&mut tasks);
+    tasks
 }
 
 fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
@@ -315,6 +326,7 @@ fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
         recipe: recipe.display().to_string(),
         set: entry.set.clone(),
         metadata: entry.metadata.clone(),
+        columns: BTreeMap::new(),
         priority: entry.priority,
         not_before: entry.not_before,
         deadline: entry.deadline,

@@ -363,8 +363,9 @@ fn the_probe_of_a_suspension_is_looked_at_beside_the_plan() {
     // The lasers are dark behind a scan.
     let dark = told(&of("", "steps.tap.value < -20"));
     assert_eq!(dark, ["2 warning: the power on 4/3 is judged with no laser on"]);
-    let misspelt = told(&of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.valu < -20"));
-    assert_eq!(misspelt, ["3 warning: `${steps.tap.valu < -20}`: there is no `valu` in it"]);
+    let misspelt =
+        told(&of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.readings[0].valu < -20"));
+    assert_eq!(misspelt, ["3 warning: `${steps.tap.readings[0].valu < -20}`: there is no `valu` in it"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::lines::YamlLines;
 use crate::decimal::{self, Reading};
 use crate::source::{Diagnostic, Position, SourceFile};
 
@@ -116,27 +117,32 @@ impl Node {
 /// # Errors
 /// What is no YAML, or YAML that a recipe has no use for; each with its place.
 pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
-    if let Some(at) = too_deep(&source.text) {
+    let code = source.code();
+    if let Some(at) = too_deep(code) {
         let message = format!("brackets nest too deeply (at most {BRACKETS})");
         return Err(vec![Diagnostic::error(message).at(source, at)]);
     }
-    let reader = Reader::new(&source.text);
-    let read = reader.read(serde_yaml::Deserializer::from_str(&source.text));
+    let places = YamlLines::of(code);
+    let reader = Reader::new(code);
+    let read = reader.read(serde_yaml::Deserializer::from_str(code));
     let wrong = reader.wrong.take().into_iter();
     let mut found: Vec<Diagnostic> = wrong
-        .map(|Wrong { at, message, hint }| Diagnostic { hint, ..Diagnostic::error(message).at(source, at) })
+        .map(|Wrong { at, message, hint }| Diagnostic {
+            hint,
+            ..Diagnostic::error(message).at(source, places.place(at))
+        })
         .collect();
     match read {
-        Ok(node) if found.is_empty() => return Ok(node),
+        Ok(node) if found.is_empty() => return Ok(placed(node, &places)),
         Ok(_) => {}
         Err(error) => {
             // The one error that ends the reading; what was found before it still holds.
             let place = error.location().map(|at| Position { line: at.line(), column: at.column() });
-            let place =
-                place.or_else(|| position_in(&error.to_string())).unwrap_or(Position { line: 1, column: 1 });
+            let place = place.or_else(|| position_in(&error.to_string()));
+            let place = places.place(place.unwrap_or(Position { line: 1, column: 1 }));
             let message = plain_words(&error.to_string());
             let diagnostic = Diagnostic::error(message).at(source, place);
-            let hint = hint(&source.text, place, &diagnostic.message);
+            let hint = hint(code, place, &diagnostic.message);
             found.push(match hint {
                 Some(hint) => diagnostic.hint(hint),
                 None => diagnostic,
@@ -144,6 +150,27 @@ pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
         }
     }
     Err(found)
+}
+
+/// The tree with places as the program's other texts count them.
+fn placed(node: Node, places: &YamlLines) -> Node {
+    if places.agree() {
+        return node;
+    }
+    let kind = match &node.kind {
+        Kind::Scalar(value) => Kind::Scalar(value.clone()),
+        Kind::List(items) => Kind::List(items.iter().map(|item| placed(item.clone(), places)).collect()),
+        Kind::Map(entries) => Kind::Map(
+            entries
+                .iter()
+                .map(|(key, inner)| {
+                    let key = Key { at: places.place(key.at), ..key.clone() };
+                    (key, placed(inner.clone(), places))
+                })
+                .collect(),
+        ),
+    };
+    Node { at: places.place(node.at), kind, ..node }
 }
 
 /// yaml_serde says where something stands in one case only: when it is wrong, and then in the error's text. So
@@ -456,7 +483,7 @@ fn hint(text: &str, place: Position, message: &str) -> Option<&'static str> {
     if expression {
         Some("an expression inside `{ … }` or `[ … ]`, or one with `: ` in it, needs quotes: \"${…}\"")
     } else if tab {
-        Some("indent with spaces: YAML does not take tabs")
+        Some("U+0009 tab; indent with spaces: YAML does not take tabs")
     } else if message.starts_with("mapping values") {
         Some("a text with `: ` in it needs quotes")
     } else {

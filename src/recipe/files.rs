@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::files;
+use crate::source::decode;
 
 /// Largest recipe or script, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
@@ -71,5 +72,5 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > LARGEST {
         return Err(too_large());
     }
-    String::from_utf8(bytes).map_err(|_| format!("`{shown}` is not a text (UTF-8)"))
+    decode(bytes).map_err(|why| format!("`{shown}` {why}"))
 }

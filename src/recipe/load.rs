@@ -89,7 +89,7 @@ pub(super) fn read(
 ) -> Result<Recipe, Vec<Diagnostic>> {
     if source.name.ends_with(".rhai") {
         let script =
-            Script::compile(&source.text, Origin::file(&source), &[]).map_err(|found| vec![found])?;
+            Script::compile(source.code(), Origin::file(&source), &[]).map_err(|found| vec![found])?;
         let Declarations { header, values, suspend_when } = script.declarations(given)?;
         let (body, sources) = (Body::Script(script), vec![Arc::clone(&source)]);
         let recipe = Recipe {

@@ -26,7 +26,7 @@ impl PlainFile {
     pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
         let text = files::read(path).map_err(|message| vec![Diagnostic::error(message)])?;
         let source = Arc::new(SourceFile { name: path.display().to_string(), text });
-        if source.text.trim().is_empty() {
+        if source.code().trim().is_empty() {
             return Err(vec![Diagnostic::error(format!("`{}` is empty", source.name))]);
         }
         let root = document::parse(&source)?;

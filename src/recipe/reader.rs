@@ -1,21 +1,22 @@
 //! Reads the tree of a YAML recipe into a program, and says everything that is wrong with it that can be known
 //! without running it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
 use super::load::Surroundings;
 use super::program::{Action, Operate, Over, Statement, Turns};
 use super::scope::Scope;
 use super::structure::Fields;
-use super::template::{Template, mentions_steps};
+use super::template::{Template, with_bare_ready};
 use crate::measurement::Detector;
 use crate::operation::Operation;
 use crate::reading::{self, ReadError};
-use crate::script::print;
+use crate::script::{self, print};
 use crate::source::{Diagnostic, Position, SourceFile};
-use crate::step::{self, StepOptions};
+use crate::step::{self, OnError, StepOptions};
 
 /// The words of a step that are no operations.
 pub(super) const STRUCTURE: [&str; 5] = ["set", "repeat", "if", "script", "run_recipe"];
@@ -91,8 +92,8 @@ impl Reader<'_> {
             return None;
         }
         let before = self.found.len();
+        let node = &if key.name == "http" { with_bare_ready(node) } else { node.clone() };
         let fields = self.template(node);
-        let id = self.id(&fields);
         self.columns(&fields);
         self.condition_of_poll(&key.name, &fields);
         let mut ready = None;
@@ -109,15 +110,16 @@ impl Reader<'_> {
         } else {
             self.check_parts(&key.name, &fields);
         }
+        let id = self.id(&fields, &result_fields(&key.name, ready.as_ref()));
         (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready })
     }
 
     /// The step's id, which later steps may use.
-    fn id(&mut self, fields: &Template) -> Option<String> {
+    fn id(&mut self, fields: &Template, result: &BTreeSet<String>) -> Option<String> {
         let (_, id) = fields.entries()?.iter().find(|(key, _)| key.name == "id")?;
         let at = id.written.at;
         match id.written.text() {
-            Some(text) if id.is_plain() => match self.scope.define_step(text) {
+            Some(text) if id.is_plain() => match self.scope.define_step(text, result.clone()) {
                 None => return Some(text.to_owned()),
                 Some(message) => self.report(at, message),
             },
@@ -231,7 +233,11 @@ impl Reader<'_> {
             ["in"] => fields.template(self, "in").map(Over::In),
             ["in_csv"] => self.rows(&fields),
             ["times"] => fields.template(self, "times").map(Over::Times),
-            ["while"] => fields.template(self, "while").map(Over::While),
+            ["while"] => {
+                let condition = fields.expression(self, "while");
+                self.flag("while", condition.as_ref());
+                condition.map(Over::While)
+            }
             ["from"] => {
                 let parts = ["from", "to", "step"].map(|part| fields.require(self, part));
                 match parts {
@@ -344,21 +350,27 @@ impl Reader<'_> {
 
     fn condition(&mut self, node: &Node, path: &str) -> Option<Action> {
         let fields = Fields::read(self, "if", node, &["condition", "then", "else"])?;
-        let condition = fields.require(self, "condition");
-        if let Some(plain) = condition.as_ref().filter(|condition| condition.is_plain())
-            && !plain.written.value().is_boolean()
-        {
-            self.report(
-                plain.written.at,
-                format!("`condition` is true or false, not {}", plain.written.describe()),
-            );
+        let condition = fields.expression(self, "condition");
+        if condition.is_none() {
+            self.report(fields.at, "`if` has no `condition`");
         }
+        self.flag("condition", condition.as_ref());
         if fields.get("then").is_none() {
             self.report(fields.at, "`if` has no `then`");
         }
         let then = fields.get("then").map(|then| self.steps(then, &format!("{path}.then")));
         let otherwise = fields.get("else").map(|other| self.steps(other, &format!("{path}.else")));
         Some(Action::If { condition: condition?, then: then?, otherwise: otherwise.unwrap_or_default() })
+    }
+
+    /// What decides is true or false; what an expression gives is known later.
+    fn flag(&mut self, name: &str, given: Option<&Template>) {
+        if let Some(plain) = given.filter(|given| given.is_plain())
+            && !plain.written.value().is_boolean()
+        {
+            let message = format!("`{name}` is true or false, not {}", plain.written.describe());
+            self.report(plain.written.at, message);
+        }
     }
 
     fn script(&mut self, node: &Node) -> Option<Action> {
@@ -370,6 +382,15 @@ impl Reader<'_> {
         let uses_steps = mentions_steps(&script.1);
         Some(Action::Script { script: script.0, uses_steps })
     }
+}
+
+/// What the result of an operation can have.
+fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> BTreeSet<String> {
+    let mut fields = script::fields(name, ready.map(|(operation, _)| operation));
+    if ready.is_none_or(|(_, options)| options.on_error == OnError::Continue) {
+        fields.extend(["kind", "message"].map(str::to_owned));
+    }
+    fields
 }
 
 /// One step of the way to a part of an operation's fields.

@@ -1,6 +1,6 @@
 //! The names that an expression can use at a point of a recipe, as far as that is known without running it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::header::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
@@ -21,7 +21,8 @@ pub(super) struct Scope {
     columns: Vec<String>,
     /// How many of the loop variables belong to the recipes around it: no expression here sees those.
     outer: usize,
-    ids: BTreeSet<String>,
+    /// The ids of steps, and what their results can have.
+    ids: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Scope {
@@ -56,16 +57,16 @@ impl Scope {
         self.columns.truncate(self.columns.len() - columns.len());
     }
 
-    /// Checks that a step may have this id, and keeps it.
+    /// Checks that a step may have this id, and keeps it, with what its result can have.
     ///
     /// # Errors
     /// When it is no identifier, or another step has it.
-    pub(super) fn define_step(&mut self, id: &str) -> Option<String> {
+    pub(super) fn define_step(&mut self, id: &str, fields: BTreeSet<String>) -> Option<String> {
         if let Err(error) = check_variable_name("step", id) {
             return Some(error.message.replace("step name", "id"));
         }
-        let first = self.ids.insert(id.to_owned());
-        (!first).then(|| format!("another step has the id `{id}`"))
+        let before = self.ids.insert(id.to_owned(), fields);
+        before.map(|_| format!("another step has the id `{id}`"))
     }
 
     /// Checks that `steps.<id>` is a step that comes before.
@@ -73,12 +74,31 @@ impl Scope {
     /// # Errors
     /// When there is none, with what could have been meant.
     pub(super) fn check_step(&self, id: &str) -> Result<(), (String, Option<String>)> {
-        if self.ids.contains(id) {
+        if self.ids.contains_key(id) {
             return Ok(());
         }
-        let hint = reading::nearest(id, self.ids.iter().map(String::as_str));
+        let hint = reading::nearest(id, self.ids.keys().map(String::as_str));
         let hint = hint.map(|near| format!("did you mean `steps.{near}`?"));
         Err((format!("no step before this one has the id `{id}`"), hint))
+    }
+
+    /// Checks that the result of a step can have a field.
+    ///
+    /// # Errors
+    /// What it has instead.
+    pub(super) fn check_field(&self, id: &str, field: &str) -> Result<(), (String, Option<String>)> {
+        let Some(fields) = self.ids.get(id).filter(|fields| !fields.contains(field)) else { return Ok(()) };
+        let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+        let message = format!("the result of step `{id}` has no `{field}`: it has {}", listed.join(", "));
+        let first = |list: &str, what: &str| format!("`steps.{id}.{list}[0]` is its first {what}");
+        let hint = match reading::nearest(field, fields.iter().map(String::as_str)) {
+            _ if field == "value" && fields.contains("readings") => Some(first("readings", "reading")),
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if fields.contains("readings") => Some(first("readings", "reading")),
+            None if fields.contains("traces") => Some(first("traces", "trace")),
+            None => None,
+        };
+        Err((message, hint))
     }
 
     /// Checks a name that a loop is about to define.

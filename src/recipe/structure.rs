@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Recipe;
+use super::code::step_ids;
 use super::document::{Key, Kind, Node};
 use super::files;
 use super::load;
 use super::program::{Action, Over, ignored_inside};
 use super::reader::Reader;
 use super::table;
-use super::template::{Template, check_condition, step_ids};
+use super::template::{Template, check_condition};
 use crate::header::bind;
 use crate::reading;
 use crate::script::{Origin, Script};
-use crate::source::{Diagnostic, Position, SourceFile};
+use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
 /// The map of a structural step, whose keys are known.
 pub(super) struct Fields<'n> {
@@ -51,6 +52,12 @@ impl<'n> Fields<'n> {
         self.get(name).map(|node| reader.template(node))
     }
 
+    /// A field that holds an expression, with or without `${` and `}` around it.
+    pub(super) fn expression(&self, reader: &mut Reader, name: &str) -> Option<Template> {
+        let node = self.get(name)?;
+        Some(Template::expression(node, &reader.scope, reader.source, &mut reader.found))
+    }
+
     /// The field, which must be there.
     pub(super) fn require(&self, reader: &mut Reader, name: &str) -> Option<Template> {
         let given = self.template(reader, name);
@@ -69,7 +76,7 @@ impl Reader<'_> {
         let (origin, code) = if is_path {
             let source = self.include(text, node.at)?;
             self.sources.push(Arc::clone(&source));
-            (Origin::file(&source), source.text.clone())
+            (Origin::file(&source), source.code().to_owned())
         } else {
             (Origin::within(self.source, start_of_text(self.source, node.at)), text.to_owned())
         };
@@ -226,8 +233,8 @@ impl Reader<'_> {
 
 /// Where the text of a value begins that stands at `at`: after the quote, or on the line after `|`.
 fn start_of_text(source: &SourceFile, at: Position) -> Position {
-    let mut lines = source.text.lines().skip(at.line - 1);
-    match lines.next().and_then(|line| line.chars().nth(at.column - 1)) {
+    let mut lines = source.lines().skip(at.line.saturating_sub(1));
+    match lines.next().and_then(|line| line[byte_at(line, at.column)..].chars().next()) {
         Some('|' | '>') => {
             let first = lines.find(|line| !line.trim().is_empty()).unwrap_or_default();
             let indent = first.chars().take_while(|c| *c == ' ').count();

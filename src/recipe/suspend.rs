@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::document::{Kind, Node};
+use super::document::Node;
 use super::program::Statement;
 use super::reader::Reader;
 use super::structure::Fields;
@@ -86,11 +84,11 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        let condition = self.expression(&fields, "condition");
+        let condition = fields.expression(self, "condition");
         if condition.is_none() {
             self.report(fields.at, "`suspend_when` has no `condition`");
         }
-        let resume_when = self.expression(&fields, "resume_when");
+        let resume_when = fields.expression(self, "resume_when");
         for template in condition.iter().chain(&resume_when).filter(|template| template.is_plain()) {
             let given = template.written.describe();
             self.report(template.written.at, format!("an expression decides when to go on, not {given}"));
@@ -129,12 +127,5 @@ impl Reader<'_> {
             condition: condition?,
             resume_when,
         })
-    }
-    /// What decides when to go on: an expression, with or without its `${` and `}`.
-    fn expression(&mut self, fields: &Fields, name: &str) -> Option<Template> {
-        let node = fields.get(name)?;
-        let bare = node.text().filter(|text| !text.contains("${"));
-        let whole = bare.map(|text| Kind::Scalar(Value::String(format!("${{{text}}}"))));
-        Some(self.template(&Node::new(node.at, whole.unwrap_or_else(|| node.kind.clone()))))
     }
 }

@@ -1,15 +1,15 @@
 //! A value of a recipe with its `${…}`: compiled when the recipe is loaded, evaluated when its step comes up.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::code::{mentions_steps, step_fields, words};
 use super::document::{Key, Kind, Node};
-use super::scope::{STEPS, Scope};
+use super::scope::Scope;
 use crate::budget::{VALUE_BYTES, size};
-use crate::script::{Condition, Expression, Mistake, print};
-use crate::source::{Diagnostic, Position, SourceFile};
+use crate::script::{Condition, Expression, Mistake, bare, closing_brace, print};
+use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 use crate::step::Values;
 
 /// A value, parts of which may be expressions.
@@ -84,6 +84,33 @@ impl Template {
             ),
         };
         Self { written: node.clone(), content }
+    }
+
+    /// Compiles a value that can only be an expression: its text is one, with or without `${` and `}` around it.
+    pub(super) fn expression(
+        node: &Node,
+        scope: &Scope,
+        source: &Arc<SourceFile>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let Some(text) = node.text() else { return Self::compile(node, scope, source, found) };
+        let code = bare(text);
+        let compiled = if code.contains("${") {
+            let message = format!("`{text}` is more than one expression");
+            let hint = "write all of it in one `${…}`, or without `${` and `}`";
+            Err(Box::new(Diagnostic::error(message).at(source, node.at).hint(hint)))
+        } else {
+            compile_hole(code, node.at, scope, source)
+        };
+        let content = match compiled {
+            Ok(hole) => Content::Whole(hole),
+            Err(diagnostic) => {
+                found.push(*diagnostic);
+                Content::Broken
+            }
+        };
+        let written = Node::new(node.at, Kind::Scalar(Value::String(format!("${{{code}}}"))));
+        Self { written, content }
     }
 
     /// True when there is no expression in it.
@@ -237,9 +264,10 @@ fn compile_text(
     })
 }
 
+/// What a condition over a reply can use.
+const REPLIED: [&str; 2] = ["reply", "status"];
 /// What to do about a `${reply…}`.
-const REPLY: &str =
-    "`ready` is an expression by itself: leave `${` and `}` out; the reply of a step is `steps.<id>.reply`";
+const REPLY: &str = "`ready` is one expression: write all of it in one `${…}`, or without `${` and `}`; the reply of a step is `steps.<id>.reply`";
 
 fn compile_hole(
     text: &str,
@@ -258,8 +286,13 @@ fn compile_hole(
         let hint = if early { Some(REPLY.to_owned()) } else { mistake.hint };
         refuse(format!("`${{{text}}}`: {}", mistake.message), hint, exact)
     })?;
-    for id in step_ids(text) {
-        scope.check_step(&id).map_err(|(message, hint)| refuse(message, hint, begin))?;
+    let asks_first = words(text).any(|(word, _)| word == "in");
+    for (id, field) in step_fields(text) {
+        scope.check_step(id).map_err(|(message, hint)| refuse(message, hint, begin))?;
+        // `"value" in steps.p && …` knows what it does.
+        if let Some(field) = field.filter(|_| !asks_first) {
+            scope.check_field(id, field).map_err(|(message, hint)| refuse(message, hint, begin))?;
+        }
     }
     Ok(Hole { uses_steps: mentions_steps(text), expression, at: begin })
 }
@@ -269,7 +302,7 @@ fn compile_hole(
 fn place_of(mistake: &Mistake, text: &str, at: Position, source: &SourceFile) -> Position {
     let begin = place_in_source(source, at, text);
     let inner = mistake.position.filter(|inner| inner.line == 1 && begin != at);
-    inner.map_or(begin, |inner| Position { column: begin.column + inner.column - 1, ..begin })
+    inner.map_or(begin, |inner| Position { column: (begin.column + inner.column).saturating_sub(1), ..begin })
 }
 
 /// What is wrong with a condition over a reply: `poll.ready` of `http`, an expression that stands by itself.
@@ -282,87 +315,36 @@ pub(super) fn check_condition(text: &str, at: Position, source: &Arc<SourceFile>
 /// Where `part` of a value that begins at `at` stands; `at` itself when YAML wrote it differently (an escape, a
 /// folded line).
 pub(super) fn place_in_source(source: &SourceFile, at: Position, part: &str) -> Position {
-    let mut lines = (at.line..).zip(source.text.lines().skip(at.line.saturating_sub(1))).take(200);
+    let mut lines = (at.line..).zip(source.lines().skip(at.line.saturating_sub(1))).take(200);
     let found = lines.find_map(|(line, content)| {
-        let skip = if line == at.line { at.column - 1 } else { 0 };
-        let start = content.char_indices().nth(skip).map_or(content.len(), |(index, _)| index);
+        let start = if line == at.line { byte_at(content, at.column) } else { 0 };
         let index = start + content[start..].find(part)?;
         Some(Position { line, column: content[..index].chars().count() + 1 })
     });
     found.filter(|_| !part.is_empty()).unwrap_or(at)
 }
 
-/// Whether the code uses the results of steps.
-pub(super) fn mentions_steps(code: &str) -> bool {
-    words(code).any(|(word, _)| word == STEPS)
-}
-
-/// The ids in `steps.<id>`.
-pub(super) fn step_ids(expression: &str) -> BTreeSet<String> {
-    let ids = words(expression).filter(|(word, _)| *word == STEPS).filter_map(|(_, after)| {
-        let id = after.trim_start().strip_prefix('.')?.trim_start();
-        let end = id.find(|c: char| !is_word(c)).unwrap_or(id.len());
-        Some(id[..end].to_owned())
-    });
-    ids.filter(|id| !id.is_empty()).collect()
-}
-
-/// The words of an expression that are no properties and not within texts, each with what stands after it.
-fn words(expression: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        while let Some(letter) = expression[from..].chars().next() {
-            let begin = from;
-            if is_word(letter) {
-                let rest = &expression[begin..];
-                from += rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
-                if !expression[..begin].trim_end().ends_with('.') {
-                    return Some((&expression[begin..from], &expression[from..]));
-                }
-            } else {
-                from += skip(&expression[begin..]);
-            }
+/// A map of `http` whose `poll.ready` stands without the `${` and `}` around the whole of it: what it says of the reply is
+/// known only later.
+pub(super) fn with_bare_ready(node: &Node) -> Node {
+    inside(node, &["poll", "ready"], &|ready| {
+        let code = ready.text().map(bare).filter(|code| words(code).any(|(word, _)| REPLIED.contains(&word)));
+        match code {
+            Some(code) => Node::new(ready.at, Kind::Scalar(code.into())),
+            None => ready.clone(),
         }
-        None
     })
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Where the brace that was opened before `text` is closed.
-fn closing_brace(text: &str) -> Option<usize> {
-    let mut open = 0_usize;
-    let mut at = 0;
-    while let Some(letter) = text[at..].chars().next() {
-        match letter {
-            '{' => open += 1,
-            '}' if open == 0 => return Some(at),
-            '}' => open -= 1,
-            _ => {}
-        }
-        at += skip(&text[at..]);
-    }
-    None
-}
-
-/// How many bytes the text, or else the letter, takes that `rest` begins with.
-fn skip(rest: &str) -> usize {
-    let mut letters = rest.char_indices();
-    let Some((_, quote)) = letters.next() else { return 0 };
-    if matches!(quote, '"' | '\'' | '`') {
-        let mut escaped = false;
-        for (at, letter) in letters {
-            match letter {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                _ if letter == quote => return at + letter.len_utf8(),
-                _ => {}
-            }
-        }
-    }
-    quote.len_utf8()
+/// A tree in which one value is replaced.
+fn inside(node: &Node, path: &[&str], replace: &dyn Fn(&Node) -> Node) -> Node {
+    let Some((first, rest)) = path.split_first() else { return replace(node) };
+    let Kind::Map(entries) = &node.kind else { return node.clone() };
+    let entries = entries.iter().map(|(key, inner)| {
+        let inner = if key.name == *first { inside(inner, rest, replace) } else { inner.clone() };
+        (key.clone(), inner)
+    });
+    Node::new(node.at, Kind::Map(entries.collect()))
 }
 
 #[cfg(test)]
@@ -375,7 +357,8 @@ mod tests {
         let node = super::super::document::parse(&source).unwrap();
         let mut scope = Scope::default();
         scope.define("power");
-        scope.define_step("f");
+        let fields = ["failed", "min"].map(str::to_owned);
+        scope.define_step("f", fields.into());
         let mut found = Vec::new();
         let template = Template::compile(&node, &scope, &source, &mut found);
         if let Some(first) = found.first() {
@@ -405,19 +388,11 @@ mod tests {
             ("${}", "`${}`"),
             ("a${[1]}", "gives a list, which a text cannot hold"),
             ("${steps.g.min}", "no step before this one has the id `g`"),
-            ("${steps.f.max}", "there is no `max` in it"),
+            ("${steps.f.max}", "the result of step `f` has no `max`: it has `failed`, `min`"),
+            ("${steps.f.min.mn}", "there is no `mn` in it"),
         ] {
             let message = evaluate(text).expect_err(text);
             assert!(message.contains(words), "{text}: {message}");
         }
-    }
-
-    #[test]
-    fn uses_of_steps_are_told_from_texts_and_properties() {
-        assert_eq!(
-            step_ids("steps.a.x + steps . b + \"steps.c\" + x.steps.d"),
-            ["a", "b"].map(str::to_owned).into()
-        );
-        assert_eq!(step_ids("mysteps.a + steps_.b").len(), 0);
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 mod bench;
+mod expressions;
 mod words;
 
 use super::*;
@@ -473,7 +474,7 @@ fn a_step_that_fails_to_evaluate_says_where() {
     let mut all = String::new();
     for steps in [
         "- set: { a: 40 }\n  - configure_tls: { tls: 1, power_dbm: \"${a}\" }",
-        "- fetch_trace: { id: f, detector: 4/1, trace: tf }\n  - log: \"${steps.f.mni}\"",
+        "- fetch_trace: { id: f, detector: 4/1, trace: tf }\n  - log: \"${steps.f.min.mn}\"",
         "- prompt: { id: q, message: '?' }\n  - configure_laser: { laser: 1, wavelength_nm: \"${steps.q.answer}\" }",
         "- set: { a: [] }\n  - repeat: { for: p, in: \"${a}\", steps: [] }",
         "- repeat: { for: p, in: [-1, 0], steps: [{ repeat: { for: x, from: 0, to: 5, step: \"${p}\", steps: [] } }] }",

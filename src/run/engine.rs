@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, mpsc};
 
+use super::columns::Columns;
 use super::control::Reins;
 use super::event::{AfterFault, RunEvent};
 use super::guard::Pulse;
@@ -24,6 +25,7 @@ use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
 use crate::measurement::{Detector, PowerUnit};
+use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Place, Step, TraceReader};
 use crate::store::{Durability, RunFolder, room_for_step};
 
@@ -54,8 +56,12 @@ pub(super) struct Engine {
     pub(super) answer_wait: Option<Duration>,
     /// Foresees how long each step takes.
     pub(super) bench: Bench,
+    /// The recipe that it performs.
+    pub(super) recipe: Arc<Recipe>,
+    /// The constant columns of its trace files.
+    pub(super) columns: Columns,
     /// What every trace file says of the run.
-    pub(super) run_metadata: BTreeMap<String, String>,
+    pub(super) run_metadata: BTreeMap<String, serde_json::Value>,
     /// The detectors' units, asked once.
     pub(super) power_units: BTreeMap<Detector, PowerUnit>,
     /// The step under way, counted from 1.

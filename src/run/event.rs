@@ -1,11 +1,13 @@
 //! What happens in a run, as it happens. Terminal, journal, sidecar and report know a run by these events alone.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::outline::OutlineStep;
 use crate::measurement::TraceSummary;
-use crate::step::{Fault, Outcome, Step};
+use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};
 
 /// What takes its time within a step.
@@ -126,6 +128,11 @@ pub enum RunEvent {
         done: Option<f64>,
         /// Time left, s, where it can be told.
         remaining_s: Option<f64>,
+    },
+    /// The types of further columns of the trace files are decided, for all files of the run.
+    ColumnsDecided {
+        /// By name.
+        columns: BTreeMap<String, Column>,
     },
     /// A trace has its final name.
     TraceStored {

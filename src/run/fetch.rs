@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::columns::FetchColumns;
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
 use super::guard::Pulse;
 use super::publish::Events;
 use super::session::Slot;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
-use crate::operation::{Constant, FetchTrace};
-use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
+use crate::operation::FetchTrace;
+use crate::step::{Fault, FaultKind, Outcome};
 use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
 use crate::threads;
 
@@ -34,10 +36,11 @@ impl Engine {
         let pairs =
             |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
         let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
+        let mut columns = self.fetch_columns(fields)?;
         for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
             // A trace of an earlier attempt is there until the one that takes its place has arrived.
             let old = self.session.slots.get(index).cloned();
-            let trace = self.fetch_trace(detector, kind, fields, old).await?;
+            let trace = self.fetch_trace(detector, kind, (fields, &mut columns), old).await?;
             match self.session.slots.get_mut(index) {
                 Some(slot) => *slot = trace.clone().into(),
                 None => self.session.slots.push(trace.clone().into()),
@@ -51,7 +54,7 @@ impl Engine {
         &mut self,
         detector: Detector,
         kind: TraceKind,
-        fields: &FetchTrace,
+        (fields, columns): (&FetchTrace, &mut FetchColumns),
         old: Option<Slot>,
     ) -> Result<TraceSummary, Fault> {
         let mark = self.instrument.mark().await?;
@@ -74,7 +77,7 @@ impl Engine {
             name: fields.name.clone().unwrap_or_default(),
             grid,
             simulated: self.simulated,
-            constants: self.constants(fields),
+            constants: self.constants(columns, detector),
             metadata: self.trace_metadata(detector).await?,
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
@@ -120,34 +123,23 @@ impl Engine {
             (_, Err(disk)) => return Err(disk.into()),
         };
         self.session.trace_index += u64::from(is_new);
+        self.decide_columns(columns)?;
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
         Ok(trace)
     }
 
-    /// The loop variables around the step, and what the step itself adds.
-    fn constants(&self, fields: &FetchTrace) -> BTreeMap<String, Constant> {
-        let turns = self.place.loops.iter().flat_map(LoopPoint::columns);
-        let variables = turns.map(|(name, value)| {
-            let constant = match value.as_f64() {
-                Some(number) => Constant::Number(number),
-                None => Constant::Text(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
-            };
-            (name.clone(), constant)
-        });
-        variables.chain(fields.columns.clone()).collect()
-    }
-
     /// What a file says of how its trace was made.
-    async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, String>, Fault> {
+    async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, Value>, Fault> {
         let mut metadata = self.run_metadata.clone();
         let settings = match &self.session.sweep_settings {
             Some(settings) => settings.clone(),
             None => super::sweep::describe(&self.scan_settings().await?),
         };
-        metadata.insert("sweep_settings".to_owned(), serde_json::Value::Object(settings).to_string());
+        metadata.insert("sweep_settings".to_owned(), Value::Object(settings));
+        metadata.insert("detector".to_owned(), Value::String(self.detector_name(detector)));
         if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
         {
-            metadata.insert("reference_taken".to_owned(), taken.to_string());
+            metadata.insert("reference_taken".to_owned(), Value::String(taken.to_string()));
         }
         Ok(metadata)
     }

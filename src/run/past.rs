@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::event::{AfterFault, RunEvent};
 use crate::measurement::TraceSummary;
 use crate::operation::{Effect, Operation};
-use crate::step::{Fault, FaultKind, Outcome, Step};
+use crate::step::{Column, Fault, FaultKind, Outcome, Step};
 use crate::store::{PowerSegment, RunState};
 
 /// One thing that the recipe asked for, and what it was told.
@@ -83,6 +83,8 @@ pub struct Past {
     pub started: bool,
     /// It broke off within a step: a scan may still be under way.
     pub broke_off: bool,
+    /// The columns of its trace files whose types are decided.
+    pub columns: BTreeMap<String, Column>,
     /// How it ended, when it did.
     pub ended: Option<RunState>,
     /// Attempts at steps that are to be done again, by place.
@@ -187,6 +189,7 @@ impl Past {
                     step.traces.retain(|trace| trace.file != *file);
                 }
             }
+            RunEvent::ColumnsDecided { columns } => self.columns.extend(columns.clone()),
             RunEvent::PowerStored { segment } => {
                 self.withdrawn.remove(&segment.file);
                 self.segments.push(segment.clone());

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::braces::bare;
 use super::errors::Mistake;
 use super::expression::Expression;
 use crate::operation::Operation;
@@ -15,12 +16,12 @@ const NAMES: [&str; 2] = ["reply", "status"];
 pub(crate) struct Condition(Expression);
 
 impl Condition {
-    /// Compiles a condition.
+    /// Compiles a condition, with or without `${` and `}` around it.
     ///
     /// # Errors
     /// A syntax error, or a variable that is neither `reply` nor `status`.
     pub(crate) fn compile(text: &str) -> Result<Self, Mistake> {
-        Expression::compile(text, NAMES).map(Self)
+        Expression::compile(bare(text), NAMES).map(Self)
     }
 
     /// Compiles what `operation` carries of conditions, to find what is wrong with them before it is performed.

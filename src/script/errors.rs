@@ -4,7 +4,7 @@ use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
 
 use super::engine::{ARRAY_LENGTH, CALL_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES};
 use crate::reading;
-use crate::source::Position;
+use crate::source::{Position, advice};
 use crate::step::{Fault, FaultKind};
 
 /// An error of the script itself, at a place in its text.
@@ -50,6 +50,10 @@ fn parse_error(error: &ParseErrorType, names: &[&str]) -> Mistake {
         ParseErrorType::VariableUndefined(name) => unknown_variable(name, names),
         ParseErrorType::Reserved(word) => reserved(word),
         ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => reserved(word),
+        ParseErrorType::BadInput(LexError::UnexpectedInput(word)) => {
+            let pasted = word.chars().next().and_then(advice);
+            Mistake::new(pasted.unwrap_or_else(|| first_lower(&error.to_string())))
+        }
         ParseErrorType::UnexpectedEOF => Mistake::new("the text ends too early"),
         ParseErrorType::ExprTooDeep => Mistake::new("the expression nests too deeply"),
         other => Mistake::new(first_lower(&other.to_string())),

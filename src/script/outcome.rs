@@ -1,5 +1,6 @@
 //! What an operation gave, as recipes see it: `steps.<id>` in YAML, the value of a function in a script.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::Dynamic;
@@ -9,6 +10,10 @@ use super::desk::Desk;
 use super::trace::Trace;
 use super::values::to_dynamic;
 use crate::measurement::TraceSummary;
+use crate::operation::{
+    ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, FetchTrace, Operation, ReadPower,
+};
+use crate::reading;
 use crate::step::Outcome;
 
 /// The outcome as a map. It always has `failed`; beside it:
@@ -54,6 +59,41 @@ pub fn view(outcome: &Outcome) -> Value {
     }
     view.insert("failed".into(), json!(matches!(outcome, Outcome::Failed(_))));
     Value::Object(view)
+}
+
+/// The fields that [`view`] can give for the operation called `name`; `operation` where all of it is known.
+#[must_use]
+pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
+    let mut fields: Vec<String> = vec!["failed".to_owned()];
+    let mut add = |names: &[&str]| fields.extend(names.iter().map(|name| (*name).to_owned()));
+    match name {
+        "create_reference" => add(&["created"]),
+        "prompt" => add(&["answer"]),
+        "http" => add(&["status", "reply"]),
+        "scpi" if !matches!(operation, Some(Operation::Scpi(scpi)) if !scpi.is_query) => add(&["reply"]),
+        "read_power" => {
+            add(&["readings"]);
+            let several = |read: &ReadPower| read.detectors.len() * read.samples as usize != 1;
+            if !matches!(operation, Some(Operation::ReadPower(read)) if several(read)) {
+                add(&["value", "unit"]);
+            }
+        }
+        "fetch_trace" => {
+            add(&["traces"]);
+            let several = |fetch: &FetchTrace| fetch.detectors.len() * fetch.traces.len() != 1;
+            if !matches!(operation, Some(Operation::FetchTrace(fetch)) if several(fetch)) {
+                add(&["stop_nm"]);
+                fields.extend(reading::fields::<TraceSummary>());
+            }
+        }
+        "configure_laser" => fields.extend(reading::fields::<ConfigureLaser>()),
+        "configure_tls" => fields.extend(reading::fields::<ConfigureTls>()),
+        "configure_scan" | "sweep" => fields.extend(reading::fields::<ConfigureScan>()),
+        "configure_detector" => fields.extend(reading::fields::<ConfigureDetector>()),
+        // `wait`, `log` and commands tell nothing.
+        _ => {}
+    }
+    fields.into_iter().collect()
 }
 
 fn trace(summary: &TraceSummary) -> Value {

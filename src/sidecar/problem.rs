@@ -151,7 +151,7 @@ pub(super) fn finding(finding: &Diagnostic) -> Value {
     json!({
         "severity": finding.severity,
         "message": finding.message,
-        "hint": finding.hint,
+        "hint": finding.advice(),
         "file": place.map(|(source, _)| &source.name),
         "line": place.map(|(_, position)| position.line),
         "column": place.map(|(_, position)| position.column),

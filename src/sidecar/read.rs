@@ -70,7 +70,9 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Body<T
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|error| Problem::new(error.status(), error.body_text()))?;
-        let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&bytes) };
+        // Some clients send the byte order mark of the file that they read.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(bytes) };
         let wrong = |kind: &str, message: String| {
             let problem = json!({ "type": kind, "loc": ["body"], "msg": message, "input": null });
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])

@@ -7,6 +7,8 @@ use std::f64::consts::PI;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::spectrum::Spectrum;
+
 /// A wavelength at which the material constants below are stated, nm.
 const REFERENCE_NM: f64 = 1550.0;
 /// Effective index of a 220 nm by 500 nm silicon strip waveguide, TE, at 1550 nm: typical.
@@ -28,13 +30,7 @@ pub(super) enum Device {
     /// Grating coupler, short waveguide, grating coupler.
     Loopback,
     /// Measured: output 1 as in the file.
-    Table(Arc<Table>),
-}
-
-/// Transmission in dB over wavelength in nm, interpolated linearly; constant beyond its ends.
-#[derive(Debug)]
-pub(super) struct Table {
-    rows: Vec<(f64, f64)>,
+    Spectrum(Arc<Spectrum>),
 }
 
 /// Effective index, linear in wavelength so that the group index n − λ·dn/dλ is the one stated.
@@ -59,7 +55,7 @@ impl Device {
                 .extension()
                 .is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) =>
             {
-                Table::read(Path::new(file)).map(|table| Self::Table(Arc::new(table)))
+                Spectrum::read(Path::new(file)).map(|spectrum| Self::Spectrum(Arc::new(spectrum)))
             }
             other => Err(format!(
                 "device `{other}` is unknown (ring, mach-zehnder, bragg, filter, loopback, or a file ending in .csv)"
@@ -77,7 +73,7 @@ impl Device {
             (Self::Bragg, 1) => Some(db(1.0 - bragg_reflection(nm)) - 1.0),
             (Self::Filter, 1..=4) => Some(flat_top(nm, 1531.0 + 20.0 * f64::from(output - 1))),
             (Self::Loopback, 1) => Some(loopback(nm)),
-            (Self::Table(table), 1) => Some(table.at(nm)),
+            (Self::Spectrum(spectrum), 1) => Some(spectrum.at(nm)),
             _ => None,
         }
     }
@@ -158,42 +154,6 @@ fn loopback(nm: f64) -> f64 {
     -2.0 * (4.0 + 3.0 * off_centre * off_centre).min(40.0)
 }
 
-impl Table {
-    fn read(path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let text =
-            std::fs::read_to_string(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
-        let mut rows = Vec::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let row = line
-                .split_once(',')
-                .and_then(|(nm, db)| Some((nm.trim().parse().ok()?, db.trim().parse().ok()?)));
-            match row.filter(|(nm, db): &(f64, f64)| nm.is_finite() && db.is_finite()) {
-                Some(row) => rows.push(row),
-                None if index == 0 => {}
-                None => {
-                    return Err(format!(
-                        "{shown}:{}: `{line}` is not `wavelength_nm,transmission_db`",
-                        index + 1
-                    ));
-                }
-            }
-        }
-        if rows.len() < 2 {
-            return Err(format!("`{shown}` has fewer than two rows of `wavelength_nm,transmission_db`"));
-        }
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(Self { rows })
-    }
-
-    fn at(&self, nm: f64) -> f64 {
-        let after = self.rows.partition_point(|(known, _)| *known < nm).clamp(1, self.rows.len() - 1);
-        let ((nm0, db0), (nm1, db1)) = (self.rows[after - 1], self.rows[after]);
-        let share = if nm1 > nm0 { ((nm - nm0) / (nm1 - nm0)).clamp(0.0, 1.0) } else { 0.0 };
-        db0 + share * (db1 - db0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,21 +204,5 @@ mod tests {
         assert!((filter(2, 1551.0) + 0.8).abs() < 1e-9);
         assert!((filter(2, 1551.0 + 6.5) + 3.81).abs() < 0.01);
         assert!(filter(2, 1531.0) < -40.0);
-    }
-
-    #[test]
-    fn a_csv_row_that_is_no_measurement_is_named_by_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("device.csv");
-        std::fs::write(&path, "wavelength_nm,transmission_db\n1550,-3\n1551,deep\n").unwrap();
-        let error = Device::load(path.to_str().unwrap()).unwrap_err();
-        assert!(
-            error.ends_with("device.csv:3: `1551,deep` is not `wavelength_nm,transmission_db`"),
-            "{error}"
-        );
-        std::fs::write(&path, "1550,-3\n1552,-5\n").unwrap();
-        let device = Device::load(path.to_str().unwrap()).unwrap();
-        assert_eq!(device.transmission_db(1, 1551.0), Some(-4.0));
-        assert_eq!(device.transmission_db(1, 1600.0), Some(-5.0));
     }
 }

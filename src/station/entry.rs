@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::kept::{leave_report, list_run};
 use super::{Held, LiveRun, Order, Resumed, Station, word};
 use crate::error::chain;
-use crate::forecast::plan;
+use crate::forecast::{foreseen_columns, plan};
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{ErrorEntry, Identity};
@@ -133,6 +133,8 @@ impl Station {
         let request = RunRequest {
             path: order.path,
             metadata: order.metadata,
+            own_columns: foreseen_columns(&recipe, &walked.steps),
+            given_columns: order.columns,
             instrument: record,
             simulator: order.simulator,
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),

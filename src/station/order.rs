@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
-use crate::forecast::{Circumstances, Walk};
+use crate::forecast::{Circumstances, Walk, taken_columns};
+use crate::operation::Constant;
 use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::run::status::RunStatus;
@@ -24,6 +25,8 @@ pub struct Order {
     pub path: String,
     /// Added to the recipe's metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// Columns for every trace file, beside the recipe's own.
+    pub columns: BTreeMap<String, Constant>,
     /// Options of the embedded instrument, where this process started one.
     pub simulator: Option<Value>,
     /// Whoever wants it has named the instrument for this very run.
@@ -77,6 +80,7 @@ impl Order {
             recipe,
             path,
             metadata: BTreeMap::new(),
+            columns: BTreeMap::new(),
             simulator: None,
             instrument_named: false,
             unattended: false,
@@ -89,7 +93,8 @@ impl Order {
     /// What was found in the recipe.
     #[must_use]
     pub fn findings(&self) -> Vec<Diagnostic> {
-        self.recipe.diagnostics().iter().chain(&self.walked.findings).cloned().collect()
+        let taken = taken_columns(&self.columns, &self.recipe, &self.walked.steps);
+        self.recipe.diagnostics().iter().chain(&self.walked.findings).cloned().chain(taken).collect()
     }
 }
 

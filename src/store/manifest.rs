@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{StoreError, publish};
 use crate::files;
+use crate::operation::Constant;
 
 /// The file's name in the run folder.
 pub(super) const FILE: &str = "run.json";
@@ -119,6 +120,9 @@ pub struct Manifest {
     pub parameters: BTreeMap<String, Value>,
     /// The recipe's metadata and what the command line added.
     pub metadata: BTreeMap<String, Value>,
+    /// Columns of every trace file that a batch gives the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Constant>,
     /// The instrument.
     pub instrument: InstrumentRecord,
     /// Options of the embedded instrument, where the run started one.

@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::*;
 use crate::measurement::{Detector, Grid, PowerReading, PowerUnit, TraceKind};
-use crate::operation::Constant;
+use crate::step::ColumnValue;
 use crate::step::TraceReader;
 
 fn header(points: u64) -> TraceHeader {
@@ -21,8 +21,8 @@ fn header(points: u64) -> TraceHeader {
         grid: Grid { start_nm: 1520.0, step_pm: 1.0, points },
         simulated: true,
         constants: BTreeMap::from([
-            ("power_dbm".into(), Constant::Number(-5.0)),
-            ("port".into(), Constant::Text("a".into())),
+            ("power_dbm".into(), ColumnValue::Number(Some(-5.0))),
+            ("port".into(), ColumnValue::Text(Some("a".into()))),
         ]),
         metadata: BTreeMap::new(),
     }

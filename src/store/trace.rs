@@ -18,11 +18,12 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
+use serde_json::{Value, json};
 
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
 use crate::measurement::{Detector, Extreme, Grid, TraceKind, TraceSummary};
-use crate::operation::Constant;
+use crate::step::ColumnValue;
 
 /// Rows encoded at once.
 const BATCH: usize = 64 * 1024;
@@ -48,9 +49,9 @@ pub struct TraceHeader {
     /// Whether the instrument is the embedded one.
     pub simulated: bool,
     /// Further constant columns.
-    pub constants: BTreeMap<String, Constant>,
+    pub constants: BTreeMap<String, ColumnValue>,
     /// For the file's metadata: settings, instrument, recipe.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: BTreeMap<String, Value>,
 }
 
 impl TraceHeader {
@@ -91,12 +92,17 @@ impl RunFolder {
         ];
         let mut constants = Vec::new();
         for (name, array) in constant_columns(self.id(), &header) {
-            fields.push(Field::new(name, array.data_type().clone(), false));
+            // What a recipe or a batch adds may be null; all files of a run say so.
+            let nullable = header.constants.contains_key(&name);
+            fields.push(Field::new(name, array.data_type().clone(), nullable));
             constants.push(array);
         }
-        let schema = Arc::new(Schema::new(fields));
-        let metadata =
-            header.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+        let metadata = texts(&header);
+        let schema = Arc::new(Schema::new_with_metadata(
+            fields,
+            metadata.clone().into_iter().collect::<HashMap<_, _>>(),
+        ));
+        let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
         let [wavelength, value] = ["wavelength_nm", "value"].map(ColumnPath::from);
         // On split streams of noise the lowest level packs as small as the middle ones, in less time.
         let zstd = Compression::ZSTD(ZstdLevel::try_new(1).map_err(failed)?);
@@ -128,6 +134,22 @@ impl RunFolder {
     }
 }
 
+/// The key under which pandas keeps `DataFrame.attrs` in a file, as JSON.
+const PANDAS_ATTRIBUTES: &str = "PANDAS_ATTRS";
+
+/// What the file says of its trace, as texts by name: pyarrow shows these with the schema, pandas as `attrs`.
+fn texts(header: &TraceHeader) -> BTreeMap<String, String> {
+    let mut values = header.metadata.clone();
+    values.insert("units".to_owned(), json!({ "wavelength_nm": "nm", "value": header.trace.unit() }));
+    let attributes = json!(values).to_string();
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let texts = values.into_iter().map(|(name, value)| (name, text(value)));
+    texts.chain([(PANDAS_ATTRIBUTES.to_owned(), attributes)]).collect()
+}
+
 fn unit(symbol: &str) -> HashMap<String, String> {
     HashMap::from([("unit".to_owned(), symbol.to_owned())])
 }
@@ -155,8 +177,13 @@ fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, ArrayRef)> 
     ];
     for (name, constant) in &header.constants {
         let array: ArrayRef = match constant {
-            Constant::Number(number) => Arc::new(Float64Array::from(vec![*number; BATCH])),
-            Constant::Text(value) => text(value),
+            ColumnValue::Number(number) => Arc::new(Float64Array::from(vec![*number; BATCH])),
+            ColumnValue::Text(Some(value)) => text(value),
+            ColumnValue::Text(None) => {
+                let keys = Int32Array::from(vec![None; BATCH]);
+                let values = Arc::new(StringArray::from(Vec::<&str>::new()));
+                Arc::new(DictionaryArray::<Int32Type>::new(keys, values))
+            }
         };
         columns.push((name.clone(), array));
     }

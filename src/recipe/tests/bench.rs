@@ -19,7 +19,8 @@ fn a_condition_over_a_reply_is_an_expression_of_its_own_and_checked_where_it_sta
         ("repl.x > 5", "r.yaml:4:58", "unknown variable `repl`"),
         ("reply.x >", "r.yaml:4:67", "ends too early"),
         ("reply.x > goal", "r.yaml:4:68", "unknown variable `goal`"),
-        ("${reply.x > 5}", "r.yaml:4:60", "leave `${` and `}` out"),
+        ("${reply.x} > 5", "r.yaml:4:60", "write all of it in one `${…}`"),
+        ("${reply.x >}", "r.yaml:4:69", "ends too early"),
     ] {
         let refused = refused(&poll(ready));
         assert!(refused.contains(place) && refused.contains(words), "{refused}");

@@ -1,0 +1,38 @@
+//! What a batch varies becomes columns of its traces, each with one type over all items, so that one query can group the
+//! traces of all runs.
+
+use std::collections::BTreeMap;
+
+use super::expand::Task;
+use crate::operation::Constant;
+use crate::recipe::Recipe;
+use crate::step::{ColumnType, constant};
+
+/// Gives every item the columns of all items, each with the type that holds its values in all of them.
+pub(super) fn agree(tasks: &mut [Task]) {
+    let mut columns: BTreeMap<String, ColumnType> = BTreeMap::new();
+    let mut note = |name: &str, kind: ColumnType| {
+        columns.entry(name.to_owned()).and_modify(|known| *known = known.and(kind)).or_insert(kind);
+    };
+    for task in tasks.iter() {
+        task.columns.iter().for_each(|(name, kind)| note(name, *kind));
+    }
+    for (name, column) in &mut columns {
+        // Another entry of the batch may give the same name as plain metadata.
+        let plain = tasks.iter().filter_map(|task| task.metadata.get(name));
+        *column = plain.fold(*column, |kind, value| kind.and(ColumnType::of(&constant(value))));
+    }
+    for task in tasks {
+        task.columns.clone_from(&columns);
+    }
+}
+
+impl Task {
+    /// The columns for its traces: the values of its recipe's parameters, or else its metadata.
+    #[must_use]
+    pub fn column_values(&self, recipe: &Recipe) -> BTreeMap<String, Constant> {
+        let value = |name: &String| recipe.parameters().get(name).or_else(|| self.metadata.get(name));
+        let columns = self.columns.iter();
+        columns.filter_map(|(name, kind)| Some((name.clone(), kind.hold(constant(value(name)?))?))).collect()
+    }
+}
