@@ -43,7 +43,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
-        Command::Simulate(args) => simulate::simulate(args).await,
+        Command::Simulate(args) => simulate::simulate(*args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
         Command::Guard => guard::guard().await,

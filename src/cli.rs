@@ -63,7 +63,7 @@ pub enum Command {
     /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
     Serve(ServeArgs),
     /// Run the embedded instrument alone, on a TCP port.
-    Simulate(SimulateArgs),
+    Simulate(Box<SimulateArgs>),
     /// Say what the instrument is doing. Sends queries only.
     Status(StatusArgs),
     /// Abort whatever is scanning and turn all lasers off, now.
@@ -270,6 +270,36 @@ pub struct SimulateArgs {
     /// What a reference scan sees.
     #[arg(long, value_name = "patch-cord|device")]
     pub reference_path: Option<String>,
+    /// Whether lasers stay on after a scan as long as `INITiate:STABilization` has not been set.
+    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub stabilization_output: Option<u8>,
+    /// `resets`: another laser sets the other settings of a TLS back to its defaults; `keeps`: they stay.
+    #[arg(long, value_name = "keeps|resets")]
+    pub identifier: Option<String>,
+    /// A scan that the TLSs do not cover: `overlap` sweeps what both allow, `refuse` does not start.
+    #[arg(long, value_name = "overlap|refuse")]
+    pub tls_range: Option<String>,
+    /// What a power query is answered while a scan is under way.
+    #[arg(long, value_name = "answered|refused")]
+    pub power_in_scan: Option<String>,
+    /// What power and wavelength of a laser are after a scan with it: those set for static control, or the scan's last.
+    #[arg(long, value_name = "as-set|actual")]
+    pub lasers_after_scan: Option<String>,
+    /// Whether routing an analog output has a reply.
+    #[arg(long, value_name = "silent|answers")]
+    pub analog_output: Option<String>,
+    /// Be a Distributed CTP10: laser commands fail, and a scan first waits for its Controller.
+    #[arg(long)]
+    pub distributed: bool,
+    /// Start with a trace and a reference of every detector in memory.
+    #[arg(long)]
+    pub preload: bool,
+    /// Positions of the detector modules, 1 to 20; a module 4 is an IL RL OPM2, the others are plain. 4,5 when not given.
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    pub modules: Option<Vec<u8>>,
+    /// How many detectors a plain module has, 1 to 6; 4 when not given.
+    #[arg(long, value_name = "N")]
+    pub channels: Option<u8>,
     /// Lets something go wrong: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
     #[arg(long = "fault", value_name = "SPEC", long_help = FAULTS)]
     pub faults: Vec<String>,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::header::{Header, Parameter};
 use crate::measurement::TRACE_COLUMNS;
 use crate::operation::Operation;
+use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;
 
 /// Definitions that several places of the schema share.
@@ -26,6 +27,8 @@ pub fn recipe() -> Value {
     properties
         .insert("finally".into(), described(&steps, "What to do at the end, also after a fault or a stop."));
     properties.insert("suspend_when".into(), suspension::schema(&steps));
+    let simulator = simulator(&properties["simulator"], &mut definitions);
+    properties.insert("simulator".into(), simulator);
     definitions.insert("step".into(), step());
     let options = fields(&schema_of::<StepOptions>(), &mut definitions, true);
     for (name, schema) in Operation::schemas() {
@@ -42,6 +45,15 @@ pub fn recipe() -> Value {
         "additionalProperties": false,
         "$defs": definitions,
     })
+}
+
+/// The options of the embedded instrument, with what is said of them all.
+fn simulator(about: &Value, definitions: &mut Definitions) -> Value {
+    let mut schema = about.clone();
+    schema["type"] = "object".into();
+    schema["properties"] = fields(&schema_of::<SimulatorOptions>(), definitions, false).into();
+    schema["additionalProperties"] = false.into();
+    schema
 }
 
 fn schema_of<T: JsonSchema>() -> Value {
@@ -201,6 +213,8 @@ pub fn reference() -> String {
     suspension::reference(&mut text);
     text.push_str("\nA parameter (`parameters: { top_dbm: { default: 5, max: 10 } }`, or `parameter(\"top_dbm\", 5, #{ max: 10 })`) has:\n\n");
     table(&mut text, &schema_of::<Parameter>());
+    text.push_str("\n`simulator` has (see `docs/instrument.md`):\n\n");
+    table(&mut text, &schema_of::<SimulatorOptions>());
     text.push_str("\n## Operations\n\nIn YAML a step is a map with one key; in Rhai the same name is a function of a map.\n");
     for (name, schema) in Operation::schemas() {
         let schema = schema.to_value();

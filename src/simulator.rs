@@ -3,11 +3,12 @@
 //! readings of the protocol, so that one misreading cannot hide in both.
 //!
 //! It says `SIMULATED` in every identity it gives. There are two lasers, 1 for the C and L band and 2 for the O
-//! band, an IL RL OPM2 as module 4 and a second detector module as module 5.
+//! band, an IL RL OPM2 as module 4, and plain detector modules: module 5, or as many as asked for.
 //!
-//! Choices where the protocol leaves room, all in `commands`: absent hardware is refused with −241; a reading, a
-//! setting or a trace is refused with −221 while a scan runs, a second start with −213; a trace that was never
-//! recorded, or a transmission function without a reference, with −230.
+//! Choices where the protocol leaves room, all in `commands` and `options`: absent hardware is refused with −241; a
+//! setting or a trace is refused with −221 while a scan runs, a second start with −213; while it is analyzed, settings
+//! are accepted, and what needs its result waits; a trace that was never recorded, or a transmission function without
+//! a reference, is refused with −230. The status registers are those of IEEE 488.2, compound lines those of SCPI-99.
 //!
 //! What can go wrong on demand is in `faults`.
 
@@ -18,13 +19,16 @@ mod device;
 mod errors;
 mod faults;
 mod grammar;
+mod hardware;
 mod headers;
 mod log;
 mod optics;
 mod options;
 mod output;
+mod scan;
 mod session;
 mod spectrum;
+mod status;
 mod trace;
 mod transfer;
 mod value;
@@ -42,7 +46,10 @@ use device::Device;
 use faults::Faults;
 pub use faults::{BadFault, FaultSpec};
 use log::CommandLog;
-pub use options::{BlockEnd, Noise, OpticalPath, SimulatorOptions};
+pub use options::{
+    AnalogOutput, BlockEnd, Identifier, LasersAfterScan, Noise, OpticalPath, PowerInScan, SimulatorOptions,
+    TlsRange,
+};
 use session::{Shared, serve};
 
 /// Why the embedded instrument did not start.

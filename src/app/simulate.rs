@@ -26,7 +26,10 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
         "dut": args.dut, "seed": args.seed, "noise": args.noise, "time_scale": args.time_scale,
         "latency_ms": args.latency_ms, "bandwidth": args.bandwidth, "max_connections": args.max_connections,
         "block_end": args.block_end, "points": args.points, "reference_path": args.reference_path, "log": args.log,
-        "faults": faults(&args.faults)?,
+        "stabilization_output": args.stabilization_output, "identifier": args.identifier, "tls_range": args.tls_range,
+        "power_in_scan": args.power_in_scan, "lasers_after_scan": args.lasers_after_scan,
+        "analog_output": args.analog_output, "distributed": args.distributed, "preload": args.preload,
+        "modules": args.modules, "channels": args.channels, "faults": faults(&args.faults)?,
     });
     let given = match given {
         serde_json::Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),

@@ -66,8 +66,8 @@ impl Device {
     /// Transmission to an output (from 1), dB; `None` where nothing is connected.
     pub(super) fn transmission_db(&self, output: u8, nm: f64) -> Option<f64> {
         match (self, output) {
-            (Self::Ring, 1) => Some(ring(nm).0),
-            (Self::Ring, 2) => Some(ring(nm).1),
+            (Self::Ring, 1) => Some(ring(nm, RingPort::Through)),
+            (Self::Ring, 2) => Some(ring(nm, RingPort::Drop)),
             (Self::MachZehnder, 1) => Some(mach_zehnder(nm, 1.0)),
             (Self::MachZehnder, 2) => Some(mach_zehnder(nm, -1.0)),
             (Self::Bragg, 1) => Some(db(1.0 - bragg_reflection(nm)) - 1.0),
@@ -87,12 +87,19 @@ impl Device {
     }
 }
 
-/// Add-drop ring of 10 µm radius with equal couplers: through and drop, dB.
+/// Where light leaves an add-drop ring.
+#[derive(Debug, Clone, Copy)]
+enum RingPort {
+    Through,
+    Drop,
+}
+
+/// Add-drop ring of 10 µm radius with equal couplers, dB.
 ///
 /// W. Bogaerts et al., "Silicon microring resonators", Laser & Photonics Reviews 6 (2012), equations 3 and 4:
 /// with self-coupling r, round-trip amplitude a and phase φ = 2π·n_eff·L/λ,
 /// T_through = (r²a² − 2r²a·cos φ + r²) / (1 − 2r²a·cos φ + r⁴a²), T_drop = (1 − r²)²·a / (same denominator).
-fn ring(nm: f64) -> (f64, f64) {
+fn ring(nm: f64, port: RingPort) -> f64 {
     const LENGTH_NM: f64 = 2.0 * PI * 10_000.0;
     const SELF_COUPLING: f64 = 0.973;
     const AMPLITUDE: f64 = 0.9965;
@@ -101,9 +108,11 @@ fn ring(nm: f64) -> (f64, f64) {
     let cosine = (2.0 * PI * effective_index(nm) * LENGTH_NM / nm).cos();
     let interference = 2.0 * r2 * AMPLITUDE * cosine;
     let denominator = 1.0 - interference + r2 * r2 * AMPLITUDE * AMPLITUDE;
-    let through = (r2 * AMPLITUDE * AMPLITUDE - interference + r2) / denominator;
-    let drop = (1.0 - r2).powi(2) * AMPLITUDE / denominator;
-    (db(through) - EXCESS_DB, db(drop) - EXCESS_DB)
+    let power = match port {
+        RingPort::Through => (r2 * AMPLITUDE * AMPLITUDE - interference + r2) / denominator,
+        RingPort::Drop => (1.0 - r2).powi(2) * AMPLITUDE / denominator,
+    };
+    db(power) - EXCESS_DB
 }
 
 /// Mach–Zehnder interferometer, arms 100 µm apart in length: T = (1 ± V·cos(2π·n_eff·ΔL/λ))/2 with visibility V.

@@ -25,7 +25,7 @@ pub(super) enum Rejection {
 
 impl Rejection {
     /// SCPI-99 number and text.
-    fn entry(self) -> (i32, &'static str) {
+    pub(super) fn entry(self) -> (i32, &'static str) {
         match self {
             Self::Syntax => (-102, "Syntax error"),
             Self::ParameterNotAllowed => (-108, "Parameter not allowed"),
@@ -57,6 +57,8 @@ impl ErrorQueue {
             return;
         }
         let (code, text) = rejection.entry();
+        // An entry is one line of printable text, whatever the command was made of.
+        let about: String = about.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let text = if about.is_empty() { text.to_owned() } else { format!("{text}; {about}") };
         self.entries.push_back((code, text));
     }
@@ -66,6 +68,17 @@ impl ErrorQueue {
         self.entries
             .pop_front()
             .map_or_else(|| "0,No error".to_owned(), |(code, text)| format!("{code},{text}"))
+    }
+
+    /// Takes all entries out, as the reply to `SYSTem:ERRor:ALL?`.
+    pub(super) fn all(&mut self) -> String {
+        let entries: Vec<String> =
+            self.entries.drain(..).map(|(code, text)| format!("{code},{text}")).collect();
+        if entries.is_empty() { "0,No error".to_owned() } else { entries.join(",") }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn clear(&mut self) {

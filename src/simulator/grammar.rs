@@ -33,22 +33,55 @@ impl fmt::Display for Node {
 
 /// Takes a line apart; `None` in place of a command that has no readable header.
 pub(super) fn parse(line: &str) -> Vec<Option<Parsed>> {
-    line.split(';').map(str::trim).filter(|part| !part.is_empty()).map(command).collect()
+    let parts = split(line, ';').into_iter().map(|part| part.trim_matches(is_space));
+    parts.filter(|part| !part.is_empty()).map(command).collect()
+}
+
+/// White space in IEEE 488.2: every control character but the line end, and the blank.
+fn is_space(c: char) -> bool {
+    c <= ' '
+}
+
+/// Splits at a character, but not within quotes.
+fn split(text: &str, at: char) -> Vec<&str> {
+    let (mut parts, mut from, mut quote) = (Vec::new(), 0, None);
+    for (index, c) in text.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == at => {
+                parts.push(&text[from..index]);
+                from = index + c.len_utf8();
+            }
+            Some(_) | None => {}
+        }
+    }
+    parts.push(&text[from..]);
+    parts
+}
+
+fn unquoted(text: &str) -> &str {
+    let text = text.trim_matches(is_space);
+    let inner = |quote| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
+    inner('"').or_else(|| inner('\'')).unwrap_or(text)
 }
 
 fn command(text: &str) -> Option<Parsed> {
     let text = text.to_ascii_uppercase();
-    let (header, arguments) = match text.split_once(char::is_whitespace) {
-        Some((header, rest)) => (header, rest.trim()),
+    let (header, arguments) = match text.split_once(is_space) {
+        Some((header, rest)) => (header, rest.trim_matches(is_space)),
         None => (text.as_str(), ""),
     };
-    let query = header.ends_with('?');
-    let header = header.trim_end_matches('?');
+    let (header, query) = match header.strip_suffix('?') {
+        Some(header) => (header, true),
+        None => (header, false),
+    };
     let absolute = header.starts_with([':', '*']);
-    let nodes = header.trim_start_matches(':').split(':').map(node).collect::<Option<Vec<_>>>()?;
+    let nodes =
+        header.strip_prefix(':').unwrap_or(header).split(':').map(node).collect::<Option<Vec<_>>>()?;
     let arguments = match arguments {
         "" => Vec::new(),
-        text => text.split(',').map(|argument| argument.trim().trim_matches('"').to_owned()).collect(),
+        text => split(text, ',').into_iter().map(|argument| unquoted(argument).to_owned()).collect(),
     };
     Some(Parsed { nodes, absolute, query, arguments })
 }
@@ -64,28 +97,35 @@ fn node(text: &str) -> Option<Node> {
     Some(Node { name: name.to_owned(), suffix })
 }
 
-/// Whether a header is written as `pattern` says: capitals are the short form, `#` marks a node with a suffix.
-/// Gives the suffixes in order, `None` for those left out.
+/// Whether a header is written as `pattern` says: capitals are the short form, `#` marks a node with a suffix, a node
+/// in brackets may be left out. Gives the suffixes in order, `None` for those left out.
 pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<Option<u32>>> {
     let mut suffixes = Vec::new();
-    let mut given = nodes.iter();
-    for expected in pattern.split(':') {
-        let node = given.next()?;
+    let mut given = nodes.iter().peekable();
+    // `DATA[:Y][:IMMediate]` falls apart into `DATA[`, `Y][` and `IMMediate]`.
+    for expected in pattern.split(':').map(|expected| expected.trim_end_matches('[')) {
+        let (expected, optional) = match expected.strip_suffix(']') {
+            Some(expected) => (expected, true),
+            None => (expected, false),
+        };
         let (long, numbered) = match expected.strip_suffix('#') {
             Some(long) => (long, true),
             None => (expected, false),
         };
-        let short: String = long.chars().filter(|c| !c.is_ascii_lowercase()).collect();
-        if node.name != short && node.name != long.to_ascii_uppercase() {
-            return None;
-        }
-        match (numbered, node.suffix) {
-            (true, suffix) => suffixes.push(suffix),
-            (false, None) => {}
-            (false, Some(_)) => return None,
+        match given.next_if(|node| is_written(long, &node.name) && (numbered || node.suffix.is_none())) {
+            Some(node) if numbered => suffixes.push(node.suffix),
+            Some(_) => {}
+            None if optional => {}
+            None => return None,
         }
     }
     given.next().is_none().then_some(suffixes)
+}
+
+/// Whether a name is the long or the short form of a node.
+fn is_written(long: &str, name: &str) -> bool {
+    let short = long.bytes().filter(|byte| !byte.is_ascii_lowercase());
+    name.eq_ignore_ascii_case(long) || name.bytes().eq(short)
 }
 
 #[cfg(test)]
@@ -115,6 +155,40 @@ mod tests {
             Some(vec![Some(4), Some(2), Some(11)])
         );
         assert_eq!(suffixes(pattern, "TRAC:SENS4:CHAN:TYPE:DATA?"), Some(vec![Some(4), None, None]));
+    }
+
+    #[test]
+    fn a_node_in_brackets_may_be_left_out() {
+        let pattern = "TRACe:TYPE#:DATA[:Y][:IMMediate]";
+        for header in
+            ["TRAC:TYPE1:DATA?", "TRAC:TYPE1:DATA:Y?", "TRAC:TYPE1:DATA:IMM?", "TRAC:TYPE1:DATA:Y:IMMEDIATE?"]
+        {
+            assert_eq!(suffixes(pattern, header), Some(vec![Some(1)]), "{header}");
+        }
+        for header in ["TRAC:TYPE1:DATA:X?", "TRAC:TYPE1:DATA:IMM:Y?", "TRAC:TYPE1:Y?", "TRAC:TYPE1:DATA:Y1?"]
+        {
+            assert_eq!(suffixes(pattern, header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_none_and_quotes_hold_separators() {
+        for text in [
+            "*IDN??",
+            "::INIT",
+            "INIT:",
+            ":",
+            "?",
+            "INIT:\u{1}WAV",
+            "1INIT",
+            "TLS99999999999:ID",
+            "DATA:X[:IMM]?",
+        ] {
+            assert_eq!(parse(text), [None], "{text:?}");
+        }
+        let parsed = parse("\u{0}\tSAVE \"a;b\" , 'c,d';*CLS\r");
+        assert_eq!(parsed.len(), 2);
+        assert_eq!(parsed[0].as_ref().unwrap().arguments, ["A;B", "C,D"]);
     }
 
     #[test]

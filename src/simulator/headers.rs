@@ -4,74 +4,112 @@ use super::bench::Place;
 use super::errors::Rejection;
 use super::grammar::{Node, Parsed, matches};
 
+/// How a header is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Only with a `?`.
+    Asked,
+    /// Only without.
+    Told,
+    /// Both ways, at any time.
+    Both,
+    /// Both ways, but it is not set while a scan runs.
+    Set,
+}
+
 macro_rules! headers {
-    ($($name:ident = $($pattern:literal)|+),+ $(,)?) => {
+    ($($how:ident $name:ident = $($pattern:literal)|+),+ $(,)?) => {
         /// What a command is about, whichever way its header is written.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Header { $($name),+ }
 
-        /// Every header: capitals are the short form, `#` stands for a number.
+        /// Every header: capitals are the short form, `#` stands for a number, a node in brackets may be left out.
         const HEADERS: &[(&str, Header)] = &[$($(($pattern, Header::$name)),+),+];
+
+        impl Header {
+            fn used(self) -> Use {
+                match self { $(Self::$name => Use::$how),+ }
+            }
+        }
     };
 }
 
 headers! {
-    Identity = "*IDN",
-    Clear = "*CLS",
-    Reset = "*RST",
-    Complete = "*OPC",
-    EventStatus = "*ESR",
-    Error = "SYSTem:ERRor" | "SYSTem:ERRor:NEXT",
-    AnalogOutput = "SYSTem:ANLG:OUT#:SOURce",
-    Condition = "STATus:OPERation:CONDition",
-    Initiate = "INITiate" | "INITiate:IMMediate",
-    Abort = "ABORt",
-    ClearTraces = "CLE",
-    ScanMode = "INITiate:SMODe",
-    ScanStart = "INITiate:WAVelength:STARt",
-    ScanStop = "INITiate:WAVelength:STOP",
-    Sampling = "INITiate:WAVelength:SAMPling",
-    Stabilization = "INITiate:STABilization",
-    TlsLaser = "INITiate:TLS#:IDentifier",
-    TlsStart = "INITiate:TLS#:WAVelength:STARt",
-    TlsStop = "INITiate:TLS#:WAVelength:STOP",
-    TlsSpeed = "INITiate:TLS#:SPEed",
-    TlsPower = "INITiate:TLS#:POWer",
-    TlsTrigger = "INITiate:TLS#:TRIGin",
-    AllTlsPower = "INITiate:LASer:POWer",
-    Feedback = "INITiate:FBC:SENSe" | "CTP:SENSe:FBC",
-    LaserIdentity = "CTP:RLASer#:IDN",
-    LaserPower = "CTP:RLASer#:POWer",
-    LaserState = "CTP:RLASer#:POWer:STATe",
-    LaserWavelength = "CTP:RLASer#:WAVelength",
-    Power = "CTP:SENSe#:CHANnel#:POWer",
-    SpectralUnit = "CTP:SENSe#:CHANnel#:UNIT:X",
-    PowerUnit = "CTP:SENSe#:CHANnel#:UNIT:Y",
-    DetectorWavelength = "CTP:SENSe#:CHANnel#:WAVelength",
-    DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
-    ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate",
-    ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
-    TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
-    TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
-    TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
-    TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X",
-    TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA" | "TRACe:SENSe#:CHANnel#:TYPE#:DATA:Y",
-    TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
+    Asked Identity = "*IDN",
+    Told Clear = "*CLS",
+    Told Reset = "*RST",
+    Both Complete = "*OPC",
+    Told Wait = "*WAI",
+    Asked EventStatus = "*ESR",
+    Both EventEnable = "*ESE",
+    Both ServiceEnable = "*SRE",
+    Asked StatusByte = "*STB",
+    Asked SelfTest = "*TST",
+    Asked InstalledOptions = "*OPT",
+    Asked Error = "SYSTem:ERRor[:NEXT]",
+    Asked AllErrors = "SYSTem:ERRor:ALL",
+    Asked ErrorCount = "SYSTem:ERRor:COUNt",
+    Asked Version = "SYSTem:VERSion",
+    Both AnalogOutput = "SYSTem:ANLG:OUT#:SOURce",
+    Asked Condition = "STATus:OPERation:CONDition",
+    Asked OperationEvent = "STATus:OPERation[:EVENt]",
+    Both OperationEnable = "STATus:OPERation:ENABle",
+    Asked QuestionableCondition = "STATus:QUEStionable:CONDition",
+    Asked QuestionableEvent = "STATus:QUEStionable[:EVENt]",
+    Both QuestionableEnable = "STATus:QUEStionable:ENABle",
+    Told Preset = "STATus:PRESet",
+    Told Initiate = "INITiate[:IMMediate]",
+    Told Abort = "ABORt",
+    Told ClearTraces = "CLE",
+    Set ScanMode = "INITiate:SMODe",
+    Set ScanStart = "INITiate:WAVelength:STARt",
+    Set ScanStop = "INITiate:WAVelength:STOP",
+    Set Sampling = "INITiate:WAVelength:SAMPling",
+    Set Stabilization = "INITiate:STABilization",
+    Set TlsLaser = "INITiate:TLS#:IDentifier",
+    Set TlsStart = "INITiate:TLS#:WAVelength:STARt",
+    Set TlsStop = "INITiate:TLS#:WAVelength:STOP",
+    Set TlsSpeed = "INITiate:TLS#:SPEed",
+    Set TlsPower = "INITiate:TLS#:POWer",
+    Set TlsTrigger = "INITiate:TLS#:TRIGin",
+    Set AllTlsPower = "INITiate:LASer:POWer",
+    Set FeedbackSense = "INITiate:FBC:SENSe",
+    Set FeedbackLaser = "CTP:SENSe:FBC",
+    Set Logging = "CTP:FUNCtion:STATe",
+    Asked LaserIdentity = "CTP:RLASer#:IDN",
+    Set LaserType = "CTP:RLASer#:TYPE",
+    Set LaserPower = "CTP:RLASer#:POWer",
+    Set LaserState = "CTP:RLASer#:POWer:STATe",
+    Set LaserWavelength = "CTP:RLASer#:WAVelength",
+    Asked Power = "CTP:SENSe#:CHANnel#:POWer",
+    Set SpectralUnit = "CTP:SENSe#:CHANnel#:UNIT:X",
+    Set PowerUnit = "CTP:SENSe#:CHANnel#:UNIT:Y",
+    Set DetectorWavelength = "CTP:SENSe#:CHANnel#:WAVelength",
+    Set DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
+    Told ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate[:IMMediate]",
+    Asked ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
+    Asked TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
+    Asked TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
+    Asked TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
+    Asked TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X[:IMMediate]",
+    Asked TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA[:Y][:IMMediate]",
+    Told TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
 }
 
 impl Header {
     /// Whether it can be a question.
     pub(super) fn is_asked(self) -> bool {
-        !matches!(
-            self,
-            Self::Clear
-                | Self::Reset
-                | Self::Initiate
-                | Self::Abort
-                | Self::ClearTraces
-                | Self::ReferenceStart
-                | Self::TraceSave
-        )
+        self.used() != Use::Told
+    }
+
+    /// Whether it can be something to do or to set.
+    pub(super) fn is_told(self) -> bool {
+        self.used() != Use::Asked
+    }
+
+    /// Whether it is a setting of the scan, the lasers or the detectors.
+    pub(super) fn is_setting(self) -> bool {
+        self.used() == Use::Set
     }
 
     /// Whether its reply is the data of a trace.
@@ -79,23 +117,36 @@ impl Header {
         matches!(self, Self::TraceX | Self::TraceY)
     }
 
-    /// Whether it can be something to do or to set.
-    pub(super) fn is_told(self) -> bool {
-        !matches!(
+    /// Whether it starts a scan.
+    pub(super) fn starts_scan(self) -> bool {
+        matches!(self, Self::Initiate | Self::ReferenceStart)
+    }
+
+    /// Whether it is about a laser in static control.
+    pub(super) fn is_laser(self) -> bool {
+        matches!(
             self,
-            Self::Identity
-                | Self::EventStatus
-                | Self::Error
-                | Self::Condition
-                | Self::LaserIdentity
-                | Self::Power
-                | Self::ReferenceResult
-                | Self::TraceLength
-                | Self::TraceSampling
-                | Self::TraceStart
-                | Self::TraceX
-                | Self::TraceY
+            Self::LaserIdentity
+                | Self::LaserType
+                | Self::LaserPower
+                | Self::LaserState
+                | Self::LaserWavelength
         )
+    }
+
+    /// Whether it waits for the end of what a scan leaves to do: what was recorded is there only then.
+    pub(super) fn needs_analysis(self) -> bool {
+        self.starts_scan()
+            || self.is_trace()
+            || matches!(
+                self,
+                Self::ClearTraces
+                    | Self::ReferenceResult
+                    | Self::TraceLength
+                    | Self::TraceSampling
+                    | Self::TraceStart
+                    | Self::TraceSave
+            )
     }
 }
 
@@ -106,23 +157,23 @@ pub(super) struct Call<'a> {
     /// The numbers in its header, in order; `None` where one was left out.
     pub(super) suffixes: Vec<Option<u32>>,
     pub(super) query: bool,
+    /// Whether the last node of its header is `IMMediate`.
+    pub(super) immediate: bool,
     pub(super) arguments: &'a [String],
 }
 
 /// Finds out which command is meant. `path` is the header of the one before on the same line, which a header without
-/// a colon may continue (`INIT:WAV:STAR 1520NM;STOP 1580NM`).
+/// a colon continues (`INIT:WAV:STAR 1520NM;STOP 1580NM`), as SCPI-99 has it.
 pub(super) fn resolve<'a>(parsed: &'a Parsed, path: &mut Vec<Node>) -> Result<Call<'a>, Rejection> {
-    let relative: Option<Vec<Node>> = (!parsed.absolute && !path.is_empty())
-        .then(|| path[..path.len() - 1].iter().chain(&parsed.nodes).cloned().collect());
-    let found = relative
-        .into_iter()
-        .chain([parsed.nodes.clone()])
-        .find_map(|nodes| lookup(&nodes).map(|(header, suffixes)| (nodes, header, suffixes)));
-    let (nodes, header, suffixes) = found.ok_or(Rejection::UndefinedHeader)?;
+    let branch = if parsed.absolute { &[] } else { path.split_last().map_or(&[][..], |(_, branch)| branch) };
+    let nodes: Vec<Node> = branch.iter().chain(&parsed.nodes).cloned().collect();
+    let (header, suffixes) = lookup(&nodes).ok_or(Rejection::UndefinedHeader)?;
+    let immediate = nodes.last().is_some_and(|node| ["IMM", "IMMEDIATE"].contains(&node.name.as_str()));
+    // A common command stands apart: the path goes on after it.
     if !nodes[0].name.starts_with('*') {
         *path = nodes;
     }
-    Ok(Call { header, suffixes, query: parsed.query, arguments: &parsed.arguments })
+    Ok(Call { header, suffixes, query: parsed.query, immediate, arguments: &parsed.arguments })
 }
 
 /// The header that nodes spell.
@@ -162,7 +213,35 @@ mod tests {
     use super::super::bench::Bench;
     use super::super::commands::execute;
     use super::super::device::Device;
+    use super::super::grammar::parse;
     use super::*;
+
+    fn meant(line: &str) -> Vec<Option<Header>> {
+        let mut path = Vec::new();
+        let parsed = parse(line).into_iter().map(|parsed| parsed.expect(line));
+        parsed.map(|parsed| resolve(&parsed, &mut path).ok().map(|call| call.header)).collect()
+    }
+
+    #[test]
+    fn a_header_without_a_colon_continues_the_one_before() {
+        use Header::{Abort, Clear, Error, Initiate, ScanStart, ScanStop, TlsPower, TlsSpeed};
+        for (line, expected) in [
+            ("INIT:WAV:STAR 1NM;STOP 2NM", vec![Some(ScanStart), Some(ScanStop)]),
+            ("INIT:WAV:STAR?;STOP?", vec![Some(ScanStart), Some(ScanStop)]),
+            ("INIT:TLS2:POW 1;SPE 2;:ABOR", vec![Some(TlsPower), Some(TlsSpeed), Some(Abort)]),
+            // A common command does not change the path, and a colon resets it.
+            ("INIT:WAV:STAR 1NM;*CLS;STOP 2NM", vec![Some(ScanStart), Some(Clear), Some(ScanStop)]),
+            ("INIT:WAV:STAR 1NM;:STOP 2NM", vec![Some(ScanStart), None]),
+            ("INIT:WAV:STAR 1NM;SYST:ERR?", vec![Some(ScanStart), None]),
+            ("INIT:WAV:STAR 1NM;:SYST:ERR?;NEXT?", vec![Some(ScanStart), Some(Error), None]),
+            ("INIT:IMM;WAV:STAR 1NM", vec![Some(Initiate), Some(ScanStart)]),
+            ("*CLS;INIT:IMM;ABOR", vec![Some(Clear), Some(Initiate), None]),
+            // What is not understood leaves the path as it was.
+            ("INIT:WAV:STAR 1NM;NO:SUCH;STOP 2NM", vec![Some(ScanStart), None, Some(ScanStop)]),
+        ] {
+            assert_eq!(meant(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn what_is_said_of_a_header_is_what_the_instrument_does_with_it() {
@@ -171,8 +250,8 @@ mod tests {
                 let mut bench = Bench::new(super::super::SimulatorOptions::default(), Device::Ring);
                 // Channel 1 of module 4, laser 1: all of them are there.
                 let suffixes = vec![Some(if pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
-                let call = Call { header: *header, suffixes, query, arguments: &[] };
-                let undefined = execute(&mut bench, &call).err() == Some(Rejection::UndefinedHeader);
+                let call = Call { header: *header, suffixes, query, immediate: false, arguments: &[] };
+                let undefined = execute(&mut bench, &call, false).err() == Some(Rejection::UndefinedHeader);
                 assert_ne!(undefined, known, "{pattern}, query: {query}");
             }
         }

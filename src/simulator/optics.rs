@@ -45,28 +45,71 @@ pub(super) struct Light {
     pub(super) dbm: f64,
 }
 
-/// Power at a port without noise, mW.
-pub(super) fn power_mw(device: &Device, path: OpticalPath, port: Port, light: Light) -> f64 {
-    let arriving = match (port, path) {
+/// What arrives at a port relative to the laser, dB; `None` where nothing is connected.
+fn arriving_db(device: &Device, path: OpticalPath, port: Port, nm: f64) -> Option<f64> {
+    match (port, path) {
         (Port::Laser, _) => Some(-TAP_LOSS_DB),
         (Port::Output(_), OpticalPath::PatchCord) => Some(-OUTPUT_LOSS_DB - PATCH_CORD_LOSS_DB),
         (Port::Output(output), OpticalPath::Device) => device
-            .transmission_db(output, light.nm)
+            .transmission_db(output, nm)
             .map(|transmission| transmission - OUTPUT_LOSS_DB - PATCH_CORD_LOSS_DB),
         (Port::Reflection, OpticalPath::PatchCord) => {
             Some(PATCH_CORD_REFLECTION_DB - OUTPUT_LOSS_DB - RETURN_LOSS_DB)
         }
         (Port::Reflection, OpticalPath::Device) => {
-            Some(device.reflection_db(light.nm) - OUTPUT_LOSS_DB - RETURN_LOSS_DB)
+            Some(device.reflection_db(nm) - OUTPUT_LOSS_DB - RETURN_LOSS_DB)
         }
-    };
-    arriving.map_or(0.0, |db| 10f64.powf((light.dbm + db) / 10.0))
+    }
+}
+
+/// The level at a port without noise, dBm; `None` where it is dark.
+pub(super) fn level_dbm(device: &Device, path: OpticalPath, port: Port, light: Light) -> Option<f64> {
+    arriving_db(device, path, port, light.nm).map(|db| light.dbm + db)
+}
+
+/// The power of a level, mW.
+fn milliwatts(dbm: Option<f64>) -> f64 {
+    dbm.map_or(0.0, |dbm| 10f64.powf(dbm / 10.0))
+}
+
+/// Power at a port without noise, mW.
+pub(super) fn power_mw(device: &Device, path: OpticalPath, port: Port, light: Light) -> f64 {
+    milliwatts(level_dbm(device, path, port, light))
 }
 
 /// What a detector reports, mW: with noise, between its floor and its saturation.
 pub(super) fn detect(power_mw: f64, normal: f64) -> f64 {
-    let sigma = (RELATIVE_NOISE * power_mw).hypot(THERMAL_NOISE_MW);
-    (power_mw + sigma * normal).abs().clamp(FLOOR_MW, SATURATION_MW)
+    report(power_mw, sigma_mw(power_mw), normal)
+}
+
+fn sigma_mw(power_mw: f64) -> f64 {
+    (RELATIVE_NOISE * power_mw).hypot(THERMAL_NOISE_MW)
+}
+
+fn report(power_mw: f64, sigma_mw: f64, normal: f64) -> f64 {
+    (power_mw + sigma_mw * normal).abs().clamp(FLOOR_MW, SATURATION_MW)
+}
+
+/// A detector that sees one level after the other. Powers and roots are expensive, and behind a patch cord the level is
+/// the same for a whole trace: it is converted when it changes.
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
+    level_dbm: Option<f64>,
+    /// Of the level; `None` before the first one.
+    power_and_sigma_mw: Option<(f64, f64)>,
+}
+
+impl Receiver {
+    /// What `detect` gives for the power of a level.
+    pub(super) fn detect(&mut self, level_dbm: Option<f64>, normal: f64) -> f64 {
+        let known = self.power_and_sigma_mw.filter(|_| self.level_dbm == level_dbm);
+        let (power_mw, sigma_mw) = known.unwrap_or_else(|| {
+            let power_mw = milliwatts(level_dbm);
+            (power_mw, sigma_mw(power_mw))
+        });
+        (self.level_dbm, self.power_and_sigma_mw) = (level_dbm, Some((power_mw, sigma_mw)));
+        report(power_mw, sigma_mw, normal)
+    }
 }
 
 /// Samples that belong together in one random sequence.
@@ -120,6 +163,15 @@ mod tests {
     fn a_detector_has_a_floor_and_a_saturation() {
         assert_eq!(detect(0.0, 0.0), FLOOR_MW);
         assert_eq!(dbm(detect(100.0, 0.0)).round(), 9.0);
+    }
+
+    #[test]
+    fn a_receiver_reports_what_a_single_detection_does() {
+        let mut receiver = Receiver::default();
+        for (step, level) in (0..).zip([None, Some(-3.0), Some(-3.0), None, None, Some(-80.0), Some(12.0)]) {
+            let normal = f64::from(step) - 3.0;
+            assert_eq!(receiver.detect(level, normal), detect(milliwatts(level), normal), "{level:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The replies on their way to a client, at the pace that the unit is set to.
 
+use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::task::JoinHandle;
 
 use super::answer::Spoil;
 use super::commands::Reply;
@@ -13,6 +16,9 @@ use super::transfer::Transfer;
 
 /// Sent at once when the bandwidth is limited: as much as flows in a twentieth of a second, and not more than this.
 const THROTTLED_PIECE: usize = 8 * 1024;
+
+/// As many pieces of a trace are computed at once.
+const PIECES_AHEAD: usize = 4;
 
 /// The writing half of a connection.
 pub(super) struct Output {
@@ -62,7 +68,7 @@ impl Output {
             }
             Reply::Trace(transfer) => {
                 self.line = if transfer.binary { Line::Block } else { Line::Text };
-                self.trace(&transfer, spoil).await?;
+                self.trace(Arc::from(transfer), spoil).await?;
             }
         }
         self.bandwidth = usual;
@@ -88,7 +94,7 @@ impl Output {
         }
     }
 
-    async fn trace(&mut self, transfer: &Transfer, spoil: Option<Spoil>) -> io::Result<()> {
+    async fn trace(&mut self, transfer: Arc<Transfer>, spoil: Option<Spoil>) -> io::Result<()> {
         let head = match spoil {
             Some(Spoil::Garbled(None)) => garbled(&transfer.head(0)),
             Some(Spoil::Garbled(Some(too_many))) => transfer.head(too_many),
@@ -96,7 +102,9 @@ impl Output {
         };
         self.write(&head).await?;
         let last = transfer.piece_count() - 1;
-        for (index, piece) in (0..).zip(transfer.pieces()) {
+        let mut pieces = Pieces::of(&transfer);
+        for index in 0..=last {
+            let piece = pieces.next().await?;
             match spoil {
                 Some(Spoil::Halved) if index == last / 2 => {
                     return self.write(&piece[..piece.len() / 2]).await;
@@ -124,6 +132,29 @@ impl Output {
             tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         }
         Ok(())
+    }
+}
+
+/// The pieces of a trace in their order. Some are computed ahead, on other processors, while others are sent.
+struct Pieces {
+    transfer: Arc<Transfer>,
+    begun: u64,
+    ahead: VecDeque<JoinHandle<Vec<u8>>>,
+}
+
+impl Pieces {
+    fn of(transfer: &Arc<Transfer>) -> Self {
+        Self { transfer: Arc::clone(transfer), begun: 0, ahead: VecDeque::new() }
+    }
+
+    async fn next(&mut self) -> io::Result<Vec<u8>> {
+        while self.ahead.len() < PIECES_AHEAD && self.begun < self.transfer.piece_count() {
+            let (transfer, piece) = (Arc::clone(&self.transfer), self.begun);
+            self.ahead.push_back(tokio::spawn(async move { transfer.piece(piece) }));
+            self.begun += 1;
+        }
+        let piece = self.ahead.pop_front().ok_or(io::ErrorKind::UnexpectedEof)?;
+        piece.await.map_err(io::Error::other)
     }
 }
 

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::answer::{Step, answer};
+use super::answer::{Line, Progress, Step};
 use super::bench::Bench;
 use super::errors::Rejection;
 use super::faults::{Faults, Kind};
@@ -19,6 +19,8 @@ use super::output::Output;
 
 /// A longer line is no command; the rest of it is thrown away.
 const MAX_LINE: u64 = 64 * 1024;
+/// Pause between two looks whether the scan is over that a command waits for.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
             return Ok(());
         }
         if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
-            shared.bench().errors.push(Rejection::Syntax, "line too long");
+            shared.bench().reject(Rejection::Syntax, "line too long");
             skip_line(&mut input).await?;
             continue;
         }
@@ -83,16 +85,40 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         if let Some(log) = &shared.log {
             log.write(peer, text);
         }
-        for step in answer(&shared, peer, text) {
-            match step {
-                Step::Reply(reply, spoil) => output.reply(reply, spoil).await?,
-                Step::Pause(time) => tokio::time::sleep(time).await,
-                Step::Close => return Ok(()),
-                Step::FallSilent => return fall_silent(input).await,
-                Step::Reboot(time) => return shared.reboot(time).await,
+        let mut line = Line::new(text, peer);
+        loop {
+            let mut steps = Vec::new();
+            let progress = line.proceed(&shared, &mut steps);
+            for step in steps {
+                match step {
+                    Step::Reply(reply, spoil) => output.reply(reply, spoil).await?,
+                    Step::Pause(time) => tokio::time::sleep(time).await,
+                    Step::Close => return Ok(()),
+                    Step::FallSilent => return fall_silent(input).await,
+                    Step::Reboot(time) => return shared.reboot(time).await,
+                }
+            }
+            if progress == Progress::Done {
+                break;
+            }
+            if has_left(&mut input).await? {
+                return Ok(());
             }
         }
         output.end().await?;
+    }
+}
+
+/// Lets a little time pass for a command that waits, and says whether its client has left meanwhile. One that has
+/// sent more already is not watched: its leaving would only be seen behind that.
+async fn has_left(input: &mut BufReader<impl AsyncRead + Unpin>) -> io::Result<bool> {
+    if !input.buffer().is_empty() {
+        tokio::time::sleep(LOOK).await;
+        return Ok(false);
+    }
+    match tokio::time::timeout(LOOK, input.fill_buf()).await {
+        Ok(bytes) => Ok(bytes?.is_empty()),
+        Err(_) => Ok(false),
     }
 }
 

@@ -2,7 +2,7 @@
 //! trace of 22 million points costs as much memory as one of ten.
 
 use super::device::Device;
-use super::optics::{Light, NoiseSequence, Port, detect, power_mw};
+use super::optics::{Light, NoiseSequence, Port, Receiver, level_dbm};
 use super::options::OpticalPath;
 
 /// One source's share of a scan.
@@ -47,7 +47,7 @@ impl Recorded {
     /// A cursor over the samples that a detector recorded.
     pub(super) fn samples<'a>(&'a self, device: &'a Device, port: Port, detector_key: u64) -> Samples<'a> {
         let noise = NoiseSequence::new(self.noise_key ^ detector_key.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Samples { recorded: self, device, port, noise }
+        Samples { recorded: self, device, port, noise, receiver: Receiver::default() }
     }
 }
 
@@ -57,6 +57,7 @@ pub(super) struct Samples<'a> {
     device: &'a Device,
     port: Port,
     noise: NoiseSequence,
+    receiver: Receiver,
 }
 
 impl Samples<'_> {
@@ -65,9 +66,9 @@ impl Samples<'_> {
         let nm = self.recorded.wavelength_nm(index);
         let lit =
             self.recorded.sources.iter().find(|source| (source.start_nm..=source.stop_nm).contains(&nm));
-        let power = lit.map_or(0.0, |source| {
-            power_mw(self.device, self.recorded.path, self.port, Light { nm, dbm: source.dbm })
+        let level = lit.and_then(|source| {
+            level_dbm(self.device, self.recorded.path, self.port, Light { nm, dbm: source.dbm })
         });
-        10.0 * detect(power, self.noise.at(index)).log10()
+        10.0 * self.receiver.detect(level, self.noise.at(index)).log10()
     }
 }

@@ -39,8 +39,8 @@ pub(super) struct Transfer {
     pub(super) binary: bool,
 }
 
-/// Points computed at once.
-const PIECE: u64 = 8192;
+/// Points computed at once: a few milliseconds.
+const PIECE: u64 = 16_384;
 
 impl Source {
     pub(super) fn live(&self) -> &Recorded {
@@ -74,23 +74,20 @@ impl Transfer {
         self.source.live().points.div_ceil(PIECE)
     }
 
-    /// The data, piece by piece.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let points = self.source.live().points;
+    /// A piece of the data. Each can be computed without the others.
+    pub(super) fn piece(&self, piece: u64) -> Vec<u8> {
         let mut levels = self.levels();
-        (0..self.piece_count()).map(move |piece| {
-            let mut bytes = Vec::new();
-            for index in piece * PIECE..((piece + 1) * PIECE).min(points) {
-                let value = match self.axis {
-                    Axis::Metres => self.source.live().wavelength_nm(index) * 1e-9,
-                    Axis::Hertz => SPEED_OF_LIGHT_M_S / (self.source.live().wavelength_nm(index) * 1e-9),
-                    Axis::Decibels => levels(index),
-                    Axis::Linear => 10f64.powf(levels(index) / 10.0),
-                };
-                self.write(index, value, &mut bytes);
-            }
-            bytes
-        })
+        let mut bytes = Vec::new();
+        for index in piece * PIECE..((piece + 1) * PIECE).min(self.source.live().points) {
+            let value = match self.axis {
+                Axis::Metres => self.source.live().wavelength_nm(index) * 1e-9,
+                Axis::Hertz => SPEED_OF_LIGHT_M_S / (self.source.live().wavelength_nm(index) * 1e-9),
+                Axis::Decibels => levels(index),
+                Axis::Linear => 10f64.powf(levels(index) / 10.0),
+            };
+            self.write(index, value, &mut bytes);
+        }
+        bytes
     }
 
     fn levels(&self) -> impl FnMut(u64) -> f64 + '_ {

@@ -1,5 +1,7 @@
 //! Values on the wire: arguments with unit suffixes in, numbers in the instrument's spelling out.
 
+use std::ops::RangeInclusive;
+
 use super::errors::Rejection;
 
 /// Speed of light in vacuum, m/s (exact by the definition of the metre).
@@ -17,12 +19,17 @@ fn number_and_suffix(argument: &str) -> Result<(f64, &str), Rejection> {
     }
 }
 
-/// A wavelength in nm, from PM, NM, M (default) or a frequency in HZ, GHZ, THZ.
+/// From here on, a number without a unit is a frequency in hertz, and not a wavelength in metres.
+const LEAST_BARE_HERTZ: f64 = 1e9;
+
+/// A wavelength in nm, from PM, NM, M or a frequency in HZ, GHZ, THZ. Without a unit the magnitude decides between
+/// metres and hertz.
 pub(super) fn wavelength_nm(argument: &str) -> Result<f64, Rejection> {
     let (value, suffix) = number_and_suffix(argument)?;
     let metres = match suffix {
         "PM" => value * 1e-12,
         "NM" => value * 1e-9,
+        "" if value >= LEAST_BARE_HERTZ => SPEED_OF_LIGHT_M_S / value,
         "" | "M" => value,
         "HZ" => SPEED_OF_LIGHT_M_S / value,
         "GHZ" => SPEED_OF_LIGHT_M_S / (value * 1e9),
@@ -50,10 +57,14 @@ pub(super) fn number(argument: &str) -> Result<f64, Rejection> {
     }
 }
 
-/// A whole number in a range.
-pub(super) fn integer(argument: &str, allowed: std::ops::RangeInclusive<u8>) -> Result<u8, Rejection> {
+/// A whole number in a range, however it is written: `2`, `2.0`, `0.2E1`.
+pub(super) fn integer<T: Copy + PartialOrd + TryFrom<u16>>(
+    argument: &str,
+    allowed: RangeInclusive<T>,
+) -> Result<T, Rejection> {
     let value = number(argument)?;
-    let whole = allowed.clone().find(|candidate| f64::from(*candidate) == value);
+    let whole = (0..=u16::MAX).find(|candidate| f64::from(*candidate) == value);
+    let whole = whole.and_then(|whole| T::try_from(whole).ok()).filter(|whole| allowed.contains(whole));
     whole.ok_or(Rejection::OutOfRange)
 }
 
@@ -93,10 +104,13 @@ mod tests {
 
     #[test]
     fn wavelengths_take_every_suffix_with_or_without_a_space() {
-        for text in ["1550NM", "1550 NM", "1550000PM", "1.55E-6", "1.55E-6 M"] {
+        for text in ["1550NM", "1550 NM", "1550000PM", "1.55E-6", "1.55E-6 M", "+1550.NM", ".155E4NM"] {
             assert_eq!(wavelength_nm(text).unwrap(), 1550.0, "{text}");
         }
-        assert!((wavelength_nm("193.4THZ").unwrap() - 1550.116).abs() < 0.001);
+        for text in ["193.4THZ", "193400 GHZ", "1.934E14HZ", "1.934E14", "193400000000000"] {
+            assert!((wavelength_nm(text).unwrap() - 1550.116).abs() < 0.001, "{text}");
+        }
+        assert!(wavelength_nm("1550").unwrap() > 1e9, "metres");
         assert!(wavelength_nm("1550DBM").is_err());
         assert!(wavelength_nm("0THZ").is_err());
         assert!(wavelength_nm("NM").is_err());
@@ -107,6 +121,20 @@ mod tests {
         assert_eq!(power_dbm("5").unwrap(), 5.0);
         assert!((power_dbm("2MW").unwrap() - 3.0103).abs() < 1e-4);
         assert!(power_dbm("0MW").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_are_read_in_every_notation_and_kept_within_their_range() {
+        for text in ["2", "2.0", "+2", "0.2E1", "20E-1", "02"] {
+            assert_eq!(integer(text, 0..=8u8), Ok(2), "{text}");
+        }
+        for text in ["2.5", "-1", "9", "70000", "1E30"] {
+            assert_eq!(integer(text, 0..=8u8), Err(Rejection::OutOfRange), "{text}");
+        }
+        for text in ["two", "2NM", "", "#H2"] {
+            assert_eq!(integer(text, 0..=8u8), Err(Rejection::IllegalParameter), "{text}");
+        }
+        assert_eq!(integer("65535", 0..=u16::MAX), Ok(65535));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn reboot_closes_all_connections_and_forgets_everything() {
         ("STAT:OPER:COND?", "0"),
         ("INIT:TLS1:SPE?", "50"),
         ("CTP:RLAS1:POW:STAT?", "0"),
-        ("REF:SENS4:CHAN1:RES?", "0,,,"),
+        ("REF:SENS4:CHAN1:RES?", "0"),
     ] {
         assert_eq!(talk.ask(question), answer, "{question}");
     }

@@ -56,7 +56,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "script" => WORDS.to_vec(),
         "recipe" => with_words(&["script", "table", "files"]),
         "forecast" => with_words(&["recipe", "instrument", "commands", "http"]),
-        "schema" => WORDS.to_vec(),
+        "schema" => with_words(&["simulator"]),
         "files" => vec![],
         "store" => with_words(&["error", "files"]),
         "power" => vec!["instrument", "measurement"],

@@ -36,8 +36,10 @@ mod resume;
 #[cfg(target_os = "linux")]
 mod room;
 mod runs;
+mod scpi;
 mod sidecar;
 mod simulator;
+mod stand_in;
 mod support;
 mod suspend;
 mod wire;

@@ -69,17 +69,25 @@ fn what_the_laser_does_not_have_is_refused_and_the_setting_stays() {
 }
 
 #[test]
-fn a_scan_goes_from_scanning_over_analyzing_to_idle_and_refuses_readings_meanwhile() {
+fn a_scan_goes_from_scanning_over_analyzing_to_idle_and_refuses_settings_meanwhile() {
     let bench = Bench::new();
     // Each state lasts a second: long enough to be seen from a busy machine.
     let simulator = simulate(&bench, &["--time-scale", "5"]);
     let mut talk = Talk::to(&simulator.address);
     talk.send("INIT:WAV:STAR 1540NM;STOP 1541NM;:INIT:TLS1:SPE 5;:INIT");
     let mut seen = vec![talk.ask("STAT:OPER:COND?")];
-    talk.send("CTP:SENS4:CHAN1:POW?");
-    assert!(talk.ask("SYST:ERR?").starts_with("-221"));
-    talk.send("INIT");
-    assert!(talk.ask("SYST:ERR?").starts_with("-213"));
+    for (command, code) in [
+        ("INIT:TLS1:POW 1DBM", "-221"),
+        ("CTP:RLAS1:POW:STAT ON", "-221"),
+        ("CTP:SENS4:CHAN1:WAV 1540NM", "-221"),
+        ("TRAC:SENS4:CHAN1:TYPE11:DATA:LENG?", "-221"),
+        ("INIT", "-213"),
+        ("REF:SENS4:CHAN1:INIT", "-213"),
+    ] {
+        talk.send(command);
+        let error = talk.ask("SYST:ERR?");
+        assert!(error.starts_with(code), "{command}: {error}");
+    }
     while seen.last().unwrap() != "0" {
         let condition = talk.ask("STAT:OPER:COND?");
         if *seen.last().unwrap() != condition {

@@ -169,11 +169,36 @@ impl Talk {
         line.trim().to_owned()
     }
 
+    /// Sends a command, and gives the error that it left.
+    pub(crate) fn told(&mut self, command: &str) -> String {
+        self.send(command);
+        self.ask("SYST:ERR?")
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// The answer of an instrument that may have turned this client away.
+    pub(crate) fn try_ask(&mut self, text: &str) -> Option<String> {
+        self.stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        Some(line).filter(|line| !line.is_empty())
+    }
+
     /// A line as it comes, its end included.
     pub(crate) fn raw_line(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).unwrap();
         line
+    }
+
+    /// The next bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     /// Everything until the connection is closed.

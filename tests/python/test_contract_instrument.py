@@ -99,7 +99,7 @@ def module_server(started, simulator):
 @pytest.fixture
 def raw(simulator):
     talk = simulator.talk()
-    talk.tell("*RST")
+    talk.tell("*RST", "*CLS")
     yield talk
     talk.close()
 
@@ -777,9 +777,9 @@ REFUSED = [
     ("POST", "/detector/config", {"resolution_pm": 0.3}, "-222"),
     ("POST", "/detector/reference?module=7", None, "-241"),
     ("GET", "/detector/reference/result?module=7", None, "-241"),
-    ("GET", "/detector/trace/metadata?trace_type=13", None, "-230"),
-    ("GET", "/detector/trace/data?trace_type=13", None, "-230"),
-    ("GET", "/detector/trace/binary?trace_type=13", None, "-230"),
+    ("GET", "/detector/trace/metadata?trace_type=14", None, "-230"),
+    ("GET", "/detector/trace/data?trace_type=14", None, "-230"),
+    ("GET", "/detector/trace/binary?trace_type=14", None, "-230"),
     ("POST", "/measurement/resolution?resolution_pm=251", None, "-222"),
     ("POST", "/measurement/config", {"resolution_pm": 0.3}, "-222"),
     ("POST", "/measurement/sweep/wavelengths", {"start_wavelength_nm": 1200}, "-222"),

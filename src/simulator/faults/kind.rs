@@ -1,6 +1,6 @@
 //! What can go wrong, and with which commands it can.
 
-use super::super::headers::{Call, Header};
+use super::super::headers::Call;
 use super::pattern::Pattern;
 
 /// What goes wrong. All but `Refuse` and `Reboot` let the command be carried out: what a client has to cope with is
@@ -101,7 +101,7 @@ impl Kind {
     pub(super) fn can_hit(self, call: Option<&Call<'_>>) -> bool {
         match self {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) => call.is_some_and(|call| call.query),
-            Self::Hang => call.is_some_and(|call| !call.query && starts_scan(call.header)),
+            Self::Hang => call.is_some_and(|call| !call.query && call.header.starts_scan()),
             _ => true,
         }
     }
@@ -112,14 +112,10 @@ impl Kind {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) if !pattern.query => {
                 Err(format!("`{}` needs a reply, and `{pattern}` has none", self.name()))
             }
-            Self::Hang if pattern.query || !pattern.headers.iter().all(|header| starts_scan(*header)) => {
+            Self::Hang if pattern.query || !pattern.headers.iter().all(|header| header.starts_scan()) => {
                 Err(format!("`{pattern}` starts no scan (`sweep` and `reference` do)"))
             }
             _ => Ok(()),
         }
     }
-}
-
-fn starts_scan(header: Header) -> bool {
-    matches!(header, Header::Initiate | Header::ReferenceStart)
 }

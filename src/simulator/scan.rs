@@ -1,0 +1,358 @@
+//! A scan over time: waiting, scanning, analyzing, idle again.
+//!
+//! Time is not ticked: whoever looks brings the state up to date first.
+
+use std::time::{Duration, Instant};
+
+use chrono::Local;
+use sha2::{Digest, Sha256};
+
+use super::bench::{Bench, Place, Reference};
+use super::errors::Rejection;
+use super::optics::Light;
+use super::options::{LasersAfterScan, Noise, OpticalPath, TlsRange};
+use super::trace::{Recorded, Source};
+
+/// Bits of the operation condition register.
+const SCANNING: u16 = 4;
+const ANALYZING: u16 = 8;
+const ABORTING: u16 = 16;
+const REFERENCING: u16 = 64;
+const WAITING_FOR_CONTROLLER: u16 = 256;
+const UPDATING_SETUP: u16 = 512;
+
+/// Analyzing follows scanning and takes this long.
+const ANALYZING_TIME: Duration = Duration::from_millis(200);
+/// Aborting is over after this.
+const ABORTING_TIME: Duration = Duration::from_millis(50);
+/// A Distributed unit waits this long for its Controller, and again for the setup from it.
+const CONTROLLER_TIME: Duration = Duration::from_millis(100);
+/// However short the time scale makes a scan, its busy register lasts this long, so that it can be seen.
+const SHORTEST_SCAN: Duration = Duration::from_millis(40);
+/// Tells the noise of a quick reference from that of the scan that it belongs to.
+const QUICK_REFERENCE_KEY: u64 = 0x51C3_0F2E_77A9_4D1B;
+
+/// A scan that was started.
+#[derive(Debug)]
+pub(super) struct Scan {
+    number: u64,
+    /// When its light began to move.
+    since: Instant,
+    /// A scan without a duration never ends.
+    scanning: Option<Duration>,
+    reference: Option<Place>,
+    /// The lasers, one for each source of the record.
+    lasers: Vec<u8>,
+    record: Recorded,
+}
+
+/// What the instrument is doing.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Idle,
+    /// Waits for the Controller, then for the setup from it.
+    Waiting {
+        scan: Scan,
+        updating: bool,
+        until: Instant,
+    },
+    Scanning(Scan),
+    Analyzing {
+        scan: Scan,
+        until: Instant,
+    },
+    Aborting {
+        number: u64,
+        until: Instant,
+    },
+}
+
+impl Phase {
+    fn condition(&self) -> u16 {
+        let referencing = |scan: &Scan| if scan.reference.is_some() { REFERENCING } else { 0 };
+        match self {
+            Self::Idle => 0,
+            Self::Waiting { updating: false, .. } => WAITING_FOR_CONTROLLER,
+            Self::Waiting { updating: true, .. } => UPDATING_SETUP,
+            Self::Scanning(scan) => SCANNING | referencing(scan),
+            Self::Analyzing { scan, .. } => ANALYZING | referencing(scan),
+            Self::Aborting { .. } => ABORTING,
+        }
+    }
+}
+
+/// What a scan with the present settings covers.
+struct Extent {
+    sources: Vec<Source>,
+    lasers: Vec<u8>,
+    seconds: f64,
+    start_nm: f64,
+    points: u64,
+}
+
+impl Bench {
+    /// Brings the state up to the present.
+    pub(super) fn settle(&mut self) {
+        let now = Instant::now();
+        while let Some(until) = self.phase_ends().filter(|until| now >= *until) {
+            match std::mem::replace(&mut self.phase, Phase::Idle) {
+                Phase::Idle => {}
+                Phase::Waiting { scan, updating: false, .. } => {
+                    let until = until + self.scaled(CONTROLLER_TIME);
+                    self.enter(Phase::Waiting { scan, updating: true, until });
+                }
+                Phase::Waiting { scan, updating: true, .. } => self.light_up(Scan { since: until, ..scan }),
+                Phase::Scanning(scan) => {
+                    self.light_down(&scan);
+                    let until = until + self.scaled(ANALYZING_TIME);
+                    self.enter(Phase::Analyzing { scan, until });
+                }
+                Phase::Analyzing { scan, .. } => self.finish(scan),
+                Phase::Aborting { .. } => self.status.complete(),
+            }
+        }
+    }
+
+    /// When the present phase ends by itself.
+    fn phase_ends(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Idle => None,
+            Phase::Scanning(scan) => scan.scanning.map(|scanning| scan.since + scanning),
+            Phase::Waiting { until, .. } | Phase::Analyzing { until, .. } | Phase::Aborting { until, .. } => {
+                Some(*until)
+            }
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.status.operation(self.phase.condition());
+    }
+
+    fn light_up(&mut self, scan: Scan) {
+        for laser in &scan.lasers {
+            if let Some(laser) = self.lasers.get_mut(laser) {
+                laser.on = true;
+            }
+        }
+        self.enter(Phase::Scanning(scan));
+    }
+
+    fn light_down(&mut self, scan: &Scan) {
+        if self.options.lasers_after_scan == LasersAfterScan::Actual {
+            for (number, source) in scan.lasers.iter().zip(&scan.record.sources) {
+                if let Some(laser) = self.lasers.get_mut(number) {
+                    (laser.nm, laser.dbm) = (source.stop_nm, source.dbm);
+                }
+            }
+        }
+        self.lasers_off();
+    }
+
+    /// Turns the lasers off, unless they are to stay on after a scan.
+    fn lasers_off(&mut self) {
+        for laser in self.lasers.values_mut().filter(|_| !self.keep_on) {
+            laser.on = false;
+        }
+    }
+
+    fn finish(&mut self, scan: Scan) {
+        self.keep(scan.reference, scan.record);
+        self.status.complete();
+        if self.continuous && scan.reference.is_none() {
+            // What cannot start again has said why in the error queue.
+            let _ = self.start_scan(None);
+        }
+    }
+
+    /// Puts what was recorded into the memory of traces. The quick reference comes with every scan.
+    fn keep(&mut self, reference: Option<Place>, record: Recorded) {
+        self.quick_reference = Some(Recorded {
+            path: OpticalPath::PatchCord,
+            noise_key: record.noise_key ^ QUICK_REFERENCE_KEY,
+            ..record.clone()
+        });
+        match reference {
+            Some(place) => {
+                let reference = Reference { recorded: record, taken: Local::now().naive_local() };
+                self.references.insert(place, reference);
+            }
+            None => self.live = Some(record),
+        }
+    }
+
+    /// A trace and the references of all detectors, as if they had just been taken.
+    pub(super) fn preload(&mut self) {
+        let places: Vec<Place> = self.detectors.keys().copied().collect();
+        for reference in places.into_iter().map(Some).chain([None]) {
+            if let Ok(extent) = self.extent() {
+                let record = self.record(&extent, reference);
+                self.keep(reference, record);
+            }
+        }
+    }
+
+    /// The operation condition register.
+    pub(super) fn condition(&mut self) -> u16 {
+        self.settle();
+        self.phase.condition()
+    }
+
+    pub(super) fn is_idle(&mut self) -> bool {
+        self.condition() == 0
+    }
+
+    /// Whether a scan is under way that nothing may disturb; analyzing and aborting are over soon by themselves.
+    pub(super) fn is_scanning(&mut self) -> bool {
+        self.settle();
+        matches!(self.phase, Phase::Scanning(_) | Phase::Waiting { .. })
+    }
+
+    /// The scan that the instrument is busy with, by its number.
+    pub(super) fn busy_with(&mut self) -> Option<u64> {
+        self.settle();
+        match &self.phase {
+            Phase::Idle => None,
+            Phase::Waiting { scan, .. } | Phase::Scanning(scan) | Phase::Analyzing { scan, .. } => {
+                Some(scan.number)
+            }
+            Phase::Aborting { number, .. } => Some(*number),
+        }
+    }
+
+    /// Starts a scan: of the device, or of what is in a reference's path.
+    pub(super) fn start_scan(&mut self, reference: Option<Place>) -> Result<(), Rejection> {
+        if !self.is_idle() {
+            return Err(Rejection::InitIgnored);
+        }
+        let extent = self.extent()?;
+        let record = self.record(&extent, reference);
+        let seconds = Duration::from_secs_f64(extent.seconds + self.settle_s);
+        let scan = Scan {
+            number: self.scans,
+            since: Instant::now(),
+            scanning: Some(self.scaled(seconds).max(SHORTEST_SCAN)),
+            reference,
+            lasers: extent.lasers,
+            record,
+        };
+        if self.options.distributed {
+            let until = scan.since + self.scaled(CONTROLLER_TIME);
+            self.enter(Phase::Waiting { scan, updating: false, until });
+        } else {
+            self.light_up(scan);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, extent: &Extent, reference: Option<Place>) -> Recorded {
+        self.scans += 1;
+        let path = if reference.is_some() { self.options.reference_path } else { OpticalPath::Device };
+        let mut record = Recorded {
+            start_nm: extent.start_nm,
+            step_pm: self.step_pm,
+            points: extent.points,
+            sources: extent.sources.clone(),
+            path,
+            noise_key: 0,
+        };
+        record.noise_key = self.noise_key(&record, reference.is_some());
+        record
+    }
+
+    /// Keeps the scan that has started from ending by itself.
+    pub(super) fn hang(&mut self) {
+        if let Phase::Scanning(scan) | Phase::Waiting { scan, .. } = &mut self.phase {
+            scan.scanning = None;
+        }
+    }
+
+    pub(super) fn abort(&mut self) {
+        if let Some(number) = self.busy_with() {
+            self.lasers_off();
+            let until = Instant::now() + self.scaled(ABORTING_TIME);
+            self.enter(Phase::Aborting { number, until });
+        }
+    }
+
+    /// The light of the scan at this moment, and what is in its path.
+    pub(super) fn moving_light(&self) -> Option<(OpticalPath, Light)> {
+        let Phase::Scanning(scan) = &self.phase else { return None };
+        let share = scan.scanning.map_or(0.5, |all| scan.since.elapsed().as_secs_f64() / all.as_secs_f64());
+        let sources = &scan.record.sources;
+        let mut left_nm = share.clamp(0.0, 1.0)
+            * sources.iter().map(|source| source.stop_nm - source.start_nm).sum::<f64>();
+        for source in sources {
+            let nm = source.start_nm + left_nm;
+            if nm <= source.stop_nm {
+                return Some((scan.record.path, Light { nm, dbm: source.dbm }));
+            }
+            left_nm -= source.stop_nm - source.start_nm;
+        }
+        sources.last().map(|source| (scan.record.path, Light { nm: source.stop_nm, dbm: source.dbm }))
+    }
+
+    fn extent(&self) -> Result<Extent, Rejection> {
+        let (mut sources, mut lasers, mut seconds) = (Vec::new(), Vec::new(), 0.0);
+        for tls in &self.tls {
+            let Some(laser) = self.lasers.get(&tls.laser) else { continue };
+            let start_nm = tls.start_nm.max(self.start_nm).max(laser.model.band_nm.0);
+            let stop_nm = tls.stop_nm.min(self.stop_nm).min(laser.model.band_nm.1);
+            if start_nm < stop_nm {
+                seconds += (stop_nm - start_nm) / tls.speed_nm_s;
+                sources.push(Source { start_nm, stop_nm, dbm: tls.dbm });
+                lasers.push(tls.laser);
+            }
+        }
+        if self.options.tls_range == TlsRange::Refuse && !self.is_covered(&sources) {
+            return Err(Rejection::SettingsConflict);
+        }
+        let (start_nm, points) = self.grid(&sources)?;
+        Ok(Extent { sources, lasers, seconds, start_nm, points })
+    }
+
+    /// First wavelength and number of the scan's samples that lie between the ends of the sources. A gap between two
+    /// sources stays dark.
+    fn grid(&self, sources: &[Source]) -> Result<(f64, u64), Rejection> {
+        let reached = |nm: f64| (nm - self.start_nm) * 1e3 / self.step_pm;
+        let start_nm = sources.iter().map(|source| source.start_nm).fold(f64::INFINITY, f64::min);
+        let stop_nm = sources.iter().map(|source| source.stop_nm).fold(f64::NEG_INFINITY, f64::max);
+        let first = (reached(start_nm) - 1e-6).ceil();
+        let last = (reached(stop_nm) + 1e-6).floor();
+        if !(first < last && last.is_finite()) {
+            return Err(Rejection::SettingsConflict);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive and below 2^32"
+        )]
+        let points = (last - first) as u64 + 1;
+        let first_nm = if first > 0.0 { self.start_nm + first * self.step_pm * 1e-3 } else { self.start_nm };
+        Ok((first_nm, self.options.points.unwrap_or(points)))
+    }
+
+    /// Whether the sources reach from the scan's start to its stop without a gap.
+    fn is_covered(&self, sources: &[Source]) -> bool {
+        let mut sources: Vec<&Source> = sources.iter().collect();
+        sources.sort_by(|a, b| a.start_nm.total_cmp(&b.start_nm));
+        let mut reached = self.start_nm;
+        for source in sources {
+            if source.start_nm > reached {
+                return false;
+            }
+            reached = reached.max(source.stop_nm);
+        }
+        reached >= self.stop_nm
+    }
+
+    /// Names the noise of a scan. A digest, so that the samples of a seed stay the same from release to release.
+    fn noise_key(&self, record: &Recorded, reference: bool) -> u64 {
+        let about = match self.options.noise {
+            Noise::Fresh => format!("{} {reference} {}", self.options.seed, self.scans),
+            Noise::BySettings => format!("{} {reference} {record:?}", self.options.seed),
+        };
+        let digest = Sha256::digest(about.as_bytes());
+        digest.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
+    }
+}
