@@ -73,6 +73,8 @@ struct Links {
     scans: AtomicU64,
     /// The instrument has an event register, as far as is known.
     has_events: AtomicBool,
+    /// A laser has told who it is, or was turned off: those that do not answer are not there.
+    lasers_answer: AtomicBool,
 }
 
 impl Links {
@@ -108,6 +110,7 @@ impl Ctp10 {
             aborts: AtomicU64::new(0),
             scans: AtomicU64::new(0),
             has_events: AtomicBool::new(true),
+            lasers_answer: AtomicBool::new(false),
         };
         let manner = Manner {
             reply: deadlines.query,
@@ -415,6 +418,7 @@ impl Ctp10 {
             Err(error) => return Err(error),
         }
         let on = self.ask(&Query::laser_output(laser)).await?;
+        self.links.lasers_answer.store(true, Ordering::Release);
         if on {
             let errors = vec![ErrorEntry { code: 0, text: "the output is still on".to_owned() }];
             return Err(Error::Refused {
@@ -434,8 +438,11 @@ impl Ctp10 {
         match self.probe(&Query::laser_output(laser)).await? {
             Some(false) => Ok(Some(())),
             Some(true) => Err(refused),
-            // While a scan runs it does not say; one that has a name is there.
-            None => self.probe(&Query::laser_identity(laser)).await?.map_or(Ok(None), |_| Err(refused)),
+            // Where other lasers answer, this one would too if it were there; while a scan runs it does not say.
+            None if self.links.lasers_answer.load(Ordering::Acquire) => {
+                self.probe(&Query::laser_identity(laser)).await?.map_or(Ok(None), |_| Err(refused))
+            }
+            None => Err(refused),
         }
     }
 }

@@ -221,6 +221,9 @@ pub enum SpectralUnit {
     Thz,
 }
 
+/// Wavelengths that a trace can have, nm.
+const WAVELENGTHS_NM: [f64; 2] = [1200.0, 1700.0];
+
 /// The wavelength axis of a trace: an even grid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Grid {
@@ -251,6 +254,27 @@ impl Grid {
         self.wavelength_nm(self.points.saturating_sub(1))
     }
 
+    /// What cannot be true of a trace of this instrument; `None` when there is nothing.
+    #[must_use]
+    pub fn implausible(&self) -> Option<String> {
+        let Self { start_nm, step_pm, points } = *self;
+        if points < 2 {
+            return Some(format!("it has {points} points (at least 2 are expected)"));
+        }
+        if !(step_pm.is_finite() && step_pm > 0.0) {
+            return Some(format!("its step is {step_pm} pm (more than 0 is expected)"));
+        }
+        // Multiplied as doubles: a count that was garbled must not overflow.
+        #[expect(clippy::cast_precision_loss, reason = "a rounded end is out of range all the same")]
+        let stop_nm = start_nm + step_pm * 1e-3 * (points - 1) as f64;
+        let [from, to] = WAVELENGTHS_NM;
+        let is_inside = |nm: f64| (from..=to).contains(&nm);
+        if is_inside(start_nm) && is_inside(stop_nm) {
+            return None;
+        }
+        Some(format!("it reaches from {start_nm} to {stop_nm} nm ({from} to {to} nm are expected)"))
+    }
+
     /// The points whose wavelengths lie within `from_nm..=to_nm`, as a half-open range of indices.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=points")]
     #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
@@ -262,6 +286,22 @@ impl Grid {
         let end = ((position(to_nm) + 1e-3).floor() + 1.0).clamp(0.0, self.points as f64) as u64;
         first..end.max(first)
     }
+}
+
+/// A level further from 0 than this, in dB or dBm, was never measured.
+const FARTHEST_LEVEL: f64 = 1e3;
+
+/// SCPI writes 9.91E37 for "not a number" and 9.9E37 for infinity: NaN for these and for whatever else is not finite.
+#[must_use]
+pub fn finite_or_nan(value: f32) -> f32 {
+    let size = value.abs();
+    if size == 9.91e37 || size == 9.9e37 || !size.is_finite() { f32::NAN } else { value }
+}
+
+/// Whether a level cannot have been measured, although it is a number.
+#[must_use]
+pub fn is_implausible_level(value: f64) -> bool {
+    value.abs() > FARTHEST_LEVEL
 }
 
 /// One power reading.
@@ -386,6 +426,40 @@ mod tests {
         assert_eq!(grid.indices(1521.0, 1521.002), 1_000..1_003);
         assert_eq!(grid.indices(1400.0, 1520.0), 0..1);
         assert_eq!(grid.indices(1600.0, 1610.0).count(), 0);
+    }
+
+    #[test]
+    fn an_axis_that_no_trace_can_have_is_known() {
+        let fine = Grid { start_nm: 1520.0, step_pm: 1.0, points: 60_001 };
+        assert_eq!(fine.implausible(), None);
+        assert_eq!(Grid { points: 2, ..fine }.implausible(), None);
+        for wrong in [
+            Grid { points: 0, ..fine },
+            Grid { points: 1, ..fine },
+            Grid { points: 1_000_000_000_000, ..fine },
+            Grid { points: u64::MAX, ..fine },
+            Grid { step_pm: 0.0, ..fine },
+            Grid { step_pm: -1.0, ..fine },
+            Grid { step_pm: f64::NAN, ..fine },
+            Grid { step_pm: 9.91e49, ..fine },
+            Grid { start_nm: 9.91e46, ..fine },
+            Grid { start_nm: f64::NAN, ..fine },
+            Grid { start_nm: 1199.0, ..fine },
+            Grid { start_nm: 1680.0, ..fine },
+            Grid { start_nm: -1520.0, ..fine },
+        ] {
+            assert!(wrong.implausible().is_some(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_scpi_for_no_number_are_no_numbers() {
+        for word in [9.91e37, 9.9e37, -9.9e37, f32::INFINITY, f32::NAN] {
+            assert!(finite_or_nan(word).is_nan(), "{word}");
+        }
+        for number in [-3.5, 0.0, 1e38, -1e38, 9.8e37] {
+            assert_eq!(finite_or_nan(number), number);
+        }
     }
 
     #[test]

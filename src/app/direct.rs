@@ -11,7 +11,7 @@ use crate::cli::{InstrumentArgs, StatusArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::http::{AllowedHosts, Client, Request};
-use crate::instrument::scpi::Identity;
+use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, Glance};
 use crate::station::{LasersOff, Station, find_holder};
 
@@ -75,6 +75,9 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let simulated = if status["simulated"] == true { "  SIMULATED" } else { "" };
     println!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
+    if Query::identity().read(&text(&status["identity"])).is_some_and(|identity| !identity.is_ctp10()) {
+        println!("warning: this is no CTP10");
+    }
     println!("{}", text(&status["condition"]));
     if let Some(run) = status["run"].as_str() {
         println!("run {run} holds it");
@@ -88,6 +91,9 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
             laser["power_dbm"],
             laser["wavelength_nm"]
         );
+    }
+    for laser in status["silent_lasers"].as_array().into_iter().flatten() {
+        println!("laser {laser:>2}  does not answer: whether it is on is not known");
     }
     Ok(())
 }
@@ -106,7 +112,7 @@ fn as_json(address: &str, identity: &Identity, glance: &Glance) -> serde_json::V
     json!({
         "address": address, "identity": identity.to_string(), "simulated": identity.simulated(),
         "condition": glance.condition.to_string(), "condition_register": glance.condition.0,
-        "idle": glance.condition.is_idle(), "lasers": lasers,
+        "idle": glance.condition.is_idle(), "lasers": lasers, "silent_lasers": glance.silent,
     })
 }
 
@@ -137,7 +143,11 @@ fn told_off(done: &LasersOff) -> Result<(), Failure> {
     }
     println!(
         "lasers off: {}",
-        if done.off.is_empty() { "none is there".to_owned() } else { list(&done.off) }
+        match (done.off.as_slice(), done.unknown.as_slice()) {
+            ([], []) => "none is there".to_owned(),
+            ([], _) => "none".to_owned(),
+            (off, _) => list(off),
+        }
     );
     let refuse = |message: String| {
         Err(Failure::new(ExitCode::Instrument, message).hint("check the instrument's front panel"))

@@ -83,6 +83,12 @@ pub fn check(
 ) -> Vec<Diagnostic> {
     let absent = recorded(header).filter_map(|detector| facts.without_detector(detector));
     let mut said: Vec<Diagnostic> = absent.collect();
+    if facts.no_laser_answers() {
+        let message =
+            "no laser answers: what the recipe asks of them cannot be checked, nor whether they are off";
+        let hint = "on a Distributed CTP10 the lasers are the Controller's";
+        said.push(Diagnostic::warning(message).hint(hint));
+    }
     let mut findings = Findings::default();
     let mut bench = Bench::default();
     for (tls, laser) in &facts.tls {
@@ -102,6 +108,11 @@ pub fn check(
 type Said = Vec<(String, Diagnostic)>;
 
 impl Facts {
+    /// Lasers serve in the scan, or are named, and none of them tells who it is.
+    fn no_laser_answers(&self) -> bool {
+        !self.lasers.is_empty() && self.lasers.values().all(Option::is_none)
+    }
+
     fn judge(&self, operation: &Operation, bench: &Bench) -> Said {
         let mut said: Said = detectors(operation)
             .into_iter()
@@ -113,6 +124,8 @@ impl Facts {
                 let dbm = fields.power_dbm.map(|power| power.get());
                 said.extend(self.of_laser(fields.laser.get(), dbm, None, nm));
             }
+            // A laser that the recipe does not name may be there all the same.
+            Operation::ConfigureTls(fields) if fields.laser.is_none() && self.no_laser_answers() => {}
             Operation::ConfigureTls(fields) => {
                 let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
                 let dbm = fields.power_dbm.map(|power| power.get());

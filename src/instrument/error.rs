@@ -70,6 +70,14 @@ pub enum Error {
         /// The question.
         command: String,
     },
+    /// What the instrument says of something cannot be true.
+    #[error("what the instrument says of {what} cannot be true: {reason}")]
+    Implausible {
+        /// Of what.
+        what: String,
+        /// What is wrong with it, with what is expected.
+        reason: String,
+    },
     /// A scan is under way although the instrument was idle when its traces were asked for: they may be older ones.
     #[error(
         "the instrument is not idle after the transfer ({condition}): what was fetched may be an older trace"

@@ -4,6 +4,8 @@
 //! A block is never collected: its bytes are handed out as they come. A line end that some units send after a
 //! block is skipped before the next reply, never taken for an empty one.
 
+use crate::measurement::finite_or_nan;
+
 /// A reply line is shorter than this; a longer one is not an answer to anything that was asked.
 const MAX_LINE: usize = 1 << 20;
 
@@ -130,7 +132,7 @@ impl Buffer {
     }
 }
 
-/// A value of a binary block, big-endian on the wire.
+/// A value of a binary block, big-endian on the wire. A measured value that is no number is NaN.
 pub trait Sample: Sized + Send + 'static {
     /// Bytes on the wire.
     const SIZE: usize;
@@ -143,7 +145,7 @@ impl Sample for f32 {
     const SIZE: usize = 4;
 
     fn decode(bytes: &[u8]) -> Vec<Self> {
-        bytes.as_chunks().0.iter().map(|chunk| Self::from_be_bytes(*chunk)).collect()
+        bytes.as_chunks().0.iter().map(|chunk| finite_or_nan(Self::from_be_bytes(*chunk))).collect()
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Glance {
     pub condition: Condition,
     /// The lasers that serve as a source of the scan.
     pub lasers: Vec<LaserGlance>,
+    /// Those among them that do not answer: whether they are on is not known.
+    pub silent: Vec<u8>,
 }
 
 /// A laser.
@@ -41,16 +43,20 @@ impl Ctp10 {
         for tls in TLS {
             numbers.insert(self.ask(&Query::tls_laser(tls)).await?);
         }
-        let mut lasers = Vec::new();
+        let (mut lasers, mut silent) = (Vec::new(), Vec::new());
         for laser in numbers.into_iter().filter(|laser| *laser > 0) {
+            let Some(identity) = self.probe(&Query::laser_identity(laser)).await? else {
+                silent.push(laser);
+                continue;
+            };
             lasers.push(LaserGlance {
                 laser,
-                identity: self.ask(&Query::laser_identity(laser)).await?,
+                identity,
                 on: self.ask(&Query::laser_output(laser)).await?,
                 power_dbm: self.ask(&Query::laser_power_dbm(laser)).await?,
                 wavelength_nm: self.ask(&Query::laser_wavelength_nm(laser)).await?,
             });
         }
-        Ok(Glance { condition, lasers })
+        Ok(Glance { condition, lasers, silent })
     }
 }

@@ -300,6 +300,9 @@ impl Link {
         // What is no identity is not shown: it may be another service's greeting, of which a client need not know.
         let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
         let found = found.ok_or_else(|| unreachable("what answers there is no instrument".to_owned()))?;
+        if found.is_empty() {
+            return Err(unreachable("its answer to `*IDN?` is empty: it names no instrument".to_owned()));
+        }
         match expected {
             Some(expected) if *expected != found => {
                 Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
+use crate::measurement::finite_or_nan;
+
 /// Output after the scan and settling time before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stabilization {
@@ -44,6 +46,18 @@ impl Identity {
             serial: parts.next().unwrap_or_default(),
             firmware: parts.next().unwrap_or_default(),
         })
+    }
+
+    /// Whether it names nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.maker.is_empty() && self.model.is_empty()
+    }
+
+    /// Whether it is that of a CTP10.
+    #[must_use]
+    pub fn is_ctp10(&self) -> bool {
+        self.model.to_ascii_uppercase().contains("CTP10")
     }
 
     /// True for the embedded instrument: its serial number says so, wherever it runs.
@@ -180,7 +194,18 @@ pub(super) fn value<T: FromStr>(reply: &str) -> Option<T> {
 }
 
 pub(super) fn number(reply: &str) -> Option<f64> {
-    value(reply).filter(|value: &f64| value.is_finite())
+    measured(reply).filter(|value: &f64| value.is_finite())
+}
+
+/// A measured value; NaN for what the instrument writes where it has no number.
+pub(super) fn measured(reply: &str) -> Option<f64> {
+    #[expect(clippy::cast_possible_truncation, reason = "only whether it is a number is looked at")]
+    value(reply).map(|value: f64| if finite_or_nan(value as f32).is_nan() { f64::NAN } else { value })
+}
+
+/// A length in metres as whole femtometres, whatever it is.
+pub(super) fn femtometres(reply: &str) -> Option<f64> {
+    measured(reply).map(|metres| (metres * 1e15).round())
 }
 
 pub(super) fn truth(reply: &str) -> Option<bool> {
@@ -193,12 +218,12 @@ pub(super) fn truth(reply: &str) -> Option<bool> {
 
 /// Metres to nm, to a whole femtometre.
 pub(super) fn nanometres(reply: &str) -> Option<f64> {
-    number(reply).map(|metres| (metres * 1e15).round() / 1e6)
+    femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e6)
 }
 
 /// Metres to pm, to a whole femtometre.
 pub(super) fn picometres(reply: &str) -> Option<f64> {
-    number(reply).map(|metres| (metres * 1e15).round() / 1e3)
+    femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e3)
 }
 
 /// A level to a ten-thousandth of a decibel: `5.00000000E+000` reads as 5.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::activity::ScanKind;
 use super::scpi::{self, Action, Condition, Query};
 use super::{Ctp10, Error, TLS};
+use crate::measurement::Grid;
 
 /// A scan that was not seen running within this time has not started.
 const START_LIMIT: Duration = Duration::from_secs(3);
@@ -62,6 +63,37 @@ impl ScanSettings {
     pub fn expected(&self) -> Duration {
         let sweep: f64 = self.spans().map(|(tls, span)| span / tls.speed_nm_s.max(0.1)).sum();
         Duration::from_secs_f64(sweep + self.stabilization.seconds.max(0.0))
+    }
+
+    /// The wavelengths that a scan brings, nm: where the ranges of its sources and its own overlap.
+    #[must_use]
+    pub fn swept_nm(&self) -> Option<[f64; 2]> {
+        let from = self.spans().map(|(tls, _)| tls.start_nm.max(self.start_nm)).reduce(f64::min)?;
+        let to = self.spans().map(|(tls, _)| tls.stop_nm.min(self.stop_nm)).reduce(f64::max)?;
+        Some([from, to])
+    }
+
+    /// What of an axis does not belong to a trace of this scan, which may have one point more or less; `None` when
+    /// nothing.
+    #[must_use]
+    pub fn contradicts(&self, grid: Grid) -> Option<String> {
+        let [from, to] = self.swept_nm()?;
+        let step_nm = grid.step_pm * 1e-3;
+        #[expect(clippy::cast_precision_loss, reason = "a plausible count is far below 2^53")]
+        let steps = (grid.points - 1) as f64;
+        // A step that is not the scan's own was rounded to a whole femtometre by whoever wrote it down.
+        let is_own = (grid.step_pm - self.resolution_pm).abs() < 1e-6;
+        let rounded = if is_own { 0.0 } else { steps * 0.5e-6 };
+        let starts = (grid.start_nm - from).abs() <= step_nm + 1e-9;
+        let lasts = (steps * step_nm - (to - from)).abs() <= step_nm + rounded + 1e-9;
+        if starts && lasts {
+            return None;
+        }
+        let stop_nm = grid.start_nm + steps * step_nm;
+        Some(format!(
+            "its {} points reach from {} to {stop_nm} nm, and the scan from {from} to {to} nm in steps of {} pm",
+            grid.points, grid.start_nm, self.resolution_pm
+        ))
     }
 
     /// The lasers that a scan lights.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
-use super::reply::{decibels, nanometres, number, picometres, truth, value};
+use super::reply::{decibels, femtometres, measured, nanometres, number, picometres, truth, value};
 use crate::grammar::{Line, Malformed};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
 
@@ -288,22 +288,26 @@ impl Query<f64> {
     /// Power at a detector, in the detector's unit; may be no finite number.
     #[must_use]
     pub fn power(detector: Detector) -> Self {
-        Self::while_idle(format!("{}:POW?", channel(detector)), value)
+        Self::while_idle(format!("{}:POW?", channel(detector)), measured)
     }
     /// Wavelength at which a detector's calibration is applied, nm.
     #[must_use]
     pub fn detector_wavelength_nm(detector: Detector) -> Self {
         Self::new(format!("{}:WAV?", channel(detector)), nanometres)
     }
-    /// Wavelength of a trace's first point, nm.
+    /// Wavelength of a trace's first point, nm; may be no finite number.
     #[must_use]
     pub fn trace_start_nm(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:STAR?", trace(detector, kind)), nanometres)
+        Self::while_idle(format!("{}:STAR?", trace(detector, kind)), |reply| {
+            femtometres(reply).map(|length| length / 1e6)
+        })
     }
-    /// Step of a trace, pm.
+    /// Step of a trace, pm; may be no finite number.
     #[must_use]
     pub fn trace_step_pm(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:SAMP?", trace(detector, kind)), picometres)
+        Self::while_idle(format!("{}:SAMP?", trace(detector, kind)), |reply| {
+            femtometres(reply).map(|length| length / 1e3)
+        })
     }
 }
 

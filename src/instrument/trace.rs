@@ -10,13 +10,20 @@ impl Ctp10 {
     /// The wavelength axis of a trace in memory.
     ///
     /// # Errors
-    /// See [`Error`]; a trace that is not there is refused by the instrument.
+    /// See [`Error`]; a trace that is not there is refused by the instrument, and an axis that no trace can have is
+    /// [`Error::Implausible`].
     pub async fn trace_grid(&self, detector: Detector, kind: TraceKind) -> Result<Grid, Error> {
-        Ok(Grid {
+        let grid = Grid {
             points: self.ask(&Query::trace_points(detector, kind)).await?,
             start_nm: self.ask(&Query::trace_start_nm(detector, kind)).await?,
             step_pm: self.ask(&Query::trace_step_pm(detector, kind)).await?,
-        })
+        };
+        match grid.implausible() {
+            None => Ok(grid),
+            Some(reason) => {
+                Err(Error::Implausible { what: format!("the {kind} trace of {detector}"), reason })
+            }
+        }
     }
 
     /// Fetches a trace's values and hands them on while they arrive. The only long exchange; dropping the future

@@ -156,6 +156,7 @@ impl Engine {
                 return Err(Fault::new(FaultKind::Stopped, reason));
             }
             self.beat()?;
+            self.session.rounds = 0;
             let durability = durability(&step.operation);
             let attempt = self.attempt;
             let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };

@@ -13,7 +13,7 @@ use super::event::{Activity, RunEvent};
 use super::guard::Pulse;
 use super::publish::Events;
 use super::session::Slot;
-use crate::measurement::{Detector, Grid, TraceKind, TraceSummary};
+use crate::measurement::{Detector, Grid, TraceKind, TraceSummary, is_implausible_level};
 use crate::operation::FetchTrace;
 use crate::step::{Fault, FaultKind, Outcome};
 use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
@@ -59,6 +59,7 @@ impl Engine {
     ) -> Result<TraceSummary, Fault> {
         let mark = self.instrument.mark().await?;
         let grid = self.instrument.trace_grid(detector, kind).await?;
+        self.check_axis(detector, kind, grid)?;
         let room = room_for_trace(grid.points);
         let no_room = StoreError::Full { path: self.folder.path().to_owned() };
         if !self.has_room(room) {
@@ -125,14 +126,15 @@ impl Engine {
         self.session.trace_index += u64::from(is_new);
         self.decide_columns(columns)?;
         self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
+        self.warn_of_values(&trace)?;
         Ok(trace)
     }
 
     /// What a file says of how its trace was made.
     async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, Value>, Fault> {
         let mut metadata = self.run_metadata.clone();
-        let settings = match &self.session.sweep_settings {
-            Some(settings) => settings.clone(),
+        let settings = match &self.session.swept {
+            Some(settings) => super::sweep::describe(settings),
             None => super::sweep::describe(&self.scan_settings().await?),
         };
         metadata.insert("sweep_settings".to_owned(), Value::Object(settings));
@@ -142,6 +144,29 @@ impl Engine {
             metadata.insert("reference_taken".to_owned(), Value::String(taken.to_string()));
         }
         Ok(metadata)
+    }
+
+    /// A live trace of the run's own sweep covers what was swept: another axis is one of another scan, or was garbled.
+    fn check_axis(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        let is_live = matches!(kind, TraceKind::Tf | TraceKind::Raw);
+        let scan = self.session.swept.as_ref().filter(|_| is_live);
+        let Some(reason) = scan.and_then(|scan| scan.contradicts(grid)) else { return Ok(()) };
+        let message = format!("the {kind} trace of {detector} is not one of the last sweep: {reason}");
+        Err(Fault::new(FaultKind::Instrument, message))
+    }
+
+    /// Says what is strange about the values of a trace that is stored.
+    fn warn_of_values(&self, trace: &TraceSummary) -> Result<(), Fault> {
+        let TraceSummary { file, grid, nulls, min, max, unit, .. } = trace;
+        let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
+        let message = if *nulls == grid.points {
+            format!("{file} holds no value: the instrument has sent no number for any of its {nulls} points")
+        } else if let Some(level) = strange {
+            format!("{file} holds {:e} {unit} at {} nm, which was never measured", level.value, level.nm)
+        } else {
+            return Ok(());
+        };
+        self.events.say(RunEvent::Warning { message })
     }
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.

@@ -37,7 +37,7 @@ impl Engine {
         }
         (self.session.sweep_index, self.session.attempt, self.session.live_is_old, self.number) = counts;
         self.session.slots.clear();
-        self.session.sweep_settings = None;
+        self.session.swept = None;
         self.session.unit = unit;
         if let Some(unit) = &mut self.session.unit {
             unit.stale = true;

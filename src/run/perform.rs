@@ -25,6 +25,7 @@ impl From<Error> for Fault {
             | Error::Refused { .. }
             | Error::Scanning { .. }
             | Error::ScanUnderWay { .. }
+            | Error::Implausible { .. }
             | Error::Aborted { .. } => FaultKind::Instrument,
             Error::NoReply { .. } => FaultKind::Timeout,
             Error::DidNotStart { .. } => FaultKind::DidNotStart,

@@ -63,13 +63,21 @@ pub async fn compare(
             let scan = match instrument.trace_grid(detector, TraceKind::Reference).await {
                 Ok(scan) => Some(scan),
                 // Not every module may tell: then nothing is said of its range.
-                Err(Error::Refused { .. } | Error::NoReply { .. }) => None,
+                Err(Error::Refused { .. } | Error::NoReply { .. } | Error::Implausible { .. }) => None,
                 Err(error) => return Err(error),
             };
             known.references.insert(detector, scan);
         }
     }
-    let findings = facts::check(header, steps, &known, sources);
+    let other = instrument.last_identity().filter(|identity| !identity.is_ctp10());
+    let mut findings: Vec<Diagnostic> = other
+        .map(|identity| {
+            Diagnostic::warning(format!("`{identity}` is no CTP10"))
+                .hint("what it is told and how its replies are read is meant for a CTP10")
+        })
+        .into_iter()
+        .collect();
+    findings.extend(facts::check(header, steps, &known, sources));
     Ok((known, findings))
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::event::{AfterFault, RunEvent};
 use crate::instrument::{Error, Mark};
+use crate::measurement::is_implausible_level;
 use crate::operation::{Operation, ReadPower, Wait};
 use crate::step::{Fault, OnError, Outcome, Step};
 
@@ -175,6 +176,16 @@ impl Engine {
             let name = fields.name.as_deref().unwrap_or_default();
             for reading in readings {
                 self.power_log.keep(*reading, name, "recipe")?;
+            }
+            let strange = readings.iter().find_map(|reading| {
+                reading
+                    .value
+                    .filter(|value| is_implausible_level(*value))
+                    .map(|value| (reading.detector, value))
+            });
+            if let Some((detector, value)) = strange {
+                let message = format!("{detector} reads {value:e}, which was never measured");
+                self.events.say(RunEvent::Warning { message })?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::configuration::Configuration;
 use super::repeat::Unit;
+use crate::instrument::ScanSettings;
 use crate::measurement::{Detector, TraceSummary};
 use crate::operation::Operation;
 use crate::step::{Outcome, Step};
@@ -28,11 +29,13 @@ pub(super) struct Session {
     /// A raw command was sent: whatever it did, every laser counts as on.
     pub(super) all_lasers: bool,
     /// The settings of the last sweep as re-read, for the files of its traces; `None` before the first.
-    pub(super) sweep_settings: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(super) swept: Option<ScanSettings>,
     /// What the run has set.
     pub(super) configuration: Configuration,
     /// It need not be on the instrument any more.
     pub(super) unsettled: bool,
+    /// How often it was set again within the present attempt.
+    pub(super) rounds: u32,
     /// References that are being taken again: what the instrument has of them may be of other settings.
     pub(super) doubtful: BTreeSet<Detector>,
     /// Lasers that the run has on and that need not be on any more.

@@ -9,10 +9,13 @@ use std::time::Duration;
 use super::engine::{ABORT_LIMIT, Engine};
 use super::event::RunEvent;
 use super::foresee::wants_live;
-use crate::instrument::Presence;
 use crate::instrument::scpi::Action;
+use crate::instrument::{LinkEvent, Presence};
 use crate::operation::{Operation, Wait};
 use crate::step::{Fault, FaultKind, Place, Retry, Step, StepOptions};
+
+/// What the run has set is set again so many times within one attempt at a step.
+const ROUNDS: u32 = 5;
 
 impl Engine {
     /// How often the step is tried again: a fetch without a word about it has its sweep's.
@@ -98,6 +101,7 @@ impl Engine {
 
     /// Sets everything again after a loss of the link, and once when a run is taken up.
     pub(super) async fn make_good(&mut self) -> Result<(), Fault> {
+        let mut reason = String::new();
         loop {
             // One that fell behind has missed some, and has had some.
             if self.link_was_lost() {
@@ -106,11 +110,18 @@ impl Engine {
             }
             while !self.link.is_empty() {
                 self.session.unsettled = true;
-                drop(self.link.try_recv());
+                if let Ok(LinkEvent::Lost { reason: lost }) = self.link.try_recv() {
+                    reason = lost;
+                }
             }
             if !self.session.unsettled {
                 return Ok(());
             }
+            if self.session.rounds >= ROUNDS {
+                let message = format!("the link was lost in each of {ROUNDS} rounds of setting things again");
+                return Err(Fault::new(FaultKind::Link, format!("{message}: {reason}")));
+            }
+            self.session.rounds += 1;
             self.restore().await?;
             self.session.unsettled = self.link_was_lost();
         }

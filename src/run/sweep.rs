@@ -49,7 +49,7 @@ impl Engine {
         self.claim_lasers(scan.lasers())?;
         self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
-        self.session.sweep_settings = None;
+        self.session.swept = None;
         let scanned = self.scan(&Action::StartScan, Activity::Sweep, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
         // Read again afterwards: someone may have touched the front panel while the scan ran.
@@ -58,7 +58,7 @@ impl Engine {
             let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
         }
-        self.session.sweep_settings = Some(describe(&now));
+        self.session.swept = Some(now);
         self.session.live_is_old = false;
         Ok(settings)
     }

@@ -80,7 +80,9 @@ impl From<Error> for Problem {
             Error::Scanning { .. } | Error::ScanUnderWay { .. } | Error::Aborted { .. } => {
                 Self::conflict(told)
             }
-            Error::Refused { .. } | Error::DidNotStart { .. } => Self::bad_gateway(told),
+            Error::Refused { .. } | Error::DidNotStart { .. } | Error::Implausible { .. } => {
+                Self::bad_gateway(told)
+            }
             Error::NoReply { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, told),
             Error::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, told),
         }

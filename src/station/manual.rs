@@ -65,6 +65,19 @@ impl Cut {
     }
 }
 
+/// Turns lasers off, each whatever became of the others; gives those that are off, and those that may be on.
+async fn turn_off(instrument: &Ctp10, lasers: impl IntoIterator<Item = u8>) -> (Vec<u8>, Vec<u8>) {
+    let (mut off, mut unknown) = (Vec::new(), Vec::new());
+    for laser in lasers {
+        match tokio::time::timeout(OFF_LIMIT, instrument.laser_off(laser)).await {
+            Ok(Ok(Some(()))) => off.push(laser),
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) | Err(_) => unknown.push(laser),
+        }
+    }
+    (off, unknown)
+}
+
 /// What an emergency stop did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LasersOff {
@@ -197,14 +210,14 @@ impl Station {
         let instrument = self.beside();
         let aborted = tokio::time::timeout(OFF_LIMIT, instrument.abort()).await;
         let aborted = matches!(aborted, Ok(Ok(())));
-        let (mut off, mut unknown) = (Vec::new(), Vec::new());
-        for laser in LASERS {
-            match tokio::time::timeout(OFF_LIMIT, instrument.laser_off(laser)).await {
-                Ok(Ok(Some(()))) => off.push(laser),
-                Ok(Ok(None)) => {}
-                Ok(Err(_)) | Err(_) => unknown.push(laser),
-            }
+        let (mut off, mut unknown) = turn_off(&instrument, LASERS).await;
+        if !off.is_empty() && !unknown.is_empty() {
+            // The instrument does tell of its lasers: some of those that did not answer may not be there.
+            let again = turn_off(&instrument, unknown).await;
+            off.extend(again.0);
+            unknown = again.1;
         }
+        off.sort_unstable();
         LasersOff { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
     }
 }

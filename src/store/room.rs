@@ -28,7 +28,7 @@ pub fn room_for_step() -> u64 {
 /// The room that a trace needs, bytes: more than it will take.
 #[must_use]
 pub fn room_for_trace(points: u64) -> u64 {
-    LOW_WATER + BYTES_PER_FILE + points.saturating_mul(BYTES_PER_POINT)
+    points.saturating_mul(BYTES_PER_POINT).saturating_add(LOW_WATER + BYTES_PER_FILE)
 }
 
 impl RunFolder {

@@ -103,9 +103,9 @@ fn a_disk_that_fills_up_during_a_transfer_leaves_nothing_torn_and_the_trace_is_f
         return;
     }
     let bench = Bench::new();
-    let slow = ["--bandwidth", "1000000", "--points", "200000", "--time-scale", "0.02"];
-    let simulator = simulate(&bench, &slow);
-    let mut run = begin(&bench, &simulator, RECIPE);
+    let simulator = simulate(&bench, &["--bandwidth", "1000000", "--time-scale", "0.02"]);
+    let recipe = RECIPE.replace("stop_nm: 1541, resolution_pm: 10", "stop_nm: 1550, resolution_pm: 0.05");
+    let mut run = begin(&bench, &simulator, &recipe);
     run.wait_for(|event| event["event"] == "trace_stored");
     run.wait_for(|event| event["event"] == "progress" && event["activity"] == "transfer");
     let filler = fill(&bench, &run);

@@ -98,9 +98,8 @@ steps:
 #[test]
 fn a_killed_run_keeps_its_finished_traces_and_is_listed_as_interrupted() {
     let bench = Bench::new();
-    let simulator =
-        simulate(&bench, &["--bandwidth", "200000", "--points", "200000", "--time-scale", "0.02"]);
-    bench.write("long.yaml", LONG_SWEEP);
+    let simulator = simulate(&bench, &["--bandwidth", "60000", "--time-scale", "0.02"]);
+    bench.write("long.yaml", &LONG_SWEEP.replace("resolution_pm: 10", "resolution_pm: 1"));
     let mut run = watch(&bench, &["long.yaml", "--instrument", &simulator.address]);
     let stored = run.wait_for(|event| event["event"] == "trace_stored");
     run.wait_for(|event| event["event"] == "progress" && event["activity"] == "transfer");

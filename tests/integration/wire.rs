@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type};
@@ -105,15 +106,14 @@ const TWICE: [Spoil; 2] = [Spoil::Double, Spoil::DoubleBeforeNext];
 fn a_reply_that_comes_twice_fails_its_step_and_nothing_of_it_is_stored() {
     let truth = truth();
     // The units are asked too: their replies would be read as powers, and the other way round.
-    let commands = [("CHAN1:POW?", 1), ("CHAN2:POW?", 1), ("UNIT:Y?", 1), ("UNIT:Y?", 2), ("*IDN?", 4)];
+    let commands = [("CHAN1:POW?", 1), ("CHAN2:POW?", 1), ("UNIT:Y?", 1), ("UNIT:Y?", 2)];
     for (command, which) in commands {
         for spoil in TWICE {
             let about = format!("{spoil:?} {command} {which}");
             let rules = [rule(command, which, spoil)];
             let wire = Wire::new(&rules);
             let (folder, state) = wire.ends(&both(""));
-            // A reply that is no answer to the question that it comes to is noticed before anything is read wrong, and one
-            // that comes behind a proof belongs to no step.
+            // A reply that is no answer to the question that it comes to is noticed before anything is read wrong.
             let rows = power(&folder);
             match state.as_str() {
                 "failed" => assert_eq!(rows, [], "{about}"),
@@ -227,3 +227,161 @@ fn whatever_becomes_of_a_reply_a_reading_is_right_or_is_not_stored() {
         }
     });
 }
+
+/// Runs each of the rules on a wire of its own, side by side.
+fn side_by_side(rules: Vec<Rule>, judge: impl Fn(&Rule, &Wire) + Sync) {
+    std::thread::scope(|scope| {
+        for rule in rules {
+            let judge = &judge;
+            scope.spawn(move || judge(&rule, &Wire::new(std::slice::from_ref(&rule))));
+        }
+    });
+}
+
+fn told(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("journal.jsonl")).unwrap()
+}
+
+#[test]
+fn an_axis_or_a_count_that_cannot_be_true_fails_the_fetch_at_once() {
+    let says = [
+        (":LENG?", "5"),
+        (":LENG?", "0"),
+        (":LENG?", "103"),
+        (":LENG?", "1000000000000"),
+        (":LENG?", "18446744073709551615"),
+        (":DATA:STAR?", "9.91E37"),
+        (":DATA:STAR?", "0"),
+        (":DATA:STAR?", "1.60000000E-006"),
+        (":DATA:STAR?", "1.54003000E-006"),
+        (":DATA:SAMP?", "0"),
+        (":DATA:SAMP?", "-1.00000000E-011"),
+        (":DATA:SAMP?", "9.9E37"),
+        (":DATA:SAMP?", "2.00000000E-011"),
+    ];
+    let rules = says.into_iter().map(|(command, says)| rule(command, 0, Spoil::Say(says))).collect();
+    side_by_side(rules, |rule, wire| {
+        let (folder, state) = wire.ends(SWEEP);
+        assert_eq!((state.as_str(), traces(&folder)), ("failed", 0), "{rule:?}");
+        let told = told(&folder);
+        assert!(told.contains("cannot be true") || told.contains("not one of the last sweep"), "{told}");
+        assert!(!told.contains("disk_full"), "{told}");
+    });
+    // One point less is a matter of rounding.
+    let shorter = |reply: Vec<u8>| [&b"#3400"[..], &reply[5..405]].concat();
+    let rules = [rule(":LENG?", 0, Spoil::Say("100")), rule("TYPE11:DATA? ", 0, Spoil::Alter(shorter))];
+    let wire = Wire::new(&rules);
+    assert_eq!(wire.ends(SWEEP).1, "done");
+}
+
+/// Every value of a block of float32 replaced.
+fn filled(reply: Vec<u8>, value: f32, from: usize) -> Vec<u8> {
+    let head = 2 + usize::from(reply[1] - b'0');
+    let (head, data) = reply.split_at(head);
+    let kept = &data[..from * 4];
+    let replaced = std::iter::repeat_n(value.to_be_bytes(), data.len() / 4 - from).flatten();
+    head.iter().copied().chain(kept.iter().copied()).chain(replaced).collect()
+}
+
+#[test]
+fn what_scpi_writes_for_no_number_is_null_and_a_trace_without_numbers_is_a_warning() {
+    let alter = |alter| rule("TYPE11:DATA? ", 0, Spoil::Alter(alter));
+    let cases: [(Rule, u64, Option<&str>); 5] = [
+        (alter(|reply| filled(reply, 9.91e37, 0)), 101, Some("holds no value")),
+        (alter(|reply| filled(reply, -9.9e37, 0)), 101, Some("holds no value")),
+        (alter(|reply| filled(reply, 9.9e37, 1)), 100, None),
+        (alter(|reply| filled(reply, 1e38, 100)), 0, Some("never measured")),
+        (alter(|reply| filled(reply, -1e38, 100)), 0, Some("never measured")),
+    ];
+    for (rule, nulls, warning) in cases {
+        let wire = Wire::new(&[rule]);
+        let output = wire.run(SWEEP);
+        let folder = wire.bench.run_folder(&output);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let stored = journal(&folder).into_iter().find(|event| event["event"] == "trace_stored").unwrap();
+        assert_eq!(stored["trace"]["nulls"], nulls, "{stored}");
+        let shown = text(&output.stderr);
+        assert_eq!(warning.is_some(), shown.contains("warning"), "{shown}");
+        assert!(warning.is_none_or(|warning| shown.contains(warning)), "{shown}");
+    }
+    for word in ["9.91E+37", "9.90000000E+037", "-9.9E37"] {
+        let wire = Wire::new(&[rule("CHAN1:POW?", 0, Spoil::Say(word))]);
+        let (folder, state) = wire.ends(&both(""));
+        assert_eq!((state.as_str(), power(&folder)[0]), ("done", (1, None)), "{word}");
+    }
+}
+
+#[test]
+fn readings_of_an_attempt_that_failed_are_not_stored() {
+    let recipe = "name: r\nsteps:\n  - read_power: { detector: 4/1, samples: 4, interval_s: 0.01, retry: { times: 1 } }\n";
+    for spoil in [Spoil::Lose, Spoil::Double, Spoil::Close] {
+        let wire = Wire::new(&[rule("CHAN1:POW?", 3, spoil.clone())]);
+        let (folder, state) = wire.ends(recipe);
+        assert_eq!((state.as_str(), power(&folder).len()), ("done", 4), "{spoil:?}");
+    }
+}
+
+#[test]
+fn an_empty_identity_is_refused_and_another_instrument_is_a_warning() {
+    for empty in [",,,", ", , ,", ",,SIMULATED-1,1.0"] {
+        let wire = Wire::new(&[rule("*IDN?", 0, Spoil::Say(empty))]);
+        let output = wire.run(SWEEP);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("names no instrument"), "{}", text(&output.stderr));
+    }
+    let wire = Wire::new(&[rule("*IDN?", 0, Spoil::Say("ACME,OSA-7,SIMULATED-1,1.0"))]);
+    let output = wire.run(SWEEP);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is no CTP10"), "{}", text(&output.stderr));
+    let status = wire.bench.run(&["status", "--instrument", &wire.proxy.address]);
+    assert!(text(&status.stdout).contains("this is no CTP10"), "{}", text(&status.stdout));
+}
+
+/// Idle for four looks in the middle of the second scan.
+fn idle_for_a_moment(reply: Vec<u8>) -> Vec<u8> {
+    static BUSY: AtomicUsize = AtomicUsize::new(0);
+    let is_busy = reply != b"0\r\n";
+    let count = if is_busy { BUSY.fetch_add(1, Ordering::SeqCst) } else { 0 };
+    if is_busy && (1..5).contains(&count) { b"0\r\n".to_vec() } else { reply }
+}
+
+#[test]
+fn a_register_that_says_idle_in_the_midst_of_a_scan_does_not_end_it() {
+    let wire =
+        Wire::slow(&[rule("STAT:OPER:COND?", 0, Spoil::Alter(idle_for_a_moment))], Duration::ZERO, "1");
+    let (folder, state) = wire.ends(&SWEEP.replace("speed_nm_s: 100", "speed_nm_s: 5"));
+    // One that does not say when it has completed its scan gets no trace fetched in its midst either.
+    assert_eq!(traces(&folder), usize::from(state == "done"), "{}", told(&folder));
+}
+
+#[test]
+fn what_never_ends_fails_its_step_and_is_quoted() {
+    // Settings are put again five times; a stream of lines and a block that drips have their deadlines.
+    let rules = vec![
+        rule("RLAS1:POW?", 0, Spoil::Close),
+        rule("CHAN1:POW?", 0, Spoil::Repeat("+1.25E+000 for ever")),
+        rule("TYPE11:DATA? ", 0, Spoil::Trickle(1, Duration::from_millis(50))),
+    ];
+    side_by_side(rules, |rule, wire| {
+        let began = Instant::now();
+        let (folder, state) = wire.ends(if rule.command.contains("TYPE11") { SWEEP } else { BOTH });
+        assert_eq!(state, "failed", "{rule:?}");
+        assert_eq!((traces(&folder), power(&folder)), (0, Vec::new()), "{rule:?}");
+        let told = told(&folder);
+        let quoted = match &rule.spoil {
+            Spoil::Close => "closed the connection",
+            Spoil::Repeat(line) => line,
+            _ => "slower than 10 kB/s",
+        };
+        assert!(told.contains(quoted), "{quoted}: {told}");
+        assert_eq!(manifest(&folder)["lasers_unknown"], serde_json::json!([]), "{rule:?}");
+        assert!(began.elapsed() < Duration::from_secs(120), "{rule:?}");
+    });
+}
+
+const BOTH: &str = "
+name: both
+steps:
+  - configure_laser: { laser: 1, power_dbm: 0, output: true }
+  - read_power: { detectors: [4/1, 4/2] }
+";
