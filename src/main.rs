@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -10,10 +11,25 @@ use ctp10::{app, cli::Cli, handles};
 /// What a shell says of a program whose reader went away.
 const NOBODY_READS: i32 = 141;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// A thread that still works for a client when the program ends is left this long.
+const THREADS_LIMIT: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
     end_with_the_reader();
     handles::raise_limit();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the program cannot start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(perform());
+    runtime.shutdown_timeout(THREADS_LIMIT);
+    code
+}
+
+async fn perform() -> ExitCode {
     match app::perform(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -99,7 +99,8 @@ pub struct Prompt {
     /// The answers to choose from; none: any text, or just "go on".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// The answer to take when nobody is there. Not given: the step fails at once.
+    /// The answer to take when nobody was there since the run began, or nobody answers in time. Not given: the step
+    /// fails then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unattended: Option<String>,
 }

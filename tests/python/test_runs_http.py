@@ -554,6 +554,53 @@ def test_unattended_a_question_takes_its_own_answer(server):
     assert [(answer["answer"], answer["by_operator"]) for answer in answers] == [("no", False)]
 
 
+ASKS_ONCE = 'name: asks\nsteps:\n  - wait: 0.3\n  - prompt: { message: "Ready?", unattended: go }\n'
+
+
+def answers_of(server, run):
+    return [(record["answer"], record["by_operator"]) for record in journal(server, run) if record["event"] == "answered"]
+
+
+def test_a_page_that_closes_answers_nothing(server):
+    run = begin(server, ASKS_ONCE, attend=True)
+    with server.http.stream("GET", f"/runs/{run}/events?attend=true") as attending:
+        assert attending.status_code == 200
+    # Nobody is there any more, and the question waits all the same.
+    assert until("it asks", lambda: status(server, run)["question"])["until"] is None
+    assert answers_of(server, run) == []
+    ok(server.post(f"/runs/{run}/answer", json={"answer": "yes"}))
+    ended(server, run)
+    assert answers_of(server, run) == [("yes", True)]
+
+
+def test_a_run_that_nobody_attends_at_its_start_takes_its_own_answers(server):
+    run = begin(server, ASKS_ONCE)
+    ended(server, run)
+    assert answers_of(server, run) == [("go", False)]
+
+
+def test_a_run_that_somebody_looks_in_on_waits_for_an_answer(server):
+    run = begin(server, "name: asks\nsteps:\n  - wait: 0.3\n" + ASKS_ONCE.split("steps:\n")[1])
+    ok(server.post(f"/runs/{run}/pause"))
+    with server.http.stream("GET", f"/runs/{run}/events?attend=true") as attending:
+        assert attending.status_code == 200
+    ok(server.post(f"/runs/{run}/resume"))
+    until("it asks", lambda: status(server, run)["question"])
+    ok(server.post(f"/runs/{run}/answer", json={"answer": "yes"}))
+    ended(server, run)
+    assert answers_of(server, run) == [("yes", True)]
+
+
+def test_a_bench_may_limit_how_long_a_question_waits(start, tmp_path):
+    (tmp_path / "ctp10.toml").write_text("answer_wait_s = 1.5\n")
+    server = start.server(start.simulator(), folder=tmp_path)
+    run = begin(server, ASKS_ONCE, attend=True)
+    question = until("it asks", lambda: status(server, run)["question"])
+    assert question["until"] is not None
+    ended(server, run)
+    assert answers_of(server, run) == [("go", False)]
+
+
 @pytest.mark.parametrize("now", [False, True])
 def test_an_aborted_run_ends_as_such_with_the_lasers_off(slow, now):
     raw = slow.simulator.talk()
