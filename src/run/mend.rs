@@ -142,6 +142,6 @@ fn first_trace(step: &Performed) -> Option<(u64, u32)> {
 /// The places of a fetch's traces, each with the file that is there.
 fn slots(fetch: &Performed) -> Vec<Slot> {
     let Some(Ok(Outcome::Traces(told))) = &fetch.told else { return Vec::new() };
-    let stored = |index| fetch.traces.iter().rfind(|stored| stored.trace_index == index).cloned();
-    told.iter().map(|told| Slot { trace_index: told.trace_index, stored: stored(told.trace_index) }).collect()
+    let stored = |file: &str| fetch.traces.iter().rfind(|stored| stored.file == file).cloned();
+    told.iter().map(|told| Slot { trace_index: told.trace_index, stored: stored(&told.file) }).collect()
 }

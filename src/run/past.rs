@@ -137,7 +137,7 @@ impl Past {
                         {
                             (performed.open, performed.told) = (false, held.told.clone());
                         }
-                        self.asked.push(Asked::Step(Box::new(performed)));
+                        self.insert(performed);
                     }
                 }
             }
@@ -253,10 +253,24 @@ impl Past {
         }
     }
 
-    /// How much of it holds: up to the first step that was not done.
+    /// Puts a step where it was asked for. A reading that is proved after the steps behind it is written after them.
+    fn insert(&mut self, step: Performed) {
+        let later = |asked: &Asked| asked.step().is_some_and(|known| known.number > step.number);
+        let at = self.asked.iter().rposition(|asked| !later(asked)).map_or(0, |at| at + 1);
+        self.asked.insert(at, Asked::Step(Box::new(step)));
+    }
+
+    /// How much of it holds: up to the first step that was not done, or that was never written.
     #[must_use]
     pub fn done(&self) -> usize {
-        let open = self.asked.iter().position(|asked| asked.step().is_some_and(|step| !step.is_done()));
+        let mut next = 1;
+        let open = self.asked.iter().position(|asked| {
+            asked.step().is_some_and(|step| {
+                let is_next = step.number == next;
+                next = step.number + 1;
+                !is_next || !step.is_done()
+            })
+        });
         open.unwrap_or(self.asked.len())
     }
 

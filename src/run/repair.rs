@@ -119,7 +119,7 @@ fn wrong_traces<'a>(
         _ => &[],
     };
     told.iter().filter_map(|told| {
-        let what = match step.traces.iter().rfind(|stored| stored.trace_index == told.trace_index) {
+        let what = match step.traces.iter().rfind(|stored| stored.file == told.file) {
             Some(stored) => damaged.get(&stored.file)?.clone(),
             None => "was withdrawn, and nothing has taken its place".to_owned(),
         };

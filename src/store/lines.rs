@@ -313,6 +313,32 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: cases(), ..Default::default() })]
+
+        #[test]
+        fn whatever_a_journal_has_become_it_is_read_to_its_end(
+            records in 0_usize..6,
+            at in 0_usize..200,
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            cut in proptest::prelude::any::<bool>(),
+        ) {
+            let text: String = (1..=records).map(|n| format!("{{\"n\":{n},\"event\":\"log\"}}\n")).collect();
+            let at = at.min(text.len());
+            let rest = if cut { &[][..] } else { &text.as_bytes()[at..] };
+            let damaged = [&text.as_bytes()[..at], &bytes, rest].concat();
+            let (numbers, wrong, torn) = read(&damaged);
+            // What comes before the damage is read, in order, and nothing twice.
+            let before = u64::try_from(text[..at].matches('\n').count()).unwrap();
+            assert!(numbers.len() as u64 >= before && numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+            assert!(!wrong.is_empty() || torn > 0 || numbers.iter().zip(1..).all(|(n, expected)| *n == expected));
+        }
+    }
+
+    fn cases() -> u32 {
+        std::env::var("CTP10_TEST_THOROUGH").map_or(200, |_| 1_000_000)
+    }
+
     #[test]
     fn a_line_of_any_length_costs_no_memory() {
         let folder = tempfile::tempdir().unwrap();

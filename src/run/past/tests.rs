@@ -116,3 +116,24 @@ fn what_moves_or_asks_is_undecided_without_an_end_and_is_held_when_it_was_done()
     let again = past(&[moves.clone(), done(1), taken_up(0), moves]);
     assert_eq!((again.done(), again.held.len()), (1, 1));
 }
+
+#[test]
+fn readings_that_are_written_behind_what_followed_them_stand_where_they_were_asked_for() {
+    let log = json!("a");
+    let power = json!({ "detector": "4/1" });
+    let lines = [
+        begun(1, "log", &log),
+        done(1),
+        // Measured before it, and proved later.
+        begun(3, "log", &log),
+        done(3),
+        begun(2, "read_power", &power),
+        done(2),
+    ];
+    let numbers = |past: &Past| past.steps().map(|step| step.number).collect::<Vec<_>>();
+    let whole = past(&lines);
+    assert_eq!((numbers(&whole), whole.done()), (vec![1, 2, 3], 3));
+    // Killed before it was proved: it is measured again, with what came behind it.
+    let cut = past(&lines[..4]);
+    assert_eq!((numbers(&cut), cut.done()), (vec![1, 3], 1));
+}
