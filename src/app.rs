@@ -26,6 +26,7 @@ use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
+use crate::terminal::output::{out, outln};
 
 /// Carries out a command line.
 ///
@@ -50,7 +51,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {
-                print!("{}", crate::schema::reference());
+                out!("{}", crate::schema::reference());
             } else {
                 let schema = if args.batch { crate::batch::schema() } else { crate::schema::recipe() };
                 print_json(&schema)?;
@@ -58,7 +59,9 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ctp10", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ctp10", &mut script);
+            out!("{}", String::from_utf8_lossy(&script));
             Ok(())
         }
     }
@@ -104,6 +107,6 @@ fn start_logging(output: &OutputArgs, log: &LogWriter) {
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(ExitCode::Failed, error))?;
-    println!("{text}");
+    outln!("{text}");
     Ok(())
 }

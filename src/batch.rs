@@ -39,5 +39,5 @@ pub use report::{batch_page, batch_report, page_file, summary_file, write};
 pub use schedule::{Decision, Situation, in_order, next_item, span};
 pub use schema::schema;
 pub use summary::{BatchState, Summary, SummaryItem};
-pub use times::{Moment, Window, window};
+pub use times::{Moment, Window, skipped, window};
 pub use work::{Audience, Over, Wish, Worker};

@@ -13,8 +13,12 @@ pub enum ExitCode {
     Usage = 2,
     /// Instrument unreachable, or not usable at the start.
     Instrument = 3,
+    /// What was to be printed could not be written.
+    NotPrinted = 4,
     /// Stopped by the user.
     Stopped = 130,
+    /// Whoever read the output is gone.
+    NobodyReads = 141,
 }
 
 /// Why the program ends early.

@@ -7,7 +7,7 @@
 //! The modules, from those that know nobody to the one that knows everybody:
 //!
 //! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
-//!   [`reading`]; tables of such words: [`table`]; and how much may be computed: [`budget`]
+//!   [`reading`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
@@ -38,6 +38,7 @@ pub mod handles;
 pub mod header;
 pub mod http;
 pub mod instrument;
+pub mod local_time;
 pub mod measurement;
 pub mod notify;
 pub mod operation;

@@ -133,7 +133,11 @@ pub async fn run(
     manifest.limits =
         Some(instrument.limits()).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
     folder.write_manifest(&manifest)?;
-    let events = Arc::new(Events::new(folder.journal()?, watchers));
+    let events = Arc::new(Events::new(
+        folder.journal()?,
+        watchers,
+        request.resumed.as_ref().map_or(0.0, |resumed| resumed.past.elapsed_s),
+    ));
     let started = RunEvent::Started {
         run: folder.id().to_owned(),
         name: manifest.name.clone(),
@@ -241,7 +245,10 @@ pub async fn run(
     }
     manifest.status = state;
     manifest.reason.clone_from(&reason);
-    manifest.finished = Some(Utc::now());
+    let elapsed_s = events.elapsed_s();
+    manifest.elapsed_s = Some(elapsed_s);
+    // A clock that was set back meanwhile does not let it end before it began.
+    manifest.finished = Some(Utc::now().max(manifest.started + seconds(elapsed_s)));
     manifest.used_scpi = engine.session.used_scpi;
     manifest.traces = Some(engine.session.trace_index);
     manifest.failed_steps = Some(engine.failed_steps);
@@ -293,6 +300,7 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         reason: None,
         started: Utc::now(),
         finished: None,
+        elapsed_s: None,
         recipe: RecipeRecord { path: request.path.clone(), sha256: recipe.sha256(), files, source_sha256 },
         parameters: recipe.parameters().clone(),
         metadata,
@@ -331,6 +339,11 @@ fn run_metadata(manifest: &Manifest) -> BTreeMap<String, Value> {
         ("run_started", json!(manifest.started.to_rfc3339())),
     ];
     values.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// Seconds as a span.
+fn seconds(seconds: f64) -> chrono::TimeDelta {
+    chrono::Duration::from_std(Duration::try_from_secs_f64(seconds).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Seconds since 1970-01-01 UTC.

@@ -3,6 +3,7 @@
 
 mod bars;
 mod lines;
+pub(crate) mod output;
 mod summary;
 
 use std::io::{BufRead, IsTerminal};
@@ -14,6 +15,7 @@ use crate::run::status::RunStatus;
 
 pub use crate::units::duration;
 pub use bars::LogWriter;
+pub use output::end as end_of_output;
 pub use summary::summary;
 
 /// How a run is shown.

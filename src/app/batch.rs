@@ -32,6 +32,7 @@ use crate::sidecar::BatchDesk;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{Setup, Station};
 use crate::terminal::LogWriter;
+use crate::terminal::output::{errln, out, outln};
 use load::Batch;
 use screen::Screen;
 
@@ -136,7 +137,7 @@ async fn work(
     let over = worker.work().await.map_err(|error| failed(&error));
     station.drain();
     if let Some(run) = station.current_run() {
-        eprintln!("waiting for run {}, begun over HTTP, to end", run.id());
+        errln!("waiting for run {}, begun over HTTP, to end", run.id());
         run.ended().await;
     }
     signals.abort();
@@ -166,7 +167,7 @@ async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<
     let late = forecast.not_reached();
     if !late.is_empty() && !quiet {
         let finding = Diagnostic::warning(plan::not_reached(&late, queue.window().deadline));
-        eprintln!("{}\n", finding.render(std::io::stderr().is_terminal()));
+        errln!("{}\n", finding.render(std::io::stderr().is_terminal()));
     }
     Ok(items)
 }
@@ -208,10 +209,10 @@ async fn conclude(
         outbox.send(notify, notice(&summary, &report, page));
     }
     let over = worked?;
-    print!("{}", screen::table(&summary));
+    out!("{}", screen::table(&summary));
     let (json, page) = written.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
-    println!("report  {}", page.display());
-    println!("{}", json.display());
+    outln!("report  {}", page.display());
+    outln!("{}", json.display());
     match (summary.is_done(), over) {
         (true, _) => Ok(()),
         (false, Over::Asked) => Err(Failure::told(ExitCode::Stopped)),
@@ -247,7 +248,7 @@ async fn heed_signals(wishes: watch::Sender<Wish>, station: Arc<Station>) {
     if signal == StopSignal::Terminate {
         wishes.send_replace(Wish::Last);
         if station.current_run().is_some() {
-            eprintln!("the item under way is the last one; a second signal stops it in good order");
+            errln!("the item under way is the last one; a second signal stops it in good order");
         }
         signal = stop_signal().await;
     }
@@ -257,6 +258,6 @@ async fn heed_signals(wishes: watch::Sender<Wish>, station: Arc<Station>) {
         run.control().stop(reason);
     }
     stop_signal().await;
-    eprintln!("left at once: the lasers may be on; `ctp10 off` turns them off");
+    errln!("left at once: the lasers may be on; `ctp10 off` turns them off");
     std::process::exit(ExitCode::Stopped as i32);
 }

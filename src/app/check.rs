@@ -16,6 +16,7 @@ use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::duration;
+use crate::terminal::output::{errln, out, outln};
 
 pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
     let mut told = Count::default();
@@ -38,9 +39,9 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
             }
         };
         for finding in &findings {
-            eprintln!("{}\n", finding.render(std::io::stderr().is_terminal()));
+            errln!("{}\n", finding.render(std::io::stderr().is_terminal()));
         }
-        println!("{}: {}", path.display(), Count::of(&findings).verdict());
+        outln!("{}: {}", path.display(), Count::of(&findings).verdict());
         told.extend(&findings);
     }
     let refused = told.errors > 0 || (args.strict && told.warnings > 0);
@@ -129,14 +130,14 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
         return Err(Failure::recipe(findings));
     }
     for note in &told {
-        eprintln!("{}\n", note.render(std::io::stderr().is_terminal()));
+        errln!("{}\n", note.render(std::io::stderr().is_terminal()));
     }
     if args.json {
         return super::print_json(&plan::json(&walked.steps));
     }
-    print!("{}", plan::text(&walked.steps, args.scpi));
+    out!("{}", plan::text(&walked.steps, args.scpi));
     let total = plan::total(&walked.steps);
-    println!(
+    outln!(
         "{} operations, about {}, {} points, about {}",
         walked.steps.len(),
         duration(total.seconds),
@@ -144,13 +145,13 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
         HumanBytes(total.bytes),
     );
     if !walked.complete {
-        println!("the recipe goes on: this is its beginning");
+        outln!("the recipe goes on: this is its beginning");
     }
     if total.waits {
-        println!("how long somebody or a time of day is waited for is not counted");
+        outln!("how long somebody or a time of day is waited for is not counted");
     }
     if total.may_differ {
-        println!("~ comes after a measured value has been used, and may come out differently");
+        outln!("~ comes after a measured value has been used, and may come out differently");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::http::{AllowedHosts, Client, Request};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, Glance};
 use crate::station::{LasersOff, Station, find_holder};
+use crate::terminal::output::{errln, outln};
 
 /// The runner aborts and turns ten lasers off within this time, or is not to be relied on.
 const RUNNER_LIMIT: Duration = Duration::from_secs(120);
@@ -29,11 +30,11 @@ async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value
     match client.send(request).await {
         Ok(reply) if reply.is_success() => reply.value().ok(),
         Ok(reply) => {
-            eprintln!("{holder} answered {}: trying the instrument itself", reply.status);
+            errln!("{holder} answered {}: trying the instrument itself", reply.status);
             None
         }
         Err(error) => {
-            eprintln!("{holder} does not answer ({error}): trying the instrument itself");
+            errln!("{holder} does not answer ({error}): trying the instrument itself");
             None
         }
     }
@@ -74,16 +75,16 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let simulated = if status["simulated"] == true { "  SIMULATED" } else { "" };
-    println!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
+    outln!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
     if Query::identity().read(&text(&status["identity"])).is_some_and(|identity| !identity.is_ctp10()) {
-        println!("warning: this is no CTP10");
+        outln!("warning: this is no CTP10");
     }
-    println!("{}", text(&status["condition"]));
+    outln!("{}", text(&status["condition"]));
     if let Some(run) = status["run"].as_str() {
-        println!("run {run} holds it");
+        outln!("run {run} holds it");
     }
     for laser in status["lasers"].as_array().into_iter().flatten() {
-        println!(
+        outln!(
             "laser {:>2}  {:<28} {:<3}  {} dBm  {} nm",
             laser["laser"],
             text(&laser["identity"]),
@@ -139,9 +140,9 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
 fn told_off(done: &LasersOff) -> Result<(), Failure> {
     let list = |lasers: &[u8]| lasers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     if let Some(run) = &done.run {
-        println!("run {run} ended");
+        outln!("run {run} ended");
     }
-    println!(
+    outln!(
         "lasers off: {}",
         match (done.off.as_slice(), done.unknown.as_slice()) {
             ([], []) => "none is there".to_owned(),

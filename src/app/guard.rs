@@ -15,6 +15,7 @@ use crate::instrument::{Address, Ctp10, Deadlines, Error};
 use crate::run::guard::{Charge, GRACE, Word};
 use crate::station::{Claim, Holder};
 use crate::store::{GuardCause, GuardRecord, put_up_fence};
+use crate::terminal::output::outln;
 
 /// What a guard says that it is, where it holds the instrument.
 pub(super) const GUARD: &str = "guard";
@@ -42,7 +43,7 @@ pub(super) async fn guard() -> Result<(), Failure> {
     leave_the_terminal().map_err(|error| refuse(&format!("cannot stand aside: {error}")))?;
     let mut words = listen();
     let Some(Word::Begin(charge)) = words.recv().await else { return Err(refuse("a guard needs a run")) };
-    println!("ready");
+    outln!("ready");
     let Some((cause, lasers)) = watch(&charge, &mut words).await else { return Ok(()) };
     act(&charge, cause, &lasers).await;
     Ok(())

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::rehearsal::{Trouble, chaos, given, standard};
 use crate::terminal::duration;
+use crate::terminal::output::outln;
 use stage::{Rehearsal, Stage};
 use subject::Subject;
 
@@ -35,7 +36,7 @@ pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), 
         limit: Duration::from_secs_f64(args.limit_s),
     };
     if !args.json {
-        println!("{} on simulated instruments that fail; nothing else is reached", args.file.display());
+        outln!("{} on simulated instruments that fail; nothing else is reached", args.file.display());
     }
     let rehearsals = tokio::select! {
         rehearsals = rehearse_all(&stage, &args, &faults) => rehearsals?,
@@ -49,13 +50,13 @@ pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), 
     }
     if wrong == 0 && !args.keep {
         if !args.json {
-            println!("{} rehearsals, every one of them ended safely", rehearsals.len());
+            outln!("{} rehearsals, every one of them ended safely", rehearsals.len());
         }
         return Ok(());
     }
     let kept = scratch.keep();
     if !args.json {
-        println!("run folders are kept in {}", kept.display());
+        outln!("run folders are kept in {}", kept.display());
     }
     if wrong == 0 {
         return Ok(());
@@ -113,7 +114,7 @@ fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
         on => format!("lasers on: {on:?}"),
     };
     let resumed = rehearsal.resumed.as_ref().map(|resumed| format!("; taken up again: {resumed}"));
-    println!(
+    outln!(
         "{:3}  {:32} {} ({} traces, {lasers}, {}){}",
         rehearsal.number,
         rehearsal.trouble,
@@ -123,6 +124,6 @@ fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
         resumed.unwrap_or_default(),
     );
     for violation in &rehearsal.violations {
-        println!("     NOT SAFE: {violation}");
+        outln!("     NOT SAFE: {violation}");
     }
 }

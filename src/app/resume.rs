@@ -15,6 +15,7 @@ use crate::run::past::Performed;
 use crate::station::{Interrupted, NotTakenUp, Outlook};
 use crate::step::Outcome;
 use crate::store::{Fate, Manifest, StoreError, runs};
+use crate::terminal::output::{err, errln, out, outln};
 use crate::terminal::{LogWriter, duration};
 
 pub(super) async fn resume(
@@ -100,9 +101,9 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
 }
 
 fn ask(what: &str) -> Result<Unfinished, Failure> {
-    eprintln!("{what} was begun and nothing says whether it was done.");
+    errln!("{what} was begun and nothing says whether it was done.");
     loop {
-        eprint!("? Was it done? [done / again / give up] ");
+        err!("? Was it done? [done / again / give up] ");
         let _ = std::io::stderr().flush();
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
@@ -137,7 +138,7 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
 fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
     let foreseen = &outlook.foreseen;
     let (past, left) = (&foreseen.past, &foreseen.left);
-    println!("run {}  {}  {}", manifest.run, manifest.name, manifest.status);
+    outln!("run {}  {}  {}", manifest.run, manifest.name, manifest.status);
     let mut counts: Vec<(&str, u64)> = Vec::new();
     for step in past.steps() {
         let name = step.step.operation.name();
@@ -147,39 +148,40 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         }
     }
     let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    println!("holds: {} steps ({})", past.steps().count(), counts.join(", "));
+    outln!("holds: {} steps ({})", past.steps().count(), counts.join(", "));
     for (file, what) in &outlook.damage.traces {
-        println!("damaged: {file} {what}: its sweep is done again");
+        outln!("damaged: {file} {what}: its sweep is done again");
     }
     for (segment, what) in &outlook.damage.segments {
-        println!("damaged: {} {what}: what the journal has of it is stored anew", segment.file);
+        outln!("damaged: {} {what}: what the journal has of it is stored anew", segment.file);
     }
     for left in &outlook.leftovers {
         match left.fate {
-            Fate::Aside => println!("moved to aside/: {} (not in the journal)", left.file),
-            Fate::Unfinished => println!("deleted: {} (never finished)", left.file),
-            Fate::Withdrawn => println!("deleted: {} (withdrawn, as the journal says)", left.file),
+            Fate::Aside => outln!("moved to aside/: {} (not in the journal)", left.file),
+            Fate::Unfinished => outln!("deleted: {} (never finished)", left.file),
+            Fate::Withdrawn => outln!("deleted: {} (withdrawn, as the journal says)", left.file),
         }
     }
     for trace in past.left_over() {
-        println!("withdrawn and measured again: {}", trace.file);
+        outln!("withdrawn and measured again: {}", trace.file);
     }
     let again = &foreseen.repairs;
     let numbers =
         again.list.iter().flat_map(|repair| repair.before.iter().chain(&repair.sweep).chain(&repair.fetches));
     for number in numbers.chain(&again.after) {
         if let Some(step) = past.steps().find(|step| step.number == *number) {
-            println!("done again first: {}{}", step.step.place.turns(), step.step.operation);
+            outln!("done again first: {}{}", step.step.place.turns(), step.step.operation);
         }
     }
     if let Some(step) = &foreseen.undecided {
-        println!(
+        outln!(
             "begun, and nothing says whether it was done: `{}` ({})",
-            step.step.operation, step.step.place
+            step.step.operation,
+            step.step.place
         );
     }
-    println!("left to do:");
-    print!("{}", plan::text(&left.steps, false));
+    outln!("left to do:");
+    out!("{}", plan::text(&left.steps, false));
     let total = plan::total(&left.steps);
-    println!("{} operations, about {}", left.steps.len(), duration(total.seconds));
+    outln!("{} operations, about {}", left.steps.len(), duration(total.seconds));
 }

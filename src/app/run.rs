@@ -21,6 +21,7 @@ use crate::run::status::RunStatus;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{NotStarted, Order, Setup, Station};
 use crate::store::RunState;
+use crate::terminal::output::{errln, outln};
 use crate::terminal::{self, LogWriter, Style};
 
 pub(super) async fn run(
@@ -102,7 +103,7 @@ async fn measure(
     let entry = station.begin(order, vec![show]).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
-        eprintln!("{}", finding.render(std::io::stderr().is_terminal()));
+        errln!("{}", finding.render(std::io::stderr().is_terminal()));
     }
     for entry in &entry.left {
         tracing::warn!("somebody left an error in the instrument's queue: {entry}");
@@ -118,7 +119,7 @@ async fn measure(
     signals.abort();
     let status = screen.join().unwrap_or_default();
     let state = ended.map_err(|fault| Failure::new(ExitCode::Failed, fault))?;
-    println!("{}", terminal::summary(&status));
+    outln!("{}", terminal::summary(&status));
     if let Some(sidecar) = sidecar {
         sidecar.stop().await;
     }
@@ -152,7 +153,7 @@ async fn heed_signals(control: Control) {
     let signal = super::simulate::stop_signal().await;
     control.stop(format!("stopped by {signal}"));
     super::simulate::stop_signal().await;
-    eprintln!(
+    errln!(
         "left at once: the run folder has no end; the guard turns the lasers off, and so does `ctp10 off`"
     );
     std::process::exit(ExitCode::Stopped as i32);

@@ -13,6 +13,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::run::event::Record;
 use crate::store::{StoreError, guard_records, readable, runs};
 use crate::terminal::duration;
+use crate::terminal::output::{errln, outln};
 
 pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
     let out = |list: &RunsListArgs| {
@@ -65,9 +66,9 @@ fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
             },
         ]);
     }
-    println!("{table}");
+    outln!("{table}");
     for damaged in &unreadable {
-        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+        errln!("{}: {}", damaged.folder.display(), damaged.reason);
     }
     Ok(())
 }
@@ -89,37 +90,38 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     }
     let manifest = &run.manifest;
     let kind = if manifest.instrument.simulated { "  (SIMULATED instrument)" } else { "" };
-    println!("{}  {}  {}{kind}", manifest.run, manifest.name, manifest.status);
+    outln!("{}  {}  {}{kind}", manifest.run, manifest.name, manifest.status);
     if let Some(reason) = &manifest.reason {
-        println!("  reason      {reason}");
+        outln!("  reason      {reason}");
     }
     for record in guards {
-        println!("  guard       {}", record.told());
+        outln!("  guard       {}", record.told());
     }
-    println!("  recipe      {}  sha256 {}", manifest.recipe.path, manifest.recipe.sha256);
-    println!("  instrument  {} at {}", manifest.instrument.identity, manifest.instrument.address);
-    let took = manifest.finished.map(|finished| (finished - manifest.started).as_seconds_f64());
-    println!(
+    outln!("  recipe      {}  sha256 {}", manifest.recipe.path, manifest.recipe.sha256);
+    outln!("  instrument  {} at {}", manifest.instrument.identity, manifest.instrument.address);
+    let by_clock = || Some((manifest.finished? - manifest.started).as_seconds_f64().max(0.0));
+    let took = manifest.elapsed_s.or_else(by_clock);
+    outln!(
         "  started     {}{}",
         manifest.started,
         took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
     );
     match manifest.taken_up {
         0 => {}
-        1 => println!("  taken up    once after an interruption"),
-        times => println!("  taken up    {times} times after interruptions"),
+        1 => outln!("  taken up    once after an interruption"),
+        times => outln!("  taken up    {times} times after interruptions"),
     }
     for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
-        println!("  {name} = {value}");
+        outln!("  {name} = {value}");
     }
     for warning in &manifest.warnings {
-        println!("  warning     {warning}");
+        outln!("  warning     {warning}");
     }
     for trace in traces {
         let trace = match trace {
             Ok(trace) => trace,
             Err(damaged @ StoreError::Line { .. }) => {
-                eprintln!("{damaged}");
+                errln!("{damaged}");
                 continue;
             }
             Err(error) => return Err(failed(error)),
@@ -130,10 +132,10 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
                 |e| format!("{:.2} {} at {:.4} nm", e.value, trace.unit, e.nm),
             )
         };
-        println!("  {}  {} points  {}", trace.file, trace.grid.points, HumanBytes(trace.bytes));
-        println!("      min {}   max {}", level(trace.min), level(trace.max));
+        outln!("  {}  {} points  {}", trace.file, trace.grid.points, HumanBytes(trace.bytes));
+        outln!("      min {}   max {}", level(trace.min), level(trace.max));
     }
-    println!("{}", run.folder.display());
+    outln!("{}", run.folder.display());
     Ok(())
 }
 
@@ -143,7 +145,7 @@ fn report(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return super::print_json(&report);
     }
-    println!("{}", page.display());
+    outln!("{}", page.display());
     Ok(())
 }
 
@@ -155,14 +157,14 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
             .hint(format!("a damaged `{}` may be moved away: this command makes it anew", catalogue::FILE))
     })?;
     for damaged in &unreadable {
-        eprintln!("{}: {}", damaged.folder.display(), damaged.reason);
+        errln!("{}: {}", damaged.folder.display(), damaged.reason);
     }
     if as_json {
         return super::print_json(
             &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
         );
     }
-    println!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
+    outln!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
     Ok(())
 }
 
@@ -175,9 +177,9 @@ fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         )?;
     } else {
         for finding in &verified.findings {
-            println!("{finding}");
+            outln!("{finding}");
         }
-        println!(
+        outln!(
             "{}: {}, {} files whole, {} findings",
             run.manifest.run,
             run.manifest.status,

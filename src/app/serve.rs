@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::sidecar::{BatchDesk, Figures, Options, Sidecar, SidecarError};
 use crate::station::Station;
+use crate::terminal::output::{errln, outln};
 
 /// Where a sidecar listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8002";
@@ -37,9 +38,9 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let _keeper = station.keep();
     let (wishes, wish) = watch::channel(Wish::GoOn);
     let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, wish));
-    println!("listening on {}", sidecar.url());
+    outln!("listening on {}", sidecar.url());
     if chosen.options.is_some() {
-        eprintln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
+        errln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
     }
     wait_for_end(&station, &wishes).await;
     if let Some(worker) = worker {
@@ -60,7 +61,7 @@ async fn wait_for_end(station: &Station, wishes: &watch::Sender<Wish>) {
     drop(if first == StopSignal::Terminate { wishes.send_replace(Wish::Last) } else { stop() });
     let Some(run) = station.current_run() else { return };
     if first == StopSignal::Terminate {
-        eprintln!("waiting for run {} to end; a second signal stops it in good order", run.id());
+        errln!("waiting for run {} to end; a second signal stops it in good order", run.id());
         tokio::select! {
             () = run.ended() => return,
             _ = stop_signal() => {}
@@ -71,7 +72,7 @@ async fn wait_for_end(station: &Station, wishes: &watch::Sender<Wish>) {
     tokio::select! {
         () = run.ended() => {}
         _ = stop_signal() => {
-            eprintln!("left at once: the guard turns the lasers off, and so does `ctp10 off`");
+            errln!("left at once: the guard turns the lasers off, and so does `ctp10 off`");
             std::process::exit(ExitCode::Stopped as i32);
         }
     }
@@ -93,7 +94,7 @@ pub(super) async fn beside_run(
     match Sidecar::start(listen, Arc::clone(station), options, figures()?).await {
         Ok(sidecar) => {
             if !quiet {
-                eprintln!("dashboard at {}", sidecar.url());
+                errln!("dashboard at {}", sidecar.url());
             }
             Ok(Some(sidecar))
         }

@@ -3,6 +3,7 @@
 use crate::cli::SimulateArgs;
 use crate::error::{ExitCode, Failure, chain};
 use crate::simulator::{BadFault, FaultSpec, Simulator, SimulatorError, SimulatorOptions};
+use crate::terminal::output::{errln, outln};
 
 pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
     let listen = args.listen.clone();
@@ -14,8 +15,8 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
             SimulatorError::Option(_) | SimulatorError::Log(_) => Failure::new(ExitCode::Usage, told),
         }
     })?;
-    println!("listening on {}", simulator.address());
-    eprintln!("SIMULATED INSTRUMENT: no light, no device; stop it with Ctrl-C");
+    outln!("listening on {}", simulator.address());
+    errln!("SIMULATED INSTRUMENT: no light, no device; stop it with Ctrl-C");
     stop_signal().await;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::simulate::stop_signal;
 use crate::notify::Outbox;
+use crate::terminal::output::errln;
 
 /// A wait that takes longer is spoken of.
 const NOTICEABLE: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub(super) async fn wait(outbox: &Outbox, quiet: bool) {
             }
             () = &mut noticed, if !spoken => {
                 spoken = true;
-                eprintln!("telling whoever waits for the end, for a minute at most; Ctrl-C ends that");
+                errln!("telling whoever waits for the end, for a minute at most; Ctrl-C ends that");
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::local_time::{exists, first_after, last, next};
 use crate::operation::time_of_day;
 
 /// A time of day that has passed no longer ago than this has passed; one from longer ago is the next day's.
@@ -75,55 +76,76 @@ pub fn window<Tz: TimeZone>(
         (None, _) => None,
         (Some(Moment::Once(time)), _) => Some(time.to_utc()),
         (Some(Moment::Daily(time)), deadline) => match (origin, deadline) {
-            (Some(origin), _) => occurrence(now, time, |at| at >= origin),
+            (Some(origin), _) => first_after(now, time, just_before(origin)),
             (None, Some(Moment::Daily(end))) => {
-                let last = last(now, time);
-                let inside = last
-                    .and_then(|last| occurrence(now, end, |at| at > last))
-                    .is_some_and(|end| now.to_utc() < end);
-                if inside { last } else { occurrence(now, time, |at| at > now.to_utc()) }
+                let is_inside = |begin: &DateTime<Utc>| {
+                    first_after(now, end, end_after(*begin, time, end)).is_some_and(|end| now.to_utc() < end)
+                };
+                last(now, time).filter(is_inside).or_else(|| next(now, time))
             }
-            (None, _) => last(now, time)
-                .filter(|last| now.to_utc() - *last < RECENT)
-                .or_else(|| occurrence(now, time, |at| at > now.to_utc())),
+            (None, _) => {
+                last(now, time).filter(|last| now.to_utc() - *last < RECENT).or_else(|| next(now, time))
+            }
         },
     };
     let end = match deadline {
         None => None,
         Some(Moment::Once(time)) => Some(time.to_utc()),
         Some(Moment::Daily(time)) => {
-            let from = begin.or(origin).unwrap_or_else(|| now.to_utc());
-            occurrence(now, time, |at| at > from)
+            let from = match (begin, not_before) {
+                (Some(begin), Some(Moment::Daily(daily))) => end_after(begin, daily, time),
+                _ => begin.or(origin).unwrap_or_else(|| now.to_utc()),
+            };
+            first_after(now, time, from)
         }
     };
     Window { not_before: begin, deadline: end }
 }
 
-/// The first moment from yesterday on at which the local clock shows `time` and that fits. One that a change of clocks
-/// skips is passed over.
-fn occurrence<Tz: TimeZone>(
-    now: &DateTime<Tz>,
-    time: NaiveTime,
-    fits: impl Fn(DateTime<Utc>) -> bool,
-) -> Option<DateTime<Utc>> {
-    days(now, time, -2..=367).find(|at| fits(*at))
+/// What the end of an interval comes after. Two times that are skipped are one moment: that interval is empty, and does
+/// not last until the next day.
+fn end_after(begin: DateTime<Utc>, begins: NaiveTime, ends: NaiveTime) -> DateTime<Utc> {
+    if begins == ends { begin } else { just_before(begin) }
 }
 
-/// The last one that has passed.
-fn last<Tz: TimeZone>(now: &DateTime<Tz>, time: NaiveTime) -> Option<DateTime<Utc>> {
-    days(now, time, -2..=0).filter(|at| *at <= now.to_utc()).last()
+fn just_before(at: DateTime<Utc>) -> DateTime<Utc> {
+    at - TimeDelta::milliseconds(1)
 }
 
-fn days<Tz: TimeZone>(
+/// What a person should know of two times where the clocks skip one of them in the night that is meant.
+#[must_use]
+pub fn skipped<Tz: TimeZone>(
     now: &DateTime<Tz>,
-    time: NaiveTime,
-    days: std::ops::RangeInclusive<i64>,
-) -> impl Iterator<Item = DateTime<Utc>> {
-    let (zone, today) = (now.timezone(), now.date_naive());
-    days.filter_map(move |day| {
-        let local = today.checked_add_signed(TimeDelta::days(day))?.and_time(time);
-        zone.from_local_datetime(&local).earliest().map(|at| at.to_utc())
-    })
+    origin: Option<DateTime<Utc>>,
+    not_before: Option<Moment>,
+    deadline: Option<Moment>,
+) -> Vec<String> {
+    let found = window(now, origin, not_before, deadline);
+    let zone = now.timezone();
+    let skipped = |moment: Option<Moment>, at: Option<DateTime<Utc>>| {
+        let (Moment::Daily(time), at) = (moment?, at?.with_timezone(&zone).naive_local()) else {
+            return None;
+        };
+        (!exists(&zone, at.date(), time)).then_some((Moment::Daily(time), at))
+    };
+    let (begin, end) = (skipped(not_before, found.not_before), skipped(deadline, found.deadline));
+    if let (Some((begin, at)), Some((end, _))) = (begin, end)
+        && found.not_before == found.deadline
+    {
+        return vec![format!(
+            "nothing would be measured: the clocks are set forward on {} and skip all times from {begin} to {end}",
+            at.date()
+        )];
+    }
+    let told = |name: &str, (moment, at): (Moment, NaiveDateTime)| {
+        let means = Moment::Daily(at.time());
+        format!(
+            "`{name}` {moment} is skipped on {}, when the clocks are set forward: it means {means}",
+            at.date()
+        )
+    };
+    let begin = begin.map(|begin| told("not_before", begin));
+    begin.into_iter().chain(end.map(|end| told("deadline", end))).collect()
 }
 
 #[cfg(test)]
@@ -184,5 +206,60 @@ mod tests {
         is(shown("2026-03-02T18:00", "", once, "08:00"), "2026-03-04T05:00", "2026-03-04T08:00");
         let error = Moment::try_from("25:00".to_owned()).unwrap_err();
         assert!(error.contains("`25:00`") && error.contains("HH:MM"), "{error}");
+    }
+
+    /// Central Europe in 2026.
+    fn in_berlin(now: &str) -> DateTime<crate::local_time::zone::Zone> {
+        let now = DateTime::parse_from_rfc3339(&format!("{now}:00Z")).unwrap();
+        now.with_timezone(&crate::local_time::zone::Zone::central_europe(now.to_utc()))
+    }
+
+    fn of_night(now: &str, not_before: &str, deadline: &str) -> (String, String, Vec<String>) {
+        let (now, begin, end) = (in_berlin(now), moment(not_before), moment(deadline));
+        let found = window(&now, None, begin, end);
+        let show = |time: Option<DateTime<Utc>>| {
+            time.map_or_else(String::new, |time| time.format("%Y-%m-%dT%H:%MZ").to_string())
+        };
+        (show(found.not_before), show(found.deadline), skipped(&now, None, begin, end))
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_skip_is_the_first_moment_after_and_check_says_so() {
+        let (begin, _, told) = of_night("2026-03-28T20:00", "02:30", "");
+        assert_eq!(begin, "2026-03-29T01:00Z", "not a day later");
+        assert_eq!(
+            told,
+            ["`not_before` 02:30 is skipped on 2026-03-29, when the clocks are set forward: it means 03:00"]
+        );
+        let (begin, end, told) = of_night("2026-03-28T20:00", "19:00", "02:30");
+        assert_eq!(
+            (begin.as_str(), end.as_str()),
+            ("2026-03-28T18:00Z", "2026-03-29T01:00Z"),
+            "not a day longer"
+        );
+        assert_eq!(told.len(), 1);
+        let (begin, end, told) = of_night("2026-03-28T20:00", "02:15", "02:45");
+        assert_eq!((begin.as_str(), end.as_str()), ("2026-03-29T01:00Z", "2026-03-29T01:00Z"));
+        assert_eq!(
+            told,
+            [
+                "nothing would be measured: the clocks are set forward on 2026-03-29 and skip all times from 02:15 to 02:45"
+            ]
+        );
+        assert_eq!(
+            of_night("2026-03-29T20:00", "19:00", "02:30").2,
+            [""; 0],
+            "the next night has all its hours"
+        );
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_is_the_first_that_is_still_to_come() {
+        let end = |now: &str, begin: &str| of_night(now, begin, "02:30").1;
+        for begin in ["", "19:00"] {
+            assert_eq!(end("2026-10-24T20:00", begin), "2026-10-25T00:30Z");
+            assert_eq!(end("2026-10-25T00:45", begin), "2026-10-25T01:30Z");
+        }
+        assert_eq!(end("2026-10-25T01:45", ""), "2026-10-26T01:30Z");
     }
 }

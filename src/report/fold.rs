@@ -2,6 +2,8 @@
 
 mod steps;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::places::Places;
@@ -10,7 +12,7 @@ use super::words::{clip, finish_command};
 use crate::run::event::{Record, RunEvent};
 use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
-use steps::{Current, keep};
+use steps::{Counted, Current, keep};
 
 /// The report of a run: `records` are its journal's, in order. A line that cannot be read is counted and passed over.
 pub fn fold(
@@ -38,6 +40,12 @@ struct Fold {
     ended: bool,
     lasers_told: bool,
     last: DateTime<Utc>,
+    /// By the run's own clock, s.
+    elapsed_s: Option<f64>,
+    /// The place of each stored trace, by its file.
+    stored: BTreeMap<String, Option<usize>>,
+    /// What has been counted of each step, by its number.
+    steps: BTreeMap<u64, Counted>,
 }
 
 impl Fold {
@@ -91,12 +99,16 @@ impl Fold {
             ended: false,
             lasers_told: false,
             last: manifest.started,
+            elapsed_s: None,
+            stored: BTreeMap::new(),
+            steps: BTreeMap::new(),
         }
     }
 
     fn take(&mut self, record: &Record) {
         let time = record.time;
         self.last = self.last.max(time);
+        self.elapsed_s = record.elapsed_s.or(self.elapsed_s);
         let report = &mut self.report;
         match &record.event {
             RunEvent::Started { estimated_s, outline, .. } => {
@@ -105,10 +117,12 @@ impl Fold {
                 report.counts.traces_foreseen = estimated_s.map(|_| foreseen);
                 self.places = Places::foresee(outline);
             }
+            RunEvent::TakenUp { steps, .. } => self.take_up(*steps),
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.begin_step(*number, *attempt, step, *estimated_s, time);
             }
             RunEvent::TraceStored { trace } => self.take_trace(trace),
+            RunEvent::TraceWithdrawn { file, .. } => self.withdraw_trace(file),
             RunEvent::PowerStored { segment } => {
                 report.power.readings += segment.rows;
                 report.power.files += 1;
@@ -165,7 +179,8 @@ impl Fold {
     fn end(mut self) -> Report {
         let report = &mut self.report;
         let until = report.finished.unwrap_or(self.last);
-        report.seconds = (until - report.started).as_seconds_f64().max(0.0);
+        let by_clock = || (until - report.started).as_seconds_f64().max(0.0);
+        report.seconds = self.elapsed_s.unwrap_or_else(by_clock);
         report.lasers = match (self.lasers_told, self.ended) {
             (true, _) if report.lasers_unknown.is_empty() => LasersEnd::Off,
             (true, _) => LasersEnd::Unknown,

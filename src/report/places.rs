@@ -46,6 +46,17 @@ impl Places {
 
     /// The line of a step; `None` when there are too many of them.
     pub(super) fn of(&mut self, step: &Step, finally: bool) -> Option<&mut PlaceLine> {
+        let index = self.index_of(step, finally)?;
+        self.lines.get_mut(index)
+    }
+
+    /// The line with this index.
+    pub(super) fn at(&mut self, index: Option<usize>) -> Option<&mut PlaceLine> {
+        self.lines.get_mut(index?)
+    }
+
+    /// Where the line of a step is.
+    pub(super) fn index_of(&mut self, step: &Step, finally: bool) -> Option<usize> {
         let path = key(step);
         let known = self.by_key.get(&path).copied();
         let index = known.or_else(|| {
@@ -56,7 +67,7 @@ impl Places {
         if line.place.is_empty() {
             line.place = step.place.to_string();
         }
-        Some(line)
+        Some(index)
     }
 
     /// Adds time to the step's place and to its kind; a first attempt brings its forecast along.

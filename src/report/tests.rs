@@ -70,7 +70,7 @@ impl Told {
 
     fn tell(&mut self, event: RunEvent) -> &mut Self {
         let (n, time) = (self.records.len() as u64 + 1, start() + TimeDelta::seconds(self.second));
-        self.records.push(Record { n, time, event });
+        self.records.push(Record { n, time, elapsed_s: None, event });
         self
     }
 

@@ -297,6 +297,9 @@ pub struct Record {
     pub n: u64,
     /// When.
     pub time: DateTime<Utc>,
+    /// How long the run has lasted, s, by a clock that nobody sets: the time of all its processes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// What.
     #[serde(flatten)]
     pub event: RunEvent,
@@ -334,7 +337,7 @@ mod tests {
             estimated_s: None,
             outline: Vec::new(),
         };
-        let record = Record { n: 1, time: Utc::now(), event };
+        let record = Record { n: 1, time: Utc::now(), elapsed_s: Some(0.5), event };
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
     }

@@ -35,7 +35,9 @@ pub fn past(folder: &Path) -> Result<Past, StoreError> {
     match read_run_journal::<super::event::Record>(folder) {
         Ok(records) => {
             for record in records {
-                past.apply(&record?.event);
+                let record = record?;
+                past.elapsed_s = record.elapsed_s.unwrap_or(past.elapsed_s);
+                past.apply(&record.event);
             }
         }
         // Its process was gone before it had begun one.

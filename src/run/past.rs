@@ -79,6 +79,8 @@ pub struct Past {
     pub touched: Touched,
     /// How often the run was taken up.
     pub taken_up: u64,
+    /// How long it lasted so far, s, all its processes together.
+    pub elapsed_s: f64,
     /// Whether it has begun at all.
     pub started: bool,
     /// It broke off within a step: a scan may still be under way.

@@ -1,8 +1,10 @@
 //! Where events go: first into the journal, then to whoever watches.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use chrono::Utc;
+use serde::Serialize;
 
 use super::event::{Record, RunEvent};
 use crate::instrument::{Ctp10, LinkEvent};
@@ -16,20 +18,38 @@ pub type Watcher = Box<dyn Fn(&Record) + Send + Sync>;
 pub(super) struct Events {
     journal: Mutex<Journal>,
     watchers: Vec<Watcher>,
+    began: Instant,
+    /// How long the run had lasted in earlier processes, s.
+    before_s: f64,
+}
+
+/// What the journal keeps of an event.
+#[derive(Serialize)]
+struct Kept<'a> {
+    elapsed_s: f64,
+    #[serde(flatten)]
+    event: &'a RunEvent,
 }
 
 impl Events {
-    pub(super) fn new(journal: Journal, watchers: Vec<Watcher>) -> Self {
-        Self { journal: Mutex::new(journal), watchers }
+    pub(super) fn new(journal: Journal, watchers: Vec<Watcher>, before_s: f64) -> Self {
+        Self { journal: Mutex::new(journal), watchers, began: Instant::now(), before_s }
+    }
+
+    /// How long the run has lasted, s.
+    pub(super) fn elapsed_s(&self) -> f64 {
+        let here = (self.began.elapsed().as_secs_f64() * 1e3).round() * 1e-3;
+        self.before_s + here
     }
 
     /// Keeps the event and passes it on. `Durability::Now` returns only when it is on the disk.
     pub(super) fn tell(&self, event: RunEvent, durability: Durability) -> Result<(), Fault> {
-        let mut record = Record { n: 0, time: Utc::now(), event };
+        let elapsed_s = self.elapsed_s();
+        let mut record = Record { n: 0, time: Utc::now(), elapsed_s: Some(elapsed_s), event };
         // The lock makes the order in the journal the order that watchers see.
         let mut journal = self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if record.event.is_kept() {
-            let kept = journal.append(record.time, &record.event, durability);
+            let kept = journal.append(record.time, &Kept { elapsed_s, event: &record.event }, durability);
             record.n = kept.map_err(|e| Fault::new(FaultKind::Store, crate::error::chain(&e)))?;
         }
         for watcher in &self.watchers {

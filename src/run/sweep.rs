@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Local;
+use chrono::{Local, Utc};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -12,6 +12,7 @@ use super::event::{Activity, RunEvent};
 use super::explain::{check_range, refused_scan};
 use crate::instrument::ScanSettings;
 use crate::instrument::scpi::Action;
+use crate::local_time;
 use crate::measurement::{Detector, TraceKind};
 use crate::operation::{CreateReference, Sweep, UnattendedReference};
 use crate::step::{Fault, FaultKind, Outcome};
@@ -119,7 +120,11 @@ impl Engine {
     async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
         let reference = self.instrument.reference(detector).await?.filter(|reference| reference.valid);
         let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
-        let age_s = (Local::now().naive_local() - taken).as_seconds_f64();
+        // The instrument's clock is taken for one of this zone. Of a time that comes twice the earlier one counts.
+        let Some(taken) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
+            return Ok(false);
+        };
+        let age_s = (Utc::now() - taken).as_seconds_f64();
         // One from the future proves nothing: the clocks disagree by more than their resolution.
         if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
             return Ok(false);

@@ -66,6 +66,7 @@ impl Resumption {
             status: RunState::Running,
             reason: None,
             finished: None,
+            elapsed_s: None,
             traces: None,
             failed_steps: None,
             lasers_unknown: Vec::new(),

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local, NaiveTime, TimeDelta, Utc};
+use chrono::{Local, Utc};
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
+use crate::local_time;
 use crate::measurement::{PowerReading, PowerUnit};
 use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
 use crate::step::{Fault, FaultKind, Outcome};
@@ -31,14 +32,14 @@ impl Engine {
                     Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
                 })?;
                 // A run that was interrupted while it waited goes on waiting for the same moment.
-                let recorded = self.waits_until.map(|until| until.with_timezone(&Local));
-                let until = recorded.or_else(|| next_time(time, Local::now())).ok_or_else(|| {
+                let recorded = self.waits_until;
+                let until = recorded.or_else(|| local_time::next(&Local::now(), time)).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
                 })?;
                 let number = self.number;
-                self.events.tell(RunEvent::WaitsUntil { number, until: until.to_utc() }, Durability::Now)?;
+                self.events.tell(RunEvent::WaitsUntil { number, until }, Durability::Now)?;
                 // The wall clock is asked again at every turn: it may be set while the run waits.
-                let left = || (until - Local::now()).to_std().unwrap_or(Duration::ZERO);
+                let left = || (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
                 self.wait_while(left(), left).await?;
             }
             Wait::Stable(stable) => self.wait_until_stable(stable).await?,
@@ -189,28 +190,5 @@ fn level_dbm(reading: &PowerReading) -> Option<f64> {
         PowerUnit::Dbm => Some(value),
         PowerUnit::Mw if value > 0.0 => Some(10.0 * value.log10()),
         PowerUnit::Mw => None,
-    }
-}
-
-/// The next moment at which the local clock shows `time`; a time that a change of clocks skips is passed over.
-fn next_time(time: NaiveTime, now: DateTime<Local>) -> Option<DateTime<Local>> {
-    (0..3)
-        .filter_map(|days| {
-            (now.date_naive() + TimeDelta::days(days)).and_time(time).and_local_timezone(Local).earliest()
-        })
-        .find(|candidate| *candidate > now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_of_day_that_has_passed_is_tomorrows() {
-        let now = Local::now();
-        let a_minute_ago = now - TimeDelta::minutes(1);
-        let next = next_time(a_minute_ago.time(), now).unwrap();
-        assert!(next > now && next - now < TimeDelta::hours(26));
-        assert_eq!(next.time(), a_minute_ago.time());
     }
 }

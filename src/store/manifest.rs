@@ -114,6 +114,9 @@ pub struct Manifest {
     pub started: DateTime<Utc>,
     /// When it ended, UTC.
     pub finished: Option<DateTime<Utc>>,
+    /// How long it lasted, s, by a clock that nobody sets: the time of all its processes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// The recipe.
     pub recipe: RecipeRecord,
     /// The parameters it ran with.

@@ -7,6 +7,7 @@ use crate::run::event::{Activity, AfterFault, Record, RunEvent};
 use crate::run::status::RunStatus;
 use crate::step::{FaultKind, Step};
 use crate::store::{InstrumentRecord, RunState};
+use crate::terminal::output::errln;
 
 pub(super) struct Lines {
     quiet: bool,
@@ -21,7 +22,7 @@ impl Lines {
 impl View for Lines {
     fn take(&mut self, record: &Record, status: &RunStatus) {
         if let Some(text) = line(&record.event, status, self.quiet) {
-            eprintln!("{text}");
+            errln!("{text}");
         }
     }
 }
@@ -32,7 +33,7 @@ pub(super) struct JsonLines;
 impl View for JsonLines {
     fn take(&mut self, record: &Record, _: &RunStatus) {
         match serde_json::to_string(record) {
-            Ok(line) => eprintln!("{line}"),
+            Ok(line) => errln!("{line}"),
             Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
         }
     }

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::app::check::Count;
 use crate::app::choose::options;
-use crate::batch::{BatchFile, Checked, Expanded, Moment, Policy, Task, check, expand, read_file};
+use chrono::Local;
+
+use crate::batch::{
+    BatchFile, Checked, Expanded, Moment, Policy, Task, check, expand, read_file, skipped, window,
+};
 use crate::budget::Budget;
 use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
@@ -15,6 +19,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::hosts::check_notify;
 use crate::header::{Header, Notify};
 use crate::source::{Diagnostic, Severity};
+use crate::terminal::output::{errln, outln};
 
 /// A batch that the catalogue in a folder of runs knows, and its items. Blocks.
 pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>), Failure> {
@@ -142,8 +147,20 @@ impl Batch {
             self.checked.push(check(task, &self.folder, &config.allowed(), &Budget::default()).await);
         }
         self.agree(instrument, config);
+        self.tell_skipped_times();
         self.findings
             .extend(self.notify.as_ref().and_then(|notify| check_notify(notify, config.allow_http.as_ref())));
+    }
+
+    /// Times of day that the clocks skip in the night that is to come.
+    fn tell_skipped_times(&mut self) {
+        let now = Local::now();
+        let warnings = |told: Vec<String>| told.into_iter().map(Diagnostic::warning);
+        self.findings.extend(warnings(skipped(&now, None, self.not_before, self.deadline)));
+        let origin = window(&now, None, self.not_before, self.deadline).not_before;
+        for (task, checked) in self.tasks.iter().zip(&mut self.checked) {
+            checked.findings.extend(warnings(skipped(&now, origin, task.not_before, task.deadline)));
+        }
     }
 
     /// One instrument serves the whole batch.
@@ -205,7 +222,7 @@ impl Batch {
         // Once for the batch: notes too, where it is being checked.
         let least_of_batch = if verdicts { Severity::Note } else { least };
         for finding in self.findings.iter().filter(|finding| finding.severity >= least_of_batch) {
-            eprintln!("{}\n", finding.render(colour));
+            errln!("{}\n", finding.render(colour));
         }
         let count = |findings: &[Diagnostic], severity| {
             findings.iter().filter(|finding| finding.severity == severity).count()
@@ -217,13 +234,13 @@ impl Batch {
             let spoken: Vec<&Diagnostic> =
                 checked.findings.iter().filter(|finding| finding.severity >= least).collect();
             if !spoken.is_empty() {
-                eprintln!("item {number} ({about})");
+                errln!("item {number} ({about})");
             }
             for finding in spoken {
-                eprintln!("{}\n", finding.render(colour));
+                errln!("{}\n", finding.render(colour));
             }
             if verdicts {
-                println!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());
+                outln!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());
             }
             errors += count(&checked.findings, Severity::Error);
             warnings += count(&checked.findings, Severity::Warning);

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::source::Severity;
 use crate::terminal::duration;
+use crate::terminal::output::outln;
 
 pub(super) async fn plan(
     file: &Path,
@@ -45,20 +46,20 @@ pub(super) async fn plan(
     }
     print(&batch, &items, &forecast);
     match (room, fits) {
-        (Some(room), Some(true)) => println!("{} are free in `{}`: it fits", HumanBytes(room), out.display()),
-        (Some(room), _) => println!(
+        (Some(room), Some(true)) => outln!("{} are free in `{}`: it fits", HumanBytes(room), out.display()),
+        (Some(room), _) => outln!(
             "{} are free in `{}`: it does NOT fit, {} are needed",
             HumanBytes(room),
             out.display(),
             HumanBytes(reserve(forecast.bytes))
         ),
-        (None, _) => println!("how much is free in `{}` cannot be known", out.display()),
+        (None, _) => outln!("how much is free in `{}` cannot be known", out.display()),
     }
     match times.deadline {
         Some(deadline) if late.is_empty() => {
-            println!("the deadline {} leaves time for all of it", local(deadline));
+            outln!("the deadline {} leaves time for all of it", local(deadline));
         }
-        _ if !late.is_empty() => println!("{}", not_reached(&late, times.deadline)),
+        _ if !late.is_empty() => outln!("{}", not_reached(&late, times.deadline)),
         _ => {}
     }
     Ok(())
@@ -131,12 +132,12 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
             task.describe(),
         ]);
     }
-    println!("{table}");
+    outln!("{table}");
     let over = items.len() - forecast.items.len();
     if over > 0 {
-        println!("{over} items are over, or wait for a person, already");
+        outln!("{over} items are over, or wait for a person, already");
     }
-    println!(
+    outln!(
         "{} items, about {}, about {}{}",
         forecast.items.len(),
         duration(forecast.seconds),
@@ -144,7 +145,7 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
         forecast.ends.map(|ends| format!(", until {}", local(ends))).unwrap_or_default(),
     );
     if uncertain {
-        println!(
+        outln!(
             "~ depends on measured values, on a person, or on a time of day, and may come out differently"
         );
     }

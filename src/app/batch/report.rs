@@ -9,6 +9,7 @@ use crate::catalogue::{ItemRow, ItemState};
 use crate::error::{ExitCode, Failure, chain};
 use crate::report::shell_word;
 use crate::store::{RunState, runs};
+use crate::terminal::output::outln;
 
 /// The largest summary of a batch that is read, bytes.
 const LARGEST_SUMMARY: u64 = 64 << 20;
@@ -33,7 +34,7 @@ pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<()
     if as_json {
         return crate::app::print_json(&summary);
     }
-    println!("{}", page.display());
+    outln!("{}", page.display());
     Ok(())
 }
 

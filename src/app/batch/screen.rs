@@ -17,6 +17,7 @@ use crate::run::Watcher;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
 use crate::station::Entry;
+use crate::terminal::output::errln;
 use crate::terminal::{self, LogWriter, Style};
 
 pub(super) struct Screen {
@@ -56,9 +57,9 @@ impl Audience for Screen {
             let folder = entry.run.folder().display().to_string();
             let event =
                 json!({ "event": "item_begun", "item": run.number, "run": entry.run.id(), "folder": folder });
-            eprintln!("{event}");
+            errln!("{event}");
         } else if !self.quiet {
-            eprintln!("== item {} of {}: {}", run.number, self.items, run.about);
+            errln!("== item {} of {}: {}", run.number, self.items, run.about);
         }
         let Some(records) = run.records.take() else { return };
         let style = Style::choose(self.json, self.quiet);
@@ -78,20 +79,20 @@ impl Audience for Screen {
             let event = json!({
                 "event": "item_ended", "item": item.number, "state": state, "reason": reason, "folder": folder,
             });
-            eprintln!("{event}");
+            errln!("{event}");
         } else if !self.quiet || state != ItemState::Done {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let folder = folder.map(|folder| format!(" ({})", folder.display())).unwrap_or_default();
             let again = if state == ItemState::Queued { " again" } else { "" };
-            eprintln!("== item {} {state}{again}{reason}{folder}", item.number);
+            errln!("== item {} {state}{again}{reason}{folder}", item.number);
         }
     }
 
     fn waits(&self, until: DateTime<Utc>) {
         if self.json {
-            eprintln!("{}", json!({ "event": "waits", "until": until }));
+            errln!("{}", json!({ "event": "waits", "until": until }));
         } else if !self.quiet {
-            eprintln!("== waiting until {}", until.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S"));
+            errln!("== waiting until {}", until.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S"));
         }
     }
 }

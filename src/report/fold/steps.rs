@@ -36,20 +36,83 @@ impl Fold {
         estimated_s: Option<f64>,
         began: DateTime<Utc>,
     ) {
-        if attempt == 1 {
+        if !self.steps.contains_key(&number) {
+            let place = self.places.index_of(step, self.finally);
+            self.steps.insert(number, Counted { place, ..Counted::default() });
             self.begun += 1;
-            if let Some(line) = self.places.of(step, self.finally) {
+            if let Some(line) = self.places.at(place) {
                 line.begun += 1;
             }
-            // A recipe that goes on after a fault was raised has caught it.
-            if !self.finally {
-                self.caught();
-            }
+        }
+        // A recipe that goes on after a fault was raised has caught it.
+        if attempt == 1 && !self.finally {
+            self.caught();
         }
         // What is still under way with a higher number has this one done again; what has a lower one has lost its end.
         self.under_way.retain(|outer| outer.number > number);
         let again = !self.under_way.is_empty();
         self.under_way.push(Current { number, attempt, again, step: step.clone(), estimated_s, began });
+    }
+
+    /// Another process goes on behind the first `steps` steps: what comes after them does not count any more.
+    pub(super) fn take_up(&mut self, steps: u64) {
+        for counted in self.steps.split_off(&(steps + 1)).into_values() {
+            self.begun = self.begun.saturating_sub(1);
+            if let Some(line) = self.places.at(counted.place) {
+                line.begun = line.begun.saturating_sub(1);
+            }
+            self.uncount(&counted);
+        }
+        self.under_way.clear();
+        self.finally = false;
+    }
+
+    /// Takes back what a step has been counted as.
+    fn uncount(&mut self, counted: &Counted) {
+        let (counts, line) = (&mut self.report.counts, self.places.at(counted.place));
+        let [done, failed, retried] = [counted.done, counted.failed, counted.retried].map(u64::from);
+        let take = |count: &mut u64, less: u64| *count = count.saturating_sub(less);
+        take(&mut counts.done, done);
+        take(&mut counts.failed, failed);
+        take(&mut counts.retried, retried);
+        if let Some(line) = line {
+            take(&mut line.done, done);
+            take(&mut line.failed, failed);
+            take(&mut line.retried, retried);
+        }
+    }
+
+    /// Counts how a step ended. One that is done again counts once, as it ended the last time.
+    fn count(&mut self, number: u64, counted: Counted) {
+        if let Some(before) = self.steps.insert(number, counted) {
+            self.uncount(&before);
+        }
+        let [done, failed, retried] = [counted.done, counted.failed, counted.retried].map(u64::from);
+        let counts = &mut self.report.counts;
+        for (count, more) in
+            [(&mut counts.done, done), (&mut counts.failed, failed), (&mut counts.retried, retried)]
+        {
+            *count += more;
+        }
+        if let Some(line) = self.places.at(counted.place) {
+            line.done += done;
+            line.failed += failed;
+            line.retried += retried;
+        }
+    }
+
+    /// A stored trace is gone again: what takes its place counts instead.
+    pub(super) fn withdraw_trace(&mut self, file: &str) {
+        let Some(place) = self.stored.remove(file) else { return };
+        self.report.counts.traces = self.report.counts.traces.saturating_sub(1);
+        if let Some(line) = self.places.at(place) {
+            line.traces = line.traces.saturating_sub(1);
+        }
+        let listed = self.report.traces.len();
+        self.report.traces.retain(|line| line.trace.file != file);
+        if self.report.traces.len() == listed {
+            self.report.more.traces = self.report.more.traces.saturating_sub(1);
+        }
     }
 
     pub(super) fn caught(&mut self) {
@@ -64,12 +127,8 @@ impl Fold {
         let Some(current) = self.under_way.pop() else { return };
         let retried = current.attempt > 1;
         if !current.again {
-            self.report.counts.done += 1;
-            self.report.counts.retried += u64::from(retried);
-            if let Some(line) = self.places.of(&current.step, self.finally) {
-                line.done += 1;
-                line.retried += u64::from(retried);
-            }
+            let place = self.places.index_of(&current.step, self.finally);
+            self.count(current.number, Counted { place, done: true, failed: false, retried });
         }
         let first = (!retried).then(|| current.estimated_s.unwrap_or(0.0));
         self.places.spend(&current.step, self.finally, first, seconds);
@@ -79,7 +138,7 @@ impl Fold {
 
     pub(super) fn take_fault(&mut self, time: DateTime<Utc>, fault: &Fault, then: AfterFault) {
         let Some(current) = self.under_way.pop() else { return };
-        let (counts, finally) = (&mut self.report.counts, self.finally);
+        let finally = self.finally;
         let first = (current.attempt == 1).then(|| current.estimated_s.unwrap_or(0.0));
         let seconds = (time - current.began).as_seconds_f64().max(0.0);
         self.places.spend(&current.step, finally, first, seconds);
@@ -89,16 +148,15 @@ impl Fold {
             AfterFault::Raise if finally => (Consequence::EndedFinally, None),
             AfterFault::Raise => (Consequence::EndedRun, None),
         };
-        let line = self.places.of(&current.step, finally);
+        let place = self.places.index_of(&current.step, finally);
         // A stop breaks the step off that is under way; that is no fault of the step's.
         if fault.kind == FaultKind::Stopped {
             return;
         }
         if consequence == Consequence::Retried {
-            counts.repeats += 1;
+            self.report.counts.repeats += 1;
         } else if !current.again {
-            counts.failed += 1;
-            line.into_iter().for_each(|line| line.failed += 1);
+            self.count(current.number, Counted { place, failed: true, ..Counted::default() });
         }
         let step = &current.step;
         let told = FaultLine {
@@ -128,13 +186,16 @@ impl Fold {
         self.report.counts.traces += 1;
         let mut repeated = trace.attempt > 1;
         let mut turns = String::new();
+        let mut place = None;
         if let Some(current) = self.under_way.last() {
             repeated |= current.attempt > 1;
             turns = clip(current.step.place.turns().trim().trim_matches(['(', ')']));
-            if let Some(line) = self.places.of(&current.step, self.finally) {
+            place = self.places.index_of(&current.step, self.finally);
+            if let Some(line) = self.places.at(place) {
                 line.traces += 1;
             }
         }
+        self.stored.insert(trace.file.clone(), place);
         let tf = trace.trace == TraceKind::Tf;
         let line = TraceLine {
             turns,
@@ -144,7 +205,10 @@ impl Fold {
             trace: trace.clone(),
         };
         if self.report.traces.len() < MOST_TRACES {
-            self.report.traces.push(line);
+            let known = &mut self.report.traces;
+            // One that takes the place of another has its number, and its place in the list.
+            let at = known.partition_point(|other| other.trace.trace_index < line.trace.trace_index);
+            known.insert(at, line);
         } else {
             self.report.more.traces += 1;
         }
@@ -179,6 +243,15 @@ impl Fold {
             prompt.by_operator = by_operator;
         }
     }
+}
+
+/// What has been counted of a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    place: Option<usize>,
+    done: bool,
+    failed: bool,
+    retried: bool,
 }
 
 /// Adds to a list while there is room, and counts from then on.

@@ -160,3 +160,61 @@ fn a_fetch_that_has_its_sweep_done_again_has_recovered_and_each_of_them_counts_o
         report.places.iter().map(|place| (place.done, place.retried, place.traces)).collect();
     assert_eq!(places, [(1, 0, 0), (1, 1, 1)]);
 }
+
+#[test]
+fn a_trace_that_takes_the_place_of_another_counts_once() {
+    let (sweep, fetch) = (sweep(), fetch());
+    let mut run = Told::new(&[(&sweep, 1), (&fetch, 1)]);
+    run.begin().try_step(1, 1, &sweep).done(1, 4).try_step(2, 1, &fetch).trace(1).trace(2);
+    run.failed(2, FaultKind::Link, AfterFault::Retry { after_s: 0.0 });
+    for index in [1, 2] {
+        let file = format!("traces/{index:04}_m4c1_tf.parquet");
+        let reason = "its sweep was done again".to_owned();
+        run.tell(RunEvent::TraceWithdrawn { trace_index: index, file, reason });
+    }
+    run.try_step(2, 2, &fetch).try_step(1, 2, &sweep).done(1, 4).trace(1).trace(2).done(2, 1);
+    let report = run.end(RunState::Done, None).report();
+    assert_eq!((report.counts.traces, report.counts.traces_foreseen), (2, Some(2)));
+    let listed: Vec<u64> = report.traces.iter().map(|line| line.trace.trace_index).collect();
+    assert_eq!(listed, [1, 2]);
+    assert_eq!(report.places.iter().map(|line| line.traces).sum::<u64>(), 2);
+    assert_eq!((report.counts.done, report.counts.failed, report.counts.cut_short), (2, 0, 0));
+}
+
+#[test]
+fn what_a_process_had_done_that_another_does_again_counts_once() {
+    let (sweep, fetch) = (sweep(), fetch());
+    let mut run = Told::new(&[(&sweep, 1), (&fetch, 1)]);
+    run.begin().try_step(1, 1, &sweep).done(1, 4).try_step(2, 1, &fetch).trace(1);
+    let (removed, aside) = (Vec::new(), Vec::new());
+    run.tell(RunEvent::TakenUp {
+        pid: 2,
+        host: "bench".to_owned(),
+        ctp10: "0.1.0".to_owned(),
+        replayed: 0,
+        steps: 0,
+        removed,
+        aside,
+    });
+    let (file, reason) = ("traces/0001_m4c1_tf.parquet".to_owned(), "done again".to_owned());
+    run.tell(RunEvent::TraceWithdrawn { trace_index: 1, file, reason });
+    run.try_step(1, 2, &sweep).done(1, 4).try_step(2, 2, &fetch).trace(1).trace(2).done(2, 1);
+    let report = run.end(RunState::Done, None).report();
+    assert_eq!((report.counts.done, report.counts.cut_short, report.counts.traces), (2, 0, 2));
+    assert!(report.missing.is_empty(), "{:?}", report.missing);
+}
+
+#[test]
+fn a_run_lasts_as_long_as_its_own_clock_says_whatever_becomes_of_the_time() {
+    let sweep = sweep();
+    let mut run = Told::new(&[(&sweep, 1)]);
+    run.begin().try_step(1, 1, &sweep).done(1, 4).end(RunState::Done, None);
+    // The clock was set back by an hour.
+    for (record, elapsed_s) in run.records.iter_mut().zip([0.0, 1.0, 5.0, 5.5, 6.0]) {
+        record.elapsed_s = Some(elapsed_s);
+        if elapsed_s > 1.0 {
+            record.time -= TimeDelta::hours(1);
+        }
+    }
+    assert_eq!(run.report().seconds, 6.0);
+}
