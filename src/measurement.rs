@@ -313,6 +313,9 @@ pub struct PowerReading {
     pub value: Option<f64>,
     /// The detector's unit at the time.
     pub unit: PowerUnit,
+    /// The wavelength that the detector was calibrated for at the time, nm; `None` where it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_nm: Option<f64>,
     /// When it was read, in seconds since 1970-01-01 UTC.
     pub time_s: f64,
 }

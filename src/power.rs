@@ -68,7 +68,13 @@ impl PowerFrame {
     #[must_use]
     pub fn reading(&self, detector: Detector) -> Option<PowerReading> {
         let power = self.channels.get(&detector.channel).filter(|_| detector.module == self.module)?;
-        Some(PowerReading { detector, value: power.value, unit: power.unit, time_s: self.time_s })
+        Some(PowerReading {
+            detector,
+            value: power.value,
+            unit: power.unit,
+            calibration_nm: self.wavelength_nm,
+            time_s: self.time_s,
+        })
     }
 }
 

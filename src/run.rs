@@ -4,10 +4,12 @@
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
+mod awake;
 pub mod columns;
 mod configuration;
 pub mod control;
 pub mod damage;
+mod detectors;
 mod engine;
 pub mod event;
 mod explain;
@@ -167,6 +169,10 @@ pub async fn run(
         }
     }
     let link = tokio::spawn(publish::tell_link_events(instrument.clone(), Arc::clone(&events)));
+    // Aborted when it is dropped.
+    let mut awake = JoinSet::new();
+    awake.spawn(awake::stay_awake(request.instrument.simulated));
+    awake.spawn(awake::tell_of_sleep(Arc::clone(&events)));
     let stop = reins.stop_watch();
     let mut engine = Engine {
         simulated: request.instrument.simulated,
@@ -184,7 +190,7 @@ pub async fn run(
         dark_after: request.dark_after,
         answer_wait: request.answer_wait,
         bench: Bench::default(),
-        power_units: BTreeMap::new(),
+        detectors: BTreeMap::new(),
         number: 0,
         attempt: 1,
         tries: 1,
@@ -238,6 +244,7 @@ pub async fn run(
         guard.dismiss().await;
     }
     link.abort();
+    awake.shutdown().await;
     // What follows is the end of the run, which is told even when the disk is full.
     folder.release_reserve();
     if let Err(fault) = power_log.close() {

@@ -94,7 +94,7 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
         );
     }
     for laser in status["silent_lasers"].as_array().into_iter().flatten() {
-        println!("laser {laser:>2}  does not answer: whether it is on is not known");
+        outln!("laser {laser:>2}  does not answer: whether it is on is not known");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime, NaiveTime, TimeDelta, TimeZon
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::local_time::{exists, first_after, last, next};
+use crate::local_time::{first_after, last, next};
 use crate::operation::time_of_day;
 
 /// A time of day that has passed no longer ago than this has passed; one from longer ago is the next day's.
@@ -126,7 +126,7 @@ pub fn skipped<Tz: TimeZone>(
         let (Moment::Daily(time), at) = (moment?, at?.with_timezone(&zone).naive_local()) else {
             return None;
         };
-        (!exists(&zone, at.date(), time)).then_some((Moment::Daily(time), at))
+        (at.time() != time).then_some((Moment::Daily(time), at))
     };
     let (begin, end) = (skipped(not_before, found.not_before), skipped(deadline, found.deadline));
     if let (Some((begin, at)), Some((end, _))) = (begin, end)

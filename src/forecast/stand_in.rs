@@ -74,6 +74,7 @@ pub(super) fn outcome(operation: &Operation, bench: &Bench, traces: u64, time_s:
                 detector: *detector,
                 value: Some(POWER_DBM),
                 unit: PowerUnit::Dbm,
+                calibration_nm: bench.calibrated_nm.get(detector).copied(),
                 time_s,
             });
             let samples = std::iter::repeat_n(sample, read.samples as usize);

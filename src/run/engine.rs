@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::columns::Columns;
 use super::control::Reins;
+use super::detectors::DetectorState;
 use super::event::{AfterFault, RunEvent};
 use super::guard::Pulse;
 use super::host::Request;
@@ -24,7 +25,7 @@ use super::settle::relies_on_settings;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
-use crate::measurement::{Detector, PowerUnit};
+use crate::measurement::Detector;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Place, Step, TraceReader};
 use crate::store::{Durability, RunFolder, room_for_step};
@@ -62,8 +63,8 @@ pub(super) struct Engine {
     pub(super) columns: Columns,
     /// What every trace file says of the run.
     pub(super) run_metadata: BTreeMap<String, serde_json::Value>,
-    /// The detectors' units, asked once.
-    pub(super) power_units: BTreeMap<Detector, PowerUnit>,
+    /// How the detectors are set, asked once.
+    pub(super) detectors: BTreeMap<Detector, DetectorState>,
     /// The step under way, counted from 1.
     pub(super) number: u64,
     /// Which attempt at it, from 1.

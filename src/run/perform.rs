@@ -4,6 +4,7 @@ use std::future::Future;
 
 use serde_json::{Map, Value, json};
 
+use super::detectors::DetectorState;
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};
 use super::explain::check_range;
@@ -198,7 +199,8 @@ impl Engine {
     ) -> Result<Outcome, Fault> {
         let detector = fields.detector;
         self.send(operation).await?;
-        self.power_units.remove(&detector);
+        // On some modules a setting of one channel is that of all.
+        self.detectors.retain(|known, _| known.module != detector.module);
         let mut back = ReadBack::new();
         back.word("power_unit", self.ask(Query::power_unit(detector)).await?);
         back.word("spectral_unit", self.ask(Query::spectral_unit(detector)).await?);
@@ -216,6 +218,7 @@ impl Engine {
             return Ok(Outcome::Reply(self.ask(query).await?));
         }
         self.session.all_lasers = true;
+        self.detectors.clear();
         self.claim_lasers([])?;
         self.send(operation).await?;
         Ok(Outcome::Done)
@@ -223,19 +226,16 @@ impl Engine {
 
     /// One power reading, in the detector's own unit.
     pub(super) async fn power(&mut self, detector: Detector) -> Result<PowerReading, Fault> {
-        let unit = match self.power_units.get(&detector) {
-            Some(unit) => *unit,
-            None => {
-                let unit = self.ask(Query::power_unit(detector)).await?;
-                self.power_units.insert(detector, unit);
-                unit
-            }
+        let DetectorState { unit, calibration_nm } = match self.detectors.get(&detector) {
+            Some(known) => *known,
+            None => self.look_at_detector(detector).await?,
         };
         let value = self.ask(Query::power(detector)).await?;
         Ok(PowerReading {
             detector,
             value: value.is_finite().then_some(value),
             unit,
+            calibration_nm,
             time_s: super::unix_time_s(),
         })
     }

@@ -72,7 +72,7 @@ impl Engine {
         let Some(mark) = self.unproved.mark else { return Ok(()) };
         let proved = self.instrument.prove(mark).await;
         if proved.is_err() {
-            self.power_units.clear();
+            self.detectors.clear();
         }
         proved
     }

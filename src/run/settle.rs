@@ -143,7 +143,7 @@ impl Engine {
             self.claim_lasers(scan.lasers())?;
             self.session.lasers_of_scan_unknown = false;
         }
-        self.power_units.clear();
+        self.detectors.clear();
         for (detector, operations) in self.session.configuration.references() {
             self.beat()?;
             let is_valid =

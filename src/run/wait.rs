@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chrono::{Local, Utc};
+use chrono::{Local, TimeDelta, Utc};
 
 use super::engine::Engine;
 use super::event::{Activity, RunEvent};

@@ -88,6 +88,7 @@ impl Host for Recorder {
                     detector,
                     value: Some(-12.5),
                     unit: PowerUnit::Dbm,
+                    calibration_nm: Some(1550.0),
                     time_s: 0.0,
                 };
                 let each = read.detectors.iter().flat_map(|d| vec![reading(*d); read.samples as usize]);

@@ -139,6 +139,10 @@ impl PowerLog {
                 Arc::new(StringArray::from_iter_values(rows().map(|(r, ..)| unit(r.unit)))),
             ),
             (
+                Field::new("calibration_nm", DataType::Float64, true),
+                Arc::new(rows().map(|(r, ..)| r.calibration_nm).collect::<Float64Array>()),
+            ),
+            (
                 Field::new("name", DataType::Utf8, false),
                 Arc::new(StringArray::from_iter_values(rows().map(|(_, name, _)| name))),
             ),

@@ -104,6 +104,7 @@ fn power_is_closed_in_segments_of_a_minute() {
         detector: Detector { module: 4, channel: 3 },
         value: Some(-10.0),
         unit: PowerUnit::Dbm,
+        calibration_nm: Some(1550.0),
         time_s,
     };
     let closed: Vec<PowerSegment> =

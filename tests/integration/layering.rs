@@ -44,7 +44,7 @@ const WORDS: [&str; 11] = [
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" | "decimal" | "budget" | "grammar" => vec![],
+        "units" | "decimal" | "budget" | "grammar" | "local_time" => vec![],
         "measurement" | "source" => vec!["units"],
         "reading" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],

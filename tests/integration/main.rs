@@ -4,12 +4,16 @@
 
 #[cfg(unix)]
 mod again;
+#[cfg(target_os = "linux")]
+mod awake;
 mod batch;
 mod batch_report;
 mod budget;
 #[cfg(unix)]
 mod catalogue;
 mod checking;
+#[cfg(unix)]
+mod clocks;
 #[cfg(unix)]
 mod damage;
 mod die_map;
@@ -26,6 +30,8 @@ mod layering;
 mod limits;
 mod nights;
 mod notify;
+#[cfg(target_os = "linux")]
+mod printing;
 mod probe_station;
 mod program;
 mod proxy;

@@ -1,0 +1,130 @@
+//! The computer stays awake while a run measures, where the system has a program for that; and a sleep that happened is
+//! told, for whatever was measured meanwhile.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::process::{Child, Command};
+
+use super::event::RunEvent;
+use super::publish::Events;
+use crate::units::duration;
+
+/// How often the clocks are compared.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A shorter sleep harms nothing that the instrument would not tell.
+const SHORTEST_SLEEP: Duration = Duration::from_secs(10);
+/// Where no clock counts sleep, another that was set looks the same: only what is this long is told.
+const SHORTEST_JUMP: Duration = Duration::from_secs(60);
+
+/// What a person can do where no program keeps the computer awake.
+const HINT: &str = "nothing keeps this computer awake while it measures (`systemd-inhibit` or `caffeinate` would): switch off \
+    its automatic sleep";
+
+/// Keeps the computer awake until it is dropped. The program that does it ends with this one, however this one ends: its
+/// input is a pipe from here.
+pub(super) async fn stay_awake(is_simulated: bool) {
+    let inhibit = ["--what=sleep:idle", "--who=ctp10", "--why=measuring", "--mode=block", "cat"];
+    let pid = std::process::id().to_string();
+    let held = start("systemd-inhibit", &inhibit).or_else(|| start("caffeinate", &["-i", "-w", &pid]));
+    if let Some(mut held) = held {
+        // Waiting for it would close its input.
+        let _input = held.stdin.take();
+        // Only one that does not work ends by itself.
+        let ended = held.wait().await;
+        tracing::debug!(?ended, "the program that keeps the computer awake has ended");
+    }
+    if !is_simulated {
+        tracing::warn!("{HINT}");
+    }
+}
+
+fn start(program: &str, arguments: &[&str]) -> Option<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).spawn().ok()
+}
+
+/// What the clocks show.
+#[derive(Debug, Clone, Copy)]
+struct Clocks {
+    /// Stands still while the computer sleeps.
+    running: Instant,
+    /// Goes on while it sleeps, where the system tells: the time since it was switched on.
+    since_boot: Option<Duration>,
+    /// Can be set.
+    wall: SystemTime,
+}
+
+impl Clocks {
+    fn now() -> Self {
+        Self { running: Instant::now(), since_boot: since_boot(), wall: SystemTime::now() }
+    }
+
+    /// How long the computer slept between two looks; `None` when it did not.
+    fn slept_since(&self, before: &Self) -> Option<Duration> {
+        let ran = self.running.saturating_duration_since(before.running);
+        let (passed, least) = match (before.since_boot, self.since_boot) {
+            (Some(then), Some(now)) => (now.saturating_sub(then), SHORTEST_SLEEP),
+            _ => (self.wall.duration_since(before.wall).unwrap_or_default(), SHORTEST_JUMP),
+        };
+        Some(passed.saturating_sub(ran)).filter(|slept| *slept >= least)
+    }
+}
+
+/// Linux counts the time since it was switched on with all its sleep.
+fn since_boot() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Tells of each time that the computer sleeps, until it is dropped.
+pub(super) async fn tell_of_sleep(events: Arc<Events>) {
+    let mut before = Clocks::now();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = Clocks::now();
+        if let Some(slept) = now.slept_since(&before) {
+            let message = format!(
+                "the computer was asleep for {}: what the instrument did meanwhile is not known",
+                duration(slept.as_secs_f64())
+            );
+            if events.say(RunEvent::Warning { message }).is_err() {
+                return;
+            }
+        }
+        before = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_is_what_one_clock_has_counted_and_the_other_not() {
+        let before = Clocks::now();
+        let after = |ran_s: u64, since_boot_s: Option<u64>, wall_s: i64| {
+            let wall = match u64::try_from(wall_s) {
+                Ok(on) => before.wall + Duration::from_secs(on),
+                Err(_) => before.wall - Duration::from_secs(wall_s.unsigned_abs()),
+            };
+            let since_boot =
+                since_boot_s.map(|s| before.since_boot.unwrap_or_default() + Duration::from_secs(s));
+            let before =
+                Clocks { since_boot: before.since_boot.or(since_boot.map(|_| Duration::ZERO)), ..before };
+            Clocks { running: before.running + Duration::from_secs(ran_s), since_boot, wall }
+                .slept_since(&before)
+                .map(|slept| slept.as_secs())
+        };
+        assert_eq!(after(5, Some(5), 5), None);
+        assert_eq!(after(5, Some(3605), 3605), Some(3600));
+        assert_eq!(after(5, Some(5), 3605), None, "only set");
+        assert_eq!(after(5, Some(5), -3600), None, "only set");
+        assert_eq!(after(5, None, 3605), Some(3600));
+        assert_eq!(after(5, None, 35), None);
+        assert_eq!(after(5, None, -3600), None);
+    }
+}
