@@ -41,53 +41,57 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
 
 /// Off comes first and on comes last: power and wavelength are what was asked for before there is light.
 fn laser(fields: &ConfigureLaser) -> Vec<Action> {
-    let laser = fields.laser.get();
-    let off = fields.output.filter(|on| !on);
-    let on = fields.output.filter(|on| *on);
+    let ConfigureLaser { laser, power_dbm, wavelength_nm, output } = fields;
+    let laser = laser.get();
+    let off = output.filter(|on| !on);
+    let on = output.filter(|on| *on);
     let actions = [
         off.map(|on| Action::SetLaserOutput { laser, on }),
-        fields.wavelength_nm.map(|nm| Action::SetLaserWavelength { laser, nm: nm.get() }),
-        fields.power_dbm.map(|dbm| Action::SetLaserPower { laser, dbm: dbm.get() }),
+        wavelength_nm.map(|nm| Action::SetLaserWavelength { laser, nm: nm.get() }),
+        power_dbm.map(|dbm| Action::SetLaserPower { laser, dbm: dbm.get() }),
         on.map(|on| Action::SetLaserOutput { laser, on }),
     ];
     actions.into_iter().flatten().collect()
 }
 
 fn tls(fields: &ConfigureTls) -> Vec<Action> {
-    let tls = fields.tls.get();
+    let ConfigureTls { tls, laser, start_nm, stop_nm, speed_nm_s, power_dbm, trigger_in } = fields;
+    let tls = tls.get();
     let actions = [
-        fields.laser.map(|laser| Action::SetTlsLaser { tls, laser: laser.get() }),
-        fields.start_nm.map(|nm| Action::SetTlsStart { tls, nm: nm.get() }),
-        fields.stop_nm.map(|nm| Action::SetTlsStop { tls, nm: nm.get() }),
-        fields.speed_nm_s.map(|speed| Action::SetTlsSpeed { tls, nm_s: speed.get() }),
-        fields.power_dbm.map(|dbm| Action::SetTlsPower { tls, dbm: dbm.get() }),
-        fields.trigger_in.map(|trigger| Action::SetTlsTrigger { tls, trigger: trigger.get() }),
+        laser.map(|laser| Action::SetTlsLaser { tls, laser: laser.get() }),
+        start_nm.map(|nm| Action::SetTlsStart { tls, nm: nm.get() }),
+        stop_nm.map(|nm| Action::SetTlsStop { tls, nm: nm.get() }),
+        speed_nm_s.map(|speed| Action::SetTlsSpeed { tls, nm_s: speed.get() }),
+        power_dbm.map(|dbm| Action::SetTlsPower { tls, dbm: dbm.get() }),
+        trigger_in.map(|trigger| Action::SetTlsTrigger { tls, trigger: trigger.get() }),
     ];
     actions.into_iter().flatten().collect()
 }
 
 fn scan(fields: &ConfigureScan, present: &Present) -> Vec<Action> {
-    let start = fields.start_nm.map(|nm| Action::SetScanStart { nm: nm.get() });
-    let stop = fields.stop_nm.map(|nm| Action::SetScanStop { nm: nm.get() });
+    let ConfigureScan { start_nm, stop_nm, resolution_pm, stabilization_s, keep_lasers_on } = fields;
+    let start = start_nm.map(|nm| Action::SetScanStart { nm: nm.get() });
+    let stop = stop_nm.map(|nm| Action::SetScanStop { nm: nm.get() });
     // A start beyond the present stop would push the stop along; moving the stop first leaves nothing to push.
-    let upwards = fields.start_nm.is_some_and(|nm| nm.get() >= present.scan_stop_nm);
+    let upwards = start_nm.is_some_and(|nm| nm.get() >= present.scan_stop_nm);
     let range = if upwards { [stop, start] } else { [start, stop] };
-    let stabilization = (fields.stabilization_s.is_some() || fields.keep_lasers_on.is_some()).then(|| {
-        let seconds = fields.stabilization_s.map_or(present.stabilization.seconds, |seconds| seconds.get());
-        let output = fields.keep_lasers_on.unwrap_or(present.stabilization.output);
+    let stabilization = (stabilization_s.is_some() || keep_lasers_on.is_some()).then(|| {
+        let seconds = stabilization_s.map_or(present.stabilization.seconds, |seconds| seconds.get());
+        let output = keep_lasers_on.unwrap_or(present.stabilization.output);
         Action::SetStabilization { output, seconds }
     });
-    let resolution = fields.resolution_pm.map(|pm| Action::SetResolution { pm: pm.get() });
+    let resolution = resolution_pm.map(|pm| Action::SetResolution { pm: pm.get() });
     range.into_iter().chain([resolution, stabilization]).flatten().collect()
 }
 
 fn detector(fields: &ConfigureDetector) -> Vec<Action> {
-    let detector = fields.detector;
+    let ConfigureDetector { detector, power_unit, spectral_unit, wavelength_nm, trigger_in } = fields;
+    let detector = *detector;
     let actions = [
-        fields.power_unit.map(|unit| Action::SetPowerUnit { detector, unit }),
-        fields.spectral_unit.map(|unit| Action::SetSpectralUnit { detector, unit }),
-        fields.wavelength_nm.map(|nm| Action::SetDetectorWavelength { detector, nm: nm.get() }),
-        fields.trigger_in.map(|trigger| Action::SetDetectorTrigger { detector, trigger: trigger.get() }),
+        power_unit.map(|unit| Action::SetPowerUnit { detector, unit }),
+        spectral_unit.map(|unit| Action::SetSpectralUnit { detector, unit }),
+        wavelength_nm.map(|nm| Action::SetDetectorWavelength { detector, nm: nm.get() }),
+        trigger_in.map(|trigger| Action::SetDetectorTrigger { detector, trigger: trigger.get() }),
     ];
     actions.into_iter().flatten().collect()
 }

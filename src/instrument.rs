@@ -7,7 +7,7 @@ pub mod error;
 mod figures;
 pub mod frame;
 mod glance;
-mod headers;
+pub mod headers;
 pub mod limits;
 pub mod link;
 mod permit;

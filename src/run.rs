@@ -18,6 +18,7 @@ pub mod foresee;
 pub mod guard;
 mod host;
 mod http;
+mod intended;
 mod lasers;
 mod mend;
 pub mod outline;
@@ -52,6 +53,7 @@ use tokio::task::JoinSet;
 use crate::forecast::bench::Bench;
 use crate::http::{AllowedHosts, Client};
 use crate::instrument::Ctp10;
+use crate::measurement::Detector;
 use crate::operation::Constant;
 use crate::power::PowerMonitor;
 use crate::recipe::{Recipe, WrittenColumns};
@@ -59,6 +61,7 @@ use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
 use columns::Columns;
+pub use configuration::lasers_in_static_control;
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
@@ -96,6 +99,8 @@ pub struct RunRequest {
     pub operations: Option<u64>,
     /// Time foreseen, s.
     pub estimated_s: Option<f64>,
+    /// What the recipe is known to use.
+    pub uses: Uses,
     /// The recipe's steps as they were foreseen.
     pub outline: Vec<OutlineStep>,
     /// Held for longer than this, the run turns its lasers off until it goes on.
@@ -108,6 +113,15 @@ pub struct RunRequest {
     pub answer_wait: Option<Duration>,
     /// The run that is taken up again; `None` for a new one.
     pub resumed: Option<Resumption>,
+}
+
+/// What of the instrument a recipe is known to use, beside the sources of its scans.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// Detectors.
+    pub detectors: BTreeSet<Detector>,
+    /// Lasers in static control.
+    pub lasers: BTreeSet<u8>,
 }
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
@@ -189,6 +203,7 @@ pub async fn run(
         session: Session::default(),
         dark_after: request.dark_after,
         answer_wait: request.answer_wait,
+        uses: request.uses,
         bench: Bench::default(),
         detectors: BTreeMap::new(),
         number: 0,

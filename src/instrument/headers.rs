@@ -1,12 +1,12 @@
 //! What the headers of a CTP10 do, as far as the driver knows them: one table, for whoever judges or sorts raw text.
 
 use super::setting::Setting;
-use crate::grammar::{self, Unit};
+use crate::grammar::{self, Header, Unit};
 use crate::measurement::Detector;
 
 /// What a unit of a raw line does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Does {
+pub enum Does {
     /// Sets this.
     Sets(Setting),
     /// Sets the power of every source of the scan.
@@ -87,16 +87,30 @@ fn detector(numbers: &Numbers) -> Detector {
 }
 
 /// What a unit does; `None` where the driver does not know its header.
-pub(super) fn does(unit: &Unit) -> Option<Does> {
+#[must_use]
+pub fn does(unit: &Unit) -> Option<Does> {
     if unit.is_query {
         let tests = |pattern| grammar::matches(pattern, unit.header()).is_some();
         return Some(if TESTS.into_iter().any(tests) { Does::Tests } else { Does::Asks });
     }
+    known(unit).map(|(_, (_, does), numbers)| does(&numbers))
+}
+
+/// A unit as a line of its own, and what is the same of all ways to write its header.
+#[must_use]
+pub fn alone(unit: &Unit) -> (String, String) {
+    match known(unit) {
+        Some((header, (pattern, _), numbers)) => (format!("{pattern} {numbers:?}"), unit.alone(header)),
+        None => (unit.header().to_string(), unit.alone(unit.header())),
+    }
+}
+
+fn known(unit: &Unit) -> Option<(&Header, &'static Command, Vec<u8>)> {
     unit.headers().find_map(|header| {
-        COMMANDS.iter().find_map(|(pattern, does)| {
-            let numbers = grammar::matches(pattern, header)?;
+        COMMANDS.iter().find_map(|command| {
+            let numbers = grammar::matches(command.0, header)?;
             let numbers = numbers.into_iter().map(|number| u8::try_from(number).ok().filter(|n| *n > 0));
-            Some(does(&numbers.collect::<Option<Vec<_>>>()?))
+            Some((header, command, numbers.collect::<Option<Vec<_>>>()?))
         })
     })
 }

@@ -55,6 +55,8 @@ pub(super) struct Engine {
     pub(super) dark_after: Duration,
     /// How long a question waits for an answer.
     pub(super) answer_wait: Option<Duration>,
+    /// What the recipe is known to use.
+    pub(super) uses: super::Uses,
     /// Foresees how long each step takes.
     pub(super) bench: Bench,
     /// The recipe that it performs.
@@ -187,6 +189,7 @@ impl Engine {
                 }
                 Err(fault) => fault,
             };
+            self.session.configuration.doubt(&step.operation);
             let then = after_fault(&step, &fault, retry.filter(|_| self.tries < attempts));
             self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
             match then {

@@ -100,6 +100,15 @@ pub enum RunEvent {
         /// Why.
         reason: String,
     },
+    /// What the instrument is set to was read, where the run could not know it: a resumed run intends the same.
+    SettingsRead {
+        /// The step.
+        number: u64,
+        /// Before the run had changed anything.
+        at_beginning: bool,
+        /// The commands that set it so.
+        commands: Vec<String>,
+    },
     /// A step waits for a moment: recorded, so that a resumed run waits for the same.
     WaitsUntil {
         /// The step.

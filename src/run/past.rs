@@ -38,12 +38,14 @@ pub struct Performed {
     pub until: Option<DateTime<Utc>>,
     /// The traces that it stored and that are still there.
     pub traces: Vec<TraceSummary>,
+    /// The commands for the settings that were read during it.
+    pub settings_read: Vec<String>,
 }
 
 impl Performed {
     fn new(step: Step, number: u64, attempt: u32) -> Self {
-        let (told, fault, until, traces) = (None, None, None, Vec::new());
-        Self { step, number, attempt, open: true, told, fault, until, traces }
+        let (told, fault, until, traces, settings_read) = (None, None, None, Vec::new(), Vec::new());
+        Self { step, number, attempt, open: true, told, fault, until, traces, settings_read }
     }
 
     /// Whether it ended well, or in a fault that the recipe went on after.
@@ -77,6 +79,8 @@ pub struct Past {
     power_gaps: Vec<(f64, f64)>,
     /// What the run may have left on the instrument, whatever became of its steps.
     pub touched: Touched,
+    /// The commands for what the instrument was set to before the run had changed anything.
+    pub settings_at_beginning: Option<Vec<String>>,
     /// How often the run was taken up.
     pub taken_up: u64,
     /// How long it lasted so far, s, all its processes together.
@@ -169,6 +173,14 @@ impl Past {
                 if let Some(step) = self.step(*number) {
                     (step.open, step.fault) = (false, None);
                     step.told = outcome.clone().map(Ok);
+                }
+            }
+            RunEvent::SettingsRead { at_beginning: true, commands, .. } => {
+                self.settings_at_beginning.get_or_insert_with(|| commands.clone());
+            }
+            RunEvent::SettingsRead { number, commands, .. } => {
+                if let Some(step) = self.step(*number) {
+                    step.settings_read.extend_from_slice(commands);
                 }
             }
             RunEvent::WaitsUntil { number, until } => {

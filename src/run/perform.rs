@@ -221,6 +221,8 @@ impl Engine {
         self.detectors.clear();
         self.claim_lasers([])?;
         self.send(operation).await?;
+        self.intend(operation, &Outcome::Done);
+        self.learn_settings().await?;
         Ok(Outcome::Done)
     }
 

@@ -222,6 +222,7 @@ mod tests {
                 fault: None,
                 until: None,
                 traces: Vec::new(),
+                settings_read: Vec::new(),
             }))
         });
         steps.collect()

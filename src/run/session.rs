@@ -65,7 +65,10 @@ impl From<TraceSummary> for Slot {
 impl Session {
     /// Takes a step into account that is over.
     pub(super) fn note(&mut self, number: u64, step: &Step, outcome: &Outcome) {
-        self.configuration.note(&step.operation, outcome);
+        // What raw text has done is asked within its step.
+        if !matches!(step.operation, Operation::Scpi(_)) {
+            self.configuration.note(&step.operation, outcome);
+        }
         Unit::note(&mut self.unit, number, step, outcome);
         if let Operation::ConfigureLaser(laser) = &step.operation
             && laser.output.is_some()

@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::engine::{ABORT_LIMIT, Engine};
 use super::event::RunEvent;
 use super::foresee::wants_live;
+use super::sweep::Settled;
 use crate::instrument::scpi::Action;
 use crate::instrument::{LinkEvent, Presence};
 use crate::operation::{Operation, Wait};
-use crate::step::{Fault, FaultKind, Place, Retry, Step, StepOptions};
+use crate::step::{Fault, FaultKind, Retry, Step};
 
 /// What the run has set is set again so many times within one attempt at a step.
 const ROUNDS: u32 = 5;
@@ -69,6 +70,8 @@ impl Engine {
         // A connection that has died since the last step shows only when it is used.
         self.find_instrument(step).await?;
         self.make_good().await?;
+        self.know_settings().await?;
+        self.learn_settings().await?;
         if needs_light(&step.operation) {
             self.light().await?;
         }
@@ -144,7 +147,7 @@ impl Engine {
             self.session.lasers_of_scan_unknown = false;
         }
         self.detectors.clear();
-        for (detector, operations) in self.session.configuration.references() {
+        for (detector, settings) in self.session.configuration.references() {
             self.beat()?;
             let is_valid =
                 self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid);
@@ -160,18 +163,14 @@ impl Engine {
             let message = format!("the reference of {detector} is gone and is taken again");
             self.events.say(RunEvent::Warning { message })?;
             self.session.doubtful.insert(detector);
-            for operation in operations {
-                self.perform(&bare(operation)).await?;
-            }
-            if !self.record_reference(detector).await? {
+            self.put_back(&settings).await?;
+            if !self.record_reference(detector, Settled::AsBefore).await? {
                 // Once more from the beginning.
                 return Ok(());
             }
             self.session.doubtful.remove(&detector);
         }
-        for operation in self.session.configuration.operations() {
-            self.perform(&bare(operation)).await?;
-        }
+        self.put_back_settings().await?;
         self.session.unlit = self.session.configuration.lit();
         Ok(())
     }
@@ -185,11 +184,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// An operation that no recipe asked for here.
-fn bare(operation: Operation) -> Step {
-    Step { operation, options: StepOptions::default(), place: Place::default() }
 }
 
 fn touches_instrument(operation: &Operation) -> bool {

@@ -14,11 +14,20 @@ use crate::instrument::ScanSettings;
 use crate::instrument::scpi::Action;
 use crate::local_time;
 use crate::measurement::{Detector, TraceKind};
-use crate::operation::{CreateReference, Sweep, UnattendedReference};
+use crate::operation::{CreateReference, Operation, Sweep, UnattendedReference};
 use crate::step::{Fault, FaultKind, Outcome};
 
 /// So many questions one after another say how a scan is set.
 const SETTINGS: u32 = 30;
+
+/// What the instrument is set to when a reference is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// To what the run intends.
+    AsIntended,
+    /// To what the reference was taken at before, for a moment.
+    AsBefore,
+}
 
 impl Engine {
     /// The longest that the settings of a scan may take, of a unit that answers each question in its last second.
@@ -38,7 +47,15 @@ impl Engine {
         // What is in memory from here on is not what this sweep was meant to bring, until it has ended well.
         self.session.live_is_old = true;
         let (settings, scan) = loop {
-            let settings = self.configure_scan(fields).await?;
+            let configures = Operation::ConfigureScan(fields.clone());
+            let settings = match self.configure_scan(fields).await {
+                Ok(settings) => settings,
+                Err(fault) => {
+                    self.session.configuration.doubt(&configures);
+                    return Err(fault);
+                }
+            };
+            self.intend(&configures, &settings);
             let scan = self.scan_settings().await?;
             if !self.link_was_lost() {
                 check_range(scan.start_nm, scan.stop_nm)?;
@@ -47,6 +64,7 @@ impl Engine {
             // It may have been switched off and on just now: what would be scanned is not what was asked for.
             Box::pin(self.make_good()).await?;
         };
+        self.compare_settings(&scan).await?;
         self.claim_lasers(scan.lasers())?;
         self.session.sweep_index += u64::from(self.tries == 1);
         self.session.attempt = self.attempt;
@@ -59,6 +77,8 @@ impl Engine {
             let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
         }
+        self.session.configuration.note_scan();
+        self.compare_settings(&now).await?;
         self.session.swept = Some(now);
         self.session.live_is_old = false;
         Ok(settings)
@@ -71,7 +91,7 @@ impl Engine {
             return Ok(Outcome::Reference { created: false });
         }
         self.confirm_reference_path(fields).await?;
-        while !self.record_reference(fields.detector).await? {
+        while !self.record_reference(fields.detector, Settled::AsIntended).await? {
             Box::pin(self.make_good()).await?;
         }
         Ok(Outcome::Reference { created: true })
@@ -79,10 +99,17 @@ impl Engine {
 
     /// Records a reference of whatever is in the path now. False when the link was lost meanwhile: the instrument may
     /// have been switched off and on, and a reference at other settings is as valid to it.
-    pub(super) async fn record_reference(&mut self, detector: Detector) -> Result<bool, Fault> {
+    pub(super) async fn record_reference(
+        &mut self,
+        detector: Detector,
+        settled: Settled,
+    ) -> Result<bool, Fault> {
         let scan = self.scan_settings().await?;
         if self.link_was_lost() {
             return Ok(false);
+        }
+        if settled == Settled::AsIntended {
+            self.compare_settings(&scan).await?;
         }
         self.claim_lasers(scan.lasers())?;
         let start = Action::StartReference { detector };
@@ -91,6 +118,14 @@ impl Engine {
         if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
             let message = format!("the reference scan of {detector} left no valid reference");
             return Err(Fault::new(FaultKind::Instrument, message));
+        }
+        let now = self.scan_settings().await?;
+        if self.link_was_lost() {
+            return Ok(false);
+        }
+        self.session.configuration.note_scan();
+        if settled == Settled::AsIntended {
+            self.compare_settings(&now).await?;
         }
         Ok(!self.link_was_lost())
     }

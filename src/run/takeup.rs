@@ -153,6 +153,9 @@ impl Resumption {
         session.used_scpi = past.touched.used_scpi;
         session.all_lasers = past.touched.commanded;
         session.unsettled = past.started;
+        if let Some(commands) = &past.settings_at_beginning {
+            session.configuration.take_over(commands, true);
+        }
         for step in past.steps() {
             engine.number = engine.number.max(step.number);
             session.trace_index = session.trace_index.max(last_trace(step));
@@ -168,6 +171,7 @@ impl Resumption {
             match &step.told {
                 Some(Ok(outcome @ Outcome::Failed(_))) => {
                     engine.failed_steps += 1;
+                    session.configuration.note(operation, outcome);
                     Unit::note(&mut session.unit, step.number, &step.step, outcome);
                 }
                 Some(Ok(outcome)) => {
@@ -181,8 +185,9 @@ impl Resumption {
                         }
                     }
                 }
-                _ => {}
+                Some(Err(_)) | None => session.configuration.doubt(operation),
             }
+            session.configuration.take_over(&step.settings_read, false);
         }
         if let Some(unit) = &mut session.unit {
             unit.stale = true;

@@ -10,16 +10,18 @@ use tokio::task::JoinHandle;
 use super::kept::{leave_report, list_run};
 use super::{Held, LiveRun, Order, Resumed, Station, word};
 use crate::error::chain;
-use crate::forecast::{foreseen_columns, plan};
+use crate::forecast::facts::Facts;
+use crate::forecast::{PlannedStep, foreseen_columns, plan};
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{ErrorEntry, Identity};
+use crate::measurement::Detector;
 use crate::run::control::control;
 use crate::run::outline::outline;
 use crate::run::prepare::{self, NotReady};
 use crate::run::status::RunStatus;
 use crate::run::takeup::Resumption;
-use crate::run::{RunRequest, Watcher};
+use crate::run::{RunRequest, Uses, Watcher, lasers_in_static_control};
 use crate::source::{Diagnostic, Severity};
 use crate::step::Fault;
 use crate::store::{RunFolder, RunState, StoreError, new_run_id};
@@ -140,6 +142,7 @@ impl Station {
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             operations: foreseen.then_some(walked.steps.len() as u64),
             estimated_s: foreseen.then_some(totals.seconds),
+            uses: uses(&facts, &walked.all()),
             outline: outline(&walked.steps),
             dark_after: self.setup.dark_after,
             disk_full_wait: self.setup.disk_full_wait,
@@ -197,6 +200,13 @@ impl Station {
     pub fn identity(&self) -> Option<Identity> {
         self.post().instrument.identity()
     }
+}
+
+/// What a recipe uses of what is there.
+fn uses(facts: &Facts, steps: &[PlannedStep]) -> Uses {
+    let there = |(detector, there): (&Detector, &bool)| there.then_some(*detector);
+    let lasers = steps.iter().flat_map(|planned| lasers_in_static_control(&planned.step.operation));
+    Uses { detectors: facts.detectors.iter().filter_map(there).collect(), lasers: lasers.collect() }
 }
 
 struct EndOf(Arc<LiveRun>);

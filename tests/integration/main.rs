@@ -43,6 +43,7 @@ mod resume;
 mod room;
 mod runs;
 mod scpi;
+mod settings;
 mod sidecar;
 mod simulator;
 mod stand_in;

@@ -1,0 +1,167 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(name: &str, fields: &Value) -> Operation {
+    Operation::read(name, fields).unwrap()
+}
+
+fn noted(operations: &[(&str, Value)]) -> Configuration {
+    let mut configuration = Configuration::default();
+    for (name, fields) in operations {
+        configuration.note(&read(name, fields), &Outcome::Done);
+    }
+    configuration
+}
+
+fn again(settings: &Settings) -> Vec<String> {
+    let text = |kept: Kept| match kept {
+        Kept::Value(action) | Kept::Raw { action, .. } => action.to_string(),
+    };
+    settings.in_order().into_iter().map(text).collect()
+}
+
+#[test]
+fn each_setting_comes_back_with_its_last_value_in_the_order_of_its_last_use_and_without_light() {
+    let configuration = noted(&[
+        ("configure_laser", json!({ "laser": 2, "power_dbm": 1, "output": true })),
+        ("configure_tls", json!({ "tls": 1, "speed_nm_s": 50, "power_dbm": 5 })),
+        ("scpi", json!({ "command": ":INIT:TLS1:POW 8DBM" })),
+        ("configure_tls", json!({ "tls": 1, "power_dbm": -5 })),
+        ("sweep", json!({ "start_nm": 1540 })),
+        ("configure_scan", json!({ "stop_nm": 1550, "start_nm": 1545 })),
+        ("scpi", json!({ "command": "OUT 1", "effect": "configure" })),
+        ("scpi", json!({ "command": "OUT2 1", "effect": "configure" })),
+        ("scpi", json!({ "command": "MOVE 1" })),
+        ("scpi", json!({ "command": "out1 2", "effect": "configure" })),
+        ("configure_tls", json!({ "tls": 1, "laser": 1 })),
+        ("scpi", json!({ "command": "init:tls:speed 2e1;:CTP:SENS:FBC 1" })),
+        ("scpi", json!({ "command": "CTP:SENSE:FBC 2" })),
+    ]);
+    assert_eq!(
+        again(&configuration.settings),
+        [
+            "INIT:TLS1:ID 1",
+            "CTP:RLAS2:POW 1DBM",
+            "INIT:TLS1:POW -5DBM",
+            "INIT:WAV:STOP 1550NM",
+            "INIT:WAV:STAR 1545NM",
+            "OUT2 1",
+            "OUT 2",
+            "INIT:TLS1:SPE 20",
+            "CTP:SENSE:FBC 2",
+        ]
+    );
+    assert_eq!(configuration.lit(), BTreeSet::from([2]));
+    assert_eq!(configuration.unknown(), ["MOVE 1"]);
+}
+
+#[test]
+fn every_field_of_every_operation_that_sets_something_is_set_again() {
+    for (name, fields) in [
+        (
+            "configure_laser",
+            json!({ "laser": 1, "power_dbm": 2.5, "wavelength_nm": 1550.1, "output": false }),
+        ),
+        (
+            "configure_tls",
+            json!({ "tls": 2, "laser": 1, "start_nm": 1510, "stop_nm": 1600, "speed_nm_s": 20, "power_dbm": 3, "trigger_in": 4 }),
+        ),
+        (
+            "configure_scan",
+            json!({ "start_nm": 1520, "stop_nm": 1580, "resolution_pm": 5, "stabilization_s": 1.5, "keep_lasers_on": true }),
+        ),
+        (
+            "configure_detector",
+            json!({ "detector": "4/2", "power_unit": "mW", "spectral_unit": "THz", "wavelength_nm": 1310, "trigger_in": 3 }),
+        ),
+    ] {
+        let configuration = noted(&[(name, fields.clone())]);
+        let mut given: Vec<String> =
+            commands(&read(name, &fields), &Present::default()).iter().map(ToString::to_string).collect();
+        let mut again = again(&configuration.settings);
+        // One command sets both halves of the stabilization.
+        assert_eq!(given.len(), fields.as_object().unwrap().len() - 1, "{name}: {given:?}");
+        given.sort();
+        again.sort();
+        assert_eq!(again, given, "{name}");
+    }
+}
+
+#[test]
+fn a_difference_names_the_setting_and_what_the_run_may_have_moved_is_taken_over() {
+    let mut configuration = noted(&[("configure_tls", json!({ "tls": 1, "power_dbm": 2 }))]);
+    let found = || {
+        vec![
+            Action::SetTlsPower { tls: 1, dbm: -9.0 },
+            Action::SetTlsSpeed { tls: 1, nm_s: 50.0 },
+            Action::SetScanStop { nm: 1580.0 },
+        ]
+    };
+    let doubt = configuration.clone();
+    // What the run has set is doubtful until it was asked for once.
+    let (news, differences) = configuration.compare(found());
+    assert_eq!((news.len(), differences.len()), (3, 0));
+    configuration = doubt;
+    configuration.all_asked();
+    let (news, differences) = configuration.compare(found());
+    assert_eq!(news.len(), 2);
+    assert_eq!(
+        differences[0].to_string(),
+        "the power of TLS 1: the run intends 2 dBm, the instrument says -9 dBm"
+    );
+    // Somebody else moves what is known; the run itself moves the stop with the start.
+    let moved = vec![Action::SetScanStop { nm: 1600.0 }];
+    assert_eq!(configuration.compare(moved.clone()).1.len(), 1);
+    configuration.note(&read("configure_scan", &json!({ "start_nm": 1590 })), &Outcome::Done);
+    assert_eq!(configuration.compare(moved).1, []);
+    assert!(configuration.settings.value(Setting::ScanStop).unwrap().to_string().contains("1600"));
+}
+
+#[test]
+fn after_a_scan_a_laser_tells_what_it_has_and_is_dark_unless_it_stays_on() {
+    let mut configuration = noted(&[
+        ("configure_tls", json!({ "tls": 1, "laser": 1, "power_dbm": 8 })),
+        ("configure_laser", json!({ "laser": 1, "power_dbm": 2, "wavelength_nm": 1550, "output": true })),
+        ("configure_scan", json!({ "keep_lasers_on": false })),
+    ]);
+    configuration.all_asked();
+    let found = |dbm| {
+        vec![Action::SetLaserPower { laser: 1, dbm }, Action::SetLaserWavelength { laser: 1, nm: 1580.0 }]
+    };
+    assert_eq!(configuration.compare(found(2.4)).1.len(), 1);
+    configuration.note(&read("sweep", &json!({})), &Outcome::Done);
+    for (dbm, count) in [(2.4, 0), (7.8, 0), (5.0, 1)] {
+        assert_eq!(configuration.compare(found(dbm)).1.len(), count, "{dbm}");
+    }
+    assert_eq!(configuration.lit(), BTreeSet::new());
+    assert!(again(&configuration.settings).contains(&"CTP:RLAS1:WAV 1550NM".to_owned()));
+}
+
+#[test]
+fn a_reference_remembers_what_it_was_taken_at_and_what_failed_is_not_set_again() {
+    let mut configuration = noted(&[
+        ("configure_tls", json!({ "tls": 1, "power_dbm": 5 })),
+        ("create_reference", json!({ "detector": "4/1" })),
+        ("configure_tls", json!({ "tls": 1, "power_dbm": 0 })),
+    ]);
+    let fault = crate::step::Fault::new(crate::step::FaultKind::Instrument, "no");
+    configuration.note(&read("configure_scan", &json!({ "start_nm": 1500 })), &Outcome::Failed(fault));
+    assert_eq!(again(&configuration.references()[0].1), ["INIT:TLS1:POW 5DBM"]);
+    assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 0DBM"]);
+    // It may have been set all the same: the instrument tells.
+    assert_eq!(configuration.compare(vec![Action::SetScanStart { nm: 1500.0 }]).1, []);
+}
+
+#[test]
+fn a_resumed_run_intends_what_was_read_before() {
+    let mut configuration = Configuration::default();
+    configuration.take_over(&["INIT:TLS1:POW 6DBM".to_owned(), "INIT:STAB 1,2.5".to_owned()], true);
+    assert!(configuration.is_known && !configuration.is_doubtful());
+    assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 6DBM", "INIT:STAB 1,2.5"]);
+    configuration.note(&read("scpi", &json!({ "command": "*RST" })), &Outcome::Done);
+    assert!(configuration.is_doubtful());
+    configuration.take_over(&["INIT:TLS1:POW 0DBM".to_owned()], false);
+    assert!(!configuration.is_doubtful());
+    assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 0DBM", "INIT:STAB 1,2.5"]);
+}
