@@ -78,6 +78,39 @@ pub fn is_plain(text: &str) -> bool {
     !padded && known && Decimal::parse(text).is_some()
 }
 
+/// The first number of a JSON text whose double prints as another decimal, and that decimal.
+#[must_use]
+pub fn changed_in_json(text: &str) -> Option<(String, String)> {
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        rest = &rest[at..];
+        if let Some(inside) = rest.strip_prefix('"') {
+            rest = behind_quote(inside);
+            continue;
+        }
+        let end = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+        let (number, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        if let Reading::Changed(printed) = read(number) {
+            return Some((number.to_owned(), printed));
+        }
+        rest = behind;
+    }
+    None
+}
+
+fn behind_quote(text: &str) -> &str {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
 /// Whether two texts are one number.
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
@@ -162,6 +195,16 @@ mod tests {
         {
             assert_eq!(read(text), Reading::Other, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_of_a_json_text_are_found_outside_its_strings() {
+        let found = |text: &str| changed_in_json(text).map(|(number, _)| number);
+        assert_eq!(found(r#"{"a": [1, -2.5e3], "b\"9007199254740993": "9007199254740993"}"#), None);
+        assert_eq!(found(r#"{"a\\": 9007199254740993}"#).as_deref(), Some("9007199254740993"));
+        assert_eq!(found("[0.1234567890123456789]").as_deref(), Some("0.1234567890123456789"));
+        assert_eq!(found("[100000000000000000001]").as_deref(), Some("100000000000000000001"));
+        assert_eq!(found("\"open"), None);
     }
 
     #[test]

@@ -8,6 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod naming;
+
+pub use naming::{check_name, check_part_of_name, fit_for_file};
+
 /// One optical input: a module of the mainframe and a channel on it, written `4/1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Detector {
@@ -365,7 +369,7 @@ pub struct TraceSummary {
     pub trace: TraceKind,
     /// `dB` or `dBm`.
     pub unit: String,
-    /// The name given in the recipe; empty when none was.
+    /// The name given in the recipe, as it came; empty when none was.
     pub name: String,
     /// The file, relative to the run folder, with `/` as separator.
     pub file: String,

@@ -6,6 +6,7 @@ mod attend;
 mod http;
 mod settings;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, schema_for};
@@ -49,6 +50,23 @@ macro_rules! operations {
                         at_key: true,
                         ..ReadError::new(format!("unknown operation `{name}`"))
                     }),
+                }
+            }
+
+            /// The fields of the operation called `name` with texts where it takes texts: `written` tells how a number was
+            /// written.
+            #[must_use]
+            pub fn with_texts<'v>(
+                name: &str,
+                fields: &'v Value,
+                written: &dyn Fn(&[String]) -> Option<String>,
+            ) -> Cow<'v, Value> {
+                match (name, fields) {
+                    ("log", Value::Number(_)) => {
+                        written(&[]).map_or(Cow::Borrowed(fields), |text| Cow::Owned(Value::String(text)))
+                    }
+                    $(($word, _) => reading::with_texts::<$name>(fields, written),)+
+                    _ => Cow::Borrowed(fields),
                 }
             }
 
@@ -97,7 +115,7 @@ operations! {
 fn expand_shorthand(name: &str, fields: &Value) -> Value {
     let field = match (name, fields) {
         ("sweep", Value::Null) => return Value::Object(Map::new()),
-        ("log", Value::String(_)) => "message",
+        ("log", Value::String(_) | Value::Number(_) | Value::Bool(_)) => "message",
         ("wait", Value::Number(_)) => "seconds",
         _ => return fields.clone(),
     };

@@ -2,6 +2,7 @@
 //! is wrong, what was given, what is allowed, and the nearest name when one is misspelt.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,10 +57,94 @@ pub fn kept(number: &serde_json::Number) -> Result<(), ReadError> {
 /// The first field that is unknown, missing, of the wrong type or out of range.
 pub fn read<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result<T, ReadError> {
     unknown_fields(&schema::<T>(), value)?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    let value = with_texts::<T>(value, &|_| None);
+    serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
         let path = error.path().iter().filter_map(segment).collect();
         ReadError { path, at_key: false, message: plain(&error.into_inner().to_string()), hint: None }
     })
+}
+
+/// The value with texts in place of numbers, true and false, where `T` takes texts. `written` tells how the number at the
+/// end of a path was written, where that is known.
+#[must_use]
+pub fn with_texts<'v, T: JsonSchema + 'static>(
+    value: &'v Value,
+    written: &dyn Fn(&[String]) -> Option<String>,
+) -> Cow<'v, Value> {
+    let root = schema::<T>();
+    if lacks_texts(&root, &root, value) {
+        Cow::Owned(texts(&root, &root, value, &mut Vec::new(), written))
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+/// Whether something in a value is to become a text.
+fn lacks_texts(root: &Value, schema: &Value, value: &Value) -> bool {
+    let schema = resolve(root, schema);
+    match value {
+        Value::Number(_) | Value::Bool(_) => takes_only_texts(schema),
+        Value::Object(map) => map
+            .iter()
+            .any(|(name, inner)| field(schema, name).is_some_and(|field| lacks_texts(root, field, inner))),
+        Value::Array(items) => {
+            let item = schema.get("items");
+            item.is_some_and(|item| items.iter().any(|inner| lacks_texts(root, item, inner)))
+        }
+        Value::Null | Value::String(_) => false,
+    }
+}
+
+fn texts(
+    root: &Value,
+    schema: &Value,
+    value: &Value,
+    path: &mut Vec<String>,
+    written: &dyn Fn(&[String]) -> Option<String>,
+) -> Value {
+    let schema = resolve(root, schema);
+    let mut inner = |field: Option<&Value>, name: String, value: &Value| {
+        let Some(field) = field else { return value.clone() };
+        path.push(name);
+        let made = texts(root, field, value, path, written);
+        path.pop();
+        made
+    };
+    match value {
+        Value::Number(number) if takes_only_texts(schema) => {
+            Value::String(written(path).unwrap_or_else(|| decimal::print(number)))
+        }
+        Value::Bool(flag) if takes_only_texts(schema) => Value::String(flag.to_string()),
+        Value::Object(map) => {
+            let fields = map
+                .iter()
+                .map(|(name, value)| (name.clone(), inner(field(schema, name), name.clone(), value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => {
+            let item = schema.get("items");
+            items.iter().enumerate().map(|(index, value)| inner(item, index.to_string(), value)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// The schema of a field of a map.
+fn field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    properties(schema).and_then(|known| known.get(name)).or_else(|| schema.get("additionalProperties"))
+}
+
+fn takes_only_texts(schema: &Value) -> bool {
+    let is = |kind: &Value, name: &str| kind.as_str() == Some(name);
+    let only = match schema.get("type") {
+        Some(Value::Array(kinds)) => {
+            kinds.iter().any(|kind| is(kind, "string"))
+                && kinds.iter().all(|kind| is(kind, "string") || is(kind, "null"))
+        }
+        Some(kind) => is(kind, "string"),
+        None => false,
+    };
+    only && schema.get("enum").is_none()
 }
 
 /// The schema of a type, which is made once: every step of every turn of a loop is read by one.
@@ -203,6 +288,27 @@ mod tests {
         assert!(error.at_key);
         assert_eq!(error.message, "unknown field `waits`");
         assert_eq!(error.hint.unwrap(), "did you mean `wait_s`?");
+    }
+
+    #[test]
+    fn a_text_takes_numbers_as_they_are_written_or_printed() {
+        #[derive(Deserialize, JsonSchema)]
+        struct Texts {
+            text: String,
+            maybe: Option<String>,
+            list: Vec<String>,
+            map: std::collections::BTreeMap<String, String>,
+            number: f64,
+        }
+        let given = json!({ "text": 1.5, "maybe": 7, "list": ["a", 0.1 + 0.2, true], "map": { "x": 1 }, "number": 2.5 });
+        let read: Texts = read(&given).unwrap();
+        assert_eq!((read.text.as_str(), read.maybe.as_deref()), ("1.5", Some("7")));
+        assert_eq!(
+            (read.list, read.map["x"].as_str(), read.number),
+            (["a", "0.3", "true"].map(str::to_owned).to_vec(), "1", 2.5)
+        );
+        let written = |path: &[String]| (path == ["list", "1"]).then(|| "0.30".to_owned());
+        assert_eq!(with_texts::<Texts>(&given, &written)["list"], json!(["a", "0.30", "true"]));
     }
 
     #[test]

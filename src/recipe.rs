@@ -32,6 +32,7 @@ mod suspend;
 mod table;
 mod template;
 mod walk;
+mod written;
 
 #[cfg(test)]
 mod tests;

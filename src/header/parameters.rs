@@ -111,9 +111,10 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
                 Reading::Other => refuse("a number"),
             }
         }
+        // As YAML and spreadsheets write them.
         Value::Bool(_) => match text.trim() {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
+            "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
+            "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
             _ => refuse("true or false"),
         },
         _ => Ok(Value::String(text.to_owned())),

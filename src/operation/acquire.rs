@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
+use crate::decimal;
 use crate::measurement::{Detector, TraceKind};
 use crate::units::{Minutes, Seconds};
 
@@ -37,13 +40,36 @@ pub struct CreateReference {
 }
 
 /// A constant that is written into every row of a trace file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Constant {
     /// A number, f64 in the file.
     Number(f64),
     /// A text.
     Text(String),
+}
+
+impl<'de> Deserialize<'de> for Constant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let refuse = |given: &str, hint: &str| {
+            Err(D::Error::custom(format!("a column holds a number or a text, not {given}{hint}")))
+        };
+        match Value::deserialize(deserializer)? {
+            Value::Number(number) => match (decimal::changed(&number), number.as_f64()) {
+                (None, Some(double)) => Ok(Self::Number(double)),
+                (printed, _) => {
+                    let printed = printed.unwrap_or_default();
+                    let (message, hint) = decimal::changed_words(&number.to_string(), &printed);
+                    Err(D::Error::custom(format!("{message}; {hint}")))
+                }
+            },
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Bool(flag) => refuse(&format!("`{flag}`"), &format!("; as a text it is \"{flag}\"")),
+            Value::Null => refuse("nothing", ""),
+            Value::Array(_) => refuse("a list", ""),
+            Value::Object(_) => refuse("a map", ""),
+        }
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -57,7 +83,7 @@ struct FetchTraceFields {
     trace: Option<TraceKind>,
     /// Or several.
     traces: Option<Vec<TraceKind>>,
-    /// A name for the files: letters, digits, `.`, `_`, `+`, `-`.
+    /// A name for the files: 1 to 80 letters, digits, `.`, `_`, `+`, `-`. What an expression gives may be any text: the column `name` holds it, and the name of the file what is fit for it.
     name: Option<String>,
     /// Transfer the wavelength axis instead of computing it from start and sampling.
     #[serde(default)]
@@ -93,9 +119,6 @@ impl TryFrom<FetchTraceFields> for FetchTrace {
     fn try_from(given: FetchTraceFields) -> Result<Self, String> {
         let detectors = one_or_many("detector", given.detector, given.detectors)?;
         let traces = one_or_many("trace", given.trace, given.traces)?;
-        if let Some(name) = &given.name {
-            check_name(name)?;
-        }
         Ok(Self { detectors, traces, name: given.name, transfer_x: given.transfer_x, columns: given.columns })
     }
 }
@@ -140,9 +163,6 @@ impl TryFrom<ReadPowerFields> for ReadPower {
         if samples == 0 || samples > 1_000_000 {
             return Err(format!("samples `{samples}` is not allowed (1 to 1000000)"));
         }
-        if let Some(name) = &given.name {
-            check_name(name)?;
-        }
         let interval_s = match given.interval_s {
             Some(interval) => interval,
             None => Seconds::new(0.1).map_err(|error| error.to_string())?,
@@ -159,15 +179,4 @@ fn one_or_many<T>(field: &str, one: Option<T>, many: Option<Vec<T>>) -> Result<V
         (None, Some(many)) => Ok(many),
         (None, None) => Err(format!("missing field `{field}` (or `{field}s`)")),
     }
-}
-
-/// Names become part of file names: what a path could be made of is refused.
-fn check_name(name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    if name.is_empty() || name.len() > 80 || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(format!(
-            "name `{name}` is not allowed (1 to 80 of letters, digits, `.`, `_`, `+`, `-`, not starting with `.`)"
-        ));
-    }
-    Ok(())
 }

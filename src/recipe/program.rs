@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::decimal;
 use crate::header::Header;
 use crate::operation::Operation;
 use crate::script::Script;
@@ -89,7 +90,7 @@ impl Over {
             |template: &Template, message: String| Wrong { at: template.written.at, message, hint: None };
         match self {
             Self::In(list) => {
-                let serde_json::Value::Array(values) = list.evaluate(variables)? else {
+                let serde_json::Value::Array(mut values) = list.evaluate(variables)? else {
                     return Err(wrong(list, "`in` takes a list of values".to_owned()));
                 };
                 if values.is_empty() {
@@ -101,7 +102,10 @@ impl Over {
                             format!("`{value}` cannot be a loop value (a number, a text, true or false)");
                         Err(wrong(list, message))
                     }
-                    None => Ok(Turns::Values(values)),
+                    None => {
+                        values.iter_mut().for_each(keep_long_number);
+                        Ok(Turns::Values(values))
+                    }
                 }
             }
             Self::Rows(table) => Ok(Turns::Values(table.rows.clone())),
@@ -140,6 +144,15 @@ impl Over {
             }
             Self::While(_) => Ok(Turns::While),
         }
+    }
+}
+
+/// A number that a double does not keep becomes a text.
+pub(super) fn keep_long_number(value: &mut serde_json::Value) {
+    if let serde_json::Value::Number(number) = value
+        && decimal::changed(number).is_some()
+    {
+        *value = number.to_string().into();
     }
 }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
 use super::load::Surroundings;
-use super::program::{Action, Operate, Over, Statement, Turns};
+use super::program::{Action, Operate, Over, Statement};
 use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, with_bare_ready};
+use super::written::as_written;
 use crate::measurement::Detector;
 use crate::operation::Operation;
 use crate::reading::{self, ReadError};
-use crate::script::{self, print};
+use crate::script;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
 
@@ -95,10 +96,11 @@ impl Reader<'_> {
         let node = &if key.name == "http" { with_bare_ready(node) } else { node.clone() };
         let fields = self.template(node);
         self.columns(&fields);
+        self.written_name(&key.name, &fields);
         self.condition_of_poll(&key.name, &fields);
         let mut ready = None;
         if fields.is_plain() && self.found.len() == before {
-            match step::read(&key.name, &node.value(), self.detectors) {
+            match step::read(&key.name, &as_written(&key.name, &node.value(), node), self.detectors) {
                 Ok(read) => ready = Some(read),
                 Err(error) => {
                     // What is missing is missed where the operation stands, not at its first field.
@@ -261,7 +263,7 @@ impl Reader<'_> {
         }
         let variable = self.loop_variable(&fields, over.as_ref())?;
         if let Some(over) = &over {
-            self.count(over);
+            self.count_turns(over);
         }
         let inner = fields.get("steps");
         if inner.is_none() {
@@ -275,49 +277,6 @@ impl Reader<'_> {
         let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
         self.scope.leave_loop(columns);
         Some(Action::Repeat { variable, over: over?, steps: steps? })
-    }
-
-    /// Counts the turns of a loop, where no expression decides them.
-    fn count(&mut self, over: &Over) {
-        if !over.templates().iter().all(|template| template.is_plain()) {
-            return;
-        }
-        match (over.turns(&BTreeMap::new()), over) {
-            (Err(wrong), _) => self.report(wrong.at, wrong.message),
-            (Ok(Turns::Grid(grid)), Over::Grid(parts)) if !grid.reaches_end() => {
-                let to = &parts[1].written;
-                let last = grid.point(grid.count() - 1);
-                let message = format!("no step reaches `to` {}: the last value is {last}", to.value());
-                self.found.push(Diagnostic::note(message).at(self.source, to.at));
-            }
-            (Ok(_), Over::In(list)) => self.names_of_turns(&list.written),
-            (Ok(_), _) => {}
-        }
-    }
-
-    /// Looks for values of a list that are written differently and print alike, and for numbers that print otherwise.
-    fn names_of_turns(&mut self, list: &Node) {
-        let Kind::List(items) = &list.kind else { return };
-        let mut known: BTreeMap<String, String> = BTreeMap::new();
-        for item in items.iter() {
-            let value = item.value();
-            let Ok(name) = print(&value) else { continue };
-            let written = item.number.as_deref().map_or_else(|| value.to_string(), str::to_owned);
-            if item.number.is_some() && written.contains(['e', 'E']) && written != name {
-                let message = format!("`{written}` is the number {name}");
-                let finding = Diagnostic::note(message).at(self.source, item.at);
-                self.found.push(finding.hint("put it into quotes where it is a name"));
-            }
-            match known.get(&name) {
-                Some(first) if *first != written => {
-                    let message = format!("{first} and {written} print alike: two turns have one name");
-                    let hint = "leave one out, or put both into quotes where they are names";
-                    self.found.push(Diagnostic::warning(message).at(self.source, item.at).hint(hint));
-                }
-                Some(_) => {}
-                None => drop(known.insert(name, written)),
-            }
-        }
     }
 
     fn loop_variable(&mut self, fields: &Fields, over: Option<&Over>) -> Option<String> {

@@ -167,6 +167,7 @@ impl Reader<'_> {
         };
         match loaded {
             Ok(recipe) => {
+                let set = texts_as_written(&recipe, set);
                 self.check_set_values(&recipe, &set);
                 let mut ignored = ignored_inside(recipe.header());
                 if recipe.suspension.is_some() {
@@ -211,7 +212,7 @@ impl Reader<'_> {
         for (key, template) in set {
             let parameters = &recipe.header().parameters;
             let known = template.is_plain() || !parameters.contains_key(&key.name);
-            let one = [(key.name.clone(), template.written.value())].into();
+            let one = [(key.name.clone(), template.plain_value())].into();
             if let (true, Err(wrong)) = (known, bind(parameters, &one)) {
                 for error in wrong {
                     let at = if error.at_key { key.at } else { template.written.at };
@@ -229,6 +230,18 @@ impl Reader<'_> {
         };
         entries.iter().map(|(key, inner)| (key.clone(), self.template(inner))).collect()
     }
+}
+
+/// The values for a recipe, with what was written in place of a number where its parameter is a text.
+fn texts_as_written(recipe: &Recipe, set: Vec<(Key, Template)>) -> Vec<(Key, Template)> {
+    let is_text = |key: &Key| {
+        recipe.header().parameters.get(&key.name).is_some_and(|parameter| parameter.default.is_string())
+    };
+    let written = |(key, template): (Key, Template)| match is_text(&key) {
+        true => (key, template.into_text()),
+        false => (key, template),
+    };
+    set.into_iter().map(written).collect()
 }
 
 /// Where the text of a value begins that stands at `at`: after the quote, or on the line after `|`.

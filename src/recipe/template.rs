@@ -136,6 +136,41 @@ impl Template {
         }
     }
 
+    /// The parts of a text that are written down: all of it, or what stands beside its expressions.
+    pub(super) fn written_parts(&self) -> Vec<&str> {
+        match &self.content {
+            Content::Plain(Value::String(text)) => vec![text],
+            Content::Text(pieces) => {
+                let texts = pieces.iter().filter_map(|piece| match piece {
+                    Piece::Text(text) => Some(text.as_str()),
+                    Piece::Hole(_) => None,
+                });
+                texts.collect()
+            }
+            Content::Plain(_) | Content::Broken | Content::Whole(_) | Content::List(_) | Content::Map(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The value without its expressions, which are texts then.
+    pub(super) fn plain_value(&self) -> Value {
+        match &self.content {
+            Content::Plain(value) => value.clone(),
+            Content::Broken | Content::Whole(_) | Content::Text(_) | Content::List(_) | Content::Map(_) => {
+                self.written.value()
+            }
+        }
+    }
+
+    /// A number that is written down, as the text that was written.
+    pub(super) fn into_text(self) -> Self {
+        match self.written.number.as_deref() {
+            Some(number) => Self { content: Content::Plain(number.into()), written: self.written },
+            None => self,
+        }
+    }
+
     /// The entries, where it is a map.
     pub(super) fn entries(&self) -> Option<&[(Key, Self)]> {
         match &self.content {

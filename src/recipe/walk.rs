@@ -6,10 +6,11 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::grid::TURNS;
-use super::program::{Action, Operate, Over, Statement, Turns};
+use super::program::{Action, Operate, Over, Statement, Turns, keep_long_number};
 use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
+use super::written::as_written;
 use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::header::bind;
@@ -187,7 +188,9 @@ impl<'a> Walk<'a> {
         let (operation, options) = match &operate.ready {
             Some(ready) => ready.clone(),
             None => {
-                let fields = self.value(&operate.fields)?;
+                let mut fields = self.value(&operate.fields)?;
+                keep_long_numbers(&mut fields);
+                let fields = as_written(&operate.name, &fields, &operate.fields.written);
                 let read = step::read(&operate.name, &fields, &self.recipe.header().detectors);
                 let read = read.map_err(|error| {
                     let at = operate.fields.written.locate(&error.path, error.at_key);
@@ -369,5 +372,13 @@ impl<'a> Walk<'a> {
     fn fault(&self, wrong: Wrong) -> Fault {
         let fault = Fault::new(FaultKind::Recipe, wrong.message).at(&self.source.name, wrong.at);
         Fault { hint: wrong.hint, ..fault }
+    }
+}
+
+/// Numbers that a double does not keep, as texts in the columns of a trace. Expressions took them from replies and
+/// tables of other instruments: who writes one down is told to quote it.
+fn keep_long_numbers(fields: &mut Value) {
+    if let Some(Value::Object(columns)) = fields.get_mut("columns") {
+        columns.values_mut().for_each(keep_long_number);
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::headers::REPORT_POLICY;
 use super::problem::{Problem, finding};
-use super::read::{Body, Path, Query};
+use super::read::{Path, Query, RecipeBody};
 use super::routes::says;
 use super::state::{App, BatchDesk, Shared};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
@@ -166,7 +166,7 @@ async fn move_to(
 }
 
 /// Adds items.
-async fn add(State(app): State<App>, Body(entry): Body<ItemEntry>) -> Result<Response, Problem> {
+async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -> Result<Response, Problem> {
     let desk = app.desk()?;
     if !desk.open {
         let message = format!("batch `{}` has a file: add the item there", desk.queue.batch());

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::coerce::coerce;
 use super::problem::Problem;
+use crate::decimal;
 
 /// Query parameters.
 pub(super) struct Query<T>(pub(super) T);
@@ -21,6 +22,8 @@ pub(super) struct Query<T>(pub(super) T);
 pub(super) struct Path<T>(pub(super) T);
 /// A JSON body; where nothing is required it may be left out.
 pub(super) struct Body<T>(pub(super) T);
+/// A JSON body with values for recipes: a number that a double does not keep is refused.
+pub(super) struct RecipeBody<T>(pub(super) T);
 
 /// Reads given values as a wire type.
 pub(super) fn read<T: DeserializeOwned + JsonSchema>(
@@ -67,22 +70,49 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Body<T
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| Problem::new(error.status(), error.body_text()))?;
-        // Some clients send the byte order mark of the file that they read.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(bytes) };
-        let wrong = |kind: &str, message: String| {
-            let problem = json!({ "type": kind, "loc": ["body"], "msg": message, "input": null });
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-        };
-        match body {
-            Ok(Value::Object(given)) => read(&given, "body").map(Self),
-            Ok(Value::Null) => read(&Map::new(), "body").map(Self),
-            Ok(_) => Err(wrong("dict_type", "an object is needed".to_owned())),
-            Err(error) => Err(wrong("json_invalid", format!("this is not JSON: {error}"))),
+        read_body(&bytes(request, state).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for RecipeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = bytes(request, state).await?;
+        let changed = std::str::from_utf8(&bytes).ok().and_then(decimal::changed_in_json);
+        if let Some((number, printed)) = changed {
+            let (message, hint) = decimal::changed_words(&number, &printed);
+            return Err(wrong("value_error", &format!("{message}; {hint}")));
         }
+        read_body(&bytes).map(Self)
+    }
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let read = Bytes::from_request(request, state).await;
+    read.map_err(|error| Problem::new(error.status(), error.body_text()))
+}
+
+fn wrong(kind: &str, message: &str) -> Problem {
+    let problem = json!({ "type": kind, "loc": ["body"], "msg": message, "input": null });
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+}
+
+fn read_body<T: DeserializeOwned + JsonSchema>(bytes: &[u8]) -> Result<T, Problem> {
+    // Some clients send the byte order mark of the file that they read.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(bytes) };
+    match body {
+        Ok(Value::Object(given)) => read(&given, "body"),
+        Ok(Value::Null) => read(&Map::new(), "body"),
+        Ok(_) => Err(wrong("dict_type", "an object is needed")),
+        Err(error) => Err(wrong("json_invalid", &format!("this is not JSON: {error}"))),
+    }
+}
+
+impl<T: JsonSchema> OperationInput for RecipeBody<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Body::<T>::operation_input(ctx, operation);
     }
 }
 

@@ -24,7 +24,9 @@ pub fn read(
     let mut options = Map::new();
     let short = matches!(
         (name, &fields),
-        ("sweep", Value::Null) | ("log", Value::String(_)) | ("wait", Value::Number(_))
+        ("sweep", Value::Null)
+            | ("log", Value::String(_) | Value::Number(_) | Value::Bool(_))
+            | ("wait", Value::Number(_))
     );
     if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
         let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
@@ -209,9 +211,15 @@ mod tests {
             ("scpi", json!({ "command": "*IDN?" }), "command", "asks for a reply"),
             (
                 "fetch_trace",
-                json!({ "detector": "4/1", "trace": "tf", "name": "a/b" }),
-                "name",
-                "not allowed",
+                json!({ "detector": "4/1", "trace": "tf", "columns": { "ok": true } }),
+                "columns.ok",
+                "a column holds a number or a text, not `true`",
+            ),
+            (
+                "fetch_trace",
+                json!({ "detector": "4/1", "trace": "tf", "columns": { "die": 202_411_090_210_450_001_i64 } }),
+                "columns.die",
+                "it would become `202411090210450020`",
             ),
             ("sweep", json!({ "retyr": { "times": 1 } }), "retyr", "unknown field"),
         ] {

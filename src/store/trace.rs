@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
-use crate::measurement::{Detector, Extreme, Grid, TraceKind, TraceSummary};
+use crate::measurement::{Detector, Extreme, Grid, TraceKind, TraceSummary, fit_for_file};
 use crate::step::ColumnValue;
 
 /// Rows encoded at once.
@@ -58,7 +58,8 @@ impl TraceHeader {
     /// The file, relative to the run folder.
     #[must_use]
     pub fn file(&self) -> String {
-        let name = if self.name.is_empty() { String::new() } else { format!("_{}", self.name) };
+        let fit = fit_for_file(&self.name);
+        let name = if fit.is_empty() { String::new() } else { format!("_{fit}") };
         format!("traces/{:04}_{}_{}{name}.parquet", self.trace_index, self.detector.file_name(), self.trace)
     }
 }

@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::forecast::{Circumstances, plan};
 use crate::recipe::Recipe;
 use crate::sidecar::problem::{Problem, finding};
-use crate::sidecar::read::Body;
+use crate::sidecar::read::RecipeBody;
 use crate::sidecar::state::{App, Shared};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity};
@@ -85,7 +85,7 @@ fn plain(value: &Value) -> String {
 /// What is wrong, or probably wrong, with a recipe.
 pub(in crate::sidecar) async fn check(
     State(app): State<App>,
-    Body(body): Body<RunBody>,
+    RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Json<CheckReply>, Problem> {
     let findings = match app.order(body).await? {
         Ok(order) => order.findings(),
@@ -102,7 +102,7 @@ pub(in crate::sidecar) async fn check(
 /// Every operation of a recipe in order, with time, points and bytes.
 pub(in crate::sidecar) async fn plan(
     State(app): State<App>,
-    Body(body): Body<RunBody>,
+    RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Json<Value>, Problem> {
     let refuse = |findings: Vec<Diagnostic>| Problem::from(NotStarted::Recipe(findings));
     let order = app.order(body).await?.map_err(refuse)?;
@@ -116,7 +116,7 @@ pub(in crate::sidecar) async fn plan(
 /// Begins a run.
 pub(in crate::sidecar) async fn begin(
     State(app): State<App>,
-    Body(body): Body<RunBody>,
+    RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Response, Problem> {
     // Until its stream of events is open, whoever wants the run counts as being there.
     let operator = (body.attend == Some(true)).then(|| app.station.operator());

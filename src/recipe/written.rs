@@ -1,0 +1,78 @@
+//! What the values that are written down in a recipe say before it runs: how often a loop turns, what its turns are called,
+//! and whether a name is fit for a file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::document::{Kind, Node};
+use super::program::{Over, Turns};
+use super::reader::Reader;
+use super::template::Template;
+use crate::measurement::{check_name, check_part_of_name};
+use crate::operation::Operation;
+use crate::script::print;
+use crate::source::Diagnostic;
+
+impl Reader<'_> {
+    /// Counts the turns of a loop, where no expression decides them.
+    pub(super) fn count_turns(&mut self, over: &Over) {
+        if !over.templates().iter().all(|template| template.is_plain()) {
+            return;
+        }
+        match (over.turns(&BTreeMap::new()), over) {
+            (Err(wrong), _) => self.report(wrong.at, wrong.message),
+            (Ok(Turns::Grid(grid)), Over::Grid(parts)) if !grid.reaches_end() => {
+                let to = &parts[1].written;
+                let last = grid.point(grid.count() - 1);
+                let message = format!("no step reaches `to` {}: the last value is {last}", to.value());
+                self.found.push(Diagnostic::note(message).at(self.source, to.at));
+            }
+            (Ok(_), Over::In(list)) => self.names_of_turns(&list.written),
+            (Ok(_), _) => {}
+        }
+    }
+
+    /// Looks for values of a list that are written differently and print alike, and for numbers that print otherwise.
+    fn names_of_turns(&mut self, list: &Node) {
+        let Kind::List(items) = &list.kind else { return };
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for item in items.iter() {
+            let value = item.value();
+            let Ok(name) = print(&value) else { continue };
+            let written = item.number.as_deref().map_or_else(|| value.to_string(), str::to_owned);
+            if item.number.is_some() && written.contains(['e', 'E']) && written != name {
+                let message = format!("`{written}` is the number {name}");
+                let finding = Diagnostic::note(message).at(self.source, item.at);
+                self.found.push(finding.hint("put it into quotes where it is a name"));
+            }
+            match known.get(&name) {
+                Some(first) if *first != written => {
+                    let message = format!("{first} and {written} print alike: two turns have one name");
+                    let hint = "leave one out, or put both into quotes where they are names";
+                    self.found.push(Diagnostic::warning(message).at(self.source, item.at).hint(hint));
+                }
+                Some(_) => {}
+                None => drop(known.insert(name, written)),
+            }
+        }
+    }
+
+    /// What is written down of a name is fit for a file; what expressions add to it is made so.
+    pub(super) fn written_name(&mut self, operation: &str, fields: &Template) {
+        let named = ["fetch_trace", "read_power"].contains(&operation);
+        let fields = fields.entries().into_iter().flatten();
+        let Some((_, name)) = fields.into_iter().find(|(key, _)| named && key.name == "name") else { return };
+        let check = if name.is_plain() { check_name } else { check_part_of_name };
+        if let Some(message) = name.written_parts().into_iter().find_map(|part| check(part).err()) {
+            self.report(name.written.at, message);
+        }
+    }
+}
+
+/// The fields of an operation with the texts that were written in place of numbers, where it takes texts.
+pub(super) fn as_written<'v>(operation: &str, fields: &'v Value, node: &Node) -> Cow<'v, Value> {
+    let number = |path: &[String]| node.get(path)?.number.as_deref().map(str::to_owned);
+    Operation::with_texts(operation, fields, &number)
+}
