@@ -161,13 +161,13 @@ mod tests {
         }
     }
 
-    /// The replies to a line, and the errors that it left.
+    /// The replies to a line, and the errors that it added to the queue.
     fn said(shared: &Shared, text: &str) -> (usize, usize) {
         let mut steps = Vec::new();
         let before = shared.bench().errors.len();
         let progress = Line::new(text, ([127, 0, 0, 1], 1).into()).proceed(shared, &mut steps);
         assert_eq!(progress, Progress::Done, "{text}");
-        (steps.len(), shared.bench().errors.len() - before)
+        (steps.len(), shared.bench().errors.len().saturating_sub(before))
     }
 
     proptest! {
