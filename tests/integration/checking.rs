@@ -83,7 +83,7 @@ fn what_shows_only_in_the_run_is_said_in_the_words_of_check() {
     let bench = Bench::new();
     let of = |step: &str| {
         format!(
-            "name: late\ninstrument: sim\nsteps:\n  - configure_scan: {{ start_nm: 1540, stop_nm: 1560, resolution_pm: 100 }}\n  - create_reference: {{ detector: 4/1, connect: cord }}\n  - read_power: {{ id: p, detector: 4/1 }}\n  - if:\n      condition: \"${{steps.p.value < 100}}\"\n      then: [ {step} ]\n"
+            "name: late\ninstrument: sim\nsimulator: {{ tls_range: refuse }}\nsteps:\n  - configure_scan: {{ start_nm: 1540, stop_nm: 1560, resolution_pm: 100 }}\n  - create_reference: {{ detector: 4/1, connect: cord }}\n  - read_power: {{ id: p, detector: 4/1 }}\n  - if:\n      condition: \"${{steps.p.value < 100}}\"\n      then: [ {step} ]\n"
         )
     };
     for (name, step, said) in [

@@ -236,7 +236,8 @@ async fn a_block_is_handed_on_whole_and_a_line_end_behind_it_is_no_reply() {
         while let Some(piece) = arriving.recv().await {
             found.extend(piece);
         }
-        assert_eq!(found, [-3.0, -23.5, f32::NEG_INFINITY]);
+        assert_eq!(found[..2], [-3.0, -23.5]);
+        assert!(found[2].is_nan(), "an infinite value is no number");
         assert_eq!(instrument.ask(&Query::tls_speed_nm_s(1)).await.unwrap(), 50.0);
     }
     script.await.unwrap();

@@ -91,8 +91,7 @@ fn scanned(bench: &Bench) -> Said {
     }
     if let Some((from, to)) = uncovered(used().map(|(_, source)| source), (start, stop)).filter(|_| !idle) {
         let message = of_gap((from, to));
-        let hint =
-            "an instrument refuses a scan that its lasers do not cover; compare the ranges of TLS and scan";
+        let hint = "an instrument may refuse such a scan, or sweep only what a TLS covers; compare the ranges of TLS and scan";
         said.push(("sources".into(), Diagnostic::warning(message).hint(hint)));
     }
     said
