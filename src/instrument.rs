@@ -10,7 +10,7 @@ mod glance;
 pub mod headers;
 pub mod limits;
 pub mod link;
-mod permit;
+pub mod permit;
 mod reply;
 mod scan;
 pub mod scpi;

@@ -1,11 +1,13 @@
 //! The lasers of a recipe, held against the limits of the bench.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::bench::Bench;
 use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
 use crate::instrument::limits::{Demand, LimitExceeded, Limits};
+use crate::instrument::permit::judge_line;
 use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 
@@ -35,6 +37,25 @@ impl BenchLimits {
         self.0.iter().try_for_each(|PlacedLimit { limit, place }| {
             limit.check(demand).map_err(|exceeded| (exceeded, place.as_str()))
         })
+    }
+
+    /// What a raw line would do beyond a limit, and what cannot be judged of it.
+    fn judge_line(&self, text: &str, bench: &Bench) -> Option<Diagnostic> {
+        let unknown = Cell::new(false);
+        let laser_of = |tls: u8| {
+            let laser = bench.sources.get(&tls).and_then(|source| source.laser);
+            unknown.set(unknown.get() | laser.is_none());
+            laser.filter(|laser| *laser > 0)
+        };
+        let judge = |PlacedLimit { limit, place }: &PlacedLimit| {
+            judge_line(text, limit, laser_of).map_err(|exceeded| (exceeded, place.clone()))
+        };
+        let (exceeded, place) = self.0.iter().try_for_each(judge).err()?;
+        let hint = format!("the limit stands in {place}");
+        // Another laser may serve as the TLS.
+        let is_certain = !unknown.get() || matches!(exceeded, LimitExceeded::NotJudged { .. });
+        let message = exceeded.to_string();
+        Some(if is_certain { Diagnostic::error(message) } else { Diagnostic::warning(message) }.hint(hint))
     }
 
     /// What is beyond a limit. Where nobody can know which laser it is, it is an error if it is beyond the limits of
@@ -96,6 +117,11 @@ pub(super) fn check(
     let (mut findings, mut bench) = (Findings::default(), Bench::default());
     for planned in steps {
         bench.perform(&planned.step.operation);
+        if let Operation::Scpi(scpi) = &planned.step.operation
+            && let Some(finding) = limits.judge_line(&scpi.text, &bench)
+        {
+            findings.add(&planned.step.place, "line", softened(finding, planned.may_differ));
+        }
         for wanted in wanted(&planned.step.operation, &bench) {
             if let Some(finding) = limits.judge(&wanted) {
                 let about = finding.message.clone();
@@ -195,6 +221,19 @@ mod tests {
             (
                 "configure_tls: { tls: 1, power_dbm: 9 }",
                 vec!["3 error ctp10.toml:2: 9 dBm is not allowed on this bench"],
+            ),
+            ("scpi: 'CTP:RLAS1:POW 5DBM'", vec![]),
+            (
+                "scpi: 'CTP:RLAS1:POW 7DBM'",
+                vec!["3 error ctp10.toml:4: 7 dBm of laser 1 is not allowed on this bench"],
+            ),
+            (
+                "scpi: 'INIT:TLS1:ID 2.0'",
+                vec!["3 error ctp10.toml:7: light of laser 2 is not allowed on this bench"],
+            ),
+            (
+                "scpi: 'CTP:RLAS1:NONSENSE 7'",
+                vec!["3 error ctp10.toml:2: `CTP:RLAS1:NONSENSE 7` is not sent on a bench with limits"],
             ),
             (
                 "configure_tls: { tls: 1, power_dbm: 7 }",

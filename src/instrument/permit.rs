@@ -7,7 +7,7 @@ mod line;
 
 use std::collections::BTreeSet;
 
-use super::limits::{Demand, LimitExceeded};
+use super::limits::{Demand, LimitExceeded, Limits};
 use super::scpi::{Action, Query};
 use super::setting::LASER_POWER_TOLERANCE_DB;
 use super::{Ctp10, Error, ScanSettings, TLS};
@@ -197,6 +197,34 @@ fn needs(action: &Action) -> Result<Vec<Need>, LimitExceeded> {
         | Action::SetDetectorTrigger { .. }
         | Action::Abort
         | Action::ClearErrors => Vec::new(),
+    })
+}
+
+/// Whether limits allow a line of somebody else's wording, as far as its text tells: what it sets by its value, and the
+/// lasers that it lights. `laser_of` says which laser serves as a TLS, where that is known.
+///
+/// # Errors
+/// What is beyond a limit, and the part that cannot be judged.
+pub fn judge_line(
+    text: &str,
+    limits: &Limits,
+    laser_of: impl Fn(u8) -> Option<u8>,
+) -> Result<(), LimitExceeded> {
+    let laser = |whose: Whose| match whose {
+        Whose::Laser(laser) => Some(laser),
+        Whose::Tls(tls) => laser_of(tls),
+        Whose::Any => None,
+    };
+    line::needs(text)?.into_iter().try_for_each(|need| match need {
+        Need::Power { whose, dbm, written } => {
+            said(limits.check(Demand::Power { laser: laser(whose), dbm }), dbm, &written)
+        }
+        Need::Wavelength { whose, nm, written } => {
+            said(limits.check(Demand::Wavelength { laser: laser(whose), nm }), nm, &written)
+        }
+        Need::Serves(laser) | Need::Light(laser) => limits.check(Demand::Light { laser: Some(laser) }),
+        // These are judged by the state that the instrument has then.
+        Need::Scan | Need::Dark => Ok(()),
     })
 }
 
