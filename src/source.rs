@@ -126,6 +126,10 @@ impl Diagnostic {
     pub fn advice(&self) -> Option<String> {
         let place = self.place.as_ref();
         let pasted = place.and_then(|(source, at)| pasted_at(source.line(at.line), at.column));
+        // What such a line end has torn off shows up in the line behind it.
+        let before = place.and_then(|(source, at)| line_end_in(source.line(at.line.checked_sub(1)?.max(1))));
+        let pasted = pasted.or(before);
+        let pasted = pasted.or_else(|| pasted_in_quotes(&self.message));
         let pasted = pasted.filter(|advice| !self.message.contains(advice.as_str()));
         let parts: Vec<String> = pasted.into_iter().chain(self.hint.clone()).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -200,7 +204,7 @@ fn pasted_at(line: &str, column: usize) -> Option<String> {
     if let Some(advice) = line[word.clone()].chars().find_map(advice) {
         return Some(advice);
     }
-    if let Some(advice) = line.chars().filter(|letter| pasted::ends_line(*letter)).find_map(advice) {
+    if let Some(advice) = line_end_in(line) {
         return Some(advice);
     }
     let (mut quote, mut before) = (None, ' ');
@@ -220,6 +224,18 @@ fn pasted_at(line: &str, column: usize) -> Option<String> {
         before = letter;
     }
     None
+}
+
+/// A character of a line that ends it for some programs only.
+fn line_end_in(line: &str) -> Option<String> {
+    line.chars().filter(|letter| pasted::ends_line(*letter)).find_map(advice)
+}
+
+/// What to write instead of a pasted character in what a message quotes.
+fn pasted_in_quotes(message: &str) -> Option<String> {
+    let quoted = message.split('`').skip(1).step_by(2);
+    // The program's own words leave out with `…`.
+    quoted.flat_map(str::chars).filter(|letter| *letter != '…').find_map(advice)
 }
 
 #[cfg(test)]
@@ -274,6 +290,13 @@ mod tests {
             let finding = Diagnostic::error("odd").at(&source, Position { line: 1, column: 1 });
             assert_eq!(finding.advice(), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_pasted_character_in_what_is_quoted_is_named_without_a_place() {
+        let finding = Diagnostic::error("`a` is a number, not `\u{2212}5` (see `${…}`)");
+        assert_eq!(finding.advice().as_deref(), Some("U+2212 minus sign; write `-`"));
+        assert_eq!(Diagnostic::error("5\u{a0}dB is not `${…}`").advice(), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod exchanges;
 mod faults;
 #[cfg(target_os = "linux")]
 mod folders;
+mod fuzz;
 mod goes_on;
 mod guard;
 mod http;
@@ -30,6 +31,7 @@ mod layering;
 mod limits;
 mod nights;
 mod notify;
+mod pasted;
 #[cfg(target_os = "linux")]
 mod printing;
 mod probe_station;
