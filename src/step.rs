@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal;
 use crate::measurement::{Grid, PowerReading, TraceSummary};
 use crate::operation::{Operation, plain};
 use crate::source::Position;
@@ -135,6 +136,7 @@ impl Place {
                     serde_json::Value::Object(row) => {
                         format!("{name}={}", plain(row.get(name).unwrap_or(&turn.value)))
                     }
+                    serde_json::Value::Number(number) => format!("{name}={}", decimal::print(number)),
                     value => format!("{name}={value}"),
                 },
             })

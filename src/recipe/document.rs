@@ -396,14 +396,23 @@ impl<'a> Lines<'a> {
         Self { lines, last: Cell::new((0, 1, 0)), known: RefCell::default() }
     }
 
-    /// The number that stands at a place, behind an anchor if there is one.
+    /// The number that stands at a place, behind its anchor and its tag; these may stand in lines of their own.
     fn number_at(&self, at: Position) -> Arc<str> {
         let find = || {
+            let mut further = self.lines.iter().skip(at.line);
             let mut rest = self.from(at);
-            if let Some(anchored) = rest.strip_prefix('&') {
-                let end = anchored.find(char::is_whitespace).unwrap_or(anchored.len());
-                rest = anchored[end..].trim_start();
+            loop {
+                rest = rest.trim_start();
+                if rest.is_empty() || rest.starts_with('#') {
+                    let Some(next) = further.next() else { break };
+                    rest = next;
+                } else if rest.starts_with(['&', '!']) {
+                    rest = &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..];
+                } else {
+                    break;
+                }
             }
+            rest = rest.trim_start_matches(['"', '\'']);
             let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'));
             rest[..rest.find(ends).unwrap_or(rest.len())].into()
         };

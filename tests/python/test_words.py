@@ -1,6 +1,7 @@
 """Words that look like numbers, and names that look like paths: as they are written, in the files and over HTTP."""
 
 import json
+import sqlite3
 
 import duckdb
 import pytest
@@ -157,3 +158,107 @@ def test_values_over_http_follow_the_same_rules(start):
     assert check({"d": 5, "p": 2.5}).json()["errors"] == 0
     told = check({"p": str(long)}).json()
     assert told["errors"] == 1 and "would become" in json.dumps(told), told
+
+
+DIE = f"name: die\nparameters: {{ power_dbm: {{ default: 0, min: -10, max: 10 }} }}\nsteps:{SWEEP}"
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "words"),
+    [
+        ("device;power_dbm\nA;5\n", ":1:1", "columns are separated by commas"),
+        ("device\tpower_dbm\nA\t5\n", ":1:1", "columns are separated by commas"),
+        ("sep=;\ndevice;power_dbm\nA;5\n", ":1:1", "columns are separated by commas"),
+        ('device,power_dbm\n"A,5\nB,6\nC,7\n', ":2:1", "this quote is not closed"),
+        ('device,power_dbm\nA,5\n"B"x,6\n', ":3:4", "after a closing quote comes a comma"),
+        ("device,power_dbm\nA,5\nB\n", ":3:1", "this row has 1 cell and the table 2 columns"),
+        ("device,power_dbm\nA,5\nB,6,7\n", ":3:5", "this row has 3 cells and the table 2 columns"),
+        ("device,,power_dbm\nA,1,5\n", ":1:8", "column 2 has no name"),
+        ("device,device\nA,5\n", ":1:8", "there are two columns `device`"),
+        ("device,power_dbm\n", ":1:1", "the table has no rows below its names"),
+        ("device,power_dbm\nA1,5\nA\0,6\n", ":3:2", "NUL character"),
+    ],
+)
+def test_loops_and_batches_find_the_same_mistakes_in_a_table(tmp_path, table, place, words):
+    (tmp_path / "d.csv").write_text(table)
+    (tmp_path / "die.yaml").write_text(DIE)
+    (tmp_path / "loop.yaml").write_text(
+        "name: loop\nsteps: [ { repeat: { for: row, in_csv: d.csv, steps: [ { log: '${row.device}' } ] } } ]\n"
+    )
+    (tmp_path / "night.yaml").write_text("name: night\nitems: [ { recipe: die.yaml, devices: d.csv } ]\n")
+    for command in [("check", "loop.yaml"), ("batch", "check", "night.yaml")]:
+        done = ctp10(*command, cwd=tmp_path)
+        assert done.returncode == 2 and f"d.csv{place}" in done.stderr and words in done.stderr, done
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_of_every_editor_are_read_alike(tmp_path, end):
+    table = end.join(["\ufeffdevice,power_dbm,,", "# made by hand", "1.50,5,,", "", ",,,", '"3,4 ""x""",6,,', ""])
+    (tmp_path / "d.csv").write_bytes(table.encode())
+    (tmp_path / "die.yaml").write_text(DIE)
+    (tmp_path / "night.yaml").write_text("name: night\nitems: [ { recipe: die.yaml, devices: d.csv } ]\n")
+    done = ctp10("batch", "check", "night.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done
+    told = done.stdout.splitlines()
+    assert told[0].startswith("item 1 (die.yaml power_dbm=5 device=1.50): fine"), done
+    assert told[1].startswith('item 2 (die.yaml power_dbm=6 device=3,4 "x"): fine'), done
+    assert "parameters: `power_dbm`; metadata: `device`" in done.stderr, done
+    assert "lines that begin with `#` are left out: 2" in done.stderr, done
+
+
+def test_a_name_that_is_nearly_a_parameter_is_a_warning(tmp_path):
+    (tmp_path / "die.yaml").write_text(DIE)
+    for entry in ["matrix: { power_dbn: [5] }", "devices: [ { Power_dBm: 5 } ]", "devices: d.csv"]:
+        (tmp_path / "d.csv").write_text("power-dbm,die\n5,A\n")
+        (tmp_path / "night.yaml").write_text(f"name: night\nitems: [ {{ recipe: die.yaml, {entry} }} ]\n")
+        done = ctp10("batch", "check", "--strict", "night.yaml", cwd=tmp_path)
+        assert done.returncode == 2 and "did you mean `power_dbm`?" in done.stderr, (entry, done)
+
+
+def test_a_night_that_was_begun_with_other_types_goes_on(tmp_path):
+    (tmp_path / "die.yaml").write_text(DIE)
+    (tmp_path / "d.csv").write_text("die,power_dbm\n1E1,5\n1.50,6\n")
+    (tmp_path / "night.yaml").write_text("name: night\nitems: [ { recipe: die.yaml, devices: d.csv } ]\n")
+    assert ctp10("batch", "night.yaml", "--instrument", "sim", cwd=tmp_path).returncode == 0
+    manifests = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("runs/*/run.json"))]
+    assert [(run["metadata"]["die"], run["parameters"]["power_dbm"]) for run in manifests] == [("1E1", 5), ("1.50", 6)]
+    # As an earlier version kept them: cells as texts, and words that had become numbers.
+    earlier = {1: ({"power_dbm": "5"}, {"die": 10.0}), 2: ({"power_dbm": "6"}, {"die": "1.50"})}
+    with sqlite3.connect(tmp_path / "runs" / "catalogue.sqlite") as catalogue:
+        for number, payload in catalogue.execute("SELECT number, payload FROM items").fetchall():
+            task = json.loads(payload)
+            task["set"], task["metadata"] = earlier[number]
+            catalogue.execute("UPDATE items SET payload = ? WHERE number = ?", (json.dumps(task), number))
+    again = ctp10("batch", "night.yaml", "--instrument", "sim", cwd=tmp_path)
+    assert again.returncode == 0 and "2 done of 2 items" in again.stdout, again
+    assert len(list(tmp_path.glob("runs/*/run.json"))) == 2
+    (tmp_path / "d.csv").write_text("die,power_dbm\n1E1,5\n1.5,6\n")
+    changed = ctp10("batch", "night.yaml", "--instrument", "sim", cwd=tmp_path)
+    assert changed.returncode == 2 and "item 2" in changed.stderr, changed
+
+
+def test_items_over_http_follow_the_same_rules(start, tmp_path):
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "die.yaml").write_text(DIE)
+    server = start.server(start.simulator("--time-scale", "0.02"), folder=tmp_path)
+
+    def add(body):
+        headers = {"Content-Type": "application/json"}
+        return server.post("/batch/items", content=json.dumps({"recipe": "recipes/die.yaml", **body}), headers=headers)
+
+    server.post("/batch/pause")
+    added = add({"matrix": {"power_dbn": [1, "ref"]}})
+    assert added.status_code == 201 and "did you mean `power_dbm`?" in added.text, added.text
+    items = server.get("/batch").json()["items"]
+    assert [item["metadata"]["power_dbn"] for item in items] == ["1", "ref"]
+    assert add({"devices": [{"power_dbm": "5"}]}).status_code == 201
+    assert server.get("/batch").json()["items"][2]["set"] == {"power_dbm": 5}
+    for body, words in [
+        ({"matrix": {"power_dbm": [[5]]}}, "not a list"),
+        ({"devices": [{"die": None}]}, "not nothing"),
+        ({"devices": [{"power_dbm": 11}]}, "is not allowed (-10 to 10)"),
+        ({"set": {"power_dbm": 202411090210450001}}, "into quotes"),
+        ({"matrix": {"die": [202411090210450001]}}, "into quotes"),
+    ]:
+        refused = add(body)
+        assert refused.status_code == 422 and words in refused.text, refused.text

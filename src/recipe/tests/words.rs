@@ -19,6 +19,7 @@ fn a_number_that_a_double_does_not_keep_is_refused_wherever_it_is_written() {
             format!("name: t\nsteps: [{{ set: {{ d: {part} }} }}]\n"),
             format!("name: t\nsteps: [{{ wait: {part} }}]\n"),
             format!("name: t\nsteps:\n  - wait:\n      seconds: &long {part} # as long\n"),
+            format!("name: t\nsteps:\n  - wait:\n      seconds: &long # as long\n\n        {part}\n"),
         ]
     };
     for (number, becomes) in [
@@ -41,6 +42,8 @@ fn a_number_that_a_double_does_not_keep_is_refused_wherever_it_is_written() {
             );
         }
     }
+    let tagged = "name: t\nsteps: [{ repeat: { for: d, in: [!!float 202411090210450001], steps: [] } }]\n";
+    assert!(refused(tagged).contains("it would become `202411090210450020`"));
     for fine in
         ["1.50", "+5", "1e-3", "9007199254740992", "0.30000000000000004", "\"202411090210450001\"", "0"]
     {
