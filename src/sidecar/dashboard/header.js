@@ -2,7 +2,7 @@
 
 import { BackOff, post, request, retryNow } from './net.js';
 import { announce, byId, el, keyed, setAttribute, setText } from './dom.js';
-import { activityOf } from './activity.js';
+import { activityOf, whenActivityChanges } from './activity.js';
 import * as format from './format.js';
 
 const INTERVAL_MS = 1_000;
@@ -46,6 +46,8 @@ export function watchInstrument(tell) {
 }
 
 let who = null;
+let known = null;
+whenActivityChanges(() => known && drawCondition(known));
 
 /** An instrument that is away is still the one that answered at its address: simulated stays simulated. */
 function rememberWho(instrument) {
@@ -57,6 +59,7 @@ function rememberWho(instrument) {
 
 function draw(instrument) {
   const { simulated, connected } = instrument;
+  known = instrument;
   document.body.classList.toggle('simulated', simulated === true);
   byId('simulated-note').hidden = simulated !== true;
   const kind = byId('kind');
@@ -113,6 +116,7 @@ function drawUnreachable(message, retryAt) {
   const left = Math.ceil((retryAt - Date.now()) / 1000);
   drawLink('lost', `${message}, next attempt in ${left} s`);
   // What was known of the instrument is not known any more.
+  known = null;
   byId('condition-progress').hidden = true;
   setText(byId('condition'), '');
   setText(byId('known-age'), 'not up to date');

@@ -3,7 +3,7 @@
 import { keepOpen, openSocket, wordsOfLink } from './net.js';
 import { byId, el, setAttribute, setText } from './dom.js';
 import { LiveChart } from './livechart.js';
-import { activityOf } from './activity.js';
+import { activityOf, whenActivityChanges } from './activity.js';
 import * as format from './format.js';
 
 const CHANNELS = 4;
@@ -34,6 +34,7 @@ export function startLive() {
     else hiding = setTimeout(disconnect, HIDDEN_LIMIT_MS);
   });
   setInterval(watchSilence, 500);
+  whenActivityChanges(drawStatus);
 }
 
 function connect() {

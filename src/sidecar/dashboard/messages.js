@@ -10,6 +10,8 @@ const WORDS = {
   decided: ({ number, outcome }) => `decided by hand: step ${number} ${outcome === null ? 'is done again' : 'counts as done'}`,
   waits_until: ({ until }) => `waits until ${format.moment(until)}`,
   trace_withdrawn: ({ trace_index: index, reason }) => `trace ${index} was taken back: ${reason}`,
+  power_withdrawn: ({ file, rows, reason }) => `${format.count(rows, 'reading')} of ${file} are stored anew: ${reason}`,
+  sweep_repeated: ({ number, files }) => `step ${number} is done again for ${files.join(', ')}`,
   log: ({ message }) => message,
   warning: ({ message }) => message,
   step_failed: ({ fault, then }) => `step failed: ${wordsOfFault(fault)}${wordsOfThen(then)}`,
