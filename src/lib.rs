@@ -19,7 +19,7 @@
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
 //! - files that somebody may have damaged, opened safely: [`files`]
-//! - what the system gives: file handles ([`handles`]) and threads ([`threads`])
+//! - what the system gives: file handles ([`handles`]), [`memory`] and [`threads`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
 pub mod app;
@@ -40,6 +40,7 @@ pub mod http;
 pub mod instrument;
 pub mod local_time;
 pub mod measurement;
+pub mod memory;
 pub mod notify;
 pub mod operation;
 pub mod power;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use ctp10::{app, cli::Cli, handles, terminal};
+use ctp10::{app, cli::Cli, handles, memory, terminal};
 
 /// A thread that still works for a client when the program ends is left this long.
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    memory::share_heaps();
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

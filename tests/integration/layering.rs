@@ -51,7 +51,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "operation" | "step" | "header" => WORDS.to_vec(),
         "simulator" => vec!["units", "reading", "source"],
         "instrument" => vec!["units", "measurement", "grammar"],
-        "http" | "handles" | "threads" => vec![],
+        "http" | "handles" | "memory" | "threads" => vec![],
         "notify" => vec!["header", "http"],
         "commands" => with_words(&["instrument"]),
         "script" => WORDS.to_vec(),

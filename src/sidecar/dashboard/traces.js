@@ -7,6 +7,8 @@ import * as format from './format.js';
 
 // A long run has thousands of traces; a page of them is drawn at a time.
 const PAGE = 50;
+// A passive device gives back no more than it gets; what lies above this was measured against another reference.
+const MOST_TRANSMISSION_DB = 0.5;
 const FORMATS = ['parquet', 'csv', 'arrow', 'npy'];
 
 const backOff = new BackOff();
@@ -162,7 +164,7 @@ function create(trace) {
 }
 
 function factsOf(trace) {
-  const { start_nm: start, step_pm: step, points, nulls, min, max, unit, sweep_index: sweep, attempt } = trace;
+  const { trace: kind, start_nm: start, step_pm: step, points, nulls, min, max, unit, sweep_index: sweep, attempt } = trace;
   const stop = start + ((points - 1) * step) / 1000;
   const extreme = (name, point) => point && `${name} ${format.fixed(point.value, 2)} ${unit} at ${format.fixed(point.nm, 3)} nm`;
   const facts = [
@@ -173,7 +175,9 @@ function factsOf(trace) {
     extreme('highest', max),
     nulls > 0 && `${format.count(nulls, 'point')} not finite`,
   ];
-  return facts.filter(Boolean).map((text) => el('span', { text }));
+  const isGain = kind === 'tf' && max?.value > MOST_TRANSMISSION_DB;
+  const gain = isGain && el('span', { class: 'bad', text: `transmission above +${MOST_TRANSMISSION_DB} dB: does the reference fit?` });
+  return [...facts.filter(Boolean).map((text) => el('span', { text })), gain].filter(Boolean);
 }
 
 function downloads({ trace_index: index, detector }) {
