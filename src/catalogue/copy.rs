@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -31,8 +31,10 @@ pub(super) struct Original {
 struct State {
     /// The file could be read at the beginning: what it said of the batch is in the copy.
     is_read: bool,
-    /// Since when the file does not have the last change.
-    behind: Option<Instant>,
+    /// Changes so far.
+    changes: u64,
+    /// The file does not have the last of them.
+    is_behind: bool,
     /// The file is tried again in the background.
     retrying: bool,
 }
@@ -65,7 +67,7 @@ impl Catalogue {
     /// Brings the file up to date for the last time.
     pub fn finish(&self) {
         if let Some(original) = &self.original
-            && original.state().behind.is_some()
+            && original.state().is_behind
             && let Err(error) = self.try_to_write(original, LAST)
         {
             tracing::warn!(
@@ -78,9 +80,12 @@ impl Catalogue {
     /// Writes the last change to the file, now or later.
     pub(super) fn follow(&self) {
         let Some(original) = &self.original else { return };
-        if original.state().behind.is_some() {
-            // Somebody is at it already.
-            return;
+        {
+            let mut state = original.state();
+            state.changes += 1;
+            if std::mem::replace(&mut state.is_behind, true) && state.retrying {
+                return;
+            }
         }
         let Err(error) = self.try_to_write(original, HASTE) else { return };
         tracing::warn!(
@@ -88,7 +93,6 @@ impl Catalogue {
             "the catalogue cannot be written: the batch goes on without it"
         );
         let mut state = original.state();
-        state.behind.get_or_insert_with(Instant::now);
         if !std::mem::replace(&mut state.retrying, true) {
             let copy = Weak::clone(&original.copy);
             std::thread::spawn(move || retry(&copy));
@@ -98,10 +102,15 @@ impl Catalogue {
     fn try_to_write(&self, original: &Original, patience: Duration) -> Result<(), CatalogueError> {
         // Makes the file where it is gone, and leaves one of a later version alone.
         drop(Self::open_within(&original.out, patience)?);
-        let is_read = original.state().is_read;
+        let (is_read, changes) = {
+            let state = original.state();
+            (state.is_read, state.changes)
+        };
         let written = write_back(&mut self.connection(), &self.path, &original.batch, patience, is_read);
         written.map_err(|source| self.wrong(source))?;
-        original.state().behind = None;
+        let mut state = original.state();
+        // Another change may have come meanwhile.
+        state.is_behind = state.changes != changes;
         Ok(())
     }
 }
@@ -120,9 +129,12 @@ fn retry(copy: &Weak<Catalogue>) {
         let Some(original) = &copy.original else { return };
         match copy.try_to_write(original, HASTE) {
             Ok(()) => {
-                tracing::info!("the catalogue is up to date again");
-                original.state().retrying = false;
-                return;
+                let mut state = original.state();
+                if !state.is_behind {
+                    state.retrying = false;
+                    tracing::info!("the catalogue is up to date again");
+                    return;
+                }
             }
             Err(error) => tracing::debug!(reason = chain(&error), "the catalogue cannot be written"),
         }
