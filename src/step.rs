@@ -339,6 +339,12 @@ pub trait Host: Send + Sync {
 
     /// A value that was measured is about to decide what comes next. The planner marks what follows.
     fn uses_measurement(&self) {}
+
+    /// The same host for the thread of a script, where it may be asked from there: a forecast. Each request to another one
+    /// changes threads.
+    fn shared(&self) -> Option<Arc<dyn Host>> {
+        None
+    }
 }
 
 /// Parameters and loop variables as a recipe sees them.

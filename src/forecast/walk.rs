@@ -1,7 +1,7 @@
 //! Walks a recipe without an instrument: a host that performs nothing and keeps what it was asked.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::bench::Bench;
 use super::cost::Estimate;
@@ -86,10 +86,14 @@ pub fn walk(
     circumstances: Circumstances,
 ) -> Walk {
     let budget = Budget::here();
-    let host = PlanHost { circumstances, budget: budget.clone(), state: Mutex::new(State::default()) };
-    let ended = budget.spend(|| perform(&host));
-    let State { mut findings, steps, probes, cut_off, may_differ, .. } =
-        host.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let host = Arc::new_cyclic(|host: &Weak<PlanHost>| PlanHost {
+        circumstances,
+        budget: budget.clone(),
+        state: Mutex::new(State::default()),
+        shared: host.clone(),
+    });
+    let ended = budget.spend(|| perform(&*host));
+    let State { mut findings, steps, probes, cut_off, may_differ, .. } = std::mem::take(&mut *host.state());
     let last = steps.last().map(|planned| &planned.step.place);
     let cut_off = cut_off.or_else(|| (ended.is_err() && budget.is_spent()).then(|| budget.told()));
     let is_cut_off = cut_off.is_some();
@@ -116,6 +120,8 @@ struct PlanHost {
     circumstances: Circumstances,
     budget: Budget,
     state: Mutex<State>,
+    /// Itself, for the threads of scripts.
+    shared: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -256,5 +262,9 @@ impl Host for PlanHost {
 
     fn uses_measurement(&self) {
         self.state().may_differ = true;
+    }
+
+    fn shared(&self) -> Option<Arc<dyn Host>> {
+        self.shared.upgrade().map(|host| host as Arc<dyn Host>)
     }
 }

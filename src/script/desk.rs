@@ -22,43 +22,61 @@ enum Request {
 /// Where the functions of a script leave their requests. Nobody sits there while no script is running.
 #[derive(Default)]
 pub(super) struct Desk {
-    line: Mutex<Option<Sender<Request>>>,
+    line: Mutex<Option<Line>>,
+}
+
+/// The way to the host.
+#[derive(Clone)]
+enum Line {
+    /// The host is with another thread.
+    Ask(Sender<Request>),
+    /// It may be called from this one.
+    Call(Arc<dyn Host>),
 }
 
 impl Desk {
     pub(super) fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        self.ask(|reply| Request::Perform(Box::new(step), reply))?
+        match self.line() {
+            Some(Line::Call(host)) => host.perform(step),
+            line => ask(line, |reply| Request::Perform(Box::new(step), reply))?,
+        }
     }
 
     pub(super) fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
-        self.ask(|reply| Request::OpenTrace(Box::new(trace.clone()), reply))?
+        match self.line() {
+            Some(Line::Call(host)) => host.open_trace(trace),
+            line => ask(line, |reply| Request::OpenTrace(Box::new(trace.clone()), reply))?,
+        }
     }
 
     pub(super) fn now(&self) -> Result<f64, Fault> {
-        self.ask(Request::Now)?
+        match self.line() {
+            Some(Line::Call(host)) => host.now(),
+            line => ask(line, Request::Now)?,
+        }
     }
 
     pub(super) fn stopping(&self) -> bool {
-        self.ask(Request::Stopping).unwrap_or(false)
+        match self.line() {
+            Some(Line::Call(host)) => host.stopping(),
+            line => ask(line, Request::Stopping).unwrap_or(false),
+        }
     }
 
     pub(super) fn uses_measurement(&self) {
-        // Without a host there is nobody who would want to know.
-        let _ = self.line().map(|line| line.send(Request::UsesMeasurement));
+        match self.line() {
+            Some(Line::Call(host)) => host.uses_measurement(),
+            Some(Line::Ask(line)) => drop(line.send(Request::UsesMeasurement)),
+            // Without a host there is nobody who would want to know.
+            None => {}
+        }
     }
 
-    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Fault> {
-        let gone = || Fault::new(FaultKind::Recipe, "nobody is there to perform it");
-        let (reply, answer) = mpsc::channel();
-        self.line().ok_or_else(gone)?.send(request(reply)).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())
-    }
-
-    fn line(&self) -> Option<Sender<Request>> {
+    fn line(&self) -> Option<Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn connect(&self, line: Option<Sender<Request>>) {
+    fn connect(&self, line: Option<Line>) {
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
     }
 
@@ -72,7 +90,7 @@ impl Desk {
         script: impl FnOnce() -> T + Send,
     ) -> Result<T, Fault> {
         let (line, requests) = mpsc::channel();
-        self.connect(Some(line));
+        self.connect(Some(host.shared().map_or(Line::Ask(line), Line::Call)));
         // Hangs up when the script ends, however it ends: only then do the requests end too.
         let until_done = HangUp(self);
         let script = move || {
@@ -81,6 +99,14 @@ impl Desk {
         };
         on_deep_stack(script, || serve(host, &requests))
     }
+}
+
+fn ask<T>(line: Option<Line>, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Fault> {
+    let gone = || Fault::new(FaultKind::Recipe, "nobody is there to perform it");
+    let Some(Line::Ask(line)) = line else { return Err(gone()) };
+    let (reply, answer) = mpsc::channel();
+    line.send(request(reply)).map_err(|_| gone())?;
+    answer.recv().map_err(|_| gone())
 }
 
 struct HangUp<'a>(&'a Desk);
