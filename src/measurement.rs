@@ -388,6 +388,18 @@ pub struct TraceSummary {
     pub max: Option<Extreme>,
     /// Mean of the finite values, in the trace's unit.
     pub mean: Option<f64>,
+    /// The highest transmission, dB, where it is more than a passive device has: the reference does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_reference_db: Option<f64>,
+}
+
+/// A transmission above this is more than a passive device has, dB.
+const MOST_TRANSMISSION_DB: f64 = 0.5;
+
+/// The highest transmission of a trace where it is more than a passive device has.
+#[must_use]
+pub fn above_reference_db(trace: TraceKind, highest: Option<f64>) -> Option<f64> {
+    highest.filter(|level| trace.unit() == "dB" && *level > MOST_TRANSMISSION_DB)
 }
 
 /// The columns that every trace file has beside its loop variables: no parameter, loop variable or constant

@@ -29,6 +29,7 @@ mod power;
 pub mod prepare;
 mod proof;
 mod publish;
+mod reference;
 pub mod repair;
 mod repeat;
 pub mod replay;

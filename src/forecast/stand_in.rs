@@ -166,5 +166,6 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         min: Some(Extreme { value: LEVEL - DEPTH_DB, nm: grid.wavelength_nm(grid.points / 2) }),
         max: Some(Extreme { value: LEVEL, nm: grid.start_nm }),
         mean: Some(LEVEL),
+        above_reference_db: None,
     }
 }

@@ -30,7 +30,8 @@ pub struct CreateReference {
     /// What the operator must plug in; asked before the scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
-    /// A valid reference for the same scan range that is younger than this is kept, without asking.
+    /// A valid reference for the same scan range that is younger than this, and that a run has taken with the same lasers
+    /// and powers, is kept, without asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_min: Option<Minutes>,
     /// What to do when a new one is needed and nobody is there; not given: `recreate` on the embedded

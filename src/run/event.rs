@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::outline::OutlineStep;
-use crate::measurement::TraceSummary;
+use super::reference::Source;
+use crate::measurement::{Detector, TraceSummary};
 use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};
 
@@ -108,6 +109,17 @@ pub enum RunEvent {
         at_beginning: bool,
         /// The commands that set it so.
         commands: Vec<String>,
+    },
+    /// A reference was taken: at what, for those who would keep it.
+    ReferenceTaken {
+        /// The step.
+        number: u64,
+        /// Of which detector.
+        detector: Detector,
+        /// When, by the instrument's clock.
+        taken: NaiveDateTime,
+        /// With which light.
+        sources: Vec<Source>,
     },
     /// A step waits for a moment: recorded, so that a resumed run waits for the same.
     WaitsUntil {

@@ -157,12 +157,16 @@ impl Engine {
 
     /// Says what is strange about the values of a trace that is stored.
     fn warn_of_values(&self, trace: &TraceSummary) -> Result<(), Fault> {
-        let TraceSummary { file, grid, nulls, min, max, unit, .. } = trace;
+        let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, .. } = trace;
         let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
         let message = if *nulls == grid.points {
             format!("{file} holds no value: the instrument has sent no number for any of its {nulls} points")
         } else if let Some(level) = strange {
             format!("{file} holds {:e} {unit} at {} nm, which was never measured", level.value, level.nm)
+        } else if let Some(level) = above_reference_db {
+            format!(
+                "{file}: a transmission of +{level:.2} dB is more than a passive device has; was the reference taken at another power, range or laser?"
+            )
         } else {
             return Ok(());
         };

@@ -127,7 +127,11 @@ impl Engine {
         if settled == Settled::AsIntended {
             self.compare_settings(&now).await?;
         }
-        Ok(!self.link_was_lost())
+        if self.link_was_lost() {
+            return Ok(false);
+        }
+        self.tell_reference(detector, &now).await?;
+        Ok(true)
     }
 
     /// Makes sure that what the reference will record is what it should: asks the operator, or takes the
@@ -151,15 +155,15 @@ impl Engine {
         }
     }
 
-    /// A reference that is valid, for the same points, and younger than `max_age_min` by this computer's clock.
+    /// A reference that is valid, for the same points, taken with the same light, and younger than `max_age_min` by this computer's clock.
     async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
         let reference = self.instrument.reference(detector).await?.filter(|reference| reference.valid);
         let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
         // The instrument's clock is taken for one of this zone. Of a time that comes twice the earlier one counts.
-        let Some(taken) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
+        let Some(at) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
             return Ok(false);
         };
-        let age_s = (Utc::now() - taken).as_seconds_f64();
+        let age_s = (Utc::now() - at).as_seconds_f64();
         // One from the future proves nothing: the clocks disagree by more than their resolution.
         if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
             return Ok(false);
@@ -167,9 +171,10 @@ impl Engine {
         let recorded = self.instrument.trace_grid(detector, TraceKind::Reference).await?;
         let scan = self.scan_settings().await?;
         let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
-        Ok(near(recorded.start_nm, scan.start_nm)
+        let same_points = near(recorded.start_nm, scan.start_nm)
             && near(recorded.stop_nm(), scan.stop_nm)
-            && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6)
+            && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6;
+        Ok(same_points && self.is_of_this_light(detector, taken, at.into(), &scan).await?)
     }
 
     /// Runs one scan to its end. The register has to be seen busy: a scan that never started leaves the previous

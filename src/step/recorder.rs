@@ -59,6 +59,7 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
         min: Some(Extreme { value: -20.0, nm: 1550.0 }),
         max: Some(Extreme { value: 0.0, nm: 1545.0 }),
         mean: Some(-4.0),
+        above_reference_db: None,
     }
 }
 

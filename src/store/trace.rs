@@ -22,7 +22,9 @@ use serde_json::{Value, json};
 
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
-use crate::measurement::{Detector, Extreme, Grid, TraceKind, TraceSummary, fit_for_file};
+use crate::measurement::{
+    Detector, Extreme, Grid, TraceKind, TraceSummary, above_reference_db, fit_for_file,
+};
 use crate::step::ColumnValue;
 
 /// Rows encoded at once.
@@ -254,6 +256,12 @@ impl TraceWriter {
         if self.rows != header.grid.points {
             return Err(StoreError::Incomplete { path, expected: header.grid.points, found: self.rows });
         }
+        let above_reference_db =
+            above_reference_db(header.trace, self.max.map(|(value, _)| f64::from(value)));
+        if let Some(level) = above_reference_db {
+            let mark = KeyValue::new("above_reference_db".to_owned(), level.to_string());
+            self.writer.append_key_value_metadata(mark);
+        }
         // Closed here rather than by `into_inner`, which would hide a disk that fills up at the last byte.
         self.writer.finish().map_err(|error| StoreError::encode(&path, error))?;
         let published = self.writer.inner_mut().publish()?;
@@ -280,6 +288,7 @@ impl TraceWriter {
             min: extreme(self.min),
             max: extreme(self.max),
             mean: (finite > 0).then(|| self.sum / finite as f64),
+            above_reference_db,
         })
     }
 }
