@@ -174,7 +174,7 @@ impl Engine {
         let same_points = near(recorded.start_nm, scan.start_nm)
             && near(recorded.stop_nm(), scan.stop_nm)
             && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6;
-        Ok(same_points && self.is_of_this_light(detector, taken, at.into(), &scan).await?)
+        Ok(same_points && self.is_of_this_light(detector, taken, at, &scan).await?)
     }
 
     /// Runs one scan to its end. The register has to be seen busy: a scan that never started leaves the previous
