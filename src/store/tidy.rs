@@ -92,12 +92,12 @@ impl RunFolder {
         Ok((torn_bytes, moved))
     }
 
-    /// Removes a file of the run; one that is gone already is as good.
+    /// Removes a file of the run; one that is gone already is as good. What is not within the folder is none of the run's.
     ///
     /// # Errors
-    /// When it cannot be removed, or is not within the folder.
+    /// When it cannot be removed.
     pub fn remove(&self, file: &str) -> Result<(), StoreError> {
-        let path = own_path(&self.path, file)?;
+        let Some(path) = own_path(&self.path, file)? else { return Ok(()) };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(StoreError::write(&path, error))
@@ -106,12 +106,13 @@ impl RunFolder {
         }
     }
 
-    /// Moves a file of the run to `aside/`; gives its new path relative to the folder, or nothing when it is not there.
+    /// Moves a file of the run to `aside/`; gives its new path relative to the folder, or nothing when it is not there. What
+    /// is not within the folder is none of the run's.
     ///
     /// # Errors
-    /// When it cannot be moved, or is not within the folder.
+    /// When it cannot be moved.
     pub fn put_aside(&self, file: &str) -> Result<Option<String>, StoreError> {
-        let path = own_path(&self.path, file)?;
+        let Some(path) = own_path(&self.path, file)? else { return Ok(None) };
         if !files::is_taken(&path) {
             return Ok(None);
         }
@@ -130,7 +131,7 @@ impl RunFolder {
         let free = names.map(|name| format!("{ASIDE}/{name}"));
         let mut free = free.filter(|to| !files::is_taken(&self.path.join(to)));
         let to = free.next().unwrap_or_default();
-        let target = own_path(&self.path, &to)?;
+        let Some(target) = own_path(&self.path, &to)? else { return Ok(None) };
         fs::rename(&path, &target).map_err(|source| StoreError::write(&target, source))?;
         publish::sync_folder_of(&path)?;
         publish::sync_folder_of(&target)?;
@@ -240,18 +241,18 @@ fn is_made_here(inner: &str, name: &str) -> bool {
         && trace.is_some_and(|trace| !trace.is_empty())
 }
 
-/// The path of a file of the run that is about to be removed or moved: below real folders of the run only.
-fn own_path(run: &Path, file: &str) -> Result<PathBuf, StoreError> {
+/// The path of a file of the run that is about to be removed or moved: below real folders of the run only. `None` where it
+/// leads out of the folder, as a damaged journal may say.
+fn own_path(run: &Path, file: &str) -> Result<Option<PathBuf>, StoreError> {
     let path = run.join(file);
     let stays = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
     if !stays || file.is_empty() {
-        let told = format!("`{file}` leads out of the folder");
-        return Err(StoreError::write(&path, std::io::Error::new(std::io::ErrorKind::InvalidInput, told)));
+        return Ok(None);
     }
-    let parents = path.ancestors().skip(1).take_while(|parent| *parent != run);
-    match parents.into_iter().find(|parent| files::is_taken(parent) && !files::is_own_folder(parent)) {
+    let mut parents = path.ancestors().skip(1).take_while(|parent| *parent != run);
+    match parents.find(|parent| files::is_taken(parent) && !files::is_own_folder(parent)) {
         Some(parent) => Err(not_own(parent)),
-        None => Ok(path),
+        None => Ok(Some(path)),
     }
 }
 
@@ -313,8 +314,12 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.join(&moved[0].1)).unwrap(), "0003_m4c1_tf");
         let left = super::names(&folder, "traces").unwrap();
         assert_eq!(left, [".notes.part", "0001_m4c1_tf.parquet", "mine.parquet"]);
-        for outside in ["../secret", "/etc/passwd", "traces/../../secret", ""] {
-            assert!(run.remove(outside).is_err() && run.put_aside(outside).is_err(), "{outside}");
+        let secret = place.path().join("secret");
+        fs::write(&secret, "secret").unwrap();
+        for outside in ["../secret", "traces/../../secret", secret.to_str().unwrap(), ""] {
+            run.remove(outside).unwrap();
+            assert_eq!(run.put_aside(outside).unwrap(), None, "{outside}");
         }
+        assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
     }
 }
