@@ -13,7 +13,6 @@ mod serve;
 mod simulate;
 mod told;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::CommandFactory;
@@ -24,6 +23,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
+use crate::shown;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{out, outln};
@@ -101,12 +101,12 @@ fn start_logging(output: &OutputArgs, log: &LogWriter) {
     // A second start in the same process keeps the first one's logging.
     let _ = match output.log_format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(false).with_target(false).try_init(),
     };
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(ExitCode::Failed, error))?;
-    outln!("{text}");
+    outln!("{}", shown::json(&text));
     Ok(())
 }

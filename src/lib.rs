@@ -18,6 +18,7 @@
 //! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
 //! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
+//! - text as people see it: [`shown`]
 //! - files that somebody may have damaged, opened safely: [`files`]
 //! - what the system gives: file handles ([`handles`]), [`memory`] and [`threads`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
@@ -51,6 +52,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod script;
+pub mod shown;
 pub mod sidecar;
 pub mod simulator;
 pub mod source;

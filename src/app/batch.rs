@@ -32,7 +32,7 @@ use crate::sidecar::BatchDesk;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{Setup, Station};
 use crate::terminal::LogWriter;
-use crate::terminal::output::{errln, out, outln};
+use crate::terminal::output::{coloured, errln, out, outln};
 use load::Batch;
 use screen::Screen;
 
@@ -167,7 +167,7 @@ async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<
     let late = forecast.not_reached();
     if !late.is_empty() && !quiet {
         let finding = Diagnostic::warning(plan::not_reached(&late, queue.window().deadline));
-        errln!("{}\n", finding.render(std::io::stderr().is_terminal()));
+        coloured!("{}\n", finding.render(std::io::stderr().is_terminal()));
     }
     Ok(items)
 }

@@ -16,7 +16,7 @@ use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::duration;
-use crate::terminal::output::{errln, out, outln};
+use crate::terminal::output::{coloured, out, outln};
 
 pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
     let mut told = Count::default();
@@ -39,7 +39,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
             }
         };
         for finding in &findings {
-            errln!("{}\n", finding.render(std::io::stderr().is_terminal()));
+            coloured!("{}\n", finding.render(std::io::stderr().is_terminal()));
         }
         outln!("{}: {}", path.display(), Count::of(&findings).verdict());
         told.extend(&findings);
@@ -130,7 +130,7 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
         return Err(Failure::recipe(findings));
     }
     for note in &told {
-        errln!("{}\n", note.render(std::io::stderr().is_terminal()));
+        coloured!("{}\n", note.render(std::io::stderr().is_terminal()));
     }
     if args.json {
         return super::print_json(&plan::json(&walked.steps));

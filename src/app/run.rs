@@ -21,7 +21,7 @@ use crate::run::status::RunStatus;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{NotStarted, Order, Setup, Station};
 use crate::store::RunState;
-use crate::terminal::output::{errln, outln};
+use crate::terminal::output::{coloured, errln, outln};
 use crate::terminal::{self, LogWriter, Style};
 
 pub(super) async fn run(
@@ -103,10 +103,11 @@ async fn measure(
     let entry = station.begin(order, vec![show]).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
-        errln!("{}", finding.render(std::io::stderr().is_terminal()));
+        coloured!("{}", finding.render(std::io::stderr().is_terminal()));
     }
-    for entry in &entry.left {
-        tracing::warn!("somebody left an error in the instrument's queue: {entry}");
+    if !entry.left.is_empty() {
+        let left = crate::shown::listed(&entry.left, "; ");
+        tracing::warn!("somebody left errors in the instrument's queue: {left}");
     }
     let control = entry.run.control().clone();
     let screen = std::thread::spawn({

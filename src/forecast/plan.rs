@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::walk::PlannedStep;
 use crate::operation::{Operation, Wait};
+use crate::shown;
 
 /// Totals over a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -55,7 +56,8 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
             at = clock(elapsed),
             takes = takes(planned),
             turns = planned.step.place.turns(),
-            operation = planned.step.operation,
+            // A recipe must not be able to write lines of its own plan.
+            operation = shown::one_line(&planned.step.operation.to_string()),
         );
         match planned.estimate.points {
             0 => text.push('\n'),

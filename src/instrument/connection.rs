@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::frame::{Buffer, FrameError, Sample};
 use super::scpi::{ErrorEntry, Query};
+use crate::shown;
 
 /// How long each kind of exchange may take, and how long an instrument that went away is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Cut {
 
 /// What it means that `found` came where it does not belong.
 pub(super) fn out_of_step(found: &str) -> String {
-    format!("questions and replies are out of step: `{found}` came unasked")
+    format!("questions and replies are out of step: `{}` came unasked", shown::beginning(found))
 }
 
 impl From<std::io::Error> for Cut {
@@ -184,7 +185,10 @@ impl Connection {
             match query.read(&reply) {
                 Some(entry) if entry.code == 0 => break,
                 Some(entry) => errors.push(entry),
-                None => return Err(Cut::Broken(format!("`{reply}` is no entry of an error queue"))),
+                None => {
+                    let reply = shown::beginning(&reply);
+                    return Err(Cut::Broken(format!("`{reply}` is no entry of an error queue")));
+                }
             }
         }
         Ok(errors)

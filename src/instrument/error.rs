@@ -2,6 +2,7 @@
 
 use super::limits::LimitExceeded;
 use super::scpi::{Condition, ErrorEntry, Identity};
+use crate::shown;
 
 /// Why the instrument did not do, or may not have done, what it was asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -117,5 +118,5 @@ impl Error {
 }
 
 fn list(errors: &[ErrorEntry]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    shown::listed(errors, "; ")
 }

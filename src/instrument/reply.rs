@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use crate::measurement::finite_or_nan;
+use crate::shown;
 
 /// Output after the scan and settling time before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -38,6 +39,7 @@ pub struct Identity {
 
 impl Identity {
     pub(super) fn read(reply: &str) -> Option<Self> {
+        let reply = shown::beginning(reply);
         let mut parts = reply.split(',').map(|part| part.trim().to_owned());
         let (maker, model) = (parts.next()?, parts.next()?);
         Some(Self {
@@ -85,7 +87,8 @@ pub struct ErrorEntry {
 impl ErrorEntry {
     pub(super) fn read(reply: &str) -> Option<Self> {
         let (code, text) = reply.split_once(',').unwrap_or((reply, ""));
-        Some(Self { code: code.trim().parse().ok()?, text: text.trim().trim_matches('"').to_owned() })
+        let text = shown::beginning(text.trim().trim_matches('"')).into_owned();
+        Some(Self { code: code.trim().parse().ok()?, text })
     }
 
     /// There is no such module or laser.

@@ -15,6 +15,7 @@ pub use batch::{Links, batch_page};
 use super::picture::Picture;
 use super::value::{Report, TraceLine};
 use super::words::{self, moment, verdict};
+use crate::shown;
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
@@ -52,7 +53,7 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
 
 /// What every page has around it.
 fn framed(title: &str, main: &Markup, footer: &Markup) -> String {
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -68,8 +69,8 @@ fn framed(title: &str, main: &Markup, footer: &Markup) -> String {
                 footer { (footer) }
             }
         }
-    }
-    .into_string()
+    };
+    shown::visible(&page.into_string()).into_owned()
 }
 
 fn head(report: &Report) -> Markup {

@@ -15,6 +15,7 @@ use crate::instrument::scpi::Action;
 use crate::local_time;
 use crate::measurement::{Detector, TraceKind};
 use crate::operation::{CreateReference, Operation, Sweep, UnattendedReference};
+use crate::shown;
 use crate::step::{Fault, FaultKind, Outcome};
 
 /// So many questions one after another say how a scan is set.
@@ -229,8 +230,8 @@ impl Engine {
         if errors.is_empty() {
             return Ok(());
         }
-        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Err(Fault::new(FaultKind::Instrument, format!("the scan ended with errors: {}", list.join("; "))))
+        let list = shown::listed(&errors, "; ");
+        Err(Fault::new(FaultKind::Instrument, format!("the scan ended with errors: {list}")))
     }
 }
 

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::{View, duration, lines};
 use crate::run::event::{Record, RunEvent};
 use crate::run::status::RunStatus;
+use crate::shown;
 
 /// Resolution of the bars: a share of 1 is this many units.
 const FULL: u64 = 1000;
@@ -22,7 +23,9 @@ pub struct LogWriter {
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.bars.suspend(|| std::io::stderr().write(bytes))
+        let text = String::from_utf8_lossy(bytes);
+        self.bars.suspend(|| std::io::stderr().write_all(shown::json(&text).as_bytes()))?;
+        Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
@@ -62,7 +65,7 @@ impl Bars {
 
     fn print(&self, text: &str) {
         // A line that cannot be drawn is no reason to stop a measurement.
-        let _ = self.all.println(text);
+        let _ = self.all.println(shown::visible(text));
     }
 }
 

@@ -5,6 +5,7 @@ use indicatif::HumanBytes;
 use super::{View, duration};
 use crate::run::event::{Activity, AfterFault, Record, RunEvent};
 use crate::run::status::RunStatus;
+use crate::shown;
 use crate::step::{FaultKind, Step};
 use crate::store::{InstrumentRecord, RunState};
 use crate::terminal::output::errln;
@@ -33,7 +34,7 @@ pub(super) struct JsonLines;
 impl View for JsonLines {
     fn take(&mut self, record: &Record, _: &RunStatus) {
         match serde_json::to_string(record) {
-            Ok(line) => errln!("{line}"),
+            Ok(line) => errln!("{}", shown::json(&line)),
             Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
         }
     }
@@ -104,7 +105,7 @@ fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
         RunEvent::Answered { answer, by_operator: false, .. } => {
             Some(format!("      nobody there: `{answer}`"))
         }
-        RunEvent::Log { message } => Some(format!("      {message}")),
+        RunEvent::Log { message } => Some(format!("      {}", shown::indented(message))),
         RunEvent::LinkRegained { after_s } => Some(format!("link regained after {}", duration(*after_s))),
         RunEvent::RoomAgain { after_s, .. } => {
             Some(format!("there is room on the disk again, after {}", duration(*after_s)))
@@ -133,6 +134,7 @@ pub(super) fn finish(state: RunState, reason: Option<&str>) -> String {
 }
 
 pub(super) fn question(message: &str, choices: &[String]) -> String {
+    let message = shown::indented(message);
     if choices.is_empty() {
         return format!("? {message} [Enter to go on]");
     }
@@ -151,7 +153,7 @@ pub(super) fn banner(instrument: &InstrumentRecord) -> String {
 
 /// A step as its recipe wrote it, with the loop values in front.
 pub(super) fn describe(step: &Step) -> String {
-    format!("{}{}", step.place.turns(), step.operation)
+    shown::one_line(&format!("{}{}", step.place.turns(), step.operation)).into_owned()
 }
 
 /// What an activity is called while it lasts.

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::sync::Mutex;
 
 use crate::error::ExitCode;
+use crate::shown::visible;
 
 /// Why nothing can be printed on stdout any more.
 static BROKEN: Mutex<Option<std::io::Error>> = Mutex::new(None);
@@ -32,15 +33,25 @@ macro_rules! err {
     ($($text:tt)*) => { $crate::terminal::output::print_error(format_args!($($text)*)) };
 }
 
-pub(crate) use {err, errln, out, outln};
-
-/// Prints on stdout, until that fails.
-pub(crate) fn print(text: Arguments) {
-    attempt(|| std::io::stdout().write_fmt(text));
+/// Prints a line on stderr as it is: a finding, whose text has been made harmless where its colours were added.
+macro_rules! coloured {
+    ($($text:tt)*) => { $crate::terminal::output::print_coloured(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-/// Prints on stderr. Where that does not work there is nobody to be told.
+pub(crate) use {coloured, err, errln, out, outln};
+
+/// Prints on stdout, until that fails. What would steer the terminal is escaped.
+pub(crate) fn print(text: Arguments) {
+    attempt(|| std::io::stdout().write_all(visible(&text.to_string()).as_bytes()));
+}
+
+/// Prints on stderr, as `print` does. Where that does not work there is nobody to be told.
 pub(crate) fn print_error(text: Arguments) {
+    let _ = std::io::stderr().write_all(visible(&text.to_string()).as_bytes());
+}
+
+/// Prints on stderr as it is.
+pub(crate) fn print_coloured(text: Arguments) {
     let _ = std::io::stderr().write_fmt(text);
 }
 

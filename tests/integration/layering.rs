@@ -26,7 +26,7 @@ fn modules() -> Vec<(String, String)> {
     files.iter().map(|path| (module(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "units",
     "decimal",
     "measurement",
@@ -38,19 +38,20 @@ const WORDS: [&str; 11] = [
     "budget",
     "grammar",
     "local_time",
+    "shown",
 ];
 
 /// What each module may know of the others; `app` and `main` may know everyone.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" | "decimal" | "budget" | "grammar" | "local_time" => vec![],
+        "units" | "decimal" | "budget" | "grammar" | "local_time" | "shown" => vec![],
         "measurement" | "source" => vec!["units"],
         "reading" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],
         "operation" | "step" | "header" => WORDS.to_vec(),
         "simulator" => vec!["units", "reading", "source"],
-        "instrument" => vec!["units", "measurement", "grammar"],
+        "instrument" => vec!["units", "measurement", "grammar", "shown"],
         "http" | "handles" | "memory" | "threads" => vec![],
         "notify" => vec!["header", "http"],
         "commands" => with_words(&["instrument"]),

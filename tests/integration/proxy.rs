@@ -37,6 +37,8 @@ pub(crate) enum Spoil {
     Close,
     /// The command does not reach the instrument.
     Lose,
+    /// Nothing: a rule in front of a wider one.
+    Keep,
 }
 
 /// Which reply, and what becomes of it.
@@ -137,7 +139,7 @@ fn serve(client: TcpStream, instrument: &str, shared: &Shared) -> std::io::Resul
         }
         client.write_all(&std::mem::take(&mut before_next))?;
         match spoil {
-            None => client.write_all(&reply)?,
+            None | Some(Spoil::Keep) => client.write_all(&reply)?,
             Some(Spoil::Double) => client.write_all(&[&reply[..], &reply].concat())?,
             Some(Spoil::DoubleBeforeNext) => {
                 client.write_all(&reply)?;

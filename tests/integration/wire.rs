@@ -385,3 +385,125 @@ steps:
   - configure_laser: { laser: 1, power_dbm: 0, output: true }
   - read_power: { detectors: [4/1, 4/2] }
 ";
+
+/// Characters that steer a terminal, or turn the direction of text.
+fn steers(text: &str) -> Option<char> {
+    let steers = |letter: &char| {
+        letter.is_control() && !"\n\t".contains(*letter) || ('\u{202a}'..='\u{202e}').contains(letter)
+    };
+    text.chars().find(steers)
+}
+
+#[test]
+fn what_steers_a_terminal_is_escaped_where_it_is_shown_and_kept_in_files() {
+    let nasty = "EXFO,CTP10\u{1b}[2J\u{9b}1m,SIMULATED-1\u{202e},0.1\u{7}";
+    let wire = Wire::new(&[
+        rule("*IDN?", 0, Spoil::Say(nasty)),
+        rule("FBC?", 0, Spoil::Say("\u{1b}]0;title\u{7}7")),
+        rule("SYST:ERR?", 1, Spoil::Say("-310,\"\u{1b}[31mSystem\"")),
+    ]);
+    let log = "fine\\e[1A\\e[2K\\r[2/3] nothing\\u202E";
+    let recipe = format!(
+        "name: n\nsteps:\n  - log: \"{log}\"\n  - scpi: \"CTP:SENS:FBC?\"\n  - prompt: {{ message: \"{log}\", \
+         unattended: \"yes\" }}\n  - scpi: \"NONSENSE\\e[5m\"\n"
+    );
+    let output = wire.run(&recipe);
+    let folder = wire.bench.run_folder(&output);
+    let run = folder.file_name().unwrap().to_str().unwrap();
+    let address = wire.proxy.address.as_str();
+    let json = wire.bench.run(&["--log-format", "json", "run", "r.yaml", "--instrument", address]);
+    let mut shown = vec![text(&output.stderr), text(&output.stdout), text(&json.stderr)];
+    for arguments in [
+        &["status", "--instrument", address][..],
+        &["status", "--json", "--instrument", address],
+        &["runs", "show", run],
+        &["plan", "r.yaml"],
+    ] {
+        let output = wire.bench.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        shown.extend([text(&output.stdout), text(&output.stderr)]);
+    }
+    shown.push(std::fs::read_to_string(folder.join("report.html")).unwrap());
+    for shown in &shown {
+        assert_eq!(steers(shown), None, "{shown}");
+    }
+    assert!(shown[0].contains("\\u{1b}[2K"), "{}", shown[0]);
+    let told = journal(&folder);
+    let reply = told.iter().find(|event| event["outcome"]["kind"] == "reply").unwrap();
+    assert_eq!(reply["outcome"]["value"], "\u{1b}]0;title\u{7}7");
+    assert!(manifest(&folder)["instrument"]["identity"].as_str().unwrap().contains("\u{1b}[2J"));
+}
+
+#[test]
+fn texts_and_lists_of_the_instrument_are_bounded_and_a_reply_that_is_too_long_is_a_fault() {
+    let many = |_: Vec<u8>| format!("-310,\"{}\"\r\n", "x".repeat(1 << 19)).into_bytes();
+    // 64 entries of half a megabyte, behind the command of the step.
+    let mut rules: Vec<Rule> = (6..70).map(|which| rule("SYST:ERR?", which, Spoil::Alter(many))).collect();
+    rules.push(rule("FBC?", 0, Spoil::Alter(|_| "y".repeat(3 << 20).into_bytes())));
+    let wire = Wire::new(&rules);
+    let step = "  - scpi: { command: \"*CLS\", effect: configure, on_error: continue }\n";
+    let recipe = format!(
+        "name: n\nsteps:\n{}  - scpi: {{ command: \"CTP:SENS:FBC?\", on_error: continue }}\n",
+        step.repeat(8)
+    );
+    let (folder, state) = wire.ends(&recipe);
+    assert_eq!(state, "failed");
+    let told = told(&folder);
+    assert!(told.len() < 100_000 && told.contains("and 54 more"), "{} bytes", told.len());
+    let too_long = "a reply line is longer than";
+    assert!(told.contains(too_long), "{}", &told[told.len() - 2000..]);
+    assert!(std::fs::metadata(folder.join("run.json")).unwrap().len() < 20_000);
+}
+
+#[test]
+fn a_slow_wire_takes_time_and_changes_nothing() {
+    let quick = "name: p\nsteps:\n  - read_power: { detectors: [4/1, 4/2] }\n";
+    // Every line waits for the one before it: a scan of 10 ms is over before anybody can look.
+    let cases = [(0, SWEEP), (50, SWEEP), (300, SWEEP), (900, quick)];
+    std::thread::scope(|scope| {
+        for (latency, recipe) in cases {
+            scope.spawn(move || {
+                let wire = Wire::slow(&[], Duration::from_millis(latency), "0.001");
+                let (folder, state) = wire.ends(recipe);
+                assert_eq!(state, "done", "{latency} ms: {}", told(&folder));
+                let stored = if recipe == SWEEP { traces(&folder) } else { power(&folder).len() / 2 };
+                assert_eq!(stored, 1, "{latency} ms");
+                let off = wire.bench.run(&["off", "--instrument", &wire.proxy.address]);
+                let said = text(&off.stdout);
+                assert!(off.status.success() && said.contains("lasers off: 1, 2\n"), "{latency} ms: {said}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_scan_whose_start_never_arrives_did_not_start() {
+    let mut rules: Vec<Rule> = ["INIT:", "STAT"].map(|other| rule(other, 0, Spoil::Keep)).to_vec();
+    rules.push(rule("INIT", 0, Spoil::Lose));
+    let wire = Wire::slow(&rules, Duration::from_millis(50), "0.001");
+    let (folder, state) = wire.ends("name: s\nsteps:\n  - sweep: { start_nm: 1540, stop_nm: 1541 }\n");
+    assert_eq!(state, "failed");
+    assert!(told(&folder).contains("the scan did not start"), "{}", told(&folder));
+}
+
+#[test]
+fn lasers_that_do_not_answer_are_unknown_and_not_absent() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--distributed", "--time-scale", "0.01"]);
+    let address = simulator.address.as_str();
+    let off = bench.run(&["off", "--instrument", address]);
+    assert_eq!(off.status.code(), Some(3), "{}", text(&off.stdout));
+    assert!(text(&off.stderr).contains("could not confirm lasers 1, 2"), "{}", text(&off.stderr));
+    assert!(!text(&off.stdout).contains("none is there"), "{}", text(&off.stdout));
+    let status = bench.run(&["status", "--instrument", address]);
+    assert!(status.status.success(), "{}", text(&status.stderr));
+    assert!(text(&status.stdout).contains("does not answer"), "{}", text(&status.stdout));
+    bench.write("r.yaml", SWEEP.replace("laser: 1, ", "").as_str());
+    let run = bench.run(&["run", "r.yaml", "--instrument", address]);
+    let said = text(&run.stderr);
+    assert!(run.status.success() && said.contains("no laser answers"), "{said}");
+    assert!(said.contains("could not confirm that laser 1 is off"), "{said}");
+    bench.write("r.yaml", SWEEP);
+    let run = bench.run(&["run", "r.yaml", "--instrument", address]);
+    assert!(text(&run.stderr).contains("laser 1 is not there"), "{}", text(&run.stderr));
+}

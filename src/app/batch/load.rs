@@ -19,7 +19,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::hosts::check_notify;
 use crate::header::{Header, Notify};
 use crate::source::{Diagnostic, Severity};
-use crate::terminal::output::{errln, outln};
+use crate::terminal::output::{coloured, errln, outln};
 
 /// A batch that the catalogue in a folder of runs knows, and its items. Blocks.
 pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>), Failure> {
@@ -222,7 +222,7 @@ impl Batch {
         // Once for the batch: notes too, where it is being checked.
         let least_of_batch = if verdicts { Severity::Note } else { least };
         for finding in self.findings.iter().filter(|finding| finding.severity >= least_of_batch) {
-            errln!("{}\n", finding.render(colour));
+            coloured!("{}\n", finding.render(colour));
         }
         let count = |findings: &[Diagnostic], severity| {
             findings.iter().filter(|finding| finding.severity == severity).count()
@@ -237,7 +237,7 @@ impl Batch {
                 errln!("item {number} ({about})");
             }
             for finding in spoken {
-                errln!("{}\n", finding.render(colour));
+                coloured!("{}\n", finding.render(colour));
             }
             if verdicts {
                 outln!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());

@@ -16,6 +16,7 @@ use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
+use crate::shown;
 use crate::station::Entry;
 use crate::terminal::output::errln;
 use crate::terminal::{self, LogWriter, Style};
@@ -57,7 +58,7 @@ impl Audience for Screen {
             let folder = entry.run.folder().display().to_string();
             let event =
                 json!({ "event": "item_begun", "item": run.number, "run": entry.run.id(), "folder": folder });
-            errln!("{event}");
+            errln!("{}", shown::json(&event.to_string()));
         } else if !self.quiet {
             errln!("== item {} of {}: {}", run.number, self.items, run.about);
         }
@@ -79,7 +80,7 @@ impl Audience for Screen {
             let event = json!({
                 "event": "item_ended", "item": item.number, "state": state, "reason": reason, "folder": folder,
             });
-            errln!("{event}");
+            errln!("{}", shown::json(&event.to_string()));
         } else if !self.quiet || state != ItemState::Done {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let folder = folder.map(|folder| format!(" ({})", folder.display())).unwrap_or_default();

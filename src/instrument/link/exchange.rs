@@ -13,6 +13,7 @@ use crate::instrument::error::Error;
 use crate::instrument::figures::{self, Kind};
 use crate::instrument::frame::Sample;
 use crate::instrument::scpi::{Action, ErrorEntry, Query};
+use crate::shown;
 
 impl Link {
     /// Asks a question. It is asked once more when the connection turns out to be dead, out of step, or goes silent.
@@ -206,7 +207,7 @@ impl Link {
         let proof = async {
             let reply = connection.query(&query.text, manner.reply).await?;
             if query.read(&reply) != slot.identity {
-                return Err(Cut::OutOfStep(reply));
+                return Err(Cut::OutOfStep(shown::beginning(&reply).into_owned()));
             }
             connection.expect_nothing().await
         };
@@ -325,7 +326,7 @@ impl Link {
             loop {
                 let reply = match connection.line_until(give_up.into()).await {
                     Ok(reply) if Instant::now() < give_up => reply,
-                    Ok(reply) => return Err(Cut::OutOfStep(reply)),
+                    Ok(reply) => return Err(Cut::OutOfStep(shown::beginning(&reply).into_owned())),
                     Err(Cut::Silent) => return Err(last.map_or(Cut::Silent, Cut::OutOfStep)),
                     Err(cut) => return Err(cut),
                 };
@@ -335,7 +336,7 @@ impl Link {
                 if Instant::now() <= until && late.len() < 2 {
                     late.push(reply.clone());
                 }
-                last = Some(reply);
+                last = Some(shown::beginning(&reply).into_owned());
             }
             let errors = connection.errors(self.deadlines.query).await?;
             let late = if late.len() == 1 { late.pop() } else { None };
@@ -371,5 +372,5 @@ fn no_reply(command: &str, waited: Duration, errors: Vec<ErrorEntry>) -> Error {
 }
 
 fn nonsense(reply: &str) -> String {
-    format!("the reply `{}` makes no sense", reply.escape_default())
+    format!("the reply `{}` makes no sense", shown::beginning(reply))
 }

@@ -1,0 +1,124 @@
+//! Text as people see it. What came from an instrument, a recipe or a file may hold characters that steer a terminal, or
+//! that turn the direction of what follows: they are escaped here, once, where text leaves the program. Files and the
+//! API keep the original.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// A longer text of somebody else's is cut where it is quoted, characters.
+const QUOTED: usize = 200;
+/// More items than these are counted.
+const LISTED: usize = 10;
+
+/// Whether a character steers a terminal or hides what is around it: control characters (C0, DEL, C1), those that change
+/// the direction of text, and line ends that are none to a terminal.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    let hides = |letter: char| is_hidden(letter) && !stays(letter);
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if hides(letter) { shown.push_str(&escape(letter)) } else { shown.push(letter) }
+    }
+    Cow::Owned(shown)
+}
+
+/// Text of one or more lines, with what would steer a terminal escaped: `\u{1b}[2J`.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| matches!(letter, '\n' | '\t'), |letter| letter.escape_default().to_string())
+}
+
+/// Text that has to stay in its line.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false, |letter| letter.escape_default().to_string())
+}
+
+/// Text of several lines inside a line: those that follow are indented, so that none can be taken for another message.
+#[must_use]
+pub fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n        ")
+}
+
+/// A JSON text, with the same characters escaped as JSON does.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |letter| matches!(letter, '\n' | '\t'),
+        |letter| {
+            letter.encode_utf16(&mut [0; 2]).iter().fold(String::new(), |mut shown, unit| {
+                let _ = write!(shown, "\\u{unit:04x}");
+                shown
+            })
+        },
+    )
+}
+
+/// The beginning of somebody else's text, as much as is shown of it.
+#[must_use]
+pub fn beginning(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Items one after another, the first of them and how many more there are.
+#[must_use]
+pub fn listed<T: ToString>(items: &[T], between: &str) -> String {
+    let shown: Vec<String> = items.iter().take(LISTED).map(ToString::to_string).collect();
+    let shown = shown.join(between);
+    match items.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown}{between}and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_text_stays_as_it_is() {
+        assert_eq!(
+            visible("a\u{1b}[2J\rb\u{9b}1m\u{7f}\u{202e}c\n\td"),
+            "a\\u{1b}[2J\\rb\\u{9b}1m\\u{7f}\\u{202e}c\n\td"
+        );
+        assert_eq!(one_line("a\nb"), "a\\nb");
+        assert!(matches!(visible("−6.5 dB, naïve, 片 🔬"), Cow::Borrowed(_)));
+        assert_eq!(json("{\"a\":\"\u{9b}\u{202e}\"}"), "{\"a\":\"\\u009b\\u202e\"}");
+    }
+
+    #[test]
+    fn long_texts_and_lists_are_cut_where_they_are_shown() {
+        assert_eq!(beginning(&"é".repeat(300)).chars().count(), 201);
+        assert_eq!(beginning("short"), "short");
+        let many: Vec<u32> = (0..64).collect();
+        assert_eq!(listed(&many, ", "), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 54 more");
+        assert_eq!(listed(&many[..2], ", "), "0, 1");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_is_left_and_json_keeps_its_meaning(text in any::<String>()) {
+            prop_assert!(!one_line(&text).chars().any(is_hidden));
+            let written = serde_json::to_string(&text).unwrap();
+            let shown = json(&written);
+            prop_assert!(!shown.chars().any(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        }
+    }
+}
