@@ -10,6 +10,9 @@ export function fixed(value, decimals) {
   return /^-0\.?0*$/.test(text) ? text.slice(1) : text.replace('-', MINUS);
 }
 
+/** A text of the program with real minus signs. */
+export const signed = (text) => text.replace(/-(?=\d)/g, MINUS);
+
 /** A power: dBm to a thousandth, mW to four digits that count. */
 export function power(value, unit) {
   if (unit !== 'mW' || !Number.isFinite(value)) return fixed(value, 3);

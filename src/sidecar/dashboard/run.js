@@ -103,7 +103,7 @@ function drawFacts() {
     status.simulated && 'SIMULATED',
     status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} passed over after a fault`,
     status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
-    ...(status.highlights ?? []).map(({ name, text }) => `${name} ${text}`),
+    ...(status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`),
     `in ${status.folder}`,
     isOver(status) && `report of ${status.run}`,
   ];
