@@ -126,6 +126,9 @@ fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<Value, Read
     if let (Value::String(_), Value::Number(number)) = (&parameter.default, value) {
         return check(name, parameter, &Value::String(decimal::print(number)));
     }
+    if let (Value::String(_), Value::Bool(flag)) = (&parameter.default, value) {
+        return check(name, parameter, &Value::String(flag.to_string()));
+    }
     if !same_type(&parameter.default, value) {
         let kind = match parameter.default {
             Value::Number(_) => "a number",
@@ -199,6 +202,19 @@ mod tests {
         for wrong in ["high", "nan", "inf", "", "0x1F", "1_000", "1,5"] {
             assert!(read_text("p", &power(), wrong).unwrap_err().message.contains("is a number"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_parameter_of_texts_takes_numbers_true_and_false() {
+        let parameters =
+            [("chip".to_owned(), Parameter { default: json!("none"), ..Parameter::default() })].into();
+        for (given, text) in
+            [(json!(5), "5"), (json!(0.1 + 0.2), "0.3"), (json!(true), "true"), (json!("1E1"), "1E1")]
+        {
+            let bound = bind(&parameters, &[("chip".to_owned(), given)].into()).unwrap();
+            assert_eq!(bound["chip"], text);
+        }
+        assert!(bind(&parameters, &[("chip".to_owned(), json!([1]))].into()).is_err());
     }
 
     #[test]
