@@ -273,6 +273,8 @@ def test_data_and_binary_are_what_the_instrument_sends(measured, detector, kind)
 def test_two_downloads_at_once_are_both_right_and_equal(start):
     simulator = start.simulator("--time-scale", "0.02", "--points", "200000")
     server = start.server(simulator)
+    # So many points are within what an instrument can scan only when they are close together.
+    ok(server.post("/measurement/resolution?resolution_pm=0.5"))
     ok(server.post("/measurement/sweep/start?wait=true"))
     raw = simulator.talk()
     expected = {channel: raw.trace(f"4/{channel}", 11)[1] for channel in (1, 2)}
@@ -399,3 +401,23 @@ def test_a_reference_that_is_not_over_after_a_minute_is_given_up(endless_referen
     response, seconds = endless_reference.result()
     assert_refused(response, 504)
     assert seconds >= 60
+
+
+# What clients of the Python service look for
+
+
+def test_a_wrong_value_is_named_as_the_service_names_it(slow):
+    for path, name in [("/tls/9/config", "channel"), ("/rlaser/11/config", "laser_number")]:
+        (problem,) = slow.get(path).json()["detail"]
+        assert problem["loc"] == ["path", name] and problem["type"] == "less_than_equal"
+    # Limits are written as the values are: whole, or with a point.
+    (whole,) = slow.get("/detector/snapshot?module=21").json()["detail"]
+    assert whole["ctx"] == {"le": 20} and isinstance(whole["ctx"]["le"], int)
+    (broken,) = slow.post("/tls/1/config", json={"laser_power_dbm": 11}).json()["detail"]
+    assert broken["ctx"] == {"le": 10.0} and isinstance(broken["ctx"]["le"], float)
+
+
+def test_settings_of_the_measurement_are_confirmed_in_words(slow):
+    answer = ok(slow.post("/measurement/config", json={}))
+    assert answer["success"] is True and isinstance(answer["message"], str)
+    assert "message" not in ok(slow.get("/measurement/config"))

@@ -170,7 +170,7 @@ steps:
   - repeat:
       for: turn
       from: 1
-      to: 40
+      to: 8
       step: 1
       steps:
         - configure_laser: { laser: 1, power_dbm: "${turn / 10}" }
