@@ -39,6 +39,8 @@ struct Inner {
     deadline: Mutex<Instant>,
     /// Nobody waits for the result any more.
     abandoned: AtomicBool,
+    /// Its time was over when `finally` began.
+    was_spent: AtomicBool,
     /// Its place among the recipes that are walked at a time; free again when the last thread has ended.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -59,6 +61,7 @@ impl Budget {
             seconds: time.as_secs(),
             deadline: Mutex::new(Instant::now() + time),
             abandoned: AtomicBool::new(false),
+            was_spent: AtomicBool::new(false),
             _place: place,
         }))
     }
@@ -86,8 +89,15 @@ impl Budget {
         self.0.abandoned.load(Ordering::Relaxed) || Instant::now() >= *self.deadline()
     }
 
+    /// Whether it was spent before its `finally` got time of its own, or is now.
+    #[must_use]
+    pub fn was_spent(&self) -> bool {
+        self.0.was_spent.load(Ordering::Relaxed) || self.is_spent()
+    }
+
     /// A recipe that was cut off still has its `finally` walked.
     pub fn grant_finally(&self) {
+        self.0.was_spent.store(self.was_spent(), Ordering::Relaxed);
         let mut deadline = self.deadline();
         *deadline = (*deadline).max(Instant::now() + TIME_FOR_FINALLY);
     }

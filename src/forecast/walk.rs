@@ -95,7 +95,7 @@ pub fn walk(
     let ended = budget.spend(|| perform(&*host));
     let State { mut findings, steps, probes, cut_off, may_differ, .. } = std::mem::take(&mut *host.state());
     let last = steps.last().map(|planned| &planned.step.place);
-    let cut_off = cut_off.or_else(|| (ended.is_err() && budget.is_spent()).then(|| budget.told()));
+    let cut_off = cut_off.or_else(|| (ended.is_err() && budget.was_spent()).then(|| budget.told()));
     let is_cut_off = cut_off.is_some();
     if let Some(why) = cut_off {
         let message = format!("{why}: only its first {} operations are looked at", steps.len());
