@@ -87,6 +87,7 @@ struct Extent {
     lasers: Vec<u8>,
     seconds: f64,
     start_nm: f64,
+    step_pm: f64,
     points: u64,
 }
 
@@ -250,7 +251,7 @@ impl Bench {
         let path = if reference.is_some() { self.options.reference_path } else { OpticalPath::Device };
         let mut record = Recorded {
             start_nm: extent.start_nm,
-            step_pm: self.step_pm,
+            step_pm: extent.step_pm,
             points: extent.points,
             sources: extent.sources.clone(),
             path,
@@ -307,8 +308,17 @@ impl Bench {
         if self.options.tls_range == TlsRange::Refuse && !self.is_covered(&sources) {
             return Err(Rejection::SettingsConflict);
         }
-        let (start_nm, points) = self.grid(&sources)?;
-        Ok(Extent { sources, lasers, seconds, start_nm, points })
+        let (start_nm, scanned) = self.grid(&sources)?;
+        // As many points as asked for share the range of the scan.
+        let points = self.options.points.unwrap_or(scanned);
+        let step_pm = if points == scanned {
+            self.step_pm
+        } else {
+            #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
+            let share = (scanned - 1) as f64 / (points - 1) as f64;
+            self.step_pm * share
+        };
+        Ok(Extent { sources, lasers, seconds, start_nm, step_pm, points })
     }
 
     /// First wavelength and number of the scan's samples that lie between the ends of the sources. A gap between two
@@ -329,7 +339,7 @@ impl Bench {
         )]
         let points = (last - first) as u64 + 1;
         let first_nm = if first > 0.0 { self.start_nm + first * self.step_pm * 1e-3 } else { self.start_nm };
-        Ok((first_nm, self.options.points.unwrap_or(points)))
+        Ok((first_nm, points))
     }
 
     /// Whether the sources reach from the scan's start to its stop without a gap.
