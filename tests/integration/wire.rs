@@ -404,8 +404,8 @@ fn what_steers_a_terminal_is_escaped_where_it_is_shown_and_kept_in_files() {
     ]);
     let log = "fine\\e[1A\\e[2K\\r[2/3] nothing\\u202E";
     let recipe = format!(
-        "name: n\nsteps:\n  - log: \"{log}\"\n  - scpi: \"CTP:SENS:FBC?\"\n  - prompt: {{ message: \"{log}\", \
-         unattended: \"yes\" }}\n  - scpi: \"NONSENSE\\e[5m\"\n"
+        "name: n\nsteps:\n  - log: \"{log}\"\n  - scpi: {{ query: \"CTP:SENS:FBC?\" }}\n  - prompt: {{ message: \"{log}\", \
+         unattended: \"yes\" }}\n  - scpi: {{ command: \"NONSENSE\\e[5m\" }}\n"
     );
     let output = wire.run(&recipe);
     let folder = wire.bench.run_folder(&output);
@@ -443,7 +443,7 @@ fn texts_and_lists_of_the_instrument_are_bounded_and_a_reply_that_is_too_long_is
     let wire = Wire::new(&rules);
     let step = "  - scpi: { command: \"*CLS\", effect: configure, on_error: continue }\n";
     let recipe = format!(
-        "name: n\nsteps:\n{}  - scpi: {{ command: \"CTP:SENS:FBC?\", on_error: continue }}\n",
+        "name: n\nsteps:\n{}  - scpi: {{ query: \"CTP:SENS:FBC?\", on_error: continue }}\n",
         step.repeat(8)
     );
     let (folder, state) = wire.ends(&recipe);
