@@ -273,8 +273,6 @@ def test_data_and_binary_are_what_the_instrument_sends(measured, detector, kind)
 def test_two_downloads_at_once_are_both_right_and_equal(start):
     simulator = start.simulator("--time-scale", "0.02", "--points", "200000")
     server = start.server(simulator)
-    # So many points are within what an instrument can scan only when they are close together.
-    ok(server.post("/measurement/resolution?resolution_pm=0.5"))
     ok(server.post("/measurement/sweep/start?wait=true"))
     raw = simulator.talk()
     expected = {channel: raw.trace(f"4/{channel}", 11)[1] for channel in (1, 2)}
