@@ -14,7 +14,7 @@ pub enum ExitCode {
     /// Instrument unreachable, or not usable at the start.
     Instrument = 3,
     /// What was to be printed could not be written.
-    NotPrinted = 4,
+    NotPrinted = 5,
     /// Stopped by the user.
     Stopped = 130,
     /// Whoever read the output is gone.

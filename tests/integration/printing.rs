@@ -47,7 +47,7 @@ fn a_full_disk_behind_stdout_is_one_line_and_a_code_and_harms_no_run() {
         let mut program = bench.command(&command);
         let ended = program.stdout(full).stderr(Stdio::piped()).output().unwrap();
         let told = text(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(4), "{command:?}: {told}");
+        assert_eq!(ended.status.code(), Some(5), "{command:?}: {told}");
         assert_eq!(told.matches("cannot write to standard output").count(), 1, "{command:?}: {told}");
         assert!(!told.contains("panicked"), "{command:?}: {told}");
     }
