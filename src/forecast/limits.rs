@@ -222,17 +222,17 @@ mod tests {
                 "configure_tls: { tls: 1, power_dbm: 9 }",
                 vec!["3 error ctp10.toml:2: 9 dBm is not allowed on this bench"],
             ),
-            ("scpi: 'CTP:RLAS1:POW 5DBM'", vec![]),
+            ("scpi: { command: 'CTP:RLAS1:POW 5DBM' }", vec![]),
             (
-                "scpi: 'CTP:RLAS1:POW 7DBM'",
+                "scpi: { command: 'CTP:RLAS1:POW 7DBM' }",
                 vec!["3 error ctp10.toml:4: 7 dBm of laser 1 is not allowed on this bench"],
             ),
             (
-                "scpi: 'INIT:TLS1:ID 2.0'",
+                "scpi: { command: 'INIT:TLS1:ID 2.0' }",
                 vec!["3 error ctp10.toml:7: light of laser 2 is not allowed on this bench"],
             ),
             (
-                "scpi: 'CTP:RLAS1:NONSENSE 7'",
+                "scpi: { command: 'CTP:RLAS1:NONSENSE 7' }",
                 vec!["3 error ctp10.toml:2: `CTP:RLAS1:NONSENSE 7` is not sent on a bench with limits"],
             ),
             (
