@@ -536,7 +536,7 @@ fn a_moment_that_was_waited_for_is_over_when_it_has_passed() {
 #[test]
 fn a_reference_that_ended_the_run_is_taken_when_it_goes_on() {
     let bench = Bench::new();
-    bench.write("ctp10.toml", "[deadlines]\nscan_s = 0.5\n");
+    bench.write("ctp10.toml", "[deadlines]\nscan_s = 3\n");
     let simulator = simulate(&bench, &["--time-scale", "0.01", "--fault", "hang@reference"]);
     bench.write("two.yaml", &two_sweeps(""));
     let output = bench.run(&["run", "two.yaml", "--instrument", &simulator.address]);
