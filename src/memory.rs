@@ -13,8 +13,9 @@ pub fn share_heaps() {
         use std::os::unix::process::CommandExt as _;
         let mut words = std::env::args_os();
         let Some(name) = words.next().filter(|_| std::env::var_os(ARENAS).is_none()) else { return };
-        let mut program = std::process::Command::new("/proc/self/exe");
+        // The path of the file, not `/proc/self/exe`: process lists would call the program `exe`.
+        let Ok(file) = std::env::current_exe() else { return };
         // Where that is not possible the program goes on as it is.
-        let _ = program.arg0(name).args(words).env(ARENAS, "2").exec();
+        let _ = std::process::Command::new(file).arg0(name).args(words).env(ARENAS, "2").exec();
     }
 }
