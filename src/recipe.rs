@@ -98,7 +98,7 @@ impl Recipe {
         let refuse = |message: String| vec![Diagnostic::error(message)];
         if text.len() as u64 > files::LARGEST {
             return Err(refuse(format!(
-                "`{name}` is larger than {} MiB: that is no recipe",
+                "`{name}` is larger than {} MiB, the most that a recipe may have",
                 files::LARGEST >> 20
             )));
         }

@@ -315,6 +315,28 @@ fn decide(mut drafts: Vec<Draft>) -> Vec<Task> {
     tasks
 }
 
+/// The values of a map of the entry, each as it was written: `1E1` is no `10`, and a name may be `1.10`.
+fn as_written(
+    map: &str,
+    values: &BTreeMap<String, Value>,
+    around: &Around,
+    decide: impl Fn(Written) -> Value,
+) -> BTreeMap<String, Value> {
+    let value = |(name, value): (&String, &Value)| {
+        let written = around.number(&[map.to_owned(), name.clone()]);
+        let decided = written.map(|text| decide(Written::Bare(text)));
+        (name.clone(), decided.unwrap_or_else(|| value.clone()))
+    };
+    values.iter().map(value).collect()
+}
+
+/// A value for a parameter, whose type decides later: a text where the number alone would be written differently.
+fn undecided(written: &Written) -> Value {
+    let alone = column(&[written]).swap_remove(0);
+    let text = written.text();
+    if plain(&alone) == text { alone } else { Value::String(text) }
+}
+
 fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
     let defaults = around.defaults;
     let on_failure = entry.on_failure.or(defaults.on_failure).unwrap_or_default();
@@ -324,8 +346,10 @@ fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
     };
     Task {
         recipe: recipe.display().to_string(),
-        set: entry.set.clone(),
-        metadata: entry.metadata.clone(),
+        set: as_written("set", &entry.set, around, |written| undecided(&written)),
+        metadata: as_written("metadata", &entry.metadata, around, |written| {
+            column(&[&written]).swap_remove(0)
+        }),
         columns: BTreeMap::new(),
         priority: entry.priority,
         not_before: entry.not_before,

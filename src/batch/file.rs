@@ -88,7 +88,7 @@ pub struct ItemEntry {
 
 /// Where devices are listed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`devices` is the name of a file, or a list of maps of names and values")]
 pub enum Devices {
     /// A CSV file with a header line, or a YAML file with a list of maps; as seen from the batch file.
     File(String),

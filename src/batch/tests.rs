@@ -239,3 +239,26 @@ fn items_of_a_night_that_was_begun_earlier_are_the_same_by_what_they_say() {
     assert!(!now.measures_as(&task(json!("1E1"), json!(8))));
     assert!(!now.measures_as(&Task { metadata: [].into(), ..now.clone() }));
 }
+
+#[test]
+fn what_an_entry_sets_is_kept_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = "name: night
+items:
+  - recipe: die.yaml
+    set: { chip: 1E1, lot: 1.10, power_dbm: 2.5, on: true }
+    metadata: { wafer: 1E1, gap: 1.5, note: { x: 1E1 }, nothing: ~ }
+";
+    let task = expanded(folder.path(), batch).unwrap().remove(0);
+    assert_eq!(json!(task.set), json!({ "chip": "1E1", "lot": "1.10", "power_dbm": 2.5, "on": true }));
+    let metadata = json!({ "wafer": "1E1", "gap": 1.5, "note": { "x": 10.0 }, "nothing": null });
+    assert_eq!(json!(task.metadata), metadata);
+}
+
+#[test]
+fn devices_that_are_no_list_of_maps_are_said_to_be_none() {
+    for devices in ["7", "[7, 8]"] {
+        let told = refused(&format!("name: n\nitems:\n  - {{ recipe: die.yaml, devices: {devices} }}\n"));
+        assert!(told.contains("`devices` is the name of a file, or a list of maps"), "{told}");
+    }
+}

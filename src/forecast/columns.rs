@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::PlannedStep;
-use crate::measurement::TRACE_COLUMNS;
+use crate::measurement::{Detector, TRACE_COLUMNS};
 use crate::operation::{Constant, Operation, plain};
 use crate::recipe::{Recipe, WrittenColumns};
 use crate::source::Diagnostic;
@@ -48,6 +48,11 @@ pub fn taken_columns(
             "every trace file has a column of that name"
         } else if own.contains_key(name) && planned_values(steps).any(stored) {
             "the recipe has a column of that name"
+        } else if *name == DETECTOR_COLUMN
+            && !own.contains_key(name)
+            && differs_from_detectors(value, recipe, steps)
+        {
+            "it holds the name of the detector"
         } else {
             continue;
         };
@@ -63,13 +68,9 @@ pub fn taken_columns(
 #[must_use]
 pub fn taken_detector_column(recipe: &Recipe, steps: &[PlannedStep]) -> Option<Diagnostic> {
     let value = planned_values(steps).find_map(|(planned, column, value)| {
-        let Operation::FetchTrace(fetch) = &planned.step.operation else { return None };
-        let mut names = fetch.detectors.iter().flat_map(|detector| {
-            let named = recipe.detector_name(&planned.step.place.path, *detector).map(str::to_owned);
-            [named, Some(detector.to_string())].into_iter().flatten()
-        });
         let text = plain(&serde_json::json!(value));
-        (column == DETECTOR_COLUMN && !names.any(|name| name == text)).then_some(text)
+        let names = detector_names(recipe, planned);
+        (column == DETECTOR_COLUMN && !names.is_empty() && !names.concat().contains(&text)).then_some(text)
     })?;
     let message = format!(
         "the recipe's own column `{DETECTOR_COLUMN}` (`{value}`) takes the place of the detector's name, which is then only in the metadata of the files"
@@ -86,4 +87,21 @@ fn planned_values(steps: &[PlannedStep]) -> impl Iterator<Item = (&PlannedStep, 
         };
         added.into_iter().map(move |(name, value)| (planned, name, value))
     })
+}
+
+/// Whether a trace's detector is called otherwise.
+fn differs_from_detectors(value: &Constant, recipe: &Recipe, steps: &[PlannedStep]) -> bool {
+    let text = plain(&serde_json::json!(value));
+    let mut names = steps.iter().flat_map(|planned| detector_names(recipe, planned));
+    names.any(|names| !names.contains(&text))
+}
+
+/// What each detector of a fetch is called: by the recipe, and by its place.
+fn detector_names(recipe: &Recipe, planned: &PlannedStep) -> Vec<Vec<String>> {
+    let Operation::FetchTrace(fetch) = &planned.step.operation else { return Vec::new() };
+    let names = |detector: &Detector| {
+        let named = recipe.detector_name(&planned.step.place.path, *detector).map(str::to_owned);
+        named.into_iter().chain([detector.to_string()]).collect()
+    };
+    fetch.detectors.iter().map(names).collect()
 }

@@ -63,7 +63,12 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
     let file = files::open(path).map_err(cannot)?;
     let size = file.metadata().map_err(cannot)?.len();
-    let too_large = || format!("`{shown}` is larger than {} MiB: that is no recipe", LARGEST >> 20);
+    let too_large = || {
+        format!(
+            "`{shown}` is larger than {} MiB, the most that a recipe and its files may have",
+            LARGEST >> 20
+        )
+    };
     if size > LARGEST {
         return Err(too_large());
     }
