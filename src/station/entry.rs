@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::kept::{leave_report, list_run};
@@ -167,6 +167,7 @@ impl Station {
             let begun = Arc::clone(&begun);
             move |_| begun.notify_one()
         }));
+        let (listed, is_listed) = oneshot::channel::<()>();
         let ended = tokio::spawn({
             let (run, outbox) = (Arc::clone(&run), self.setup.outbox.clone());
             let unlisted = Arc::clone(&self.unlisted);
@@ -179,8 +180,14 @@ impl Station {
                     crate::run::run(recipe, &driver, &post.monitor, folder, request, reins, watchers);
                 let mut performed = Box::pin(performed);
                 let state = tokio::select! {
-                    state = &mut performed => state,
-                    () = begun.notified() => tokio::join!(performed, list_run(Arc::clone(&unlisted), path.clone())).0,
+                    state = &mut performed => {
+                        drop(listed);
+                        state
+                    }
+                    () = begun.notified() => {
+                        drop(listed);
+                        tokio::join!(performed, list_run(Arc::clone(&unlisted), path.clone())).0
+                    }
                 };
                 // The instrument is free again; the report needs its files only.
                 drop(lease);
@@ -192,6 +199,8 @@ impl Station {
                 state
             }
         });
+        // A client that lists the runs next finds this one: its manifest is written before its first event.
+        let _ = is_listed.await;
         Ok(Entry { run, findings, left, ended })
     }
 
