@@ -169,6 +169,12 @@ impl Condition {
         [2, 3, 4, 6, 7, 11].into_iter().any(|bit| self.has(bit))
     }
 
+    /// Whether a scan is being aborted, by whomever.
+    #[must_use]
+    pub fn is_aborting(self) -> bool {
+        self.has(4)
+    }
+
     /// A scan is over when the whole register is 0: analyzing follows scanning.
     #[must_use]
     pub fn is_idle(self) -> bool {

@@ -143,7 +143,7 @@ impl Ctp10 {
         &self,
         action: &Action,
         expected: Duration,
-        seen: impl FnMut(Condition),
+        mut seen: impl FnMut(Condition),
     ) -> Result<(), Error> {
         self.permit_scan().await?;
         let kind = match action {
@@ -177,8 +177,23 @@ impl Ctp10 {
         }
         let aborts = self.links.aborts.load(Ordering::Acquire);
         let scans = self.links.scans.fetch_add(1, Ordering::AcqRel) + 1;
-        self.wait_until_over(began + least, is_simulated, scans, seen).await?;
-        if self.links.aborts.load(Ordering::Acquire) != aborts {
+        // Another client or the front panel may abort it too: the trace in memory is an older one then.
+        let mut was_aborting = false;
+        let look = |condition: Condition| {
+            was_aborting |= condition.is_aborting();
+            seen(condition);
+        };
+        self.wait_until_over(began + least, is_simulated, scans, look).await?;
+        if is_simulated {
+            // It aborts faster than anybody looks. A question that fails is no evidence.
+            match self.scan_events().await {
+                Err(error @ (Error::Unreachable { .. } | Error::OtherInstrument { .. })) => {
+                    return Err(error);
+                }
+                events => was_aborting |= events.ok().flatten().is_some_and(Condition::is_aborting),
+            }
+        }
+        if was_aborting || self.links.aborts.load(Ordering::Acquire) != aborts {
             scan.over();
             return Err(Error::Aborted { command: action.to_string() });
         }

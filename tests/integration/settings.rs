@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::probe_station::{Answer, Station, bench_with};
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, simulate_at, text};
+use crate::support::{Bench, Running, Talk, journal, manifest, simulate, simulate_at, text, watch};
 
 const SWEEP: &str = "
   - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 2 }
@@ -58,6 +58,31 @@ fn what_another_client_has_changed_fails_the_sweep_and_is_named() {
     for (first, change) in [("", "CTP:RLAS1:POW 0.3DBM"), ("  - sweep:\n", "CTP:RLAS1:WAV 1541NM")] {
         let (code, said, traces) = changed(first, change);
         assert_eq!((code, traces), (Some(0), 1), "{change}: {said}");
+    }
+}
+
+/// The sweep is aborted by another client while it runs, and perhaps started again by it.
+#[test]
+fn a_sweep_that_another_client_aborts_has_failed() {
+    for others in [["ABOR", "*CLS"], ["ABOR", "INIT"]] {
+        let bench = Bench::new();
+        let simulator = simulate(&bench, &["--preload"]);
+        let steps = SWEEP.replace("stop_nm: 1541", "stop_nm: 1600").replace("s: 50", "s: 20");
+        bench.write(
+            "sweep.yaml",
+            &format!(
+                "name: sweep\nsteps:{steps}  - sweep:\n  - fetch_trace: {{ detector: 4/1, trace: raw }}\n"
+            ),
+        );
+        let mut run = watch(&bench, &["sweep.yaml", "--instrument", &simulator.address]);
+        run.wait_for(|event| event["event"] == "step_started" && event["number"] == 4);
+        let mut other = Talk::to(&simulator.address);
+        while other.ask("STAT:OPER:COND?") != "4" {}
+        others.iter().for_each(|line| other.send(line));
+        let (code, stdout) = run.finish();
+        let run = manifest(&bench.folder.path().join(stdout.lines().last().unwrap()));
+        assert_eq!((code, run["traces"].as_u64()), (Some(1), Some(0)), "{others:?}");
+        assert!(run["reason"].as_str().unwrap().contains("the scan was aborted"), "{others:?}: {run}");
     }
 }
 
