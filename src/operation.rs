@@ -18,6 +18,7 @@ pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use http::{Http, Method, Poll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 
+use crate::budget;
 use crate::reading::{self, ReadError};
 
 macro_rules! operations {
@@ -43,6 +44,7 @@ macro_rules! operations {
             /// # Errors
             /// An unknown operation, an unknown field, a missing one, or a value that is not allowed.
             pub fn read(name: &str, fields: &Value) -> Result<Self, ReadError> {
+                check_texts(name, fields)?;
                 match name {
                     $($word => reading::read(&expand_shorthand(name, fields)).map(Self::$name),)+
                     _ => Err(ReadError {
@@ -109,6 +111,19 @@ operations! {
     Http = "http",
     /// Sends one line of SCPI as it stands.
     Scpi = "scpi",
+}
+
+/// The longest texts of one operation: each step is journaled, printed and sent to watchers with its fields.
+const TEXT_BYTES: usize = 16 << 10;
+
+/// Refuses an operation whose texts are too long. The body of an `http` request is bounded as any value.
+fn check_texts(name: &str, fields: &Value) -> Result<(), ReadError> {
+    let bytes = budget::size(fields);
+    if name == "http" || bytes <= TEXT_BYTES {
+        return Ok(());
+    }
+    let message = format!("the fields of `{name}` have {bytes} bytes, and at most {TEXT_BYTES} are allowed");
+    Err(ReadError { at_key: true, ..ReadError::new(message) })
 }
 
 /// `sweep` alone, `log: text` and `wait: 5` are complete operations.

@@ -29,6 +29,19 @@ log(`${n}`);
 ";
 
 #[test]
+fn the_texts_of_an_operation_are_bounded() {
+    let bench = Bench::new();
+    let twice = "  - set: { s: \"${s + s}\" }\n".repeat(12);
+    let recipe =
+        format!("name: long\nsteps:\n  - set: {{ s: aaaaaaaaaaaaaaaa }}\n{twice}  - log: \"${{s}}\"\n");
+    bench.write("long.yaml", &recipe);
+    let ended = bench.run(&["check", "long.yaml"]);
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("the fields of `log` have 65552 bytes, and at most 16384 are allowed"), "{said}");
+}
+
+#[test]
 fn a_value_is_bounded_whatever_it_is_made_of() {
     let bench = Bench::new();
     let lists = bomb(|before| format!("[{}]", vec![format!("\"${{{before}}}\""); 10].join(", ")));
