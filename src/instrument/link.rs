@@ -101,7 +101,7 @@ struct Course {
     loss: Option<String>,
 }
 
-/// A moment in the talk over a link: what is asked from then on is to be proved. See [`Link::prove`].
+/// A moment in the talk over a link: what is asked from then on is to be proved. See `Link::prove`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     connection: u64,
