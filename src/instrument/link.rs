@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, watch};
 
 use super::activity::Activities;
-use super::connection::{Connection, Deadlines, out_of_step};
+use super::connection::{Connection, Cut, Deadlines, out_of_step};
 use super::error::Error;
 use super::figures;
 use super::scpi::{Identity, Query};
@@ -293,13 +293,14 @@ impl Link {
         stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
         let mut connection = Connection::new(stream);
         let query = Query::identity();
-        let reply = connection
-            .query(&query.text, self.deadlines.query)
-            .await
-            .map_err(|cut| unreachable(cut.reason()))?;
         // What is no identity is not shown: it may be another service's greeting, of which a client need not know.
+        let no_instrument = || unreachable("what answers there is no instrument".to_owned());
+        let reply = connection.query(&query.text, self.deadlines.query).await.map_err(|cut| match cut {
+            Cut::OutOfStep(_) => no_instrument(),
+            cut => unreachable(cut.reason()),
+        })?;
         let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
-        let found = found.ok_or_else(|| unreachable("what answers there is no instrument".to_owned()))?;
+        let found = found.ok_or_else(no_instrument)?;
         if found.is_empty() {
             return Err(unreachable("its answer to `*IDN?` is empty: it names no instrument".to_owned()));
         }

@@ -44,11 +44,16 @@ impl LoopGrid {
         if ![from, to, step].iter().all(|number| is_written(*number)) {
             return Self::rounded(from, to, step);
         }
-        let exact = Self::exact(from, to, step)?;
-        let is_coarse = step.abs() >= from.abs().max(to.abs()) * 1e-8;
-        match Self::rounded(from, to, step) {
-            Ok(rounded) if rounded.reaches && !exact.reaches && is_coarse => Ok(rounded),
-            _ => Ok(exact),
+        let exact = Self::exact(from, to, step);
+        if matches!(exact, Err(NoGrid::ZeroStep | NoGrid::WrongSign { .. } | NoGrid::TooMany)) {
+            return exact;
+        }
+        let is_coarse = step.abs() >= from.abs().max(to.abs()) * 1e-9;
+        match (&exact, Self::rounded(from, to, step)) {
+            (Ok(given), Ok(rounded)) if rounded.reaches && !given.reaches && is_coarse => Ok(rounded),
+            // A computed number may happen to have few digits, and too many decimals to count with.
+            (Err(NoGrid::NotCountable(_)), Ok(rounded)) if is_coarse && rounded.count > 1 => Ok(rounded),
+            _ => exact,
         }
     }
 
