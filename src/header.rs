@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
-use crate::reading::{self, ReadError};
 use crate::step::resolve_detectors;
 use crate::units::{Address, Seconds};
 
@@ -127,7 +127,7 @@ impl Header {
         }
         let mut one = Map::from_iter([("name".to_owned(), Value::String("name".to_owned()))]);
         one.insert(key.to_owned(), value);
-        let read: Self = reading::read(&Value::Object(one))?;
+        let read: Self = decode::from_value(&Value::Object(one))?;
         match key {
             "name" => self.name = check_name(read.name).map_err(|error| error.under(&at))?,
             "description" => self.description = read.description,

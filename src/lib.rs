@@ -7,7 +7,7 @@
 //! The modules, from those that know nobody to the one that knows everybody:
 //!
 //! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
-//!   [`reading`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]
+//!   [`decode`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod decimal;
+pub mod decode;
 pub mod error;
 pub mod files;
 pub mod forecast;
@@ -45,7 +46,6 @@ pub mod memory;
 pub mod notify;
 pub mod operation;
 pub mod power;
-pub mod reading;
 pub mod recipe;
 pub mod rehearsal;
 pub mod report;

@@ -19,7 +19,7 @@ pub use http::{Http, Method, Poll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 
 use crate::budget;
-use crate::reading::{self, ReadError};
+use crate::decode::{self, ReadError};
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
@@ -46,9 +46,9 @@ macro_rules! operations {
             pub fn read(name: &str, fields: &Value) -> Result<Self, ReadError> {
                 check_texts(name, fields)?;
                 match name {
-                    $($word => reading::read(&expand_shorthand(name, fields)).map(Self::$name),)+
+                    $($word => decode::from_value(&expand_shorthand(name, fields)).map(Self::$name),)+
                     _ => Err(ReadError {
-                        hint: Some(reading::suggestion(name, Self::NAMES.iter().copied())),
+                        hint: Some(decode::suggestion(name, Self::NAMES.iter().copied())),
                         at_key: true,
                         ..ReadError::new(format!("unknown operation `{name}`"))
                     }),
@@ -67,7 +67,7 @@ macro_rules! operations {
                     ("log", Value::Number(_)) => {
                         written(&[]).map_or(Cow::Borrowed(fields), |text| Cow::Owned(Value::String(text)))
                     }
-                    $(($word, _) => reading::with_texts::<$name>(fields, written),)+
+                    $(($word, _) => decode::numbers_to_texts::<$name>(fields, written),)+
                     _ => Cow::Borrowed(fields),
                 }
             }

@@ -15,10 +15,10 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 use serde_json::Value;
 
 use crate::budget::Budget;
+use crate::decode;
 use crate::header::Header;
 use crate::measurement::Detector;
 use crate::operation::Operation;
-use crate::reading;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{Fault, Host, LoopPoint, Values};
 
@@ -163,7 +163,7 @@ impl Script {
         let unknown: Vec<Diagnostic> = unknown
             .map(|name| {
                 Diagnostic::error(format!("the recipe has no parameter `{name}`"))
-                    .hint(reading::suggestion(name, known().collect::<Vec<_>>()))
+                    .hint(decode::suggestion(name, known().collect::<Vec<_>>()))
             })
             .collect();
         if !unknown.is_empty() {

@@ -67,7 +67,7 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
     let Some(given) = given else { return Ok(SimulatorOptions::default()) };
     let refuse =
         |message: &str| Failure::new(ExitCode::Usage, format!("`simulator` of the recipe: {message}"));
-    let options: SimulatorOptions = crate::reading::read(&given).map_err(|error| match error.hint {
+    let options: SimulatorOptions = crate::decode::from_value(&given).map_err(|error| match error.hint {
         Some(hint) => refuse(&error.message).hint(hint),
         None => refuse(&error.message),
     })?;

@@ -36,7 +36,7 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
         serde_json::Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         other => other,
     };
-    crate::reading::read(&given).map_err(|error| {
+    crate::decode::from_value(&given).map_err(|error| {
         let option = error.path.join(".").replace('_', "-");
         Failure::new(ExitCode::Usage, format!("--{option}: {error}"))
     })

@@ -12,7 +12,7 @@ use super::given::{EntryFinding, Given, devices};
 use super::times::Moment;
 use super::vary::{Parameters, matrix, names, parameter_value, refused_names, same_numbers};
 use crate::decimal;
-use crate::reading::ReadError;
+use crate::decode::ReadError;
 use crate::recipe::{PlainFile, Recipe, SuspendWhen};
 use crate::source::Diagnostic;
 use crate::step::{ColumnType, Retry, constant};

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::given::no_value;
 use super::times::Moment;
 use crate::catalogue::{BATCH, BATCH_ITEM};
+use crate::decode::{self, ReadError};
 use crate::header::Notify;
-use crate::reading::{self, ReadError};
 use crate::recipe::PlainFile;
 use crate::source::Diagnostic;
 use crate::step::Retry;
@@ -127,7 +127,7 @@ pub struct BatchFile {
 /// What is wrong with it, with its place.
 pub fn read_file(path: &Path) -> Result<(BatchFile, PlainFile), Vec<Diagnostic>> {
     let plain = PlainFile::load(path)?;
-    let read = reading::read::<BatchFile>(&plain.value()).and_then(|file| {
+    let read = decode::from_value::<BatchFile>(&plain.value()).and_then(|file| {
         check_name(&file.name)?;
         if file.items.is_empty() {
             return Err(ReadError::new("the batch has no items").under(&["items".to_owned()]));

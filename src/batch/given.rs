@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::file::{Devices, ItemEntry};
-use crate::reading::ReadError;
+use crate::decode::ReadError;
 use crate::recipe::{PlainFile, read_table};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::table::Written;

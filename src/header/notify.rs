@@ -95,13 +95,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::reading;
+    use crate::decode;
 
     #[test]
     fn both_ends_are_told_of_where_nothing_is_said() {
-        let notify: Notify = reading::read(&json!({ "url": "http://hook:8/a" })).unwrap();
+        let notify: Notify = decode::from_value(&json!({ "url": "http://hook:8/a" })).unwrap();
         assert!(notify.wants(NotifyOn::Failure) && notify.wants(NotifyOn::Done));
-        let notify: Notify = reading::read(&json!({ "url": "http://hook/", "on": ["failure"] })).unwrap();
+        let notify: Notify =
+            decode::from_value(&json!({ "url": "http://hook/", "on": ["failure"] })).unwrap();
         assert!(notify.wants(NotifyOn::Failure) && !notify.wants(NotifyOn::Done));
     }
 
@@ -115,7 +116,7 @@ mod tests {
             (json!({ "url": "http://hooks/SECRET", "when": [] }), "`when`"),
             (json!({ "on": ["done"] }), "`url`"),
         ] {
-            let error = reading::read::<Notify>(&given).unwrap_err();
+            let error = decode::from_value::<Notify>(&given).unwrap_err();
             assert!(error.message.contains(words), "{given}: {}", error.message);
             assert!(!error.message.contains("SECRET"), "{}", error.message);
         }

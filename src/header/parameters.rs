@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Parameter;
 use crate::decimal::{self, Reading};
+use crate::decode::{self, ReadError};
 use crate::measurement::TRACE_COLUMNS;
-use crate::reading::{self, ReadError};
 
 /// Checks the name of a parameter, a loop variable or another name that recipes use in expressions.
 ///
@@ -77,7 +77,7 @@ pub fn bind(
             Some(parameter) => check(name, parameter, value),
             None => Err(ReadError {
                 at_key: true,
-                hint: Some(reading::suggestion(name, parameters.keys().map(String::as_str))),
+                hint: Some(decode::suggestion(name, parameters.keys().map(String::as_str))),
                 ..ReadError::new(format!("the recipe has no parameter `{name}`"))
             }),
         };
@@ -146,7 +146,7 @@ fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<Value, Read
         return Err(ReadError::new(message));
     }
     if let Value::Number(number) = value {
-        reading::kept(number)?;
+        decode::check_exact(number)?;
     }
     let Some(number) = value.as_f64() else { return Ok(value.clone()) };
     let above_min = parameter.min.is_none_or(|min| number >= min);

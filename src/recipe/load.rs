@@ -13,8 +13,8 @@ use super::reader::Reader;
 use super::scope::{Scope, check_new};
 use super::suspend::SuspendWhen;
 use super::{Body, Recipe};
+use crate::decode::{self, ReadError};
 use crate::header::{Header, Parameter, bind, check_parameter, read_text};
-use crate::reading::{self, ReadError};
 use crate::script::{Declarations, Given, Origin, Script};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::step::Values;
@@ -113,11 +113,11 @@ pub(super) fn read(
     };
     let mut found = Vec::new();
     let mut declared = Map::new();
-    let mut known = reading::fields::<Header>();
+    let mut known = decode::fields::<Header>();
     known.extend(PARTS.map(str::to_owned));
     for (key, node) in entries.iter() {
         if !known.contains(&key.name) {
-            let hint = reading::suggestion(&key.name, known.iter().map(String::as_str));
+            let hint = decode::suggestion(&key.name, known.iter().map(String::as_str));
             let message = format!("a recipe has no `{}`", key.name);
             found.push(Diagnostic::error(message).at(&source, key.at).hint(hint));
         } else if !PARTS.contains(&key.name.as_str()) {
@@ -193,7 +193,7 @@ fn parameters(
     let before = found.len();
     for (key, inner) in entries.iter() {
         let declared = match &inner.kind {
-            Kind::Map(_) => reading::read::<Parameter>(&inner.value()),
+            Kind::Map(_) => decode::from_value::<Parameter>(&inner.value()),
             _ => Err(ReadError {
                 hint: Some(format!("`{}: {{ default: … }}`", key.name)),
                 ..ReadError::new(format!(

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::{self, Kind, Node};
 use super::files;
 use super::suspend::SuspendWhen;
-use crate::reading::ReadError;
+use crate::decode::ReadError;
 use crate::source::{Diagnostic, Position, SourceFile};
 
 /// A YAML file beside the recipes.

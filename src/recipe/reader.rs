@@ -12,9 +12,9 @@ use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, with_bare_ready};
 use super::written::as_written;
+use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
 use crate::operation::Operation;
-use crate::reading::{self, ReadError};
 use crate::script;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
@@ -87,7 +87,7 @@ impl Reader<'_> {
     fn operation(&mut self, key: &Key, node: &Node) -> Option<Operate> {
         if !Operation::NAMES.contains(&key.name.as_str()) {
             let known: Vec<&str> = Operation::NAMES.iter().copied().chain(STRUCTURE).collect();
-            let hint = reading::suggestion(&key.name, known);
+            let hint = decode::suggestion(&key.name, known);
             let message = format!("unknown operation `{}`", key.name);
             self.found.push(Diagnostic::error(message).at(self.source, key.at).hint(hint));
             return None;
@@ -174,7 +174,7 @@ impl Reader<'_> {
         let value = way.iter().rev().fold(value, |inner, step| step.around(inner));
         let is_option = matches!(&way[0], Way::Key(key) if StepOptions::NAMES.contains(&key.name.as_str()));
         let read = if is_option {
-            reading::read::<StepOptions>(&value).map(drop)
+            decode::from_value::<StepOptions>(&value).map(drop)
         } else {
             step::read(name, &value, self.detectors).map(drop)
         };

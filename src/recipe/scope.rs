@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::decode;
 use crate::header::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
-use crate::reading;
 use crate::script::is_free_word;
 
 /// The name under which the results of steps are found.
@@ -77,7 +77,7 @@ impl Scope {
         if self.ids.contains_key(id) {
             return Ok(());
         }
-        let hint = reading::nearest(id, self.ids.keys().map(String::as_str));
+        let hint = decode::nearest(id, self.ids.keys().map(String::as_str));
         let hint = hint.map(|near| format!("did you mean `steps.{near}`?"));
         Err((format!("no step before this one has the id `{id}`"), hint))
     }
@@ -91,7 +91,7 @@ impl Scope {
         let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
         let message = format!("the result of step `{id}` has no `{field}`: it has {}", listed.join(", "));
         let first = |list: &str, what: &str| format!("`steps.{id}.{list}[0]` is its first {what}");
-        let hint = match reading::nearest(field, fields.iter().map(String::as_str)) {
+        let hint = match decode::nearest(field, fields.iter().map(String::as_str)) {
             _ if field == "value" && fields.contains("readings") => Some(first("readings", "reading")),
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if fields.contains("readings") => Some(first("readings", "reading")),

@@ -12,8 +12,8 @@ use super::program::{Action, Over, ignored_inside};
 use super::reader::Reader;
 use super::table;
 use super::template::{Template, check_condition};
+use crate::decode;
 use crate::header::bind;
-use crate::reading;
 use crate::script::{Origin, Script};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
@@ -37,7 +37,7 @@ impl<'n> Fields<'n> {
             return None;
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
-            let hint = reading::suggestion(&key.name, known.iter().copied());
+            let hint = decode::suggestion(&key.name, known.iter().copied());
             let message = format!("unknown field `{}`", key.name);
             reader.found.push(Diagnostic::error(message).at(reader.source, key.at).hint(hint));
         }

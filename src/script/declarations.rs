@@ -9,8 +9,8 @@ use super::errors::position;
 use super::expression::is_free_word;
 use super::stage::{Act, Given, Raised, Stage, lock, mistaken, unreadable};
 use super::values::{to_dynamic, to_plain};
+use crate::decode;
 use crate::header::{Header, Parameter, bind, check_parameter, read_text};
-use crate::reading;
 
 /// Most functions that a script may have performed last: each begins a thread.
 const MOST_FINALLY: usize = 100;
@@ -90,7 +90,7 @@ fn parameter(
     let plain = |value: &Dynamic| to_plain(value).map_err(|message| mistaken(message, None, call));
     let mut fields = plain(&Dynamic::from_map(rest))?;
     fields["default"] = plain(default)?;
-    let parameter: Parameter = reading::read(&fields).map_err(|error| unreadable(error, call))?;
+    let parameter: Parameter = decode::from_value(&fields).map_err(|error| unreadable(error, call))?;
     check_parameter(name, &parameter).map_err(|error| unreadable(error, call))?;
     if !is_free_word(name) {
         return Err(mistaken(format!("parameter `{name}` is a word that scripts reserve"), None, call));

@@ -3,7 +3,7 @@
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
 
 use super::engine::{ARRAY_LENGTH, CALL_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES};
-use crate::reading;
+use crate::decode;
 use crate::source::{Position, advice};
 use crate::step::{Fault, FaultKind};
 
@@ -62,7 +62,7 @@ fn parse_error(error: &ParseErrorType, names: &[&str]) -> Mistake {
 
 fn unknown_variable(name: &str, names: &[&str]) -> Mistake {
     Mistake::new(format!("unknown variable `{name}`"))
-        .hint(reading::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
+        .hint(decode::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
 }
 
 pub(super) fn reserved(word: &str) -> Mistake {
@@ -120,7 +120,7 @@ fn unknown_function(signature: &str, names: &[&str]) -> Mistake {
         return Mistake::new(format!("`{name}` does not take {given}"));
     }
     Mistake::new(format!("there is no function `{name}` that takes {given}"))
-        .hint(reading::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
+        .hint(decode::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
 }
 
 /// The fault that a mistake amounts to while a recipe runs.

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 use super::desk::Desk;
 use super::trace::Trace;
 use super::values::to_dynamic;
+use crate::decode;
 use crate::measurement::TraceSummary;
 use crate::operation::{
     ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, FetchTrace, Operation, ReadPower,
 };
-use crate::reading;
 use crate::step::Outcome;
 
 /// The outcome as a map. It always has `failed`; beside it:
@@ -83,13 +83,13 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
             let several = |fetch: &FetchTrace| fetch.detectors.len() * fetch.traces.len() != 1;
             if !matches!(operation, Some(Operation::FetchTrace(fetch)) if several(fetch)) {
                 add(&["stop_nm"]);
-                fields.extend(reading::fields::<TraceSummary>());
+                fields.extend(decode::fields::<TraceSummary>());
             }
         }
-        "configure_laser" => fields.extend(reading::fields::<ConfigureLaser>()),
-        "configure_tls" => fields.extend(reading::fields::<ConfigureTls>()),
-        "configure_scan" | "sweep" => fields.extend(reading::fields::<ConfigureScan>()),
-        "configure_detector" => fields.extend(reading::fields::<ConfigureDetector>()),
+        "configure_laser" => fields.extend(decode::fields::<ConfigureLaser>()),
+        "configure_tls" => fields.extend(decode::fields::<ConfigureTls>()),
+        "configure_scan" | "sweep" => fields.extend(decode::fields::<ConfigureScan>()),
+        "configure_detector" => fields.extend(decode::fields::<ConfigureDetector>()),
         // `wait`, `log` and commands tell nothing.
         _ => {}
     }

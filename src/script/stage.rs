@@ -12,9 +12,9 @@ use super::Origin;
 use super::desk::Desk;
 use super::errors::{Mistake, position};
 use crate::budget::{self, Budget};
+use crate::decode::ReadError;
 use crate::header::Header;
 use crate::measurement::Detector;
-use crate::reading::ReadError;
 use crate::source::Position;
 use crate::step::{Fault, FaultKind, LoopPoint, Place, Values};
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::StepOptions;
+use crate::decode::{self, ReadError};
 use crate::measurement::{Detector, TRACE_COLUMNS};
 use crate::operation::{Operation, Wait};
-use crate::reading::{self, ReadError};
 
 /// Reads the fields and options of the operation called `name`; `detectors` are those of the recipe's header.
 ///
@@ -42,7 +42,7 @@ pub fn read(
     let operation =
         Operation::read(name, &fields).map_err(|error| blame_field(mention_options(error), &fields))?;
     contradiction(&operation)?;
-    Ok((operation, reading::read(&Value::Object(options))?))
+    Ok((operation, decode::from_value(&Value::Object(options))?))
 }
 
 /// Puts `module/channel` in place of each detector name: in `detector`, in `detectors`, and within `stable`.
@@ -72,7 +72,7 @@ fn resolve(value: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), 
     if let Some(detector) = names.get(text) {
         *value = Value::String(detector.to_string());
     } else if !text.contains('/') {
-        let hint = match reading::nearest(text, names.keys().map(String::as_str)) {
+        let hint = match decode::nearest(text, names.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write module/channel, for example 4/1, or give the name under `detectors`".to_owned(),
         };
@@ -98,7 +98,7 @@ fn no_empty_field(map: &Map<String, Value>) -> Result<(), ReadError> {
 /// An unknown field may be a misspelt option.
 fn mention_options(error: ReadError) -> ReadError {
     let field = error.path.last().filter(|_| error.at_key && error.path.len() == 1);
-    match field.and_then(|field| reading::nearest(field, StepOptions::NAMES)) {
+    match field.and_then(|field| decode::nearest(field, StepOptions::NAMES)) {
         Some(option) if error.hint.as_ref().is_none_or(|hint| hint.starts_with("allowed")) => {
             ReadError { hint: Some(format!("did you mean `{option}`?")), ..error }
         }

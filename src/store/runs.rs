@@ -184,7 +184,7 @@ pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
             }
             let known: Vec<String> = others.iter().map(|run| run.manifest.run.clone()).collect();
             let known_words: Vec<&str> = known.iter().map(String::as_str).take(20).collect();
-            let hint = crate::reading::suggestion(id, known_words);
+            let hint = crate::decode::suggestion(id, known_words);
             Err(StoreError::WhichRun(format!("no run `{id}` below `{}` ({hint})", out.display())))
         }
         (count, last) => {

@@ -36,7 +36,7 @@ pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>)
     let names = catalogue.batch_names().map_err(failed)?;
     let names = names.iter().map(String::as_str).collect::<Vec<_>>();
     Err(refuse(format!("`{}` knows no batch `{name}`", out.display()))
-        .hint(crate::reading::suggestion(name, names)))
+        .hint(crate::decode::suggestion(name, names)))
 }
 
 /// A batch, and what was found in it.

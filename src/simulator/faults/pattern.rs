@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::grammar::parse;
 use super::super::headers::{Call, Header, lookup};
-use crate::reading::suggestion;
+use crate::decode::suggestion;
 
 /// A word, what it means, and whether that is a question.
 pub(super) const WORDS: [(&str, &[Header], bool); 9] = [

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{KINDS, Kind};
 use super::pattern::{Pattern, WORDS};
-use crate::reading::suggestion;
+use crate::decode::suggestion;
 
 /// A fault of the embedded instrument, as it is written: `drop@57`, `late@power:every=6`, `random@7`.
 ///

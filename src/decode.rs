@@ -45,7 +45,7 @@ impl ReadError {
 ///
 /// # Errors
 /// What it would become.
-pub fn kept(number: &serde_json::Number) -> Result<(), ReadError> {
+pub fn check_exact(number: &serde_json::Number) -> Result<(), ReadError> {
     let Some(printed) = decimal::changed(number) else { return Ok(()) };
     let (message, hint) = decimal::changed_words(&number.to_string(), &printed);
     Err(ReadError { hint: Some(hint), ..ReadError::new(message) })
@@ -55,9 +55,9 @@ pub fn kept(number: &serde_json::Number) -> Result<(), ReadError> {
 ///
 /// # Errors
 /// The first field that is unknown, missing, of the wrong type or out of range.
-pub fn read<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result<T, ReadError> {
+pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result<T, ReadError> {
     unknown_fields(&schema::<T>(), value)?;
-    let value = with_texts::<T>(value, &|_| None);
+    let value = numbers_to_texts::<T>(value, &|_| None);
     serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
         let path = error.path().iter().filter_map(segment).collect();
         ReadError { path, at_key: false, message: plain(&error.into_inner().to_string()), hint: None }
@@ -67,7 +67,7 @@ pub fn read<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result
 /// The value with texts in place of numbers, true and false, where `T` takes texts. `written` tells how the number at the
 /// end of a path was written, where that is known.
 #[must_use]
-pub fn with_texts<'v, T: JsonSchema + 'static>(
+pub fn numbers_to_texts<'v, T: JsonSchema + 'static>(
     value: &'v Value,
     written: &dyn Fn(&[String]) -> Option<String>,
 ) -> Cow<'v, Value> {
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_named_with_its_nearest() {
-        let error = read::<Outer>(&json!({ "inner": { "waits": 1 } })).unwrap_err();
+        let error = from_value::<Outer>(&json!({ "inner": { "waits": 1 } })).unwrap_err();
         assert_eq!(error.path, ["inner", "waits"]);
         assert!(error.at_key);
         assert_eq!(error.message, "unknown field `waits`");
@@ -301,19 +301,19 @@ mod tests {
             number: f64,
         }
         let given = json!({ "text": 1.5, "maybe": 7, "list": ["a", 0.1 + 0.2, true], "map": { "x": 1 }, "number": 2.5 });
-        let read: Texts = read(&given).unwrap();
+        let read: Texts = from_value(&given).unwrap();
         assert_eq!((read.text.as_str(), read.maybe.as_deref()), ("1.5", Some("7")));
         assert_eq!(
             (read.list, read.map["x"].as_str(), read.number),
             (["a", "0.3", "true"].map(str::to_owned).to_vec(), "1", 2.5)
         );
         let written = |path: &[String]| (path == ["list", "1"]).then(|| "0.30".to_owned());
-        assert_eq!(with_texts::<Texts>(&given, &written)["list"], json!(["a", "0.30", "true"]));
+        assert_eq!(numbers_to_texts::<Texts>(&given, &written)["list"], json!(["a", "0.30", "true"]));
     }
 
     #[test]
     fn a_value_out_of_range_is_found_by_its_path() {
-        let error = read::<Outer>(&json!({ "power_dbm": 40 })).unwrap_err();
+        let error = from_value::<Outer>(&json!({ "power_dbm": 40 })).unwrap_err();
         assert_eq!(error.path, ["power_dbm"]);
         assert_eq!(error.message, "laser power `40` dBm is not allowed (-30 to 15 dBm)");
     }
