@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
+use crate::run::Times;
 use crate::shown;
 use crate::station::Setup;
 use crate::terminal::LogWriter;
@@ -72,15 +73,17 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
     Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
         connections: config.connections,
-        dark_after: config.dark_after,
         outbox: match config.notify {
             true => Outbox::new(config.allow_http.clone().unwrap_or_default()),
             false => Outbox::silent(),
         },
         allowed: allowed(config),
-        guard_after: config.guard_after,
-        disk_full_wait: config.disk_full_wait,
-        answer_wait: config.answer_wait,
+        times: Times {
+            dark_after: config.dark_after,
+            guard_after: config.guard_after,
+            disk_full_wait: config.disk_full_wait,
+            answer_wait: config.answer_wait,
+        },
     }
 }
 

@@ -33,6 +33,7 @@ mod reference;
 pub mod repair;
 mod repeat;
 pub mod replay;
+mod request;
 mod room;
 mod session;
 mod settle;
@@ -52,100 +53,47 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::forecast::bench::Bench;
-use crate::http::{AllowedHosts, Client};
-use crate::instrument::Ctp10;
-use crate::measurement::Detector;
-use crate::operation::Constant;
-use crate::power::PowerMonitor;
-use crate::recipe::{Recipe, WrittenColumns};
+use crate::http::Client;
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
 use columns::Columns;
-pub use configuration::lasers_in_static_control;
 use control::Reins;
 use engine::Engine;
 use event::RunEvent;
 use guard::Guard;
 use host::RemoteHost;
-use outline::OutlineStep;
 use past::Past;
 use power::SharedPowerLog;
 use proof::Unproved;
 use publish::Events;
 pub use publish::Watcher;
 use replay::ReplayHost;
+pub use request::{RunRequest, Site, Times, Uses};
 use room::Shortage;
 use session::Session;
-use takeup::Resumption;
-
-/// What a run needs beside its recipe and the instrument.
-#[derive(Debug)]
-pub struct RunRequest {
-    /// The recipe's path as it was given.
-    pub path: String,
-    /// Added to the recipe's metadata.
-    pub metadata: BTreeMap<String, Value>,
-    /// The instrument, as identified.
-    pub instrument: InstrumentRecord,
-    /// Columns for every trace file, beside the recipe's own.
-    pub given_columns: BTreeMap<String, Constant>,
-    /// The recipe's own columns, as far as they are known.
-    pub own_columns: WrittenColumns,
-    /// Options of the embedded instrument, where this run started one.
-    pub simulator: Option<Value>,
-    /// The hosts that `http` operations may reach.
-    pub allow_http: AllowedHosts,
-    /// Operations foreseen.
-    pub operations: Option<u64>,
-    /// Time foreseen, s.
-    pub estimated_s: Option<f64>,
-    /// What the recipe is known to use.
-    pub uses: Uses,
-    /// The recipe's steps as they were foreseen.
-    pub outline: Vec<OutlineStep>,
-    /// Held for longer than this, the run turns its lasers off until it goes on.
-    pub dark_after: Duration,
-    /// The longest silence that its guard allows it; `None`: no guard.
-    pub guard_after: Option<Duration>,
-    /// How long room on the disk is waited for.
-    pub disk_full_wait: Duration,
-    /// How long a question waits for an answer once somebody was there; `None`: until there is one.
-    pub answer_wait: Option<Duration>,
-    /// The run that is taken up again; `None` for a new one.
-    pub resumed: Option<Resumption>,
-}
-
-/// What of the instrument a recipe is known to use, beside the sources of its scans.
-#[derive(Debug, Clone, Default)]
-pub struct Uses {
-    /// Detectors.
-    pub detectors: BTreeSet<Detector>,
-    /// Lasers in static control.
-    pub lasers: BTreeSet<u8>,
-}
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
 ///
 /// # Errors
 /// When the run folder cannot be written; everything else is a run that failed, and ends in its state.
 pub async fn run(
-    recipe: Arc<Recipe>,
-    instrument: &Ctp10,
-    monitor: &PowerMonitor,
-    mut folder: RunFolder,
-    request: RunRequest,
+    mut request: RunRequest,
+    site: Site,
     reins: Reins,
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
-    let mended = match &request.resumed {
+    let Site { instrument, monitor, record, detectors, mut folder, allow_http, times } = site;
+    let recipe = Arc::clone(&request.recipe);
+    let resumed = request.resumed.take();
+    let mended = match &resumed {
         Some(resumed) => resumed.mend(&mut folder)?,
         None => Vec::new(),
     };
     let folder = Arc::new(folder);
-    let mut manifest = match &request.resumed {
+    let mut manifest = match &resumed {
         Some(resumed) => resumed.manifest(),
-        None => manifest(&recipe, &folder, &request)?,
+        None => manifest(&request, &folder, &record)?,
     };
     manifest.limits =
         Some(instrument.limits()).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
@@ -153,30 +101,30 @@ pub async fn run(
     let events = Arc::new(Events::new(
         folder.journal()?,
         watchers,
-        request.resumed.as_ref().map_or(0.0, |resumed| resumed.past.elapsed_s),
+        resumed.as_ref().map_or(0.0, |resumed| resumed.past.elapsed_s),
     ));
+    let (operations, estimated_s) = request.expected().unzip();
     let started = RunEvent::Started {
         run: folder.id().to_owned(),
         name: manifest.name.clone(),
         folder: folder.path().display().to_string(),
-        instrument: request.instrument.clone(),
-        operations: request.operations,
-        estimated_s: request.estimated_s,
-        outline: request.outline,
+        instrument: record.clone(),
+        operations,
+        estimated_s,
+        outline: outline::outline(&request.walked.steps),
     };
-    match request.resumed.as_ref().filter(|resumed| resumed.past.started) {
+    match resumed.as_ref().filter(|resumed| resumed.past.started) {
         Some(resumed) => resumed.begin(&folder, &events)?,
         None => events.tell(started, Durability::Now)?,
     }
     for message in mended {
         events.say(RunEvent::Warning { message })?;
     }
-    let past = request.resumed.as_ref().map(|resumed| &resumed.past);
-    let mut columns = Columns::new(request.own_columns, manifest.columns.clone());
+    let past = resumed.as_ref().map(|resumed| &resumed.past);
+    let mut columns = Columns::new(request.own_columns(), manifest.columns.clone());
     columns.begin(past, &events)?;
-    let guard =
-        Guard::of(request.guard_after, instrument, &request.instrument.identity, &folder, &events).await?;
-    let power_log = SharedPowerLog::new(folder.power_log(request.instrument.simulated), Arc::clone(&events));
+    let guard = Guard::of(times.guard_after, &instrument, &record.identity, &folder, &events).await?;
+    let power_log = SharedPowerLog::new(folder.power_log(record.simulated), Arc::clone(&events));
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
         for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
@@ -186,25 +134,28 @@ pub async fn run(
     let link = tokio::spawn(publish::tell_link_events(instrument.clone(), Arc::clone(&events)));
     // Aborted when it is dropped.
     let mut awake = JoinSet::new();
-    awake.spawn(awake::stay_awake(request.instrument.simulated));
+    awake.spawn(awake::stay_awake(record.simulated));
     awake.spawn(awake::tell_of_sleep(Arc::clone(&events)));
+    let uses = Uses { detectors, lasers: request.static_lasers() };
+    // The walked steps of a long recipe take memory, which a run of days does not need.
+    drop(request);
     let stop = reins.stop_watch();
     let mut engine = Engine {
-        simulated: request.instrument.simulated,
+        simulated: record.simulated,
         recipe: Arc::clone(&recipe),
         columns,
         run_metadata: run_metadata(&manifest),
         instrument: instrument.clone(),
-        http: Client::new(request.allow_http),
+        http: Client::new(allow_http),
         folder: Arc::clone(&folder),
         events: Arc::clone(&events),
         power_log: power_log.clone(),
         reins,
         pulse: guard.as_ref().map(Guard::pulse).unwrap_or_default(),
         session: Session::default(),
-        dark_after: request.dark_after,
-        answer_wait: request.answer_wait,
-        uses: request.uses,
+        dark_after: times.dark_after,
+        answer_wait: times.answer_wait,
+        uses,
         bench: Bench::default(),
         detectors: BTreeMap::new(),
         number: 0,
@@ -215,13 +166,13 @@ pub async fn run(
         link: instrument.link_events(),
         place: crate::step::Place::default(),
         failed_steps: 0,
-        shortage: Shortage::new(request.disk_full_wait),
+        shortage: Shortage::new(times.disk_full_wait),
         unproved: Unproved::default(),
         unproved_at_end: None,
         finally_until: None,
     };
 
-    let entered = match request.resumed {
+    let entered = match resumed {
         Some(mut resumed) => {
             let repairs = std::mem::take(&mut resumed.repairs);
             match resumed.enter(&mut engine) {
@@ -302,7 +253,12 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
     }
 }
 
-fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result<Manifest, Fault> {
+fn manifest(
+    request: &RunRequest,
+    folder: &RunFolder,
+    instrument: &InstrumentRecord,
+) -> Result<Manifest, Fault> {
+    let recipe = &request.recipe;
     let (mut files, mut source_sha256) = (Vec::new(), BTreeMap::new());
     for (index, source) in recipe.sources().iter().enumerate() {
         // What the recipe includes is named relative to the recipe's folder; the recipe itself by its path.
@@ -327,8 +283,8 @@ fn manifest(recipe: &Recipe, folder: &RunFolder, request: &RunRequest) -> Result
         recipe: RecipeRecord { path: request.path.clone(), sha256: recipe.sha256(), files, source_sha256 },
         parameters: recipe.parameters().clone(),
         metadata,
-        columns: request.given_columns.clone(),
-        instrument: request.instrument.clone(),
+        columns: request.columns.clone(),
+        instrument: instrument.clone(),
         simulator: request.simulator.clone(),
         suspend_when: recipe.given_suspension().cloned(),
         limits: None,

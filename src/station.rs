@@ -11,13 +11,11 @@ mod live;
 mod manual;
 mod occupy;
 mod operators;
-mod order;
 mod word;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -31,12 +29,12 @@ pub use live::{LiveRun, PauseState};
 pub use manual::{Cut, LasersOff, NotConnected, ScanTicket};
 pub use occupy::Occupied;
 pub use operators::Operator;
-pub use order::{Order, Resumed};
 
 use crate::forecast::allowed::Allowed;
 use crate::instrument::Ctp10;
 use crate::notify::Outbox;
 use crate::power::PowerMonitor;
+use crate::run::Times;
 use occupy::Occupancy;
 use operators::Operators;
 
@@ -103,18 +101,12 @@ pub struct Setup {
     pub out: PathBuf,
     /// How many connections are asked for.
     pub connections: Connections,
-    /// A run that is held for longer than this turns its lasers off until it goes on.
-    pub dark_after: Duration,
     /// What recipes may do here: the hosts that they may ask, and the limits of the bench.
     pub allowed: Allowed,
     /// What is on its way to those who wait for the end of a run.
     pub outbox: Outbox,
-    /// The longest silence that the guard of a run allows its process; `None`: no guard.
-    pub guard_after: Option<Duration>,
-    /// How long a run waits for room on the disk.
-    pub disk_full_wait: Duration,
-    /// How long a question waits for an answer; `None`: until there is one.
-    pub answer_wait: Option<Duration>,
+    /// How long a run waits before it acts or gives up.
+    pub times: Times,
 }
 
 /// The instrument as one address has it.

@@ -34,7 +34,7 @@ pub(super) async fn resume(
     }
     let choice = instrument(&args.instrument, interrupted.manifest())?;
     let bench = super::allowed(config);
-    let mut order = match interrupted.clone().take_up(None, &bench).await {
+    let mut request = match interrupted.clone().take_up(None, &bench).await {
         Err(NotTakenUp::Undecided(step)) => {
             let decided = decide(&step, args.unfinished, at_terminal)?;
             interrupted.take_up(Some(decided), &bench).await
@@ -42,14 +42,11 @@ pub(super) async fn resume(
         taken_up => taken_up,
     }
     .map_err(refused)?;
-    order.unattended = args.unattended;
-    order.at_terminal = at_terminal;
-    let resumed = order.resumed.as_ref();
-    let (folder, begun) =
-        resumed.map(|resumed| (resumed.folder.path().display().to_string(), resumed.status.clone())).unzip();
-    let what = format!("resume {}", folder.unwrap_or_default());
-    let manner = Manner { what, out: Some(out), sidecar: args.sidecar, begun: begun.unwrap_or_default() };
-    perform(order, choice, manner, (config, output, log)).await
+    request.unattended = args.unattended;
+    request.at_terminal = at_terminal;
+    let what = format!("resume {}", request.status.folder);
+    let manner = Manner { what, out: Some(out), sidecar: args.sidecar, begun: request.status.clone() };
+    perform(request, choice, manner, (config, output, log)).await
 }
 
 fn refused(error: NotTakenUp) -> Failure {

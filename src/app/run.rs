@@ -14,12 +14,12 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
-use crate::run::Watcher;
 use crate::run::control::Control;
 use crate::run::event::Record;
 use crate::run::status::RunStatus;
+use crate::run::{RunRequest, Watcher};
 use crate::source::{Diagnostic, Severity};
-use crate::station::{NotStarted, Order, Setup, Station};
+use crate::station::{NotStarted, Setup, Station};
 use crate::store::RunState;
 use crate::terminal::output::{coloured, errln, outln};
 use crate::terminal::{self, LogWriter, Style};
@@ -36,21 +36,22 @@ pub(super) async fn run(
     let simulated = matches!(choice, Choice::Simulated(_));
     let path = args.recipe.recipe.display().to_string();
     let circumstances = Circumstances { simulated, attended: Some(at_terminal) };
-    let mut order =
-        Order::new(recipe, path.clone(), circumstances, &super::allowed(config), &Budget::default()).await;
-    stop_on_errors(&order.findings())?;
+    let mut request =
+        RunRequest::new(recipe, path.clone(), circumstances, &super::allowed(config), &Budget::default())
+            .await;
+    stop_on_errors(&request.findings())?;
     let metadata = args.metadata.into_iter().map(|(name, value)| (name, Value::String(value)));
-    order.metadata = metadata.collect();
-    order.instrument_named = args.instrument.instrument.is_some();
-    order.unattended = args.unattended;
-    order.at_terminal = at_terminal;
+    request.metadata = metadata.collect();
+    request.instrument_named = args.instrument.instrument.is_some();
+    request.unattended = args.unattended;
+    request.at_terminal = at_terminal;
 
     let what = format!("run {path}");
     let manner = Manner { what, out: args.out, sidecar: args.sidecar, begun: RunStatus::default() };
-    perform(order, choice, manner, (config, output, log)).await
+    perform(request, choice, manner, (config, output, log)).await
 }
 
-/// How an order is carried out.
+/// How an request is carried out.
 pub(super) struct Manner {
     /// What this process does, for others to see.
     pub(super) what: String,
@@ -62,23 +63,23 @@ pub(super) struct Manner {
     pub(super) begun: RunStatus,
 }
 
-/// Carries out an order in the sight of whoever sits at the terminal.
+/// Carries out an request in the sight of whoever sits at the terminal.
 pub(super) async fn perform(
-    order: Order,
+    request: RunRequest,
     choice: Choice,
     manner: Manner,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
     let setup = setup(manner.out.clone(), config);
     let outbox = setup.outbox.clone();
-    let measured = measure(order, choice, manner, setup, (config, output, log)).await;
+    let measured = measure(request, choice, manner, setup, (config, output, log)).await;
     // The instrument is let go by now.
     super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
     measured
 }
 
 async fn measure(
-    mut order: Order,
+    mut request: RunRequest,
     choice: Choice,
     manner: Manner,
     setup: Setup,
@@ -87,7 +88,7 @@ async fn measure(
     let chosen = choice.open(config).await?;
     let (claim, holder) = chosen.claim(manner.what).await?;
     chosen.greet().await?;
-    order.simulator = chosen.options.as_ref().map(|options| json!(options));
+    request.simulator = chosen.options.as_ref().map(|options| json!(options));
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
     let _occupied = station.occupy(claim, holder);
     station.seek_second().await;
@@ -100,7 +101,7 @@ async fn measure(
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
-    let entry = station.begin(order, vec![show]).await.map_err(not_started)?;
+    let entry = station.begin(request, vec![show]).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
         coloured!("{}", finding.render(std::io::stderr().is_terminal()));
@@ -149,7 +150,7 @@ fn stop_on_errors(findings: &[Diagnostic]) -> Result<(), Failure> {
     if wrong { Err(Failure::recipe(findings.to_vec())) } else { Ok(()) }
 }
 
-/// The first signal stops the run in good order; the second leaves at once.
+/// The first signal stops the run in good request; the second leaves at once.
 async fn heed_signals(control: Control) {
     let signal = super::simulate::stop_signal().await;
     control.stop(format!("stopped by {signal}"));

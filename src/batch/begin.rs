@@ -12,8 +12,9 @@ use crate::budget::Budget;
 use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
+use crate::run::RunRequest;
 use crate::source::{Diagnostic, Severity};
-use crate::station::{Cut, Entry, NotStarted, Order};
+use crate::station::{Cut, Entry, NotStarted};
 
 /// So often a run is tried to be begun, while the link fails, before that is the item's failure.
 const TRIES: u32 = 6;
@@ -59,9 +60,9 @@ impl Worker {
                     () = patience::until(deadline) => return Err(NotBegun::Later(last)),
                 }
             }
-            let order = self.order(item, task).await?;
-            let goes_on = order.resumed.is_some();
-            let error = match self.station.begin(order, self.audience.begins(item, task)).await {
+            let request = self.request(item, task).await?;
+            let goes_on = request.resumed.is_some();
+            let error = match self.station.begin(request, self.audience.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
                 Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
                     return Err(NotBegun::Held(error.told()));
@@ -93,22 +94,22 @@ impl Worker {
         Err(NotBegun::Failed(last))
     }
 
-    async fn order(&self, item: &ItemRow, task: &Task) -> Result<Order, NotBegun> {
+    async fn request(&self, item: &ItemRow, task: &Task) -> Result<RunRequest, NotBegun> {
         let goes_on = match &item.unfinished {
             Some(folder) => self.go_on(folder, task).await?,
             None => None,
         };
-        let mut order = match goes_on {
-            Some(order) => order,
+        let mut request = match goes_on {
+            Some(request) => request,
             None => self.anew(item.number, task).await?,
         };
-        order.simulator.clone_from(&self.simulator);
-        order.unattended = task.unattended;
-        order.at_terminal = self.at_terminal && !task.unattended;
-        Ok(order)
+        request.simulator.clone_from(&self.simulator);
+        request.unattended = task.unattended;
+        request.at_terminal = self.at_terminal && !task.unattended;
+        Ok(request)
     }
 
-    async fn anew(&self, number: u32, task: &Task) -> Result<Order, NotBegun> {
+    async fn anew(&self, number: u32, task: &Task) -> Result<RunRequest, NotBegun> {
         let (item, base) = (task.clone(), self.queue.folder().to_owned());
         let budget = Budget::default();
         let loaded = budget.beside(move || item.load(&base)).await;
@@ -121,13 +122,13 @@ impl Worker {
         let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
         let columns = task.column_values(&recipe);
         let allowed = &self.station.setup().allowed;
-        let mut order = Order::new(recipe, task.recipe.clone(), circumstances, allowed, &budget).await;
-        order.columns = columns;
-        order.metadata = task.metadata.clone();
-        order.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
-        order.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
-        order.instrument_named = self.instrument_named;
-        Ok(order)
+        let mut request = RunRequest::new(recipe, task.recipe.clone(), circumstances, allowed, &budget).await;
+        request.columns = columns;
+        request.metadata = task.metadata.clone();
+        request.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
+        request.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
+        request.instrument_named = self.instrument_named;
+        Ok(request)
     }
 }
 

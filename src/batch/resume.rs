@@ -7,13 +7,14 @@ use super::expand::Task;
 use super::work::Worker;
 use crate::budget::Budget;
 use crate::report::shell_word;
-use crate::station::{Interrupted, NotTakenUp, Order};
+use crate::run::RunRequest;
+use crate::station::{Interrupted, NotTakenUp};
 use crate::store::{finished_files, runs};
 
 impl Worker {
-    /// The order that goes on in the run whose folder has this name; none when the folder is gone. What nobody but a
+    /// The request to resume the run whose folder has this name; none when the folder is gone. What nobody but a
     /// person can know holds the item.
-    pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<Order>, NotBegun> {
+    pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<RunRequest>, NotBegun> {
         let out = &self.station.setup().out;
         let path = out.join(folder);
         if !path.exists() {
@@ -32,7 +33,7 @@ impl Worker {
             Err(error) => Err(error),
         };
         match taken_up {
-            Ok(order) => Ok(Some(order)),
+            Ok(request) => Ok(Some(request)),
             // Somebody has had it finished by hand.
             Err(NotTakenUp::Done(_)) => Err(NotBegun::DoneAlready(out.join(folder))),
             Err(error @ NotTakenUp::Undecided(_)) => Err(NotBegun::Held(format!(

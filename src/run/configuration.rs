@@ -367,7 +367,7 @@ impl Configuration {
 
 /// The lasers whose static settings an operation sets or uses, typed or raw.
 #[must_use]
-pub fn lasers_in_static_control(operation: &Operation) -> Vec<u8> {
+pub(super) fn lasers_in_static_control(operation: &Operation) -> Vec<u8> {
     let of_setting = |setting| match setting {
         Setting::LaserPower(laser) | Setting::LaserWavelength(laser) | Setting::LaserOutput(laser) => {
             Some(laser)

@@ -1,4 +1,4 @@
-//! From an order to a run under way: everything that can be known is checked first, the instrument has to be free
+//! From a request to a run under way: everything that can be known is checked first, the instrument has to be free
 //! and ready, and the lease is taken before the instrument is touched.
 
 use std::sync::Arc;
@@ -8,20 +8,16 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::kept::{leave_report, list_run};
-use super::{Held, LiveRun, Order, Resumed, Station, word};
+use super::{Held, LiveRun, Station, word};
 use crate::error::chain;
-use crate::forecast::facts::Facts;
-use crate::forecast::{PlannedStep, foreseen_columns, plan};
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{ErrorEntry, Identity};
 use crate::measurement::Detector;
 use crate::run::control::control;
-use crate::run::outline::outline;
 use crate::run::prepare::{self, NotReady};
-use crate::run::status::RunStatus;
 use crate::run::takeup::Resumption;
-use crate::run::{RunRequest, Uses, Watcher, lasers_in_static_control};
+use crate::run::{RunRequest, Site, Times, Watcher};
 use crate::source::{Diagnostic, Severity};
 use crate::step::Fault;
 use crate::store::{RunFolder, RunState, StoreError, new_run_id};
@@ -83,7 +79,7 @@ impl Station {
     /// See [`NotStarted`]; nothing has been changed then.
     pub async fn begin(
         self: &Arc<Self>,
-        mut order: Order,
+        mut request: RunRequest,
         watchers: Vec<Watcher>,
     ) -> Result<Entry, NotStarted> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
@@ -94,22 +90,20 @@ impl Station {
             run.ended().await;
         }
         self.lease.free_of_runs()?;
-        let (resumed, mut status, folder) = match order.resumed.take() {
-            Some(Resumed { folder, resumption, status }) => (Some(resumption), status, Some(folder)),
-            None => (None, RunStatus::default(), None),
-        };
+        let (folder, mut status) = (request.folder.take(), std::mem::take(&mut request.status));
+        let resumed = request.resumed.as_ref();
         let id = folder.as_ref().map_or_else(new_run_id, |folder| folder.id().to_owned());
         let lease = self.lease.for_run(&id).await?;
         let post = self.post();
-        let limits = resumed.as_ref().map_or(Ok(Limits::default()), Resumption::limits);
+        let limits = resumed.map_or(Ok(Limits::default()), Resumption::limits);
         let driver = post.instrument.within(limits.map_err(NotStarted::Limits)?);
         let instrument = driver.beside();
         let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
-        let (recipe, walked) = (Arc::clone(&order.recipe), &order.walked);
-        let mut findings = order.findings();
-        findings.extend(order.other_instrument(&post.name, identity.simulated()));
+        let (recipe, walked) = (Arc::clone(&request.recipe), &request.walked);
+        let mut findings = request.findings();
+        findings.extend(request.other_instrument(&post.name, identity.simulated()));
         let mut findings = without_errors(findings)?;
-        if resumed.as_ref().is_some_and(|resumed| resumed.past.broke_off) {
+        if resumed.is_some_and(|resumed| resumed.past.broke_off) {
             // The process that is gone may have left its scan under way.
             prepare::end_scan(&instrument).await?;
         }
@@ -123,38 +117,31 @@ impl Station {
         let findings = without_errors(findings)?;
 
         let record = prepare::record(&identity, &post.name, &facts);
-        if let Some(other) = resumed.as_ref().and_then(|resumed| resumed.other_instrument(&record)) {
+        if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }
         let folder = match folder {
             Some(folder) => folder,
             None => RunFolder::create(&self.setup.out, &recipe.header().name, &id, Utc::now())?,
         };
-        let totals = plan::total(&walked.steps);
-        let foreseen = walked.complete && !totals.may_differ;
-        let request = RunRequest {
-            path: order.path,
-            metadata: order.metadata,
-            own_columns: foreseen_columns(&recipe, &walked.steps),
-            given_columns: order.columns,
-            instrument: record,
-            simulator: order.simulator,
+        let there = |(detector, there): (&Detector, &bool)| there.then_some(*detector);
+        let site = Site {
+            instrument: driver,
+            monitor: post.monitor.clone(),
+            detectors: facts.detectors.iter().filter_map(there).collect(),
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
-            operations: foreseen.then_some(walked.steps.len() as u64),
-            estimated_s: foreseen.then_some(totals.seconds),
-            uses: uses(&facts, &walked.all()),
-            outline: outline(&walked.steps),
-            dark_after: self.setup.dark_after,
-            disk_full_wait: self.setup.disk_full_wait,
-            answer_wait: self.setup.answer_wait,
-            // The embedded instrument ends with this process: its lasers need no guard.
-            guard_after: self.setup.guard_after.filter(|_| post.name != "sim"),
-            resumed,
+            times: Times {
+                // The embedded instrument ends with this process: its lasers need no watchdog.
+                guard_after: self.setup.times.guard_after.filter(|_| post.name != "sim"),
+                ..self.setup.times
+            },
+            folder,
+            record,
         };
-        let (control, reins) = control(order.at_terminal && !order.unattended);
+        let (control, reins) = control(request.at_terminal && !request.unattended);
         status.name.clone_from(&recipe.header().name);
-        status.instrument = Some(request.instrument.clone());
-        let run = LiveRun::new(id, folder.path().to_owned(), control, order.unattended, status);
+        status.instrument = Some(site.record.clone());
+        let run = LiveRun::new(id, site.folder.path().to_owned(), control, request.unattended, status);
         *self.run() = Some(Arc::clone(&run));
         if self.is_attended() {
             run.attend();
@@ -175,10 +162,8 @@ impl Station {
             async move {
                 // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
                 let _end = EndOf(Arc::clone(&run));
-                let path = folder.path().to_owned();
-                let performed =
-                    crate::run::run(recipe, &driver, &post.monitor, folder, request, reins, watchers);
-                let mut performed = Box::pin(performed);
+                let path = run.folder().to_owned();
+                let mut performed = Box::pin(crate::run::run(request, site, reins, watchers));
                 let state = tokio::select! {
                     state = &mut performed => {
                         drop(listed);
@@ -209,13 +194,6 @@ impl Station {
     pub fn identity(&self) -> Option<Identity> {
         self.post().instrument.identity()
     }
-}
-
-/// What a recipe uses of what is there.
-fn uses(facts: &Facts, steps: &[PlannedStep]) -> Uses {
-    let there = |(detector, there): (&Detector, &bool)| there.then_some(*detector);
-    let lasers = steps.iter().flat_map(|planned| lasers_in_static_control(&planned.step.operation));
-    Uses { detectors: facts.detectors.iter().filter_map(there).collect(), lasers: lasers.collect() }
 }
 
 struct EndOf(Arc<LiveRun>);

@@ -1,4 +1,4 @@
-//! A run that was cut off: what holds of it, what is left of it, and the order that has the rest done.
+//! A run that was cut off: what holds of it, what is left of it, and the request to perform the rest.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::order::{Order, Resumed};
 use crate::budget::Budget;
 use crate::error::chain;
 use crate::files;
 use crate::forecast::Circumstances;
 use crate::forecast::allowed::Allowed;
 use crate::recipe::{Recipe, SuspendWhen};
+use crate::run::RunRequest;
 use crate::run::damage::Damage;
 use crate::run::event::{Record, RunEvent};
 use crate::run::foresee::{self, Foreseen};
@@ -126,11 +126,11 @@ impl Interrupted {
         self.look(None).await
     }
 
-    /// Claims its folder, and gives the order that goes on. The folder is mended when the run begins.
+    /// Claims its folder, and gives the request to resume it. The folder is mended when the run begins.
     ///
     /// # Errors
     /// When the folder cannot be claimed, or a step is undecided that `decided` says nothing of.
-    pub async fn take_up(self, decided: Option<RunEvent>, bench: &Allowed) -> Result<Order, NotTakenUp> {
+    pub async fn take_up(self, decided: Option<RunEvent>, bench: &Allowed) -> Result<RunRequest, NotTakenUp> {
         let run = self.run.clone();
         let folder = blocking(move || Ok(RunFolder::reopen(&run)?)).await?;
         let Outlook { foreseen, damage, leftovers } = self.look(decided.clone()).await?;
@@ -144,17 +144,19 @@ impl Interrupted {
         })
         .await?;
         let path = self.run.manifest.recipe.path.clone();
-        let mut order = Order::new(self.recipe, path, self.circumstances, bench, &Budget::default()).await;
+        let mut request =
+            RunRequest::new(self.recipe, path, self.circumstances, bench, &Budget::default()).await;
         // What the recipe as a whole would need was looked at when it began: much of it is done.
-        order.walked.findings.clear();
-        order.instrument_named = true;
+        request.walked.findings.clear();
+        request.instrument_named = true;
         let (mut past, repairs, manifest) = (foreseen.past, foreseen.repairs, self.run.manifest);
         for (segment, _) in &damage.segments {
             past.withdraw_power(&segment.file);
         }
-        let resumption = Resumption { manifest, past, decided, leftovers, damage, repairs };
-        order.resumed = Some(Resumed { folder, resumption, status });
-        Ok(order)
+        request.resumed = Some(Resumption { manifest, past, decided, leftovers, damage, repairs });
+        request.folder = Some(folder);
+        request.status = status;
+        Ok(request)
     }
 
     /// What is found in the folder and foreseen, once something was decided. A script may compute for a while: that is

@@ -10,9 +10,9 @@ use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::operation::Operation;
 use crate::recipe::{PlainFile, Recipe};
+use crate::run::RunRequest;
 use crate::simulator::{Noise, SimulatorOptions};
 use crate::source::{Diagnostic, Severity};
-use crate::station::Order;
 
 /// Sweeps take a fiftieth of their time, at the most.
 const TIME_SCALE: f64 = 0.02;
@@ -74,9 +74,14 @@ fn is_batch(file: &Path) -> bool {
 
 async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(), Failure> {
     let circumstances = Circumstances { simulated: true, attended: Some(false) };
-    let order =
-        Order::new(recipe, String::new(), circumstances, &super::super::allowed(config), &Budget::default())
-            .await;
+    let order = RunRequest::new(
+        recipe,
+        String::new(),
+        circumstances,
+        &super::super::allowed(config),
+        &Budget::default(),
+    )
+    .await;
     let all = order.walked.all();
     let http = all.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
     if let Some(planned) = http.filter(|_| !with_http) {

@@ -11,12 +11,13 @@ use super::live_status;
 use crate::budget::Budget;
 use crate::forecast::{Circumstances, plan};
 use crate::recipe::Recipe;
+use crate::run::RunRequest;
 use crate::sidecar::problem::{Problem, finding};
 use crate::sidecar::read::RecipeBody;
 use crate::sidecar::state::{App, Shared};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity};
-use crate::station::{NotStarted, Order};
+use crate::station::NotStarted;
 
 /// A recipe that was loaded, or what is wrong with it.
 type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
@@ -52,7 +53,7 @@ impl Shared {
         }
     }
 
-    async fn order(&self, body: RunBody) -> Result<Result<Order, Vec<Diagnostic>>, Problem> {
+    async fn request(&self, body: RunBody) -> Result<Result<RunRequest, Vec<Diagnostic>>, Problem> {
         let budget = Budget::for_request(1).await?;
         let (recipe, path) = match self.load(&body, &budget).await? {
             Ok(loaded) => loaded,
@@ -68,12 +69,12 @@ impl Shared {
         let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended };
         let allowed = &self.station.setup().allowed;
-        let mut order = Order::new(recipe, path, circumstances, allowed, &budget).await;
-        order.metadata = body.metadata.unwrap_or_default();
-        order.unattended = unattended;
-        order.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
-        order.simulator.clone_from(&self.options.simulator);
-        Ok(Ok(order))
+        let mut request = RunRequest::new(recipe, path, circumstances, allowed, &budget).await;
+        request.metadata = body.metadata.unwrap_or_default();
+        request.unattended = unattended;
+        request.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
+        request.simulator.clone_from(&self.options.simulator);
+        Ok(Ok(request))
     }
 }
 
@@ -87,8 +88,8 @@ pub(in crate::sidecar) async fn check(
     State(app): State<App>,
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Json<CheckReply>, Problem> {
-    let findings = match app.order(body).await? {
-        Ok(order) => order.findings(),
+    let findings = match app.request(body).await? {
+        Ok(request) => request.findings(),
         Err(findings) => findings,
     };
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
@@ -105,12 +106,12 @@ pub(in crate::sidecar) async fn plan(
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Json<Value>, Problem> {
     let refuse = |findings: Vec<Diagnostic>| Problem::from(NotStarted::Recipe(findings));
-    let order = app.order(body).await?.map_err(refuse)?;
-    let findings = order.findings();
+    let request = app.request(body).await?.map_err(refuse)?;
+    let findings = request.findings();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(refuse(findings));
     }
-    Ok(Json(plan::json(&order.walked.steps)))
+    Ok(Json(plan::json(&request.walked.steps)))
 }
 
 /// Begins a run.
@@ -120,8 +121,8 @@ pub(in crate::sidecar) async fn begin(
 ) -> Result<Response, Problem> {
     // Until its stream of events is open, whoever wants the run counts as being there.
     let operator = (body.attend == Some(true)).then(|| app.station.operator());
-    let order = app.order(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
-    let entry = app.station.begin(order, Vec::new()).await?;
+    let request = app.request(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
+    let entry = app.station.begin(request, Vec::new()).await?;
     drop(operator);
     tracing::info!(run = entry.run.id(), "run begun");
     let mut reply = json!(live_status(&entry.run));

@@ -1,0 +1,168 @@
+//! What to run, and where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::configuration::lasers_in_static_control;
+use super::prepare;
+use super::status::RunStatus;
+use super::takeup::Resumption;
+use crate::budget::Budget;
+use crate::forecast::allowed::{self, Allowed};
+use crate::forecast::{Circumstances, Walk, foreseen_columns, plan, taken_columns};
+use crate::http::AllowedHosts;
+use crate::instrument::Ctp10;
+use crate::measurement::Detector;
+use crate::operation::Constant;
+use crate::power::PowerMonitor;
+use crate::recipe::{Recipe, WrittenColumns};
+use crate::source::Diagnostic;
+use crate::store::{InstrumentRecord, RunFolder};
+
+/// A recipe to be run, and how.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// The recipe with its parameters.
+    pub recipe: Arc<Recipe>,
+    /// The recipe's path as it was given.
+    pub path: String,
+    /// Added to the recipe's metadata.
+    pub metadata: BTreeMap<String, Value>,
+    /// Columns for every trace file, beside the recipe's own.
+    pub columns: BTreeMap<String, Constant>,
+    /// Options of the embedded instrument, if this process started one.
+    pub simulator: Option<Value>,
+    /// The instrument was named for this very run, so the recipe's own `instrument` is not compared with it.
+    pub instrument_named: bool,
+    /// Each prompt takes its `unattended` answer.
+    pub unattended: bool,
+    /// An operator is at the terminal.
+    pub at_terminal: bool,
+    /// The steps that the recipe is expected to perform, and the findings in it.
+    pub walked: Walk,
+    /// How to resume an interrupted run; `None` for a new one.
+    pub resumed: Option<Resumption>,
+    /// The claimed folder of the interrupted run; `None` for a new run, which gets a folder of its own.
+    pub folder: Option<RunFolder>,
+    /// The state of the interrupted run; the default for a new one.
+    pub status: RunStatus,
+}
+
+/// Where a run takes place: the instrument as it was identified, the run folder, and the rules of the bench.
+#[derive(Debug)]
+pub struct Site {
+    /// The instrument, under the limits that hold for this run.
+    pub instrument: Ctp10,
+    /// Live power of the instrument.
+    pub monitor: PowerMonitor,
+    /// The instrument as it was identified.
+    pub record: InstrumentRecord,
+    /// The detectors of the recipe that are present.
+    pub detectors: BTreeSet<Detector>,
+    /// The run folder.
+    pub folder: RunFolder,
+    /// The hosts that `http` operations may reach.
+    pub allow_http: AllowedHosts,
+    /// How long the run waits.
+    pub times: Times,
+}
+
+/// How long a run waits before it acts or gives up.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// After a pause of this length, the lasers go off until the run continues.
+    pub dark_after: Duration,
+    /// The longest silence that the watchdog allows the run; `None`: no watchdog.
+    pub guard_after: Option<Duration>,
+    /// How long the run waits for free disk space.
+    pub disk_full_wait: Duration,
+    /// How long a question waits for an answer once an operator was present; `None`: without limit.
+    pub answer_wait: Option<Duration>,
+}
+
+/// The detectors and lasers that a recipe is known to use, beside the sources of its scans.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// Detectors.
+    pub detectors: BTreeSet<Detector>,
+    /// Lasers in static control.
+    pub lasers: BTreeSet<u8>,
+}
+
+impl RunRequest {
+    /// A request to run a recipe at a bench. The recipe is walked, so that its errors are known before any instrument
+    /// is touched.
+    pub async fn new(
+        recipe: Recipe,
+        path: String,
+        circumstances: Circumstances,
+        bench: &Allowed,
+        budget: &Budget,
+    ) -> Self {
+        let recipe = Arc::new(recipe);
+        let mut walked = prepare::walk(&recipe, circumstances, budget).await;
+        walked.findings.extend(allowed::check(&recipe, &walked.all(), bench));
+        Self {
+            recipe,
+            path,
+            metadata: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            simulator: None,
+            instrument_named: false,
+            unattended: false,
+            at_terminal: false,
+            walked,
+            resumed: None,
+            folder: None,
+            status: RunStatus::default(),
+        }
+    }
+
+    /// The findings in the recipe.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        let taken = taken_columns(&self.columns, &self.recipe, &self.walked.steps);
+        self.recipe.diagnostics().iter().chain(&self.walked.findings).cloned().chain(taken).collect()
+    }
+
+    /// Why the recipe must not run on this instrument: it names another one. This prevents that a simulation or a
+    /// measurement starts by accident.
+    #[must_use]
+    pub fn other_instrument(&self, name: &str, simulated: bool) -> Option<Diagnostic> {
+        let wanted = self.recipe.header().instrument.as_deref().filter(|_| !self.instrument_named)?;
+        let meant = if wanted == "sim" { simulated } else { same_address(wanted, name) };
+        (!meant).then(|| {
+            let message = format!("the recipe says `instrument: {wanted}`, and this is {name}");
+            Diagnostic::error(message).hint(format!("name the instrument for this run: `{name}`"))
+        })
+    }
+
+    /// The number of operations and their time in seconds, if both are known beforehand.
+    pub(super) fn expected(&self) -> Option<(u64, f64)> {
+        let totals = plan::total(&self.walked.steps);
+        let known = self.walked.complete && !totals.may_differ;
+        known.then_some((self.walked.steps.len() as u64, totals.seconds))
+    }
+
+    /// The columns that the recipe itself writes, as far as they are known.
+    pub(super) fn own_columns(&self) -> WrittenColumns {
+        foreseen_columns(&self.recipe, &self.walked.steps)
+    }
+
+    /// The lasers that the recipe is known to use in static control.
+    pub(super) fn static_lasers(&self) -> BTreeSet<u8> {
+        let all = self.walked.all();
+        all.iter().flat_map(|planned| lasers_in_static_control(&planned.step.operation)).collect()
+    }
+}
+
+fn same_address(one: &str, other: &str) -> bool {
+    let parse = |text: &str| text.parse::<crate::instrument::Address>().ok();
+    match (parse(one), parse(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
