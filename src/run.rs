@@ -1,47 +1,20 @@
 //! The runner: performs the operations of a recipe on the instrument, keeps the run folder, and says what
-//! happens as [`event::RunEvent`]s. It decides nothing about presentation and never touches the socket itself.
+//! happens as [`events::RunEvent`]s. It decides nothing about presentation and never touches the socket itself.
 //!
 //! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
 //! one that changes the instrument.
 
 mod awake;
-pub mod columns;
-mod configuration;
 pub mod control;
-pub mod damage;
-mod detectors;
 mod engine;
-pub mod event;
-mod explain;
-mod fetch;
-pub mod foresee;
+pub mod events;
 pub mod guard;
 mod host;
-mod http;
-mod intended;
 mod lasers;
-mod mend;
-pub mod outline;
-pub mod past;
-mod perform;
-mod policy;
-mod power;
 pub mod prepare;
-mod proof;
-mod publish;
-mod reference;
-pub mod repair;
-mod repeat;
-pub mod replay;
 mod request;
-mod room;
-mod session;
-mod settle;
-pub mod status;
-mod sweep;
-pub mod takeup;
-pub mod tree;
-mod wait;
+pub mod resume;
+pub mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -57,21 +30,21 @@ use crate::http::Client;
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
-use columns::Columns;
 use control::Reins;
 use engine::Engine;
-use event::RunEvent;
+use engine::columns::Columns;
+use engine::power::SharedPowerLog;
+use engine::proof::Unproved;
+use engine::room::Shortage;
+use engine::session::Session;
+use events::RunEvent;
+use events::log::Events;
+pub use events::log::Watcher;
 use guard::Guard;
 use host::RemoteHost;
-use past::Past;
-use power::SharedPowerLog;
-use proof::Unproved;
-use publish::Events;
-pub use publish::Watcher;
-use replay::ReplayHost;
 pub use request::{RunRequest, Site, Times, Uses};
-use room::Shortage;
-use session::Session;
+use resume::replay::ReplayHost;
+use resume::transcript::Transcript;
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
 ///
@@ -111,7 +84,7 @@ pub async fn run(
         instrument: record.clone(),
         operations,
         estimated_s,
-        outline: outline::outline(&request.walked.steps),
+        outline: state::outline::outline(&request.walked.steps),
     };
     match resumed.as_ref().filter(|resumed| resumed.past.started) {
         Some(resumed) => resumed.begin(&folder, &events)?,
@@ -128,10 +101,10 @@ pub async fn run(
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
         for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
-            recorders.spawn(power::record(monitor.clone(), module, what.clone(), power_log.clone()));
+            recorders.spawn(engine::power::record(monitor.clone(), module, what.clone(), power_log.clone()));
         }
     }
-    let link = tokio::spawn(publish::tell_link_events(instrument.clone(), Arc::clone(&events)));
+    let link = tokio::spawn(events::log::tell_link_events(instrument.clone(), Arc::clone(&events)));
     // Aborted when it is dropped.
     let mut awake = JoinSet::new();
     awake.spawn(awake::stay_awake(record.simulated));
@@ -161,7 +134,7 @@ pub async fn run(
         number: 0,
         attempt: 1,
         tries: 1,
-        past: Past::default(),
+        past: Transcript::default(),
         waits_until: None,
         link: instrument.link_events(),
         place: crate::step::Place::default(),

@@ -10,8 +10,8 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc;
 
 use crate::run::control::Control;
-use crate::run::event::{Record, RunEvent};
-use crate::run::status::RunStatus;
+use crate::run::events::{Record, RunEvent};
+use crate::run::state::status::RunStatus;
 
 pub use crate::units::duration;
 pub use bars::LogWriter;

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::plan;
 use crate::operation::Operation;
-use crate::run::event::RunEvent;
-use crate::run::past::Performed;
+use crate::run::events::RunEvent;
+use crate::run::resume::transcript::Performed;
 use crate::station::{Interrupted, NotTakenUp, Outlook};
 use crate::step::Outcome;
 use crate::store::{Fate, Manifest, StoreError, runs};
@@ -56,7 +56,7 @@ fn refused(error: NotTakenUp) -> Failure {
         NotTakenUp::UnderWay(_) => failed(ExitCode::Usage).hint("stop that one first"),
         NotTakenUp::Store(StoreError::WhichRun(_)) => failed(ExitCode::Usage),
         NotTakenUp::Recipe(findings) => Failure::recipe(findings.clone()),
-        NotTakenUp::Past(fault) => match &fault.hint {
+        NotTakenUp::Transcript(fault) => match &fault.hint {
             Some(hint) => failed(ExitCode::Failed).hint(hint.clone()),
             None => failed(ExitCode::Failed),
         },

@@ -10,7 +10,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::run::event::Record;
+use crate::run::events::Record;
 use crate::store::{StoreError, guard_records, readable, runs};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};

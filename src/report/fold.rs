@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
 use super::words::{clip, finish_command};
-use crate::run::event::{Record, RunEvent};
+use crate::run::events::{Record, RunEvent};
 use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
 use steps::{Counted, Current, keep};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::value::{KindTime, Missing, PlaceLine, Why};
 use super::words::clip;
 use crate::operation::Operation;
-use crate::run::outline::{OutlineStep, key};
+use crate::run::state::outline::{OutlineStep, key};
 use crate::step::Step;
 
 /// Places that were not foreseen are added up to this many.

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::run::event::{AfterFault, Record, RunEvent};
-use crate::run::outline::{OutlineStep, key};
+use crate::run::events::{AfterFault, Record, RunEvent};
+use crate::run::state::outline::{OutlineStep, key};
 use crate::step::{Fault, FaultKind, Outcome, Place, Step};
 use crate::store::{Envelope, Manifest, PowerSegment, RunState};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::process::{Child, Command};
 
-use super::event::RunEvent;
-use super::publish::Events;
+use crate::run::events::RunEvent;
+use crate::run::events::log::Events;
 use crate::units::duration;
 
 /// How often the clocks are compared.

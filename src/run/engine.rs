@@ -1,6 +1,25 @@
 //! The engine: takes one step after another from the recipe, performs it with its retries, deadline and stop,
 //! and tells what happened. It alone changes the instrument while a run lasts.
 
+pub(super) mod columns;
+mod detectors;
+mod explain;
+pub(super) mod fetch;
+mod http;
+mod intended;
+mod mend;
+mod perform;
+mod policy;
+pub(super) mod power;
+pub(super) mod proof;
+pub(super) mod reference;
+pub(super) mod repeat;
+pub(super) mod room;
+pub(super) mod session;
+mod settle;
+mod sweep;
+mod wait;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,25 +27,25 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, mpsc};
 
-use super::columns::Columns;
-use super::control::Reins;
-use super::detectors::DetectorState;
-use super::event::{AfterFault, RunEvent};
-use super::guard::Pulse;
-use super::host::Request;
-use super::past::Past;
-use super::policy::{after_fault, durability};
-use super::power::SharedPowerLog;
-use super::proof::Unproved;
-use super::publish::Events;
-use super::room::Shortage;
-use super::session::Session;
-use super::settle::relies_on_settings;
 use crate::forecast::bench::Bench;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
 use crate::measurement::Detector;
 use crate::recipe::Recipe;
+use crate::run::control::Reins;
+use crate::run::engine::columns::Columns;
+use crate::run::engine::detectors::DetectorState;
+use crate::run::engine::policy::{after_fault, durability};
+use crate::run::engine::power::SharedPowerLog;
+use crate::run::engine::proof::Unproved;
+use crate::run::engine::room::Shortage;
+use crate::run::engine::session::Session;
+use crate::run::engine::settle::relies_on_settings;
+use crate::run::events::log::Events;
+use crate::run::events::{AfterFault, RunEvent};
+use crate::run::guard::Pulse;
+use crate::run::host::Request;
+use crate::run::resume::transcript::Transcript;
 use crate::step::{Fault, FaultKind, Outcome, Place, Step, TraceReader};
 use crate::store::{Durability, RunFolder, room_for_step};
 
@@ -56,7 +75,7 @@ pub(super) struct Engine {
     /// How long a question waits for an answer.
     pub(super) answer_wait: Option<Duration>,
     /// What the recipe is known to use.
-    pub(super) uses: super::Uses,
+    pub(super) uses: crate::run::Uses,
     /// Foresees how long each step takes.
     pub(super) bench: Bench,
     /// The recipe that it performs.
@@ -74,7 +93,7 @@ pub(super) struct Engine {
     /// Which attempt at it within this process, from 1.
     pub(super) tries: u32,
     /// What the run's earlier processes have done.
-    pub(super) past: Past,
+    pub(super) past: Transcript,
     /// The moment that the step under way waited for when an earlier process of the run was interrupted.
     pub(super) waits_until: Option<DateTime<Utc>>,
     /// Tells when the link was lost.
@@ -371,7 +390,7 @@ impl Engine {
     }
 
     fn now(&self) -> Result<f64, Fault> {
-        let time_s = super::unix_time_s();
+        let time_s = crate::run::unix_time_s();
         self.events.say(RunEvent::Now { time_s })?;
         Ok(time_s)
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::StopWatch;
 use crate::measurement::TraceSummary;
+use crate::run::control::StopWatch;
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
 /// What a recipe asks of the engine.

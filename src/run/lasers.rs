@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::engine::Engine;
-use super::event::RunEvent;
-use super::prepare::end_scan;
 use crate::instrument::{Error, LASERS};
+use crate::run::engine::Engine;
+use crate::run::events::RunEvent;
+use crate::run::prepare::end_scan;
 use crate::step::{Fault, FaultKind};
 use crate::store::Durability;
 

@@ -6,10 +6,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::configuration::lasers_in_static_control;
-use super::prepare;
-use super::status::RunStatus;
-use super::takeup::Resumption;
 use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, Walk, foreseen_columns, plan, taken_columns};
@@ -19,6 +15,10 @@ use crate::measurement::Detector;
 use crate::operation::Constant;
 use crate::power::PowerMonitor;
 use crate::recipe::{Recipe, WrittenColumns};
+use crate::run::prepare;
+use crate::run::resume::start::Resumption;
+use crate::run::state::configuration::lasers_in_static_control;
+use crate::run::state::status::RunStatus;
 use crate::source::Diagnostic;
 use crate::store::{InstrumentRecord, RunFolder};
 

@@ -157,7 +157,7 @@ pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Response {
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::run::event::RunEvent;
+    use crate::run::events::RunEvent;
 
     #[test]
     fn the_page_subscribes_to_every_event_of_a_run() {

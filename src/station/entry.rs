@@ -16,7 +16,7 @@ use crate::instrument::scpi::{ErrorEntry, Identity};
 use crate::measurement::Detector;
 use crate::run::control::control;
 use crate::run::prepare::{self, NotReady};
-use crate::run::takeup::Resumption;
+use crate::run::resume::start::Resumption;
 use crate::run::{RunRequest, Site, Times, Watcher};
 use crate::source::{Diagnostic, Severity};
 use crate::step::Fault;

@@ -13,12 +13,12 @@ use crate::forecast::Circumstances;
 use crate::forecast::allowed::Allowed;
 use crate::recipe::{Recipe, SuspendWhen};
 use crate::run::RunRequest;
-use crate::run::damage::Damage;
-use crate::run::event::{Record, RunEvent};
-use crate::run::foresee::{self, Foreseen};
-use crate::run::past::{Past, Performed};
-use crate::run::status::RunStatus;
-use crate::run::takeup::Resumption;
+use crate::run::events::{Record, RunEvent};
+use crate::run::resume::damage::Damage;
+use crate::run::resume::plan::{self, Foreseen};
+use crate::run::resume::start::Resumption;
+use crate::run::resume::transcript::{Performed, Transcript};
+use crate::run::state::status::RunStatus;
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::Fault;
 use crate::store::runs::FoundRun;
@@ -63,7 +63,7 @@ pub enum NotTakenUp {
     Store(#[from] StoreError),
     /// The recipe goes another way than it went, or would only end as it did.
     #[error("the run cannot be taken up: {0}")]
-    Past(Fault),
+    Transcript(Fault),
     /// A step is neither done nor not done.
     #[error(
         "`{}` ({}) was begun and nothing says whether it was done: it is not repeated without being told to",
@@ -168,8 +168,8 @@ impl Interrupted {
         let (recipe, folder, circumstances) =
             (self.recipe.clone(), self.run.folder.clone(), self.circumstances);
         let foresee = move || {
-            let foreseen = foresee::foresee(&recipe, &past, &damage, &folder, circumstances);
-            Ok(Outlook { foreseen: foreseen.map_err(NotTakenUp::Past)?, damage, leftovers })
+            let foreseen = plan::plan(&recipe, &past, &damage, &folder, circumstances);
+            Ok(Outlook { foreseen: foreseen.map_err(NotTakenUp::Transcript)?, damage, leftovers })
         };
         let foreseen = Budget::for_a_past().beside(foresee).await;
         foreseen.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())))
@@ -188,9 +188,12 @@ pub struct Outlook {
 }
 
 /// What is in the folder of a run: its past as the journal has it, what is damaged, and what is left over.
-fn found(run: &FoundRun, decided: Option<&RunEvent>) -> Result<(Past, Damage, Vec<Leftover>), NotTakenUp> {
+fn found(
+    run: &FoundRun,
+    decided: Option<&RunEvent>,
+) -> Result<(Transcript, Damage, Vec<Leftover>), NotTakenUp> {
     let folder = &run.folder;
-    let mut past = foresee::past(folder)?;
+    let mut past = plan::transcript(folder)?;
     if past.started {
         if let Some(decided) = decided {
             past.apply(decided);
@@ -204,7 +207,7 @@ fn found(run: &FoundRun, decided: Option<&RunEvent>) -> Result<(Past, Damage, Ve
     if !files.is_empty() {
         return Err(NotTakenUp::Unknown { run: run.manifest.run.clone(), files });
     }
-    let past = Past::default();
+    let past = Transcript::default();
     let mut leftovers = leftovers(folder, &past.files(), &past.withdrawn)?;
     // Records without a beginning are kept where nobody goes on behind them.
     if read_run_journal::<Record>(folder).is_ok_and(|mut records| records.next().is_some()) {

@@ -10,8 +10,8 @@ use crate::measurement::{Detector, TraceKind, TraceSummary};
 use crate::operation::Operation;
 use crate::run::Watcher;
 use crate::run::control::Control;
-use crate::run::event::{Record, RunEvent};
-use crate::run::status::RunStatus;
+use crate::run::events::{Record, RunEvent};
+use crate::run::state::status::RunStatus;
 use crate::step::FaultKind;
 use crate::store::RunState;
 

@@ -8,8 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{View, duration, lines};
-use crate::run::event::{Record, RunEvent};
-use crate::run::status::RunStatus;
+use crate::run::events::{Record, RunEvent};
+use crate::run::state::status::RunStatus;
 use crate::shown;
 
 /// Resolution of the bars: a share of 1 is this many units.

@@ -3,8 +3,8 @@
 use indicatif::HumanBytes;
 
 use super::{View, duration};
-use crate::run::event::{Activity, AfterFault, Record, RunEvent};
-use crate::run::status::RunStatus;
+use crate::run::events::{Activity, AfterFault, Record, RunEvent};
+use crate::run::state::status::RunStatus;
 use crate::shown;
 use crate::step::{FaultKind, Step};
 use crate::store::{InstrumentRecord, RunState};

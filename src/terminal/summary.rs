@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::HumanBytes;
 
 use super::lines;
-use crate::run::status::RunStatus;
+use crate::run::state::status::RunStatus;
 use crate::store::REPORT_FILE;
 
 /// The summary of a finished run, for stdout. The last line is the run folder's path.

@@ -15,7 +15,7 @@ use super::subject::Subject;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
 use crate::rehearsal::{Account, Ending, Extent, Found, Trouble, look, unsafe_in};
-use crate::run::event::{Record, RunEvent};
+use crate::run::events::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
 
 /// A guard is given this long to turn off the lasers of a run that was killed.

@@ -7,8 +7,8 @@ use crate::measurement::{TraceKind, TraceSummary};
 use crate::operation::Operation;
 use crate::report::value::{Consequence, FaultLine, PromptLine, TraceLine};
 use crate::report::words::clip;
-use crate::run::event::AfterFault;
-use crate::run::status::is_dip;
+use crate::run::events::AfterFault;
+use crate::run::state::status::is_dip;
 use crate::step::{Fault, FaultKind, Step};
 
 /// Traces that a report lists.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Charge, Pulse};
 use crate::instrument::Ctp10;
-use crate::run::event::RunEvent;
-use crate::run::publish::Events;
+use crate::run::events::RunEvent;
+use crate::run::events::log::Events;
 use crate::step::Fault;
 use crate::store::{RunFolder, take_down_fence};
 use crate::threads;

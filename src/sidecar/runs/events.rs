@@ -13,7 +13,7 @@ use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::spawn_blocking;
 
-use crate::run::event::{Record, RunEvent};
+use crate::run::events::{Record, RunEvent};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Stream};

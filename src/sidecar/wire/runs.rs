@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::measurement::TraceSummary;
-use crate::run::outline::key;
-use crate::run::status::{Highlight, Question, RunStatus};
-use crate::run::tree::TreeNode;
+use crate::run::state::outline::key;
+use crate::run::state::status::{Highlight, Question, RunStatus};
+use crate::run::state::tree::TreeNode;
 use crate::station::PauseState;
 use crate::store::runs::FoundRun;
 

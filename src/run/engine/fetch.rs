@@ -1,0 +1,285 @@
+//! Brings a trace from the instrument into the run folder while it arrives.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::measurement::{Detector, Grid, TraceKind, TraceSummary, is_implausible_level};
+use crate::operation::FetchTrace;
+use crate::run::engine::Engine;
+use crate::run::engine::columns::FetchColumns;
+use crate::run::engine::session::Slot;
+use crate::run::events::log::Events;
+use crate::run::events::{Activity, RunEvent};
+use crate::run::guard::Pulse;
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
+use crate::threads;
+
+/// Pieces of a trace that may wait for the disk; more would only be memory.
+const PIECES_WAITING: usize = 16;
+/// How often progress is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+impl Engine {
+    pub(in crate::run) async fn fetch_traces(&mut self, fields: &FetchTrace) -> Result<Outcome, Fault> {
+        let live = |kind: &TraceKind| !matches!(kind, TraceKind::Reference | TraceKind::QuickReference);
+        if self.session.live_is_old && fields.traces.iter().any(live) {
+            let message = "the last sweep failed: what is in memory is an older trace";
+            return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
+        }
+        // After a wait for room those that are stored are not fetched again.
+        let stored = self.shortage.fetched.len();
+        let pairs =
+            |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
+        let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
+        let mut columns = self.fetch_columns(fields)?;
+        for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
+            // A trace of an earlier attempt is there until the one that takes its place has arrived.
+            let old = self.session.slots.get(index).cloned();
+            let trace = self.fetch_trace(detector, kind, (fields, &mut columns), old).await?;
+            match self.session.slots.get_mut(index) {
+                Some(slot) => *slot = trace.clone().into(),
+                None => self.session.slots.push(trace.clone().into()),
+            }
+            self.shortage.fetched.push(trace);
+        }
+        Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
+    }
+
+    async fn fetch_trace(
+        &mut self,
+        detector: Detector,
+        kind: TraceKind,
+        (fields, columns): (&FetchTrace, &mut FetchColumns),
+        old: Option<Slot>,
+    ) -> Result<TraceSummary, Fault> {
+        let mark = self.instrument.mark().await?;
+        let grid = self.instrument.trace_grid(detector, kind).await?;
+        self.check_axis(detector, kind, grid)?;
+        let room = room_for_trace(grid.points);
+        let no_room = StoreError::Full { path: self.folder.path().to_owned() };
+        if !self.has_room(room) {
+            self.shortage.wanted = Some(room);
+            return Err(no_room.into());
+        }
+        if fields.transfer_x {
+            self.confirm_grid(detector, kind, grid).await?;
+        }
+        let header = TraceHeader {
+            trace_index: old.as_ref().map_or(self.session.trace_index + 1, |old| old.trace_index),
+            sweep_index: self.session.sweep_index,
+            attempt: self.session.attempt.max(1),
+            detector,
+            trace: kind,
+            name: fields.name.clone().unwrap_or_default(),
+            grid,
+            simulated: self.simulated,
+            constants: self.constants(columns, detector),
+            metadata: self.trace_metadata(detector).await?,
+        };
+        let (values, arriving) = mpsc::channel(PIECES_WAITING);
+        let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
+        let pulse = self.pulse.clone();
+        // The instrument may take its time to prepare the block.
+        pulse.beat_for(self.instrument.deadlines().block_start);
+        // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
+        let is_new = old.is_none();
+        let old = old.and_then(|old| old.stored);
+        let (proof, proved) = oneshot::channel();
+        let writing = threads::begin("trace", move || {
+            write(&folder, header, arriving, proved, &events, &pulse, number, old)
+        });
+        let transferred = async {
+            self.instrument.trace_values(detector, kind, grid.points, &values).await?;
+            drop(values);
+            self.instrument.make_sure_of_traces().await?;
+            self.instrument.prove(mark).await
+        };
+        let transferred = transferred.await;
+        if transferred.is_ok() {
+            // A writer that has failed does not wait for it.
+            let _ = proof.send(());
+        } else {
+            drop(proof);
+        }
+        let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
+        let trace = match (transferred, written) {
+            // Another has been quicker to fill the disk.
+            (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {
+                self.shortage.wanted = Some(room);
+                return Err(disk.into());
+            }
+            (Ok(()), written) => written?,
+            (
+                Err(error),
+                Ok(_) | Err(Unwritten::Unproved | Unwritten::Store(StoreError::Incomplete { .. })),
+            ) => {
+                return Err(error.into());
+            }
+            // A disk that fails cuts the transfer short too; its own word says more.
+            (_, Err(disk)) => return Err(disk.into()),
+        };
+        self.session.trace_index += u64::from(is_new);
+        self.decide_columns(columns)?;
+        self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
+        self.warn_of_values(&trace)?;
+        Ok(trace)
+    }
+
+    /// What a file says of how its trace was made.
+    async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, Value>, Fault> {
+        let mut metadata = self.run_metadata.clone();
+        let settings = match &self.session.swept {
+            Some(settings) => crate::run::engine::sweep::describe(settings),
+            None => crate::run::engine::sweep::describe(&self.scan_settings().await?),
+        };
+        metadata.insert("sweep_settings".to_owned(), Value::Object(settings));
+        metadata.insert("detector".to_owned(), Value::String(self.detector_name(detector)));
+        if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
+        {
+            metadata.insert("reference_taken".to_owned(), Value::String(taken.to_string()));
+        }
+        Ok(metadata)
+    }
+
+    /// A live trace of the run's own sweep covers what was swept: another axis is one of another scan, or was garbled.
+    fn check_axis(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        let is_live = matches!(kind, TraceKind::Tf | TraceKind::Raw);
+        let scan = self.session.swept.as_ref().filter(|_| is_live);
+        let Some(reason) = scan.and_then(|scan| scan.contradicts(grid)) else { return Ok(()) };
+        let message = format!("the {kind} trace of {detector} is not one of the last sweep: {reason}");
+        Err(Fault::new(FaultKind::Instrument, message))
+    }
+
+    /// Says what is strange about the values of a trace that is stored.
+    fn warn_of_values(&self, trace: &TraceSummary) -> Result<(), Fault> {
+        let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, .. } = trace;
+        let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
+        let message = if *nulls == grid.points {
+            format!("{file} holds no value: the instrument has sent no number for any of its {nulls} points")
+        } else if let Some(level) = strange {
+            format!("{file} holds {:e} {unit} at {} nm, which was never measured", level.value, level.nm)
+        } else if let Some(level) = above_reference_db {
+            format!(
+                "{file}: a transmission of +{level:.2} dB is more than a passive device has; was the reference taken at another power, range or laser?"
+            )
+        } else {
+            return Ok(());
+        };
+        self.events.say(RunEvent::Warning { message })
+    }
+
+    /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
+    async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+        self.pulse.beat_for(self.instrument.deadlines().block_start);
+        let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
+        let compare = async {
+            let (mut index, mut worst) = (0, (0.0, 0));
+            while let Some(piece) = arriving.recv().await {
+                self.pulse.beat();
+                for metres in piece {
+                    let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
+                    if off_pm.is_nan() || off_pm > worst.0 {
+                        worst = (off_pm, index);
+                    }
+                    index += 1;
+                }
+            }
+            worst
+        };
+        let transfer = async {
+            let transferred = self.instrument.trace_wavelengths(detector, kind, grid.points, &metres).await;
+            drop(metres);
+            transferred
+        };
+        let (transferred, (off_pm, index)) = tokio::join!(transfer, compare);
+        transferred?;
+        if off_pm <= grid.step_pm * 0.01 {
+            return Ok(());
+        }
+        let message = format!(
+            "the wavelength axis of {detector} is not even: point {index} is {off_pm} pm off its grid"
+        );
+        Err(Fault::new(FaultKind::Instrument, message))
+    }
+}
+
+/// Why a trace was not stored.
+enum Unwritten {
+    Store(StoreError),
+    Told(Fault),
+    /// It arrived, and it is not certain that it is what was asked for.
+    Unproved,
+}
+
+impl From<StoreError> for Unwritten {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unwritten> for Fault {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Store(error) => error.into(),
+            Unwritten::Told(fault) => fault,
+            Unwritten::Unproved => Self::new(FaultKind::Link, "the trace could not be proved"),
+        }
+    }
+}
+
+/// Takes a trace back: the journal says so first, so that a file is never missed that the journal still knows.
+pub(in crate::run) fn withdraw(
+    folder: &RunFolder,
+    events: &Events,
+    trace: &TraceSummary,
+    reason: String,
+) -> Result<(), Fault> {
+    let TraceSummary { trace_index, file, .. } = trace.clone();
+    events.tell(RunEvent::TraceWithdrawn { trace_index, file, reason }, Durability::Now)?;
+    Ok(folder.remove(&trace.file)?)
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a thread of its own takes along")]
+fn write(
+    folder: &RunFolder,
+    header: TraceHeader,
+    mut arriving: mpsc::Receiver<Vec<f32>>,
+    proved: oneshot::Receiver<()>,
+    events: &Events,
+    pulse: &Pulse,
+    number: u64,
+    old: Option<TraceSummary>,
+) -> Result<TraceSummary, Unwritten> {
+    let points = header.grid.points;
+    let mut writer = folder.trace(header)?;
+    let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
+    while let Some(piece) = arriving.blocking_recv() {
+        writer.push(&piece)?;
+        pulse.beat();
+        count += piece.len() as u64;
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            #[expect(clippy::cast_precision_loss, reason = "a share for people to look at")]
+            let done = count as f64 / points.max(1) as f64;
+            let remaining_s = began.elapsed().as_secs_f64() * (1.0 - done) / done.max(1e-9);
+            let activity = Activity::Transfer;
+            let progress =
+                RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(remaining_s) };
+            // Progress is not kept, so that there is nothing to fail.
+            let _ = events.say(progress);
+        }
+    }
+    if count == points && proved.blocking_recv().is_err() {
+        return Err(Unwritten::Unproved);
+    }
+    if let Some(old) = old.filter(|_| count == points) {
+        let reason = "its sweep was done again".to_owned();
+        withdraw(folder, events, &old, reason).map_err(Unwritten::Told)?;
+    }
+    Ok(writer.finish()?)
+}

@@ -1,0 +1,132 @@
+//! Requests to other instruments on the bench.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::error::chain;
+use crate::http::{HttpError, Reply, Request, host};
+use crate::operation::{Http, Method, Poll};
+use crate::run::engine::Engine;
+use crate::run::events::Activity;
+use crate::script::{Condition, Mistake};
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::units::Seconds;
+
+/// How long a request may take whose step gives no limit.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// How long a poll may take, however little is left of its time: one that is cut short would say less than the one
+/// before it.
+const POLL_LIMIT: Duration = Duration::from_secs(5);
+/// Largest reply that becomes the result of a step, in bytes. It is kept whole in the journal, so that a run that is
+/// resumed decides by what this one saw: one that was cut would be another reply.
+const LARGEST_RESULT: usize = 64 << 10;
+
+impl From<HttpError> for Fault {
+    fn from(error: HttpError) -> Self {
+        let kind = match &error {
+            HttpError::NotAllowed { .. } | HttpError::TooLarge { .. } | HttpError::Unusable(_) => {
+                FaultKind::Refused
+            }
+            HttpError::Unreachable { .. } | HttpError::Lost { .. } => FaultKind::Link,
+            HttpError::TimedOut { .. } => FaultKind::Timeout,
+            HttpError::NotUnderstood(_) => FaultKind::Instrument,
+        };
+        let fault = Self::new(kind, chain(&error));
+        match error {
+            HttpError::NotAllowed { advice, .. } => fault.hint(advice),
+            _ => fault,
+        }
+    }
+}
+
+impl Engine {
+    pub(in crate::run) async fn http(&self, http: &Http, limit: Option<Seconds>) -> Result<Outcome, Fault> {
+        let limit = limit.map_or(REQUEST_LIMIT, |limit| Duration::from_secs_f64(limit.get()));
+        let request = Request {
+            method: http.method.as_str(),
+            url: &http.url,
+            json: http.json.as_ref(),
+            token: None,
+            limit,
+        };
+        let mut reply = self.http.send(request).await?;
+        if !http.expects(reply.status) {
+            return Err(unexpected(request, &reply));
+        }
+        if let Some(poll) = &http.poll {
+            reply = self.poll(poll, request, &reply).await?;
+        }
+        if reply.body.len() > LARGEST_RESULT {
+            let message = format!(
+                "the reply of `{}` has {} bytes: the result of a step has {LARGEST_RESULT} at most",
+                host(&http.url),
+                reply.body.len(),
+            );
+            return Err(Fault::new(FaultKind::Refused, message).hint("ask for less of it"));
+        }
+        Ok(Outcome::Http { status: reply.status, reply: reply.value()? })
+    }
+
+    /// Asks until it is ready. A poll that finds nobody is not the end of it: what was begun goes on, and asking again
+    /// does no harm.
+    async fn poll(&self, poll: &Poll, request: Request<'_>, reply: &Reply) -> Result<Reply, Fault> {
+        let refused = |why: String| Fault::new(FaultKind::Instrument, format!("cannot poll: {why}"));
+        let url =
+            poll.target(request.url, reply.location.as_deref(), &value_or_nothing(reply)).map_err(refused)?;
+        let ready = Condition::compile(&poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
+        let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
+        let interval = Duration::from_secs_f64(poll.interval_s.get());
+        let ask =
+            Request { method: Method::Get.as_str(), url: &url, json: None, token: None, limit: POLL_LIMIT };
+        loop {
+            let (kind, last) = match self.http.send(ask).await {
+                Ok(reply) if !reply.is_success() => return Err(unexpected(ask, &reply)),
+                Ok(reply) => {
+                    let value = reply.value()?;
+                    if ready.holds(reply.status, &value).map_err(|mistake| not_ready(poll, mistake))? {
+                        return Ok(reply);
+                    }
+                    (FaultKind::Timeout, format!("its last reply was {}", reply.excerpt()))
+                }
+                Err(error) => {
+                    let fault = Fault::from(error);
+                    if !matches!(fault.kind, FaultKind::Link | FaultKind::Timeout) {
+                        return Err(fault);
+                    }
+                    (fault.kind, fault.message)
+                }
+            };
+            let left = total.saturating_sub(began.elapsed());
+            if left <= interval {
+                let message = format!("`{url}` was not ready within {}: {last}", poll.timeout_s);
+                return Err(Fault::new(kind, message));
+            }
+            let done = 1.0 - left.as_secs_f64() / total.as_secs_f64();
+            self.progress(Activity::Wait, Some(done), Some(left.as_secs_f64()))?;
+            tokio::time::sleep(interval).await;
+        }
+    }
+}
+
+fn unexpected(request: Request<'_>, reply: &Reply) -> Fault {
+    let Request { method, url, .. } = request;
+    let message = format!("`{method} {url}` was answered with status {}: {}", reply.status, reply.excerpt());
+    let fault = Fault::new(FaultKind::Instrument, message);
+    match &reply.location {
+        Some(elsewhere) if (300..400).contains(&reply.status) => {
+            fault.hint(format!("redirects are not followed; it points to `{elsewhere}`"))
+        }
+        _ => fault,
+    }
+}
+
+/// A body that cannot be understood names no field; it may still have said `Location`.
+fn value_or_nothing(reply: &Reply) -> Value {
+    reply.value().unwrap_or_default()
+}
+
+fn not_ready(poll: &Poll, mistake: Mistake) -> Fault {
+    let message = format!("ready `{}`: {}", poll.ready, mistake.message);
+    Fault { hint: mistake.hint, ..Fault::new(FaultKind::Recipe, message) }
+}

@@ -1,0 +1,90 @@
+//! What the engine decides by the kind of a step alone: what follows a fault, and when a step is on the disk.
+
+use crate::operation::{Effect, Operation};
+use crate::run::events::AfterFault;
+use crate::step::{Fault, FaultKind, OnError, Retry, Step};
+use crate::store::Durability;
+
+/// What emits light, moves or asks is on the disk before it is sent; the rest may follow within a second.
+pub(in crate::run) fn durability(operation: &Operation) -> Durability {
+    if operation.emits_light() || operation.effect() == Effect::Ask {
+        Durability::Now
+    } else {
+        Durability::Soon
+    }
+}
+
+/// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
+/// cannot change is not tried again.
+pub(in crate::run) fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
+    let may_pass = matches!(
+        fault.kind,
+        FaultKind::Instrument | FaultKind::Link | FaultKind::Timeout | FaultKind::DidNotStart
+    );
+    if fault.kind == FaultKind::Stopped {
+        return AfterFault::Raise;
+    }
+    if let Some(retry) = retry.filter(|_| may_pass && step.operation.effect() != Effect::Ask) {
+        return AfterFault::Retry { after_s: retry.backoff_s.map_or(0.0, |backoff| backoff.get()) };
+    }
+    match step.options.on_error {
+        OnError::Continue => AfterFault::Continue,
+        OnError::Stop => AfterFault::Raise,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::step::Place;
+
+    fn step(name: &str, fields: &serde_json::Value) -> Step {
+        let (operation, options) = crate::step::read(name, fields, &BTreeMap::new()).unwrap();
+        Step { operation, options, place: Place::default() }
+    }
+
+    fn decide(step: &Step, kind: FaultKind, attempts_left: bool) -> AfterFault {
+        after_fault(step, &Fault::new(kind, "why"), step.options.retry.filter(|_| attempts_left))
+    }
+
+    #[test]
+    fn a_fault_that_may_pass_is_tried_again_while_attempts_are_left() {
+        let sweep = step("sweep", &json!({ "retry": { "times": 2, "backoff_s": 5 } }));
+        assert_eq!(decide(&sweep, FaultKind::Link, true), AfterFault::Retry { after_s: 5.0 });
+        assert_eq!(decide(&sweep, FaultKind::Link, false), AfterFault::Raise);
+        // Another attempt does not change what the bench forbids, nor what the disk has no room for.
+        assert_eq!(decide(&sweep, FaultKind::Refused, true), AfterFault::Raise);
+        assert_eq!(decide(&sweep, FaultKind::Store, true), AfterFault::Raise);
+    }
+
+    #[test]
+    fn what_moves_or_asks_is_never_repeated_by_itself() {
+        let stage = step("scpi", &json!({ "command": "MOVE 1", "retry": { "times": 3 } }));
+        assert_eq!(decide(&stage, FaultKind::Timeout, true), AfterFault::Raise);
+        let harmless =
+            step("scpi", &json!({ "command": "SET 1", "effect": "configure", "retry": { "times": 3 } }));
+        assert_eq!(decide(&harmless, FaultKind::Timeout, true), AfterFault::Retry { after_s: 0.0 });
+    }
+
+    #[test]
+    fn a_stop_is_raised_whatever_the_step_says_of_faults() {
+        let patient = step("sweep", &json!({ "retry": { "times": 9 }, "on_error": "continue" }));
+        assert_eq!(decide(&patient, FaultKind::Stopped, true), AfterFault::Raise);
+        assert_eq!(decide(&patient, FaultKind::Instrument, false), AfterFault::Continue);
+    }
+
+    #[test]
+    fn what_emits_light_or_asks_is_on_the_disk_before_it_is_sent() {
+        let durable = |name, fields| durability(&step(name, &fields).operation);
+        assert_eq!(durable("sweep", json!({})), Durability::Now);
+        assert_eq!(durable("configure_laser", json!({ "laser": 1, "output": true })), Durability::Now);
+        assert_eq!(durable("prompt", json!({ "message": "Ready?" })), Durability::Now);
+        assert_eq!(durable("scpi", json!({ "command": "MOVE 1" })), Durability::Now);
+        assert_eq!(durable("configure_laser", json!({ "laser": 1, "output": false })), Durability::Soon);
+        assert_eq!(durable("wait", json!({ "seconds": 1 })), Durability::Soon);
+    }
+}

@@ -1,0 +1,194 @@
+//! Operations that wait: for a time, a time of day, a steady level, or the operator.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use chrono::{Local, TimeDelta, Utc};
+
+use crate::local_time;
+use crate::measurement::{PowerReading, PowerUnit};
+use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
+use crate::run::engine::Engine;
+use crate::run::events::{Activity, RunEvent};
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::Durability;
+
+/// How often progress is told while something lasts.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often power is read while waiting for it to hold still.
+const STABLE_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Engine {
+    pub(in crate::run) async fn wait(&mut self, wait: &Wait) -> Result<Outcome, Fault> {
+        match wait {
+            Wait::Seconds(seconds) => {
+                let total = Duration::from_secs_f64(seconds.get());
+                let until = tokio::time::Instant::now() + total;
+                self.wait_while(total, || until.saturating_duration_since(tokio::time::Instant::now()))
+                    .await?;
+            }
+            Wait::At(text) => {
+                let time = time_of_day(text).ok_or_else(|| {
+                    Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
+                })?;
+                // A run that was interrupted while it waited goes on waiting for the same moment.
+                let recorded = self.waits_until;
+                let until = recorded.or_else(|| local_time::next(&Local::now(), time)).ok_or_else(|| {
+                    Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
+                })?;
+                let number = self.number;
+                self.events.tell(RunEvent::WaitsUntil { number, until }, Durability::Now)?;
+                // The wall clock is asked again at every turn: it may be set while the run waits.
+                let left = || (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
+                self.wait_while(left(), left).await?;
+            }
+            Wait::Stable(stable) => self.wait_until_stable(stable).await?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn wait_while(&self, total: Duration, left: impl Fn() -> Duration) -> Result<(), Fault> {
+        loop {
+            let remaining = left();
+            if remaining.is_zero() {
+                return Ok(());
+            }
+            let done = 1.0 - remaining.as_secs_f64() / total.as_secs_f64();
+            self.progress(Activity::Wait, Some(done), Some(remaining.as_secs_f64()))?;
+            tokio::time::sleep(remaining.min(PROGRESS_INTERVAL)).await;
+        }
+    }
+
+    /// Waits until the highest and the lowest of the readings of the last `for_s` are within `within_db`.
+    async fn wait_until_stable(&mut self, stable: &Stable) -> Result<(), Fault> {
+        let window = Duration::from_secs_f64(stable.for_s.get());
+        let limit = Duration::from_secs_f64(stable.timeout_s.get());
+        let began = Instant::now();
+        let mut readings: VecDeque<(Instant, f64)> = VecDeque::new();
+        let mut ticks = tokio::time::interval(STABLE_INTERVAL);
+        loop {
+            ticks.tick().await;
+            let reading = self.power(stable.detector).await?;
+            let now = Instant::now();
+            match level_dbm(&reading) {
+                Some(level) => readings.push_back((now, level)),
+                None => readings.clear(),
+            }
+            // One reading older than the window stays, so that the window is known to be filled.
+            while readings.get(1).is_some_and(|(time, _)| now - *time >= window) {
+                readings.pop_front();
+            }
+            let levels = || readings.iter().map(|(_, level)| *level);
+            let spread = levels().fold(f64::MIN, f64::max) - levels().fold(f64::MAX, f64::min);
+            let filled = readings.front().is_some_and(|(time, _)| now - *time >= window);
+            if filled && spread <= stable.within_db.get() {
+                return Ok(());
+            }
+            if began.elapsed() >= limit {
+                let found =
+                    if readings.is_empty() { "no reading".to_owned() } else { format!("{spread:.3} dB") };
+                return Err(Fault::new(
+                    FaultKind::Timeout,
+                    format!(
+                        "power on {} did not hold within {} for {} in {}: last spread {found}",
+                        stable.detector, stable.within_db, stable.for_s, stable.timeout_s,
+                    ),
+                ));
+            }
+            let share = began.elapsed().as_secs_f64() / limit.as_secs_f64();
+            self.progress(
+                Activity::Wait,
+                Some(share),
+                Some((limit.saturating_sub(began.elapsed())).as_secs_f64()),
+            )?;
+        }
+    }
+
+    pub(in crate::run) async fn read_power(&mut self, fields: &ReadPower) -> Result<Outcome, Fault> {
+        let interval = Duration::from_secs_f64(fields.interval_s.get());
+        let mut readings = Vec::new();
+        let began = tokio::time::Instant::now();
+        for sample in 0..fields.samples {
+            self.pulse.during(tokio::time::sleep_until(began + interval * sample)).await;
+            for detector in &fields.detectors {
+                readings.push(self.power(*detector).await?);
+            }
+            // The step is not known to anybody yet.
+            if self.unproved.holds_back {
+                self.beat()?;
+                continue;
+            }
+            let done = f64::from(sample + 1) / f64::from(fields.samples);
+            let left = interval.as_secs_f64() * f64::from(fields.samples - sample - 1);
+            self.progress(Activity::Power, Some(done), Some(left))?;
+        }
+        Ok(Outcome::Power(readings))
+    }
+
+    pub(in crate::run) async fn prompt(&mut self, prompt: &Prompt) -> Result<Outcome, Fault> {
+        self.ask_operator(&prompt.message, &prompt.choices, prompt.unattended.as_deref())
+            .await
+            .map(Outcome::Answer)
+    }
+
+    /// Asks the operator. Where nobody was there, or nobody answers in time, takes `unattended`, and fails when there is
+    /// none.
+    pub(in crate::run) async fn ask_operator(
+        &mut self,
+        message: &str,
+        choices: &[String],
+        unattended: Option<&str>,
+    ) -> Result<String, Fault> {
+        let number = self.number;
+        let was_attended = self.reins.is_attended();
+        if was_attended && let Some(answer) = self.answer(message, choices).await? {
+            self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
+            return Ok(answer);
+        }
+        let answer = unattended.map(str::to_owned).ok_or_else(|| {
+            let why = if was_attended { "nobody has answered in time" } else { "nobody is there to answer" };
+            Fault::new(FaultKind::Refused, format!("{why}: {message}"))
+                .hint("give the step an `unattended` answer, or run it with a terminal")
+        })?;
+        self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
+        Ok(answer)
+    }
+
+    /// The operator's answer, asked for until it is an allowed one; `None` when it does not come in time.
+    async fn answer(&mut self, message: &str, choices: &[String]) -> Result<Option<String>, Fault> {
+        self.reins.forget_answers();
+        let number = self.number;
+        let give_up = self.answer_wait.map(|wait| tokio::time::Instant::now() + wait);
+        let until = self.answer_wait.and_then(|wait| TimeDelta::from_std(wait).ok());
+        let until = until.and_then(|wait| Utc::now().checked_add_signed(wait));
+        loop {
+            let (message, offered) = (message.to_owned(), choices.to_vec());
+            self.events.say(RunEvent::Question { number, message, choices: offered, until })?;
+            let answered = self.pulse.during(self.reins.next_answer());
+            let Some(answer) = within(give_up, answered).await else { return Ok(None) };
+            if choices.is_empty() || choices.contains(&answer) {
+                return Ok(Some(answer));
+            }
+            let message = format!("`{answer}` is not one of the answers: {}", choices.join(", "));
+            self.events.say(RunEvent::Warning { message })?;
+        }
+    }
+}
+
+/// What comes in time; without a time, whenever it comes.
+async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Output = T>) -> Option<T> {
+    match give_up {
+        Some(at) => tokio::time::timeout_at(at, wait).await.ok(),
+        None => Some(wait.await),
+    }
+}
+
+/// A reading in dBm, whatever unit the detector reports in. No light at all has no level.
+fn level_dbm(reading: &PowerReading) -> Option<f64> {
+    let value = reading.value?;
+    match reading.unit {
+        PowerUnit::Dbm => Some(value),
+        PowerUnit::Mw if value > 0.0 => Some(10.0 * value.log10()),
+        PowerUnit::Mw => None,
+    }
+}

@@ -1,0 +1,32 @@
+//! What a resumed run relies on, compared with the files that are there: words alone are not trusted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::run::resume::transcript::Transcript;
+use crate::store::{PowerSegment, segment_damage, trace_damage};
+
+/// Files that are not as the journal says, each with what is wrong: `has changed`, `is missing`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Damage {
+    /// Traces, by file.
+    pub traces: BTreeMap<String, String>,
+    /// Segments of power.
+    pub segments: Vec<(PowerSegment, String)>,
+}
+
+impl Damage {
+    /// Looks at every file that the journal says is there: its size, its SHA-256, its points. Reads them all, and blocks.
+    #[must_use]
+    pub fn look(folder: &Path, past: &Transcript) -> Self {
+        let traces = past.stored.iter().filter_map(|trace| {
+            let finding = trace_damage(folder, trace)?;
+            Some((trace.file.clone(), finding.what()))
+        });
+        let segments = past.segments.iter().filter_map(|segment| {
+            let finding = segment_damage(folder, segment)?;
+            Some((segment.clone(), finding.what()))
+        });
+        Self { traces: traces.collect(), segments: segments.collect() }
+    }
+}

@@ -1,0 +1,187 @@
+//! How far the past of an interrupted run holds, and what is left to do: found by telling the recipe its past, without
+//! an instrument.
+
+use std::path::Path;
+
+use crate::forecast::{self, Circumstances, Walk};
+use crate::operation::{FetchTrace, Operation};
+use crate::recipe::Recipe;
+use crate::run::resume::damage::Damage;
+use crate::run::resume::repair::{self, Judged, Repairs};
+use crate::run::resume::replay::ReplayHost;
+use crate::run::resume::transcript::{Asked, Performed, Transcript, same};
+use crate::step::{Fault, FaultKind, Outcome};
+use crate::store::{RunState, StoreError, read_run_journal};
+
+/// What is left of an interrupted run.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// What holds.
+    pub past: Transcript,
+    /// The operations that are left, in order.
+    pub left: Walk,
+    /// A step whose end is not recorded and that may not be repeated by itself.
+    pub undecided: Option<Performed>,
+    /// Sweeps in the middle of it that are done again, because their traces are missing or changed.
+    pub repairs: Repairs,
+}
+
+/// Reads the past of the run in this folder.
+///
+/// # Errors
+/// When its journal cannot be read, or a line of it is damaged.
+pub fn transcript(folder: &Path) -> Result<Transcript, StoreError> {
+    let mut past = Transcript::default();
+    match read_run_journal::<crate::run::events::Record>(folder) {
+        Ok(records) => {
+            for record in records {
+                let record = record?;
+                past.elapsed_s = record.elapsed_s.unwrap_or(past.elapsed_s);
+                past.apply(&record.event);
+            }
+        }
+        // Its process was gone before it had begun one.
+        Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(past)
+}
+
+/// Finds out how far the past of a run holds, by telling it to the recipe again, and what comes after it. Touches
+/// neither the instrument nor the folder.
+///
+/// # Errors
+/// When the recipe goes another way than it went, when nothing is left that could end otherwise, or when a trace is
+/// damaged that cannot be measured again.
+pub fn plan(
+    recipe: &Recipe,
+    past: &Transcript,
+    damage: &Damage,
+    folder: &Path,
+    circumstances: Circumstances,
+) -> Result<Foreseen, Fault> {
+    let mut count = past.done();
+    let first_open = past.asked.get(count).and_then(Asked::step);
+    let no_ask = |step: &&Performed| {
+        // On the embedded instrument there is nothing to connect.
+        !(circumstances.simulated && matches!(step.step.operation, Operation::CreateReference(_)))
+    };
+    let undecided_of =
+        |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
+    let mut undecided = first_open.and_then(undecided_of);
+    let mut failed = None;
+    loop {
+        let mut kept = past.clone();
+        kept.keep(count);
+        if let Some(step) = &failed {
+            kept.let_go(step);
+        }
+        let (left, ended, certain) = replay(recipe, &kept, folder, circumstances)?;
+        let ahead =
+            left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
+        if certain && ahead.clone().next().is_none() {
+            match ended {
+                // It would only fail again as it did: the step that failed is what is left to do.
+                Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
+                    Some(at) => {
+                        undecided = kept.asked[at].step().and_then(undecided_of);
+                        failed = kept.asked[at].step().map(|step| step.step.clone());
+                        count = at;
+                        continue;
+                    }
+                    // What was bad then may be good by now.
+                    None if was_suspended(&kept.asked) => {
+                        count = before_suspension(&kept.asked);
+                        continue;
+                    }
+                    None => return Err(fault.hint("the recipe itself failed: it would fail again")),
+                },
+                // What failed is to be done again, and stands where it always does: at the end.
+                Ok(()) if past.finally_failed => {}
+                Ok(()) if past.ended == Some(RunState::Failed) => {
+                    let message = "every step has been done or was passed over: nothing is left to do";
+                    return Err(Fault::new(FaultKind::Refused, message));
+                }
+                Ok(()) => {}
+            }
+        }
+        // The unit is a sweep with its fetches: what is in memory now need not be what that sweep left there.
+        let is_scan = |op: &Operation| matches!(op, Operation::Sweep(_) | Operation::CreateReference(_));
+        let wants_sweep = ahead.take_while(|op| !is_scan(op)).any(fetches_live);
+        let last_scan = kept.asked.iter().rposition(|a| a.step().is_some_and(|s| is_scan(&s.step.operation)));
+        if let Some(at) = last_scan.filter(|at| wants_sweep && swept(&kept.asked[*at])) {
+            count = at;
+            continue;
+        }
+        match repair::judge(&kept, &damage.traces, circumstances.simulated)? {
+            Judged::Keep(holds) => count = holds,
+            Judged::Repair(repairs) => return Ok(Foreseen { past: kept, left, undecided, repairs }),
+        }
+    }
+}
+
+/// Tells a recipe its past; gives what it asks for behind it, how it ended, and whether it would end so again.
+fn replay(
+    recipe: &Recipe,
+    past: &Transcript,
+    folder: &Path,
+    circumstances: Circumstances,
+) -> Result<(Walk, Result<(), Fault>, bool), Fault> {
+    let (mut ended, mut diverged, mut certain) = (Ok(()), None, true);
+    let left = forecast::walk(
+        |live| {
+            let host = ReplayHost::new(past.asked.clone(), folder.to_owned(), live).with_held(past);
+            ended = recipe.perform(&host);
+            diverged = host.diverged();
+            certain = !host.asked_for_time();
+            ended.clone()
+        },
+        recipe.sources(),
+        circumstances,
+    );
+    diverged.map_or(Ok((left, ended, certain)), Err)
+}
+
+fn failed_with(asked: &Asked, fault: &Fault) -> bool {
+    let told = asked.step().and_then(|step| step.told.as_ref());
+    matches!(told, Some(Err(known)) if known.kind == fault.kind && known.message == fault.message)
+}
+
+/// Whether what was asked ends within a suspension, or within a judgement.
+fn was_suspended(asked: &[Asked]) -> bool {
+    asked.iter().rev().find_map(Asked::step).is_some_and(|step| step.step.place.is_beside())
+}
+
+/// How much holds of what was asked, which ends within a suspension: up to the sweep that was not found good and is
+/// repeated with what followed it, or else up to the step before which the recipe was held.
+fn before_suspension(asked: &[Asked]) -> usize {
+    let steps = || asked.iter().enumerate().filter_map(|(at, asked)| Some((at, &asked.step()?.step)));
+    let held_at = steps().rfind(|(_, step)| !step.place.is_beside()).map_or(0, |(at, _)| at + 1);
+    // A judgement that the recipe went on after has found it good.
+    let mut unjudged =
+        steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_beside());
+    let spoilt = unjudged.find(|(_, step)| step.operation.unsettles_sweep());
+    let Some((at, sweep)) = spoilt.filter(|(_, step)| matches!(step.operation, Operation::Sweep(_))) else {
+        return held_at;
+    };
+    // One that is judged right after it may have been done again and again.
+    let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_beside());
+    others.take_while(|(_, step)| same(step, sweep)).last().map_or(at, |(first, _)| first)
+}
+
+/// Whether it is a sweep that ended well.
+fn swept(asked: &Asked) -> bool {
+    asked.step().is_some_and(|step| {
+        matches!(step.step.operation, Operation::Sweep(_))
+            && matches!(&step.told, Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
+    })
+}
+
+fn fetches_live(operation: &Operation) -> bool {
+    matches!(operation, Operation::FetchTrace(fetch) if wants_live(fetch))
+}
+
+/// Whether it asks for what the last sweep left in memory.
+pub(in crate::run) fn wants_live(fetch: &FetchTrace) -> bool {
+    fetch.traces.iter().any(|kind| !kind.is_reference())
+}

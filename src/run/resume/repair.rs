@@ -1,0 +1,339 @@
+//! Which sweeps of a resumed run are done again because their traces are missing or changed, and what has to come before
+//! them.
+//!
+//! A sweep that nothing followed is done again where the run goes on. One in the middle is done again by itself, as it
+//! was then: with the settings of then, and with every `http` and raw command since the start of its turn. Where one of
+//! these may not be repeated, or what came later has changed the bench for good, nobody can measure the trace again:
+//! then the run is refused, and the trace is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::operation::{Effect, Operation, Wait};
+use crate::run::resume::plan::wants_live;
+use crate::run::resume::transcript::{Asked, Performed, Transcript};
+use crate::step::{Fault, FaultKind, Outcome, Place};
+
+/// A sweep that is done again, with what belongs to it. Steps are named by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// The sweep; none where a trace of a reference is only fetched again.
+    pub sweep: Option<u64>,
+    /// The first step of its turn: the settings are those before it.
+    pub turn: u64,
+    /// What is done again before it.
+    pub before: Vec<u64>,
+    /// The fetches behind it.
+    pub fetches: Vec<u64>,
+    /// The traces that are not as they were stored, each with what is wrong.
+    pub damaged: Vec<(String, String)>,
+}
+
+/// What is done again within the past of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// In the order of the past.
+    pub list: Vec<Repair>,
+    /// What brings the bench back to where the past ends.
+    pub after: Vec<u64>,
+}
+
+/// What is to become of a past with damaged traces.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::run) enum Judged {
+    /// Only so much of it holds: the last sweep is done again.
+    Keep(usize),
+    /// All of it holds, once this is done.
+    Repair(Repairs),
+}
+
+/// Judges a past whose traces are damaged as `damaged` says, by file.
+///
+/// # Errors
+/// When a trace cannot be measured again.
+pub(in crate::run) fn judge(
+    past: &Transcript,
+    damaged: &BTreeMap<String, String>,
+    simulated: bool,
+) -> Result<Judged, Fault> {
+    let steps = Steps { steps: past.asked.iter().map(Asked::step).collect(), simulated };
+    let mut units: BTreeMap<Option<usize>, Unit> = BTreeMap::new();
+    for (at, step) in steps.all() {
+        let Operation::FetchTrace(fetch) = &step.step.operation else { continue };
+        for (file, kind, what) in wrong_traces(step, damaged) {
+            let scan =
+                steps.all().filter(|(scan, _)| *scan < at).rfind(|(_, step)| is_scan(&step.step.operation));
+            let key =
+                if kind.is_reference() || !wants_live(fetch) { None } else { scan.map(|(scan, _)| scan) };
+            if key.is_none() && !steps.is_reference_still_there(at, step) {
+                return Err(cannot(&file, &what, "the reference has been taken again since"));
+            }
+            let unit = units.entry(key).or_default();
+            unit.fetches.insert(at);
+            unit.damaged.push((file, what));
+        }
+    }
+    let mut repairs = Repairs::default();
+    let mut after = None::<usize>;
+    for (scan, mut unit) in units {
+        let Some(scan) = scan else {
+            let turn = unit.fetches.first().copied().unwrap_or_default();
+            repairs.list.push(steps.repair(None, turn, &[], unit));
+            continue;
+        };
+        unit.fetches.extend(steps.fetches_behind(scan));
+        if steps.is_last(scan) {
+            return Ok(Judged::Keep(scan));
+        }
+        let (file, what) = unit.damaged[0].clone();
+        let refuse = |reason: String| cannot(&file, &what, &reason);
+        let (before, turn, back) = steps.way_to(scan).map_err(refuse)?;
+        if before.iter().any(|at| steps.changes_bench(*at)) {
+            after = Some(after.map_or(back, |known| known.min(back)));
+        }
+        repairs.list.push(steps.repair(Some(scan), turn, &before, unit));
+    }
+    if let Some(back) = after {
+        let again: Vec<usize> = (back..steps.steps.len()).filter(|at| steps.is_repeated(*at)).collect();
+        if let Some(blocked) = again.iter().find(|at| !steps.may_be_repeated(**at)) {
+            let (file, what) = &repairs.list[0].damaged[0];
+            let reason = format!("{} would have to be repeated to get back", steps.told(*blocked));
+            return Err(cannot(file, what, &reason));
+        }
+        repairs.after = again.into_iter().map(|at| steps.number(at)).collect();
+    }
+    Ok(Judged::Repair(repairs))
+}
+
+fn cannot(file: &str, what: &str, reason: &str) -> Fault {
+    let message = format!("`{file}` {what}, and its sweep cannot be done again: {reason}");
+    Fault::new(FaultKind::Refused, message).hint("put the file back as it was, or begin a new run")
+}
+
+/// The traces of a fetch that are not as the recipe was told: file, kind, what is wrong.
+fn wrong_traces<'a>(
+    step: &'a Performed,
+    damaged: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, crate::measurement::TraceKind, String)> + 'a {
+    let told = match &step.told {
+        Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
+        _ => &[],
+    };
+    told.iter().filter_map(|told| {
+        let what = match step.traces.iter().rfind(|stored| stored.file == told.file) {
+            Some(stored) => damaged.get(&stored.file)?.clone(),
+            None => "was withdrawn, and nothing has taken its place".to_owned(),
+        };
+        Some((told.file.clone(), told.trace, what))
+    })
+}
+
+#[derive(Default)]
+struct Unit {
+    fetches: BTreeSet<usize>,
+    damaged: Vec<(String, String)>,
+}
+
+/// The steps of a past by their position; `None` where something else was asked for.
+struct Steps<'a> {
+    steps: Vec<Option<&'a Performed>>,
+    simulated: bool,
+}
+
+impl Steps<'_> {
+    fn all(&self) -> impl DoubleEndedIterator<Item = (usize, &Performed)> {
+        self.steps.iter().enumerate().filter_map(|(at, step)| Some((at, (*step)?)))
+    }
+
+    fn operation(&self, at: usize) -> Option<&Operation> {
+        self.steps[at].map(|step| &step.step.operation)
+    }
+
+    fn place(&self, at: usize) -> Option<&Place> {
+        self.steps[at].map(|step| &step.step.place)
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        self.steps[at].map_or(0, |step| step.number)
+    }
+
+    fn told(&self, at: usize) -> String {
+        self.steps[at]
+            .map_or_else(String::new, |step| format!("`{}` ({})", step.step.operation, step.step.place))
+    }
+
+    fn repair(&self, sweep: Option<usize>, turn: usize, before: &[usize], unit: Unit) -> Repair {
+        let number = |at: &usize| self.number(*at);
+        // The turn may begin with something that is no step.
+        let turn = (turn..self.steps.len()).map(|at| self.number(at)).find(|number| *number > 0);
+        Repair {
+            sweep: sweep.as_ref().map(number),
+            turn: turn.unwrap_or(1),
+            before: before.iter().map(number).collect(),
+            fetches: unit.fetches.iter().map(number).collect(),
+            damaged: unit.damaged,
+        }
+    }
+
+    /// The fetches that belong to a sweep.
+    fn fetches_behind(&self, scan: usize) -> Vec<usize> {
+        let behind = self.all().filter(|(at, _)| *at > scan);
+        let behind = behind.take_while(|(_, step)| !is_scan(&step.step.operation));
+        let live = |step: &Performed| {
+            matches!(&step.step.operation, Operation::FetchTrace(fetch) if wants_live(fetch))
+                && matches!(step.told, Some(Ok(Outcome::Traces(_))))
+        };
+        behind.filter(|(_, step)| live(step)).map(|(at, _)| at).collect()
+    }
+
+    /// Whether it is a sweep, and the bench is as it was at its end.
+    fn is_last(&self, scan: usize) -> bool {
+        let later = || self.all().filter(|(at, _)| *at > scan);
+        matches!(self.operation(scan), Some(Operation::Sweep(_)))
+            && !later().any(|(at, step)| is_scan(&step.step.operation) || self.changes_bench(at))
+    }
+
+    /// Whether a reference that was fetched is the one that the instrument has.
+    fn is_reference_still_there(&self, fetch: usize, step: &Performed) -> bool {
+        let Operation::FetchTrace(fields) = &step.step.operation else { return false };
+        !self.all().any(|(at, later)| {
+            at > fetch
+                && matches!(&later.step.operation, Operation::CreateReference(reference) if fields.detectors.contains(&reference.detector))
+        })
+    }
+
+    /// Whether it may have changed something on the bench that the settings of the run say nothing of.
+    fn changes_bench(&self, at: usize) -> bool {
+        match self.operation(at) {
+            Some(Operation::Http(http)) => http.effect != Effect::Measure,
+            Some(Operation::Scpi(scpi)) => !scpi.is_query,
+            Some(Operation::Prompt(_) | Operation::CreateReference(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is done again on the way to a sweep.
+    fn is_repeated(&self, at: usize) -> bool {
+        let beside = self.place(at).is_some_and(Place::is_beside);
+        !beside && (self.changes_bench(at) || matches!(self.operation(at), Some(Operation::Http(_))))
+    }
+
+    fn may_be_repeated(&self, at: usize) -> bool {
+        match self.operation(at) {
+            // On the embedded instrument there is nothing to connect.
+            Some(Operation::CreateReference(_)) if self.simulated => true,
+            Some(operation) => operation.effect() != Effect::Ask,
+            None => true,
+        }
+    }
+
+    /// What has to come before a sweep in the middle, where its turn begins, and from where what comes before the end of
+    /// the past is repeated afterwards.
+    fn way_to(&self, scan: usize) -> Result<(Vec<usize>, usize, usize), String> {
+        let Some(place) = self.place(scan) else { return Err("it has no place".to_owned()) };
+        let later: Vec<usize> = (scan + 1..self.steps.len()).filter(|at| self.changes_bench(*at)).collect();
+        let references =
+            later.iter().any(|at| matches!(self.operation(*at), Some(Operation::CreateReference(_))));
+        let needed = |at: &usize| {
+            self.is_repeated(*at)
+                && (references || !matches!(self.operation(*at), Some(Operation::CreateReference(_))))
+        };
+        // The innermost turn whose loop, or whose own steps, have made all later changes.
+        let mut missed = None;
+        for depth in (0..=place.loops.len()).rev() {
+            let turn = self.begin_of_turn(scan, depth);
+            let outside: Vec<usize> = (turn..scan).filter(needed).collect();
+            let undone = |at: &usize| {
+                outside.iter().any(|before| same_target(self.operation(*before), self.operation(*at)))
+            };
+            let in_loop =
+                |at: &usize| depth > 0 && self.place(*at).is_some_and(|other| same_loop(place, other, depth));
+            missed = later.iter().find(|at| !in_loop(at) && !undone(at)).copied();
+            if missed.is_some() {
+                continue;
+            }
+            if let Some(blocked) = outside.iter().find(|at| !self.may_be_repeated(**at)) {
+                return Err(format!(
+                    "{} came before it in its turn and may not be repeated",
+                    self.told(*blocked)
+                ));
+            }
+            let last =
+                self.all().rfind(|(at, step)| *at >= scan && same_loop(place, &step.step.place, depth));
+            let back = last.map_or(turn, |(at, _)| self.begin_of_turn(at, depth));
+            return Ok((self.with_settings(turn, scan, &outside), turn, back));
+        }
+        let what = missed.map_or_else(String::new, |at| self.told(at));
+        Err(format!("{what} came after it, and nothing before it says how the bench was then"))
+    }
+
+    /// What is repeated, with the settings of the turn and the waits behind what moves.
+    fn with_settings(&self, turn: usize, scan: usize, repeated: &[usize]) -> Vec<usize> {
+        let first = repeated.first().copied().unwrap_or(scan);
+        let belongs = |at: &usize| match self.operation(*at) {
+            Some(
+                Operation::ConfigureLaser(_)
+                | Operation::ConfigureTls(_)
+                | Operation::ConfigureScan(_)
+                | Operation::ConfigureDetector(_),
+            ) => {
+                matches!(self.steps[*at].and_then(|step| step.told.as_ref()), Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
+            }
+            Some(Operation::Wait(Wait::Seconds(_) | Wait::Stable(_))) => *at > first,
+            _ => repeated.contains(at),
+        };
+        (turn..scan).filter(belongs).collect()
+    }
+
+    /// The first position of the turn of so many loops that a step belongs to.
+    fn begin_of_turn(&self, of: usize, depth: usize) -> usize {
+        let Some(place) = self.place(of) else { return 0 };
+        if depth == 0 {
+            return 0;
+        }
+        let before = self.all().filter(|(at, _)| *at <= of).rev();
+        let together = before.take_while(|(_, step)| same_turn(place, &step.step.place, depth));
+        together.last().map_or(of, |(at, _)| at)
+    }
+}
+
+/// The way to the steps of the loop at this depth, from 1.
+fn way(place: &Place, depth: usize) -> &str {
+    let ends = place.path.match_indices(".repeat.").map(|(at, _)| at);
+    depth.checked_sub(1).and_then(|nth| ends.clone().nth(nth)).map_or("", |end| &place.path[..end])
+}
+
+/// Whether two steps stand in the same loop at this depth, in whatever turn of it.
+fn same_loop(one: &Place, other: &Place, depth: usize) -> bool {
+    let within = depth == 0 || same_turn(one, other, depth - 1);
+    within && one.loops.len() >= depth && other.loops.len() >= depth && way(one, depth) == way(other, depth)
+}
+
+fn same_turn(one: &Place, other: &Place, depth: usize) -> bool {
+    let index = |place: &Place, level: usize| place.loops.get(level).map(|turn| turn.index);
+    (0..depth).all(|level| {
+        index(one, level).is_some()
+            && index(one, level) == index(other, level)
+            && way(one, level + 1) == way(other, level + 1)
+    })
+}
+
+/// Whether doing the one again undoes what the other has done.
+fn same_target(one: Option<&Operation>, other: Option<&Operation>) -> bool {
+    let header = |text: &str| text.split_whitespace().next().map(str::to_uppercase);
+    match (one, other) {
+        (Some(Operation::Http(one)), Some(Operation::Http(other))) => {
+            (one.method, &one.url) == (other.method, &other.url)
+        }
+        (Some(Operation::Scpi(one)), Some(Operation::Scpi(other))) => {
+            header(&one.text) == header(&other.text)
+        }
+        (Some(Operation::CreateReference(one)), Some(Operation::CreateReference(other))) => {
+            one.detector == other.detector
+        }
+        _ => false,
+    }
+}
+
+fn is_scan(operation: &Operation) -> bool {
+    matches!(operation, Operation::Sweep(_) | Operation::CreateReference(_))
+}

@@ -1,0 +1,398 @@
+//! The recorded past of a run: its journal as a fold into what the recipe asked for and was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::measurement::TraceSummary;
+use crate::operation::{Effect, Operation};
+use crate::run::events::{AfterFault, RunEvent};
+use crate::step::{Column, Fault, FaultKind, Outcome, Step};
+use crate::store::{PowerSegment, RunState};
+
+/// One thing that the recipe asked for, and what it was told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// A step.
+    Step(Box<Performed>),
+    /// The time.
+    Now(f64),
+}
+
+/// A step as far as the journal knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Performed {
+    /// The step.
+    pub step: Step,
+    /// Its number within the run.
+    pub number: u64,
+    /// The last attempt at it.
+    pub attempt: u32,
+    /// An attempt was begun whose end is not recorded.
+    pub open: bool,
+    /// What the recipe was told; the first time counts, whatever was measured again later.
+    pub told: Option<Result<Outcome, Fault>>,
+    /// Why the last attempt failed.
+    pub fault: Option<Fault>,
+    /// The moment that it waits for.
+    pub until: Option<DateTime<Utc>>,
+    /// The traces that it stored and that are still there.
+    pub traces: Vec<TraceSummary>,
+    /// The commands for the settings that were read during it.
+    pub settings_read: Vec<String>,
+}
+
+impl Performed {
+    fn new(step: Step, number: u64, attempt: u32) -> Self {
+        let (told, fault, until, traces, settings_read) = (None, None, None, Vec::new(), Vec::new());
+        Self { step, number, attempt, open: true, told, fault, until, traces, settings_read }
+    }
+
+    /// Whether it ended well, or in a fault that the recipe went on after.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.open && self.told.is_some()
+    }
+
+    /// Whether nobody can know if it was done, and doing it twice may matter.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let unknown = |fault: &Fault| matches!(fault.kind, FaultKind::Link | FaultKind::Timeout);
+        let asked_only = matches!(self.step.operation, Operation::Prompt(_));
+        self.step.operation.effect() == Effect::Ask
+            && (self.open || (!asked_only && self.fault.as_ref().is_some_and(unknown)))
+    }
+}
+
+/// What the journal of a run says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transcript {
+    /// What the recipe asked for outside its `finally`, in order.
+    pub asked: Vec<Asked>,
+    /// Every trace that is stored, those of `finally` too.
+    pub stored: Vec<TraceSummary>,
+    /// Files that were withdrawn, and under whose names nothing has been stored since.
+    pub withdrawn: BTreeSet<String>,
+    /// Segments of power that are stored.
+    pub segments: Vec<PowerSegment>,
+    /// Times from which readings are missing, from and until, in seconds since 1970-01-01 UTC.
+    power_gaps: Vec<(f64, f64)>,
+    /// What the run may have left on the instrument, whatever became of its steps.
+    pub touched: Touched,
+    /// The commands for what the instrument was set to before the run had changed anything.
+    pub settings_at_beginning: Option<Vec<String>>,
+    /// How often the run was taken up.
+    pub taken_up: u64,
+    /// How long it lasted so far, s, all its processes together.
+    pub elapsed_s: f64,
+    /// Whether it has begun at all.
+    pub started: bool,
+    /// It broke off within a step: a scan may still be under way.
+    pub broke_off: bool,
+    /// The columns of its trace files whose types are decided.
+    pub columns: BTreeMap<String, Column>,
+    /// How it ended, when it did.
+    pub ended: Option<RunState>,
+    /// Attempts at steps that are to be done again, by place.
+    attempts: BTreeMap<String, u32>,
+    /// Steps among these that are never repeated by themselves and were done, by place: they are not done again.
+    pub held: BTreeMap<String, Performed>,
+    /// Moments that steps among these waited for, by place.
+    moments: BTreeMap<String, DateTime<Utc>>,
+    in_finally: bool,
+    /// A step of its `finally` failed in the last process.
+    pub finally_failed: bool,
+    /// Steps that hold are being done again, each for itself.
+    repairing: bool,
+    /// The step under way.
+    current: u64,
+}
+
+impl Transcript {
+    /// Takes one more event into account.
+    pub fn apply(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::StepStarted { .. } => self.broke_off = true,
+            RunEvent::StepFinished { .. } | RunEvent::StepFailed { .. } => self.broke_off = false,
+            _ => {}
+        }
+        match event {
+            RunEvent::Started { .. } => self.started = true,
+            RunEvent::TakenUp { replayed, .. } => {
+                self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
+                (self.in_finally, self.ended) = (false, None);
+                (self.finally_failed, self.repairing) = (false, false);
+                self.taken_up += 1;
+            }
+            RunEvent::SweepRepeated { .. } => self.repairing = true,
+            RunEvent::StepStarted { number, attempt, step, .. } => {
+                self.current = *number;
+                self.touched.note(&step.operation);
+                if self.in_finally {
+                    return;
+                }
+                let repairing = self.repairing;
+                match self.step(*number) {
+                    // What holds goes on holding while only its files are made anew.
+                    Some(known) if repairing => known.attempt = known.attempt.max(*attempt),
+                    Some(known) => (known.open, known.attempt) = (true, *attempt),
+                    None => {
+                        self.repairing = false;
+                        let mut performed = Performed::new(step.clone(), *number, *attempt);
+                        if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step))
+                        {
+                            (performed.open, performed.told) = (false, held.told.clone());
+                        }
+                        self.insert(performed);
+                    }
+                }
+            }
+            RunEvent::StepFinished { number, outcome, .. } => self.end(*number, Ok(outcome.clone())),
+            RunEvent::StepFailed { .. } if self.repairing => {}
+            RunEvent::StepFailed { number, fault, then } => {
+                self.finally_failed |= self.in_finally;
+                if let Some(step) = self.step(*number) {
+                    step.fault = Some(fault.clone());
+                    // One that was done and is repeated for the sake of a later one stays open.
+                    step.open = step.told.is_some();
+                    step.told = step.told.take().or_else(|| match then {
+                        _ if fault.kind == FaultKind::Stopped => None,
+                        AfterFault::Retry { .. } => None,
+                        AfterFault::Continue => Some(Ok(Outcome::Failed(fault.clone()))),
+                        AfterFault::Raise => Some(Err(fault.clone())),
+                    });
+                }
+            }
+            RunEvent::Answered { number, answer, .. } => {
+                let asks = |step: &&mut Performed| matches!(step.step.operation, Operation::Prompt(_));
+                if self.step(*number).as_ref().is_some_and(asks) {
+                    self.end(*number, Ok(Outcome::Answer(answer.clone())));
+                }
+            }
+            RunEvent::Decided { number, outcome } => {
+                if let Some(step) = self.step(*number) {
+                    (step.open, step.fault) = (false, None);
+                    step.told = outcome.clone().map(Ok);
+                }
+            }
+            RunEvent::SettingsRead { at_beginning: true, commands, .. } => {
+                self.settings_at_beginning.get_or_insert_with(|| commands.clone());
+            }
+            RunEvent::SettingsRead { number, commands, .. } => {
+                if let Some(step) = self.step(*number) {
+                    step.settings_read.extend_from_slice(commands);
+                }
+            }
+            RunEvent::WaitsUntil { number, until } => {
+                if let Some(step) = self.step(*number) {
+                    step.until = Some(*until);
+                }
+            }
+            RunEvent::TraceStored { trace } => {
+                self.withdrawn.remove(&trace.file);
+                self.stored.push(trace.clone());
+                let current = self.current;
+                if let Some(step) = self.step(current) {
+                    step.traces.push(trace.clone());
+                }
+            }
+            RunEvent::TraceWithdrawn { file, .. } => {
+                self.stored.retain(|trace| trace.file != *file);
+                self.withdrawn.insert(file.clone());
+                for step in self.asked.iter_mut().filter_map(Asked::step_mut) {
+                    step.traces.retain(|trace| trace.file != *file);
+                }
+            }
+            RunEvent::ColumnsDecided { columns } => self.columns.extend(columns.clone()),
+            RunEvent::PowerStored { segment } => {
+                self.withdrawn.remove(&segment.file);
+                self.segments.push(segment.clone());
+                // The first segment behind a gap has what the journal knew of it.
+                self.power_gaps.clear();
+            }
+            RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
+            RunEvent::Now { time_s } if !self.in_finally => self.asked.push(Asked::Now(*time_s)),
+            RunEvent::Finally => self.in_finally = true,
+            RunEvent::Finished { state, .. } => self.ended = Some(*state),
+            _ => {}
+        }
+    }
+
+    /// A step outside `finally`. Steps are numbered as they were asked for: the one looked for is near the end.
+    fn step(&mut self, number: u64) -> Option<&mut Performed> {
+        if self.in_finally {
+            return None;
+        }
+        self.asked.iter_mut().rev().filter_map(Asked::step_mut).find(|step| step.number == number)
+    }
+
+    fn end(&mut self, number: u64, told: Result<Outcome, Fault>) {
+        if let Some(step) = self.step(number) {
+            step.open = false;
+            step.told.get_or_insert(told);
+        }
+    }
+
+    /// A segment of power is not there any more.
+    pub fn withdraw_power(&mut self, file: &str) {
+        let Some(at) = self.segments.iter().position(|segment| segment.file == file) else { return };
+        let until = |segment: &PowerSegment| segment.until_s;
+        let before = self.segments[..at].iter().filter_map(until).fold(f64::NEG_INFINITY, f64::max);
+        let end = until(&self.segments[at]).unwrap_or(f64::INFINITY);
+        self.power_gaps.push((before, end));
+        self.segments.remove(at);
+        self.withdrawn.insert(file.to_owned());
+    }
+
+    /// Whether no segment of power has the readings of this time.
+    #[must_use]
+    pub fn misses_power_of(&self, time_s: f64) -> bool {
+        let until = self.segments.iter().filter_map(|segment| segment.until_s).fold(0.0, f64::max);
+        time_s > until || self.power_gaps.iter().any(|(from, to)| *from < time_s && time_s <= *to)
+    }
+
+    /// Lets only the first of what was asked hold; the rest is to be done again.
+    pub fn keep(&mut self, count: usize) {
+        for again in self.asked.drain(count.min(self.asked.len())..) {
+            if let Asked::Step(step) = again {
+                let place = place(&step.step);
+                self.attempts.insert(place.clone(), step.attempt);
+                self.moments.extend(step.until.map(|until| (place.clone(), until)));
+                // A probe tells how things are now, whatever it told before.
+                let probes = step.step.place.is_beside();
+                if step.is_done() && step.step.operation.effect() == Effect::Ask && !probes {
+                    self.held.insert(place, *step);
+                }
+            }
+        }
+    }
+
+    /// Puts a step where it was asked for. A reading that is proved after the steps behind it is written after them.
+    fn insert(&mut self, step: Performed) {
+        let later = |asked: &Asked| asked.step().is_some_and(|known| known.number > step.number);
+        let at = self.asked.iter().rposition(|asked| !later(asked)).map_or(0, |at| at + 1);
+        self.asked.insert(at, Asked::Step(Box::new(step)));
+    }
+
+    /// How much of it holds: up to the first step that was not done, or that was never written.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        let mut next = 1;
+        let open = self.asked.iter().position(|asked| {
+            asked.step().is_some_and(|step| {
+                let is_next = step.number == next;
+                next = step.number + 1;
+                !is_next || !step.is_done()
+            })
+        });
+        open.unwrap_or(self.asked.len())
+    }
+
+    /// The moment that a step waited for when it was interrupted.
+    #[must_use]
+    pub fn until(&self, step: &Step) -> Option<DateTime<Utc>> {
+        self.moments.get(&place(step)).copied()
+    }
+
+    /// The run ended with this step's failure: it counts as not done.
+    pub fn let_go(&mut self, step: &Step) {
+        self.held.remove(&place(step));
+    }
+
+    /// What a step gave that was done and is not to be repeated.
+    #[must_use]
+    pub fn held(&self, step: &Step) -> Option<Result<Outcome, Fault>> {
+        self.held.get(&place(step)).filter(|held| same(&held.step, step)).and_then(|held| held.told.clone())
+    }
+
+    /// Attempts at a step that do not hold any more.
+    #[must_use]
+    pub fn attempts(&self, step: &Step) -> u32 {
+        self.attempts.get(&place(step)).copied().unwrap_or(0)
+    }
+
+    /// The steps among what was asked.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Performed> {
+        self.asked.iter().filter_map(Asked::step)
+    }
+
+    /// The files that its journal says are there.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<String> {
+        let traces = self.stored.iter().map(|trace| trace.file.clone());
+        traces.chain(self.segments.iter().map(|segment| segment.file.clone())).collect()
+    }
+
+    /// Traces that belong to no step that holds.
+    #[must_use]
+    pub fn left_over(&self) -> Vec<TraceSummary> {
+        let held: BTreeSet<&str> =
+            self.steps().flat_map(|step| &step.traces).map(|trace| trace.file.as_str()).collect();
+        self.stored.iter().filter(|trace| !held.contains(trace.file.as_str())).cloned().collect()
+    }
+}
+
+/// What a run may have left on the instrument.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Lasers that it set, switched, or put into the scan.
+    pub lasers: BTreeSet<u8>,
+    /// It began a scan, which lights the lasers of the scan.
+    pub scanned: bool,
+    /// It sent raw text.
+    pub used_scpi: bool,
+    /// It sent a raw command.
+    pub commanded: bool,
+}
+
+impl Touched {
+    fn note(&mut self, operation: &Operation) {
+        match operation {
+            Operation::ConfigureLaser(fields) => drop(self.lasers.insert(fields.laser.get())),
+            Operation::ConfigureTls(fields) => {
+                self.lasers.extend(fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0));
+            }
+            Operation::Sweep(_) | Operation::CreateReference(_) => self.scanned = true,
+            Operation::Scpi(scpi) => {
+                self.used_scpi = true;
+                self.commanded |= !scpi.is_query;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Asked {
+    /// The step, where it is one.
+    #[must_use]
+    pub fn step(&self) -> Option<&Performed> {
+        match self {
+            Self::Step(step) => Some(step),
+            Self::Now(_) => None,
+        }
+    }
+
+    fn step_mut(&mut self) -> Option<&mut Performed> {
+        match self {
+            Self::Step(step) => Some(step),
+            Self::Now(_) => None,
+        }
+    }
+}
+
+/// A step's place and turns: its key in the journal.
+fn place(step: &Step) -> String {
+    let turns: Vec<String> = step.place.loops.iter().map(|turn| turn.index.to_string()).collect();
+    format!("{} {}", step.place.path, turns.join(","))
+}
+
+/// Whether it is the same step. The file's name is left out: the recipe may be read from another folder.
+pub(in crate::run) fn same(recorded: &Step, asked: &Step) -> bool {
+    recorded.operation == asked.operation
+        && recorded.options == asked.options
+        && recorded.place.path == asked.place.path
+        && recorded.place.loops == asked.place.loops
+}
+
+#[cfg(test)]
+mod tests;

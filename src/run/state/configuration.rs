@@ -1,0 +1,392 @@
+//! What a run intends the instrument to be set to: what it has set, typed or raw, and what it found set at its beginning.
+//! A value is the command that sets it. Pure: reading, comparing and setting again is in `intended`.
+
+mod read_back;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commands::{Present, commands};
+use crate::grammar::{Line, Unit};
+use crate::instrument::TLS;
+use crate::instrument::headers::{Does, alone, does};
+use crate::instrument::scpi::{Action, Stabilization};
+use crate::instrument::setting::{LASER_POWER_TOLERANCE_DB, Setting};
+use crate::measurement::Detector;
+use crate::operation::{Effect, Operation, Scpi};
+use crate::step::Outcome;
+
+/// Something that is set again when the instrument has forgotten it.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::run) enum Kept {
+    /// A setting that the instrument can be asked for.
+    Value(Action),
+    /// Raw text that sets something which the driver does not know.
+    Raw {
+        /// Its header: the last text with it counts.
+        header: String,
+        /// The text.
+        action: Action,
+    },
+}
+
+/// Settings in the order of their last use.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::run) struct Settings {
+    kept: Vec<Kept>,
+}
+
+/// A setting that is not what the run intends.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::run) struct Difference {
+    /// What the run intends.
+    pub(in crate::run) intended: Action,
+    /// What the instrument says.
+    pub(in crate::run) found: Action,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (intended, found) = (self.intended.shown_value(), self.found.shown_value());
+        if let Some(setting) = self.intended.setting() {
+            write!(f, "{setting}: ")?;
+        }
+        write!(f, "the run intends {intended}, the instrument says {found}")
+    }
+}
+
+impl Settings {
+    /// The intended value of a setting.
+    pub(in crate::run) fn value(&self, setting: Setting) -> Option<&Action> {
+        self.values().find(|action| action.setting() == Some(setting))
+    }
+
+    /// Every setting whose value is known.
+    pub(in crate::run) fn values(&self) -> impl Iterator<Item = &Action> {
+        self.kept.iter().filter_map(|kept| match kept {
+            Kept::Value(action) => Some(action),
+            Kept::Raw { .. } => None,
+        })
+    }
+
+    /// In the order in which it is set again: which laser serves as which TLS comes first, for some units forget the rest
+    /// of a TLS with it. No light is turned on.
+    pub(in crate::run) fn in_order(&self) -> Vec<Kept> {
+        let is_laser = |kept: &&Kept| matches!(kept, Kept::Value(Action::SetTlsLaser { .. }));
+        let is_light = |kept: &Kept| matches!(kept, Kept::Value(Action::SetLaserOutput { on: true, .. }));
+        let (first, rest): (Vec<_>, Vec<_>) = self.kept.iter().partition(is_laser);
+        first.into_iter().chain(rest).filter(|kept| !is_light(kept)).cloned().collect()
+    }
+
+    /// The run has set this, after everything else.
+    fn set(&mut self, action: Action) {
+        self.kept.retain(|kept| !matches!(kept, Kept::Value(known) if known.setting() == action.setting()));
+        self.kept.push(Kept::Value(action));
+    }
+
+    /// The instrument has this now: it keeps its place in the order.
+    fn adopt(&mut self, action: Action) {
+        let known = self.kept.iter_mut().find_map(|kept| match kept {
+            Kept::Value(known) if known.setting() == action.setting() => Some(known),
+            _ => None,
+        });
+        match known {
+            Some(known) if known.sets_the_same(&action) => {}
+            Some(known) => *known = action,
+            None => self.kept.push(Kept::Value(action)),
+        }
+    }
+
+    fn set_raw(&mut self, unit: &Unit) {
+        let (header, text) = alone(unit);
+        self.kept.retain(|kept| !matches!(kept, Kept::Raw { header: known, .. } if *known == header));
+        self.kept.push(Kept::Raw { header, action: Action::Raw(text) });
+    }
+
+    fn stabilization(&self) -> Stabilization {
+        match self.value(Setting::Stabilization) {
+            Some(Action::SetStabilization { output, seconds }) => {
+                Stabilization { output: *output, seconds: *seconds }
+            }
+            _ => Stabilization::default(),
+        }
+    }
+
+    /// The sources that have this laser, and their power, dBm.
+    fn powers_of(&self, laser: u8) -> impl Iterator<Item = f64> {
+        let serves = move |tls: &u8| matches!(self.value(Setting::TlsLaser(*tls)), Some(Action::SetTlsLaser { laser: known, .. }) if *known == laser);
+        TLS.filter(serves).filter_map(|tls| match self.value(Setting::TlsPower(tls)) {
+            Some(Action::SetTlsPower { dbm, .. }) => Some(*dbm),
+            _ => None,
+        })
+    }
+}
+
+/// What a run intends, and what it relies on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::run) struct Configuration {
+    pub(in crate::run) settings: Settings,
+    /// What the instrument had at the beginning has been read.
+    pub(in crate::run) is_known: bool,
+    /// The run has changed these, or may have, to values that only the instrument can tell.
+    doubtful: BTreeSet<Setting>,
+    /// Everything may have been changed so.
+    all_doubtful: bool,
+    /// A scan has been made since these lasers were set: they tell the wavelength and power that they have.
+    scanned: BTreeSet<u8>,
+    /// Raw text that may have set something that nobody can ask for, and that is not to be sent again.
+    unknown: Vec<String>,
+    /// What each reference was taken at.
+    references: BTreeMap<Detector, Settings>,
+}
+
+impl Configuration {
+    /// Takes an operation into account that succeeded, or was passed over.
+    pub(in crate::run) fn note(&mut self, operation: &Operation, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            return self.doubt(operation);
+        }
+        match operation {
+            Operation::ConfigureTls(_)
+            | Operation::ConfigureScan(_)
+            | Operation::ConfigureDetector(_)
+            | Operation::ConfigureLaser(_) => self.note_settings(operation, outcome),
+            Operation::Sweep(_) => {
+                self.note_settings(operation, outcome);
+                self.note_scan();
+            }
+            Operation::CreateReference(reference) => {
+                if *outcome != (Outcome::Reference { created: false }) {
+                    self.note_scan();
+                }
+                self.references.insert(reference.detector, self.settings.clone());
+            }
+            Operation::Scpi(scpi) if !scpi.is_query => self.note_raw(scpi),
+            Operation::Scpi(_)
+            | Operation::FetchTrace(_)
+            | Operation::ReadPower(_)
+            | Operation::Wait(_)
+            | Operation::Log(_)
+            | Operation::Prompt(_)
+            | Operation::Http(_) => {}
+        }
+    }
+
+    /// It failed, and may have set some of what it should set.
+    pub(in crate::run) fn doubt(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Scpi(scpi) if !scpi.is_query => self.doubt_raw(scpi),
+            // Its settings are noted as soon as they are set: a scan that failed has changed none.
+            Operation::Sweep(_) => {}
+            _ => {
+                let given = self.given(operation);
+                self.doubtful.extend(given.iter().filter_map(Action::setting).flat_map(Setting::moves));
+            }
+        }
+    }
+
+    /// The settings that an operation gives.
+    fn given(&self, operation: &Operation) -> Vec<Action> {
+        let present = Present { stabilization: self.settings.stabilization(), ..Present::default() };
+        let mut given = commands(operation, &present);
+        given.retain(|action| action.setting().is_some());
+        given
+    }
+
+    fn note_settings(&mut self, operation: &Operation, outcome: &Outcome) {
+        let given = self.given(operation);
+        let moved: BTreeSet<Setting> =
+            given.iter().filter_map(Action::setting).flat_map(Setting::moves).collect();
+        self.doubtful.extend(&moved);
+        for action in given {
+            if let Action::SetLaserPower { laser, .. } | Action::SetLaserWavelength { laser, .. } = action {
+                self.scanned.remove(&laser);
+            }
+            self.settings.set(action);
+        }
+        for action in read_back::values(operation, outcome) {
+            let Some(setting) = action.setting() else { continue };
+            if self.doubtful.remove(&setting) || self.settings.value(setting).is_none() {
+                self.settings.adopt(action);
+            }
+        }
+    }
+
+    /// A scan was made: the lasers of the scan are dark again, unless they are to stay on.
+    pub(in crate::run) fn note_scan(&mut self) {
+        for tls in TLS {
+            let Some(Action::SetTlsLaser { laser, .. }) = self.settings.value(Setting::TlsLaser(tls)) else {
+                continue;
+            };
+            let laser = *laser;
+            self.scanned.insert(laser);
+            let known = self.settings.value(Setting::Stabilization).is_some();
+            if known && !self.settings.stabilization().output {
+                let output = Setting::LaserOutput(laser);
+                self.settings
+                    .kept
+                    .retain(|kept| !matches!(kept, Kept::Value(action) if action.setting() == Some(output)));
+            }
+        }
+    }
+
+    fn note_raw(&mut self, scpi: &Scpi) {
+        let Ok(line) = Line::parse(&scpi.text) else { return };
+        for unit in &line.units {
+            match does(unit) {
+                Some(Does::Sets(_)) => {
+                    if let Some(action) = Action::from_unit(unit) {
+                        self.settings.set(action);
+                    }
+                }
+                Some(Does::SelectsLaser | Does::SetsOther | Does::Renumbers) => {
+                    self.settings.set_raw(unit);
+                }
+                Some(Does::Resets | Does::Recalls) => {
+                    self.settings.kept.retain(|kept| matches!(kept, Kept::Value(_)));
+                    self.unknown.clear();
+                }
+                Some(Does::Scans | Does::ScansReference(_)) => self.note_scan(),
+                Some(Does::SetsEveryPower | Does::Nothing | Does::Asks | Does::Tests) => {}
+                None => match scpi.effect {
+                    Effect::Configure => self.settings.set_raw(unit),
+                    Effect::Ask => self.unknown.push(unit.text.clone()),
+                    Effect::Measure => {}
+                },
+            }
+        }
+        self.doubt_raw(scpi);
+    }
+
+    fn doubt_raw(&mut self, scpi: &Scpi) {
+        let Ok(line) = Line::parse(&scpi.text) else { return };
+        for unit in &line.units {
+            match does(unit) {
+                Some(Does::Sets(setting)) => self.doubtful.extend(setting.moves()),
+                Some(Does::SetsEveryPower) => self.doubtful.extend(TLS.map(Setting::TlsPower)),
+                Some(Does::Resets | Does::Recalls | Does::Renumbers) | None => self.all_doubtful = true,
+                Some(
+                    Does::SelectsLaser
+                    | Does::SetsOther
+                    | Does::Scans
+                    | Does::ScansReference(_)
+                    | Does::Nothing
+                    | Does::Asks
+                    | Does::Tests,
+                ) => {}
+            }
+        }
+    }
+
+    /// Whether the instrument has to be asked what the run has made of it.
+    pub(in crate::run) fn is_doubtful(&self) -> bool {
+        self.all_doubtful || !self.doubtful.is_empty()
+    }
+
+    /// Whether what the instrument says of a setting is what the run has made of it.
+    fn takes(&self, setting: Setting) -> bool {
+        self.all_doubtful || self.doubtful.contains(&setting) || self.settings.value(setting).is_none()
+    }
+
+    /// Takes over what the instrument says of settings that were not known, and gives these; and gives the settings that
+    /// are not what the run intends. A laser's output is no setting to compare: scans switch it.
+    pub(in crate::run) fn compare(&mut self, found: Vec<Action>) -> (Vec<Action>, Vec<Difference>) {
+        let (mut news, mut differences) = (Vec::new(), Vec::new());
+        for found in found {
+            let Some(setting) = found.setting() else { continue };
+            let intended = self.settings.value(setting);
+            if intended.is_some_and(|intended| self.is_the_same(intended, &found)) {
+                self.doubtful.remove(&setting);
+            } else if self.takes(setting) {
+                self.doubtful.remove(&setting);
+                self.settings.adopt(found.clone());
+                news.push(found);
+            } else if let Some(intended) = intended {
+                differences.push(Difference { intended: intended.clone(), found });
+            }
+        }
+        (news, differences)
+    }
+
+    /// Whether the instrument has what is intended. After a scan a laser tells the power that it has, which is that of the
+    /// scan perhaps, and a wavelength of the scan.
+    pub(in crate::run) fn is_the_same(&self, intended: &Action, found: &Action) -> bool {
+        match *found {
+            Action::SetLaserWavelength { laser, .. } if self.scanned.contains(&laser) => true,
+            Action::SetLaserPower { laser, dbm } if self.scanned.contains(&laser) => {
+                let near = |power: f64| (power - dbm).abs() <= LASER_POWER_TOLERANCE_DB;
+                intended.sets_the_same(found) || self.settings.powers_of(laser).any(near)
+            }
+            _ => intended.sets_the_same(found),
+        }
+    }
+
+    /// Everything that the instrument could be asked for was asked.
+    pub(in crate::run) fn all_asked(&mut self) {
+        self.all_doubtful = false;
+        self.doubtful.clear();
+        self.is_known = true;
+    }
+
+    /// Takes over values that an earlier process of the run has read.
+    pub(in crate::run) fn take_over(&mut self, commands: &[String], at_beginning: bool) {
+        if commands.is_empty() && !at_beginning {
+            return;
+        }
+        for line in commands.iter().filter_map(|command| Line::parse(command).ok()) {
+            for action in line.units.iter().filter_map(Action::from_unit) {
+                let setting = action.setting();
+                if let Some(setting) = setting {
+                    self.doubtful.remove(&setting);
+                }
+                self.settings.adopt(action);
+            }
+        }
+        self.is_known |= at_beginning;
+        self.all_doubtful = false;
+    }
+
+    /// The references that the run relies on, each with what it was taken at.
+    pub(in crate::run) fn references(&self) -> Vec<(Detector, Settings)> {
+        self.references.iter().map(|(detector, settings)| (*detector, settings.clone())).collect()
+    }
+
+    /// The lasers that the run has on.
+    pub(in crate::run) fn lit(&self) -> BTreeSet<u8> {
+        let lit = self.settings.values().filter_map(|action| match action {
+            Action::SetLaserOutput { laser, on: true } => Some(*laser),
+            _ => None,
+        });
+        lit.collect()
+    }
+
+    /// Raw text that may have set something which is lost when the instrument forgets it.
+    pub(in crate::run) fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+}
+
+/// The lasers whose static settings an operation sets or uses, typed or raw.
+#[must_use]
+pub(in crate::run) fn lasers_in_static_control(operation: &Operation) -> Vec<u8> {
+    let of_setting = |setting| match setting {
+        Setting::LaserPower(laser) | Setting::LaserWavelength(laser) | Setting::LaserOutput(laser) => {
+            Some(laser)
+        }
+        _ => None,
+    };
+    match operation {
+        Operation::ConfigureLaser(fields) => vec![fields.laser.get()],
+        Operation::Scpi(scpi) => {
+            let units = Line::parse(&scpi.text).map(|line| line.units).unwrap_or_default();
+            let sets = |unit: &Unit| match does(unit) {
+                Some(Does::Sets(setting)) => of_setting(setting),
+                _ => None,
+            };
+            units.iter().filter_map(sets).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The state of a run as a pure fold over its events: what the terminal and the sidecar show.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
+use crate::run::events::{Activity, AfterFault, Record, RunEvent};
+use crate::run::state::tree::{StepState, StepTree};
+use crate::step::Step;
+use crate::store::{InstrumentRecord, RunState};
+
+/// How many traces a status lists; the rest are counted.
+const LISTED_TRACES: usize = 20;
+
+/// How many warnings a status keeps: the last ones.
+const KEPT_WARNINGS: usize = 20;
+
+/// A question that waits for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Question {
+    /// The step that asks.
+    pub number: u64,
+    /// The question.
+    pub message: String,
+    /// The answers to choose from; empty: any.
+    pub choices: Vec<String>,
+    /// When nobody is waited for any longer; null: it waits until it is answered.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What a run is doing right now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurrentStep {
+    /// Its number within the run, from 1.
+    pub number: u64,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The step.
+    pub step: Step,
+    /// What takes its time.
+    pub activity: Option<Activity>,
+    /// Share done, 0 to 1.
+    pub done: Option<f64>,
+    /// Time left, s.
+    pub remaining_s: Option<f64>,
+}
+
+/// The deepest or highest point over the traces of a run, and where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Highlight {
+    /// Level and wavelength.
+    #[serde(flatten)]
+    pub extreme: Extreme,
+    /// On which detector.
+    pub detector: Detector,
+    /// In which trace of the run.
+    pub trace_index: u64,
+}
+
+impl Highlight {
+    fn told(&self, extreme: Extreme) -> String {
+        let Self { detector, trace_index, .. } = self;
+        format!("{} {} on {detector} (trace {trace_index})", extreme.level("dB"), extreme.place())
+    }
+}
+
+/// A run as far as it has come.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunStatus {
+    /// The run's identifier.
+    pub run: String,
+    /// The recipe's name.
+    pub name: String,
+    /// The run folder.
+    pub folder: String,
+    /// How it ended; `None` before it started.
+    pub state: Option<RunState>,
+    /// Why it ended so, when not `done`.
+    pub reason: Option<String>,
+    /// What it measures with.
+    pub instrument: Option<InstrumentRecord>,
+    /// Operations foreseen.
+    pub operations: Option<u64>,
+    /// Time foreseen, s.
+    pub estimated_s: Option<f64>,
+    /// Steps that were finished, failed ones included.
+    pub finished_steps: u64,
+    /// Steps that failed and were passed over.
+    pub failed_steps: u64,
+    /// Attempts that failed and were repeated.
+    pub retries: u64,
+    /// The step under way.
+    pub current: Option<CurrentStep>,
+    /// Time foreseen for the steps that are finished, s: what `estimated_s` counts down by.
+    pub finished_estimate_s: f64,
+    /// Traces stored.
+    pub traces: u64,
+    /// The number of the last event.
+    pub events: u64,
+    /// The first of them.
+    pub first_traces: Vec<TraceSummary>,
+    /// The highest transmission over all TF traces: the lowest insertion loss, with its sign turned.
+    pub highest_tf: Option<Highlight>,
+    /// The lowest transmission over all TF traces that dip; in a trace of peaks the lowest point means nothing.
+    pub deepest_tf: Option<Highlight>,
+    /// Lasers that could not be confirmed off at the end.
+    pub lasers_unknown: Vec<u8>,
+    /// When it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished: Option<DateTime<Utc>>,
+    /// It holds before its next step.
+    pub held: bool,
+    /// What it waits for, when it is not the operator.
+    pub waiting: Option<String>,
+    /// The question that waits for an answer.
+    pub question: Option<Question>,
+    /// The last warnings and faults.
+    pub warnings: VecDeque<String>,
+    /// What has become of each step.
+    pub tree: StepTree,
+    /// How often the run was taken up again.
+    pub taken_up: u64,
+    current_estimate_s: f64,
+    /// Time foreseen for each finished step, and whether it was passed over, by its number: a step that is done again
+    /// counts once.
+    finished_by_number: BTreeMap<u64, (f64, bool)>,
+    /// The highest and, where it dips, the lowest point of each TF trace, by its number.
+    extremes: BTreeMap<u64, (Option<Highlight>, Option<Highlight>)>,
+}
+
+impl RunStatus {
+    /// Takes one more event into account.
+    pub fn apply(&mut self, record: &Record) {
+        match &record.event {
+            RunEvent::Started { run, name, folder, instrument, operations, estimated_s, outline } => {
+                *self = Self {
+                    run: run.clone(),
+                    name: name.clone(),
+                    folder: folder.clone(),
+                    state: Some(RunState::Running),
+                    instrument: Some(instrument.clone()),
+                    operations: *operations,
+                    estimated_s: *estimated_s,
+                    started: Some(record.time),
+                    tree: StepTree::foresee(outline),
+                    ..Self::default()
+                };
+            }
+            RunEvent::StepStarted { number, attempt, step, estimated_s } => {
+                self.current_estimate_s = estimated_s.unwrap_or(0.0);
+                self.tree.begin(step, *attempt == 1);
+                self.current = Some(CurrentStep {
+                    number: *number,
+                    attempt: *attempt,
+                    step: step.clone(),
+                    activity: None,
+                    done: None,
+                    remaining_s: *estimated_s,
+                });
+            }
+            RunEvent::Progress { activity, done, remaining_s, .. } => {
+                if let Some(current) = &mut self.current {
+                    current.activity = Some(*activity);
+                    current.done = *done;
+                    current.remaining_s = *remaining_s;
+                }
+            }
+            RunEvent::TakenUp { steps, .. } => self.take_up(*steps),
+            RunEvent::TraceStored { trace } => self.take_trace(trace),
+            RunEvent::TraceWithdrawn { trace_index, file, .. } => {
+                self.traces = self.traces.saturating_sub(1);
+                self.first_traces.retain(|trace| trace.file != *file);
+                self.extremes.remove(trace_index);
+                self.look_for_highlights();
+            }
+            RunEvent::StepFinished { number, .. } => self.finish_step(*number, StepState::Done, false),
+            RunEvent::StepFailed { number, then, fault } => {
+                self.warn(&fault.message);
+                self.question = None;
+                if let AfterFault::Retry { .. } = then {
+                    self.retries += 1;
+                } else {
+                    self.finish_step(*number, StepState::Failed, *then == AfterFault::Continue);
+                }
+            }
+            RunEvent::Question { number, message, choices, until } => {
+                let (message, choices) = (message.clone(), choices.clone());
+                self.question = Some(Question { number: *number, message, choices, until: *until });
+            }
+            RunEvent::Answered { .. } => self.question = None,
+            RunEvent::Paused => self.held = true,
+            RunEvent::Resumed { .. } => self.held = false,
+            RunEvent::DiskFull { .. } => self.waiting = Some("room on the disk".to_owned()),
+            RunEvent::Suspended { condition } => self.waiting = Some(format!("the end of {condition}")),
+            RunEvent::RoomAgain { .. } | RunEvent::SuspensionOver => self.waiting = None,
+            RunEvent::Stopping { .. } | RunEvent::Finally => (self.held, self.waiting) = (false, None),
+            RunEvent::Warning { message } => self.warn(message),
+            RunEvent::LinkLost { reason } => self.warn(&format!("link lost: {reason}")),
+            RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
+            RunEvent::Finished { state, reason, .. } => {
+                self.state = Some(*state);
+                self.reason.clone_from(reason);
+                self.finished = Some(record.time);
+                self.close();
+            }
+            _ => {}
+        }
+        self.events = self.events.max(record.n);
+    }
+
+    /// The run has no end and its process is gone: nothing is under way any more.
+    pub fn close(&mut self) {
+        self.current = None;
+        self.question = None;
+        (self.held, self.waiting) = (false, None);
+        self.tree.close();
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.warnings.push_back(message.to_owned());
+        if self.warnings.len() > KEPT_WARNINGS {
+            self.warnings.pop_front();
+        }
+    }
+
+    /// What stands out in its transmissions, for people: a name and a text each.
+    #[must_use]
+    pub fn highlights(&self) -> Vec<(&'static str, String)> {
+        let lowest_loss =
+            self.highest_tf.map(|found| ("lowest insertion loss", found.told(found.extreme.as_loss())));
+        let deepest_dip = self.deepest_tf.map(|found| ("deepest dip", found.told(found.extreme)));
+        lowest_loss.into_iter().chain(deepest_dip).collect()
+    }
+
+    /// Time left, s, by the estimates; `None` when nothing was foreseen.
+    #[must_use]
+    pub fn remaining_s(&self) -> Option<f64> {
+        let current = self.current.as_ref().and_then(|current| current.remaining_s).unwrap_or(0.0);
+        let after = self.estimated_s? - self.finished_estimate_s - self.current_estimate_s;
+        Some(after.max(0.0) + current)
+    }
+
+    fn finish_step(&mut self, number: u64, state: StepState, passed_over: bool) {
+        if let Some(current) = &self.current {
+            self.tree.end(&current.step, state);
+        }
+        let known = self.finished_by_number.insert(number, (self.current_estimate_s, passed_over));
+        let (known_s, known_passed_over) = known.unwrap_or_default();
+        self.finished_steps += u64::from(known.is_none());
+        self.finished_estimate_s += self.current_estimate_s - known_s;
+        self.failed_steps += u64::from(passed_over);
+        self.failed_steps = self.failed_steps.saturating_sub(u64::from(known_passed_over));
+        self.current_estimate_s = 0.0;
+        self.current = None;
+    }
+
+    /// Another process goes on behind the first `steps` steps.
+    fn take_up(&mut self, steps: u64) {
+        self.finished_by_number.split_off(&(steps + 1));
+        let finished = self.finished_by_number.values();
+        self.finished_steps = finished.len() as u64;
+        self.finished_estimate_s = finished.clone().map(|(seconds, _)| seconds).sum();
+        self.failed_steps = finished.filter(|(_, passed_over)| *passed_over).count() as u64;
+        self.taken_up += 1;
+        self.state = Some(RunState::Running);
+        (self.reason, self.finished, self.current, self.question) = (None, None, None, None);
+        (self.held, self.current_estimate_s) = (false, 0.0);
+        self.lasers_unknown.clear();
+        self.tree.reopen();
+    }
+
+    /// The highlights over all traces that are there, the first of equals.
+    fn look_for_highlights(&mut self) {
+        let higher = |a: &Highlight, b: &Highlight| a.extreme.value >= b.extreme.value;
+        let highest = self.extremes.values().filter_map(|(highest, _)| *highest);
+        self.highest_tf = highest.reduce(|known, next| if higher(&known, &next) { known } else { next });
+        let deepest = self.extremes.values().filter_map(|(_, deepest)| *deepest);
+        self.deepest_tf = deepest.reduce(|known, next| if higher(&next, &known) { known } else { next });
+    }
+
+    fn take_trace(&mut self, trace: &TraceSummary) {
+        self.traces += 1;
+        let at = self.first_traces.partition_point(|known| known.trace_index < trace.trace_index);
+        self.first_traces.insert(at, trace.clone());
+        self.first_traces.truncate(LISTED_TRACES);
+        if trace.trace != TraceKind::Tf {
+            return;
+        }
+        let highlight = |extreme: Extreme| Highlight {
+            extreme,
+            detector: trace.detector,
+            trace_index: trace.trace_index,
+        };
+        let deepest = trace.min.filter(|_| is_dip(trace)).map(highlight);
+        self.extremes.insert(trace.trace_index, (trace.max.map(highlight), deepest));
+        self.look_for_highlights();
+    }
+}
+
+/// Whether a trace is high with dips in it (a through port), and not low with peaks in it (a drop port).
+#[must_use]
+pub fn is_dip(trace: &TraceSummary) -> bool {
+    match (trace.min, trace.max, trace.mean) {
+        (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
+        _ => false,
+    }
+}

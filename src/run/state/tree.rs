@@ -1,0 +1,245 @@
+//! The steps of a run as a tree: each place of the recipe once, with what has become of it. Its size is the recipe's,
+//! however long the run.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::run::state::outline::{OutlineStep, key};
+use crate::step::Step;
+
+/// Places that were not foreseen are added up to this many.
+const MOST: usize = 4_000;
+
+/// What has become of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Its turn has not come.
+    #[default]
+    Pending,
+    /// Under way.
+    Running,
+    /// It succeeded, the last time at least.
+    Done,
+    /// It failed the last time.
+    Failed,
+    /// The run has ended without it.
+    Skipped,
+}
+
+/// One place of the recipe, or a group of them.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TreeNode {
+    /// The way to it.
+    pub key: String,
+    /// The operation, or what kind of group it is.
+    pub text: String,
+    /// `step` or `group`.
+    pub kind: &'static str,
+    /// What has become of it.
+    pub state: StepState,
+    /// How often it was begun; for a loop, which turn it is at.
+    pub times: u64,
+    /// How many turns a loop makes, where that is known.
+    pub of: Option<u64>,
+    /// The places within a group.
+    pub children: Vec<TreeNode>,
+}
+
+/// The places of a run, in the order in which they were foreseen or came.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepTree {
+    leaves: Vec<Leaf>,
+    by_key: BTreeMap<String, usize>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Leaf {
+    key: String,
+    text: String,
+    state: StepState,
+    times: u64,
+    /// Turn and number of turns of each loop around it.
+    turns: Vec<(u64, Option<u64>)>,
+}
+
+impl StepTree {
+    pub(in crate::run) fn foresee(outline: &[OutlineStep]) -> Self {
+        let mut tree = Self::default();
+        for step in outline {
+            let turns = step.turns.iter().map(|of| (0, *of)).collect();
+            tree.add(Leaf { key: step.key.clone(), text: step.text.clone(), turns, ..Leaf::default() });
+        }
+        tree
+    }
+
+    fn add(&mut self, leaf: Leaf) -> Option<usize> {
+        if self.leaves.len() >= MOST {
+            return None;
+        }
+        self.by_key.insert(leaf.key.clone(), self.leaves.len());
+        self.leaves.push(leaf);
+        Some(self.leaves.len() - 1)
+    }
+
+    pub(in crate::run) fn begin(&mut self, step: &Step, first_attempt: bool) {
+        let key = key(step);
+        let known = self.by_key.get(&key).copied();
+        let Some(index) = known.or_else(|| self.add(Leaf { key, ..Leaf::default() })) else { return };
+        let leaf = &mut self.leaves[index];
+        leaf.text = step.operation.to_string();
+        leaf.state = StepState::Running;
+        leaf.times += u64::from(first_attempt);
+        leaf.turns = step.place.loops.iter().map(|turn| (turn.index + 1, turn.count)).collect();
+    }
+
+    pub(in crate::run) fn end(&mut self, step: &Step, state: StepState) {
+        if let Some(index) = self.by_key.get(&key(step)) {
+            self.leaves[*index].state = state;
+        }
+    }
+
+    pub(in crate::run) fn close(&mut self) {
+        for leaf in &mut self.leaves {
+            leaf.state = match leaf.state {
+                StepState::Pending => StepState::Skipped,
+                // It was cut short.
+                StepState::Running => StepState::Failed,
+                state => state,
+            };
+        }
+    }
+
+    /// The run goes on: what its end had passed over may still come.
+    pub(in crate::run) fn reopen(&mut self) {
+        let over = |leaf: &&mut Leaf| {
+            matches!(leaf.state, StepState::Skipped | StepState::Running | StepState::Failed)
+        };
+        for leaf in self.leaves.iter_mut().filter(over) {
+            leaf.state = StepState::Pending;
+        }
+    }
+
+    /// The tree, nested as the recipe is.
+    #[must_use]
+    pub fn nested(&self) -> Vec<TreeNode> {
+        let mut roots = Vec::new();
+        for leaf in &self.leaves {
+            let parts: Vec<&str> = leaf.key.split('.').collect();
+            place(&mut roots, leaf, &parts, String::new(), 0);
+        }
+        roots.iter_mut().for_each(TreeNode::conclude);
+        roots
+    }
+}
+
+/// Puts a leaf below the groups that its key names: `steps[6].repeat.steps[1]` is in the group `steps[6]`, a `repeat`.
+fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String, loops: usize) {
+    let dot = if before.is_empty() { "" } else { "." };
+    let key = format!("{before}{dot}{}", parts.first().copied().unwrap_or_default());
+    let words = parts.iter().skip(1).take_while(|part| !part.contains('[')).count();
+    let inner = &parts[(1 + words).min(parts.len())..];
+    if inner.is_empty() {
+        nodes.push(TreeNode {
+            key: leaf.key.clone(),
+            text: leaf.text.clone(),
+            kind: "step",
+            state: leaf.state,
+            times: leaf.times,
+            of: None,
+            children: Vec::new(),
+        });
+        return;
+    }
+    let text = parts[1..=words].join(" ");
+    let is_loop = text == "repeat";
+    let turn = leaf.turns.get(loops).copied().filter(|_| is_loop);
+    if nodes.last().is_none_or(|last| last.key != key) {
+        nodes.push(TreeNode {
+            key: key.clone(),
+            text,
+            kind: "group",
+            state: StepState::Pending,
+            times: 0,
+            of: None,
+            children: Vec::new(),
+        });
+    }
+    if let Some(group) = nodes.last_mut() {
+        if let Some((at, of)) = turn {
+            group.times = group.times.max(at);
+            group.of = of.or(group.of);
+        }
+        let before = format!("{key}.{}", parts[1..=words].join("."));
+        place(&mut group.children, leaf, inner, before, loops + usize::from(is_loop));
+    }
+}
+
+impl TreeNode {
+    /// What has become of a group follows from what has become of its parts.
+    fn conclude(&mut self) {
+        if self.kind == "step" {
+            return;
+        }
+        self.children.iter_mut().for_each(Self::conclude);
+        let any = |state| self.children.iter().any(|child| child.state == state);
+        let turns_left = self.of.is_some_and(|of| self.times > 0 && self.times < of);
+        self.state = if any(StepState::Running) {
+            StepState::Running
+        } else if any(StepState::Failed) {
+            StepState::Failed
+        } else if any(StepState::Pending) {
+            if any(StepState::Done) { StepState::Running } else { StepState::Pending }
+        } else if any(StepState::Done) {
+            if turns_left && !any(StepState::Skipped) { StepState::Running } else { StepState::Done }
+        } else {
+            StepState::Skipped
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outline(keys: &[(&str, &[Option<u64>])]) -> Vec<OutlineStep> {
+        let step = |(key, turns): &(&str, &[Option<u64>])| OutlineStep {
+            key: (*key).to_owned(),
+            text: "sweep".to_owned(),
+            turns: turns.to_vec(),
+            finally: false,
+            times: 1,
+            traces: 0,
+        };
+        keys.iter().map(step).collect()
+    }
+
+    #[test]
+    fn loops_and_branches_are_groups_and_each_place_is_there_once() {
+        let tree = StepTree::foresee(&outline(&[
+            ("steps[0]", &[]),
+            ("steps[1].repeat.steps[0]", &[Some(3)]),
+            ("steps[1].repeat.steps[1].if.then[0]", &[Some(3)]),
+            ("steps[1].repeat.steps[2].repeat.steps[0]", &[Some(3), Some(5)]),
+            ("finally[0]", &[]),
+        ]));
+        let nested = tree.nested();
+        let keys: Vec<&str> = nested.iter().map(|node| node.key.as_str()).collect();
+        assert_eq!(keys, ["steps[0]", "steps[1]", "finally[0]"]);
+        let group = &nested[1];
+        assert_eq!((group.text.as_str(), group.of, group.children.len()), ("repeat", Some(3), 3));
+        assert_eq!(group.children[1].text, "if");
+        assert_eq!(group.children[2].of, Some(5));
+        assert_eq!(group.children[2].children[0].key, "steps[1].repeat.steps[2].repeat.steps[0]");
+    }
+
+    #[test]
+    fn what_the_end_of_a_run_did_not_come_by_is_skipped() {
+        let mut tree =
+            StepTree::foresee(&outline(&[("steps[0]", &[]), ("steps[1].repeat.steps[0]", &[None])]));
+        tree.close();
+        assert!(tree.nested().iter().all(|node| node.state == StepState::Skipped));
+    }
+}
