@@ -1,25 +1,31 @@
-//! A step: an operation with its options and its place in the recipe; and what performs it, seen from the recipe.
+//! A step: an operation with its options and its place in the recipe.
+//!
+//! A recipe hands its steps to a [`Host`], which returns an [`Outcome`] or a [`Fault`].
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decimal;
-use crate::measurement::{Grid, PowerReading, TraceSummary};
 use crate::operation::{Operation, plain};
 use crate::source::Position;
 use crate::units::Seconds;
 
 mod columns;
+mod fault;
 mod fields;
+mod host;
+mod outcome;
 #[cfg(test)]
 pub(crate) mod recorder;
 
 pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};
+pub use fault::{Fault, FaultKind};
 pub use fields::{read, resolve_detectors};
+pub use host::{Host, TraceReader};
+pub use outcome::Outcome;
 
 /// How often to try again, and how long to wait in between.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -164,187 +170,6 @@ pub struct Step {
     pub options: StepOptions,
     /// Where it comes from.
     pub place: Place,
-}
-
-/// What kind of thing went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// The request is wrong or not allowed: bench limits, a bad value, nobody there to answer.
-    Refused,
-    /// The instrument answered with an error.
-    Instrument,
-    /// The instrument cannot be reached, or its connection was lost.
-    Link,
-    /// Something took longer than it may.
-    Timeout,
-    /// A scan never started.
-    DidNotStart,
-    /// The run folder cannot be written or read.
-    Store,
-    /// The recipe itself failed: an expression, a script error.
-    Recipe,
-    /// The operator stopped the run. Cannot be caught.
-    Stopped,
-}
-
-/// Why an operation was not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// What kind of thing went wrong.
-    pub kind: FaultKind,
-    /// Source and position, where the recipe itself is to blame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<(String, Position)>,
-    /// What happened, with the causes.
-    pub message: String,
-    /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Fault {
-    /// A fault without a hint.
-    #[must_use]
-    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, at: None, message: message.into(), hint: None }
-    }
-
-    /// The same fault at a place of the recipe.
-    #[must_use]
-    pub fn at(mut self, file: &str, position: Position) -> Self {
-        self.at = Some((file.to_owned(), position));
-        self
-    }
-
-    /// The same fault with a hint.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((file, Position { line, column })) = &self.at {
-            write!(f, "{file}:{line}:{column}: ")?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// What an operation gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "value")]
-pub enum Outcome {
-    /// Done; there is nothing to tell.
-    Done,
-    /// It failed, and the step says `on_error: continue`.
-    Failed(Fault),
-    /// The settings as re-read from the instrument, by field name.
-    Settings(serde_json::Map<String, serde_json::Value>),
-    /// Whether a reference was recorded anew (`false`: a valid one was kept).
-    Reference {
-        /// Recorded by this operation.
-        created: bool,
-    },
-    /// The traces stored, in the order asked for.
-    Traces(Vec<TraceSummary>),
-    /// Power readings in the order taken.
-    Power(Vec<PowerReading>),
-    /// The operator's answer.
-    Answer(String),
-    /// The instrument's reply to a query.
-    Reply(String),
-    /// What another instrument replied.
-    Http {
-        /// The status code.
-        status: u16,
-        /// The body: JSON, a text, or nothing.
-        reply: serde_json::Value,
-    },
-}
-
-/// Reads a stored trace for a script, window by window.
-pub trait TraceReader: Send + Sync {
-    /// The wavelength axis of the whole trace.
-    fn grid(&self) -> Grid;
-
-    /// Hands the values of `range` (indices into the grid) to `take` in order, in pieces of moderate size.
-    /// Values that were not finite come as NaN.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    fn read(&self, range: std::ops::Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), Fault>;
-}
-
-/// What performs operations, seen from a recipe. It blocks until the operation is done.
-///
-/// The runner is one; the planner, which touches nothing, is another.
-pub trait Host: Send + Sync {
-    /// Performs one step, retries included, and gives its outcome.
-    ///
-    /// # Errors
-    /// When the step failed and the recipe may not go on past it, or when the run is being stopped.
-    fn perform(&self, step: Step) -> Result<Outcome, Fault>;
-
-    /// Opens a stored trace.
-    ///
-    /// # Errors
-    /// When its file cannot be read.
-    fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault>;
-
-    /// Seconds since 1970-01-01 UTC, as the run sees it (recorded, so that a resumed run sees the same).
-    ///
-    /// # Errors
-    /// When the run is being stopped.
-    fn now(&self) -> Result<f64, Fault>;
-
-    /// True when the recipe should give up at the next opportunity: asked now and then inside long computations.
-    fn stopping(&self) -> bool;
-
-    /// The recipe's `finally` begins: from here on a first stop does not count any more.
-    fn begin_finally(&self);
-
-    /// Whether a recipe is held where its `suspend_when` says so. A forecast holds nothing.
-    fn suspends(&self) -> bool {
-        false
-    }
-
-    /// The recipe is held because this condition holds; `None`: not any more.
-    ///
-    /// # Errors
-    /// When the run is being stopped.
-    fn suspend(&self, _condition: Option<&str>) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// A forecast looks at what a recipe performs only where its `suspend_when` comes in, beside the plan; a run does not.
-    fn look_aside(&self, _look: &mut dyn FnMut() -> Result<(), Fault>) {}
-
-    /// Does the last sweep again, with what was fetched after it. What the recipe was told of these stays; a forecast does
-    /// nothing.
-    ///
-    /// # Errors
-    /// When it failed, or when the run is being stopped.
-    fn repeat_sweep(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// The recipe was told what this step gave when it was performed before. The planner goes on from there.
-    fn was_performed(&self, _step: &Step) {}
-
-    /// A value that was measured is about to decide what comes next. The planner marks what follows.
-    fn uses_measurement(&self) {}
-
-    /// The same host for the thread of a script, where it may be asked from there: a forecast. Each request to another one
-    /// changes threads.
-    fn shared(&self) -> Option<Arc<dyn Host>> {
-        None
-    }
 }
 
 /// Parameters and loop variables as a recipe sees them.

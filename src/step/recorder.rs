@@ -1,10 +1,10 @@
 //! A host for tests: records what it is asked to perform and answers with plausible outcomes.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::{Arc, Fault, FaultKind, Host, OnError, Step, TraceReader};
+use super::{Fault, FaultKind, Host, OnError, Step, TraceReader};
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
 use crate::operation::Operation;
 use crate::step::Outcome;

@@ -1,0 +1,77 @@
+//! The reason why a step failed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Position;
+
+/// What kind of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The request is wrong or not allowed: bench limits, a bad value, nobody there to answer.
+    Refused,
+    /// The instrument answered with an error.
+    Instrument,
+    /// The instrument cannot be reached, or its connection was lost.
+    Link,
+    /// Something took longer than it may.
+    Timeout,
+    /// A scan never started.
+    DidNotStart,
+    /// The run folder cannot be written or read.
+    Store,
+    /// The recipe itself failed: an expression, a script error.
+    Recipe,
+    /// The operator stopped the run. Cannot be caught.
+    Stopped,
+}
+
+/// Why an operation was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What kind of thing went wrong.
+    pub kind: FaultKind,
+    /// Source and position, where the recipe itself is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<(String, Position)>,
+    /// What happened, with the causes.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    /// A fault without a hint.
+    #[must_use]
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, at: None, message: message.into(), hint: None }
+    }
+
+    /// The same fault at a place of the recipe.
+    #[must_use]
+    pub fn at(mut self, file: &str, position: Position) -> Self {
+        self.at = Some((file.to_owned(), position));
+        self
+    }
+
+    /// The same fault with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, Position { line, column })) = &self.at {
+            write!(f, "{file}:{line}:{column}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}

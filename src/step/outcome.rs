@@ -1,0 +1,38 @@
+//! The result of an operation.
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+use crate::measurement::{PowerReading, TraceSummary};
+
+/// What an operation gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "value")]
+pub enum Outcome {
+    /// Done; there is nothing to tell.
+    Done,
+    /// It failed, and the step says `on_error: continue`.
+    Failed(Fault),
+    /// The settings as re-read from the instrument, by field name.
+    Settings(serde_json::Map<String, serde_json::Value>),
+    /// Whether a reference was recorded anew (`false`: a valid one was kept).
+    Reference {
+        /// Recorded by this operation.
+        created: bool,
+    },
+    /// The traces stored, in the order asked for.
+    Traces(Vec<TraceSummary>),
+    /// Power readings in the order taken.
+    Power(Vec<PowerReading>),
+    /// The operator's answer.
+    Answer(String),
+    /// The instrument's reply to a query.
+    Reply(String),
+    /// What another instrument replied.
+    Http {
+        /// The status code.
+        status: u16,
+        /// The body: JSON, a text, or nothing.
+        reply: serde_json::Value,
+    },
+}
