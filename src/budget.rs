@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-mod beside;
+mod thread;
 
-pub use beside::{Busy, Gone};
+pub use thread::{Busy, Gone};
 
 /// Size of one value: a text, or a list or a map with everything in it.
 pub const VALUE_BYTES: usize = 1 << 20;

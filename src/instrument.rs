@@ -4,17 +4,17 @@
 pub mod activity;
 mod connection;
 pub mod error;
-mod figures;
 pub mod frame;
-mod glance;
 pub mod headers;
 pub mod limits;
 pub mod link;
+mod metrics;
 pub mod permit;
 mod reply;
 mod scan;
 pub mod scpi;
 pub mod setting;
+mod status;
 mod trace;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,19 +26,19 @@ use tokio::sync::{broadcast, watch};
 pub use crate::units::Address;
 pub use connection::Deadlines;
 pub use error::Error;
-pub use glance::{Glance, LaserGlance};
 pub use link::{LinkEvent, Mark, Presence};
 pub use scan::{ScanSettings, TlsSettings};
+pub use status::{InstrumentStatus, LaserStatus};
 
 use activity::Activity;
 use limits::Limits;
-use link::{Link, Manner, Shared};
+use link::{ExchangeOptions, Link, LinkShared};
 use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
 /// An absent laser or module does not answer: after this silence the instrument is asked whether it is absent.
-const PROBE_FENCE: Duration = Duration::from_millis(800);
+const PROBE_REFUSAL_AFTER: Duration = Duration::from_millis(800);
 /// Whoever watches beside a run does not hold the link for longer than this with a question that is refused.
-const BESIDE_FENCE: Duration = Duration::from_secs(2);
+const OBSERVER_REFUSAL_AFTER: Duration = Duration::from_secs(2);
 /// Whoever waits for the end of a scan notices it within this time.
 const SCAN_END: Duration = Duration::from_secs(1);
 /// Lasers that a CTP10 can have.
@@ -51,9 +51,9 @@ pub const TLS: std::ops::RangeInclusive<u8> = 1..=4;
 pub struct Ctp10 {
     links: Arc<Links>,
     limits: Arc<Limits>,
-    manner: Manner,
+    options: ExchangeOptions,
     /// Whether its questions wait for the end of a scan to be noticed.
-    lets_scans_end: bool,
+    waits_for_scan_end: bool,
 }
 
 /// The connections to one instrument.
@@ -64,7 +64,7 @@ struct Links {
     /// Where the instrument takes a second connection: questions of those who watch.
     second: Mutex<Option<Arc<Link>>>,
     deadlines: Deadlines,
-    shared: Arc<Shared>,
+    shared: Arc<LinkShared>,
     /// Counts commands: what was known of settings may be old when it has grown.
     changes: AtomicU64,
     /// Counts aborts: a scan that was aborted has not ended well.
@@ -82,11 +82,11 @@ impl Links {
         self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn ask_beside<R>(&self, query: &Query<R>, manner: Manner) -> Result<R, Error> {
-        let Some(second) = self.second() else { return self.main.ask(query, manner).await };
-        match second.ask(query, manner).await {
+    async fn ask_as_observer<R>(&self, query: &Query<R>, options: ExchangeOptions) -> Result<R, Error> {
+        let Some(second) = self.second() else { return self.main.ask(query, options).await };
+        match second.ask(query, options).await {
             // The instrument may be there all the same: the first connection says.
-            Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, manner).await,
+            Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, options).await,
             answer => answer,
         }
     }
@@ -100,7 +100,7 @@ impl Ctp10 {
     /// The instrument at an address, not connected yet. This handle waits for an instrument that went away.
     #[must_use]
     pub fn at(address: Address, deadlines: Deadlines, limits: Limits) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(LinkShared::default());
         let links = Links {
             main: Arc::new(Link::new(address, deadlines, Arc::clone(&shared))),
             second: Mutex::default(),
@@ -112,14 +112,14 @@ impl Ctp10 {
             has_events: AtomicBool::new(true),
             lasers_answer: AtomicBool::new(false),
         };
-        let manner = Manner {
+        let options = ExchangeOptions {
             reply: deadlines.query,
-            fence: deadlines.query,
+            refusal_after: deadlines.query,
             confirm: deadlines.action,
             patience: deadlines.reconnect,
-            beside: false,
+            is_observer: false,
         };
-        Self { links: Arc::new(links), limits: Arc::new(limits), manner, lets_scans_end: false }
+        Self { links: Arc::new(links), limits: Arc::new(limits), options, waits_for_scan_end: false }
     }
 
     /// Connects and asks who is there.
@@ -153,29 +153,34 @@ impl Ctp10 {
     /// question that may be refused does not take long, and where there is a second connection it is used. Whoever asks
     /// may give up at any time: the question is asked to its end, so that nothing of it meets the run's next command.
     #[must_use]
-    pub fn beside(&self) -> Self {
-        let manner = Manner { fence: BESIDE_FENCE, patience: Duration::ZERO, beside: true, ..self.manner };
-        Self { manner, lets_scans_end: true, ..self.clone() }
+    pub fn observer(&self) -> Self {
+        let options = ExchangeOptions {
+            refusal_after: OBSERVER_REFUSAL_AFTER,
+            patience: Duration::ZERO,
+            is_observer: true,
+            ..self.options
+        };
+        Self { options, waits_for_scan_end: true, ..self.clone() }
     }
 
     /// The same handle for questions that are asked again and again.
     #[must_use]
-    pub fn polling(&self, fence: Duration) -> Self {
-        Self { lets_scans_end: false, ..self.expecting_refusal(fence) }
+    pub fn polling(&self, refusal_after: Duration) -> Self {
+        Self { waits_for_scan_end: false, ..self.expecting_refusal(refusal_after) }
     }
 
     /// The same handle for questions that the instrument may refuse: after a silence of this length it is asked whether
     /// it has. A reply that is only slow is waited for as long as any other.
-    fn expecting_refusal(&self, fence: Duration) -> Self {
-        let fence = fence.min(self.manner.fence);
-        Self { manner: Manner { fence, ..self.manner }, ..self.clone() }
+    fn expecting_refusal(&self, refusal_after: Duration) -> Self {
+        let refusal_after = refusal_after.min(self.options.refusal_after);
+        Self { options: ExchangeOptions { refusal_after, ..self.options }, ..self.clone() }
     }
 
     /// The same handle, waiting no longer than this for a command to be confirmed. For what may be sent twice.
     #[must_use]
     pub fn confirming_within(&self, confirm: Duration) -> Self {
-        let confirm = confirm.min(self.manner.confirm);
-        Self { manner: Manner { confirm, ..self.manner }, ..self.clone() }
+        let confirm = confirm.min(self.options.confirm);
+        Self { options: ExchangeOptions { confirm, ..self.options }, ..self.clone() }
     }
 
     /// How long each kind of exchange may take.
@@ -209,8 +214,8 @@ impl Ctp10 {
         if !second.connect(true).await.is_ok_and(|found| found == expected) {
             return false;
         }
-        let (query, manner) = (Query::identity(), self.beside().manner);
-        let (one, other) = tokio::join!(main.ask(&query, manner), second.ask(&query, manner));
+        let (query, options) = (Query::identity(), self.observer().options);
+        let (one, other) = tokio::join!(main.ask(&query, options), second.ask(&query, options));
         let both = one.is_ok() && other.is_ok();
         if both {
             self.links.set_second(Some(Arc::new(second)));
@@ -296,15 +301,15 @@ impl Ctp10 {
             self.permit_question(&query.text)?;
         }
         if query.while_idle {
-            self.settle_orphan().await?;
-            self.let_scan_end().await?;
+            self.check_orphaned_scan().await?;
+            self.wait_for_scan_end().await?;
         }
-        if !self.manner.beside {
-            return self.links.main.ask(query, self.manner).await;
+        if !self.options.is_observer {
+            return self.links.main.ask(query, self.options).await;
         }
-        let (links, query, manner) = (Arc::clone(&self.links), query.clone(), self.manner);
+        let (links, query, options) = (Arc::clone(&self.links), query.clone(), self.options);
         let command = query.text.clone();
-        let asked = tokio::spawn(async move { links.ask_beside(&query, manner).await });
+        let asked = tokio::spawn(async move { links.ask_as_observer(&query, options).await });
         asked.await.unwrap_or_else(|panic| Err(Error::Lost { command, reason: panic.to_string() }))
     }
 
@@ -327,7 +332,7 @@ impl Ctp10 {
     }
 
     /// A scan that nobody waits for may be over: the register says.
-    async fn settle_orphan(&self) -> Result<(), Error> {
+    async fn check_orphaned_scan(&self) -> Result<(), Error> {
         if self.links.shared.activities.is_orphaned() {
             Box::pin(self.condition()).await?;
         }
@@ -335,9 +340,9 @@ impl Ctp10 {
     }
 
     /// A scan that is over may not have been noticed to be yet by whoever waits for its end.
-    pub(super) async fn let_scan_end(&self) -> Result<(), Error> {
+    pub(super) async fn wait_for_scan_end(&self) -> Result<(), Error> {
         let activities = &self.links.shared.activities;
-        if !self.lets_scans_end || !activities.is_scanning() {
+        if !self.waits_for_scan_end || !activities.is_scanning() {
             return Ok(());
         }
         if Box::pin(self.ask(&Query::condition())).await?.is_idle() {
@@ -354,7 +359,7 @@ impl Ctp10 {
     /// # Errors
     /// When the connection is lost, or the instrument gives neither a reply nor a reason.
     pub async fn probe<R: Send + 'static>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
-        match self.expecting_refusal(PROBE_FENCE).ask(query).await {
+        match self.expecting_refusal(PROBE_REFUSAL_AFTER).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
             Err(Error::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -366,7 +371,7 @@ impl Ctp10 {
     /// # Errors
     /// When there is no connection, and none can be made.
     pub async fn mark(&self) -> Result<Mark, Error> {
-        self.asked_link().begin(self.manner).await
+        self.asked_link().begin(self.options).await
     }
 
     /// Proves that what was asked since `mark` was answered by its own replies.
@@ -374,12 +379,15 @@ impl Ctp10 {
     /// # Errors
     /// When the connection was made anew since, or replies and questions are out of step.
     pub async fn prove(&self, mark: Mark) -> Result<(), Error> {
-        self.asked_link().prove(mark, self.manner).await
+        self.asked_link().prove(mark, self.options).await
     }
 
     /// The link that this handle's questions take.
     fn asked_link(&self) -> Arc<Link> {
-        self.links.second().filter(|_| self.manner.beside).unwrap_or_else(|| Arc::clone(&self.links.main))
+        self.links
+            .second()
+            .filter(|_| self.options.is_observer)
+            .unwrap_or_else(|| Arc::clone(&self.links.main))
     }
 
     /// Changes something, once, and returns when the instrument has confirmed it.
@@ -389,11 +397,13 @@ impl Ctp10 {
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.permit(action).await?;
         // A transfer takes the first connection for long; whoever watches beside it may use the other.
-        let second =
-            self.links.second().filter(|_| self.manner.beside && self.activity().borrow().transfer.is_some());
+        let second = self
+            .links
+            .second()
+            .filter(|_| self.options.is_observer && self.activity().borrow().transfer.is_some());
         let done = match second {
-            Some(second) => second.act(action, self.manner).await,
-            None => self.links.main.act(action, self.manner).await,
+            Some(second) => second.act(action, self.options).await,
+            None => self.links.main.act(action, self.options).await,
         };
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         done
@@ -404,7 +414,7 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`].
     pub async fn drain_errors(&self) -> Result<Vec<ErrorEntry>, Error> {
-        self.links.main.drain_errors(self.manner).await
+        self.links.main.drain_errors(self.options).await
     }
 
     /// Turns a laser off and asks whether it is; `None` when there is no such laser.
@@ -414,7 +424,7 @@ impl Ctp10 {
     pub async fn laser_off(&self, laser: u8) -> Result<Option<()>, Error> {
         match self.act(&Action::SetLaserOutput { laser, on: false }).await {
             Ok(()) => {}
-            Err(refused @ Error::Refused { .. }) => return self.off_after(laser, refused).await,
+            Err(refused @ Error::Refused { .. }) => return self.off_after_refusal(laser, refused).await,
             Err(error) => return Err(error),
         }
         let on = self.ask(&Query::laser_output(laser)).await?;
@@ -430,7 +440,7 @@ impl Ctp10 {
     }
 
     /// What it means that a laser did not want to be turned off: it may be off all the same, or not there at all.
-    async fn off_after(&self, laser: u8, refused: Error) -> Result<Option<()>, Error> {
+    async fn off_after_refusal(&self, laser: u8, refused: Error) -> Result<Option<()>, Error> {
         if matches!(&refused, Error::Refused { errors, .. } if errors.iter().all(ErrorEntry::is_missing_hardware))
         {
             return Ok(None);

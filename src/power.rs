@@ -3,7 +3,7 @@
 //! while a scan runs, or while the instrument is away.
 
 mod poller;
-mod sight;
+mod update;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use sight::{Pace, Sight};
+pub use update::{PowerUpdate, UpdateSchedule};
 
 use crate::instrument::Ctp10;
 use crate::measurement::{Detector, PowerReading, PowerUnit};
 
 /// A question about power that is refused holds the link no longer than this.
-const REFUSAL_FENCE: Duration = Duration::from_millis(800);
+const REFUSAL_AFTER: Duration = Duration::from_millis(800);
 /// Channels that are read of each module; a recorder may ask for more.
 const CHANNELS: std::ops::RangeInclusive<u8> = 1..=4;
 
@@ -129,7 +129,7 @@ impl PowerMonitor {
     /// A monitor of this instrument. It must be made within a runtime; it asks nothing yet.
     #[must_use]
     pub fn new(instrument: &Ctp10) -> Self {
-        Self { instrument: instrument.beside().polling(REFUSAL_FENCE), modules: Arc::default() }
+        Self { instrument: instrument.observer().polling(REFUSAL_AFTER), modules: Arc::default() }
     }
 
     /// Watches a module at an interval of the watcher's own; `channels` beside the first four.

@@ -112,7 +112,7 @@ pub async fn run(
     let uses = Uses { detectors, lasers: request.static_lasers() };
     // The walked steps of a long recipe take memory, which a run of days does not need.
     drop(request);
-    let stop = reins.stop_watch();
+    let stop = reins.stop_receiver();
     let mut engine = Engine {
         simulated: record.simulated,
         recipe: Arc::clone(&recipe),

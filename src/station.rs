@@ -1,17 +1,17 @@
 //! The instrument and those who use it: who may change it, who looks for it when it is away, which run is under
 //! way, and whether anybody is there to answer. Terminal and sidecar both work through here.
 
+mod begin;
 mod claim;
-mod entry;
 mod interrupted;
-mod keeper;
-mod kept;
 mod lease;
 mod live;
 mod manual;
+mod notification;
 mod occupy;
 mod operators;
-mod word;
+mod reconnect;
+mod records;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,15 +20,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use begin::{BegunRun, NotStarted};
 pub use claim::{Claim, Holder, find_holder};
-pub use entry::{Entry, NotStarted};
 pub use interrupted::{Interrupted, NotTakenUp, Outlook};
-pub use keeper::Keeper;
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
 pub use manual::{Cut, LasersOff, NotConnected, ScanTicket};
 pub use occupy::Occupied;
 pub use operators::Operator;
+pub use reconnect::Reconnector;
 
 use crate::forecast::allowed::Allowed;
 use crate::instrument::Ctp10;
@@ -111,7 +111,7 @@ pub struct Setup {
 
 /// The instrument as one address has it.
 #[derive(Debug, Clone)]
-pub struct Post {
+pub struct Endpoint {
     /// The driver, for whoever waits for an instrument that is away.
     pub instrument: Ctp10,
     /// Live power.
@@ -120,7 +120,7 @@ pub struct Post {
     pub name: String,
 }
 
-impl Post {
+impl Endpoint {
     fn new(instrument: Ctp10, name: String) -> Self {
         Self { monitor: PowerMonitor::new(&instrument), instrument, name }
     }
@@ -130,7 +130,7 @@ impl Post {
 #[derive(Debug)]
 pub struct Station {
     setup: Setup,
-    post: watch::Sender<Arc<Post>>,
+    endpoint: watch::Sender<Arc<Endpoint>>,
     lease: Lease,
     run: Mutex<Option<Arc<LiveRun>>>,
     occupied: Mutex<Occupancy>,
@@ -138,7 +138,7 @@ pub struct Station {
     /// Up when no new run is to begin.
     draining: AtomicBool,
     /// Runs that the catalogue is still to be told of.
-    unlisted: Arc<kept::Unlisted>,
+    unlisted: Arc<records::Unlisted>,
     /// Grows when transfers of those who watch are to be cut.
     cuts: watch::Sender<u64>,
 }
@@ -149,7 +149,7 @@ impl Station {
     pub fn new(instrument: Ctp10, name: String, setup: Setup) -> Arc<Self> {
         Arc::new(Self {
             setup,
-            post: watch::Sender::new(Arc::new(Post::new(instrument, name))),
+            endpoint: watch::Sender::new(Arc::new(Endpoint::new(instrument, name))),
             lease: Lease::default(),
             run: Mutex::default(),
             occupied: Mutex::default(),
@@ -168,20 +168,20 @@ impl Station {
 
     /// The instrument it is at.
     #[must_use]
-    pub fn post(&self) -> Arc<Post> {
-        Arc::clone(&self.post.borrow())
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint.borrow())
     }
 
     /// Tells when the station moves to another address.
     #[must_use]
-    pub fn posts(&self) -> watch::Receiver<Arc<Post>> {
-        self.post.subscribe()
+    pub fn watch_endpoint(&self) -> watch::Receiver<Arc<Endpoint>> {
+        self.endpoint.subscribe()
     }
 
     /// The instrument, for those who watch: an absent one is an error at once.
     #[must_use]
-    pub fn beside(&self) -> Ctp10 {
-        self.post().instrument.beside()
+    pub fn observer(&self) -> Ctp10 {
+        self.endpoint().instrument.observer()
     }
 
     /// Who may change the instrument.

@@ -113,7 +113,7 @@ async fn work(
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
     let _occupied = station.occupy(claim, holder);
     station.seek_second().await;
-    let _keeper = station.keep();
+    let _reconnector = station.keep_connected();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let desk = BatchDesk { queue: Arc::clone(queue), open: false };
     let sidecar =

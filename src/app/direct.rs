@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::http::{AllowedHosts, Client, Request};
 use crate::instrument::scpi::{Identity, Query};
-use crate::instrument::{Address, Glance};
+use crate::instrument::{Address, InstrumentStatus};
 use crate::station::{LasersOff, Station, find_holder};
 use crate::terminal::output::{errln, outln};
 
@@ -57,9 +57,9 @@ pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Fai
         return tell(&as_known(&told), args.json);
     }
     let (reached, identity) = choice.reach(config).await?;
-    let glance = reached.instrument.glance().await;
-    let glance = glance.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
-    tell(&as_json(&reached.name, &identity, &glance), args.json)
+    let status = reached.instrument.status().await;
+    let status = status.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
+    tell(&as_json(&reached.name, &identity, &status), args.json)
 }
 
 /// What the runner knows, under the names that `status` has.
@@ -99,8 +99,8 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn as_json(address: &str, identity: &Identity, glance: &Glance) -> serde_json::Value {
-    let lasers: Vec<_> = glance
+fn as_json(address: &str, identity: &Identity, status: &InstrumentStatus) -> serde_json::Value {
+    let lasers: Vec<_> = status
         .lasers
         .iter()
         .map(|laser| {
@@ -112,8 +112,8 @@ fn as_json(address: &str, identity: &Identity, glance: &Glance) -> serde_json::V
         .collect();
     json!({
         "address": address, "identity": identity.to_string(), "simulated": identity.simulated(),
-        "condition": glance.condition.to_string(), "condition_register": glance.condition.0,
-        "idle": glance.condition.is_idle(), "lasers": lasers, "silent_lasers": glance.silent,
+        "condition": status.condition.to_string(), "condition_register": status.condition.0,
+        "idle": status.condition.is_idle(), "lasers": lasers, "silent_lasers": status.silent,
     })
 }
 

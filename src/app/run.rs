@@ -92,7 +92,7 @@ async fn measure(
     let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
     let _occupied = station.occupy(claim, holder);
     station.seek_second().await;
-    let _keeper = station.keep();
+    let _reconnector = station.keep_connected();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let sidecar = super::serve::beside_run(&station, manner.sidecar.as_deref(), config, quiet, None).await?;
     if let Some(sidecar) = &sidecar {

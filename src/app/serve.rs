@@ -35,7 +35,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, figures()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     sidecar.sign();
-    let _keeper = station.keep();
+    let _reconnector = station.keep_connected();
     let (wishes, wish) = watch::channel(Wish::GoOn);
     let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, wish));
     outln!("listening on {}", sidecar.url());

@@ -14,7 +14,7 @@ use super::queue::QueueError;
 use super::schedule::{clock, span};
 use super::work::{CUT, Outcome, Wish, Worker};
 use crate::catalogue::{Ending, ItemRow, ItemState};
-use crate::station::{Cut, Entry, LiveRun};
+use crate::station::{BegunRun, Cut, LiveRun};
 use crate::step::Fault;
 use crate::store::RunState;
 
@@ -117,7 +117,7 @@ impl Worker {
     }
 
     /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
-    async fn keep_begun(&self, number: u32, attempt: u32, entry: &Entry) {
+    async fn keep_begun(&self, number: u32, attempt: u32, entry: &BegunRun) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
         let kept = self
             .queue
@@ -131,7 +131,7 @@ impl Worker {
     /// Waits for the run's end, and has it stopped when its time is over.
     async fn see_through(
         &mut self,
-        entry: Entry,
+        entry: BegunRun,
         item: &ItemRow,
         task: &Task,
         cut: &mut Cut,

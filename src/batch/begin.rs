@@ -14,7 +14,7 @@ use crate::forecast::Circumstances;
 use crate::instrument::Presence;
 use crate::run::RunRequest;
 use crate::source::{Diagnostic, Severity};
-use crate::station::{Cut, Entry, NotStarted};
+use crate::station::{BegunRun, Cut, NotStarted};
 
 /// So often a run is tried to be begun, while the link fails, before that is the item's failure.
 const TRIES: u32 = 6;
@@ -46,7 +46,7 @@ impl Worker {
         item: &ItemRow,
         task: &Task,
         cut: &mut Cut,
-    ) -> Result<Entry, NotBegun> {
+    ) -> Result<BegunRun, NotBegun> {
         let deadline = self.queue.window().deadline.into_iter().chain(item.deadline).min();
         let (began, mut tried) = (Instant::now(), 0);
         let mut last = String::new();
@@ -83,7 +83,7 @@ impl Worker {
                 return Err(NotBegun::Later(last));
             }
             tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
-            let mut presence = self.station.post().instrument.presence();
+            let mut presence = self.station.endpoint().instrument.presence();
             tokio::select! {
                 _ = tokio::time::timeout(patience_left, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
                 () = patience::until(deadline) => return Err(NotBegun::Later(last)),
@@ -112,7 +112,7 @@ impl Worker {
     async fn anew(&self, number: u32, task: &Task) -> Result<RunRequest, NotBegun> {
         let (item, base) = (task.clone(), self.queue.folder().to_owned());
         let budget = Budget::default();
-        let loaded = budget.beside(move || item.load(&base)).await;
+        let loaded = budget.run_on_thread(move || item.load(&base)).await;
         let recipe = match loaded {
             Ok(Ok(recipe)) => recipe,
             Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),

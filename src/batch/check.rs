@@ -38,7 +38,7 @@ impl Checked {
 /// the bench. All of it keeps to the budget.
 pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget) -> Checked {
     let (item, base) = (task.clone(), base.to_owned());
-    let loaded = budget.beside(move || item.load(&base)).await;
+    let loaded = budget.run_on_thread(move || item.load(&base)).await;
     let loaded = loaded.unwrap_or_else(|gone| Err(vec![Diagnostic::error(gone.to_string())]));
     let recipe = match loaded {
         Ok(recipe) => Arc::new(recipe),

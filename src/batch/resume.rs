@@ -26,7 +26,8 @@ impl Worker {
             return Ok(None);
         }
         let attended = task.unattended.then_some(false);
-        let read = Budget::default().beside(move || Interrupted::read(runs::open(&path)?, attended)).await;
+        let read =
+            Budget::default().run_on_thread(move || Interrupted::read(runs::open(&path)?, attended)).await;
         let read = read.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())));
         let taken_up = match read {
             Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allowed).await,

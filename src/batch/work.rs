@@ -13,7 +13,7 @@ use super::queue::{Queue, QueueError};
 use super::schedule::{Decision, Situation, next_item};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;
-use crate::station::{Cut, Entry, Station};
+use crate::station::{BegunRun, Cut, Station};
 
 /// Why nothing more begins after an emergency stop, or when the connection was closed on purpose.
 pub(super) const CUT: &str = "the instrument was turned off, or let go, by hand";
@@ -46,7 +46,7 @@ pub trait Audience: Send + Sync {
     /// An item is about to begin; gives those who watch its run.
     fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher>;
     /// Its run has begun.
-    fn begun(&self, entry: &Entry);
+    fn begun(&self, entry: &BegunRun);
     /// It is over, with the state that it is in now. May block until everything has been shown.
     fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, folder: Option<&Path>);
     /// Nothing happens until then.

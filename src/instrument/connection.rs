@@ -64,7 +64,7 @@ pub(super) struct Connection {
 }
 
 /// Why an exchange on a connection ended early.
-pub(super) enum Cut {
+pub(super) enum ExchangeFailure {
     /// The connection is of no use any more.
     Broken(String),
     /// No reply in time; the connection may still be brought back into step.
@@ -73,7 +73,7 @@ pub(super) enum Cut {
     OutOfStep(String),
 }
 
-impl Cut {
+impl ExchangeFailure {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Broken(reason) => reason.clone(),
@@ -88,13 +88,13 @@ pub(super) fn out_of_step(found: &str) -> String {
     format!("questions and replies are out of step: `{}` came unasked", shown::beginning(found))
 }
 
-impl From<std::io::Error> for Cut {
+impl From<std::io::Error> for ExchangeFailure {
     fn from(error: std::io::Error) -> Self {
         Self::Broken(error.to_string())
     }
 }
 
-impl From<FrameError> for Cut {
+impl From<FrameError> for ExchangeFailure {
     fn from(error: FrameError) -> Self {
         Self::Broken(error.to_string())
     }
@@ -119,11 +119,11 @@ impl Connection {
     }
 
     /// Makes sure that nothing has arrived that nobody has asked for. Does not wait for anything.
-    pub(super) async fn expect_nothing(&mut self) -> Result<(), Cut> {
+    pub(super) async fn expect_nothing(&mut self) -> Result<(), ExchangeFailure> {
         if self.has_unread().await {
             self.fill(UNREAD_LIMIT).await?;
         }
-        self.buffer.unread().map_or(Ok(()), |found| Err(Cut::OutOfStep(found)))
+        self.buffer.unread().map_or(Ok(()), |found| Err(ExchangeFailure::OutOfStep(found)))
     }
 
     /// Whether the socket holds bytes. The system says so at once; the runtime would only after its next look.
@@ -139,30 +139,30 @@ impl Connection {
         matches!(peeked, Ok(Ok(1)))
     }
 
-    pub(super) async fn send(&mut self, text: &str) -> Result<(), Cut> {
+    pub(super) async fn send(&mut self, text: &str) -> Result<(), ExchangeFailure> {
         self.stream.write_all(format!("{text}\r\n").as_bytes()).await?;
         Ok(())
     }
 
     /// Waits for more bytes.
-    pub(super) async fn fill(&mut self, deadline: Duration) -> Result<(), Cut> {
+    pub(super) async fn fill(&mut self, deadline: Duration) -> Result<(), ExchangeFailure> {
         let space = self.buffer.spare(READ_SIZE);
         let read = tokio::time::timeout(deadline, self.stream.read(space)).await;
         let arrived = if let Ok(Ok(count)) = &read { *count } else { 0 };
         self.buffer.keep(READ_SIZE - arrived);
         match read {
-            Err(_) => Err(Cut::Silent),
+            Err(_) => Err(ExchangeFailure::Silent),
             Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(0)) => Err(Cut::Broken(CLOSED.to_owned())),
+            Ok(Ok(0)) => Err(ExchangeFailure::Broken(CLOSED.to_owned())),
             Ok(Ok(_)) => Ok(()),
         }
     }
 
-    pub(super) async fn line(&mut self, deadline: Duration) -> Result<String, Cut> {
+    pub(super) async fn line(&mut self, deadline: Duration) -> Result<String, ExchangeFailure> {
         self.line_until(Instant::now() + deadline).await
     }
 
-    pub(super) async fn line_until(&mut self, until: Instant) -> Result<String, Cut> {
+    pub(super) async fn line_until(&mut self, until: Instant) -> Result<String, ExchangeFailure> {
         loop {
             if let Some(line) = self.buffer.line()? {
                 return Ok(line);
@@ -171,13 +171,13 @@ impl Connection {
         }
     }
 
-    pub(super) async fn query(&mut self, text: &str, deadline: Duration) -> Result<String, Cut> {
+    pub(super) async fn query(&mut self, text: &str, deadline: Duration) -> Result<String, ExchangeFailure> {
         self.expect_nothing().await?;
         self.send(text).await?;
         self.line(deadline).await
     }
 
-    pub(super) async fn errors(&mut self, deadline: Duration) -> Result<Vec<ErrorEntry>, Cut> {
+    pub(super) async fn errors(&mut self, deadline: Duration) -> Result<Vec<ErrorEntry>, ExchangeFailure> {
         let query = Query::next_error();
         let mut errors = Vec::new();
         while errors.len() < MAX_ERRORS {
@@ -187,7 +187,7 @@ impl Connection {
                 Some(entry) => errors.push(entry),
                 None => {
                     let reply = shown::beginning(&reply);
-                    return Err(Cut::Broken(format!("`{reply}` is no entry of an error queue")));
+                    return Err(ExchangeFailure::Broken(format!("`{reply}` is no entry of an error queue")));
                 }
             }
         }
@@ -202,7 +202,7 @@ impl Connection {
         values: &mpsc::Sender<Vec<S>>,
         deadlines: &Deadlines,
         seen: impl Fn(u64, u64),
-    ) -> Result<(), Cut> {
+    ) -> Result<(), ExchangeFailure> {
         self.expect_nothing().await?;
         self.send(command).await?;
         let until = Instant::now() + deadlines.block_start;
@@ -213,7 +213,9 @@ impl Connection {
             self.fill(until.saturating_duration_since(Instant::now())).await?;
         };
         if Some(length) != points.checked_mul(S::SIZE as u64) {
-            return Err(Cut::Broken(format!("the block has {length} bytes, {points} points were announced")));
+            return Err(ExchangeFailure::Broken(format!(
+                "the block has {length} bytes, {points} points were announced"
+            )));
         }
         let (began, mut left) = (Instant::now(), length);
         while left > 0 {
@@ -224,17 +226,21 @@ impl Connection {
                 let slow = (deadlines.block_stall + due).saturating_sub(began.elapsed());
                 let filled = self.fill(slow.min(deadlines.block_stall)).await;
                 let missing = format!("{left} of {length} bytes missing");
-                filled.map_err(|cut| match cut {
-                    Cut::Silent if slow < deadlines.block_stall => {
+                filled.map_err(|failure| match failure {
+                    ExchangeFailure::Silent if slow < deadlines.block_stall => {
                         let seconds = began.elapsed().as_secs();
-                        Cut::Broken(format!(
+                        ExchangeFailure::Broken(format!(
                             "the block is slower than {} kB/s: after {seconds} s {missing}",
                             BLOCK_RATE / 1e3
                         ))
                     }
-                    Cut::Silent => Cut::Broken(format!("the block stalled with {missing}")),
-                    Cut::Broken(reason) => Cut::Broken(format!("{reason}, {missing}")),
-                    Cut::OutOfStep(found) => Cut::OutOfStep(found),
+                    ExchangeFailure::Silent => {
+                        ExchangeFailure::Broken(format!("the block stalled with {missing}"))
+                    }
+                    ExchangeFailure::Broken(reason) => {
+                        ExchangeFailure::Broken(format!("{reason}, {missing}"))
+                    }
+                    ExchangeFailure::OutOfStep(found) => ExchangeFailure::OutOfStep(found),
                 })?;
                 continue;
             }
@@ -242,7 +248,7 @@ impl Connection {
             seen(length - left, length);
             let decoded = S::decode(part);
             if values.send(decoded).await.is_err() {
-                return Err(Cut::Broken("the receiver of the block gave up".to_owned()));
+                return Err(ExchangeFailure::Broken("the receiver of the block gave up".to_owned()));
             }
         }
         Ok(())

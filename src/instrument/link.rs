@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, watch};
 
 use super::activity::Activities;
-use super::connection::{Connection, Cut, Deadlines, out_of_step};
+use super::connection::{Connection, Deadlines, ExchangeFailure, out_of_step};
 use super::error::Error;
-use super::figures;
+use super::metrics;
 use super::scpi::{Identity, Query};
 use crate::units::Address;
 
@@ -67,7 +67,7 @@ const IDENTITY_FIELDS: usize = 4;
 
 /// What the connections to one instrument share.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct LinkShared {
     /// Questions take it together; whoever reads the error queue for a command takes it alone, so that the
     /// entries found are the command's and not those of a question on another connection.
     ledger: RwLock<()>,
@@ -86,13 +86,13 @@ pub struct Link {
     /// Who answered last, for those who do not wait for the slot.
     last: std::sync::Mutex<Option<Identity>>,
     events: broadcast::Sender<LinkEvent>,
-    shared: Arc<Shared>,
-    course: std::sync::Mutex<Course>,
+    shared: Arc<LinkShared>,
+    history: std::sync::Mutex<LinkHistory>,
 }
 
 /// How the talk over a link has gone so far.
 #[derive(Debug, Default)]
-struct Course {
+struct LinkHistory {
     /// Connections made so far.
     connections: u64,
     /// What came unasked last, and over which connection.
@@ -118,23 +118,23 @@ struct Slot {
 
 /// How an exchange is to be made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct ExchangeOptions {
     /// How long the reply to a question is waited for.
     pub(super) reply: Duration,
     /// After this silence the instrument is asked whether it has refused the question: then it has no reply.
-    pub(super) fence: Duration,
+    pub(super) refusal_after: Duration,
     /// How long a command's confirmation is waited for.
     pub(super) confirm: Duration,
     /// How long an absent instrument is waited for; zero answers at once.
     pub(super) patience: Duration,
     /// Whoever asks watches beside a run.
-    pub(super) beside: bool,
+    pub(super) is_observer: bool,
 }
 
 impl Link {
     /// A link that is not connected yet.
     #[must_use]
-    pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<LinkShared>) -> Self {
         let (events, _) = broadcast::channel(64);
         let presence = watch::Sender::new(Presence::Unknown);
         Self {
@@ -145,7 +145,7 @@ impl Link {
             last: std::sync::Mutex::default(),
             events,
             shared,
-            course: std::sync::Mutex::default(),
+            history: std::sync::Mutex::default(),
         }
     }
 
@@ -208,11 +208,11 @@ impl Link {
     }
 
     fn mark(&self) -> Mark {
-        Mark { connection: self.course().connections }
+        Mark { connection: self.history().connections }
     }
 
-    fn course(&self) -> std::sync::MutexGuard<'_, Course> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> std::sync::MutexGuard<'_, LinkHistory> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the connection, and keeps it closed until [`connect`](Self::connect) is asked for.
@@ -223,8 +223,8 @@ impl Link {
     }
 
     /// The slot. Whoever does not wait for an absent instrument does not wait behind somebody who does either.
-    async fn hold(&self, manner: Manner) -> Result<MutexGuard<'_, Slot>, Error> {
-        if !manner.patience.is_zero() {
+    async fn hold(&self, options: ExchangeOptions) -> Result<MutexGuard<'_, Slot>, Error> {
+        if !options.patience.is_zero() {
             return Ok(self.slot.lock().await);
         }
         let mut presence = self.presence.subscribe();
@@ -242,12 +242,12 @@ impl Link {
     }
 
     /// The connection, made anew when there is none, for as long as an instrument may take to come back.
-    async fn take(&self, slot: &mut Slot, manner: Manner) -> Result<Connection, Error> {
+    async fn take(&self, slot: &mut Slot, options: ExchangeOptions) -> Result<Connection, Error> {
         if let Some(connection) = slot.connection.take() {
             return Ok(connection);
         }
         // A connection that was cut short was not lost: the instrument is there.
-        let patience = if slot.lost.is_some() { manner.patience } else { manner.patience.max(RENEWAL) };
+        let patience = if slot.lost.is_some() { options.patience } else { options.patience.max(RENEWAL) };
         slot.lost.get_or_insert_with(Instant::now);
         let give_up = Instant::now() + patience;
         let mut pause = BACKOFF.0;
@@ -295,10 +295,11 @@ impl Link {
         let query = Query::identity();
         // What is no identity is not shown: it may be another service's greeting, of which a client need not know.
         let no_instrument = || unreachable("what answers there is no instrument".to_owned());
-        let reply = connection.query(&query.text, self.deadlines.query).await.map_err(|cut| match cut {
-            Cut::OutOfStep(_) => no_instrument(),
-            cut => unreachable(cut.reason()),
-        })?;
+        let reply =
+            connection.query(&query.text, self.deadlines.query).await.map_err(|failure| match failure {
+                ExchangeFailure::OutOfStep(_) => no_instrument(),
+                failure => unreachable(failure.reason()),
+            })?;
         let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
         let found = found.ok_or_else(no_instrument)?;
         if found.is_empty() {
@@ -309,7 +310,7 @@ impl Link {
                 Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })
             }
             _ => {
-                self.course().connections += 1;
+                self.history().connections += 1;
                 Ok((connection, found))
             }
         }
@@ -318,15 +319,15 @@ impl Link {
     /// Something came unasked: nothing that this connection has brought since its last proof can be relied on.
     fn stray(&self, slot: &mut Slot, found: String) {
         self.lose(slot, &out_of_step(&found));
-        let mut course = self.course();
-        course.stray = Some((course.connections, found));
+        let mut history = self.history();
+        history.stray = Some((history.connections, found));
     }
 
     fn lose(&self, slot: &mut Slot, reason: &str) {
         slot.lost.get_or_insert_with(Instant::now);
         tracing::warn!(address = %self.address, reason, "connection lost");
-        figures::lost();
-        self.course().loss = Some(reason.to_owned());
+        metrics::lost();
+        self.history().loss = Some(reason.to_owned());
         self.presence.send_replace(Presence::Away { reason: reason.to_owned() });
         let _ = self.events.send(LinkEvent::Lost { reason: reason.to_owned() });
     }

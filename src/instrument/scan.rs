@@ -207,7 +207,7 @@ impl Ctp10 {
     async fn start(&self, action: &Action, is_short: bool) -> Result<(), Error> {
         // What it says of earlier scans is forgotten by asking.
         let has_events = is_short && self.scan_events().await?.is_some();
-        let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.manner).await?;
+        let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.options).await?;
         self.links.shared.activities.see(condition);
         let give_up = Instant::now() + START_LIMIT;
         while condition.is_idle() {
@@ -292,7 +292,7 @@ impl Ctp10 {
     pub async fn abort(&self) -> Result<(), Error> {
         self.links.aborts.fetch_add(1, Ordering::AcqRel);
         self.links.shared.activities.forget();
-        let aborted = self.links.main.act(&Action::Abort, self.manner).await;
+        let aborted = self.links.main.act(&Action::Abort, self.options).await;
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         aborted?;
         self.wait_until_idle().await?;

@@ -38,9 +38,9 @@ impl Ctp10 {
         points: u64,
         values: &mpsc::Sender<Vec<f32>>,
     ) -> Result<(), Error> {
-        self.settle_orphan().await?;
-        self.let_scan_end().await?;
-        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.manner).await
+        self.check_orphaned_scan().await?;
+        self.wait_for_scan_end().await?;
+        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.options).await
     }
 
     /// Fetches a trace's wavelengths in metres, as [`Ctp10::trace_values`] fetches its values.
@@ -54,11 +54,11 @@ impl Ctp10 {
         points: u64,
         metres: &mpsc::Sender<Vec<f64>>,
     ) -> Result<(), Error> {
-        self.settle_orphan().await?;
-        self.let_scan_end().await?;
+        self.check_orphaned_scan().await?;
+        self.wait_for_scan_end().await?;
         self.links
             .main
-            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.manner)
+            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.options)
             .await
     }
 

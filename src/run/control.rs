@@ -90,8 +90,8 @@ impl Control {
 impl Reins {
     /// A pair of eyes on the stop, for the recipe's thread and for tasks beside the run.
     #[must_use]
-    pub fn stop_watch(&self) -> StopWatch {
-        StopWatch(self.stop.clone())
+    pub fn stop_receiver(&self) -> StopReceiver {
+        StopReceiver(self.stop.clone())
     }
 
     /// Whether the run was asked to hold.
@@ -130,9 +130,9 @@ impl Reins {
 
 /// Sees whether a run is to stop.
 #[derive(Debug, Clone)]
-pub struct StopWatch(watch::Receiver<Option<Stop>>);
+pub struct StopReceiver(watch::Receiver<Option<Stop>>);
 
-impl StopWatch {
+impl StopReceiver {
     /// The reason for the stop, once one was asked for. `finally` heeds only one that leaves it out.
     #[must_use]
     pub fn reason(&self, in_finally: bool) -> Option<String> {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_first_reason_counts_and_finally_heeds_only_a_stop_that_leaves_it_out() {
         let (control, reins) = control(false);
-        let watch = reins.stop_watch();
+        let watch = reins.stop_receiver();
         control.stop("enough");
         control.stop("again");
         assert_eq!(watch.reason(false).as_deref(), Some("enough"));

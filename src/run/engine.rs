@@ -278,7 +278,7 @@ impl Engine {
         let limit = step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
         let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
         let deadline = limit.into_iter().chain(left).min();
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let in_finally = self.finally_until.is_some();
         let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
         // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
@@ -335,7 +335,7 @@ impl Engine {
 
     /// Waits, unless the run is being stopped.
     pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Fault> {
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let in_finally = self.finally_until.is_some();
         tokio::select! {
             biased;
@@ -352,7 +352,7 @@ impl Engine {
         }
         let began = Instant::now();
         self.events.tell(RunEvent::Paused, Durability::Now)?;
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let mut dark = None;
         let pulse = self.pulse.clone();
         loop {
@@ -386,7 +386,7 @@ impl Engine {
     }
 
     pub(super) fn stop_reason(&self) -> Option<String> {
-        self.reins.stop_watch().reason(self.finally_until.is_some())
+        self.reins.stop_receiver().reason(self.finally_until.is_some())
     }
 
     fn now(&self) -> Result<f64, Fault> {

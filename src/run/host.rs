@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::measurement::TraceSummary;
-use crate::run::control::StopWatch;
+use crate::run::control::StopReceiver;
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
 /// What a recipe asks of the engine.
@@ -22,12 +22,12 @@ pub(super) enum Request {
 /// A [`Host`] that passes every call to the engine and blocks until it has answered.
 pub(super) struct RemoteHost {
     requests: mpsc::Sender<Request>,
-    stop: StopWatch,
+    stop: StopReceiver,
     in_finally: AtomicBool,
 }
 
 impl RemoteHost {
-    pub(super) fn new(requests: mpsc::Sender<Request>, stop: StopWatch) -> Self {
+    pub(super) fn new(requests: mpsc::Sender<Request>, stop: StopReceiver) -> Self {
         Self { requests, stop, in_finally: AtomicBool::new(false) }
     }
 

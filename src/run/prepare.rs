@@ -17,7 +17,7 @@ use crate::store::InstrumentRecord;
 /// Walks a recipe beside the event loop: a script may compute for a while.
 pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances, budget: &Budget) -> Walk {
     let recipe = Arc::clone(recipe);
-    let walking = budget.beside(move || {
+    let walking = budget.run_on_thread(move || {
         let mut walked = forecast::walk(|host| recipe.perform(host), &recipe.texts(), circumstances);
         let taken = forecast::taken_detector_column(&recipe, &walked.steps);
         walked.findings.extend(taken);

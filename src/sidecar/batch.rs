@@ -180,7 +180,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
     let defaults = desk.queue.defaults().clone();
     let budget = Budget::for_request(RECIPES_WORTH).await?;
     let expand = move || expand_entry(&entry, &defaults, FilePath::new(""));
-    let Expanded { tasks, findings } = budget.beside(expand).await?.map_err(|wrong| {
+    let Expanded { tasks, findings } = budget.run_on_thread(expand).await?.map_err(|wrong| {
         let problem = |EntryFinding { error, .. }: EntryFinding| {
             let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
             json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null })

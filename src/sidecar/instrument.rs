@@ -17,7 +17,7 @@ use crate::instrument::scpi::Action;
 impl Shared {
     /// Why there is no instrument, where there is none.
     pub(super) fn absence(&self) -> Option<String> {
-        match &*self.station.post().instrument.presence().borrow() {
+        match &*self.station.endpoint().instrument.presence().borrow() {
             Presence::Here(_) => None,
             Presence::Unknown => Some("it has not answered yet".to_owned()),
             Presence::Away { reason } => Some(reason.clone()),

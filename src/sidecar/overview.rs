@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::state::{App, Shared};
-use crate::instrument::{Glance, LaserGlance};
+use crate::instrument::{InstrumentStatus, LaserStatus};
 
 /// What is older than this is asked again.
 const AGE: Duration = Duration::from_secs(2);
@@ -66,8 +66,8 @@ pub(super) struct LaserReply {
     wavelength_nm: f64,
 }
 
-impl From<&LaserGlance> for LaserReply {
-    fn from(laser: &LaserGlance) -> Self {
+impl From<&LaserStatus> for LaserReply {
+    fn from(laser: &LaserStatus) -> Self {
         Self {
             laser: laser.laser,
             identity: laser.identity.to_string(),
@@ -91,7 +91,7 @@ pub(super) struct Overview {
 struct Known {
     at: Instant,
     changes: u64,
-    glance: Glance,
+    status: InstrumentStatus,
 }
 
 impl Overview {
@@ -127,9 +127,9 @@ impl Shared {
         // Whoever is second finds somebody asking already.
         let Ok(_asking) = self.overview.asking.try_lock() else { return };
         let changes = self.overview.changes.load(Ordering::Acquire);
-        match self.instrument().glance().await {
-            Ok(glance) => {
-                let known = Known { at: Instant::now(), changes, glance };
+        match self.instrument().status().await {
+            Ok(status) => {
+                let known = Known { at: Instant::now(), changes, status };
                 *self.overview.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
             }
             Err(error) => tracing::debug!(%error, "no overview"),
@@ -137,26 +137,26 @@ impl Shared {
     }
 
     fn overview_reply(&self) -> InstrumentReply {
-        let post = self.station.post();
+        let endpoint = self.station.endpoint();
         let reason = self.absence();
         let connected = reason.is_none();
-        let identity = post.instrument.last_identity();
+        let identity = endpoint.instrument.last_identity();
         let known = self.overview.known().filter(|_| connected);
-        let occupation = post.instrument.activity().borrow().occupation();
+        let occupation = endpoint.instrument.activity().borrow().occupation();
         InstrumentReply {
-            address: post.name.clone(),
+            address: endpoint.name.clone(),
             connected,
             simulated: identity.as_ref().map(|identity| identity.simulated()),
             identity: identity.map(|identity| identity.to_string()),
-            condition: known.as_ref().map(|known| known.glance.condition.to_string()),
-            condition_register: known.as_ref().map(|known| known.glance.condition.0),
-            connections: 1 + u8::from(post.instrument.has_second()),
+            condition: known.as_ref().map(|known| known.status.condition.to_string()),
+            condition_register: known.as_ref().map(|known| known.status.condition.0),
+            connections: 1 + u8::from(endpoint.instrument.has_second()),
             activity: occupation.map(|occupation| ActivityReply {
                 operation: occupation.operation,
                 progress: occupation.progress,
                 eta_s: occupation.eta_s,
             }),
-            lasers: known.iter().flat_map(|known| known.glance.lasers.iter().map(LaserReply::from)).collect(),
+            lasers: known.iter().flat_map(|known| known.status.lasers.iter().map(LaserReply::from)).collect(),
             age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
             run: self.station.current_run().map(|run| run.id().to_owned()),
             queue: self.options.batch.as_ref().map(|desk| *desk.queue.changes().borrow()),

@@ -27,7 +27,7 @@ use crate::store::{GuardRecord, RunState, StoreError, guard_records, read_run_jo
 const PAGE: u16 = 50;
 
 /// Does what may block beside the event loop.
-async fn beside<T: Send + 'static>(
+async fn read_on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     Ok(spawn_blocking(work).await.map_err(|panic| Problem::bad_gateway(panic.to_string()))??)
@@ -40,7 +40,7 @@ pub(super) async fn list(
 ) -> Result<Json<RunsReply>, Problem> {
     let out = app.station.setup().out.clone();
     let limit = usize::from(query.limit.unwrap_or(PAGE));
-    let page = beside(move || runs::page(&out, query.before.as_deref(), limit)).await?;
+    let page = read_on_thread(move || runs::page(&out, query.before.as_deref(), limit)).await?;
     Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }))
 }
 
@@ -69,7 +69,7 @@ impl Shared {
 
     async fn found(&self, id: &str) -> Result<FoundRun, Problem> {
         let (out, id) = (self.station.setup().out.clone(), id.to_owned());
-        beside(move || runs::by_id(&out, &id)).await
+        read_on_thread(move || runs::by_id(&out, &id)).await
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn show(
         return Ok(Json(live_status(&run)));
     }
     let found = app.found(&id).await?;
-    let status = beside(move || {
+    let status = read_on_thread(move || {
         let (mut status, mut unreadable) = (RunStatus::default(), 0_u64);
         for record in read_run_journal::<Record>(&found.folder)? {
             match record {

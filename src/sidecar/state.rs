@@ -109,7 +109,7 @@ impl Shared {
         closing: watch::Receiver<bool>,
     ) -> App {
         let mut instruments = options.instruments.clone();
-        instruments.push(station.post().instrument.address().clone());
+        instruments.push(station.endpoint().instrument.address().clone());
         Arc::new(Self {
             instruments: (!is_local).then_some(instruments),
             station,
@@ -127,7 +127,7 @@ impl Shared {
 
     /// The instrument, for those who watch: an absent one is an error at once.
     pub(super) fn instrument(&self) -> Ctp10 {
-        self.station.beside()
+        self.station.observer()
     }
 
     /// The condition register; those who ask at the same time share one answer.

@@ -171,7 +171,7 @@ impl Interrupted {
             let foreseen = plan::plan(&recipe, &past, &damage, &folder, circumstances);
             Ok(Outlook { foreseen: foreseen.map_err(NotTakenUp::Transcript)?, damage, leftovers })
         };
-        let foreseen = Budget::for_a_past().beside(foresee).await;
+        let foreseen = Budget::for_a_past().run_on_thread(foresee).await;
         foreseen.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())))
     }
 }

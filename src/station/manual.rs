@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Held, Holder, Post, Station};
+use super::{Endpoint, Held, Holder, Station};
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS};
 
@@ -109,7 +109,7 @@ impl Station {
     /// When it does not start.
     pub async fn start_scan(self: &Arc<Self>, action: Action) -> Result<Result<ScanTicket, Error>, Held> {
         let change = self.lease.for_change().await?;
-        let instrument = self.beside();
+        let instrument = self.observer();
         let (started, running) = oneshot::channel();
         let (done, finished) = oneshot::channel();
         tokio::spawn(async move {
@@ -152,10 +152,10 @@ impl Station {
     /// # Errors
     /// See [`NotConnected`].
     pub async fn connect(&self, address: Option<Address>) -> Result<Identity, NotConnected> {
-        if let Some(identity) = self.post().instrument.identity() {
+        if let Some(identity) = self.endpoint().instrument.identity() {
             return Ok(identity);
         }
-        let present = self.post();
+        let present = self.endpoint();
         if let Some(address) = address.filter(|address| address != present.instrument.address()) {
             self.lease.free_of_runs()?;
             self.claim_instead(&address)
@@ -164,7 +164,7 @@ impl Station {
         }
         // Asked for by a person: another instrument than before is welcome, unless a run knows the one before.
         let same = self.current_run().is_some();
-        let found = self.post().instrument.reconnect(same).await;
+        let found = self.endpoint().instrument.reconnect(same).await;
         if found.is_ok() && !same {
             self.seek_second().await;
         }
@@ -175,7 +175,7 @@ impl Station {
         let name = address.to_string();
         tracing::info!(%address, "another instrument is looked for, as asked");
         let instrument = Ctp10::at(address, before.deadlines(), before.limits().clone());
-        self.post.send_replace(Arc::new(Post::new(instrument, name)));
+        self.endpoint.send_replace(Arc::new(Endpoint::new(instrument, name)));
     }
 
     /// Closes the connections until [`connect`](Self::connect) is asked for.
@@ -185,7 +185,7 @@ impl Station {
     pub async fn disconnect(&self) -> Result<(), Held> {
         self.lease.free_of_runs()?;
         self.cuts.send_modify(|cuts| *cuts += 1);
-        self.post().instrument.disconnect().await;
+        self.endpoint().instrument.disconnect().await;
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Station {
     /// When a run holds the instrument.
     pub async fn abort(&self) -> Result<Result<(), Error>, Held> {
         self.lease.free_of_runs()?;
-        Ok(self.beside().abort().await)
+        Ok(self.observer().abort().await)
     }
 
     /// The emergency stop: whatever scans is aborted, the run under way ends, every laser goes off. It asks nobody for
@@ -207,7 +207,7 @@ impl Station {
             run.control().stop_now(reason);
         }
         self.cuts.send_modify(|cuts| *cuts += 1);
-        let instrument = self.beside();
+        let instrument = self.observer();
         let aborted = tokio::time::timeout(OFF_LIMIT, instrument.abort()).await;
         let aborted = matches!(aborted, Ok(Ok(())));
         let (mut off, mut unknown) = turn_off(&instrument, LASERS).await;

@@ -17,7 +17,7 @@ use crate::run::Watcher;
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
 use crate::shown;
-use crate::station::Entry;
+use crate::station::BegunRun;
 use crate::terminal::output::errln;
 use crate::terminal::{self, LogWriter, Style};
 
@@ -52,7 +52,7 @@ impl Audience for Screen {
         vec![Box::new(move |record| drop(records.send(record.clone())))]
     }
 
-    fn begun(&self, entry: &Entry) {
+    fn begun(&self, entry: &BegunRun) {
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if self.json {
             let folder = entry.run.folder().display().to_string();

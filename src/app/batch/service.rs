@@ -13,7 +13,7 @@ use crate::batch::{Audience, Policy, QUEUE, Queue, QueueError, Task, Wish, Worke
 use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState};
 use crate::error::chain;
 use crate::run::Watcher;
-use crate::station::{Entry, Station};
+use crate::station::{BegunRun, Station};
 
 /// A catalogue that cannot be used is tried again after this.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ impl Audience for Log {
         Vec::new()
     }
 
-    fn begun(&self, entry: &Entry) {
+    fn begun(&self, entry: &BegunRun) {
         tracing::info!(run = entry.run.id(), "an item of the queue has begun");
     }
 

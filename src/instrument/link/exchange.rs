@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Link, Manner, Mark, Slot};
-use crate::instrument::connection::{Connection, Cut};
+use super::{ExchangeOptions, Link, Mark, Slot};
+use crate::instrument::connection::{Connection, ExchangeFailure};
 use crate::instrument::error::Error;
-use crate::instrument::figures::{self, Kind};
 use crate::instrument::frame::Sample;
+use crate::instrument::metrics::{self, Kind};
 use crate::instrument::scpi::{Action, ErrorEntry, Query};
 use crate::shown;
 
@@ -20,9 +20,13 @@ impl Link {
     ///
     /// # Errors
     /// See [`Error`]; a refused question comes back with the errors that it left in the queue.
-    pub(in crate::instrument) async fn ask<R>(&self, query: &Query<R>, manner: Manner) -> Result<R, Error> {
+    pub(in crate::instrument) async fn ask<R>(
+        &self,
+        query: &Query<R>,
+        options: ExchangeOptions,
+    ) -> Result<R, Error> {
         let waiting = Instant::now();
-        let mut slot = self.hold(manner).await?;
+        let mut slot = self.hold(options).await?;
         let _pass = self.shared.ledger.read().await;
         let waited = waiting.elapsed();
         let mut repeated = false;
@@ -31,42 +35,45 @@ impl Link {
             if query.while_idle && self.shared.activities.is_scanning() {
                 return Err(Error::Scanning { command: query.text.clone() });
             }
-            let mut connection = self.take(&mut slot, manner).await?;
-            self.shared.in_doubt.fetch_or(manner.beside, Ordering::AcqRel);
+            let mut connection = self.take(&mut slot, options).await?;
+            self.shared.in_doubt.fetch_or(options.is_observer, Ordering::AcqRel);
             let began = Instant::now();
-            let until = began + manner.reply;
-            let cut = match connection.query(&query.text, manner.fence.min(manner.reply)).await {
+            let until = began + options.reply;
+            let failure = match connection.query(&query.text, options.refusal_after.min(options.reply)).await
+            {
                 Ok(reply) => {
                     tracing::trace!(command = %query.text, %reply, ?waited, on_wire = ?began.elapsed(), "asked");
                     match query.read(&reply) {
                         Some(read) => {
                             slot.connection = Some(connection);
-                            figures::exchange(Kind::Question, waited, began.elapsed());
+                            metrics::exchange(Kind::Question, waited, began.elapsed());
                             return Ok(read);
                         }
-                        None => Cut::Broken(nonsense(&reply)),
+                        None => ExchangeFailure::Broken(nonsense(&reply)),
                     }
                 }
-                Err(cut) => cut,
+                Err(failure) => failure,
             };
-            figures::failed(Kind::Question);
-            match cut {
+            metrics::failed(Kind::Question);
+            match failure {
                 // A refused question has no reply: get back in step, and ask the queue for the reason.
-                Cut::Silent => match self.back_in_step(&mut slot, connection, until).await {
+                ExchangeFailure::Silent => match self.back_in_step(&mut slot, connection, until).await {
                     Ok(silence) => {
                         let late = silence.late.and_then(|reply| query.read(&reply));
-                        return late.ok_or_else(|| no_reply(&query.text, manner.reply, silence.errors));
+                        return late.ok_or_else(|| no_reply(&query.text, options.reply, silence.errors));
                     }
-                    Err(Cut::OutOfStep(found)) if repeated => return Err(Error::OutOfStep { found }),
-                    Err(_) if repeated => return Err(no_reply(&query.text, manner.reply, Vec::new())),
+                    Err(ExchangeFailure::OutOfStep(found)) if repeated => {
+                        return Err(Error::OutOfStep { found });
+                    }
+                    Err(_) if repeated => return Err(no_reply(&query.text, options.reply, Vec::new())),
                     // The connection was dead, and not the question refused: on another one it may be answered.
                     Err(_) => repeated = true,
                 },
-                Cut::Broken(_) | Cut::OutOfStep(_) if repeated => {
-                    return Err(self.give_up(&mut slot, cut, &query.text));
+                ExchangeFailure::Broken(_) | ExchangeFailure::OutOfStep(_) if repeated => {
+                    return Err(self.give_up(&mut slot, failure, &query.text));
                 }
-                Cut::Broken(_) | Cut::OutOfStep(_) => {
-                    self.drop_after(&mut slot, &cut);
+                ExchangeFailure::Broken(_) | ExchangeFailure::OutOfStep(_) => {
+                    self.drop_after(&mut slot, &failure);
                     repeated = true;
                 }
             }
@@ -78,8 +85,12 @@ impl Link {
     ///
     /// # Errors
     /// See [`Error`]; what was lost on the way is [`Error::FateUnknown`].
-    pub(in crate::instrument) async fn act(&self, action: &Action, manner: Manner) -> Result<(), Error> {
-        self.act_then(action, manner, async |_, _| Ok(())).await
+    pub(in crate::instrument) async fn act(
+        &self,
+        action: &Action,
+        options: ExchangeOptions,
+    ) -> Result<(), Error> {
+        self.act_then(action, options, async |_, _| Ok(())).await
     }
 
     /// Starts a scan and looks at the condition register before anything else: a short scan must not be over
@@ -91,11 +102,11 @@ impl Link {
         &self,
         action: &Action,
         query: &Query<R>,
-        manner: Manner,
+        options: ExchangeOptions,
     ) -> Result<R, Error> {
-        self.act_then(action, manner, async |connection: &mut Connection, deadline| {
+        self.act_then(action, options, async |connection: &mut Connection, deadline| {
             let reply = connection.query(&query.text, deadline).await?;
-            query.read(&reply).ok_or_else(|| Cut::Broken(nonsense(&reply)))
+            query.read(&reply).ok_or_else(|| ExchangeFailure::Broken(nonsense(&reply)))
         })
         .await
     }
@@ -103,42 +114,42 @@ impl Link {
     async fn act_then<R>(
         &self,
         action: &Action,
-        manner: Manner,
-        then: impl AsyncFnOnce(&mut Connection, Duration) -> Result<R, Cut>,
+        options: ExchangeOptions,
+        then: impl AsyncFnOnce(&mut Connection, Duration) -> Result<R, ExchangeFailure>,
     ) -> Result<R, Error> {
         let command = action.to_string();
         let waiting = Instant::now();
-        let mut slot = self.hold(manner).await?;
+        let mut slot = self.hold(options).await?;
         // In this order everywhere: a transfer holds the slot for long, and nobody may wait for it with the ledger.
         let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
-        let mut connection = self.take_in_step(&mut slot, manner).await?;
+        let mut connection = self.take_in_step(&mut slot, options).await?;
         if self.shared.in_doubt.swap(false, Ordering::AcqRel) {
             self.empty_queue(&mut slot, &mut connection).await?;
         }
         let began = Instant::now();
-        let deadline = manner.confirm;
+        let deadline = options.confirm;
         let done = async {
             connection.send(&command).await?;
             let result = then(&mut connection, deadline).await?;
             let errors = connection.errors(deadline).await?;
-            Ok::<_, Cut>((result, errors))
+            Ok::<_, ExchangeFailure>((result, errors))
         };
         match done.await {
             Ok((result, errors)) => {
                 tracing::debug!(%command, ?waited, on_wire = ?began.elapsed(), errors = errors.len(), "sent");
-                figures::exchange(Kind::Command, waited, began.elapsed());
-                figures::refusals(errors.len());
+                metrics::exchange(Kind::Command, waited, began.elapsed());
+                metrics::refusals(errors.len());
                 slot.connection = Some(connection);
                 if errors.is_empty() { Ok(result) } else { Err(Error::Refused { command, errors }) }
             }
-            Err(cut) => {
-                let reason = match &cut {
-                    Cut::Silent => format!("no confirmation within {} s", deadline.as_secs()),
-                    Cut::Broken(_) | Cut::OutOfStep(_) => cut.reason(),
+            Err(failure) => {
+                let reason = match &failure {
+                    ExchangeFailure::Silent => format!("no confirmation within {} s", deadline.as_secs()),
+                    ExchangeFailure::Broken(_) | ExchangeFailure::OutOfStep(_) => failure.reason(),
                 };
-                figures::failed(Kind::Command);
-                self.drop_after(&mut slot, &cut);
+                metrics::failed(Kind::Command);
+                self.drop_after(&mut slot, &failure);
                 Err(Error::FateUnknown { command, reason })
             }
         }
@@ -153,9 +164,9 @@ impl Link {
                 }
                 Ok(())
             }
-            Err(cut) => {
+            Err(failure) => {
                 self.shared.in_doubt.store(true, Ordering::Release);
-                let reason = cut.reason();
+                let reason = failure.reason();
                 self.lose(slot, &reason);
                 Err(Error::Lost { command: Query::next_error().text, reason })
             }
@@ -166,16 +177,19 @@ impl Link {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::instrument) async fn drain_errors(&self, manner: Manner) -> Result<Vec<ErrorEntry>, Error> {
-        let mut slot = self.hold(manner).await?;
+    pub(in crate::instrument) async fn drain_errors(
+        &self,
+        options: ExchangeOptions,
+    ) -> Result<Vec<ErrorEntry>, Error> {
+        let mut slot = self.hold(options).await?;
         let _alone = self.shared.ledger.write().await;
-        let mut connection = self.take_in_step(&mut slot, manner).await?;
+        let mut connection = self.take_in_step(&mut slot, options).await?;
         match connection.errors(self.deadlines.query).await {
             Ok(errors) => {
                 slot.connection = Some(connection);
                 Ok(errors)
             }
-            Err(cut) => Err(self.give_up(&mut slot, cut, &Query::next_error().text)),
+            Err(failure) => Err(self.give_up(&mut slot, failure, &Query::next_error().text)),
         }
     }
 
@@ -183,9 +197,9 @@ impl Link {
     ///
     /// # Errors
     /// When there is none, and none can be made.
-    pub(in crate::instrument) async fn begin(&self, manner: Manner) -> Result<Mark, Error> {
-        let mut slot = self.hold(manner).await?;
-        slot.connection = Some(self.take_in_step(&mut slot, manner).await?);
+    pub(in crate::instrument) async fn begin(&self, options: ExchangeOptions) -> Result<Mark, Error> {
+        let mut slot = self.hold(options).await?;
+        slot.connection = Some(self.take_in_step(&mut slot, options).await?);
         Ok(self.mark())
     }
 
@@ -194,8 +208,12 @@ impl Link {
     ///
     /// # Errors
     /// When there is no such proof.
-    pub(in crate::instrument) async fn prove(&self, mark: Mark, manner: Manner) -> Result<(), Error> {
-        let mut slot = self.hold(manner).await?;
+    pub(in crate::instrument) async fn prove(
+        &self,
+        mark: Mark,
+        options: ExchangeOptions,
+    ) -> Result<(), Error> {
+        let mut slot = self.hold(options).await?;
         let _pass = self.shared.ledger.read().await;
         let query = Query::identity();
         if self.mark() != mark {
@@ -205,9 +223,9 @@ impl Link {
             return Err(self.unproved(mark, "the step"));
         };
         let proof = async {
-            let reply = connection.query(&query.text, manner.reply).await?;
+            let reply = connection.query(&query.text, options.reply).await?;
             if query.read(&reply) != slot.identity {
-                return Err(Cut::OutOfStep(shown::beginning(&reply).into_owned()));
+                return Err(ExchangeFailure::OutOfStep(shown::beginning(&reply).into_owned()));
             }
             connection.expect_nothing().await
         };
@@ -216,49 +234,51 @@ impl Link {
                 slot.connection = Some(connection);
                 Ok(())
             }
-            Err(cut) => Err(self.give_up(&mut slot, cut, &query.text)),
+            Err(failure) => Err(self.give_up(&mut slot, failure, &query.text)),
         }
     }
 
     /// The connection was made anew since `mark`, or is gone.
     fn unproved(&self, mark: Mark, command: &str) -> Error {
-        let course = self.course();
-        match &course.stray {
+        let history = self.history();
+        match &history.stray {
             Some((connection, found)) if *connection >= mark.connection => {
                 Error::OutOfStep { found: found.clone() }
             }
             _ => {
-                let reason = course.loss.clone().unwrap_or_else(|| "it was made anew".to_owned());
+                let reason = history.loss.clone().unwrap_or_else(|| "it was made anew".to_owned());
                 Error::Lost { command: command.to_owned(), reason }
             }
         }
     }
 
     /// A connection that is in step. Nothing has been sent on it yet: another one does as well.
-    async fn take_in_step(&self, slot: &mut Slot, manner: Manner) -> Result<Connection, Error> {
-        let mut connection = self.take(slot, manner).await?;
+    async fn take_in_step(&self, slot: &mut Slot, options: ExchangeOptions) -> Result<Connection, Error> {
+        let mut connection = self.take(slot, options).await?;
         match connection.expect_nothing().await {
             Ok(()) => Ok(connection),
-            Err(cut) => {
-                self.drop_after(slot, &cut);
-                self.take(slot, manner).await
+            Err(failure) => {
+                self.drop_after(slot, &failure);
+                self.take(slot, options).await
             }
         }
     }
 
     /// The connection has gone.
-    fn drop_after(&self, slot: &mut Slot, cut: &Cut) {
-        match cut {
-            Cut::OutOfStep(found) => self.stray(slot, found.clone()),
-            Cut::Broken(_) | Cut::Silent => self.lose(slot, &cut.reason()),
+    fn drop_after(&self, slot: &mut Slot, failure: &ExchangeFailure) {
+        match failure {
+            ExchangeFailure::OutOfStep(found) => self.stray(slot, found.clone()),
+            ExchangeFailure::Broken(_) | ExchangeFailure::Silent => self.lose(slot, &failure.reason()),
         }
     }
 
-    fn give_up(&self, slot: &mut Slot, cut: Cut, command: &str) -> Error {
-        self.drop_after(slot, &cut);
-        match cut {
-            Cut::OutOfStep(found) => Error::OutOfStep { found },
-            Cut::Broken(_) | Cut::Silent => Error::Lost { command: command.to_owned(), reason: cut.reason() },
+    fn give_up(&self, slot: &mut Slot, failure: ExchangeFailure, command: &str) -> Error {
+        self.drop_after(slot, &failure);
+        match failure {
+            ExchangeFailure::OutOfStep(found) => Error::OutOfStep { found },
+            ExchangeFailure::Broken(_) | ExchangeFailure::Silent => {
+                Error::Lost { command: command.to_owned(), reason: failure.reason() }
+            }
         }
     }
 
@@ -271,10 +291,10 @@ impl Link {
         command: &str,
         points: u64,
         values: &mpsc::Sender<Vec<S>>,
-        manner: Manner,
+        options: ExchangeOptions,
     ) -> Result<(), Error> {
         let waiting = Instant::now();
-        let mut slot = self.hold(manner).await?;
+        let mut slot = self.hold(options).await?;
         if self.shared.activities.is_scanning() {
             return Err(Error::Scanning { command: command.to_owned() });
         }
@@ -282,9 +302,9 @@ impl Link {
         // the other connection.
         let pass = std::sync::Mutex::new(Some(self.shared.ledger.read().await));
         let waited = waiting.elapsed();
-        let mut connection = self.take(&mut slot, manner).await?;
+        let mut connection = self.take(&mut slot, options).await?;
         let began = Instant::now();
-        self.shared.in_doubt.fetch_or(manner.beside, Ordering::AcqRel);
+        self.shared.in_doubt.fetch_or(options.is_observer, Ordering::AcqRel);
         let transfer = self.shared.activities.transfer();
         let seen = |arrived, total| {
             drop(pass.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -293,19 +313,19 @@ impl Link {
         match connection.block(command, points, values, &self.deadlines, seen).await {
             Ok(()) => {
                 tracing::debug!(%command, points, ?waited, on_wire = ?began.elapsed(), "block received");
-                figures::exchange(Kind::Block, waited, began.elapsed());
+                metrics::exchange(Kind::Block, waited, began.elapsed());
                 slot.connection = Some(connection);
                 Ok(())
             }
-            Err(Cut::Silent) => {
-                figures::failed(Kind::Block);
+            Err(ExchangeFailure::Silent) => {
+                metrics::failed(Kind::Block);
                 let back = self.back_in_step(&mut slot, connection, Instant::now()).await;
                 let errors = back.map(|silence| silence.errors).unwrap_or_default();
                 Err(no_reply(command, self.deadlines.block_start, errors))
             }
-            Err(cut) => {
-                figures::failed(Kind::Block);
-                Err(self.give_up(&mut slot, cut, command))
+            Err(failure) => {
+                metrics::failed(Kind::Block);
+                Err(self.give_up(&mut slot, failure, command))
             }
         }
     }
@@ -317,7 +337,7 @@ impl Link {
         slot: &mut Slot,
         mut connection: Connection,
         until: Instant,
-    ) -> Result<Silence, Cut> {
+    ) -> Result<Silence, ExchangeFailure> {
         let query = Query::identity();
         let give_up = until.max(Instant::now()) + self.deadlines.query;
         let in_step = async {
@@ -326,9 +346,13 @@ impl Link {
             loop {
                 let reply = match connection.line_until(give_up.into()).await {
                     Ok(reply) if Instant::now() < give_up => reply,
-                    Ok(reply) => return Err(Cut::OutOfStep(shown::beginning(&reply).into_owned())),
-                    Err(Cut::Silent) => return Err(last.map_or(Cut::Silent, Cut::OutOfStep)),
-                    Err(cut) => return Err(cut),
+                    Ok(reply) => {
+                        return Err(ExchangeFailure::OutOfStep(shown::beginning(&reply).into_owned()));
+                    }
+                    Err(ExchangeFailure::Silent) => {
+                        return Err(last.map_or(ExchangeFailure::Silent, ExchangeFailure::OutOfStep));
+                    }
+                    Err(failure) => return Err(failure),
                 };
                 if query.read(&reply) == slot.identity {
                     break;
@@ -347,9 +371,9 @@ impl Link {
                 slot.connection = Some(connection);
                 Ok(silence)
             }
-            Err(cut) => {
-                self.drop_after(slot, &cut);
-                Err(cut)
+            Err(failure) => {
+                self.drop_after(slot, &failure);
+                Err(failure)
             }
         }
     }

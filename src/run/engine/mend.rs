@@ -26,7 +26,7 @@ impl Engine {
         let present = self.session.configuration.clone();
         let unit = self.session.unit.take();
         let counts = (self.session.sweep_index, self.session.attempt, self.session.live_is_old, self.number);
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let mended = tokio::select! {
             biased;
             reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::header::RecordPower;
 use crate::measurement::PowerReading;
-use crate::power::{Pace, PowerMonitor, Sight};
+use crate::power::{PowerMonitor, PowerUpdate, UpdateSchedule};
 use crate::run::events::RunEvent;
 use crate::run::events::log::Events;
 use crate::step::Fault;
@@ -64,9 +64,9 @@ pub(in crate::run) async fn record(
     let detectors: Vec<_> = what.detectors.iter().filter(|detector| detector.module == module).collect();
     let channels: Vec<u8> = detectors.iter().map(|detector| detector.channel).collect();
     let mut watch = monitor.watch(module, interval, &channels);
-    let mut pace = Pace::new(interval);
+    let mut schedule = UpdateSchedule::new(interval);
     loop {
-        if let Sight::Reading(frame) = watch.next(&mut pace).await {
+        if let PowerUpdate::Reading(frame) = watch.next(&mut schedule).await {
             for reading in detectors.iter().filter_map(|detector| frame.reading(**detector)) {
                 log.keep(reading, "", "recorder")?;
             }

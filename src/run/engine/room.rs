@@ -55,7 +55,7 @@ impl Engine {
             wait_s: limit.saturating_sub(since.elapsed()).as_secs_f64(),
         };
         self.events.tell(event, Durability::Now)?;
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let began = Instant::now();
         let mut dark = None;
         loop {

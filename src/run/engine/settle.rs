@@ -48,7 +48,7 @@ impl Engine {
         if self.finally_until.is_some() {
             return Ok(());
         }
-        let mut stop = self.reins.stop_watch();
+        let mut stop = self.reins.stop_receiver();
         let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
         let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let settled = tokio::select! {

@@ -19,7 +19,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(9);
 
 impl Shared {
     fn connection(&self) -> Connection {
-        let instrument = &self.station.post().instrument;
+        let instrument = &self.station.endpoint().instrument;
         let identity = match &*instrument.presence().borrow() {
             Presence::Here(identity) => Some(identity.to_string()),
             Presence::Unknown | Presence::Away { .. } | Presence::Closed => None,

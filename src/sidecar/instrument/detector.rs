@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::instrument::Ctp10;
 use crate::instrument::scpi::{Action, Query as Ask, Reference};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit};
-use crate::power::{Pace, Sight};
+use crate::power::{PowerUpdate, UpdateSchedule};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Body, Query};
 use crate::sidecar::state::App;
@@ -37,11 +37,11 @@ pub(in crate::sidecar) async fn snapshot(
     Query(query): Query<ModuleQuery>,
 ) -> Result<Json<Power>, Problem> {
     let module = query.module.unwrap_or(app.options.defaults.module);
-    let mut watch = app.station.post().monitor.watch(module, SNAPSHOT_INTERVAL, &[]);
-    match watch.next(&mut Pace::new(SNAPSHOT_INTERVAL)).await {
-        Sight::Reading(frame) | Sight::Busy { last: frame, .. } => Ok(Json(Power::from(&*frame))),
-        Sight::Nothing { reason, away: true } => Err(Problem::not_connected(&reason)),
-        Sight::Nothing { reason, away: false } => Err(Problem::bad_gateway(reason)),
+    let mut watch = app.station.endpoint().monitor.watch(module, SNAPSHOT_INTERVAL, &[]);
+    match watch.next(&mut UpdateSchedule::new(SNAPSHOT_INTERVAL)).await {
+        PowerUpdate::Reading(frame) | PowerUpdate::Busy { last: frame, .. } => Ok(Json(Power::from(&*frame))),
+        PowerUpdate::Unavailable { reason, away: true } => Err(Problem::not_connected(&reason)),
+        PowerUpdate::Unavailable { reason, away: false } => Err(Problem::bad_gateway(reason)),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{MOST_INCOMING, closed, say_goodbye, send};
-use crate::power::{Pace, Sight};
+use crate::power::{PowerUpdate, UpdateSchedule};
 use crate::sidecar::problem::{Problem, not_connected};
 use crate::sidecar::read::read;
 use crate::sidecar::state::App;
@@ -55,16 +55,16 @@ fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
 async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) {
     let stream = app.streams.open("power");
     let mut closing = app.closing.clone();
-    let mut posts = app.station.posts();
-    let mut watch = posts.borrow_and_update().monitor.watch(module, interval, &[]);
-    let mut pace = Pace::new(interval);
+    let mut endpoints = app.station.watch_endpoint();
+    let mut watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
+    let mut schedule = UpdateSchedule::new(interval);
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut errors = 0;
     loop {
         let frame = tokio::select! {
-            sight = watch.next(&mut pace) => {
-                errors = if matches!(sight, Sight::Nothing { .. }) { errors + 1 } else { 0 };
-                frame(sight, errors)
+            update = watch.next(&mut schedule) => {
+                errors = if matches!(update, PowerUpdate::Unavailable { .. }) { errors + 1 } else { 0 };
+                frame(update, errors)
             }
             _ = heartbeat.tick() => Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() },
             () = closed(&mut closing) => return say_goodbye(&mut socket).await,
@@ -74,8 +74,8 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
                 Some(Err(_)) | None => return,
             },
             // The instrument is another one now.
-            _ = posts.changed() => {
-                watch = posts.borrow_and_update().monitor.watch(module, interval, &[]);
+            _ = endpoints.changed() => {
+                watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
                 continue;
             }
         };
@@ -101,17 +101,17 @@ fn note_dropped(sending: Duration, interval: Duration) {
     }
 }
 
-fn frame(sight: Sight, errors: u64) -> Frame {
-    match sight {
-        Sight::Reading(reading) => Frame::Data(Power::from(&*reading)),
-        Sight::Busy { last, age_s, occupation } => Frame::Busy {
+fn frame(update: PowerUpdate, errors: u64) -> Frame {
+    match update {
+        PowerUpdate::Reading(reading) => Frame::Data(Power::from(&*reading)),
+        PowerUpdate::Busy { last, age_s, occupation } => Frame::Busy {
             last: Power::from(&*last),
             age_s,
             operation: occupation.operation,
             progress: occupation.progress,
             eta_s: occupation.eta_s,
         },
-        Sight::Nothing { reason, away } => Frame::Error {
+        PowerUpdate::Unavailable { reason, away } => Frame::Error {
             error: if away { not_connected(&reason) } else { reason.clone() },
             message: reason,
             timestamp: timestamp(),

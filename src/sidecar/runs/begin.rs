@@ -30,7 +30,9 @@ impl Shared {
         match (&body.path, &body.recipe) {
             (Some(path), None) => {
                 let (file, shown) = (self.recipe_file(path)?, path.clone());
-                Ok(budget.beside(move || Recipe::load(&file, &set).map(|recipe| (recipe, shown))).await?)
+                Ok(budget
+                    .run_on_thread(move || Recipe::load(&file, &set).map(|recipe| (recipe, shown)))
+                    .await?)
             }
             (None, Some(text)) => {
                 let name = match body.format.as_deref() {
@@ -47,7 +49,7 @@ impl Shared {
                 let load = move || {
                     Recipe::from_text(name, &text, None, &set).map(|recipe| (recipe, name.to_owned()))
                 };
-                Ok(budget.beside(load).await?)
+                Ok(budget.run_on_thread(load).await?)
             }
             _ => Err(Problem::bad_request("give either `path` or `recipe`")),
         }
@@ -72,7 +74,7 @@ impl Shared {
         let mut request = RunRequest::new(recipe, path, circumstances, allowed, &budget).await;
         request.metadata = body.metadata.unwrap_or_default();
         request.unattended = unattended;
-        request.instrument_named = body.instrument.is_some_and(|name| name == self.station.post().name);
+        request.instrument_named = body.instrument.is_some_and(|name| name == self.station.endpoint().name);
         request.simulator.clone_from(&self.options.simulator);
         Ok(Ok(request))
     }

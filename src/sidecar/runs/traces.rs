@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
 
-use super::beside;
+use super::read_on_thread;
 use crate::files;
 use crate::measurement::TraceSummary;
 use crate::sidecar::headers::REPORT_POLICY;
@@ -80,7 +80,7 @@ impl Shared {
         // The file's own name begins with the number: links of the report lead here.
         let digits = number.split('_').next().unwrap_or_default();
         let index: u64 = digits.parse().map_err(|_| refuse())?;
-        let found = beside(move || {
+        let found = read_on_thread(move || {
             let mut traces = readable(runs::traces(&folder)?);
             let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
             let Some(trace) = found.transpose()? else { return Ok(None) };
@@ -102,7 +102,7 @@ pub(in crate::sidecar) async fn list(
     }
     let folder = app.folder(&id).await?;
     let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
-    let found = beside(move || {
+    let found = read_on_thread(move || {
         let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
         // One more tells whether there is a page behind this one.
         readable(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()

@@ -7,8 +7,8 @@ use chrono::Utc;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use super::kept::{leave_report, list_run};
-use super::{Held, LiveRun, Station, word};
+use super::records::{leave_report, list_run};
+use super::{Held, LiveRun, Station, notification};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
@@ -50,7 +50,7 @@ pub enum NotStarted {
 
 /// A run that has begun.
 #[derive(Debug)]
-pub struct Entry {
+pub struct BegunRun {
     /// The run.
     pub run: Arc<LiveRun>,
     /// What was found and does not keep it from running.
@@ -60,7 +60,7 @@ pub struct Entry {
     ended: JoinHandle<Result<RunState, Fault>>,
 }
 
-impl Entry {
+impl BegunRun {
     /// Waits for its end.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Station {
         self: &Arc<Self>,
         mut request: RunRequest,
         watchers: Vec<Watcher>,
-    ) -> Result<Entry, NotStarted> {
+    ) -> Result<BegunRun, NotStarted> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
             return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
         }
@@ -94,14 +94,14 @@ impl Station {
         let resumed = request.resumed.as_ref();
         let id = folder.as_ref().map_or_else(new_run_id, |folder| folder.id().to_owned());
         let lease = self.lease.for_run(&id).await?;
-        let post = self.post();
+        let endpoint = self.endpoint();
         let limits = resumed.map_or(Ok(Limits::default()), Resumption::limits);
-        let driver = post.instrument.within(limits.map_err(NotStarted::Limits)?);
-        let instrument = driver.beside();
+        let driver = endpoint.instrument.within(limits.map_err(NotStarted::Limits)?);
+        let instrument = driver.observer();
         let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
         let (recipe, walked) = (Arc::clone(&request.recipe), &request.walked);
         let mut findings = request.findings();
-        findings.extend(request.other_instrument(&post.name, identity.simulated()));
+        findings.extend(request.other_instrument(&endpoint.name, identity.simulated()));
         let mut findings = without_errors(findings)?;
         if resumed.is_some_and(|resumed| resumed.past.broke_off) {
             // The process that is gone may have left its scan under way.
@@ -116,7 +116,7 @@ impl Station {
         findings.extend(against);
         let findings = without_errors(findings)?;
 
-        let record = prepare::record(&identity, &post.name, &facts);
+        let record = prepare::record(&identity, &endpoint.name, &facts);
         if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }
@@ -127,12 +127,12 @@ impl Station {
         let there = |(detector, there): (&Detector, &bool)| there.then_some(*detector);
         let site = Site {
             instrument: driver,
-            monitor: post.monitor.clone(),
+            monitor: endpoint.monitor.clone(),
             detectors: facts.detectors.iter().filter_map(there).collect(),
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             times: Times {
                 // The embedded instrument ends with this process: its lasers need no watchdog.
-                guard_after: self.setup.times.guard_after.filter(|_| post.name != "sim"),
+                guard_after: self.setup.times.guard_after.filter(|_| endpoint.name != "sim"),
                 ..self.setup.times
             },
             folder,
@@ -178,7 +178,7 @@ impl Station {
                 drop(lease);
                 let report = leave_report(path.clone()).await;
                 if let Some(notify) = &notify {
-                    word::send(&run, &state, report.as_ref(), notify, &outbox);
+                    notification::send(&run, &state, report.as_ref(), notify, &outbox);
                 }
                 list_run(unlisted, path).await;
                 state
@@ -186,13 +186,13 @@ impl Station {
         });
         // A client that lists the runs next finds this one: its manifest is written before its first event.
         let _ = is_listed.await;
-        Ok(Entry { run, findings, left, ended })
+        Ok(BegunRun { run, findings, left, ended })
     }
 
     /// Says who answers, for those who show it.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
-        self.post().instrument.identity()
+        self.endpoint().instrument.identity()
     }
 }
 

@@ -46,7 +46,7 @@ impl Budget {
     ///
     /// # Errors
     /// When the thread cannot be started or breaks down.
-    pub async fn beside<T: Send + 'static>(
+    pub async fn run_on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Gone> {
@@ -97,7 +97,7 @@ mod tests {
             }
             ended.send(()).unwrap();
         };
-        let mut waiting = Box::pin(budget.beside(work));
+        let mut waiting = Box::pin(budget.run_on_thread(work));
         tokio::select! {
             _ = &mut waiting => panic!("it cannot end by itself"),
             begun = begun => begun.unwrap(),

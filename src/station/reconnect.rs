@@ -16,9 +16,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Looks after the connections until it is dropped.
 #[derive(Debug)]
-pub struct Keeper(JoinHandle<()>);
+pub struct Reconnector(JoinHandle<()>);
 
-impl Drop for Keeper {
+impl Drop for Reconnector {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -27,8 +27,8 @@ impl Drop for Keeper {
 impl Station {
     /// Begins to look after the connections.
     #[must_use]
-    pub fn keep(self: &Arc<Self>) -> Keeper {
-        Keeper(tokio::spawn(keep(Arc::clone(self))))
+    pub fn keep_connected(self: &Arc<Self>) -> Reconnector {
+        Reconnector(tokio::spawn(keep_connected(Arc::clone(self))))
     }
 
     /// Tries for a second connection; never for the first time during a run.
@@ -36,7 +36,7 @@ impl Station {
         if self.setup.connections == Connections::One {
             return;
         }
-        let instrument = self.post().instrument.clone();
+        let instrument = self.endpoint().instrument.clone();
         let found = instrument.open_second().await;
         if found {
             tracing::debug!("the instrument takes a second connection");
@@ -46,19 +46,19 @@ impl Station {
     }
 }
 
-async fn keep(station: Arc<Station>) {
-    let mut posts = station.post.subscribe();
+async fn keep_connected(station: Arc<Station>) {
+    let mut endpoints = station.endpoint.subscribe();
     loop {
-        let post = Arc::clone(&posts.borrow_and_update());
+        let endpoint = Arc::clone(&endpoints.borrow_and_update());
         tokio::select! {
             // The station has moved to another address.
-            moved = posts.changed() => if moved.is_err() { return },
-            () = keep_post(&station, &post.instrument) => return,
+            moved = endpoints.changed() => if moved.is_err() { return },
+            () = keep_endpoint_connected(&station, &endpoint.instrument) => return,
         }
     }
 }
 
-async fn keep_post(station: &Station, instrument: &crate::instrument::Ctp10) {
+async fn keep_endpoint_connected(station: &Station, instrument: &crate::instrument::Ctp10) {
     let mut presence = instrument.presence();
     let mut pause = PAUSE.0;
     loop {

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_millis(200);
 
 /// What is to be seen of a module's power at one turn.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sight {
+pub enum PowerUpdate {
     /// A reading that this watcher has not seen.
     Reading(Arc<PowerFrame>),
     /// The instrument is busy: the last reading, and what keeps it busy.
@@ -31,7 +31,7 @@ pub enum Sight {
         occupation: Occupation,
     },
     /// There is nothing to see.
-    Nothing {
+    Unavailable {
         /// Why.
         reason: String,
         /// The instrument is away.
@@ -41,13 +41,13 @@ pub enum Sight {
 
 /// A watcher's pace: turns never come closer together than its interval, and do not drift.
 #[derive(Debug)]
-pub struct Pace {
+pub struct UpdateSchedule {
     interval: Duration,
     due: Instant,
     seen_s: f64,
 }
 
-impl Pace {
+impl UpdateSchedule {
     /// The first turn is at once.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
@@ -57,40 +57,40 @@ impl Pace {
 
 impl PowerWatch {
     /// The next turn: waits for a reading, and tells why when none comes in time.
-    pub async fn next(&mut self, pace: &mut Pace) -> Sight {
-        tokio::time::sleep_until(pace.due).await;
-        let grace = pace.interval.mul_f64(GRACE).min(Duration::from_millis(500));
-        let mut give_up = pace.due + grace;
+    pub async fn next(&mut self, schedule: &mut UpdateSchedule) -> PowerUpdate {
+        tokio::time::sleep_until(schedule.due).await;
+        let grace = schedule.interval.mul_f64(GRACE).min(Duration::from_millis(500));
+        let mut give_up = schedule.due + grace;
         loop {
-            if let Some(sight) = self.fresh(pace) {
-                return sight;
+            if let Some(update) = self.fresh_reading(schedule) {
+                return update;
             }
             let changed = tokio::time::timeout_at(give_up, self.published.changed()).await;
             if changed.is_ok() {
                 continue;
             }
-            if let Some(sight) = self.absence() {
+            if let Some(update) = self.why_unavailable() {
                 // The pace goes on from when the turn was due: `busy` keeps it as `data` does.
-                pace.due += pace.interval;
-                pace.due = pace.due.max(Instant::now());
-                return sight;
+                schedule.due += schedule.interval;
+                schedule.due = schedule.due.max(Instant::now());
+                return update;
             }
             // Nothing is known to be wrong: a slow instrument.
             give_up = Instant::now() + grace.max(Duration::from_millis(20));
         }
     }
 
-    fn fresh(&mut self, pace: &mut Pace) -> Option<Sight> {
+    fn fresh_reading(&mut self, schedule: &mut UpdateSchedule) -> Option<PowerUpdate> {
         let published = self.published.borrow_and_update();
         // Two readings of one interval are one too many: the next one comes soon.
-        let soonest = pace.seen_s + pace.interval.as_secs_f64() / 2.0;
+        let soonest = schedule.seen_s + schedule.interval.as_secs_f64() / 2.0;
         let frame = published.frame.as_ref().filter(|frame| frame.time_s > soonest)?;
         // What was read before anybody of today watched is none of the present either.
-        if published.at.is_none_or(|at| at.elapsed() > pace.interval.max(FRESH)) {
+        if published.at.is_none_or(|at| at.elapsed() > schedule.interval.max(FRESH)) {
             return None;
         }
         // Whoever has just changed something and looks now wants to see what became of it.
-        let first = pace.seen_s == f64::MIN;
+        let first = schedule.seen_s == f64::MIN;
         if first && published.changes != self.monitor.instrument.changes() {
             return None;
         }
@@ -98,13 +98,13 @@ impl PowerWatch {
         if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
             return None;
         }
-        pace.seen_s = frame.time_s;
+        schedule.seen_s = frame.time_s;
         // From when it was due or published, and not from now: waking up late must not add up.
-        pace.due = published.at.map_or(pace.due, |at| at.max(pace.due)) + pace.interval;
-        Some(Sight::Reading(Arc::clone(frame)))
+        schedule.due = published.at.map_or(schedule.due, |at| at.max(schedule.due)) + schedule.interval;
+        Some(PowerUpdate::Reading(Arc::clone(frame)))
     }
 
-    fn absence(&self) -> Option<Sight> {
+    fn why_unavailable(&self) -> Option<PowerUpdate> {
         let instrument = &self.monitor.instrument;
         let away = match &*instrument.presence().borrow() {
             Presence::Here(_) => None,
@@ -113,7 +113,7 @@ impl PowerWatch {
             Presence::Closed => Some("the connection was closed on request".to_owned()),
         };
         if let Some(reason) = away {
-            return Some(Sight::Nothing { reason, away: true });
+            return Some(PowerUpdate::Unavailable { reason, away: true });
         }
         let published = self.published.borrow();
         let activity = *instrument.activity().borrow();
@@ -123,13 +123,15 @@ impl PowerWatch {
         match (occupation, &published.frame, &published.refused) {
             (Some(occupation), Some(last), _) => {
                 let age_s = (unix_time_s() - last.time_s).max(0.0);
-                Some(Sight::Busy { last: Arc::clone(last), age_s, occupation })
+                Some(PowerUpdate::Busy { last: Arc::clone(last), age_s, occupation })
             }
             (Some(occupation), None, _) => {
                 let reason = format!("nothing is known yet: {} under way", occupation.operation);
-                Some(Sight::Nothing { reason, away: false })
+                Some(PowerUpdate::Unavailable { reason, away: false })
             }
-            (None, _, Some(refused)) => Some(Sight::Nothing { reason: refused.clone(), away: false }),
+            (None, _, Some(refused)) => {
+                Some(PowerUpdate::Unavailable { reason: refused.clone(), away: false })
+            }
             (None, _, None) => None,
         }
     }

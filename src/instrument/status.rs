@@ -7,18 +7,18 @@ use super::{Ctp10, Error, TLS};
 
 /// What the instrument is doing, and its lasers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Glance {
+pub struct InstrumentStatus {
     /// The condition register.
     pub condition: Condition,
     /// The lasers that serve as a source of the scan.
-    pub lasers: Vec<LaserGlance>,
+    pub lasers: Vec<LaserStatus>,
     /// Those among them that do not answer: whether they are on is not known.
     pub silent: Vec<u8>,
 }
 
 /// A laser.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LaserGlance {
+pub struct LaserStatus {
     /// Its number.
     pub laser: u8,
     /// Which it is.
@@ -37,7 +37,7 @@ impl Ctp10 {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn glance(&self) -> Result<Glance, Error> {
+    pub async fn status(&self) -> Result<InstrumentStatus, Error> {
         let condition = self.condition().await?;
         let mut numbers = BTreeSet::new();
         for tls in TLS {
@@ -49,7 +49,7 @@ impl Ctp10 {
                 silent.push(laser);
                 continue;
             };
-            lasers.push(LaserGlance {
+            lasers.push(LaserStatus {
                 laser,
                 identity,
                 on: self.ask(&Query::laser_output(laser)).await?,
@@ -57,6 +57,6 @@ impl Ctp10 {
                 wavelength_nm: self.ask(&Query::laser_wavelength_nm(laser)).await?,
             });
         }
-        Ok(Glance { condition, lasers, silent })
+        Ok(InstrumentStatus { condition, lasers, silent })
     }
 }
