@@ -1,4 +1,4 @@
-//! The command line: types only. What each command does is in `app`.
+//! The command line: types only. The commands themselves are in `app`.
 
 mod batch;
 mod rehearse;
@@ -14,65 +14,66 @@ pub use rehearse::RehearseArgs;
 #[derive(Debug, Parser)]
 #[command(name = "ctp10", version, propagate_version = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// What is common to all commands.
+    /// Options of all commands.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// How to talk to the user.
+/// How much the program prints, and in which format.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
-    /// More detail on stderr; twice for every exchange with the instrument.
+    /// Log more on stderr. Give it twice (`-vv`) to log every query that is sent to the instrument.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Only errors and results.
+    /// Print only errors and results.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// How stderr is written.
+    /// Format of stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
-/// How stderr is written.
+/// Format of stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people: progress bars on a terminal, plain lines elsewhere.
     Text,
-    /// For programs: one JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run one recipe; the last line on stdout is the run folder.
+    /// Run one recipe. The last line on stdout is the run folder.
     Run(RunArgs),
-    /// Go on with a run that was interrupted, stopped or failed, in the same run folder.
+    /// Resume a run that was interrupted, stopped or failed, in the same run folder.
     Resume(ResumeArgs),
-    /// Find what is wrong with recipes before any light is emitted.
+    /// Check recipes for errors before any light is emitted.
     Check(CheckArgs),
-    /// List every operation of a recipe in order, with time, points and bytes. Needs no instrument.
+    /// List all operations of a recipe in order, with times, points and bytes. Needs no instrument.
     Plan(PlanArgs),
-    /// Run many recipes one after another, unattended; goes on with what is not done when it is started again.
+    /// Run many recipes one after another, unattended. Started again, the batch continues with the items that are not
+    /// done.
     Batch(BatchArgs),
-    /// Run a recipe or batch on simulated instruments that fail, and find out whether it always ends safely.
+    /// Run a recipe or a batch on simulated instruments that fail, to test whether it always ends safely.
     Rehearse(RehearseArgs),
-    /// Run the sidecar without a run of its own: recipes come over HTTP, or from the dashboard.
+    /// Run the HTTP server and the dashboard. Clients send recipes over HTTP or from the dashboard.
     Serve(ServeArgs),
-    /// Run the embedded instrument alone, on a TCP port.
+    /// Run only the simulator, on a TCP port.
     Simulate(Box<SimulateArgs>),
-    /// Say what the instrument is doing. Sends queries only.
+    /// Print the state of the instrument. Sends only queries.
     Status(StatusArgs),
-    /// Abort whatever is scanning and turn all lasers off, now.
+    /// Abort any scan and turn all lasers off, immediately.
     Off(InstrumentArgs),
-    /// List, show, report or verify what has been measured.
+    /// List, show, report or verify runs.
     Runs(RunsArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
-    /// Watches over a run that another process makes; `run` and `serve` start it themselves.
+    /// The watchdog of a run in another process. `run` and `serve` start it automatically.
     #[command(hide = true)]
     Guard,
     /// Print a shell completion script.
@@ -85,7 +86,7 @@ pub enum Command {
 /// Names the instrument.
 #[derive(Debug, Clone, Args)]
 pub struct InstrumentArgs {
-    /// `sim` (the embedded instrument), `host:port` or `TCPIP::host::port::SOCKET`.
+    /// Address of the instrument: `sim` (the simulator), `host:port` or `TCPIP::host::port::SOCKET`.
     #[arg(long, value_name = "ADDR")]
     pub instrument: Option<String>,
 }
@@ -95,7 +96,7 @@ pub struct InstrumentArgs {
 pub struct RecipeArgs {
     /// The recipe: a `.yaml` or `.rhai` file.
     pub recipe: PathBuf,
-    /// Overrides a parameter of the recipe.
+    /// Set a parameter of the recipe. May be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<(String, String)>,
 }
@@ -109,16 +110,17 @@ pub struct RunArgs {
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
-    /// Where run folders go; `runs` when not given.
+    /// Folder for new run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Where the dashboard and the HTTP API of this run listen; 127.0.0.1:8002 when not given.
+    /// Address of the dashboard and the HTTP API during this run. Default: 127.0.0.1:8002.
     #[arg(long, value_name = "off|ADDR")]
     pub sidecar: Option<String>,
-    /// Adds to the recipe's metadata.
+    /// Add an entry to the recipe's metadata. May be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub metadata: Vec<(String, String)>,
-    /// Nobody is there: every prompt takes its `unattended` answer. Implied without a terminal and without a dashboard.
+    /// No person is present: every prompt takes its `unattended` answer. This is the default without a terminal and a
+    /// dashboard.
     #[arg(long)]
     pub unattended: bool,
 }
@@ -126,53 +128,54 @@ pub struct RunArgs {
 /// `ctp10 resume`
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
-    /// The run's identifier, its folder, or the beginning of either.
+    /// The run's identifier, its folder, or the first characters of either.
     pub run: String,
-    /// Only say what holds and what is left to do; nothing is touched.
+    /// Only print which results are kept and which steps are left. Changes nothing.
     #[arg(long)]
     pub plan: bool,
-    /// The instrument; the one the run began with when not given.
+    /// The instrument. Default: the one that the run started with.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
-    /// Where run folders are; `runs` when not given.
+    /// Folder that contains the run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Where the dashboard and the HTTP API of this run listen; 127.0.0.1:8002 when not given.
+    /// Address of the dashboard and the HTTP API during this run. Default: 127.0.0.1:8002.
     #[arg(long, value_name = "off|ADDR")]
     pub sidecar: Option<String>,
-    /// Nobody is there: see `run`.
+    /// No person is present: every prompt takes its `unattended` answer.
     #[arg(long)]
     pub unattended: bool,
-    /// What became of the step that was under way, where that is not known and it may not be repeated by itself.
+    /// Result of the step that was interrupted, if its result is unknown and it must not be repeated automatically.
     #[arg(long, value_enum, value_name = "done|again")]
     pub unfinished: Option<Unfinished>,
 }
 
-/// What became of a step whose end is not recorded.
+/// The result of a step that has no recorded end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Unfinished {
-    /// It was done.
+    /// The step was done.
     Done,
-    /// It is to be done again.
+    /// Repeat the step.
     Again,
 }
 
 /// `ctp10 serve`
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// The instrument; it has to be named here, in the environment or in the configuration.
+    /// The instrument. Name it here, in the environment or in the configuration.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
-    /// Where to listen; 127.0.0.1:8002 when not given. Port 0 lets the system choose.
+    /// Address of the HTTP server. Default: 127.0.0.1:8002. With port 0 the system chooses a port.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Where run folders go; `runs` when not given.
+    /// Folder for new run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The file with the token that clients have to show; needed beyond loopback.
+    /// File with the token that clients must send. Required if the server listens beyond loopback.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// A page that may ask, beside those from loopback: `https://lab.example`.
+    /// Origin of web pages that may send requests, in addition to loopback: `https://lab.example`. May be given
+    /// several times.
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 }
@@ -183,13 +186,13 @@ pub struct CheckArgs {
     /// The recipes.
     #[arg(required = true)]
     pub recipes: Vec<PathBuf>,
-    /// Also ask this instrument (queries only) whether it can do what the recipes want.
+    /// Also check whether this instrument can run the recipes. Sends only queries.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
-    /// Overrides a parameter of the recipes.
+    /// Set a parameter of the recipes. May be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<(String, String)>,
-    /// Warnings count as errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     pub strict: bool,
 }
@@ -200,7 +203,7 @@ pub struct PlanArgs {
     /// Recipe and parameters.
     #[command(flatten)]
     pub recipe: RecipeArgs,
-    /// Add the commands that would be sent.
+    /// Also list the SCPI commands of each operation.
     #[arg(long)]
     pub scpi: bool,
     /// Print JSON.
@@ -208,102 +211,104 @@ pub struct PlanArgs {
     pub json: bool,
 }
 
-/// What a fault looks like.
+/// The long help of `--fault`.
 const FAULTS: &str = "\
-Lets something go wrong: KIND@WHERE or KIND@WHERE=VALUE. May be given several times.
+Produce a fault: KIND@WHERE or KIND@WHERE=VALUE. May be given several times.
 
 KIND:
-  drop         the connection is closed instead of an answer, or half-way through a trace
-  stall        no answer, now and later; the connection stays open
-  garble       the reply is unreadable; =BYTES: a trace announces so many too many
-  truncate     the reply ends early, and the connection with it
-  late         the answer comes after =SECONDS (8)
-  reboot       power-on state; connections are closed, none is taken for =SECONDS (3)
-  refuse       nothing is done; -200 is in the error queue
-  error-queue  an error that nobody caused appears in the queue (-310)
-  slow         the reply comes at =BYTES a second (20000)
+  drop         the connection is closed instead of a reply, or half-way through a trace
+  stall        no reply, now and later; the connection stays open
+  garble       the reply is unreadable; =BYTES: a trace announces so many bytes too many
+  truncate     the reply ends early, and the connection is closed
+  late         the reply comes after =SECONDS (8)
+  reboot       power-on state; all connections are closed, new ones are refused for =SECONDS (3)
+  refuse       the command is not carried out; -200 is in the error queue
+  error-queue  the error queue has an error (-310) that the command did not cause
+  slow         the reply is sent at =BYTES per second (20000)
   hang         the scan that is started does not end before ABORt
 
 WHERE:
-  57           at the 57th command, whoever sends it; `every`: at each
-  trace        at the first command of a sort: sweep, reference, abort, laser, trace,
-               power, condition, idn, error, or a header, with `?` when it is asked
-  trace:2      at the second of the sort; `trace:every`: at each
+  57           the 57th command, from any client; `every`: each command
+  trace        the first command of a group: sweep, reference, abort, laser, trace,
+               power, condition, idn, error, or a header, with `?` for a query
+  trace:2      the second command of the group; `trace:every`: each one
 
-random@SEED        one command in a hundred, by chance; the seed repeats it
+random@SEED        a random fault at one command in a hundred; a seed gives the same faults again
 random@SEED=RATE   this share of the commands, 0 to 1
-@FILE              a fault a line; # starts a comment";
+@FILE              a file with one fault per line; # starts a comment";
 
 /// `ctp10 simulate`
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Where to listen; port 0 lets the system choose.
+    /// Address of the simulator. With port 0 the system chooses a port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5025")]
     pub listen: String,
-    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with `wavelength_nm,transmission_db`.
+    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with
+    /// `wavelength_nm,transmission_db`.
     #[arg(long, value_name = "NAME|FILE.csv")]
     pub dut: Option<String>,
-    /// Seed of the noise.
+    /// Seed of the noise. The same seed gives the same noise.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// `fresh`: every sweep has its own noise; `by-settings`: the same settings give the same samples.
+    /// `fresh`: each sweep has new noise. `by-settings`: the same settings give the same samples.
     #[arg(long, value_name = "fresh|by-settings")]
     pub noise: Option<String>,
-    /// Factor on all durations: 0.1 makes sweeps ten times shorter.
+    /// Factor for all durations: with 0.1 sweeps are ten times shorter.
     #[arg(long, value_name = "X")]
     pub time_scale: Option<f64>,
-    /// Delay before each reply, ms.
+    /// Delay before each reply, in ms.
     #[arg(long, value_name = "MS")]
     pub latency_ms: Option<f64>,
-    /// Limit on what is sent, bytes per second.
+    /// Largest rate of sent data, in bytes per second.
     #[arg(long, value_name = "BYTES_PER_S")]
     pub bandwidth: Option<f64>,
-    /// How many clients may be connected at once.
+    /// Largest number of clients that are connected at the same time.
     #[arg(long, value_name = "N")]
     pub max_connections: Option<usize>,
-    /// What follows a binary block.
+    /// Characters after a binary block.
     #[arg(long, value_name = "none|crlf")]
     pub block_end: Option<String>,
-    /// Gives every trace this many points, whatever the settings say.
+    /// Number of points of every trace, independent of the settings.
     #[arg(long, value_name = "N")]
     pub points: Option<u64>,
-    /// What a reference scan sees.
+    /// Light path during a reference scan.
     #[arg(long, value_name = "patch-cord|device")]
     pub reference_path: Option<String>,
-    /// Whether lasers stay on after a scan as long as `INITiate:STABilization` has not been set.
+    /// Whether lasers stay on after a scan if `INITiate:STABilization` has never been set.
     #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
     pub stabilization_output: Option<u8>,
-    /// `resets`: another laser sets the other settings of a TLS back to its defaults; `keeps`: they stay.
+    /// `resets`: a change of the laser resets the other settings of a TLS to their defaults. `keeps`: they stay.
     #[arg(long, value_name = "keeps|resets")]
     pub identifier: Option<String>,
-    /// A scan that the TLSs do not cover: `overlap` sweeps what both allow, `refuse` does not start.
+    /// If the TLSs do not cover a scan: `overlap` sweeps the common range, `refuse` refuses the scan.
     #[arg(long, value_name = "overlap|refuse")]
     pub tls_range: Option<String>,
-    /// What a power query is answered while a scan is under way.
+    /// Whether a power query during a scan is answered.
     #[arg(long, value_name = "answered|refused")]
     pub power_in_scan: Option<String>,
-    /// What power and wavelength of a laser are after a scan with it: those set for static control, or the scan's last.
+    /// Power and wavelength of a laser after a scan: those set for static control (`as-set`) or the last ones of the
+    /// scan (`actual`).
     #[arg(long, value_name = "as-set|actual")]
     pub lasers_after_scan: Option<String>,
-    /// Whether routing an analog output has a reply.
+    /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
     #[arg(long, value_name = "silent|answers")]
     pub analog_output: Option<String>,
-    /// Be a Distributed CTP10: laser commands fail, and a scan first waits for its Controller.
+    /// Simulate a Distributed CTP10: laser commands fail, and a scan first waits for the Controller.
     #[arg(long)]
     pub distributed: bool,
     /// Start with a trace and a reference of every detector in memory.
     #[arg(long)]
     pub preload: bool,
-    /// Positions of the detector modules, 1 to 20; a module 4 is an IL RL OPM2, the others are plain. 4,5 when not given.
+    /// Positions of the detector modules, 1 to 20. A module 4 is an IL RL OPM2, all others are plain. Default: 4,5.
     #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
     pub modules: Option<Vec<u8>>,
-    /// How many detectors a plain module has, 1 to 6; 4 when not given.
+    /// Number of detectors of a plain module, 1 to 6. Default: 4.
     #[arg(long, value_name = "N")]
     pub channels: Option<u8>,
-    /// Lets something go wrong: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
+    /// Produce a fault: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
     #[arg(long = "fault", value_name = "SPEC", long_help = FAULTS)]
     pub faults: Vec<String>,
-    /// Writes every command received, with its time, and every fault to this file.
+    /// Write every received command and every fault to this file, with the time.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
@@ -323,18 +328,18 @@ pub struct StatusArgs {
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RunsArgs {
-    /// What about them; listed when not given.
+    /// The action. Default: list the runs.
     #[command(subcommand)]
     pub what: Option<RunsCommand>,
-    /// Where and how, for the list.
+    /// Folder and format of the list.
     #[command(flatten)]
     pub list: RunsListArgs,
 }
 
-/// Where run folders are and how to print.
+/// The folder of the runs, and the output format.
 #[derive(Debug, Clone, Args)]
 pub struct RunsListArgs {
-    /// Where run folders are; `runs` when not given.
+    /// Folder that contains the run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print JSON.
@@ -349,31 +354,32 @@ pub enum RunsCommand {
     List(RunsListArgs),
     /// Print one run.
     Show {
-        /// The run's identifier, or the beginning of it or of its folder's name.
+        /// The run's identifier or its folder's name, or the first characters of either.
         id: String,
-        /// Where and how.
+        /// Folder and format.
         #[command(flatten)]
         list: RunsListArgs,
     },
-    /// Write a run's report.html and summary.json anew, and print the path of the page. An interrupted run has none before.
+    /// Write report.html and summary.json of a run again, and print the path of the page. An interrupted run has no
+    /// report yet.
     Report {
-        /// The run's identifier, or the beginning of it or of its folder's name.
+        /// The run's identifier or its folder's name, or the first characters of either.
         #[arg(required_unless_present = "batch", conflicts_with = "batch")]
         id: Option<String>,
-        /// A batch instead: its page and its summary.
+        /// Write the page and the summary of this batch instead.
         #[arg(long, value_name = "NAME")]
         batch: Option<String>,
-        /// Where and how.
+        /// Folder and format.
         #[command(flatten)]
         list: RunsListArgs,
     },
-    /// Make the catalogue of the runs anew, from their folders.
+    /// Rebuild the catalogue of the runs from their folders.
     Reindex(RunsListArgs),
-    /// Check every file of a run against its checksum and point count.
+    /// Compare every file of a run with its checksum and number of points.
     Verify {
-        /// The run's identifier, or the beginning of it or of its folder's name.
+        /// The run's identifier or its folder's name, or the first characters of either.
         id: String,
-        /// Where and how.
+        /// Folder and format.
         #[command(flatten)]
         list: RunsListArgs,
     },

@@ -21,32 +21,32 @@ pub use parameters::{bind, check_parameter, check_variable_name, read_text};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// The value when none is given: a number, a text, true or false. It fixes the type.
+    /// The default value: a number, a text, true or false. The type of the parameter is the type of its default.
     pub default: Value,
-    /// Smallest value allowed, for numbers.
+    /// Smallest allowed value of a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    /// Largest value allowed, for numbers.
+    /// Largest allowed value of a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
-    /// The values to choose from.
+    /// The allowed values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Vec<Value>>,
-    /// Unit, for people.
+    /// Unit, for display.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What it means.
+    /// Description of the parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-/// Logs live power during the whole run.
+/// Records live power during the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordPower {
-    /// Which detectors.
+    /// The detectors.
     pub detectors: Vec<Detector>,
-    /// Time between readings; 0.1 s when not given.
+    /// Time between readings. Default: 0.1 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_s: Option<Seconds>,
 }
@@ -55,34 +55,35 @@ pub struct RecordPower {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// `[a-z0-9-]+`; names the run folder.
+    /// Name of the recipe, part of the run folder's name: `[a-z0-9-]+`.
     #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
-    /// For people.
+    /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// `sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; not given: named on the command line or in the configuration.
+    /// `sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`. Default: the instrument of the command line or of
+    /// the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
-    /// Options of the embedded instrument, for `sim` only: those of `ctp10 simulate`, with `_` for `-`.
+    /// Options of the simulator, only for `instrument: sim`. They are those of `ctp10 simulate`, with `_` for `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<Value>,
-    /// Detectors by name.
+    /// Names for detectors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detectors: BTreeMap<String, Detector>,
-    /// Free; goes into the manifest and every trace file.
+    /// Any names and values. They are stored in the manifest and in every trace file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Value>,
-    /// Logs live power during the whole run.
+    /// Records live power during the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_power: Option<RecordPower>,
-    /// Leave the lasers as they are when the run succeeds.
+    /// Leave the lasers on if the run succeeds.
     #[serde(default)]
     pub leave_lasers_on: bool,
-    /// Whom to tell when the run has ended: `{ url, on: [failure, done] }`; `docs/notify.md` says what is sent.
+    /// Sends a notification when the run ends: `{ url, on: [failure, done] }`. See `docs/notify.md`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
-    /// What can be overridden with `--set`.
+    /// Parameters of the recipe, which `--set` can change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
 }

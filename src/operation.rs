@@ -55,8 +55,8 @@ macro_rules! operations {
                 }
             }
 
-            /// The fields of the operation called `name` with texts where it takes texts: `written` tells how a number was
-            /// written.
+            /// The fields of the operation called `name` with texts where it takes texts: `written` tells how a
+            /// number was written.
             #[must_use]
             pub fn with_texts<'v>(
                 name: &str,
@@ -93,11 +93,11 @@ operations! {
     ConfigureScan = "configure_scan",
     /// How one detector measures: units, calibration wavelength, trigger.
     ConfigureDetector = "configure_detector",
-    /// Records the reference that a transmission function is relative to.
+    /// Records the reference of a detector. A transmission function is relative to it.
     CreateReference = "create_reference",
     /// Runs one scan and waits until the instrument is idle; takes any field of `configure_scan`.
     Sweep = "sweep",
-    /// Brings traces from the instrument into the run folder.
+    /// Transfers traces from the instrument and stores them in the run folder.
     FetchTrace = "fetch_trace",
     /// Reads power between scans.
     ReadPower = "read_power",
@@ -105,7 +105,7 @@ operations! {
     Wait = "wait",
     /// Writes a line into the journal and onto the terminal.
     Log = "log",
-    /// Asks the operator.
+    /// Asks the operator a question.
     Prompt = "prompt",
     /// Asks another instrument on the bench, or tells it to do something.
     Http = "http",
@@ -156,8 +156,8 @@ impl Operation {
         }
     }
 
-    /// Whether the sweep before it cannot be done again behind it as it was: settings or what is connected are others, or
-    /// another scan is in memory.
+    /// Whether the sweep before it cannot be done again behind it as it was: settings or what is connected are
+    /// others, or another scan is in memory.
     #[must_use]
     pub fn unsettles_sweep(&self) -> bool {
         self.effect() != Effect::Measure || matches!(self, Self::Sweep(_) | Self::CreateReference(_))

@@ -1,5 +1,5 @@
-//! The recipe language as a JSON Schema for editors, and as a reference for people: both from the definitions that
-//! recipes are read with, so that neither can say anything else.
+//! The recipe language as a JSON Schema for editors, and as a reference for people. Both are generated from the types
+//! that recipes are decoded into, so that they cannot contradict the program.
 
 mod suspension;
 
@@ -14,7 +14,7 @@ use crate::operation::Operation;
 use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;
 
-/// Definitions that several places of the schema share.
+/// Definitions that several places of the schema use.
 type Definitions = Map<String, Value>;
 
 /// JSON Schema (draft 2020-12) of a YAML recipe.
@@ -23,9 +23,11 @@ pub fn recipe() -> Value {
     let mut definitions = Definitions::new();
     let mut properties = fields(&schema_of::<Header>(), &mut definitions, false);
     let steps = json!({ "type": "array", "items": { "$ref": "#/$defs/step" } });
-    properties.insert("steps".into(), described(&steps, "What to do, in order."));
-    properties
-        .insert("finally".into(), described(&steps, "What to do at the end, also after a fault or a stop."));
+    properties.insert("steps".into(), described(&steps, "The steps, in order."));
+    properties.insert(
+        "finally".into(),
+        described(&steps, "Steps at the end of the run, also after a fault or a stop."),
+    );
     properties.insert("suspend_when".into(), suspension::schema(&steps));
     let simulator = simulator(&properties["simulator"], &mut definitions);
     properties.insert("simulator".into(), simulator);
@@ -47,7 +49,7 @@ pub fn recipe() -> Value {
     })
 }
 
-/// The options of the embedded instrument, with what is said of them all.
+/// The options of the simulator, with the description of the key.
 fn simulator(about: &Value, definitions: &mut Definitions) -> Value {
     let mut schema = about.clone();
     schema["type"] = "object".into();
@@ -79,7 +81,7 @@ fn fields(schema: &Value, definitions: &mut Definitions, templates: bool) -> Map
     properties.into_iter().map(|(name, schema)| (name, allow(schema))).collect()
 }
 
-/// A value, or an expression that gives it.
+/// A value, or an expression that returns it.
 fn or_template(schema: &Value) -> Value {
     let mut wrapped = json!({ "anyOf": [schema, { "type": "string", "pattern": r"\$\{.*\}" }] });
     if let Some(description) = schema.get("description") {
@@ -137,33 +139,33 @@ fn step() -> Value {
     })
 }
 
-/// Structure: what YAML needs and Rhai has as a language.
+/// Structure steps: YAML needs them; Rhai has its own statements.
 const STRUCTURE: [(&str, &str, &str); 5] = [
     (
         "set",
-        "Gives names to values, for the expressions after it.",
+        "Defines variables for the expressions that follow.",
         "set: { centre_nm: \"${steps.coarse.min.nm}\" }",
     ),
     (
         "repeat",
-        "Repeats `steps`: `for` a variable `in` a list, over the rows of a table (`in_csv`) or over a grid (`from`, `to` \
-         inclusive, `step`), a number of `times`, or `while` an expression holds. The variable becomes a column of the \
-         trace files.",
+        "Repeats `steps`. With `for`, a variable takes the values of a list (`in`), the rows of a table (`in_csv`) or the values of \
+         a grid (`from`, `to` inclusive, `step`). Other loops run a number of `times`, or `while` an expression is true. The \
+         variable becomes a column of the trace files.",
         "repeat: { for: power_dbm, from: -5, to: 5, step: 2.5, steps: [ … ] }",
     ),
     (
         "if",
-        "Performs `then` or `else`, by a `condition`.",
+        "Runs the steps of `then` if `condition` is true, otherwise those of `else`.",
         "if: { condition: \"${steps.p.value < -30}\", then: [ … ] }",
     ),
     (
         "script",
-        "Runs Rhai: a path ending in `.rhai` in the recipe's folder tree, or the text itself.",
+        "Runs a Rhai script: a path in the recipe's folder tree that ends in `.rhai`, or the text of the script.",
         "script: align.rhai",
     ),
     (
         "run_recipe",
-        "Runs another recipe: `path` in the recipe's folder tree, `set` for its parameters.",
+        "Runs another recipe. `path` is a file in the recipe's folder tree, `set` gives values for its parameters.",
         "run_recipe: { path: zoom.yaml, set: { centre_nm: 1550 } }",
     ),
 ];
@@ -208,19 +210,19 @@ pub fn reference() -> String {
     let mut text = String::from(REFERENCE_HEAD);
     text.push_str("\n## Keys of a recipe\n\nYAML keys, or fields of `recipe(#{ … })` in a script.\n\n");
     table(&mut text, &schema_of::<Header>());
-    text.push_str("| `steps` | list | yes | what to do, in order (YAML only) |\n");
-    text.push_str("| `finally` | list | no | what to do at the end, also after a fault or a stop (in a script: `finally(\\|\\| …)`) |\n");
+    text.push_str("| `steps` | list | yes | the steps, in order (YAML only) |\n");
+    text.push_str("| `finally` | list | no | steps at the end of the run, also after a fault or a stop (in a script: `finally(\\|\\| …)`) |\n");
     suspension::reference(&mut text);
     text.push_str("\nA parameter (`parameters: { top_dbm: { default: 5, max: 10 } }`, or `parameter(\"top_dbm\", 5, #{ max: 10 })`) has:\n\n");
     table(&mut text, &schema_of::<Parameter>());
     text.push_str("\n`simulator` has (see `docs/instrument.md`):\n\n");
     table(&mut text, &schema_of::<SimulatorOptions>());
-    text.push_str("\n## Operations\n\nIn YAML a step is a map with one key; in Rhai the same name is a function of a map.\n");
+    text.push_str("\n## Operations\n\nIn YAML a step is a map with one key. In Rhai the same name is a function that takes a map.\n");
     for (name, schema) in Operation::schemas() {
         let schema = schema.to_value();
         let about = match name {
             "sweep" => {
-                "Runs one scan and waits until the instrument is idle. What is given is set just before it."
+                "Runs one scan and waits until the instrument is idle. The given fields are set directly before the scan."
             }
             _ => schema.get("description").and_then(Value::as_str).unwrap_or_default(),
         };
@@ -247,25 +249,26 @@ const REFERENCE_HEAD: &str = "\
 
 <!-- Generated from the source by `ctp10 schema --markdown`; a test keeps it current. -->
 
-A recipe is a YAML file or a Rhai script. Both speak one vocabulary: the operations below, with the same names, the same
-fields, the same checks and the same words in errors. Field names carry their unit. `ctp10 schema` prints the language as
-a JSON Schema for editors.
+A recipe is a YAML file or a Rhai script. Both use the operations below, with the same names, fields, checks and error messages. Field
+names contain the unit. `ctp10 schema` prints the language as a JSON Schema for editors.
 
-A detector is written `module/channel` (`4/1`), or by a name given under `detectors`. `${…}` holds a Rhai expression over
-parameters, loop variables, `set` names and the results of steps with an `id` (`steps.<id>.…`); a value that is exactly
-one `${…}` keeps the expression's type, inside a longer text it is printed. In `{ flow, maps }` YAML needs it quoted. Where only an expression can stand (`condition`,
-`while`, `resume_when`, `ready`), it may stand with or without `${` and `}` around the whole of it.
+A detector is written `module/channel` (`4/1`), or as a name that `detectors` defines.
+
+`${…}` contains a Rhai expression. It can use parameters, loop variables, `set` names and the results of steps with an `id`
+(`steps.<id>.…`). If the whole value is one `${…}`, the value keeps the type of the expression. Inside a longer text the value is printed.
+In `{ flow, maps }` put it into quotes, because YAML requires this. Some fields are always an expression (`condition`, `while`,
+`resume_when`, `ready`). There, `${` and `}` around the whole expression are optional.
 
 Files are UTF-8, with or without a byte order mark.
 ";
 
-/// What is to be said of loops over the rows of a file.
+/// The section about loops over tables.
 const REFERENCE_TABLES: &str = include_str!("schema/tables.md");
 
-/// What is to be said of requests to other instruments.
+/// The section about requests to other instruments.
 const REFERENCE_HTTP: &str = include_str!("schema/http.md");
 
-/// What is to be said of how large values may be, and how long a recipe may compute.
+/// The section about the size of values and the computing time of recipes.
 const REFERENCE_BOUNDS: &str = include_str!("schema/bounds.md");
 
 const REFERENCE_TAIL: &str = "
@@ -273,27 +276,44 @@ const REFERENCE_TAIL: &str = "
 
 | operation | `steps.<id>.…` |
 |---|---|
-| `configure_…`, `sweep` | the settings as re-read from the instrument, by field name |
-| `create_reference` | `created`: whether a new one was recorded |
+| `configure_…`, `sweep` | the settings as read back from the instrument, by field name |
+| `create_reference` | `created`: whether a new reference was recorded |
 | `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list |
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `prompt` | `answer` |
 | `http` | `reply`, `status` |
 | `scpi` | `reply` of a query |
-| any | `failed`: true when it failed and says `on_error: continue`, then `message` |
+| any | after a failure with `on_error: continue`: `failed` is true, and `message` is the error message |
 
 ## In scripts
 
-`fetch_trace` gives a trace, or an array of them, with `min_db()`, `min_nm()`, `max_db()`, `max_nm()`, `mean_db()`, `at(nm)`
-(linear interpolation), `slice(from_nm, to_nm)`, `bandwidth_nm(level_db)` (width 3 dB above the minimum for `3`, 3 dB below the
-maximum for `-3`), `points()`, `start_nm()`, `stop_nm()`, `step_pm()`, `file()`. `read_power` gives a number for one reading, `prompt` the
-answer, `scpi` the reply, `http` a map of `reply` and `status`. A fault of the instrument can be caught (`try { … } catch (fault) { fault.kind … }`); a stop cannot.
-`now()` gives Unix seconds. Declarations (`recipe`, `parameter`, `finally`) come before the first operation. A script reaches nothing
-but these: no file, no network but `http`, no process, no `import`, no `eval`.
+| function | result |
+|---|---|
+| `fetch_trace` | a trace, or an array of traces |
+| `read_power` | a number if there is one reading |
+| `prompt` | the answer |
+| `scpi` | the reply |
+| `http` | a map of `reply` and `status` |
+| `now()` | Unix time in seconds |
 
-## Names that are taken
+A trace has these functions:
 
-Loop variables and parameters may not be called like a column of the trace files: ";
+| function | result |
+|---|---|
+| `min_db()`, `min_nm()`, `max_db()`, `max_nm()`, `mean_db()` | the levels, and the wavelengths where they are |
+| `at(nm)` | the level at a wavelength, by linear interpolation |
+| `slice(from_nm, to_nm)` | the part of the trace between two wavelengths |
+| `bandwidth_nm(level_db)` | for `3` the width 3 dB above the minimum, for `-3` the width 3 dB below the maximum |
+| `points()`, `start_nm()`, `stop_nm()`, `step_pm()` | the wavelength grid |
+| `file()` | the file of the trace |
+
+A script can catch a fault of the instrument (`try { … } catch (fault) { fault.kind … }`), but not a stop. Declarations (`recipe`,
+`parameter`, `finally`) must come before the first operation. A script has no access to files, processes, `import` and `eval`, and to the
+network only with `http`.
+
+## Reserved names
+
+Loop variables and parameters must not have the name of a trace-file column: ";
 
 /// Rows of a table of fields.
 fn table(text: &mut String, schema: &Value) {
@@ -322,7 +342,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a field takes, in a few words.
+/// The type and range of a field, in a few words.
 fn takes(root: &Value, field: &Value) -> String {
     if let Some(name) =
         field.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/"))

@@ -27,26 +27,26 @@ pub use fields::{read, resolve_detectors};
 pub use host::{Host, TraceReader};
 pub use outcome::Outcome;
 
-/// How often to try again, and how long to wait in between.
+/// The number of repetitions after a fault, and the pause before each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// Further attempts after the first, at most 100.
+    /// Number of repetitions, at most 100.
     #[schemars(range(max = 100))]
     pub times: u32,
-    /// Pause before each of them; 0 when not given.
+    /// Pause before each repetition. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_s: Option<Seconds>,
 }
 
-/// What a failed step means for the rest.
+/// Whether the run stops or continues after a failed step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// The run stops (after `finally`).
     #[default]
     Stop,
-    /// The run goes on and ends as failed.
+    /// The run continues and ends as failed.
     Continue,
 }
 
@@ -54,16 +54,16 @@ pub enum OnError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepOptions {
-    /// An identifier, for `steps.<id>`.
+    /// An identifier for the result of the step, `steps.<id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Try again after a fault.
+    /// Repeats the step after a fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Longest time for one attempt. Time spent paused does not count.
+    /// Longest time for one attempt. The time of a pause is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<Seconds>,
-    /// What a fault means for the rest of the run.
+    /// Whether the run stops or continues after a fault.
     #[serde(default)]
     pub on_error: OnError,
 }

@@ -18,79 +18,81 @@ use crate::source::Diagnostic;
 use crate::step::Retry;
 use crate::units::Seconds;
 
-/// Names that begin like this are those of the queues that services empty.
+/// Batches of services have names that begin like this.
 pub const QUEUE: &str = "queue-";
 
-/// What becomes of the batch when an item has failed, after all its repetitions.
+/// Whether the batch continues after an item has failed, when no repetition is left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// The next item begins.
+    /// The batch continues with the next item.
     #[default]
     Continue,
-    /// The batch ends; the rest stays queued.
+    /// The batch ends. The remaining items stay queued.
     Stop,
-    /// It is repeated, as `retry` says or else once after a minute; then the next item begins.
+    /// The item is repeated: as given in `retry`, otherwise once after 60 s. Then the batch continues with the next
+    /// item.
     Retry,
 }
 
-/// What holds for every item that does not say otherwise.
+/// Defaults for all items.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// What becomes of the batch when an item has failed.
+    /// Whether the batch continues after an item has failed.
     pub on_failure: Option<OnFailure>,
-    /// How often a failed item is repeated, and how long after.
+    /// The number of repetitions of a failed item, and the pause before each of them.
     pub retry: Option<Retry>,
-    /// A run is stopped in good order after this long.
+    /// A run is stopped cleanly after this time.
     pub timeout_s: Option<Seconds>,
-    /// Nobody is asked: each prompt takes its `unattended` answer. True when not given.
+    /// No person is present: each prompt takes its `unattended` answer. Default: true.
     pub unattended: Option<bool>,
-    /// An item whose run was cut off goes on by itself, without waiting for a person.
+    /// An item whose run was interrupted resumes automatically, without waiting for a person.
     pub auto_resume: Option<bool>,
 }
 
-/// One entry of a batch: an item, or one for each combination or device.
+/// One entry of a batch: a single item, or one item for each combination or device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemEntry {
-    /// The recipe, as seen from the batch file.
+    /// The recipe, relative to the folder of the batch file.
     pub recipe: String,
-    /// Values for its parameters.
+    /// Values for the parameters of the recipe.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
-    /// Added to its metadata.
+    /// Entries that are added to the metadata of the recipe.
     #[serde(default)]
     pub metadata: BTreeMap<String, Value>,
-    /// Higher first; 0 when not given.
+    /// Items with a higher priority run first. Default: 0.
     #[serde(default)]
     pub priority: i32,
-    /// It does not begin before this.
+    /// The item does not start before this time.
     pub not_before: Option<Moment>,
-    /// It does not begin after this, and is stopped then.
+    /// The item does not start after this time. If its run is still active then, it is stopped cleanly.
     pub deadline: Option<Moment>,
-    /// What becomes of the batch when it has failed.
+    /// Whether the batch continues after the item has failed.
     pub on_failure: Option<OnFailure>,
-    /// How often it is repeated when it fails, and how long after.
+    /// The number of repetitions after a failure, and the pause before each of them.
     pub retry: Option<Retry>,
-    /// Its run is stopped in good order after this long.
+    /// The run is stopped cleanly after this time.
     pub timeout_s: Option<Seconds>,
-    /// Nobody is asked.
+    /// No person is present: each prompt takes its `unattended` answer.
     pub unattended: Option<bool>,
-    /// If its run is cut off, it goes on by itself.
+    /// If the run of the item is interrupted, it resumes automatically.
     pub auto_resume: Option<bool>,
-    /// An item for every combination: values of parameters, or else metadata.
+    /// One item for every combination of values. A name that is no parameter becomes metadata.
     #[serde(default)]
     pub matrix: BTreeMap<String, Vec<Value>>,
-    /// An item for every device: values of parameters, or else metadata.
+    /// One item for every device. A name that is no parameter becomes metadata.
     pub devices: Option<Devices>,
 }
 
-/// Where devices are listed.
+/// The list of devices: a file, or the list itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`devices` is the name of a file, or a list of maps of names and values")]
 pub enum Devices {
-    /// A CSV file with a header line, or a YAML file with a list of maps; as seen from the batch file.
+    /// A CSV file with a header line, or a YAML file with a list of maps. The path is relative to the folder of the
+    /// batch file.
     File(String),
     /// Here.
     Here(Vec<BTreeMap<String, Value>>),
@@ -100,24 +102,25 @@ pub enum Devices {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchFile {
-    /// `[a-z0-9-]+`; names the batch in the catalogue and its summary.
+    /// Name of the batch in the catalogue and in the names of its reports: `[a-z0-9-]+`.
     pub name: String,
-    /// Where run folders go, as seen from the batch file.
+    /// Folder for the run folders, relative to the folder of the batch file.
     pub out: Option<PathBuf>,
-    /// What holds for every item that does not say otherwise.
+    /// Defaults for all items.
     #[serde(default)]
     pub defaults: Policy,
-    /// No item begins before this.
+    /// No item starts before this time.
     pub not_before: Option<Moment>,
-    /// No item begins after this, and the one under way is stopped.
+    /// No item starts after this time. A run that is active then is stopped cleanly.
     pub deadline: Option<Moment>,
-    /// So many items that fail one after another end the batch.
+    /// The batch ends after this number of consecutive failures.
     pub max_consecutive_failures: Option<NonZeroU32>,
-    /// Whom to tell when the batch has ended.
+    /// Sends a notification when the batch ends.
     pub notify: Option<Notify>,
-    /// Holds the runs of all items whose recipes do not say themselves when to be held: `suspend_when` of a recipe.
+    /// Suspends runs under a condition, like `suspend_when` of a recipe. A recipe with its own `suspend_when` keeps
+    /// that one.
     pub suspend_when: Option<Value>,
-    /// What to measure.
+    /// The items: the recipes to run, with their values.
     pub items: Vec<ItemEntry>,
 }
 

@@ -10,10 +10,10 @@ use super::InstrumentArgs;
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct BatchArgs {
-    /// What about it; run when not given.
+    /// The action. Default: run the batch.
     #[command(subcommand)]
     pub what: Option<BatchCommand>,
-    /// What to run, and how.
+    /// Options for running the batch.
     #[command(flatten)]
     pub run: BatchRunArgs,
 }
@@ -24,25 +24,25 @@ pub struct BatchRunArgs {
     /// The batch file.
     #[arg(required_unless_present = "go_on", conflicts_with = "go_on")]
     pub file: Option<PathBuf>,
-    /// Go on with a batch that the catalogue knows, without its file.
+    /// Continue a batch from the catalogue, without its file.
     #[arg(long = "continue", value_name = "NAME")]
     pub go_on: Option<String>,
-    /// Queue again what failed, was skipped, or is held for a person.
+    /// Also queue the items that have failed, were skipped, or are held for a person.
     #[arg(long)]
     pub release: bool,
-    /// What was cut off or stopped begins anew, instead of going on in its run.
+    /// Start interrupted and stopped items from the beginning instead of resuming their runs.
     #[arg(long)]
     pub anew: bool,
-    /// Begin at once: `not_before` and `deadline` do not hold, those of items neither.
+    /// Start immediately and ignore `not_before` and `deadline`, of the batch and of its items.
     #[arg(long)]
     pub now: bool,
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
-    /// Where run folders and the catalogue go; the batch file's `out`, or `runs`, when not given.
+    /// Folder for run folders and the catalogue. Default: the batch file's `out`, or `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Where the dashboard and the HTTP API of this batch listen; 127.0.0.1:8002 when not given.
+    /// Address of the dashboard and the HTTP API during this batch. Default: 127.0.0.1:8002.
     #[arg(long, value_name = "off|ADDR")]
     pub sidecar: Option<String>,
 }
@@ -50,22 +50,22 @@ pub struct BatchRunArgs {
 /// `ctp10 batch …`
 #[derive(Debug, Clone, Subcommand)]
 pub enum BatchCommand {
-    /// Find what is wrong with a batch and each of its items.
+    /// Check a batch and each of its items for errors.
     Check {
         /// The batch file.
         file: PathBuf,
-        /// The instrument that the batch will be run on; it is not asked.
+        /// The instrument that the batch will use. This command sends nothing to it.
         #[command(flatten)]
         instrument: InstrumentArgs,
-        /// Warnings count as errors.
+        /// Treat warnings as errors.
         #[arg(long)]
         strict: bool,
     },
-    /// List the items in their order, with times and bytes, and whether deadline and disk suffice.
+    /// List the items in order with times and bytes, and compare them with the deadline and the disk space.
     Plan {
         /// The batch file.
         file: PathBuf,
-        /// Where run folders would go.
+        /// Folder for run folders. Default: the batch file's `out`, or `runs`.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Print JSON.

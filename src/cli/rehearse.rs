@@ -11,26 +11,26 @@ use super::name_and_value;
 pub struct RehearseArgs {
     /// The recipe, or the batch file.
     pub file: PathBuf,
-    /// Overrides a parameter of the recipe.
+    /// Set a parameter of the recipe. May be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<(String, String)>,
-    /// A fault of the instrument, as for `ctp10 simulate`; each is rehearsed by itself. Without any, and without
-    /// `--kill` and `--chaos`: every kind once, and a kill.
+    /// A fault of the simulator, as for `ctp10 simulate`. Each fault gets its own rehearsal. Default without `--kill`
+    /// and `--chaos`: every kind of fault once, and one kill.
     #[arg(long = "fault", value_name = "KIND@WHERE")]
     pub faults: Vec<String>,
-    /// The program is killed when it has told this many events.
+    /// Kill the program after it has reported this many events. Each value gets its own rehearsal.
     #[arg(long = "kill", value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub kills: Vec<u64>,
-    /// Faults and kills by chance; the same seed gives the same ones.
+    /// Random faults and kills. The same seed gives the same ones.
     #[arg(long, value_name = "SEED")]
     pub chaos: Option<u64>,
-    /// How many rehearsals by chance.
+    /// Number of rehearsals with random faults.
     #[arg(long, value_name = "N", default_value_t = 10, requires = "chaos")]
     pub times: u64,
-    /// Each rehearsal has to end within this, and so has its taking up again.
+    /// Longest time for each rehearsal, and for its resume, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 600.0, value_parser = limit)]
     pub limit_s: f64,
-    /// Requests to other instruments are really sent.
+    /// Send the requests to other instruments. Without this option, recipes with `http` steps are refused.
     #[arg(long)]
     pub with_http: bool,
     /// Keep the run folders.

@@ -7,23 +7,23 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-/// An end that somebody may want to hear of.
+/// The result after which a notification is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyOn {
-    /// It failed, or was stopped.
+    /// The run or batch failed or was stopped.
     Failure,
-    /// It succeeded.
+    /// The run or batch succeeded.
     Done,
 }
 
-/// Whom to tell of the end: one JSON POST, repeated for a minute at most while nobody answers.
+/// Sends a notification at the end: one JSON POST. If the server does not reply, it is repeated for at most one minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notify {
-    /// Where: `https://host/path`. The bench's configuration has to allow the host (`allow_http`).
+    /// Address: `https://host/path`. The configuration must allow the host (`allow_http`).
     pub url: HookUrl,
-    /// After which ends: `failure` (failed or stopped), `done`, or both; both when not given.
+    /// Results after which a notification is sent: `failure` (failed or stopped), `done`, or both. Default: both.
     #[serde(default = "both", deserialize_with = "some")]
     pub on: Vec<NotifyOn>,
 }
@@ -48,7 +48,7 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NotifyOn>, D::
     Ok(on)
 }
 
-/// A URL that may hold a secret in any part but its host: it is told as far as that.
+/// A URL. Messages contain only its scheme, host and port, because any other part may be a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(with = "String")]

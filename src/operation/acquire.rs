@@ -21,21 +21,21 @@ pub enum UnattendedReference {
     Recreate,
 }
 
-/// Records the reference that a transmission function is relative to.
+/// Records the reference of a detector. A transmission function is relative to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateReference {
-    /// Which detector.
+    /// The detector.
     pub detector: Detector,
-    /// What the operator must plug in; asked before the scan.
+    /// The connection that the operator must make. The program asks for it before the scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
-    /// A valid reference for the same scan range that is younger than this, and that a run has taken with the same lasers
-    /// and powers, is kept, without asking.
+    /// Largest age of an existing reference. A valid reference is kept without a question if it covers the same range
+    /// and a run has recorded that its lasers and powers are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_min: Option<Minutes>,
-    /// What to do when a new one is needed and nobody is there; not given: `recreate` on the embedded
-    /// instrument, `fail` elsewhere.
+    /// Action if a new reference is needed and no person is present. Default: `recreate` on the simulator, `fail` on
+    /// a real instrument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unattended: Option<UnattendedReference>,
 }
@@ -76,25 +76,26 @@ impl<'de> Deserialize<'de> for Constant {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FetchTraceFields {
-    /// One detector.
+    /// A single detector.
     detector: Option<Detector>,
-    /// Or several.
+    /// Several of them.
     detectors: Option<Vec<Detector>>,
-    /// One trace.
+    /// A single trace.
     trace: Option<TraceKind>,
-    /// Or several.
+    /// Several of them.
     traces: Option<Vec<TraceKind>>,
-    /// A name for the files: 1 to 80 letters, digits, `.`, `_`, `+`, `-`. What an expression gives may be any text: the column `name` holds it, and the name of the file what is fit for it.
+    /// A name for the files: 1 to 80 letters, digits, `.`, `_`, `+`, `-`. The result of an expression may be any
+    /// text. The column `name` contains the whole text, and the file name contains its allowed characters.
     name: Option<String>,
-    /// Transfer the wavelength axis instead of computing it from start and sampling.
+    /// Transfer the wavelength axis instead of computing it from start and sampling step.
     #[serde(default)]
     transfer_x: bool,
-    /// Constant columns for the files, beside the loop variables: numbers or texts by name.
+    /// Constant columns of the files, in addition to the loop variables: numbers or texts by name.
     #[serde(default)]
     columns: BTreeMap<String, Constant>,
 }
 
-/// Brings traces from the instrument into the run folder.
+/// Transfers traces from the instrument and stores them in the run folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "FetchTraceFields")]
 #[schemars(with = "FetchTraceFields")]
@@ -127,19 +128,19 @@ impl TryFrom<FetchTraceFields> for FetchTrace {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ReadPowerFields {
-    /// One detector.
+    /// A single detector.
     detector: Option<Detector>,
-    /// Or several.
+    /// Several of them.
     detectors: Option<Vec<Detector>>,
-    /// How many readings of each; 1 when not given.
+    /// Number of readings of each detector. Default: 1.
     samples: Option<u32>,
-    /// Time between readings; 0.1 s when not given.
+    /// Time between readings. Default: 0.1 s.
     interval_s: Option<Seconds>,
-    /// A name kept with the readings.
+    /// A name that is stored with the readings.
     name: Option<String>,
 }
 
-/// Reads power between scans. Values are kept with the run's power.
+/// Reads power between scans. The readings are stored in the power files of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ReadPowerFields")]
 #[schemars(with = "ReadPowerFields")]
@@ -150,7 +151,7 @@ pub struct ReadPower {
     pub samples: u32,
     /// Time between readings.
     pub interval_s: Seconds,
-    /// A name kept with the readings.
+    /// A name that is stored with the readings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

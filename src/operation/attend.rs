@@ -7,41 +7,41 @@ use crate::grammar::Line;
 use crate::measurement::Detector;
 use crate::units::{Decibels, Seconds};
 
-/// Waits until a detector's power holds still.
+/// Waits until the power at a detector is stable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stable {
-    /// Which detector.
+    /// The detector.
     pub detector: Detector,
-    /// The spread allowed between the highest and the lowest reading.
+    /// Largest allowed difference between the highest and the lowest reading.
     pub within_db: Decibels,
-    /// For how long the readings must stay within it.
+    /// Time for which the readings must stay within the tolerance.
     pub for_s: Seconds,
-    /// How long to try before it is a fault.
+    /// After this time the step fails.
     pub timeout_s: Seconds,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WaitFields {
-    /// For this long.
+    /// Waits for this time.
     seconds: Option<Seconds>,
-    /// Until this time of day, `HH:MM` or `HH:MM:SS`, local time: the next time it comes round.
+    /// Waits until the next occurrence of this local time, `HH:MM` or `HH:MM:SS`.
     at: Option<String>,
-    /// Until a detector's power holds still.
+    /// Waits until the power at a detector is stable.
     stable: Option<Stable>,
 }
 
-/// Waits.
+/// Waits for a time, until a time of day, or until the power is stable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WaitFields", rename_all = "snake_case")]
 #[schemars(with = "WaitFields")]
 pub enum Wait {
-    /// For this long.
+    /// Waits for this time.
     Seconds(Seconds),
     /// Until this local time of day.
     At(String),
-    /// Until a detector's power holds still.
+    /// Waits until the power at a detector is stable.
     Stable(Stable),
 }
 
@@ -75,7 +75,7 @@ struct LogFields {
     message: String,
 }
 
-/// Writes a line into the run's journal and onto the terminal.
+/// Writes a line to the journal of the run and to the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "LogFields")]
 #[schemars(with = "LogFields")]
@@ -90,17 +90,17 @@ impl From<LogFields> for Log {
     }
 }
 
-/// Asks the operator.
+/// Asks the operator a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// The question.
     pub message: String,
-    /// The answers to choose from; none: any text, or just "go on".
+    /// The allowed answers. Without them any text is allowed, also an empty one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// The answer to take when nobody was there since the run began, or nobody answers in time. Not given: the step
-    /// fails then.
+    /// The answer if no person has been present since the start of the run, or if no one answers in time. Without it
+    /// the step fails in these cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unattended: Option<String>,
 }
@@ -122,13 +122,14 @@ pub enum Effect {
 struct ScpiFields {
     /// A command without a reply.
     command: Option<String>,
-    /// A query; its reply is the step's result.
+    /// A query. Its reply is the result of the step.
     query: Option<String>,
-    /// What repeating it would do; not given: `measure` for a query, `ask` for a command.
+    /// Whether the step may be repeated automatically (`configure`, `measure`) or not (`ask`). Default: `measure` for
+    /// a query, `ask` for a command.
     effect: Option<Effect>,
 }
 
-/// The escape hatch: one line of SCPI as it stands. Marked in the manifest.
+/// Sends one line of SCPI as written. The manifest records that the run has sent raw SCPI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ScpiFields", into = "ScpiOut")]
 #[schemars(with = "ScpiFields")]

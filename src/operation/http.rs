@@ -53,31 +53,32 @@ impl Method {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HttpFields {
-    /// What to do there; `GET` when not given.
+    /// The method of the request. Default: `GET`.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<Method>,
-    /// Where: `http://host:port/path`. The bench's configuration has to allow the host (`allow_http`).
+    /// Address: `http://host:port/path`. The configuration must allow the host (`allow_http`).
     #[serde(deserialize_with = "read_url")]
     #[schemars(with = "String")]
     url: Url,
-    /// What to send: any value, as JSON.
+    /// Body of the request: any value, sent as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
-    /// The status of a success, or a list of them; any from 200 to 299 when not given.
+    /// The status code of a success, or a list of codes. Default: all from 200 to 299.
     #[serde(skip_serializing_if = "Option::is_none")]
     expect_status: Option<Statuses>,
-    /// Asks again and again until something that the request began is done.
+    /// Sends further requests until an action that the request has started is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<Poll>,
-    /// What repeating it would do; not given: `measure` for GET, `ask` for the others, which are then never repeated.
+    /// Whether the step may be repeated automatically (`configure`, `measure`) or not (`ask`). Default: `measure` for
+    /// GET, `ask` for all other methods.
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<Effect>,
-    /// What `check` and `plan`, which ask nobody, take for the reply; an empty map when not given.
+    /// The reply that `check` and `plan` assume, because they send no requests. Default: an empty map.
     #[serde(skip_serializing_if = "Option::is_none")]
     assume: Option<Value>,
 }
 
-/// Asks another instrument on the bench through its REST API, or tells it to do something.
+/// Sends a request to the REST API of another instrument on the bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "HttpFields", into = "HttpFields")]
 #[schemars(with = "HttpFields")]

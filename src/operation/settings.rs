@@ -1,4 +1,4 @@
-//! Operations that set something on the instrument. What is not given stays as it is.
+//! Operations that change settings of the instrument. Fields that are not given stay unchanged.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use crate::units::{
     TlsLaser, TlsNumber, TriggerIn,
 };
 
-/// Static control of one laser. What is not given stays as it is.
+/// Sets the static control of one laser. Other settings stay unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigureLaser {
-    /// Which laser.
+    /// The laser.
     pub laser: LaserNumber,
-    /// Output power.
+    /// Output power of the laser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_dbm: Option<LaserPower>,
     /// Emission wavelength.
@@ -26,19 +26,19 @@ pub struct ConfigureLaser {
     pub output: Option<bool>,
 }
 
-/// One tunable laser source of the scan. What is not given stays as it is.
+/// Sets one tunable laser source (TLS) of the scan. Other settings stay unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigureTls {
-    /// Which TLS.
+    /// The TLS.
     pub tls: TlsNumber,
-    /// The laser that serves as this TLS; 0 for none.
+    /// The laser that is used as this TLS; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub laser: Option<TlsLaser>,
-    /// Where this TLS starts.
+    /// First wavelength of this TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_nm: Option<ScanWavelength>,
-    /// Where this TLS stops.
+    /// Last wavelength of this TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_nm: Option<ScanWavelength>,
     /// Sweep speed.
@@ -47,12 +47,12 @@ pub struct ConfigureTls {
     /// Power during the sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_dbm: Option<LaserPower>,
-    /// Trigger input; 0 for software.
+    /// Trigger input; 0 for the software trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_in: Option<TriggerIn>,
 }
 
-/// The scan as a whole. What is not given stays as it is.
+/// Sets the scan as a whole. Other settings stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigureScan {
@@ -62,7 +62,7 @@ pub struct ConfigureScan {
     /// Last wavelength.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_nm: Option<ScanWavelength>,
-    /// Sampling step.
+    /// Sampling step of the scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution_pm: Option<Resolution>,
     /// Settling time of the laser before each scan.
@@ -73,22 +73,22 @@ pub struct ConfigureScan {
     pub keep_lasers_on: Option<bool>,
 }
 
-/// How one detector measures. What is not given stays as it is.
+/// Sets the units, the calibration wavelength and the trigger of one detector. Other settings stay unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigureDetector {
-    /// Which detector.
+    /// The detector.
     pub detector: Detector,
-    /// Unit of its power readings.
+    /// Unit of the power readings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_unit: Option<PowerUnit>,
-    /// Unit of its spectral axis.
+    /// Unit of the spectral axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spectral_unit: Option<SpectralUnit>,
-    /// Wavelength at which its calibration is applied.
+    /// Wavelength that the power calibration is applied for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wavelength_nm: Option<DetectorWavelength>,
-    /// Trigger input; 0 for software.
+    /// Trigger input; 0 for the software trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_in: Option<TriggerIn>,
 }

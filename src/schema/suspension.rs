@@ -1,4 +1,4 @@
-//! `suspend_when`, which is no declaration and no step: it has both in it.
+//! `suspend_when`: neither a declaration nor a step, because it contains both.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{described, one_line, takes};
 
-/// What `suspend_when` takes: name, schema, whether it is required, meaning.
+/// The fields of `suspend_when`: name, schema, whether it is required, meaning.
 fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
     let time = json!({ "type": ["number", "string"] });
     let expression = json!({ "type": "string" });
@@ -15,35 +15,50 @@ fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
             "after",
             json!({ "const": "sweep" }),
             false,
-            "`sweep`: judges each sweep right after it, before anything of it is fetched. So it is without `every_s`; both can be given.",
+            "`sweep`: check the condition directly after each sweep, before its traces are fetched. This is the default without `every_s`. Both may be given.",
         ),
         (
             "every_s",
             time.clone(),
             false,
-            "Judges at least this often, s, from the first sweep on: between operations and within `wait: { seconds }`.",
+            "Longest time between two checks, in s, from the first sweep on. Checks take place between operations and during `wait: { seconds }`.",
         ),
         (
             "probe",
             steps.clone(),
             true,
-            "Steps that tell how things are: performed for each judgement, and again and again while suspended. Their ids are for the two conditions.",
+            "Steps that measure what the conditions need. They run for each check, and repeatedly while the run is suspended. The two conditions use the ids of these steps.",
         ),
-        ("condition", expression.clone(), true, "An expression; suspends when it holds."),
-        ("for_s", time.clone(), false, "How long it has to hold, s; 0 when not given."),
+        ("condition", expression.clone(), true, "An expression. The run is suspended if it is true."),
+        (
+            "for_s",
+            time.clone(),
+            false,
+            "Time for which `condition` must stay true before the run is suspended, in s. Default: 0.",
+        ),
         (
             "resume_when",
             expression,
             false,
-            "Goes on when it holds; not given: when `condition` does not hold.",
+            "An expression. The run continues if it is true. Default: `condition` is false.",
         ),
-        ("settle_s", time.clone(), false, "How long that has to hold, s; 0 when not given."),
-        ("probe_every_s", time.clone(), false, "Pause between two probes, s; 10 when not given."),
+        (
+            "settle_s",
+            time.clone(),
+            false,
+            "Time for which `resume_when` must stay true before the run continues, in s. Default: 0.",
+        ),
+        (
+            "probe_every_s",
+            time.clone(),
+            false,
+            "Pause between two probes while the run is suspended, in s. Default: 10.",
+        ),
         (
             "timeout_s",
             time,
             true,
-            "The run fails when it is suspended for longer than this, s; `ctp10 resume` goes on with the sweep in question.",
+            "The run fails if it is suspended for longer than this, in s. `ctp10 resume` then continues with the sweep that was not accepted.",
         ),
     ]
 }
@@ -62,12 +77,12 @@ pub(super) fn schema(steps: &Value) -> Value {
     })
 }
 
-const SUSPENSION: &str = "Judges what is measured while it is measured. Where the condition holds the run is suspended, and probed until it may go on; \
-    then the sweep that was not found good is done again.";
+const SUSPENSION: &str = "Checks conditions during the measurement. If the condition is true, the run is suspended and probed until it may continue. \
+    Then the sweep that was not accepted is repeated.";
 
-/// Its row among the keys of a recipe, and its own table.
+/// The row of `suspend_when` among the keys of a recipe, and its own table.
 pub(super) fn reference(text: &mut String) {
-    text.push_str("| `suspend_when` | map | no | holds the run while its conditions are bad |\n");
+    text.push_str("| `suspend_when` | map | no | suspends the run under a condition |\n");
     let _ = write!(
         text,
         "\n`suspend_when`: {}\n\n{SUSPENSION_EXAMPLE}\n| field | takes | required | meaning |\n|---|---|---|---|\n",
@@ -90,7 +105,7 @@ suspend_when:
   timeout_s: 7200
 ```
 
-In a script it is declared with the same words, and its conditions see the parameters as those of a YAML recipe do:
+A script declares the same fields. The conditions can use the script's parameters:
 
 ```rust
 recipe(#{
@@ -104,13 +119,17 @@ recipe(#{
 let limit_dbm = parameter(\"limit_dbm\", -20);
 ```
 
-Sweeps of recipes and scripts inside are judged too, those of `finally` are not. `check` and `plan` take everything for good; they look at
-the probe and the conditions once, as they stand behind the first sweep, and with `--instrument` ask for their detectors and lasers.
+The rules also apply to the sweeps of recipes and scripts inside the recipe, but not to those of `finally`. `check` and `plan` assume that
+the condition never triggers. They check the probe and the conditions once, after the first sweep. With `--instrument` they also check
+whether the detectors and lasers of the probe exist.
 
-With `every_s` things are judged before the next operation once so much time has passed since they were found good, and in any case before
-the first operation that would keep the last sweep from being done again as it was: the next sweep, a reference, a setting, or what asks or moves;
-and when the steps have ended. So no sweep goes unjudged, and what is repeated never asks anybody. A scan, a transfer, a `wait: { at }` and a
-`wait` for a steady level are not interrupted. A sweep that was not found good before is done again with what was fetched after it, each trace
-in its place with a higher `attempt`; what the recipe was told of the first ones (`steps.<id>`, a script's variables) stays. What has been found
-good since is kept. A `wait` goes on with what was left of it.
+With `every_s` the conditions are checked before the next operation if that time has passed since the last check that found nothing
+wrong. They are also checked before any operation after which the last sweep could no longer be repeated in the same way. Such operations
+are the next sweep, a reference, a setting, a prompt, and an operation that moves something. One more check follows the last step. So
+every sweep is checked, and a repetition never asks a person. A scan, a transfer, a `wait: { at }` and a `wait` for a stable power are not
+interrupted.
+
+A sweep that was not accepted is repeated together with its fetches. Each trace keeps its place and gets a higher `attempt`. The recipe
+keeps the values that it got from the first traces (`steps.<id>`, variables of a script). Sweeps that were accepted are kept. An
+interrupted `wait` continues with its remaining time.
 ";

@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 use super::device::Device;
 use super::faults::FaultSpec;
 
-/// Whether sweeps differ from each other.
+/// Whether each sweep has new noise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Noise {
-    /// Every sweep has noise of its own; the sequence repeats with the seed.
+    /// Each sweep has new noise; the same seed gives the same sequence.
     #[default]
     Fresh,
-    /// The same settings give the same samples, whatever came before.
+    /// The same settings give the same samples, independent of earlier sweeps.
     BySettings,
 }
 
-/// What follows a binary block on the wire.
+/// Characters after a binary block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockEnd {
-    /// Nothing, as real units do.
+    /// Nothing, as with real units.
     #[default]
     None,
     /// A line end.
     Crlf,
 }
 
-/// What is in the optical path.
+/// The optical path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpticalPath {
@@ -41,51 +41,51 @@ pub enum OpticalPath {
     Device,
 }
 
-/// What the other settings of a TLS become when it is given another laser. Public programs contradict each other.
+/// What happens to the other settings of a TLS if its laser changes. Public programs contradict each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Identifier {
     /// They stay.
     #[default]
     Keeps,
-    /// They become the defaults of the new laser.
+    /// They are reset to the defaults of the new laser.
     Resets,
 }
 
-/// What a scan does that the ranges of the TLSs do not cover.
+/// What happens if the ranges of the TLSs do not cover a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsRange {
-    /// It sweeps what the scan's limits and the TLSs both allow.
+    /// The scan sweeps the overlap of its range and the ranges of the TLSs.
     #[default]
     Overlap,
-    /// It does not start.
+    /// The scan is refused.
     Refuse,
 }
 
-/// What a power query is answered while a scan is under way.
+/// Whether a power query during a scan is answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PowerInScan {
-    /// The power of that moment.
+    /// The reply is the present power.
     #[default]
     Answered,
-    /// It is refused with -221.
+    /// The query is refused with -221.
     Refused,
 }
 
-/// Whether `SYSTem:ANLG:OUT:SOURce m,c` has a reply.
+/// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AnalogOutput {
-    /// It has none.
+    /// There is no reply.
     #[default]
     Silent,
-    /// It answers with the detector.
+    /// The reply is the detector.
     Answers,
 }
 
-/// What power and wavelength of a laser are after a scan with it.
+/// Power and wavelength of a laser after a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LasersAfterScan {
@@ -96,58 +96,59 @@ pub enum LasersAfterScan {
     Actual,
 }
 
-/// Options of the embedded instrument: those of `ctp10 simulate`, and of `simulator:` in a recipe.
+/// Options of the simulator: those of `ctp10 simulate`, and of `simulator:` in a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatorOptions {
-    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with `wavelength_nm,transmission_db`.
+    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with
+    /// `wavelength_nm,transmission_db`.
     pub dut: String,
-    /// Seed of the noise.
+    /// Seed of the noise. The same seed gives the same noise.
     pub seed: u64,
-    /// Whether sweeps differ from each other.
+    /// Whether each sweep has new noise.
     pub noise: Noise,
-    /// Factor on all durations: 0.1 makes sweeps ten times shorter.
+    /// Factor for all durations: with 0.1 sweeps are ten times shorter.
     #[schemars(range(min = 0.0))]
     pub time_scale: f64,
-    /// Delay before each reply, ms.
+    /// Delay before each reply, in ms.
     #[schemars(range(min = 0.0))]
     pub latency_ms: f64,
-    /// Limit on what is sent, bytes per second.
+    /// Largest rate of sent data, in bytes per second.
     pub bandwidth: Option<f64>,
-    /// How many clients may be connected at once.
+    /// Largest number of clients that are connected at the same time.
     pub max_connections: usize,
-    /// What follows a binary block.
+    /// Characters after a binary block.
     pub block_end: BlockEnd,
-    /// Gives every trace this many points, whatever the settings say.
+    /// Number of points of every trace, independent of the settings.
     pub points: Option<u64>,
-    /// What a reference scan sees.
+    /// Light path during a reference scan.
     pub reference_path: OpticalPath,
-    /// Whether lasers stay on after a scan as long as `INITiate:STABilization` has not been set: 0 or 1.
+    /// Whether lasers stay on after a scan if `INITiate:STABilization` has never been set: 0 or 1.
     #[serde(deserialize_with = "switch")]
     #[schemars(with = "Switch")]
     pub stabilization_output: bool,
-    /// What another laser does to the other settings of a TLS.
+    /// What happens to the other settings of a TLS if its laser changes.
     pub identifier: Identifier,
-    /// What a scan does that the ranges of the TLSs do not cover.
+    /// What happens if the ranges of the TLSs do not cover a scan.
     pub tls_range: TlsRange,
-    /// What a power query is answered while a scan is under way.
+    /// Whether a power query during a scan is answered.
     pub power_in_scan: PowerInScan,
-    /// What power and wavelength of a laser are after a scan with it.
+    /// Power and wavelength of a laser after a scan.
     pub lasers_after_scan: LasersAfterScan,
-    /// Whether routing an analog output has a reply.
+    /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
     pub analog_output: AnalogOutput,
-    /// Is a Distributed CTP10: its lasers belong to a Controller.
+    /// Simulates a Distributed CTP10, whose lasers belong to a Controller.
     pub distributed: bool,
     /// Starts with a trace and a reference of every detector in memory.
     pub preload: bool,
-    /// Positions of the detector modules, 1 to 20. A module 4 is an IL RL OPM2; the others are plain.
+    /// Positions of the detector modules, 1 to 20. A module 4 is an IL RL OPM2, all others are plain.
     pub modules: Vec<u8>,
-    /// How many detectors a plain module has, 1 to 6.
+    /// Number of detectors of a plain module, 1 to 6.
     #[schemars(range(min = 1, max = 6))]
     pub channels: u8,
-    /// What goes wrong, and when: `drop@trace`, `late@57=8`, `random@7`.
+    /// Faults to produce: `drop@trace`, `late@57=8`, `random@7`.
     pub faults: Vec<FaultSpec>,
-    /// Writes every command received, with its time, and every fault to this file.
+    /// Writes every received command and every fault to this file, with the time.
     pub log: Option<PathBuf>,
 }
 

@@ -45,6 +45,7 @@ mod resume;
 mod room;
 mod runs;
 mod scpi;
+mod sentences;
 mod settings;
 mod sidecar;
 mod simulator;

@@ -27,7 +27,7 @@ struct PollFields {
     timeout_s: Seconds,
 }
 
-/// Asks again and again until something that the request began is done.
+/// Sends further requests until an action that the request has started is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "PollFields")]
 #[schemars(with = "PollFields")]
