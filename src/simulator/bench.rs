@@ -103,6 +103,8 @@ pub(super) struct Bench {
     pub(super) phase: Phase,
     pub(super) scans: u64,
     readings: u64,
+    /// The noise of single readings.
+    reading_noise: NoiseSequence,
 }
 
 impl Bench {
@@ -141,6 +143,7 @@ impl Bench {
             phase: Phase::Idle,
             scans: 0,
             readings: 0,
+            reading_noise: NoiseSequence::new(options.seed ^ 0x5EED),
             options,
         }
     }
@@ -192,7 +195,7 @@ impl Bench {
             }
             Noise::BySettings => u64::from(place.1),
         };
-        Ok(detect(power, NoiseSequence::new(self.options.seed ^ 0x5EED).at(index)))
+        Ok(detect(power, self.reading_noise.at(index)))
     }
 
     pub(super) fn laser(&mut self, number: u32) -> Result<&mut Laser, Rejection> {

@@ -7,6 +7,7 @@ use std::f64::consts::PI;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::optics::linear;
 use super::spectrum::Spectrum;
 
 /// A wavelength at which the material constants below are stated, nm.
@@ -38,9 +39,10 @@ fn effective_index(nm: f64) -> f64 {
     EFFECTIVE_INDEX + (EFFECTIVE_INDEX - GROUP_INDEX) * (nm - REFERENCE_NM) / REFERENCE_NM
 }
 
-fn db(power: f64) -> f64 {
-    10.0 * power.max(1e-12).log10()
-}
+/// The weakest transmission of a device: −120 dB.
+const WEAKEST: f64 = 1e-12;
+/// The weakest reflection: −40 dB.
+const WEAKEST_REFLECTION: f64 = 1e-4;
 
 impl Device {
     /// A device by its name, or from a CSV file.
@@ -63,26 +65,26 @@ impl Device {
         }
     }
 
-    /// Transmission to an output (from 1), dB; `None` where nothing is connected.
-    pub(super) fn transmission_db(&self, output: u8, nm: f64) -> Option<f64> {
+    /// The share of the power that leaves at an output (from 1): 0 where nothing is connected.
+    pub(super) fn transmission(&self, output: u8, nm: f64) -> f64 {
         match (self, output) {
-            (Self::Ring, 1) => Some(ring(nm, RingPort::Through)),
-            (Self::Ring, 2) => Some(ring(nm, RingPort::Drop)),
-            (Self::MachZehnder, 1) => Some(mach_zehnder(nm, 1.0)),
-            (Self::MachZehnder, 2) => Some(mach_zehnder(nm, -1.0)),
-            (Self::Bragg, 1) => Some(db(1.0 - bragg_reflection(nm)) - 1.0),
-            (Self::Filter, 1..=4) => Some(flat_top(nm, 1531.0 + 20.0 * f64::from(output - 1))),
-            (Self::Loopback, 1) => Some(loopback(nm)),
-            (Self::Spectrum(spectrum), 1) => Some(spectrum.at(nm)),
-            _ => None,
+            (Self::Ring, 1) => ring(nm, RingPort::Through),
+            (Self::Ring, 2) => ring(nm, RingPort::Drop),
+            (Self::MachZehnder, 1) => mach_zehnder(nm, 1.0),
+            (Self::MachZehnder, 2) => mach_zehnder(nm, -1.0),
+            (Self::Bragg, 1) => (1.0 - bragg_reflection(nm)).max(WEAKEST) * BRAGG_EXCESS,
+            (Self::Filter, 1..=4) => linear(flat_top_db(nm, 1531.0 + 20.0 * f64::from(output - 1))),
+            (Self::Loopback, 1) => linear(loopback_db(nm)),
+            (Self::Spectrum(spectrum), 1) => linear(spectrum.at(nm)),
+            _ => 0.0,
         }
     }
 
-    /// Light reflected towards the source, dB.
-    pub(super) fn reflection_db(&self, nm: f64) -> f64 {
+    /// The share of the power that is reflected towards the source.
+    pub(super) fn reflection(&self, nm: f64) -> f64 {
         match self {
-            Self::Bragg => db(bragg_reflection(nm)).max(-40.0) - 1.0,
-            _ => -40.0,
+            Self::Bragg => bragg_reflection(nm).max(WEAKEST_REFLECTION) * BRAGG_EXCESS,
+            _ => WEAKEST_REFLECTION,
         }
     }
 }
@@ -94,7 +96,7 @@ enum RingPort {
     Drop,
 }
 
-/// Add-drop ring of 10 µm radius with equal couplers, dB.
+/// Add-drop ring of 10 µm radius with equal couplers.
 ///
 /// W. Bogaerts et al., "Silicon microring resonators", Laser & Photonics Reviews 6 (2012), equations 3 and 4:
 /// with self-coupling r, round-trip amplitude a and phase φ = 2π·n_eff·L/λ,
@@ -103,7 +105,8 @@ fn ring(nm: f64, port: RingPort) -> f64 {
     const LENGTH_NM: f64 = 2.0 * PI * 10_000.0;
     const SELF_COUPLING: f64 = 0.973;
     const AMPLITUDE: f64 = 0.9965;
-    const EXCESS_DB: f64 = 3.5;
+    /// −3.5 dB.
+    const EXCESS: f64 = 0.446_683_592_150_963_2;
     let r2 = SELF_COUPLING * SELF_COUPLING;
     let cosine = (2.0 * PI * effective_index(nm) * LENGTH_NM / nm).cos();
     let interference = 2.0 * r2 * AMPLITUDE * cosine;
@@ -112,17 +115,21 @@ fn ring(nm: f64, port: RingPort) -> f64 {
         RingPort::Through => (r2 * AMPLITUDE * AMPLITUDE - interference + r2) / denominator,
         RingPort::Drop => (1.0 - r2).powi(2) * AMPLITUDE / denominator,
     };
-    db(power) - EXCESS_DB
+    power.max(WEAKEST) * EXCESS
 }
 
 /// Mach–Zehnder interferometer, arms 100 µm apart in length: T = (1 ± V·cos(2π·n_eff·ΔL/λ))/2 with visibility V.
 fn mach_zehnder(nm: f64, sign: f64) -> f64 {
     const DIFFERENCE_NM: f64 = 100_000.0;
     const VISIBILITY: f64 = 0.998;
-    const EXCESS_DB: f64 = 3.0;
+    /// −3 dB.
+    const EXCESS: f64 = 0.501_187_233_627_272_2;
     let phase = 2.0 * PI * effective_index(nm) * DIFFERENCE_NM / nm;
-    db((1.0 + sign * VISIBILITY * phase.cos()) / 2.0) - EXCESS_DB
+    ((1.0 + sign * VISIBILITY * phase.cos()) / 2.0).max(WEAKEST) * EXCESS
 }
+
+/// Excess loss of the grating's chip: −1 dB.
+const BRAGG_EXCESS: f64 = 0.794_328_234_724_281_5;
 
 /// Power reflection of a uniform grating, coupled-mode theory (A. Yariv and P. Yeh, "Photonics", chapter 12):
 /// with detuning δ = 2π·n_g·(1/λ − 1/λ_B), coupling κ and s² = κ² − δ²,
@@ -150,7 +157,7 @@ fn bragg_reflection(nm: f64) -> f64 {
 
 /// One channel of a flat-top filter: a super-Gaussian of order 4 with a 3-dB width of 13 nm,
 /// T = −IL − 3.01·((λ − λ_c)/6.5 nm)⁸ dB, down to an isolation of 45 dB.
-fn flat_top(nm: f64, centre_nm: f64) -> f64 {
+fn flat_top_db(nm: f64, centre_nm: f64) -> f64 {
     const LOSS_DB: f64 = 0.8;
     const ISOLATION_DB: f64 = 45.0;
     let steepness = 10.0 * 2f64.log10() * ((nm - centre_nm) / 6.5).powi(8);
@@ -158,18 +165,19 @@ fn flat_top(nm: f64, centre_nm: f64) -> f64 {
 }
 
 /// Two grating couplers in a row, each parabolic in dB: 4 dB at 1552 nm and 3 dB more 20 nm away from it.
-fn loopback(nm: f64) -> f64 {
+fn loopback_db(nm: f64) -> f64 {
     let off_centre = (nm - 1552.0) / 20.0;
     -2.0 * (4.0 + 3.0 * off_centre * off_centre).min(40.0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::optics::decibels;
     use super::*;
 
     fn dips(device: &Device, from_nm: f64, to_nm: f64) -> Vec<f64> {
         let at = |i: u32| from_nm + f64::from(i) * 0.005;
-        let level = |i| device.transmission_db(1, at(i)).unwrap();
+        let level = |i| decibels(device.transmission(1, at(i)));
         let last = ((to_nm - from_nm) / 0.005) as u32;
         (1..last)
             .filter(|i| level(*i) < level(i - 1) && level(*i) <= level(i + 1) && level(*i) < -13.0)
@@ -198,8 +206,7 @@ mod tests {
         for device in devices {
             for step in 0..8000 {
                 let nm = 1240.0 + f64::from(step) * 0.05;
-                let outputs = (1..=4).filter_map(|output| device.transmission_db(output, nm));
-                let total: f64 = outputs.map(|db| 10f64.powf(db / 10.0)).sum();
+                let total: f64 = (1..=4).map(|output| device.transmission(output, nm)).sum();
                 assert!(total <= 1.0, "{device:?} at {nm} nm: {total}");
             }
         }
@@ -207,9 +214,9 @@ mod tests {
 
     #[test]
     fn the_grating_stops_its_band_and_the_filter_passes_its_own() {
-        let grating = |nm| Device::Bragg.transmission_db(1, nm).unwrap();
+        let grating = |nm| decibels(Device::Bragg.transmission(1, nm));
         assert!(grating(1550.0) < -20.0 && grating(1560.0) > -1.5);
-        let filter = |output, nm| Device::Filter.transmission_db(output, nm).unwrap();
+        let filter = |output, nm| decibels(Device::Filter.transmission(output, nm));
         assert!((filter(2, 1551.0) + 0.8).abs() < 1e-9);
         assert!((filter(2, 1551.0 + 6.5) + 3.81).abs() < 0.01);
         assert!(filter(2, 1531.0) < -40.0);

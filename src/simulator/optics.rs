@@ -45,75 +45,75 @@ pub(super) struct Light {
     pub(super) dbm: f64,
 }
 
-/// What arrives at a port relative to the laser, dB; `None` where nothing is connected.
-fn arriving_db(device: &Device, path: OpticalPath, port: Port, nm: f64) -> Option<f64> {
-    match (port, path) {
-        (Port::Laser, _) => Some(-TAP_LOSS_DB),
-        (Port::Output(_), OpticalPath::PatchCord) => Some(-OUTPUT_LOSS_DB - PATCH_CORD_LOSS_DB),
-        (Port::Output(output), OpticalPath::Device) => device
-            .transmission_db(output, nm)
-            .map(|transmission| transmission - OUTPUT_LOSS_DB - PATCH_CORD_LOSS_DB),
-        (Port::Reflection, OpticalPath::PatchCord) => {
-            Some(PATCH_CORD_REFLECTION_DB - OUTPUT_LOSS_DB - RETURN_LOSS_DB)
-        }
-        (Port::Reflection, OpticalPath::Device) => {
-            Some(device.reflection_db(nm) - OUTPUT_LOSS_DB - RETURN_LOSS_DB)
+/// A level in dB as a ratio of powers, or in dBm as a power in mW.
+pub(super) fn linear(db: f64) -> f64 {
+    10f64.powf(db / 10.0)
+}
+
+/// A ratio of powers in dB, or a power in mW in dBm. The natural logarithm is the fastest one of the platform.
+pub(super) fn decibels(linear: f64) -> f64 {
+    linear.ln() * (10.0 / std::f64::consts::LN_10)
+}
+
+/// The way from the laser to a port. All factors that do not depend on the wavelength are computed once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    loss: f64,
+    passes: Passes,
+}
+
+/// The part of a way that depends on the wavelength.
+#[derive(Debug, Clone, Copy)]
+enum Passes {
+    Nothing,
+    /// Through the device to this output.
+    Device(u8),
+    /// Reflected by the device.
+    Reflection,
+}
+
+impl Way {
+    pub(super) fn new(path: OpticalPath, port: Port) -> Self {
+        let (passes, loss_db) = match (port, path) {
+            (Port::Laser, _) => (Passes::Nothing, TAP_LOSS_DB),
+            (Port::Output(_), OpticalPath::PatchCord) => {
+                (Passes::Nothing, OUTPUT_LOSS_DB + PATCH_CORD_LOSS_DB)
+            }
+            (Port::Output(output), OpticalPath::Device) => {
+                (Passes::Device(output), OUTPUT_LOSS_DB + PATCH_CORD_LOSS_DB)
+            }
+            (Port::Reflection, OpticalPath::PatchCord) => {
+                (Passes::Nothing, OUTPUT_LOSS_DB + RETURN_LOSS_DB - PATCH_CORD_REFLECTION_DB)
+            }
+            (Port::Reflection, OpticalPath::Device) => (Passes::Reflection, OUTPUT_LOSS_DB + RETURN_LOSS_DB),
+        };
+        Self { loss: linear(-loss_db), passes }
+    }
+
+    /// The share of the laser's power that arrives at the port: 0 where nothing is connected.
+    pub(super) fn share(&self, device: &Device, nm: f64) -> f64 {
+        match self.passes {
+            Passes::Nothing => self.loss,
+            Passes::Device(output) => self.loss * device.transmission(output, nm),
+            Passes::Reflection => self.loss * device.reflection(nm),
         }
     }
-}
-
-/// The level at a port without noise, dBm; `None` where it is dark.
-pub(super) fn level_dbm(device: &Device, path: OpticalPath, port: Port, light: Light) -> Option<f64> {
-    arriving_db(device, path, port, light.nm).map(|db| light.dbm + db)
-}
-
-/// The power of a level, mW.
-fn milliwatts(dbm: Option<f64>) -> f64 {
-    dbm.map_or(0.0, |dbm| 10f64.powf(dbm / 10.0))
 }
 
 /// Power at a port without noise, mW.
 pub(super) fn power_mw(device: &Device, path: OpticalPath, port: Port, light: Light) -> f64 {
-    milliwatts(level_dbm(device, path, port, light))
+    linear(light.dbm) * Way::new(path, port).share(device, light.nm)
 }
 
-/// What a detector reports, mW: with noise, between its floor and its saturation.
+/// The power that a detector reports, mW: with noise, between its floor and its saturation.
 pub(super) fn detect(power_mw: f64, normal: f64) -> f64 {
-    report(power_mw, sigma_mw(power_mw), normal)
-}
-
-fn sigma_mw(power_mw: f64) -> f64 {
-    (RELATIVE_NOISE * power_mw).hypot(THERMAL_NOISE_MW)
-}
-
-fn report(power_mw: f64, sigma_mw: f64, normal: f64) -> f64 {
+    let relative = RELATIVE_NOISE * power_mw;
+    let sigma_mw = (relative * relative + THERMAL_NOISE_MW * THERMAL_NOISE_MW).sqrt();
     (power_mw + sigma_mw * normal).abs().clamp(FLOOR_MW, SATURATION_MW)
 }
 
-/// A detector that sees one level after the other. Powers and roots are expensive, and behind a patch cord the level is
-/// the same for a whole trace: it is converted when it changes.
-#[derive(Debug, Default)]
-pub(super) struct Receiver {
-    level_dbm: Option<f64>,
-    /// Of the level; `None` before the first one.
-    power_and_sigma_mw: Option<(f64, f64)>,
-}
-
-impl Receiver {
-    /// What `detect` gives for the power of a level.
-    pub(super) fn detect(&mut self, level_dbm: Option<f64>, normal: f64) -> f64 {
-        let known = self.power_and_sigma_mw.filter(|_| self.level_dbm == level_dbm);
-        let (power_mw, sigma_mw) = known.unwrap_or_else(|| {
-            let power_mw = milliwatts(level_dbm);
-            (power_mw, sigma_mw(power_mw))
-        });
-        (self.level_dbm, self.power_and_sigma_mw) = (level_dbm, Some((power_mw, sigma_mw)));
-        report(power_mw, sigma_mw, normal)
-    }
-}
-
 /// Samples that belong together in one random sequence.
-const BLOCK: u64 = 4096;
+const BLOCK: usize = 4096;
 
 /// A reproducible noise sequence that can be read from anywhere: block `i` has a generator of its own, so that a
 /// trace of any length is computed piece by piece and never held.
@@ -126,19 +126,21 @@ pub(super) struct NoiseSequence {
 
 impl NoiseSequence {
     pub(super) fn new(key: u64) -> Self {
-        Self { key, block: u64::MAX, values: Vec::new() }
+        Self { key, block: u64::MAX, values: vec![0.0; BLOCK] }
     }
 
     /// A standard normal number, always the same for the same key and index.
     pub(super) fn at(&mut self, index: u64) -> f64 {
-        if index / BLOCK != self.block {
-            self.block = index / BLOCK;
+        let block = index / BLOCK as u64;
+        if block != self.block {
+            self.block = block;
             let mut generator = ChaCha8Rng::seed_from_u64(self.key);
-            generator.set_stream(self.block);
-            self.values.clear();
-            self.values.extend((0..BLOCK).map(|_| -> f64 { StandardNormal.sample(&mut generator) }));
+            generator.set_stream(block);
+            for value in &mut self.values {
+                *value = StandardNormal.sample(&mut generator);
+            }
         }
-        usize::try_from(index % BLOCK).ok().and_then(|at| self.values.get(at)).copied().unwrap_or_default()
+        self.values.as_slice()[index as usize % BLOCK]
     }
 }
 
@@ -146,32 +148,19 @@ impl NoiseSequence {
 mod tests {
     use super::*;
 
-    fn dbm(milliwatts: f64) -> f64 {
-        10.0 * milliwatts.log10()
-    }
-
     #[test]
     fn what_a_reference_removes_leaves_the_device_alone() {
         let light = Light { nm: 1547.3, dbm: 5.0 };
-        let raw = dbm(power_mw(&Device::Ring, OpticalPath::Device, Port::Output(1), light));
-        let reference = dbm(power_mw(&Device::Ring, OpticalPath::PatchCord, Port::Output(1), light));
-        let device = Device::Ring.transmission_db(1, light.nm).unwrap();
+        let raw = decibels(power_mw(&Device::Ring, OpticalPath::Device, Port::Output(1), light));
+        let reference = decibels(power_mw(&Device::Ring, OpticalPath::PatchCord, Port::Output(1), light));
+        let device = decibels(Device::Ring.transmission(1, light.nm));
         assert!((raw - reference - device).abs() < 1e-9);
     }
 
     #[test]
     fn a_detector_has_a_floor_and_a_saturation() {
         assert_eq!(detect(0.0, 0.0), FLOOR_MW);
-        assert_eq!(dbm(detect(100.0, 0.0)).round(), 9.0);
-    }
-
-    #[test]
-    fn a_receiver_reports_what_a_single_detection_does() {
-        let mut receiver = Receiver::default();
-        for (step, level) in (0..).zip([None, Some(-3.0), Some(-3.0), None, None, Some(-80.0), Some(12.0)]) {
-            let normal = f64::from(step) - 3.0;
-            assert_eq!(receiver.detect(level, normal), detect(milliwatts(level), normal), "{level:?}");
-        }
+        assert_eq!(decibels(detect(100.0, 0.0)).round(), 9.0);
     }
 
     #[test]

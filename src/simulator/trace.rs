@@ -2,7 +2,7 @@
 //! trace of 22 million points costs as much memory as one of ten.
 
 use super::device::Device;
-use super::optics::{Light, NoiseSequence, Port, Receiver, level_dbm};
+use super::optics::{NoiseSequence, Port, Way, detect, linear};
 use super::options::OpticalPath;
 
 /// One source's share of a scan.
@@ -46,29 +46,47 @@ impl Recorded {
 
     /// A cursor over the samples that a detector recorded.
     pub(super) fn samples<'a>(&'a self, device: &'a Device, port: Port, detector_key: u64) -> Samples<'a> {
-        let noise = NoiseSequence::new(self.noise_key ^ detector_key.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Samples { recorded: self, device, port, noise, receiver: Receiver::default() }
+        let lit = self.sources.iter().map(|source| Lit {
+            start_nm: source.start_nm,
+            stop_nm: source.stop_nm,
+            mw: linear(source.dbm),
+        });
+        Samples {
+            device,
+            lit: lit.collect(),
+            way: Way::new(self.path, port),
+            noise: NoiseSequence::new(self.noise_key ^ detector_key.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+        }
     }
 }
 
+/// A source with its power converted once for a whole trace.
+#[derive(Debug)]
+struct Lit {
+    start_nm: f64,
+    stop_nm: f64,
+    mw: f64,
+}
+
 /// Computes the samples of one detector.
+#[derive(Debug)]
 pub(super) struct Samples<'a> {
-    recorded: &'a Recorded,
     device: &'a Device,
-    port: Port,
+    lit: Vec<Lit>,
+    way: Way,
     noise: NoiseSequence,
-    receiver: Receiver,
 }
 
 impl Samples<'_> {
-    /// Sample `index`, dBm.
-    pub(super) fn dbm(&mut self, index: u64) -> f64 {
-        let nm = self.recorded.wavelength_nm(index);
-        let lit =
-            self.recorded.sources.iter().find(|source| (source.start_nm..=source.stop_nm).contains(&nm));
-        let level = lit.and_then(|source| {
-            level_dbm(self.device, self.recorded.path, self.port, Light { nm, dbm: source.dbm })
-        });
-        10.0 * self.receiver.detect(level, self.noise.at(index)).log10()
+    /// Sample `index`, which lies at `nm`, in mW.
+    pub(super) fn mw(&mut self, index: u64, nm: f64) -> f64 {
+        let mut power_mw = 0.0;
+        for source in &self.lit {
+            if source.start_nm <= nm && nm <= source.stop_nm {
+                power_mw = source.mw * self.way.share(self.device, nm);
+                break;
+            }
+        }
+        detect(power_mw, self.noise.at(index))
     }
 }

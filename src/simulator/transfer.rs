@@ -1,8 +1,10 @@
 //! The data of a trace on its way out: computed in pieces while it is sent.
 
+use std::ops::Range;
+
 use super::device::Device;
 use super::errors::Rejection;
-use super::optics::Port;
+use super::optics::{Port, decibels};
 use super::trace::Recorded;
 use super::value::{SPEED_OF_LIGHT_M_S, write_number};
 
@@ -76,51 +78,124 @@ impl Transfer {
 
     /// A piece of the data. Each can be computed without the others.
     pub(super) fn piece(&self, piece: u64) -> Vec<u8> {
-        let mut levels = self.levels();
-        let mut bytes = Vec::new();
-        for index in piece * PIECE..((piece + 1) * PIECE).min(self.source.live().points) {
-            let value = match self.axis {
-                Axis::Metres => self.source.live().wavelength_nm(index) * 1e-9,
-                Axis::Hertz => SPEED_OF_LIGHT_M_S / (self.source.live().wavelength_nm(index) * 1e-9),
-                Axis::Decibels => levels(index),
-                Axis::Linear => 10f64.powf(levels(index) / 10.0),
-            };
-            self.write(index, value, &mut bytes);
+        let indices = piece * PIECE..((piece + 1) * PIECE).min(self.source.live().points);
+        if !self.binary {
+            return self.text(indices);
         }
-        bytes
+        if matches!(self.axis, Axis::Metres | Axis::Hertz) {
+            return self.values(indices).map(f64::to_be_bytes).collect::<Vec<_>>().into_flattened();
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "float32 is what the instrument sends")]
+        let values = self.values(indices).map(|value| (value as f32).to_be_bytes());
+        values.collect::<Vec<_>>().into_flattened()
     }
 
-    fn levels(&self) -> impl FnMut(u64) -> f64 + '_ {
-        let mut live = self.source.live().samples(&self.device, self.port, self.detector_key);
+    fn text(&self, indices: Range<u64>) -> Vec<u8> {
+        let mut text = String::new();
+        let mut comma = if indices.start > 0 { "," } else { "" };
+        for value in self.values(indices) {
+            text.push_str(comma);
+            text.push_str(&write_number(value));
+            comma = ",";
+        }
+        text.into_bytes()
+    }
+
+    /// The values of these samples, in the unit that was asked for.
+    fn values(&self, indices: Range<u64>) -> impl Iterator<Item = f64> + '_ {
+        let recorded = self.source.live();
+        let mut live = recorded.samples(&self.device, self.port, self.detector_key);
         let mut reference = match &self.source {
             Source::Single(_) => None,
             Source::Ratio(_, reference) => {
                 Some((reference, reference.samples(&self.device, self.port, self.detector_key)))
             }
         };
-        move |index| {
-            let level = live.dbm(index);
-            match &mut reference {
-                None => level,
-                Some((recorded, samples)) => {
-                    let nm = self.source.live().wavelength_nm(index);
-                    recorded.index_at(nm).map_or(f64::NAN, |index| level - samples.dbm(index))
+        let axis = self.axis;
+        indices.map(move |index| {
+            let nm = recorded.wavelength_nm(index);
+            let mut level = || {
+                let power_mw = live.mw(index, nm);
+                match &mut reference {
+                    None => power_mw,
+                    Some((recorded, samples)) => recorded.index_at(nm).map_or(f64::NAN, |index| {
+                        power_mw / samples.mw(index, recorded.wavelength_nm(index))
+                    }),
                 }
+            };
+            match axis {
+                Axis::Metres => nm * 1e-9,
+                Axis::Hertz => SPEED_OF_LIGHT_M_S / (nm * 1e-9),
+                Axis::Decibels => decibels(level()),
+                Axis::Linear => level(),
             }
-        }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::super::options::OpticalPath;
+    use super::super::trace;
+    use super::*;
+
+    /// 30,001 points of a device from 1502 nm by 2 pm, with a source below the range of the scan and one above.
+    fn recorded(path: OpticalPath, noise_key: u64) -> Recorded {
+        let sources = vec![
+            trace::Source { start_nm: 1260.0, stop_nm: 1360.0, dbm: 3.0 },
+            trace::Source { start_nm: 1480.0, stop_nm: 1640.0, dbm: 5.0 },
+        ];
+        Recorded { start_nm: 1502.0, step_pm: 2.0, points: 30_001, sources, path, noise_key }
     }
 
-    fn write(&self, index: u64, value: f64, bytes: &mut Vec<u8>) {
-        match (self.binary, self.axis) {
-            (true, Axis::Metres | Axis::Hertz) => bytes.extend(value.to_be_bytes()),
-            #[expect(clippy::cast_possible_truncation, reason = "float32 is what the instrument sends")]
-            (true, _) => bytes.extend((value as f32).to_be_bytes()),
-            (false, _) => {
-                if index > 0 {
-                    bytes.push(b',');
-                }
-                bytes.extend(write_number(value).bytes());
-            }
+    fn transfer(device: &str, port: Port, axis: Axis, source: Source) -> Transfer {
+        let device = Device::load(device).unwrap();
+        Transfer { source, device, port, detector_key: 1025, axis, binary: true }
+    }
+
+    /// The beginning of the SHA-256 of all samples.
+    fn digest(transfer: &Transfer) -> String {
+        let mut digest = Sha256::new();
+        (0..transfer.piece_count()).for_each(|piece| digest.update(transfer.piece(piece)));
+        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_samples_in_every_release() {
+        let output = Port::Output;
+        let single = |path, key| Source::Single(recorded(path, key));
+        let ratio = |key| {
+            let reference = recorded(OpticalPath::PatchCord, key ^ 99);
+            Source::Ratio(recorded(OpticalPath::Device, key), reference)
+        };
+        let (device, cord) = (OpticalPath::Device, OpticalPath::PatchCord);
+        for (name, port, axis, source, expected) in [
+            ("ring", output(2), Axis::Linear, ratio(2), "13984aae010b4b0f"),
+            ("mach-zehnder", output(2), Axis::Decibels, ratio(4), "cb41915dddf833a4"),
+            ("bragg", output(1), Axis::Decibels, ratio(5), "4cbb6cbd5e697841"),
+            ("bragg", Port::Reflection, Axis::Decibels, single(device, 6), "dda9e48a4da8f9b2"),
+            ("filter", output(3), Axis::Decibels, single(device, 7), "fced9f134599d1a2"),
+            ("loopback", output(1), Axis::Linear, single(device, 8), "c0918a1ce5d9cc6d"),
+            ("ring", output(4), Axis::Decibels, single(cord, 9), "5d26d37dfd067325"),
+            ("ring", Port::Laser, Axis::Decibels, single(cord, 10), "e5c3702b6d5db858"),
+            ("ring", output(1), Axis::Metres, single(cord, 11), "1bdfd3dcb2fbcb55"),
+            ("ring", output(1), Axis::Hertz, single(cord, 12), "2fdf782558a2370c"),
+        ] {
+            let transfer = transfer(name, port, axis, source);
+            assert_eq!(digest(&transfer), expected, "{name}, {port:?}, {axis:?}");
         }
+        let binary = transfer("ring", output(2), Axis::Decibels, single(device, 3));
+        assert_eq!(digest(&Transfer { binary: false, ..binary }), "b9cd49d37f3f4c62");
+    }
+
+    #[test]
+    fn a_long_trace_has_the_same_samples_in_every_release() {
+        let fine = |recorded| Recorded { step_pm: 0.1, points: 940_001, ..recorded };
+        let (live, reference) = (recorded(OpticalPath::Device, 1), recorded(OpticalPath::PatchCord, 98));
+        let transfer =
+            transfer("ring", Port::Output(1), Axis::Decibels, Source::Ratio(fine(live), fine(reference)));
+        assert_eq!(digest(&transfer), "5731a61eb439de58");
     }
 }
