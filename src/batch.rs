@@ -40,4 +40,4 @@ pub use schedule::{Decision, Situation, in_order, next_item, span};
 pub use schema::schema;
 pub use summary::{BatchState, Summary, SummaryItem};
 pub use times::{Moment, Window, skipped, window};
-pub use work::{Audience, Over, Wish, Worker};
+pub use work::{BatchObserver, Worker, WorkerCommand, WorkerEnd};

@@ -25,7 +25,7 @@ use rusqlite::Connection;
 use crate::files;
 
 pub use adopt::{Noted, Unnoted};
-pub use attempts::Ending;
+pub use attempts::AttemptEnd;
 pub use batches::BatchRow;
 pub use items::{ItemRow, NewItem};
 pub use reindex::Reindexed;

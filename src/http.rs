@@ -21,7 +21,7 @@ pub const LARGEST_REPLY: usize = 1 << 20;
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct HttpRequest<'a> {
     /// `GET`, `POST` …
     pub method: &'a str,
     /// Where to.
@@ -102,8 +102,8 @@ impl Client {
     ///
     /// # Errors
     /// When there is no whole reply of moderate size in time. A reply that says failure is a reply.
-    pub async fn send(&self, request: Request<'_>) -> Result<Reply, HttpError> {
-        let Request { method, url, json, token, limit } = request;
+    pub async fn send(&self, request: HttpRequest<'_>) -> Result<Reply, HttpError> {
+        let HttpRequest { method, url, json, token, limit } = request;
         let host = host(url);
         if !self.hosts.allow(url) {
             return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::header::Notify;
-use crate::http::{AllowedHosts, Client, HttpError, Request};
+use crate::http::{AllowedHosts, Client, HttpError, HttpRequest};
 
 /// How long and how often somebody is tried to be told.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ enum Try {
 /// Sends it until somebody has taken it; gives the reason when nobody has.
 async fn deliver(client: &Client, url: &url::Url, body: &Value, patience: &Patience) -> Result<(), String> {
     persist(patience, |limit| async move {
-        let request = Request { method: "POST", url, json: Some(body), token: None, limit };
+        let request = HttpRequest { method: "POST", url, json: Some(body), token: None, limit };
         judge(client.send(request).await.map(|reply| reply.status))
     })
     .await

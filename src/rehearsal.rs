@@ -5,4 +5,4 @@ mod course;
 mod judge;
 
 pub use course::{Extent, Trouble, chaos, given, standard};
-pub use judge::{Account, Ending, Found, Measured, look, unsafe_in};
+pub use judge::{Account, Found, Measured, ProgramEnd, look, unsafe_in};

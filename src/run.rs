@@ -25,7 +25,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::forecast::bench::Bench;
+use crate::forecast::bench::BenchState;
 use crate::http::Client;
 use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
@@ -129,7 +129,7 @@ pub async fn run(
         dark_after: times.dark_after,
         answer_wait: times.answer_wait,
         uses,
-        bench: Bench::default(),
+        bench: BenchState::default(),
         detectors: BTreeMap::new(),
         number: 0,
         attempt: 1,
@@ -237,7 +237,7 @@ fn manifest(
         // What the recipe includes is named relative to the recipe's folder; the recipe itself by its path.
         let path = Path::new(&source.name);
         let name = if index == 0 { path.file_name().map(Path::new).unwrap_or(path) } else { path };
-        let (file, sha256) = folder.keep_source(name, &source.text)?;
+        let (file, sha256) = folder.copy_source(name, &source.text)?;
         source_sha256.insert(file.clone(), sha256);
         files.push(file);
     }

@@ -5,7 +5,6 @@ mod batch;
 mod coerce;
 mod dashboard;
 mod docs;
-mod figures;
 mod guard;
 mod headers;
 mod instrument;
@@ -13,6 +12,7 @@ mod intake;
 mod listen;
 mod live;
 mod login;
+mod metrics;
 mod overview;
 mod problem;
 mod read;
@@ -31,12 +31,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use figures::Figures;
-pub use state::{BatchDesk, Defaults, Options};
+pub use metrics::Metrics;
+pub use state::{BatchQueue, Defaults, Options};
 
 use crate::station::Station;
 use guard::Guard;
-use state::Shared;
+use state::AppState;
 
 /// Clients are given this long to take their leave.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -78,7 +78,7 @@ impl Sidecar {
         listen: &str,
         station: Arc<Station>,
         options: Options,
-        figures: Figures,
+        metrics: Metrics,
     ) -> Result<Self, SidecarError> {
         let told = |source| SidecarError::Listen(listen.to_owned(), source);
         if let Some(token) = &options.token {
@@ -96,7 +96,7 @@ impl Sidecar {
         let token = options.token.clone();
         let is_local = address.ip().is_loopback();
         let guard = Guard::new(options.token.clone(), &options.allow_origin);
-        let shared = Shared::new(station, options, guard, figures, is_local, closed.clone());
+        let shared = AppState::new(station, options, guard, metrics, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");

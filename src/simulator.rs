@@ -13,7 +13,6 @@
 //! What can go wrong on demand is in `faults`.
 
 mod answer;
-mod bench;
 mod commands;
 mod device;
 mod errors;
@@ -28,6 +27,7 @@ mod output;
 mod scan;
 mod session;
 mod spectrum;
+mod state;
 mod status;
 mod trace;
 mod transfer;
@@ -41,7 +41,6 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use bench::Bench;
 use device::Device;
 use faults::Faults;
 pub use faults::{BadFault, FaultSpec};
@@ -50,7 +49,8 @@ pub use options::{
     AnalogOutput, BlockEnd, Identifier, LasersAfterScan, Noise, OpticalPath, PowerInScan, SimulatorOptions,
     TlsRange,
 };
-use session::{Shared, serve};
+use session::{SimulatorContext, serve};
+use state::SimulatorState;
 
 /// Why the embedded instrument did not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub enum SimulatorError {
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SimulatorContext>,
     /// Whether it can be reached, and is not starting anew.
     present: watch::Receiver<bool>,
     listener: JoinHandle<()>,
@@ -91,9 +91,9 @@ impl Simulator {
         let listener = TcpListener::bind(listen).await.map_err(SimulatorError::Listen)?;
         let address = listener.local_addr().map_err(SimulatorError::Listen)?;
         let (reboots, wanted) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SimulatorContext {
             faults: Mutex::new(Faults::new(&options.faults)),
-            bench: Mutex::new(Bench::new(options, device)),
+            state: Mutex::new(SimulatorState::new(options, device)),
             log,
             reboots,
         });
@@ -111,16 +111,16 @@ impl Simulator {
     /// The lasers that are on.
     #[must_use]
     pub fn lasers_on(&self) -> Vec<u8> {
-        let mut bench = self.shared.bench();
+        let mut state = self.shared.state();
         // A scan that is over has turned its lasers off.
-        bench.settle();
-        bench.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
+        state.advance_to_now();
+        state.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
     }
 
     /// Whether nothing is being scanned.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.shared.bench().is_idle()
+        self.shared.state().is_idle()
     }
 
     /// How many commands it has been sent.
@@ -147,11 +147,11 @@ impl Drop for Simulator {
 async fn accept(
     mut listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SimulatorContext>,
     mut reboots: mpsc::UnboundedReceiver<Duration>,
     presence: watch::Sender<bool>,
 ) {
-    let most = shared.bench().options.max_connections;
+    let most = shared.state().options.max_connections;
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -173,7 +173,7 @@ async fn accept(
                 drop(listener);
                 let place = keep_place(address);
                 sessions.shutdown().await;
-                shared.bench().restart();
+                shared.state().restart();
                 // Two clients may have asked at once; it is one restart.
                 while reboots.try_recv().is_ok() {}
                 tokio::time::sleep(away).await;

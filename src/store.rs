@@ -1,24 +1,24 @@
 //! What a run leaves behind: a folder with a manifest, a journal, and Parquet files. The only user of Arrow and
 //! Parquet, and synchronous: whoever calls from a task does so from a thread that may block.
 
+mod cleanup;
+mod disk_space;
 mod envelope;
 pub mod formats;
-mod guard;
 mod journal;
 mod lines;
 mod manifest;
 mod power;
 mod publish;
 mod read;
-mod room;
 pub mod runs;
 mod spool;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod tidy;
 mod trace;
 mod verify;
+mod watchdog;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -27,20 +27,22 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+pub use cleanup::{Fate, Leftover, finished_files, leftovers};
+pub use disk_space::{space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
-pub use guard::{GuardCause, GuardRecord, guard_records, is_fenced, put_up_fence, take_down_fence};
 pub use journal::{Durability, Journal};
-pub use lines::{Lines, readable};
+pub use lines::{Lines, skip_damaged};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use publish::{hex_sha256, write_whole};
 pub use read::{TraceFile, open_trace};
-pub use room::{room_for_step, room_for_trace};
 pub use runs::FoundRun;
 pub use spool::Spool;
-pub use tidy::{Fate, Leftover, finished_files, leftovers};
 pub use trace::{TraceHeader, TraceWriter};
 pub use verify::{Finding, Verified, segment_damage, source_damage, trace_damage, verify};
+pub use watchdog::{
+    WatchdogCause, WatchdogRecord, is_fenced, put_up_fence, take_down_fence, watchdog_records,
+};
 
 use crate::files;
 use crate::step::{Fault, FaultKind};
@@ -201,7 +203,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_source(&self, name: &Path, text: &str) -> Result<(String, String), StoreError> {
+    pub fn copy_source(&self, name: &Path, text: &str) -> Result<(String, String), StoreError> {
         // Only the plain parts of the path count, so that no name leads out of the folder.
         let plain = name.components().filter_map(|component| match component {
             Component::Normal(part) => Some(part),
@@ -223,7 +225,7 @@ impl RunFolder {
     pub fn journal(&self) -> Result<Journal, StoreError> {
         let path = self.path.join(JOURNAL_FILE);
         match self.lines {
-            Some(lines) => Journal::go_on(&path, lines),
+            Some(lines) => Journal::open(&path, lines),
             None => Journal::create(&path),
         }
     }

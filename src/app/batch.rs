@@ -20,7 +20,8 @@ use super::choose::{Choice, choose};
 use super::setup;
 use super::simulate::{StopSignal, stop_signal};
 use crate::batch::{
-    Over, Queue, QueueError, Summary, Wish, Worker, end, expect, free_bytes, notice, reserve, write,
+    Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, free_bytes, notice, reserve,
+    write,
 };
 use crate::catalogue::ItemRow;
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
@@ -28,7 +29,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::notify::Outbox;
 use crate::report::shell_word;
-use crate::sidecar::BatchDesk;
+use crate::sidecar::BatchQueue;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{Setup, Station};
 use crate::terminal::LogWriter;
@@ -92,8 +93,8 @@ async fn run(
     };
     // Who starts a batch of which nothing is left sees how it stands; unless it was a restart after a kill.
     let told = worked.is_some() || queue.recovered() > 0;
-    let ending = Ending { out: &out, command: &command, outbox: told.then_some(&outbox) };
-    let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(Over::Finished)), ending).await;
+    let ending = BatchEnding { out: &out, command: &command, outbox: told.then_some(&outbox) };
+    let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(WorkerEnd::Finished)), ending).await;
     super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
     concluded
 }
@@ -105,7 +106,7 @@ async fn work(
     choice: Choice,
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
-) -> Result<Over, Failure> {
+) -> Result<WorkerEnd, Failure> {
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let chosen = choice.open(config).await?;
     let (claim, holder) = chosen.claim(format!("batch {}", batch.name)).await?;
@@ -115,24 +116,24 @@ async fn work(
     station.seek_second().await;
     let _reconnector = station.keep_connected();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let desk = BatchDesk { queue: Arc::clone(queue), open: false };
+    let desk = BatchQueue { queue: Arc::clone(queue), open: false };
     let sidecar =
         super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
     if let Some(sidecar) = &sidecar {
         sidecar.sign();
     }
-    let (wishes, wish) = watch::channel(Wish::GoOn);
-    let signals = tokio::spawn(heed_signals(wishes, Arc::clone(&station)));
+    let (commands, command) = watch::channel(WorkerCommand::Continue);
+    let signals = tokio::spawn(heed_signals(commands, Arc::clone(&station)));
     let worker = Worker {
         station: Arc::clone(&station),
         queue: Arc::clone(queue),
-        audience: Arc::new(Screen::new(output, log, items)),
+        observer: Arc::new(Screen::new(output, log, items)),
         most_failures: batch.most_failures,
         simulator: chosen.options.as_ref().map(|options| json!(options)),
         instrument_named: args.instrument.instrument.is_some(),
         at_terminal,
         stays: false,
-        wish,
+        command,
     };
     let over = worker.work().await.map_err(|error| failed(&error));
     station.drain();
@@ -173,7 +174,7 @@ async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<
 }
 
 /// What the end of a batch needs beside it.
-struct Ending<'a> {
+struct BatchEnding<'a> {
     out: &'a Path,
     /// The command that goes on.
     command: &'a str,
@@ -185,17 +186,17 @@ struct Ending<'a> {
 async fn conclude(
     batch: &Batch,
     queue: &Arc<Queue>,
-    worked: Result<Over, Failure>,
-    ending: Ending<'_>,
+    worked: Result<WorkerEnd, Failure>,
+    ending: BatchEnding<'_>,
 ) -> Result<(), Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let last = Arc::clone(queue);
     let finished = tokio::task::spawn_blocking(move || last.finish()).await;
     finished.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
     let reason = match &worked {
-        Ok(Over::Finished) => None,
-        Ok(Over::Stopped(reason)) => Some(reason.clone()),
-        Ok(Over::Asked) => Some("stopped by a signal".to_owned()),
+        Ok(WorkerEnd::Finished) => None,
+        Ok(WorkerEnd::Stopped(reason)) => Some(reason.clone()),
+        Ok(WorkerEnd::Requested) => Some("stopped by a signal".to_owned()),
         Err(failure) => failure.findings.last().map(|finding| finding.message.clone()),
     };
     let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, Some(ending.command));
@@ -215,7 +216,7 @@ async fn conclude(
     outln!("{}", json.display());
     match (summary.is_done(), over) {
         (true, _) => Ok(()),
-        (false, Over::Asked) => Err(Failure::told(ExitCode::Stopped)),
+        (false, WorkerEnd::Requested) => Err(Failure::told(ExitCode::Stopped)),
         (false, _) => Err(Failure::told(ExitCode::Failed)),
     }
 }
@@ -242,18 +243,18 @@ fn failed(error: &QueueError) -> Failure {
 
 /// The first SIGTERM lets the run under way end, Ctrl-C and any second signal stop it in good order, and one more leaves
 /// at once.
-async fn heed_signals(wishes: watch::Sender<Wish>, station: Arc<Station>) {
+async fn heed_signals(commands: watch::Sender<WorkerCommand>, station: Arc<Station>) {
     let mut signal = stop_signal().await;
     station.drain();
     if signal == StopSignal::Terminate {
-        wishes.send_replace(Wish::Last);
+        commands.send_replace(WorkerCommand::FinishRun);
         if station.current_run().is_some() {
             errln!("the item under way is the last one; a second signal stops it in good order");
         }
         signal = stop_signal().await;
     }
     let reason = format!("stopped by {signal}");
-    wishes.send_replace(Wish::Stop(reason.clone()));
+    commands.send_replace(WorkerCommand::Stop(reason.clone()));
     if let Some(run) = station.current_run() {
         run.control().stop(reason);
     }

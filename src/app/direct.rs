@@ -10,7 +10,7 @@ use super::setup;
 use crate::cli::{InstrumentArgs, StatusArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::http::{AllowedHosts, Client, Request};
+use crate::http::{AllowedHosts, Client, HttpRequest};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
 use crate::station::{LasersOff, Station, find_holder};
@@ -26,7 +26,7 @@ async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value
     let host = url.authority().to_owned();
     let client = Client::new(AllowedHosts::try_from(vec![host]).ok()?);
     let request =
-        Request { method, url: &url, json: None, token: holder.token.as_deref(), limit: RUNNER_LIMIT };
+        HttpRequest { method, url: &url, json: None, token: holder.token.as_deref(), limit: RUNNER_LIMIT };
     match client.send(request).await {
         Ok(reply) if reply.is_success() => reply.value().ok(),
         Ok(reply) => {

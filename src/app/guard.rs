@@ -14,7 +14,7 @@ use crate::instrument::scpi::Query;
 use crate::instrument::{Address, Ctp10, Deadlines, Error};
 use crate::run::guard::{Charge, GRACE, Word};
 use crate::station::{Claim, Holder};
-use crate::store::{GuardCause, GuardRecord, put_up_fence};
+use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
 use crate::terminal::output::outln;
 
 /// What a guard says that it is, where it holds the instrument.
@@ -85,7 +85,7 @@ fn listen() -> mpsc::UnboundedReceiver<Word> {
 async fn watch(
     charge: &Charge,
     words: &mut mpsc::UnboundedReceiver<Word>,
-) -> Option<(GuardCause, BTreeSet<u8>)> {
+) -> Option<(WatchdogCause, BTreeSet<u8>)> {
     let mut lasers = BTreeSet::new();
     let mut allowed = Duration::from_secs_f64(charge.silence_s);
     loop {
@@ -95,7 +95,7 @@ async fn watch(
             Err(_) => match timeout(GRACE, words.recv()).await {
                 Ok(word) => word,
                 Err(_) if lasers.is_empty() => continue,
-                Err(_) => return Some((GuardCause::Silent, lasers)),
+                Err(_) => return Some((WatchdogCause::Silent, lasers)),
             },
         };
         match word {
@@ -105,19 +105,19 @@ async fn watch(
             }
             Some(Word::Begin(_)) => {}
             Some(Word::Goodbye) => return None,
-            None => return (!lasers.is_empty()).then_some((GuardCause::Gone, lasers)),
+            None => return (!lasers.is_empty()).then_some((WatchdogCause::Gone, lasers)),
         }
     }
 }
 
-async fn act(charge: &Charge, cause: GuardCause, lasers: &BTreeSet<u8>) {
+async fn act(charge: &Charge, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
     let began = Instant::now();
     // First the fence, then the rest: whatever still runs over there must not go on. The folder may be gone.
     let fence = put_up_fence(&charge.folder, charge.runner);
     let killed = end_runner(charge.runner, cause).await;
     let mut hand = Hand { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
     let trouble = hand.turn_off(charge).await.err();
-    let record = GuardRecord {
+    let record = WatchdogRecord {
         time: Utc::now(),
         cause,
         runner: charge.runner,
@@ -129,13 +129,13 @@ async fn act(charge: &Charge, cause: GuardCause, lasers: &BTreeSet<u8>) {
         trouble: trouble.or_else(|| fence.err().map(|error| chain(&error))),
     };
     // Nobody is there to be told when the folder cannot be written.
-    let _ = record.keep(&charge.folder);
+    let _ = record.append(&charge.folder);
 }
 
 /// Makes sure that the runner is gone, and its connection with it; says whether it had to be ended. While this process
 /// has it as its parent, its number cannot have become another's.
 #[cfg(unix)]
-async fn end_runner(runner: u32, cause: GuardCause) -> bool {
+async fn end_runner(runner: u32, cause: WatchdogCause) -> bool {
     use rustix::process::{Pid, Signal, kill_process};
     let gone = |limit: Duration| async move {
         let give_up = Instant::now() + limit;
@@ -147,7 +147,7 @@ async fn end_runner(runner: u32, cause: GuardCause) -> bool {
         }
         true
     };
-    let leaving = if cause == GuardCause::Gone { LEAVING } else { Duration::ZERO };
+    let leaving = if cause == WatchdogCause::Gone { LEAVING } else { Duration::ZERO };
     if gone(leaving).await {
         return false;
     }
@@ -158,7 +158,7 @@ async fn end_runner(runner: u32, cause: GuardCause) -> bool {
 }
 
 #[cfg(not(unix))]
-async fn end_runner(_: u32, _: GuardCause) -> bool {
+async fn end_runner(_: u32, _: WatchdogCause) -> bool {
     false
 }
 

@@ -11,7 +11,7 @@ use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::run::events::Record;
-use crate::store::{StoreError, guard_records, readable, runs};
+use crate::store::{StoreError, runs, skip_damaged, watchdog_records};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
 
@@ -76,13 +76,13 @@ fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
 fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let run = runs::find(out, id).map_err(failed)?;
     let traces = runs::traces(&run.folder).map_err(failed)?;
-    let guards = guard_records(&run.folder);
+    let guards = watchdog_records(&run.folder);
     if as_json {
         let mut unreadable_lines = 0_u64;
         let counted = traces.inspect(|trace| {
             unreadable_lines += u64::from(matches!(trace, Err(StoreError::Line { .. })));
         });
-        let traces = readable(counted).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let traces = skip_damaged(counted).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         return super::print_json(&json!({
             "folder": run.folder.display().to_string(), "manifest": run.manifest, "guard": guards, "traces": traces,
             "unreadable_lines": unreadable_lines,
@@ -95,7 +95,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         outln!("  reason      {reason}");
     }
     for record in guards {
-        outln!("  guard       {}", record.told());
+        outln!("  guard       {}", record.summary());
     }
     outln!("  recipe      {}  sha256 {}", manifest.recipe.path, manifest.recipe.sha256);
     outln!("  instrument  {} at {}", manifest.instrument.identity, manifest.instrument.address);

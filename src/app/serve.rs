@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use super::choose::choose;
 use super::setup;
 use super::simulate::{StopSignal, stop_signal};
-use crate::batch::Wish;
+use crate::batch::WorkerCommand;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::sidecar::{BatchDesk, Figures, Options, Sidecar, SidecarError};
+use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError};
 use crate::station::Station;
 use crate::terminal::output::{errln, outln};
 
@@ -29,20 +29,20 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     options.allow_origin.extend(args.allow_origin);
     options.simulator = chosen.options.as_ref().map(|options| json!(options));
     let queue = super::batch::service::open(&chosen.name, &station.setup().out);
-    options.batch = queue.clone().map(|queue| BatchDesk { queue, open: true });
+    options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
     let simulator = options.simulator.clone();
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
-    let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, figures()?).await;
+    let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, metrics()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     sidecar.sign();
     let _reconnector = station.keep_connected();
-    let (wishes, wish) = watch::channel(Wish::GoOn);
-    let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, wish));
+    let (commands, command) = watch::channel(WorkerCommand::Continue);
+    let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, command));
     outln!("listening on {}", sidecar.url());
     if chosen.options.is_some() {
         errln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
     }
-    wait_for_end(&station, &wishes).await;
+    wait_for_end(&station, &commands).await;
     if let Some(worker) = worker {
         // What became of its item is kept before the program ends.
         let _ = worker.await;
@@ -54,11 +54,15 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
 
 /// SIGTERM waits for the run under way, and takes no new one: a service that is restarted does not interrupt a sweep
 /// unasked. Ctrl-C, and any second signal, stops the run in good order.
-async fn wait_for_end(station: &Station, wishes: &watch::Sender<Wish>) {
+async fn wait_for_end(station: &Station, commands: &watch::Sender<WorkerCommand>) {
     let first = stop_signal().await;
     station.drain();
-    let stop = || wishes.send_replace(Wish::Stop(format!("stopped by {first}")));
-    drop(if first == StopSignal::Terminate { wishes.send_replace(Wish::Last) } else { stop() });
+    let stop = || commands.send_replace(WorkerCommand::Stop(format!("stopped by {first}")));
+    drop(if first == StopSignal::Terminate {
+        commands.send_replace(WorkerCommand::FinishRun)
+    } else {
+        stop()
+    });
     let Some(run) = station.current_run() else { return };
     if first == StopSignal::Terminate {
         errln!("waiting for run {} to end; a second signal stops it in good order", run.id());
@@ -84,14 +88,14 @@ pub(super) async fn beside_run(
     wanted: Option<&str>,
     config: &Config,
     quiet: bool,
-    batch: Option<BatchDesk>,
+    batch: Option<BatchQueue>,
 ) -> Result<Option<Sidecar>, Failure> {
     let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
     if listen == "off" {
         return Ok(None);
     }
     let options = Options { batch, ..options(config, None)? };
-    match Sidecar::start(listen, Arc::clone(station), options, figures()?).await {
+    match Sidecar::start(listen, Arc::clone(station), options, metrics()?).await {
         Ok(sidecar) => {
             if !quiet {
                 errln!("dashboard at {}", sidecar.url());
@@ -117,8 +121,8 @@ fn wrong(error: &SidecarError) -> Failure {
     }
 }
 
-fn figures() -> Result<Figures, Failure> {
-    Figures::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
+fn metrics() -> Result<Metrics, Failure> {
+    Metrics::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
 }
 
 /// Whoever can read the token can drive the lasers.

@@ -12,8 +12,8 @@ use super::file::OnFailure;
 use super::patience;
 use super::queue::QueueError;
 use super::schedule::{clock, span};
-use super::work::{CUT, Outcome, Wish, Worker};
-use crate::catalogue::{Ending, ItemRow, ItemState};
+use super::work::{AttemptOutcome, CUT, Worker, WorkerCommand};
+use crate::catalogue::{AttemptEnd, ItemRow, ItemState};
 use crate::station::{BegunRun, Cut, LiveRun};
 use crate::step::Fault;
 use crate::store::RunState;
@@ -24,7 +24,7 @@ enum Cause {
     Timeout,
     BatchDeadline,
     OwnDeadline,
-    Wish,
+    Command,
     ByHand,
 }
 
@@ -36,24 +36,30 @@ enum Then {
 }
 
 impl Worker {
-    pub(super) async fn attempt(&mut self, item: ItemRow, cut: &mut Cut) -> Result<Outcome, QueueError> {
+    pub(super) async fn attempt(
+        &mut self,
+        item: ItemRow,
+        cut: &mut Cut,
+    ) -> Result<AttemptOutcome, QueueError> {
         let number = item.number;
         let task: Task = match serde_json::from_value(item.payload.clone()) {
             Ok(task) => task,
             Err(error) => {
                 let reason = format!("the catalogue's entry cannot be understood: {error}");
                 self.queue.turn(number, &[ItemState::Queued], ItemState::Failed, Some(reason)).await?;
-                return Ok(Outcome::Failed(None));
+                return Ok(AttemptOutcome::Failed(None));
             }
         };
         let room = free_bytes(&self.station.setup().out);
         let needed = reserve(item.bytes.unwrap_or_default());
         if let Some(room) = room.filter(|room| *room < needed) {
-            return Ok(Outcome::Enough(format!("item {number} needs {needed} bytes, and {room} are free")));
+            return Ok(AttemptOutcome::Enough(format!(
+                "item {number} needs {needed} bytes, and {room} are free"
+            )));
         }
         let begun =
             self.queue.changing(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
-        let Some(attempt) = begun else { return Ok(Outcome::Again) };
+        let Some(attempt) = begun else { return Ok(AttemptOutcome::Again) };
         let failed = |reason: String| ("failed".to_owned(), Some(reason));
         let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
             Ok(entry) => {
@@ -77,13 +83,13 @@ impl Worker {
                         catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
                     })
                     .await?;
-                self.audience.ended(&item, ItemState::Held, why.as_deref(), None);
-                return Ok(Outcome::Again);
+                self.observer.ended(&item, ItemState::Held, why.as_deref(), None);
+                return Ok(AttemptOutcome::Again);
             }
             Err(later) => {
                 let (reason, outcome) = match later {
-                    NotBegun::Later(reason) => (reason, Outcome::Again),
-                    _ => (CUT.to_owned(), Outcome::Enough(CUT.to_owned())),
+                    NotBegun::Later(reason) => (reason, AttemptOutcome::Again),
+                    _ => (CUT.to_owned(), AttemptOutcome::Enough(CUT.to_owned())),
                 };
                 self.queue
                     .changing(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
@@ -100,19 +106,19 @@ impl Worker {
                 (ItemState::Queued, Some(Utc::now() + span(pause)))
             }
         };
-        let ending = Ending { state, attempt: word, reason: reason.clone(), again };
+        let ending = AttemptEnd { state, attempt: word, reason: reason.clone(), again };
         self.queue
             .changing(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
             .await?;
-        self.audience.ended(&item, state, reason.as_deref(), folder.as_deref());
+        self.observer.ended(&item, state, reason.as_deref(), folder.as_deref());
         let stop = task.on_failure == OnFailure::Stop;
         Ok(match state {
-            ItemState::Done => Outcome::Done,
-            ItemState::Failed => Outcome::Failed(
+            ItemState::Done => AttemptOutcome::Done,
+            ItemState::Failed => AttemptOutcome::Failed(
                 stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")),
             ),
-            ItemState::Held => Outcome::Enough(format!("item {number} was stopped by hand")),
-            _ => Outcome::Again,
+            ItemState::Held => AttemptOutcome::Enough(format!("item {number} was stopped by hand")),
+            _ => AttemptOutcome::Again,
         })
     }
 
@@ -125,7 +131,7 @@ impl Worker {
         if let Err(error) = kept.await {
             tracing::error!(item = number, "{}", crate::error::chain(&error));
         }
-        self.audience.begun(entry);
+        self.observer.begun(entry);
     }
 
     /// Waits for the run's end, and has it stopped when its time is over.
@@ -138,14 +144,14 @@ impl Worker {
     ) -> (Result<RunState, Fault>, Option<Cause>) {
         let control = entry.run.control().clone();
         let (deadline, own) = (self.queue.window().deadline, item.deadline);
-        let mut wish = self.wish.clone();
+        let mut command = self.command.clone();
         let mut ended = Box::pin(entry.ended());
         let limit = task.timeout_s.map(|limit| limit.get());
         let (why, reason) = tokio::select! {
             ended = &mut ended => {
                 // Whoever wants the worker to stop may have stopped the run already.
-                let asked = matches!(&*self.wish.borrow(), Wish::Stop(_));
-                return (ended, asked.then_some(Cause::Wish));
+                let asked = matches!(&*self.command.borrow(), WorkerCommand::Stop(_));
+                return (ended, asked.then_some(Cause::Command));
             }
             () = patience::seconds(limit) => {
                 (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
@@ -154,12 +160,12 @@ impl Worker {
             // An emergency stop ends a run that is under way by itself; one that was just beginning then ends here.
             () = cut.wanted() => (Cause::ByHand, CUT.to_owned()),
             () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
-            asked = wish.wait_for(|wish| matches!(wish, Wish::Stop(_))) => {
+            asked = command.wait_for(|command| matches!(command, WorkerCommand::Stop(_))) => {
                 let reason = match asked.as_deref() {
-                    Ok(Wish::Stop(reason)) => reason.clone(),
+                    Ok(WorkerCommand::Stop(reason)) => reason.clone(),
                     _ => "the program is ending".to_owned(),
                 };
-                (Cause::Wish, reason)
+                (Cause::Command, reason)
             }
         };
         if why == Cause::ByHand {
@@ -196,7 +202,7 @@ fn judge(
             let reason = format!("stopped at its deadline {}", at(item.deadline));
             (Then::Stays(ItemState::Failed), RunState::Failed, Some(reason))
         }
-        (Ok(RunState::Aborted), Some(Cause::Wish)) => {
+        (Ok(RunState::Aborted), Some(Cause::Command)) => {
             (Then::Stays(ItemState::Queued), RunState::Aborted, reason)
         }
         (Ok(RunState::Aborted), None | Some(Cause::ByHand)) => {

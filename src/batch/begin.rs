@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::expand::Task;
 use super::patience;
-use super::work::{Wish, Worker};
+use super::work::{Worker, WorkerCommand};
 use crate::budget::Budget;
 use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
 use crate::forecast::Circumstances;
@@ -55,14 +55,14 @@ impl Worker {
                 let pause = PAUSE * 2_u32.pow(tried.min(4));
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                    _ = self.command.changed() => return Err(NotBegun::Later(last)),
                     () = cut.wanted() => return Err(NotBegun::ByHand),
                     () = patience::until(deadline) => return Err(NotBegun::Later(last)),
                 }
             }
             let request = self.request(item, task).await?;
             let goes_on = request.resumed.is_some();
-            let error = match self.station.begin(request, self.audience.begins(item, task)).await {
+            let error = match self.station.begin(request, self.observer.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
                 Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
                     return Err(NotBegun::Held(error.told()));
@@ -79,7 +79,7 @@ impl Worker {
             let Some(patience_left) = AWAY.checked_sub(began.elapsed()) else { break };
             // A scan that somebody left under way ends by itself.
             tried += u32::from(!matches!(error, NotStarted::Busy(_)));
-            if *self.wish.borrow() != Wish::GoOn {
+            if *self.command.borrow() != WorkerCommand::Continue {
                 return Err(NotBegun::Later(last));
             }
             tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
@@ -87,7 +87,7 @@ impl Worker {
             tokio::select! {
                 _ = tokio::time::timeout(patience_left, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
                 () = patience::until(deadline) => return Err(NotBegun::Later(last)),
-                _ = self.wish.changed() => return Err(NotBegun::Later(last)),
+                _ = self.command.changed() => return Err(NotBegun::Later(last)),
                 () = cut.wanted() => return Err(NotBegun::ByHand),
             }
         }

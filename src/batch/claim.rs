@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use super::expand::Task;
 use super::queue::QueueError;
-use crate::catalogue::{BATCH, Catalogue, Ending, ItemRow, ItemState, Noted, Unnoted};
+use crate::catalogue::{AttemptEnd, BATCH, Catalogue, ItemRow, ItemState, Noted, Unnoted};
 use crate::error::chain;
 use crate::files;
 use crate::store::{RunState, runs};
@@ -36,7 +36,7 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
                     status: RunState::Interrupted.to_string(),
                     reason: None,
                 });
-                Ending {
+                AttemptEnd {
                     state: noted.state,
                     attempt: "interrupted".to_owned(),
                     reason: noted.reason,

@@ -39,7 +39,7 @@ pub fn batch_report(summary: &Summary, out: &Path) -> BatchReport {
     BatchReport {
         batch: summary.batch.clone(),
         file: summary.file.clone(),
-        state: summary.state.word(),
+        state: summary.state.as_str(),
         reason: summary.reason.clone(),
         written: summary.written,
         out: out.display().to_string(),
@@ -56,7 +56,7 @@ fn look_at(item: &SummaryItem, out: &Path) -> BatchItem {
         number: item.number,
         recipe: item.task.recipe.clone(),
         values: values.map(|(name, value)| (name.clone(), plain(value))).collect(),
-        state: item.state.word(),
+        state: item.state.as_str(),
         reason: item.reason.clone(),
         attempts: item.attempts,
         retries: item.retries,

@@ -20,29 +20,29 @@ pub(super) const CUT: &str = "the instrument was turned off, or let go, by hand"
 
 /// What is wanted of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum WorkerCommand {
     /// That it goes on.
     #[default]
-    GoOn,
+    Continue,
     /// That the run under way is the last one.
-    Last,
+    FinishRun,
     /// That the run under way is stopped in good order, for this reason.
     Stop(String),
 }
 
 /// Why a worker has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Over {
+pub enum WorkerEnd {
     /// Nothing is queued any more.
     Finished,
     /// Something is queued, and is not begun for this reason.
     Stopped(String),
     /// It was asked to.
-    Asked,
+    Requested,
 }
 
 /// Whoever is told how a batch comes on.
-pub trait Audience: Send + Sync {
+pub trait BatchObserver: Send + Sync {
     /// An item is about to begin; gives those who watch its run.
     fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher>;
     /// Its run has begun.
@@ -60,7 +60,7 @@ pub struct Worker {
     /// What it measures.
     pub queue: Arc<Queue>,
     /// Who is told.
-    pub audience: Arc<dyn Audience>,
+    pub observer: Arc<dyn BatchObserver>,
     /// So many items that fail one after another end the batch.
     pub most_failures: Option<NonZeroU32>,
     /// Options of the embedded instrument, where this process started one.
@@ -72,12 +72,12 @@ pub struct Worker {
     /// An empty queue is waited at, and what would end a batch pauses the queue.
     pub stays: bool,
     /// What is wanted of it.
-    pub wish: watch::Receiver<Wish>,
+    pub command: watch::Receiver<WorkerCommand>,
 }
 
 /// How an item has left the worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     Done,
     /// For good; with the reason when that ends the batch.
     Failed(Option<String>),
@@ -92,14 +92,14 @@ impl Worker {
     ///
     /// # Errors
     /// When the catalogue cannot be used: what cannot be kept is not begun.
-    pub async fn work(mut self) -> Result<Over, QueueError> {
+    pub async fn work(mut self) -> Result<WorkerEnd, QueueError> {
         let mut changes = self.queue.changes();
         let mut failures_in_a_row = 0;
         loop {
             changes.borrow_and_update();
             let mut cut = self.station.cut();
-            if *self.wish.borrow() != Wish::GoOn {
-                return Ok(Over::Asked);
+            if *self.command.borrow() != WorkerCommand::Continue {
+                return Ok(WorkerEnd::Requested);
             }
             let (items, paused) = self.queue.items().await?;
             let (window, most_failures) = (self.queue.window(), self.most_failures);
@@ -109,22 +109,22 @@ impl Worker {
                     if let Some(run) = self.station.current_run() {
                         tokio::select! {
                             () = run.ended() => {}
-                            _ = self.wish.changed() => {}
+                            _ = self.command.changed() => {}
                         }
                         continue;
                     }
                     let Some(item) = items.into_iter().find(|item| item.number == number) else { continue };
                     match self.attempt(item, &mut cut).await? {
-                        Outcome::Done => {
+                        AttemptOutcome::Done => {
                             failures_in_a_row = 0;
                             None
                         }
-                        Outcome::Failed(ends) => {
+                        AttemptOutcome::Failed(ends) => {
                             failures_in_a_row += 1;
                             ends
                         }
-                        Outcome::Again => None,
-                        Outcome::Enough(reason) => Some(reason),
+                        AttemptOutcome::Again => None,
+                        AttemptOutcome::Enough(reason) => Some(reason),
                     }
                 }
                 Decision::Skip { number, reason } => {
@@ -132,11 +132,11 @@ impl Worker {
                         .turn(number, &[ItemState::Queued], ItemState::Skipped, Some(reason.clone()))
                         .await?;
                     if let Some(item) = items.iter().find(|item| item.number == number) {
-                        self.audience.ended(item, ItemState::Skipped, Some(&reason), None);
+                        self.observer.ended(item, ItemState::Skipped, Some(&reason), None);
                     }
                     None
                 }
-                Decision::Idle if !self.stays => return Ok(Over::Finished),
+                Decision::Idle if !self.stays => return Ok(WorkerEnd::Finished),
                 Decision::Stop(reason) => Some(reason),
                 decision @ (Decision::Wait { .. } | Decision::Paused | Decision::Idle) => {
                     let until = match decision {
@@ -148,7 +148,7 @@ impl Worker {
             };
             if let Some(reason) = enough {
                 if !self.stays {
-                    return Ok(Over::Stopped(reason));
+                    return Ok(WorkerEnd::Stopped(reason));
                 }
                 tracing::warn!(reason, "the queue is paused");
                 failures_in_a_row = 0;
@@ -166,14 +166,14 @@ impl Worker {
         cut: &mut Cut,
     ) -> Option<String> {
         if let Some(until) = until {
-            self.audience.waits(until);
+            self.observer.waits(until);
         }
         tokio::select! {
             () = patience::until(until) => None,
             // A queue that is paused over its deadline is over then.
             () = patience::until(deadline) => None,
             _ = changes.changed() => None,
-            _ = self.wish.changed() => None,
+            _ = self.command.changed() => None,
             () = cut.wanted() => Some(CUT.to_owned()),
         }
     }

@@ -7,7 +7,7 @@ use super::{Catalogue, CatalogueError, ItemState};
 
 /// How an attempt ended, and what becomes of its item.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ending {
+pub struct AttemptEnd {
     /// The item's state from now on.
     pub state: ItemState,
     /// How the attempt itself ended: `done` or `failed`; `aborted` or `interrupted`, when its run can go on.
@@ -78,21 +78,21 @@ impl Catalogue {
         batch: &str,
         number: u32,
         attempt: u32,
-        ending: &Ending,
+        end: &AttemptEnd,
         at: DateTime<Utc>,
     ) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             transaction.execute(
                 "UPDATE attempts SET state = ?4, reason = ?5, ended = ?6
                  WHERE batch = ?1 AND item = ?2 AND attempt = ?3",
-                (batch, number, attempt, &ending.attempt, &ending.reason, Time(at)),
+                (batch, number, attempt, &end.attempt, &end.reason, Time(at)),
             )?;
             transaction
                 .execute(
                     "UPDATE items SET state = ?3, reason = ?4, not_before = COALESCE(?5, not_before),
                             retries = retries + (?5 IS NOT NULL)
                      WHERE batch = ?1 AND number = ?2",
-                    (batch, number, ending.state, &ending.reason, ending.again.map(Time)),
+                    (batch, number, end.state, &end.reason, end.again.map(Time)),
                 )
                 .map(drop)
         })

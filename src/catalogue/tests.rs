@@ -87,8 +87,12 @@ fn a_run_that_was_stopped_is_gone_on_with_unless_it_was_left() {
         let attempt = catalogue.begin("night", number, Utc::now()).unwrap().unwrap();
         let folder = format!("folder{number}");
         catalogue.begun("night", number, attempt, &format!("run{number}"), &folder).unwrap();
-        let ending =
-            Ending { state: ItemState::Held, attempt: attempt_ended.to_owned(), reason: None, again: None };
+        let ending = AttemptEnd {
+            state: ItemState::Held,
+            attempt: attempt_ended.to_owned(),
+            reason: None,
+            again: None,
+        };
         catalogue.ended("night", number, attempt, &ending, Utc::now()).unwrap();
     }
     let unfinished = || -> Vec<Option<String>> {

@@ -51,7 +51,7 @@ pub struct Light {
 
 /// The settings.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Bench {
+pub struct BenchState {
     /// First wavelength of the scan, nm.
     pub start_nm: Option<f64>,
     /// Last wavelength of the scan, nm.
@@ -86,7 +86,7 @@ pub struct Bench {
     pub sweeps: u64,
 }
 
-impl Bench {
+impl BenchState {
     /// The grid of a scan with the present settings.
     #[must_use]
     pub fn grid(&self) -> Grid {
@@ -255,8 +255,8 @@ mod tests {
 
     use super::*;
 
-    fn after(operations: &[(&str, serde_json::Value)]) -> (Bench, Estimate) {
-        let mut bench = Bench::default();
+    fn after(operations: &[(&str, serde_json::Value)]) -> (BenchState, Estimate) {
+        let mut bench = BenchState::default();
         let mut last = Estimate::default();
         for (name, fields) in operations {
             last = bench.perform(&Operation::read(name, fields).unwrap());

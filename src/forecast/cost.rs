@@ -1,6 +1,6 @@
 //! What an operation costs in time, points and bytes. Estimates, each constant with its origin.
 
-use super::bench::Bench;
+use super::bench::BenchState;
 use crate::operation::{FetchTrace, Operation, ReadPower, Wait};
 
 /// Bytes of a Parquet file for each point: 2.5 for the values of a noisy ring with 1 pm between points (measured
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 /// What an operation costs with the settings that it leaves.
-pub(super) fn of(operation: &Operation, bench: &Bench) -> Estimate {
+pub(super) fn of(operation: &Operation, bench: &BenchState) -> Estimate {
     let seconds = match operation {
         Operation::ConfigureLaser(laser) if laser.output == Some(true) => LASER_ON_S,
         Operation::ConfigureLaser(_) | Operation::ConfigureDetector(_) | Operation::Scpi(_) => {
@@ -59,7 +59,7 @@ pub(super) fn of(operation: &Operation, bench: &Bench) -> Estimate {
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and far below 2^63")]
-fn fetch(fields: &FetchTrace, bench: &Bench) -> Estimate {
+fn fetch(fields: &FetchTrace, bench: &BenchState) -> Estimate {
     let files = (fields.detectors.len() * fields.traces.len()) as u64;
     let points = bench.swept.unwrap_or_else(|| bench.grid()).points;
     let per_point = if fields.transfer_x { WIRE_BYTES.0 + WIRE_BYTES.1 } else { WIRE_BYTES.0 };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::bench::Bench;
+use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use super::lasers;
 use super::walk::PlannedStep;
@@ -90,7 +90,7 @@ pub fn check(
         said.push(Diagnostic::warning(message).hint(hint));
     }
     let mut findings = Findings::default();
-    let mut bench = Bench::default();
+    let mut bench = BenchState::default();
     for (tls, laser) in &facts.tls {
         bench.sources.entry(*tls).or_default().laser = Some(*laser);
     }
@@ -113,7 +113,7 @@ impl Facts {
         !self.lasers.is_empty() && self.lasers.values().all(Option::is_none)
     }
 
-    fn judge(&self, operation: &Operation, bench: &Bench) -> Said {
+    fn judge(&self, operation: &Operation, bench: &BenchState) -> Said {
         let mut said: Said = detectors(operation)
             .into_iter()
             .filter_map(|detector| Some((detector.to_string(), self.without_detector(detector)?)))
@@ -182,7 +182,7 @@ impl Facts {
     }
 
     /// A scan in which no laser has light: all of them have another band.
-    fn out_of_reach(&self, bench: &Bench) -> Option<(String, Diagnostic)> {
+    fn out_of_reach(&self, bench: &BenchState) -> Option<(String, Diagnostic)> {
         let (start, stop) = bench.range()?;
         let mut nearest = Vec::new();
         for laser in bench.sources.values().filter_map(|source| source.laser).filter(|laser| *laser > 0) {
@@ -199,7 +199,7 @@ impl Facts {
     }
 
     /// A transmission function whose reference is to be an older one: is there one, and for this scan?
-    fn without_reference(&self, detector: Detector, bench: &Bench) -> Option<Diagnostic> {
+    fn without_reference(&self, detector: Detector, bench: &BenchState) -> Option<Diagnostic> {
         if bench.references.contains_key(&detector) || self.detectors.get(&detector) != Some(&true) {
             return None;
         }

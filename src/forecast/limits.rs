@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::bench::Bench;
+use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
 use crate::instrument::limits::{Demand, LimitExceeded, Limits};
@@ -40,7 +40,7 @@ impl BenchLimits {
     }
 
     /// What a raw line would do beyond a limit, and what cannot be judged of it.
-    fn judge_line(&self, text: &str, bench: &Bench) -> Option<Diagnostic> {
+    fn judge_line(&self, text: &str, bench: &BenchState) -> Option<Diagnostic> {
         let unknown = Cell::new(false);
         let laser_of = |tls: u8| {
             let laser = bench.sources.get(&tls).and_then(|source| source.laser);
@@ -114,7 +114,7 @@ pub(super) fn check(
     if limits.0.is_empty() {
         return Vec::new();
     }
-    let (mut findings, mut bench) = (Findings::default(), Bench::default());
+    let (mut findings, mut bench) = (Findings::default(), BenchState::default());
     for planned in steps {
         bench.perform(&planned.step.operation);
         if let Operation::Scpi(scpi) = &planned.step.operation
@@ -132,7 +132,7 @@ pub(super) fn check(
     findings.located(sources)
 }
 
-fn wanted(operation: &Operation, bench: &Bench) -> Vec<Wanted> {
+fn wanted(operation: &Operation, bench: &BenchState) -> Vec<Wanted> {
     let (laser, power, wavelengths, is_lit) = match operation {
         Operation::ConfigureLaser(fields) => {
             let nm = [fields.wavelength_nm.map(|nm| nm.get()), None];

@@ -7,7 +7,7 @@ pub(crate) mod scan;
 mod time;
 
 use super::Circumstances;
-use super::bench::Bench;
+use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use crate::operation::{Effect, Operation, Prompt};
 use crate::source::Diagnostic;
@@ -17,12 +17,12 @@ use crate::step::Step;
 type Said = Vec<(String, Diagnostic)>;
 
 /// A step as the rules see it.
-struct Sight<'a> {
+struct RuleContext<'a> {
     step: &'a Step,
     /// The settings before it.
-    before: &'a Bench,
+    before: &'a BenchState,
     /// The settings that it leaves.
-    after: &'a Bench,
+    after: &'a BenchState,
     circumstances: Circumstances,
     finally: bool,
 }
@@ -30,12 +30,12 @@ struct Sight<'a> {
 /// Looks at a step, with the settings before and after it.
 pub(super) fn look(
     step: &Step,
-    (before, after): (&Bench, &Bench),
+    (before, after): (&BenchState, &BenchState),
     circumstances: Circumstances,
     (finally, may_differ): (bool, bool),
     findings: &mut Findings,
 ) {
-    let sight = Sight { step, before, after, circumstances, finally };
+    let context = RuleContext { step, before, after, circumstances, finally };
     let rules = [
         reference::created,
         reference::fetched,
@@ -45,7 +45,7 @@ pub(super) fn look(
         light::calibrated,
         time::limits,
     ];
-    let found = rules.iter().flat_map(|rule| rule(&sight)).chain(retried(step)).chain(asked(&sight));
+    let found = rules.iter().flat_map(|rule| rule(&context)).chain(retried(step)).chain(asked(&context));
     for (about, diagnostic) in found {
         findings.add(&step.place, about, softened(diagnostic, may_differ));
     }
@@ -67,11 +67,11 @@ fn retried(step: &Step) -> Said {
 }
 
 /// Somebody who starts a run at a terminal is there; whoever only checks a recipe may want to know.
-fn asked(sight: &Sight) -> Said {
-    let Operation::Prompt(Prompt { unattended: None, .. }) = &sight.step.operation else {
+fn asked(context: &RuleContext) -> Said {
+    let Operation::Prompt(Prompt { unattended: None, .. }) = &context.step.operation else {
         return Said::new();
     };
-    if sight.circumstances.attended == Some(true) {
+    if context.circumstances.attended == Some(true) {
         return Said::new();
     }
     let warning = Diagnostic::warning("with nobody there this question fails at once")

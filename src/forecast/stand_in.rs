@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
-use super::bench::{ASSUMED_SPEED_NM_S, Bench, Source};
+use super::bench::{ASSUMED_SPEED_NM_S, BenchState, Source};
 use crate::measurement::{Detector, Extreme, Grid, PowerReading, PowerUnit, TraceKind, TraceSummary};
 use crate::operation::Operation;
 use crate::step::{Fault, Outcome, TraceReader};
@@ -56,7 +56,7 @@ impl TraceReader for StandInTrace {
 }
 
 /// What an operation is assumed to give. `traces` have been fetched before it.
-pub(super) fn outcome(operation: &Operation, bench: &Bench, traces: u64, time_s: f64) -> Outcome {
+pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, time_s: f64) -> Outcome {
     match operation {
         Operation::FetchTrace(fetch) => {
             let each = fetch
@@ -110,7 +110,7 @@ pub(super) fn outcome(operation: &Operation, bench: &Bench, traces: u64, time_s:
     }
 }
 
-fn scan(bench: &Bench) -> Value {
+fn scan(bench: &BenchState) -> Value {
     let grid = bench.grid();
     json!({
         "start_nm": grid.start_nm,
@@ -121,7 +121,7 @@ fn scan(bench: &Bench) -> Value {
     })
 }
 
-fn tls(source: &Source, bench: &Bench) -> Value {
+fn tls(source: &Source, bench: &BenchState) -> Value {
     let grid = bench.grid();
     json!({
         "laser": source.laser.unwrap_or(1),
@@ -148,7 +148,7 @@ fn settings(operation: &Operation, all: Value) -> Outcome {
     Outcome::Settings(settings)
 }
 
-fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench) -> TraceSummary {
+fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &BenchState) -> TraceSummary {
     let grid = bench.swept.unwrap_or_else(|| bench.grid());
     TraceSummary {
         trace_index,

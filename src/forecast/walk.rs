@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::bench::Bench;
+use super::bench::BenchState;
 use super::cost::Estimate;
 use super::findings::Findings;
 use super::rules;
@@ -126,7 +126,7 @@ struct PlanHost {
 
 #[derive(Default)]
 struct State {
-    bench: Bench,
+    bench: BenchState,
     findings: Findings,
     steps: Vec<PlannedStep>,
     probes: Vec<PlannedStep>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::program::{Action, Operate, Over, Statement};
+use super::program::{Action, LoopSource, Operate, Statement};
 use super::template::Template;
 use super::{Body, Recipe};
 use crate::measurement::Detector;
@@ -82,9 +82,9 @@ fn collect(recipe: &Recipe, parameters: &Values, found: &mut WrittenColumns) {
 }
 
 /// What the turns of a loop are written to be.
-fn turns(variable: &str, over: &Over, parameters: &Values, found: &mut WrittenColumns) {
+fn turns(variable: &str, over: &LoopSource, parameters: &Values, found: &mut WrittenColumns) {
     match over {
-        Over::In(list) => match list.items() {
+        LoopSource::In(list) => match list.items() {
             Some(items) => {
                 items.iter().for_each(|item| note(variable, known(item, parameters).as_ref(), found));
             }
@@ -95,12 +95,12 @@ fn turns(variable: &str, over: &Over, parameters: &Values, found: &mut WrittenCo
                 _ => note(variable, None, found),
             },
         },
-        Over::Rows(table) => {
+        LoopSource::Rows(table) => {
             let cells = table.rows.iter().filter_map(Value::as_object).flatten();
             cells.for_each(|(name, value)| note(name, Some(value), found));
         }
-        Over::Grid(_) => note(variable, Some(&Value::from(0.0)), found),
-        Over::Times(_) | Over::While(_) => {}
+        LoopSource::Grid(_) => note(variable, Some(&Value::from(0.0)), found),
+        LoopSource::Times(_) | LoopSource::While(_) => {}
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Statement {
 pub(super) enum Action {
     Operate(Box<Operate>),
     Set(Vec<(Key, Template)>),
-    Repeat { variable: String, over: Over, steps: Vec<Statement> },
+    Repeat { variable: String, over: LoopSource, steps: Vec<Statement> },
     If { condition: Template, then: Vec<Statement>, otherwise: Vec<Statement> },
     Script { script: Script, uses_steps: bool },
     RunRecipe { recipe: Box<Recipe>, set: Vec<(Key, Template)> },
@@ -54,7 +54,7 @@ pub(super) struct Operate {
 
 /// What a loop goes over, as written.
 #[derive(Debug, Clone)]
-pub(super) enum Over {
+pub(super) enum LoopSource {
     In(Template),
     /// The rows of a file.
     Rows(Arc<Table>),
@@ -72,7 +72,7 @@ pub(super) enum Turns {
     While,
 }
 
-impl Over {
+impl LoopSource {
     pub(super) fn templates(&self) -> Vec<&Template> {
         match self {
             Self::In(one) | Self::Times(one) | Self::While(one) => vec![one],

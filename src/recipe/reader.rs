@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
 use super::load::Surroundings;
-use super::program::{Action, Operate, Over, Statement};
+use super::program::{Action, LoopSource, Operate, Statement};
 use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, with_bare_ready};
@@ -232,18 +232,18 @@ impl Reader<'_> {
         let fields = Fields::read(self, "repeat", node, &all)?;
         let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let over = match kinds.as_slice() {
-            ["in"] => fields.template(self, "in").map(Over::In),
+            ["in"] => fields.template(self, "in").map(LoopSource::In),
             ["in_csv"] => self.rows(&fields),
-            ["times"] => fields.template(self, "times").map(Over::Times),
+            ["times"] => fields.template(self, "times").map(LoopSource::Times),
             ["while"] => {
                 let condition = fields.expression(self, "while");
                 self.flag("while", condition.as_ref());
-                condition.map(Over::While)
+                condition.map(LoopSource::While)
             }
             ["from"] => {
                 let parts = ["from", "to", "step"].map(|part| fields.require(self, part));
                 match parts {
-                    [Some(from), Some(to), Some(step)] => Some(Over::Grid(Box::new([from, to, step]))),
+                    [Some(from), Some(to), Some(step)] => Some(LoopSource::Grid(Box::new([from, to, step]))),
                     _ => None,
                 }
             }
@@ -270,7 +270,7 @@ impl Reader<'_> {
             self.report(fields.at, "`repeat` has no `steps`");
         }
         let columns = match &over {
-            Some(Over::Rows(table)) => table.columns.as_slice(),
+            Some(LoopSource::Rows(table)) => table.columns.as_slice(),
             _ => &[],
         };
         self.scope.enter_loop(&variable, columns);
@@ -279,10 +279,10 @@ impl Reader<'_> {
         Some(Action::Repeat { variable, over: over?, steps: steps? })
     }
 
-    fn loop_variable(&mut self, fields: &Fields, over: Option<&Over>) -> Option<String> {
+    fn loop_variable(&mut self, fields: &Fields, over: Option<&LoopSource>) -> Option<String> {
         let name = fields.get("for");
         match (name, over) {
-            (Some(name), Some(Over::Times(_) | Over::While(_))) => {
+            (Some(name), Some(LoopSource::Times(_) | LoopSource::While(_))) => {
                 self.report(name.at, "`times` and `while` have no variable: `for` goes with `in` or `from`");
                 None
             }
@@ -299,7 +299,7 @@ impl Reader<'_> {
                     None
                 }
             },
-            (None, Some(Over::In(_) | Over::Rows(_) | Over::Grid(_))) => {
+            (None, Some(LoopSource::In(_) | LoopSource::Rows(_) | LoopSource::Grid(_))) => {
                 self.report(fields.at, "`repeat` has no `for`, the name of its variable");
                 None
             }

@@ -8,7 +8,7 @@ use super::code::step_ids;
 use super::document::{Key, Kind, Node};
 use super::files;
 use super::load;
-use super::program::{Action, Over, ignored_inside};
+use super::program::{Action, LoopSource, ignored_inside};
 use super::reader::Reader;
 use super::table;
 use super::template::{Template, check_condition};
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 
     /// The rows of the file that a loop goes over.
-    pub(super) fn rows(&mut self, fields: &Fields) -> Option<Over> {
+    pub(super) fn rows(&mut self, fields: &Fields) -> Option<LoopSource> {
         let node = fields.get("in_csv")?;
         let Some(path) = node.text().filter(|path| !path.contains("${")) else {
             self.report(node.at, "`in_csv` is the path of a file, without expressions");
@@ -126,7 +126,7 @@ impl Reader<'_> {
                 for message in table.columns.iter().filter_map(|name| self.scope.check_column(name).err()) {
                     self.found.push(Diagnostic::error(message).at(self.source, node.at));
                 }
-                Some(Over::Rows(Arc::new(table)))
+                Some(LoopSource::Rows(Arc::new(table)))
             }
             Err(found) => {
                 self.found.extend(found);

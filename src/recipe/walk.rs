@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::grid::TURNS;
-use super::program::{Action, Operate, Over, Statement, Turns, keep_long_number};
+use super::program::{Action, LoopSource, Operate, Statement, Turns, keep_long_number};
 use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
@@ -214,7 +214,7 @@ impl<'a> Walk<'a> {
     fn repeat(
         &mut self,
         variable: &str,
-        over: &'a Over,
+        over: &'a LoopSource,
         steps: &'a [Statement],
         owed: &mut Owed<'a>,
         at: Position,
@@ -295,8 +295,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a `while` goes on; it is asked before each turn. Others know their count.
-    fn goes_on(&self, over: &Over, index: u64) -> Result<bool, Fault> {
-        let Over::While(condition) = over else { return Ok(true) };
+    fn goes_on(&self, over: &LoopSource, index: u64) -> Result<bool, Fault> {
+        let LoopSource::While(condition) = over else { return Ok(true) };
         let goes_on = self.flag("while", condition)?;
         if goes_on && index >= TURNS {
             let message = format!("the loop has not ended after {TURNS} turns");

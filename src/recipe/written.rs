@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{Kind, Node};
-use super::program::{Over, Turns};
+use super::program::{LoopSource, Turns};
 use super::reader::Reader;
 use super::template::Template;
 use crate::measurement::{check_name, check_part_of_name};
@@ -17,19 +17,19 @@ use crate::source::Diagnostic;
 
 impl Reader<'_> {
     /// Counts the turns of a loop, where no expression decides them.
-    pub(super) fn count_turns(&mut self, over: &Over) {
+    pub(super) fn count_turns(&mut self, over: &LoopSource) {
         if !over.templates().iter().all(|template| template.is_plain()) {
             return;
         }
         match (over.turns(&BTreeMap::new()), over) {
             (Err(wrong), _) => self.report(wrong.at, wrong.message),
-            (Ok(Turns::Grid(grid)), Over::Grid(parts)) if !grid.reaches_end() => {
+            (Ok(Turns::Grid(grid)), LoopSource::Grid(parts)) if !grid.reaches_end() => {
                 let to = &parts[1].written;
                 let last = grid.point(grid.count() - 1);
                 let message = format!("no step reaches `to` {}: the last value is {last}", to.value());
                 self.found.push(Diagnostic::note(message).at(self.source, to.at));
             }
-            (Ok(_), Over::In(list)) => self.names_of_turns(&list.written),
+            (Ok(_), LoopSource::In(list)) => self.names_of_turns(&list.written),
             (Ok(_), _) => {}
         }
     }

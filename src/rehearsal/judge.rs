@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::catalogue::BATCH_ITEM;
 use crate::store::runs::{self, FoundRun};
-use crate::store::{RunState, StoreError, guard_records};
+use crate::store::{RunState, StoreError, watchdog_records};
 
 /// A trace, apart from when it was measured. The same settings give the same values in each rehearsal: one with another
 /// level is not what the recipe asked for.
@@ -53,7 +53,7 @@ pub struct Found {
 
 /// How the program itself ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ProgramEnd {
     /// With this exit code.
     Exit(i32),
     /// It was killed, as it should be.
@@ -109,7 +109,7 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
         traces.sort();
         damaged = wrong.map(ToString::to_string).collect();
     }
-    let guarded = guard_records(&folder).into_iter().flat_map(|record| record.unknown);
+    let guarded = watchdog_records(&folder).into_iter().flat_map(|record| record.unknown);
     Ok(Found {
         state: manifest.status,
         reason: manifest.reason,
@@ -124,15 +124,16 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
 /// What is not as it has to be after a rehearsal; nothing when it is safe. `may_stay_on` says that the recipe leaves
 /// lasers on when it succeeds.
 #[must_use]
-pub fn unsafe_in(found: &[Found], ending: Ending, account: &Account, may_stay_on: bool) -> Vec<String> {
+pub fn unsafe_in(found: &[Found], ending: ProgramEnd, account: &Account, may_stay_on: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     match ending {
-        Ending::Exit(0..=3 | 130) | Ending::Killed => {}
-        Ending::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
-        Ending::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
+        ProgramEnd::Exit(0..=3 | 130) | ProgramEnd::Killed => {}
+        ProgramEnd::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
+        ProgramEnd::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
     }
     // What failed before may have been repeated; the last one is what the exit code is about.
-    if let Some(run) = found.last().filter(|run| ending == Ending::Exit(0) && run.state != RunState::Done) {
+    if let Some(run) = found.last().filter(|run| ending == ProgramEnd::Exit(0) && run.state != RunState::Done)
+    {
         wrong.push(format!("exit code 0, and {} is {}", run.folder.display(), run.state));
     }
     for run in found {
@@ -144,7 +145,7 @@ pub fn unsafe_in(found: &[Found], ending: Ending, account: &Account, may_stay_on
         if run.state == RunState::Running {
             wrong.push(format!("{name} is still under way"));
         }
-        if run.state == RunState::Interrupted && matches!(ending, Ending::Exit(_)) {
+        if run.state == RunState::Interrupted && matches!(ending, ProgramEnd::Exit(_)) {
             wrong.push(format!("{name} has no end, though the program came to its own"));
         }
         wrong.extend(run.damaged.iter().map(|damage| format!("{name}: {damage}")));
@@ -154,7 +155,7 @@ pub fn unsafe_in(found: &[Found], ending: Ending, account: &Account, may_stay_on
     let left = account.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
     wrong.extend(left.map(|laser| format!("laser {laser} is on, and nothing says so")));
     // A scan may outlive a program that was killed; one that could not reach the instrument has said so.
-    if account.scans && known.is_empty() && ending != Ending::Killed {
+    if account.scans && known.is_empty() && ending != ProgramEnd::Killed {
         wrong.push("the instrument is still scanning".to_owned());
     }
     wrong
@@ -186,50 +187,50 @@ mod tests {
         let scanning = Account { lasers_on: Vec::new(), scans: true };
         let failed = [run(RunState::Failed)];
         assert_eq!(
-            unsafe_in(&failed, Ending::Exit(1), &scanning, false),
+            unsafe_in(&failed, ProgramEnd::Exit(1), &scanning, false),
             ["the instrument is still scanning"]
         );
         let unknown = [Found { lasers_unknown: vec![1], ..run(RunState::Failed) }];
-        assert_eq!(unsafe_in(&unknown, Ending::Exit(1), &scanning, false), [""; 0]);
-        assert_eq!(unsafe_in(&[run(RunState::Interrupted)], Ending::Killed, &scanning, false), [""; 0]);
+        assert_eq!(unsafe_in(&unknown, ProgramEnd::Exit(1), &scanning, false), [""; 0]);
+        assert_eq!(unsafe_in(&[run(RunState::Interrupted)], ProgramEnd::Killed, &scanning, false), [""; 0]);
     }
 
     #[test]
     fn a_laser_that_is_on_is_unsafe_unless_the_run_says_so_or_the_recipe_wants_it() {
         let unknown = Found { lasers_unknown: vec![1], ..run(RunState::Failed) };
-        let exit = Ending::Exit(1);
+        let exit = ProgramEnd::Exit(1);
         assert_eq!(unsafe_in(&[run(RunState::Failed)], exit, &on(&[1]), true).len(), 1);
         assert_eq!(unsafe_in(std::slice::from_ref(&unknown), exit, &on(&[1]), false), [""; 0]);
         assert_eq!(unsafe_in(&[unknown], exit, &on(&[1, 2]), false), ["laser 2 is on, and nothing says so"]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &on(&[1]), true), [""; 0]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], Ending::Exit(0), &on(&[1]), false).len(), 1);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), true), [""; 0]);
+        assert_eq!(unsafe_in(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), false).len(), 1);
     }
 
     #[test]
     fn a_run_without_an_end_is_safe_after_a_kill_alone_and_a_panic_never_is() {
         let cut_off = [run(RunState::Interrupted)];
-        assert_eq!(unsafe_in(&cut_off, Ending::Killed, &on(&[]), false), [""; 0]);
-        assert_eq!(unsafe_in(&cut_off, Ending::Exit(1), &on(&[]), false).len(), 1);
+        assert_eq!(unsafe_in(&cut_off, ProgramEnd::Killed, &on(&[]), false), [""; 0]);
+        assert_eq!(unsafe_in(&cut_off, ProgramEnd::Exit(1), &on(&[]), false).len(), 1);
         assert_eq!(
-            unsafe_in(&[], Ending::Exit(101), &on(&[]), false),
+            unsafe_in(&[], ProgramEnd::Exit(101), &on(&[]), false),
             ["the program ended with exit code 101"]
         );
         let torn = Found { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
-        assert_eq!(unsafe_in(&[torn], Ending::Exit(1), &on(&[]), false), ["runs/a: torn traces/a"]);
+        assert_eq!(unsafe_in(&[torn], ProgramEnd::Exit(1), &on(&[]), false), ["runs/a: torn traces/a"]);
     }
 
     #[test]
     fn an_exit_code_that_contradicts_the_run_and_a_failure_without_a_reason_are_unsafe() {
         let failed = [run(RunState::Failed)];
         assert_eq!(
-            unsafe_in(&failed, Ending::Exit(0), &on(&[]), false),
+            unsafe_in(&failed, ProgramEnd::Exit(0), &on(&[]), false),
             ["exit code 0, and runs/a is failed"]
         );
         let repeated = [run(RunState::Failed), run(RunState::Done)];
-        assert_eq!(unsafe_in(&repeated, Ending::Exit(0), &on(&[]), false), [""; 0]);
+        assert_eq!(unsafe_in(&repeated, ProgramEnd::Exit(0), &on(&[]), false), [""; 0]);
         let silent = Found { reason: None, ..run(RunState::Failed) };
         assert_eq!(
-            unsafe_in(&[silent], Ending::Exit(1), &on(&[]), false),
+            unsafe_in(&[silent], ProgramEnd::Exit(1), &on(&[]), false),
             ["runs/a is failed without a reason"]
         );
     }

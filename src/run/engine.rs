@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::forecast::bench::Bench;
+use crate::forecast::bench::BenchState;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
 use crate::measurement::Detector;
@@ -47,7 +47,7 @@ use crate::run::guard::Pulse;
 use crate::run::host::Request;
 use crate::run::resume::transcript::Transcript;
 use crate::step::{Fault, FaultKind, Outcome, Place, Step, TraceReader};
-use crate::store::{Durability, RunFolder, room_for_step};
+use crate::store::{Durability, RunFolder, space_for_step};
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
@@ -77,7 +77,7 @@ pub(super) struct Engine {
     /// What the recipe is known to use.
     pub(super) uses: crate::run::Uses,
     /// Foresees how long each step takes.
-    pub(super) bench: Bench,
+    pub(super) bench: BenchState,
     /// The recipe that it performs.
     pub(super) recipe: Arc<Recipe>,
     /// The constant columns of its trace files.
@@ -170,8 +170,8 @@ impl Engine {
         let attempts = 1 + retry.map_or(0, |retry| retry.times);
         loop {
             self.hold_while_paused().await?;
-            if self.finally_until.is_none() && !self.has_room(room_for_step()) {
-                self.wait_for_room(room_for_step()).await?;
+            if self.finally_until.is_none() && !self.has_room(space_for_step()) {
+                self.wait_for_room(space_for_step()).await?;
                 continue;
             }
             if let Some(reason) = self.stop_reason() {

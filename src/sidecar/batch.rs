@@ -15,7 +15,7 @@ use super::headers::REPORT_POLICY;
 use super::problem::{Problem, finding};
 use super::read::{Path, Query, RecipeBody};
 use super::routes::says;
-use super::state::{App, BatchDesk, Shared};
+use super::state::{App, AppState, BatchQueue};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
 use crate::batch::{
     Devices, EntryFinding, Expanded, ItemEntry, Queue, QueueError, check, expand_entry, expect, span,
@@ -71,13 +71,13 @@ impl From<QueueError> for Problem {
     }
 }
 
-impl Shared {
-    fn desk(&self) -> Result<&BatchDesk, Problem> {
+impl AppState {
+    fn batch_queue(&self) -> Result<&BatchQueue, Problem> {
         self.options.batch.as_ref().ok_or_else(|| Problem::not_found("a queue"))
     }
 
     fn queue(&self) -> Result<&Queue, Problem> {
-        Ok(&self.desk()?.queue)
+        Ok(&self.batch_queue()?.queue)
     }
 
     /// When the instrument is free for the next item, as far as the run under way has been foreseen.
@@ -87,7 +87,7 @@ impl Shared {
     }
 
     async fn batch(&self) -> Result<Json<BatchReply>, Problem> {
-        let desk = self.desk()?;
+        let desk = self.batch_queue()?;
         let (items, paused) = desk.queue.items().await?;
         let window = desk.queue.window();
         let forecast = expect(&items, window, self.free_at());
@@ -167,7 +167,7 @@ async fn move_to(
 
 /// Adds items.
 async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -> Result<Response, Problem> {
-    let desk = app.desk()?;
+    let desk = app.batch_queue()?;
     if !desk.open {
         let message = format!("batch `{}` has a file: add the item there", desk.queue.batch());
         return Err(Problem::conflict(message));

@@ -45,7 +45,7 @@ type Wrong = (&'static str, String, Option<Value>);
 fn one(root: &Value, property: &Value, given: &Value) -> Result<Value, Wrong> {
     let property = resolve(root, property);
     if let Some(words) = property.get("enum").and_then(Value::as_array) {
-        return word(words, given);
+        return enum_value(words, given);
     }
     match kind(property) {
         Some("integer") => {
@@ -126,7 +126,7 @@ fn boolean(given: &Value) -> Result<Value, Wrong> {
     }
 }
 
-fn word(words: &[Value], given: &Value) -> Result<Value, Wrong> {
+fn enum_value(words: &[Value], given: &Value) -> Result<Value, Wrong> {
     let text = given.as_str().map(str::trim);
     let found = words.iter().find(|word| {
         *word == given || word.as_str().zip(text).is_some_and(|(word, text)| word.eq_ignore_ascii_case(text))

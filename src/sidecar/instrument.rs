@@ -10,11 +10,11 @@ pub(super) mod tls;
 pub(super) mod trace;
 
 use super::problem::Problem;
-use super::state::Shared;
+use super::state::AppState;
 use crate::instrument::Presence;
 use crate::instrument::scpi::Action;
 
-impl Shared {
+impl AppState {
     /// Why there is no instrument, where there is none.
     pub(super) fn absence(&self) -> Option<String> {
         match &*self.station.endpoint().instrument.presence().borrow() {

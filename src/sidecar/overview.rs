@@ -10,7 +10,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::state::{App, Shared};
+use super::state::{App, AppState};
 use crate::instrument::{InstrumentStatus, LaserStatus};
 
 /// What is older than this is asked again.
@@ -122,7 +122,7 @@ pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> 
     Json(app.overview_reply())
 }
 
-impl Shared {
+impl AppState {
     async fn refresh_overview(&self) {
         // Whoever is second finds somebody asking already.
         let Ok(_asking) = self.overview.asking.try_lock() else { return };

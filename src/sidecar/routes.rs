@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{batch, dashboard, docs, figures, guard, headers, intake, login, overview};
+use super::{batch, dashboard, docs, guard, headers, intake, login, metrics, overview};
 
 /// Everything that the sidecar answers.
 pub(super) fn router(app: App) -> Router {
@@ -201,7 +201,7 @@ fn instrument() -> ApiRouter<App> {
 fn runs_half() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/instrument", get_with(overview::instrument, says("What is known of the instrument")))
-        .api_route("/metrics", get_with(figures::metrics, says("Figures in Prometheus' text format")))
+        .api_route("/metrics", get_with(metrics::metrics, says("Figures in Prometheus' text format")))
         .api_route("/off", post_with(steer::off, says("The emergency stop: all lasers off")))
         .api_route(
             "/recipes",

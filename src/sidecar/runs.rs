@@ -15,13 +15,13 @@ use tokio::task::spawn_blocking;
 
 use super::problem::Problem;
 use super::read::{Path, Query};
-use super::state::{App, Shared};
+use super::state::{App, AppState};
 use super::wire::runs::{PageQuery, RunPath, RunReply, RunsReply, StatusReply};
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
 use crate::station::LiveRun;
 use crate::store::runs::{self, FoundRun};
-use crate::store::{GuardRecord, RunState, StoreError, guard_records, read_run_journal};
+use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watchdog_records};
 
 /// Runs on a page, when the client does not say.
 const PAGE: u16 = 50;
@@ -44,7 +44,7 @@ pub(super) async fn list(
     Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }))
 }
 
-impl Shared {
+impl AppState {
     /// The run of this process that is meant.
     fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
         self.station.last_run().filter(|run| run.id() == id)
@@ -108,7 +108,7 @@ pub(super) async fn show(
                 Err(error) => return Err(error),
             }
         }
-        let guard = guard_records(&found.folder).iter().map(GuardRecord::told).collect();
+        let guard = watchdog_records(&found.folder).iter().map(WatchdogRecord::summary).collect();
         Ok((status, found.manifest, guard, unreadable))
     });
     let (mut status, manifest, guard, unreadable) = status.await?;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::figures::Figures;
 use super::guard::Guard;
 use super::intake::Intake;
+use super::metrics::Metrics;
 use super::overview::Overview;
 use super::problem::Problem;
 use super::stream::Downloads;
@@ -58,12 +58,12 @@ pub struct Options {
     /// Instruments that the configuration names: clients on other machines may choose no other.
     pub instruments: Vec<Address>,
     /// The queue of the batch that this process works on.
-    pub batch: Option<BatchDesk>,
+    pub batch: Option<BatchQueue>,
 }
 
 /// A queue, and what clients may do with it.
 #[derive(Debug, Clone)]
-pub struct BatchDesk {
+pub struct BatchQueue {
     /// The queue.
     pub queue: Arc<Queue>,
     /// Items may be added; a batch that has a file is changed there.
@@ -72,13 +72,13 @@ pub struct BatchDesk {
 
 /// What the handlers share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct AppState {
     pub(super) station: Arc<Station>,
     pub(super) options: Options,
     pub(super) guard: Guard,
     pub(super) streams: Streams,
     pub(super) overview: Overview,
-    pub(super) figures: Figures,
+    pub(super) metrics: Metrics,
     pub(super) intake: Intake,
     pub(super) downloads: Downloads,
     /// The instruments that clients may choose; `None` where all clients are on this machine.
@@ -97,14 +97,14 @@ struct Seen {
     condition: Condition,
 }
 
-pub(super) type App = Arc<Shared>;
+pub(super) type App = Arc<AppState>;
 
-impl Shared {
+impl AppState {
     pub(super) fn new(
         station: Arc<Station>,
         options: Options,
         guard: Guard,
-        figures: Figures,
+        metrics: Metrics,
         is_local: bool,
         closing: watch::Receiver<bool>,
     ) -> App {
@@ -117,7 +117,7 @@ impl Shared {
             guard,
             streams: Streams::default(),
             overview: Overview::default(),
-            figures,
+            metrics,
             intake: Intake::default(),
             downloads: Downloads::default(),
             closing,

@@ -10,7 +10,7 @@ use super::errors::Rejection;
 use super::faults::Kind;
 use super::grammar::{Node, Parsed, parse};
 use super::headers::resolve;
-use super::session::Shared;
+use super::session::SimulatorContext;
 
 /// One thing that a session does.
 #[derive(Debug)]
@@ -72,14 +72,14 @@ impl Line {
 
     /// Carries out commands until the end of the line, or until one has to wait. A command in error sends nothing and
     /// leaves its reason in the queue.
-    pub(super) fn proceed(&mut self, shared: &Shared, steps: &mut Vec<Step>) -> Progress {
+    pub(super) fn proceed(&mut self, shared: &SimulatorContext, steps: &mut Vec<Step>) -> Progress {
         // Held for as many commands as possible: nobody's command gets between, and faults count commands as they are
         // carried out.
-        let mut bench = shared.bench();
+        let mut state = shared.state();
         while let Some(parsed) = self.commands.pop_front() {
             let mut path = self.path.clone();
             let call = parsed.as_ref().map_or(Err(Rejection::Syntax), |parsed| resolve(parsed, &mut path));
-            let scan = call.as_ref().ok().and_then(|call| waits_for(&mut bench, call));
+            let scan = call.as_ref().ok().and_then(|call| waits_for(&mut state, call));
             let waited = self.waiting.is_some() && self.waiting != scan;
             if scan.is_some() && !waited {
                 self.waiting = scan;
@@ -89,25 +89,25 @@ impl Line {
             }
             (self.path, self.waiting) = (path, None);
             let fault = shared.fault(call.as_ref().ok(), self.peer);
-            bench.status.message_available = self.replied;
+            state.status.message_available = self.replied;
             let result = match fault {
                 Some(Kind::Reboot(seconds)) => {
                     steps.push(Step::Reboot(Duration::from_secs_f64(seconds)));
                     return Progress::Done;
                 }
                 Some(Kind::Refuse) => Err(Rejection::Execution),
-                _ => call.and_then(|call| execute(&mut bench, &call, waited)),
+                _ => call.and_then(|call| execute(&mut state, &call, waited)),
             };
             match fault {
-                Some(Kind::Hang) if result.is_ok() => bench.hang(),
-                Some(Kind::ErrorQueue) => bench.reject(Rejection::System, ""),
+                Some(Kind::Hang) if result.is_ok() => state.hang(),
+                Some(Kind::ErrorQueue) => state.reject(Rejection::System, ""),
                 _ => {}
             }
             let reply = match result {
                 Ok(Reply::Nothing) => None,
                 Ok(reply) => Some(reply),
                 Err(rejection) => {
-                    bench.reject(rejection, &self.about);
+                    state.reject(rejection, &self.about);
                     None
                 }
             };
@@ -146,15 +146,15 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::super::SimulatorOptions;
-    use super::super::bench::Bench;
     use super::super::device::Device;
     use super::super::faults::Faults;
+    use super::super::state::SimulatorState;
     use super::*;
 
-    fn shared() -> Shared {
+    fn shared() -> SimulatorContext {
         let options = SimulatorOptions { preload: true, points: Some(11), ..SimulatorOptions::default() };
-        Shared {
-            bench: Mutex::new(Bench::new(options, Device::Ring)),
+        SimulatorContext {
+            state: Mutex::new(SimulatorState::new(options, Device::Ring)),
             faults: Mutex::new(Faults::new(&[])),
             log: None,
             reboots: mpsc::unbounded_channel().0,
@@ -162,12 +162,12 @@ mod tests {
     }
 
     /// The replies to a line, and the errors that it added to the queue.
-    fn said(shared: &Shared, text: &str) -> (usize, usize) {
+    fn said(shared: &SimulatorContext, text: &str) -> (usize, usize) {
         let mut steps = Vec::new();
-        let before = shared.bench().errors.len();
+        let before = shared.state().errors.len();
         let progress = Line::new(text, ([127, 0, 0, 1], 1).into()).proceed(shared, &mut steps);
         assert_eq!(progress, Progress::Done, "{text}");
-        (steps.len(), shared.bench().errors.len().saturating_sub(before))
+        (steps.len(), shared.state().errors.len().saturating_sub(before))
     }
 
     proptest! {

@@ -6,9 +6,9 @@ mod act;
 mod ask;
 mod traces;
 
-use super::bench::Bench;
 use super::errors::Rejection;
 use super::headers::{Call, Header};
+use super::state::SimulatorState;
 use super::transfer::Transfer;
 
 /// What a command answers.
@@ -22,26 +22,26 @@ pub(super) enum Reply {
 /// The scan whose end a command waits for, by its number. `*OPC?` and `*WAI` wait for the whole scan. While a scan
 /// is analyzed or aborted, what needs its result waits too, and so does the start of the next one: real clients watch
 /// the bit "scanning" only.
-pub(super) fn waits_for(bench: &mut Bench, call: &Call<'_>) -> Option<u64> {
+pub(super) fn waits_for(state: &mut SimulatorState, call: &Call<'_>) -> Option<u64> {
     let waits = match call.header {
         Header::Wait => true,
         Header::Complete => call.query,
-        header => header.needs_analysis() && !bench.is_scanning(),
+        header => header.needs_analysis() && !state.is_scanning(),
     };
-    bench.busy_with().filter(|_| waits)
+    state.busy_with().filter(|_| waits)
 }
 
 /// Carries out a command. `waited`: it has waited for the end of a scan, so that its trace is there even if another
 /// scan has started since.
-pub(super) fn execute(bench: &mut Bench, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
-    bench.settle();
+pub(super) fn execute(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
+    state.advance_to_now();
     let known = if call.query { call.header.is_asked() } else { call.header.is_told() };
     if !known {
         return Err(Rejection::UndefinedHeader);
     }
-    if bench.options.distributed && call.header.is_laser() {
+    if state.options.distributed && call.header.is_laser() {
         // The lasers are the Controller's.
         return Err(Rejection::Execution);
     }
-    if call.query { ask::ask(bench, call, waited) } else { act::act(bench, call, waited) }
+    if call.query { ask::ask(state, call, waited) } else { act::act(state, call, waited) }
 }

@@ -25,7 +25,7 @@ pub(super) enum Rejection {
 
 impl Rejection {
     /// SCPI-99 number and text.
-    pub(super) fn entry(self) -> (i32, &'static str) {
+    pub(super) fn code_and_text(self) -> (i32, &'static str) {
         match self {
             Self::Syntax => (-102, "Syntax error"),
             Self::ParameterNotAllowed => (-108, "Parameter not allowed"),
@@ -56,7 +56,7 @@ impl ErrorQueue {
             self.entries.push_back((-350, "Queue overflow".to_owned()));
             return;
         }
-        let (code, text) = rejection.entry();
+        let (code, text) = rejection.code_and_text();
         // An entry is one line of printable text, whatever the command was made of.
         let about: String = about.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let text = if about.is_empty() { text.to_owned() } else { format!("{text}; {about}") };

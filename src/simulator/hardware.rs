@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bench::{Detector, Laser, Place};
 use super::optics::Port;
 use super::options::SimulatorOptions;
+use super::state::{Detector, Laser, Place};
 
 /// What a laser can do.
 #[derive(Debug, Clone, Copy)]

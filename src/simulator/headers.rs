@@ -1,8 +1,8 @@
 //! Which headers there are, and which command a text means.
 
-use super::bench::Place;
 use super::errors::Rejection;
 use super::grammar::{Node, Parsed, matches};
+use super::state::Place;
 
 /// How a header is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,10 +210,10 @@ impl Call<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bench::Bench;
     use super::super::commands::execute;
     use super::super::device::Device;
     use super::super::grammar::parse;
+    use super::super::state::SimulatorState;
     use super::*;
 
     fn meant(line: &str) -> Vec<Option<Header>> {
@@ -247,11 +247,11 @@ mod tests {
     fn what_is_said_of_a_header_is_what_the_instrument_does_with_it() {
         for (pattern, header) in HEADERS {
             for (query, known) in [(true, header.is_asked()), (false, header.is_told())] {
-                let mut bench = Bench::new(super::super::SimulatorOptions::default(), Device::Ring);
+                let mut state = SimulatorState::new(super::super::SimulatorOptions::default(), Device::Ring);
                 // Channel 1 of module 4, laser 1: all of them are there.
                 let suffixes = vec![Some(if pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
                 let call = Call { header: *header, suffixes, query, immediate: false, arguments: &[] };
-                let undefined = execute(&mut bench, &call, false).err() == Some(Rejection::UndefinedHeader);
+                let undefined = execute(&mut state, &call, false).err() == Some(Rejection::UndefinedHeader);
                 assert_ne!(undefined, known, "{pattern}, query: {query}");
             }
         }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use chrono::Local;
 use sha2::{Digest, Sha256};
 
-use super::bench::{Bench, Place, Reference};
 use super::errors::Rejection;
 use super::optics::Light;
 use super::options::{LasersAfterScan, Noise, OpticalPath, TlsRange};
+use super::state::{Place, Reference, SimulatorState};
 use super::trace::{Recorded, Source};
 
 /// Bits of the operation condition register.
@@ -91,9 +91,9 @@ struct Extent {
     points: u64,
 }
 
-impl Bench {
+impl SimulatorState {
     /// Brings the state up to the present.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn advance_to_now(&mut self) {
         let now = Instant::now();
         while let Some(until) = self.phase_ends().filter(|until| now >= *until) {
             match std::mem::replace(&mut self.phase, Phase::Idle) {
@@ -195,7 +195,7 @@ impl Bench {
 
     /// The operation condition register.
     pub(super) fn condition(&mut self) -> u16 {
-        self.settle();
+        self.advance_to_now();
         self.phase.condition()
     }
 
@@ -205,13 +205,13 @@ impl Bench {
 
     /// Whether a scan is under way that nothing may disturb; analyzing and aborting are over soon by themselves.
     pub(super) fn is_scanning(&mut self) -> bool {
-        self.settle();
+        self.advance_to_now();
         matches!(self.phase, Phase::Scanning(_) | Phase::Waiting { .. })
     }
 
     /// The scan that the instrument is busy with, by its number.
     pub(super) fn busy_with(&mut self) -> Option<u64> {
-        self.settle();
+        self.advance_to_now();
         match &self.phase {
             Phase::Idle => None,
             Phase::Waiting { scan, .. } | Phase::Scanning(scan) | Phase::Analyzing { scan, .. } => {

@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::answer::{Line, Progress, Step};
-use super::bench::Bench;
 use super::errors::Rejection;
 use super::faults::{Faults, Kind};
 use super::headers::Call;
 use super::log::CommandLog;
 use super::output::Output;
+use super::state::SimulatorState;
 
 /// A longer line is no command; the rest of it is thrown away.
 const MAX_LINE: u64 = 64 * 1024;
@@ -24,17 +24,17 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// What all sessions share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) bench: Mutex<Bench>,
+pub(super) struct SimulatorContext {
+    pub(super) state: Mutex<SimulatorState>,
     pub(super) faults: Mutex<Faults>,
     pub(super) log: Option<CommandLog>,
     /// Asks the listener to restart the instrument, which is away for this long.
     pub(super) reboots: mpsc::UnboundedSender<Duration>,
 }
 
-impl Shared {
-    pub(super) fn bench(&self) -> std::sync::MutexGuard<'_, Bench> {
-        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+impl SimulatorContext {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, SimulatorState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
@@ -61,11 +61,15 @@ impl Shared {
 }
 
 /// Serves a client until it leaves.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> io::Result<()> {
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<SimulatorContext>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (input, output) = stream.into_split();
     let mut input = BufReader::new(input);
-    let mut output = Output::new(output, &shared.bench().options);
+    let mut output = Output::new(output, &shared.state().options);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -73,7 +77,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
             return Ok(());
         }
         if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
-            shared.bench().reject(Rejection::Syntax, "line too long");
+            shared.state().reject(Rejection::Syntax, "line too long");
             skip_line(&mut input).await?;
             continue;
         }

@@ -55,7 +55,7 @@ impl Default for Status {
 impl Status {
     /// Takes note of an error by the class of its number.
     pub(super) fn error(&mut self, rejection: Rejection) {
-        self.events |= match rejection.entry().0 {
+        self.events |= match rejection.code_and_text().0 {
             -199..=-100 => COMMAND_ERROR,
             -299..=-200 => EXECUTION_ERROR,
             -499..=-400 => QUERY_ERROR,

@@ -56,18 +56,18 @@ impl Journal {
         let open = OpenOptions::new().append(true).create_new(true).open(path);
         let file = open.map_err(|source| StoreError::write(path, source))?;
         super::publish::sync_folder_of(path)?;
-        Ok(Self::over(path, file, 0, 0))
+        Ok(Self::with_file(path, file, 0, 0))
     }
 
-    /// Opens one that has `lines` lines already, each of them whole: see [`mend_journal`].
-    pub(super) fn go_on(path: &Path, lines: u64) -> Result<Self, StoreError> {
+    /// Opens one that has `lines` lines already, each of them whole: see [`repair_journal`].
+    pub(super) fn open(path: &Path, lines: u64) -> Result<Self, StoreError> {
         let failed = |source| StoreError::write(path, source);
         let file = files::open_own(path, OpenOptions::new().append(true)).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        Ok(Self::over(path, file, lines, bytes))
+        Ok(Self::with_file(path, file, lines, bytes))
     }
 
-    fn over(path: &Path, file: File, lines: u64, bytes: u64) -> Self {
+    fn with_file(path: &Path, file: File, lines: u64, bytes: u64) -> Self {
         let file = Arc::new(file);
         let dirty = Arc::new(AtomicBool::new(false));
         let unsynced = Arc::new(Mutex::new(None));
@@ -82,7 +82,7 @@ impl Journal {
     /// What keeps the journal from being there when it is read: its file is gone or is another one, or the disk did not
     /// take it.
     #[must_use]
-    pub fn trouble(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<String> {
         let name = self.path.display();
         let lost = match is_still_there(&self.file, &self.path) {
             Ok(true) => None,
@@ -143,7 +143,7 @@ impl Journal {
     }
 
     fn release_reserve(&self) -> bool {
-        self.path.parent().is_some_and(super::room::release_reserve)
+        self.path.parent().is_some_and(super::disk_space::release_reserve)
     }
 }
 
@@ -186,7 +186,7 @@ fn is_still_there(_: &File, path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// When any other line cannot be understood or does not belong where it stands; then nothing is changed.
-pub(super) fn mend_journal(path: &Path) -> Result<(u64, u64), StoreError> {
+pub(super) fn repair_journal(path: &Path) -> Result<(u64, u64), StoreError> {
     let mut lines = Lines::<serde::de::IgnoredAny>::open(path, true)?;
     if let Some(wrong) = lines.find_map(Result::err) {
         return Err(wrong);
@@ -197,7 +197,7 @@ pub(super) fn mend_journal(path: &Path) -> Result<(u64, u64), StoreError> {
         let cut = file.and_then(|file| file.set_len(lines.whole_bytes()).and_then(|()| file.sync_all()));
         cut.map_err(|source| StoreError::write(path, source))?;
     }
-    Ok((lines.number(), torn))
+    Ok((lines.last_number(), torn))
 }
 
 #[cfg(test)]
@@ -230,8 +230,8 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         for torn in ["", "{\"n\":3,\"eve", "{\"n\":3,\"event\":\"c\"}", "\0\0\0\0\n"] {
             std::fs::write(&path, format!("{{\"n\":1}}\n{{\"n\":2}}\n{torn}")).unwrap();
-            assert_eq!(mend_journal(&path).unwrap(), (2, torn.len() as u64), "{torn:?}");
-            let mut journal = Journal::go_on(&path, 2).unwrap();
+            assert_eq!(repair_journal(&path).unwrap(), (2, torn.len() as u64), "{torn:?}");
+            let mut journal = Journal::open(&path, 2).unwrap();
             assert_eq!(journal.append(Utc::now(), &json!({}), Durability::Now).unwrap(), 3);
             assert_eq!(read_journal::<Value>(&path).count(), 3);
         }
@@ -239,7 +239,7 @@ mod tests {
             ["{\"n\":1}\nnonsense\n{\"n\":3}\n{\"n\"", "{\"n\":2}\n{\"n\"", "{\"n\":1}\n{\"n\":1}\n{\"n\""]
         {
             std::fs::write(&path, wrong).unwrap();
-            assert!(mend_journal(&path).unwrap_err().to_string().starts_with("line "), "{wrong}");
+            assert!(repair_journal(&path).unwrap_err().to_string().starts_with("line "), "{wrong}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), wrong);
         }
     }

@@ -67,8 +67,8 @@ impl<T: DeserializeOwned> Lines<T> {
         let file = files::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         if size > LARGEST {
-            let told = format!("it has {size} bytes, and {LARGEST} are allowed");
-            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, told)));
+            let reason = format!("it has {size} bytes, and {LARGEST} are allowed");
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -86,7 +86,7 @@ impl<T: DeserializeOwned> Lines<T> {
     }
 
     /// The number of the last record that was read.
-    pub(super) fn number(&self) -> u64 {
+    pub(super) fn last_number(&self) -> u64 {
         self.last
     }
 
@@ -132,7 +132,7 @@ impl<T: DeserializeOwned> Lines<T> {
     }
 
     /// The record in a line. `Ok(None)`: another one has its number.
-    fn understand(&mut self, line: &Line) -> Result<T, StoreError> {
+    fn parse(&mut self, line: &Line) -> Result<T, StoreError> {
         if line.length > LONGEST {
             self.lost += 1;
             return Err(self.wrong(format!("is longer than {} MiB", LONGEST >> 20)));
@@ -147,7 +147,7 @@ impl<T: DeserializeOwned> Lines<T> {
             Ok(known) => known,
             Err(error) => {
                 self.lost += 1;
-                return Err(self.wrong(told(&error)));
+                return Err(self.wrong(parse_problem(&error)));
             }
         };
         if !self.numbered {
@@ -192,7 +192,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
             Ok(Some(line)) if !line.is_torn => {
                 self.line += 1;
                 self.whole += line.length;
-                Some(self.understand(&line))
+                Some(self.parse(&line))
             }
             Ok(line) => {
                 self.over = true;
@@ -208,7 +208,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
 }
 
 /// Leaves out lines that cannot be understood, as whoever shows a run does. Other errors stay.
-pub fn readable<T>(
+pub fn skip_damaged<T>(
     lines: impl Iterator<Item = Result<T, StoreError>>,
 ) -> impl Iterator<Item = Result<T, StoreError>> {
     lines.filter(|line| !matches!(line, Err(StoreError::Line { .. })))
@@ -220,7 +220,7 @@ fn is_nul(bytes: &[u8]) -> bool {
 }
 
 /// What is wrong with a line; the line's own number says more than "line 1".
-fn told(error: &serde_json::Error) -> String {
+fn parse_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match text.strip_suffix(&place) {

@@ -65,7 +65,7 @@ impl PowerLog {
     ///
     /// # Errors
     /// When a segment cannot be written; its readings, and this one, are kept for the next attempt.
-    pub fn keep(
+    pub fn add(
         &mut self,
         reading: PowerReading,
         name: &str,

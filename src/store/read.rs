@@ -56,8 +56,8 @@ impl TraceFile {
     /// The file with as many values as the journal says.
     fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
         let bad = |error| StoreError::encode(&self.path, error);
-        let wrong = |told: String| {
-            StoreError::read(&self.path, std::io::Error::new(std::io::ErrorKind::InvalidData, told))
+        let wrong = |reason: String| {
+            StoreError::read(&self.path, std::io::Error::new(std::io::ErrorKind::InvalidData, reason))
         };
         let file = files::open(&self.path).map_err(|source| StoreError::read(&self.path, source))?;
         // The page index lets the reader skip what lies outside the window without decoding it.

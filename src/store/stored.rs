@@ -11,7 +11,7 @@ use crate::measurement::TraceSummary;
 /// What a record says of a file.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Kept {
+enum FileEvent {
     TraceStored {
         trace: TraceSummary,
     },
@@ -36,12 +36,12 @@ pub(super) enum Stored {
 /// For each name that was withdrawn, the record that said so last. What was stored under it before is gone.
 fn withdrawals(folder: &Path) -> Result<BTreeMap<String, usize>, StoreError> {
     let mut withdrawn = BTreeMap::new();
-    for (position, kept) in read_run_journal::<Kept>(folder)?.enumerate() {
-        match kept {
-            Ok(Kept::TraceWithdrawn { file } | Kept::PowerWithdrawn { file }) => {
+    for (position, event) in read_run_journal::<FileEvent>(folder)?.enumerate() {
+        match event {
+            Ok(FileEvent::TraceWithdrawn { file } | FileEvent::PowerWithdrawn { file }) => {
                 withdrawn.insert(file, position);
             }
-            Ok(Kept::TraceStored { .. } | Kept::PowerStored(_) | Kept::Other) | Err(_) => {}
+            Ok(FileEvent::TraceStored { .. } | FileEvent::PowerStored(_) | FileEvent::Other) | Err(_) => {}
         }
     }
     Ok(withdrawn)
@@ -53,9 +53,11 @@ pub(super) fn stored(
 ) -> Result<impl Iterator<Item = Result<Stored, StoreError>> + use<>, StoreError> {
     let withdrawn = withdrawals(folder)?;
     let is_there = move |file: &str, position| withdrawn.get(file).is_none_or(|last| *last < position);
-    Ok(read_run_journal::<Kept>(folder)?.enumerate().filter_map(move |(position, kept)| match kept {
-        Ok(Kept::TraceStored { trace }) if is_there(&trace.file, position) => Some(Ok(Stored::Trace(trace))),
-        Ok(Kept::PowerStored(segment)) if is_there(&segment.file, position) => {
+    Ok(read_run_journal::<FileEvent>(folder)?.enumerate().filter_map(move |(position, event)| match event {
+        Ok(FileEvent::TraceStored { trace }) if is_there(&trace.file, position) => {
+            Some(Ok(Stored::Trace(trace)))
+        }
+        Ok(FileEvent::PowerStored(segment)) if is_there(&segment.file, position) => {
             Some(Ok(Stored::Power(segment)))
         }
         Ok(_) => None,
@@ -71,7 +73,7 @@ pub(super) fn stored(
 pub fn traces(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<TraceSummary, StoreError>> + use<>, StoreError> {
-    Ok(stored(folder)?.filter_map(|kept| match kept {
+    Ok(stored(folder)?.filter_map(|event| match event {
         Ok(Stored::Trace(trace)) => Some(Ok(trace)),
         Ok(Stored::Power(_)) => None,
         Err(error) => Some(Err(error)),

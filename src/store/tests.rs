@@ -108,7 +108,7 @@ fn power_is_closed_in_segments_of_a_minute() {
         time_s,
     };
     let closed: Vec<PowerSegment> =
-        (0..130).filter_map(|second| log.keep(reading(f64::from(second)), "", "recorder").unwrap()).collect();
+        (0..130).filter_map(|second| log.add(reading(f64::from(second)), "", "recorder").unwrap()).collect();
     assert_eq!(closed.iter().map(|segment| segment.rows).collect::<Vec<_>>(), [60, 60]);
     assert_eq!(log.close().unwrap().unwrap().rows, 10);
     assert_eq!(log.close().unwrap(), None);
@@ -119,7 +119,7 @@ fn power_is_closed_in_segments_of_a_minute() {
 fn copies_of_sources_stay_inside_the_folder() {
     let (_out, folder) = folder();
     for name in ["../../outside.yaml", "/etc/outside.yaml", "sub/inside.rhai"] {
-        let (kept, _) = folder.keep_source(Path::new(name), "text").unwrap();
+        let (kept, _) = folder.copy_source(Path::new(name), "text").unwrap();
         assert!(kept.starts_with("recipe/") && !kept.contains(".."), "{kept}");
         assert!(folder.path().join(kept).exists());
     }

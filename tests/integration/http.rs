@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ctp10::http::{AllowedHosts, Client, HttpError, Reply, Request};
+use ctp10::http::{AllowedHosts, Client, HttpError, HttpRequest, Reply};
 use serde_json::{Value, json};
 
 use crate::probe_station::{Answer, Station};
@@ -20,7 +20,7 @@ async fn ask_at(url: &str, json: Option<&Value>, limit: Duration) -> Result<Repl
     let client = allowing(&["127.0.0.1"]);
     let url = url.parse().unwrap();
     client
-        .send(Request {
+        .send(HttpRequest {
             method: if json.is_some() { "PUT" } else { "GET" },
             url: &url,
             json,
@@ -48,7 +48,7 @@ async fn a_request_arrives_as_it_was_meant_and_its_reply_comes_back_whole() {
 async fn a_host_that_is_not_allowed_hears_nothing() {
     let station = Station::start(|_, _| Answer::Text(200, "here".into()));
     let url = station.url("/").parse().unwrap();
-    let request = Request { method: "GET", url: &url, json: None, token: None, limit: LONG };
+    let request = HttpRequest { method: "GET", url: &url, json: None, token: None, limit: LONG };
     let refused = allowing(&["probe-station:8000"]).send(request).await.unwrap_err();
     assert!(matches!(&refused, HttpError::NotAllowed { host, advice }
         if *host == station.address && advice.contains("\"probe-station:8000\", \"127.0.0.1:")));

@@ -10,7 +10,7 @@ use chrono::{DateTime, Local, Utc};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use crate::batch::{Audience, Summary, Task};
+use crate::batch::{BatchObserver, Summary, Task};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
@@ -44,7 +44,7 @@ impl Screen {
     }
 }
 
-impl Audience for Screen {
+impl BatchObserver for Screen {
     fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher> {
         let (records, shown) = mpsc::channel::<Record>();
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) =

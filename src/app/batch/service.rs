@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::batch::{Audience, Policy, QUEUE, Queue, QueueError, Task, Wish, Worker};
+use crate::batch::{BatchObserver, Policy, QUEUE, Queue, QueueError, Task, Worker, WorkerCommand};
 use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState};
 use crate::error::chain;
 use crate::run::Watcher;
@@ -52,22 +52,22 @@ pub(in crate::app) fn work(
     station: &Arc<Station>,
     queue: Arc<Queue>,
     simulator: Option<Value>,
-    wish: watch::Receiver<Wish>,
+    command: watch::Receiver<WorkerCommand>,
 ) -> JoinHandle<()> {
     let station = Arc::clone(station);
     tokio::spawn(async move {
         loop {
-            let mut ending = wish.clone();
+            let mut ending = command.clone();
             let worker = Worker {
                 station: Arc::clone(&station),
                 queue: Arc::clone(&queue),
-                audience: Arc::new(Log),
+                observer: Arc::new(Log),
                 most_failures: None,
                 simulator: simulator.clone(),
                 instrument_named: false,
                 at_terminal: false,
                 stays: true,
-                wish: wish.clone(),
+                command: command.clone(),
             };
             match worker.work().await {
                 Ok(_) => return,
@@ -75,7 +75,7 @@ pub(in crate::app) fn work(
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
-                _ = ending.wait_for(|wish| *wish != Wish::GoOn) => return,
+                _ = ending.wait_for(|command| *command != WorkerCommand::Continue) => return,
             }
         }
     })
@@ -84,7 +84,7 @@ pub(in crate::app) fn work(
 /// Whoever wants to see the runs is at the dashboard.
 struct Log;
 
-impl Audience for Log {
+impl BatchObserver for Log {
     fn begins(&self, _: &ItemRow, _: &Task) -> Vec<Watcher> {
         Vec::new()
     }

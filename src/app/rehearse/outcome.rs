@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::rehearsal::{Ending, Found};
+use crate::rehearsal::{Found, ProgramEnd};
 use crate::store::RunState;
 
 /// What has come of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct RehearsalOutcome {
     /// In words.
     pub(super) told: String,
     pub(super) is_done: bool,
@@ -21,12 +21,15 @@ pub(super) struct Outcome {
 }
 
 /// What the last run of a recipe says.
-pub(super) fn of_recipe(found: &[Found], last_words: &str) -> Outcome {
+pub(super) fn of_recipe(found: &[Found], last_words: &str) -> RehearsalOutcome {
     let Some(run) = found.last() else {
-        return Outcome { told: format!("did not begin: {last_words}"), ..Outcome::default() };
+        return RehearsalOutcome {
+            told: format!("did not begin: {last_words}"),
+            ..RehearsalOutcome::default()
+        };
     };
     let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    Outcome {
+    RehearsalOutcome {
         told: format!("{}{reason}", run.state),
         is_done: run.state == RunState::Done,
         waits: false,
@@ -35,7 +38,12 @@ pub(super) fn of_recipe(found: &[Found], last_words: &str) -> Outcome {
 }
 
 /// What the batch's own summary says; a batch that was killed has none.
-pub(super) fn of_batch(folder: &Path, found: &[Found], ending: Ending, last_words: &str) -> Outcome {
+pub(super) fn of_batch(
+    folder: &Path,
+    found: &[Found],
+    ending: ProgramEnd,
+    last_words: &str,
+) -> RehearsalOutcome {
     let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let summary = names.find(|path| path.extension().is_some_and(|extension| extension == "json"));
     let summary = summary.and_then(|path| std::fs::read(path).ok());
@@ -43,10 +51,10 @@ pub(super) fn of_batch(folder: &Path, found: &[Found], ending: Ending, last_word
     let items = summary["list"].as_array().cloned().unwrap_or_default();
     let states: Vec<String> =
         items.iter().map(|item| item["state"].as_str().unwrap_or_default().to_owned()).collect();
-    if ending == Ending::Killed || states.is_empty() {
-        let killed = ending == Ending::Killed;
+    if ending == ProgramEnd::Killed || states.is_empty() {
+        let killed = ending == ProgramEnd::Killed;
         let told = if killed { "killed".to_owned() } else { last_words.to_owned() };
-        return Outcome { told, ..Outcome::default() };
+        return RehearsalOutcome { told, ..RehearsalOutcome::default() };
     }
     let mut counts: Vec<(String, usize)> = Vec::new();
     for state in &states {
@@ -63,7 +71,7 @@ pub(super) fn of_batch(folder: &Path, found: &[Found], ending: Ending, last_word
         run.traces.iter().map(move |trace| format!("item {item}: {trace}")).collect::<Vec<_>>()
     };
     let traces: Vec<String> = last.values().flat_map(of_item).collect();
-    Outcome {
+    RehearsalOutcome {
         told: counts.join(", "),
         is_done: states.iter().all(|state| state == "done"),
         waits: states.iter().any(|state| state == "held"),

@@ -10,11 +10,11 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
-use super::outcome::{Outcome, of_batch, of_recipe};
+use super::outcome::{RehearsalOutcome, of_batch, of_recipe};
 use super::subject::Subject;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
-use crate::rehearsal::{Account, Ending, Extent, Found, Trouble, look, unsafe_in};
+use crate::rehearsal::{Account, Extent, Found, ProgramEnd, Trouble, look, unsafe_in};
 use crate::run::events::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -57,7 +57,7 @@ pub(super) struct Rehearsal {
 
 /// How the program came to its end.
 struct Performed {
-    ending: Ending,
+    ending: ProgramEnd,
     extent: Extent,
     last_words: String,
 }
@@ -69,8 +69,8 @@ impl Stage {
         &self,
         number: usize,
         trouble: &Trouble,
-        whole: Option<&Outcome>,
-    ) -> Result<(Rehearsal, Outcome, Extent), Failure> {
+        whole: Option<&RehearsalOutcome>,
+    ) -> Result<(Rehearsal, RehearsalOutcome, Extent), Failure> {
         let began = Instant::now();
         let folder = self.scratch.join(format!("{number:02}"));
         let options = SimulatorOptions { faults: trouble.faults.clone(), ..self.subject.options.clone() };
@@ -195,11 +195,11 @@ impl Stage {
         }
         let status = child.wait().await.map_err(failed)?;
         let ending = match (in_time, killed, status.code()) {
-            (false, ..) => Ending::TooLong,
-            (true, _, Some(code)) => Ending::Exit(code),
-            (true, true, None) => Ending::Killed,
+            (false, ..) => ProgramEnd::TooLong,
+            (true, _, Some(code)) => ProgramEnd::Exit(code),
+            (true, true, None) => ProgramEnd::Killed,
             // Whatever signal it was, it was none of ours.
-            (true, false, None) => Ending::Exit(-1),
+            (true, false, None) => ProgramEnd::Exit(-1),
         };
         Ok(Performed { ending, extent, last_words })
     }
@@ -211,7 +211,7 @@ impl Stage {
         looked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))
     }
 
-    fn result(&self, folder: &Path, found: &[Found], performed: &Performed) -> Outcome {
+    fn result(&self, folder: &Path, found: &[Found], performed: &Performed) -> RehearsalOutcome {
         match self.subject.is_batch {
             true => of_batch(folder, found, performed.ending, &performed.last_words),
             false => of_recipe(found, &performed.last_words),
@@ -237,11 +237,11 @@ fn count(extent: &mut Extent, record: &Record) {
 }
 
 /// What the instrument says when everybody who may turn its lasers off has had the time.
-async fn account_after(simulator: &Simulator, ending: Ending) -> Account {
+async fn account_after(simulator: &Simulator, ending: ProgramEnd) -> Account {
     let give_up = Instant::now() + GUARD_LIMIT;
     loop {
         let lasers_on = simulator.lasers_on();
-        if lasers_on.is_empty() || matches!(ending, Ending::Exit(_)) || Instant::now() >= give_up {
+        if lasers_on.is_empty() || matches!(ending, ProgramEnd::Exit(_)) || Instant::now() >= give_up {
             return Account { lasers_on, scans: !simulator.is_idle() };
         }
         tokio::time::sleep(LOOK).await;

@@ -1,21 +1,21 @@
 //! Light where it is needed, and detectors that are calibrated for it.
 
-use super::{Said, Sight};
+use super::{RuleContext, Said};
 use crate::measurement::Detector;
 use crate::operation::{Operation, Wait};
 use crate::source::Diagnostic;
 
 /// Without light a detector reads its own noise, which never holds still and is no measure of a laser. A single reading in
 /// the dark may be meant, but not where it judges the light.
-pub(super) fn dark(sight: &Sight) -> Said {
-    let (detector, does) = match &sight.step.operation {
+pub(super) fn dark(context: &RuleContext) -> Said {
+    let (detector, does) = match &context.step.operation {
         Operation::Wait(Wait::Stable(stable)) => (stable.detector, "waited for"),
-        Operation::ReadPower(read) if sight.step.place.is_beside() && !read.detectors.is_empty() => {
+        Operation::ReadPower(read) if context.step.place.is_beside() && !read.detectors.is_empty() => {
             (read.detectors[0], "judged")
         }
         _ => return Said::new(),
     };
-    if !sight.before.dark {
+    if !context.before.dark {
         return Said::new();
     }
     let message = format!("the power on {detector} is {does} with no laser on");
@@ -39,13 +39,13 @@ pub(crate) fn miscalibrated(
 }
 
 /// Power that is read with a calibration for another wavelength is wrong, and looks right.
-pub(super) fn calibrated(sight: &Sight) -> Said {
-    let detectors = match &sight.step.operation {
+pub(super) fn calibrated(context: &RuleContext) -> Said {
+    let detectors = match &context.step.operation {
         Operation::ReadPower(read) => read.detectors.clone(),
         Operation::Wait(Wait::Stable(stable)) => vec![stable.detector],
         _ => return Said::new(),
     };
-    let bench = sight.before;
+    let bench = context.before;
     // Light whose wavelength is not known may be the right one.
     let lit: Option<Vec<(u8, f64)>> =
         bench.lasers_on.iter().map(|laser| Some((*laser, *bench.static_nm.get(laser)?))).collect();

@@ -1,6 +1,6 @@
 //! References, and the transmission functions that stand on them.
 
-use super::{Said, Sight};
+use super::{RuleContext, Said};
 use crate::forecast::bench::Light;
 use crate::measurement::{Detector, Grid, TraceKind};
 use crate::operation::{Operation, UnattendedReference};
@@ -11,8 +11,8 @@ use crate::step::OnError;
 const SAME_POWER_DB: f64 = 0.05;
 
 /// A reference that is taken: does it say of what?
-pub(super) fn created(sight: &Sight) -> Said {
-    let Operation::CreateReference(reference) = &sight.step.operation else { return Said::new() };
+pub(super) fn created(context: &RuleContext) -> Said {
+    let Operation::CreateReference(reference) = &context.step.operation else { return Said::new() };
     let mut said = Said::new();
     if reference.connect.is_none() {
         let message = format!("the reference of {} does not say what to connect", reference.detector);
@@ -20,14 +20,14 @@ pub(super) fn created(sight: &Sight) -> Said {
         said.push(("connect".into(), Diagnostic::warning(message).hint(hint)));
     }
     let recreate = reference.unattended == Some(UnattendedReference::Recreate);
-    if sight.circumstances.simulated {
+    if context.circumstances.simulated {
         return said;
     }
     if recreate {
         let message = format!("the reference of {} may be taken with nobody there", reference.detector);
         let hint = "with the device in the path every transmission would read 0 dB; `max_age_min` accepts a reference taken before";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
-    } else if sight.circumstances.attended == Some(false) {
+    } else if context.circumstances.attended == Some(false) {
         let message =
             format!("nobody is there: the run ends here if {} needs a new reference", reference.detector);
         let hint = "`max_age_min` accepts a reference taken before";
@@ -37,21 +37,21 @@ pub(super) fn created(sight: &Sight) -> Said {
 }
 
 /// Traces that are fetched: are they of the scan that is meant, and relative to a reference that holds for it?
-pub(super) fn fetched(sight: &Sight) -> Said {
-    let bench = sight.before;
-    match &sight.step.operation {
+pub(super) fn fetched(context: &RuleContext) -> Said {
+    let bench = context.before;
+    match &context.step.operation {
         // The device has to come back into the path before it is measured.
-        Operation::Sweep(_) if bench.patched && !sight.circumstances.simulated => {
+        Operation::Sweep(_) if bench.patched && !context.circumstances.simulated => {
             let message = "nobody is asked to connect the device between the reference and this sweep";
             let hint = "add a `prompt`: with the patch cord in the path every transmission reads 0 dB";
             vec![("device".into(), Diagnostic::warning(message).hint(hint))]
         }
         // What a `finally` saves may well be of a sweep that never was.
-        Operation::FetchTrace(fetch) if !sight.finally => {
+        Operation::FetchTrace(fetch) if !context.finally => {
             let live = fetch.traces.iter().any(|kind| matches!(kind, TraceKind::Tf | TraceKind::Raw));
-            let mut said = if live { of_which_sweep(sight) } else { Said::new() };
+            let mut said = if live { of_which_sweep(context) } else { Said::new() };
             if fetch.traces.contains(&TraceKind::Tf) {
-                said.extend(fetch.detectors.iter().flat_map(|detector| transmission(sight, *detector)));
+                said.extend(fetch.detectors.iter().flat_map(|detector| transmission(context, *detector)));
             }
             said
         }
@@ -59,13 +59,13 @@ pub(super) fn fetched(sight: &Sight) -> Said {
     }
 }
 
-fn of_which_sweep(sight: &Sight) -> Said {
-    let (message, hint) = match sight.before.swept {
+fn of_which_sweep(context: &RuleContext) -> Said {
+    let (message, hint) = match context.before.swept {
         None => (
             "a trace is fetched before any sweep",
             "it is whatever the last user left in memory; put `sweep` in front",
         ),
-        Some(swept) if swept != sight.before.grid() => (
+        Some(swept) if swept != context.before.grid() => (
             "the scan was set anew after the last sweep, and the trace is still that sweep's",
             "put `sweep` in front, or set the scan after the fetch",
         ),
@@ -74,8 +74,8 @@ fn of_which_sweep(sight: &Sight) -> Said {
     vec![("sweep".into(), Diagnostic::warning(message).hint(hint))]
 }
 
-fn transmission(sight: &Sight, detector: Detector) -> Said {
-    let bench = sight.before;
+fn transmission(context: &RuleContext, detector: Detector) -> Said {
+    let bench = context.before;
     let warn = |message: String, hint: &str| {
         vec![(format!("reference of {detector}"), Diagnostic::warning(message).hint(hint))]
     };
@@ -99,7 +99,7 @@ fn transmission(sight: &Sight, detector: Detector) -> Said {
     // Where the recipe has set both ranges the instrument is certain to refuse.
     let is_certain = reference.light.range.is_some()
         && bench.swept_by.range.is_some()
-        && sight.step.options.on_error == OnError::Stop;
+        && context.step.options.on_error == OnError::Stop;
     let finding = if is_certain { Diagnostic::error(message) } else { Diagnostic::warning(message) };
     vec![(format!("reference of {detector}"), finding.hint(hint))]
 }

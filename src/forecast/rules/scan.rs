@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Said, Sight};
-use crate::forecast::bench::{Bench, Source};
+use super::{RuleContext, Said};
+use crate::forecast::bench::{BenchState, Source};
 use crate::operation::Operation;
 use crate::source::Diagnostic;
 
@@ -31,16 +31,16 @@ pub(crate) fn no_range(start: f64, stop: f64) -> Option<(String, &'static str)> 
 
 /// A scan begins before it ends. Two ends that one step gives have been compared when it was read; these may come
 /// from two.
-pub(super) fn range(sight: &Sight) -> Said {
-    let range = match &sight.step.operation {
+pub(super) fn range(context: &RuleContext) -> Said {
+    let range = match &context.step.operation {
         Operation::ConfigureScan(fields) => {
             fields.start_nm.zip(fields.stop_nm).map(|(start, stop)| (start.get(), stop.get()))
         }
         // What one step has set was judged there.
-        Operation::Sweep(fields) if fields.start_nm.is_some() || !sight.after.range_is_of_one_step => {
-            sight.after.range()
+        Operation::Sweep(fields) if fields.start_nm.is_some() || !context.after.range_is_of_one_step => {
+            context.after.range()
         }
-        Operation::CreateReference(_) if !sight.after.range_is_of_one_step => sight.after.range(),
+        Operation::CreateReference(_) if !context.after.range_is_of_one_step => context.after.range(),
         _ => None,
     };
     let wrong = range.and_then(|(start, stop)| no_range(start, stop));
@@ -48,8 +48,8 @@ pub(super) fn range(sight: &Sight) -> Said {
 }
 
 /// A scan needs a laser wherever it goes.
-pub(super) fn sources(sight: &Sight) -> Said {
-    match &sight.step.operation {
+pub(super) fn sources(context: &RuleContext) -> Said {
+    match &context.step.operation {
         Operation::ConfigureTls(tls) => {
             let Some(laser) = tls.laser else { return Said::new() };
             let settings = tls.start_nm.is_some()
@@ -63,12 +63,12 @@ pub(super) fn sources(sight: &Sight) -> Said {
             let hint = "`laser: 0` takes the TLS out of the scan";
             vec![("laser".into(), Diagnostic::warning(message).hint(hint))]
         }
-        Operation::Sweep(_) | Operation::CreateReference(_) => scanned(sight.after),
+        Operation::Sweep(_) | Operation::CreateReference(_) => scanned(context.after),
         _ => Said::new(),
     }
 }
 
-fn scanned(bench: &Bench) -> Said {
+fn scanned(bench: &BenchState) -> Said {
     let mut said = shared_lasers(bench);
     let used = || bench.sources.iter().filter(|(_, source)| source.laser != Some(0));
     if bench.sources.len() == 4 && used().next().is_none() {
@@ -128,7 +128,7 @@ pub(crate) fn uncovered<'a>(
 }
 
 /// One laser cannot be two sources of one scan.
-fn shared_lasers(bench: &Bench) -> Said {
+fn shared_lasers(bench: &BenchState) -> Said {
     let mut serving: BTreeMap<u8, u8> = BTreeMap::new();
     let mut said = Said::new();
     for (tls, source) in &bench.sources {

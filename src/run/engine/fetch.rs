@@ -16,7 +16,7 @@ use crate::run::events::log::Events;
 use crate::run::events::{Activity, RunEvent};
 use crate::run::guard::Pulse;
 use crate::step::{Fault, FaultKind, Outcome};
-use crate::store::{Durability, RunFolder, StoreError, TraceHeader, room_for_trace};
+use crate::store::{Durability, RunFolder, StoreError, TraceHeader, space_for_trace};
 use crate::threads;
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
@@ -60,7 +60,7 @@ impl Engine {
         let mark = self.instrument.mark().await?;
         let grid = self.instrument.trace_grid(detector, kind).await?;
         self.check_axis(detector, kind, grid)?;
-        let room = room_for_trace(grid.points);
+        let room = space_for_trace(grid.points);
         let no_room = StoreError::Full { path: self.folder.path().to_owned() };
         if !self.has_room(room) {
             self.shortage.wanted = Some(room);

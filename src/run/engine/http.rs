@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::error::chain;
-use crate::http::{HttpError, Reply, Request, host};
+use crate::http::{HttpError, HttpRequest, Reply, host};
 use crate::operation::{Http, Method, Poll};
 use crate::run::engine::Engine;
 use crate::run::events::Activity;
@@ -43,7 +43,7 @@ impl From<HttpError> for Fault {
 impl Engine {
     pub(in crate::run) async fn http(&self, http: &Http, limit: Option<Seconds>) -> Result<Outcome, Fault> {
         let limit = limit.map_or(REQUEST_LIMIT, |limit| Duration::from_secs_f64(limit.get()));
-        let request = Request {
+        let request = HttpRequest {
             method: http.method.as_str(),
             url: &http.url,
             json: http.json.as_ref(),
@@ -70,15 +70,20 @@ impl Engine {
 
     /// Asks until it is ready. A poll that finds nobody is not the end of it: what was begun goes on, and asking again
     /// does no harm.
-    async fn poll(&self, poll: &Poll, request: Request<'_>, reply: &Reply) -> Result<Reply, Fault> {
+    async fn poll(&self, poll: &Poll, request: HttpRequest<'_>, reply: &Reply) -> Result<Reply, Fault> {
         let refused = |why: String| Fault::new(FaultKind::Instrument, format!("cannot poll: {why}"));
         let url =
             poll.target(request.url, reply.location.as_deref(), &value_or_nothing(reply)).map_err(refused)?;
         let ready = Condition::compile(&poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
         let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
         let interval = Duration::from_secs_f64(poll.interval_s.get());
-        let ask =
-            Request { method: Method::Get.as_str(), url: &url, json: None, token: None, limit: POLL_LIMIT };
+        let ask = HttpRequest {
+            method: Method::Get.as_str(),
+            url: &url,
+            json: None,
+            token: None,
+            limit: POLL_LIMIT,
+        };
         loop {
             let (kind, last) = match self.http.send(ask).await {
                 Ok(reply) if !reply.is_success() => return Err(unexpected(ask, &reply)),
@@ -109,8 +114,8 @@ impl Engine {
     }
 }
 
-fn unexpected(request: Request<'_>, reply: &Reply) -> Fault {
-    let Request { method, url, .. } = request;
+fn unexpected(request: HttpRequest<'_>, reply: &Reply) -> Fault {
+    let HttpRequest { method, url, .. } = request;
     let message = format!("`{method} {url}` was answered with status {}: {}", reply.status, reply.excerpt());
     let fault = Fault::new(FaultKind::Instrument, message);
     match &reply.location {

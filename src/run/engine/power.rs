@@ -29,7 +29,7 @@ impl SharedPowerLog {
         name: &str,
         source: &'static str,
     ) -> Result<(), Fault> {
-        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).keep(reading, name, source);
+        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).add(reading, name, source);
         match closed {
             Ok(closed) => self.tell(closed),
             // The readings wait in memory; the engine holds the run until there is room.

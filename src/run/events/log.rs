@@ -60,7 +60,7 @@ impl Events {
 
     /// What keeps the journal from being there when it is read.
     pub(in crate::run) fn journal_trouble(&self) -> Vec<String> {
-        self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).trouble()
+        self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).problems()
     }
 
     /// Keeps an event that need not be on the disk before the run goes on.

@@ -80,7 +80,7 @@ impl Resumption {
     /// # Errors
     /// When it cannot be written.
     pub(in crate::run) fn mend(&self, folder: &mut RunFolder) -> Result<Vec<String>, StoreError> {
-        let (torn_bytes, moved) = folder.mend(&self.leftovers)?;
+        let (torn_bytes, moved) = folder.repair(&self.leftovers)?;
         let mut said = Vec::new();
         if torn_bytes > 0 {
             said.push(format!("the last line of the journal was torn: {torn_bytes} bytes were cut off"));
@@ -125,14 +125,14 @@ impl Resumption {
     fn put_damaged_aside(&self, folder: &RunFolder, events: &Events) -> Result<(), Fault> {
         for (file, what) in &self.damage.traces {
             let moved =
-                folder.put_aside(file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
+                folder.move_aside(file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
             let message = format!("`{file}` {what}{moved}: its sweep is done again");
             events.say(RunEvent::Warning { message })?;
         }
         for (segment, what) in &self.damage.segments {
             let PowerSegment { file, rows, .. } = segment.clone();
             let moved =
-                folder.put_aside(&file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
+                folder.move_aside(&file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
             let message = format!(
                 "`{file}` {what}{moved}: readings of `read_power` are stored anew from the journal, those of \
                  `record_power` are lost"

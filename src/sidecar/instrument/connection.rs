@@ -10,14 +10,14 @@ use serde_json::json;
 use crate::instrument::{Address, Presence};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Body;
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::{Condition, ConditionBits, Connection, Done};
 use crate::sidecar::wire::setup::ConnectBody;
 
 /// A connection is made within this time or not at all.
 const CONNECT_LIMIT: Duration = Duration::from_secs(9);
 
-impl Shared {
+impl AppState {
     fn connection(&self) -> Connection {
         let instrument = &self.station.endpoint().instrument;
         let identity = match &*instrument.presence().borrow() {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use crate::instrument::scpi::{Action, Query as Ask};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Body, Query};
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::{
     Done, MeasurementConfig, ReferencingStatus, Resolution, Set, Stabilization, StabilizationSet,
     SweepStarted, SweepStatus, SweepWavelengths,
@@ -55,7 +55,7 @@ pub(in crate::sidecar) async fn referencing(
     Ok(Json(ReferencingStatus { is_referencing, condition_register: register.0 }))
 }
 
-impl Shared {
+impl AppState {
     async fn range(&self) -> Result<Json<SweepWavelengths>, Problem> {
         let instrument = self.instrument();
         Ok(Json(SweepWavelengths {

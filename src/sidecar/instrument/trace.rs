@@ -14,7 +14,7 @@ use crate::instrument::scpi::Query as Ask;
 use crate::measurement::{Detector, Grid, TraceKind};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::TraceMetadata;
 use crate::sidecar::wire::power::unit;
 use crate::sidecar::wire::setup::TraceQuery;
@@ -31,7 +31,7 @@ struct Wanted {
     kind: TraceKind,
 }
 
-impl Shared {
+impl AppState {
     fn wanted(&self, query: TraceQuery) -> Wanted {
         Wanted {
             detector: self.detector(query.module, query.channel),

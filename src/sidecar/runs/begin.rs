@@ -14,7 +14,7 @@ use crate::recipe::Recipe;
 use crate::run::RunRequest;
 use crate::sidecar::problem::{Problem, finding};
 use crate::sidecar::read::RecipeBody;
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity};
 use crate::station::NotStarted;
@@ -22,7 +22,7 @@ use crate::station::NotStarted;
 /// A recipe that was loaded, or what is wrong with it.
 type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
 
-impl Shared {
+impl AppState {
     /// Loads what a request means.
     async fn load(&self, body: &RunBody, budget: &Budget) -> Result<Loaded, Problem> {
         let set: Vec<(String, String)> =

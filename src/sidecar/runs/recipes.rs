@@ -11,7 +11,7 @@ use crate::files;
 use crate::recipe::Recipe;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RecipePathQuery, RecipeReply, RecipeTextReply, RecipesReply};
 
 /// The largest recipe, bytes.
@@ -19,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 /// Recipes that are listed at the most.
 const MOST: usize = 500;
 
-impl Shared {
+impl AppState {
     /// The file that a path names: one in the recipe folders, however the path is written.
     pub(in crate::sidecar) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
         let refuse = || Problem::not_found(&format!("recipe `{path}`"));

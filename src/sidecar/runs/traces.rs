@@ -17,10 +17,10 @@ use crate::measurement::TraceSummary;
 use crate::sidecar::headers::REPORT_POLICY;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
-use crate::sidecar::state::{App, Shared};
+use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
-use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, readable, runs};
+use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs, skip_damaged};
 
 /// The largest report that is given out, bytes; one of the largest runs has a few megabytes.
 const LARGEST_REPORT: u64 = 64 << 20;
@@ -73,7 +73,7 @@ impl Format {
     }
 }
 
-impl Shared {
+impl AppState {
     async fn stored(&self, id: &str, number: &str) -> Result<(TraceSummary, TraceFile), Problem> {
         let folder = self.folder(id).await?;
         let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
@@ -81,7 +81,7 @@ impl Shared {
         let digits = number.split('_').next().unwrap_or_default();
         let index: u64 = digits.parse().map_err(|_| refuse())?;
         let found = read_on_thread(move || {
-            let mut traces = readable(runs::traces(&folder)?);
+            let mut traces = skip_damaged(runs::traces(&folder)?);
             let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
             let Some(trace) = found.transpose()? else { return Ok(None) };
             let file = open_trace(&folder, &trace)?;
@@ -105,7 +105,7 @@ pub(in crate::sidecar) async fn list(
     let found = read_on_thread(move || {
         let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
         // One more tells whether there is a page behind this one.
-        readable(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
+        skip_damaged(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
     });
     let mut traces = found.await?;
     let more = traces.len() > limit;

@@ -1,9 +1,9 @@
 //! Which recording is behind a trace, and the request for its data.
 
-use super::super::bench::Bench;
 use super::super::errors::Rejection;
 use super::super::hardware::IL_RL_OPM2;
 use super::super::headers::{Call, Header};
+use super::super::state::SimulatorState;
 use super::super::transfer::{Axis, Source, Transfer, ratio};
 
 /// Trace types.
@@ -14,22 +14,22 @@ const RAW_QUICK_REFERENCE: u32 = 13;
 const HIGHEST_TYPE: u32 = 23;
 
 /// The recording behind a trace. Types that are not named here hold nothing on this instrument.
-pub(super) fn source(bench: &mut Bench, call: &Call<'_>, waited: bool) -> Result<Source, Rejection> {
+pub(super) fn source(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Source, Rejection> {
     let place = call.place()?;
-    bench.detector(place)?;
+    state.detector(place)?;
     // Scan after scan, the last one that is complete can be read.
-    if bench.is_scanning() && !waited && !bench.continuous {
+    if state.is_scanning() && !waited && !state.continuous {
         return Err(Rejection::SettingsConflict);
     }
-    let live = || bench.live.clone().ok_or(Rejection::StaleData);
+    let live = || state.live.clone().ok_or(Rejection::StaleData);
     let reference =
-        || bench.references.get(&place).map(|known| known.recorded.clone()).ok_or(Rejection::StaleData);
+        || state.references.get(&place).map(|known| known.recorded.clone()).ok_or(Rejection::StaleData);
     match call.suffix(2) {
         TRANSMISSION_FUNCTION => ratio(live()?, reference()?),
         RAW_LIVE => live().map(Source::Single),
         RAW_REFERENCE => reference().map(Source::Single),
         RAW_QUICK_REFERENCE if place.0 == IL_RL_OPM2 => {
-            bench.quick_reference.clone().map(Source::Single).ok_or(Rejection::StaleData)
+            state.quick_reference.clone().map(Source::Single).ok_or(Rejection::StaleData)
         }
         2..=10 | RAW_QUICK_REFERENCE | 14..=HIGHEST_TYPE => Err(Rejection::StaleData),
         _ => Err(Rejection::OutOfRange),
@@ -37,8 +37,8 @@ pub(super) fn source(bench: &mut Bench, call: &Call<'_>, waited: bool) -> Result
 }
 
 /// The data of a trace, as they were asked for.
-pub(super) fn data(bench: &mut Bench, call: &Call<'_>, waited: bool) -> Result<Transfer, Rejection> {
-    let source = source(bench, call, waited)?;
+pub(super) fn data(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Transfer, Rejection> {
+    let source = source(state, call, waited)?;
     let is_x = call.header == Header::TraceX;
     let (format, unit) = match call.arguments {
         [format, unit] => (format.as_str(), unit.as_str()),
@@ -62,8 +62,8 @@ pub(super) fn data(bench: &mut Bench, call: &Call<'_>, waited: bool) -> Result<T
     let place = call.place()?;
     Ok(Transfer {
         source,
-        device: bench.device.clone(),
-        port: bench.detector(place)?.port,
+        device: state.device.clone(),
+        port: state.detector(place)?.port,
         detector_key: u64::from(place.0) << 8 | u64::from(place.1),
         axis,
         binary,

@@ -16,9 +16,9 @@ const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25
 
 /// The figures of this process.
 #[derive(Debug, Clone)]
-pub struct Figures(Option<PrometheusHandle>);
+pub struct Metrics(Option<PrometheusHandle>);
 
-impl Figures {
+impl Metrics {
     /// Begins to count. There is one for each process; a second one shows nothing.
     ///
     /// # Errors
@@ -70,6 +70,6 @@ fn begin_at_zero() {
 
 /// The figures in Prometheus' text format.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
-    let text = app.figures.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+    let text = app.metrics.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -69,7 +69,7 @@ pub(super) struct Reference {
 /// Settings that are kept and answered, and do nothing else: their meaning is not public, or there is nothing here
 /// that they could act on.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
+pub(super) struct StoredSettings {
     /// `SYSTem:ANLG:OUT<k>:SOURce`, by output.
     pub(super) analog_outputs: BTreeMap<u32, Place>,
     /// `CTP:SENSe:FBC`.
@@ -82,7 +82,7 @@ pub(super) struct Kept {
 
 /// The whole instrument.
 #[derive(Debug)]
-pub(super) struct Bench {
+pub(super) struct SimulatorState {
     pub(super) options: SimulatorOptions,
     pub(super) device: Device,
     pub(super) errors: ErrorQueue,
@@ -96,7 +96,7 @@ pub(super) struct Bench {
     pub(super) keep_on: bool,
     pub(super) settle_s: f64,
     pub(super) continuous: bool,
-    pub(super) kept: Kept,
+    pub(super) stored: StoredSettings,
     pub(super) live: Option<Recorded>,
     pub(super) references: BTreeMap<Place, Reference>,
     pub(super) quick_reference: Option<Recorded>,
@@ -107,13 +107,13 @@ pub(super) struct Bench {
     reading_noise: NoiseSequence,
 }
 
-impl Bench {
+impl SimulatorState {
     pub(super) fn new(options: SimulatorOptions, device: Device) -> Self {
-        let mut bench = Self::empty(options, device);
-        if bench.options.preload {
-            bench.preload();
+        let mut state = Self::empty(options, device);
+        if state.options.preload {
+            state.preload();
         }
-        bench
+        state
     }
 
     /// With nothing in its memory.
@@ -136,7 +136,7 @@ impl Bench {
             keep_on: options.stabilization_output,
             settle_s: 0.0,
             continuous: false,
-            kept: Kept::default(),
+            stored: StoredSettings::default(),
             live: None,
             references: BTreeMap::new(),
             quick_reference: None,
@@ -178,7 +178,7 @@ impl Bench {
         if self.options.power_in_scan == PowerInScan::Refused && !self.is_idle() {
             return Err(Rejection::SettingsConflict);
         }
-        self.settle();
+        self.advance_to_now();
         let port = self.detector(place)?.port;
         let power = match self.moving_light() {
             Some((path, light)) => power_mw(&self.device, path, port, light),

@@ -21,13 +21,13 @@ const BYTES_PER_FILE: u64 = 64 * 1024;
 
 /// The room that a step needs to begin, bytes.
 #[must_use]
-pub fn room_for_step() -> u64 {
+pub fn space_for_step() -> u64 {
     LOW_WATER
 }
 
 /// The room that a trace needs, bytes: more than it will take.
 #[must_use]
-pub fn room_for_trace(points: u64) -> u64 {
+pub fn space_for_trace(points: u64) -> u64 {
     points.saturating_mul(BYTES_PER_POINT).saturating_add(LOW_WATER + BYTES_PER_FILE)
 }
 

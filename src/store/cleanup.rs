@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
-use super::journal::mend_journal;
+use super::journal::repair_journal;
 use super::runs::FoundRun;
 use super::{
     JOURNAL_FILE, REPORT_FILE, RunFolder, SUMMARY_FILE, StoreError, claim, is_claimed, manifest, publish,
@@ -67,12 +67,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// When a line of the journal is damaged, or the folder cannot be written.
-    pub fn mend(&mut self, leftovers: &[Leftover]) -> Result<(u64, Vec<(String, String)>), StoreError> {
+    pub fn repair(&mut self, leftovers: &[Leftover]) -> Result<(u64, Vec<(String, String)>), StoreError> {
         let journal = self.path.join(JOURNAL_FILE);
         let mut torn_bytes = 0;
         // A journal without a beginning is among what is left over; a process may be gone before it has begun one.
         if files::is_taken(&journal) && !leftovers.iter().any(|left| left.file == JOURNAL_FILE) {
-            let (lines, torn) = mend_journal(&journal)?;
+            let (lines, torn) = repair_journal(&journal)?;
             (self.lines, torn_bytes) = (Some(lines), torn);
         }
         self.set_reserve()?;
@@ -86,7 +86,7 @@ impl RunFolder {
         for Leftover { file, fate } in leftovers {
             match fate {
                 Fate::Unfinished | Fate::Withdrawn => self.remove(file)?,
-                Fate::Aside => moved.extend(self.put_aside(file)?.map(|to| (file.clone(), to))),
+                Fate::Aside => moved.extend(self.move_aside(file)?.map(|to| (file.clone(), to))),
             }
         }
         Ok((torn_bytes, moved))
@@ -111,7 +111,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be moved.
-    pub fn put_aside(&self, file: &str) -> Result<Option<String>, StoreError> {
+    pub fn move_aside(&self, file: &str) -> Result<Option<String>, StoreError> {
         let Some(path) = own_path(&self.path, file)? else { return Ok(None) };
         if !files::is_taken(&path) {
             return Ok(None);
@@ -159,8 +159,14 @@ pub fn leftovers(
     let mut found = Vec::new();
     for name in names(folder, "")? {
         let unfinished = part_of(&name).is_some_and(|target| {
-            [manifest::FILE, REPORT_FILE, SUMMARY_FILE, super::guard::FENCE_FILE, super::room::RESERVE_FILE]
-                .contains(&target)
+            [
+                manifest::FILE,
+                REPORT_FILE,
+                SUMMARY_FILE,
+                super::watchdog::FENCE_FILE,
+                super::disk_space::RESERVE_FILE,
+            ]
+            .contains(&target)
         });
         if unfinished {
             found.push(Leftover { file: name, fate: Fate::Unfinished });
@@ -257,8 +263,8 @@ fn own_path(run: &Path, file: &str) -> Result<Option<PathBuf>, StoreError> {
 }
 
 fn not_own(folder: &Path) -> StoreError {
-    let told = "it is a link or a file, and a run has a folder there";
-    StoreError::read(folder, std::io::Error::new(std::io::ErrorKind::NotADirectory, told))
+    let reason = "it is a link or a file, and a run has a folder there";
+    StoreError::read(folder, std::io::Error::new(std::io::ErrorKind::NotADirectory, reason))
 }
 
 #[cfg(test)]
@@ -309,7 +315,7 @@ mod tests {
                 ("traces/0003_m4c1_tf.parquet", Fate::Aside),
             ]
         );
-        let (_, moved) = run.mend(&found).unwrap();
+        let (_, moved) = run.repair(&found).unwrap();
         assert_eq!(moved[0].1, "aside/0003_m4c1_tf.2.parquet");
         assert_eq!(fs::read_to_string(folder.join(&moved[0].1)).unwrap(), "0003_m4c1_tf");
         let left = super::names(&folder, "traces").unwrap();
@@ -318,7 +324,7 @@ mod tests {
         fs::write(&secret, "secret").unwrap();
         for outside in ["../secret", "traces/../../secret", secret.to_str().unwrap(), ""] {
             run.remove(outside).unwrap();
-            assert_eq!(run.put_aside(outside).unwrap(), None, "{outside}");
+            assert_eq!(run.move_aside(outside).unwrap(), None, "{outside}");
         }
         assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
     }

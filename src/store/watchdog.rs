@@ -25,7 +25,7 @@ const LARGEST_FENCE: u64 = 64;
 /// Why a guard acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum GuardCause {
+pub enum WatchdogCause {
     /// The runner's process ended without a goodbye.
     Gone,
     /// The runner's process was there and gave no sign of life for too long.
@@ -34,11 +34,11 @@ pub enum GuardCause {
 
 /// What a guard did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GuardRecord {
+pub struct WatchdogRecord {
     /// When it had done it.
     pub time: DateTime<Utc>,
     /// Why it acted.
-    pub cause: GuardCause,
+    pub cause: WatchdogCause,
     /// The runner's process.
     pub runner: u32,
     /// Whether the guard had to end that process.
@@ -55,13 +55,13 @@ pub struct GuardRecord {
     pub trouble: Option<String>,
 }
 
-impl GuardRecord {
+impl WatchdogRecord {
     /// The record for people, in one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let cause = match self.cause {
-            GuardCause::Gone => "the run's process was gone",
-            GuardCause::Silent => "the run's process did not answer and was ended",
+            WatchdogCause::Gone => "the run's process was gone",
+            WatchdogCause::Silent => "the run's process did not answer and was ended",
         };
         let list = |lasers: &[u8]| lasers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         let mut text = format!("{}: {cause}", self.time.format("%Y-%m-%d %H:%M:%SZ"));
@@ -81,7 +81,7 @@ impl GuardRecord {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep(&self, folder: &Path) -> Result<(), StoreError> {
+    pub fn append(&self, folder: &Path) -> Result<(), StoreError> {
         let path = folder.join(RECORD_FILE);
         let failed = |source| StoreError::write(&path, source);
         let mut line = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
@@ -94,7 +94,7 @@ impl GuardRecord {
 
 /// What guards did for the run in this folder; usually nothing.
 #[must_use]
-pub fn guard_records(folder: &Path) -> Vec<GuardRecord> {
+pub fn watchdog_records(folder: &Path) -> Vec<WatchdogRecord> {
     let lines = find(folder, RECORD_FILE).and_then(|path| Lines::open(&path, false));
     lines.into_iter().flatten().filter_map(Result::ok).take(MOST_RECORDS).collect()
 }
