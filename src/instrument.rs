@@ -1,5 +1,5 @@
-//! The instrument as its users speak of it: ask, set, sweep, fetch. Knows the CTP10's wire protocol and nothing of
-//! recipes or runs.
+//! The driver of the CTP10: queries, settings, sweeps and transfers. It knows the wire protocol of the instrument,
+//! and nothing about recipes or runs.
 
 pub mod activity;
 mod connection;
@@ -35,45 +35,47 @@ use limits::Limits;
 use link::{ExchangeOptions, Link, LinkShared};
 use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
-/// An absent laser or module does not answer: after this silence the instrument is asked whether it is absent.
+/// An absent laser or module does not reply. After this silence, the driver reads the error queue to find out whether
+/// the instrument refused the query.
 const PROBE_REFUSAL_AFTER: Duration = Duration::from_millis(800);
-/// Whoever watches beside a run does not hold the link for longer than this with a question that is refused.
+/// The same wait for observers of a run. It is short, because a refused query blocks the link.
 const OBSERVER_REFUSAL_AFTER: Duration = Duration::from_secs(2);
-/// Whoever waits for the end of a scan notices it within this time.
+/// An observer waits at most this long until the task that waits for a scan has noticed its end.
 const SCAN_END: Duration = Duration::from_secs(1);
-/// Lasers that a CTP10 can have.
+/// Numbers of the lasers that a CTP10 can have.
 pub const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
-/// Tunable laser sources of a scan.
+/// Numbers of the tunable laser sources (TLS) of a scan.
 pub const TLS: std::ops::RangeInclusive<u8> = 1..=4;
 
-/// An EXFO CTP10, or whatever speaks like one. Cheap to clone; all clones share its connections.
+/// A handle for an EXFO CTP10, or for an instrument with the same protocol. Clones are cheap and share the
+/// connections.
 #[derive(Debug, Clone)]
 pub struct Ctp10 {
     links: Arc<Links>,
     limits: Arc<Limits>,
     options: ExchangeOptions,
-    /// Whether its questions wait for the end of a scan to be noticed.
+    /// Whether queries first wait until the end of a scan has been noticed.
     waits_for_scan_end: bool,
 }
 
 /// The connections to one instrument.
 #[derive(Debug)]
 struct Links {
-    /// Everything that changes something goes this way, and all that a run asks.
+    /// The main connection: all commands, and all queries of a run.
     main: Arc<Link>,
-    /// Where the instrument takes a second connection: questions of those who watch.
+    /// The second connection, if the instrument accepts one: queries of observers.
     second: Mutex<Option<Arc<Link>>>,
     deadlines: Deadlines,
     shared: Arc<LinkShared>,
-    /// Counts commands: what was known of settings may be old when it has grown.
+    /// Counts the commands sent. Settings that were read before the counter grew may be out of date.
     changes: AtomicU64,
-    /// Counts aborts: a scan that was aborted has not ended well.
+    /// Counts the aborts. A scan during which this counter grew was aborted.
     aborts: AtomicU64,
-    /// Counts scans that have begun.
+    /// Counts the scans that were started.
     scans: AtomicU64,
-    /// The instrument has an event register, as far as is known.
+    /// Whether the instrument has an event register. Assumed until the instrument refuses the query.
     has_events: AtomicBool,
-    /// A laser has told who it is, or was turned off: those that do not answer are not there.
+    /// Whether a laser has replied so far. If so, a laser that does not reply is absent.
     lasers_answer: AtomicBool,
 }
 
@@ -85,7 +87,7 @@ impl Links {
     async fn ask_as_observer<R>(&self, query: &Query<R>, options: ExchangeOptions) -> Result<R, Error> {
         let Some(second) = self.second() else { return self.main.ask(query, options).await };
         match second.ask(query, options).await {
-            // The instrument may be there all the same: the first connection says.
+            // Only the second connection may be lost, so the main connection is tried too.
             Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, options).await,
             answer => answer,
         }
@@ -97,7 +99,8 @@ impl Links {
 }
 
 impl Ctp10 {
-    /// The instrument at an address, not connected yet. This handle waits for an instrument that went away.
+    /// A handle for the instrument at an address. It is not connected yet, and it waits for an instrument that is
+    /// unreachable.
     #[must_use]
     pub fn at(address: Address, deadlines: Deadlines, limits: Limits) -> Self {
         let shared = Arc::new(LinkShared::default());
@@ -122,25 +125,25 @@ impl Ctp10 {
         Self { links: Arc::new(links), limits: Arc::new(limits), options, waits_for_scan_end: false }
     }
 
-    /// Connects and asks who is there.
+    /// Connects and reads the identity of the instrument.
     ///
     /// # Errors
-    /// When nobody can be reached at the address.
+    /// If no instrument answers at the address.
     pub async fn connect(address: Address, deadlines: Deadlines, limits: Limits) -> Result<Self, Error> {
         let instrument = Self::at(address, deadlines, limits);
         instrument.reconnect(true).await?;
         Ok(instrument)
     }
 
-    /// Makes the connection, once, if there is none. With `same`, only the instrument that answered before counts.
+    /// Connects once, if there is no connection. With `same`, only the instrument that answered before is accepted.
     ///
     /// # Errors
-    /// When nobody can be reached at the address.
+    /// If no instrument answers at the address.
     pub async fn reconnect(&self, same: bool) -> Result<Identity, Error> {
         self.links.main.connect(same).await
     }
 
-    /// Closes the connections and keeps them closed until [`reconnect`](Self::reconnect) is asked for.
+    /// Closes the connections. They stay closed until [`reconnect`](Self::reconnect) is called.
     pub async fn disconnect(&self) {
         self.links.main.close().await;
         if let Some(second) = self.links.second() {
@@ -149,9 +152,12 @@ impl Ctp10 {
         self.links.set_second(None);
     }
 
-    /// The same instrument as those see it who watch beside a run: an absent instrument is an error at once, a
-    /// question that may be refused does not take long, and where there is a second connection it is used. Whoever asks
-    /// may give up at any time: the question is asked to its end, so that nothing of it meets the run's next command.
+    /// A handle for observers, who read while a run uses the instrument. An unreachable instrument is an error at
+    /// once, and a query that may be refused takes little time. The handle uses the second connection, if there is
+    /// one.
+    ///
+    /// A caller may drop the future at any time. The query is still completed, so that its reply cannot reach the
+    /// next command of the run.
     #[must_use]
     pub fn observer(&self) -> Self {
         let options = ExchangeOptions {
@@ -163,47 +169,47 @@ impl Ctp10 {
         Self { options, waits_for_scan_end: true, ..self.clone() }
     }
 
-    /// The same handle for questions that are asked again and again.
+    /// A handle for queries that are repeated at short intervals.
     #[must_use]
     pub fn polling(&self, refusal_after: Duration) -> Self {
         Self { waits_for_scan_end: false, ..self.expecting_refusal(refusal_after) }
     }
 
-    /// The same handle for questions that the instrument may refuse: after a silence of this length it is asked whether
-    /// it has. A reply that is only slow is waited for as long as any other.
+    /// A handle for queries that the instrument may refuse. After a silence of this length, the driver reads the
+    /// error queue. A slow reply is still accepted until the usual deadline.
     fn expecting_refusal(&self, refusal_after: Duration) -> Self {
         let refusal_after = refusal_after.min(self.options.refusal_after);
         Self { options: ExchangeOptions { refusal_after, ..self.options }, ..self.clone() }
     }
 
-    /// The same handle, waiting no longer than this for a command to be confirmed. For what may be sent twice.
+    /// A handle with a shorter deadline for the confirmation of a command. Only for commands that may be sent twice.
     #[must_use]
     pub fn confirming_within(&self, confirm: Duration) -> Self {
         let confirm = confirm.min(self.options.confirm);
         Self { options: ExchangeOptions { confirm, ..self.options }, ..self.clone() }
     }
 
-    /// How long each kind of exchange may take.
+    /// The deadlines of each kind of exchange.
     #[must_use]
     pub fn deadlines(&self) -> Deadlines {
         self.links.deadlines
     }
 
-    /// The same handle under further limits: of both the stricter hold.
+    /// A handle with additional limits. Of two limits, the stricter one applies.
     #[must_use]
     pub fn within(&self, limits: Limits) -> Self {
         let both = self.limits().clone().stricter(limits);
         Self { limits: Arc::new(both), ..self.clone() }
     }
 
-    /// The bench's own limits.
+    /// The limits of the bench.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Tries a second connection, and believes in it when both answer at once: some units take one client only,
-    /// and may drop the first for a second.
+    /// Tries to open a second connection, and keeps it only if both connections answer at the same time. Some units
+    /// accept a single client, and drop the first connection for the second.
     pub async fn open_second(&self) -> bool {
         if self.links.second().is_some() {
             return true;
@@ -223,7 +229,7 @@ impl Ctp10 {
         both
     }
 
-    /// Notices that the instrument has closed a connection, where nobody asks anything. Asks nothing itself.
+    /// Detects that the instrument has closed an idle connection. Sends nothing.
     pub fn notice_loss(&self) {
         self.links.main.notice_loss();
         if let Some(second) = self.links.second() {
@@ -231,7 +237,7 @@ impl Ctp10 {
         }
     }
 
-    /// Makes the second connection anew where it was lost by itself.
+    /// Reopens the second connection if it was lost.
     pub async fn renew_second(&self) {
         if let Some(second) = self.links.second()
             && !matches!(&*second.presence().borrow(), Presence::Here(_))
@@ -241,19 +247,19 @@ impl Ctp10 {
         }
     }
 
-    /// Whether the instrument has taken a second connection.
+    /// Whether the instrument has accepted a second connection.
     #[must_use]
     pub fn has_second(&self) -> bool {
         self.links.second().is_some()
     }
 
-    /// Who answered last, whether it is there now or not.
+    /// The identity of the instrument that answered last, whether it is reachable now or not.
     #[must_use]
     pub fn last_identity(&self) -> Option<Identity> {
         self.links.main.last_identity()
     }
 
-    /// Who answers; `None` while it is away. The link refuses anybody else than before.
+    /// The identity of the instrument; `None` while it is unreachable. The link refuses any other instrument.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         match &*self.links.main.presence().borrow() {
@@ -262,37 +268,37 @@ impl Ctp10 {
         }
     }
 
-    /// What is known of it without asking.
+    /// The state of the connection. Sends nothing.
     #[must_use]
     pub fn presence(&self) -> watch::Receiver<Presence> {
         self.links.main.presence()
     }
 
-    /// What keeps it busy, without asking it.
+    /// The scan or transfer in progress. Sends nothing.
     #[must_use]
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.links.shared.activities.watch()
     }
 
-    /// Grows with every command: settings that were asked before may be old.
+    /// The number of commands sent so far. If it has grown, settings that were read before may be out of date.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.links.changes.load(Ordering::Acquire)
     }
 
-    /// Where it is reached.
+    /// The address of the instrument.
     #[must_use]
     pub fn address(&self) -> &Address {
         self.links.main.address()
     }
 
-    /// What happens to the link from now on.
+    /// The events of the link from now on.
     #[must_use]
     pub fn link_events(&self) -> broadcast::Receiver<LinkEvent> {
         self.links.main.events()
     }
 
-    /// Asks a question.
+    /// Sends a query and returns its reply.
     ///
     /// # Errors
     /// See [`Error`].
@@ -313,8 +319,8 @@ impl Ctp10 {
         asked.await.unwrap_or_else(|panic| Err(Error::Lost { command, reason: panic.to_string() }))
     }
 
-    /// What the instrument is doing. While a scan is waited for this is what the register said a moment ago; a scan that
-    /// nobody waits for any more is over when this finds the instrument idle.
+    /// Reads the condition register. While a task waits for the end of a scan, this returns the value which that task
+    /// read a moment ago. An orphaned scan ends when this finds the instrument idle.
     ///
     /// # Errors
     /// See [`Error`].
@@ -331,7 +337,7 @@ impl Ctp10 {
         Ok(condition)
     }
 
-    /// A scan that nobody waits for may be over: the register says.
+    /// If no task waits for the end of the scan, reads the register: the scan may have ended.
     async fn check_orphaned_scan(&self) -> Result<(), Error> {
         if self.links.shared.activities.is_orphaned() {
             Box::pin(self.condition()).await?;
@@ -339,7 +345,8 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// A scan that is over may not have been noticed to be yet by whoever waits for its end.
+    /// Waits until the end of a scan has been noticed by the task that waits for it. That task polls, so it may be
+    /// late.
     pub(super) async fn wait_for_scan_end(&self) -> Result<(), Error> {
         let activities = &self.links.shared.activities;
         if !self.waits_for_scan_end || !activities.is_scanning() {
@@ -348,16 +355,17 @@ impl Ctp10 {
         if Box::pin(self.ask(&Query::condition())).await?.is_idle() {
             let mut activity = activities.watch();
             let ended = activity.wait_for(|activity| activity.scan.is_none());
-            // One that is not noticed within this time is under way.
+            // After this time the scan is considered to be in progress.
             let _ = tokio::time::timeout(SCAN_END, ended).await;
         }
         Ok(())
     }
 
-    /// Asks something that may not be there: `None` when the instrument refuses, which its error queue says.
+    /// Sends a query that the instrument may refuse, for example because a laser is absent. Returns `None` if the
+    /// error queue shows a refusal.
     ///
     /// # Errors
-    /// When the connection is lost, or the instrument gives neither a reply nor a reason.
+    /// If the connection is lost, or if the instrument gives neither a reply nor an error.
     pub async fn probe<R: Send + 'static>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
         match self.expecting_refusal(PROBE_REFUSAL_AFTER).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
@@ -366,23 +374,23 @@ impl Ctp10 {
         }
     }
 
-    /// From here on what is asked can be proved.
+    /// Marks the moment from which [`prove`](Self::prove) checks the replies.
     ///
     /// # Errors
-    /// When there is no connection, and none can be made.
+    /// If there is no connection, and none can be made.
     pub async fn mark(&self) -> Result<Mark, Error> {
         self.asked_link().begin(self.options).await
     }
 
-    /// Proves that what was asked since `mark` was answered by its own replies.
+    /// Proves that all replies since `mark` belong to their queries.
     ///
     /// # Errors
-    /// When the connection was made anew since, or replies and questions are out of step.
+    /// If the connection was reopened since then, or if queries and replies are out of step.
     pub async fn prove(&self, mark: Mark) -> Result<(), Error> {
         self.asked_link().prove(mark, self.options).await
     }
 
-    /// The link that this handle's questions take.
+    /// The link that this handle uses for queries.
     fn asked_link(&self) -> Arc<Link> {
         self.links
             .second()
@@ -390,13 +398,13 @@ impl Ctp10 {
             .unwrap_or_else(|| Arc::clone(&self.links.main))
     }
 
-    /// Changes something, once, and returns when the instrument has confirmed it.
+    /// Sends a command once, and returns when the instrument has confirmed it.
     ///
     /// # Errors
-    /// See [`Error`]; what the bench forbids is refused before anything is sent.
+    /// See [`Error`]. A command beyond the limits of the bench is refused and not sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.permit(action).await?;
-        // A transfer takes the first connection for long; whoever watches beside it may use the other.
+        // A transfer blocks the main connection for a long time, so an observer uses the second one.
         let second = self
             .links
             .second()
@@ -409,7 +417,7 @@ impl Ctp10 {
         done
     }
 
-    /// Empties the error queue.
+    /// Reads all entries of the error queue, which empties it.
     ///
     /// # Errors
     /// See [`Error`].
@@ -417,10 +425,10 @@ impl Ctp10 {
         self.links.main.drain_errors(self.options).await
     }
 
-    /// Turns a laser off and asks whether it is; `None` when there is no such laser.
+    /// Turns a laser off and reads its state; `None` if there is no such laser.
     ///
     /// # Errors
-    /// When it is still on, or could not be asked: it may be on.
+    /// If the laser is still on, or if its state could not be read: it may be on.
     pub async fn laser_off(&self, laser: u8) -> Result<Option<()>, Error> {
         match self.act(&Action::SetLaserOutput { laser, on: false }).await {
             Ok(()) => {}
@@ -439,7 +447,7 @@ impl Ctp10 {
         Ok(Some(()))
     }
 
-    /// What it means that a laser did not want to be turned off: it may be off all the same, or not there at all.
+    /// Interprets a refusal to turn a laser off. The laser may be off already, or absent.
     async fn off_after_refusal(&self, laser: u8, refused: Error) -> Result<Option<()>, Error> {
         if matches!(&refused, Error::Refused { errors, .. } if errors.iter().all(ErrorEntry::is_missing_hardware))
         {
@@ -448,7 +456,7 @@ impl Ctp10 {
         match self.probe(&Query::laser_output(laser)).await? {
             Some(false) => Ok(Some(())),
             Some(true) => Err(refused),
-            // Where other lasers answer, this one would too if it were there; while a scan runs it does not say.
+            // If other lasers reply, a laser that is present would reply too. During a scan it does not reply.
             None if self.links.lasers_answer.load(Ordering::Acquire) => {
                 self.probe(&Query::laser_identity(laser)).await?.map_or(Ok(None), |_| Err(refused))
             }

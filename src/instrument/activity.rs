@@ -1,4 +1,4 @@
-//! What keeps the instrument or its connection busy for longer than an exchange, known without asking it.
+//! Scans and transfers in progress: activities that keep the instrument or its connection busy for a long time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,66 +7,66 @@ use tokio::sync::watch;
 
 use super::scpi::Condition;
 
-/// Whoever waits for the end of a scan asks at least this often, once it is under way.
+/// The task that waits for the end of a scan reads the register at least this often.
 const SEEN_AGE: Duration = Duration::from_millis(150);
 
-/// Which scan.
+/// The kind of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanKind {
     /// A sweep of the lasers.
     Sweep,
     /// A reference scan.
     Reference,
-    /// A scan that somebody else started, for example at the front panel.
+    /// A scan that another client started, for example at the front panel.
     Foreign,
 }
 
-/// A scan under way.
+/// A scan in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scan {
-    /// Which.
+    /// The kind of the scan.
     pub kind: ScanKind,
-    /// Since when.
+    /// When the scan began.
     pub began: Instant,
-    /// How long it should take; zero when nobody knows.
+    /// How long the scan should take; zero if unknown.
     pub expected: Duration,
-    /// Nobody waits for its end any more: whoever sees the instrument idle may say that it is over.
+    /// No task waits for the end of the scan any more. It ends when any query finds the instrument idle.
     orphaned: bool,
 }
 
-/// A trace on its way from the instrument.
+/// A transfer of a trace from the instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transfer {
-    /// Since when.
+    /// When the transfer began.
     pub began: Instant,
     /// Bytes that have arrived.
     pub arrived: u64,
-    /// Bytes in all; 0 before the instrument has said so.
+    /// Bytes in total; 0 until the instrument has sent the length.
     pub total: u64,
 }
 
-/// What is going on.
+/// The activities in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// The scan under way: detectors and traces cannot be read meanwhile.
+    /// The scan in progress. Detectors and traces cannot be read meanwhile.
     pub scan: Option<Scan>,
-    /// The transfer under way: its connection is taken meanwhile.
+    /// The transfer in progress. Its connection is occupied meanwhile.
     pub transfer: Option<Transfer>,
 }
 
-/// An activity in the words of those who watch it.
+/// An activity as clients see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Occupation {
     /// `sweep`, `reference`, `scan` or `transfer`.
     pub operation: &'static str,
-    /// Share done, 0 to 1, where it can be told.
+    /// Share done, 0 to 1, if known.
     pub progress: Option<f64>,
-    /// Time left, s, where it can be told.
+    /// Time left, s, if known.
     pub eta_s: Option<f64>,
 }
 
 impl Activity {
-    /// What it is that takes its time; `None` when nothing does.
+    /// The activity in progress; `None` if there is none.
     #[must_use]
     pub fn occupation(&self) -> Option<Occupation> {
         self.scan.map(Scan::occupation).or_else(|| self.transfer.map(Transfer::occupation))
@@ -74,7 +74,7 @@ impl Activity {
 }
 
 impl Scan {
-    /// Whether nobody waits for its end.
+    /// Whether no task waits for the end of the scan.
     #[must_use]
     pub fn is_orphaned(&self) -> bool {
         self.orphaned
@@ -106,11 +106,11 @@ impl Transfer {
     }
 }
 
-/// Where activities are announced and watched.
+/// Publishes the activities in progress.
 #[derive(Debug, Default)]
 pub(super) struct Activities {
     now: watch::Sender<Activity>,
-    /// What the register said last to whoever waits for the end of a scan.
+    /// The value of the condition register that was read last by the task that waits for the end of a scan.
     seen: Mutex<Option<(Instant, Condition)>>,
 }
 
@@ -127,19 +127,20 @@ impl Activities {
         self.now.borrow().scan.is_some_and(|scan| scan.orphaned)
     }
 
-    /// Keeps what the register said to whoever waits for the end of a scan.
+    /// Stores the value of the condition register for other readers.
     pub(super) fn see(&self, condition: Condition) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), condition));
     }
 
-    /// What the register said a moment ago, while somebody waits for the end of a scan: nobody else need ask then.
+    /// The value of the condition register, if a task waits for the end of a scan and has just read it. Then no other
+    /// task needs to read it.
     pub(super) fn seen(&self) -> Option<Condition> {
         let waited_for = self.now.borrow().scan.is_some_and(|scan| !scan.orphaned);
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.filter(|(at, _)| waited_for && at.elapsed() < SEEN_AGE).map(|(_, condition)| condition)
     }
 
-    /// Announces a scan before its command is sent, so that no reading can be asked for behind it.
+    /// Announces a scan before its command is sent, so that no detector is read after the command.
     pub(super) fn scan(&self, kind: ScanKind, expected: Duration) -> ScanWatch<'_> {
         let scan = Scan { kind, began: Instant::now(), expected, orphaned: false };
         self.now.send_modify(|activity| activity.scan = Some(scan));
@@ -147,12 +148,12 @@ impl Activities {
         ScanWatch { activities: self, scan, over: false }
     }
 
-    /// What the register said is none of the present any more.
+    /// Forgets the stored value of the condition register, because it is out of date.
     pub(super) fn forget(&self) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Somebody else's scan was noticed.
+    /// Records a scan of another client.
     pub(super) fn foreign_scan(&self) {
         self.now.send_if_modified(|activity| {
             let news = activity.scan.is_none();
@@ -166,12 +167,12 @@ impl Activities {
         });
     }
 
-    /// The instrument was seen idle: a scan that nobody waits for is over.
+    /// The instrument was found idle, which ends an orphaned scan.
     pub(super) fn seen_idle(&self) {
         self.now.send_if_modified(|activity| activity.scan.take_if(|scan| scan.orphaned).is_some());
     }
 
-    /// The instrument is idle after an abort: whatever scanned is over.
+    /// The instrument is idle after an abort, which ends any scan.
     pub(super) fn stopped(&self) {
         self.now.send_if_modified(|activity| activity.scan.take().is_some());
     }
@@ -183,7 +184,7 @@ impl Activities {
     }
 }
 
-/// Held by whoever waits for the end of a scan.
+/// Held by the task that waits for the end of a scan.
 pub(super) struct ScanWatch<'a> {
     activities: &'a Activities,
     scan: Scan,
@@ -201,16 +202,16 @@ impl Drop for ScanWatch<'_> {
     fn drop(&mut self) {
         let mine = self.scan.began;
         self.activities.now.send_modify(|activity| match &mut activity.scan {
-            // Another one has begun since.
+            // Another scan has begun since.
             Some(scan) if scan.began != mine => {}
-            // The wait was given up: the scan itself may still be under way.
+            // The task gave up waiting. The scan itself may still be in progress.
             Some(scan) if !self.over => scan.orphaned = true,
             scan => *scan = None,
         });
     }
 }
 
-/// Held while a transfer lasts.
+/// Held during a transfer.
 pub(super) struct TransferWatch<'a>(&'a Activities);
 
 impl TransferWatch<'_> {

@@ -1,5 +1,5 @@
-//! One TCP connection and the exchanges on it, each under its deadline. Whether it may be used again is the link's
-//! to decide.
+//! One TCP connection and the exchanges on it, each with a deadline. The link decides whether the connection may be
+//! used again.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use super::frame::{Buffer, FrameError, Sample};
 use super::scpi::{ErrorEntry, Query};
 use crate::shown;
 
-/// How long each kind of exchange may take, and how long an instrument that went away is waited for.
+/// The deadline of each kind of exchange, and the time allowed to reconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// To make a TCP connection.
+    /// For a TCP connection.
     pub connect: Duration,
-    /// For the reply to a question.
+    /// For the reply to a query.
     pub query: Duration,
-    /// For a command to be confirmed: switching a laser takes seconds.
+    /// For the confirmation of a command: switching a laser takes seconds.
     pub action: Duration,
     /// For the first byte of a block: the instrument may have to prepare it.
     pub block_start: Duration,
-    /// Between two arrivals within a block.
+    /// Between two parts of a block.
     pub block_stall: Duration,
-    /// For an instrument that went away to come back: old sessions may block new ones for a while.
+    /// For an unreachable instrument to come back: old sessions may block new ones for a while.
     pub reconnect: Duration,
-    /// For a scan, beyond what span and speed demand, before it counts as hanging.
+    /// For a scan, in addition to the time that span and speed require. Afterwards the scan counts as hanging.
     pub scan: Duration,
 }
 
@@ -45,17 +45,18 @@ impl Default for Deadlines {
     }
 }
 
-/// A block has to arrive at this rate on average, bytes per second: one byte now and then would hold the link for hours.
+/// The lowest average rate of a block, bytes per second. Without this limit, a block of single bytes could hold the
+/// link for hours.
 const BLOCK_RATE: f64 = 10_000.0;
-/// The system has these bytes already.
+/// Deadline for reading bytes that have already arrived.
 const UNREAD_LIMIT: Duration = Duration::from_secs(1);
-/// Bytes that are looked at where none are expected.
+/// Number of unexpected bytes that are read.
 const UNREAD_SIZE: usize = 64;
-/// What is said of a connection that ended.
+/// The reason given for a connection that the instrument closed.
 const CLOSED: &str = "the instrument closed the connection";
-/// Bytes asked of the socket at once: large enough for wire speed, small enough to hand on early.
+/// Bytes per read: large enough for full speed, small enough to pass values on early.
 const READ_SIZE: usize = 128 * 1024;
-/// The error queue is read this far; a longer one is a unit that never says "no error".
+/// At most this many errors are read. A unit with a longer queue never reports "no error".
 const MAX_ERRORS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -63,13 +64,13 @@ pub(super) struct Connection {
     buffer: Buffer,
 }
 
-/// Why an exchange on a connection ended early.
+/// Why an exchange ended early.
 pub(super) enum ExchangeFailure {
-    /// The connection is of no use any more.
+    /// The connection cannot be used any more.
     Broken(String),
-    /// No reply in time; the connection may still be brought back into step.
+    /// No reply in time. The connection may still be brought back in step.
     Silent,
-    /// Bytes that nobody asked for: replies and questions do not belong together any more.
+    /// Unexpected bytes arrived: replies and queries no longer belong together.
     OutOfStep(String),
 }
 
@@ -83,7 +84,7 @@ impl ExchangeFailure {
     }
 }
 
-/// What it means that `found` came where it does not belong.
+/// The message for an unexpected reply.
 pub(super) fn out_of_step(found: &str) -> String {
     format!("questions and replies are out of step: `{}` came unasked", shown::beginning(found))
 }
@@ -105,7 +106,7 @@ impl Connection {
         Self { stream, buffer: Buffer::default() }
     }
 
-    /// Why it is of no use any more: the other end has closed it, or says something that nobody asked for. Asks nothing.
+    /// Why the connection cannot be used any more: it was closed, or unexpected bytes arrived. Sends nothing.
     pub(super) fn fault(&mut self) -> Option<String> {
         let space = self.buffer.spare(UNREAD_SIZE);
         let read = self.stream.try_read(space);
@@ -118,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// Makes sure that nothing has arrived that nobody has asked for. Does not wait for anything.
+    /// Checks that no unexpected bytes have arrived. Does not wait.
     pub(super) async fn expect_nothing(&mut self) -> Result<(), ExchangeFailure> {
         if self.has_unread().await {
             self.fill(UNREAD_LIMIT).await?;
@@ -126,7 +127,7 @@ impl Connection {
         self.buffer.unread().map_or(Ok(()), |found| Err(ExchangeFailure::OutOfStep(found)))
     }
 
-    /// Whether the socket holds bytes. The system says so at once; the runtime would only after its next look.
+    /// Whether the socket holds bytes. The system knows this at once, the runtime only after its next poll.
     #[cfg(unix)]
     #[expect(clippy::unused_async, reason = "elsewhere it has to wait")]
     async fn has_unread(&self) -> bool {
@@ -221,7 +222,7 @@ impl Connection {
         while left > 0 {
             let part = self.buffer.values(left, S::SIZE);
             if part.is_empty() {
-                // A pause counts against the rate only where it is longer than a pause may be.
+                // Only the part of a pause beyond the allowed pause counts against the rate.
                 let due = Duration::from_secs_f64((length - left) as f64 / BLOCK_RATE);
                 let slow = (deadlines.block_stall + due).saturating_sub(began.elapsed());
                 let filled = self.fill(slow.min(deadlines.block_stall)).await;

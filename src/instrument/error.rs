@@ -1,112 +1,112 @@
-//! What can go wrong between a call and the instrument.
+//! Errors of a call to the instrument.
 
 use super::limits::LimitExceeded;
 use super::scpi::{Condition, ErrorEntry, Identity};
 use crate::shown;
 
-/// Why the instrument did not do, or may not have done, what it was asked.
+/// Why the instrument did not execute a request, or may not have executed it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// There is no connection and none could be made.
+    /// There is no connection, and none could be made.
     #[error("cannot reach the instrument at {address}: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The address.
         address: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Something answers at the address, and it is not the instrument that was there before.
+    /// Another instrument answers at the address than before.
     #[error("another instrument answers: expected `{expected}`, found `{found}`")]
     OtherInstrument {
-        /// Who was there.
+        /// The instrument that answered before.
         expected: Box<Identity>,
-        /// Who is there now.
+        /// The instrument that answers now.
         found: Box<Identity>,
     },
-    /// The connection broke or fell out of step during a question; nothing was changed by it.
+    /// The connection was lost or out of step during a query. The query changed nothing.
     #[error("the connection was lost during `{command}`: {reason}")]
     Lost {
-        /// The question.
+        /// The query.
         command: String,
-        /// How it was lost.
+        /// The reason.
         reason: String,
     },
-    /// The connection broke before the instrument confirmed a command: it may have carried it out.
+    /// The connection was lost before a command was confirmed. The instrument may have executed it.
     #[error(
         "the connection was lost before `{command}` was confirmed: it may or may not have been done ({reason})"
     )]
     FateUnknown {
         /// The command.
         command: String,
-        /// How the connection was lost.
+        /// Why the connection was lost.
         reason: String,
     },
-    /// A question got no answer in time, and the error queue gives no reason.
+    /// A query got no reply in time, and the error queue gives no reason.
     #[error("no reply to `{command}` within {seconds} s")]
     NoReply {
-        /// The question.
+        /// The query.
         command: String,
-        /// How long it was waited for, s.
+        /// The time waited, s.
         seconds: f64,
     },
-    /// A reply came that nobody had asked for: what was read before it may belong to other questions.
+    /// An unexpected reply came. Earlier replies may belong to other queries.
     #[error(
         "questions and replies are out of step: `{found}` came unasked, and what was read is not relied on"
     )]
     OutOfStep {
-        /// What came.
+        /// The unexpected reply.
         found: String,
     },
-    /// The instrument put errors into its queue because of a command.
+    /// A command left errors in the error queue of the instrument.
     #[error("the instrument refused `{command}`: {}", list(.errors))]
     Refused {
         /// The command.
         command: String,
-        /// What the queue held.
+        /// The errors in the queue.
         errors: Vec<ErrorEntry>,
     },
-    /// A scan is under way, and what was asked for can only be had between scans; nothing was sent.
+    /// A scan is in progress, and the query is only possible between scans. Nothing was sent.
     #[error("`{command}` cannot be asked while a scan is under way")]
     Scanning {
-        /// The question.
+        /// The query.
         command: String,
     },
-    /// What the instrument says of something cannot be true.
+    /// A reply of the instrument cannot be true.
     #[error("what the instrument says of {what} cannot be true: {reason}")]
     Implausible {
-        /// Of what.
+        /// The subject of the reply.
         what: String,
-        /// What is wrong with it, with what is expected.
+        /// What is wrong, and what is expected.
         reason: String,
     },
-    /// A scan is under way although the instrument was idle when its traces were asked for: they may be older ones.
+    /// A scan is in progress, although the instrument was idle before the transfer. The traces may be older ones.
     #[error(
         "the instrument is not idle after the transfer ({condition}): what was fetched may be an older trace"
     )]
     ScanUnderWay {
-        /// What the instrument does.
+        /// The condition register.
         condition: Condition,
     },
-    /// A scan ended because somebody aborted it: what is in memory is not what it should have brought.
+    /// The scan was aborted. The memory does not hold the traces of this scan.
     #[error("the scan was aborted (`{command}`)")]
     Aborted {
-        /// What had started it.
+        /// The command that had started the scan.
         command: String,
     },
-    /// A scan was started and never seen running: the traces in memory are old ones.
+    /// A scan was started and never seen running. The traces in memory are old ones.
     #[error("the scan did not start: the instrument stayed idle after `{command}`")]
     DidNotStart {
-        /// What should have started it.
+        /// The command that should have started the scan.
         command: String,
     },
-    /// The bench's own limits forbid it; nothing was sent.
+    /// The limits of the bench forbid the command. Nothing was sent.
     #[error(transparent)]
     Forbidden(#[from] LimitExceeded),
 }
 
 impl Error {
-    /// Whether a command that was to start a scan has certainly started none: a scan that is under way all the same is
-    /// somebody else's.
+    /// Whether a command that should start a scan has certainly started none. A scan in progress then belongs to
+    /// another client.
     #[must_use]
     pub fn has_started_nothing(&self) -> bool {
         match self {

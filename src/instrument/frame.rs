@@ -1,32 +1,32 @@
-//! Takes replies out of a stream of bytes: a line of text, or an IEEE 488.2 definite-length block. Pure and
-//! incremental: bytes are pushed in whatever pieces the network gives.
+//! Splits a stream of bytes into replies: lines of text, and IEEE 488.2 definite-length blocks. Pure and incremental:
+//! bytes are added in any pieces.
 //!
-//! A block is never collected: its bytes are handed out as they come. A line end that some units send after a
-//! block is skipped before the next reply, never taken for an empty one.
+//! A block is never collected: its bytes are handed out as they arrive. Some units send a line end after a block. It
+//! is skipped before the next reply, and never taken for an empty reply.
 
 use crate::measurement::finite_or_nan;
 
-/// A reply line is shorter than this; a longer one is not an answer to anything that was asked.
+/// Longest reply line, bytes. A longer line cannot be the reply to any query.
 const MAX_LINE: usize = 1 << 20;
 
-/// What is quoted of bytes that are no reply.
+/// Longest excerpt of invalid bytes in a message.
 const EXCERPT: usize = 40;
 
-/// Bytes that are not a reply.
+/// Bytes that are not a valid reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A block was expected, and the reply starts with something else.
+    /// A block was expected, but the reply starts with other text.
     #[error("expected a binary block (`#…`), got `{0}`")]
     NotABlock(String),
-    /// `#`, a digit, and then not that many digits.
+    /// The header is `#` and a digit, but fewer digits follow.
     #[error("the header of the binary block is malformed: `{0}`")]
     BlockHeader(String),
-    /// A line without an end.
+    /// A line has no end.
     #[error("a reply line is longer than {MAX_LINE} bytes")]
     LineTooLong,
 }
 
-/// Bytes that have arrived and have not been taken.
+/// Bytes that have arrived and have not been consumed.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
@@ -34,14 +34,13 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Adds what has arrived.
+    /// Adds bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.compact();
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The space for the next read, `length` bytes at the end; what was not filled has to be given back with
-    /// [`Buffer::keep`].
+    /// Space for the next read: `length` bytes at the end. The unused part must be given back with [`Buffer::keep`].
     pub fn spare(&mut self, length: usize) -> &mut [u8] {
         self.compact();
         let filled = self.bytes.len();
@@ -54,22 +53,22 @@ impl Buffer {
         self.bytes.truncate(self.bytes.len().saturating_sub(unused));
     }
 
-    /// True when every byte has been taken.
+    /// True if every byte has been consumed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest().is_empty()
     }
 
-    /// The beginning of what has arrived and has not been taken; `None` when that is nothing but line ends.
+    /// The beginning of the unconsumed bytes; `None` if there are only line ends.
     pub fn unread(&mut self) -> Option<String> {
         self.skip_line_ends();
         if self.is_empty() { None } else { Some(self.excerpt()) }
     }
 
-    /// A text reply without its line end, once it is whole. Empty lines are skipped.
+    /// Takes a text reply without its line end, once the whole line has arrived. Empty lines are skipped.
     ///
     /// # Errors
-    /// When the line grows out of all proportion.
+    /// If the line is too long.
     pub fn line(&mut self) -> Result<Option<String>, FrameError> {
         self.skip_line_ends();
         let Some(end) = self.rest().iter().position(|byte| *byte == b'\n') else {
@@ -80,10 +79,10 @@ impl Buffer {
         if line.is_empty() { self.line() } else { Ok(Some(line)) }
     }
 
-    /// The length of a block in bytes, once its header is whole. The header is taken.
+    /// The length of a block in bytes, once its header has arrived. The header is consumed.
     ///
     /// # Errors
-    /// When the reply is not a definite-length block.
+    /// If the reply is not a definite-length block.
     pub fn block_header(&mut self) -> Result<Option<u64>, FrameError> {
         self.skip_line_ends();
         let rest = self.rest();
@@ -103,7 +102,7 @@ impl Buffer {
         Ok(Some(length))
     }
 
-    /// Takes up to `most` bytes of a block: as many whole values of `size` bytes as there are.
+    /// Takes up to `most` bytes of a block: as many whole values of `size` bytes as have arrived.
     pub fn values(&mut self, most: u64, size: usize) -> &[u8] {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let length = self.rest().len().min(most) / size * size;
@@ -132,12 +131,12 @@ impl Buffer {
     }
 }
 
-/// A value of a binary block, big-endian on the wire. A measured value that is no number is NaN.
+/// A value of a binary block, big-endian on the wire. A measured value that is not a number becomes NaN.
 pub trait Sample: Sized + Send + 'static {
-    /// Bytes on the wire.
+    /// Bytes per value.
     const SIZE: usize;
 
-    /// Whole values out of bytes; a rest that is no whole value is left out.
+    /// Decodes whole values. An incomplete value at the end is left out.
     fn decode(bytes: &[u8]) -> Vec<Self>;
 }
 

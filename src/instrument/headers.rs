@@ -1,42 +1,42 @@
-//! What the headers of a CTP10 do, as far as the driver knows them: one table, for whoever judges or sorts raw text.
+//! The effects of the SCPI headers of a CTP10, in one table. The limits and the classification of raw text use it.
 
 use super::setting::Setting;
 use crate::grammar::{self, Header, Unit};
 use crate::measurement::Detector;
 
-/// What a unit of a raw line does.
+/// The effect of one unit of a raw line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Does {
-    /// Sets this.
+    /// Sets this setting.
     Sets(Setting),
-    /// Sets the power of every source of the scan.
+    /// Sets the power of every TLS of the scan.
     SetsEveryPower,
-    /// Puts another laser onto the output of static control.
+    /// Switches another laser to the output of static control.
     SelectsLaser,
-    /// Starts a scan of the sources.
+    /// Starts a scan.
     Scans,
     /// Starts the scan of a reference.
     ScansReference(Detector),
-    /// Sets everything to what the instrument has as its defaults.
+    /// Resets everything to the defaults of the instrument.
     Resets,
-    /// Sets everything to what was saved before.
+    /// Recalls settings that were saved before.
     Recalls,
-    /// Sets which laser a number stands for.
+    /// Assigns a number to another laser.
     Renumbers,
-    /// Sets something that has no bearing on light.
+    /// Sets something that does not affect light.
     SetsOther,
-    /// Neither sets anything nor has a bearing on light.
+    /// Neither sets anything nor affects light.
     Nothing,
-    /// It asks. Questions change nothing, but for those that test and calibrate.
+    /// A query without side effects.
     Asks,
-    /// It asks for a test or a calibration, which may use light.
+    /// A query that tests or calibrates, which may use light.
     Tests,
 }
 
 type Numbers = [u8];
 type Command = (&'static str, fn(&Numbers) -> Does);
 
-/// Every header that is known as a command. A laser, TLS or detector is named by the numbers in the header.
+/// All known commands. The numbers in the header identify the laser, TLS or detector.
 const COMMANDS: &[Command] = &[
     ("*CLS", |_| Does::Nothing),
     ("*ESE", |_| Does::Nothing),
@@ -79,14 +79,14 @@ const COMMANDS: &[Command] = &[
     ("TRACe:SENSe#:CHANnel#:TYPE#:SAVE", |_| Does::Nothing),
 ];
 
-/// Questions that do more than ask.
+/// Queries with side effects.
 const TESTS: [&str; 2] = ["*TST", "*CAL"];
 
 fn detector(numbers: &Numbers) -> Detector {
     Detector { module: numbers[0], channel: numbers[1] }
 }
 
-/// What a unit does; `None` where the driver does not know its header.
+/// The effect of a unit; `None` if the driver does not know its header.
 #[must_use]
 pub fn does(unit: &Unit) -> Option<Does> {
     if unit.is_query {
@@ -96,7 +96,7 @@ pub fn does(unit: &Unit) -> Option<Does> {
     known(unit).map(|(_, (_, does), numbers)| does(&numbers))
 }
 
-/// A unit as a line of its own, and what is the same of all ways to write its header.
+/// A unit written as its own line, and a key that is the same for all spellings of its header.
 #[must_use]
 pub fn alone(unit: &Unit) -> (String, String) {
     match known(unit) {
@@ -135,7 +135,7 @@ mod tests {
                 Some(Does::Resets)
             ]
         );
-        // A lenient instrument takes a header without a colon from the root too.
+        // A lenient instrument also reads a header without a colon from the root.
         assert_eq!(all("INIT:TLS2:SPE 50;CTP:RLAS2:POW 1")[1], Some(Does::Sets(Setting::LaserPower(2))));
         assert_eq!(
             all("reference:sense4:chan1:initiate"),

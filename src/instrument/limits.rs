@@ -1,5 +1,5 @@
-//! The bench's own limits: power, wavelength windows, lasers that must stay off. What they mean for a command is judged
-//! before it is sent: see `permit`.
+//! The limits of the bench: powers, wavelength windows, and lasers that must stay off. `permit` checks each command
+//! against them before it is sent.
 
 use std::collections::BTreeMap;
 
@@ -33,28 +33,28 @@ pub struct Limits {
     pub laser: BTreeMap<u8, LaserLimits>,
 }
 
-/// What the bench does not allow.
+/// A demand that the bench does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitExceeded {
-    /// It is beyond a limit.
+    /// A limit is exceeded.
     #[error("{what} is not allowed on this bench ({limit}, `[limits]` in ctp10.toml)")]
     Beyond {
         /// What would be emitted or set.
         what: String,
-        /// What is allowed.
+        /// The allowed range.
         limit: String,
     },
-    /// Nobody can tell what it would do.
+    /// The effect of the command is not known.
     #[error("`{part}` is not sent on a bench with limits (`[limits]` in ctp10.toml): {reason}")]
     NotJudged {
         /// The part of the line.
         part: String,
-        /// Why it cannot be judged.
+        /// Why the effect is not known.
         reason: String,
     },
 }
 
-/// What a laser would do. `laser: None` is a laser that is not known: then the limits of all lasers hold.
+/// What a laser would do. `laser: None` is an unknown laser, for which the limits of all lasers apply.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the words of the variants")]
 pub enum Demand {
@@ -67,13 +67,13 @@ pub enum Demand {
 }
 
 impl Limits {
-    /// True when nothing is limited.
+    /// True if nothing is limited.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Both limits at once.
+    /// Combines two sets of limits. Of two limits, the stricter one applies.
     #[must_use]
     pub fn stricter(mut self, other: Self) -> Self {
         self.max_power_dbm = lower(self.max_power_dbm, other.max_power_dbm);
@@ -91,7 +91,7 @@ impl Limits {
         self
     }
 
-    /// The highest power allowed for a laser, dBm; for an unknown one the lowest of all.
+    /// The highest power allowed for a laser, dBm. For an unknown laser this is the lowest limit of all lasers.
     fn max_power(&self, laser: Option<u8>) -> Option<f64> {
         let known = self.concerning(laser).filter_map(|(_, limits)| limits.max_power_dbm);
         known.chain(self.max_power_dbm).min_by(f64::total_cmp)
@@ -102,10 +102,10 @@ impl Limits {
         all.filter(move |(number, _)| laser.is_none_or(|laser| laser == *number))
     }
 
-    /// Whether a demand is within the limits. A value that is no number is not.
+    /// Checks a demand against the limits. NaN exceeds every limit.
     ///
     /// # Errors
-    /// What is beyond which limit.
+    /// The limit that is exceeded.
     pub fn check(&self, demand: Demand) -> Result<(), LimitExceeded> {
         let refuse = |what: String, limit: String| Err(LimitExceeded::Beyond { what, limit });
         match demand {

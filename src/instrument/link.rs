@@ -1,11 +1,11 @@
-//! One socket to the instrument, and the rules for using it.
+//! One socket to the instrument, and the rules for its use.
 //!
-//! The connection is in its slot only while it is known to be in step with the instrument: an exchange takes it
-//! out, and puts it back when its reply has arrived whole. Whatever is cut short (a dropped future, a deadline, an
-//! error) drops the connection with it, and the next call makes a new one; so a reply that nobody waited for can
-//! never be read by somebody else.
+//! The connection is in its slot only while it is in step with the instrument. An exchange takes the connection out,
+//! and puts it back when the whole reply has arrived. An interrupted exchange (a dropped future, a deadline, an
+//! error) drops the connection, and the next call makes a new one. For this reason a late reply can never be read as
+//! the reply to another query.
 //!
-//! The lock is fair and held for one exchange, never across a wait for the instrument to finish something.
+//! The lock is fair. It is held for one exchange, and never while the instrument finishes a scan.
 
 mod exchange;
 
@@ -23,55 +23,56 @@ use super::metrics;
 use super::scpi::{Identity, Query};
 use crate::units::Address;
 
-/// The link went away or came back.
+/// The connection was lost or restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// The connection was dropped.
+    /// The connection was lost.
     Lost {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The same instrument answers again.
     Regained {
-        /// How long it was away.
+        /// The time without a connection.
         after: Duration,
     },
 }
 
-/// What is known of the instrument without asking it.
+/// The state of the connection, known without a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Presence {
-    /// It has not been reached yet.
+    /// The instrument has not been reached yet.
     #[default]
     Unknown,
-    /// It answers.
+    /// The instrument answers.
     Here(Identity),
-    /// It does not answer, and is looked for.
+    /// The instrument does not answer; the program keeps trying to reconnect.
     Away {
         /// Why the connection was lost, or could not be made.
         reason: String,
     },
-    /// The connection was closed on purpose, and nobody looks for it.
+    /// The connection was closed on request; the program does not reconnect.
     Closed,
 }
 
-/// Pause between two attempts to reconnect: the first, and the longest.
+/// Pause between two attempts to reconnect: the first and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Whoever does not wait for an absent instrument still waits this long for a connection that was cut on purpose
-/// to be made anew: the instrument may take a moment to notice that the old one is gone.
+/// The shortest time allowed for a new connection after an exchange was interrupted, also for a caller that does not
+/// wait for an unreachable instrument. The instrument may need a moment to notice that the old connection is closed.
 const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Maker, model, serial number and firmware.
 const IDENTITY_FIELDS: usize = 4;
 
-/// What the connections to one instrument share.
+/// State that is shared by all connections to one instrument.
 #[derive(Debug, Default)]
 pub(super) struct LinkShared {
-    /// Questions take it together; whoever reads the error queue for a command takes it alone, so that the
-    /// entries found are the command's and not those of a question on another connection.
+    /// A query holds this lock for reading. A command holds it for writing while it reads the error queue. The
+    /// entries found there then belong to the command, and not to a query on another connection.
     ledger: RwLock<()>,
-    /// Somebody beside a run has asked something: what it left in the error queue is not the next command's.
+    /// Whether an observer has sent a query since the last command. Its errors in the queue do not belong to the next
+    /// command.
     in_doubt: AtomicBool,
     pub(super) activities: Activities,
 }
@@ -83,25 +84,25 @@ pub struct Link {
     deadlines: Deadlines,
     slot: Mutex<Slot>,
     presence: watch::Sender<Presence>,
-    /// Who answered last, for those who do not wait for the slot.
+    /// The identity that answered last, readable without the slot's lock.
     last: std::sync::Mutex<Option<Identity>>,
     events: broadcast::Sender<LinkEvent>,
     shared: Arc<LinkShared>,
     history: std::sync::Mutex<LinkHistory>,
 }
 
-/// How the talk over a link has gone so far.
+/// The history of the connections over a link.
 #[derive(Debug, Default)]
 struct LinkHistory {
-    /// Connections made so far.
+    /// Number of connections made so far.
     connections: u64,
-    /// What came unasked last, and over which connection.
+    /// The last unexpected reply, and the number of its connection.
     stray: Option<(u64, String)>,
     /// Why the last connection was lost.
     loss: Option<String>,
 }
 
-/// A moment in the talk over a link: what is asked from then on is to be proved. See `Link::prove`.
+/// The start of a series of queries whose replies are proved at its end. See `Link::prove`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     connection: u64,
@@ -109,30 +110,31 @@ pub struct Mark {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Present only while it is in step.
+    /// Present only while the connection is in step.
     connection: Option<Connection>,
-    /// Who answered first; whoever answers later must be the same.
+    /// The identity that answered first. A later one must be the same.
     identity: Option<Identity>,
     lost: Option<Instant>,
 }
 
-/// How an exchange is to be made.
+/// The deadlines and other options of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExchangeOptions {
-    /// How long the reply to a question is waited for.
+    /// Deadline for the reply to a query.
     pub(super) reply: Duration,
-    /// After this silence the instrument is asked whether it has refused the question: then it has no reply.
+    /// After this silence, the driver reads the error queue: a refused query has no reply.
     pub(super) refusal_after: Duration,
-    /// How long a command's confirmation is waited for.
+    /// Deadline for the confirmation of a command.
     pub(super) confirm: Duration,
-    /// How long an absent instrument is waited for; zero answers at once.
+    /// How long the caller waits for an unreachable instrument. With zero, an unreachable instrument is an error at
+    /// once.
     pub(super) patience: Duration,
-    /// Whoever asks watches beside a run.
+    /// Whether the caller is an observer of a run.
     pub(super) is_observer: bool,
 }
 
 impl Link {
-    /// A link that is not connected yet.
+    /// A link without a connection.
     #[must_use]
     pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<LinkShared>) -> Self {
         let (events, _) = broadcast::channel(64);
@@ -149,34 +151,34 @@ impl Link {
         }
     }
 
-    /// Where the instrument is.
+    /// The address of the instrument.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// What happens to the link from now on.
+    /// The events of the link from now on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<LinkEvent> {
         self.events.subscribe()
     }
 
-    /// What is known without asking.
+    /// The state of the connection. Sends nothing.
     #[must_use]
     pub fn presence(&self) -> watch::Receiver<Presence> {
         self.presence.subscribe()
     }
 
-    /// Who answered last, whether it is there now or not.
+    /// The identity of the instrument that answered last, whether it is reachable now or not.
     #[must_use]
     pub fn last_identity(&self) -> Option<Identity> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Connects, once, and says who answers.
+    /// Connects once, and returns the identity that answers.
     ///
     /// # Errors
-    /// When nobody can be reached, or another instrument than before answers and `same` is asked for.
+    /// If no instrument can be reached, or if `same` is set and another instrument answers.
     pub async fn connect(&self, same: bool) -> Result<Identity, Error> {
         let mut slot = self.slot.lock().await;
         if let (Some(_), Some(identity)) = (&slot.connection, &slot.identity) {
@@ -197,9 +199,9 @@ impl Link {
         }
     }
 
-    /// Notices that the other end has closed the connection, where nobody asks anything.
+    /// Detects that the instrument has closed an idle connection.
     pub(super) fn notice_loss(&self) {
-        // Whoever holds the slot notices by itself.
+        // If the slot is in use, the exchange that uses it detects the loss.
         let Ok(mut slot) = self.slot.try_lock() else { return };
         if let Some(reason) = slot.connection.as_mut().and_then(Connection::fault) {
             slot.connection = None;
@@ -215,14 +217,15 @@ impl Link {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection, and keeps it closed until [`connect`](Self::connect) is asked for.
+    /// Closes the connection. It stays closed until [`connect`](Self::connect) is called.
     pub async fn close(&self) {
         let mut slot = self.slot.lock().await;
         *slot = Slot::default();
         self.presence.send_replace(Presence::Closed);
     }
 
-    /// The slot. Whoever does not wait for an absent instrument does not wait behind somebody who does either.
+    /// Locks the slot. A caller that does not wait for an unreachable instrument also does not wait behind another
+    /// caller that does.
     async fn hold(&self, options: ExchangeOptions) -> Result<MutexGuard<'_, Slot>, Error> {
         if !options.patience.is_zero() {
             return Ok(self.slot.lock().await);
@@ -241,12 +244,12 @@ impl Link {
         }
     }
 
-    /// The connection, made anew when there is none, for as long as an instrument may take to come back.
+    /// Takes the connection, and reconnects if there is none, for as long as `patience` allows.
     async fn take(&self, slot: &mut Slot, options: ExchangeOptions) -> Result<Connection, Error> {
         if let Some(connection) = slot.connection.take() {
             return Ok(connection);
         }
-        // A connection that was cut short was not lost: the instrument is there.
+        // After an interrupted exchange the instrument is still there, so a short wait is always allowed.
         let patience = if slot.lost.is_some() { options.patience } else { options.patience.max(RENEWAL) };
         slot.lost.get_or_insert_with(Instant::now);
         let give_up = Instant::now() + patience;
@@ -289,11 +292,12 @@ impl Link {
                 )));
             }
         };
-        // Commands are a few bytes and wait for their replies: collecting them only adds delay.
+        // Commands are short and wait for their replies. Collecting them (Nagle's algorithm) would only add delay.
         stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
         let mut connection = Connection::new(stream);
         let query = Query::identity();
-        // What is no identity is not shown: it may be another service's greeting, of which a client need not know.
+        // A reply that is no identity is not shown. It may be the greeting of another service, which clients should
+        // not learn about.
         let no_instrument = || unreachable("what answers there is no instrument".to_owned());
         let reply =
             connection.query(&query.text, self.deadlines.query).await.map_err(|failure| match failure {
@@ -316,7 +320,7 @@ impl Link {
         }
     }
 
-    /// Something came unasked: nothing that this connection has brought since its last proof can be relied on.
+    /// An unexpected reply arrived. All replies of this connection since its last proof may belong to other queries.
     fn stray(&self, slot: &mut Slot, found: String) {
         self.lose(slot, &out_of_step(&found));
         let mut history = self.history();

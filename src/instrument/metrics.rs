@@ -1,10 +1,10 @@
-//! The figures of the link that an operator watches: exchanges, how long they waited and took, what failed.
+//! Metrics of the link: exchanges, their waiting times and durations, and failures.
 
 use std::time::Duration;
 
 use metrics::{counter, histogram};
 
-/// What kind of exchange.
+/// The kind of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Question,
@@ -22,24 +22,24 @@ impl Kind {
     }
 }
 
-/// An exchange succeeded: how long it waited for the link, and how long it took on the wire.
+/// Counts a successful exchange: its wait for the link, and its time on the wire.
 pub(super) fn exchange(kind: Kind, waited: Duration, on_wire: Duration) {
     counter!("ctp10_exchanges_total", "kind" => kind.name()).increment(1);
     histogram!("ctp10_exchange_wait_seconds", "kind" => kind.name()).record(waited.as_secs_f64());
     histogram!("ctp10_exchange_wire_seconds", "kind" => kind.name()).record(on_wire.as_secs_f64());
 }
 
-/// An exchange had no reply that made sense.
+/// Counts an exchange without a valid reply.
 pub(super) fn failed(kind: Kind) {
     counter!("ctp10_exchanges_failed_total", "kind" => kind.name()).increment(1);
 }
 
-/// Errors that the instrument had put into its queue because of a command.
+/// Counts the errors that a command left in the error queue.
 pub(super) fn refusals(count: usize) {
     counter!("ctp10_instrument_errors_total").increment(count as u64);
 }
 
-/// The connection was lost.
+/// Counts a lost connection.
 pub(super) fn lost() {
     counter!("ctp10_connections_lost_total").increment(1);
 }

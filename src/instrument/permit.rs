@@ -1,7 +1,8 @@
-//! Whether a command may be sent on a bench with limits. It is judged by what the instrument will do: what sets a power
-//! or a wavelength by its value, and what may emit light by the state that the instrument has.
+//! Checks commands against the limits of the bench before they are sent. A power or wavelength is checked by its
+//! value. A command that may emit light is checked by the present state of the instrument.
 //!
-//! [`Ctp10::act`], [`Ctp10::scan`] and [`Ctp10::ask`] are the only ways out, and each comes past here.
+//! [`Ctp10::act`], [`Ctp10::scan`] and [`Ctp10::ask`] are the only ways to the instrument, and all of them are
+//! checked here.
 
 mod line;
 
@@ -12,37 +13,37 @@ use super::scpi::{Action, Query};
 use super::setting::LASER_POWER_TOLERANCE_DB;
 use super::{Ctp10, Error, ScanSettings, TLS};
 
-/// After a scan a laser tells the wavelength that it has; it may be this far off the last one that it swept, nm.
+/// After a scan, a laser reports its actual wavelength. It may differ from the end of the sweep by this much, nm.
 const LASER_WAVELENGTH_TOLERANCE_NM: f64 = 0.01;
 
-/// What a command would do that a limit may forbid.
+/// An effect of a command that a limit may forbid.
 #[derive(Debug, Clone, PartialEq)]
 enum Need {
-    /// Sets a power, dBm, or NaN where it is not known beforehand.
+    /// Sets a power, dBm; NaN if the power is not known beforehand.
     Power { whose: Whose, dbm: f64, written: String },
-    /// Sets a wavelength, nm, or NaN.
+    /// Sets a wavelength, nm; NaN if it is not known beforehand.
     Wavelength { whose: Whose, nm: f64, written: String },
-    /// Puts a laser into the scan.
+    /// Assigns a laser to the scan.
     Serves(u8),
     /// Switches a laser on.
     Light(u8),
     /// Starts a scan.
     Scan,
-    /// Changes the settings of lasers that are on to nobody knows what.
+    /// Changes lasers to unknown settings, so all of them must be off.
     Dark,
 }
 
-/// Whose power or wavelength.
+/// The laser to which a power or wavelength applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Laser(u8),
-    /// Of the laser that serves as this TLS.
+    /// The laser that is assigned to this TLS.
     Tls(u8),
     Any,
 }
 
 impl Ctp10 {
-    /// Whether the bench's limits allow a command.
+    /// Checks whether the limits of the bench allow a command.
     pub(super) async fn permit(&self, action: &Action) -> Result<(), Error> {
         if self.limits.is_empty() {
             return Ok(());
@@ -53,7 +54,7 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// Whether the bench's limits allow a question of somebody else's wording.
+    /// Checks whether the limits of the bench allow a raw query.
     pub(super) fn permit_question(&self, text: &str) -> Result<(), Error> {
         if self.limits.is_empty() { Ok(()) } else { Ok(line::needs(text).map(drop)?) }
     }
@@ -85,12 +86,12 @@ impl Ctp10 {
         }
     }
 
-    /// A laser that is switched on emits the static power and wavelength that it has.
+    /// A laser that is switched on emits at its present static power and wavelength.
     async fn permit_light(&self, laser: u8, doing: &str) -> Result<(), Error> {
         let which = Some(laser);
         let check = |demand| self.limits.check(demand).map_err(|limit| limit.doing(doing));
         check(Demand::Light { laser: which })?;
-        // What no limit concerns need not be asked.
+        // Values without a limit are not read.
         if check(Demand::Power { laser: which, dbm: f64::NAN }).is_err() {
             let dbm = self.ask(&Query::laser_power_dbm(laser)).await?;
             let least =
@@ -110,8 +111,8 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// A scan lights every laser of a source that reaches into it; and those that stay on after it emit their static
-    /// power then.
+    /// A scan switches on the laser of every TLS within its range. Lasers that stay on after the scan then emit their
+    /// static power.
     pub(super) async fn permit_scan(&self) -> Result<(), Error> {
         if self.limits.is_empty() {
             return Ok(());
@@ -133,8 +134,8 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// Defaults are not known beforehand. In the dark they do no harm: what emits light later is judged by what there is
-    /// then.
+    /// The defaults are not known beforehand. They do no harm while all lasers are off: commands that switch light on
+    /// are checked with the state of that moment.
     async fn permit_reset(&self) -> Result<(), Error> {
         let mut lasers: BTreeSet<u8> = self.limits.laser.keys().copied().collect();
         for tls in TLS {
@@ -151,7 +152,7 @@ impl Ctp10 {
     }
 }
 
-/// What a scan with these settings would emit.
+/// The light that a scan with these settings would emit.
 pub(super) fn demands(settings: &ScanSettings) -> Vec<Demand> {
     let of = |tls: &super::TlsSettings| {
         let laser = Some(tls.laser);
@@ -200,11 +201,11 @@ fn needs(action: &Action) -> Result<Vec<Need>, LimitExceeded> {
     })
 }
 
-/// Whether limits allow a line of somebody else's wording, as far as its text tells: what it sets by its value, and the
-/// lasers that it lights. `laser_of` says which laser serves as a TLS, where that is known.
+/// Checks a raw line against the limits, as far as its text allows: the values that it sets, and the lasers that it
+/// switches on. `laser_of` returns the laser of a TLS, if known.
 ///
 /// # Errors
-/// What is beyond a limit, and the part that cannot be judged.
+/// The limit that is exceeded, or the part that cannot be checked.
 pub fn judge_line(
     text: &str,
     limits: &Limits,
@@ -223,12 +224,12 @@ pub fn judge_line(
             said(limits.check(Demand::Wavelength { laser: laser(whose), nm }), nm, &written)
         }
         Need::Serves(laser) | Need::Light(laser) => limits.check(Demand::Light { laser: Some(laser) }),
-        // These are judged by the state that the instrument has then.
+        // Checked later, with the state of the instrument.
         Need::Scan | Need::Dark => Ok(()),
     })
 }
 
-/// A value that is known only once it is set is named as it was written.
+/// A value that is not known beforehand is shown as it was written.
 fn said(checked: Result<(), LimitExceeded>, value: f64, written: &str) -> Result<(), LimitExceeded> {
     checked.map_err(|error| match error {
         LimitExceeded::Beyond { limit, .. } if value.is_nan() => LimitExceeded::NotJudged {

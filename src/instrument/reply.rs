@@ -1,4 +1,4 @@
-//! What replies mean: identities, the condition register, the error queue, references, numbers.
+//! Decodes replies: identities, the condition register, the error queue, references, numbers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use crate::measurement::finite_or_nan;
 use crate::shown;
 
-/// Output after the scan and settling time before it.
+/// Whether the output stays on after the scan, and the settling time before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stabilization {
     /// The output stays on after the scan.
@@ -27,13 +27,13 @@ impl Stabilization {
 /// Maker, model, serial number and firmware of an instrument or a laser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Who made it.
+    /// The maker.
     pub maker: String,
-    /// What it is.
+    /// The model.
     pub model: String,
-    /// Which one it is.
+    /// The serial number.
     pub serial: String,
-    /// What it runs.
+    /// The firmware version.
     pub firmware: String,
 }
 
@@ -50,19 +50,19 @@ impl Identity {
         })
     }
 
-    /// Whether it names nobody.
+    /// Whether maker and model are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.maker.is_empty() && self.model.is_empty()
     }
 
-    /// Whether it is that of a CTP10.
+    /// Whether this is the identity of a CTP10.
     #[must_use]
     pub fn is_ctp10(&self) -> bool {
         self.model.to_ascii_uppercase().contains("CTP10")
     }
 
-    /// True for the embedded instrument: its serial number says so, wherever it runs.
+    /// True for the embedded simulator: its serial number identifies it wherever it runs.
     #[must_use]
     pub fn simulated(&self) -> bool {
         self.serial.starts_with("SIMULATED")
@@ -80,7 +80,7 @@ impl fmt::Display for Identity {
 pub struct ErrorEntry {
     /// SCPI error number; 0 when there is none.
     pub code: i32,
-    /// Its text.
+    /// The text of the error.
     pub text: String,
 }
 
@@ -96,7 +96,7 @@ impl ErrorEntry {
         self.code == -241
     }
 
-    /// A scan was under way already.
+    /// A scan was already in progress.
     pub(super) fn is_init_ignored(&self) -> bool {
         self.code == -213
     }
@@ -111,16 +111,16 @@ impl fmt::Display for ErrorEntry {
 /// A recorded reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference {
-    /// Whether the instrument counts it as valid.
+    /// Whether the instrument considers the reference valid.
     pub valid: bool,
     /// 0: transmission function, one sweep; 1: with polarization, four sweeps.
     pub kind: u8,
-    /// When it was taken, by the instrument's clock.
+    /// When the reference was taken, by the clock of the instrument.
     pub taken: Option<NaiveDateTime>,
 }
 
 impl Reference {
-    /// `1,0,20251128,092631`; `0` or `0,,,` when there is none.
+    /// Reads `1,0,20251128,092631`, or `0` or `0,,,` if there is no reference.
     #[expect(clippy::option_option, reason = "the outer level is whether the reply has a meaning")]
     pub(super) fn read(reply: &str) -> Option<Option<Self>> {
         let mut parts = reply.split(',').map(str::trim);
@@ -163,19 +163,19 @@ impl Condition {
         self.0 >> bit & 1 == 1
     }
 
-    /// Whether a scan is under way: detectors and traces are not to be read.
+    /// Whether a scan is in progress. Detectors and traces must not be read meanwhile.
     #[must_use]
     pub fn is_scan(self) -> bool {
         [2, 3, 4, 6, 7, 11].into_iter().any(|bit| self.has(bit))
     }
 
-    /// Whether a scan is being aborted, by whomever.
+    /// Whether any client is aborting a scan.
     #[must_use]
     pub fn is_aborting(self) -> bool {
         self.has(4)
     }
 
-    /// A scan is over when the whole register is 0: analyzing follows scanning.
+    /// A scan has ended when the whole register is 0: the analysis follows the scan.
     #[must_use]
     pub fn is_idle(self) -> bool {
         self.0 == 0
@@ -194,8 +194,8 @@ impl fmt::Display for Condition {
     }
 }
 
-/// A value with or without a unit behind it: `-5.25`, `-5.25,DBM`. What stands behind the comma is read as a unit, and not
-/// counted: replies are in the instrument's basic units.
+/// A value with or without a unit: `-5.25`, `-5.25,DBM`. The unit must look like one, but has no effect, because
+/// replies are in the basic units of the instrument.
 pub(super) fn value<T: FromStr>(reply: &str) -> Option<T> {
     let (value, unit) = reply.split_once(',').unwrap_or((reply, ""));
     let is_unit = unit.trim().bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/');
@@ -206,13 +206,13 @@ pub(super) fn number(reply: &str) -> Option<f64> {
     measured(reply).filter(|value: &f64| value.is_finite())
 }
 
-/// A measured value; NaN for what the instrument writes where it has no number.
+/// A measured value; NaN for the text that the instrument writes instead of a number.
 pub(super) fn measured(reply: &str) -> Option<f64> {
     #[expect(clippy::cast_possible_truncation, reason = "only whether it is a number is looked at")]
     value(reply).map(|value: f64| if finite_or_nan(value as f32).is_nan() { f64::NAN } else { value })
 }
 
-/// A length in metres as whole femtometres, whatever it is.
+/// A length in metres as whole femtometres; may be NaN.
 pub(super) fn femtometres(reply: &str) -> Option<f64> {
     measured(reply).map(|metres| (metres * 1e15).round())
 }
@@ -225,17 +225,17 @@ pub(super) fn truth(reply: &str) -> Option<bool> {
     }
 }
 
-/// Metres to nm, to a whole femtometre.
+/// Metres to nm, rounded to a femtometre.
 pub(super) fn nanometres(reply: &str) -> Option<f64> {
     femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e6)
 }
 
-/// Metres to pm, to a whole femtometre.
+/// Metres to pm, rounded to a femtometre.
 pub(super) fn picometres(reply: &str) -> Option<f64> {
     femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e3)
 }
 
-/// A level to a ten-thousandth of a decibel: `5.00000000E+000` reads as 5.
+/// A level rounded to a ten-thousandth of a decibel: `5.00000000E+000` becomes 5.
 pub(super) fn decibels(reply: &str) -> Option<f64> {
     number(reply).map(|level| (level * 1e4).round() / 1e4)
 }
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(decibels("-5.25 , DBM"), Some(-5.25));
         assert_eq!(number("50,NM/S"), Some(50.0));
         assert_eq!(value::<u64>("940001"), Some(940_001));
-        // Two values are no value with a unit.
+        // Two values are not a value with a unit.
         assert_eq!(number("1.0,2.0"), None);
         assert_eq!(number(",DBM"), None);
     }

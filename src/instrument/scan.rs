@@ -1,4 +1,4 @@
-//! Scans: sweeps and references, from their settings until the instrument is idle.
+//! Scans (sweeps and references), from their settings until the instrument is idle.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,31 +12,31 @@ use crate::measurement::Grid;
 
 /// A scan that was not seen running within this time has not started.
 const START_LIMIT: Duration = Duration::from_secs(3);
-/// Pause between two looks at the condition register: the first ones, and the longest.
+/// Pause between two reads of the condition register: the first and the longest.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
-/// A scan is over when the register says idle twice, with at least this time in between.
+/// A scan has ended when the register was idle twice, with at least this time in between.
 const IDLE_APART: Duration = Duration::from_millis(20);
 
-/// One tunable laser source of the scan, as re-read.
+/// One TLS of the scan, as read from the instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TlsSettings {
-    /// Its place in the scan.
+    /// Number of the TLS.
     pub tls: u8,
-    /// The laser that serves as it.
+    /// The laser that is assigned to it.
     pub laser: u8,
-    /// Where it starts, nm.
+    /// Start wavelength, nm.
     pub start_nm: f64,
-    /// Where it stops, nm.
+    /// Stop wavelength, nm.
     pub stop_nm: f64,
-    /// Its speed, nm/s.
+    /// Speed, nm/s.
     pub speed_nm_s: f64,
-    /// Its power, dBm.
+    /// Power, dBm.
     pub power_dbm: f64,
-    /// Its trigger input; 0 for software.
+    /// Trigger input; 0 for software.
     pub trigger_in: u8,
 }
 
-/// The scan, as re-read from the instrument.
+/// The settings of the scan, as read from the instrument.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScanSettings {
     /// First wavelength, nm.
@@ -45,27 +45,27 @@ pub struct ScanSettings {
     pub stop_nm: f64,
     /// Sampling step, pm.
     pub resolution_pm: f64,
-    /// Output after the scan and settling time before it.
+    /// Whether the output stays on after the scan, and the settling time before it.
     pub stabilization: scpi::Stabilization,
-    /// The sources that have a laser.
+    /// The TLS with a laser.
     pub tls: Vec<TlsSettings>,
 }
 
 impl ScanSettings {
-    /// The sources that reach into the scan, with the span that each sweeps, nm.
+    /// The TLS within the range of the scan, with the span of each, nm.
     pub(super) fn spans(&self) -> impl Iterator<Item = (&TlsSettings, f64)> {
         let span = |tls: &TlsSettings| tls.stop_nm.min(self.stop_nm) - tls.start_nm.max(self.start_nm);
         self.tls.iter().map(move |tls| (tls, span(tls))).filter(|(_, span)| *span > 0.0)
     }
 
-    /// How long a scan should take, by span and speed: the sources sweep one after another.
+    /// The expected duration of a scan, from spans and speeds: the TLS sweep one after another.
     #[must_use]
     pub fn expected(&self) -> Duration {
         let sweep: f64 = self.spans().map(|(tls, span)| span / tls.speed_nm_s.max(0.1)).sum();
         Duration::from_secs_f64(sweep + self.stabilization.seconds.max(0.0))
     }
 
-    /// The wavelengths that a scan brings, nm: where the ranges of its sources and its own overlap.
+    /// The wavelengths that a scan covers, nm: the overlap of its own range with those of its TLS.
     #[must_use]
     pub fn swept_nm(&self) -> Option<[f64; 2]> {
         let from = self.spans().map(|(tls, _)| tls.start_nm.max(self.start_nm)).reduce(f64::min)?;
@@ -73,15 +73,15 @@ impl ScanSettings {
         Some([from, to])
     }
 
-    /// What of an axis does not belong to a trace of this scan, which may have one point more or less; `None` when
-    /// nothing.
+    /// Why an axis cannot belong to a trace of this scan; `None` if it can. The trace may have one point more or
+    /// less.
     #[must_use]
     pub fn contradicts(&self, grid: Grid) -> Option<String> {
         let [from, to] = self.swept_nm()?;
         let step_nm = grid.step_pm * 1e-3;
         #[expect(clippy::cast_precision_loss, reason = "a plausible count is far below 2^53")]
         let steps = (grid.points - 1) as f64;
-        // A step that is not the scan's own was rounded to a whole femtometre by whoever wrote it down.
+        // A step other than the scan's own was rounded to a femtometre when it was stored.
         let is_own = (grid.step_pm - self.resolution_pm).abs() < 1e-6;
         let rounded = if is_own { 0.0 } else { steps * 0.5e-6 };
         let starts = (grid.start_nm - from).abs() <= step_nm + 1e-9;
@@ -96,14 +96,14 @@ impl ScanSettings {
         ))
     }
 
-    /// The lasers that a scan lights.
+    /// The lasers that a scan switches on.
     pub fn lasers(&self) -> impl Iterator<Item = u8> {
         self.spans().map(|(tls, _)| tls.laser)
     }
 }
 
 impl Ctp10 {
-    /// The scan as the instrument has it now: someone may have touched the front panel.
+    /// Reads the settings of the scan from the instrument, because a person may have changed them at the front panel.
     ///
     /// # Errors
     /// See [`Error`].
@@ -133,12 +133,12 @@ impl Ctp10 {
         })
     }
 
-    /// Runs a scan (a sweep or a reference) until the instrument is idle. `expected` is how long it should take.
+    /// Runs a scan (a sweep or a reference) until the instrument is idle. `expected` is its expected duration.
     ///
-    /// Dropped before that, it leaves the scan under way: [`abort`](Self::abort) ends it.
+    /// If the future is dropped earlier, the scan stays in progress; [`abort`](Self::abort) ends it.
     ///
     /// # Errors
-    /// [`Error::DidNotStart`] when the instrument stayed idle: the traces in memory are then old ones.
+    /// [`Error::DidNotStart`] if the instrument stayed idle. The traces in memory are then old ones.
     pub async fn scan(
         &self,
         action: &Action,
@@ -153,7 +153,7 @@ impl Ctp10 {
         let scan = self.links.shared.activities.scan(kind, expected);
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         let began = Instant::now();
-        // How fast the clock of the embedded instrument goes is not known.
+        // The speed of the simulator's clock is not known.
         let is_simulated = self.last_identity().is_some_and(|identity| identity.simulated());
         let least = if is_simulated { Duration::ZERO } else { expected };
         let started = self.start(action, is_simulated || expected < START_LIMIT).await;
@@ -166,7 +166,7 @@ impl Ctp10 {
             Err(error) => {
                 drop(scan);
                 if matches!(error, Error::Refused { .. }) {
-                    // Another scan may be under way, or none; or this one is, and the error was not its own.
+                    // The error may belong to this scan or to an earlier one, and another scan may be in progress.
                     let scanning = self.condition().await?.is_scan();
                     if scanning && !error.has_started_nothing() {
                         self.abort().await?;
@@ -177,7 +177,8 @@ impl Ctp10 {
         }
         let aborts = self.links.aborts.load(Ordering::Acquire);
         let scans = self.links.scans.fetch_add(1, Ordering::AcqRel) + 1;
-        // Another client or the front panel may abort it too: the trace in memory is an older one then.
+        // Another client may abort the scan, for example at the front panel. The trace in memory is then an older
+        // one.
         let mut was_aborting = false;
         let look = |condition: Condition| {
             was_aborting |= condition.is_aborting();
@@ -185,7 +186,7 @@ impl Ctp10 {
         };
         self.wait_until_over(began + least, is_simulated, scans, look).await?;
         if is_simulated {
-            // It aborts faster than anybody looks. A question that fails is no evidence.
+            // The simulator aborts faster than the register is read. A failed query proves nothing.
             match self.scan_events().await {
                 Err(error @ (Error::Unreachable { .. } | Error::OtherInstrument { .. })) => {
                     return Err(error);
@@ -202,10 +203,10 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// Returns when the scan has been seen running. A short one may be over before anybody can look: then the event
-    /// register says that it has run.
+    /// Returns when the scan has been seen running. A short scan may end before the register is read. In that case
+    /// the event register shows that it has run.
     async fn start(&self, action: &Action, is_short: bool) -> Result<(), Error> {
-        // What it says of earlier scans is forgotten by asking.
+        // Reading the event register clears the events of earlier scans.
         let has_events = is_short && self.scan_events().await?.is_some();
         let mut condition = self.links.main.act_and_ask(action, &Query::condition(), self.options).await?;
         self.links.shared.activities.see(condition);
@@ -223,7 +224,7 @@ impl Ctp10 {
         Ok(())
     }
 
-    /// What the instrument has been doing since this was asked last; `None` for one that does not say.
+    /// The events since the last read; `None` if the instrument has no event register.
     async fn scan_events(&self) -> Result<Option<Condition>, Error> {
         if !self.links.has_events.load(Ordering::Acquire) {
             return Ok(None);
@@ -233,9 +234,9 @@ impl Ctp10 {
         Ok(events)
     }
 
-    /// Looks at the condition register until the scan is over: the instrument has been idle twice in a row, and as much
-    /// time has passed as the scan must take. Where that is not known, the instrument is asked whether it has completed
-    /// what it does.
+    /// Reads the condition register until the scan has ended: the instrument was idle twice in a row, and the
+    /// shortest possible duration has passed. If this duration is not known, a query for completion (`*OPC?`) is sent
+    /// as well.
     async fn wait_until_over(
         &self,
         earliest: Instant,
@@ -247,7 +248,7 @@ impl Ctp10 {
         loop {
             let condition = self.ask(&Query::condition()).await?;
             seen(condition);
-            // Another scan would not have been taken while this one was under way.
+            // The instrument does not start another scan while this one is in progress.
             if self.links.scans.load(Ordering::Acquire) != scans {
                 return Ok(());
             }
@@ -259,7 +260,7 @@ impl Ctp10 {
                     return Ok(());
                 }
                 if is_over {
-                    // One that does not know the question gives no evidence, and none against.
+                    // An instrument that does not know the query proves nothing.
                     let asked = self.probe(&Query::completion()).await;
                     if let Err(error @ (Error::Unreachable { .. } | Error::OtherInstrument { .. })) = asked {
                         return Err(error);
@@ -275,8 +276,8 @@ impl Ctp10 {
         }
     }
 
-    /// Looks at the condition register until the instrument is idle: at most 50 times a second, less often the
-    /// longer it lasts. Between two looks the link is free.
+    /// Reads the condition register until the instrument is idle: at most 50 times a second, and less often the
+    /// longer it takes. Between two reads the link is free.
     ///
     /// # Errors
     /// See [`Error`].
@@ -285,7 +286,7 @@ impl Ctp10 {
         self.wait_until_over(Instant::now(), false, scans, |_| {}).await
     }
 
-    /// Stops a scan and returns when the instrument is idle.
+    /// Aborts the scan, and returns when the instrument is idle.
     ///
     /// # Errors
     /// See [`Error`].

@@ -1,5 +1,4 @@
-//! The settings of the instrument that count for a measurement, one by one. A value of a setting is the command that sets
-//! it.
+//! The settings of the instrument that affect a measurement. The value of a setting is the command that sets it.
 
 use std::fmt;
 
@@ -12,7 +11,7 @@ mod value;
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Setting {
-    /// Whether a start makes one scan or scans for ever.
+    /// Single scans, or continuous scans.
     ScanMode,
     /// First wavelength of the scan.
     ScanStart,
@@ -20,13 +19,13 @@ pub enum Setting {
     ScanStop,
     /// Sampling step.
     Resolution,
-    /// Output after the scan, and settling time before it.
+    /// Whether the output stays on after the scan, and the settling time before it.
     Stabilization,
-    /// Which laser serves as a TLS.
+    /// The laser that is assigned to a TLS.
     TlsLaser(u8),
-    /// Where a TLS starts.
+    /// Start wavelength of a TLS.
     TlsStart(u8),
-    /// Where a TLS stops.
+    /// Stop wavelength of a TLS.
     TlsStop(u8),
     /// Speed of a TLS.
     TlsSpeed(u8),
@@ -55,7 +54,7 @@ impl Setting {
     pub const SCAN: [Self; 5] =
         [Self::ScanMode, Self::ScanStart, Self::ScanStop, Self::Resolution, Self::Stabilization];
 
-    /// The settings of a TLS, its laser first.
+    /// The settings of a TLS; its laser comes first.
     #[must_use]
     pub fn of_tls(tls: u8) -> [Self; 6] {
         [
@@ -68,7 +67,7 @@ impl Setting {
         ]
     }
 
-    /// The settings of a laser in static control, without its output.
+    /// The settings of a laser in static control, without its output state.
     #[must_use]
     pub fn of_laser(laser: u8) -> [Self; 2] {
         [Self::LaserPower(laser), Self::LaserWavelength(laser)]
@@ -85,16 +84,16 @@ impl Setting {
         ]
     }
 
-    /// The settings that the instrument may change when this one is set, itself among them. Whoever has hardware that
-    /// couples others adds them here.
+    /// The settings that the instrument may change when this one is set, including this one. Other couplings of the
+    /// hardware belong here.
     #[must_use]
     pub fn moves(self) -> Vec<Self> {
         match self {
             Self::ScanStart | Self::ScanStop => vec![Self::ScanStart, Self::ScanStop],
             Self::TlsStart(tls) | Self::TlsStop(tls) => vec![Self::TlsStart(tls), Self::TlsStop(tls)],
-            // One laser serves one TLS; and some units forget the rest of a TLS when its laser changes.
+            // One laser serves one TLS. Some units also reset the other settings of a TLS when its laser changes.
             Self::TlsLaser(tls) => TLS.map(Self::TlsLaser).chain(Self::of_tls(tls)).collect(),
-            // One wavelength for all connectors of some modules.
+            // The connectors of some modules share one wavelength.
             Self::DetectorWavelength(Detector { module, .. }) => {
                 (1..=6).map(|channel| Self::DetectorWavelength(Detector { module, channel })).collect()
             }
@@ -113,7 +112,8 @@ impl Setting {
         }
     }
 
-    /// How far apart two values of it are the same: what the instrument rounds, or, of a laser's power, what it measures.
+    /// The largest difference between two values that count as equal: the rounding of the instrument, or its
+    /// measuring accuracy for laser power.
     fn tolerance(self) -> f64 {
         match self {
             Self::ScanStart
@@ -139,7 +139,7 @@ impl Setting {
 
 /// Half the finest step of the instrument.
 pub const WAVELENGTH_TOLERANCE_NM: f64 = 1e-5;
-/// After a scan a laser tells the power that it has, and no longer the one that was set.
+/// After a scan, a laser reports its actual power instead of the set power.
 pub const LASER_POWER_TOLERANCE_DB: f64 = 0.5;
 
 impl fmt::Display for Setting {

@@ -1,39 +1,39 @@
-//! The instrument at a glance: what it is doing, and its lasers.
+//! A summary of the instrument: the condition register and its lasers.
 
 use std::collections::BTreeSet;
 
 use super::scpi::{Condition, Identity, Query};
 use super::{Ctp10, Error, TLS};
 
-/// What the instrument is doing, and its lasers.
+/// A summary of the instrument: the condition register and its lasers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstrumentStatus {
     /// The condition register.
     pub condition: Condition,
-    /// The lasers that serve as a source of the scan.
+    /// The lasers that are assigned to a TLS of the scan.
     pub lasers: Vec<LaserStatus>,
-    /// Those among them that do not answer: whether they are on is not known.
+    /// The numbers of such lasers that do not reply. It is not known whether they are on.
     pub silent: Vec<u8>,
 }
 
-/// A laser.
+/// The state of one laser.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaserStatus {
-    /// Its number.
+    /// Number of the laser.
     pub laser: u8,
-    /// Which it is.
+    /// Identity of the laser.
     pub identity: Identity,
-    /// Whether its output is on.
+    /// Whether the output is on.
     pub on: bool,
-    /// Static power, dBm.
+    /// Power in static control, dBm.
     pub power_dbm: f64,
-    /// Static wavelength, nm.
+    /// Wavelength in static control, nm.
     pub wavelength_nm: f64,
 }
 
 impl Ctp10 {
-    /// Asks for the condition and the lasers that serve as a source: any other one may not be there, and would cost a
-    /// time-out.
+    /// Reads the condition register and the lasers that are assigned to a TLS. Other lasers are not read: an absent
+    /// laser would cost a time-out.
     ///
     /// # Errors
     /// See [`Error`].

@@ -1,4 +1,4 @@
-//! Traces in the instrument's memory, and the reference that they are measured against.
+//! Traces in the memory of the instrument, and the references for their transmission.
 
 use tokio::sync::mpsc;
 
@@ -7,10 +7,10 @@ use super::{Ctp10, Error};
 use crate::measurement::{Detector, Grid, TraceKind};
 
 impl Ctp10 {
-    /// The wavelength axis of a trace in memory.
+    /// Reads the wavelength axis of a trace in memory.
     ///
     /// # Errors
-    /// See [`Error`]; a trace that is not there is refused by the instrument, and an axis that no trace can have is
+    /// See [`Error`]. The instrument refuses a trace that it does not have. An impossible axis is
     /// [`Error::Implausible`].
     pub async fn trace_grid(&self, detector: Detector, kind: TraceKind) -> Result<Grid, Error> {
         let grid = Grid {
@@ -26,11 +26,11 @@ impl Ctp10 {
         }
     }
 
-    /// Fetches a trace's values and hands them on while they arrive. The only long exchange; dropping the future
-    /// frees the link at once.
+    /// Transfers the values of a trace, and passes them on while they arrive. This is the only long exchange.
+    /// Dropping the future frees the link at once.
     ///
     /// # Errors
-    /// See [`Error`]; a block that is not `points` long is an error and never a shorter trace.
+    /// See [`Error`]. A block of another length than `points` is an error, and never a shorter trace.
     pub async fn trace_values(
         &self,
         detector: Detector,
@@ -43,7 +43,7 @@ impl Ctp10 {
         self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.options).await
     }
 
-    /// Fetches a trace's wavelengths in metres, as [`Ctp10::trace_values`] fetches its values.
+    /// Transfers the wavelengths of a trace in metres, in the same way as [`Ctp10::trace_values`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -62,16 +62,16 @@ impl Ctp10 {
             .await
     }
 
-    /// Makes sure that no scan has replaced what was fetched just now.
+    /// Makes sure that no scan has replaced the trace that was just transferred.
     ///
     /// # Errors
-    /// [`Error::ScanUnderWay`] when the instrument is not idle; see [`Error`].
+    /// [`Error::ScanUnderWay`] if the instrument is not idle; otherwise see [`Error`].
     pub async fn make_sure_of_traces(&self) -> Result<(), Error> {
         let condition = self.ask(&Query::condition()).await?;
         if condition.is_scan() { Err(Error::ScanUnderWay { condition }) } else { Ok(()) }
     }
 
-    /// The reference of a detector; `None` when there is none.
+    /// Reads the reference of a detector; `None` if there is none.
     ///
     /// # Errors
     /// See [`Error`].

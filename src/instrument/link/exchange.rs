@@ -1,5 +1,5 @@
-//! Questions, commands and blocks over the link: each takes the connection out of its slot, and puts it back when
-//! the reply has arrived whole.
+//! Queries, commands and blocks over the link. An exchange takes the connection out of its slot, and puts it back
+//! when the whole reply has arrived.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -16,10 +16,10 @@ use crate::instrument::scpi::{Action, ErrorEntry, Query};
 use crate::shown;
 
 impl Link {
-    /// Asks a question. It is asked once more when the connection turns out to be dead, out of step, or goes silent.
+    /// Sends a query. It is repeated once if the connection is dead, out of step or silent.
     ///
     /// # Errors
-    /// See [`Error`]; a refused question comes back with the errors that it left in the queue.
+    /// See [`Error`]. A refused query returns the errors that it left in the queue.
     pub(in crate::instrument) async fn ask<R>(
         &self,
         query: &Query<R>,
@@ -31,7 +31,7 @@ impl Link {
         let waited = waiting.elapsed();
         let mut repeated = false;
         loop {
-            // Asked only now: a scan is announced before its command waits for the lock.
+            // Checked only with the lock held, because a scan is announced before its command waits for the lock.
             if query.while_idle && self.shared.activities.is_scanning() {
                 return Err(Error::Scanning { command: query.text.clone() });
             }
@@ -56,7 +56,7 @@ impl Link {
             };
             metrics::failed(Kind::Question);
             match failure {
-                // A refused question has no reply: get back in step, and ask the queue for the reason.
+                // A refused query has no reply: get back in step, and read the reason from the queue.
                 ExchangeFailure::Silent => match self.back_in_step(&mut slot, connection, until).await {
                     Ok(silence) => {
                         let late = silence.late.and_then(|reply| query.read(&reply));
@@ -66,7 +66,7 @@ impl Link {
                         return Err(Error::OutOfStep { found });
                     }
                     Err(_) if repeated => return Err(no_reply(&query.text, options.reply, Vec::new())),
-                    // The connection was dead, and not the question refused: on another one it may be answered.
+                    // The connection was dead, and the query was not refused. It may be answered on a new connection.
                     Err(_) => repeated = true,
                 },
                 ExchangeFailure::Broken(_) | ExchangeFailure::OutOfStep(_) if repeated => {
@@ -80,11 +80,11 @@ impl Link {
         }
     }
 
-    /// Sends a command, once, and reads the error queue: only that confirms that the instrument has taken it, and
-    /// within one hold of the locks no error of somebody else's gets between.
+    /// Sends a command once, and reads the error queue: only this confirms that the instrument has accepted the
+    /// command. Both happen under the same locks, so that no error of another client can appear in between.
     ///
     /// # Errors
-    /// See [`Error`]; what was lost on the way is [`Error::FateUnknown`].
+    /// See [`Error`]. If the connection is lost on the way, the error is [`Error::FateUnknown`].
     pub(in crate::instrument) async fn act(
         &self,
         action: &Action,
@@ -93,8 +93,7 @@ impl Link {
         self.act_then(action, options, async |_, _| Ok(())).await
     }
 
-    /// Starts a scan and looks at the condition register before anything else: a short scan must not be over
-    /// before it was seen.
+    /// Starts a scan and reads the condition register at once. A short scan might otherwise end before it was seen.
     ///
     /// # Errors
     /// As for [`Link::act`].
@@ -120,7 +119,8 @@ impl Link {
         let command = action.to_string();
         let waiting = Instant::now();
         let mut slot = self.hold(options).await?;
-        // In this order everywhere: a transfer holds the slot for long, and nobody may wait for it with the ledger.
+        // Always locked in this order. A transfer holds the slot for a long time, and nothing may wait for the slot
+        // while it holds the ledger.
         let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
         let mut connection = self.take_in_step(&mut slot, options).await?;
@@ -155,7 +155,7 @@ impl Link {
         }
     }
 
-    /// Throws away the errors that questions from beside have left, before a command reads its own.
+    /// Discards the errors of observers' queries, before a command reads its own.
     async fn empty_queue(&self, slot: &mut Slot, connection: &mut Connection) -> Result<(), Error> {
         match connection.errors(self.deadlines.query).await {
             Ok(left) => {
@@ -173,10 +173,10 @@ impl Link {
         }
     }
 
-    /// Empties the error queue.
+    /// Reads all entries of the error queue, which empties it.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// If the connection is lost.
     pub(in crate::instrument) async fn drain_errors(
         &self,
         options: ExchangeOptions,
@@ -193,21 +193,21 @@ impl Link {
         }
     }
 
-    /// Makes sure of a connection that is in step: what is asked over it from here on can be proved.
+    /// Makes sure that the connection is in step. The replies from here on can be proved.
     ///
     /// # Errors
-    /// When there is none, and none can be made.
+    /// If there is no connection, and none can be made.
     pub(in crate::instrument) async fn begin(&self, options: ExchangeOptions) -> Result<Mark, Error> {
         let mut slot = self.hold(options).await?;
         slot.connection = Some(self.take_in_step(&mut slot, options).await?);
         Ok(self.mark())
     }
 
-    /// Proves that what was asked since `mark` was answered by its own replies: it all went over one connection, and this
-    /// last question is answered by its own reply, with nothing behind it.
+    /// Proves that all replies since `mark` belong to their queries. All of them came over one connection, and a last
+    /// query gets its own reply, with nothing behind it.
     ///
     /// # Errors
-    /// When there is no such proof.
+    /// If this cannot be proved.
     pub(in crate::instrument) async fn prove(
         &self,
         mark: Mark,
@@ -238,7 +238,7 @@ impl Link {
         }
     }
 
-    /// The connection was made anew since `mark`, or is gone.
+    /// The error after the connection was reopened since `mark`, or lost.
     fn unproved(&self, mark: Mark, command: &str) -> Error {
         let history = self.history();
         match &history.stray {
@@ -252,7 +252,7 @@ impl Link {
         }
     }
 
-    /// A connection that is in step. Nothing has been sent on it yet: another one does as well.
+    /// Takes a connection that is in step. Nothing has been sent on it yet, so a new connection is as good.
     async fn take_in_step(&self, slot: &mut Slot, options: ExchangeOptions) -> Result<Connection, Error> {
         let mut connection = self.take(slot, options).await?;
         match connection.expect_nothing().await {
@@ -264,7 +264,7 @@ impl Link {
         }
     }
 
-    /// The connection has gone.
+    /// Records that the connection was lost.
     fn drop_after(&self, slot: &mut Slot, failure: &ExchangeFailure) {
         match failure {
             ExchangeFailure::OutOfStep(found) => self.stray(slot, found.clone()),
@@ -282,10 +282,10 @@ impl Link {
         }
     }
 
-    /// Asks for a block of values and hands them on while they arrive.
+    /// Sends a query for a block of values, and passes the values on while they arrive.
     ///
     /// # Errors
-    /// See [`Error`]; a block with another number of values than `points` is [`Error::Lost`].
+    /// See [`Error`]. A block with another number of values than `points` is [`Error::Lost`].
     pub(in crate::instrument) async fn fetch_block<S: Sample>(
         &self,
         command: &str,
@@ -298,8 +298,8 @@ impl Link {
         if self.shared.activities.is_scanning() {
             return Err(Error::Scanning { command: command.to_owned() });
         }
-        // Held until the block begins: from then on the question leaves no error any more, and commands may be sent over
-        // the other connection.
+        // Held until the block begins. From then on the query leaves no further error, and commands may use the other
+        // connection.
         let pass = std::sync::Mutex::new(Some(self.shared.ledger.read().await));
         let waited = waiting.elapsed();
         let mut connection = self.take(&mut slot, options).await?;
@@ -330,8 +330,8 @@ impl Link {
         }
     }
 
-    /// After a silence: asks who is there. What comes before the answer is the reply that was waited for, if it is one
-    /// line and comes before `until`. One that comes later belongs to nobody. All of it has one deadline.
+    /// After a silence, queries the identity. A single line before this identity and before `until` is the late reply
+    /// to the query. Later lines are not used. All this has one deadline.
     async fn back_in_step(
         &self,
         slot: &mut Slot,
@@ -379,11 +379,11 @@ impl Link {
     }
 }
 
-/// What a question without a reply in time has led to.
+/// The result of a query without a reply in time.
 struct Silence {
-    /// Its reply, where it came after all.
+    /// The reply, if it came late.
     late: Option<String>,
-    /// Why it has none.
+    /// The errors in the queue, which explain the missing reply.
     errors: Vec<ErrorEntry>,
 }
 

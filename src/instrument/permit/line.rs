@@ -1,4 +1,4 @@
-//! What a raw line needs of the limits. What is not understood whole is not sent.
+//! The effects of a raw line that the limits must check. A line that is not understood completely is not sent.
 
 use super::{Need, Whose};
 use crate::grammar::{Data, Line, Unit};
@@ -9,11 +9,12 @@ use crate::instrument::setting::Setting;
 
 pub(super) const ENDLESS: &str = "each scan of an endless series takes the settings of its moment";
 
-/// What a line needs.
+/// The effects of a line.
 pub(super) fn needs(text: &str) -> Result<Vec<Need>, LimitExceeded> {
     let line = Line::parse(text).map_err(|error| refused(&error.part, &error.reason))?;
     let mut needs = Vec::new();
-    // What counts for light and was set before on the same line: the state that is read does not have it yet.
+    // An earlier unit of the same line that affects light. The state read from the instrument does not include it
+    // yet.
     let mut set_before: Option<&str> = None;
     let mut other_lasers = false;
     for unit in &line.units {
@@ -40,7 +41,7 @@ fn refused(part: &str, reason: &str) -> LimitExceeded {
     LimitExceeded::NotJudged { part: part.to_owned(), reason: reason.to_owned() }
 }
 
-/// The arguments, all of them understood. What hides a `;` might be read otherwise by the instrument.
+/// The arguments, if all of them are understood. An instrument might read a quoted `;` as a separator.
 fn known_data(unit: &Unit) -> Result<Vec<Data>, LimitExceeded> {
     let known = |(data, written): (Option<Data>, &String)| match data {
         Some(Data::Other(_)) | None => Err(refused(&unit.text, &format!("`{written}` is not understood"))),
@@ -130,7 +131,7 @@ fn one(data: &[Data]) -> Option<&Data> {
     }
 }
 
-/// Whether what comes behind it on a line would emit other light because of it.
+/// Whether a unit changes the light that a later unit of the same line would emit.
 fn counts(does: Does) -> bool {
     match does {
         Does::SetsEveryPower | Does::SelectsLaser | Does::Resets => true,

@@ -1,11 +1,11 @@
-//! What the instrument has a setting at.
+//! Reads settings from the instrument.
 
 use super::Setting;
 use crate::instrument::scpi::{Action, Query, Stabilization};
 use crate::instrument::{Ctp10, Error};
 
 impl Ctp10 {
-    /// The value that the instrument has now. `None` where it does not tell: not every unit has every setting.
+    /// Reads the present value of a setting; `None` if the unit does not have this setting.
     ///
     /// # Errors
     /// See [`Error`].

@@ -1,4 +1,4 @@
-//! Values of settings: which setting a command sets, whether two values are the same, and what raw text sets.
+//! Values of settings: the setting of a command, the comparison of values, and the settings in raw text.
 
 use super::Setting;
 use crate::grammar::{Data, Unit};
@@ -7,7 +7,7 @@ use crate::instrument::scpi::Action;
 use crate::measurement::{PowerUnit, SpectralUnit};
 
 impl Action {
-    /// Which setting it sets; `None` where it sets none.
+    /// The setting that the command sets; `None` if it sets none.
     #[must_use]
     pub fn setting(&self) -> Option<Setting> {
         Some(match *self {
@@ -39,7 +39,7 @@ impl Action {
         })
     }
 
-    /// Its value as numbers and in words.
+    /// The value as numbers and as text.
     fn value(&self) -> ([f64; 2], String) {
         let number = |value: f64, unit: &str| ([value, 0.0], format!("{value} {unit}"));
         let switch = |on: bool, [no, yes]: [&str; 2]| {
@@ -74,13 +74,13 @@ impl Action {
         }
     }
 
-    /// Its value in words: `2 dBm`.
+    /// The value as text: `2 dBm`.
     #[must_use]
     pub fn shown_value(&self) -> String {
         self.value().1
     }
 
-    /// Whether both set the same setting to the same value, as far as the instrument tells.
+    /// Whether both commands set the same setting to the same value, within the tolerance of the instrument.
     #[must_use]
     pub fn sets_the_same(&self, other: &Self) -> bool {
         let Some(setting) = self.setting().filter(|setting| other.setting() == Some(*setting)) else {
@@ -90,7 +90,7 @@ impl Action {
         (a0 - b0).abs() <= setting.tolerance() && (a1 - b1).abs() <= setting.tolerance()
     }
 
-    /// The setting that a raw unit sets, with its value; `None` where it sets none, or its value is not one that is known
+    /// The setting of a raw unit, with its value. `None` if the unit sets none, or if the value is not known
     /// beforehand (`MAX`).
     #[must_use]
     pub fn from_unit(unit: &Unit) -> Option<Self> {
@@ -101,7 +101,7 @@ impl Action {
 }
 
 impl Setting {
-    /// The command that sets it to a value as raw text gives it.
+    /// The command that sets this setting to a value given as raw text.
     pub(in crate::instrument) fn with(self, data: &[Data]) -> Option<Action> {
         if let (Self::Stabilization, [output, seconds]) = (self, data) {
             let Data::Number { value: seconds, unit } = seconds else { return None };
@@ -129,7 +129,7 @@ impl Setting {
             Self::ScanStart => Action::SetScanStart { nm: value.nanometres()? },
             Self::ScanStop => Action::SetScanStop { nm: value.nanometres()? },
             Self::Resolution => Action::SetResolution { pm: value.nanometres()? * 1e3 },
-            // One half alone leaves the other as it is.
+            // A single value would leave the other half unchanged.
             Self::Stabilization => return None,
             Self::TlsLaser(tls) => Action::SetTlsLaser { tls, laser: value.whole()? },
             Self::TlsStart(tls) => Action::SetTlsStart { tls, nm: value.nanometres()? },
