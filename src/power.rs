@@ -1,6 +1,6 @@
-//! Live power: one poller for each module, whatever the number of those who watch. It reads between the exchanges
-//! of a run, over the second connection where the instrument takes one, and asks nothing while nobody watches,
-//! while a scan runs, or while the instrument is away.
+//! Live power. There is one poller per module, for any number of watchers. It reads between the exchanges of a run,
+//! and uses the second connection if there is one. It sends no query without watchers, during a scan, or while the
+//! instrument is unreachable.
 
 mod poller;
 mod update;
@@ -17,41 +17,41 @@ pub use update::{PowerUpdate, UpdateSchedule};
 use crate::instrument::Ctp10;
 use crate::measurement::{Detector, PowerReading, PowerUnit};
 
-/// A question about power that is refused holds the link no longer than this.
+/// A refused power query blocks the link no longer than this.
 const REFUSAL_AFTER: Duration = Duration::from_millis(800);
-/// Channels that are read of each module; a recorder may ask for more.
+/// Channels that are always read. A recorder may request more.
 const CHANNELS: std::ops::RangeInclusive<u8> = 1..=4;
 
-/// The power of one module at one time.
+/// The power of one module at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PowerFrame {
     /// The module.
     pub module: u8,
-    /// When the last channel was read, in seconds since 1970-01-01 UTC. Never goes back.
+    /// When the last channel was read, seconds since 1970-01-01 UTC. Never decreases.
     pub time_s: f64,
-    /// The wavelength at which the calibration is applied, nm; `None` where the module does not tell.
+    /// The calibration wavelength, nm; `None` if the module does not report it.
     pub wavelength_nm: Option<f64>,
-    /// What each channel said, by number; a channel that cannot be read is not in it.
+    /// The power of each channel, by number. Channels that cannot be read are missing.
     pub channels: BTreeMap<u8, ChannelPower>,
 }
 
-/// The power at one channel.
+/// The power of one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelPower {
-    /// In `unit`; `None` where it was not finite.
+    /// In `unit`; `None` if it was not finite.
     pub value: Option<f64>,
-    /// The channel's own unit.
+    /// The unit of the channel.
     pub unit: PowerUnit,
 }
 
 impl PowerFrame {
-    /// The unit of the first channel: what `value` converts to.
+    /// The unit of the first channel, to which `value` converts.
     #[must_use]
     pub fn unit(&self) -> PowerUnit {
         self.channels.values().next().map_or(PowerUnit::Dbm, |first| first.unit)
     }
 
-    /// A channel's power in the frame's unit; no light has no level in dBm.
+    /// The power of a channel in the unit of the frame. Zero power has no level in dBm.
     #[must_use]
     pub fn value(&self, channel: u8) -> Option<f64> {
         let power = self.channels.get(&channel)?;
@@ -64,7 +64,7 @@ impl PowerFrame {
         }
     }
 
-    /// The reading of one detector of this module, in its own unit.
+    /// The reading of one detector of this module, in the unit of the detector.
     #[must_use]
     pub fn reading(&self, detector: Detector) -> Option<PowerReading> {
         let power = self.channels.get(&detector.channel).filter(|_| detector.module == self.module)?;
@@ -78,19 +78,19 @@ impl PowerFrame {
     }
 }
 
-/// What a poller has to say.
+/// What a poller publishes.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Published {
     frame: Option<Arc<PowerFrame>>,
     /// When the frame was published.
     at: Option<Instant>,
-    /// How many commands had been sent before it was read.
+    /// Number of commands sent before the frame was read.
     changes: u64,
-    /// Why there is nothing to read, where the instrument refuses.
+    /// Why no channel can be read, if the instrument refuses.
     refused: Option<String>,
 }
 
-/// Reads power for everybody who watches it.
+/// Reads power for all watchers.
 #[derive(Debug, Clone)]
 pub struct PowerMonitor {
     instrument: Ctp10,
@@ -103,7 +103,7 @@ struct Module {
     demands: watch::Sender<Demands>,
 }
 
-/// What those who watch ask for, by the number of their watch.
+/// The requests of the watchers, by the number of the watch.
 #[derive(Debug, Default)]
 struct Demands {
     next: u64,
@@ -111,7 +111,7 @@ struct Demands {
 }
 
 impl Demands {
-    /// The shortest interval that somebody asks for; `None` when nobody watches.
+    /// The shortest requested interval; `None` without watchers.
     fn interval(&self) -> Option<Duration> {
         self.open.values().map(|(interval, _)| *interval).min()
     }
@@ -126,13 +126,13 @@ impl Demands {
 }
 
 impl PowerMonitor {
-    /// A monitor of this instrument. It must be made within a runtime; it asks nothing yet.
+    /// A monitor of this instrument. It must be created within a runtime, and sends no query yet.
     #[must_use]
     pub fn new(instrument: &Ctp10) -> Self {
         Self { instrument: instrument.observer().polling(REFUSAL_AFTER), modules: Arc::default() }
     }
 
-    /// Watches a module at an interval of the watcher's own; `channels` beside the first four.
+    /// Watches a module at the given interval. `channels`: channels to read in addition to the first four.
     #[must_use]
     pub fn watch(&self, module: u8, interval: Duration, channels: &[u8]) -> PowerWatch {
         let mut modules = self.modules();
@@ -142,7 +142,7 @@ impl PowerMonitor {
                 demands: watch::Sender::new(Demands::default()),
             };
             let poller = poller::Poller::new(module, self.instrument.clone(), made.published.clone());
-            // It ends with the runtime; while nobody watches it waits for somebody who does.
+            // The poller ends with the runtime. Without watchers, it waits for the next one.
             tokio::spawn(poller.poll(made.demands.subscribe()));
             made
         });
@@ -156,7 +156,7 @@ impl PowerMonitor {
         PowerWatch { monitor: self.clone(), module, number, published }
     }
 
-    /// The last frame of a module, however old.
+    /// The last frame of a module, of any age.
     #[must_use]
     pub fn latest(&self, module: u8) -> Option<Arc<PowerFrame>> {
         self.modules().get(&module)?.published.borrow().frame.clone()
@@ -167,7 +167,7 @@ impl PowerMonitor {
     }
 }
 
-/// One watcher's view of a module; the module is polled no longer than there are any.
+/// One watcher of a module. The module is polled only while it has watchers.
 #[derive(Debug)]
 pub struct PowerWatch {
     monitor: PowerMonitor,

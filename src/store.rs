@@ -1,5 +1,5 @@
-//! What a run leaves behind: a folder with a manifest, a journal, and Parquet files. The only user of Arrow and
-//! Parquet, and synchronous: whoever calls from a task does so from a thread that may block.
+//! The files of a run: a folder with a manifest, a journal and Parquet files. This is the only module that uses Arrow
+//! and Parquet. Its functions block, so an async task calls them from a blocking thread.
 
 mod cleanup;
 mod disk_space;
@@ -47,80 +47,80 @@ pub use watchdog::{
 use crate::files;
 use crate::step::{Fault, FaultKind};
 
-/// Held as long as the run's process lives.
+/// Locked as long as the process of the run lives.
 const LOCK_FILE: &str = "lock";
-/// The journal's name in the run folder.
+/// Name of the journal in the run folder.
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 
-/// The report's names in the run folder: for people, and for programs.
+/// Name of the report page in the run folder.
 pub const REPORT_FILE: &str = "report.html";
-/// See [`REPORT_FILE`].
+/// Name of the report as JSON in the run folder.
 pub const SUMMARY_FILE: &str = "summary.json";
 
-/// Why something could not be stored or read.
+/// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full.
     #[error("no room left for `{path}`")]
     Full {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
     },
     /// A file or folder cannot be written.
     #[error("cannot write `{path}`")]
     Write {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// A file or folder cannot be read.
     #[error("cannot read `{path}`")]
     Read {
-        /// What was being read.
+        /// The file that was being read.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// A Parquet file cannot be encoded or decoded.
     #[error("`{path}` is damaged or cannot be encoded")]
     Encoding {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: parquet::errors::ParquetError,
     },
-    /// A trace has more or fewer values than were announced.
+    /// A trace has more or fewer values than expected.
     #[error("`{path}` would have {found} points where {expected} were announced")]
     Incomplete {
-        /// Which file; it is not there.
+        /// The file, which was not created.
         path: PathBuf,
-        /// Points announced.
+        /// Number of points expected.
         expected: u64,
-        /// Points that came.
+        /// Number of points received.
         found: u64,
     },
-    /// A line of a journal cannot be understood, or another one belongs there.
+    /// A line of a journal is damaged or out of order.
     #[error("line {line} of `{path}` {what}")]
     Line {
         /// The journal.
         path: PathBuf,
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         what: String,
     },
-    /// A later version of this program has written it.
+    /// A later version of this program has written the file.
     #[error("`{path}` has version {found} of its format, and this program knows version {known}")]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: u64,
-        /// The version that is known.
+        /// The latest version that this program reads.
         known: u32,
     },
-    /// No run, or more than one, is meant.
+    /// No run or several runs match.
     #[error("{0}")]
     WhichRun(String),
 }
@@ -135,7 +135,7 @@ impl StoreError {
         Self::Read { path: path.to_owned(), source }
     }
 
-    /// An error of the encoder; one that came from the file below it is told as that.
+    /// Converts an error of the encoder. An error of the file below the encoder is reported as such.
     fn encode(path: &Path, error: parquet::errors::ParquetError) -> Self {
         use std::error::Error as _;
         let below = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
@@ -156,22 +156,22 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// The folder of one run, and this process's claim on it.
+/// The folder of one run, locked by this process.
 #[derive(Debug)]
 pub struct RunFolder {
     id: String,
     path: PathBuf,
-    /// Lines that its journal has already; `None` for a new run.
+    /// Number of lines in the journal; `None` for a new run.
     lines: Option<u64>,
-    /// The claim ends with the process, however that ends.
+    /// The system releases this lock when the process ends, for any reason.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Makes `<out>/<UTC time>_<name>_<id>/`.
+    /// Creates `<out>/<UTC time>_<name>_<id>/`.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the folder cannot be created.
     pub fn create(out: &Path, name: &str, id: &str, started: DateTime<Utc>) -> Result<Self, StoreError> {
         let path = out.join(format!("{}_{name}_{id}", started.format("%Y%m%dT%H%M%SZ")));
         let failed = |source| StoreError::write(&path, source);
@@ -187,24 +187,25 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The run's identifier: six letters and digits.
+    /// The identifier of the run: six letters and digits.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Keeps a copy of the recipe or of a file that it includes; gives its path in the run folder and its SHA-256.
+    /// Writes a copy of the recipe, or of a file that it includes. Returns its path in the run folder and its
+    /// SHA-256.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the copy cannot be written.
     pub fn copy_source(&self, name: &Path, text: &str) -> Result<(String, String), StoreError> {
-        // Only the plain parts of the path count, so that no name leads out of the folder.
+        // Only the plain components of the path are used, so that no name leads out of the folder.
         let plain = name.components().filter_map(|component| match component {
             Component::Normal(part) => Some(part),
             _ => None,
@@ -221,7 +222,7 @@ impl RunFolder {
     /// Opens the journal.
     ///
     /// # Errors
-    /// When it cannot be created.
+    /// If the journal cannot be opened or created.
     pub fn journal(&self) -> Result<Journal, StoreError> {
         let path = self.path.join(JOURNAL_FILE);
         match self.lines {
@@ -233,7 +234,7 @@ impl RunFolder {
     /// Replaces the manifest.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the manifest cannot be written.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
         manifest.write(&self.path)
     }
@@ -242,7 +243,7 @@ impl RunFolder {
 /// Reads the journal of the run in this folder, record by record.
 ///
 /// # Errors
-/// When it cannot be opened, or is not within the folder.
+/// If the journal cannot be opened, or is not within the folder.
 pub fn read_run_journal<T: serde::de::DeserializeOwned>(folder: &Path) -> Result<Lines<T>, StoreError> {
     Lines::open(&find(folder, JOURNAL_FILE)?, true)
 }
@@ -252,11 +253,11 @@ fn find(folder: &Path, file: &str) -> Result<PathBuf, StoreError> {
     files::find_within(folder, file).map_err(|source| StoreError::read(&folder.join(file), source))
 }
 
-/// Replaces the report of the run in this folder; gives the page's path. The page comes last, so that whoever sees a new
-/// page finds the summary that belongs to it.
+/// Replaces the report of the run in this folder, and returns the path of the page. The page is written last. If a
+/// reader sees a new page, the matching summary is already there.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If a file cannot be written.
 pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf, StoreError> {
     publish::write_whole(&folder.join(SUMMARY_FILE), summary)?;
     let path = folder.join(REPORT_FILE);
@@ -264,10 +265,10 @@ pub fn write_report(folder: &Path, page: &str, summary: &[u8]) -> Result<PathBuf
     Ok(path)
 }
 
-/// Marks the folder as this process's. The mark is a lock of the operating system's: it goes with the process.
+/// Locks the folder for this process, with a lock of the operating system. The lock ends with the process.
 fn claim(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
-    // Emptied only once it is ours: until then it says whose it is.
+    // The file is emptied only with the lock held. Before that, it names the present owner.
     let open = files::open_own(&path, File::options().write(true).create(true).truncate(false));
     let mut lock = open.map_err(|source| StoreError::write(&path, source))?;
     lock.try_lock().map_err(|error| StoreError::write(&path, error.into()))?;

@@ -1,4 +1,4 @@
-//! Polls one module at the shortest interval that anybody asks for.
+//! Polls one module at the shortest requested interval.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::instrument::scpi::Query;
 use crate::instrument::{Ctp10, Error, Presence};
 use crate::measurement::{Detector, PowerUnit};
 
-/// Units and wavelength are asked again this often: somebody may have touched the front panel.
+/// Units and wavelength are read again at this interval, because a person may change them at the front panel.
 const SETTINGS_AGE: Duration = Duration::from_secs(1);
-/// A channel that was refused is tried again when something has changed, and not more often than this: each
-/// refusal holds the link for the time of a question without an answer.
+/// A refused channel is tried again only after a setting has changed, and at most this often. Each refusal blocks the
+/// link for the time of a query without a reply.
 const REFUSED_AGE: Duration = Duration::from_secs(30);
-/// A scan that nobody waits for is looked at this often.
+/// An orphaned scan is checked at this interval.
 const FOREIGN_SCAN_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) struct Poller {
@@ -25,13 +25,13 @@ pub(super) struct Poller {
     instrument: Ctp10,
     published: watch::Sender<Published>,
     settings: Option<Settings>,
-    /// Channels that cannot be read, and what the instrument said.
+    /// Channels that cannot be read, with the reply of the instrument.
     refused: BTreeMap<u8, String>,
     refused_at: Option<(Instant, u64)>,
     last_time_s: f64,
 }
 
-/// What is asked less often than the power itself.
+/// Settings that are read less often than the power.
 struct Settings {
     asked: Instant,
     changes: u64,
@@ -54,7 +54,7 @@ impl Poller {
 
     pub(super) async fn poll(mut self, mut demands: watch::Receiver<Demands>) {
         loop {
-            // Nobody watches: wait for somebody who does.
+            // Without watchers, wait for one.
             let interval = match demands.wait_for(|demands| demands.interval().is_some()).await {
                 Ok(demands) => demands.interval().unwrap_or(SETTINGS_AGE),
                 Err(_) => return,
@@ -63,7 +63,7 @@ impl Poller {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             while demands.borrow_and_update().interval() == Some(interval) {
                 tokio::select! {
-                    // A watcher with a shorter interval does not wait for the present one to pass.
+                    // A watcher with a shorter interval takes effect at once.
                     changed = demands.changed() => if changed.is_err() { return },
                     _ = ticks.tick() => {
                         let channels = demands.borrow().channels();
@@ -86,12 +86,12 @@ impl Poller {
                 self.published.send_replace(Published { frame, at, changes, refused });
             }
             Err(Error::Scanning { .. }) => self.look_at_scan().await,
-            // The next turn asks again.
+            // The next turn tries again.
             Err(error @ (Error::NoReply { .. } | Error::OutOfStep { .. })) => {
                 self.settings = None;
                 self.published.send_modify(|published| published.refused = Some(error.to_string()));
             }
-            // The link says so itself, and looks for the instrument; there is nothing to ask before it is back.
+            // The link reports the error and reconnects. Until then no query makes sense.
             Err(error) => {
                 tracing::debug!(module = self.module, %error, "no power");
                 self.settings = None;
@@ -123,7 +123,7 @@ impl Poller {
         self.instrument.prove(mark).await?;
         Ok(PowerFrame {
             module: self.module,
-            // A clock that is set back must not make time go back for those who watch.
+            // If the clock is set back, the time of the frames must not decrease.
             time_s: unix_time_s().max(self.last_time_s),
             wavelength_nm: self.settings.as_ref().and_then(|settings| settings.wavelength_nm),
             channels: powers,
@@ -143,7 +143,7 @@ impl Poller {
     }
 
     async fn read_settings(&mut self, channels: &[u8]) -> Result<Settings, Error> {
-        // Counted before asking: a change in between makes the answers old at once.
+        // Read before the queries: if a setting changes meanwhile, the replies are out of date at once.
         let changes = self.instrument.changes();
         let mut units = BTreeMap::new();
         for channel in self.skip_damaged(channels) {
@@ -163,12 +163,12 @@ impl Poller {
         Ok(Settings { asked: Instant::now(), changes, wavelength_nm, units })
     }
 
-    /// Asks a channel; one that refuses is left out from then on.
+    /// Reads a channel. A channel that refuses is left out from then on.
     async fn ask<R: Send + 'static>(&mut self, query: &Query<R>, channel: u8) -> Result<Option<R>, Error> {
         match self.instrument.ask(query).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error @ Error::Refused { .. }) => {
-                // A scan that was started elsewhere is no property of the channel.
+                // A scan of another client causes a refusal that does not depend on the channel.
                 if !self.instrument.condition().await?.is_idle() {
                     return Err(Error::Scanning { command: query.text.clone() });
                 }
@@ -189,7 +189,7 @@ impl Poller {
         }
     }
 
-    /// Whoever started the scan waits for its end; only where nobody does, the register is asked.
+    /// The task that started a scan waits for its end. Only for an orphaned scan, the register is read here.
     async fn look_at_scan(&self) {
         let nobody_waits = self.instrument.activity().borrow().scan.is_some_and(|scan| scan.is_orphaned());
         if nobody_waits {

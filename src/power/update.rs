@@ -1,4 +1,4 @@
-//! What one watcher sees, at the watcher's own pace: readings, or why there are none.
+//! Updates for one watcher, at its own interval: readings, or the reason why there are none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,37 +9,37 @@ use super::{PowerFrame, PowerWatch, unix_time_s};
 use crate::instrument::Presence;
 use crate::instrument::activity::Occupation;
 
-/// After a turn without a new reading, one is waited for this share of the interval before its absence is told:
-/// pollers and watchers do not tick together.
+/// If a turn brings no new reading, the watcher waits for this share of its interval before it reports that there is
+/// none. The clocks of poller and watchers are not synchronized.
 const GRACE: f64 = 0.25;
 
-/// A reading that is no older than this, or than the watcher's interval, is one of the present.
+/// A reading counts as current up to this age, or up to the interval of the watcher.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// What is to be seen of a module's power at one turn.
+/// An update of a module's power.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PowerUpdate {
-    /// A reading that this watcher has not seen.
+    /// A new reading.
     Reading(Arc<PowerFrame>),
-    /// The instrument is busy: the last reading, and what keeps it busy.
+    /// The instrument is busy.
     Busy {
         /// The last reading.
         last: Arc<PowerFrame>,
-        /// How old it is, s.
+        /// Age of the last reading, s.
         age_s: f64,
-        /// What keeps the instrument busy.
+        /// The activity of the instrument.
         occupation: Occupation,
     },
-    /// There is nothing to see.
+    /// There is no reading.
     Unavailable {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// The instrument is away.
+        /// Whether the instrument is unreachable.
         away: bool,
     },
 }
 
-/// A watcher's pace: turns never come closer together than its interval, and do not drift.
+/// The schedule of one watcher. Turns never come closer together than its interval, and do not drift.
 #[derive(Debug)]
 pub struct UpdateSchedule {
     interval: Duration,
@@ -48,7 +48,7 @@ pub struct UpdateSchedule {
 }
 
 impl UpdateSchedule {
-    /// The first turn is at once.
+    /// The first turn is due at once.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
         Self { interval, due: Instant::now(), seen_s: f64::MIN }
@@ -56,7 +56,7 @@ impl UpdateSchedule {
 }
 
 impl PowerWatch {
-    /// The next turn: waits for a reading, and tells why when none comes in time.
+    /// The next turn. Waits for a reading, and returns the reason if none comes in time.
     pub async fn next(&mut self, schedule: &mut UpdateSchedule) -> PowerUpdate {
         tokio::time::sleep_until(schedule.due).await;
         let grace = schedule.interval.mul_f64(GRACE).min(Duration::from_millis(500));
@@ -70,36 +70,37 @@ impl PowerWatch {
                 continue;
             }
             if let Some(update) = self.why_unavailable() {
-                // The pace goes on from when the turn was due: `busy` keeps it as `data` does.
+                // The next turn is scheduled from the due time of this one, so that `busy` comes as regularly as
+                // `data`.
                 schedule.due += schedule.interval;
                 schedule.due = schedule.due.max(Instant::now());
                 return update;
             }
-            // Nothing is known to be wrong: a slow instrument.
+            // No problem is known: the instrument is slow.
             give_up = Instant::now() + grace.max(Duration::from_millis(20));
         }
     }
 
     fn fresh_reading(&mut self, schedule: &mut UpdateSchedule) -> Option<PowerUpdate> {
         let published = self.published.borrow_and_update();
-        // Two readings of one interval are one too many: the next one comes soon.
+        // A second reading within half an interval is skipped, because the next one follows soon.
         let soonest = schedule.seen_s + schedule.interval.as_secs_f64() / 2.0;
         let frame = published.frame.as_ref().filter(|frame| frame.time_s > soonest)?;
-        // What was read before anybody of today watched is none of the present either.
+        // A reading from before the present watchers is out of date.
         if published.at.is_none_or(|at| at.elapsed() > schedule.interval.max(FRESH)) {
             return None;
         }
-        // Whoever has just changed something and looks now wants to see what became of it.
+        // A client that has just changed a setting must not get a reading from before the change.
         let first = schedule.seen_s == f64::MIN;
         if first && published.changes != self.monitor.instrument.changes() {
             return None;
         }
-        // The poller stops when the instrument goes away; an old reading is none of the present.
+        // The poller stops when the instrument is unreachable; its last reading is then out of date.
         if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
             return None;
         }
         schedule.seen_s = frame.time_s;
-        // From when it was due or published, and not from now: waking up late must not add up.
+        // Scheduled from the due or publishing time instead of from now, so that delays do not add up.
         schedule.due = published.at.map_or(schedule.due, |at| at.max(schedule.due)) + schedule.interval;
         Some(PowerUpdate::Reading(Arc::clone(frame)))
     }
@@ -117,7 +118,7 @@ impl PowerWatch {
         }
         let published = self.published.borrow();
         let activity = *instrument.activity().borrow();
-        // A transfer is in the way of those who have no connection of their own.
+        // A transfer blocks power queries only if there is no second connection.
         let in_the_way = activity.scan.is_some() || !instrument.has_second();
         let occupation = activity.occupation().filter(|_| in_the_way);
         match (occupation, &published.frame, &published.refused) {

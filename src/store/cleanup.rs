@@ -1,8 +1,9 @@
-//! A run folder that another process left: claimed again, and rid of what the journal does not know.
+//! Prepares a run folder of an earlier process: locks it, repairs the journal, and cleans up files that the journal
+//! does not list.
 //!
-//! Nothing that was measured is deleted: only what was never finished, and what the journal says was withdrawn. Files
-//! that this program could have made go to `aside/`, because their names may be wanted again. Other files are somebody
-//! else's and stay where they are.
+//! Measured data is never deleted. Only unfinished files and withdrawn files are. Other files that this program could
+//! have written go to `aside/`, because their names may be needed again. All other files belong to somebody else and
+//! stay.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,39 +18,39 @@ use super::{
 };
 use crate::files;
 
-/// Where files go that the journal does not know.
+/// The folder for files that the journal does not list.
 const ASIDE: &str = "aside";
-/// The folders whose files the journal knows.
+/// The folders whose files the journal lists.
 const MEASURED: [&str; 2] = ["traces", "power"];
-/// Text of a lock that is shown, bytes.
+/// Longest text of a lock that is shown, bytes.
 const OWNER: u64 = 4096;
 
-/// What becomes of a file that is left over.
+/// What happens to a leftover file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It was never finished: it is deleted.
+    /// The file was never finished: it is deleted.
     Unfinished,
-    /// The journal says that it was withdrawn: it is deleted.
+    /// The journal has withdrawn the file: it is deleted.
     Withdrawn,
-    /// The journal does not know it: it goes to `aside/`.
+    /// The journal does not list the file: it goes to `aside/`.
     Aside,
 }
 
-/// A file that is left over in a run folder.
+/// A leftover file in a run folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Leftover {
     /// The file, relative to the run folder.
     pub file: String,
-    /// What becomes of it.
+    /// What happens to the file.
     pub fate: Fate,
 }
 
 impl RunFolder {
-    /// Claims the folder of a run whose process is gone. Changes nothing else.
+    /// Locks the folder of a run whose process has ended. Changes nothing else.
     ///
     /// # Errors
-    /// When its process is alive, or the folder cannot be written.
+    /// If the process is alive, or the folder cannot be written.
     pub fn reopen(run: &FoundRun) -> Result<Self, StoreError> {
         let path = run.folder.clone();
         if is_claimed(&path) {
@@ -62,15 +63,16 @@ impl RunFolder {
         Ok(Self { id: run.manifest.run.clone(), path, lines: None, _lock: lock })
     }
 
-    /// Makes the folder ready to go on: cuts a torn last line off the journal, and does with the files that are left
-    /// over what is said of them. Gives the bytes that were cut off, and where files went.
+    /// Prepares the folder for a resumed run: cuts a torn last line off the journal, and cleans up the leftover
+    /// files. Returns the number of bytes cut off, and the old and new path of each moved file.
     ///
     /// # Errors
-    /// When a line of the journal is damaged, or the folder cannot be written.
+    /// If a line of the journal is damaged, or the folder cannot be written.
     pub fn repair(&mut self, leftovers: &[Leftover]) -> Result<(u64, Vec<(String, String)>), StoreError> {
         let journal = self.path.join(JOURNAL_FILE);
         let mut torn_bytes = 0;
-        // A journal without a beginning is among what is left over; a process may be gone before it has begun one.
+        // A journal without a first record is itself a leftover file. It is missing if the process ended before it
+        // was created.
         if files::is_taken(&journal) && !leftovers.iter().any(|left| left.file == JOURNAL_FILE) {
             let (lines, torn) = repair_journal(&journal)?;
             (self.lines, torn_bytes) = (Some(lines), torn);
@@ -92,10 +94,10 @@ impl RunFolder {
         Ok((torn_bytes, moved))
     }
 
-    /// Removes a file of the run; one that is gone already is as good. What is not within the folder is none of the run's.
+    /// Removes a file of the run. A missing file is no error, and a path outside the folder is ignored.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// If the file cannot be removed.
     pub fn remove(&self, file: &str) -> Result<(), StoreError> {
         let Some(path) = own_path(&self.path, file)? else { return Ok(()) };
         match fs::remove_file(&path) {
@@ -106,11 +108,11 @@ impl RunFolder {
         }
     }
 
-    /// Moves a file of the run to `aside/`; gives its new path relative to the folder, or nothing when it is not there. What
-    /// is not within the folder is none of the run's.
+    /// Moves a file of the run to `aside/`, and returns its new path relative to the folder. Returns `None` if the
+    /// file is missing, or if its path leads out of the folder.
     ///
     /// # Errors
-    /// When it cannot be moved.
+    /// If the file cannot be moved.
     pub fn move_aside(&self, file: &str) -> Result<Option<String>, StoreError> {
         let Some(path) = own_path(&self.path, file)? else { return Ok(None) };
         if !files::is_taken(&path) {
@@ -121,7 +123,7 @@ impl RunFolder {
             fs::create_dir(&aside).map_err(|source| StoreError::write(&aside, source))?;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // A whole file that never got its final name gets it here.
+        // A complete file without its final name gets it here.
         let name = part_of(&name).map_or(name.clone(), str::to_owned);
         let (stem, ending) = name
             .rsplit_once('.')
@@ -138,7 +140,7 @@ impl RunFolder {
         Ok(Some(to))
     }
 
-    /// The highest number of a segment of power that is there, or that `known` names.
+    /// The highest number of a power segment in the folder.
     pub(super) fn last_segment(&self) -> u64 {
         let entries = fs::read_dir(self.path.join("power")).into_iter().flatten().flatten();
         let number = |name: String| name.strip_suffix(".parquet")?.parse().ok();
@@ -146,11 +148,11 @@ impl RunFolder {
     }
 }
 
-/// What is left over in the folder of a run whose journal says that `known` are there and `withdrawn` were taken back.
-/// Changes nothing.
+/// The leftover files in the folder of a run. `known` are the files that the journal lists, `withdrawn` the ones that
+/// it has withdrawn. Changes nothing.
 ///
 /// # Errors
-/// When a folder cannot be read, or is a link.
+/// If a folder cannot be read, or is a link.
 pub fn leftovers(
     folder: &Path,
     known: &BTreeSet<String>,
@@ -180,13 +182,13 @@ pub fn leftovers(
                 continue;
             }
             let fate = match target {
-                // Whole, and its process was gone before it could give it its name.
+                // The file is complete. Its process ended before it could rename the file.
                 Some(_) if super::read::rows(&folder.join(&file)).is_ok() => Fate::Aside,
                 Some(_) => Fate::Unfinished,
                 None if withdrawn.contains(&file) => Fate::Withdrawn,
                 None => Fate::Aside,
             };
-            // Only files are deleted.
+            // Only regular files are deleted.
             let is_file = fs::symlink_metadata(folder.join(&file)).is_ok_and(|about| about.is_file());
             found.push(Leftover { file, fate: if is_file { fate } else { Fate::Aside } });
         }
@@ -195,10 +197,10 @@ pub fn leftovers(
     Ok(found)
 }
 
-/// The finished files of a run folder that this program made, whatever its journal says.
+/// The finished files of a run folder that this program has written. The journal is not read.
 ///
 /// # Errors
-/// When a folder cannot be read, or is a link.
+/// If a folder cannot be read, or is a link.
 pub fn finished_files(folder: &Path) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     for inner in MEASURED {
@@ -208,7 +210,7 @@ pub fn finished_files(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(found)
 }
 
-/// The names in a folder of the run, in order; none where it is not there.
+/// The sorted names in a folder of the run; empty if the folder does not exist.
 fn names(run: &Path, inner: &str) -> Result<Vec<String>, StoreError> {
     let folder = if inner.is_empty() { run.to_owned() } else { run.join(inner) };
     if !inner.is_empty() {
@@ -227,12 +229,12 @@ fn names(run: &Path, inner: &str) -> Result<Vec<String>, StoreError> {
     Ok(names)
 }
 
-/// The name that a file would get once it is finished.
+/// The final name of an unfinished file.
 fn part_of(name: &str) -> Option<&str> {
     name.strip_prefix('.')?.strip_suffix(".part")
 }
 
-/// Whether this program gives such a name to a file in this folder: `0001_m4c1_tf_name.parquet`, `0001.parquet`.
+/// Whether this program gives such names to files of this folder: `0001_m4c1_tf_name.parquet`, `0001.parquet`.
 fn is_made_here(inner: &str, name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(stem) = name.strip_suffix(".parquet") else { return false };
@@ -247,8 +249,8 @@ fn is_made_here(inner: &str, name: &str) -> bool {
         && trace.is_some_and(|trace| !trace.is_empty())
 }
 
-/// The path of a file of the run that is about to be removed or moved: below real folders of the run only. `None` where it
-/// leads out of the folder, as a damaged journal may say.
+/// The path of a file of the run that will be removed or moved. All its parent folders must be real folders. `None`
+/// if it leads out of the run folder, as a damaged journal could demand.
 fn own_path(run: &Path, file: &str) -> Result<Option<PathBuf>, StoreError> {
     let path = run.join(file);
     let stays = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));

@@ -1,26 +1,26 @@
-//! A trace as a picture needs it: the lowest and the highest value of each piece of a window, so that a million points
-//! cost a few kilobytes and no dip is lost.
+//! A trace reduced for plots: the lowest and the highest value of each piece of a window. A million points then take
+//! a few kilobytes, and no dip is lost.
 
 use serde::Serialize;
 
 use crate::step::{Fault, TraceReader};
 
-/// The lowest and the highest values of a window, piece by piece.
+/// The lowest and highest values of a window, piece by piece.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Envelope {
     /// Wavelength of each piece's first point, nm.
     pub wavelength_nm: Vec<f64>,
-    /// Lowest finite value of each piece; null where there is none.
+    /// Lowest finite value of each piece; null if there is none.
     pub min: Vec<Option<f32>>,
-    /// Highest finite value of each piece; null where there is none.
+    /// Highest finite value of each piece; null if there is none.
     pub max: Vec<Option<f32>>,
 }
 
-/// The envelope of what lies within `from_nm..=to_nm`, in at most `pieces` pieces; each value by itself where there are
-/// no more of them than that. Gives the number of points in the window, too.
+/// The envelope of the window `from_nm..=to_nm` in at most `pieces` pieces, and the number of points in the window.
+/// With few points, each piece holds a single value.
 ///
 /// # Errors
-/// When the trace cannot be read.
+/// If the trace cannot be read.
 pub fn envelope(
     trace: &dyn TraceReader,
     from_nm: f64,

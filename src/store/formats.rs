@@ -1,5 +1,5 @@
-//! A trace in the formats that other programs read: NPY, CSV, an Arrow IPC stream, JSON. Each is written while it is
-//! read, in bounded memory.
+//! Converts traces to formats of other programs: NPY, CSV, Arrow IPC stream, JSON. A trace is written while it is
+//! read, so that memory is bounded.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::step::TraceReader;
 
-/// Reads a whole trace and writes each piece; the first error counts.
+/// Reads a whole trace and writes each piece. Returns the first error.
 fn each_piece(
     trace: &dyn TraceReader,
     mut write: impl FnMut(u64, &[f32]) -> io::Result<()>,
@@ -26,13 +26,14 @@ fn each_piece(
     written.and(read.map_err(io::Error::other))
 }
 
-/// The header of a `.npy` file (format version 1.0, as numpy documents it) with two float64 fields of these names.
+/// The header of a `.npy` file (format version 1.0 of numpy) with two float64 fields of these names.
 fn npy_header(names: [&str; 2], points: u64) -> Vec<u8> {
     let [first, second] = names;
     let mut text = format!(
         "{{'descr': [('{first}', '<f8'), ('{second}', '<f8')], 'fortran_order': False, 'shape': ({points},), }}"
     );
-    // Magic, version and length are 10 bytes; with the header they fill a multiple of 64, and it ends in a line end.
+    // Magic, version and length take 10 bytes. Together with the header, their length is a multiple of 64, and the
+    // header ends with a line end.
     let padding = 64 - (10 + text.len() + 1) % 64;
     text.extend(std::iter::repeat_n(' ', padding % 64));
     text.push('\n');
@@ -46,10 +47,10 @@ pub fn npy_bytes(names: [&str; 2], points: u64) -> u64 {
     npy_header(names, points).len() as u64 + points * 16
 }
 
-/// A trace as a `.npy` file: wavelengths in nm and values in dB or dBm, under these names.
+/// Writes a trace as a `.npy` file: wavelengths in nm and values in dB or dBm, with these field names.
 ///
 /// # Errors
-/// When it cannot be read or written.
+/// If the trace cannot be read or written.
 pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
     out.write_all(&npy_header(names, grid.points))?;
@@ -61,10 +62,10 @@ pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io
     })
 }
 
-/// A trace as CSV with the columns `wavelength_nm` and `value`; what is not finite is empty.
+/// Writes a trace as CSV with the columns `wavelength_nm` and `value`. A value that is not finite is empty.
 ///
 /// # Errors
-/// When it cannot be read or written.
+/// If the trace cannot be read or written.
 pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
     out.write_all(b"wavelength_nm,value\n")?;
@@ -77,11 +78,11 @@ pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
     })
 }
 
-/// A trace as an Arrow IPC stream with the columns `wavelength_nm` (f64) and `value` (f32, nullable; its unit in the
-/// field's metadata).
+/// Writes a trace as an Arrow IPC stream with the columns `wavelength_nm` (f64) and `value` (f32, nullable). The
+/// metadata of a field contains its unit.
 ///
 /// # Errors
-/// When it cannot be read or written.
+/// If the trace cannot be read or written.
 pub fn arrow(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
     let with_unit =
         |field: Field, unit: &str| field.with_metadata(HashMap::from([("unit".to_owned(), unit.to_owned())]));
@@ -103,10 +104,11 @@ pub fn arrow(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Re
     writer.finish().map_err(io::Error::other)
 }
 
-/// A trace as JSON: `{"metadata": …, "wavelengths": [nm], "values": [dB or dBm]}`; what is not finite is null.
+/// Writes a trace as JSON: `{"metadata": …, "wavelengths": [nm], "values": [dB or dBm]}`. A value that is not finite
+/// is null.
 ///
 /// # Errors
-/// When it cannot be read or written.
+/// If the trace cannot be read or written.
 pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
     write!(out, "{{\"metadata\":{metadata},\"wavelengths\":[")?;

@@ -1,7 +1,7 @@
-//! The journal of a run: one JSON object a line, appended and never changed.
+//! The journal of a run: one JSON object per line, appended and never changed.
 //!
-//! A line is handed to the system before `append` returns, so that a killed process loses nothing; it is on the
-//! disk before `append` returns with [`Durability::Now`], and within a second otherwise.
+//! `append` passes the line to the system before it returns, so that a killed process loses nothing. With
+//! [`Durability::Now`] the line is also on the disk by then, otherwise within a second.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -17,16 +17,16 @@ use super::lines::Lines;
 use super::{StoreError, is_full};
 use crate::files;
 
-/// When a line has to be on the disk.
+/// When a line must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Before anything else happens.
+    /// Before `append` returns.
     Now,
-    /// Within a second, together with its neighbours.
+    /// Within a second, together with other lines.
     Soon,
 }
 
-/// How long lines may wait for their neighbours.
+/// The interval at which waiting lines are written to the disk.
 const GROUP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The journal, open for appending.
@@ -37,9 +37,9 @@ pub struct Journal {
     lines: u64,
     bytes: u64,
     dirty: Arc<AtomicBool>,
-    /// Why the background thread could not bring lines to the disk.
+    /// Why the background thread could not write lines to the disk.
     unsynced: Arc<Mutex<Option<String>>>,
-    /// The thread that syncs groups ends when this is dropped.
+    /// Dropping this ends the background thread.
     _alive: mpsc::Sender<()>,
 }
 
@@ -59,7 +59,7 @@ impl Journal {
         Ok(Self::with_file(path, file, 0, 0))
     }
 
-    /// Opens one that has `lines` lines already, each of them whole: see [`repair_journal`].
+    /// Opens a journal that already has `lines` complete lines: see [`repair_journal`].
     pub(super) fn open(path: &Path, lines: u64) -> Result<Self, StoreError> {
         let failed = |source| StoreError::write(path, source);
         let file = files::open_own(path, OpenOptions::new().append(true)).map_err(failed)?;
@@ -79,8 +79,8 @@ impl Journal {
         Self { path: path.to_owned(), file, lines, bytes, dirty, unsynced, _alive: alive }
     }
 
-    /// What keeps the journal from being there when it is read: its file is gone or is another one, or the disk did not
-    /// take it.
+    /// Why the journal may be incomplete when it is read: its file was removed or replaced, or the disk did not
+    /// accept lines.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let name = self.path.display();
@@ -100,10 +100,10 @@ impl Journal {
         lost.into_iter().chain(unsynced).collect()
     }
 
-    /// Adds a line and gives its number, from 1.
+    /// Appends a line and returns its number, from 1.
     ///
     /// # Errors
-    /// When it cannot be written, or cannot be brought to the disk with [`Durability::Now`].
+    /// If the line cannot be written, or cannot be written to the disk with [`Durability::Now`].
     pub fn append<T: Serialize>(
         &mut self,
         time: DateTime<Utc>,
@@ -114,9 +114,9 @@ impl Journal {
         let mut line =
             serde_json::to_vec(&Line { n: self.lines + 1, time, event }).map_err(|e| failed(e.into()))?;
         line.push(b'\n');
-        // One call for the whole line: a line is torn by a power cut at the most.
+        // A single call for the whole line, so that only a power cut can tear a line.
         let mut written = self.write(&line);
-        // The end of the run has to be told even when the disk is full.
+        // The reserve lets the run record its end even if the disk is full.
         if matches!(&written, Err(error) if is_full(error)) && self.release_reserve() {
             written = self.write(&line);
         }
@@ -136,7 +136,7 @@ impl Journal {
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let written = (&*self.file).write_all(line);
         if written.is_err() {
-            // What a full disk took of it goes again, so that a later line does not continue half a line.
+            // Removes the part of the line that a full disk accepted, so that the next line does not continue it.
             let _ = self.file.set_len(self.bytes);
         }
         written
@@ -149,7 +149,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // The last group; there is nobody left to tell if it fails.
+        // Writes the last group to the disk. An error can no longer be reported.
         let _ = self.file.sync_data();
     }
 }
@@ -169,7 +169,7 @@ fn locked(text: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
     text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the file that is open is the one that has this name.
+/// Whether the open file is still the file with this name.
 #[cfg(unix)]
 fn is_still_there(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -182,10 +182,10 @@ fn is_still_there(_: &File, path: &Path) -> io::Result<bool> {
     std::fs::symlink_metadata(path).map(|_| true)
 }
 
-/// Cuts a torn end off a journal; gives the number of its last record, and how many bytes went.
+/// Cuts a torn last line off a journal. Returns the number of the last record, and the number of bytes cut off.
 ///
 /// # Errors
-/// When any other line cannot be understood or does not belong where it stands; then nothing is changed.
+/// If any other line is damaged or out of order. In that case nothing is changed.
 pub(super) fn repair_journal(path: &Path) -> Result<(u64, u64), StoreError> {
     let mut lines = Lines::<serde::de::IgnoredAny>::open(path, true)?;
     if let Some(wrong) = lines.find_map(Result::err) {

@@ -1,11 +1,13 @@
-//! Reads files of JSON lines: a run's journal, and what its guard wrote. There is one reader and one set of rules.
+//! Reads files of JSON lines: the journal of a run, and the records of its watchdog. All readers follow the same
+//! rules:
 //!
-//! - A torn line is the last one, without its line end or of NUL bytes only: what a power cut leaves. It is no line.
-//! - Any other line that cannot be understood is an error that names it. The reader goes on behind it: `resume` and
-//!   `verify` stop there, everybody else counts it.
-//! - The records of a journal are numbered 1, 2, 3 …: a number that does not fit is such an error, too. A record whose
-//!   number was there already is left out. One behind a gap follows the error about the gap.
-//! - An error of the disk ends the reading: the same read would fail again for ever.
+//! - A torn line is the last line, if it has no line end or consists of NUL bytes. A power cut leaves such lines. It
+//!   is ignored.
+//! - Any other invalid line is an error with its line number, and reading continues. `resume` and `verify` stop at
+//!   such an error; other readers count it.
+//! - The records of a journal are numbered 1, 2, 3 …. A missing number is an error too, and the record behind the gap
+//!   follows. A record with a repeated number is left out.
+//! - An error of the disk ends the reading, because the same read would fail again.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,27 +20,27 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use crate::files;
 
-/// The longest line that is understood, bytes. The first record of a long recipe has a few hundred kilobytes.
+/// The longest line that is read, bytes. The first record of a long recipe has a few hundred kilobytes.
 const LONGEST: u64 = 16 << 20;
 /// The largest file that is read, bytes. A run of 100,000 steps writes a hundredth of this.
 const LARGEST: u64 = 4 << 30;
-/// A line that is too long is passed over in pieces of this size.
+/// A line that is too long is skipped in pieces of this size.
 const PIECE: usize = 64 << 10;
 
-/// The records of a file, one by one.
+/// Iterates over the records of a file.
 #[derive(Debug)]
 pub struct Lines<T> {
     path: PathBuf,
     reader: BufReader<File>,
-    /// Whether each record has its number.
+    /// Whether the records are numbered.
     numbered: bool,
-    /// The line that was read last, from 1.
+    /// Number of the line that was read last, from 1.
     line: u64,
-    /// Bytes up to its end.
+    /// Bytes up to the end of that line.
     whole: u64,
-    /// The number of the last record.
+    /// Number of the last record.
     last: u64,
-    /// Lines since then that could not be understood: each may have been a record.
+    /// Invalid lines since the last record: each of them may have been a record.
     lost: u64,
     torn: u64,
     /// The record behind a gap.
@@ -47,10 +49,10 @@ pub struct Lines<T> {
     _record: PhantomData<T>,
 }
 
-/// A line as it stands in the file.
+/// A line of the file.
 struct Line {
     bytes: Vec<u8>,
-    /// Its length with its end, whatever is kept of it.
+    /// The length of the line with its end, even if its bytes were skipped.
     length: u64,
     is_torn: bool,
 }
@@ -61,7 +63,7 @@ struct Numbered {
 }
 
 impl<T: DeserializeOwned> Lines<T> {
-    /// Opens a file whose records are numbered, or not.
+    /// Opens a file. `numbered`: whether its records are numbered.
     pub(super) fn open(path: &Path, numbered: bool) -> Result<Self, StoreError> {
         let failed = |source| StoreError::read(path, source);
         let file = files::open(path).map_err(failed)?;
@@ -85,17 +87,17 @@ impl<T: DeserializeOwned> Lines<T> {
         })
     }
 
-    /// The number of the last record that was read.
+    /// Number of the record that was read last.
     pub(super) fn last_number(&self) -> u64 {
         self.last
     }
 
-    /// Bytes up to the end of the last line that was read.
+    /// Bytes up to the end of the line that was read last.
     pub(super) fn whole_bytes(&self) -> u64 {
         self.whole
     }
 
-    /// Bytes of a torn last line. Known at the end.
+    /// Bytes of a torn last line, known at the end.
     pub(super) fn torn_bytes(&self) -> u64 {
         self.torn
     }
@@ -131,7 +133,7 @@ impl<T: DeserializeOwned> Lines<T> {
         StoreError::Line { path: self.path.clone(), line: self.line, what: what.into() }
     }
 
-    /// The record in a line. `Ok(None)`: another one has its number.
+    /// Parses the record of a line.
     fn parse(&mut self, line: &Line) -> Result<T, StoreError> {
         if line.length > LONGEST {
             self.lost += 1;
@@ -207,7 +209,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
     }
 }
 
-/// Leaves out lines that cannot be understood, as whoever shows a run does. Other errors stay.
+/// Leaves out invalid lines; other errors stay. For readers that show a run.
 pub fn skip_damaged<T>(
     lines: impl Iterator<Item = Result<T, StoreError>>,
 ) -> impl Iterator<Item = Result<T, StoreError>> {
@@ -219,7 +221,7 @@ fn is_nul(bytes: &[u8]) -> bool {
     bytes.chunks(PIECE).all(|piece| piece == &NULS[..piece.len()])
 }
 
-/// What is wrong with a line; the line's own number says more than "line 1".
+/// The error of a line, without the line number of serde, which is always 1.
 fn parse_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -238,7 +240,7 @@ mod tests {
         n: u64,
     }
 
-    /// The numbers of the records, what was said of lines, and the bytes of a torn last line.
+    /// The numbers of the records, the errors, and the bytes of a torn last line.
     fn read(text: &[u8]) -> (Vec<u64>, Vec<String>, u64) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
@@ -328,7 +330,7 @@ mod tests {
             let rest = if cut { &[][..] } else { &text.as_bytes()[at..] };
             let damaged = [&text.as_bytes()[..at], &bytes, rest].concat();
             let (numbers, wrong, torn) = read(&damaged);
-            // What comes before the damage is read, in order, and nothing twice.
+            // The records before the damage are read in order, and only once.
             let before = u64::try_from(text[..at].matches('\n').count()).unwrap();
             assert!(numbers.len() as u64 >= before && numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
             assert!(!wrong.is_empty() || torn > 0 || numbers.iter().zip(1..).all(|(n, expected)| *n == expected));

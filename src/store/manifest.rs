@@ -1,5 +1,5 @@
-//! `run.json`: what a run is, in one file. It is replaced whole and never claims what is not there: counts and an
-//! end are in it only once the run has ended.
+//! The manifest `run.json`, which describes a run in one file. It is always replaced as a whole. Counts and the end
+//! of the run appear only after the run has ended.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,18 +12,18 @@ use super::{StoreError, publish};
 use crate::files;
 use crate::operation::Constant;
 
-/// The file's name in the run folder.
+/// Name of the file in the run folder.
 pub(super) const FILE: &str = "run.json";
-/// The version of the format that this program writes, and the last one that it reads.
+/// The version of the format that this program writes, and the latest that it reads.
 const VERSION: u32 = 1;
 /// The largest manifest that is read, bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// How a run ended, or that it has not.
+/// How a run ended, or that it is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Under way.
+    /// In progress.
     Running,
     /// Every step succeeded.
     Done,
@@ -31,7 +31,8 @@ pub enum RunState {
     Failed,
     /// Stopped by the operator.
     Aborted,
-    /// Its process is gone and it has no end: killed, or a power cut. Never written, only concluded.
+    /// The process ended without recording the end of the run: it was killed, or the power failed. This state is
+    /// never written, only concluded.
     Interrupted,
 }
 
@@ -50,32 +51,32 @@ impl std::fmt::Display for RunState {
 /// The recipe of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecipeRecord {
-    /// Path as it was given.
+    /// Path of the recipe, as given.
     pub path: String,
-    /// SHA-256 of the recipe's own file, hexadecimal.
+    /// SHA-256 of the recipe file, hexadecimal.
     pub sha256: String,
-    /// The copies in the run folder, the recipe first.
+    /// The copies in the run folder; the recipe comes first.
     pub files: Vec<String>,
-    /// SHA-256 of each of these copies, hexadecimal. Empty in runs of earlier versions.
+    /// SHA-256 of each copy, hexadecimal. Empty in runs of earlier versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub source_sha256: BTreeMap<String, String>,
 }
 
-/// The instrument of a run, as it answered.
+/// The instrument of a run, as it replied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstrumentRecord {
-    /// Where it was reached.
+    /// Address of the instrument.
     pub address: String,
-    /// True for the embedded instrument, wherever it ran.
+    /// True for the embedded simulator.
     pub simulated: bool,
-    /// Its reply to `*IDN?`.
+    /// Reply to `*IDN?`.
     pub identity: String,
-    /// The lasers' replies to `IDN?`, by number.
+    /// Replies of the lasers to `IDN?`, by number.
     #[serde(deserialize_with = "by_number")]
     pub lasers: BTreeMap<u8, String>,
 }
 
-/// JSON has texts for keys; within an event, serde does not see that these are numbers.
+/// Parses the keys as numbers. JSON keys are strings, and serde does not convert them within a tagged event.
 fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
     let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
     texts
@@ -84,76 +85,77 @@ fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, 
         .collect()
 }
 
-/// Who ran it, and with what.
+/// The program and the computer of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRecord {
     /// Name of the computer.
     pub host: String,
     /// Operating system.
     pub os: String,
-    /// Process.
+    /// Process identifier.
     pub pid: u32,
     /// Version of ctp10.
     pub ctp10: String,
 }
 
-/// Everything that is known of a run beside its traces and events.
+/// The description of a run, without its traces and events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this format.
     pub schema_version: u32,
-    /// The run's identifier.
+    /// Identifier of the run.
     pub run: String,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub name: String,
-    /// How far it is.
+    /// State of the run.
     pub status: RunState,
-    /// Why it ended so, when not `done`.
+    /// Why the run ended in this state; `None` for `done`.
     pub reason: Option<String>,
-    /// When it began, UTC.
+    /// When the run began, UTC.
     pub started: DateTime<Utc>,
-    /// When it ended, UTC.
+    /// When the run ended, UTC.
     pub finished: Option<DateTime<Utc>>,
-    /// How long it lasted, s, by a clock that nobody sets: the time of all its processes together.
+    /// Total duration of all processes of the run, s. Measured with a monotonic clock, which is never set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elapsed_s: Option<f64>,
     /// The recipe.
     pub recipe: RecipeRecord,
-    /// The parameters it ran with.
+    /// The parameters of the run.
     pub parameters: BTreeMap<String, Value>,
-    /// The recipe's metadata and what the command line added.
+    /// The metadata of the recipe, with additions from the command line.
     pub metadata: BTreeMap<String, Value>,
-    /// Columns of every trace file that a batch gives the run.
+    /// Columns that a batch adds to every trace file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Constant>,
     /// The instrument.
     pub instrument: InstrumentRecord,
-    /// Options of the embedded instrument, where the run started one.
+    /// Options of the embedded simulator, if the run started one.
     pub simulator: Option<Value>,
-    /// The `suspend_when` that the recipe was given, for it has none of its own.
+    /// The `suspend_when` given for the run, because the recipe has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend_when: Option<Value>,
-    /// The limits of the bench that it was begun under; of these and those of the moment the stricter hold.
+    /// The limits of the bench at the start of the run. A resumed run applies these and the present ones; the
+    /// stricter limit counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Value>,
-    /// Who ran it, and with what.
+    /// The program and the computer.
     pub host: HostRecord,
-    /// How often the run was taken up again after an interruption.
+    /// How often the run was resumed after an interruption.
     #[serde(default)]
     pub taken_up: u64,
     /// Whether raw commands were sent.
     pub used_scpi: bool,
-    /// Traces stored; known at the end.
+    /// Number of stored traces; known at the end.
     pub traces: Option<u64>,
-    /// Steps that failed and were passed over; known at the end.
+    /// Number of steps that failed and were skipped; known at the end.
     pub failed_steps: Option<u64>,
     /// Lasers that could not be confirmed off at the end.
     #[serde(default)]
     pub lasers_unknown: Vec<u8>,
-    /// What the run had to say that its journal may not hold: that the journal was gone, for example.
+    /// Warnings that the journal may not contain, for example that the journal itself was removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What a later version may have added.
+    /// Fields that a later version may have added.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -169,7 +171,7 @@ impl Manifest {
         let path = folder.join(FILE);
         let failed = |source| StoreError::read(&path, source);
         let text = files::read_within(folder, FILE, LARGEST).map_err(failed)?;
-        // What a later version has written may mean something else, even where it can be read.
+        // The fields of a later version may have other meanings, even if they can be read.
         if let Ok(Versioned { schema_version: found }) = serde_json::from_slice(&text)
             && found > u64::from(VERSION)
         {

@@ -1,5 +1,5 @@
-//! Recorded power: closed segments of a minute at most, each a Parquet file of its own, so that a run that is cut
-//! short loses the last minute and no more.
+//! Recorded power in segments of at most one minute. Each segment is a Parquet file, so that an interrupted run loses
+//! at most the last minute.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::measurement::{PowerReading, PowerUnit};
 
 /// A segment is closed after this time.
 const SEGMENT_S: f64 = 60.0;
-/// Or after this many readings.
+/// A segment is closed after this many readings.
 const SEGMENT_ROWS: usize = 100_000;
-/// A segment that found no room is tried again after so many readings.
+/// If the disk is full, the segment is written again after this many readings.
 const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
 
 /// A closed segment.
@@ -33,12 +33,12 @@ pub struct PowerSegment {
     pub rows: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// When its last reading was taken, in seconds since 1970-01-01 UTC.
+    /// Time of its last reading, seconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_s: Option<f64>,
 }
 
-/// Collects readings and writes a segment now and then.
+/// Collects readings and writes them in segments.
 #[derive(Debug)]
 pub struct PowerLog {
     folder: PathBuf,
@@ -46,12 +46,12 @@ pub struct PowerLog {
     simulated: bool,
     segments: u64,
     rows: Vec<(PowerReading, String, &'static str)>,
-    /// With a disk that was full, the next segment is tried at this many readings.
+    /// After a full disk, the next segment is written at this number of readings.
     not_before: usize,
 }
 
 impl RunFolder {
-    /// Begins the record of power.
+    /// Starts a record of power.
     #[must_use]
     pub fn power_log(&self, simulated: bool) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
@@ -61,10 +61,10 @@ impl RunFolder {
 }
 
 impl PowerLog {
-    /// Keeps a reading; gives the segment that it closed, if it did. `source` says who took it: `recorder` or `recipe`.
+    /// Adds a reading, and returns the segment if this closed one. `source` is `recorder` or `recipe`.
     ///
     /// # Errors
-    /// When a segment cannot be written; its readings, and this one, are kept for the next attempt.
+    /// If a segment cannot be written. Its readings and this one are kept for the next attempt.
     pub fn add(
         &mut self,
         reading: PowerReading,
@@ -81,10 +81,10 @@ impl PowerLog {
         closed
     }
 
-    /// Writes what has been kept since the last segment; nothing when there is nothing.
+    /// Writes the readings since the last segment; returns `None` if there are none.
     ///
     /// # Errors
-    /// When the segment cannot be written.
+    /// If the segment cannot be written.
     pub fn close(&mut self) -> Result<Option<PowerSegment>, StoreError> {
         if self.rows.is_empty() {
             return Ok(None);

@@ -1,5 +1,6 @@
-//! Files appear under their final name only when they are whole: written under a hidden name that no `*.parquet`
-//! matches, synced, then renamed, and the folder synced after them. Every write of the store goes through here.
+//! Writes files so that they appear under their final name only when complete. A file is written under a hidden name
+//! that does not match `*.parquet`. Then the file is synced and renamed, and its folder is synced. Every write of the
+//! store uses this module.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::StoreError;
 use crate::files;
 
-/// A file on its way to its final name. Dropped before that, it leaves nothing behind.
+/// A file that does not have its final name yet. Dropping it removes the file.
 #[derive(Debug)]
 pub(super) struct PartFile {
     part: PathBuf,
@@ -21,7 +22,7 @@ pub(super) struct PartFile {
     published: bool,
 }
 
-/// What was published.
+/// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) bytes: u64,
@@ -32,7 +33,7 @@ impl PartFile {
     pub(super) fn create(target: &Path) -> Result<Self, StoreError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let part = target.with_file_name(format!(".{name}.part"));
-        // What an earlier process left there is not written over in place: it may be a link to anybody's file.
+        // A file left by an earlier process is removed instead of overwritten. It may be a link to another file.
         let create = || File::create_new(&part);
         let file = match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -49,7 +50,7 @@ impl PartFile {
         &self.target
     }
 
-    /// Gives the file its final name; one that is there already is not overwritten.
+    /// Gives the file its final name. An existing file is not overwritten.
     pub(super) fn publish(&mut self) -> Result<Published, StoreError> {
         let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken");
         if files::is_taken(&self.target) {
@@ -59,7 +60,7 @@ impl PartFile {
         }
     }
 
-    /// Gives the file its final name in place of what is there.
+    /// Gives the file its final name and replaces an existing file.
     pub(super) fn replace(&mut self) -> Result<Published, StoreError> {
         self.file.sync_all().map_err(|source| StoreError::write(&self.part, source))?;
         fs::rename(&self.part, &self.target).map_err(|source| StoreError::write(&self.target, source))?;
@@ -84,13 +85,14 @@ impl Write for PartFile {
 impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.published {
-            // What cannot be removed is hidden, and `runs verify` names it.
+            // If the file cannot be removed, it stays hidden, and `runs verify` lists it.
             let _ = fs::remove_file(&self.part);
         }
     }
 }
 
-/// A rename is durable only when the folder is. Where folders cannot be opened, the system sees to that itself.
+/// Syncs the folder of a file, because only then a rename is durable. Systems that cannot open folders do this
+/// themselves.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     if cfg!(windows) {
         return Ok(());
@@ -101,22 +103,22 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::write(folder, source))
 }
 
-/// Writes a small file whole, or not at all, in place of what is there.
+/// Replaces a small file with new content, completely or not at all.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If the file cannot be written.
 pub fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     replace(target, bytes).map(drop)
 }
 
-/// See [`write_whole`]; gives what was written.
+/// Like [`write_whole`], but returns size and SHA-256.
 pub(super) fn replace(target: &Path, bytes: &[u8]) -> Result<Published, StoreError> {
     let mut part = PartFile::create(target)?;
     part.write_all(bytes).map_err(|source| StoreError::write(target, source))?;
     part.replace()
 }
 
-/// Size and SHA-256 of a file that is there.
+/// Size and SHA-256 of an existing file.
 pub(super) fn fingerprint(path: &Path) -> Result<Published, StoreError> {
     let mut file = files::open(path).map_err(|source| StoreError::read(path, source))?;
     let mut digest = Sha256::new();

@@ -1,4 +1,4 @@
-//! Reads stored traces: a window at a time, in bounded memory.
+//! Reads windows of stored traces in bounded memory.
 
 use std::fs::File;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::files;
 use crate::measurement::{Grid, TraceSummary};
 use crate::step::{Fault, TraceReader};
 
-/// Rows handed on at once.
+/// Rows per piece.
 const PIECE: usize = 64 * 1024;
 
 /// A stored trace, open for reading.
@@ -31,7 +31,7 @@ impl RunFolder {
     /// Opens a trace of this run.
     ///
     /// # Errors
-    /// When the file is not there any more.
+    /// If the file does not exist any more.
     pub fn open_trace(&self, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
         open_trace(self.path(), trace)
     }
@@ -40,27 +40,27 @@ impl RunFolder {
 /// Opens a trace of the run in this folder.
 ///
 /// # Errors
-/// When the file is not there any more, leads out of the folder, or is not what the journal says of it.
+/// If the file does not exist, leads out of the folder, or contradicts the journal.
 pub fn open_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
     let file = TraceFile { path: find(folder, &trace.file)?, grid: trace.grid };
     file.open().map(|_| file)
 }
 
 impl TraceFile {
-    /// Where it is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file with as many values as the journal says.
+    /// Opens the file and checks that it has as many values as the journal says.
     fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
         let bad = |error| StoreError::encode(&self.path, error);
         let wrong = |reason: String| {
             StoreError::read(&self.path, std::io::Error::new(std::io::ErrorKind::InvalidData, reason))
         };
         let file = files::open(&self.path).map_err(|source| StoreError::read(&self.path, source))?;
-        // The page index lets the reader skip what lies outside the window without decoding it.
+        // With the page index, the reader skips pages outside the window without decoding them.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(bad)?;
         let value = builder.schema().field_with_name("value").ok();
@@ -120,7 +120,7 @@ pub(super) fn rows(path: &Path) -> Result<u64, StoreError> {
     Ok(builder.metadata().file_metadata().num_rows().unsigned_abs())
 }
 
-/// In what the first rows of a trace contradict what the journal says of it.
+/// How the first rows of a trace contradict the journal; `None` if they do not.
 pub(super) fn contradiction(path: &Path, trace: &TraceSummary) -> Option<String> {
     let file = files::open(path).ok()?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).ok()?.with_limit(2).build().ok()?;

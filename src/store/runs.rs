@@ -1,4 +1,4 @@
-//! What has been measured: lists runs, and finds one.
+//! Lists runs and finds single runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,35 +12,35 @@ use crate::files;
 pub use super::stored::traces;
 pub use super::verify::{Finding, Verified, is_whole, verify};
 
-/// A run folder as it was found.
+/// A run that was found.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundRun {
-    /// The folder.
+    /// The run folder.
     #[serde(serialize_with = "shown")]
     pub folder: PathBuf,
-    /// Its manifest, with the status corrected for a process that is gone.
+    /// The manifest. Its status is corrected if the process of the run has ended.
     pub manifest: Manifest,
 }
 
-/// A folder among the runs that is none, or is damaged.
+/// A folder among the runs that cannot be read as a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Unreadable {
     /// The folder.
     #[serde(serialize_with = "shown")]
     pub folder: PathBuf,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
-/// A path as people see it: its name need not be UTF-8.
+/// A path for display; its name need not be UTF-8.
 fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
 
-/// All runs below a folder, newest first, and what could not be read.
+/// All runs below a folder, newest first, and the folders that could not be read.
 ///
 /// # Errors
-/// When the folder itself cannot be read. One that does not exist holds no runs.
+/// If the folder itself cannot be read. A folder that does not exist contains no runs.
 pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> {
     let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
     let entries = match fs::read_dir(out) {
@@ -50,7 +50,7 @@ pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> 
     };
     for entry in entries {
         let folder = entry.map_err(|source| StoreError::read(out, source))?.path();
-        // Folders that were never runs are nobody's business here.
+        // Folders that never were runs are ignored.
         if !has_manifest(&folder) && !files::is_taken(&folder.join(JOURNAL_FILE)) {
             continue;
         }
@@ -68,17 +68,18 @@ pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> 
 pub struct Page {
     /// The runs, newest first.
     pub runs: Vec<FoundRun>,
-    /// The folder after which the next page begins; `None` on the last.
+    /// The folder after which the next page begins; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// The runs below a folder whose folder names come before `before`, newest first: a folder's name begins with the time,
-/// so that only the page's own manifests are read.
+/// Runs below a folder, newest first, that come after the folder named `before` in this order. The name of a run
+/// folder begins with its time, so only the manifests of the page are read.
 ///
 /// # Errors
-/// When the folder itself cannot be read. One that does not exist holds no runs.
+/// If the folder itself cannot be read. A folder that does not exist contains no runs.
 pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-    // A folder's name has the second at which its run began; within one, only the manifests know.
+    // The name of a folder contains the second at which the run began. Within one second, the manifests decide the
+    // order.
     let second = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
     let mut names = names(out)?;
     names.retain(|name| before.is_none_or(|before| second(name) <= second(before)));
@@ -109,7 +110,7 @@ pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, Stor
 /// The run with exactly this identifier.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
     let ending = format!("_{id}");
     let found = names(out)?.into_iter().find(|name| !id.is_empty() && name.ends_with(&ending));
@@ -119,7 +120,7 @@ pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
     }
 }
 
-/// The names of the folders below a folder that may be runs.
+/// The names of all folders that may be runs.
 fn names(out: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
@@ -129,7 +130,7 @@ fn names(out: &Path) -> Result<Vec<String>, StoreError> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
-/// Whether there is a manifest in this folder, be it a damaged one.
+/// Whether the folder has a manifest, intact or damaged.
 #[must_use]
 pub fn has_manifest(folder: &Path) -> bool {
     files::is_taken(&folder.join(manifest::FILE))
@@ -138,7 +139,7 @@ pub fn has_manifest(folder: &Path) -> bool {
 /// The run in this folder.
 ///
 /// # Errors
-/// When its manifest cannot be read.
+/// If its manifest cannot be read.
 pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
     let mut manifest = Manifest::read(folder)?;
     if manifest.status == RunState::Running && !is_claimed(folder) {
@@ -147,10 +148,10 @@ pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
     Ok(FoundRun { folder: folder.to_owned(), manifest })
 }
 
-/// The one run that is meant by its identifier, its folder, or the beginning of either.
+/// The single run that matches an identifier, a folder, or the beginning of either.
 ///
 /// # Errors
-/// When none or more than one is meant; the message names the near ones.
+/// If no run or several runs match. The message names similar runs.
 pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
     let direct = Path::new(id);
     if has_manifest(direct) {

@@ -1,4 +1,5 @@
-//! A trace in an unnamed file: it goes with the last who reads it, however the process ends.
+//! A trace in a temporary file without a name. The file disappears with its last reader, even if the process is
+//! killed.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -7,10 +8,10 @@ use std::ops::Range;
 use crate::measurement::Grid;
 use crate::step::{Fault, FaultKind, TraceReader};
 
-/// Values read at once.
+/// Values per read.
 const PIECE: usize = 64 * 1024;
 
-/// Values on their way through the disk.
+/// Values of a trace in a temporary file.
 #[derive(Debug)]
 pub struct Spool {
     file: File,
@@ -18,18 +19,18 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty one for a trace on this grid.
+    /// Creates an empty file for a trace with this grid.
     ///
     /// # Errors
-    /// When no temporary file can be made.
+    /// If no temporary file can be created.
     pub fn new(grid: Grid) -> io::Result<Self> {
         Ok(Self { file: tempfile::tempfile()?, grid })
     }
 
-    /// Adds values.
+    /// Appends values.
     ///
     /// # Errors
-    /// When there is no room.
+    /// If there is not enough disk space.
     pub fn push(&mut self, values: &[f32]) -> io::Result<()> {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.file.write_all(&bytes)

@@ -1,4 +1,4 @@
-//! What the journal of a run says is in its folder.
+//! The files of a run according to its journal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{PowerSegment, StoreError, read_run_journal};
 use crate::measurement::TraceSummary;
 
-/// What a record says of a file.
+/// A record about a file.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum FileEvent {
@@ -33,7 +33,7 @@ pub(super) enum Stored {
     Power(PowerSegment),
 }
 
-/// For each name that was withdrawn, the record that said so last. What was stored under it before is gone.
+/// The position of the last withdrawal of each file. An earlier file of the same name no longer exists.
 fn withdrawals(folder: &Path) -> Result<BTreeMap<String, usize>, StoreError> {
     let mut withdrawn = BTreeMap::new();
     for (position, event) in read_run_journal::<FileEvent>(folder)?.enumerate() {
@@ -47,7 +47,7 @@ fn withdrawals(folder: &Path) -> Result<BTreeMap<String, usize>, StoreError> {
     Ok(withdrawn)
 }
 
-/// The files of a run, in order, read one by one; those that were withdrawn are left out.
+/// The files of a run in order, without withdrawn files. They are read one by one.
 pub(super) fn stored(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<Stored, StoreError>> + use<>, StoreError> {
@@ -65,11 +65,11 @@ pub(super) fn stored(
     }))
 }
 
-/// The traces of a run, in order, read one by one; those that were withdrawn are left out. A line of the journal that
-/// cannot be understood is an error among them, and does not end them.
+/// The traces of a run in order, without withdrawn traces. They are read one by one. An invalid line of the journal
+/// is an error among them, and reading continues.
 ///
 /// # Errors
-/// When the journal cannot be opened.
+/// If the journal cannot be opened.
 pub fn traces(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<TraceSummary, StoreError>> + use<>, StoreError> {

@@ -92,7 +92,7 @@ fn constants_cost_next_to_nothing_and_the_grid_little() {
     let mut writer = folder.trace(header(500_000)).unwrap();
     writer.push(&vec![-3.0; 500_000]).unwrap();
     let bytes = writer.finish().unwrap().bytes;
-    // 6 MB raw; what is left is the grid and eleven constants.
+    // 6 MB without compression. The grid and eleven constant columns remain.
     assert!(bytes < 60_000, "{bytes}");
 }
 

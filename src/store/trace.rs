@@ -1,8 +1,9 @@
-//! A trace file, written while the trace arrives.
+//! Writes a trace file while the trace arrives.
 //!
-//! Encoding, chosen by measuring: the wavelength grid is computed as rounded decimals, whose bytes repeat along the
-//! grid once they are split into streams; the values are noise in their low bytes and smooth in their high ones,
-//! which splitting separates. Both go through zstd. The constants are dictionaries of one entry.
+//! The encoding was chosen by measurement. The wavelengths are computed as rounded decimals, and their bytes repeat
+//! along the grid once they are split into streams. The values are noise in their low bytes and smooth in their high
+//! bytes, which splitting separates. Both are compressed with zstd. The constant columns are dictionaries with one
+//! entry.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,32 +28,32 @@ use crate::measurement::{
 };
 use crate::step::ColumnValue;
 
-/// Rows encoded at once.
+/// Rows per batch.
 const BATCH: usize = 64 * 1024;
-/// Rows that the encoder may hold: what bounds the memory for a trace of any length.
+/// Rows per row group. This bounds the memory for traces of any length.
 const ROW_GROUP: usize = 1024 * 1024;
-/// What is known of a trace before its first value.
+/// What is known about a trace before its first value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceHeader {
-    /// Its number within the run, from 1.
+    /// Number of the trace within the run, from 1.
     pub trace_index: u64,
-    /// The sweep it belongs to, from 1.
+    /// Number of its sweep, from 1.
     pub sweep_index: u64,
-    /// Which attempt at that sweep, from 1.
+    /// Attempt at that sweep, from 1.
     pub attempt: u32,
-    /// The detector it comes from.
+    /// The detector of the trace.
     pub detector: Detector,
-    /// Which trace.
+    /// The kind of the trace.
     pub trace: TraceKind,
-    /// The name given in the recipe; empty when none was.
+    /// Name given in the recipe; empty if there is none.
     pub name: String,
     /// The wavelength axis.
     pub grid: Grid,
-    /// Whether the instrument is the embedded one.
+    /// Whether the instrument is the embedded simulator.
     pub simulated: bool,
-    /// Further constant columns.
+    /// Additional constant columns.
     pub constants: BTreeMap<String, ColumnValue>,
-    /// For the file's metadata: settings, instrument, recipe.
+    /// Metadata for the file: settings, instrument, recipe.
     pub metadata: BTreeMap<String, Value>,
 }
 
@@ -66,12 +67,12 @@ impl TraceHeader {
     }
 }
 
-/// Writes one trace. Dropped before [`TraceWriter::finish`], it leaves nothing behind.
+/// Writes one trace. If it is dropped before [`TraceWriter::finish`], no file remains.
 pub struct TraceWriter {
     header: TraceHeader,
     writer: ArrowWriter<PartFile>,
     schema: Arc<Schema>,
-    /// One full batch of each constant column, made once.
+    /// One full batch of each constant column, created once.
     constants: Vec<ArrayRef>,
     waiting: Vec<f32>,
     rows: u64,
@@ -82,10 +83,10 @@ pub struct TraceWriter {
 }
 
 impl RunFolder {
-    /// Begins a trace file.
+    /// Creates a trace file.
     ///
     /// # Errors
-    /// When the file cannot be created.
+    /// If the file cannot be created.
     pub fn trace(&self, header: TraceHeader) -> Result<TraceWriter, StoreError> {
         let path = self.path().join(header.file());
         let failed = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
@@ -95,7 +96,8 @@ impl RunFolder {
         ];
         let mut constants = Vec::new();
         for (name, array) in constant_columns(self.id(), &header) {
-            // What a recipe or a batch adds may be null; all files of a run say so.
+            // Columns of a recipe or a batch are nullable in all files of a run, because some of their values may be
+            // null.
             let nullable = header.constants.contains_key(&name);
             fields.push(Field::new(name, array.data_type().clone(), nullable));
             constants.push(array);
@@ -107,7 +109,7 @@ impl RunFolder {
         ));
         let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
         let [wavelength, value] = ["wavelength_nm", "value"].map(ColumnPath::from);
-        // On split streams of noise the lowest level packs as small as the middle ones, in less time.
+        // On split streams of noise, the lowest level compresses as well as the middle ones, in less time.
         let zstd = Compression::ZSTD(ZstdLevel::try_new(1).map_err(failed)?);
         let properties = WriterProperties::builder()
             .set_compression(zstd)
@@ -137,10 +139,10 @@ impl RunFolder {
     }
 }
 
-/// The key under which pandas keeps `DataFrame.attrs` in a file, as JSON.
+/// The key under which pandas stores `DataFrame.attrs` in a file, as JSON.
 const PANDAS_ATTRIBUTES: &str = "PANDAS_ATTRS";
 
-/// What the file says of its trace, as texts by name: pyarrow shows these with the schema, pandas as `attrs`.
+/// The metadata of the file as strings, by name. pyarrow shows them with the schema, pandas as `attrs`.
 fn texts(header: &TraceHeader) -> BTreeMap<String, String> {
     let mut values = header.metadata.clone();
     values.insert("units".to_owned(), json!({ "wavelength_nm": "nm", "value": header.trace.unit() }));
@@ -162,7 +164,7 @@ fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, ArrayRef)> 
     let text = |value: &str| -> ArrayRef {
         let keys = Int32Array::from(vec![0; BATCH]);
         let values = Arc::new(StringArray::from(vec![value]));
-        // One key for one value: nothing here can be out of range.
+        // One key for one value, so no key can be out of range.
         Arc::new(DictionaryArray::<Int32Type>::new(keys, values))
     };
     let count = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value.cast_signed(); BATCH])) };
@@ -194,10 +196,10 @@ fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, ArrayRef)> 
 }
 
 impl TraceWriter {
-    /// Adds the next values, in dB or dBm. What is not finite becomes a null.
+    /// Appends values in dB or dBm. A value that is not finite becomes null.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn push(&mut self, mut values: &[f32]) -> Result<(), StoreError> {
         while !values.is_empty() {
             let room = BATCH - self.waiting.len();
@@ -247,7 +249,7 @@ impl TraceWriter {
     /// Closes the file and gives it its final name.
     ///
     /// # Errors
-    /// When values are missing or too many (the file then never appears), or when it cannot be written.
+    /// If the number of values is wrong, in which case no file appears, or if the file cannot be written.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn finish(mut self) -> Result<TraceSummary, StoreError> {
         self.encode()?;
@@ -262,7 +264,7 @@ impl TraceWriter {
             let mark = KeyValue::new("above_reference_db".to_owned(), level.to_string());
             self.writer.append_key_value_metadata(mark);
         }
-        // Closed here rather than by `into_inner`, which would hide a disk that fills up at the last byte.
+        // `into_inner` would hide a disk that becomes full at the last byte.
         self.writer.finish().map_err(|error| StoreError::encode(&path, error))?;
         let published = self.writer.inner_mut().publish()?;
         let extreme = |found: Option<(f32, u64)>| {

@@ -1,4 +1,4 @@
-//! Whether the files of a run are what its journal and its manifest say of them.
+//! Compares the files of a run with its journal and its manifest.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,69 +16,69 @@ use crate::error::chain;
 use crate::files;
 use crate::measurement::TraceSummary;
 
-/// Damaged lines of a journal that are listed.
+/// Highest number of damaged journal lines that are listed.
 const LISTED: usize = 1000;
-/// The largest segment of power, bytes: a hundred times what its readings may take.
+/// The largest power segment that is read, bytes: a hundred times the size of a normal one.
 const LARGEST_SEGMENT: u64 = 1 << 30;
-/// The largest copy of a recipe or a table, bytes.
+/// The largest copy of a recipe or a table that is read, bytes.
 const LARGEST_SOURCE: u64 = 16 << 20;
 
-/// One thing that `verify` found.
+/// One finding of `verify`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 pub enum Finding {
-    /// The journal says that it was stored, and it is not there.
+    /// The journal lists the file, but it does not exist.
     Missing {
         /// The file, relative to the run folder.
         file: String,
     },
-    /// It is not what was stored.
+    /// The file has changed since it was stored.
     Changed {
         /// The file, relative to the run folder.
         file: String,
     },
-    /// It is there and cannot be read as what it should be, or was never finished.
+    /// The file is damaged, or it was never finished.
     Torn {
         /// The file, relative to the run folder.
         file: String,
     },
-    /// It is there and is no file that can be read.
+    /// The file cannot be read.
     Unreadable {
         /// The file, relative to the run folder.
         file: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// It has another number of points than the journal says.
+    /// The number of points differs from the journal.
     Points {
         /// The file, relative to the run folder.
         file: String,
-        /// As the journal says.
+        /// According to the journal.
         expected: u64,
         /// In the file.
         found: u64,
     },
-    /// The journal says something else of it than the file itself.
+    /// The content of the file contradicts the journal.
     Contradicts {
         /// The file, relative to the run folder.
         file: String,
-        /// Both.
+        /// The difference.
         reason: String,
     },
-    /// It is there, and the journal knows nothing of it.
+    /// The file exists, but the journal does not list it.
     Extra {
         /// The file, relative to the run folder.
         file: String,
     },
-    /// A line of the journal cannot be understood, or is not the one that belongs there.
+    /// A line of the journal is damaged or out of order.
     Journal {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Finding {
-    /// What is wrong with the file, to stand behind its name.
+    /// The finding as text, to follow the name of the file.
     #[must_use]
     pub fn what(&self) -> String {
         match self {
@@ -115,19 +115,19 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What `verify` looked at and found.
+/// The result of `verify`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Verified {
-    /// Files that are as they were stored.
+    /// Number of intact files.
     pub whole: u64,
-    /// What is not.
+    /// Everything that is wrong.
     pub findings: Vec<Finding>,
 }
 
-/// Checks every file of a run, and every line of its journal: each has to be a record `R`.
+/// Checks every file of a run, and every line of its journal. Each line must be a record of type `R`.
 ///
 /// # Errors
-/// When the run's journal cannot be read at all.
+/// If the journal cannot be read at all.
 pub fn verify<R: DeserializeOwned>(folder: &Path) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let mut known = BTreeSet::new();
@@ -147,7 +147,7 @@ pub fn verify<R: DeserializeOwned>(folder: &Path) -> Result<Verified, StoreError
         let path = folder.join(inner);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
-            // What is missing from it has been told.
+            // The missing files were reported above.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 verified
@@ -172,13 +172,13 @@ pub fn verify<R: DeserializeOwned>(folder: &Path) -> Result<Verified, StoreError
     Ok(verified)
 }
 
-/// Whether a file can be read as a trace or a segment of power.
+/// Whether a file can be read as a trace or a power segment.
 #[must_use]
 pub fn is_whole(file: &Path) -> bool {
     read::rows(file).is_ok()
 }
 
-/// In what a trace is not what the journal says of it.
+/// How a trace differs from the journal; `None` if it does not.
 #[must_use]
 pub fn trace_damage(folder: &Path, trace: &TraceSummary) -> Option<Finding> {
     damage(folder, &trace.file, trace.grid.points, &trace.sha256, Some(trace.bytes)).or_else(|| {
@@ -188,13 +188,13 @@ pub fn trace_damage(folder: &Path, trace: &TraceSummary) -> Option<Finding> {
     })
 }
 
-/// In what a segment of power is not what the journal says of it.
+/// How a power segment differs from the journal; `None` if it does not.
 #[must_use]
 pub fn segment_damage(folder: &Path, segment: &PowerSegment) -> Option<Finding> {
     damage(folder, &segment.file, segment.rows, &segment.sha256, None)
 }
 
-/// The first copy of a source that is not as the run kept it. Runs of earlier versions kept no hashes of them.
+/// The first recipe file or table that has changed since the run copied it. Runs of earlier versions have no hashes.
 #[must_use]
 pub fn source_damage(folder: &Path, recipe: &RecipeRecord) -> Option<Finding> {
     recipe.source_sha256.iter().find_map(|(file, sha256)| {
@@ -214,7 +214,7 @@ fn unreadable(file: &str, error: &std::io::Error) -> Finding {
     }
 }
 
-/// `bytes`: the size that it should have, where that is known. Another size is told without reading the file.
+/// `bytes`: the expected size, if known. A file of another size is reported without reading it.
 fn damage(folder: &Path, file: &str, rows: u64, sha256: &str, bytes: Option<u64>) -> Option<Finding> {
     let path = match files::find_within(folder, file) {
         Ok(path) => path,

@@ -1,5 +1,5 @@
-//! What the guard of a run leaves in its folder: the fence, before it acts, and a line about what it did. The journal
-//! stays the runner's own, which may be dead or may only seem so.
+//! The files that the watchdog of a run writes: a fence before it acts, and a record of its actions. Only the run
+//! itself writes the journal, because a run that seems dead may still be alive.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,51 +12,51 @@ use super::lines::Lines;
 use super::{StoreError, find, publish};
 use crate::files;
 
-/// There as soon as the guard acts: a runner that wakes up late must not go on measuring in the dark.
+/// Created before the watchdog acts. A run that wakes up late must not continue to measure with its lasers off.
 pub(super) const FENCE_FILE: &str = "fenced";
-/// A line for each time that a guard acted.
+/// One line for each time that a watchdog acted.
 const RECORD_FILE: &str = "guard.jsonl";
 
-/// Records of guards that are read: a run that was taken up a thousand times has this many.
+/// Highest number of records that are read. Only a run that was resumed a thousand times has so many.
 const MOST_RECORDS: usize = 1000;
-/// The fence holds the number of a process.
+/// Largest fence file, bytes. The fence contains a process identifier.
 const LARGEST_FENCE: u64 = 64;
 
-/// Why a guard acted.
+/// Why the watchdog acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WatchdogCause {
-    /// The runner's process ended without a goodbye.
+    /// The process of the run ended without telling the watchdog.
     Gone,
-    /// The runner's process was there and gave no sign of life for too long.
+    /// The process of the run sent no heartbeat for too long.
     Silent,
 }
 
-/// What a guard did.
+/// The actions of a watchdog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchdogRecord {
-    /// When it had done it.
+    /// When the watchdog had finished.
     pub time: DateTime<Utc>,
-    /// Why it acted.
+    /// Why the watchdog acted.
     pub cause: WatchdogCause,
-    /// The runner's process.
+    /// The process of the run.
     pub runner: u32,
-    /// Whether the guard had to end that process.
+    /// Whether the watchdog had to kill that process.
     pub killed: bool,
-    /// Whether the instrument was seen idle after an abort.
+    /// Whether the instrument was idle after an abort.
     pub aborted: bool,
-    /// Off, as the instrument confirmed.
+    /// Lasers confirmed off.
     pub off: Vec<u8>,
-    /// Could not be confirmed off.
+    /// Lasers that could not be confirmed off.
     pub unknown: Vec<u8>,
-    /// How long it took from the moment it acted, s.
+    /// Duration of the actions, s.
     pub took_s: f64,
-    /// What kept it from confirming more.
+    /// Why not everything could be confirmed.
     pub trouble: Option<String>,
 }
 
 impl WatchdogRecord {
-    /// The record for people, in one line.
+    /// The record as one line of text.
     #[must_use]
     pub fn summary(&self) -> String {
         let cause = match self.cause {
@@ -77,10 +77,10 @@ impl WatchdogRecord {
         text
     }
 
-    /// Adds it to the run's folder.
+    /// Appends the record to the file in the run folder.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the record cannot be written.
     pub fn append(&self, folder: &Path) -> Result<(), StoreError> {
         let path = folder.join(RECORD_FILE);
         let failed = |source| StoreError::write(&path, source);
@@ -92,21 +92,22 @@ impl WatchdogRecord {
     }
 }
 
-/// What guards did for the run in this folder; usually nothing.
+/// The records of all watchdogs in this run folder; usually none.
 #[must_use]
 pub fn watchdog_records(folder: &Path) -> Vec<WatchdogRecord> {
     let lines = find(folder, RECORD_FILE).and_then(|path| Lines::open(&path, false));
     lines.into_iter().flatten().filter_map(Result::ok).take(MOST_RECORDS).collect()
 }
 
-/// Puts up the fence against a runner: it names its process, so that one that takes the run up is not held back.
+/// Sets the fence against a process. The fence names this process, so that a process that resumes the run is not
+/// affected.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If the fence cannot be written.
 pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
     let path = folder.join(FENCE_FILE);
     publish::write_whole(&path, format!("{runner}\n").as_bytes()).or_else(|_| {
-        // A full disk has room for a name at least.
+        // A full disk has space for at least an empty file.
         let put_up = files::open_own(&path, File::options().create(true).write(true).truncate(true));
         let put_up = put_up.and_then(|file| file.sync_all());
         put_up.map_err(|source| StoreError::write(&path, source))?;
@@ -114,10 +115,10 @@ pub fn put_up_fence(folder: &Path, runner: u32) -> Result<(), StoreError> {
     })
 }
 
-/// Whether the fence is up against this runner. One that does not say against whom is up against everybody.
+/// Whether the fence is set against this process. A fence without a valid process identifier affects every process.
 ///
 /// # Errors
-/// When that cannot be known now, for example because the process has no file handle left: look again later.
+/// If this cannot be determined now, for example because no file handle is free. The caller should try again later.
 pub fn is_fenced(folder: &Path, runner: u32) -> std::io::Result<bool> {
     match files::read(&folder.join(FENCE_FILE), LARGEST_FENCE) {
         Ok(text) => {
@@ -129,10 +130,10 @@ pub fn is_fenced(folder: &Path, runner: u32) -> std::io::Result<bool> {
     }
 }
 
-/// Takes down a fence that was put up against an earlier process.
+/// Removes a fence that was set against an earlier process.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// If the fence exists and cannot be removed.
 pub fn take_down_fence(folder: &Path) -> Result<(), StoreError> {
     let path = folder.join(FENCE_FILE);
     match fs::remove_file(&path) {
