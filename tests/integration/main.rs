@@ -31,6 +31,7 @@ mod layering;
 mod limits;
 mod nights;
 mod notify;
+mod older_program;
 mod pasted;
 #[cfg(target_os = "linux")]
 mod printing;
