@@ -1,16 +1,19 @@
-//! The embedded instrument: a CTP10 that is computed. It listens on a TCP port and speaks the wire protocol, so that
-//! the driver knows no other way in than to a real unit. It shares no code with the driver: two independent
-//! readings of the protocol, so that one misreading cannot hide in both.
+//! The embedded simulator: a computed CTP10. It listens on a TCP port and speaks the wire protocol, so that the
+//! driver reaches it in the same way as a real unit. It shares no code with the driver: with two independent
+//! implementations, a misreading of the protocol cannot be hidden in both.
 //!
-//! It says `SIMULATED` in every identity it gives. There are two lasers, 1 for the C and L band and 2 for the O
-//! band, an IL RL OPM2 as module 4, and plain detector modules: module 5, or as many as asked for.
+//! All its identities contain `SIMULATED`. It has two lasers: 1 for the C and L band, 2 for the O band. Module 4 is
+//! an IL RL OPM2. Module 5 is a plain detector module, and options can add others.
 //!
-//! Choices where the protocol leaves room, all in `commands` and `options`: absent hardware is refused with −241; a
-//! setting or a trace is refused with −221 while a scan runs, a second start with −213; while it is analyzed, settings
-//! are accepted, and what needs its result waits; a trace that was never recorded, or a transmission function without
-//! a reference, is refused with −230. The status registers are those of IEEE 488.2, compound lines those of SCPI-99.
+//! Where the protocol leaves a choice, `commands` and `options` decide:
 //!
-//! What can go wrong on demand is in `faults`.
+//! - Absent hardware is refused with −241.
+//! - During a scan, a setting or a trace is refused with −221, and a second start with −213.
+//! - During the analysis, settings are accepted, and commands that need its result wait.
+//! - A trace that was never recorded, or a transmission function without a reference, is refused with −230.
+//! - The status registers follow IEEE 488.2, compound lines follow SCPI-99.
+//!
+//! The faults that can be requested are in `faults`.
 
 mod answer;
 mod commands;
@@ -52,13 +55,13 @@ pub use options::{
 use session::{SimulatorContext, serve};
 use state::SimulatorState;
 
-/// Why the embedded instrument did not start.
+/// Why the simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
-    /// An option makes no sense.
+    /// An option is not valid.
     #[error("{0}")]
     Option(String),
-    /// The port cannot be listened on.
+    /// The port cannot be opened.
     #[error("cannot listen on the address given")]
     Listen(#[source] std::io::Error),
     /// The command log cannot be created.
@@ -66,21 +69,21 @@ pub enum SimulatorError {
     Log(#[source] std::io::Error),
 }
 
-/// A running embedded instrument. It stops when this is dropped.
+/// A running simulator. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<SimulatorContext>,
-    /// Whether it can be reached, and is not starting anew.
+    /// False while the simulated instrument restarts.
     present: watch::Receiver<bool>,
     listener: JoinHandle<()>,
 }
 
 impl Simulator {
-    /// Starts listening; port 0 lets the system choose.
+    /// Starts to listen. With port 0, the system chooses a free port.
     ///
     /// # Errors
-    /// When an option makes no sense, the device cannot be loaded, or the port is taken.
+    /// If an option is not valid, the device cannot be loaded, or the port is in use.
     pub async fn start(
         listen: impl ToSocketAddrs,
         options: SimulatorOptions,
@@ -102,7 +105,7 @@ impl Simulator {
         Ok(Self { address, shared, present, listener })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -112,27 +115,27 @@ impl Simulator {
     #[must_use]
     pub fn lasers_on(&self) -> Vec<u8> {
         let mut state = self.shared.state();
-        // A scan that is over has turned its lasers off.
+        // The end of a scan turns its lasers off.
         state.advance_to_now();
         state.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
     }
 
-    /// Whether nothing is being scanned.
+    /// Whether no scan is in progress.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.shared.state().is_idle()
     }
 
-    /// How many commands it has been sent.
+    /// The number of commands received.
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.shared.faults().commands()
     }
 
-    /// Nothing goes wrong any more; returns when it can be reached.
+    /// Ends all faults, and returns when the simulated instrument can be reached.
     pub async fn heal(&self) {
         self.shared.faults().heal();
-        // Without a listener it will not come back; whoever connects finds that out.
+        // Without a listener it will never be reachable; the next connection shows this.
         let _ = self.present.clone().wait_for(|present| *present).await;
     }
 }
@@ -143,7 +146,7 @@ impl Drop for Simulator {
     }
 }
 
-/// Takes clients in; one too many is turned away by closing its connection. The sessions end with this task.
+/// Accepts clients. A client beyond the limit is rejected by closing its connection. All sessions end with this task.
 async fn accept(
     mut listener: TcpListener,
     address: SocketAddr,
@@ -169,12 +172,12 @@ async fn accept(
             },
             Some(away) = reboots.recv() => {
                 presence.send_replace(false);
-                // First the listener: whoever sees a connection close finds nobody there any more.
+                // The listener is closed first. When a client sees its connection close, it cannot connect again.
                 drop(listener);
                 let place = keep_place(address);
                 sessions.shutdown().await;
                 shared.state().restart();
-                // Two clients may have asked at once; it is one restart.
+                // Two clients may have requested a restart at the same time; it is done once.
                 while reboots.try_recv().is_ok() {}
                 tokio::time::sleep(away).await;
                 listener = listen_again(address, place).await;
@@ -185,10 +188,10 @@ async fn accept(
     }
 }
 
-/// Holds the port without listening: connections are refused, and nobody else takes it meanwhile.
+/// Binds the port without listening. Connections are refused, and no other program can take the port.
 fn keep_place(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As listeners have it anyway, but on Windows, where it would let others in.
+    // The same option that listeners have. On Windows it would allow others to bind the port.
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
@@ -196,9 +199,9 @@ fn keep_place(address: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Listens at the place that was kept, or tries until it is free again.
+/// Listens on the bound socket, or retries until the port is free again.
 async fn listen_again(address: SocketAddr, mut place: std::io::Result<TcpSocket>) -> TcpListener {
-    /// As many clients may wait as the standard library lets.
+    /// The same number of waiting clients as in the standard library.
     const BACKLOG: u32 = 128;
     loop {
         match place.and_then(|socket| socket.listen(BACKLOG)) {

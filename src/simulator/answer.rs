@@ -1,5 +1,4 @@
-//! What a line of commands makes a session do: carries out the commands and says what is to be sent, with what the
-//! faults make of it.
+//! Processes a line of commands: executes them, and collects the replies as changed by faults.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,36 +11,36 @@ use super::grammar::{Node, Parsed, parse};
 use super::headers::resolve;
 use super::session::SimulatorContext;
 
-/// One thing that a session does.
+/// One action of a session.
 #[derive(Debug)]
 pub(super) enum Step {
     Reply(Reply, Option<Spoil>),
     Pause(Duration),
     /// Closes the connection.
     Close,
-    /// Says nothing any more.
+    /// Sends no more replies.
     FallSilent,
-    /// Restarts the instrument, which takes connections again after this time.
+    /// Restarts the instrument, which accepts connections again after this time.
     Reboot(Duration),
 }
 
-/// What is wrong with a reply.
+/// A defect of a reply.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Spoil {
-    /// Unreadable, or a block that announces so many bytes too many.
+    /// The reply is unreadable, or its block announces this many additional bytes.
     Garbled(Option<i32>),
-    /// Only the first half comes.
+    /// Only the first half is sent.
     Halved,
-    /// A text is halved, a block or a list of values misses its last byte.
+    /// A text is cut in half; a block or a list of values lacks its last byte.
     CutShort,
     /// Bytes per second.
     Slow(f64),
 }
 
-/// A line of commands that is being carried out.
+/// A line of commands that is being executed.
 pub(super) struct Line {
     peer: SocketAddr,
-    /// Its beginning, for the error queue.
+    /// The beginning of the line, for the error queue.
     about: String,
     commands: VecDeque<Option<Parsed>>,
     path: Vec<Node>,
@@ -49,12 +48,12 @@ pub(super) struct Line {
     waiting: Option<u64>,
 }
 
-/// How far a line has come.
+/// The progress of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Every command has been carried out, or no more will be.
+    /// No command is left, or no more will be executed.
     Done,
-    /// The next command waits for the end of a scan. It is to be tried again.
+    /// The next command waits for the end of a scan, and must be tried again.
     Waits,
 }
 
@@ -70,11 +69,11 @@ impl Line {
         }
     }
 
-    /// Carries out commands until the end of the line, or until one has to wait. A command in error sends nothing and
-    /// leaves its reason in the queue.
+    /// Executes commands until the end of the line, or until one must wait. A wrong command has no reply, and leaves
+    /// an error in the queue.
     pub(super) fn proceed(&mut self, shared: &SimulatorContext, steps: &mut Vec<Step>) -> Progress {
-        // Held for as many commands as possible: nobody's command gets between, and faults count commands as they are
-        // carried out.
+        // Locked for as many commands as possible. No command of another client comes in between, and faults count
+        // commands in the order of their execution.
         let mut state = shared.state();
         while let Some(parsed) = self.commands.pop_front() {
             let mut path = self.path.clone();
@@ -121,11 +120,11 @@ impl Line {
     }
 }
 
-/// What becomes of a reply.
+/// Applies a fault to a reply.
 fn spoiled(reply: Option<Reply>, fault: Option<Kind>, steps: &mut Vec<Step>) {
     let (before, spoil, after) = match fault {
         Some(Kind::Stall) => return steps.push(Step::FallSilent),
-        // A text is not even begun.
+        // A text is not sent at all.
         Some(Kind::Drop) if !matches!(reply, Some(Reply::Trace(_))) => return steps.push(Step::Close),
         Some(Kind::Drop) => (None, Some(Spoil::Halved), Some(Step::Close)),
         Some(Kind::Truncate) => (None, Some(Spoil::CutShort), Some(Step::Close)),
@@ -161,7 +160,7 @@ mod tests {
         }
     }
 
-    /// The replies to a line, and the errors that it added to the queue.
+    /// The number of replies to a line, and of the errors that it added to the queue.
     fn said(shared: &SimulatorContext, text: &str) -> (usize, usize) {
         let mut steps = Vec::new();
         let before = shared.state().errors.len();
@@ -181,7 +180,7 @@ mod tests {
             prop_assume!(!text.contains(';') && !text.trim_matches(|c: char| c <= ' ').is_empty());
             let shared = shared();
             let (replies, errors) = said(&shared, &text);
-            // A query has one reply or one error, a command none or one error.
+            // A query has one reply or one error, a command at most one error.
             let asked = text.split([' ', '\t']).find(|part| !part.is_empty()).is_some_and(|part| part.ends_with('?'));
             prop_assert_eq!(replies + errors, if asked { 1 } else { errors }, "{}", text);
             prop_assert!(errors <= 1);

@@ -1,6 +1,6 @@
-//! The commands: what each of them does to the bench, and what it answers.
+//! The commands: their effects and replies.
 //!
-//! Questions are in `ask`, what is done or set in `act`, traces in `traces`.
+//! Queries are in `ask`, commands in `act`, traces in `traces`.
 
 mod act;
 mod ask;
@@ -11,7 +11,7 @@ use super::headers::{Call, Header};
 use super::state::SimulatorState;
 use super::transfer::Transfer;
 
-/// What a command answers.
+/// The reply to a command.
 #[derive(Debug)]
 pub(super) enum Reply {
     Nothing,
@@ -19,9 +19,9 @@ pub(super) enum Reply {
     Trace(Box<Transfer>),
 }
 
-/// The scan whose end a command waits for, by its number. `*OPC?` and `*WAI` wait for the whole scan. While a scan
-/// is analyzed or aborted, what needs its result waits too, and so does the start of the next one: real clients watch
-/// the bit "scanning" only.
+/// The number of the scan whose end a command waits for. `*OPC?` and `*WAI` wait for the whole scan. During analysis
+/// and abort, commands that need the result wait too, and so does the start of the next scan. The reason is that real
+/// clients poll only the bit "scanning".
 pub(super) fn waits_for(state: &mut SimulatorState, call: &Call<'_>) -> Option<u64> {
     let waits = match call.header {
         Header::Wait => true,
@@ -31,8 +31,8 @@ pub(super) fn waits_for(state: &mut SimulatorState, call: &Call<'_>) -> Option<u
     state.busy_with().filter(|_| waits)
 }
 
-/// Carries out a command. `waited`: it has waited for the end of a scan, so that its trace is there even if another
-/// scan has started since.
+/// Executes a command. `waited`: the command has waited for the end of a scan. Its trace is then available, even if
+/// another scan has started since.
 pub(super) fn execute(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
     state.advance_to_now();
     let known = if call.query { call.header.is_asked() } else { call.header.is_told() };
@@ -40,7 +40,7 @@ pub(super) fn execute(state: &mut SimulatorState, call: &Call<'_>, waited: bool)
         return Err(Rejection::UndefinedHeader);
     }
     if state.options.distributed && call.header.is_laser() {
-        // The lasers are the Controller's.
+        // The lasers belong to the Controller.
         return Err(Rejection::Execution);
     }
     if call.query { ask::ask(state, call, waited) } else { act::act(state, call, waited) }

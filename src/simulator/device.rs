@@ -1,7 +1,7 @@
-//! Devices under test: power transmission from the input to each output, as stated formulas of the wavelength.
+//! Devices under test: the transmission from the input to each output, as a formula of the wavelength.
 //!
-//! A device has up to four outputs. Output `n` is wired to channel `n` of both detector modules, as if a splitter
-//! stood before them; outputs that a device does not have are dark.
+//! A device has up to four outputs. Output `n` is connected to channel `n` of both detector modules, as if through a
+//! splitter. Outputs that a device does not have are dark.
 
 use std::f64::consts::PI;
 use std::path::Path;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::optics::linear;
 use super::spectrum::Spectrum;
 
-/// A wavelength at which the material constants below are stated, nm.
+/// The wavelength for the material constants below, nm.
 const REFERENCE_NM: f64 = 1550.0;
-/// Effective index of a 220 nm by 500 nm silicon strip waveguide, TE, at 1550 nm: typical.
+/// Typical effective index of a silicon strip waveguide of 220 nm by 500 nm at 1550 nm, TE.
 const EFFECTIVE_INDEX: f64 = 2.44;
-/// Its group index; rings of 10 µm radius measured with it show an FSR near 9.1 nm.
+/// Its group index. Measured rings with a radius of 10 µm have an FSR near 9.1 nm.
 const GROUP_INDEX: f64 = 4.18;
 
 /// A device under test.
@@ -24,17 +24,17 @@ pub(super) enum Device {
     Ring,
     /// Unbalanced Mach–Zehnder interferometer: outputs 1 and 2 are its two arms, complementary.
     MachZehnder,
-    /// Uniform Bragg grating: output 1 transmits, and it reflects.
+    /// Uniform Bragg grating: output 1 is the transmission, and the stop band is reflected.
     Bragg,
     /// Four flat-top channels, 20 nm apart from 1531 nm.
     Filter,
     /// Grating coupler, short waveguide, grating coupler.
     Loopback,
-    /// Measured: output 1 as in the file.
+    /// A measured spectrum from a file, at output 1.
     Spectrum(Arc<Spectrum>),
 }
 
-/// Effective index, linear in wavelength so that the group index n − λ·dn/dλ is the one stated.
+/// Effective index, linear in the wavelength, so that the group index n − λ·dn/dλ is as given above.
 fn effective_index(nm: f64) -> f64 {
     EFFECTIVE_INDEX + (EFFECTIVE_INDEX - GROUP_INDEX) * (nm - REFERENCE_NM) / REFERENCE_NM
 }
@@ -45,7 +45,7 @@ const WEAKEST: f64 = 1e-12;
 const WEAKEST_REFLECTION: f64 = 1e-4;
 
 impl Device {
-    /// A device by its name, or from a CSV file.
+    /// Loads a device by its name, or from a CSV file.
     pub(super) fn load(name: &str) -> Result<Self, String> {
         match name {
             "ring" => Ok(Self::Ring),
@@ -65,7 +65,7 @@ impl Device {
         }
     }
 
-    /// The share of the power that leaves at an output (from 1): 0 where nothing is connected.
+    /// The transmission to an output (from 1), as a ratio of powers; 0 if nothing is connected.
     pub(super) fn transmission(&self, output: u8, nm: f64) -> f64 {
         match (self, output) {
             (Self::Ring, 1) => ring(nm, RingPort::Through),
@@ -80,7 +80,7 @@ impl Device {
         }
     }
 
-    /// The share of the power that is reflected towards the source.
+    /// The reflection towards the source, as a ratio of powers.
     pub(super) fn reflection(&self, nm: f64) -> f64 {
         match self {
             Self::Bragg => bragg_reflection(nm).max(WEAKEST_REFLECTION) * BRAGG_EXCESS,
@@ -89,7 +89,7 @@ impl Device {
     }
 }
 
-/// Where light leaves an add-drop ring.
+/// An output port of an add-drop ring.
 #[derive(Debug, Clone, Copy)]
 enum RingPort {
     Through,
@@ -128,7 +128,7 @@ fn mach_zehnder(nm: f64, sign: f64) -> f64 {
     ((1.0 + sign * VISIBILITY * phase.cos()) / 2.0).max(WEAKEST) * EXCESS
 }
 
-/// Excess loss of the grating's chip: −1 dB.
+/// Excess loss of the grating chip: −1 dB.
 const BRAGG_EXCESS: f64 = 0.794_328_234_724_281_5;
 
 /// Power reflection of a uniform grating, coupled-mode theory (A. Yariv and P. Yeh, "Photonics", chapter 12):

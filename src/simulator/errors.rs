@@ -1,11 +1,11 @@
-//! The error queue and the reasons for putting something into it.
+//! The error queue and its errors.
 
 use std::collections::VecDeque;
 
-/// A queue this long is full: the last entry then says so.
+/// The capacity of the queue. When it is full, the last entry reports the overflow.
 const CAPACITY: usize = 32;
 
-/// Why a command was not carried out, or what else went wrong.
+/// Why a command was refused, or another error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejection {
     Syntax,
@@ -19,7 +19,7 @@ pub(super) enum Rejection {
     IllegalParameter,
     StaleData,
     HardwareMissing,
-    /// Nothing that a client did.
+    /// An error that no client caused.
     System,
 }
 
@@ -43,7 +43,7 @@ impl Rejection {
     }
 }
 
-/// Oldest first; shared by all connections.
+/// The error queue, oldest entry first. All connections share it.
 #[derive(Debug, Default)]
 pub(super) struct ErrorQueue {
     entries: VecDeque<(i32, String)>,
@@ -57,20 +57,20 @@ impl ErrorQueue {
             return;
         }
         let (code, text) = rejection.code_and_text();
-        // An entry is one line of printable text, whatever the command was made of.
+        // An entry is one line of printable text, whatever the command contained.
         let about: String = about.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let text = if about.is_empty() { text.to_owned() } else { format!("{text}; {about}") };
         self.entries.push_back((code, text));
     }
 
-    /// Takes the oldest entry out, as the reply to `SYSTem:ERRor?`.
+    /// Removes the oldest entry and formats it as the reply to `SYSTem:ERRor?`.
     pub(super) fn next(&mut self) -> String {
         self.entries
             .pop_front()
             .map_or_else(|| "0,No error".to_owned(), |(code, text)| format!("{code},{text}"))
     }
 
-    /// Takes all entries out, as the reply to `SYSTem:ERRor:ALL?`.
+    /// Removes all entries and formats them as the reply to `SYSTem:ERRor:ALL?`.
     pub(super) fn all(&mut self) -> String {
         let entries: Vec<String> =
             self.entries.drain(..).map(|(code, text)| format!("{code},{text}")).collect();

@@ -1,17 +1,17 @@
-//! Faults on demand: what goes wrong, and at which command. Pure: it counts the commands as they come and says
-//! which of them a fault hits; the session carries the fault out.
+//! Requested faults: which fault occurs at which command. Pure: this module counts the commands and selects those
+//! with a fault; the session produces the fault.
 //!
 //! A fault is written `KIND@WHERE`, or `KIND@WHERE=VALUE`:
 //!
 //! ```text
-//! drop@57            at the 57th command, whoever sends it
-//! drop@trace         at the first command that is meant by `trace`
-//! drop@trace:2       at the second
+//! drop@57            at the 57th command of any client
+//! drop@trace         at the first command that matches `trace`
+//! drop@trace:2       at the second one
 //! late@power:every=6 at each of them, by 6 s
-//! random@7=0.01      one command in a hundred, kinds and places from the seed 7
+//! random@7=0.01      at one command in a hundred, kinds and places from the seed 7
 //! ```
 //!
-//! Kinds are in `kind`, what can stand for a command in `pattern`, the text in `spec`.
+//! The kinds are in `kind`, the patterns for commands in `pattern`, the parser in `spec`.
 
 mod armed;
 mod kind;
@@ -25,18 +25,18 @@ use armed::Armed;
 pub(super) use kind::Kind;
 pub use spec::{BadFault, FaultSpec};
 
-/// All faults of an instrument, and how far it has come.
+/// All faults of a simulator, and the number of commands so far.
 #[derive(Debug)]
 pub(super) struct Faults {
     commands: u64,
     armed: Vec<Armed>,
 }
 
-/// A fault that hits a command.
+/// A fault that occurs at a command.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Hit {
     pub(super) kind: Kind,
-    /// The command's number, from 1.
+    /// Number of the command, from 1.
     pub(super) command: u64,
 }
 
@@ -53,12 +53,12 @@ impl Faults {
         self.armed.clear();
     }
 
-    /// Counts a command (`None`: one that nobody understands) and says what goes wrong with it. Where several
-    /// faults are due, the one that was given first hits; the others wait for their next chance.
+    /// Counts a command (`None`: an unknown command) and returns its fault. If several faults are due, the first one
+    /// given occurs, and the others wait for their next matching command.
     pub(super) fn next(&mut self, call: Option<&Call<'_>>) -> Option<Hit> {
         self.commands += 1;
         let mut kind = None;
-        // Each of them counts, whether another one hits or not.
+        // Every fault counts the command, whichever of them occurs.
         for armed in &mut self.armed {
             kind = kind.or(armed.next(call, kind.is_some()));
         }
@@ -66,7 +66,7 @@ impl Faults {
     }
 }
 
-/// As the fault that does the same again: `late@57=8`.
+/// Formatted as a fault that repeats this one: `late@57=8`.
 impl fmt::Display for Hit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.kind.name(), self.command)?;

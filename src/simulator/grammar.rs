@@ -1,18 +1,18 @@
-//! The grammar of a command line: headers in long and short form, suffixes, arguments, several commands in a row.
-//! Pure text; what a header means is in `headers`.
+//! The grammar of a command line: headers in long and short form, suffixes, arguments, several commands per line. The
+//! meaning of headers is in `headers`.
 
 use std::fmt;
 
-/// One command of a line, taken apart.
+/// One parsed command of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parsed {
-    /// The nodes of its header in capitals, without suffixes; a common command is one node with its `*`.
+    /// The nodes of the header in capitals, without suffixes. A common command is one node with its `*`.
     pub(super) nodes: Vec<Node>,
-    /// True when it started with a colon or a star: it does not continue the path of the one before.
+    /// True if the header starts with a colon or a star, and does not continue the path of the previous header.
     pub(super) absolute: bool,
-    /// True when it asks.
+    /// True for a query.
     pub(super) query: bool,
-    /// Its arguments, trimmed, in capitals.
+    /// The arguments, trimmed and in capitals.
     pub(super) arguments: Vec<String>,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Parsed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) name: String,
-    /// The number behind it.
+    /// The number at its end.
     pub(super) suffix: Option<u32>,
 }
 
@@ -31,18 +31,18 @@ impl fmt::Display for Node {
     }
 }
 
-/// Takes a line apart; `None` in place of a command that has no readable header.
+/// Parses a line; `None` for a command without a readable header.
 pub(super) fn parse(line: &str) -> Vec<Option<Parsed>> {
     let parts = split(line, ';').into_iter().map(|part| part.trim_matches(is_space));
     parts.filter(|part| !part.is_empty()).map(command).collect()
 }
 
-/// White space in IEEE 488.2: every control character but the line end, and the blank.
+/// White space in IEEE 488.2: the blank and all control characters except the line end.
 fn is_space(c: char) -> bool {
     c <= ' '
 }
 
-/// Splits at a character, but not within quotes.
+/// Splits at a character outside quotes.
 fn split(text: &str, at: char) -> Vec<&str> {
     let (mut parts, mut from, mut quote) = (Vec::new(), 0, None);
     for (index, c) in text.char_indices() {
@@ -97,12 +97,12 @@ fn node(text: &str) -> Option<Node> {
     Some(Node { name: name.to_owned(), suffix })
 }
 
-/// Whether a header is written as `pattern` says: capitals are the short form, `#` marks a node with a suffix, a node
-/// in brackets may be left out. Gives the suffixes in order, `None` for those left out.
+/// Whether a header matches `pattern`: capitals are the short form, `#` is a suffix, and a node in brackets is
+/// optional. Returns the suffixes in order, with `None` for omitted ones.
 pub(super) fn matches(pattern: &str, nodes: &[Node]) -> Option<Vec<Option<u32>>> {
     let mut suffixes = Vec::new();
     let mut given = nodes.iter().peekable();
-    // `DATA[:Y][:IMMediate]` falls apart into `DATA[`, `Y][` and `IMMediate]`.
+    // `DATA[:Y][:IMMediate]` is split into `DATA[`, `Y][` and `IMMediate]`.
     for expected in pattern.split(':').map(|expected| expected.trim_end_matches('[')) {
         let (expected, optional) = match expected.strip_suffix(']') {
             Some(expected) => (expected, true),

@@ -1,4 +1,4 @@
-//! What the instrument is built of: lasers and detector modules.
+//! The hardware: lasers and detector modules.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::optics::Port;
 use super::options::SimulatorOptions;
 use super::state::{Detector, Laser, Place};
 
-/// What a laser can do.
+/// The ranges of a laser.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LaserModel {
     pub(super) identity: &'static str,
@@ -34,15 +34,15 @@ pub(super) const T200S_O_M: LaserModel = LaserModel {
     speeds_nm_s: &[10.0, 20.0, 50.0, 100.0, 200.0],
 };
 
-/// The speed that every laser has, and that a TLS begins with, nm/s.
+/// The speed that every laser supports, and the default of a TLS, nm/s.
 pub(super) const SPEED_NM_S: f64 = 50.0;
 
-/// The module that is an IL RL OPM2: its connectors share a calibration wavelength, and it has a quick reference.
+/// The module number of the IL RL OPM2. Its connectors share a calibration wavelength, and it has a quick reference.
 pub(super) const IL_RL_OPM2: u8 = 4;
-/// Connectors of an IL RL OPM2: IN1, IN2, TLS IN, OUT TO DUT.
+/// Connectors of the IL RL OPM2: IN1, IN2, TLS IN, OUT TO DUT.
 const IL_RL_OPM2_CHANNELS: u8 = 4;
 
-/// The lasers, by their numbers.
+/// The lasers by number.
 pub(super) fn lasers() -> BTreeMap<u8, Laser> {
     let laser = |model, number, nm| Laser { model, kind: number, dbm: 0.0, nm, on: false };
     BTreeMap::from([(1, laser(T100S_HP, 1, 1550.0)), (2, laser(T200S_O_M, 2, 1310.0))])

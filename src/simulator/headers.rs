@@ -1,29 +1,29 @@
-//! Which headers there are, and which command a text means.
+//! All headers, and the command behind each spelling.
 
 use super::errors::Rejection;
 use super::grammar::{Node, Parsed, matches};
 use super::state::Place;
 
-/// How a header is used.
+/// How a header may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// Only with a `?`.
+    /// As a query only.
     Asked,
-    /// Only without.
+    /// As a command only.
     Told,
-    /// Both ways, at any time.
+    /// As a query or a command, at any time.
     Both,
-    /// Both ways, but it is not set while a scan runs.
+    /// As a query or a setting. It cannot be set during a scan.
     Set,
 }
 
 macro_rules! headers {
     ($($how:ident $name:ident = $($pattern:literal)|+),+ $(,)?) => {
-        /// What a command is about, whichever way its header is written.
+        /// The subject of a command, independent of the spelling of its header.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Header { $($name),+ }
 
-        /// Every header: capitals are the short form, `#` stands for a number, a node in brackets may be left out.
+        /// All headers: capitals are the short form, `#` is a number, a node in brackets is optional.
         const HEADERS: &[(&str, Header)] = &[$($(($pattern, Header::$name)),+),+];
 
         impl Header {
@@ -97,22 +97,22 @@ headers! {
 }
 
 impl Header {
-    /// Whether it can be a question.
+    /// Whether the header may be a query.
     pub(super) fn is_asked(self) -> bool {
         self.used() != Use::Told
     }
 
-    /// Whether it can be something to do or to set.
+    /// Whether the header may be a command.
     pub(super) fn is_told(self) -> bool {
         self.used() != Use::Asked
     }
 
-    /// Whether it is a setting of the scan, the lasers or the detectors.
+    /// Whether the header is a setting of the scan, the lasers or the detectors.
     pub(super) fn is_setting(self) -> bool {
         self.used() == Use::Set
     }
 
-    /// Whether its reply is the data of a trace.
+    /// Whether the reply is the data of a trace.
     pub(super) fn is_trace(self) -> bool {
         matches!(self, Self::TraceX | Self::TraceY)
     }
@@ -122,7 +122,7 @@ impl Header {
         matches!(self, Self::Initiate | Self::ReferenceStart)
     }
 
-    /// Whether it is about a laser in static control.
+    /// Whether the header concerns a laser in static control.
     pub(super) fn is_laser(self) -> bool {
         matches!(
             self,
@@ -134,7 +134,7 @@ impl Header {
         )
     }
 
-    /// Whether it waits for the end of what a scan leaves to do: what was recorded is there only then.
+    /// Whether the command needs the result of a scan, and so waits for the end of the analysis.
     pub(super) fn needs_analysis(self) -> bool {
         self.starts_scan()
             || self.is_trace()
@@ -150,33 +150,33 @@ impl Header {
     }
 }
 
-/// One command on its way to the bench.
+/// One command with its header resolved.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     pub(super) header: Header,
-    /// The numbers in its header, in order; `None` where one was left out.
+    /// The numbers in the header, in order; `None` for omitted ones.
     pub(super) suffixes: Vec<Option<u32>>,
     pub(super) query: bool,
-    /// Whether the last node of its header is `IMMediate`.
+    /// Whether the last node of the header is `IMMediate`.
     pub(super) immediate: bool,
     pub(super) arguments: &'a [String],
 }
 
-/// Finds out which command is meant. `path` is the header of the one before on the same line, which a header without
-/// a colon continues (`INIT:WAV:STAR 1520NM;STOP 1580NM`), as SCPI-99 has it.
+/// Resolves a header. `path` is the header of the previous command on the line, which a header without a colon
+/// continues (`INIT:WAV:STAR 1520NM;STOP 1580NM`, SCPI-99).
 pub(super) fn resolve<'a>(parsed: &'a Parsed, path: &mut Vec<Node>) -> Result<Call<'a>, Rejection> {
     let branch = if parsed.absolute { &[] } else { path.split_last().map_or(&[][..], |(_, branch)| branch) };
     let nodes: Vec<Node> = branch.iter().chain(&parsed.nodes).cloned().collect();
     let (header, suffixes) = lookup(&nodes).ok_or(Rejection::UndefinedHeader)?;
     let immediate = nodes.last().is_some_and(|node| ["IMM", "IMMEDIATE"].contains(&node.name.as_str()));
-    // A common command stands apart: the path goes on after it.
+    // A common command does not change the path.
     if !nodes[0].name.starts_with('*') {
         *path = nodes;
     }
     Ok(Call { header, suffixes, query: parsed.query, immediate, arguments: &parsed.arguments })
 }
 
-/// The header that nodes spell.
+/// The header with these nodes.
 pub(super) fn lookup(nodes: &[Node]) -> Option<(Header, Vec<Option<u32>>)> {
     HEADERS.iter().find_map(|(pattern, header)| Some((*header, matches(pattern, nodes)?)))
 }
@@ -191,17 +191,17 @@ impl Call<'_> {
         }
     }
 
-    /// No argument at all.
+    /// Checks that there is no argument.
     pub(super) fn none(&self) -> Result<(), Rejection> {
         if self.arguments.is_empty() { Ok(()) } else { Err(Rejection::ParameterNotAllowed) }
     }
 
-    /// The number at a place of the header; one that was left out means 1.
+    /// The number at a position of the header. An omitted number means 1.
     pub(super) fn suffix(&self, index: usize) -> u32 {
         self.suffixes.get(index).copied().flatten().unwrap_or(1)
     }
 
-    /// The detector that the header names.
+    /// The detector in the header.
     pub(super) fn place(&self) -> Result<Place, Rejection> {
         let part = |index| u8::try_from(self.suffix(index)).map_err(|_| Rejection::HardwareMissing);
         Ok((part(0)?, part(1)?))
@@ -236,7 +236,7 @@ mod tests {
             ("INIT:WAV:STAR 1NM;:SYST:ERR?;NEXT?", vec![Some(ScanStart), Some(Error), None]),
             ("INIT:IMM;WAV:STAR 1NM", vec![Some(Initiate), Some(ScanStart)]),
             ("*CLS;INIT:IMM;ABOR", vec![Some(Clear), Some(Initiate), None]),
-            // What is not understood leaves the path as it was.
+            // An unknown header does not change the path.
             ("INIT:WAV:STAR 1NM;NO:SUCH;STOP 2NM", vec![Some(ScanStart), None, Some(ScanStop)]),
         ] {
             assert_eq!(meant(line), expected, "{line}");
@@ -248,7 +248,7 @@ mod tests {
         for (pattern, header) in HEADERS {
             for (query, known) in [(true, header.is_asked()), (false, header.is_told())] {
                 let mut state = SimulatorState::new(super::super::SimulatorOptions::default(), Device::Ring);
-                // Channel 1 of module 4, laser 1: all of them are there.
+                // Channel 1 of module 4, and laser 1: all of them exist.
                 let suffixes = vec![Some(if pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
                 let call = Call { header: *header, suffixes, query, immediate: false, arguments: &[] };
                 let undefined = execute(&mut state, &call, false).err() == Some(Rejection::UndefinedHeader);

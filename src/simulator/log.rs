@@ -1,4 +1,4 @@
-//! The record of what clients sent, for those who count commands.
+//! The log of received commands.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,8 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::Utc;
 
-/// One line a command: time, client, text. A fault is a line of its own after the command that it hits, with `! ` before
-/// its text.
+/// One line per command: time, client, text. A fault has its own line after its command, with `! ` before its text.
 #[derive(Debug)]
 pub(super) struct CommandLog {
     file: Mutex<File>,
@@ -24,8 +23,7 @@ impl CommandLog {
         let time = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let line = format!("{time} {peer} {command}\n");
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // At once, so that whoever reads along sees whole lines. A log that cannot be written is no reason to answer
-        // differently.
+        // Written at once, so that a reader of the file sees whole lines. A write error does not change the replies.
         if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!(%error, "the command log cannot be written");
         }

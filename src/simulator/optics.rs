@@ -1,5 +1,5 @@
-//! What a detector sees: laser power, losses on the way, the device or the patch cord, noise and saturation.
-//! Static readings and traces come from the same function, so that they agree with each other.
+//! The light at a detector: laser power, losses, the device or the patch cord, noise and saturation. Power readings
+//! and traces use the same functions, so that they agree.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -8,61 +8,61 @@ use rand_distr::{Distribution, StandardNormal};
 use super::device::Device;
 use super::options::OpticalPath;
 
-/// From the laser through the mainframe's switch and splitter to OUT, dB.
+/// Loss from the laser through the switch and the splitter of the mainframe to OUT, dB.
 const OUTPUT_LOSS_DB: f64 = 2.5;
-/// A patch cord with its two connectors, dB; the device sits between such connectors too.
+/// Loss of a patch cord with its two connectors, dB. The device is connected in the same way.
 const PATCH_CORD_LOSS_DB: f64 = 0.4;
-/// The tap that watches the laser reads its power this much lower, dB.
+/// The monitor tap reads the laser power lower by this, dB.
 const TAP_LOSS_DB: f64 = 0.6;
-/// Reflection of a patch cord's end, dB.
+/// Reflection at the end of a patch cord, dB.
 const PATCH_CORD_REFLECTION_DB: f64 = -55.0;
-/// From OUT back to the back-reflection detector, dB.
+/// Loss from OUT back to the back-reflection detector, dB.
 const RETURN_LOSS_DB: f64 = 3.0;
 /// Thermal noise of a detector, mW (−80 dBm).
 const THERMAL_NOISE_MW: f64 = 1e-8;
-/// Noise in proportion to the power: laser intensity noise and the fine structure of reflections, 0.004 dB.
+/// Noise in proportion to the power, 0.004 dB: laser intensity noise and the fine structure of reflections.
 const RELATIVE_NOISE: f64 = 1e-3;
-/// The electronics report nothing lower, mW (−90 dBm).
+/// Lowest reported power, mW (−90 dBm).
 const FLOOR_MW: f64 = 1e-9;
-/// A detector's limit, mW (+9 dBm).
+/// Highest power of a detector, mW (+9 dBm).
 const SATURATION_MW: f64 = 7.943_282_347_242_815;
 
-/// Where a detector is in the optical set-up.
+/// The position of a detector in the optical set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Port {
     /// At an output of the device, from 1.
     Output(u8),
-    /// At the tap that watches the laser.
+    /// At the monitor tap of the laser.
     Laser,
     /// At the back reflection.
     Reflection,
 }
 
-/// Light of one wavelength: where it is and how strong it leaves the laser.
+/// Light of one wavelength, with its power at the laser.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Light {
     pub(super) nm: f64,
     pub(super) dbm: f64,
 }
 
-/// A level in dB as a ratio of powers, or in dBm as a power in mW.
+/// Converts dB to a ratio of powers, or dBm to mW.
 pub(super) fn linear(db: f64) -> f64 {
     10f64.powf(db / 10.0)
 }
 
-/// A ratio of powers in dB, or a power in mW in dBm. The natural logarithm is the fastest one of the platform.
+/// Converts a ratio of powers to dB, or mW to dBm. The natural logarithm is the fastest on this platform.
 pub(super) fn decibels(linear: f64) -> f64 {
     linear.ln() * (10.0 / std::f64::consts::LN_10)
 }
 
-/// The way from the laser to a port. All factors that do not depend on the wavelength are computed once.
+/// The path from the laser to a port. All factors that do not depend on the wavelength are computed once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     loss: f64,
     passes: Passes,
 }
 
-/// The part of a way that depends on the wavelength.
+/// The part of a path that depends on the wavelength.
 #[derive(Debug, Clone, Copy)]
 enum Passes {
     Nothing,
@@ -90,7 +90,7 @@ impl Way {
         Self { loss: linear(-loss_db), passes }
     }
 
-    /// The share of the laser's power that arrives at the port: 0 where nothing is connected.
+    /// The ratio of the power at the port to the laser power; 0 if nothing is connected.
     pub(super) fn share(&self, device: &Device, nm: f64) -> f64 {
         match self.passes {
             Passes::Nothing => self.loss,
@@ -105,18 +105,18 @@ pub(super) fn power_mw(device: &Device, path: OpticalPath, port: Port, light: Li
     linear(light.dbm) * Way::new(path, port).share(device, light.nm)
 }
 
-/// The power that a detector reports, mW: with noise, between its floor and its saturation.
+/// The power that a detector reports, mW: with noise, limited by floor and saturation.
 pub(super) fn detect(power_mw: f64, normal: f64) -> f64 {
     let relative = RELATIVE_NOISE * power_mw;
     let sigma_mw = (relative * relative + THERMAL_NOISE_MW * THERMAL_NOISE_MW).sqrt();
     (power_mw + sigma_mw * normal).abs().clamp(FLOOR_MW, SATURATION_MW)
 }
 
-/// Samples that belong together in one random sequence.
+/// Samples per block of the random sequence.
 const BLOCK: usize = 4096;
 
-/// A reproducible noise sequence that can be read from anywhere: block `i` has a generator of its own, so that a
-/// trace of any length is computed piece by piece and never held.
+/// A reproducible noise sequence with random access. Each block has its own generator, so that a trace of any length
+/// is computed in pieces and never stored.
 #[derive(Debug)]
 pub(super) struct NoiseSequence {
     key: u64,
@@ -129,7 +129,7 @@ impl NoiseSequence {
         Self { key, block: u64::MAX, values: vec![0.0; BLOCK] }
     }
 
-    /// A standard normal number, always the same for the same key and index.
+    /// A standard normal number. The same key and index always give the same number.
     pub(super) fn at(&mut self, index: u64) -> f64 {
         let block = index / BLOCK as u64;
         if block != self.block {

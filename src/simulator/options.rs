@@ -1,4 +1,4 @@
-//! What the embedded instrument can be told to be like.
+//! The options of the simulator.
 
 use std::path::PathBuf;
 
@@ -182,10 +182,10 @@ impl Default for SimulatorOptions {
 }
 
 impl SimulatorOptions {
-    /// Checks the numbers, and that there is such a device.
+    /// Checks the numbers and the name of the device.
     ///
     /// # Errors
-    /// The first option that makes no sense, with what is allowed.
+    /// The first option that is not valid, with the allowed values.
     pub fn check(&self) -> Result<(), String> {
         Device::load(&self.dut)?;
         let refuse = |name: &str, given: &dyn std::fmt::Display, allowed: &str| {
@@ -230,7 +230,7 @@ impl SimulatorOptions {
     }
 }
 
-/// A switch, as people or as the instrument write it.
+/// A switch, written as in YAML or as for the instrument.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected 0 or 1, true or false")]
 enum Switch {

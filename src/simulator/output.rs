@@ -1,4 +1,4 @@
-//! The replies on their way to a client, at the pace that the unit is set to.
+//! Sends replies to a client at the configured rate.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,10 +14,10 @@ use super::commands::Reply;
 use super::options::{BlockEnd, SimulatorOptions};
 use super::transfer::Transfer;
 
-/// Sent at once when the bandwidth is limited: as much as flows in a twentieth of a second, and not more than this.
+/// The most bytes sent at once with a limited bandwidth: the amount of a twentieth of a second, and at most this.
 const THROTTLED_PIECE: usize = 8 * 1024;
 
-/// As many pieces of a trace are computed at once.
+/// Number of trace pieces computed in advance.
 const PIECES_AHEAD: usize = 4;
 
 /// The writing half of a connection.
@@ -29,12 +29,12 @@ pub(super) struct Output {
     line: Line,
 }
 
-/// What has been said to the present line of commands.
+/// The replies to the present line so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Nothing,
     Text,
-    /// A block came last: it ends by its length.
+    /// The last reply was a block, which ends by its length.
     Block,
 }
 
@@ -49,7 +49,7 @@ impl Output {
         }
     }
 
-    /// One reply to the present line; a `;` stands between it and the one before.
+    /// Sends one reply to the present line, separated from the previous one by `;`.
     pub(super) async fn reply(&mut self, reply: Reply, spoil: Option<Spoil>) -> io::Result<()> {
         if self.line != Line::Nothing {
             self.write(b";").await?;
@@ -135,7 +135,7 @@ impl Output {
     }
 }
 
-/// The pieces of a trace in their order. Some are computed ahead, on other processors, while others are sent.
+/// The pieces of a trace in order. Some are computed in advance on other processors while others are sent.
 struct Pieces {
     transfer: Arc<Transfer>,
     begun: u64,
@@ -158,8 +158,7 @@ impl Pieces {
     }
 }
 
-/// With the top bit of every byte flipped: no digit, no letter and no line end is left, so that nothing of it can be
-/// taken for an answer.
+/// Inverts the top bit of every byte. No digit, letter or line end remains, so that no part of it looks like a reply.
 fn garbled(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ 0x80).collect()
 }

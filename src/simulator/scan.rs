@@ -1,6 +1,6 @@
-//! A scan over time: waiting, scanning, analyzing, idle again.
+//! The phases of a scan: waiting, scanning, analyzing, idle.
 //!
-//! Time is not ticked: whoever looks brings the state up to date first.
+//! There is no timer. Each access first advances the state to the present time.
 
 use std::time::{Duration, Instant};
 
@@ -21,32 +21,32 @@ const REFERENCING: u16 = 64;
 const WAITING_FOR_CONTROLLER: u16 = 256;
 const UPDATING_SETUP: u16 = 512;
 
-/// Analyzing follows scanning and takes this long.
+/// Duration of the analysis after a scan.
 const ANALYZING_TIME: Duration = Duration::from_millis(200);
-/// Aborting is over after this.
+/// Duration of an abort.
 const ABORTING_TIME: Duration = Duration::from_millis(50);
 /// A Distributed unit waits this long for its Controller, and again for the setup from it.
 const CONTROLLER_TIME: Duration = Duration::from_millis(100);
-/// However short the time scale makes a scan, its busy register lasts this long, so that it can be seen.
+/// The busy register of a scan lasts at least this long with any time scale, so that clients can see it.
 const SHORTEST_SCAN: Duration = Duration::from_millis(40);
-/// Tells the noise of a quick reference from that of the scan that it belongs to.
+/// Makes the noise of a quick reference different from the noise of its scan.
 const QUICK_REFERENCE_KEY: u64 = 0x51C3_0F2E_77A9_4D1B;
 
 /// A scan that was started.
 #[derive(Debug)]
 pub(super) struct Scan {
     number: u64,
-    /// When its light began to move.
+    /// When the sweep began.
     since: Instant,
-    /// A scan without a duration never ends.
+    /// `None`: a scan that never ends.
     scanning: Option<Duration>,
     reference: Option<Place>,
-    /// The lasers, one for each source of the record.
+    /// The laser of each source of the record.
     lasers: Vec<u8>,
     record: Recorded,
 }
 
-/// What the instrument is doing.
+/// The activity of the instrument.
 #[derive(Debug)]
 pub(super) enum Phase {
     Idle,
@@ -81,7 +81,7 @@ impl Phase {
     }
 }
 
-/// What a scan with the present settings covers.
+/// The range of a scan with the present settings.
 struct Extent {
     sources: Vec<Source>,
     lasers: Vec<u8>,
@@ -92,7 +92,7 @@ struct Extent {
 }
 
 impl SimulatorState {
-    /// Brings the state up to the present.
+    /// Advances the state to the present time.
     pub(super) fn advance_to_now(&mut self) {
         let now = Instant::now();
         while let Some(until) = self.phase_ends().filter(|until| now >= *until) {
@@ -114,7 +114,7 @@ impl SimulatorState {
         }
     }
 
-    /// When the present phase ends by itself.
+    /// When the present phase ends.
     fn phase_ends(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => None,
@@ -150,7 +150,7 @@ impl SimulatorState {
         self.lasers_off();
     }
 
-    /// Turns the lasers off, unless they are to stay on after a scan.
+    /// Turns the lasers off, unless they stay on after a scan.
     fn lasers_off(&mut self) {
         for laser in self.lasers.values_mut().filter(|_| !self.keep_on) {
             laser.on = false;
@@ -161,12 +161,12 @@ impl SimulatorState {
         self.keep(scan.reference, scan.record);
         self.status.complete();
         if self.continuous && scan.reference.is_none() {
-            // What cannot start again has said why in the error queue.
+            // If the scan cannot start again, the reason is in the error queue.
             let _ = self.start_scan(None);
         }
     }
 
-    /// Puts what was recorded into the memory of traces. The quick reference comes with every scan.
+    /// Stores a recording in the trace memory. Every scan also records a quick reference.
     fn keep(&mut self, reference: Option<Place>, record: Recorded) {
         self.quick_reference = Some(Recorded {
             path: OpticalPath::PatchCord,
@@ -182,7 +182,7 @@ impl SimulatorState {
         }
     }
 
-    /// A trace and the references of all detectors, as if they had just been taken.
+    /// Stores a trace and the references of all detectors, as if they had just been recorded.
     pub(super) fn preload(&mut self) {
         let places: Vec<Place> = self.detectors.keys().copied().collect();
         for reference in places.into_iter().map(Some).chain([None]) {
@@ -203,13 +203,13 @@ impl SimulatorState {
         self.condition() == 0
     }
 
-    /// Whether a scan is under way that nothing may disturb; analyzing and aborting are over soon by themselves.
+    /// Whether a scan is in progress that must not be disturbed. Analysis and abort end soon by themselves.
     pub(super) fn is_scanning(&mut self) -> bool {
         self.advance_to_now();
         matches!(self.phase, Phase::Scanning(_) | Phase::Waiting { .. })
     }
 
-    /// The scan that the instrument is busy with, by its number.
+    /// The number of the scan in progress.
     pub(super) fn busy_with(&mut self) -> Option<u64> {
         self.advance_to_now();
         match &self.phase {
@@ -221,7 +221,7 @@ impl SimulatorState {
         }
     }
 
-    /// Starts a scan: of the device, or of what is in a reference's path.
+    /// Starts a scan of the device, or of the path of a reference.
     pub(super) fn start_scan(&mut self, reference: Option<Place>) -> Result<(), Rejection> {
         if !self.is_idle() {
             return Err(Rejection::InitIgnored);
@@ -261,7 +261,7 @@ impl SimulatorState {
         record
     }
 
-    /// Keeps the scan that has started from ending by itself.
+    /// Prevents the started scan from ending.
     pub(super) fn hang(&mut self) {
         if let Phase::Scanning(scan) | Phase::Waiting { scan, .. } = &mut self.phase {
             scan.scanning = None;
@@ -276,7 +276,7 @@ impl SimulatorState {
         }
     }
 
-    /// The light of the scan at this moment, and what is in its path.
+    /// The light of the scan at this moment, and the optical path.
     pub(super) fn moving_light(&self) -> Option<(OpticalPath, Light)> {
         let Phase::Scanning(scan) = &self.phase else { return None };
         let share = scan.scanning.map_or(0.5, |all| scan.since.elapsed().as_secs_f64() / all.as_secs_f64());
@@ -309,7 +309,7 @@ impl SimulatorState {
             return Err(Rejection::SettingsConflict);
         }
         let (start_nm, scanned) = self.grid(&sources)?;
-        // As many points as asked for share the range of the scan.
+        // With a fixed number of points, the points are spread over the range of the scan.
         let points = self.options.points.unwrap_or(scanned);
         let step_pm = if points == scanned {
             self.step_pm
@@ -321,8 +321,8 @@ impl SimulatorState {
         Ok(Extent { sources, lasers, seconds, start_nm, step_pm, points })
     }
 
-    /// First wavelength and number of the scan's samples that lie between the ends of the sources. A gap between two
-    /// sources stays dark.
+    /// First wavelength and number of the samples between the ends of the sources. A gap between two sources stays
+    /// dark.
     fn grid(&self, sources: &[Source]) -> Result<(f64, u64), Rejection> {
         let reached = |nm: f64| (nm - self.start_nm) * 1e3 / self.step_pm;
         let start_nm = sources.iter().map(|source| source.start_nm).fold(f64::INFINITY, f64::min);
@@ -342,7 +342,7 @@ impl SimulatorState {
         Ok((first_nm, points))
     }
 
-    /// Whether the sources reach from the scan's start to its stop without a gap.
+    /// Whether the sources cover the scan from start to stop without a gap.
     fn is_covered(&self, sources: &[Source]) -> bool {
         let mut sources: Vec<&Source> = sources.iter().collect();
         sources.sort_by(|a, b| a.start_nm.total_cmp(&b.start_nm));
@@ -356,7 +356,7 @@ impl SimulatorState {
         reached >= self.stop_nm
     }
 
-    /// Names the noise of a scan. A digest, so that the samples of a seed stay the same from release to release.
+    /// The key for the noise of a scan. It is a digest, so that a seed gives the same samples in every release.
     fn noise_key(&self, record: &Recorded, reference: bool) -> u64 {
         let about = match self.options.noise {
             Noise::Fresh => format!("{} {reference} {}", self.options.seed, self.scans),

@@ -1,4 +1,4 @@
-//! One client's connection: lines in, replies out.
+//! The connection of one client: lines in, replies out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,18 +17,18 @@ use super::log::CommandLog;
 use super::output::Output;
 use super::state::SimulatorState;
 
-/// A longer line is no command; the rest of it is thrown away.
+/// A longer line is not a valid command, and its rest is discarded.
 const MAX_LINE: u64 = 64 * 1024;
-/// Pause between two looks whether the scan is over that a command waits for.
+/// Interval at which a waiting command checks whether the scan has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What all sessions share.
+/// The state that all sessions share.
 #[derive(Debug)]
 pub(super) struct SimulatorContext {
     pub(super) state: Mutex<SimulatorState>,
     pub(super) faults: Mutex<Faults>,
     pub(super) log: Option<CommandLog>,
-    /// Asks the listener to restart the instrument, which is away for this long.
+    /// Requests a restart from the listener; the instrument is unreachable for this time.
     pub(super) reboots: mpsc::UnboundedSender<Duration>,
 }
 
@@ -41,7 +41,7 @@ impl SimulatorContext {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What goes wrong with a command. No fault happens without being told.
+    /// The fault at a command. Every fault is logged.
     pub(super) fn fault(&self, call: Option<&Call<'_>>, peer: SocketAddr) -> Option<Kind> {
         let hit = self.faults().next(call)?;
         tracing::info!(%peer, "fault {hit}");
@@ -51,16 +51,16 @@ impl SimulatorContext {
         Some(hit.kind)
     }
 
-    /// Restarts the instrument. The connection lives until the listener closes it together with all others: a client
-    /// that sees it close must not find the instrument still there.
+    /// Restarts the instrument. The listener closes this connection together with all others. A client that sees it
+    /// close must not be able to connect before the restart.
     async fn reboot(&self, away: Duration) -> io::Result<()> {
-        // Without a listener there is nobody left to restart for.
+        // Without a listener, no restart is needed.
         let _ = self.reboots.send(away);
         std::future::pending().await
     }
 }
 
-/// Serves a client until it leaves.
+/// Serves a client until it disconnects.
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
@@ -113,8 +113,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Lets a little time pass for a command that waits, and says whether its client has left meanwhile. One that has
-/// sent more already is not watched: its leaving would only be seen behind that.
+/// Waits a moment for a command that cannot be executed yet, and returns whether the client has disconnected. If the
+/// client has sent more bytes, this cannot be detected.
 async fn has_left(input: &mut BufReader<impl AsyncRead + Unpin>) -> io::Result<bool> {
     if !input.buffer().is_empty() {
         tokio::time::sleep(LOOK).await;
@@ -138,7 +138,7 @@ async fn skip_line(input: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<()>
     }
 }
 
-/// Reads on, so that the client's leaving is seen, and answers nothing.
+/// Reads until the client disconnects, and replies to nothing.
 async fn fall_silent(mut input: impl AsyncBufReadExt + Unpin) -> io::Result<()> {
     tokio::io::copy_buf(&mut input, &mut tokio::io::sink()).await.map(drop)
 }

@@ -1,18 +1,18 @@
 //! A measured spectrum as a device under test: a CSV file with wavelengths in nm and transmissions in dB.
 //!
-//! A file in another unit would give a flat or a bright device without a word. So the header and the median of each column
-//! have to say that they are what they should be.
+//! A file with other units would silently give a flat or a bright device. For this reason, the header and the median
+//! of each column are checked.
 
 use std::path::Path;
 
 use crate::source::{decode, without_mark};
 
-/// What a row is.
+/// The columns of a row.
 const ROW: &str = "wavelength_nm,transmission_db";
-/// The wavelengths of the instrument, nm.
+/// The wavelength range of the instrument, nm.
 const RANGE_NM: std::ops::RangeInclusive<f64> = 1200.0..=1700.0;
 
-/// Transmission in dB over wavelength in nm, interpolated linearly; constant beyond its ends.
+/// Transmission in dB over wavelength in nm: interpolated linearly, and constant beyond the ends.
 #[derive(Debug)]
 pub(super) struct Spectrum {
     rows: Vec<(f64, f64)>,
@@ -60,14 +60,14 @@ fn row(line: &str) -> Option<(f64, f64)> {
     (row.0.is_finite() && row.1.is_finite()).then_some(row)
 }
 
-/// A header has two names, and no number among them.
+/// A header has two names, neither of which is a number.
 fn is_header(line: &str) -> bool {
     let names: Vec<&str> = line.split(',').map(str::trim).collect();
     let named = |name: &&str| name.contains(char::is_alphabetic) && name.parse::<f64>().is_err();
     names.len() == 2 && names.iter().all(named)
 }
 
-/// Refuses a header that names another unit.
+/// Refuses a header with another unit.
 fn judge_header(line: &str) -> Result<(), String> {
     const OTHER_LENGTHS: [&str; 20] = [
         "m",
@@ -116,7 +116,7 @@ fn judge_header(line: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses values that cannot be wavelengths in nm and transmissions in dB.
+/// Refuses values that cannot be wavelengths in nm or transmissions in dB.
 fn judge_values(rows: &[(f64, f64)]) -> Result<(), String> {
     let (wavelengths, levels): (Vec<f64>, Vec<f64>) = rows.iter().copied().unzip();
     let (nm, db) = (median(wavelengths), median(levels));
@@ -179,7 +179,7 @@ mod tests {
             let spectrum = read(text).unwrap_or_else(|why| panic!("{text:?}: {why}"));
             assert_eq!((spectrum.at(1551.0), spectrum.at(1600.0)), (-4.0, -5.0));
         }
-        // Noise above 0 dB is no loss.
+        // Noise slightly above 0 dB is allowed.
         assert!(read("1550,-0.2\n1551,0.01\n1552,-0.1\n").is_ok());
     }
 

@@ -1,4 +1,4 @@
-//! The instrument's state: settings, lasers, detectors, what was recorded. What a scan does over time is in `scan`.
+//! The state of the instrument: settings, lasers, detectors and recordings. The phases of a scan are in `scan`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::scan::Phase;
 use super::status::Status;
 use super::trace::Recorded;
 
-/// The instrument's own range of wavelengths, nm.
+/// The wavelength range of the instrument, nm.
 pub(super) const RANGE_NM: (f64, f64) = (1240.0, 1680.0);
 
-/// A laser of the bench.
+/// A laser.
 #[derive(Debug, Clone)]
 pub(super) struct Laser {
     pub(super) model: LaserModel,
@@ -28,7 +28,7 @@ pub(super) struct Laser {
     pub(super) on: bool,
 }
 
-/// One tunable laser source of the scan.
+/// One TLS of the scan.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     pub(super) laser: u8,
@@ -49,7 +49,7 @@ impl Tls {
 /// A detector, by module and channel.
 pub(super) type Place = (u8, u8);
 
-/// A detector's own settings.
+/// The settings of a detector.
 #[derive(Debug, Clone)]
 pub(super) struct Detector {
     pub(super) port: Port,
@@ -59,15 +59,15 @@ pub(super) struct Detector {
     pub(super) trigger: u8,
 }
 
-/// A reference that was recorded.
+/// A recorded reference.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) recorded: Recorded,
     pub(super) taken: NaiveDateTime,
 }
 
-/// Settings that are kept and answered, and do nothing else: their meaning is not public, or there is nothing here
-/// that they could act on.
+/// Settings that are stored and returned, but have no effect. Their meaning is not public, or nothing is simulated
+/// for them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoredSettings {
     /// `SYSTem:ANLG:OUT<k>:SOURce`, by output.
@@ -103,7 +103,7 @@ pub(super) struct SimulatorState {
     pub(super) phase: Phase,
     pub(super) scans: u64,
     readings: u64,
-    /// The noise of single readings.
+    /// The noise of power readings.
     reading_noise: NoiseSequence,
 }
 
@@ -116,7 +116,7 @@ impl SimulatorState {
         state
     }
 
-    /// With nothing in its memory.
+    /// A state with an empty trace memory.
     fn empty(options: SimulatorOptions, device: Device) -> Self {
         Self {
             device,
@@ -148,13 +148,13 @@ impl SimulatorState {
         }
     }
 
-    /// Back to the state at power-on, with an empty memory; noise does not repeat for all that.
+    /// Returns to the state at power-on with an empty trace memory. The noise does not repeat.
     pub(super) fn restart(&mut self) {
         let fresh = Self::empty(self.options.clone(), self.device.clone());
         *self = Self { scans: self.scans, readings: self.readings, ..fresh };
     }
 
-    /// `*RST`: as at power-on, but the error queue and the status registers stay as they are.
+    /// `*RST`: the state at power-on, but the error queue and the status registers are kept.
     pub(super) fn reset(&mut self) {
         let (errors, mut status) = (std::mem::take(&mut self.errors), std::mem::take(&mut self.status));
         status.reset();
@@ -162,18 +162,18 @@ impl SimulatorState {
         (self.errors, self.status) = (errors, status);
     }
 
-    /// Takes note of an error.
+    /// Records an error.
     pub(super) fn reject(&mut self, rejection: Rejection, about: &str) {
         self.errors.push(rejection, about);
         self.status.error(rejection);
     }
 
-    /// A duration as this bench takes it.
+    /// A duration, multiplied by the time scale.
     pub(super) fn scaled(&self, time: Duration) -> Duration {
         time.mul_f64(self.options.time_scale)
     }
 
-    /// A power reading, mW: of the lasers in static control, or of the light of the scan that is under way.
+    /// A power reading, mW: from the lasers in static control, or from the light of the scan in progress.
     pub(super) fn power_mw(&mut self, place: Place) -> Result<f64, Rejection> {
         if self.options.power_in_scan == PowerInScan::Refused && !self.is_idle() {
             return Err(Rejection::SettingsConflict);
@@ -208,7 +208,7 @@ impl SimulatorState {
         self.tls.get_mut(index).ok_or(Rejection::HardwareMissing)
     }
 
-    /// Gives a TLS another laser; 0 is none.
+    /// Assigns a laser to a TLS; 0 means none.
     pub(super) fn set_tls_laser(&mut self, tls: u32, laser: u8) -> Result<(), Rejection> {
         if laser > 0 {
             self.laser(u32::from(laser))?;
@@ -225,7 +225,7 @@ impl SimulatorState {
         self.detectors.get_mut(&place).ok_or(Rejection::HardwareMissing)
     }
 
-    /// What the laser of a TLS can do; any CTP10 laser's range where it has none.
+    /// The ranges of the laser of a TLS; a default if it has no laser.
     pub(super) fn model_of(&mut self, tls: u32) -> Result<LaserModel, Rejection> {
         let laser = self.tls(tls)?.laser;
         Ok(self.lasers.get(&laser).map_or(T100S_HP, |laser| laser.model))

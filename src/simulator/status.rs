@@ -1,5 +1,5 @@
-//! The status registers of IEEE 488.2 and SCPI-99: what has happened, and what is to be summed up in the status byte.
-//! They belong to the instrument, as the error queue does, not to a connection.
+//! The status registers of IEEE 488.2 and SCPI-99: the events that have occurred, and their summary in the status
+//! byte. Like the error queue, they belong to the instrument and not to a connection.
 
 use super::errors::Rejection;
 
@@ -29,11 +29,11 @@ pub(super) struct Status {
     operation_events: u16,
     /// `STATus:OPERation:ENABle`.
     pub(super) operation_enable: u16,
-    /// `STATus:QUEStionable:ENABle`. Nothing is ever questionable here.
+    /// `STATus:QUEStionable:ENABle`. The simulator has no questionable events.
     pub(super) questionable_enable: u16,
-    /// `*OPC` was sent while a scan was under way.
+    /// `*OPC` was sent during a scan.
     completion_wanted: bool,
-    /// Whether a reply to the present line of commands has not been read yet.
+    /// Whether a reply to the present line has not been read yet.
     pub(super) message_available: bool,
 }
 
@@ -53,7 +53,7 @@ impl Default for Status {
 }
 
 impl Status {
-    /// Takes note of an error by the class of its number.
+    /// Records an error by the class of its number.
     pub(super) fn error(&mut self, rejection: Rejection) {
         self.events |= match rejection.code_and_text().0 {
             -199..=-100 => COMMAND_ERROR,
@@ -72,14 +72,14 @@ impl Status {
         }
     }
 
-    /// A scan is over.
+    /// A scan has ended.
     pub(super) fn complete(&mut self) {
         if std::mem::take(&mut self.completion_wanted) {
             self.events |= OPERATION_COMPLETE;
         }
     }
 
-    /// Bits of the operation condition register have been set.
+    /// Bits of the operation condition register were set.
     pub(super) fn operation(&mut self, condition: u16) {
         self.operation_events |= condition;
     }
@@ -94,13 +94,13 @@ impl Status {
         std::mem::take(&mut self.operation_events)
     }
 
-    /// `*CLS`: events go, what is enabled stays.
+    /// `*CLS`: clears the events; the enable registers stay.
     pub(super) fn clear(&mut self) {
         (self.events, self.operation_events) = (0, 0);
         self.reset();
     }
 
-    /// `*RST`: a completion that was asked for is no longer told. Nothing else changes.
+    /// `*RST`: cancels a requested completion event. Nothing else changes.
     pub(super) fn reset(&mut self) {
         self.completion_wanted = false;
     }
@@ -110,7 +110,7 @@ impl Status {
         (self.operation_enable, self.questionable_enable) = (0, 0);
     }
 
-    /// The status byte, as `*STB?` tells it.
+    /// The status byte for `*STB?`.
     pub(super) fn byte(&self, errors: bool) -> u8 {
         let mut byte = 0;
         for (bit, set) in [

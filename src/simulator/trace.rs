@@ -1,11 +1,11 @@
-//! A recorded scan: what is needed to compute any of its samples again, in place of the samples themselves. A
-//! trace of 22 million points costs as much memory as one of ten.
+//! A recorded scan. It stores what is needed to compute its samples, instead of the samples. A trace of 22 million
+//! points needs as little memory as one of ten.
 
 use super::device::Device;
 use super::optics::{NoiseSequence, Port, Way, detect, linear};
 use super::options::OpticalPath;
 
-/// One source's share of a scan.
+/// The part of a scan that one source sweeps.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
     pub(super) start_nm: f64,
@@ -13,7 +13,7 @@ pub(super) struct Source {
     pub(super) dbm: f64,
 }
 
-/// A scan that was made.
+/// A recorded scan.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recorded {
     pub(super) start_nm: f64,
@@ -25,14 +25,14 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// Wavelength of a sample, nm, to a whole femtometre.
+    /// Wavelength of a sample, nm, rounded to a femtometre.
     pub(super) fn wavelength_nm(&self, index: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
         let nm = self.start_nm + self.step_pm * 1e-3 * index as f64;
         (nm * 1e6).round() / 1e6
     }
 
-    /// The sample nearest to a wavelength; `None` when the scan did not cover it.
+    /// The sample nearest to a wavelength; `None` if the scan does not cover it.
     pub(super) fn index_at(&self, nm: f64) -> Option<u64> {
         let index = ((nm - self.start_nm) * 1e3 / self.step_pm).round();
         #[expect(
@@ -44,7 +44,7 @@ impl Recorded {
         (0.0..self.points as f64).contains(&index).then_some(index as u64)
     }
 
-    /// A cursor over the samples that a detector recorded.
+    /// A cursor over the samples of a detector.
     pub(super) fn samples<'a>(&'a self, device: &'a Device, port: Port, detector_key: u64) -> Samples<'a> {
         let lit = self.sources.iter().map(|source| Lit {
             start_nm: source.start_nm,
@@ -60,7 +60,7 @@ impl Recorded {
     }
 }
 
-/// A source with its power converted once for a whole trace.
+/// A source with its power converted once for the whole trace.
 #[derive(Debug)]
 struct Lit {
     start_nm: f64,
@@ -78,7 +78,7 @@ pub(super) struct Samples<'a> {
 }
 
 impl Samples<'_> {
-    /// Sample `index`, which lies at `nm`, in mW.
+    /// The sample `index` at `nm`, in mW.
     pub(super) fn mw(&mut self, index: u64, nm: f64) -> f64 {
         let mut power_mw = 0.0;
         for source in &self.lit {

@@ -1,4 +1,4 @@
-//! The data of a trace on its way out: computed in pieces while it is sent.
+//! Sends the data of a trace. The pieces are computed while others are sent.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::optics::{Port, decibels};
 use super::trace::Recorded;
 use super::value::{SPEED_OF_LIGHT_M_S, write_number};
 
-/// What a client asked of a trace.
+/// The requested axis and unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axis {
     /// Wavelengths in metres, float64.
@@ -17,14 +17,14 @@ pub(super) enum Axis {
     Hertz,
     /// Values in dB or dBm, float32.
     Decibels,
-    /// Values as ratio or in mW, float32.
+    /// Values as a ratio or in mW, float32.
     Linear,
 }
 
-/// Which of a detector's traces.
+/// The source of a trace.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Source {
-    /// A recording as it is, dBm.
+    /// A single recording, dBm.
     Single(Recorded),
     /// A live recording relative to a reference, dB.
     Ratio(Recorded, Recorded),
@@ -41,7 +41,7 @@ pub(super) struct Transfer {
     pub(super) binary: bool,
 }
 
-/// Points computed at once: a few milliseconds.
+/// Points per piece: a few milliseconds of computing.
 const PIECE: u64 = 16_384;
 
 impl Source {
@@ -60,7 +60,7 @@ pub(super) fn ratio(live: Recorded, reference: Recorded) -> Result<Source, Rejec
 }
 
 impl Transfer {
-    /// What stands before the data: the header of a binary block, which a fault makes announce bytes `too_many`.
+    /// The header of a binary block. A fault can make it announce `too_many` additional bytes.
     pub(super) fn head(&self, too_many: i32) -> Vec<u8> {
         if !self.binary {
             return Vec::new();
@@ -71,12 +71,12 @@ impl Transfer {
         format!("#{}{length}", length.len()).into_bytes()
     }
 
-    /// How many pieces the data have.
+    /// Number of pieces.
     pub(super) fn piece_count(&self) -> u64 {
         self.source.live().points.div_ceil(PIECE)
     }
 
-    /// A piece of the data. Each can be computed without the others.
+    /// One piece of the data, computed independently of the others.
     pub(super) fn piece(&self, piece: u64) -> Vec<u8> {
         let indices = piece * PIECE..((piece + 1) * PIECE).min(self.source.live().points);
         if !self.binary {
@@ -101,7 +101,7 @@ impl Transfer {
         text.into_bytes()
     }
 
-    /// The values of these samples, in the unit that was asked for.
+    /// The values of these samples, in the requested unit.
     fn values(&self, indices: Range<u64>) -> impl Iterator<Item = f64> + '_ {
         let recorded = self.source.live();
         let mut live = recorded.samples(&self.device, self.port, self.detector_key);
@@ -141,7 +141,8 @@ mod tests {
     use super::super::trace;
     use super::*;
 
-    /// 30,001 points of a device from 1502 nm by 2 pm, with a source below the range of the scan and one above.
+    /// 30,001 points of a device from 1502 nm in steps of 2 pm, with one source below the range of the scan and one
+    /// above.
     fn recorded(path: OpticalPath, noise_key: u64) -> Recorded {
         let sources = vec![
             trace::Source { start_nm: 1260.0, stop_nm: 1360.0, dbm: 3.0 },

@@ -1,4 +1,4 @@
-//! Values on the wire: arguments with unit suffixes in, numbers in the instrument's spelling out.
+//! Values on the wire: reads arguments with units, writes numbers as the instrument does.
 
 use std::ops::RangeInclusive;
 
@@ -7,10 +7,10 @@ use super::errors::Rejection;
 /// Speed of light in vacuum, m/s (exact by the definition of the metre).
 pub(super) const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
 
-/// Splits `1550 NM` into number and suffix.
+/// Splits `1550 NM` into number and unit.
 fn number_and_suffix(argument: &str) -> Result<(f64, &str), Rejection> {
     let digits = argument.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
-    // An exponent ends in a digit, so that its `E` never ends up in the suffix.
+    // An exponent ends with a digit, so its `E` is never taken for a unit.
     let value: f64 = digits.parse().map_err(|_| Rejection::IllegalParameter)?;
     if value.is_finite() {
         Ok((value, argument[digits.len()..].trim()))
@@ -19,11 +19,11 @@ fn number_and_suffix(argument: &str) -> Result<(f64, &str), Rejection> {
     }
 }
 
-/// From here on, a number without a unit is a frequency in hertz, and not a wavelength in metres.
+/// From this value on, a number without a unit is a frequency in hertz, and not a wavelength in metres.
 const LEAST_BARE_HERTZ: f64 = 1e9;
 
-/// A wavelength in nm, from PM, NM, M or a frequency in HZ, GHZ, THZ. Without a unit the magnitude decides between
-/// metres and hertz.
+/// Reads a wavelength in nm, from PM, NM, M or a frequency in HZ, GHZ, THZ. A number without a unit is in metres or
+/// hertz, depending on its magnitude.
 pub(super) fn wavelength_nm(argument: &str) -> Result<f64, Rejection> {
     let (value, suffix) = number_and_suffix(argument)?;
     let metres = match suffix {
@@ -39,7 +39,7 @@ pub(super) fn wavelength_nm(argument: &str) -> Result<f64, Rejection> {
     if metres.is_finite() { Ok((metres * 1e15).round() / 1e6) } else { Err(Rejection::OutOfRange) }
 }
 
-/// A power in dBm, from DBM (default) or MW.
+/// Reads a power in dBm, from DBM (default) or MW.
 pub(super) fn power_dbm(argument: &str) -> Result<f64, Rejection> {
     match number_and_suffix(argument)? {
         (value, "" | "DBM") => Ok(value),
@@ -57,7 +57,7 @@ pub(super) fn number(argument: &str) -> Result<f64, Rejection> {
     }
 }
 
-/// A whole number in a range, however it is written: `2`, `2.0`, `0.2E1`.
+/// Reads a whole number within a range, in any notation: `2`, `2.0`, `0.2E1`.
 pub(super) fn integer<T: Copy + PartialOrd + TryFrom<u16>>(
     argument: &str,
     allowed: RangeInclusive<T>,
@@ -68,7 +68,7 @@ pub(super) fn integer<T: Copy + PartialOrd + TryFrom<u16>>(
     whole.ok_or(Rejection::OutOfRange)
 }
 
-/// ON, OFF, 1 or 0.
+/// Reads ON, OFF, 1 or 0.
 pub(super) fn boolean(argument: &str) -> Result<bool, Rejection> {
     match argument {
         "ON" | "1" => Ok(true),
@@ -77,7 +77,7 @@ pub(super) fn boolean(argument: &str) -> Result<bool, Rejection> {
     }
 }
 
-/// A number as the instrument writes it, C's `%.8E` with three digits of exponent: `1.55000000E-006`.
+/// Writes a number as the instrument does, C's `%.8E` with three digits of exponent: `1.55000000E-006`.
 pub(super) fn write_number(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
@@ -93,7 +93,7 @@ pub(super) fn write_number(value: f64) -> String {
     format!("{mantissa}E{sign}{:03}", exponent.abs())
 }
 
-/// A wavelength in metres, from nm.
+/// Writes a wavelength in metres.
 pub(super) fn write_nm(nm: f64) -> String {
     write_number(nm * 1e-9)
 }

@@ -1,4 +1,4 @@
-//! What is done, and what is set.
+//! Commands and settings.
 
 use super::super::errors::Rejection;
 use super::super::hardware::IL_RL_OPM2;
@@ -11,13 +11,13 @@ use super::{Reply, traces};
 
 /// Analog outputs of the mainframe.
 const ANALOG_OUTPUTS: u32 = 8;
-/// The highest numbers of a module and of a laser.
+/// The highest module number, and the highest laser number.
 const MODULES: u8 = 20;
 const LASERS: u8 = 10;
-/// What a trigger can be: 0 by software, 1 to 8 an input.
+/// Trigger inputs: 0 for software, 1 to 8 for an input.
 const TRIGGERS: u8 = 8;
 
-/// Carries out what is told. Settings are refused while a scan runs.
+/// Executes a command. Settings are refused during a scan.
 pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
     if call.header.is_setting() && state.is_scanning() {
         return Err(Rejection::SettingsConflict);
@@ -73,7 +73,7 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
         }
         Header::ScanStart => {
             state.start_nm = within(wavelength_nm(call.one()?)?, RANGE_NM)?;
-            // A range that would turn round is pushed along.
+            // If start and stop would cross, the other end is moved.
             state.stop_nm = state.stop_nm.max((state.start_nm + 1.0).min(RANGE_NM.1));
         }
         Header::ScanStop => {
@@ -166,7 +166,7 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
     Ok(Reply::Nothing)
 }
 
-/// Whether a word is one of the second list, and not of the first.
+/// Converts a keyword: true if it is in `yes`, false if it is in `no`.
 fn yes_or_no(argument: &str, no: &[&str], yes: &[&str]) -> Result<bool, Rejection> {
     if yes.contains(&argument) {
         Ok(true)
@@ -181,7 +181,7 @@ fn tls_wavelength_nm(state: &mut SimulatorState, call: &Call<'_>) -> Result<f64,
     within(wavelength_nm(call.one()?)?, state.model_of(call.suffix(0))?.band_nm)
 }
 
-/// The calibration wavelength. The connectors of an IL RL OPM2 share it; other detectors have their own.
+/// Sets the calibration wavelength. The connectors of an IL RL OPM2 share it; other detectors have their own.
 fn calibrate(state: &mut SimulatorState, call: &Call<'_>) -> Result<(), Rejection> {
     let place = call.place()?;
     let nm = within(wavelength_nm(call.one()?)?, RANGE_NM)?;
@@ -212,12 +212,12 @@ fn route_analog_output(state: &mut SimulatorState, call: &Call<'_>) -> Result<Re
 }
 
 fn within(value: f64, (low, high): (f64, f64)) -> Result<f64, Rejection> {
-    // A ten-thousandth of a unit absorbs what a change of units costs: 10 mW is 10 dBm.
+    // The tolerance of a ten-thousandth allows for rounding between units: 10 mW is 10 dBm.
     let known = (low - 1e-4..=high + 1e-4).contains(&value);
     if known { Ok(value.clamp(low, high)) } else { Err(Rejection::OutOfRange) }
 }
 
-/// 1 to 250 pm in whole pm, or one of the fine steps.
+/// Allowed are 1 to 250 pm in whole pm, and the fine steps.
 fn sampling_pm(pm: f64) -> Result<f64, Rejection> {
     let rounded = (pm * 1e3).round() / 1e3;
     let whole = rounded.fract() == 0.0 && (1.0..=250.0).contains(&rounded);
@@ -225,7 +225,8 @@ fn sampling_pm(pm: f64) -> Result<f64, Rejection> {
     if whole || fine { Ok(rounded) } else { Err(Rejection::OutOfRange) }
 }
 
-/// `1,12.3`: the output stays on after the scan, and the settling time; `ON` or `OFF` alone sets the first.
+/// `1,12.3`: the output stays on after the scan, and the settling time in s. `ON` or `OFF` alone sets the output
+/// only.
 fn stabilization(state: &mut SimulatorState, arguments: &[String]) -> Result<(), Rejection> {
     let (output, seconds) = match arguments {
         [] => return Err(Rejection::MissingParameter),

@@ -1,4 +1,4 @@
-//! Questions.
+//! Queries.
 
 use super::super::errors::Rejection;
 use super::super::headers::{Call, Header};
@@ -6,7 +6,7 @@ use super::super::state::{Place, SimulatorState};
 use super::super::value::{write_nm, write_number};
 use super::{Reply, traces};
 
-/// The version of SCPI that the grammar follows.
+/// The SCPI version of the grammar.
 const SCPI_VERSION: &str = "1999.0";
 
 pub(super) fn ask(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
@@ -28,7 +28,7 @@ fn text(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Str
         Header::EventEnable => state.status.event_enable.to_string(),
         Header::ServiceEnable => state.status.service_enable.to_string(),
         Header::StatusByte => state.status.byte(state.errors.len() > 0).to_string(),
-        // Passed, none, and nothing.
+        // Self-test passed, no errors, no condition.
         Header::SelfTest
         | Header::InstalledOptions
         | Header::QuestionableCondition
@@ -89,7 +89,7 @@ fn flag(on: bool) -> String {
     u8::from(on).to_string()
 }
 
-/// A detector as `m,c`; `0,0` is none.
+/// A detector as `m,c`; `0,0` means none.
 pub(super) fn write_place(place: Option<Place>) -> String {
     let (module, channel) = place.unwrap_or_default();
     format!("{module},{channel}")

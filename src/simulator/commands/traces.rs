@@ -1,4 +1,4 @@
-//! Which recording is behind a trace, and the request for its data.
+//! Queries for the data of traces, and the recording behind each trace.
 
 use super::super::errors::Rejection;
 use super::super::hardware::IL_RL_OPM2;
@@ -13,11 +13,11 @@ const RAW_REFERENCE: u32 = 12;
 const RAW_QUICK_REFERENCE: u32 = 13;
 const HIGHEST_TYPE: u32 = 23;
 
-/// The recording behind a trace. Types that are not named here hold nothing on this instrument.
+/// The recording behind a trace. Other trace types are always empty on this instrument.
 pub(super) fn source(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Source, Rejection> {
     let place = call.place()?;
     state.detector(place)?;
-    // Scan after scan, the last one that is complete can be read.
+    // In continuous mode, the last complete scan can be read.
     if state.is_scanning() && !waited && !state.continuous {
         return Err(Rejection::SettingsConflict);
     }
@@ -36,13 +36,13 @@ pub(super) fn source(state: &mut SimulatorState, call: &Call<'_>, waited: bool) 
     }
 }
 
-/// The data of a trace, as they were asked for.
+/// The data of a trace in the requested format.
 pub(super) fn data(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Transfer, Rejection> {
     let source = source(state, call, waited)?;
     let is_x = call.header == Header::TraceX;
     let (format, unit) = match call.arguments {
         [format, unit] => (format.as_str(), unit.as_str()),
-        // One client asks `DATA:X:IMMediate?` for text without saying so.
+        // One client queries `DATA:X:IMMediate?` without a format and expects text.
         [] if call.immediate => ("ASCII", if is_x { "M" } else { "DB" }),
         [] | [_] => return Err(Rejection::MissingParameter),
         _ => return Err(Rejection::ParameterNotAllowed),

@@ -8,14 +8,14 @@ use super::kind::{KINDS, Kind};
 use super::pattern::Pattern;
 use super::spec::{FaultSpec, Spec, Which};
 
-/// A number takes two seconds.
+/// At this rate, a number takes two seconds.
 const LINE_BYTES_PER_S: f64 = 10.0;
 
 #[derive(Debug)]
 pub(super) enum Armed {
-    /// At commands that were named.
+    /// At commands that match.
     At { kind: Kind, pattern: Option<Pattern>, which: Which, met: u64, spent: bool },
-    /// At any command, by chance.
+    /// At random commands.
     Random { generator: Box<ChaCha8Rng>, rate: f64 },
 }
 
@@ -29,7 +29,8 @@ impl Armed {
         }
     }
 
-    /// Takes note of a command and says what it does to it; nothing when another fault has `taken` that one.
+    /// Counts a command and returns the effect of this fault on it. `taken`: another fault already occurs at this
+    /// command.
     pub(super) fn next(&mut self, call: Option<&Call<'_>>, taken: bool) -> Option<Kind> {
         match self {
             Self::At { kind, pattern, which, met, spent } => {
@@ -37,8 +38,8 @@ impl Armed {
                     return None;
                 }
                 *met += 1;
-                // A command that is taken, or that the kind can do nothing to, leaves it to the next one that is
-                // meant: no fault gets lost.
+                // If the command is taken, or the kind has no effect on it, the fault waits for the next match. No
+                // fault is lost.
                 let due = match *which {
                     Which::Nth(number) => !*spent && *met >= number,
                     Which::Every => true,
@@ -48,7 +49,7 @@ impl Armed {
                 hits.then_some(*kind)
             }
             Self::Random { generator, rate } => {
-                // Drawn for a taken command too: the sequence depends on nothing but the commands.
+                // Drawn for a taken command too, so that the sequence depends only on the commands.
                 let hits = generator.random::<f64>() < *rate;
                 hits.then(|| any(generator, call)).flatten().filter(|_| !taken)
             }
@@ -56,13 +57,13 @@ impl Armed {
     }
 }
 
-/// One of the kinds that can do something to a command.
+/// A random kind that has an effect on a command.
 fn any(generator: &mut ChaCha8Rng, call: Option<&Call<'_>>) -> Option<Kind> {
     let possible: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.can_hit(call)).collect();
     match possible.get(generator.random_range(0..possible.len()))? {
-        // Unreadable, or with a block that says a sample more or less than comes.
+        // Unreadable, or with a block that announces one sample more or less.
         Kind::Garble(_) => Some(Kind::Garble([None, Some(4), Some(-4)][generator.random_range(0..3)])),
-        // At a pace that shows with a line too.
+        // Slow enough to be noticed with a short line.
         Kind::Slow(_) if !call.is_some_and(|call| call.header.is_trace()) => {
             Some(Kind::Slow(LINE_BYTES_PER_S))
         }

@@ -1,43 +1,43 @@
-//! What can go wrong, and with which commands it can.
+//! The kinds of faults, and the commands on which they have an effect.
 
 use super::super::headers::Call;
 use super::pattern::Pattern;
 
-/// What goes wrong. All but `Refuse` and `Reboot` let the command be carried out: what a client has to cope with is
-/// that it cannot know.
+/// The kind of a fault. With all kinds except `Refuse` and `Reboot` the command is executed. A client must cope with
+/// the fact that it cannot know this.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::simulator) enum Kind {
-    /// The connection is closed instead of an answer, or half-way through a trace.
+    /// The connection is closed instead of a reply, or in the middle of a trace.
     Drop,
-    /// Silence on this connection, for ever; it stays open.
+    /// The connection stays open, but no reply is ever sent.
     Stall,
-    /// The reply is unreadable. With a number, a block is readable but announces that many bytes too many.
+    /// The reply is unreadable. With a number, a block is readable but announces this many additional bytes.
     Garble(Option<i32>),
-    /// The reply ends early, and the connection with it.
+    /// The reply ends early, and the connection is closed.
     Truncate,
-    /// The reply comes after this many seconds; without a reply, the commands after it wait.
+    /// The reply is delayed by this many seconds. Without a reply, the following commands are delayed.
     Late(f64),
-    /// The instrument starts anew, and takes connections again after this many seconds.
+    /// The instrument restarts, and accepts connections again after this many seconds.
     Reboot(f64),
-    /// Nothing is done; the reason is in the error queue.
+    /// The command is not executed, and an error is added to the queue.
     Refuse,
-    /// An error of somebody else's appears in the queue.
+    /// An unrelated error is added to the queue.
     ErrorQueue,
-    /// The reply comes at this many bytes per second.
+    /// The reply is sent at this many bytes per second.
     Slow(f64),
-    /// The scan that is started does not end by itself.
+    /// The started scan does not end by itself.
     Hang,
 }
 
-/// Longer than a client of this instrument usually waits for a line.
+/// Longer than a client usually waits for the reply to a query.
 const LATE_S: f64 = 8.0;
 const REBOOT_S: f64 = 3.0;
-/// A trace of 60001 points takes 12 s.
+/// At this rate, a trace of 60001 points takes 12 s.
 const SLOW_BYTES_PER_S: f64 = 20_000.0;
 const LONGEST_S: f64 = 3600.0;
 const MOST_BYTES: i32 = 1_000_000;
 
-/// Every kind without a value of its own, in the order in which they are told.
+/// Every kind with its default value, in the order of the documentation.
 pub(super) const KINDS: [Kind; 10] = [
     Kind::Drop,
     Kind::Stall,
@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    /// The same kind with the value that was given.
+    /// The same kind with the given value.
     pub(super) fn with_value(self, text: &str) -> Result<Self, String> {
         let refuse = |allowed: &str| format!("value `{text}` is not allowed ({allowed})");
         let number = |from: f64, to: f64, unit: &str| {
@@ -97,7 +97,7 @@ impl Kind {
         }
     }
 
-    /// Whether it can do something to a command. A question in error has no reply either, but that is not known yet.
+    /// Whether the kind has an effect on a command. A wrong query has no reply either, but this is not known yet.
     pub(super) fn can_hit(self, call: Option<&Call<'_>>) -> bool {
         match self {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) => call.is_some_and(|call| call.query),
@@ -106,7 +106,7 @@ impl Kind {
         }
     }
 
-    /// Whether it can do something to the commands that a pattern means.
+    /// Checks whether the kind has an effect on the commands of a pattern.
     pub(super) fn fits(self, pattern: &Pattern) -> Result<(), String> {
         match self {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) if !pattern.query => {

@@ -1,4 +1,4 @@
-//! What can stand for a command: a word that people know, or a header as it is on the wire.
+//! Patterns for commands: a keyword, or a header as on the wire.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::super::grammar::parse;
 use super::super::headers::{Call, Header, lookup};
 use crate::decode::suggestion;
 
-/// A word, what it means, and whether that is a question.
+/// Keywords, their headers, and whether they mean queries.
 pub(super) const WORDS: [(&str, &[Header], bool); 9] = [
     ("sweep", &[Header::Initiate], false),
     ("reference", &[Header::ReferenceStart], false),
@@ -19,13 +19,13 @@ pub(super) const WORDS: [(&str, &[Header], bool); 9] = [
     ("error", &[Header::Error], true),
 ];
 
-/// Which commands are meant.
+/// A pattern for commands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern {
-    /// The word, or the header in capitals.
+    /// The keyword, or the header in capitals.
     text: String,
     pub(super) headers: Vec<Header>,
-    /// The numbers that a header was given with; `None` stands for any.
+    /// The numbers in the header; `None` matches any.
     suffixes: Vec<Option<u32>>,
     pub(super) query: bool,
 }

@@ -1,4 +1,4 @@
-//! Faults as text: `KIND@WHERE=VALUE`.
+//! Parses faults: `KIND@WHERE=VALUE`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,15 +10,15 @@ use super::kind::{KINDS, Kind};
 use super::pattern::{Pattern, WORDS};
 use crate::decode::suggestion;
 
-/// A fault of the embedded instrument, as it is written: `drop@57`, `late@power:every=6`, `random@7`.
+/// A fault of the simulator, for example `drop@57`, `late@power:every=6` or `random@7`.
 ///
-/// What can be written is described in `docs/instrument.md`.
+/// The syntax is described in `docs/instrument.md`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct FaultSpec(pub(super) Spec);
 
-/// Why a text is no fault.
+/// Why a text is not a valid fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("fault `{given}`: {problem}")]
 pub struct BadFault {
@@ -32,27 +32,27 @@ pub(super) enum Spec {
     Random { seed: u64, rate: f64 },
 }
 
-/// Which of the commands that are meant.
+/// Which of the matching commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// From 1.
+    /// The nth, from 1.
     Nth(u64),
     Every,
 }
 
 const RANDOM: &str = "random";
-/// One command in a hundred.
+/// The default: one command in a hundred.
 const RATE: f64 = 0.01;
-/// What a place looks like.
+/// The allowed forms of a place, for messages.
 const PLACES: &str = "a number, or a command such as `trace`, `trace:2` or `trace:every`";
 
 impl FaultSpec {
-    /// Every word that can stand before the `@`.
+    /// All names of kinds.
     pub fn kinds() -> impl Iterator<Item = &'static str> + Clone {
         KINDS.iter().map(|kind| kind.name()).chain([RANDOM])
     }
 
-    /// Every word that can stand for a command after the `@`.
+    /// All keywords for commands.
     pub fn commands() -> impl Iterator<Item = &'static str> + Clone {
         WORDS.iter().map(|(word, ..)| *word)
     }
@@ -91,7 +91,7 @@ fn read(text: &str) -> Result<Spec, String> {
     Ok(Spec::At { kind, pattern, which })
 }
 
-/// `N`, `every`, `PATTERN`, `PATTERN:N` or `PATTERN:every`; a header has colons of its own.
+/// Reads `N`, `every`, `PATTERN`, `PATTERN:N` or `PATTERN:every`. A header contains colons itself.
 fn read_place(text: &str) -> Result<(Option<Pattern>, Which), String> {
     if let Some(which) = read_which(text)? {
         return Ok((None, which));
@@ -127,7 +127,7 @@ fn random(seed: Option<&str>, rate: Option<&str>) -> Result<Spec, String> {
     Ok(Spec::Random { seed, rate })
 }
 
-/// As it can be read again.
+/// Formatted so that it can be parsed again.
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, pattern, which) = match &self.0 {

@@ -4,7 +4,7 @@ use super::super::grammar::{Parsed, parse};
 use super::super::headers::resolve;
 use super::*;
 
-/// What becomes of a row of commands: a text for each, empty where nothing goes wrong.
+/// The faults at a series of commands: one text per command, empty if there is none.
 fn hits(specs: &[&str], commands: &[&str]) -> Vec<String> {
     let specs: Vec<FaultSpec> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
     let mut faults = Faults::new(&specs);
@@ -56,7 +56,7 @@ fn a_fault_hits_the_command_that_its_number_or_its_word_means_and_no_other() {
 fn a_fault_that_can_do_nothing_to_its_command_waits_for_the_next() {
     assert_eq!(hits(&["garble@2"], &RUN).concat(), "garble@4");
     assert_eq!(hits(&["hang@4"], &RUN).concat(), "hang@7");
-    // One fault a command: the first one given hits, the other one is not lost.
+    // One fault per command: the first one given occurs, and the other is not lost.
     assert_eq!(hits(&["drop@sweep", "stall@3"], &RUN).concat(), "drop@3stall@4");
 }
 
@@ -69,7 +69,7 @@ fn a_seed_repeats_its_faults_and_the_rate_is_kept() {
     assert_ne!(one, hits(&["random@8"], &long));
     assert!((40..160).contains(&count(&one)), "{}", count(&one));
     assert_eq!(count(&hits(&["random@7=1"], &long)), long.len());
-    // Other faults take commands from it, and change nothing else.
+    // Other faults take commands from it, but do not change the rest.
     let mut both = hits(&["drop@11", "random@7"], &long);
     both[10].clone_from(&one[10]);
     assert_eq!(one, both);
@@ -122,7 +122,7 @@ fn a_wrong_fault_is_answered_with_what_is_allowed() {
     }
 }
 
-/// Texts that are faults, most of them.
+/// Texts that are mostly valid faults.
 fn likely() -> impl Strategy<Value = String> {
     let kind = proptest::sample::select(FaultSpec::kinds().collect::<Vec<_>>());
     let word = proptest::sample::select(FaultSpec::commands().collect::<Vec<_>>());
