@@ -5,6 +5,7 @@ mod acquire;
 mod attend;
 mod http;
 mod settings;
+mod traits;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,6 +18,9 @@ pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedRe
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use http::{Http, Method, Poll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
+pub use traits::{
+    BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,
+};
 
 use crate::budget;
 use crate::decode::{self, ReadError};
@@ -135,44 +139,6 @@ fn expand_shorthand(name: &str, fields: &Value) -> Value {
         _ => return fields.clone(),
     };
     Value::Object(Map::from_iter([(field.to_owned(), fields.clone())]))
-}
-
-impl Operation {
-    /// What repeating it would do.
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        match self {
-            Self::ConfigureLaser(_)
-            | Self::ConfigureTls(_)
-            | Self::ConfigureScan(_)
-            | Self::ConfigureDetector(_) => Effect::Configure,
-            Self::Sweep(_) | Self::FetchTrace(_) | Self::ReadPower(_) | Self::Wait(_) | Self::Log(_) => {
-                Effect::Measure
-            }
-            Self::CreateReference(reference) if reference.connect.is_none() => Effect::Measure,
-            Self::CreateReference(_) | Self::Prompt(_) => Effect::Ask,
-            Self::Http(http) => http.effect,
-            Self::Scpi(scpi) => scpi.effect,
-        }
-    }
-
-    /// Whether the sweep before it cannot be done again behind it as it was: settings or what is connected are
-    /// others, or another scan is in memory.
-    #[must_use]
-    pub fn unsettles_sweep(&self) -> bool {
-        self.effect() != Effect::Measure || matches!(self, Self::Sweep(_) | Self::CreateReference(_))
-    }
-
-    /// Whether light may leave the instrument because of it.
-    #[must_use]
-    pub fn emits_light(&self) -> bool {
-        match self {
-            Self::Sweep(_) | Self::CreateReference(_) => true,
-            Self::ConfigureLaser(laser) => laser.output == Some(true),
-            Self::Scpi(scpi) => !scpi.is_query,
-            _ => false,
-        }
-    }
 }
 
 /// The operation as a recipe writes it, in one line: `sweep { start_nm: 1520 }`.

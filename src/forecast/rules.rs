@@ -53,7 +53,7 @@ pub(super) fn look(
 
 fn retried(step: &Step) -> Said {
     let retries = step.options.retry.is_some_and(|retry| retry.times > 0);
-    if !retries || step.operation.effect() != Effect::Ask {
+    if !retries || step.operation.traits().effect != Effect::Ask {
         return Said::new();
     }
     let message = format!("`{}` is never repeated by itself", step.operation.name());

@@ -40,7 +40,6 @@ use crate::run::engine::power::SharedPowerLog;
 use crate::run::engine::proof::Unproved;
 use crate::run::engine::room::Shortage;
 use crate::run::engine::session::Session;
-use crate::run::engine::settle::relies_on_settings;
 use crate::run::events::log::Events;
 use crate::run::events::{AfterFault, RunEvent};
 use crate::run::guard::Pulse;
@@ -232,7 +231,7 @@ impl Engine {
     async fn attempt_at_most_twice(&mut self, step: &Step) -> Result<Outcome, Fault> {
         self.unproved.once_more = false;
         let result = self.attempt_with_room(step).await;
-        let lost = result.is_ok() && relies_on_settings(&step.operation) && self.link_was_lost();
+        let lost = result.is_ok() && step.operation.traits().relies_on_settings() && self.link_was_lost();
         if !lost && !std::mem::take(&mut self.unproved.once_more) {
             return result;
         }

@@ -95,7 +95,7 @@ impl<'a> Suspender<'a> {
         if judged.sweep.is_none() {
             return Ok(());
         }
-        let is_last_chance = judged.is_pending && step.operation.unsettles_sweep();
+        let is_last_chance = judged.is_pending && step.operation.traits().unsettles_sweep();
         let is_due = is_last_chance
             || match judged.good_s {
                 None => true,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::measurement::{Detector, TRACE_COLUMNS};
-use crate::operation::{Constant, FetchTrace, Operation, plain};
+use crate::operation::{Constant, FetchTrace, plain};
 use crate::recipe::WrittenColumns;
 use crate::run::engine::Engine;
 use crate::run::events::RunEvent;
@@ -65,8 +65,8 @@ impl Columns {
 fn stored_columns(past: &Transcript) -> BTreeMap<String, Column> {
     let mut found = BTreeMap::new();
     for step in past.steps() {
-        if let (Operation::FetchTrace(fetch), Some(Ok(Outcome::Traces(_)))) =
-            (&step.step.operation, &step.told)
+        if let (Some(fetch), Some(Ok(Outcome::Traces(_)))) =
+            (step.step.operation.traits().fetch(), &step.told)
         {
             for (name, value) in columns(fetch, &step.step.place) {
                 let column = Column { kind: ColumnType::of(&value), by: DecidedBy::FirstFile };

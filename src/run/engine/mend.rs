@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::instrument::scpi::Action;
-use crate::operation::Operation;
 use crate::run::engine::Engine;
 use crate::run::engine::policy::after_fault;
 use crate::run::engine::session::Slot;
@@ -118,7 +117,7 @@ impl Engine {
     /// Performs a step of the past once more.
     async fn repeat_recorded(&mut self, number: u64) -> Result<(), Fault> {
         let Some(known) = self.performed(number) else { return Ok(()) };
-        if matches!(known.step.operation, Operation::CreateReference(_)) {
+        if known.step.operation.traits().reference().is_some() {
             self.session.unlit = self.session.configuration.lit();
             self.light().await?;
         }

@@ -99,13 +99,13 @@ impl Engine {
 
     /// Sends the operation's commands; each is confirmed before the next.
     async fn send(&self, operation: &Operation) -> Result<(), Fault> {
-        let present = match operation {
-            Operation::ConfigureScan(_) => Present {
+        let present = match operation.traits().scan {
+            Some(_) => Present {
                 stabilization: self.instrument.ask(&Query::stabilization()).await?,
                 scan_start_nm: self.instrument.ask(&Query::scan_start_nm()).await?,
                 scan_stop_nm: self.instrument.ask(&Query::scan_stop_nm()).await?,
             },
-            _ => Present::default(),
+            None => Present::default(),
         };
         for action in commands(operation, &present) {
             self.pulse.beat();

@@ -7,11 +7,7 @@ use crate::store::Durability;
 
 /// What emits light, moves or asks is on the disk before it is sent; the rest may follow within a second.
 pub(in crate::run) fn durability(operation: &Operation) -> Durability {
-    if operation.emits_light() || operation.effect() == Effect::Ask {
-        Durability::Now
-    } else {
-        Durability::Soon
-    }
+    if operation.traits().is_recorded_first() { Durability::Now } else { Durability::Soon }
 }
 
 /// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
@@ -24,7 +20,7 @@ pub(in crate::run) fn after_fault(step: &Step, fault: &Fault, retry: Option<Retr
     if fault.kind == FaultKind::Stopped {
         return AfterFault::Raise;
     }
-    if let Some(retry) = retry.filter(|_| may_pass && step.operation.effect() != Effect::Ask) {
+    if let Some(retry) = retry.filter(|_| may_pass && step.operation.traits().effect != Effect::Ask) {
         return AfterFault::Retry { after_s: retry.backoff_s.map_or(0.0, |backoff| backoff.get()) };
     }
     match step.options.on_error {

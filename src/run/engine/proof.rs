@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::instrument::{Error, Mark};
 use crate::measurement::is_implausible_level;
-use crate::operation::{Operation, ReadPower, Wait};
+use crate::operation::{Exchange, Lasts};
 use crate::run::engine::Engine;
 use crate::run::events::{AfterFault, RunEvent};
 use crate::step::{Fault, OnError, Outcome, Step};
@@ -43,7 +43,7 @@ struct Held {
 impl Engine {
     /// Performs a step, and proves what it gives; readings that are held back are proved later.
     pub(in crate::run) async fn perform_proved(&mut self, step: &Step) -> Result<Outcome, Fault> {
-        if !gives_values(&step.operation) {
+        if !step.operation.traits().is_proved_at_end() {
             return self.perform(step).await;
         }
         if self.unproved.held.is_empty() {
@@ -53,7 +53,7 @@ impl Engine {
         if !self.unproved.holds_back {
             if let Err(error) = self.prove().await {
                 let lost = matches!(error, Error::Lost { .. });
-                self.unproved.once_more = is_quick(step) || lost && may_be_done_once_more(&step.operation);
+                self.unproved.once_more = is_quick(step) || lost && !step.operation.traits().is_scan();
                 return Err(error.into());
             }
             self.keep_readings(step, &outcome)?;
@@ -85,10 +85,12 @@ impl Engine {
 
     /// Whether readings that are held back may stay so while this step is performed.
     pub(in crate::run) fn leaves_unproved(&self, step: &Step) -> bool {
-        let lasts = match &step.operation {
-            Operation::Log(_) => Duration::ZERO,
-            Operation::Wait(Wait::Seconds(seconds)) => Duration::from_secs_f64(seconds.get()),
-            _ => return self.may_hold_back(step),
+        let traits = step.operation.traits();
+        let lasts = match (traits.uses_instrument(), traits.lasts) {
+            (false, Lasts::Pause(seconds) | Lasts::AtLeast(seconds)) => Duration::from_secs_f64(seconds),
+            (true, _) | (_, Lasts::Exchanges | Lasts::Scan | Lasts::Until(_) | Lasts::Answer) => {
+                return self.may_hold_back(step);
+            }
         };
         self.unproved.since.is_none_or(|since| since.elapsed() + lasts < HELD_BACK)
     }
@@ -172,8 +174,8 @@ impl Engine {
 
     /// Readings go into the run's power once their step has ended well.
     fn keep_readings(&self, step: &Step, outcome: &Outcome) -> Result<(), Fault> {
-        if let (Operation::ReadPower(fields), Outcome::Power(readings)) = (&step.operation, outcome) {
-            let name = fields.name.as_deref().unwrap_or_default();
+        if let Outcome::Power(readings) = outcome {
+            let name = step.operation.traits().name.unwrap_or_default();
             for reading in readings {
                 self.power_log.keep(*reading, name, "recipe")?;
             }
@@ -192,50 +194,17 @@ impl Engine {
     }
 }
 
-/// Whether it gives something that the instrument has replied. A fetch proves each of its traces itself.
-fn gives_values(operation: &Operation) -> bool {
-    match operation {
-        Operation::ConfigureLaser(_)
-        | Operation::ConfigureTls(_)
-        | Operation::ConfigureScan(_)
-        | Operation::ConfigureDetector(_)
-        | Operation::CreateReference(_)
-        | Operation::Sweep(_)
-        | Operation::ReadPower(_)
-        | Operation::Wait(Wait::Stable(_)) => true,
-        Operation::Scpi(scpi) => scpi.is_query,
-        Operation::FetchTrace(_)
-        | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
-        | Operation::Log(_)
-        | Operation::Prompt(_)
-        | Operation::Http(_) => false,
-    }
-}
-
-/// Whether it may be done once more where only the connection was lost.
-fn may_be_done_once_more(operation: &Operation) -> bool {
-    match operation {
-        Operation::ConfigureLaser(_)
-        | Operation::ConfigureTls(_)
-        | Operation::ConfigureScan(_)
-        | Operation::ConfigureDetector(_)
-        | Operation::ReadPower(_)
-        | Operation::Wait(_)
-        | Operation::FetchTrace(_)
-        | Operation::Scpi(_) => true,
-        // A scan is light, and may be a long time; what the others do is not asked of the instrument.
-        Operation::CreateReference(_)
-        | Operation::Sweep(_)
-        | Operation::Log(_)
-        | Operation::Prompt(_)
-        | Operation::Http(_) => false,
-    }
-}
-
 /// A quick reading in a loop of a YAML recipe.
 fn is_quick(step: &Step) -> bool {
-    let Operation::ReadPower(ReadPower { samples, interval_s, .. }) = &step.operation else { return false };
-    let lasts = f64::from(samples.saturating_sub(1)) * interval_s.get();
+    let traits = step.operation.traits();
+    let is_short = match traits.lasts {
+        Lasts::Pause(seconds) | Lasts::AtLeast(seconds) => seconds < HELD_BACK.as_secs_f64(),
+        Lasts::Exchanges | Lasts::Scan | Lasts::Until(_) | Lasts::Answer => false,
+    };
     let place = &step.place;
-    !place.loops.is_empty() && !place.is_in_script() && !place.is_beside() && lasts < HELD_BACK.as_secs_f64()
+    traits.exchange == Exchange::Readings
+        && is_short
+        && !place.loops.is_empty()
+        && !place.is_in_script()
+        && !place.is_beside()
 }

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::measurement::TraceSummary;
-use crate::operation::Operation;
+use crate::operation::Memory;
 use crate::run::engine::Engine;
 use crate::run::engine::policy::after_fault;
 use crate::run::events::{AfterFault, RunEvent};
-use crate::run::resume::plan::wants_live;
 use crate::step::{Fault, FaultKind, Outcome, Step};
 use crate::store::Durability;
 
@@ -24,17 +23,18 @@ pub(in crate::run) struct Unit {
 impl Unit {
     /// Takes a step into account that is done.
     pub(in crate::run) fn note(unit: &mut Option<Self>, number: u64, step: &Step, outcome: &Outcome) {
-        match (&step.operation, outcome) {
-            (Operation::Sweep(_), Outcome::Failed(_)) | (Operation::CreateReference(_), _) => *unit = None,
-            (Operation::Sweep(_), _) => {
+        let traits = step.operation.traits();
+        match (traits.memory, outcome) {
+            (Memory::ReplacesLive, Outcome::Failed(_)) | (Memory::ReplacesReference(_), _) => *unit = None,
+            (Memory::ReplacesLive, _) => {
                 *unit = Some(Self { number, sweep: step.clone(), fetched: Vec::new(), stale: false });
             }
-            (Operation::FetchTrace(fetch), Outcome::Traces(traces)) if wants_live(fetch) => {
+            (Memory::Reads(_), Outcome::Traces(fetched)) if traits.reads_live() => {
                 if let Some(unit) = unit {
-                    unit.fetched.push((number, step.clone(), traces.clone()));
+                    unit.fetched.push((number, step.clone(), fetched.clone()));
                 }
             }
-            _ => {}
+            (Memory::Reads(_) | Memory::Keeps | Memory::Unknown, _) => {}
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::instrument::ScanSettings;
 use crate::measurement::{Detector, TraceSummary};
-use crate::operation::Operation;
 use crate::run::engine::repeat::Unit;
 use crate::run::state::configuration::Configuration;
 use crate::step::{Outcome, Step};
@@ -66,14 +65,13 @@ impl Session {
     /// Takes a step into account that is over.
     pub(in crate::run) fn note(&mut self, number: u64, step: &Step, outcome: &Outcome) {
         // What raw text has done is asked within its step.
-        if !matches!(step.operation, Operation::Scpi(_)) {
+        let traits = step.operation.traits();
+        if traits.raw.is_none() {
             self.configuration.note(&step.operation, outcome);
         }
         Unit::note(&mut self.unit, number, step, outcome);
-        if let Operation::ConfigureLaser(laser) = &step.operation
-            && laser.output.is_some()
-        {
-            self.unlit.remove(&laser.laser.get());
+        if let Some(laser) = traits.lasers.switched() {
+            self.unlit.remove(&laser);
         }
     }
 }

@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use crate::instrument::scpi::Action;
 use crate::instrument::{LinkEvent, Presence};
-use crate::operation::{Operation, Wait};
 use crate::run::engine::sweep::Settled;
 use crate::run::engine::{ABORT_LIMIT, Engine};
 use crate::run::events::RunEvent;
-use crate::run::resume::plan::wants_live;
 use crate::step::{Fault, FaultKind, Retry, Step};
 
 /// What the run has set is set again so many times within one attempt at a step.
@@ -21,21 +19,21 @@ const ROUNDS: u32 = 5;
 impl Engine {
     /// How often the step is tried again: a fetch without a word about it has its sweep's.
     pub(in crate::run) fn retry(&self, step: &Step) -> Option<Retry> {
-        let fetches = matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch));
+        let fetches = step.operation.traits().reads_live();
         let of_sweep = || self.session.unit.as_ref().filter(|_| fetches)?.sweep.options.retry;
         step.options.retry.or_else(of_sweep)
     }
 
     /// A fetch has failed and is tried again: with its sweep.
     pub(in crate::run) fn distrust_memory(&mut self, step: &Step) {
-        if let (Operation::FetchTrace(_), Some(unit)) = (&step.operation, &mut self.session.unit) {
+        if let (Some(_), Some(unit)) = (step.operation.traits().fetch(), &mut self.session.unit) {
             unit.stale = true;
         }
     }
 
     /// Makes the instrument what the step relies on, unless the run is being stopped.
     pub(in crate::run) async fn settle(&mut self, step: &Step) -> Result<(), Fault> {
-        let reads_memory = matches!(&step.operation, Operation::FetchTrace(fetch) if wants_live(fetch));
+        let reads_memory = step.operation.traits().reads_live();
         self.settle_unless_stopped(step, reads_memory).await
     }
 
@@ -64,7 +62,8 @@ impl Engine {
     }
 
     async fn settle_now(&mut self, step: &Step, reads_memory: bool) -> Result<(), Fault> {
-        if !touches_instrument(&step.operation) {
+        let traits = step.operation.traits();
+        if !traits.uses_instrument() {
             return Ok(());
         }
         // A connection that has died since the last step shows only when it is used.
@@ -72,7 +71,7 @@ impl Engine {
         self.make_good().await?;
         self.know_settings().await?;
         self.learn_settings().await?;
-        if needs_light(&step.operation) {
+        if traits.needs_light {
             self.light().await?;
         }
         let stale = self.session.unit.as_ref().is_some_and(|unit| unit.stale);
@@ -184,31 +183,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn touches_instrument(operation: &Operation) -> bool {
-    !matches!(
-        operation,
-        Operation::Log(_)
-            | Operation::Prompt(_)
-            | Operation::Http(_)
-            | Operation::Wait(Wait::Seconds(_) | Wait::At(_))
-    )
-}
-
-/// Whether what it gives means something only with the settings that the run has made.
-pub(in crate::run) fn relies_on_settings(operation: &Operation) -> bool {
-    matches!(operation, Operation::ReadPower(_) | Operation::Wait(Wait::Stable(_)))
-}
-
-/// Whether it may rely on light that the run has switched on.
-fn needs_light(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Sweep(_)
-            | Operation::CreateReference(_)
-            | Operation::ReadPower(_)
-            | Operation::Scpi(_)
-            | Operation::Wait(Wait::Stable(_))
-    )
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::forecast::{self, Circumstances, Walk};
-use crate::operation::{FetchTrace, Operation};
+use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::run::resume::damage::Damage;
 use crate::run::resume::repair::{self, Judged, Repairs};
@@ -64,7 +64,7 @@ pub fn plan(
     let first_open = past.asked.get(count).and_then(Asked::step);
     let no_ask = |step: &&Performed| {
         // On the embedded instrument there is nothing to connect.
-        !(circumstances.simulated && matches!(step.step.operation, Operation::CreateReference(_)))
+        !(circumstances.simulated && step.step.operation.traits().reference().is_some())
     };
     let undecided_of =
         |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
@@ -106,8 +106,10 @@ pub fn plan(
             }
         }
         // The unit is a sweep with its fetches: what is in memory now need not be what that sweep left there.
-        let is_scan = |op: &Operation| matches!(op, Operation::Sweep(_) | Operation::CreateReference(_));
-        let wants_sweep = ahead.take_while(|op| !is_scan(op)).any(fetches_live);
+        let is_scan = |operation: &Operation| operation.traits().is_scan();
+        let wants_sweep = ahead
+            .take_while(|operation| !is_scan(operation))
+            .any(|operation| operation.traits().reads_live());
         let last_scan = kept.asked.iter().rposition(|a| a.step().is_some_and(|s| is_scan(&s.step.operation)));
         if let Some(at) = last_scan.filter(|at| wants_sweep && swept(&kept.asked[*at])) {
             count = at;
@@ -160,8 +162,8 @@ fn before_suspension(asked: &[Asked]) -> usize {
     // A judgement that the recipe went on after has found it good.
     let mut unjudged =
         steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_beside());
-    let spoilt = unjudged.find(|(_, step)| step.operation.unsettles_sweep());
-    let Some((at, sweep)) = spoilt.filter(|(_, step)| matches!(step.operation, Operation::Sweep(_))) else {
+    let spoilt = unjudged.find(|(_, step)| step.operation.traits().unsettles_sweep());
+    let Some((at, sweep)) = spoilt.filter(|(_, step)| step.operation.traits().is_sweep()) else {
         return held_at;
     };
     // One that is judged right after it may have been done again and again.
@@ -172,16 +174,7 @@ fn before_suspension(asked: &[Asked]) -> usize {
 /// Whether it is a sweep that ended well.
 fn swept(asked: &Asked) -> bool {
     asked.step().is_some_and(|step| {
-        matches!(step.step.operation, Operation::Sweep(_))
+        step.step.operation.traits().is_sweep()
             && matches!(&step.told, Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
     })
-}
-
-fn fetches_live(operation: &Operation) -> bool {
-    matches!(operation, Operation::FetchTrace(fetch) if wants_live(fetch))
-}
-
-/// Whether it asks for what the last sweep left in memory.
-pub(in crate::run) fn wants_live(fetch: &FetchTrace) -> bool {
-    fetch.traces.iter().any(|kind| !kind.is_reference())
 }

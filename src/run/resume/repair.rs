@@ -8,8 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::operation::{Effect, Operation, Wait};
-use crate::run::resume::plan::wants_live;
+use crate::operation::{BenchEffect, Effect, Operation, OperationTraits};
 use crate::run::resume::transcript::{Asked, Performed, Transcript};
 use crate::step::{Fault, FaultKind, Outcome, Place};
 
@@ -58,12 +57,15 @@ pub(in crate::run) fn judge(
     let steps = Steps { steps: past.asked.iter().map(Asked::step).collect(), simulated };
     let mut units: BTreeMap<Option<usize>, Unit> = BTreeMap::new();
     for (at, step) in steps.all() {
-        let Operation::FetchTrace(fetch) = &step.step.operation else { continue };
+        let traits = step.step.operation.traits();
+        if traits.fetch().is_none() {
+            continue;
+        }
         for (file, kind, what) in wrong_traces(step, damaged) {
             let scan =
                 steps.all().filter(|(scan, _)| *scan < at).rfind(|(_, step)| is_scan(&step.step.operation));
             let key =
-                if kind.is_reference() || !wants_live(fetch) { None } else { scan.map(|(scan, _)| scan) };
+                if kind.is_reference() || !traits.reads_live() { None } else { scan.map(|(scan, _)| scan) };
             if key.is_none() && !steps.is_reference_still_there(at, step) {
                 return Err(cannot(&file, &what, "the reference has been taken again since"));
             }
@@ -144,8 +146,8 @@ impl Steps<'_> {
         self.steps.iter().enumerate().filter_map(|(at, step)| Some((at, (*step)?)))
     }
 
-    fn operation(&self, at: usize) -> Option<&Operation> {
-        self.steps[at].map(|step| &step.step.operation)
+    fn traits(&self, at: usize) -> Option<OperationTraits<'_>> {
+        self.steps[at].map(|step| step.step.operation.traits())
     }
 
     fn place(&self, at: usize) -> Option<&Place> {
@@ -179,8 +181,7 @@ impl Steps<'_> {
         let behind = self.all().filter(|(at, _)| *at > scan);
         let behind = behind.take_while(|(_, step)| !is_scan(&step.step.operation));
         let live = |step: &Performed| {
-            matches!(&step.step.operation, Operation::FetchTrace(fetch) if wants_live(fetch))
-                && matches!(step.told, Some(Ok(Outcome::Traces(_))))
+            step.step.operation.traits().reads_live() && matches!(step.told, Some(Ok(Outcome::Traces(_))))
         };
         behind.filter(|(_, step)| live(step)).map(|(at, _)| at).collect()
     }
@@ -188,42 +189,43 @@ impl Steps<'_> {
     /// Whether it is a sweep, and the bench is as it was at its end.
     fn is_last(&self, scan: usize) -> bool {
         let later = || self.all().filter(|(at, _)| *at > scan);
-        matches!(self.operation(scan), Some(Operation::Sweep(_)))
+        self.traits(scan).is_some_and(|traits| traits.is_sweep())
             && !later().any(|(at, step)| is_scan(&step.step.operation) || self.changes_bench(at))
     }
 
     /// Whether a reference that was fetched is the one that the instrument has.
     fn is_reference_still_there(&self, fetch: usize, step: &Performed) -> bool {
-        let Operation::FetchTrace(fields) = &step.step.operation else { return false };
-        !self.all().any(|(at, later)| {
-            at > fetch
-                && matches!(&later.step.operation, Operation::CreateReference(reference) if fields.detectors.contains(&reference.detector))
-        })
+        let Some(fields) = step.step.operation.traits().fetch() else { return false };
+        let replaces = |later: &Performed| {
+            let traits = later.step.operation.traits();
+            traits.reference().is_some_and(|reference| fields.detectors.contains(&reference.detector))
+        };
+        !self.all().any(|(at, later)| at > fetch && replaces(later))
     }
 
     /// Whether it may have changed something on the bench that the settings of the run say nothing of.
     fn changes_bench(&self, at: usize) -> bool {
-        match self.operation(at) {
-            Some(Operation::Http(http)) => http.effect != Effect::Measure,
-            Some(Operation::Scpi(scpi)) => !scpi.is_query,
-            Some(Operation::Prompt(_) | Operation::CreateReference(_)) => true,
-            _ => false,
-        }
+        self.traits(at).is_some_and(|traits| traits.changes_bench())
     }
 
     /// Whether it is done again on the way to a sweep.
     fn is_repeated(&self, at: usize) -> bool {
         let beside = self.place(at).is_some_and(Place::is_beside);
-        !beside && (self.changes_bench(at) || matches!(self.operation(at), Some(Operation::Http(_))))
+        !beside && self.traits(at).is_some_and(|traits| traits.bench != BenchEffect::None)
     }
 
     fn may_be_repeated(&self, at: usize) -> bool {
-        match self.operation(at) {
-            // On the embedded instrument there is nothing to connect.
-            Some(Operation::CreateReference(_)) if self.simulated => true,
-            Some(operation) => operation.effect() != Effect::Ask,
-            None => true,
-        }
+        // On the embedded instrument there is nothing to connect.
+        self.traits(at).is_none_or(|traits| {
+            traits.effect != Effect::Ask || self.simulated && traits.reference().is_some()
+        })
+    }
+
+    /// Whether doing the one step again undoes what the other has done.
+    fn have_same_target(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (self.traits(one), self.traits(other));
+        let target = one.as_ref().and_then(OperationTraits::target);
+        target.is_some() && target == other.as_ref().and_then(OperationTraits::target)
     }
 
     /// What has to come before a sweep in the middle, where its turn begins, and from where what comes before the end of
@@ -231,20 +233,15 @@ impl Steps<'_> {
     fn way_to(&self, scan: usize) -> Result<(Vec<usize>, usize, usize), String> {
         let Some(place) = self.place(scan) else { return Err("it has no place".to_owned()) };
         let later: Vec<usize> = (scan + 1..self.steps.len()).filter(|at| self.changes_bench(*at)).collect();
-        let references =
-            later.iter().any(|at| matches!(self.operation(*at), Some(Operation::CreateReference(_))));
-        let needed = |at: &usize| {
-            self.is_repeated(*at)
-                && (references || !matches!(self.operation(*at), Some(Operation::CreateReference(_))))
-        };
+        let is_reference = |at: &usize| self.traits(*at).is_some_and(|traits| traits.reference().is_some());
+        let references = later.iter().any(is_reference);
+        let needed = |at: &usize| self.is_repeated(*at) && (references || !is_reference(at));
         // The innermost turn whose loop, or whose own steps, have made all later changes.
         let mut missed = None;
         for depth in (0..=place.loops.len()).rev() {
             let turn = self.begin_of_turn(scan, depth);
             let outside: Vec<usize> = (turn..scan).filter(needed).collect();
-            let undone = |at: &usize| {
-                outside.iter().any(|before| same_target(self.operation(*before), self.operation(*at)))
-            };
+            let undone = |at: &usize| outside.iter().any(|before| self.have_same_target(*before, *at));
             let in_loop =
                 |at: &usize| depth > 0 && self.place(*at).is_some_and(|other| same_loop(place, other, depth));
             missed = later.iter().find(|at| !in_loop(at) && !undone(at)).copied();
@@ -269,17 +266,12 @@ impl Steps<'_> {
     /// What is repeated, with the settings of the turn and the waits behind what moves.
     fn with_settings(&self, turn: usize, scan: usize, repeated: &[usize]) -> Vec<usize> {
         let first = repeated.first().copied().unwrap_or(scan);
-        let belongs = |at: &usize| match self.operation(*at) {
-            Some(
-                Operation::ConfigureLaser(_)
-                | Operation::ConfigureTls(_)
-                | Operation::ConfigureScan(_)
-                | Operation::ConfigureDetector(_),
-            ) => {
-                matches!(self.steps[*at].and_then(|step| step.told.as_ref()), Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
+        let belongs = |at: &usize| {
+            let Some(traits) = self.traits(*at) else { return repeated.contains(at) };
+            if traits.only_configures() {
+                return matches!(self.steps[*at].and_then(|step| step.told.as_ref()), Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)));
             }
-            Some(Operation::Wait(Wait::Seconds(_) | Wait::Stable(_))) => *at > first,
-            _ => repeated.contains(at),
+            if traits.only_waits() { *at > first } else { repeated.contains(at) }
         };
         (turn..scan).filter(belongs).collect()
     }
@@ -317,23 +309,6 @@ fn same_turn(one: &Place, other: &Place, depth: usize) -> bool {
     })
 }
 
-/// Whether doing the one again undoes what the other has done.
-fn same_target(one: Option<&Operation>, other: Option<&Operation>) -> bool {
-    let header = |text: &str| text.split_whitespace().next().map(str::to_uppercase);
-    match (one, other) {
-        (Some(Operation::Http(one)), Some(Operation::Http(other))) => {
-            (one.method, &one.url) == (other.method, &other.url)
-        }
-        (Some(Operation::Scpi(one)), Some(Operation::Scpi(other))) => {
-            header(&one.text) == header(&other.text)
-        }
-        (Some(Operation::CreateReference(one)), Some(Operation::CreateReference(other))) => {
-            one.detector == other.detector
-        }
-        _ => false,
-    }
-}
-
 fn is_scan(operation: &Operation) -> bool {
-    matches!(operation, Operation::Sweep(_) | Operation::CreateReference(_))
+    operation.traits().is_scan()
 }

@@ -2,7 +2,6 @@
 //! ends.
 
 use crate::instrument::limits::Limits;
-use crate::operation::Operation;
 use crate::run::engine::Engine;
 use crate::run::engine::repeat::Unit;
 use crate::run::events::RunEvent;
@@ -161,7 +160,7 @@ impl Resumption {
             session.trace_index = session.trace_index.max(last_trace(step));
             let operation = &step.step.operation;
             engine.bench.perform(operation);
-            if let Operation::Sweep(_) = operation {
+            if operation.traits().is_sweep() {
                 session.sweep_index += 1;
                 session.attempt = step.attempt;
                 session.live_is_old = !step.told.as_ref().is_some_and(
@@ -177,11 +176,11 @@ impl Resumption {
                 Some(Ok(outcome)) => {
                     session.configuration.note(operation, outcome);
                     Unit::note(&mut session.unit, step.number, &step.step, outcome);
-                    if let (Outcome::Power(readings), Operation::ReadPower(fields)) = (outcome, operation) {
+                    if let Outcome::Power(readings) = outcome {
+                        let name = operation.traits().name.unwrap_or_default();
                         let lost = readings.iter().filter(|reading| past.misses_power_of(reading.time_s));
                         for reading in lost {
-                            let name = fields.name.clone().unwrap_or_default();
-                            engine.power_log.keep(*reading, &name, "recipe")?;
+                            engine.power_log.keep(*reading, name, "recipe")?;
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::measurement::TraceSummary;
-use crate::operation::{Effect, Operation};
+use crate::operation::{Effect, Lasers, Operation};
 use crate::run::events::{AfterFault, RunEvent};
 use crate::step::{Column, Fault, FaultKind, Outcome, Step};
 use crate::store::{PowerSegment, RunState};
@@ -58,9 +58,9 @@ impl Performed {
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         let unknown = |fault: &Fault| matches!(fault.kind, FaultKind::Link | FaultKind::Timeout);
-        let asked_only = matches!(self.step.operation, Operation::Prompt(_));
-        self.step.operation.effect() == Effect::Ask
-            && (self.open || (!asked_only && self.fault.as_ref().is_some_and(unknown)))
+        let traits = self.step.operation.traits();
+        traits.effect == Effect::Ask
+            && (self.open || (!traits.is_prompt() && self.fault.as_ref().is_some_and(unknown)))
     }
 }
 
@@ -164,7 +164,7 @@ impl Transcript {
                 }
             }
             RunEvent::Answered { number, answer, .. } => {
-                let asks = |step: &&mut Performed| matches!(step.step.operation, Operation::Prompt(_));
+                let asks = |step: &&mut Performed| step.step.operation.traits().is_prompt();
                 if self.step(*number).as_ref().is_some_and(asks) {
                     self.end(*number, Ok(Outcome::Answer(answer.clone())));
                 }
@@ -260,7 +260,7 @@ impl Transcript {
                 self.moments.extend(step.until.map(|until| (place.clone(), until)));
                 // A probe tells how things are now, whatever it told before.
                 let probes = step.step.place.is_beside();
-                if step.is_done() && step.step.operation.effect() == Effect::Ask && !probes {
+                if step.is_done() && step.step.operation.traits().effect == Effect::Ask && !probes {
                     self.held.insert(place, *step);
                 }
             }
@@ -347,18 +347,11 @@ pub struct Touched {
 
 impl Touched {
     fn note(&mut self, operation: &Operation) {
-        match operation {
-            Operation::ConfigureLaser(fields) => drop(self.lasers.insert(fields.laser.get())),
-            Operation::ConfigureTls(fields) => {
-                self.lasers.extend(fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0));
-            }
-            Operation::Sweep(_) | Operation::CreateReference(_) => self.scanned = true,
-            Operation::Scpi(scpi) => {
-                self.used_scpi = true;
-                self.commanded |= !scpi.is_query;
-            }
-            _ => {}
-        }
+        let traits = operation.traits();
+        self.lasers.extend(traits.lasers.named());
+        self.scanned |= traits.lasers == Lasers::OfScan;
+        self.used_scpi |= traits.raw.is_some();
+        self.commanded |= traits.lasers == Lasers::Any;
     }
 }
 

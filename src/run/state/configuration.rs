@@ -12,7 +12,7 @@ use crate::instrument::headers::{Does, alone, does};
 use crate::instrument::scpi::{Action, Stabilization};
 use crate::instrument::setting::{LASER_POWER_TOLERANCE_DB, Setting};
 use crate::measurement::Detector;
-use crate::operation::{Effect, Operation, Scpi};
+use crate::operation::{self, Effect, Lasers, Operation, Scpi};
 use crate::step::Outcome;
 
 /// Something that is set again when the instrument has forgotten it.
@@ -145,42 +145,32 @@ impl Configuration {
         if matches!(outcome, Outcome::Failed(_)) {
             return self.doubt(operation);
         }
-        match operation {
-            Operation::ConfigureTls(_)
-            | Operation::ConfigureScan(_)
-            | Operation::ConfigureDetector(_)
-            | Operation::ConfigureLaser(_) => self.note_settings(operation, outcome),
-            Operation::Sweep(_) => {
-                self.note_settings(operation, outcome);
-                self.note_scan();
-            }
-            Operation::CreateReference(reference) => {
-                if *outcome != (Outcome::Reference { created: false }) {
-                    self.note_scan();
-                }
-                self.references.insert(reference.detector, self.settings.clone());
-            }
-            Operation::Scpi(scpi) if !scpi.is_query => self.note_raw(scpi),
-            Operation::Scpi(_)
-            | Operation::FetchTrace(_)
-            | Operation::ReadPower(_)
-            | Operation::Wait(_)
-            | Operation::Log(_)
-            | Operation::Prompt(_)
-            | Operation::Http(_) => {}
+        let traits = operation.traits();
+        match traits.settings {
+            operation::Settings::Typed => self.note_settings(operation, outcome),
+            operation::Settings::Raw(scpi) => self.note_raw(scpi),
+            operation::Settings::Unchanged => {}
+        }
+        if traits.is_scan() && *outcome != (Outcome::Reference { created: false }) {
+            self.note_scan();
+        }
+        if let Some(reference) = traits.reference() {
+            self.references.insert(reference.detector, self.settings.clone());
         }
     }
 
     /// It failed, and may have set some of what it should set.
     pub(in crate::run) fn doubt(&mut self, operation: &Operation) {
-        match operation {
-            Operation::Scpi(scpi) if !scpi.is_query => self.doubt_raw(scpi),
-            // Its settings are noted as soon as they are set: a scan that failed has changed none.
-            Operation::Sweep(_) => {}
-            _ => {
+        let traits = operation.traits();
+        match traits.settings {
+            operation::Settings::Raw(scpi) => self.doubt_raw(scpi),
+            // The settings of a sweep are noted as soon as they are set: a scan that failed has changed none.
+            operation::Settings::Typed if traits.is_scan() => {}
+            operation::Settings::Typed => {
                 let given = self.given(operation);
                 self.doubtful.extend(given.iter().filter_map(Action::setting).flat_map(Setting::moves));
             }
+            operation::Settings::Unchanged => {}
         }
     }
 
@@ -374,18 +364,17 @@ pub(in crate::run) fn lasers_in_static_control(operation: &Operation) -> Vec<u8>
         }
         _ => None,
     };
-    match operation {
-        Operation::ConfigureLaser(fields) => vec![fields.laser.get()],
-        Operation::Scpi(scpi) => {
-            let units = Line::parse(&scpi.text).map(|line| line.units).unwrap_or_default();
-            let sets = |unit: &Unit| match does(unit) {
-                Some(Does::Sets(setting)) => of_setting(setting),
-                _ => None,
-            };
-            units.iter().filter_map(sets).collect()
-        }
-        _ => Vec::new(),
-    }
+    let traits = operation.traits();
+    let typed = match traits.lasers {
+        Lasers::Static { laser, .. } => Some(laser),
+        Lasers::None | Lasers::Source { .. } | Lasers::OfScan | Lasers::Any => None,
+    };
+    let units = traits.raw.and_then(|scpi| Line::parse(&scpi.text).ok()).map(|line| line.units);
+    let sets = |unit: &Unit| match does(unit) {
+        Some(Does::Sets(setting)) => of_setting(setting),
+        _ => None,
+    };
+    typed.into_iter().chain(units.unwrap_or_default().iter().filter_map(sets)).collect()
 }
 
 #[cfg(test)]

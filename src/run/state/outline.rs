@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::PlannedStep;
-use crate::operation::Operation;
 use crate::source::Position;
 use crate::step::{Place, Step};
 
@@ -55,7 +54,7 @@ pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
             }
         };
         outline[index].times += 1;
-        if let Operation::FetchTrace(fetch) = &planned.step.operation {
+        if let Some(fetch) = planned.step.operation.traits().fetch() {
             outline[index].traces += (fetch.detectors.len() * fetch.traces.len()) as u64;
         }
     }

@@ -1,0 +1,322 @@
+//! The properties of an operation: what it does to the instrument, the bench and the run. Everything that treats
+//! operations differently asks for these properties. `table.rs` states them for each operation.
+
+mod table;
+
+use super::{ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method, Prompt, Scpi};
+use crate::measurement::Detector;
+
+/// The properties of one operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationTraits<'a> {
+    /// What repeating the operation would do. The effect decides what a retry and a resumed run may repeat.
+    pub effect: Effect,
+    /// What the operation exchanges with the instrument.
+    pub exchange: Exchange,
+    /// Whether the operation may rely on light that the run has switched on.
+    pub needs_light: bool,
+    /// Whether light may leave the instrument because of the operation.
+    pub emits_light: bool,
+    /// The lasers that the operation sets or uses.
+    pub lasers: Lasers,
+    /// What the operation does to the traces in the instrument's memory.
+    pub memory: Memory<'a>,
+    /// The settings of the instrument that the operation changes.
+    pub settings: Settings<'a>,
+    /// The settings of the scan, if the operation sets them.
+    pub scan: Option<&'a ConfigureScan>,
+    /// What the operation does to the bench beyond settings of the instrument.
+    pub bench: BenchEffect<'a>,
+    /// The detectors that the operation uses.
+    pub detectors: &'a [Detector],
+    /// How long the operation lasts.
+    pub lasts: Lasts<'a>,
+    /// The question to the operator.
+    pub question: Question<'a>,
+    /// The request to another instrument.
+    pub request: Option<&'a Http>,
+    /// The SCPI text from the recipe.
+    pub raw: Option<&'a Scpi>,
+    /// The name that the recipe gives to the values.
+    pub name: Option<&'a str>,
+}
+
+/// What an operation exchanges with the instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exchange {
+    /// Nothing: the operation works without the instrument.
+    Nothing,
+    /// Commands. The result holds no value from the instrument.
+    Commands,
+    /// Commands and queries. The result holds values from the instrument, which are proved at the end of the step.
+    Values,
+    /// Queries for power. The result holds readings, which are right only with the settings of the run.
+    Readings,
+    /// Queries for power, until the power is stable. The result holds no reading.
+    WatchesPower,
+    /// Transfers of traces. Each transfer has its own proof.
+    Traces,
+}
+
+/// The lasers that an operation sets or uses.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lasers {
+    /// No laser.
+    None,
+    /// One laser in static control.
+    Static {
+        /// Which laser.
+        laser: u8,
+        /// The optical output, if the operation switches it.
+        output: Option<bool>,
+        /// What the laser must be able to do.
+        demand: LaserDemand,
+    },
+    /// The laser that serves as one TLS of the scan.
+    Source {
+        /// Which TLS.
+        tls: u8,
+        /// The laser that the operation puts into the scan as this TLS; 0 for none.
+        laser: Option<u8>,
+        /// What the laser must be able to do.
+        demand: LaserDemand,
+    },
+    /// All lasers of the scan.
+    OfScan,
+    /// Any laser: nobody knows which one.
+    Any,
+}
+
+/// What an operation demands of a laser.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LaserDemand {
+    /// Power, dBm.
+    pub power_dbm: Option<f64>,
+    /// Sweep speed, nm/s.
+    pub speed_nm_s: Option<f64>,
+    /// Wavelengths, nm.
+    pub wavelengths_nm: Vec<f64>,
+}
+
+/// What an operation does to the traces in the instrument's memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Memory<'a> {
+    /// Nothing.
+    Keeps,
+    /// Transfers traces from the memory.
+    Reads(&'a FetchTrace),
+    /// A sweep: replaces all live traces, and leaves the references.
+    ReplacesLive,
+    /// A reference scan: replaces the reference and the live traces.
+    ReplacesReference(&'a CreateReference),
+    /// The operation may replace any trace.
+    Unknown,
+}
+
+/// The settings of the instrument that an operation changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Settings<'a> {
+    /// None.
+    Unchanged,
+    /// The settings that the operation's commands set. They are read back, and set again after a reboot.
+    Typed,
+    /// The settings that SCPI text from the recipe may change.
+    Raw(&'a Scpi),
+}
+
+/// What an operation does to the bench beyond settings of the instrument.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BenchEffect<'a> {
+    /// Nothing.
+    None,
+    /// Asks another instrument, and changes nothing.
+    Asks(Target<'a>),
+    /// May change connections, positions or light. `None`: no other operation can undo the change.
+    Changes(Option<Target<'a>>),
+}
+
+/// What a change of the bench concerns. A later operation with the same target replaces the change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target<'a> {
+    /// A resource of another instrument.
+    Resource(Method, &'a url::Url),
+    /// The header of SCPI text, in capitals.
+    Header(Option<String>),
+    /// The reference of a detector.
+    Reference(Detector),
+}
+
+/// How long an operation lasts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lasts<'a> {
+    /// As long as a few exchanges or a transfer.
+    Exchanges,
+    /// Only a pause of so many seconds, which may be divided.
+    Pause(f64),
+    /// At least so many seconds.
+    AtLeast(f64),
+    /// As long as a scan.
+    Scan,
+    /// Until a local time of day.
+    Until(&'a str),
+    /// Until the operator answers.
+    Answer,
+}
+
+/// What an operation asks the operator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Question<'a> {
+    /// Nothing.
+    None,
+    /// A question with an answer.
+    Prompt(&'a Prompt),
+    /// To connect something before the operation begins.
+    Connect(&'a str),
+}
+
+impl<'a> OperationTraits<'a> {
+    /// Whether the operation uses the instrument.
+    #[must_use]
+    pub fn uses_instrument(&self) -> bool {
+        self.exchange != Exchange::Nothing
+    }
+
+    /// Whether the operation starts a scan.
+    #[must_use]
+    pub fn is_scan(&self) -> bool {
+        match self.memory {
+            Memory::ReplacesLive | Memory::ReplacesReference(_) => true,
+            Memory::Keeps | Memory::Reads(_) | Memory::Unknown => false,
+        }
+    }
+
+    /// Whether the operation is a sweep, whose live traces are fetched afterwards.
+    #[must_use]
+    pub fn is_sweep(&self) -> bool {
+        self.memory == Memory::ReplacesLive
+    }
+
+    /// The reference scan that the operation makes.
+    #[must_use]
+    pub fn reference(&self) -> Option<&'a CreateReference> {
+        match self.memory {
+            Memory::ReplacesReference(fields) => Some(fields),
+            Memory::Keeps | Memory::Reads(_) | Memory::ReplacesLive | Memory::Unknown => None,
+        }
+    }
+
+    /// The traces that the operation transfers.
+    #[must_use]
+    pub fn fetch(&self) -> Option<&'a FetchTrace> {
+        match self.memory {
+            Memory::Reads(fields) => Some(fields),
+            Memory::Keeps | Memory::ReplacesLive | Memory::ReplacesReference(_) | Memory::Unknown => None,
+        }
+    }
+
+    /// Whether the operation transfers traces that the last sweep has left in memory.
+    #[must_use]
+    pub fn reads_live(&self) -> bool {
+        self.fetch().is_some_and(|fetch| fetch.traces.iter().any(|kind| !kind.is_reference()))
+    }
+
+    /// Whether the result is right only with the settings of the run, so that a reboot within the step spoils it.
+    #[must_use]
+    pub fn relies_on_settings(&self) -> bool {
+        match self.exchange {
+            Exchange::Readings | Exchange::WatchesPower => true,
+            Exchange::Nothing | Exchange::Commands | Exchange::Values | Exchange::Traces => false,
+        }
+    }
+
+    /// Whether the end of the step proves that each query got its own reply.
+    #[must_use]
+    pub fn is_proved_at_end(&self) -> bool {
+        match self.exchange {
+            Exchange::Values | Exchange::Readings | Exchange::WatchesPower => true,
+            Exchange::Nothing | Exchange::Commands | Exchange::Traces => false,
+        }
+    }
+
+    /// Whether the operation does nothing but set values that the program reads back.
+    #[must_use]
+    pub fn only_configures(&self) -> bool {
+        self.settings == Settings::Typed && !self.is_scan()
+    }
+
+    /// Whether the operation only waits, for a time that a repetition needs too.
+    #[must_use]
+    pub fn only_waits(&self) -> bool {
+        match (self.exchange, self.lasts) {
+            (Exchange::WatchesPower, _) | (Exchange::Nothing, Lasts::Pause(_)) => true,
+            (Exchange::Commands | Exchange::Values | Exchange::Readings | Exchange::Traces, _)
+            | (
+                Exchange::Nothing,
+                Lasts::Exchanges | Lasts::AtLeast(_) | Lasts::Scan | Lasts::Until(_) | Lasts::Answer,
+            ) => false,
+        }
+    }
+
+    /// Whether the operation may change something on the bench that no setting of the run describes.
+    #[must_use]
+    pub fn changes_bench(&self) -> bool {
+        match self.bench {
+            BenchEffect::Changes(_) => true,
+            BenchEffect::None | BenchEffect::Asks(_) => false,
+        }
+    }
+
+    /// What the operation asks or changes on the bench.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target<'a>> {
+        match &self.bench {
+            BenchEffect::Asks(target) => Some(target),
+            BenchEffect::Changes(target) => target.as_ref(),
+            BenchEffect::None => None,
+        }
+    }
+
+    /// Whether the record of the operation must be on the disk before the operation begins. Light, movements and questions
+    /// must not be forgotten; everything else may follow within a second.
+    #[must_use]
+    pub fn is_recorded_first(&self) -> bool {
+        self.emits_light || self.effect == Effect::Ask
+    }
+
+    /// Whether the sweep before this operation cannot be repeated after it under the same conditions: settings or
+    /// connections may have changed, or the memory holds another scan.
+    #[must_use]
+    pub fn unsettles_sweep(&self) -> bool {
+        self.effect != Effect::Measure || self.is_scan()
+    }
+
+    /// Whether the operator answers a question. A request to connect something has no answer.
+    #[must_use]
+    pub fn is_prompt(&self) -> bool {
+        match self.question {
+            Question::Prompt(_) => true,
+            Question::None | Question::Connect(_) => false,
+        }
+    }
+}
+
+impl Lasers {
+    /// The laser that the operation names.
+    #[must_use]
+    pub fn named(&self) -> Option<u8> {
+        match self {
+            Self::Static { laser, .. } => Some(*laser),
+            Self::Source { laser, .. } => laser.filter(|laser| *laser > 0),
+            Self::None | Self::OfScan | Self::Any => None,
+        }
+    }
+
+    /// The laser in static control whose output the operation switches.
+    #[must_use]
+    pub fn switched(&self) -> Option<u8> {
+        match self {
+            Self::Static { laser, output, .. } => output.map(|_| *laser),
+            Self::None | Self::Source { .. } | Self::OfScan | Self::Any => None,
+        }
+    }
+}
