@@ -6,6 +6,7 @@ mod connection;
 pub mod error;
 pub mod frame;
 pub mod headers;
+mod lasers_off;
 pub mod limits;
 pub mod link;
 mod metrics;
@@ -26,6 +27,7 @@ use tokio::sync::{broadcast, watch};
 pub use crate::units::Address;
 pub use connection::Deadlines;
 pub use error::Error;
+pub use lasers_off::LasersOff;
 pub use link::{LinkEvent, Mark, Presence};
 pub use scan::{ScanSettings, TlsSettings};
 pub use status::{InstrumentStatus, LaserStatus};
@@ -423,44 +425,5 @@ impl Ctp10 {
     /// See [`Error`].
     pub async fn drain_errors(&self) -> Result<Vec<ErrorEntry>, Error> {
         self.links.main.drain_errors(self.options).await
-    }
-
-    /// Turns a laser off and reads its state; `None` if there is no such laser.
-    ///
-    /// # Errors
-    /// If the laser is still on, or if its state could not be read: it may be on.
-    pub async fn laser_off(&self, laser: u8) -> Result<Option<()>, Error> {
-        match self.act(&Action::SetLaserOutput { laser, on: false }).await {
-            Ok(()) => {}
-            Err(refused @ Error::Refused { .. }) => return self.off_after_refusal(laser, refused).await,
-            Err(error) => return Err(error),
-        }
-        let on = self.ask(&Query::laser_output(laser)).await?;
-        self.links.lasers_answer.store(true, Ordering::Release);
-        if on {
-            let errors = vec![ErrorEntry { code: 0, text: "the output is still on".to_owned() }];
-            return Err(Error::Refused {
-                command: Action::SetLaserOutput { laser, on: false }.to_string(),
-                errors,
-            });
-        }
-        Ok(Some(()))
-    }
-
-    /// Interprets a refusal to turn a laser off. The laser may be off already, or absent.
-    async fn off_after_refusal(&self, laser: u8, refused: Error) -> Result<Option<()>, Error> {
-        if matches!(&refused, Error::Refused { errors, .. } if errors.iter().all(ErrorEntry::is_missing_hardware))
-        {
-            return Ok(None);
-        }
-        match self.probe(&Query::laser_output(laser)).await? {
-            Some(false) => Ok(Some(())),
-            Some(true) => Err(refused),
-            // If other lasers reply, a laser that is present would reply too. During a scan it does not reply.
-            None if self.links.lasers_answer.load(Ordering::Acquire) => {
-                self.probe(&Query::laser_identity(laser)).await?.map_or(Ok(None), |_| Err(refused))
-            }
-            None => Err(refused),
-        }
     }
 }

@@ -25,7 +25,7 @@ pub use claim::{Claim, Holder, find_holder};
 pub use interrupted::{Interrupted, NotTakenUp, Outlook};
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
-pub use manual::{Cut, LasersOff, NotConnected, ScanTicket};
+pub use manual::{Cut, EmergencyStop, NotConnected, ScanTicket};
 pub use occupy::Occupied;
 pub use operators::Operator;
 pub use reconnect::Reconnector;
@@ -182,6 +182,12 @@ impl Station {
     #[must_use]
     pub fn observer(&self) -> Ctp10 {
         self.endpoint().instrument.observer()
+    }
+
+    /// Whether the instrument is embedded in this process: then its lasers end with the process.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.endpoint().name == "sim"
     }
 
     /// Who may change the instrument.

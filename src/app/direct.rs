@@ -13,7 +13,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::http::{AllowedHosts, Client, HttpRequest};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
-use crate::station::{LasersOff, Station, find_holder};
+use crate::station::{EmergencyStop, Station, find_holder};
 use crate::terminal::output::{errln, outln};
 
 /// The runner aborts and turns ten lasers off within this time, or is not to be relied on.
@@ -125,7 +125,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
         let lasers = |name: &str| serde_json::from_value(told[name].clone()).unwrap_or_default();
         let run = told["run"].as_str().map(str::to_owned);
         let aborted = told["aborted"] == true;
-        return told_off(&LasersOff {
+        return told_off(&EmergencyStop {
             aborted,
             off: lasers("lasers_off"),
             unknown: lasers("lasers_unknown"),
@@ -137,7 +137,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
     told_off(&station.off("asked for by `ctp10 off`").await)
 }
 
-fn told_off(done: &LasersOff) -> Result<(), Failure> {
+fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
     let list = |lasers: &[u8]| lasers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     if let Some(run) = &done.run {
         outln!("run {run} ended");

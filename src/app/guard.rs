@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
-use crate::instrument::{Address, Ctp10, Deadlines, Error};
+use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::run::guard::{Charge, GRACE, Word};
 use crate::station::{Claim, Holder};
 use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
@@ -32,8 +32,6 @@ const PATIENCE_SIMULATED: Duration = Duration::from_secs(20);
 const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 /// Pause between two attempts: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Each step on the instrument is given this long.
-const STEP_LIMIT: Duration = Duration::from_secs(40);
 /// Pause between two looks whether the runner is gone.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -198,32 +196,19 @@ impl Hand {
         }
     }
 
-    /// Everything is tried, whatever became of the rest.
+    /// Aborts the scan and turns the lasers off, each even if the other fails.
     async fn attempt(&mut self, instrument: &Ctp10) -> Result<(), String> {
         let mut trouble = None;
         if !self.aborted {
-            match within(instrument.abort()).await {
+            match instrument.stop_everything().await {
                 Ok(()) => self.aborted = true,
                 Err(error) => trouble = Some(format!("abort: {error}")),
             }
         }
-        for laser in self.pending.clone() {
-            match within(instrument.laser_off(laser)).await {
-                Ok(there) => {
-                    self.pending.remove(&laser);
-                    self.off.extend(there.map(|()| laser));
-                }
-                Err(error) => trouble = Some(format!("laser {laser}: {error}")),
-            }
-        }
-        trouble.map_or(Ok(()), Err)
-    }
-}
-
-async fn within<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
-    match timeout(STEP_LIMIT, step).await {
-        Ok(done) => done.map_err(|error| chain(&error)),
-        Err(_) => Err(format!("not done within {} s", STEP_LIMIT.as_secs())),
+        let done = instrument.lasers_off(self.pending.iter().copied()).await;
+        self.off.extend(done.off);
+        self.pending = done.unknown.into_iter().collect();
+        done.trouble.or(trouble).map_or(Ok(()), Err)
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::forecast::bench::BenchState;
 use crate::instrument::scpi::{Action, Query};
-use crate::instrument::{Ctp10, Error, LinkEvent, Presence};
+use crate::instrument::{Ctp10, Error, LasersOff, LinkEvent, Presence};
 use crate::measurement::Detector;
 use crate::recipe::Recipe;
 use crate::run::control::Reins;
@@ -379,7 +379,7 @@ impl Engine {
                 lit.push(laser);
             }
         }
-        let (off, unknown) = self.turn_off(lit).await;
+        let LasersOff { off, unknown, .. } = self.turn_off(lit).await;
         self.events.say(RunEvent::Darkened { off: off.clone(), unknown })?;
         Ok(off)
     }

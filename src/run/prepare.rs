@@ -107,17 +107,6 @@ pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady>
     Ok(left)
 }
 
-/// Ends a scan that an earlier process of the same run has left under way.
-///
-/// # Errors
-/// When the link fails.
-pub async fn end_scan(instrument: &Ctp10) -> Result<(), Error> {
-    match instrument.condition().await? {
-        condition if condition.is_scan() => instrument.abort().await,
-        _ => Ok(()),
-    }
-}
-
 /// The instrument as the run's files name it.
 #[must_use]
 pub fn record(identity: &Identity, address: &str, facts: &Facts) -> InstrumentRecord {

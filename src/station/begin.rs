@@ -105,7 +105,7 @@ impl Station {
         let mut findings = without_errors(findings)?;
         if resumed.is_some_and(|resumed| resumed.past.broke_off) {
             // The process that is gone may have left its scan under way.
-            prepare::end_scan(&instrument).await?;
+            instrument.end_scan().await?;
         }
         let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
             NotReady::Busy(_) => NotStarted::Busy(error.to_string()),
@@ -132,7 +132,7 @@ impl Station {
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             times: Times {
                 // The embedded instrument ends with this process: its lasers need no watchdog.
-                guard_after: self.setup.times.guard_after.filter(|_| endpoint.name != "sim"),
+                guard_after: self.setup.times.guard_after.filter(|_| !self.is_embedded()),
                 ..self.setup.times
             },
             folder,

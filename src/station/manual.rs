@@ -7,10 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Endpoint, Held, Holder, Station};
 use crate::instrument::scpi::{Action, Identity};
-use crate::instrument::{Address, Ctp10, Error, LASERS};
-
-/// The emergency stop gives each step this long, whatever became of the one before.
-const OFF_LIMIT: Duration = Duration::from_secs(10);
+use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff};
 
 /// The analysis of the scan before is waited for this long.
 const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
@@ -65,22 +62,9 @@ impl Cut {
     }
 }
 
-/// Turns lasers off, each whatever became of the others; gives those that are off, and those that may be on.
-async fn turn_off(instrument: &Ctp10, lasers: impl IntoIterator<Item = u8>) -> (Vec<u8>, Vec<u8>) {
-    let (mut off, mut unknown) = (Vec::new(), Vec::new());
-    for laser in lasers {
-        match tokio::time::timeout(OFF_LIMIT, instrument.laser_off(laser)).await {
-            Ok(Ok(Some(()))) => off.push(laser),
-            Ok(Ok(None)) => {}
-            Ok(Err(_)) | Err(_) => unknown.push(laser),
-        }
-    }
-    (off, unknown)
-}
-
-/// What an emergency stop did.
+/// The result of an emergency stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LasersOff {
+pub struct EmergencyStop {
     /// Whether the instrument is idle.
     pub aborted: bool,
     /// Off, as the instrument confirmed.
@@ -200,7 +184,7 @@ impl Station {
 
     /// The emergency stop: whatever scans is aborted, the run under way ends, every laser goes off. It asks nobody for
     /// the lease.
-    pub async fn off(&self, reason: &str) -> LasersOff {
+    pub async fn off(&self, reason: &str) -> EmergencyStop {
         tracing::warn!(reason, "all lasers off");
         let run = self.current_run();
         if let Some(run) = &run {
@@ -208,16 +192,8 @@ impl Station {
         }
         self.cuts.send_modify(|cuts| *cuts += 1);
         let instrument = self.observer();
-        let aborted = tokio::time::timeout(OFF_LIMIT, instrument.abort()).await;
-        let aborted = matches!(aborted, Ok(Ok(())));
-        let (mut off, mut unknown) = turn_off(&instrument, LASERS).await;
-        if !off.is_empty() && !unknown.is_empty() {
-            // The instrument does tell of its lasers: some of those that did not answer may not be there.
-            let again = turn_off(&instrument, unknown).await;
-            off.extend(again.0);
-            unknown = again.1;
-        }
-        off.sort_unstable();
-        LasersOff { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
+        let aborted = instrument.stop_everything().await.is_ok();
+        let LasersOff { off, unknown, .. } = instrument.lasers_off(LASERS).await;
+        EmergencyStop { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
     }
 }
