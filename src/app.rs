@@ -10,6 +10,8 @@ mod resume;
 mod run;
 mod runs;
 mod serve;
+mod session;
+mod signals;
 mod simulate;
 mod told;
 

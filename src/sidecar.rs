@@ -63,7 +63,6 @@ pub enum SidecarError {
 #[derive(Debug)]
 pub struct Sidecar {
     address: SocketAddr,
-    token: Option<String>,
     closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
     shared: state::App,
@@ -100,7 +99,10 @@ impl Sidecar {
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");
-        Ok(Self { address, token, closing, serving, shared })
+        let sidecar = Self { address, closing, serving, shared };
+        // Other programs that want the instrument can now ask this one.
+        sidecar.shared.station.sign(sidecar.url(), token);
+        Ok(sidecar)
     }
 
     /// Where it listens.
@@ -113,11 +115,6 @@ impl Sidecar {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// Says to others who want the instrument how this one is reached.
-    pub fn sign(&self) {
-        self.shared.station.sign(self.url(), self.token.clone());
     }
 
     /// Says goodbye to its clients and ends.

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use indicatif::HumanBytes;
-use serde_json::json;
 use tokio::sync::watch;
 
 use super::choose::{Choice, choose};
+use super::session::{Connect, Session};
 use super::setup;
-use super::simulate::{StopSignal, stop_signal};
+use super::signals::OnTerminate;
 use crate::batch::{
     Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, free_bytes, notice, reserve,
     write,
@@ -31,7 +31,7 @@ use crate::notify::Outbox;
 use crate::report::shell_word;
 use crate::sidecar::BatchQueue;
 use crate::source::{Diagnostic, Severity};
-use crate::station::{Setup, Station};
+use crate::station::Setup;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{coloured, errln, out, outln};
 use load::Batch;
@@ -99,7 +99,7 @@ async fn run(
     concluded
 }
 
-/// Has the queue emptied; when this ends, the instrument is let go.
+/// Works on the queue until its end, and then releases the instrument.
 async fn work(
     (args, batch, items): (&BatchRunArgs, &Batch, usize),
     queue: &Arc<Queue>,
@@ -108,28 +108,21 @@ async fn work(
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<WorkerEnd, Failure> {
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let chosen = choice.open(config).await?;
-    let (claim, holder) = chosen.claim(format!("batch {}", batch.name)).await?;
-    chosen.greet().await?;
-    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
-    let _occupied = station.occupy(claim, holder);
-    station.seek_second().await;
-    let _reconnector = station.keep_connected();
+    let what = format!("batch {}", batch.name);
+    let session = Session::open(choice, what, Connect::Now, setup, config).await?;
+    let station = &session.station;
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let desk = BatchQueue { queue: Arc::clone(queue), open: false };
     let sidecar =
-        super::serve::beside_run(&station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
-    if let Some(sidecar) = &sidecar {
-        sidecar.sign();
-    }
+        super::serve::beside_run(station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
-    let signals = tokio::spawn(heed_signals(commands, Arc::clone(&station)));
+    let signals = session.handle_signals(OnTerminate::Finish, commands);
     let worker = Worker {
-        station: Arc::clone(&station),
+        station: Arc::clone(station),
         queue: Arc::clone(queue),
         observer: Arc::new(Screen::new(output, log, items)),
         most_failures: batch.most_failures,
-        simulator: chosen.options.as_ref().map(|options| json!(options)),
+        simulator: session.simulator(),
         instrument_named: args.instrument.instrument.is_some(),
         at_terminal,
         stays: false,
@@ -141,7 +134,7 @@ async fn work(
         errln!("waiting for run {}, begun over HTTP, to end", run.id());
         run.ended().await;
     }
-    signals.abort();
+    drop(signals);
     if let Some(sidecar) = sidecar {
         sidecar.stop().await;
     }
@@ -239,26 +232,4 @@ fn command(args: &BatchRunArgs, batch: &Batch) -> String {
 
 fn failed(error: &QueueError) -> Failure {
     Failure::new(ExitCode::Failed, chain(error))
-}
-
-/// The first SIGTERM lets the run under way end, Ctrl-C and any second signal stop it in good order, and one more leaves
-/// at once.
-async fn heed_signals(commands: watch::Sender<WorkerCommand>, station: Arc<Station>) {
-    let mut signal = stop_signal().await;
-    station.drain();
-    if signal == StopSignal::Terminate {
-        commands.send_replace(WorkerCommand::FinishRun);
-        if station.current_run().is_some() {
-            errln!("the item under way is the last one; a second signal stops it in good order");
-        }
-        signal = stop_signal().await;
-    }
-    let reason = format!("stopped by {signal}");
-    commands.send_replace(WorkerCommand::Stop(reason.clone()));
-    if let Some(run) = station.current_run() {
-        run.control().stop(reason);
-    }
-    stop_signal().await;
-    errln!("left at once: the lasers may be on; `ctp10 off` turns them off");
-    std::process::exit(ExitCode::Stopped as i32);
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::simulate::{faults, stop_signal};
+use super::signals::stop_signal;
+use super::simulate::faults;
 use crate::cli::RehearseArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};

@@ -4,24 +4,27 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::sync::watch;
 
 use super::choose::{Choice, choose};
+use super::session::{Connect, Session};
 use super::setup;
+use super::signals::OnTerminate;
+use crate::batch::WorkerCommand;
 use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
-use crate::run::control::Control;
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
 use crate::run::{RunRequest, Watcher};
 use crate::source::{Diagnostic, Severity};
-use crate::station::{NotStarted, Setup, Station};
+use crate::station::{NotStarted, Setup};
 use crate::store::RunState;
-use crate::terminal::output::{coloured, errln, outln};
+use crate::terminal::output::{coloured, outln};
 use crate::terminal::{self, LogWriter, Style};
 
 pub(super) async fn run(
@@ -51,7 +54,7 @@ pub(super) async fn run(
     perform(request, choice, manner, (config, output, log)).await
 }
 
-/// How an request is carried out.
+/// How a request is performed.
 pub(super) struct Manner {
     /// What this process does, for others to see.
     pub(super) what: String,
@@ -63,7 +66,7 @@ pub(super) struct Manner {
     pub(super) begun: RunStatus,
 }
 
-/// Carries out an request in the sight of whoever sits at the terminal.
+/// Performs a request, and shows its progress at the terminal.
 pub(super) async fn perform(
     request: RunRequest,
     choice: Choice,
@@ -73,7 +76,7 @@ pub(super) async fn perform(
     let setup = setup(manner.out.clone(), config);
     let outbox = setup.outbox.clone();
     let measured = measure(request, choice, manner, setup, (config, output, log)).await;
-    // The instrument is let go by now.
+    // By now, the instrument is released for other programs.
     super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
     measured
 }
@@ -85,19 +88,11 @@ async fn measure(
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let chosen = choice.open(config).await?;
-    let (claim, holder) = chosen.claim(manner.what).await?;
-    chosen.greet().await?;
-    request.simulator = chosen.options.as_ref().map(|options| json!(options));
-    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
-    let _occupied = station.occupy(claim, holder);
-    station.seek_second().await;
-    let _reconnector = station.keep_connected();
+    let session = Session::open(choice, manner.what, Connect::Now, setup, config).await?;
+    let station = &session.station;
+    request.simulator = session.simulator();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(&station, manner.sidecar.as_deref(), config, quiet, None).await?;
-    if let Some(sidecar) = &sidecar {
-        sidecar.sign();
-    }
+    let sidecar = super::serve::beside_run(station, manner.sidecar.as_deref(), config, quiet, None).await?;
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
@@ -110,15 +105,14 @@ async fn measure(
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("somebody left errors in the instrument's queue: {left}");
     }
-    let control = entry.run.control().clone();
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
-        let (log, control) = (log.clone(), control.clone());
+        let (log, control) = (log.clone(), entry.run.control().clone());
         move || terminal::show(style, &log, &shown, &control, manner.begun)
     });
-    let signals = tokio::spawn(heed_signals(control));
+    let signals = session.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let ended = entry.ended().await;
-    signals.abort();
+    drop(signals);
     let status = screen.join().unwrap_or_default();
     let state = ended.map_err(|fault| Failure::new(ExitCode::Failed, fault))?;
     outln!("{}", terminal::summary(&status));
@@ -148,15 +142,4 @@ fn not_started(error: NotStarted) -> Failure {
 fn stop_on_errors(findings: &[Diagnostic]) -> Result<(), Failure> {
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
     if wrong { Err(Failure::recipe(findings.to_vec())) } else { Ok(()) }
-}
-
-/// The first signal stops the run in good request; the second leaves at once.
-async fn heed_signals(control: Control) {
-    let signal = super::simulate::stop_signal().await;
-    control.stop(format!("stopped by {signal}"));
-    super::simulate::stop_signal().await;
-    errln!(
-        "left at once: the run folder has no end; the guard turns the lasers off, and so does `ctp10 off`"
-    );
-    std::process::exit(ExitCode::Stopped as i32);
 }

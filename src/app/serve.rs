@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio::sync::watch;
 
 use super::choose::choose;
+use super::session::{Connect, Session};
 use super::setup;
-use super::simulate::{StopSignal, stop_signal};
+use super::signals::OnTerminate;
 use crate::batch::WorkerCommand;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -21,65 +21,37 @@ use crate::terminal::output::{errln, outln};
 const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
-    let chosen = choose(&args.instrument, None, config)?.open(config).await?;
-    let (claim, holder) = chosen.claim("serve".to_owned()).await?;
-    let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup(args.out, config));
-    let _occupied = station.occupy(claim, holder);
+    let choice = choose(&args.instrument, None, config)?;
+    let setup = setup(args.out, config);
+    let session = Session::open(choice, "serve".to_owned(), Connect::Later, setup, config).await?;
+    let station = &session.station;
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
-    options.simulator = chosen.options.as_ref().map(|options| json!(options));
-    let queue = super::batch::service::open(&chosen.name, &station.setup().out);
+    options.simulator = session.simulator();
+    let queue = super::batch::service::open(session.name(), &station.setup().out);
     options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
-    let simulator = options.simulator.clone();
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
-    let sidecar = Sidecar::start(&listen, Arc::clone(&station), options, metrics()?).await;
+    let sidecar = Sidecar::start(&listen, Arc::clone(station), options, metrics()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
-    sidecar.sign();
-    let _reconnector = station.keep_connected();
     let (commands, command) = watch::channel(WorkerCommand::Continue);
-    let worker = queue.map(|queue| super::batch::service::work(&station, queue, simulator, command));
+    let worker = queue.map(|queue| super::batch::service::work(station, queue, session.simulator(), command));
+    let mut signals = session.handle_signals(OnTerminate::Finish, commands);
     outln!("listening on {}", sidecar.url());
-    if chosen.options.is_some() {
+    if session.simulator().is_some() {
         errln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
     }
-    wait_for_end(&station, &commands).await;
+    signals.first().await;
+    if let Some(run) = station.current_run() {
+        run.ended().await;
+    }
     if let Some(worker) = worker {
-        // What became of its item is kept before the program ends.
+        // The result of the last item is stored before the program ends.
         let _ = worker.await;
     }
+    drop(signals);
     sidecar.stop().await;
     super::told::wait(&station.setup().outbox, false).await;
     Ok(())
-}
-
-/// SIGTERM waits for the run under way, and takes no new one: a service that is restarted does not interrupt a sweep
-/// unasked. Ctrl-C, and any second signal, stops the run in good order.
-async fn wait_for_end(station: &Station, commands: &watch::Sender<WorkerCommand>) {
-    let first = stop_signal().await;
-    station.drain();
-    let stop = || commands.send_replace(WorkerCommand::Stop(format!("stopped by {first}")));
-    drop(if first == StopSignal::Terminate {
-        commands.send_replace(WorkerCommand::FinishRun)
-    } else {
-        stop()
-    });
-    let Some(run) = station.current_run() else { return };
-    if first == StopSignal::Terminate {
-        errln!("waiting for run {} to end; a second signal stops it in good order", run.id());
-        tokio::select! {
-            () = run.ended() => return,
-            _ = stop_signal() => {}
-        }
-    }
-    drop(stop());
-    run.control().stop(format!("stopped by {first}"));
-    tokio::select! {
-        () = run.ended() => {}
-        _ = stop_signal() => {
-            errln!("left at once: the guard turns the lasers off, and so does `ctp10 off`");
-            std::process::exit(ExitCode::Stopped as i32);
-        }
-    }
 }
 
 /// The sidecar of a run, unless it is not wanted. A port that is taken does not keep the run from beginning.

@@ -1,5 +1,6 @@
 //! `ctp10 simulate`
 
+use super::signals::stop_signal;
 use crate::cli::SimulateArgs;
 use crate::error::{ExitCode, Failure, chain};
 use crate::simulator::{BadFault, FaultSpec, Simulator, SimulatorError, SimulatorOptions};
@@ -42,24 +43,6 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
     })
 }
 
-/// A signal that asks the program to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopSignal {
-    /// From a person at the terminal.
-    Interrupt,
-    /// From whoever manages the process.
-    Terminate,
-}
-
-impl std::fmt::Display for StopSignal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "Ctrl-C",
-            Self::Terminate => "SIGTERM",
-        })
-    }
-}
-
 /// The faults as given, those of a file in place of its name.
 pub(super) fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
     let refuse = |place: &str, error: BadFault| Failure::new(ExitCode::Usage, format!("{place}{error}"));
@@ -80,23 +63,6 @@ pub(super) fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
         }
     }
     Ok(all)
-}
-
-/// Waits for Ctrl-C or SIGTERM and says which it was.
-pub(super) async fn stop_signal() -> StopSignal {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = terminate.recv() => StopSignal::Terminate,
-                _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
-            };
-        }
-    }
-    // Without a handler the default action ends the process; there is nothing to wait for then.
-    let _ = tokio::signal::ctrl_c().await;
-    StopSignal::Interrupt
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use super::simulate::stop_signal;
+use super::signals::stop_signal;
 use crate::notify::Outbox;
 use crate::terminal::output::errln;
 

@@ -1,0 +1,69 @@
+//! One way to open an instrument for a command that may run recipes: `run`, `resume`, `batch` and `serve`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::choose::{Choice, Chosen};
+use super::signals::{OnTerminate, Signals};
+use crate::batch::WorkerCommand;
+use crate::config::Config;
+use crate::error::Failure;
+use crate::station::{Reconnector, Occupied, Setup, Station};
+use tokio::sync::watch;
+
+/// An instrument that this process has claimed. Dropped, it is released for other processes.
+pub(super) struct Session {
+    // Dropped in this order: the embedded instrument ends last.
+    _reconnector: Reconnector,
+    _occupied: Occupied,
+    pub(super) station: Arc<Station>,
+    chosen: Chosen,
+}
+
+/// Whether a session needs the instrument at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connect {
+    /// An instrument that does not answer is an error.
+    Now,
+    /// An instrument that does not answer is looked for until it does.
+    Later,
+}
+
+impl Session {
+    /// Claims an instrument under the name of `what` this process does, and keeps the connection to it.
+    pub(super) async fn open(
+        choice: Choice,
+        what: String,
+        connect: Connect,
+        setup: Setup,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let chosen = choice.open(config).await?;
+        let (claim, holder) = chosen.claim(what).await?;
+        if connect == Connect::Now {
+            chosen.greet().await?;
+        }
+        let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
+        let occupied = station.occupy(claim, holder);
+        if connect == Connect::Now {
+            station.seek_second().await;
+        }
+        Ok(Self { _reconnector: station.keep_connected(), _occupied: occupied, station, chosen })
+    }
+
+    /// The options of the embedded instrument; `None` for any other.
+    pub(super) fn simulator(&self) -> Option<Value> {
+        self.chosen.options.as_ref().map(|options| json!(options))
+    }
+
+    /// The instrument as people name it.
+    pub(super) fn name(&self) -> &str {
+        &self.chosen.name
+    }
+
+    /// Begins to handle signals.
+    pub(super) fn handle_signals(&self, on_terminate: OnTerminate, commands: watch::Sender<WorkerCommand>) -> Signals {
+        Signals::handle(&self.station, on_terminate, commands)
+    }
+}

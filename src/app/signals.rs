@@ -1,0 +1,131 @@
+//! Signals that end the program, handled in one way for `run`, `resume`, `batch` and `serve`.
+//!
+//! 1. SIGTERM in `batch` and `serve`: no new run begins, and the run under way continues to its end. A service that is
+//!    restarted must not interrupt a sweep.
+//! 2. Ctrl-C, every signal in `run` and `resume`, and a second signal: the run under way stops in good order.
+//! 3. One more signal: the program exits at once.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::batch::WorkerCommand;
+use crate::error::ExitCode;
+use crate::station::Station;
+use crate::terminal::output::errln;
+
+/// A signal that asks the program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopSignal {
+    /// From a person at the terminal.
+    Interrupt,
+    /// From the program that manages this process.
+    Terminate,
+}
+
+impl std::fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// What SIGTERM means for the run under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnTerminate {
+    /// The run stops in good order.
+    Stop,
+    /// The run continues to its end.
+    Finish,
+}
+
+/// Handles signals until it is dropped.
+#[derive(Debug)]
+pub(super) struct Signals {
+    first: watch::Receiver<bool>,
+    handler: JoinHandle<()>,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handler.abort();
+    }
+}
+
+impl Signals {
+    /// Begins to handle signals. A worker on the station gets `commands`.
+    pub(super) fn handle(
+        station: &Arc<Station>,
+        on_terminate: OnTerminate,
+        commands: watch::Sender<WorkerCommand>,
+    ) -> Self {
+        let (arrived, first) = watch::channel(false);
+        let station = Arc::clone(station);
+        let handler = tokio::spawn(async move {
+            let mut signal = stop_signal().await;
+            station.drain();
+            if signal == StopSignal::Terminate && on_terminate == OnTerminate::Finish {
+                commands.send_replace(WorkerCommand::FinishRun);
+                arrived.send_replace(true);
+                if let Some(run) = station.current_run() {
+                    errln!("waiting for run {} to end; a second signal stops it in good order", run.id());
+                }
+                signal = stop_signal().await;
+            }
+            let reason = format!("stopped by {signal}");
+            commands.send_replace(WorkerCommand::Stop(reason.clone()));
+            if let Some(run) = station.current_run() {
+                run.control().stop(reason);
+            }
+            arrived.send_replace(true);
+            stop_signal().await;
+            errln!("{}", farewell(&station));
+            std::process::exit(ExitCode::Stopped as i32);
+        });
+        Self { first, handler }
+    }
+
+    /// Waits for the first signal.
+    pub(super) async fn first(&mut self) {
+        if self.first.wait_for(|arrived| *arrived).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The last message of a program that exits at once: what becomes of the lasers.
+fn farewell(station: &Station) -> &'static str {
+    let is_watched = station.setup().times.guard_after.is_some();
+    match (station.current_run(), station.is_embedded(), is_watched) {
+        (None, ..) => "exiting at once",
+        (Some(_), true, _) => {
+            "exiting at once: the run is left interrupted, and the embedded instrument ends"
+        }
+        (Some(_), false, true) => {
+            "exiting at once: the run is left interrupted; its watchdog turns the lasers off, and so does `ctp10 off`"
+        }
+        (Some(_), false, false) => {
+            "exiting at once: the run is left interrupted; the lasers may be on, and `ctp10 off` turns them off"
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM, and gives the one that came.
+pub(super) async fn stop_signal() -> StopSignal {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = terminate.recv() => StopSignal::Terminate,
+                _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
+            };
+        }
+    }
+    // Without a handler the default action ends the process; there is nothing to wait for then.
+    let _ = tokio::signal::ctrl_c().await;
+    StopSignal::Interrupt
+}
