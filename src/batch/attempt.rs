@@ -10,7 +10,7 @@ use super::disk::{free_bytes, reserve};
 use super::expand::Task;
 use super::file::OnFailure;
 use super::patience;
-use super::queue::QueueError;
+use super::queue_error::QueueError;
 use super::schedule::{clock, span};
 use super::work::{AttemptOutcome, CUT, Worker, WorkerCommand};
 use crate::catalogue::{AttemptEnd, ItemRow, ItemState};

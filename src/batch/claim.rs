@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::Utc;
 
 use super::expand::Task;
-use super::queue::QueueError;
+use super::queue_error::QueueError;
 use crate::catalogue::{AttemptEnd, BATCH, Catalogue, ItemRow, ItemState, Noted, Unnoted};
 use crate::error::chain;
 use crate::files;

@@ -11,44 +11,10 @@ use tokio::task::spawn_blocking;
 use super::claim::{claim, recover};
 use super::expand::Task;
 use super::file::Policy;
+use super::queue_error::QueueError;
 use super::schedule::in_order;
 use super::times::{Moment, Window, window};
 use crate::catalogue::{Catalogue, CatalogueError, ItemRow, ItemState, NewItem};
-
-/// Why a queue cannot be used or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// The catalogue cannot be used.
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    /// Another process empties this queue.
-    #[error("batch `{batch}` is being worked on by process {owner}")]
-    Taken {
-        /// The batch.
-        batch: String,
-        /// The other process.
-        owner: String,
-    },
-    /// The file that says who empties it cannot be made.
-    #[error("cannot claim `{path}`")]
-    Claim {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// An item is not in a state for that.
-    #[error("item {number} is {state}")]
-    State {
-        /// The item.
-        number: u32,
-        /// Its state.
-        state: ItemState,
-    },
-    /// The database's thread broke off.
-    #[error("the catalogue broke off: {0}")]
-    Broken(String),
-}
 
 /// The queue of one batch, held by this process.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::queue::{Queue, QueueError};
+use super::queue::Queue;
+use super::queue_error::QueueError;
 use super::summary::{Summary, SummaryItem};
 use crate::catalogue::ItemState;
 use crate::error::chain;

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::expand::Task;
 use super::patience;
-use super::queue::{Queue, QueueError};
+use super::queue::Queue;
+use super::queue_error::QueueError;
 use super::schedule::{Decision, Situation, next_item};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;

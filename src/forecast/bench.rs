@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cost::{self, Estimate};
+use super::cost::{self, Estimate, Scan};
 use crate::commands::Present;
 use crate::instrument::scpi::Stabilization;
 use crate::measurement::{Detector, Grid};
@@ -181,7 +181,8 @@ impl BenchState {
             | Operation::ReadPower(_)
             | Operation::Log(_) => {}
         }
-        cost::of(operation, self)
+        let points = self.swept.unwrap_or_else(|| self.grid()).points;
+        cost::of(operation, Scan { seconds: self.sweeping_s(), points })
     }
 
     fn set_laser(&mut self, fields: &ConfigureLaser) {

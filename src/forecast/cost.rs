@@ -1,6 +1,5 @@
 //! What an operation costs in time, points and bytes. Estimates, each constant with its origin.
 
-use super::bench::BenchState;
 use crate::operation::{FetchTrace, Operation, ReadPower, Wait};
 
 /// Bytes of a Parquet file for each point: 2.5 for the values of a noisy ring with 1 pm between points (measured
@@ -34,8 +33,17 @@ pub struct Estimate {
     pub bytes: u64,
 }
 
-/// What an operation costs with the settings that it leaves.
-pub(super) fn of(operation: &Operation, bench: &BenchState) -> Estimate {
+/// The scan that an operation performs or reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scan {
+    /// The time for sweeping and settling, s.
+    pub(super) seconds: f64,
+    /// The points of each trace.
+    pub(super) points: u64,
+}
+
+/// The cost of an operation with the settings that it leaves.
+pub(super) fn of(operation: &Operation, scan: Scan) -> Estimate {
     let seconds = match operation {
         Operation::ConfigureLaser(laser) if laser.output == Some(true) => LASER_ON_S,
         Operation::ConfigureLaser(_) | Operation::ConfigureDetector(_) | Operation::Scpi(_) => {
@@ -43,8 +51,8 @@ pub(super) fn of(operation: &Operation, bench: &BenchState) -> Estimate {
         }
         Operation::ConfigureTls(_) => 12.0 * EXCHANGE_S,
         Operation::ConfigureScan(_) => 10.0 * EXCHANGE_S,
-        Operation::CreateReference(_) | Operation::Sweep(_) => bench.sweeping_s() + SCAN_OVERHEAD_S,
-        Operation::FetchTrace(fields) => return fetch(fields, bench),
+        Operation::CreateReference(_) | Operation::Sweep(_) => scan.seconds + SCAN_OVERHEAD_S,
+        Operation::FetchTrace(fields) => return fetch(fields, scan.points),
         Operation::ReadPower(fields) => read_power(fields),
         Operation::Http(http) => {
             REQUEST_S + http.poll.as_ref().map_or(0.0, |poll| TASK_S.min(poll.timeout_s.get()))
@@ -59,9 +67,8 @@ pub(super) fn of(operation: &Operation, bench: &BenchState) -> Estimate {
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and far below 2^63")]
-fn fetch(fields: &FetchTrace, bench: &BenchState) -> Estimate {
+fn fetch(fields: &FetchTrace, points: u64) -> Estimate {
     let files = (fields.detectors.len() * fields.traces.len()) as u64;
-    let points = bench.swept.unwrap_or_else(|| bench.grid()).points;
     let per_point = if fields.transfer_x { WIRE_BYTES.0 + WIRE_BYTES.1 } else { WIRE_BYTES.0 };
     let transfer = points as f64 * per_point / TRANSFER_BYTES_S;
     Estimate {

@@ -4,13 +4,15 @@
 mod about;
 mod batch;
 mod batch_items;
+mod links;
 mod outcome;
 mod steps;
 mod traces;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub use batch::{Links, batch_page};
+pub use batch::batch_page;
+pub use links::Links;
 
 use super::picture::Picture;
 use super::value::{Report, TraceLine};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::measurement::TraceSummary;
 use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
 
-use super::engine::STACK_BYTES;
+use super::bounds::STACK_BYTES;
 use crate::budget;
 
 /// What a script can ask for, each with the way back for its answer.

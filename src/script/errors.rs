@@ -2,7 +2,7 @@
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
 
-use super::engine::{ARRAY_LENGTH, CALL_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES};
+use super::bounds::{ARRAY_LENGTH, CALL_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES};
 use crate::decode;
 use crate::source::{Position, advice};
 use crate::step::{Fault, FaultKind};

@@ -17,6 +17,7 @@ mod armed;
 mod kind;
 mod pattern;
 mod spec;
+mod suggestion;
 
 use std::fmt;
 

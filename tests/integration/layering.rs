@@ -50,7 +50,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "decode" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],
         "operation" | "step" | "header" => WORDS.to_vec(),
-        "simulator" => vec!["units", "decode", "source"],
+        "simulator" => vec!["source"],
         "instrument" => vec!["units", "measurement", "grammar", "shown"],
         "http" | "handles" | "memory" | "threads" => vec![],
         "notify" => vec!["header", "http"],

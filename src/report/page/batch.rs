@@ -3,30 +3,13 @@
 use maud::{Markup, html};
 
 use super::batch_items;
-use super::{ROWS, encoded, framed, heads, section};
+use super::links::Links;
+use super::{ROWS, framed, heads, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun};
 use crate::report::picture::Picture;
 use crate::report::value::TraceLine;
 use crate::report::words::{clip, clock, consequence, count, lasers, moment};
 use crate::units::duration;
-
-/// Where links of the page lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Links {
-    /// To the reports in the run folders beside the page.
-    Files,
-    /// To the routes of the sidecar.
-    Routes,
-}
-
-impl Links {
-    pub(super) fn run(self, run: &ItemRun) -> String {
-        match self {
-            Self::Files => format!("./{}/report.html", encoded(&run.folder)),
-            Self::Routes => format!("/runs/{}/report", encoded(&run.run)),
-        }
-    }
-}
 
 /// The page. `draw` gives the picture of a trace of a run; it is asked for those that the report lists.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::batch::Links;
+use super::links::Links;
 use super::{ROWS, heads, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun, PICTURES, PICTURES_OF_ITEM};
 use crate::report::picture::{Picture, svg};

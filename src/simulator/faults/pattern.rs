@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::grammar::parse;
 use super::super::headers::{Call, Header, lookup};
-use crate::decode::suggestion;
+use super::suggestion::suggestion;
 
 /// Keywords, their headers, and whether they mean queries.
 pub(super) const WORDS: [(&str, &[Header], bool); 9] = [

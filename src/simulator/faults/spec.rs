@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{KINDS, Kind};
 use super::pattern::{Pattern, WORDS};
-use crate::decode::suggestion;
+use super::suggestion::suggestion;
 
 /// A fault of the simulator, for example `drop@57`, `late@power:every=6` or `random@7`.
 ///
