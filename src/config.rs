@@ -16,8 +16,8 @@ use serde::Deserialize;
 use crate::forecast::allowed::Allowed;
 use crate::forecast::limits::BenchLimits;
 use crate::http::AllowedHosts;
-use crate::instrument::Deadlines;
 use crate::instrument::limits::Limits;
+use crate::instrument::{Address, Deadlines};
 use crate::sidecar::Defaults;
 use crate::source::{decode, without_mark};
 use crate::station::Connections;
@@ -231,7 +231,7 @@ impl Config {
         let address = || {
             let host = variable("CTP10_IP")?;
             let value = match variable("CTP10_PORT") {
-                Some(port) => format!("{host}:{port}"),
+                Some(port) => Address::join(&host, &port),
                 None => host,
             };
             Some((value, "CTP10_IP"))

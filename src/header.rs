@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
 use crate::step::resolve_detectors;
-use crate::units::{Address, Seconds};
+use crate::units::{Seconds, Target};
 
 mod notify;
 mod parameters;
@@ -89,6 +89,18 @@ pub struct Header {
 }
 
 impl Header {
+    /// The instrument that the recipe names.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        self.instrument.as_deref()?.parse().ok()
+    }
+
+    /// Whether the recipe names the embedded instrument.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.target().is_some_and(|target| target.is_embedded())
+    }
+
     /// Reads the declarations, and says everything that is wrong with them. A key that is wrong is left out.
     #[must_use]
     pub fn read(declared: &Map<String, Value>) -> (Self, Vec<ReadError>) {
@@ -106,7 +118,7 @@ impl Header {
                 ..ReadError::new("the recipe has no `name`")
             });
         }
-        if header.simulator.is_some() && header.instrument.as_deref().is_some_and(|at| at != "sim") {
+        if header.simulator.is_some() && header.target().is_some_and(|target| !target.is_embedded()) {
             wrong.push(ReadError {
                 path: vec!["simulator".to_owned()],
                 at_key: true,
@@ -179,17 +191,8 @@ fn check_name(name: String) -> Result<String, ReadError> {
 
 fn check_instrument(instrument: Option<&str>) -> Result<(), ReadError> {
     let Some(text) = instrument else { return Ok(()) };
-    // A name without a dot or a port is more likely a slip than a host of this network.
-    let is_word = |host: &str| !host.contains(['.', ':']) && host != "localhost";
-    let fine = text == "sim"
-        || text.parse::<Address>().is_ok_and(|address| !(is_word(&address.host) && is_word(text)));
-    if fine {
-        return Ok(());
-    }
-    Err(ReadError {
+    Target::in_recipe(text).map(drop).map_err(|error| ReadError {
         hint: Some("for example `192.168.1.20:5025`".to_owned()),
-        ..ReadError::new(format!(
-            "instrument `{text}` is not an address (`sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; a host without a dot needs its port)"
-        ))
+        ..ReadError::new(error.to_string())
     })
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
-pub use crate::units::Address;
+pub use crate::units::{Address, Target};
 pub use connection::Deadlines;
 pub use error::Error;
 pub use lasers_off::LasersOff;

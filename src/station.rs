@@ -31,7 +31,7 @@ pub use operators::Operator;
 pub use reconnect::Reconnector;
 
 use crate::forecast::allowed::Allowed;
-use crate::instrument::Ctp10;
+use crate::instrument::{Ctp10, Target};
 use crate::notify::Outbox;
 use crate::power::PowerMonitor;
 use crate::run::Times;
@@ -116,13 +116,13 @@ pub struct Endpoint {
     pub instrument: Ctp10,
     /// Live power.
     pub monitor: PowerMonitor,
-    /// As people name it: `sim` or host and port.
-    pub name: String,
+    /// Which instrument it is.
+    pub target: Target,
 }
 
 impl Endpoint {
-    fn new(instrument: Ctp10, name: String) -> Self {
-        Self { monitor: PowerMonitor::new(&instrument), instrument, name }
+    fn new(instrument: Ctp10, target: Target) -> Self {
+        Self { monitor: PowerMonitor::new(&instrument), instrument, target }
     }
 }
 
@@ -146,10 +146,10 @@ pub struct Station {
 impl Station {
     /// A station at an instrument that may not be connected yet.
     #[must_use]
-    pub fn new(instrument: Ctp10, name: String, setup: Setup) -> Arc<Self> {
+    pub fn new(instrument: Ctp10, target: Target, setup: Setup) -> Arc<Self> {
         Arc::new(Self {
             setup,
-            endpoint: watch::Sender::new(Arc::new(Endpoint::new(instrument, name))),
+            endpoint: watch::Sender::new(Arc::new(Endpoint::new(instrument, target))),
             lease: Lease::default(),
             run: Mutex::default(),
             occupied: Mutex::default(),
@@ -187,7 +187,7 @@ impl Station {
     /// Whether the instrument is embedded in this process: then its lasers end with the process.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        self.endpoint().name == "sim"
+        self.endpoint().target.is_embedded()
     }
 
     /// Who may change the instrument.

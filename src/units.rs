@@ -10,7 +10,7 @@ mod duration;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use address::{Address, DEFAULT_PORT, NotAnAddress};
+pub use address::{Address, NotATarget, NotAnAddress, Target};
 pub use duration::duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -55,7 +55,7 @@ fn unknown(recipe: &Recipe) -> Circumstances {
 
 /// Whether the recipe runs on an instrument that is started for it.
 fn is_simulated(recipe: &Recipe) -> bool {
-    recipe.header().instrument.as_deref() == Some("sim")
+    recipe.header().is_simulated()
 }
 
 /// Whether an instrument is asked what it has: the one that is named, or the embedded one that the recipe names.
@@ -108,10 +108,10 @@ async fn ask_instrument(
     let compared =
         prepare::compare(&reached.instrument, recipe.header(), &walked.all(), &recipe.texts()).await;
     let (_, mut findings) = compared.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
-    if !identity.simulated() && recipe.header().instrument.as_deref() == Some("sim") {
+    if !identity.simulated() && recipe.header().is_simulated() {
         findings.push(Diagnostic::warning(format!(
             "the recipe says `instrument: sim` and {} is none",
-            reached.name
+            reached.target
         )));
     }
     Ok(findings)

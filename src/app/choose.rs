@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::header::Header;
 use crate::instrument::scpi::Identity;
-use crate::instrument::{Address, Ctp10};
+use crate::instrument::{Address, Ctp10, Target};
 use crate::simulator::{Simulator, SimulatorOptions};
 use crate::station::{Claim, Holder};
 
@@ -31,8 +31,8 @@ pub(super) enum Choice {
 /// An instrument, and what has to live as long as it.
 pub(super) struct Chosen {
     pub(super) instrument: Ctp10,
-    /// As people name it: `sim` or host and port.
-    pub(super) name: String,
+    /// Which instrument it is.
+    pub(super) target: Target,
     pub(super) options: Option<SimulatorOptions>,
     _simulator: Option<Simulator>,
 }
@@ -53,13 +53,14 @@ pub(super) fn choose(
         };
         return Err(Failure::new(ExitCode::Usage, "no instrument is named").hint(hint));
     };
-    if text == "sim" {
-        let given = header.and_then(|header| header.simulator.clone());
-        return options(given).map(|options| Choice::Simulated(Box::new(options)));
+    match text.parse() {
+        Ok(Target::Embedded) => {
+            let given = header.and_then(|header| header.simulator.clone());
+            options(given).map(|options| Choice::Simulated(Box::new(options)))
+        }
+        Ok(Target::Remote(address)) => Ok(Choice::Remote(address)),
+        Err(error) => Err(Failure::new(ExitCode::Usage, format!("{error}, from {origin}"))),
     }
-    let address =
-        text.parse().map_err(|error| Failure::new(ExitCode::Usage, format!("{error}, from {origin}")))?;
-    Ok(Choice::Remote(address))
 }
 
 /// The options of the embedded instrument as the recipe gives them.
@@ -78,18 +79,16 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
 impl Choice {
     /// The instrument, not connected yet; the embedded one is started on a loopback port first.
     pub(super) async fn open(self, config: &Config) -> Result<Chosen, Failure> {
-        let (address, name, options, simulator) = match self {
-            Self::Remote(address) => (address.clone(), address.to_string(), None, None),
+        let (address, target, options, simulator) = match self {
+            Self::Remote(address) => (address.clone(), Target::Remote(address), None, None),
             Self::Simulated(options) => {
                 let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), (*options).clone()).await;
                 let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
-                let at = simulator.address();
-                let address = Address { host: at.ip().to_string(), port: at.port() };
-                (address, "sim".to_owned(), Some(*options), Some(simulator))
+                (simulator.address().into(), Target::Embedded, Some(*options), Some(simulator))
             }
         };
         let instrument = Ctp10::at(address, config.deadlines, config.limits.clone());
-        Ok(Chosen { instrument, name, options, _simulator: simulator })
+        Ok(Chosen { instrument, target, options, _simulator: simulator })
     }
 
     /// The instrument, and who answers there.
@@ -141,6 +140,6 @@ impl Chosen {
             GUARD => "it turns off the lasers of a run that was killed: try again when it is done",
             _ => "end that one first; `ctp10 off` turns the lasers off through it",
         };
-        Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.name)).hint(hint)
+        Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.target)).hint(hint)
     }
 }

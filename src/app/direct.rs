@@ -59,7 +59,7 @@ pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Fai
     let (reached, identity) = choice.reach(config).await?;
     let status = reached.instrument.status().await;
     let status = status.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
-    tell(&as_json(&reached.name, &identity, &status), args.json)
+    tell(&as_json(&reached.target.to_string(), &identity, &status), args.json)
 }
 
 /// What the runner knows, under the names that `status` has.
@@ -133,7 +133,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
         });
     }
     let (reached, _) = choice.reach(config).await?;
-    let station = Station::new(reached.instrument.clone(), reached.name.clone(), setup(None, config));
+    let station = Station::new(reached.instrument.clone(), reached.target.clone(), setup(None, config));
     told_off(&station.off("asked for by `ctp10 off`").await)
 }
 

@@ -170,10 +170,10 @@ struct Hand {
 impl Hand {
     /// Aborts and turns the lasers off, again and again until all are confirmed; says what kept it from that.
     async fn turn_off(&mut self, charge: &Charge) -> Result<(), String> {
-        let address: Address = charge.address.parse().map_err(|error| format!("{error}"))?;
-        let _claim = claim(&address).await?;
+        let _claim = claim(&charge.address).await?;
         let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
-        let instrument = Ctp10::at(address, deadlines, crate::instrument::limits::Limits::default());
+        let instrument =
+            Ctp10::at(charge.address.clone(), deadlines, crate::instrument::limits::Limits::default());
         let known = Query::identity().read(&charge.identity);
         let simulated = known.is_some_and(|identity| identity.simulated());
         let give_up = Instant::now() + if simulated { PATIENCE_SIMULATED } else { PATIENCE };

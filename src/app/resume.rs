@@ -9,6 +9,7 @@ use crate::cli::{InstrumentArgs, OutputArgs, ResumeArgs, Unfinished};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::plan;
+use crate::instrument::Target;
 use crate::operation::Operation;
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
@@ -118,12 +119,14 @@ fn ask(what: &str) -> Result<Unfinished, Failure> {
 /// The instrument that is named, or the one that the run began with.
 fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Failure> {
     let known = &manifest.instrument.address;
-    let name = args.instrument.as_ref().unwrap_or(known);
-    if name != "sim" {
-        return name
-            .parse()
-            .map(Choice::Remote)
-            .map_err(|error| Failure::new(ExitCode::Usage, format!("{error}, from `--instrument`")));
+    let (name, origin) = match &args.instrument {
+        Some(given) => (given, "`--instrument`"),
+        None => (known, "the run's `run.json`"),
+    };
+    let target = name.parse();
+    let target = target.map_err(|error| Failure::new(ExitCode::Usage, format!("{error}, from {origin}")))?;
+    if let Target::Remote(address) = target {
+        return Ok(Choice::Remote(address));
     }
     if !manifest.instrument.simulated {
         let message = format!("run {} was measured at {known}: it cannot go on simulated", manifest.run);

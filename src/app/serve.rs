@@ -28,7 +28,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
     options.simulator = session.simulator();
-    let queue = super::batch::service::open(session.name(), &station.setup().out);
+    let queue = super::batch::service::open(session.target(), &station.setup().out);
     options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
     let sidecar = Sidecar::start(&listen, Arc::clone(station), options, metrics()?).await;

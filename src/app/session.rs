@@ -9,7 +9,8 @@ use super::signals::{OnTerminate, Signals};
 use crate::batch::WorkerCommand;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::station::{Reconnector, Occupied, Setup, Station};
+use crate::instrument::Target;
+use crate::station::{Occupied, Reconnector, Setup, Station};
 use tokio::sync::watch;
 
 /// An instrument that this process has claimed. Dropped, it is released for other processes.
@@ -44,7 +45,7 @@ impl Session {
         if connect == Connect::Now {
             chosen.greet().await?;
         }
-        let station = Station::new(chosen.instrument.clone(), chosen.name.clone(), setup);
+        let station = Station::new(chosen.instrument.clone(), chosen.target.clone(), setup);
         let occupied = station.occupy(claim, holder);
         if connect == Connect::Now {
             station.seek_second().await;
@@ -57,9 +58,9 @@ impl Session {
         self.chosen.options.as_ref().map(|options| json!(options))
     }
 
-    /// The instrument as people name it.
-    pub(super) fn name(&self) -> &str {
-        &self.chosen.name
+    /// Which instrument it is.
+    pub(super) fn target(&self) -> &Target {
+        &self.chosen.target
     }
 
     /// Begins to handle signals.

@@ -46,7 +46,7 @@ pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget)
             return Checked { recipe: None, findings, seconds: 0.0, bytes: 0, uncertain: false };
         }
     };
-    let simulated = recipe.header().instrument.as_deref() == Some("sim");
+    let simulated = recipe.header().is_simulated();
     // Whether a person comes by is known only where none is asked.
     let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
     let walked = prepare::walk(&recipe, circumstances, budget).await;

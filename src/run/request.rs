@@ -10,7 +10,7 @@ use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, Walk, foreseen_columns, plan, taken_columns};
 use crate::http::AllowedHosts;
-use crate::instrument::Ctp10;
+use crate::instrument::{Ctp10, Target};
 use crate::measurement::Detector;
 use crate::operation::Constant;
 use crate::power::PowerMonitor;
@@ -131,12 +131,13 @@ impl RunRequest {
     /// Why the recipe must not run on this instrument: it names another one. This prevents that a simulation or a
     /// measurement starts by accident.
     #[must_use]
-    pub fn other_instrument(&self, name: &str, simulated: bool) -> Option<Diagnostic> {
-        let wanted = self.recipe.header().instrument.as_deref().filter(|_| !self.instrument_named)?;
-        let meant = if wanted == "sim" { simulated } else { same_address(wanted, name) };
-        (!meant).then(|| {
-            let message = format!("the recipe says `instrument: {wanted}`, and this is {name}");
-            Diagnostic::error(message).hint(format!("name the instrument for this run: `{name}`"))
+    pub fn other_instrument(&self, found: &Target, simulated: bool) -> Option<Diagnostic> {
+        let header = self.recipe.header();
+        let (written, target) = (header.instrument.as_ref()?, header.target()?);
+        let is_meant = if target.is_embedded() { simulated } else { target == *found };
+        (!is_meant && !self.instrument_named).then(|| {
+            let message = format!("the recipe says `instrument: {written}`, and this is {found}");
+            Diagnostic::error(message).hint(format!("name the instrument for this run: `{found}`"))
         })
     }
 
@@ -156,13 +157,5 @@ impl RunRequest {
     pub(super) fn static_lasers(&self) -> BTreeSet<u8> {
         let all = self.walked.all();
         all.iter().flat_map(|planned| lasers_in_static_control(&planned.step.operation)).collect()
-    }
-}
-
-fn same_address(one: &str, other: &str) -> bool {
-    let parse = |text: &str| text.parse::<crate::instrument::Address>().ok();
-    match (parse(one), parse(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
     }
 }

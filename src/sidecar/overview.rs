@@ -144,7 +144,7 @@ impl AppState {
         let known = self.overview.known().filter(|_| connected);
         let occupation = endpoint.instrument.activity().borrow().occupation();
         InstrumentReply {
-            address: endpoint.name.clone(),
+            address: endpoint.target.to_string(),
             connected,
             simulated: identity.as_ref().map(|identity| identity.simulated()),
             identity: identity.map(|identity| identity.to_string()),

@@ -101,7 +101,7 @@ impl Station {
         let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
         let (recipe, walked) = (Arc::clone(&request.recipe), &request.walked);
         let mut findings = request.findings();
-        findings.extend(request.other_instrument(&endpoint.name, identity.simulated()));
+        findings.extend(request.other_instrument(&endpoint.target, identity.simulated()));
         let mut findings = without_errors(findings)?;
         if resumed.is_some_and(|resumed| resumed.past.broke_off) {
             // The process that is gone may have left its scan under way.
@@ -116,7 +116,7 @@ impl Station {
         findings.extend(against);
         let findings = without_errors(findings)?;
 
-        let record = prepare::record(&identity, &endpoint.name, &facts);
+        let record = prepare::record(&identity, &endpoint.target.to_string(), &facts);
         if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }

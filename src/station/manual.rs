@@ -7,7 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Endpoint, Held, Holder, Station};
 use crate::instrument::scpi::{Action, Identity};
-use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff};
+use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
 
 /// The analysis of the scan before is waited for this long.
 const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
@@ -156,10 +156,9 @@ impl Station {
     }
 
     fn move_to(&self, address: Address, before: &Ctp10) {
-        let name = address.to_string();
         tracing::info!(%address, "another instrument is looked for, as asked");
-        let instrument = Ctp10::at(address, before.deadlines(), before.limits().clone());
-        self.endpoint.send_replace(Arc::new(Endpoint::new(instrument, name)));
+        let instrument = Ctp10::at(address.clone(), before.deadlines(), before.limits().clone());
+        self.endpoint.send_replace(Arc::new(Endpoint::new(instrument, Target::Remote(address))));
     }
 
     /// Closes the connections until [`connect`](Self::connect) is asked for.

@@ -1,10 +1,76 @@
-//! Where an instrument is reached.
+//! The address of an instrument: how it is written, read, completed, shown and stored.
+//!
+//! A [`Target`] is `sim` for the embedded instrument, or an [`Address`]. An address is written as `host:port`, as `host`
+//! with the default port, or as a VISA resource name. It is shown and stored as `host:port`.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// Host and TCP port of an instrument's SCPI socket.
+use serde::{Deserialize, Serialize};
+
+/// The name of the embedded instrument.
+const EMBEDDED: &str = "sim";
+
+/// Which instrument: the embedded one, or one on the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The instrument that this program simulates.
+    Embedded,
+    /// The instrument at an address.
+    Remote(Address),
+}
+
+impl FromStr for Target {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        if text == EMBEDDED { Ok(Self::Embedded) } else { text.parse().map(Self::Remote) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str(EMBEDDED),
+            Self::Remote(address) => address.fmt(f),
+        }
+    }
+}
+
+/// The address in a recipe is none, or is more likely a slip.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "instrument `{0}` is not an address (`sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; a host without a dot needs its port)"
+)]
+pub struct NotATarget(String);
+
+impl Target {
+    /// Reads the target that a recipe names. A name without a dot or a port is more likely a slip than a host.
+    ///
+    /// # Errors
+    /// What was given and what is allowed.
+    pub fn in_recipe(text: &str) -> Result<Self, NotATarget> {
+        let is_word = |host: &str| !host.contains(['.', ':']) && host != "localhost";
+        match text.parse() {
+            Ok(Self::Remote(address)) if is_word(&address.host) && is_word(text) => {
+                Err(NotATarget(text.to_owned()))
+            }
+            Ok(target) => Ok(target),
+            Err(_) => Err(NotATarget(text.to_owned())),
+        }
+    }
+
+    /// Whether this is the embedded instrument.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        *self == Self::Embedded
+    }
+}
+
+/// Host and TCP port of an instrument's SCPI socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Address {
     /// Name or number of the host; an IPv6 address without brackets.
     pub host: String,
@@ -13,12 +79,46 @@ pub struct Address {
 }
 
 /// The port of the CTP10's SCPI socket unless the unit is set otherwise.
-pub const DEFAULT_PORT: u16 = 5025;
+const DEFAULT_PORT: u16 = 5025;
 
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an instrument's address (write host:port, host, or TCPIP::host::port::SOCKET)")]
 pub struct NotAnAddress(String);
+
+impl Address {
+    /// The VISA resource name.
+    #[must_use]
+    pub fn visa(&self) -> String {
+        format!("TCPIP::{}::{}::SOCKET", self.host, self.port)
+    }
+
+    /// Joins a host and a port that are given apart, so that the result can be read as an address.
+    #[must_use]
+    pub fn join(host: &str, port: &str) -> String {
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(socket: SocketAddr) -> Self {
+        Self { host: socket.ip().to_string(), port: socket.port() }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = NotAnAddress;
+
+    fn try_from(text: String) -> Result<Self, NotAnAddress> {
+        text.parse()
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
+    }
+}
 
 impl FromStr for Address {
     type Err = NotAnAddress;
@@ -62,8 +162,7 @@ fn host_and_port(text: &str) -> (&str, Option<&str>) {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        f.write_str(&Self::join(&self.host, &self.port.to_string()))
     }
 }
 
@@ -99,5 +198,30 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+    }
+    #[test]
+    fn the_embedded_instrument_is_a_target_and_a_word_in_a_recipe_is_none() {
+        for (text, shown) in [
+            ("sim", "sim"),
+            ("bench:1", "bench:1"),
+            ("localhost", "localhost:5025"),
+            ("10.0.0.1", "10.0.0.1:5025"),
+        ] {
+            assert_eq!(Target::in_recipe(text).unwrap().to_string(), shown);
+        }
+        for text in ["simulator", "SIM", "a b"] {
+            assert!(
+                Target::in_recipe(text).unwrap_err().to_string().contains(&format!("`{text}`")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_is_stored_as_it_is_shown() {
+        let address: Address = "TCPIP::fe80::1::5025::SOCKET".parse().unwrap();
+        let stored = serde_json::to_string(&address).unwrap();
+        assert_eq!(stored, r#""[fe80::1]:5025""#);
+        assert_eq!(serde_json::from_str::<Address>(&stored).unwrap(), address);
     }
 }

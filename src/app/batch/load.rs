@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::hosts::check_notify;
 use crate::header::{Header, Notify};
+use crate::instrument::Target;
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::output::{coloured, errln, outln};
 
@@ -166,6 +167,7 @@ impl Batch {
     /// One instrument serves the whole batch.
     fn agree(&mut self, args: &InstrumentArgs, config: &Config) {
         let configured = config.instrument.as_ref().map(|setting| setting.value.clone());
+        let target = |wanted: &Option<String>| wanted.as_ref().and_then(|text| text.parse::<Target>().ok());
         let mut first: Option<(u32, Option<String>, Option<serde_json::Value>)> = None;
         for (number, checked) in (1..).zip(&mut self.checked) {
             let Some(recipe) = &checked.recipe else { continue };
@@ -181,7 +183,7 @@ impl Batch {
                 continue;
             };
             let name = |wanted: &Option<String>| wanted.clone().unwrap_or_else(|| "none".to_owned());
-            if wanted != *other {
+            if target(&wanted) != target(other) {
                 let message = format!(
                     "its instrument is {}, and that of item {of} is {}: a batch has one",
                     name(&wanted),
@@ -189,7 +191,7 @@ impl Batch {
                 );
                 let hint = "name the instrument for the whole batch: `--instrument ADDR`";
                 checked.findings.push(Diagnostic::error(message).hint(hint));
-            } else if wanted.as_deref() == Some("sim") && simulator != *other_simulator {
+            } else if target(&wanted) == Some(Target::Embedded) && simulator != *other_simulator {
                 let message =
                     format!("its `simulator` is another than that of item {of}, which holds for the batch");
                 checked.findings.push(Diagnostic::warning(message));

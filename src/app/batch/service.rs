@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::batch::{BatchObserver, Policy, QUEUE, Queue, QueueError, Task, Worker, WorkerCommand};
 use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState};
 use crate::error::chain;
+use crate::instrument::Target;
 use crate::run::Watcher;
 use crate::station::{BegunRun, Station};
 
@@ -19,7 +20,7 @@ use crate::station::{BegunRun, Station};
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The queue for an instrument; none, with a word in the log, where it cannot be had: the service is of use without it.
-pub(in crate::app) fn open(instrument: &str, out: &Path) -> Option<Arc<Queue>> {
+pub(in crate::app) fn open(instrument: &Target, out: &Path) -> Option<Arc<Queue>> {
     match try_open(instrument, out) {
         Ok(queue) => Some(Arc::new(queue)),
         Err(error) => {
@@ -29,10 +30,10 @@ pub(in crate::app) fn open(instrument: &str, out: &Path) -> Option<Arc<Queue>> {
     }
 }
 
-fn try_open(instrument: &str, out: &Path) -> Result<Queue, QueueError> {
+fn try_open(instrument: &Target, out: &Path) -> Result<Queue, QueueError> {
     // What was queued for one instrument does not begin on another.
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name = format!("{QUEUE}{}", instrument.chars().map(plain).collect::<String>());
+    let name = format!("{QUEUE}{}", instrument.to_string().chars().map(plain).collect::<String>());
     let catalogue = Catalogue::working(out, &name)?;
     if catalogue.batch(&name)?.is_none() {
         catalogue.put_batch(&BatchRow {

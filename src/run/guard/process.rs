@@ -44,7 +44,7 @@ impl Guard {
         let charge = Charge {
             runner: std::process::id(),
             folder: std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned()),
-            address: instrument.address().to_string(),
+            address: instrument.address().clone(),
             identity: identity.to_owned(),
             silence_s: silence.as_secs_f64(),
         };

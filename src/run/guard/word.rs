@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::instrument::Address;
+
 /// What a guard is there for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Charge {
@@ -14,7 +16,7 @@ pub struct Charge {
     #[serde(with = "any_path")]
     pub folder: PathBuf,
     /// Where the instrument is reached.
-    pub address: String,
+    pub address: Address,
     /// Who has to answer there.
     pub identity: String,
     /// The longest silence allowed, s.
@@ -87,7 +89,7 @@ mod tests {
         let charge = Charge {
             runner: 1,
             folder: folder.into(),
-            address: "10.0.0.1:5025".to_owned(),
+            address: "10.0.0.1:5025".parse().unwrap(),
             identity: "EXFO,CTP10,1,2".to_owned(),
             silence_s: 60.0,
         };

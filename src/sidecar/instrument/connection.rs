@@ -24,11 +24,10 @@ impl AppState {
             Presence::Here(identity) => Some(identity.to_string()),
             Presence::Unknown | Presence::Away { .. } | Presence::Closed => None,
         };
-        let Address { host, port } = instrument.address();
         Connection {
             connected: identity.is_some(),
             instrument_id: identity,
-            address: format!("TCPIP::{host}::{port}::SOCKET"),
+            address: instrument.address().visa(),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::live_status;
 use crate::budget::Budget;
 use crate::forecast::{Circumstances, plan};
+use crate::instrument::Target;
 use crate::recipe::Recipe;
 use crate::run::RunRequest;
 use crate::sidecar::problem::{Problem, finding};
@@ -74,7 +75,10 @@ impl AppState {
         let mut request = RunRequest::new(recipe, path, circumstances, allowed, &budget).await;
         request.metadata = body.metadata.unwrap_or_default();
         request.unattended = unattended;
-        request.instrument_named = body.instrument.is_some_and(|name| name == self.station.endpoint().name);
+        request.instrument_named = body
+            .instrument
+            .and_then(|named| named.parse::<Target>().ok())
+            .is_some_and(|target| target == self.station.endpoint().target);
         request.simulator.clone_from(&self.options.simulator);
         Ok(Ok(request))
     }
