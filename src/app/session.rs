@@ -64,7 +64,11 @@ impl Session {
     }
 
     /// Begins to handle signals.
-    pub(super) fn handle_signals(&self, on_terminate: OnTerminate, commands: watch::Sender<WorkerCommand>) -> Signals {
+    pub(super) fn handle_signals(
+        &self,
+        on_terminate: OnTerminate,
+        commands: watch::Sender<WorkerCommand>,
+    ) -> Signals {
         Signals::handle(&self.station, on_terminate, commands)
     }
 }
