@@ -1,5 +1,5 @@
-//! The instrument and those who use it: who may change it, who looks for it when it is away, which run is under
-//! way, and whether anybody is there to answer. Terminal and sidecar both work through here.
+//! The instrument and its users: who may change it, how a lost connection is restored, which run is active, and whether
+//! an operator is present. The terminal and the sidecar both use the instrument through this module.
 
 mod begin;
 mod claim;
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 pub use begin::{BegunRun, NotStarted};
 pub use claim::{Claim, Holder, find_holder};
-pub use interrupted::{Interrupted, NotTakenUp, Outlook};
+pub use interrupted::{Interrupted, NotResumed, Outlook};
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
 pub use manual::{Cut, EmergencyStop, NotConnected, ScanTicket};
@@ -38,16 +38,16 @@ use crate::run::Times;
 use occupy::Occupancy;
 use operators::Operators;
 
-/// How many connections an instrument is asked for.
+/// The number of connections to an instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ConnectionsText", into = "String")]
 pub enum Connections {
-    /// A second one where the instrument takes it.
+    /// A second connection if the instrument accepts it.
     #[default]
     Auto,
-    /// One, for units that suffer from a second.
+    /// One, for units that a second connection disturbs.
     One,
-    /// Two; that the second is refused is a warning.
+    /// Two; a refused second connection is a warning.
     Two,
 }
 
@@ -94,25 +94,25 @@ impl From<Connections> for String {
     }
 }
 
-/// How a station is set up.
+/// The settings of a station.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where run folders go.
+    /// The folder that contains the run folders.
     pub out: PathBuf,
-    /// How many connections are asked for.
+    /// The number of connections.
     pub connections: Connections,
-    /// What recipes may do here: the hosts that they may ask, and the limits of the bench.
+    /// The hosts that recipes may reach, and the limits of the bench.
     pub allowed: Allowed,
-    /// What is on its way to those who wait for the end of a run.
+    /// Notifications that are being sent.
     pub outbox: Outbox,
     /// How long a run waits before it acts or gives up.
     pub times: Times,
 }
 
-/// The instrument as one address has it.
+/// The instrument at one address.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The driver, for whoever waits for an instrument that is away.
+    /// The driver. Its calls wait for an instrument that is away.
     pub instrument: Ctp10,
     /// Live power.
     pub monitor: PowerMonitor,
@@ -126,7 +126,7 @@ impl Endpoint {
     }
 }
 
-/// The instrument and those who use it.
+/// The instrument and its users.
 #[derive(Debug)]
 pub struct Station {
     setup: Setup,
@@ -135,16 +135,16 @@ pub struct Station {
     run: Mutex<Option<Arc<LiveRun>>>,
     occupied: Mutex<Occupancy>,
     operators: Arc<Operators>,
-    /// Up when no new run is to begin.
+    /// Set when no new run may begin.
     draining: AtomicBool,
-    /// Runs that the catalogue is still to be told of.
+    /// Runs that are not in the catalogue yet.
     unlisted: Arc<records::Unlisted>,
-    /// Grows when transfers of those who watch are to be cut.
+    /// Grows when the transfers of observers must end.
     cuts: watch::Sender<u64>,
 }
 
 impl Station {
-    /// A station at an instrument that may not be connected yet.
+    /// A station for an instrument that may not be connected yet.
     #[must_use]
     pub fn new(instrument: Ctp10, target: Target, setup: Setup) -> Arc<Self> {
         Arc::new(Self {
@@ -160,25 +160,25 @@ impl Station {
         })
     }
 
-    /// How it is set up.
+    /// The settings.
     #[must_use]
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// The instrument it is at.
+    /// The instrument at its present address.
     #[must_use]
     pub fn endpoint(&self) -> Arc<Endpoint> {
         Arc::clone(&self.endpoint.borrow())
     }
 
-    /// Tells when the station moves to another address.
+    /// Changes when the station moves to another address.
     #[must_use]
     pub fn watch_endpoint(&self) -> watch::Receiver<Arc<Endpoint>> {
         self.endpoint.subscribe()
     }
 
-    /// The instrument, for those who watch: an absent one is an error at once.
+    /// The instrument for observers: if it is away, their calls fail at once.
     #[must_use]
     pub fn observer(&self) -> Ctp10 {
         self.endpoint().instrument.observer()
@@ -196,19 +196,19 @@ impl Station {
         &self.lease
     }
 
-    /// The run under way, or the last one of this process.
+    /// The active run, or the last one of this process.
     #[must_use]
     pub fn last_run(&self) -> Option<Arc<LiveRun>> {
         self.run().clone()
     }
 
-    /// The run under way.
+    /// The active run.
     #[must_use]
     pub fn current_run(&self) -> Option<Arc<LiveRun>> {
         self.last_run().filter(|run| !run.has_ended())
     }
 
-    /// No new run begins from now on.
+    /// Refuses new runs from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
     }

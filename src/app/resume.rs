@@ -13,7 +13,7 @@ use crate::instrument::Target;
 use crate::operation::Operation;
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
-use crate::station::{Interrupted, NotTakenUp, Outlook};
+use crate::station::{Interrupted, NotResumed, Outlook};
 use crate::step::Outcome;
 use crate::store::{Fate, Manifest, StoreError, runs};
 use crate::terminal::output::{err, errln, out, outln};
@@ -35,12 +35,12 @@ pub(super) async fn resume(
     }
     let choice = instrument(&args.instrument, interrupted.manifest())?;
     let bench = super::allowed(config);
-    let mut request = match interrupted.clone().take_up(None, &bench).await {
-        Err(NotTakenUp::Undecided(step)) => {
+    let mut request = match interrupted.clone().resume(None, &bench).await {
+        Err(NotResumed::Undecided(step)) => {
             let decided = decide(&step, args.unfinished, at_terminal)?;
-            interrupted.take_up(Some(decided), &bench).await
+            interrupted.resume(Some(decided), &bench).await
         }
-        taken_up => taken_up,
+        resumed => resumed,
     }
     .map_err(refused)?;
     request.unattended = args.unattended;
@@ -50,25 +50,25 @@ pub(super) async fn resume(
     perform(request, choice, manner, (config, output, log)).await
 }
 
-fn refused(error: NotTakenUp) -> Failure {
+fn refused(error: NotResumed) -> Failure {
     let failed = |code| Failure::new(code, chain(&error));
     match &error {
-        NotTakenUp::Done(_) => failed(ExitCode::Usage).hint("`ctp10 run` measures anew"),
-        NotTakenUp::UnderWay(_) => failed(ExitCode::Usage).hint("stop that one first"),
-        NotTakenUp::Store(StoreError::WhichRun(_)) => failed(ExitCode::Usage),
-        NotTakenUp::Recipe(findings) => Failure::recipe(findings.clone()),
-        NotTakenUp::Transcript(fault) => match &fault.hint {
+        NotResumed::Done(_) => failed(ExitCode::Usage).hint("`ctp10 run` measures again"),
+        NotResumed::UnderWay(_) => failed(ExitCode::Usage).hint("stop that process first"),
+        NotResumed::Store(StoreError::WhichRun(_)) => failed(ExitCode::Usage),
+        NotResumed::Recipe(findings) => Failure::recipe(findings.clone()),
+        NotResumed::Transcript(fault) => match &fault.hint {
             Some(hint) => failed(ExitCode::Failed).hint(hint.clone()),
             None => failed(ExitCode::Failed),
         },
-        NotTakenUp::Undecided(_) => failed(ExitCode::Failed)
-            .hint("see for yourself, and say `--unfinished done` or `--unfinished again`"),
-        NotTakenUp::Unknown { .. } => {
-            failed(ExitCode::Failed).hint("nothing has been touched: move them away, or begin a new run")
+        NotResumed::Undecided(_) => failed(ExitCode::Failed)
+            .hint("check the instrument, then pass `--unfinished done` or `--unfinished again`"),
+        NotResumed::Unknown { .. } => failed(ExitCode::Failed)
+            .hint("nothing has been changed: move these files away, or begin a new run"),
+        NotResumed::Store(StoreError::Line { .. }) => {
+            failed(ExitCode::Failed).hint("nothing has been changed; `ctp10 runs verify` lists the damage")
         }
-        NotTakenUp::Store(StoreError::Line { .. }) => failed(ExitCode::Failed)
-            .hint("nothing has been touched; `ctp10 runs verify` lists what is damaged"),
-        NotTakenUp::Copy(_) | NotTakenUp::Store(_) | NotTakenUp::Broken(_) => failed(ExitCode::Failed),
+        NotResumed::Copy(_) | NotResumed::Store(_) | NotResumed::Broken(_) => failed(ExitCode::Failed),
     }
 }
 
@@ -83,7 +83,7 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
         // Asking the operator again is what it is for.
         None if prompts && at_terminal => Unfinished::Again,
         None if at_terminal => ask(&what)?,
-        None => return Err(refused(NotTakenUp::Undecided(Box::new(step.clone())))),
+        None => return Err(refused(NotResumed::Undecided(Box::new(step.clone())))),
     };
     match (unfinished, &step.step.operation) {
         (Unfinished::Again, _) => event(None),
@@ -91,17 +91,17 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
             event(Some(Outcome::Reference { created: true }))
         }
         (Unfinished::Done, Operation::Prompt(_)) => {
-            let message = format!("{what} has no recorded answer: a question can only be asked again");
-            Err(Failure::new(ExitCode::Usage, message).hint("say `--unfinished again`"))
+            let message = format!("{what} has no recorded answer: the question must be asked again");
+            Err(Failure::new(ExitCode::Usage, message).hint("pass `--unfinished again`"))
         }
         (Unfinished::Done, _) => event(Some(Outcome::Done)),
     }
 }
 
 fn ask(what: &str) -> Result<Unfinished, Failure> {
-    errln!("{what} was begun and nothing says whether it was done.");
+    errln!("{what} was interrupted, and ctp10 cannot know whether it finished.");
     loop {
-        err!("? Was it done? [done / again / give up] ");
+        err!("? Did it finish? [done / again / give up] ");
         let _ = std::io::stderr().flush();
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
@@ -109,7 +109,7 @@ fn ask(what: &str) -> Result<Unfinished, Failure> {
             "done" => return Ok(Unfinished::Done),
             "again" => return Ok(Unfinished::Again),
             answer if answer == "give up" || !matches!(read, Ok(1..)) => {
-                return Err(Failure::new(ExitCode::Stopped, "given up: nothing has been changed"));
+                return Err(Failure::new(ExitCode::Stopped, "given up: nothing was changed"));
             }
             _ => {}
         }
@@ -129,7 +129,8 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
         return Ok(Choice::Remote(address));
     }
     if !manifest.instrument.simulated {
-        let message = format!("run {} was measured at {known}: it cannot go on simulated", manifest.run);
+        let message =
+            format!("run {} was measured at {known}: it cannot be resumed on the simulator", manifest.run);
         return Err(Failure::new(ExitCode::Instrument, message));
     }
     choose::options(manifest.simulator.clone()).map(|options| Choice::Simulated(Box::new(options)))
@@ -175,7 +176,7 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
     }
     if let Some(step) = &foreseen.undecided {
         outln!(
-            "begun, and nothing says whether it was done: `{}` ({})",
+            "interrupted, and ctp10 cannot know whether it finished: `{}` ({})",
             step.step.operation,
             step.step.place
         );

@@ -129,12 +129,12 @@ async fn measure(
 fn not_started(error: NotStarted) -> Failure {
     match error {
         NotStarted::Recipe(findings) => Failure::recipe(findings),
-        NotStarted::Store(_) => Failure::new(ExitCode::Failed, error.told()),
+        NotStarted::Store(_) => Failure::new(ExitCode::Failed, error.message()),
         NotStarted::Held(_)
         | NotStarted::Busy(_)
         | NotStarted::Instrument(_)
         | NotStarted::Limits(_)
-        | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.told()),
+        | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.message()),
     }
 }
 

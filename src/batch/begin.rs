@@ -65,17 +65,17 @@ impl Worker {
             let error = match self.station.begin(request, self.observer.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
                 Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
-                    return Err(NotBegun::Held(error.told()));
+                    return Err(NotBegun::Held(error.message()));
                 }
                 Err(NotStarted::Recipe(findings)) => return Err(NotBegun::Never(wrong(&findings))),
-                Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.told())),
+                Err(error @ NotStarted::Held(_)) => return Err(NotBegun::Later(error.message())),
                 Err(error @ (NotStarted::OtherInstrument(_) | NotStarted::Limits(_))) => {
-                    return Err(NotBegun::Never(error.told()));
+                    return Err(NotBegun::Never(error.message()));
                 }
-                Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.told())),
+                Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.message())),
                 Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
             };
-            last = error.told();
+            last = error.message();
             let Some(patience_left) = AWAY.checked_sub(began.elapsed()) else { break };
             // A scan that somebody left under way ends by itself.
             tried += u32::from(!matches!(error, NotStarted::Busy(_)));

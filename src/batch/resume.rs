@@ -8,7 +8,7 @@ use super::work::Worker;
 use crate::budget::Budget;
 use crate::report::shell_word;
 use crate::run::RunRequest;
-use crate::station::{Interrupted, NotTakenUp};
+use crate::station::{Interrupted, NotResumed};
 use crate::store::{finished_files, runs};
 
 impl Worker {
@@ -28,21 +28,21 @@ impl Worker {
         let attended = task.unattended.then_some(false);
         let read =
             Budget::default().run_on_thread(move || Interrupted::read(runs::open(&path)?, attended)).await;
-        let read = read.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())));
-        let taken_up = match read {
-            Ok(interrupted) => interrupted.take_up(None, &self.station.setup().allowed).await,
+        let read = read.unwrap_or_else(|gone| Err(NotResumed::Broken(gone.to_string())));
+        let resumed = match read {
+            Ok(interrupted) => interrupted.resume(None, &self.station.setup().allowed).await,
             Err(error) => Err(error),
         };
-        match taken_up {
+        match resumed {
             Ok(request) => Ok(Some(request)),
             // Somebody has had it finished by hand.
-            Err(NotTakenUp::Done(_)) => Err(NotBegun::DoneAlready(out.join(folder))),
-            Err(error @ NotTakenUp::Undecided(_)) => Err(NotBegun::Held(format!(
-                "{}; see for yourself, then `ctp10 resume {folder} --unfinished done|again --out {}`, then release it",
-                error.told(),
+            Err(NotResumed::Done(_)) => Err(NotBegun::DoneAlready(out.join(folder))),
+            Err(error @ NotResumed::Undecided(_)) => Err(NotBegun::Held(format!(
+                "{}; check the instrument, run `ctp10 resume {folder} --unfinished done|again --out {}`, then release the item",
+                error.message(),
                 shell_word(&out.display().to_string())
             ))),
-            Err(error) => Err(NotBegun::Held(error.told())),
+            Err(error) => Err(NotBegun::Held(error.message())),
         }
     }
 }

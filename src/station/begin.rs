@@ -1,5 +1,5 @@
-//! From a request to a run under way: everything that can be known is checked first, the instrument has to be free
-//! and ready, and the lease is taken before the instrument is touched.
+//! Begins a run. The request is checked first, the lease is taken before the instrument is touched, and the instrument
+//! must be idle.
 
 use std::sync::Arc;
 
@@ -25,25 +25,25 @@ use crate::store::{RunFolder, RunState, StoreError, new_run_id};
 /// Why a run did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
-    /// The recipe is wrong, or not for this instrument.
+    /// The recipe has errors, or names another instrument.
     #[error("the recipe has errors")]
     Recipe(Vec<Diagnostic>),
-    /// The run that is taken up was begun with another one.
+    /// The run to be resumed began with another instrument.
     #[error("{0}")]
     OtherInstrument(String),
-    /// The limits that the run was begun under cannot be read.
+    /// The limits that the run began with cannot be read.
     #[error("{0}")]
     Limits(String),
-    /// Another run is under way.
+    /// Another run is active.
     #[error(transparent)]
     Held(#[from] Held),
     /// The instrument is busy.
     #[error("{0}")]
     Busy(String),
-    /// The instrument cannot be reached or does not answer as it should.
+    /// The instrument cannot be reached, or its reply is wrong.
     #[error(transparent)]
     Instrument(#[from] Error),
-    /// The run folder cannot be made.
+    /// The run folder cannot be created.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -53,21 +53,24 @@ pub enum NotStarted {
 pub struct BegunRun {
     /// The run.
     pub run: Arc<LiveRun>,
-    /// What was found and does not keep it from running.
+    /// Warnings and notes about the recipe.
     pub findings: Vec<Diagnostic>,
-    /// Errors that somebody had left in the instrument's queue.
+    /// Errors of earlier commands, found in the error queue of the instrument.
     pub left: Vec<ErrorEntry>,
     ended: JoinHandle<Result<RunState, Fault>>,
 }
 
 impl BegunRun {
-    /// Waits for its end.
+    /// Waits for the end of the run.
     ///
     /// # Errors
-    /// When its folder could not be written.
+    /// If the run folder could not be written.
     pub async fn ended(self) -> Result<RunState, Fault> {
         self.ended.await.unwrap_or_else(|panic| {
-            Err(Fault::new(crate::step::FaultKind::Recipe, format!("the run broke off: {panic}")))
+            Err(Fault::new(
+                crate::step::FaultKind::Recipe,
+                format!("the run ended with an internal error: {panic}"),
+            ))
         })
     }
 }
@@ -76,7 +79,7 @@ impl Station {
     /// Begins a run.
     ///
     /// # Errors
-    /// See [`NotStarted`]; nothing has been changed then.
+    /// See [`NotStarted`]. After an error, nothing has been changed.
     pub async fn begin(
         self: &Arc<Self>,
         mut request: RunRequest,
@@ -85,7 +88,7 @@ impl Station {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
             return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
         }
-        // A run that has told its end is about to give the lease back.
+        // A run that has reported its end is about to release the lease.
         if let Some(run) = self.current_run().filter(|run| run.status().finished.is_some()) {
             run.ended().await;
         }
@@ -104,7 +107,7 @@ impl Station {
         findings.extend(request.other_instrument(&endpoint.target, identity.simulated()));
         let mut findings = without_errors(findings)?;
         if resumed.is_some_and(|resumed| resumed.past.broke_off) {
-            // The process that is gone may have left its scan under way.
+            // The earlier process of the run may have left a scan running.
             instrument.end_scan().await?;
         }
         let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
@@ -148,7 +151,7 @@ impl Station {
         }
         let mut watchers = watchers;
         watchers.push(run.watcher());
-        // With the first event the manifest is there.
+        // The manifest is written before the first event.
         let begun = Arc::new(Notify::new());
         watchers.push(Box::new({
             let begun = Arc::clone(&begun);
@@ -160,7 +163,7 @@ impl Station {
             let unlisted = Arc::clone(&self.unlisted);
             let notify = recipe.header().notify.clone();
             async move {
-                // Whatever becomes of the run, its end is told; the lease goes back with this task at the latest.
+                // Reports the end of the run in every case. The end of this task releases the lease at the latest.
                 let _end = EndOf(Arc::clone(&run));
                 let path = run.folder().to_owned();
                 let mut performed = Box::pin(crate::run::run(request, site, reins, watchers));
@@ -174,7 +177,7 @@ impl Station {
                         tokio::join!(performed, list_run(Arc::clone(&unlisted), path.clone())).0
                     }
                 };
-                // The instrument is free again; the report needs its files only.
+                // The report needs only files, so the instrument can be used again.
                 drop(lease);
                 let report = leave_report(path.clone()).await;
                 if let Some(notify) = &notify {
@@ -184,12 +187,12 @@ impl Station {
                 state
             }
         });
-        // A client that lists the runs next finds this one: its manifest is written before its first event.
+        // A client that lists the runs now must find this one.
         let _ = is_listed.await;
         Ok(BegunRun { run, findings, left, ended })
     }
 
-    /// Says who answers, for those who show it.
+    /// The identity of the connected instrument.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         self.endpoint().instrument.identity()
@@ -212,9 +215,9 @@ fn without_errors(findings: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, NotStart
 }
 
 impl NotStarted {
-    /// The whole story in one line.
+    /// The error and its causes in one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         chain(self)
     }
 }

@@ -1,5 +1,5 @@
-//! One runner for one instrument on this computer: a lock file that says who it is, so that a second one is refused
-//! with its name, and `ctp10 off` finds the runner that holds the only connection.
+//! One program for each instrument on this computer. A lock file names the program, so that a second program gets an
+//! error with this name, and `ctp10 off` finds the program that holds the only connection.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::instrument::Address;
 
-/// Who holds an instrument.
+/// The program that holds an instrument.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The process.
+    /// The process identifier.
     pub pid: u32,
-    /// What it does: `run recipes/a.yaml`, `serve`.
+    /// The command: `run recipes/a.yaml`, `serve`.
     pub what: String,
-    /// Where its sidecar listens, if it has one.
+    /// The address of its sidecar, if it has one.
     pub sidecar: Option<String>,
-    /// What its sidecar wants to be shown; the file can be read by its owner only.
+    /// The token of its sidecar. Only the owner of the file can read it.
     pub token: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// This process's claim on an instrument; it goes with the process, however that ends.
+/// The claim of this process on an instrument. The operating system releases it when the process ends.
 #[derive(Debug)]
 pub struct Claim {
     file: Option<File>,
@@ -41,14 +41,14 @@ impl Claim {
     /// Claims the instrument at an address.
     ///
     /// # Errors
-    /// Who holds it, when somebody does.
+    /// The program that holds the instrument.
     pub fn take(address: &Address, holder: &Holder) -> Result<Self, Holder> {
         let opened = claims().and_then(|folder| open(&folder.join(name(address))));
         let file = match opened {
             Ok(file) => file,
-            // Without a place for the claim there is none; the instrument is as usable as before.
+            // If no lock file can be created, the instrument is used without a claim.
             Err(error) => {
-                tracing::warn!(%error, "no claim on the instrument can be left for others to see");
+                tracing::warn!(%error, "cannot write a lock file for the instrument: other programs do not see that it is in use");
                 return Ok(Self { file: None });
             }
         };
@@ -60,7 +60,7 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Says anew who holds it.
+    /// Writes again who holds the instrument.
     pub fn say(&mut self, holder: &Holder) {
         let Some(file) = &mut self.file else { return };
         let written = file
@@ -68,12 +68,12 @@ impl Claim {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(serde_json::json!(holder).to_string().as_bytes()));
         if let Err(error) = written {
-            tracing::warn!(%error, "the claim on the instrument cannot be written");
+            tracing::warn!(%error, "cannot write the lock file of the instrument");
         }
     }
 }
 
-/// Who holds the instrument at an address; `None` when nobody on this computer does.
+/// The program on this computer that holds the instrument at an address.
 #[must_use]
 pub fn find_holder(address: &Address) -> Option<Holder> {
     let file = File::open(claims().ok()?.join(name(address))).ok()?;
@@ -97,7 +97,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// The folder of claims: the user's own.
+/// The folder of the lock files, which belongs to the user.
 fn claims() -> std::io::Result<PathBuf> {
     let strategy = etcetera::choose_base_strategy().map_err(std::io::Error::other)?;
     let base =
@@ -107,7 +107,7 @@ fn claims() -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// The same instrument has the same name, however its host is written.
+/// The name of the lock file. The same instrument has the same name, no matter how its host is written.
 fn name(address: &Address) -> String {
     let resolved =
         (address.host.as_str(), address.port).to_socket_addrs().ok().and_then(|mut all| all.next());

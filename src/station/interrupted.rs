@@ -1,4 +1,4 @@
-//! A run that was cut off: what holds of it, what is left of it, and the request to perform the rest.
+//! An interrupted run: its valid steps, its remaining steps, and the request to perform the rest.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,25 +28,25 @@ use crate::store::{
 };
 use crate::threads;
 
-/// The largest copy of a recipe that is read, bytes.
+/// The largest copy of a recipe that is read, in bytes.
 const LARGEST_RECIPE: u64 = 1 << 20;
 
-/// Why a run cannot go on.
+/// Why a run cannot be resumed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTakenUp {
+pub enum NotResumed {
     /// Nothing is left to do.
     #[error("run {0} is done: nothing is left to do")]
     Done(String),
-    /// Another process is at it.
-    #[error("run {0} is under way: its process is alive")]
+    /// Another process performs it.
+    #[error("run {0} is active: its process is alive")]
     UnderWay(String),
-    /// Its folder does not have what it takes.
+    /// The copy of the recipe in its folder is missing or changed.
     #[error("{0}")]
     Copy(String),
-    /// Its journal has no beginning, and files are there that nobody can tell anything of.
+    /// The journal has no beginning, but there are finished files. Nothing describes them.
     #[error(
-        "the journal of run {run} does not say that it has begun, and {} finished files are there (`{}` is the first): \
-         nothing says what they are",
+        "the journal of run {run} does not say that it has begun, but its folder contains {} finished files, first `{}`: \
+         nothing describes them",
         files.len(), files.first().map_or("", String::as_str)
     )]
     Unknown {
@@ -55,30 +55,30 @@ pub enum NotTakenUp {
         /// The files, relative to the run folder.
         files: Vec<String>,
     },
-    /// Its copy of the recipe is wrong.
+    /// The copy of the recipe has errors.
     #[error("the run's copy of its recipe has errors: {}", first(.0))]
     Recipe(Vec<Diagnostic>),
-    /// Its folder cannot be read or written.
+    /// The run folder cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The recipe goes another way than it went, or would only end as it did.
-    #[error("the run cannot be taken up: {0}")]
+    /// The recipe no longer matches its journal, or would end in the same way again.
+    #[error("the run cannot be resumed: {0}")]
     Transcript(Fault),
-    /// A step is neither done nor not done.
+    /// It is not known whether a step finished.
     #[error(
-        "`{}` ({}) was begun and nothing says whether it was done: it is not repeated without being told to",
+        "`{}` ({}) was interrupted, and ctp10 cannot know whether it finished",
         .0.step.operation, .0.step.place
     )]
     Undecided(Box<Performed>),
-    /// The program's own fault.
-    #[error("the past cannot be replayed: {0}")]
+    /// An error of this program.
+    #[error("the journal cannot be replayed: {0}")]
     Broken(String),
 }
 
-impl NotTakenUp {
-    /// The whole story in one line.
+impl NotResumed {
+    /// The error and its causes in one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         chain(self)
     }
 }
@@ -87,7 +87,7 @@ fn first(findings: &[Diagnostic]) -> String {
     findings.first().map(|finding| finding.message.clone()).unwrap_or_default()
 }
 
-/// A run that was cut off, with the recipe that it began with.
+/// An interrupted run, with the recipe that it began with.
 #[derive(Debug, Clone)]
 pub struct Interrupted {
     run: FoundRun,
@@ -96,46 +96,46 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
-    /// Reads what a run began with, from its folder alone. Blocks.
+    /// Reads an interrupted run from its folder. Blocks.
     ///
     /// # Errors
-    /// When it is done or under way, or its copy of the recipe is not there or not as it was.
-    pub fn read(run: FoundRun, attended: Option<bool>) -> Result<Self, NotTakenUp> {
+    /// If the run is done or active, or if its copy of the recipe is missing or changed.
+    pub fn read(run: FoundRun, attended: Option<bool>) -> Result<Self, NotResumed> {
         let id = || run.manifest.run.clone();
         match run.manifest.status {
             RunState::Interrupted | RunState::Failed | RunState::Aborted => {}
-            RunState::Done => return Err(NotTakenUp::Done(id())),
-            RunState::Running => return Err(NotTakenUp::UnderWay(id())),
+            RunState::Done => return Err(NotResumed::Done(id())),
+            RunState::Running => return Err(NotResumed::UnderWay(id())),
         }
         let recipe = recipe(&run)?;
         let simulated = run.manifest.instrument.simulated;
         Ok(Self { run, recipe, circumstances: Circumstances { simulated, attended } })
     }
 
-    /// The run's manifest as it was left.
+    /// The manifest as the interrupted run left it.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.run.manifest
     }
 
-    /// How far its past holds, and what is left to do. Touches neither instrument nor folder.
+    /// The valid steps of the run and its remaining steps. Changes neither the instrument nor the folder.
     ///
     /// # Errors
-    /// When the journal cannot be read, or the recipe goes another way than it went.
-    pub async fn foresee(&self) -> Result<Outlook, NotTakenUp> {
+    /// If the journal cannot be read, or the recipe no longer matches it.
+    pub async fn foresee(&self) -> Result<Outlook, NotResumed> {
         self.look(None).await
     }
 
-    /// Claims its folder, and gives the request to resume it. The folder is mended when the run begins.
+    /// Claims the run folder and returns the request to resume the run. The folder is repaired when the run begins.
     ///
     /// # Errors
-    /// When the folder cannot be claimed, or a step is undecided that `decided` says nothing of.
-    pub async fn take_up(self, decided: Option<RunEvent>, bench: &Allowed) -> Result<RunRequest, NotTakenUp> {
+    /// If the folder cannot be claimed, or if it is not known whether a step finished and `decided` does not tell.
+    pub async fn resume(self, decided: Option<RunEvent>, bench: &Allowed) -> Result<RunRequest, NotResumed> {
         let run = self.run.clone();
         let folder = blocking(move || Ok(RunFolder::reopen(&run)?)).await?;
         let Outlook { foreseen, damage, leftovers } = self.look(decided.clone()).await?;
         if let Some(step) = foreseen.undecided {
-            return Err(NotTakenUp::Undecided(Box::new(step)));
+            return Err(NotResumed::Undecided(Box::new(step)));
         }
         let started = foreseen.past.started;
         let (folder, status) = blocking(move || {
@@ -146,7 +146,7 @@ impl Interrupted {
         let path = self.run.manifest.recipe.path.clone();
         let mut request =
             RunRequest::new(self.recipe, path, self.circumstances, bench, &Budget::default()).await;
-        // What the recipe as a whole would need was looked at when it began: much of it is done.
+        // The recipe was checked as a whole when the run began. Much of it is done.
         request.walked.findings.clear();
         request.instrument_named = true;
         let (mut past, repairs, manifest) = (foreseen.past, foreseen.repairs, self.run.manifest);
@@ -159,39 +159,39 @@ impl Interrupted {
         Ok(request)
     }
 
-    /// What is found in the folder and foreseen, once something was decided. A script may compute for a while: that is
-    /// done beside the event loop.
-    async fn look(&self, decided: Option<RunEvent>) -> Result<Outlook, NotTakenUp> {
+    /// Reads the folder and predicts the remaining steps. A script may compute for a while, so this runs outside the
+    /// event loop.
+    async fn look(&self, decided: Option<RunEvent>) -> Result<Outlook, NotResumed> {
         let run = self.run.clone();
-        // The files of a long run take their time, which is none of its recipe's.
+        // Reading the files of a long run takes time that does not count for the recipe.
         let (past, damage, leftovers) = blocking(move || found(&run, decided.as_ref())).await?;
         let (recipe, folder, circumstances) =
             (self.recipe.clone(), self.run.folder.clone(), self.circumstances);
         let foresee = move || {
             let foreseen = plan::plan(&recipe, &past, &damage, &folder, circumstances);
-            Ok(Outlook { foreseen: foreseen.map_err(NotTakenUp::Transcript)?, damage, leftovers })
+            Ok(Outlook { foreseen: foreseen.map_err(NotResumed::Transcript)?, damage, leftovers })
         };
         let foreseen = Budget::for_a_past().run_on_thread(foresee).await;
-        foreseen.unwrap_or_else(|gone| Err(NotTakenUp::Broken(gone.to_string())))
+        foreseen.unwrap_or_else(|gone| Err(NotResumed::Broken(gone.to_string())))
     }
 }
 
-/// What is known of an interrupted run before it goes on.
+/// An interrupted run before it is resumed.
 #[derive(Debug)]
 pub struct Outlook {
-    /// What holds, and what is left.
+    /// The valid steps and the remaining steps.
     pub foreseen: Foreseen,
-    /// Files that are not as the journal says.
+    /// Files that differ from the journal.
     pub damage: Damage,
-    /// Files that the journal does not know.
+    /// Files that are not in the journal.
     pub leftovers: Vec<Leftover>,
 }
 
-/// What is in the folder of a run: its past as the journal has it, what is damaged, and what is left over.
+/// Reads a run folder: the steps in the journal, the damaged files, and the files that are not in the journal.
 fn found(
     run: &FoundRun,
     decided: Option<&RunEvent>,
-) -> Result<(Transcript, Damage, Vec<Leftover>), NotTakenUp> {
+) -> Result<(Transcript, Damage, Vec<Leftover>), NotResumed> {
     let folder = &run.folder;
     let mut past = plan::transcript(folder)?;
     if past.started {
@@ -202,14 +202,14 @@ fn found(
         let leftovers = leftovers(folder, &past.files(), &past.withdrawn)?;
         return Ok((past, damage, leftovers));
     }
-    // Its process was gone before its journal had a beginning: nothing was measured then, and it begins anew.
+    // The process ended before it wrote the beginning of the journal. Nothing was measured, so the run starts again.
     let files = finished_files(folder)?;
     if !files.is_empty() {
-        return Err(NotTakenUp::Unknown { run: run.manifest.run.clone(), files });
+        return Err(NotResumed::Unknown { run: run.manifest.run.clone(), files });
     }
     let past = Transcript::default();
     let mut leftovers = leftovers(folder, &past.files(), &past.withdrawn)?;
-    // Records without a beginning are kept where nobody goes on behind them.
+    // A journal without a beginning is moved aside, so that no record is appended to it.
     if read_run_journal::<Record>(folder).is_ok_and(|mut records| records.next().is_some()) {
         leftovers.push(Leftover { file: JOURNAL_FILE.to_owned(), fate: Fate::Aside });
     }
@@ -217,20 +217,20 @@ fn found(
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, NotTakenUp> + Send + 'static,
-) -> Result<T, NotTakenUp> {
-    threads::begin("resume", work).await.unwrap_or_else(|panic| Err(NotTakenUp::Broken(panic.to_string())))
+    work: impl FnOnce() -> Result<T, NotResumed> + Send + 'static,
+) -> Result<T, NotResumed> {
+    threads::begin("resume", work).await.unwrap_or_else(|panic| Err(NotResumed::Broken(panic.to_string())))
 }
 
-/// The recipe as it was, from the run's own copy, with the parameters of the run.
-fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
+/// Reads the recipe from the copy in the run folder, with the parameters of the run.
+fn recipe(run: &FoundRun) -> Result<Recipe, NotResumed> {
     let (folder, manifest) = (&run.folder, &run.manifest);
     let copy = manifest
         .recipe
         .files
         .first()
-        .ok_or_else(|| NotTakenUp::Copy(format!("run {} has no copy of its recipe", manifest.run)))?;
-    // Compared before it is read: what is wrong with it is then nobody's mistake in a recipe.
+        .ok_or_else(|| NotResumed::Copy(format!("run {} has no copy of its recipe", manifest.run)))?;
+    // A damaged copy must not be reported as a mistake in the recipe, so it is compared before it is read.
     if let Some(finding) = source_damage(folder, &manifest.recipe) {
         let file = match &finding {
             Finding::Changed { file } | Finding::Missing { file } | Finding::Unreadable { file, .. } => file,
@@ -239,16 +239,16 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
         let (path, what) = (folder.join(file), finding.what());
         let message =
             format!("`{}` {what}: it is not the recipe that run {} began with", path.display(), manifest.run);
-        return Err(NotTakenUp::Copy(message));
+        return Err(NotResumed::Copy(message));
     }
     let path = folder.join(copy);
-    let unreadable = |error: String| NotTakenUp::Copy(format!("cannot read `{}`: {error}", path.display()));
+    let unreadable = |error: String| NotResumed::Copy(format!("cannot read `{}`: {error}", path.display()));
     let text =
         files::read_within(folder, copy, LARGEST_RECIPE).map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8(text).map_err(|error| unreadable(error.to_string()))?;
     let found = hex_sha256(text.as_bytes());
     if found != manifest.recipe.sha256 {
-        return Err(NotTakenUp::Copy(format!(
+        return Err(NotResumed::Copy(format!(
             "`{}` is not the recipe that run {} began with: its SHA-256 is {found} and was {}",
             path.display(),
             manifest.run,
@@ -257,15 +257,15 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
     }
     let given = as_given(&manifest.parameters);
     let recipe = Recipe::from_text(&manifest.recipe.path, &text, path.parent(), &given)
-        .map_err(|findings| NotTakenUp::Recipe(of_copy(findings, folder, &manifest.recipe.path, copy)))?;
+        .map_err(|findings| NotResumed::Recipe(of_copy(findings, folder, &manifest.recipe.path, copy)))?;
     let recipe = match &manifest.suspend_when {
         Some(given) => SuspendWhen::from_value(given).and_then(|given| recipe.suspended_by(&given)),
         None => Ok(recipe),
     }
-    .map_err(NotTakenUp::Recipe)?;
+    .map_err(NotResumed::Recipe)?;
     if recipe.parameters() != &manifest.parameters {
-        return Err(NotTakenUp::Copy(format!(
-            "the parameters of run {} do not read back as they were: {} and {}",
+        return Err(NotResumed::Copy(format!(
+            "the parameters of run {} were {} and are read back as {}",
             manifest.run,
             json!(manifest.parameters),
             json!(recipe.parameters())
@@ -274,7 +274,7 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotTakenUp> {
     Ok(recipe)
 }
 
-/// Findings about a copy name the copy, and not the user's own file.
+/// Changes findings so that they name the copy, and not the file of the user.
 fn of_copy(findings: Vec<Diagnostic>, folder: &Path, recipe: &str, copy: &str) -> Vec<Diagnostic> {
     let named = |finding: Diagnostic| {
         let place = finding.place.map(|(source, position)| {
@@ -288,13 +288,13 @@ fn of_copy(findings: Vec<Diagnostic>, folder: &Path, recipe: &str, copy: &str) -
     findings.into_iter().map(named).collect()
 }
 
-/// Parameters as `--set` takes them.
+/// The parameters as texts for `--set`.
 fn as_given(parameters: &BTreeMap<String, Value>) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     parameters.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// The state of a run as its journal has it.
+/// The state of a run according to its journal.
 fn status(folder: &Path, started: bool) -> Result<RunStatus, StoreError> {
     let mut status = RunStatus::default();
     if started {

@@ -1,4 +1,4 @@
-//! One lease for whatever changes the instrument: a run for as long as it lasts, or a single change by hand.
+//! One lease for everything that changes the instrument: a whole run, or a single manual change.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,18 +8,18 @@ use tokio::sync::OwnedMutexGuard;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("run {run} holds the instrument")]
 pub struct Held {
-    /// Which.
+    /// The run.
     pub run: String,
 }
 
-/// Says who may change the instrument.
+/// Decides who may change the instrument.
 #[derive(Debug, Default)]
 pub struct Lease {
     changing: Arc<tokio::sync::Mutex<()>>,
     run: Arc<Mutex<Option<String>>>,
 }
 
-/// Held by a run for as long as it lasts.
+/// The lease of a run.
 #[derive(Debug)]
 pub struct RunLease {
     run: Arc<Mutex<Option<String>>>,
@@ -32,17 +32,17 @@ impl Drop for RunLease {
     }
 }
 
-/// Held for one change.
+/// The lease for one change.
 #[derive(Debug)]
 pub struct ChangeLease {
     _alone: OwnedMutexGuard<()>,
 }
 
 impl Lease {
-    /// Which run holds it.
+    /// Checks that no run holds the instrument.
     ///
     /// # Errors
-    /// When one does.
+    /// The run that holds it.
     pub fn free_of_runs(&self) -> Result<(), Held> {
         match &*self.run.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(run) => Err(Held { run: run.clone() }),
@@ -50,10 +50,10 @@ impl Lease {
         }
     }
 
-    /// For a run. A change under way is waited for: it takes no longer than an exchange.
+    /// Takes the lease for a run. The call waits for a manual change, which takes no longer than one exchange.
     ///
     /// # Errors
-    /// When another run holds it.
+    /// If another run holds the instrument.
     pub async fn for_run(&self, run: &str) -> Result<RunLease, Held> {
         {
             let mut holder = self.run.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,17 +62,17 @@ impl Lease {
             }
             *holder = Some(run.to_owned());
         }
-        // From here on no new change begins; whoever gives up while waiting gives the lease back.
+        // From now on, no manual change begins. If this call is cancelled while it waits, the lease is released.
         let mut pending = PendingRun(Some(Arc::clone(&self.run)));
         let alone = Arc::clone(&self.changing).lock_owned().await;
         pending.0 = None;
         Ok(RunLease { run: Arc::clone(&self.run), _alone: alone })
     }
 
-    /// For one change by hand; changes come one after another.
+    /// Takes the lease for one manual change. Manual changes are made one after another.
     ///
     /// # Errors
-    /// When a run holds it.
+    /// If a run holds the instrument.
     pub async fn for_change(&self) -> Result<ChangeLease, Held> {
         self.free_of_runs()?;
         let alone = Arc::clone(&self.changing).lock_owned().await;

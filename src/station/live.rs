@@ -1,4 +1,4 @@
-//! The run under way as everybody beside it sees it: its state as a fold over its events, and the events as they come.
+//! The active run for clients: its state, computed from its events, and the events as they arrive.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,22 +15,22 @@ use crate::run::state::status::RunStatus;
 use crate::step::FaultKind;
 use crate::store::RunState;
 
-/// Events that a follower may be behind; one that is further behind reads the journal.
+/// The number of events that a client may be late. A client that is later must read the journal.
 const BACKLOG: usize = 1024;
-/// Instrument errors that are kept for whoever asks for them.
+/// The number of instrument errors that are stored for clients.
 const ERRORS: usize = 32;
 
-/// Whether a run is being held.
+/// The state of a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PauseState {
-    /// It holds at its next operation.
+    /// The run pauses before its next operation.
     Asked,
-    /// It holds.
+    /// The run is paused.
     Held,
 }
 
-/// The run under way, or the last one.
+/// The active run, or the last one.
 #[derive(Debug)]
 pub struct LiveRun {
     id: String,
@@ -45,13 +45,14 @@ pub struct LiveRun {
 #[derive(Debug, Default)]
 struct Seen {
     status: RunStatus,
-    /// Stored traces that are what the instrument has in memory now.
+    /// Stored traces that are still in the memory of the instrument.
     in_memory: BTreeMap<(Detector, TraceKind), TraceSummary>,
     errors: VecDeque<String>,
 }
 
 impl LiveRun {
-    /// `status` is what is known before its first event: of a run that is taken up, how it was left.
+    /// `status` is the state before the first event. For a resumed run, it is the state that the run had when it was
+    /// interrupted.
     pub(super) fn new(
         id: String,
         folder: PathBuf,
@@ -73,41 +74,41 @@ impl LiveRun {
         })
     }
 
-    /// Takes every event of the run.
+    /// Receives every event of the run.
     pub(super) fn watcher(self: &Arc<Self>) -> Watcher {
         let run = Arc::clone(self);
         Box::new(move |record| {
             run.seen().take(record);
-            // Nobody may be following.
+            // There may be no client.
             let _ = run.records.send(Arc::new(record.clone()));
         })
     }
 
-    /// Its identifier.
+    /// The identifier of the run.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its folder.
+    /// The folder of the run.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The strings that steer it.
+    /// Controls the run.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
     }
 
-    /// Its state so far.
+    /// The state of the run so far.
     #[must_use]
     pub fn status(&self) -> RunStatus {
         self.seen().status.clone()
     }
 
-    /// Whether it is being held.
+    /// Whether the run is paused.
     #[must_use]
     pub fn pause_state(&self) -> Option<PauseState> {
         if self.has_ended() {
@@ -120,33 +121,33 @@ impl LiveRun {
         }
     }
 
-    /// Its events from now on. What came before is in the journal.
+    /// The events from now on. Earlier events are in the journal.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Record>> {
         self.records.subscribe()
     }
 
-    /// The stored trace that is what the instrument has in memory now.
+    /// The stored trace that is still in the memory of the instrument.
     #[must_use]
     pub fn stored(&self, detector: Detector, kind: TraceKind) -> Option<TraceSummary> {
         self.seen().in_memory.get(&(detector, kind)).cloned()
     }
 
-    /// The instrument's errors that the run has met since this was last asked.
+    /// The errors of the instrument since the last call.
     #[must_use]
     pub fn take_errors(&self) -> Vec<String> {
         self.seen().errors.drain(..).collect()
     }
 
-    /// Whether it is over.
+    /// Whether the run has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         *self.ended.borrow()
     }
 
-    /// Waits until it is over.
+    /// Waits for the end of the run.
     pub async fn ended(&self) {
-        // The sender is this run's own.
+        // The channel cannot be closed because the run itself holds the sender.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
@@ -154,7 +155,7 @@ impl LiveRun {
         self.ended.send_replace(true);
     }
 
-    /// Somebody is there to answer, unless nobody is to be asked.
+    /// Notes that an operator is present, unless the run is unattended by request.
     pub(super) fn attend(&self) {
         if !self.unattended {
             self.control.attend();

@@ -1,4 +1,4 @@
-//! Changes by hand, outside a run: connecting, single commands, a sweep or a reference, and the emergency stop.
+//! Manual changes outside a run: connecting, single commands, a sweep or a reference, and the emergency stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,36 +9,36 @@ use super::{Endpoint, Held, Holder, Station};
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
 
-/// The analysis of the scan before is waited for this long.
+/// How long a start waits for the analysis of the scan before.
 const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
 
-/// Why there is no connection.
+/// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
 pub enum NotConnected {
-    /// A run holds the instrument that this process is at.
+    /// A run holds the instrument.
     #[error(transparent)]
     Held(#[from] Held),
-    /// Another process holds the one that was asked for.
+    /// Another process holds the requested instrument.
     #[error("{address} is in use by {by}")]
     InUse {
         /// The instrument.
         address: Address,
-        /// Who holds it.
+        /// The program that holds it.
         by: Holder,
     },
-    /// Nobody can be reached.
+    /// The instrument cannot be reached.
     #[error(transparent)]
     Instrument(#[from] Error),
 }
 
-/// A scan that was started by hand.
+/// A scan that was started manually.
 #[derive(Debug)]
 pub struct ScanTicket {
     finished: oneshot::Receiver<Result<(), Error>>,
 }
 
 impl ScanTicket {
-    /// Waits until it is over. Whoever stops waiting leaves it under way.
+    /// Waits for the end of the scan. If the call is cancelled, the scan continues.
     ///
     /// # Errors
     /// See [`Error`].
@@ -49,12 +49,12 @@ impl ScanTicket {
     }
 }
 
-/// Resolves when transfers of those who watch are to be cut.
+/// Reports that the transfers of observers must end.
 #[derive(Debug)]
 pub struct Cut(watch::Receiver<u64>);
 
 impl Cut {
-    /// Waits for that.
+    /// Waits until they must end.
     pub async fn wanted(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -69,28 +69,28 @@ pub struct EmergencyStop {
     pub aborted: bool,
     /// Off, as the instrument confirmed.
     pub off: Vec<u8>,
-    /// Could not be confirmed off.
+    /// Not confirmed off: they may be on.
     pub unknown: Vec<u8>,
-    /// The run that was ended.
+    /// The run that the emergency stop ended.
     pub run: Option<String>,
 }
 
-/// A scan that has just ended is analyzed for a moment, in which the instrument ignores a start.
+/// Waits for the analysis after a scan. Meanwhile the instrument would ignore a start.
 async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
     let condition = instrument.condition().await?;
     let (scanning, analyzing) = ([2, 6, 7].into_iter().any(|bit| condition.has(bit)), condition.has(3));
     if analyzing && !scanning {
-        // What lasts longer is the instrument's to refuse.
+        // If the analysis takes longer, the instrument refuses the start.
         let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
     }
     Ok(())
 }
 
 impl Station {
-    /// Starts a scan and returns when it has been seen running.
+    /// Starts a scan and returns when the instrument reports it.
     ///
     /// # Errors
-    /// When it does not start.
+    /// If the scan does not start.
     pub async fn start_scan(self: &Arc<Self>, action: Action) -> Result<Result<ScanTicket, Error>, Held> {
         let change = self.lease.for_change().await?;
         let instrument = self.observer();
@@ -111,7 +111,7 @@ impl Station {
             };
             let ended = scan.await;
             if let Err(error) = &ended {
-                tracing::warn!(%error, "a scan that was started by hand has failed");
+                tracing::warn!(%error, "a scan that was started manually has failed");
             }
             let _ = done.send(ended);
         });
@@ -125,13 +125,13 @@ impl Station {
         }
     }
 
-    /// Tells transfers of those who watch when to give up.
+    /// Reports to the transfers of observers when they must end.
     #[must_use]
     pub fn cut(&self) -> Cut {
         Cut(self.cuts.subscribe())
     }
 
-    /// Connects, if there is no connection; to another address when one is given.
+    /// Connects if there is no connection, and to another address if one is given.
     ///
     /// # Errors
     /// See [`NotConnected`].
@@ -146,7 +146,7 @@ impl Station {
                 .map_err(|by| NotConnected::InUse { address: address.clone(), by })?;
             self.move_to(address, &present.instrument);
         }
-        // Asked for by a person: another instrument than before is welcome, unless a run knows the one before.
+        // A person asked for the connection. Another instrument is accepted, unless a run uses the one before.
         let same = self.current_run().is_some();
         let found = self.endpoint().instrument.reconnect(same).await;
         if found.is_ok() && !same {
@@ -156,15 +156,15 @@ impl Station {
     }
 
     fn move_to(&self, address: Address, before: &Ctp10) {
-        tracing::info!(%address, "another instrument is looked for, as asked");
+        tracing::info!(%address, "connecting to another instrument, as requested");
         let instrument = Ctp10::at(address.clone(), before.deadlines(), before.limits().clone());
         self.endpoint.send_replace(Arc::new(Endpoint::new(instrument, Target::Remote(address))));
     }
 
-    /// Closes the connections until [`connect`](Self::connect) is asked for.
+    /// Closes the connections until [`connect`](Self::connect) is called.
     ///
     /// # Errors
-    /// When a run holds the instrument.
+    /// If a run holds the instrument.
     pub async fn disconnect(&self) -> Result<(), Held> {
         self.lease.free_of_runs()?;
         self.cuts.send_modify(|cuts| *cuts += 1);
@@ -172,17 +172,17 @@ impl Station {
         Ok(())
     }
 
-    /// Stops a scan that no run has started.
+    /// Aborts a scan that no run has started.
     ///
     /// # Errors
-    /// When a run holds the instrument.
+    /// If a run holds the instrument.
     pub async fn abort(&self) -> Result<Result<(), Error>, Held> {
         self.lease.free_of_runs()?;
         Ok(self.observer().abort().await)
     }
 
-    /// The emergency stop: whatever scans is aborted, the run under way ends, every laser goes off. It asks nobody for
-    /// the lease.
+    /// The emergency stop: aborts any scan, ends the active run and turns every laser off. It does not wait for the
+    /// lease.
     pub async fn off(&self, reason: &str) -> EmergencyStop {
         tracing::warn!(reason, "all lasers off");
         let run = self.current_run();

@@ -1,4 +1,4 @@
-//! Word to whoever waits for the end of a run. A run is what it is, whoever hears of it.
+//! Sends the notification of the end of a run. A notification that fails does not change the result of the run.
 
 use super::LiveRun;
 use crate::header::{Notify, NotifyOn};
@@ -7,7 +7,7 @@ use crate::report::{Ended, Report, notice};
 use crate::step::Fault;
 use crate::store::RunState;
 
-/// Sends word on its way, when somebody wants to hear of such an end.
+/// Sends the notification, if the recipe asks for one at such an end.
 pub(super) fn send(
     run: &LiveRun,
     ended: &Result<RunState, Fault>,

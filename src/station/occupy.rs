@@ -1,18 +1,18 @@
-//! The claim on the instrument that this station is at: it moves along when the station moves to another address.
+//! The claim of a station on its instrument. The claim changes when the station moves to another address.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::{Claim, Holder, Station};
 use crate::instrument::Address;
 
-/// What this process says to others of the instrument that it holds.
+/// The claim, and the entry that other programs read.
 #[derive(Debug, Default)]
 pub(super) struct Occupancy {
     claim: Option<Claim>,
     holder: Holder,
 }
 
-/// The instrument is held by this process until this is dropped.
+/// Holds the instrument for this process until it is dropped.
 #[derive(Debug)]
 pub struct Occupied(Arc<Station>);
 
@@ -23,14 +23,14 @@ impl Drop for Occupied {
 }
 
 impl Station {
-    /// Holds the instrument; the embedded one needs no claim.
+    /// Holds the instrument. The embedded instrument needs no claim.
     #[must_use]
     pub fn occupy(self: &Arc<Self>, claim: Option<Claim>, holder: Holder) -> Occupied {
         *self.occupancy() = Occupancy { claim, holder };
         Occupied(Arc::clone(self))
     }
 
-    /// Says to others how this process is reached.
+    /// Publishes how other programs reach this process.
     pub fn sign(&self, sidecar: String, token: Option<String>) {
         let mut occupancy = self.occupancy();
         let Occupancy { claim, holder } = &mut *occupancy;
@@ -43,12 +43,12 @@ impl Station {
     /// Claims another instrument instead.
     ///
     /// # Errors
-    /// Who holds it, when another process does.
+    /// The program that holds it.
     pub(super) fn claim_instead(&self, address: &Address) -> Result<(), Holder> {
         let mut occupancy = self.occupancy();
         match Claim::take(address, &occupancy.holder) {
             Ok(claim) => occupancy.claim = Some(claim),
-            // The same instrument under another name.
+            // It is the same instrument under another name.
             Err(by) if by.pid == std::process::id() => {}
             Err(by) => return Err(by),
         }

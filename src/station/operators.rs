@@ -1,21 +1,21 @@
-//! Whether anybody is there to answer a run's questions at a dashboard.
+//! Whether an operator is at a dashboard to answer the questions of a run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Station;
 
-/// Counts the dashboards that are open.
+/// Counts the open dashboards.
 #[derive(Debug, Default)]
 pub(super) struct Operators(AtomicUsize);
 
-/// Held while somebody is at a dashboard.
+/// Exists while an operator is at a dashboard.
 #[derive(Debug)]
 pub struct Operator(Arc<Operators>);
 
 impl Station {
-    /// Somebody is at a dashboard for as long as this is held. The run under way, and one that begins meanwhile, is
-    /// attended from then on, also when the page has been closed.
+    /// Notes that an operator is at a dashboard until the result is dropped. The active run, and a run that begins
+    /// meanwhile, counts as attended to its end, even after the page was closed.
     #[must_use]
     pub fn operator(&self) -> Operator {
         self.operators.0.fetch_add(1, Ordering::AcqRel);
@@ -25,7 +25,7 @@ impl Station {
         Operator(Arc::clone(&self.operators))
     }
 
-    /// Whether anybody is at a dashboard.
+    /// Whether an operator is at a dashboard.
     #[must_use]
     pub fn is_attended(&self) -> bool {
         self.operators.0.load(Ordering::Acquire) > 0

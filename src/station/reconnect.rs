@@ -1,5 +1,4 @@
-//! Looks for the instrument while it is away, so that it comes back by itself; and keeps the second connection where
-//! the instrument takes one.
+//! Reconnects to an instrument that was away, and maintains the second connection if the instrument accepts one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +8,12 @@ use tokio::task::JoinHandle;
 use super::{Connections, Station};
 use crate::instrument::Presence;
 
-/// Pause between two attempts: the first, and the longest. Data has to flow again soon after the instrument is back.
+/// The pause between two attempts: the first and the longest. Both are short because clients wait for the data.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// A connection that was lost while nobody asked anything is noticed within this time.
+/// A connection that was lost while it was idle is noticed within this time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Looks after the connections until it is dropped.
+/// Maintains the connections until it is dropped.
 #[derive(Debug)]
 pub struct Reconnector(JoinHandle<()>);
 
@@ -25,13 +24,14 @@ impl Drop for Reconnector {
 }
 
 impl Station {
-    /// Begins to look after the connections.
+    /// Begins to maintain the connections.
     #[must_use]
     pub fn keep_connected(self: &Arc<Self>) -> Reconnector {
         Reconnector(tokio::spawn(keep_connected(Arc::clone(self))))
     }
 
-    /// Tries for a second connection; never for the first time during a run.
+    /// Tries to open a second connection. It must not be tried for the first time during a run, because some units drop
+    /// the first connection for a second.
     pub async fn seek_second(&self) {
         if self.setup.connections == Connections::One {
             return;

@@ -1,5 +1,4 @@
-//! What is kept of a run beside its files: its row in the catalogue and its report. A run is what it is, with or without
-//! them.
+//! The entry of a run in the catalogue, and its report. If they cannot be written, the result of the run is the same.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +11,10 @@ use crate::report::Report;
 use crate::store::runs::{self, FoundRun};
 use crate::threads;
 
-/// The catalogue is waited for no longer than this: the next run does not wait for it.
+/// How long a run waits for the catalogue. The next run must not be delayed by it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs that the catalogue could not take yet.
+/// Runs that could not be entered in the catalogue yet.
 #[derive(Debug, Default)]
 pub(super) struct Unlisted(Mutex<BTreeSet<PathBuf>>);
 
@@ -25,7 +24,7 @@ impl Unlisted {
     }
 }
 
-/// Keeps in the catalogue how the run in this folder stands, and those before it that it could not take.
+/// Enters the state of the run in this folder into the catalogue, and of earlier runs that could not be entered.
 pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
     let listed = threads::begin("catalogue", move || {
         unlisted.folders().insert(folder);
@@ -33,7 +32,7 @@ pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
         for folder in wanted {
             match runs::open(&folder) {
                 Ok(found) => put_row(&found)?,
-                // Nothing can be said of it, now or later.
+                // The run cannot be read, now or later.
                 Err(error) => tracing::warn!(reason = chain(&error), "a run is not listed"),
             }
             unlisted.folders().remove(&folder);
@@ -55,7 +54,7 @@ fn put_row(found: &FoundRun) -> Result<(), String> {
     kept.map_err(|error| chain(&error))
 }
 
-/// Writes the run's report, and gives it.
+/// Writes the report of the run and returns it.
 pub(super) async fn leave_report(folder: PathBuf) -> Option<Report> {
     let written = threads::begin("report", move || crate::report::write_for(&folder)).await;
     let reason = match written {

@@ -104,7 +104,7 @@ fn a_step_that_nobody_can_know_about_holds_its_item_until_a_person_has_finished_
     assert_eq!(states, ["held", "done"], "the next item does not wait for a person");
     let folder = told[0]["folders"][0].as_str().unwrap();
     let reason = told[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("nothing says whether it was done"), "{reason}");
+    assert!(reason.contains("cannot know whether it finished"), "{reason}");
     let advice = format!("ctp10 resume {folder} --unfinished done|again");
     assert!(reason.contains(&advice), "{reason}");
 

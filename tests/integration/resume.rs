@@ -418,7 +418,7 @@ fn what_may_not_be_repeated_by_itself_is_asked_about_and_done_as_it_is_said() {
         let output = resume(&bench, &folder, &[]);
         assert_eq!(output.status.code(), Some(1));
         let said = said_by(&output);
-        assert!(said.contains("nothing says whether it was done"), "{said}");
+        assert!(said.contains("cannot know whether it finished"), "{said}");
         assert!(said.contains("killed.yaml:3:5"), "{said}");
         let sent = || {
             let log = std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();
