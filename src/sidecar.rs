@@ -1,11 +1,11 @@
 //! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Small handlers
 //! over the [`crate::station`]; whatever goes wrong in one of them does not touch a run.
 
+mod access;
 mod batch;
 mod coerce;
 mod dashboard;
 mod docs;
-mod guard;
 mod headers;
 mod instrument;
 mod intake;
@@ -35,7 +35,7 @@ pub use metrics::Metrics;
 pub use state::{BatchQueue, Defaults, Options};
 
 use crate::station::Station;
-use guard::Guard;
+use access::Access;
 use state::AppState;
 
 /// Clients are given this long to take their leave.
@@ -94,8 +94,8 @@ impl Sidecar {
         let (closing, closed) = watch::channel(false);
         let token = options.token.clone();
         let is_local = address.ip().is_loopback();
-        let guard = Guard::new(options.token.clone(), &options.allow_origin);
-        let shared = AppState::new(station, options, guard, metrics, is_local, closed.clone());
+        let access = Access::new(options.token.clone(), &options.allow_origin);
+        let shared = AppState::new(station, options, access, metrics, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "sidecar listening");

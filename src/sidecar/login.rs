@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use serde::Deserialize;
 
-use super::guard::COOKIE_NAME;
+use super::access::COOKIE_NAME;
 use super::listen::Peer;
 use super::state::App;
 
@@ -35,8 +35,8 @@ pub(super) async fn log_in(
     Form(form): Form<LoginForm>,
 ) -> Response {
     let token = form.token.trim();
-    if !app.guard.knows(token) {
-        app.guard.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
+    if !app.access.knows(token) {
+        app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
         let page = PAGE.replace("<!--told-->", "<p role=\"alert\">This is not the token.</p>");
         return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
     }

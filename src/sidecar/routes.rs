@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::runs::{self, begin, events, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{batch, dashboard, docs, guard, headers, intake, login, metrics, overview};
+use super::{access, batch, dashboard, docs, headers, intake, login, metrics, overview};
 
 /// Everything that the sidecar answers.
 pub(super) fn router(app: App) -> Router {
@@ -45,7 +45,7 @@ pub(super) fn router(app: App) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), intake::whole_body))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::check))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), access::check))
         .layer(cors)
         // A handler that panics is a mistake of ours; its client is told, and nobody else notices.
         .layer(CatchPanicLayer::custom(|_| {
@@ -278,12 +278,12 @@ async fn elsewhere(request: Request) -> Response {
     Problem::not_found(&format!("`{path}`")).into_response()
 }
 
-/// What pages from elsewhere may do is decided by the guard; this only tells their browsers.
+/// Tells the browsers which origins may send requests. The access control itself checks each request.
 fn cors(app: &App) -> CorsLayer {
-    let guard = app.guard.clone();
+    let access = app.access.clone();
     let allowed = move |origin: &HeaderValue, parts: &axum::http::request::Parts| {
         let host = parts.headers.get(axum::http::header::HOST).and_then(|value| value.to_str().ok());
-        origin.to_str().is_ok_and(|origin| guard.allows_origin(origin, host))
+        origin.to_str().is_ok_and(|origin| access.allows_origin(origin, host))
     };
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))

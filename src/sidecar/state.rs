@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::guard::Guard;
+use super::access::Access;
 use super::intake::Intake;
 use super::metrics::Metrics;
 use super::overview::Overview;
@@ -75,7 +75,7 @@ pub struct BatchQueue {
 pub(super) struct AppState {
     pub(super) station: Arc<Station>,
     pub(super) options: Options,
-    pub(super) guard: Guard,
+    pub(super) access: Access,
     pub(super) streams: Streams,
     pub(super) overview: Overview,
     pub(super) metrics: Metrics,
@@ -103,7 +103,7 @@ impl AppState {
     pub(super) fn new(
         station: Arc<Station>,
         options: Options,
-        guard: Guard,
+        access: Access,
         metrics: Metrics,
         is_local: bool,
         closing: watch::Receiver<bool>,
@@ -114,7 +114,7 @@ impl AppState {
             instruments: (!is_local).then_some(instruments),
             station,
             options,
-            guard,
+            access,
             streams: Streams::default(),
             overview: Overview::default(),
             metrics,

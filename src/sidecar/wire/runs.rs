@@ -203,7 +203,7 @@ pub(crate) struct StatusReply {
     tree: Vec<TreeNode>,
     warnings: Vec<String>,
     lasers_unknown: Vec<u8>,
-    /// What the run's guard did after its process was gone, a line each.
+    /// What the watchdog did after the process of the run was gone, one line for each action.
     pub(crate) guard: Vec<String>,
     /// Lines of the journal that cannot be understood: what they say is missing here.
     pub(crate) unreadable_lines: u64,

@@ -22,7 +22,7 @@ pub(super) const COOKIE_NAME: &str = "ctp10_token";
 
 /// The rules.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
+pub(super) struct Access {
     token: Option<String>,
     allow_origin: Vec<String>,
     refusals: Refusals,
@@ -41,7 +41,7 @@ const FORWARDED: [&str; 9] = [
     "cf-connecting-ip",
 ];
 
-impl Guard {
+impl Access {
     pub(super) fn new(token: Option<String>, allow_origin: &[String]) -> Self {
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
         let allow_origin = allow_origin.iter().map(plain).collect();
@@ -121,13 +121,13 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Lets a request pass, or says why not.
 pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.guard.refusal(&request) {
+    match app.access.refusal(&request) {
         None => next.run(request).await,
         Some(refused) => refused,
     }
 }
 
-impl Guard {
+impl Access {
     fn refusal(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         // HTTP/1.1 has the name in `Host`; a request in absolute form has it in its address.
@@ -194,11 +194,11 @@ mod tests {
 
     #[test]
     fn pages_from_this_machine_may_ask_and_others_only_when_listed() {
-        let guard = Guard::new(None, &["https://lab.example/".to_owned()]);
+        let access = Access::new(None, &["https://lab.example/".to_owned()]);
         for origin in
             ["http://localhost:3000", "http://127.0.0.1:8002", "https://[::1]:5173", "https://lab.example"]
         {
-            assert!(guard.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
+            assert!(access.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
         }
         for origin in [
             "null",
@@ -209,36 +209,36 @@ mod tests {
             "http://192.168.1.5:8002",
             "https://lab.example.evil",
         ] {
-            assert!(!guard.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
+            assert!(!access.allows_origin(origin, Some("127.0.0.1:8002")), "{origin}");
         }
         // Its own page, where a token protects it.
-        let guard = Guard::new(Some("0123456789abcdef".to_owned()), &[]);
-        assert!(guard.allows_origin("http://192.168.1.5:8002", Some("192.168.1.5:8002")));
-        assert!(!guard.allows_origin("http://192.168.1.6:8002", Some("192.168.1.5:8002")));
+        let access = Access::new(Some("0123456789abcdef".to_owned()), &[]);
+        assert!(access.allows_origin("http://192.168.1.5:8002", Some("192.168.1.5:8002")));
+        assert!(!access.allows_origin("http://192.168.1.6:8002", Some("192.168.1.5:8002")));
     }
 
     #[test]
     fn a_name_that_is_not_this_machines_is_refused_on_loopback() {
-        let guard = Guard::new(None, &[]);
+        let access = Access::new(None, &[]);
         for host in ["127.0.0.1:8002", "localhost", "LocalHost:8002", "[::1]:8002", "127.1.2.3:80"] {
-            assert!(guard.allows_host(Some(host)), "{host}");
+            assert!(access.allows_host(Some(host)), "{host}");
         }
         for host in ["evil.example", "evil.example:8002", "localhost.evil.example", "192.168.1.5:8002", ""] {
-            assert!(!guard.allows_host(Some(host)), "{host}");
+            assert!(!access.allows_host(Some(host)), "{host}");
         }
-        assert!(!guard.allows_host(None));
+        assert!(!access.allows_host(None));
     }
 
     #[test]
     fn the_token_is_taken_from_the_header_or_the_cookie() {
-        let guard = Guard::new(Some("0123456789abcdef".to_owned()), &[]);
+        let access = Access::new(Some("0123456789abcdef".to_owned()), &[]);
         let headers = |name: axum::http::HeaderName, value: &str| {
             HeaderMap::from_iter([(name, value.parse().unwrap())])
         };
-        assert!(guard.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdef")));
-        assert!(guard.is_shown_token(&headers(COOKIE, "a=b; ctp10_token=0123456789abcdef")));
-        assert!(!guard.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdee")));
-        assert!(!guard.is_shown_token(&headers(COOKIE, "ctp10_token=")));
-        assert!(!guard.is_shown_token(&HeaderMap::new()));
+        assert!(access.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdef")));
+        assert!(access.is_shown_token(&headers(COOKIE, "a=b; ctp10_token=0123456789abcdef")));
+        assert!(!access.is_shown_token(&headers(AUTHORIZATION, "Bearer 0123456789abcdee")));
+        assert!(!access.is_shown_token(&headers(COOKIE, "ctp10_token=")));
+        assert!(!access.is_shown_token(&HeaderMap::new()));
     }
 }
