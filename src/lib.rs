@@ -9,6 +9,7 @@
 //! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
 //!   [`decode`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]
 //! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - figures of merit of traces, and verdicts on them: [`analysis`]
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]
 //! - other instruments on the bench: [`http`]; whoever wants to hear of the end of a run or a batch: [`notify`]
@@ -23,6 +24,7 @@
 //! - what the system gives: file handles ([`handles`]), [`memory`] and [`threads`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
 
+pub mod analysis;
 pub mod app;
 pub mod batch;
 pub mod budget;

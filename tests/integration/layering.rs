@@ -45,7 +45,7 @@ const WORDS: [&str; 12] = [
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" | "decimal" | "budget" | "grammar" | "local_time" | "shown" => vec![],
+        "units" | "decimal" | "budget" | "grammar" | "local_time" | "shown" | "analysis" => vec![],
         "measurement" | "source" => vec!["units"],
         "decode" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],

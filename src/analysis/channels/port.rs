@@ -1,0 +1,293 @@
+//! One port of a multiplexer: its trace in its own window and in the windows of the other channels.
+
+use super::grid::Channel;
+use crate::analysis::Bound;
+use crate::analysis::extrema::Kind;
+use crate::analysis::figure::Figure;
+use crate::analysis::floor::{Floor, touching};
+use crate::analysis::registry as define;
+use crate::analysis::registry::Definition;
+use crate::analysis::trace::Trace;
+use crate::analysis::units::{db_from_power, ghz_from_nm, power_from_db};
+use crate::analysis::width::{bandwidth, first_crossings, not_crossed};
+
+/// The levels of the shape factor, dB.
+const SHAPE_DB: (f64, f64) = (1.0, 10.0);
+
+/// Lowest and highest transmission in a window, both ends interpolated.
+#[derive(Debug, Clone, Copy)]
+struct InWindow {
+    lowest_db: f64,
+    lowest_nm: f64,
+    highest_db: f64,
+    highest_nm: f64,
+    /// The highest raw sample of the window.
+    highest_index: usize,
+}
+
+fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
+    let Channel { from_nm, to_nm, name, .. } = channel;
+    if *from_nm < trace.first_nm() - 1e-6 || *to_nm > trace.last_nm() + 1e-6 {
+        return Err(format!(
+            "the window of channel {name}, {from_nm:.3} to {to_nm:.3} nm, is not within the trace, {} to {} nm",
+            trace.first_nm(),
+            trace.last_nm()
+        ));
+    }
+    let range = trace.indices(*from_nm, *to_nm);
+    let mut found: Option<InWindow> = None;
+    let mut unusable = 0;
+    for index in range {
+        let (nm, level) = (trace.nm(index), trace.db(index));
+        if !level.is_finite() {
+            unusable += 1;
+            continue;
+        }
+        let seen = found.get_or_insert(InWindow {
+            lowest_db: level,
+            lowest_nm: nm,
+            highest_db: level,
+            highest_nm: nm,
+            highest_index: index,
+        });
+        if level < seen.lowest_db {
+            (seen.lowest_db, seen.lowest_nm) = (level, nm);
+        }
+        if level > seen.highest_db {
+            (seen.highest_db, seen.highest_nm, seen.highest_index) = (level, nm, index);
+        }
+    }
+    if unusable > 0 {
+        return Err(format!("{unusable} samples in the window of channel {name} have no finite value"));
+    }
+    let Some(mut seen) = found else {
+        return Err(format!(
+            "no sample is within the window of channel {name}, {from_nm:.4} to {to_nm:.4} nm"
+        ));
+    };
+    for nm in [*from_nm, *to_nm] {
+        if let Some(level) = trace.at_nm(nm) {
+            if level < seen.lowest_db {
+                (seen.lowest_db, seen.lowest_nm) = (level, nm);
+            }
+            if level > seen.highest_db {
+                (seen.highest_db, seen.highest_nm) = (level, nm);
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// The channel that a port belongs to: the one in whose window its lowest transmission is highest.
+#[must_use]
+pub fn nearest_channel(trace: &Trace<'_>, channels: &[Channel]) -> Option<usize> {
+    let lowest = |channel: &Channel| in_window(trace, channel).ok().map(|seen| seen.lowest_db);
+    let places = channels.iter().enumerate().filter_map(|(place, channel)| Some((place, lowest(channel)?)));
+    places.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(place, _)| place)
+}
+
+/// The figures of the port of channel `own`, a place in `channels`. Bandwidths are at `levels_db` below the peak.
+#[must_use]
+pub fn port(
+    trace: &Trace<'_>,
+    channels: &[Channel],
+    own: usize,
+    levels_db: &[f64],
+    floor: Floor,
+) -> Vec<Figure> {
+    let Some(channel) = channels.get(own) else { return Vec::new() };
+    let mut figures = match in_window(trace, channel) {
+        Ok(seen) => {
+            let mut figures = loss(trace, channel, &seen, floor);
+            figures.extend(shape(trace, channel, &seen, levels_db, floor));
+            figures.extend(isolation(trace, channels, own, &seen, floor));
+            figures
+        }
+        Err(reason) => {
+            let mut definitions = vec![
+                &define::INSERTION_LOSS_CENTER,
+                &define::INSERTION_LOSS_MIN,
+                &define::INSERTION_LOSS_MAX,
+                &define::RIPPLE,
+                &define::OFFSET,
+                &define::OFFSET_GHZ,
+                &define::SHAPE_FACTOR,
+            ];
+            if channels.len() > 1 {
+                definitions.extend([&define::ISOLATION_ADJACENT, &define::CROSSTALK_CUMULATIVE]);
+            }
+            let mut figures: Vec<Figure> = definitions
+                .into_iter()
+                .map(|definition| Figure::missing(definition, reason.clone()))
+                .collect();
+            figures.extend(levels_db.iter().flat_map(|level_db| {
+                [&define::BANDWIDTH, &define::DEFINED_BANDWIDTH]
+                    .map(|definition| Figure::missing_at(definition, Some(*level_db), reason.clone()))
+            }));
+            figures
+        }
+    };
+    for figure in &mut figures {
+        figure.of = Some(format!("channel {}", channel.name));
+        figure.nm = Some(channel.center_nm);
+        figure
+            .window
+            .get_or_insert(crate::analysis::WindowNm { from_nm: channel.from_nm, to_nm: channel.to_nm });
+    }
+    figures
+}
+
+fn loss(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, floor: Floor) -> Vec<Figure> {
+    let center = trace.at_nm(channel.center_nm).ok_or("a sample beside the centre has no finite value");
+    let at_floor = touching(seen.lowest_db, floor, Bound::AtLeast);
+    vec![
+        Figure::from_result(
+            &define::INSERTION_LOSS_CENTER,
+            center.map(|level| -level).map_err(str::to_owned),
+        ),
+        Figure::measured(&define::INSERTION_LOSS_MIN, -seen.highest_db)
+            .bounded(touching(seen.highest_db, floor, Bound::AtLeast))
+            .noted(format!("at {:.4} nm", seen.highest_nm)),
+        Figure::measured(&define::INSERTION_LOSS_MAX, -seen.lowest_db)
+            .bounded(at_floor)
+            .noted(format!("at {:.4} nm", seen.lowest_nm)),
+        Figure::measured(&define::RIPPLE, seen.highest_db - seen.lowest_db).bounded(at_floor),
+    ]
+}
+
+/// Bandwidths, offset from the grid, shape factor.
+fn shape(
+    trace: &Trace<'_>,
+    channel: &Channel,
+    seen: &InWindow,
+    levels_db: &[f64],
+    floor: Floor,
+) -> Vec<Figure> {
+    // Other passbands of the same trace are no part of this one: only the first crossings count.
+    let own = seen.highest_index..seen.highest_index + 1;
+    let at = |level_db: f64| bandwidth(trace, own.clone(), seen.highest_index, level_db, floor);
+    let mut figures = Vec::new();
+    for level_db in levels_db {
+        figures.extend(at(*level_db));
+        figures.push(defined(trace, channel, seen, *level_db));
+    }
+    let middle = at(levels_db.first().copied().unwrap_or(3.0)).into_iter().nth(1);
+    let middle_nm = middle.as_ref().and_then(|figure| figure.value);
+    let reason = middle.and_then(|figure| figure.not_measured).unwrap_or_default();
+    let offset = |definition: &Definition, value: &dyn Fn(f64) -> f64| match middle_nm {
+        Some(nm) => Figure::measured(definition, value(nm)),
+        None => Figure::missing(definition, reason.clone()),
+    };
+    figures.push(offset(&define::OFFSET, &|nm| nm - channel.center_nm));
+    figures.push(offset(&define::OFFSET_GHZ, &|nm| ghz_from_nm(nm) - channel.center_ghz()));
+    let width = |level_db: f64| -> Result<f64, String> {
+        let first = at(level_db).into_iter().next();
+        first.and_then(|figure| figure.value.map(Ok).or(figure.not_measured.map(Err))).unwrap_or(Ok(f64::NAN))
+    };
+    let factor = width(SHAPE_DB.0).and_then(|narrow| Ok(narrow / width(SHAPE_DB.1)?));
+    figures.push(Figure::from_result(&define::SHAPE_FACTOR, factor));
+    figures
+}
+
+/// The bandwidth about the centre of the channel, from the highest transmission of its window.
+fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64) -> Figure {
+    let (definition, at) = (&define::DEFINED_BANDWIDTH, Some(level_db));
+    let reference = format!("reference level: {:.3} dB, the highest of the window", seen.highest_db);
+    let level = seen.highest_db - level_db;
+    match trace.at_nm(channel.center_nm) {
+        Some(center) if center > level => {}
+        Some(center) => {
+            let reason =
+                format!("the centre of the channel, {center:.2} dB, is below the level {level:.2} dB");
+            return Figure::missing_at(definition, at, reason).noted(reference);
+        }
+        None => return Figure::missing_at(definition, at, "a sample beside the centre has no finite value"),
+    }
+    // Outward from the samples on either side of the centre.
+    let after = trace.index_from(channel.center_nm).min(trace.len().saturating_sub(1));
+    let crossings = first_crossings(trace, after, level, Kind::Peak);
+    match crossings.both_nm() {
+        Some((lower, upper)) => {
+            Figure::measured_at(definition, at, upper - lower).within(lower, upper).noted(reference)
+        }
+        None => Figure::missing_at(definition, at, not_crossed(trace, crossings, level))
+            .with_bound(Bound::AtLeast, crossings.reach_nm())
+            .noted(reference),
+    }
+}
+
+/// Isolation against neighbours and others, and the sum of all.
+fn isolation(
+    trace: &Trace<'_>,
+    channels: &[Channel],
+    own: usize,
+    seen: &InWindow,
+    floor: Floor,
+) -> Vec<Figure> {
+    let others = (0..channels.len()).filter(|other| *other != own);
+    let against = |other: usize| in_window(trace, &channels[other]).map(|theirs| (other, theirs));
+    let found: Result<Vec<(usize, InWindow)>, String> = others.map(against).collect();
+    let definitions =
+        [&define::ISOLATION_ADJACENT, &define::ISOLATION_NON_ADJACENT, &define::CROSSTALK_CUMULATIVE];
+    let wanted = match channels.len() {
+        0 | 1 => return Vec::new(),
+        2 => vec![definitions[0], definitions[2]],
+        _ => definitions.to_vec(),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(reason) => {
+            return wanted
+                .into_iter()
+                .map(|definition| Figure::missing(definition, reason.clone()))
+                .collect();
+        }
+    };
+    let worst = |is_wanted: &dyn Fn(usize) -> bool| {
+        let candidates = found.iter().filter(|(other, _)| is_wanted(*other));
+        candidates.max_by(|a, b| a.1.highest_db.total_cmp(&b.1.highest_db))
+    };
+    let figure = |definition: &Definition, worst: Option<&(usize, InWindow)>| {
+        worst.map(|(other, theirs)| {
+            Figure::measured(definition, seen.lowest_db - theirs.highest_db)
+                .bounded(touching(theirs.highest_db, floor, Bound::AtLeast))
+                .noted(format!("against channel {}, at {:.4} nm", channels[*other].name, theirs.highest_nm))
+        })
+    };
+    let sum: f64 = found.iter().map(|(_, theirs)| power_from_db(theirs.highest_db - seen.lowest_db)).sum();
+    let is_bound = found.iter().any(|(_, theirs)| floor.touches(theirs.highest_db));
+    let mut figures = Vec::new();
+    figures.extend(figure(definitions[0], worst(&|other| other.abs_diff(own) == 1)));
+    figures.extend(figure(definitions[1], worst(&|other| other.abs_diff(own) > 1)));
+    figures.push(
+        Figure::measured(definitions[2], -db_from_power(sum)).bounded(is_bound.then_some(Bound::AtLeast)),
+    );
+    figures
+}
+
+/// Uniformity over the figures of all ports: the spread of their highest insertion losses.
+#[must_use]
+pub fn uniformity(figures: &[Figure]) -> Figure {
+    let of_channels = figures.iter().filter(|figure| {
+        figure.name == define::INSERTION_LOSS_MAX.name
+            && figure.of.as_ref().is_some_and(|of| of.starts_with("channel "))
+    });
+    let values: Vec<Option<f64>> = of_channels.map(|figure| figure.value).collect();
+    if values.len() < 2 {
+        return Figure::missing(
+            &define::UNIFORMITY,
+            format!("uniformity needs two channels, and there are {}", values.len()),
+        );
+    }
+    let missing = values.iter().filter(|value| value.is_none()).count();
+    if missing > 0 {
+        return Figure::missing(
+            &define::UNIFORMITY,
+            format!("the insertion loss of {missing} channels was not measured"),
+        );
+    }
+    let losses = || values.iter().flatten().copied();
+    let (lowest, highest) =
+        (losses().fold(f64::INFINITY, f64::min), losses().fold(f64::NEG_INFINITY, f64::max));
+    Figure::measured(&define::UNIFORMITY, highest - lowest)
+}

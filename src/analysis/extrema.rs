@@ -1,0 +1,285 @@
+//! Dips and peaks of the raw samples, with scipy's prominence, in one pass.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::figure::Figure;
+use super::floor::{Floor, touching};
+use super::registry as define;
+use super::trace::Trace;
+use super::units::power_from_db;
+use super::{Bound, NO_USABLE};
+
+/// Least distance of two lines of one kind, nm, when none is given.
+pub const DISTANCE_NM: f64 = 0.5;
+/// Least prominence, dB, when none is given.
+pub const PROMINENCE_DB: f64 = 3.0;
+/// When no prominence is given, lines below the first drop by this factor, in linear power, count as noise.
+const DROP: f64 = 10.0;
+
+/// A dip or a peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A local minimum.
+    Dip,
+    /// A local maximum.
+    Peak,
+}
+
+impl Kind {
+    /// The name of the kind.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dip => "dip",
+            Self::Peak => "peak",
+        }
+    }
+
+    /// The factor that turns the line into a maximum.
+    pub(super) fn sign(self) -> f64 {
+        match self {
+            Self::Dip => -1.0,
+            Self::Peak => 1.0,
+        }
+    }
+}
+
+/// Which extrema count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// Least prominence, dB. When none is given: 3 dB, and no tenfold drop in linear power from one line to the next weaker one.
+    pub prominence_db: Option<f64>,
+    /// Least distance of two extrema of one kind, nm. The higher peak or the lower dip stays, as in scipy.
+    pub distance_nm: f64,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { prominence_db: None, distance_nm: DISTANCE_NM }
+    }
+}
+
+/// A local minimum or maximum of the raw samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extremum {
+    /// Dip or peak.
+    pub kind: Kind,
+    /// Number of the sample in the trace that was searched.
+    pub index: usize,
+    /// Wavelength, nm.
+    pub nm: f64,
+    /// Transmission, dB.
+    pub level_db: f64,
+    /// Prominence, dB.
+    pub prominence_db: f64,
+}
+
+impl Extremum {
+    /// Level from which the line stands out, dB.
+    #[must_use]
+    pub fn base_db(&self) -> f64 {
+        self.level_db - self.kind.sign() * self.prominence_db
+    }
+
+    /// Depth or height of the line in linear power.
+    #[must_use]
+    pub fn power(&self) -> f64 {
+        (power_from_db(self.level_db) - power_from_db(self.base_db())).abs()
+    }
+
+    /// Level, dB, at half of the depth or height in linear power.
+    #[must_use]
+    pub fn half_db(&self) -> f64 {
+        10.0 * (0.5 * (power_from_db(self.level_db) + power_from_db(self.base_db()))).log10()
+    }
+}
+
+/// A local maximum that still waits for a higher sample to its right.
+struct Waiting {
+    index: usize,
+    height: f64,
+    /// Lowest sample on the way to a higher sample to the left.
+    left_min: f64,
+    /// Lowest sample between this maximum and the one below on the stack.
+    between: f64,
+    /// An end of the trace is no maximum, but it ends the way of others.
+    is_end: bool,
+}
+
+/// The extrema that were found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// The extrema in the order of wavelength.
+    pub extrema: Vec<Extremum>,
+    /// How many others are prominent enough, but count as noise because no prominence was given.
+    pub weaker: usize,
+}
+
+/// The extrema of one kind.
+///
+/// A flat top counts once, in its middle. Unusable samples are passed over. Memory: 8 bytes for each local extremum, so at
+/// most 4 bytes for each sample, and the extrema that wait for a higher sample.
+#[must_use]
+pub fn find(trace: &Trace<'_>, kind: Kind, search: &Search) -> Found {
+    let least = search.prominence_db.unwrap_or(PROMINENCE_DB);
+    let mut found = maxima(trace, kind);
+    if search.distance_nm > 0.0 {
+        found = distant(trace, kind, found, search.distance_nm);
+    }
+    found.retain(|(_, prominence)| f64::from(*prominence) >= least);
+    let all = found.len();
+    let extremum = |&(index, prominence): &(u32, f32)| {
+        let index = index as usize;
+        let prominence_db = f64::from(prominence);
+        Extremum { kind, index, nm: trace.nm(index), level_db: trace.db(index), prominence_db }
+    };
+    if search.prominence_db.is_none() {
+        // Noise of the detector's floor has a prominence of many dB, but almost no power.
+        let power = |seen: &(u32, f32)| extremum(seen).power();
+        found.sort_by(|a, b| power(b).total_cmp(&power(a)));
+        let drop = found.windows(2).position(|pair| power(&pair[0]) > DROP * power(&pair[1]));
+        found.truncate(drop.map_or(all, |last| last + 1));
+    }
+    let weaker = all - found.len();
+    found.sort_unstable_by_key(|(index, _)| *index);
+    Found { extrema: found.iter().map(extremum).collect(), weaker }
+}
+
+/// Of maxima that are too near to each other the highest one stays, as in scipy.
+fn distant(trace: &Trace<'_>, kind: Kind, mut found: Vec<(u32, f32)>, distance_nm: f64) -> Vec<(u32, f32)> {
+    let height = |index: u32| kind.sign() * trace.db(index as usize);
+    found.sort_unstable_by(|a, b| height(b.0).total_cmp(&height(a.0)).then(a.0.cmp(&b.0)));
+    let mut kept: BTreeSet<u32> = BTreeSet::new();
+    found.retain(|(index, _)| {
+        let nm = trace.nm(*index as usize);
+        let is_near = |other: Option<&u32>| {
+            // A thousandth of a picometre absorbs rounding.
+            other.is_some_and(|other| (trace.nm(*other as usize) - nm).abs() < distance_nm - 1e-6)
+        };
+        let stays = !is_near(kept.range(..index).next_back()) && !is_near(kept.range(index..).next());
+        if stays {
+            kept.insert(*index);
+        }
+        stays
+    });
+    found
+}
+
+/// The local maxima of the trace, or of the negated trace: number of the sample, prominence.
+fn maxima(trace: &Trace<'_>, kind: Kind) -> Vec<(u32, f32)> {
+    let mut found = Vec::new();
+    let mut stack: Vec<Waiting> = Vec::new();
+    let mut emit = |waiting: &Waiting, right_min: f64| {
+        let prominence = waiting.height - waiting.left_min.max(right_min);
+        if !waiting.is_end {
+            found.push((waiting.index as u32, prominence as f32));
+        }
+    };
+    // Lowest sample since the maximum on top of the stack.
+    let mut valley = f64::INFINITY;
+    let mut arrive = |stack: &mut Vec<Waiting>, index: usize, height: f64, is_end: bool, valley: &mut f64| {
+        while let Some(top) = stack.last()
+            && top.height < height
+        {
+            emit(top, *valley);
+            *valley = valley.min(top.between);
+            stack.pop();
+        }
+        let below = stack.last();
+        let left_min = match below {
+            // A maximum of the same height is no higher sample: the way goes on beyond it.
+            Some(below) if below.height == height => valley.min(below.left_min),
+            _ => *valley,
+        };
+        stack.push(Waiting { index, height, left_min, between: *valley, is_end });
+        *valley = height;
+    };
+    let sign = kind.sign();
+    // The run of equal samples that may become a flat top: first and last sample, height, whether it was reached by a rise.
+    let mut run: Option<(usize, usize, f64, bool)> = None;
+    for (index, _, level) in trace.usable() {
+        let height = sign * level;
+        match &mut run {
+            None => {
+                arrive(&mut stack, index, height, true, &mut valley);
+                run = Some((index, index, height, false));
+            }
+            Some((_, last, top, _)) if height == *top => *last = index,
+            Some((first, last, top, is_risen)) => {
+                if *is_risen && height < *top {
+                    arrive(&mut stack, usize::midpoint(*first, *last), *top, false, &mut valley);
+                }
+                let rises = height > *top;
+                run = Some((index, index, height, rises));
+            }
+        }
+        valley = valley.min(height);
+    }
+    if let Some((_, last, top, _)) = run {
+        arrive(&mut stack, last, top, true, &mut valley);
+    }
+    // Nothing higher comes: the way to the right ends at the end of the trace.
+    while let Some(top) = stack.pop() {
+        emit(&top, valley);
+        valley = valley.min(top.between);
+    }
+    found
+}
+
+/// The figures of dips or peaks: where they are, their level and prominence.
+#[must_use]
+pub fn figures(trace: &Trace<'_>, kind: Kind, extrema: &[Extremum], floor: Floor) -> Vec<Figure> {
+    let (place, level) = match kind {
+        Kind::Dip => (&define::DIP, &define::DIP_LEVEL),
+        Kind::Peak => (&define::PEAK, &define::PEAK_LEVEL),
+    };
+    if extrema.is_empty() {
+        return vec![Figure::missing(place, nothing_found(trace, kind))];
+    }
+    let mut figures = Vec::with_capacity(extrema.len() * 3);
+    for (extremum, number) in extrema.iter().zip(1..) {
+        let (level_bound, prominence_bound) = match kind {
+            Kind::Dip => (
+                touching(extremum.level_db, floor, Bound::AtMost),
+                touching(extremum.level_db, floor, Bound::AtLeast),
+            ),
+            Kind::Peak => (None, touching(extremum.base_db(), floor, Bound::AtLeast)),
+        };
+        let step_nm = trace.step_nm(extremum.index);
+        figures.extend(
+            [
+                Figure::measured(place, extremum.nm).with_error(0.5 * step_nm),
+                Figure::measured(level, extremum.level_db).bounded(level_bound),
+                Figure::measured(&define::PROMINENCE, extremum.prominence_db).bounded(prominence_bound),
+            ]
+            .map(|figure| {
+                figure
+                    .at_nm(extremum.nm)
+                    .of(format!("{} {number}", kind.word()))
+                    .within(trace.first_nm(), trace.last_nm())
+            }),
+        );
+    }
+    figures
+}
+
+/// Why a trace has no extrema.
+pub(super) fn nothing_found(trace: &Trace<'_>, kind: Kind) -> String {
+    let usable = trace.usable().count();
+    if usable == 0 {
+        return NO_USABLE.to_owned();
+    }
+    if usable < 3 {
+        return format!("{usable} usable samples cannot have a {}: at least 3 are needed", kind.word());
+    }
+    let most = maxima(trace, kind).into_iter().map(|(_, prominence)| prominence);
+    match most.reduce(f32::max) {
+        Some(most) => {
+            format!("no {} is prominent enough; the most prominent one has {most:.3} dB", kind.word())
+        }
+        None => format!("the trace has no {}: its samples only rise, fall or are equal", kind.word()),
+    }
+}

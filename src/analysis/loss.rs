@@ -1,0 +1,102 @@
+//! Insertion loss, mean and ripple.
+
+use super::figure::Figure;
+use super::floor::{Floor, touching};
+use super::registry as define;
+use super::trace::Trace;
+use super::units::{db_from_power, power_from_db};
+use super::{Bound, NO_USABLE};
+
+/// The insertion loss at one wavelength.
+#[must_use]
+pub fn insertion_loss_at(trace: &Trace<'_>, nm: f64, floor: Floor) -> Figure {
+    let definition = &define::INSERTION_LOSS;
+    match trace.at_nm(nm) {
+        Some(level) => {
+            Figure::measured(definition, -level).at_nm(nm).bounded(touching(level, floor, Bound::AtLeast))
+        }
+        None if nm < trace.first_nm() || nm > trace.last_nm() || !nm.is_finite() => Figure::missing(
+            definition,
+            format!(
+                "{nm} nm is outside the trace, which reaches from {} to {} nm",
+                trace.first_nm(),
+                trace.last_nm()
+            ),
+        ),
+        None => Figure::missing(definition, format!("a sample beside {nm} nm has no finite value")).at_nm(nm),
+    }
+}
+
+/// Lowest and highest usable sample of a trace, and its means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extent {
+    /// Highest level, dB.
+    pub highest_db: f64,
+    /// Where the highest level is, nm.
+    pub highest_nm: f64,
+    /// Lowest level, dB.
+    pub lowest_db: f64,
+    /// Where the lowest level is, nm.
+    pub lowest_nm: f64,
+    /// Mean of the linear power, as dB.
+    pub mean_power_db: f64,
+    /// Mean of the dB.
+    pub mean_db: f64,
+}
+
+/// The extent of the usable samples; `None` without any.
+#[must_use]
+pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
+    let mut found: Option<Extent> = None;
+    let (mut power, mut sum, mut count) = (0.0, 0.0, 0.0);
+    for (_, nm, level) in trace.usable() {
+        let seen = found.get_or_insert(Extent {
+            highest_db: level,
+            highest_nm: nm,
+            lowest_db: level,
+            lowest_nm: nm,
+            mean_power_db: 0.0,
+            mean_db: 0.0,
+        });
+        if level > seen.highest_db {
+            (seen.highest_db, seen.highest_nm) = (level, nm);
+        }
+        if level < seen.lowest_db {
+            (seen.lowest_db, seen.lowest_nm) = (level, nm);
+        }
+        power += power_from_db(level);
+        sum += level;
+        count += 1.0;
+    }
+    found.map(|seen| Extent { mean_power_db: db_from_power(power / count), mean_db: sum / count, ..seen })
+}
+
+/// Insertion loss of a band: lowest, highest and mean; mean in dB; ripple.
+#[must_use]
+pub fn in_band(trace: &Trace<'_>, floor: Floor) -> Vec<Figure> {
+    let definitions = [
+        &define::INSERTION_LOSS_MIN,
+        &define::INSERTION_LOSS_MAX,
+        &define::INSERTION_LOSS_MEAN,
+        &define::MEAN,
+        &define::RIPPLE,
+    ];
+    let Some(found) = extent(trace) else {
+        return definitions.map(|definition| Figure::missing(definition, NO_USABLE)).to_vec();
+    };
+    let at_floor = touching(found.lowest_db, floor, Bound::AtLeast);
+    let [lowest, highest, mean, mean_db, ripple] = definitions;
+    let figures = [
+        Figure::measured(lowest, -found.highest_db).at_nm(found.highest_nm).bounded(touching(
+            found.highest_db,
+            floor,
+            Bound::AtLeast,
+        )),
+        Figure::measured(highest, -found.lowest_db).at_nm(found.lowest_nm).bounded(at_floor),
+        // A sample at the floor may be lower than the floor: the mean loss may be higher, the mean level lower.
+        Figure::measured(mean, -found.mean_power_db).bounded(at_floor),
+        Figure::measured(mean_db, found.mean_db).bounded(at_floor.map(|_| Bound::AtMost)),
+        Figure::measured(ripple, found.highest_db - found.lowest_db).bounded(at_floor),
+    ];
+    figures.map(|figure| figure.within(trace.first_nm(), trace.last_nm())).to_vec()
+}

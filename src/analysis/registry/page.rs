@@ -1,0 +1,54 @@
+//! The table as a page of the documentation.
+
+use super::CHAPTERS;
+
+const HEAD: &str = "\
+# Figures of merit
+
+This page lists every figure that `ctp10` can compute from a trace. The page is generated from the table in
+`src/analysis/registry`.
+
+Each figure has a name with its unit, a value, a window and a definition. A figure also has:
+
+- **`nm`**: where on the wavelength axis the figure belongs.
+- **`of`**: the dip, peak, pair of resonances or channel that the figure belongs to, counted from the shortest wavelength.
+- **`error`**: the standard error. For fitted resonances it includes the fit repeated with half and with double the window.
+- **`bound`**: `≥` or `≤` when the true value is only known to be beyond the value. The reason is in most cases the floor.
+- **`not_measured`**: the reason why there is no value. A bound that is known nevertheless is in `bound_value`.
+
+## Rules for all figures
+
+- Wavelengths are vacuum wavelengths in nm. Transmissions are in dB and negative for a loss. Insertion losses are positive.
+- Dips and peaks are raw samples. Fitted centres have the name `resonance_nm`.
+- Between two samples a trace is a straight line in dB.
+- Samples that are NaN or infinite are never used. Their number is reported.
+- The floor is the stated one. Without a stated floor it is the lowest value of the whole trace, if at least three samples have it.
+- A dip or peak needs a prominence of 3 dB and a distance of 0.5 nm from others of its kind, unless other values are given.
+- If no prominence is given, lines below the first tenfold drop of power, in the order of power, count as noise. A warning names their number.
+- Resonances are dips or peaks as stated. Without a statement they are the kind that is asked for, or the narrower kind.
+- A fit needs at least five samples within the FWHM. Otherwise FWHM and Q are not measured, and their bounds are given.
+- The analysis smooths nothing by itself. A moving mean is an explicit step, which the result names.
+
+In the names, `{x}` is a level in dB: `bandwidth_3db_nm`, or `bandwidth_0_5db_nm` for 0.5 dB. On the command line the level
+follows an `@`: `bandwidth@3`.
+";
+
+/// The page, in Markdown.
+#[must_use]
+pub fn page() -> String {
+    let mut page = HEAD.to_owned();
+    for (title, table) in CHAPTERS {
+        page += &format!("\n## {title}\n");
+        for definition in table {
+            page += &format!(
+                "\n### `{}`\n\n- Unit: {}\n- Formula: {}\n- Window: {}\n- Source: {}\n",
+                definition.name,
+                if definition.unit == "1" { "none" } else { definition.unit },
+                definition.formula,
+                definition.window,
+                definition.source
+            );
+        }
+    }
+    page
+}

@@ -1,0 +1,225 @@
+//! Answers a request.
+
+use super::{Analysis, Request, Settings, Wanted};
+use crate::analysis::comb::{self, Comb};
+use crate::analysis::extrema::{self, Extremum, Found, Kind, find, nothing_found};
+use crate::analysis::figure::Figure;
+use crate::analysis::floor::{Floor, Unusable};
+use crate::analysis::loss;
+use crate::analysis::registry as define;
+use crate::analysis::resonance::{self, Resonance, fit_all};
+use crate::analysis::trace::{Trace, TraceError};
+use crate::analysis::width::{bandwidth, first_crossings, notch_width, parts};
+
+/// What several groups of figures need, computed once.
+struct Lines {
+    dips: Option<Found>,
+    peaks: Option<Found>,
+    /// The kind of the resonances, and the resonances, fitted.
+    resonances: Option<(Kind, Vec<Resonance>)>,
+}
+
+/// All answers to a request.
+///
+/// # Errors
+/// When the band is none, or is outside the trace.
+pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceError> {
+    let floor = Floor::of(trace, request.floor_db);
+    let part = match request.band_nm {
+        Some((from_nm, to_nm)) => trace.band(from_nm, to_nm)?,
+        None => *trace,
+    };
+    let lines = Lines::find(&part, request);
+    let mut figures = Vec::new();
+    for wanted in &request.wanted {
+        figures.extend(lines.answer(*wanted, &part, request, floor));
+    }
+    let settings = Settings {
+        from_nm: part.first_nm(),
+        to_nm: part.last_nm(),
+        samples: part.len(),
+        prominence_db: Settings::prominence_db(&request.search),
+        distance_nm: request.search.distance_nm,
+        lines: lines.resonances.as_ref().map(|(kind, _)| *kind),
+        floor_db: floor.level_db,
+    };
+    Ok(Analysis { figures, settings, warnings: warnings(trace, &part, request, &lines) })
+}
+
+fn warnings(trace: &Trace<'_>, part: &Trace<'_>, request: &Request, lines: &Lines) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some((from_nm, to_nm)) = request.band_nm
+        && (from_nm < trace.first_nm() - 1e-6 || to_nm > trace.last_nm() + 1e-6)
+    {
+        warnings.push(format!(
+            "the band {from_nm} to {to_nm} nm is partly outside the trace: {} to {} nm are used",
+            part.first_nm(),
+            part.last_nm()
+        ));
+    }
+    warnings.extend(Unusable::of(part, request.saturation_db).warning());
+    for (found, kind) in [(&lines.dips, Kind::Dip), (&lines.peaks, Kind::Peak)] {
+        if let Some(found) = found
+            && found.weaker > 0
+        {
+            warnings.push(format!(
+                "{} weaker {}s are left out as noise: a given prominence includes them",
+                found.weaker,
+                kind.word()
+            ));
+        }
+    }
+    warnings
+}
+
+impl Lines {
+    fn find(part: &Trace<'_>, request: &Request) -> Self {
+        let asks = |wanted: Wanted| request.wanted.contains(&wanted);
+        let of_resonances =
+            [Wanted::Resonances, Wanted::Fsr, Wanted::GroupIndex, Wanted::Finesse, Wanted::Dispersion];
+        let needs_resonances = of_resonances.into_iter().any(asks);
+        let needs_notch = request.wanted.iter().any(|wanted| matches!(wanted, Wanted::Notch(_)));
+        // Without a stated kind, the kind that is asked for alone; with both or none, the narrower lines.
+        let kind = request.lines.or(match (asks(Wanted::Dips), asks(Wanted::Peaks)) {
+            (true, false) => Some(Kind::Dip),
+            (false, true) => Some(Kind::Peak),
+            (true, true) | (false, false) => None,
+        });
+        let compares = needs_resonances && kind.is_none();
+        let needs = |own: Kind| compares || (needs_resonances && kind == Some(own));
+        let mut lines = Self {
+            dips: (asks(Wanted::Dips) || needs_notch || needs(Kind::Dip))
+                .then(|| find(part, Kind::Dip, &request.search)),
+            peaks: (asks(Wanted::Peaks) || needs(Kind::Peak))
+                .then(|| find(part, Kind::Peak, &request.search)),
+            resonances: None,
+        };
+        if needs_resonances {
+            let kind = kind.unwrap_or_else(|| narrower(part, lines.of(Kind::Dip), lines.of(Kind::Peak)));
+            lines.resonances = Some((kind, fit_all(part, lines.of(kind))));
+            if compares {
+                // Lines that were only looked at to choose the kind are no topic of warnings.
+                if kind == Kind::Peak && !asks(Wanted::Dips) && !needs_notch {
+                    lines.dips = None;
+                }
+                if kind == Kind::Dip && !asks(Wanted::Peaks) {
+                    lines.peaks = None;
+                }
+            }
+        }
+        lines
+    }
+
+    fn of(&self, kind: Kind) -> &[Extremum] {
+        let found = match kind {
+            Kind::Dip => &self.dips,
+            Kind::Peak => &self.peaks,
+        };
+        found.as_ref().map_or(&[], |found| &found.extrema)
+    }
+
+    fn answer(&self, wanted: Wanted, part: &Trace<'_>, request: &Request, floor: Floor) -> Vec<Figure> {
+        let (kind, resonances) = match &self.resonances {
+            Some((kind, resonances)) => (*kind, resonances.as_slice()),
+            None => (Kind::Dip, [].as_slice()),
+        };
+        match wanted {
+            Wanted::Loss => loss::in_band(part, floor),
+            Wanted::LossAt(nm) => vec![loss::insertion_loss_at(part, nm, floor)],
+            Wanted::Dips => extrema::figures(part, Kind::Dip, self.of(Kind::Dip), floor),
+            Wanted::Peaks => extrema::figures(part, Kind::Peak, self.of(Kind::Peak), floor),
+            Wanted::Bandwidth(level_db) => self.bandwidths(part, request, level_db, floor),
+            Wanted::Notch(level_db) => self.notches(part, level_db),
+            Wanted::Resonances if resonances.is_empty() => {
+                let reason = nothing_found(part, kind);
+                [&define::RESONANCE, &define::FWHM, &define::Q_LOADED]
+                    .map(|definition| Figure::missing(definition, reason.clone()))
+                    .to_vec()
+            }
+            Wanted::Resonances => resonance::figures(resonances, floor, request.topology),
+            Wanted::Fsr => comb::figures(resonances, &Comb::default()),
+            Wanted::GroupIndex => match request.length_um {
+                Some(length_um) => {
+                    let comb = Comb { length_um: Some(length_um), ..Comb::default() };
+                    only(comb::figures(resonances, &comb), &[define::GROUP_INDEX.name])
+                }
+                None => vec![Figure::missing(
+                    &define::GROUP_INDEX,
+                    "no length is given: the circumference, the path difference, or twice the cavity",
+                )],
+            },
+            Wanted::Finesse => {
+                let comb = Comb { finesse: true, ..Comb::default() };
+                only(comb::figures(resonances, &comb), &[define::FINESSE.name])
+            }
+            Wanted::Dispersion => {
+                let comb = Comb { dispersion: true, ..Comb::default() };
+                only(comb::figures(resonances, &comb), &[define::COMB_D1.name, define::COMB_D2.name])
+            }
+            Wanted::Quality => {
+                let mut figures = vec![floor.figure()];
+                figures.extend(Unusable::of(part, request.saturation_db).figures());
+                figures
+            }
+        }
+    }
+
+    /// Of each peak if peaks are asked for, or if the resonances are peaks; else of the highest sample.
+    fn bandwidths(&self, part: &Trace<'_>, request: &Request, level_db: f64, floor: Floor) -> Vec<Figure> {
+        let peaks = self.of(Kind::Peak);
+        let wants_each = request.wanted.contains(&Wanted::Peaks)
+            || self.resonances.as_ref().is_some_and(|(kind, _)| *kind == Kind::Peak);
+        if wants_each && !peaks.is_empty() {
+            let places: Vec<f64> = peaks.iter().map(|peak| peak.nm).collect();
+            let each = peaks.iter().zip(parts(part, &places)).zip(1..);
+            return each
+                .flat_map(|((peak, own), number)| {
+                    bandwidth(part, own, peak.index, level_db, floor)
+                        .into_iter()
+                        .map(move |figure| figure.of(format!("peak {number}")))
+                })
+                .collect();
+        }
+        let highest = part.usable().max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(&a.0)));
+        match highest {
+            Some((index, ..)) if part.len() > 2 => bandwidth(part, 0..part.len(), index, level_db, floor),
+            Some(_) => {
+                let reason = format!("the band has {} samples: at least 3 are needed", part.len());
+                vec![Figure::missing_at(&define::BANDWIDTH, Some(level_db), reason)]
+            }
+            None => vec![Figure::missing_at(&define::BANDWIDTH, Some(level_db), crate::analysis::NO_USABLE)],
+        }
+    }
+
+    fn notches(&self, part: &Trace<'_>, level_db: f64) -> Vec<Figure> {
+        let dips = self.of(Kind::Dip);
+        if dips.is_empty() {
+            let reason = nothing_found(part, Kind::Dip);
+            return vec![Figure::missing_at(&define::NOTCH_WIDTH, Some(level_db), reason)];
+        }
+        let each = dips.iter().zip(1..);
+        each.map(|(dip, number)| notch_width(part, dip, level_db).of(format!("dip {number}"))).collect()
+    }
+}
+
+fn only(figures: Vec<Figure>, names: &[&str]) -> Vec<Figure> {
+    figures.into_iter().filter(|figure| names.contains(&figure.name.as_str())).collect()
+}
+
+/// The kind whose lines are narrower at half of their prominence: resonances are narrower than what is between them.
+fn narrower(part: &Trace<'_>, dips: &[Extremum], peaks: &[Extremum]) -> Kind {
+    let median = |lines: &[Extremum]| -> Option<f64> {
+        let width = |line: &Extremum| {
+            let half_db = 0.5 * (line.level_db + line.base_db());
+            first_crossings(part, line.index, half_db, line.kind).reach_nm()
+        };
+        let mut widths: Vec<f64> = lines.iter().map(width).filter(|width| width.is_finite()).collect();
+        widths.sort_by(f64::total_cmp);
+        widths.get(widths.len() / 2).copied()
+    };
+    match (median(dips), median(peaks)) {
+        (Some(dip), Some(peak)) if peak < dip => Kind::Peak,
+        (None, Some(_)) => Kind::Peak,
+        (Some(_) | None, _) => Kind::Dip,
+    }
+}

@@ -1,0 +1,226 @@
+//! Figures over several traces or several values: fits, cut-back, difference, average.
+
+use super::figure::Figure;
+use super::fit::eliminate;
+use super::registry as define;
+use super::resonance::Estimate;
+use super::trace::Trace;
+use super::units::{db_from_power, power_from_db};
+
+/// Least squares of a polynomial: N coefficients with their standard errors, the constant first.
+///
+/// # Errors
+/// Fewer than N different places; values that are not finite. With exactly N places the errors are NaN.
+pub fn polynomial<const N: usize>(x: &[f64], y: &[f64]) -> Result<[Estimate; N], String> {
+    if x.len() != y.len() {
+        return Err(format!("there are {} places and {} values: both must be as many", x.len(), y.len()));
+    }
+    if x.iter().chain(y).any(|value| !value.is_finite()) {
+        return Err("a value is not finite".to_owned());
+    }
+    let mut places = x.to_vec();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    if places.len() < N {
+        return Err(format!(
+            "a fit with {N} coefficients needs {N} different places, and there are {}",
+            places.len()
+        ));
+    }
+    // Centred and scaled, so that the powers stay of the order of 1.
+    let middle = 0.5 * (places[0] + places[places.len() - 1]);
+    let scale = (0.5 * (places[places.len() - 1] - places[0])).max(f64::MIN_POSITIVE);
+    let powers =
+        |x: f64| -> [f64; N] { std::array::from_fn(|power| ((x - middle) / scale).powi(power as i32)) };
+    let mut normal = [[0.0; N]; N];
+    let mut right = [0.0; N];
+    for (x, y) in x.iter().zip(y) {
+        let powers = powers(*x);
+        for row in 0..N {
+            right[row] += powers[row] * y;
+            for column in 0..N {
+                normal[row][column] += powers[row] * powers[column];
+            }
+        }
+    }
+    let singular = || "the places are too near to each other for a fit".to_owned();
+    let scaled = eliminate(normal, right).ok_or_else(singular)?;
+    let residual_squares: f64 = x
+        .iter()
+        .zip(y)
+        .map(|(x, y)| (y - powers(*x).iter().zip(scaled).map(|(power, c)| power * c).sum::<f64>()).powi(2))
+        .sum();
+    let variance = residual_squares / x.len().saturating_sub(N) as f64;
+    let mut covariance = [[0.0; N]; N];
+    for (column, values) in covariance.iter_mut().enumerate() {
+        let mut unit = [0.0; N];
+        unit[column] = 1.0;
+        *values = eliminate(normal, unit).ok_or_else(singular)?;
+    }
+    // Back to powers of x: Σ c·((x − m)/s)^k = Σ x^j · Σ_k c_k·C(k, j)·(−m)^(k−j)/s^k
+    let weight = |power: usize, term: usize| -> f64 {
+        if term < power {
+            return 0.0;
+        }
+        let binomial = (0..power).fold(1.0, |product, i| product * (term - i) as f64 / (i + 1) as f64);
+        binomial * (-middle).powi((term - power) as i32) / scale.powi(term as i32)
+    };
+    Ok(std::array::from_fn(|power| {
+        let value = (0..N).map(|term| weight(power, term) * scaled[term]).sum();
+        let spread: f64 = (0..N)
+            .flat_map(|a| (0..N).map(move |b| (a, b)))
+            .map(|(a, b)| weight(power, a) * weight(power, b) * covariance[a][b])
+            .sum();
+        Estimate { value, error: (variance * spread).sqrt() }
+    }))
+}
+
+/// The name of the slope of one figure over another quantity: `resonance_nm` over `heater_mw` is `slope_nm_per_mw`.
+#[must_use]
+pub fn slope_name(y: &str, x: &str) -> String {
+    let unit = |name: &str| name.rsplit('_').next().unwrap_or(name).to_owned();
+    format!("slope_{}_per_{}", unit(y), unit(x))
+}
+
+/// The slope of a figure over another quantity, with its error: `y` and `x` are names with units, each with its values.
+#[must_use]
+pub fn slope(y: (&str, &[f64]), x: (&str, &[f64])) -> Figure {
+    let definition = define::Definition {
+        name: "slope",
+        unit: "1",
+        formula: "slope of the least squares line through the values",
+        window: "all values",
+        source: "least squares",
+    };
+    let mut figure = match polynomial::<2>(x.1, y.1) {
+        Ok([_, slope]) => Figure::measured(&definition, slope.value).with_error(slope.error),
+        Err(reason) => Figure::missing(&definition, reason),
+    };
+    figure.name = slope_name(y.0, x.0);
+    figure.unit = figure.name.trim_start_matches("slope_").replace("_per_", "/");
+    figure.definition = format!("slope of the least squares line of {} over {}", y.0, x.0);
+    figure
+}
+
+/// Propagation and coupling loss from insertion losses at several lengths.
+#[must_use]
+pub fn cut_back(lengths_cm: &[f64], losses_db: &[f64]) -> Vec<Figure> {
+    let definitions = [&define::PROPAGATION_LOSS, &define::COUPLING_LOSS];
+    let mut different = lengths_cm.to_vec();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    let fitted = if different.len() < 3 {
+        Err(format!("cut-back needs at least three lengths, and there are {}", different.len()))
+    } else {
+        polynomial::<2>(lengths_cm, losses_db)
+    };
+    match fitted {
+        Ok([intercept, slope]) => vec![
+            Figure::measured(definitions[0], slope.value).with_error(slope.error),
+            Figure::measured(definitions[1], intercept.value).with_error(intercept.error),
+        ],
+        Err(reason) => definitions.map(|definition| Figure::missing(definition, reason.clone())).to_vec(),
+    }
+}
+
+/// Device − reference, dB, at the wavelengths of the device. The reference is interpolated linearly in dB.
+///
+/// NaN where the reference has no value.
+#[must_use]
+pub fn difference(device: &Trace<'_>, reference: &Trace<'_>) -> Vec<f32> {
+    (0..device.len())
+        .map(|index| match reference.at_nm(device.nm(index)) {
+            Some(level) => (device.db(index) - level) as f32,
+            None => f32::NAN,
+        })
+        .collect()
+}
+
+/// The transmission at regular wavelengths, linearly interpolated in dB; NaN outside the trace.
+#[must_use]
+pub fn resample(trace: &Trace<'_>, start_nm: f64, step_pm: f64, points: usize) -> Vec<f32> {
+    let at = |point: usize| start_nm + step_pm * 1e-3 * point as f64;
+    (0..points).map(|point| trace.at_nm(at(point)).map_or(f32::NAN, |level| level as f32)).collect()
+}
+
+/// The mean of several sweeps in linear power, one sweep at a time.
+#[derive(Debug, Clone, Default)]
+pub struct Average {
+    /// Mean linear power of each sample so far.
+    powers: Vec<f32>,
+    sweeps: u32,
+}
+
+impl Average {
+    /// Adds a sweep. A sample that is unusable in one sweep is unusable in the mean.
+    ///
+    /// # Errors
+    /// When the sweep has another number of samples than the sweeps before.
+    pub fn add(&mut self, sweep: &Trace<'_>) -> Result<(), String> {
+        if self.sweeps == 0 {
+            self.powers = vec![0.0; sweep.len()];
+        }
+        if self.powers.len() != sweep.len() {
+            return Err(format!(
+                "the sweep has {} samples, the sweeps before have {}: an average needs the same wavelengths",
+                sweep.len(),
+                self.powers.len()
+            ));
+        }
+        self.sweeps += 1;
+        for (index, mean) in self.powers.iter_mut().enumerate() {
+            let power = power_from_db(sweep.db(index));
+            *mean = (f64::from(*mean) + (power - f64::from(*mean)) / f64::from(self.sweeps)) as f32;
+        }
+        Ok(())
+    }
+
+    /// The number of sweeps.
+    #[must_use]
+    pub fn sweeps(&self) -> u32 {
+        self.sweeps
+    }
+
+    /// The mean, dB, in the memory of the sums.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<f32> {
+        self.powers.iter_mut().for_each(|power| *power = db_from_power(f64::from(*power)) as f32);
+        self.powers
+    }
+}
+
+/// The moving mean over an odd number of samples, of the dB, as an explicit and recorded step before an analysis.
+///
+/// At the ends of the trace the mean is over the samples that exist. Unusable samples stay unusable.
+///
+/// # Errors
+/// When the number of samples is even or 0.
+pub fn moving_mean(trace: &Trace<'_>, samples: usize) -> Result<Vec<f32>, String> {
+    if samples.is_multiple_of(2) {
+        return Err(format!("a moving mean over {samples} samples has no middle: an odd number is needed"));
+    }
+    let half = samples / 2;
+    let mut smooth = Vec::with_capacity(trace.len());
+    let (mut sum, mut count) = (0.0, 0u32);
+    let mut include = |index: usize, sign: f64| {
+        let level = trace.db(index);
+        if level.is_finite() {
+            sum += sign * level;
+            count = if sign > 0.0 { count + 1 } else { count - 1 };
+        }
+        (sum, count)
+    };
+    let (mut current, mut end) = ((0.0, 0), 0);
+    for index in 0..trace.len() {
+        while end < trace.len() && end <= index + half {
+            current = include(end, 1.0);
+            end += 1;
+        }
+        if index > half {
+            current = include(index - half - 1, -1.0);
+        }
+        let is_usable = trace.db(index).is_finite() && current.1 > 0;
+        smooth.push(if is_usable { (current.0 / f64::from(current.1)) as f32 } else { f32::NAN });
+    }
+    Ok(smooth)
+}

@@ -1,0 +1,13 @@
+//! Tests of the analysis: analytic truth, measured truth, properties and wrong use.
+
+mod bounds;
+mod channels;
+mod combs;
+mod measured;
+mod properties;
+mod registry;
+mod several;
+mod support;
+mod truth;
+mod verdicts;
+mod wrong_use;

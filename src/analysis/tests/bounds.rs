@@ -1,0 +1,110 @@
+//! Figures that rest on the floor, on few samples or on the end of the trace are bounds, and are shown so.
+
+use super::support::{Owned, named, reason, values};
+use crate::analysis::Bound;
+use crate::analysis::floor::Floor;
+use crate::analysis::request::Request;
+use crate::analysis::resonance::Topology;
+
+fn dip(depth: f64, fwhm_nm: f64) -> impl Fn(f64) -> f64 {
+    move |nm| 1.0 - depth / (1.0 + (2.0 * (nm - 1550.0) / fwhm_nm).powi(2))
+}
+
+fn clipped(mut trace: Owned, floor_db: f64) -> Owned {
+    trace.db.iter_mut().for_each(|level| *level = level.max(floor_db));
+    trace
+}
+
+#[test]
+fn a_dip_at_the_floor_is_a_bound() {
+    let trace = clipped(Owned::sampled(1549.0, 1551.0, 1.0, dip(0.999_99, 0.1)), -30.0);
+    let found = trace
+        .analyze("dips,q,loss,quality", Request { topology: Some(Topology::AllPass), ..Request::default() });
+    assert_eq!(found.settings.floor_db, Some(-30.0));
+    for (name, bound) in [
+        ("prominence_db", Bound::AtLeast),
+        ("dip_db", Bound::AtMost),
+        ("extinction_db", Bound::AtLeast),
+        ("insertion_loss_max_db", Bound::AtLeast),
+        ("insertion_loss_mean_db", Bound::AtLeast),
+        ("mean_db", Bound::AtMost),
+        ("ripple_db", Bound::AtLeast),
+    ] {
+        assert_eq!(named(&found, name)[0].bound, Some(bound), "{name}");
+    }
+    for name in ["insertion_loss_min_db", "q_loaded"] {
+        assert_eq!(named(&found, name)[0].bound, None, "{name}");
+    }
+    assert!(reason(&found, "q_branch_low").contains("at the floor (-30.00 dB)"));
+    // The same trace without a floor has none of these bounds.
+    let free = Owned::sampled(1549.0, 1551.0, 1.0, dip(0.99, 0.1)).analyze("dips,q,loss", Request::default());
+    assert!(free.figures.iter().all(|figure| figure.bound.is_none()), "{:#?}", free.figures);
+}
+
+#[test]
+fn a_floor_is_stated_or_repeats_at_least_three_times() {
+    let trace = |levels: &[f64]| Owned {
+        nm: (0..levels.len()).map(|point| 1550.0 + point as f64).collect(),
+        db: levels.to_vec(),
+    };
+    let level = |levels: &[f64]| Floor::of(&trace(levels).trace(), None).level_db;
+    assert_eq!(level(&[-3.0, -50.0, -50.0, -4.0]), None);
+    assert_eq!(level(&[-3.0, -50.0, -50.0, -50.0, f64::NAN]), Some(-50.0));
+    assert_eq!(level(&[-50.0, -50.0, -50.0]), None, "nothing was above it");
+    let stated = Floor::of(&trace(&[-3.0, -4.0]).trace(), Some(-40.0));
+    assert!(stated.is_stated && stated.touches(-41.0) && !stated.touches(-39.0));
+}
+
+#[test]
+fn a_line_with_fewer_than_five_samples_is_not_measured_and_has_its_bound() {
+    for step_pm in [0.25, 0.5, 1.0, 2.0, 4.0, 8.0] {
+        let trace = Owned::sampled(1549.0, 1551.0, step_pm, dip(0.9, 0.008));
+        let found = trace.analyze("dips,q", Request::default());
+        let q = named(&found, "q_loaded")[0];
+        if step_pm <= 1.0 {
+            assert!((q.value.unwrap() / (1550.0 / 0.008) - 1.0).abs() < 0.01, "{step_pm}: {q:?}");
+            continue;
+        }
+        assert!(
+            q.not_measured.as_ref().unwrap().contains("fewer than 5 samples within the FWHM"),
+            "{step_pm}: {q:?}"
+        );
+        let most_nm = 5.0 * step_pm * 1e-3;
+        assert_eq!((q.value, q.bound), (None, Some(Bound::AtLeast)));
+        assert!((q.bound_value.unwrap() / (1550.0 / most_nm) - 1.0).abs() < 1e-3, "{q:?}");
+        let fwhm = named(&found, "fwhm_nm")[0];
+        assert!(fwhm.bound == Some(Bound::AtMost) && (fwhm.bound_value.unwrap() - most_nm).abs() < 1e-9);
+        // The raw dip is there all the same, and its error is half a step.
+        assert!((named(&found, "dip_nm")[0].error.unwrap() - 0.5 * step_pm * 1e-3).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_width_that_the_trace_does_not_contain_is_not_measured_and_has_its_bound() {
+    let level = |nm: f64| 10f64.powf(-0.3 * ((nm - 1550.0) / 5.0).powi(2));
+    let found = Owned::sampled(1549.0, 1560.0, 10.0, level).analyze("bandwidth@3", Request::default());
+    let width = named(&found, "bandwidth_3db_nm")[0];
+    let said = width.not_measured.as_ref().unwrap();
+    assert!(said.contains("is not reached towards shorter wavelengths"), "{said}");
+    assert!(
+        width.bound == Some(Bound::AtLeast) && (width.bound_value.unwrap() - 6.0).abs() < 0.02,
+        "{width:?}"
+    );
+    let floor = Request { floor_db: Some(-2.0), ..Request::default() };
+    let found = Owned::sampled(1540.0, 1560.0, 10.0, level).analyze("bandwidth@3", floor);
+    assert!(reason(&found, "bandwidth_3db_nm").contains("below the floor"));
+}
+
+#[test]
+fn a_rippled_top_reports_the_outermost_crossing_too() {
+    // A dip of 4 dB near the edge of the passband.
+    let level = |nm: f64| {
+        let top = if (nm - 1550.0).abs() < 5.0 { 0.0 } else { -30.0 };
+        10f64.powf(
+            (top - 4.0 * (-((nm - 1554.0) / 0.1).powi(2)).exp() + 0.01 * (1550.0 - nm).abs().min(1.0)) / 10.0,
+        )
+    };
+    let found = Owned::sampled(1540.0, 1560.0, 10.0, level).analyze("bandwidth@3", Request::default());
+    let (first, outer) = (values(&found, "bandwidth_3db_nm")[0], values(&found, "bandwidth_3db_outer_nm")[0]);
+    assert!((outer - 10.0).abs() < 0.05 && first < 9.0, "{first} {outer}");
+}

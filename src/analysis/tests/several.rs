@@ -1,0 +1,86 @@
+//! Fits over values, and arithmetic of traces.
+
+use super::support::Owned;
+use crate::analysis::several::{Average, cut_back, difference, moving_mean, polynomial, resample, slope};
+
+#[test]
+fn a_polynomial_has_the_coefficients_and_errors_of_the_text_book() {
+    let x: Vec<f64> = (0..20).map(|point| 1500.0 + f64::from(point)).collect();
+    let y: Vec<f64> = x.iter().map(|x| 2.0 - 0.5 * x + 0.01 * x * x).collect();
+    let [constant, linear, square] = polynomial::<3>(&x, &y).unwrap();
+    assert!(
+        (square.value - 0.01).abs() < 1e-9
+            && (linear.value + 0.5).abs() < 1e-5
+            && (constant.value - 2.0).abs() < 1e-2
+    );
+    // Slope error = s / √Σ(x − mean)², with s² = Σr²/(n − 2).
+    let [_, slope] = polynomial::<2>(&[0.0, 1.0, 2.0, 3.0], &[0.0, 1.0, 2.0, 3.4]).unwrap();
+    let residuals = [-0.04, -0.08, 0.04, 0.08].map(|r: f64| 1.5 * r);
+    let expected = (residuals.iter().map(|r| r * r).sum::<f64>() / 2.0 / 5.0).sqrt();
+    assert!(
+        (slope.value - 1.12).abs() < 1e-9 && (slope.error - expected).abs() < 0.02,
+        "{slope:?} {expected}"
+    );
+    assert!(
+        polynomial::<2>(&[1.0, 1.0], &[1.0, 2.0])
+            .unwrap_err()
+            .contains("2 different places, and there are 1")
+    );
+    assert!(polynomial::<2>(&[1.0], &[]).is_err() && polynomial::<2>(&[1.0, f64::NAN], &[0.0, 0.0]).is_err());
+}
+
+#[test]
+fn cut_back_gives_loss_per_length_and_coupling_loss() {
+    let lengths = [0.5, 1.0, 2.0, 4.0];
+    let figures = cut_back(&lengths, &lengths.map(|length| 3.0 + 2.4 * length));
+    assert_eq!(
+        (figures[0].name.as_str(), figures[1].name.as_str()),
+        ("propagation_loss_db_per_cm", "coupling_loss_db")
+    );
+    assert!((figures[0].value.unwrap() - 2.4).abs() < 1e-9 && (figures[1].value.unwrap() - 3.0).abs() < 1e-9);
+    assert!(figures.iter().all(|figure| figure.error.unwrap() < 1e-9));
+    let two = cut_back(&[1.0, 2.0, 2.0], &[1.0, 2.0, 2.1]);
+    assert_eq!(
+        two[0].not_measured.as_deref(),
+        Some("cut-back needs at least three lengths, and there are 2")
+    );
+}
+
+#[test]
+fn a_slope_has_the_units_of_its_figures() {
+    let figure = slope(("resonance_nm", &[1550.0, 1550.1, 1550.2]), ("heater_mw", &[0.0, 1.0, 2.0]));
+    assert_eq!((figure.name.as_str(), figure.unit.as_str()), ("slope_nm_per_mw", "nm/mw"));
+    assert!((figure.value.unwrap() - 0.1).abs() < 1e-9);
+}
+
+#[test]
+fn traces_are_subtracted_averaged_resampled_and_smoothed() {
+    let level = |nm: f64| 10f64.powf((-3.0 - 0.1 * (nm - 1550.0)) / 10.0);
+    let device = Owned::sampled(1550.0, 1551.0, 10.0, level);
+    let reference = Owned::sampled(1550.2, 1551.5, 7.0, |nm| level(nm) * 10.0);
+    let subtracted = difference(&device.trace(), &reference.trace());
+    assert!(subtracted[0].is_nan() && subtracted[25..].iter().all(|level| (level + 10.0).abs() < 1e-5));
+    let grid = resample(&device.trace(), 1549.99, 5.0, 5);
+    assert!(grid[..2].iter().all(|level| level.is_nan()) && (grid[3] + 3.0005).abs() < 1e-4, "{grid:?}");
+
+    // The mean of 1 and 3 in linear power is 2.
+    let sweep = |power: f64| Owned::sampled(1550.0, 1550.1, 10.0, move |_| power);
+    let mut average = Average::default();
+    average.add(&sweep(1.0).trace()).unwrap();
+    average.add(&sweep(3.0).trace()).unwrap();
+    assert!(average.add(&device.trace()).unwrap_err().contains("the same wavelengths"));
+    assert_eq!(average.sweeps(), 2);
+    assert!(average.finish().iter().all(|level| (level - 3.0103).abs() < 1e-4));
+
+    let mut peaked = sweep(1.0);
+    peaked.db[5] = 3.0;
+    peaked.db[0] = f64::NAN;
+    let smooth = moving_mean(&peaked.trace(), 3).unwrap();
+    let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    assert!(smooth[0].is_nan());
+    assert!(
+        smooth[1..].iter().zip(expected).all(|(level, expected)| (level - expected).abs() < 1e-6),
+        "{smooth:?}"
+    );
+    assert!(moving_mean(&peaked.trace(), 4).is_err() && moving_mean(&peaked.trace(), 0).is_err());
+}
