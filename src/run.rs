@@ -5,12 +5,15 @@
 //! one that changes the instrument.
 
 mod awake;
+mod bench;
+mod context;
 pub mod control;
+mod disk;
 mod engine;
 pub mod events;
+mod explain;
 pub mod guard;
 mod host;
-mod lasers;
 pub mod prepare;
 mod request;
 pub mod resume;
@@ -24,27 +27,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::forecast::bench::BenchState;
 use crate::http::Client;
 use crate::step::{Fault, FaultKind};
-use crate::store::{Durability, HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
+use crate::store::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
+use bench::Bench;
 use control::Reins;
-use engine::Engine;
+use disk::Disk;
 use engine::columns::Columns;
 use engine::power::SharedPowerLog;
-use engine::proof::Unproved;
-use engine::room::Shortage;
-use engine::session::Session;
+use engine::{Engine, Output};
 use events::RunEvent;
-use events::log::Events;
+use events::log::RunLog;
 pub use events::log::Watcher;
 use guard::Guard;
 use host::RemoteHost;
 pub use request::{RunRequest, Site, Times, Uses};
 use resume::replay::ReplayHost;
 use resume::transcript::Transcript;
+use state::history::History;
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
 ///
@@ -71,11 +75,10 @@ pub async fn run(
     manifest.limits =
         Some(instrument.limits()).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
     folder.write_manifest(&manifest)?;
-    let events = Arc::new(Events::new(
-        folder.journal()?,
-        watchers,
-        resumed.as_ref().map_or(0.0, |resumed| resumed.past.elapsed_s),
-    ));
+    let earlier = resumed.as_ref().map(|resumed| &resumed.transcript);
+    let history = earlier.map(|earlier| earlier.history.clone()).unwrap_or_default();
+    let before_s = earlier.map_or(0.0, |earlier| earlier.elapsed_s);
+    let log = RunLog::new(folder.journal()?, history, watchers, before_s);
     let (operations, estimated_s) = request.expected().unzip();
     let started = RunEvent::Started {
         run: folder.id().to_owned(),
@@ -86,74 +89,57 @@ pub async fn run(
         estimated_s,
         outline: state::outline::outline(&request.walked.steps),
     };
-    match resumed.as_ref().filter(|resumed| resumed.past.started) {
-        Some(resumed) => resumed.begin(&folder, &events)?,
-        None => events.tell(started, Durability::Now)?,
+    match resumed.as_ref().filter(|resumed| resumed.transcript.history.started) {
+        Some(resumed) => resumed.begin(&folder, &log)?,
+        None => log.emit_durable(started).await?,
     }
     for message in mended {
-        events.say(RunEvent::Warning { message })?;
+        log.emit(RunEvent::Warning { message })?;
     }
-    let past = resumed.as_ref().map(|resumed| &resumed.past);
-    let mut columns = Columns::new(request.own_columns(), manifest.columns.clone());
-    columns.begin(past, &events)?;
-    let guard = Guard::of(times.guard_after, &instrument, &record.identity, &folder, &events).await?;
-    let power_log = SharedPowerLog::new(folder.power_log(record.simulated), Arc::clone(&events));
+    let columns = Columns::new(request.own_columns(), manifest.columns.clone());
+    columns.begin(earlier.unwrap_or(&Transcript::default()), &log)?;
+    let guard = Guard::of(times.guard_after, &instrument, &record.identity, &folder, &log).await?;
+    let power_log = SharedPowerLog::new(folder.power_log(record.simulated), log.clone());
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
         for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
             recorders.spawn(engine::power::record(monitor.clone(), module, what.clone(), power_log.clone()));
         }
     }
-    let link = tokio::spawn(events::log::tell_link_events(instrument.clone(), Arc::clone(&events)));
+    let link = tokio::spawn(events::log::emit_link_events(instrument.clone(), log.clone()));
     // Aborted when it is dropped.
     let mut awake = JoinSet::new();
     awake.spawn(awake::stay_awake(record.simulated));
-    awake.spawn(awake::tell_of_sleep(Arc::clone(&events)));
+    awake.spawn(awake::tell_of_sleep(log.clone()));
     let uses = Uses { detectors, lasers: request.static_lasers() };
     // The walked steps of a long recipe take memory, which a run of days does not need.
     drop(request);
     let stop = reins.stop_receiver();
+    let pulse = guard.as_ref().map(Guard::pulse).unwrap_or_default();
     let mut engine = Engine {
-        simulated: record.simulated,
+        bench: Bench::new(instrument, record.simulated, pulse, log.clone(), uses),
+        log: log.clone(),
+        output: Output {
+            folder: Arc::clone(&folder),
+            disk: Disk::new(Arc::clone(&folder)),
+            power: power_log.clone(),
+            columns,
+            metadata: run_metadata(&manifest),
+        },
         recipe: Arc::clone(&recipe),
-        columns,
-        run_metadata: run_metadata(&manifest),
-        instrument: instrument.clone(),
         http: Client::new(allow_http),
-        folder: Arc::clone(&folder),
-        events: Arc::clone(&events),
-        power_log: power_log.clone(),
         reins,
-        pulse: guard.as_ref().map(Guard::pulse).unwrap_or_default(),
-        session: Session::default(),
-        dark_after: times.dark_after,
-        answer_wait: times.answer_wait,
-        uses,
-        bench: BenchState::default(),
-        detectors: BTreeMap::new(),
+        times,
+        expected: BenchState::default(),
+        earlier: Transcript::default(),
+        unproved: Default::default(),
+        shortage: Default::default(),
         number: 0,
-        attempt: 1,
-        tries: 1,
-        past: Transcript::default(),
-        waits_until: None,
-        link: instrument.link_events(),
-        place: crate::step::Place::default(),
-        failed_steps: 0,
-        shortage: Shortage::new(times.disk_full_wait),
-        unproved: Unproved::default(),
-        unproved_at_end: None,
         finally_until: None,
     };
-
     let entered = match resumed {
-        Some(mut resumed) => {
-            let repairs = std::mem::take(&mut resumed.repairs);
-            match resumed.enter(&mut engine) {
-                Ok(asked) => engine.mend(&repairs).await.map(|()| Some(asked)),
-                Err(fault) => Err(fault),
-            }
-        }
-        None => Ok(None),
+        Some(resumed) => engine.resume(resumed).await,
+        None => Ok(()),
     };
 
     // One request at a time: the recipe waits for each answer.
@@ -161,15 +147,16 @@ pub async fn run(
     let keep_lasers = recipe.header().leave_lasers_on;
     let path = folder.path().to_owned();
     let performed = match entered {
-        Ok(asked) => {
-            let asked = asked.unwrap_or_default();
+        Ok(()) => {
+            let asked = std::mem::take(&mut engine.earlier.asked);
             let author = threads::begin("recipe", move || {
                 recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
             });
-            engine.serve(served).await;
+            let span = tracing::info_span!("run", id = folder.id());
+            engine.serve(served).instrument(span).await;
             let ended =
                 author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
-            ended.and(engine.unproved_at_end.take().map_or(Ok(()), Err))
+            ended.and(engine.unproved.fault_at_end.take().map_or(Ok(()), Err))
         }
         Err(fault) => Err(fault),
     };
@@ -177,9 +164,9 @@ pub async fn run(
     recorders.shutdown().await;
     let (mut state, mut reason) = verdict(performed, &engine);
     // Behind the fence the instrument is the guard's.
-    let fenced = engine.pulse.is_fenced();
+    let fenced = engine.bench.pulse.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && keep_lasers;
-    let lasers_unknown = if keep_lasers { Vec::new() } else { engine.lasers_off().await };
+    let lasers_unknown = if keep_lasers { Vec::new() } else { engine.bench.lasers_off().await };
     if let Some(guard) = guard.filter(|_| !fenced) {
         guard.dismiss().await;
     }
@@ -187,42 +174,43 @@ pub async fn run(
     awake.shutdown().await;
     // What follows is the end of the run, which is told even when the disk is full.
     folder.release_reserve();
-    if let Err(fault) = power_log.close() {
+    if let Err(fault) = power_log.close().await {
         (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
     }
     manifest.status = state;
     manifest.reason.clone_from(&reason);
-    let elapsed_s = events.elapsed_s();
+    let elapsed_s = log.elapsed_s();
     manifest.elapsed_s = Some(elapsed_s);
     // A clock that was set back meanwhile does not let it end before it began.
     manifest.finished = Some(Utc::now().max(manifest.started + seconds(elapsed_s)));
-    manifest.used_scpi = engine.session.used_scpi;
-    manifest.traces = Some(engine.session.trace_index);
-    manifest.failed_steps = Some(engine.failed_steps);
+    let history = log.history(History::clone);
+    let (failed_steps, traces) = (history.passed_over.len() as u64, history.traces);
+    manifest.used_scpi = history.touched.used_scpi;
+    manifest.traces = Some(traces);
+    manifest.failed_steps = Some(failed_steps);
     manifest.lasers_unknown = lasers_unknown;
-    let (failed_steps, traces) = (engine.failed_steps, engine.session.trace_index);
-    manifest.warnings = events.journal_trouble();
+    manifest.warnings = log.journal_problems();
     for message in &manifest.warnings {
-        events.say(RunEvent::Warning { message: message.clone() })?;
+        log.emit(RunEvent::Warning { message: message.clone() })?;
     }
     // The journal ends first, so that the manifest never claims an end that the journal does not know.
-    events.tell(RunEvent::Finished { state, reason, failed_steps, traces }, Durability::Now)?;
+    log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces }).await?;
     folder.write_manifest(&manifest)?;
     Ok(state)
 }
 
 fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {
-    if let Some(reason) = engine.pulse.fence() {
+    if let Some(reason) = engine.bench.pulse.fence() {
         return (RunState::Failed, Some(reason));
     }
     match performed {
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
         Err(fault) => (RunState::Failed, Some(fault.to_string())),
-        Ok(()) if engine.failed_steps > 0 => {
-            let (steps, were) = if engine.failed_steps == 1 { ("step", "was") } else { ("steps", "were") };
-            (RunState::Failed, Some(format!("{} {steps} failed and {were} passed over", engine.failed_steps)))
-        }
-        Ok(()) => (RunState::Done, None),
+        Ok(()) => match engine.log.history(|history| history.passed_over.len()) {
+            0 => (RunState::Done, None),
+            1 => (RunState::Failed, Some("1 step failed and was passed over".to_owned())),
+            failed => (RunState::Failed, Some(format!("{failed} steps failed and were passed over"))),
+        },
     }
 }
 

@@ -30,7 +30,7 @@ use rand::RngExt;
 pub use cleanup::{Fate, Leftover, finished_files, leftovers};
 pub use disk_space::{space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
-pub use journal::{Durability, Journal};
+pub use journal::{Durability, Journal, JournalSync};
 pub use lines::{Lines, skip_damaged};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};

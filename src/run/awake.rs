@@ -2,13 +2,12 @@
 //! told, for whatever was measured meanwhile.
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::process::{Child, Command};
 
 use crate::run::events::RunEvent;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::units::duration;
 
 /// How often the clocks are compared.
@@ -81,7 +80,7 @@ fn since_boot() -> Option<Duration> {
 }
 
 /// Tells of each time that the computer sleeps, until it is dropped.
-pub(super) async fn tell_of_sleep(events: Arc<Events>) {
+pub(super) async fn tell_of_sleep(log: RunLog) {
     let mut before = Clocks::now();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -91,7 +90,7 @@ pub(super) async fn tell_of_sleep(events: Arc<Events>) {
                 "the computer was asleep for {}: what the instrument did meanwhile is not known",
                 duration(slept.as_secs_f64())
             );
-            if events.say(RunEvent::Warning { message }).is_err() {
+            if log.emit(RunEvent::Warning { message }).is_err() {
                 return;
             }
         }

@@ -100,11 +100,10 @@ impl Reins {
         *self.pause.borrow()
     }
 
-    /// Waits until the run may go on; for ever, when whoever could say so has gone.
-    pub async fn resumed(&mut self) {
-        if self.pause.wait_for(|paused| !paused).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Receives the end of a pause.
+    #[must_use]
+    pub fn pause_receiver(&self) -> PauseReceiver {
+        PauseReceiver(self.pause.clone())
     }
 
     /// Whether an operator is there, or was: then questions wait for an answer.
@@ -146,6 +145,19 @@ impl StopReceiver {
         match reason {
             Some(reason) => reason,
             None => std::future::pending().await,
+        }
+    }
+}
+
+/// Receives the end of a pause.
+#[derive(Debug, Clone)]
+pub struct PauseReceiver(watch::Receiver<bool>);
+
+impl PauseReceiver {
+    /// Resolves when the run may continue; never, when nobody is left who could say so.
+    pub async fn ended(&mut self) {
+        if self.0.wait_for(|paused| !paused).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,114 +1,94 @@
-//! The engine: takes one step after another from the recipe, performs it with its retries, deadline and stop,
-//! and tells what happened. It alone changes the instrument while a run lasts.
+//! The engine: takes one step after another from the recipe, and performs it with its retries, under its time limit and
+//! under the stop.
 
 pub(super) mod columns;
-mod detectors;
-mod explain;
 pub(super) mod fetch;
+mod hold;
 mod http;
-mod intended;
-mod mend;
 mod perform;
 mod policy;
 pub(super) mod power;
-pub(super) mod proof;
-pub(super) mod reference;
-pub(super) mod repeat;
-pub(super) mod room;
-pub(super) mod session;
-mod settle;
-mod sweep;
+pub(super) mod readings;
+mod redo;
+mod reference;
+mod repair;
 mod wait;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
+use tracing::Instrument;
 
+use super::bench::{Bench, Needs};
+use super::context::StepContext;
+use super::control::Reins;
+use super::disk::Disk;
+use super::events::log::RunLog;
+use super::events::{AfterFault, RunEvent};
+use super::host::Request;
+use super::request::Times;
+use super::resume::start::Resumption;
+use super::resume::transcript::Transcript;
+use super::state::configuration::Doubts;
 use crate::forecast::bench::BenchState;
-use crate::instrument::scpi::{Action, Query};
-use crate::instrument::{Ctp10, Error, LasersOff, LinkEvent, Presence};
-use crate::measurement::Detector;
+use crate::instrument::Presence;
+use crate::operation::Settings;
 use crate::recipe::Recipe;
-use crate::run::control::Reins;
-use crate::run::engine::columns::Columns;
-use crate::run::engine::detectors::DetectorState;
-use crate::run::engine::policy::{after_fault, durability};
-use crate::run::engine::power::SharedPowerLog;
-use crate::run::engine::proof::Unproved;
-use crate::run::engine::room::Shortage;
-use crate::run::engine::session::Session;
-use crate::run::events::log::Events;
-use crate::run::events::{AfterFault, RunEvent};
-use crate::run::guard::Pulse;
-use crate::run::host::Request;
-use crate::run::resume::transcript::Transcript;
-use crate::step::{Fault, FaultKind, Outcome, Place, Step, TraceReader};
-use crate::store::{Durability, RunFolder, space_for_step};
+use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
+use crate::store::{Durability, RunFolder};
+use columns::Columns;
+use hold::Shortage;
+use policy::{after_fault, durability};
+use power::SharedPowerLog;
+use readings::Unproved;
 
 /// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
 
-/// An aborted scan is given this long to end.
-pub(super) const ABORT_LIMIT: Duration = Duration::from_secs(30);
-
-/// And its abort this long to be confirmed, on a connection that may have gone silent.
-const ABORT_HASTE: Duration = Duration::from_secs(5);
-
+/// Performs the steps of a recipe.
 pub(super) struct Engine {
-    pub(super) instrument: Ctp10,
-    /// Other instruments on the bench.
-    pub(super) http: crate::http::Client,
-    pub(super) simulated: bool,
-    pub(super) folder: Arc<RunFolder>,
-    pub(super) events: Arc<Events>,
-    pub(super) power_log: SharedPowerLog,
-    pub(super) reins: Reins,
-    /// Signs of life, for the guard.
-    pub(super) pulse: Pulse,
-    pub(super) session: Session,
-    /// Held before a step for longer than this, the run turns its lasers off until it goes on.
-    pub(super) dark_after: Duration,
-    /// How long a question waits for an answer.
-    pub(super) answer_wait: Option<Duration>,
-    /// What the recipe is known to use.
-    pub(super) uses: crate::run::Uses,
-    /// Foresees how long each step takes.
-    pub(super) bench: BenchState,
-    /// The recipe that it performs.
+    /// The instrument.
+    pub(super) bench: Bench,
+    /// The log of the run, with its history.
+    pub(super) log: RunLog,
+    /// The files of the run.
+    pub(super) output: Output,
+    /// The recipe.
     pub(super) recipe: Arc<Recipe>,
-    /// The constant columns of its trace files.
-    pub(super) columns: Columns,
-    /// What every trace file says of the run.
-    pub(super) run_metadata: BTreeMap<String, serde_json::Value>,
-    /// How the detectors are set, asked once.
-    pub(super) detectors: BTreeMap<Detector, DetectorState>,
-    /// The step under way, counted from 1.
-    pub(super) number: u64,
-    /// Which attempt at it, from 1.
-    pub(super) attempt: u32,
-    /// Which attempt at it within this process, from 1.
-    pub(super) tries: u32,
-    /// What the run's earlier processes have done.
-    pub(super) past: Transcript,
-    /// The moment that the step under way waited for when an earlier process of the run was interrupted.
-    pub(super) waits_until: Option<DateTime<Utc>>,
-    /// Tells when the link was lost.
-    pub(super) link: broadcast::Receiver<LinkEvent>,
-    /// Where it stands in the recipe.
-    pub(super) place: Place,
-    /// Steps that failed and were passed over.
-    pub(super) failed_steps: u64,
-    /// What a disk without room has held up.
-    pub(super) shortage: Shortage,
-    /// What has been measured and is not proved yet.
+    /// Other instruments, which are reached over HTTP.
+    pub(super) http: crate::http::Client,
+    /// Stop, pause and answers from outside.
+    pub(super) reins: Reins,
+    /// How long the run waits.
+    pub(super) times: Times,
+    /// The settings that the recipe has made, for estimates.
+    pub(super) expected: BenchState,
+    /// The transcript of the run's earlier processes.
+    pub(super) earlier: Transcript,
+    /// Readings that are not proved yet.
     pub(super) unproved: Unproved,
-    /// Why the last readings of the steps could not be proved.
-    pub(super) unproved_at_end: Option<Fault>,
-    /// Set while `finally` runs: from then on a first stop does not count any more.
+    /// A lack of disk space that the run waits for.
+    pub(super) shortage: Shortage,
+    /// The number of the latest step, from 1.
+    pub(super) number: u64,
+    /// When `finally` has to be over. Set while it runs: from then on a first stop does not count any more.
     pub(super) finally_until: Option<Instant>,
+}
+
+/// Where a run writes.
+pub(super) struct Output {
+    /// The run folder.
+    pub(super) folder: Arc<RunFolder>,
+    /// The disk of the run folder.
+    pub(super) disk: Disk,
+    /// The recorded power.
+    pub(super) power: SharedPowerLog,
+    /// The constant columns of the trace files.
+    pub(super) columns: Columns,
+    /// The metadata of the run, which is in every trace file.
+    pub(super) metadata: BTreeMap<String, serde_json::Value>,
 }
 
 /// What ended an attempt.
@@ -119,119 +99,181 @@ enum End {
 }
 
 impl Engine {
+    /// Continues an interrupted run where its transcript ends. Damaged traces are replaced first.
+    pub(super) async fn resume(&mut self, resumption: Resumption) -> Result<(), Fault> {
+        let Resumption { transcript, repairs, .. } = resumption;
+        self.number = transcript.history.steps;
+        for step in transcript.steps() {
+            self.expected.perform(&step.step.operation);
+        }
+        for (reading, name) in transcript.lost_readings() {
+            self.output.power.keep(reading, &name, "recipe").await?;
+        }
+        self.bench.resume(&transcript.history, transcript.doubts());
+        self.earlier = transcript;
+        self.repair(&repairs).await
+    }
+
     /// Serves the recipe until its thread is done.
     pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
-        let pulse = self.pulse.clone();
+        let pulse = self.bench.pulse.clone();
         // A recipe may compute for a while between two operations.
         while let Some(request) = pulse.during(requests.recv()).await {
             // A recipe that no longer listens has ended; its next request will not come.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
                 Request::Open(trace, reply) => {
-                    let opened = self.folder.open_trace(&trace).map_err(Fault::from);
+                    let opened = self.output.folder.open_trace(&trace).map_err(Fault::from);
                     drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
                 }
                 Request::Now(reply) => drop(reply.send(self.now())),
                 Request::Suspend(condition, reply) => {
                     let event = condition.map_or(RunEvent::SuspensionOver, RunEvent::suspended);
-                    drop(reply.send(self.events.say(event)));
+                    drop(reply.send(self.log.emit(event)));
                 }
                 Request::RepeatSweep(reply) => drop(reply.send(self.repeat_sweep().await)),
                 Request::Finally(reply) => {
                     if let Err(fault) = self.prove_readings().await {
-                        self.unproved_at_end = Some(fault);
+                        self.unproved.fault_at_end = Some(fault);
                     }
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
-                    drop(reply.send(self.events.say(RunEvent::Finally)));
+                    drop(reply.send(self.log.emit(RunEvent::Finally)));
                 }
             }
         }
     }
 
+    /// Performs a step: holds the run where it must not continue, makes attempts, and emits what happens.
     async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
         self.number += 1;
-        self.place = step.place.clone();
-        // What an earlier process of the run had begun and is done again counts on.
-        self.attempt = self.past.attempts(&step) + 1;
-        self.tries = 1;
-        self.waits_until = self.past.until(&step);
-        self.session.slots.clear();
-        let number = self.number;
-        let estimated_s = Some(self.bench.perform(&step.operation).seconds);
-        if let Some(told) = self.past.held(&step) {
-            return self.tell_held(step, told);
+        let earlier = self.earlier.attempts(&step);
+        let until = self.earlier.until(&step);
+        let mut ctx = StepContext::new(self.number, earlier, step, until);
+        let estimated_s = Some(self.expected.perform(&ctx.step.operation).seconds);
+        if let Some(told) = self.earlier.held(&ctx.step) {
+            return self.repeat_outcome(ctx, told);
         }
-        if !self.leaves_unproved(&step) || self.reins.is_paused() {
+        if !self.leaves_unproved(&ctx.step) || self.reins.is_paused() {
             self.prove_readings().await?;
         }
-        self.unproved.holds_back = self.may_hold_back(&step);
-        let retry = self.retry(&step);
-        let attempts = 1 + retry.map_or(0, |retry| retry.times);
+        ctx.is_held_back = self.may_hold_back(&ctx.step);
+        let span = tracing::info_span!("step", number = ctx.number, operation = ctx.step.operation.name());
+        self.attempts(ctx, estimated_s).instrument(span).await
+    }
+
+    /// Makes attempts at a step until it has ended well or is given up.
+    async fn attempts(&mut self, mut ctx: StepContext, estimated_s: Option<f64>) -> Result<Outcome, Fault> {
+        let retry = self.retry(&ctx.step);
+        let mut attempts_left = retry.map_or(0, |retry| retry.times);
         loop {
-            self.hold_while_paused().await?;
-            if self.finally_until.is_none() && !self.has_room(space_for_step()) {
-                self.wait_for_room(space_for_step()).await?;
-                continue;
-            }
-            if let Some(reason) = self.stop_reason() {
-                return Err(Fault::new(FaultKind::Stopped, reason));
-            }
-            self.beat()?;
-            self.session.rounds = 0;
-            let durability = durability(&step.operation);
-            let attempt = self.attempt;
-            let started = RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s };
-            if !self.unproved.holds_back {
-                self.events.tell(started.clone(), durability)?;
-            }
+            self.hold_before_attempt(ctx.step.operation.traits().emits_light).await?;
+            self.bench.begin_attempt();
             let began = Instant::now();
-            let result = self.attempt_at_most_twice(&step).await;
-            if self.unproved.holds_back && result.is_err() {
-                self.unproved.holds_back = false;
-                self.prove_readings().await?;
-                self.events.tell(started.clone(), durability)?;
-            }
-            let fault = match result {
-                Ok(outcome) if self.unproved.holds_back => {
-                    self.shortage.since = None;
-                    let seconds = began.elapsed().as_secs_f64();
-                    self.hold_back(started, step, outcome.clone(), seconds).await?;
-                    return Ok(outcome);
-                }
+            let fault = match self.announced_attempt(&mut ctx, estimated_s).await {
                 Ok(outcome) => {
                     self.shortage.since = None;
-                    self.session.note(number, &step, &outcome);
                     let seconds = began.elapsed().as_secs_f64();
-                    self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds })?;
+                    if ctx.is_held_back {
+                        self.hold_back(ctx, estimated_s, outcome.clone(), seconds).await?;
+                    } else {
+                        self.finish(&ctx, outcome.clone(), seconds).await?;
+                    }
                     return Ok(outcome);
                 }
                 Err(fault) => fault,
             };
-            self.session.configuration.doubt(&step.operation);
-            let then = after_fault(&step, &fault, retry.filter(|_| self.tries < attempts));
-            self.events.say(RunEvent::StepFailed { number, fault: fault.clone(), then })?;
+            let then = after_fault(&ctx.step, &fault, retry.filter(|_| attempts_left > 0));
+            self.fail(&ctx, &fault, then)?;
             match then {
                 AfterFault::Retry { after_s } => {
                     self.pause(Duration::from_secs_f64(after_s)).await?;
-                    self.attempt += 1;
-                    self.tries += 1;
-                    self.distrust_memory(&step);
+                    ctx.attempt += 1;
+                    attempts_left -= 1;
+                    // A fetch is tried again with its sweep.
+                    self.bench.memory_is_doubtful |= Needs::of(&ctx.step.operation).memory;
                 }
-                AfterFault::Continue => {
-                    self.failed_steps += 1;
-                    self.session.note(number, &step, &Outcome::Failed(fault.clone()));
-                    return Ok(Outcome::Failed(fault));
-                }
+                AfterFault::Continue => return Ok(Outcome::Failed(fault)),
                 AfterFault::Raise => return Err(fault),
             }
         }
     }
 
+    /// Emits the begin of an attempt and makes it. The events of a step that is held back come later, unless it fails.
+    async fn announced_attempt(
+        &mut self,
+        ctx: &mut StepContext,
+        estimated_s: Option<f64>,
+    ) -> Result<Outcome, Fault> {
+        if !ctx.is_held_back {
+            self.announce(ctx, estimated_s).await?;
+        }
+        let result = self.attempt_at_most_twice(ctx).await;
+        if ctx.is_held_back && result.is_err() {
+            ctx.is_held_back = false;
+            self.prove_readings().await?;
+            self.announce(ctx, estimated_s).await?;
+        }
+        result
+    }
+
+    /// Emits that an attempt begins. The record of one that emits light or cannot be repeated is on the disk before it.
+    pub(super) async fn announce(&self, ctx: &StepContext, estimated_s: Option<f64>) -> Result<(), Fault> {
+        let StepContext { number, attempt, step, .. } = ctx.clone();
+        let durability = durability(&step.operation);
+        let started = RunEvent::StepStarted { number, attempt, step, estimated_s };
+        match durability {
+            Durability::Now => self.log.emit_durable(started).await,
+            Durability::Soon => self.log.emit(started),
+        }
+    }
+
+    /// Emits that a step is performed again; the record is on the disk before it.
+    pub(super) async fn announce_durably(&self, ctx: &StepContext) -> Result<(), Fault> {
+        let StepContext { number, attempt, step, .. } = ctx.clone();
+        self.log.emit_durable(RunEvent::StepStarted { number, attempt, step, estimated_s: None }).await
+    }
+
+    /// A step has ended well.
+    pub(super) async fn finish(
+        &mut self,
+        ctx: &StepContext,
+        outcome: Outcome,
+        seconds: f64,
+    ) -> Result<(), Fault> {
+        let (number, operation) = (ctx.number, &ctx.step.operation);
+        self.bench.doubt(Doubts::left_by(operation, &outcome));
+        let traits = operation.traits();
+        if let Some(laser) = traits.lasers.switched() {
+            self.bench.note_switched(laser);
+        }
+        self.log.emit(RunEvent::StepFinished { number, outcome, seconds })?;
+        if matches!(traits.settings, Settings::Raw(_)) {
+            // A restart would lose the settings that a raw command has changed. If they cannot be read now, they are read
+            // before the next step.
+            let _ = self.bench.settle_doubts(number).await;
+        }
+        Ok(())
+    }
+
+    /// An attempt has failed.
+    pub(super) fn fail(&mut self, ctx: &StepContext, fault: &Fault, then: AfterFault) -> Result<(), Fault> {
+        self.bench.doubt(Doubts::left_by_failed(&ctx.step.operation));
+        self.log.emit(RunEvent::StepFailed { number: ctx.number, fault: fault.clone(), then })
+    }
+
+    /// How often the step is tried again: a fetch that does not say so is tried as often as its sweep.
+    fn retry(&self, step: &Step) -> Option<Retry> {
+        let fetches = Needs::of(&step.operation).memory;
+        let of_sweep = || self.log.history(|history| history.repeatable_sweep()?.step.options.retry);
+        step.options.retry.or_else(|| of_sweep().filter(|_| fetches))
+    }
+
     /// One attempt, and another where the link was lost in its course.
-    async fn attempt_at_most_twice(&mut self, step: &Step) -> Result<Outcome, Fault> {
+    async fn attempt_at_most_twice(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         self.unproved.once_more = false;
-        let result = self.attempt_with_room(step).await;
-        let lost = result.is_ok() && step.operation.traits().relies_on_settings() && self.link_was_lost();
+        let result = self.attempt_with_disk_space(ctx).await;
+        let lost =
+            result.is_ok() && ctx.step.operation.traits().relies_on_settings() && self.bench.link_was_lost();
         if !lost && !std::mem::take(&mut self.unproved.once_more) {
             return result;
         }
@@ -239,18 +281,18 @@ impl Engine {
             Ok(_) => "the link was lost meanwhile: it is done once more".to_owned(),
             Err(fault) => format!("{fault}: it is done once more"),
         };
-        self.events.say(RunEvent::Warning { message })?;
-        self.attempt_with_room(step).await
+        self.log.emit(RunEvent::Warning { message })?;
+        self.attempt_with_disk_space(ctx).await
     }
 
-    /// One attempt; what found no room on the disk is done again when there is some, whatever time that takes.
-    pub(super) async fn attempt_with_room(&mut self, step: &Step) -> Result<Outcome, Fault> {
+    /// One attempt. If it found too little disk space, it is made again when there is enough, however long that takes.
+    pub(super) async fn attempt_with_disk_space(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         self.shortage.fetched.clear();
         loop {
-            let result = self.settled_attempt(step).await;
+            let result = self.settled_attempt(ctx).await;
             match self.shortage.wanted.take() {
-                Some(room) if result.is_err() => {
-                    self.wait_for_room(room).await?;
+                Some(bytes) if result.is_err() => {
+                    self.wait_for_disk_space(bytes).await?;
                     self.hold_while_paused().await?;
                 }
                 _ => return result,
@@ -258,78 +300,81 @@ impl Engine {
         }
     }
 
-    /// A step that is not repeated although what stood before it is: it gives what it gave.
-    fn tell_held(&mut self, step: Step, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
-        let (number, attempt) = (self.number, self.attempt);
-        self.events.say(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
-        let outcome = told?;
-        self.events.say(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds: 0.0 })?;
-        Ok(outcome)
+    async fn settled_attempt(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
+        self.ensure_unless_stopped(ctx, Needs::of(&ctx.step.operation)).await?;
+        self.attempt(ctx).await
     }
 
-    async fn settled_attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
-        self.settle(step).await?;
-        self.attempt(step).await
+    /// Makes the instrument what the step relies on, unless the run is being stopped.
+    pub(super) async fn ensure_unless_stopped(
+        &mut self,
+        ctx: &StepContext,
+        needs: Needs,
+    ) -> Result<(), Fault> {
+        // What cleans up must not begin by setting things, nor by light.
+        if self.finally_until.is_some() {
+            return Ok(());
+        }
+        let mut stop = self.reins.stop_receiver();
+        let (pulse, presence) = (self.bench.pulse.clone(), self.bench.ctp10().presence());
+        let away = || !matches!(&*presence.borrow(), Presence::Here(_));
+        let ensured = tokio::select! {
+            biased;
+            reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),
+            ensured = self.ensure(ctx, needs) => ensured,
+            never = pulse.beats_while(away) => match never {},
+        };
+        if ensured.is_err() {
+            self.bench.break_off().await;
+        }
+        ensured
     }
 
-    /// One attempt, under its deadline and under the stop.
-    async fn attempt(&mut self, step: &Step) -> Result<Outcome, Fault> {
-        let limit = step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
+    async fn ensure(&mut self, ctx: &StepContext, needs: Needs) -> Result<(), Fault> {
+        self.bench.ensure(ctx, needs).await?;
+        if needs.memory && self.bench.memory_is_doubtful { self.sweep_again().await } else { Ok(()) }
+    }
+
+    /// One attempt, under its time limit and under the stop.
+    async fn attempt(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
+        let limit = ctx.step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
         let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
         let deadline = limit.into_iter().chain(left).min();
         let mut stop = self.reins.stop_receiver();
         let in_finally = self.finally_until.is_some();
-        let (pulse, presence) = (self.pulse.clone(), self.instrument.presence());
+        let (pulse, presence) = (self.bench.pulse.clone(), self.bench.ctp10().presence());
         // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
         let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let end = tokio::select! {
             biased;
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
-            result = self.perform_proved(step) => End::Performed(result),
+            result = self.perform_proved(ctx) => End::Performed(result),
             never = pulse.beats_while(away) => match never {},
         };
         match end {
             End::Performed(result) => result,
             End::Stopped(reason) => {
-                self.events.say(RunEvent::Stopping { reason: reason.clone() })?;
-                self.break_off().await;
+                self.log.emit(RunEvent::Stopping { reason: reason.clone() })?;
+                self.bench.break_off().await;
                 Err(Fault::new(FaultKind::Stopped, reason))
             }
             End::TimedOut => {
-                self.break_off().await;
+                self.bench.break_off().await;
                 let allowed = deadline.unwrap_or_default().as_secs_f64();
-                let name = step.operation.name();
+                let name = ctx.step.operation.name();
                 Err(Fault::new(FaultKind::Timeout, format!("`{name}` was not done within its {allowed} s")))
             }
         }
     }
 
-    /// The operation was cut short: a scan that may still be under way is aborted.
-    pub(super) async fn break_off(&mut self) {
-        self.pulse.beat();
-        if self.session.scanning {
-            let abort_twice = async {
-                let hasty = self.instrument.confirming_within(ABORT_HASTE);
-                match hasty.abort().await {
-                    // What is idle stays idle: an abort may be sent twice.
-                    Err(Error::FateUnknown { .. }) => self.instrument.abort().await,
-                    known => known,
-                }
-            };
-            let aborted = tokio::time::timeout(ABORT_LIMIT, abort_twice).await;
-            let reason = match aborted {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(crate::error::chain(&error)),
-                Err(_) => Some(format!("it is not idle {} s after the abort", ABORT_LIMIT.as_secs())),
-            };
-            if let Some(reason) = reason {
-                let message = format!("the scan may still be under way: {reason}");
-                // The journal may be what failed; the stop goes on all the same.
-                let _ = self.events.say(RunEvent::Warning { message });
-            }
-        }
-        self.session.scanning = false;
+    /// A step that is not performed again although steps before it are: it gives what it gave.
+    fn repeat_outcome(&mut self, ctx: StepContext, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+        let StepContext { number, attempt, step, .. } = ctx;
+        self.log.emit(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
+        let outcome = told?;
+        self.log.emit(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds: 0.0 })?;
+        Ok(outcome)
     }
 
     /// Waits, unless the run is being stopped.
@@ -339,58 +384,19 @@ impl Engine {
         tokio::select! {
             biased;
             reason = stop.asked(in_finally) => Err(Fault::new(FaultKind::Stopped, reason)),
-            () = self.pulse.during(tokio::time::sleep(time)) => Ok(()),
+            () = self.bench.pulse.during(tokio::time::sleep(time)) => Ok(()),
         }
     }
 
-    /// Holds before a step for as long as the run is paused. The lease is kept, and no deadline runs; held for long,
-    /// the lasers that the run has on go off, and come back before it goes on.
-    pub(super) async fn hold_while_paused(&mut self) -> Result<(), Fault> {
-        if !self.reins.is_paused() || self.finally_until.is_some() {
-            return Ok(());
-        }
-        let began = Instant::now();
-        self.events.tell(RunEvent::Paused, Durability::Now)?;
-        let mut stop = self.reins.stop_receiver();
-        let mut dark = None;
-        let pulse = self.pulse.clone();
-        loop {
-            let until_dark = Some(self.dark_after).filter(|_| dark.is_none());
-            tokio::select! {
-                biased;
-                reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
-                () = self.reins.resumed() => break,
-                () = sleep_if(until_dark) => dark = Some(self.darken().await?),
-                never = pulse.beats_while(|| true) => match never {},
-            }
-        }
-        let relit = dark.unwrap_or_default();
-        for laser in relit.clone() {
-            self.instrument.act(&Action::SetLaserOutput { laser, on: true }).await?;
-        }
-        self.events.say(RunEvent::Resumed { after_s: began.elapsed().as_secs_f64(), relit })
-    }
-
-    /// Turns off the lasers that the run set and that are on; gives them.
-    pub(super) async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
-        let mut lit = Vec::new();
-        for laser in self.lasers_of_run() {
-            if self.instrument.probe(&Query::laser_output(laser)).await? == Some(true) {
-                lit.push(laser);
-            }
-        }
-        let LasersOff { off, unknown, .. } = self.turn_off(lit).await;
-        self.events.say(RunEvent::Darkened { off: off.clone(), unknown })?;
-        Ok(off)
-    }
-
-    pub(super) fn stop_reason(&self) -> Option<String> {
-        self.reins.stop_receiver().reason(self.finally_until.is_some())
+    /// Fails when the run is being stopped.
+    pub(super) fn fail_if_stopped(&self) -> Result<(), Fault> {
+        let reason = self.reins.stop_receiver().reason(self.finally_until.is_some());
+        reason.map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
     }
 
     fn now(&self) -> Result<f64, Fault> {
-        let time_s = crate::run::unix_time_s();
-        self.events.say(RunEvent::Now { time_s })?;
+        let time_s = super::unix_time_s();
+        self.log.emit(RunEvent::Now { time_s })?;
         Ok(time_s)
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::measurement::{Detector, TraceSummary};
-use crate::run::engine::reference::Source;
+use crate::run::bench::Source;
 use crate::run::state::outline::OutlineStep;
 use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};

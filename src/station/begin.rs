@@ -106,7 +106,7 @@ impl Station {
         let mut findings = request.findings();
         findings.extend(request.other_instrument(&endpoint.target, identity.simulated()));
         let mut findings = without_errors(findings)?;
-        if resumed.is_some_and(|resumed| resumed.past.broke_off) {
+        if resumed.is_some_and(|resumed| resumed.transcript.history.is_within_step()) {
             // The earlier process of the run may have left a scan running.
             instrument.end_scan().await?;
         }

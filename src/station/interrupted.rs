@@ -137,7 +137,7 @@ impl Interrupted {
         if let Some(step) = foreseen.undecided {
             return Err(NotResumed::Undecided(Box::new(step)));
         }
-        let started = foreseen.past.started;
+        let started = foreseen.past.history.started;
         let (folder, status) = blocking(move || {
             let status = status(folder.path(), started)?;
             Ok((folder, status))
@@ -153,7 +153,8 @@ impl Interrupted {
         for (segment, _) in &damage.segments {
             past.withdraw_power(&segment.file);
         }
-        request.resumed = Some(Resumption { manifest, past, decided, leftovers, damage, repairs });
+        request.resumed =
+            Some(Resumption { manifest, transcript: past, decided, leftovers, damage, repairs });
         request.folder = Some(folder);
         request.status = status;
         Ok(request)
@@ -194,7 +195,7 @@ fn found(
 ) -> Result<(Transcript, Damage, Vec<Leftover>), NotResumed> {
     let folder = &run.folder;
     let mut past = plan::transcript(folder)?;
-    if past.started {
+    if past.history.started {
         if let Some(decided) = decided {
             past.apply(decided);
         }

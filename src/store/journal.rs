@@ -1,7 +1,7 @@
 //! The journal of a run: one JSON object per line, appended and never changed.
 //!
-//! `append` passes the line to the system before it returns, so that a killed process loses nothing. With
-//! [`Durability::Now`] the line is also on the disk by then, otherwise within a second.
+//! `append` passes the line to the system before it returns, so that a killed process loses nothing. A line is on the disk
+//! within a second, or after the next [`JournalSync::sync`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use crate::files;
 /// When a line must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Before `append` returns.
+    /// Before the run continues: the caller syncs the journal.
     Now,
     /// Within a second, together with other lines.
     Soon,
@@ -41,6 +41,25 @@ pub struct Journal {
     unsynced: Arc<Mutex<Option<String>>>,
     /// Dropping this ends the background thread.
     _alive: mpsc::Sender<()>,
+}
+
+/// Writes the lines of a journal to the disk.
+#[derive(Debug)]
+pub struct JournalSync {
+    path: PathBuf,
+    file: Arc<File>,
+    dirty: Arc<AtomicBool>,
+}
+
+impl JournalSync {
+    /// Blocks until every line that was appended before is on the disk.
+    ///
+    /// # Errors
+    /// If the disk does not accept the lines.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.dirty.store(false, Ordering::Release);
+        self.file.sync_data().map_err(|source| StoreError::write(&self.path, source))
+    }
 }
 
 #[derive(Serialize)]
@@ -103,7 +122,7 @@ impl Journal {
     /// Appends a line and returns its number, from 1.
     ///
     /// # Errors
-    /// If the line cannot be written, or cannot be written to the disk with [`Durability::Now`].
+    /// If the line cannot be written.
     pub fn append<T: Serialize>(
         &mut self,
         time: DateTime<Utc>,
@@ -123,14 +142,16 @@ impl Journal {
         written.map_err(failed)?;
         self.lines += 1;
         self.bytes += line.len() as u64;
-        match durability {
-            Durability::Now => {
-                self.dirty.store(false, Ordering::Release);
-                self.file.sync_data().map_err(failed)?;
-            }
-            Durability::Soon => self.dirty.store(true, Ordering::Release),
+        if durability == Durability::Soon {
+            self.dirty.store(true, Ordering::Release);
         }
         Ok(self.lines)
+    }
+
+    /// A handle that writes the lines to the disk without locking the journal, so that others can append meanwhile.
+    #[must_use]
+    pub fn sync(&self) -> JournalSync {
+        JournalSync { path: self.path.clone(), file: Arc::clone(&self.file), dirty: Arc::clone(&self.dirty) }
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {

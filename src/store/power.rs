@@ -61,24 +61,28 @@ impl RunFolder {
 }
 
 impl PowerLog {
-    /// Adds a reading, and returns the segment if this closed one. `source` is `recorder` or `recipe`.
-    ///
-    /// # Errors
-    /// If a segment cannot be written. Its readings and this one are kept for the next attempt.
-    pub fn add(
-        &mut self,
-        reading: PowerReading,
-        name: &str,
-        source: &'static str,
-    ) -> Result<Option<PowerSegment>, StoreError> {
-        let full =
-            self.rows.first().is_some_and(|(first, ..)| (reading.time_s - first.time_s).abs() >= SEGMENT_S);
-        let due = (full || self.rows.len() >= SEGMENT_ROWS) && self.rows.len() >= self.not_before;
-        let closed = if due { self.close() } else { Ok(None) };
-        self.not_before =
-            if closed.is_err() { self.rows.len() + READINGS_BETWEEN_ATTEMPTS } else { self.not_before };
+    /// Adds a reading. `source` is `recorder` or `recipe`.
+    pub fn add(&mut self, reading: PowerReading, name: &str, source: &'static str) {
         self.rows.push((reading, name.to_owned(), source));
-        closed
+    }
+
+    /// Whether a segment is to be written before the next reading: it is complete, and the disk was not found full a
+    /// moment ago.
+    #[must_use]
+    pub fn is_due(&self, next: &PowerReading) -> bool {
+        let is_full =
+            self.rows.first().is_some_and(|(first, ..)| (next.time_s - first.time_s).abs() >= SEGMENT_S);
+        (is_full || self.rows.len() >= SEGMENT_ROWS) && self.rows.len() >= self.not_before
+    }
+
+    /// The path of the next segment.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(self.file())
+    }
+
+    fn file(&self) -> String {
+        format!("power/{:04}.parquet", self.segments + 1)
     }
 
     /// Writes the readings since the last segment; returns `None` if there are none.
@@ -89,8 +93,8 @@ impl PowerLog {
         if self.rows.is_empty() {
             return Ok(None);
         }
-        let file = format!("power/{:04}.parquet", self.segments + 1);
-        let path = self.folder.join(&file);
+        self.not_before = self.rows.len() + READINGS_BETWEEN_ATTEMPTS;
+        let (file, path) = (self.file(), self.path());
         let bad = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
         let batch = self.batch().map_err(|error| bad(error.into()))?;
         let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(bad)?);

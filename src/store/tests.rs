@@ -107,8 +107,13 @@ fn power_is_closed_in_segments_of_a_minute() {
         calibration_nm: Some(1550.0),
         time_s,
     };
-    let closed: Vec<PowerSegment> =
-        (0..130).filter_map(|second| log.add(reading(f64::from(second)), "", "recorder").unwrap()).collect();
+    let mut closed: Vec<PowerSegment> = Vec::new();
+    for reading in (0..130).map(|second| reading(f64::from(second))) {
+        if log.is_due(&reading) {
+            closed.extend(log.close().unwrap());
+        }
+        log.add(reading, "", "recorder");
+    }
     assert_eq!(closed.iter().map(|segment| segment.rows).collect::<Vec<_>>(), [60, 60]);
     assert_eq!(log.close().unwrap().unwrap().rows, 10);
     assert_eq!(log.close().unwrap(), None);

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use super::Engine;
 use crate::measurement::{Detector, TRACE_COLUMNS};
 use crate::operation::{Constant, FetchTrace, plain};
 use crate::recipe::WrittenColumns;
-use crate::run::engine::Engine;
+use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::run::resume::transcript::Transcript;
 use crate::step::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, Fault, Outcome, columns};
-use crate::store::Durability;
 
 /// What is known of the columns of a run.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,6 @@ pub(in crate::run) struct Columns {
     own: WrittenColumns,
     /// Those that a batch gives: the same in every file.
     given: BTreeMap<String, Constant>,
-    decided: BTreeMap<String, Column>,
 }
 
 /// The constants of one fetch, and the decisions that its first file makes.
@@ -39,25 +38,25 @@ impl Columns {
         // Where a name is taken, the recipe's column stays.
         let free = |name: &String| !own.contains_key(name) && !TRACE_COLUMNS.contains(&name.as_str());
         let given: BTreeMap<_, _> = given.into_iter().filter(|(name, _)| free(name)).collect();
-        let by_recipe = |kind| Column { kind, by: DecidedBy::Recipe };
-        let written = own.iter().filter_map(|(name, kind)| Some((name.clone(), by_recipe((*kind)?))));
-        let of_batch = given.iter().map(|(name, value)| (name.clone(), by_recipe(ColumnType::of(value))));
-        let decided = written.chain(of_batch).collect();
-        Self { own, given, decided }
+        Self { own, given }
     }
 
-    /// Says what the written values have decided. What the run's earlier processes have decided holds.
-    pub(in crate::run) fn begin(&mut self, past: Option<&Transcript>, events: &Events) -> Result<(), Fault> {
-        if let Some(past) = past {
-            self.decided.extend(stored_columns(past));
-            self.decided.extend(past.columns.clone());
-        }
-        let known = past.map(|past| &past.columns);
-        let new: BTreeMap<_, _> = self.decided.iter().map(|(name, column)| (name.clone(), *column)).collect();
-        if new.is_empty() || known == Some(&new) {
-            return Ok(());
-        }
-        events.tell(RunEvent::ColumnsDecided { columns: new }, Durability::Soon)
+    /// Emits the types that the written values have decided. The decisions of the run's earlier processes hold.
+    pub(in crate::run) fn begin(&self, earlier: &Transcript, log: &RunLog) -> Result<(), Fault> {
+        let mut columns = self.written();
+        columns.extend(stored_columns(earlier));
+        let known = log.history(|history| history.columns.clone());
+        columns.extend(known.clone());
+        if columns == known { Ok(()) } else { log.emit(RunEvent::ColumnsDecided { columns }) }
+    }
+
+    /// The types that the written values decide.
+    fn written(&self) -> BTreeMap<String, Column> {
+        let by_recipe = |kind| Column { kind, by: DecidedBy::Recipe };
+        let own = self.own.iter().filter_map(|(name, kind)| Some((name.clone(), by_recipe((*kind)?))));
+        let of_batch =
+            self.given.iter().map(|(name, value)| (name.clone(), by_recipe(ColumnType::of(value))));
+        own.chain(of_batch).collect()
     }
 }
 
@@ -79,29 +78,34 @@ fn stored_columns(past: &Transcript) -> BTreeMap<String, Column> {
 
 impl Engine {
     /// The constants for the traces of a fetch. A value of another type than its column's becomes a null, with a warning.
-    pub(in crate::run) fn fetch_columns(&self, fetch: &FetchTrace) -> Result<FetchColumns, Fault> {
-        let own = columns(fetch, &self.place);
+    pub(in crate::run) fn fetch_columns(
+        &self,
+        ctx: &StepContext,
+        fetch: &FetchTrace,
+    ) -> Result<FetchColumns, Fault> {
+        let own = columns(fetch, &ctx.step.place);
         let mut found = FetchColumns {
-            names_detector: !self.columns.own.contains_key(DETECTOR_COLUMN)
+            names_detector: !self.output.columns.own.contains_key(DETECTOR_COLUMN)
                 && !own.contains_key(DETECTOR_COLUMN),
             ..FetchColumns::default()
         };
-        let given = self.columns.given.iter();
+        let given = self.output.columns.given.iter();
         let given = given.filter(|(name, _)| {
             let taken = own.contains_key(*name) || found.names_detector && *name == DETECTOR_COLUMN;
             !taken
         });
         let given: Vec<(String, Constant)> =
             given.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let decided = self.log.history(|history| history.columns.clone());
         for (name, value) in own.into_iter().chain(given) {
-            let column = self.columns.decided.get(&name).copied().unwrap_or_else(|| {
+            let column = decided.get(&name).copied().unwrap_or_else(|| {
                 let column = Column { kind: ColumnType::of(&value), by: DecidedBy::FirstFile };
                 found.new.insert(name.clone(), column);
                 column
             });
             let held = column.hold(value.clone());
             if held.is_none() {
-                self.events.say(RunEvent::Warning { message: mismatch(&name, column.kind, &value) })?;
+                self.log.emit(RunEvent::Warning { message: mismatch(&name, column.kind, &value) })?;
             }
             found.values.insert(name, ColumnValue::new(column.kind, held));
         }
@@ -111,30 +115,33 @@ impl Engine {
     /// The constants for a trace of one detector.
     pub(in crate::run) fn constants(
         &self,
+        ctx: &StepContext,
         columns: &FetchColumns,
         detector: Detector,
     ) -> BTreeMap<String, ColumnValue> {
         let mut values = columns.values.clone();
         if columns.names_detector {
-            values.insert(DETECTOR_COLUMN.to_owned(), ColumnValue::Text(Some(self.detector_name(detector))));
+            values.insert(
+                DETECTOR_COLUMN.to_owned(),
+                ColumnValue::Text(Some(self.detector_name(ctx, detector))),
+            );
         }
         values
     }
 
     /// The name that the recipe gives a detector; where it gives none, `module/channel`.
-    pub(in crate::run) fn detector_name(&self, detector: Detector) -> String {
-        let named = self.recipe.detector_name(&self.place.path, detector);
+    pub(in crate::run) fn detector_name(&self, ctx: &StepContext, detector: Detector) -> String {
+        let named = self.recipe.detector_name(&ctx.step.place.path, detector);
         named.map_or_else(|| detector.to_string(), str::to_owned)
     }
 
     /// A file of the fetch is stored: the types of its new columns are those of all later files.
-    pub(in crate::run) fn decide_columns(&mut self, columns: &mut FetchColumns) -> Result<(), Fault> {
+    pub(in crate::run) fn decide_columns(&self, columns: &mut FetchColumns) -> Result<(), Fault> {
         let new = std::mem::take(&mut columns.new);
         if new.is_empty() {
             return Ok(());
         }
-        self.columns.decided.extend(new.clone());
-        self.events.tell(RunEvent::ColumnsDecided { columns: new }, Durability::Soon)
+        self.log.emit(RunEvent::ColumnsDecided { columns: new })
     }
 }
 

@@ -7,16 +7,19 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Engine;
 use crate::measurement::{Detector, Grid, TraceKind, TraceSummary, is_implausible_level};
 use crate::operation::FetchTrace;
-use crate::run::engine::Engine;
+use crate::run::bench::describe;
+use crate::run::context::StepContext;
 use crate::run::engine::columns::FetchColumns;
-use crate::run::engine::session::Slot;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::run::events::{Activity, RunEvent};
 use crate::run::guard::Pulse;
+use crate::run::state::history::History;
+use crate::run::state::history::Slot;
 use crate::step::{Fault, FaultKind, Outcome};
-use crate::store::{Durability, RunFolder, StoreError, TraceHeader, space_for_trace};
+use crate::store::{RunFolder, StoreError, TraceHeader, space_for_trace};
 use crate::threads;
 
 /// Pieces of a trace that may wait for the disk; more would only be memory.
@@ -25,79 +28,89 @@ const PIECES_WAITING: usize = 16;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Engine {
-    pub(in crate::run) async fn fetch_traces(&mut self, fields: &FetchTrace) -> Result<Outcome, Fault> {
-        let live = |kind: &TraceKind| !matches!(kind, TraceKind::Reference | TraceKind::QuickReference);
-        if self.session.live_is_old && fields.traces.iter().any(live) {
+    pub(super) async fn fetch_traces(
+        &mut self,
+        ctx: &StepContext,
+        fields: &FetchTrace,
+    ) -> Result<Outcome, Fault> {
+        let is_old = self.log.history(History::has_old_traces_in_memory);
+        if is_old && ctx.repair.is_none() && ctx.step.operation.traits().reads_live() {
             let message = "the last sweep failed: what is in memory is an older trace";
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
-        // After a wait for room those that are stored are not fetched again.
+        // After a wait for disk space those that are stored are not fetched again.
         let stored = self.shortage.fetched.len();
         let pairs =
             |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
         let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
-        let mut columns = self.fetch_columns(fields)?;
+        let mut columns = self.fetch_columns(ctx, fields)?;
         for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
             // A trace of an earlier attempt is there until the one that takes its place has arrived.
-            let old = self.session.slots.get(index).cloned();
-            let trace = self.fetch_trace(detector, kind, (fields, &mut columns), old).await?;
-            match self.session.slots.get_mut(index) {
-                Some(slot) => *slot = trace.clone().into(),
-                None => self.session.slots.push(trace.clone().into()),
-            }
+            let old = self.slots(ctx).get(index).cloned();
+            let trace = self.fetch_trace(ctx, detector, kind, (fields, &mut columns), old).await?;
             self.shortage.fetched.push(trace);
         }
         Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
 
+    /// The traces of earlier attempts at a fetch, whose places its traces take.
+    fn slots(&self, ctx: &StepContext) -> Vec<Slot> {
+        let known = self.log.history(|history| history.slots(ctx.number).to_vec());
+        let Some(repair) = &ctx.repair else { return known };
+        let newest = |slot: &Slot| known.iter().find(|known| known.trace_index == slot.trace_index);
+        repair.slots.iter().map(|slot| newest(slot).unwrap_or(slot).clone()).collect()
+    }
+
     async fn fetch_trace(
         &mut self,
+        ctx: &StepContext,
         detector: Detector,
         kind: TraceKind,
         (fields, columns): (&FetchTrace, &mut FetchColumns),
         old: Option<Slot>,
     ) -> Result<TraceSummary, Fault> {
-        let mark = self.instrument.mark().await?;
-        let grid = self.instrument.trace_grid(detector, kind).await?;
+        let mark = self.bench.ctp10().mark().await?;
+        let grid = self.bench.ctp10().trace_grid(detector, kind).await?;
         self.check_axis(detector, kind, grid)?;
         let room = space_for_trace(grid.points);
-        let no_room = StoreError::Full { path: self.folder.path().to_owned() };
-        if !self.has_room(room) {
+        let no_room = StoreError::Full { path: self.output.folder.path().to_owned() };
+        if !self.output.disk.has(room, true).await {
             self.shortage.wanted = Some(room);
             return Err(no_room.into());
         }
         if fields.transfer_x {
             self.confirm_grid(detector, kind, grid).await?;
         }
+        let traces = self.log.history(|history| history.traces);
+        let (sweep_index, attempt) = self.sweep_of(ctx);
         let header = TraceHeader {
-            trace_index: old.as_ref().map_or(self.session.trace_index + 1, |old| old.trace_index),
-            sweep_index: self.session.sweep_index,
-            attempt: self.session.attempt.max(1),
+            trace_index: old.as_ref().map_or(traces + 1, |old| old.trace_index),
+            sweep_index,
+            attempt: attempt.max(1),
             detector,
             trace: kind,
             name: fields.name.clone().unwrap_or_default(),
             grid,
-            simulated: self.simulated,
-            constants: self.constants(columns, detector),
-            metadata: self.trace_metadata(detector).await?,
+            simulated: self.bench.simulated,
+            constants: self.constants(ctx, columns, detector),
+            metadata: self.trace_metadata(ctx, detector).await?,
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
-        let (folder, events, number) = (Arc::clone(&self.folder), Arc::clone(&self.events), self.number);
-        let pulse = self.pulse.clone();
+        let (folder, log, number) = (Arc::clone(&self.output.folder), self.log.clone(), ctx.number);
+        let pulse = self.bench.pulse.clone();
         // The instrument may take its time to prepare the block.
-        pulse.beat_for(self.instrument.deadlines().block_start);
+        pulse.beat_for(self.bench.ctp10().deadlines().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
-        let is_new = old.is_none();
         let old = old.and_then(|old| old.stored);
         let (proof, proved) = oneshot::channel();
         let writing = threads::begin("trace", move || {
-            write(&folder, header, arriving, proved, &events, &pulse, number, old)
+            write(&folder, header, arriving, proved, &log, &pulse, number, old)
         });
         let transferred = async {
-            self.instrument.trace_values(detector, kind, grid.points, &values).await?;
+            self.bench.ctp10().trace_values(detector, kind, grid.points, &values).await?;
             drop(values);
-            self.instrument.make_sure_of_traces().await?;
-            self.instrument.prove(mark).await
+            self.bench.ctp10().make_sure_of_traces().await?;
+            self.bench.ctp10().prove(mark).await
         };
         let transferred = transferred.await;
         if transferred.is_ok() {
@@ -123,23 +136,37 @@ impl Engine {
             // A disk that fails cuts the transfer short too; its own word says more.
             (_, Err(disk)) => return Err(disk.into()),
         };
-        self.session.trace_index += u64::from(is_new);
         self.decide_columns(columns)?;
-        self.events.tell(RunEvent::TraceStored { trace: trace.clone() }, Durability::Now)?;
+        self.log.emit_durable(RunEvent::TraceStored { trace: trace.clone() }).await?;
         self.warn_of_values(&trace)?;
         Ok(trace)
     }
 
+    /// The sweep that a fetched trace belongs to, counted from 1, and the attempt at it.
+    fn sweep_of(&self, ctx: &StepContext) -> (u64, u32) {
+        if let Some(repair) = &ctx.repair {
+            return (repair.sweep_index, repair.attempt);
+        }
+        let of_sweep =
+            |history: &History| Some((history.sweep.as_ref()?.index, history.sweep.as_ref()?.attempt));
+        self.log.history(of_sweep).unwrap_or_default()
+    }
+
     /// What a file says of how its trace was made.
-    async fn trace_metadata(&self, detector: Detector) -> Result<BTreeMap<String, Value>, Fault> {
-        let mut metadata = self.run_metadata.clone();
-        let settings = match &self.session.swept {
-            Some(settings) => crate::run::engine::sweep::describe(settings),
-            None => crate::run::engine::sweep::describe(&self.scan_settings().await?),
+    async fn trace_metadata(
+        &self,
+        ctx: &StepContext,
+        detector: Detector,
+    ) -> Result<BTreeMap<String, Value>, Fault> {
+        let mut metadata = self.output.metadata.clone();
+        let settings = match &self.bench.swept {
+            Some(settings) => describe(settings),
+            None => describe(&self.bench.scan_settings().await?),
         };
         metadata.insert("sweep_settings".to_owned(), Value::Object(settings));
-        metadata.insert("detector".to_owned(), Value::String(self.detector_name(detector)));
-        if let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
+        metadata.insert("detector".to_owned(), Value::String(self.detector_name(ctx, detector)));
+        if let Some(taken) =
+            self.bench.ctp10().reference(detector).await?.and_then(|reference| reference.taken)
         {
             metadata.insert("reference_taken".to_owned(), Value::String(taken.to_string()));
         }
@@ -149,7 +176,7 @@ impl Engine {
     /// A live trace of the run's own sweep covers what was swept: another axis is one of another scan, or was garbled.
     fn check_axis(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
         let is_live = matches!(kind, TraceKind::Tf | TraceKind::Raw);
-        let scan = self.session.swept.as_ref().filter(|_| is_live);
+        let scan = self.bench.swept.as_ref().filter(|_| is_live);
         let Some(reason) = scan.and_then(|scan| scan.contradicts(grid)) else { return Ok(()) };
         let message = format!("the {kind} trace of {detector} is not one of the last sweep: {reason}");
         Err(Fault::new(FaultKind::Instrument, message))
@@ -170,17 +197,17 @@ impl Engine {
         } else {
             return Ok(());
         };
-        self.events.say(RunEvent::Warning { message })
+        self.log.emit(RunEvent::Warning { message })
     }
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
-        self.pulse.beat_for(self.instrument.deadlines().block_start);
+        self.bench.pulse.beat_for(self.bench.ctp10().deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
             let (mut index, mut worst) = (0, (0.0, 0));
             while let Some(piece) = arriving.recv().await {
-                self.pulse.beat();
+                self.bench.pulse.beat();
                 for metres in piece {
                     let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
                     if off_pm.is_nan() || off_pm > worst.0 {
@@ -192,7 +219,8 @@ impl Engine {
             worst
         };
         let transfer = async {
-            let transferred = self.instrument.trace_wavelengths(detector, kind, grid.points, &metres).await;
+            let transferred =
+                self.bench.ctp10().trace_wavelengths(detector, kind, grid.points, &metres).await;
             drop(metres);
             transferred
         };
@@ -235,12 +263,12 @@ impl From<Unwritten> for Fault {
 /// Takes a trace back: the journal says so first, so that a file is never missed that the journal still knows.
 pub(in crate::run) fn withdraw(
     folder: &RunFolder,
-    events: &Events,
+    log: &RunLog,
     trace: &TraceSummary,
     reason: String,
 ) -> Result<(), Fault> {
     let TraceSummary { trace_index, file, .. } = trace.clone();
-    events.tell(RunEvent::TraceWithdrawn { trace_index, file, reason }, Durability::Now)?;
+    log.emit_durable_blocking(RunEvent::TraceWithdrawn { trace_index, file, reason })?;
     Ok(folder.remove(&trace.file)?)
 }
 
@@ -250,7 +278,7 @@ fn write(
     header: TraceHeader,
     mut arriving: mpsc::Receiver<Vec<f32>>,
     proved: oneshot::Receiver<()>,
-    events: &Events,
+    log: &RunLog,
     pulse: &Pulse,
     number: u64,
     old: Option<TraceSummary>,
@@ -271,7 +299,7 @@ fn write(
             let progress =
                 RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(remaining_s) };
             // Progress is not kept, so that there is nothing to fail.
-            let _ = events.say(progress);
+            let _ = log.emit(progress);
         }
     }
     if count == points && proved.blocking_recv().is_err() {
@@ -279,7 +307,7 @@ fn write(
     }
     if let Some(old) = old.filter(|_| count == points) {
         let reason = "its sweep was done again".to_owned();
-        withdraw(folder, events, &old, reason).map_err(Unwritten::Told)?;
+        withdraw(folder, log, &old, reason).map_err(Unwritten::Told)?;
     }
     Ok(writer.finish()?)
 }

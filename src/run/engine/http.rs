@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::Engine;
 use crate::error::chain;
 use crate::http::{HttpError, HttpRequest, Reply, host};
 use crate::operation::{Http, Method, Poll};
-use crate::run::engine::Engine;
+use crate::run::context::StepContext;
 use crate::run::events::Activity;
 use crate::script::{Condition, Mistake};
 use crate::step::{Fault, FaultKind, Outcome};
-use crate::units::Seconds;
 
 /// How long a request may take whose step gives no limit.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
@@ -41,8 +41,9 @@ impl From<HttpError> for Fault {
 }
 
 impl Engine {
-    pub(in crate::run) async fn http(&self, http: &Http, limit: Option<Seconds>) -> Result<Outcome, Fault> {
-        let limit = limit.map_or(REQUEST_LIMIT, |limit| Duration::from_secs_f64(limit.get()));
+    pub(super) async fn http(&self, ctx: &StepContext, http: &Http) -> Result<Outcome, Fault> {
+        let limit =
+            ctx.step.options.timeout_s.map_or(REQUEST_LIMIT, |limit| Duration::from_secs_f64(limit.get()));
         let request = HttpRequest {
             method: http.method.as_str(),
             url: &http.url,
@@ -55,7 +56,7 @@ impl Engine {
             return Err(unexpected(request, &reply));
         }
         if let Some(poll) = &http.poll {
-            reply = self.poll(poll, request, &reply).await?;
+            reply = self.poll(ctx, poll, request, &reply).await?;
         }
         if reply.body.len() > LARGEST_RESULT {
             let message = format!(
@@ -70,7 +71,13 @@ impl Engine {
 
     /// Asks until it is ready. A poll that finds nobody is not the end of it: what was begun goes on, and asking again
     /// does no harm.
-    async fn poll(&self, poll: &Poll, request: HttpRequest<'_>, reply: &Reply) -> Result<Reply, Fault> {
+    async fn poll(
+        &self,
+        ctx: &StepContext,
+        poll: &Poll,
+        request: HttpRequest<'_>,
+        reply: &Reply,
+    ) -> Result<Reply, Fault> {
         let refused = |why: String| Fault::new(FaultKind::Instrument, format!("cannot poll: {why}"));
         let url =
             poll.target(request.url, reply.location.as_deref(), &value_or_nothing(reply)).map_err(refused)?;
@@ -108,7 +115,7 @@ impl Engine {
                 return Err(Fault::new(kind, message));
             }
             let done = 1.0 - left.as_secs_f64() / total.as_secs_f64();
-            self.progress(Activity::Wait, Some(done), Some(left.as_secs_f64()))?;
+            self.progress(ctx, Activity::Wait, Some(done), Some(left.as_secs_f64()))?;
             tokio::time::sleep(interval).await;
         }
     }

@@ -1,51 +1,67 @@
 //! Power that is kept: readings asked for by the recipe, and `record_power`, which logs during the whole run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::header::RecordPower;
 use crate::measurement::PowerReading;
 use crate::power::{PowerMonitor, PowerUpdate, UpdateSchedule};
 use crate::run::events::RunEvent;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::step::Fault;
-use crate::store::{Durability, PowerLog, PowerSegment, StoreError};
+use crate::store::{PowerLog, PowerSegment, StoreError};
+use crate::threads;
 
-/// The run's power, shared by the engine and the recorder.
+/// The run's power, shared by the engine and the recorders.
 #[derive(Clone)]
 pub(in crate::run) struct SharedPowerLog {
-    log: Arc<Mutex<PowerLog>>,
-    events: Arc<Events>,
+    power: Arc<tokio::sync::Mutex<PowerLog>>,
+    log: RunLog,
 }
 
 impl SharedPowerLog {
-    pub(in crate::run) fn new(log: PowerLog, events: Arc<Events>) -> Self {
-        Self { log: Arc::new(Mutex::new(log)), events }
+    pub(in crate::run) fn new(power: PowerLog, log: RunLog) -> Self {
+        Self { power: Arc::new(tokio::sync::Mutex::new(power)), log }
     }
 
-    pub(in crate::run) fn keep(
+    /// Keeps a reading. A segment that is complete is written on a thread of its own; the readings after it wait for it.
+    pub(in crate::run) async fn keep(
         &self,
         reading: PowerReading,
         name: &str,
         source: &'static str,
     ) -> Result<(), Fault> {
-        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).add(reading, name, source);
-        match closed {
-            Ok(closed) => self.tell(closed),
-            // The readings wait in memory; the engine holds the run until there is room.
+        let mut power = self.power.lock().await;
+        if !power.is_due(&reading) {
+            power.add(reading, name, source);
+            return Ok(());
+        }
+        drop(power);
+        let written = self.write_segment().await;
+        self.power.lock().await.add(reading, name, source);
+        match written {
+            // The readings wait in memory; the engine holds the run until there is disk space.
             Err(StoreError::Full { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+            written => self.emit(written?).await,
         }
     }
 
-    pub(in crate::run) fn close(&self) -> Result<(), Fault> {
-        let closed = self.log.lock().unwrap_or_else(PoisonError::into_inner).close()?;
-        self.tell(closed)
+    /// Writes the readings since the last segment.
+    pub(in crate::run) async fn close(&self) -> Result<(), Fault> {
+        let written = self.write_segment().await?;
+        self.emit(written).await
     }
 
-    fn tell(&self, closed: Option<PowerSegment>) -> Result<(), Fault> {
-        match closed {
-            Some(segment) => self.events.tell(RunEvent::PowerStored { segment }, Durability::Now),
+    async fn write_segment(&self) -> Result<Option<PowerSegment>, StoreError> {
+        let mut power = Arc::clone(&self.power).lock_owned().await;
+        let path = power.path();
+        let written = threads::begin("power", move || power.close()).await;
+        written.unwrap_or_else(|panic| Err(StoreError::Write { path, source: std::io::Error::other(panic) }))
+    }
+
+    async fn emit(&self, written: Option<PowerSegment>) -> Result<(), Fault> {
+        match written {
+            Some(segment) => self.log.emit_durable(RunEvent::PowerStored { segment }).await,
             None => Ok(()),
         }
     }
@@ -68,7 +84,7 @@ pub(in crate::run) async fn record(
     loop {
         if let PowerUpdate::Reading(frame) = watch.next(&mut schedule).await {
             for reading in detectors.iter().filter_map(|detector| frame.reading(**detector)) {
-                log.keep(reading, "", "recorder")?;
+                log.keep(reading, "", "recorder").await?;
             }
         }
     }

@@ -1,141 +1,78 @@
-//! At what a reference was taken. The instrument does not say: the journals of the runs do.
+//! The operation that records a reference: whether a recorded one is young enough, and what is connected.
 
-use std::path::Path;
+use chrono::{Local, Utc};
 
-use chrono::NaiveDateTime;
-use serde::{Deserialize, Serialize};
-
-use crate::instrument::ScanSettings;
-use crate::measurement::Detector;
-use crate::run::engine::Engine;
-use crate::run::events::{Record, RunEvent};
-use crate::step::{Fault, FaultKind};
-use crate::store::{Durability, read_run_journal, runs};
-use crate::threads;
-
-/// So many runs, the newest ones, are looked through for the one that has taken a reference.
-const RUNS: usize = 200;
-/// Clocks of instrument and computer may be this far apart.
-const CLOCKS_S: i64 = 60;
-/// Two powers are the same within this, dB.
-const POWER_DB: f64 = 0.05;
-/// Two ends of a range are the same within this, nm.
-const RANGE_NM: f64 = 1e-4;
-
-/// A source of light that a reference was taken with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// The laser.
-    pub laser: u8,
-    /// Where it began, nm.
-    pub start_nm: f64,
-    /// Where it ended, nm.
-    pub stop_nm: f64,
-    /// Its power, dBm.
-    pub power_dbm: f64,
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { laser, start_nm, stop_nm, power_dbm } = self;
-        write!(f, "laser {laser} at {power_dbm} dBm from {start_nm} to {stop_nm} nm")
-    }
-}
-
-impl Source {
-    fn is_like(&self, other: &Self) -> bool {
-        let near = |a: f64, b: f64, limit: f64| (a - b).abs() <= limit;
-        self.laser == other.laser
-            && near(self.power_dbm, other.power_dbm, POWER_DB)
-            && near(self.start_nm, other.start_nm, RANGE_NM)
-            && near(self.stop_nm, other.stop_nm, RANGE_NM)
-    }
-}
-
-/// The sources that reach into a scan, each with the part of it that it sweeps.
-fn sources(scan: &ScanSettings) -> Vec<Source> {
-    let source = |tls: &crate::instrument::TlsSettings| Source {
-        laser: tls.laser,
-        start_nm: tls.start_nm.max(scan.start_nm),
-        stop_nm: tls.stop_nm.min(scan.stop_nm),
-        power_dbm: tls.power_dbm,
-    };
-    scan.tls.iter().map(source).filter(|source| source.start_nm < source.stop_nm).collect()
-}
+use super::Engine;
+use crate::local_time;
+use crate::measurement::{Detector, TraceKind};
+use crate::operation::{CreateReference, UnattendedReference};
+use crate::run::bench::SettingsOf;
+use crate::run::context::StepContext;
+use crate::step::{Fault, FaultKind, Outcome};
 
 impl Engine {
-    /// Keeps in the journal at what a reference has been taken.
-    pub(in crate::run) async fn tell_reference(
-        &self,
-        detector: Detector,
-        scan: &ScanSettings,
-    ) -> Result<(), Fault> {
-        let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
-        else {
-            return Ok(());
-        };
-        let event = RunEvent::ReferenceTaken { number: self.number, detector, taken, sources: sources(scan) };
-        self.events.tell(event, Durability::Now)
-    }
-
-    /// Whether a reference was taken with the light that a scan would have now; says why not.
-    pub(in crate::run) async fn is_of_this_light(
-        &self,
-        detector: Detector,
-        taken: NaiveDateTime,
-        at: chrono::DateTime<chrono::Utc>,
-        scan: &ScanSettings,
-    ) -> Result<bool, Fault> {
-        let (folder, identity) = (self.folder.path().to_owned(), self.instrument.last_identity());
-        let identity = identity.map(|identity| identity.to_string()).unwrap_or_default();
-        let looked = threads::begin("reference", move || find(&folder, &identity, detector, taken, at));
-        let known = looked.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
-        let now = sources(scan);
-        let reason = match known {
-            Some(then) if then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| a.is_like(b)) => {
-                return Ok(true);
-            }
-            Some(then) => format!("it was taken with {}, and the scan has {}", list(&then), list(&now)),
-            None => "no run knows at which power and with which laser it was taken".to_owned(),
-        };
-        let message = format!("the reference of {detector} is not kept: {reason}");
-        self.events.say(RunEvent::Warning { message })?;
-        Ok(false)
-    }
-}
-
-fn list(sources: &[Source]) -> String {
-    let shown: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    if shown.is_empty() { "no laser".to_owned() } else { shown.join(" and ") }
-}
-
-/// Looks for the run that has taken a reference, among those beside a run folder and the run itself. Blocks. What cannot be
-/// read knows nothing.
-fn find(
-    folder: &Path,
-    identity: &str,
-    detector: Detector,
-    taken: NaiveDateTime,
-    at: chrono::DateTime<chrono::Utc>,
-) -> Option<Vec<Source>> {
-    let apart = chrono::TimeDelta::seconds(CLOCKS_S);
-    let page = runs::page(folder.parent()?, None, RUNS).ok()?;
-    page.runs.into_iter().filter(|run| run.manifest.instrument.identity == identity).find_map(|run| {
-        let began = run.manifest.started - apart <= at;
-        let ended = run.manifest.finished.is_some_and(|finished| finished + apart < at);
-        if !began || ended {
-            return None;
+    pub(super) async fn create_reference(
+        &mut self,
+        ctx: &StepContext,
+        fields: &CreateReference,
+    ) -> Result<Outcome, Fault> {
+        if let Some(max_age) = fields.max_age_min
+            && self.has_young_reference(fields.detector, max_age.get()).await?
+        {
+            return Ok(Outcome::Reference { created: false });
         }
-        let records = read_run_journal::<Record>(&run.folder).ok()?;
-        // The last one counts: a run that is resumed may have taken it again within a second.
-        let found = records.filter_map(Result::ok).filter_map(|record| match record.event {
-            RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. }
-                if of == detector && when == taken =>
-            {
-                Some(sources)
+        self.confirm_reference_path(ctx, fields).await?;
+        while !self.bench.record_reference(ctx, fields.detector, SettingsOf::Run).await? {
+            self.bench.restore_if_forgotten(ctx).await?;
+        }
+        Ok(Outcome::Reference { created: true })
+    }
+
+    /// Makes sure that what the reference will record is what it should: asks the operator, or takes the
+    /// recipe's word for it when nobody is there. On the embedded instrument there is nothing to connect.
+    async fn confirm_reference_path(
+        &mut self,
+        ctx: &StepContext,
+        fields: &CreateReference,
+    ) -> Result<(), Fault> {
+        if self.reins.is_attended() && !self.bench.simulated {
+            let Some(connect) = &fields.connect else { return Ok(()) };
+            return self.ask_operator(ctx, &format!("Connect: {connect}"), &[], None).await.map(drop);
+        }
+        let otherwise =
+            if self.bench.simulated { UnattendedReference::Recreate } else { UnattendedReference::Fail };
+        match fields.unattended.unwrap_or(otherwise) {
+            UnattendedReference::Recreate => Ok(()),
+            UnattendedReference::Fail => {
+                let message =
+                    format!("{} needs a new reference and nobody is there to connect it", fields.detector);
+                Err(Fault::new(FaultKind::Refused, message).hint(
+                    "take it with somebody there, accept an older one with `max_age_min`, or say `unattended: recreate`",
+                ))
             }
-            _ => None,
-        });
-        found.last()
-    })
+        }
+    }
+
+    /// A reference that is valid, for the same points, taken with the same light, and younger than `max_age_min` by this computer's clock.
+    async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
+        let reference = self.bench.ctp10().reference(detector).await?.filter(|reference| reference.valid);
+        let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
+        // The instrument's clock is taken for one of this zone. Of a time that comes twice the earlier one counts.
+        let Some(at) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
+            return Ok(false);
+        };
+        let age_s = (Utc::now() - at).as_seconds_f64();
+        // One from the future proves nothing: the clocks disagree by more than their resolution.
+        if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
+            return Ok(false);
+        }
+        let recorded = self.bench.ctp10().trace_grid(detector, TraceKind::Reference).await?;
+        let scan = self.bench.scan_settings().await?;
+        let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
+        let same_points = near(recorded.start_nm, scan.start_nm)
+            && near(recorded.stop_nm(), scan.stop_nm)
+            && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6;
+        Ok(same_points
+            && self.bench.is_of_this_light(self.output.folder.path(), detector, taken, at, &scan).await?)
+    }
 }

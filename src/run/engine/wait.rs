@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, TimeDelta, Utc};
 
+use super::Engine;
 use crate::local_time;
 use crate::measurement::{PowerReading, PowerUnit};
 use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
-use crate::run::engine::Engine;
+use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
-use crate::store::Durability;
 
 /// How often progress is told while something lasts.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -19,12 +19,12 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const STABLE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Engine {
-    pub(in crate::run) async fn wait(&mut self, wait: &Wait) -> Result<Outcome, Fault> {
+    pub(super) async fn wait(&mut self, ctx: &StepContext, wait: &Wait) -> Result<Outcome, Fault> {
         match wait {
             Wait::Seconds(seconds) => {
                 let total = Duration::from_secs_f64(seconds.get());
                 let until = tokio::time::Instant::now() + total;
-                self.wait_while(total, || until.saturating_duration_since(tokio::time::Instant::now()))
+                self.wait_while(ctx, total, || until.saturating_duration_since(tokio::time::Instant::now()))
                     .await?;
             }
             Wait::At(text) => {
@@ -32,35 +32,40 @@ impl Engine {
                     Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
                 })?;
                 // A run that was interrupted while it waited goes on waiting for the same moment.
-                let recorded = self.waits_until;
+                let recorded = ctx.waits_until;
                 let until = recorded.or_else(|| local_time::next(&Local::now(), time)).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
                 })?;
-                let number = self.number;
-                self.events.tell(RunEvent::WaitsUntil { number, until }, Durability::Now)?;
+                let number = ctx.number;
+                self.log.emit_durable(RunEvent::WaitsUntil { number, until }).await?;
                 // The wall clock is asked again at every turn: it may be set while the run waits.
                 let left = || (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
-                self.wait_while(left(), left).await?;
+                self.wait_while(ctx, left(), left).await?;
             }
-            Wait::Stable(stable) => self.wait_until_stable(stable).await?,
+            Wait::Stable(stable) => self.wait_until_stable(ctx, stable).await?,
         }
         Ok(Outcome::Done)
     }
 
-    async fn wait_while(&self, total: Duration, left: impl Fn() -> Duration) -> Result<(), Fault> {
+    async fn wait_while(
+        &self,
+        ctx: &StepContext,
+        total: Duration,
+        left: impl Fn() -> Duration,
+    ) -> Result<(), Fault> {
         loop {
             let remaining = left();
             if remaining.is_zero() {
                 return Ok(());
             }
             let done = 1.0 - remaining.as_secs_f64() / total.as_secs_f64();
-            self.progress(Activity::Wait, Some(done), Some(remaining.as_secs_f64()))?;
+            self.progress(ctx, Activity::Wait, Some(done), Some(remaining.as_secs_f64()))?;
             tokio::time::sleep(remaining.min(PROGRESS_INTERVAL)).await;
         }
     }
 
     /// Waits until the highest and the lowest of the readings of the last `for_s` are within `within_db`.
-    async fn wait_until_stable(&mut self, stable: &Stable) -> Result<(), Fault> {
+    async fn wait_until_stable(&mut self, ctx: &StepContext, stable: &Stable) -> Result<(), Fault> {
         let window = Duration::from_secs_f64(stable.for_s.get());
         let limit = Duration::from_secs_f64(stable.timeout_s.get());
         let began = Instant::now();
@@ -68,7 +73,7 @@ impl Engine {
         let mut ticks = tokio::time::interval(STABLE_INTERVAL);
         loop {
             ticks.tick().await;
-            let reading = self.power(stable.detector).await?;
+            let reading = self.bench.power(stable.detector, &self.expected).await?;
             let now = Instant::now();
             match level_dbm(&reading) {
                 Some(level) => readings.push_back((now, level)),
@@ -97,6 +102,7 @@ impl Engine {
             }
             let share = began.elapsed().as_secs_f64() / limit.as_secs_f64();
             self.progress(
+                ctx,
                 Activity::Wait,
                 Some(share),
                 Some((limit.saturating_sub(began.elapsed())).as_secs_f64()),
@@ -104,45 +110,50 @@ impl Engine {
         }
     }
 
-    pub(in crate::run) async fn read_power(&mut self, fields: &ReadPower) -> Result<Outcome, Fault> {
+    pub(super) async fn read_power(
+        &mut self,
+        ctx: &StepContext,
+        fields: &ReadPower,
+    ) -> Result<Outcome, Fault> {
         let interval = Duration::from_secs_f64(fields.interval_s.get());
         let mut readings = Vec::new();
         let began = tokio::time::Instant::now();
         for sample in 0..fields.samples {
-            self.pulse.during(tokio::time::sleep_until(began + interval * sample)).await;
+            self.bench.pulse.during(tokio::time::sleep_until(began + interval * sample)).await;
             for detector in &fields.detectors {
-                readings.push(self.power(*detector).await?);
+                readings.push(self.bench.power(*detector, &self.expected).await?);
             }
             // The step is not known to anybody yet.
-            if self.unproved.holds_back {
-                self.beat()?;
+            if ctx.is_held_back {
+                self.bench.beat()?;
                 continue;
             }
             let done = f64::from(sample + 1) / f64::from(fields.samples);
             let left = interval.as_secs_f64() * f64::from(fields.samples - sample - 1);
-            self.progress(Activity::Power, Some(done), Some(left))?;
+            self.progress(ctx, Activity::Power, Some(done), Some(left))?;
         }
         Ok(Outcome::Power(readings))
     }
 
-    pub(in crate::run) async fn prompt(&mut self, prompt: &Prompt) -> Result<Outcome, Fault> {
-        self.ask_operator(&prompt.message, &prompt.choices, prompt.unattended.as_deref())
+    pub(super) async fn prompt(&mut self, ctx: &StepContext, prompt: &Prompt) -> Result<Outcome, Fault> {
+        self.ask_operator(ctx, &prompt.message, &prompt.choices, prompt.unattended.as_deref())
             .await
             .map(Outcome::Answer)
     }
 
     /// Asks the operator. Where nobody was there, or nobody answers in time, takes `unattended`, and fails when there is
     /// none.
-    pub(in crate::run) async fn ask_operator(
+    pub(super) async fn ask_operator(
         &mut self,
+        ctx: &StepContext,
         message: &str,
         choices: &[String],
         unattended: Option<&str>,
     ) -> Result<String, Fault> {
-        let number = self.number;
+        let number = ctx.number;
         let was_attended = self.reins.is_attended();
-        if was_attended && let Some(answer) = self.answer(message, choices).await? {
-            self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
+        if was_attended && let Some(answer) = self.answer(ctx, message, choices).await? {
+            self.log.emit(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
             return Ok(answer);
         }
         let answer = unattended.map(str::to_owned).ok_or_else(|| {
@@ -150,27 +161,32 @@ impl Engine {
             Fault::new(FaultKind::Refused, format!("{why}: {message}"))
                 .hint("give the step an `unattended` answer, or run it with a terminal")
         })?;
-        self.events.say(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
+        self.log.emit(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
         Ok(answer)
     }
 
     /// The operator's answer, asked for until it is an allowed one; `None` when it does not come in time.
-    async fn answer(&mut self, message: &str, choices: &[String]) -> Result<Option<String>, Fault> {
+    async fn answer(
+        &mut self,
+        ctx: &StepContext,
+        message: &str,
+        choices: &[String],
+    ) -> Result<Option<String>, Fault> {
         self.reins.forget_answers();
-        let number = self.number;
-        let give_up = self.answer_wait.map(|wait| tokio::time::Instant::now() + wait);
-        let until = self.answer_wait.and_then(|wait| TimeDelta::from_std(wait).ok());
+        let number = ctx.number;
+        let give_up = self.times.answer_wait.map(|wait| tokio::time::Instant::now() + wait);
+        let until = self.times.answer_wait.and_then(|wait| TimeDelta::from_std(wait).ok());
         let until = until.and_then(|wait| Utc::now().checked_add_signed(wait));
         loop {
             let (message, offered) = (message.to_owned(), choices.to_vec());
-            self.events.say(RunEvent::Question { number, message, choices: offered, until })?;
-            let answered = self.pulse.during(self.reins.next_answer());
+            self.log.emit(RunEvent::Question { number, message, choices: offered, until })?;
+            let answered = self.bench.pulse.during(self.reins.next_answer());
             let Some(answer) = within(give_up, answered).await else { return Ok(None) };
             if choices.is_empty() || choices.contains(&answer) {
                 return Ok(Some(answer));
             }
             let message = format!("`{answer}` is not one of the answers: {}", choices.join(", "));
-            self.events.say(RunEvent::Warning { message })?;
+            self.log.emit(RunEvent::Warning { message })?;
         }
     }
 }

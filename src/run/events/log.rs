@@ -1,29 +1,47 @@
-//! Where events go: first into the journal, then to whoever watches.
+//! The log of a run: the one way out for its events. An event goes into the journal first, then into the history, and
+//! then to the watchers, so that nobody sees an event that is not kept.
 
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use chrono::Utc;
 use serde::Serialize;
 
+use super::{Record, RunEvent};
+use crate::error::chain;
 use crate::instrument::{Ctp10, LinkEvent};
-use crate::run::events::{Record, RunEvent};
+use crate::run::state::history::History;
 use crate::step::{Fault, FaultKind};
-use crate::store::{Durability, Journal};
+use crate::store::{Durability, Journal, JournalSync};
+use crate::threads;
 
 /// Takes every event of a run; it must not block.
 pub type Watcher = Box<dyn Fn(&Record) + Send + Sync>;
 
-/// The one way out for events of a run. The journal comes first: nobody sees what is not kept.
-pub(in crate::run) struct Events {
-    journal: Mutex<Journal>,
+/// The log of a run. Clones are handles to the same log.
+#[derive(Clone)]
+pub(in crate::run) struct RunLog(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    sync: JournalSync,
     watchers: Vec<Watcher>,
     began: Instant,
     /// How long the run had lasted in earlier processes, s.
     before_s: f64,
 }
 
-/// What the journal keeps of an event.
+struct State {
+    journal: Journal,
+    history: History,
+    /// Records that the watchers have not seen yet, because one before them is not on the disk yet.
+    waiting: VecDeque<(Record, Durability)>,
+    /// The journal is on the disk up to this record.
+    synced: u64,
+}
+
+/// An event as the journal keeps it.
 #[derive(Serialize)]
 struct Kept<'a> {
     elapsed_s: f64,
@@ -31,53 +49,114 @@ struct Kept<'a> {
     event: &'a RunEvent,
 }
 
-impl Events {
-    pub(in crate::run) fn new(journal: Journal, watchers: Vec<Watcher>, before_s: f64) -> Self {
-        Self { journal: Mutex::new(journal), watchers, began: Instant::now(), before_s }
+impl RunLog {
+    /// The log of a run whose events so far have led to `history`, and which has lasted `before_s` seconds.
+    pub(in crate::run) fn new(
+        journal: Journal,
+        history: History,
+        watchers: Vec<Watcher>,
+        before_s: f64,
+    ) -> Self {
+        let sync = journal.sync();
+        let state = State { journal, history, waiting: VecDeque::new(), synced: 0 };
+        Self(Arc::new(Shared { state: Mutex::new(state), sync, watchers, began: Instant::now(), before_s }))
     }
 
     /// How long the run has lasted, s.
     pub(in crate::run) fn elapsed_s(&self) -> f64 {
-        let here = (self.began.elapsed().as_secs_f64() * 1e3).round() * 1e-3;
-        self.before_s + here
+        let here = (self.0.began.elapsed().as_secs_f64() * 1e3).round() * 1e-3;
+        self.0.before_s + here
     }
 
-    /// Keeps the event and passes it on. `Durability::Now` returns only when it is on the disk.
-    pub(in crate::run) fn tell(&self, event: RunEvent, durability: Durability) -> Result<(), Fault> {
+    /// Looks at the history of the run. The look must not emit an event.
+    pub(in crate::run) fn history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.state().history)
+    }
+
+    /// Emits an event whose record may reach the disk a moment later.
+    pub(in crate::run) fn emit(&self, event: RunEvent) -> Result<(), Fault> {
+        self.append(event, Durability::Soon).map(drop)
+    }
+
+    /// Emits an event, and returns when its record is on the disk. The disk is waited for on a thread of its own.
+    pub(in crate::run) async fn emit_durable(&self, event: RunEvent) -> Result<(), Fault> {
+        let number = self.append(event, Durability::Now)?;
+        let log = self.clone();
+        let synced = threads::begin("journal", move || log.sync(number)).await;
+        // Without a thread the disk is waited for here.
+        synced.unwrap_or_else(|_| self.sync(number))
+    }
+
+    /// Emits an event, and blocks until its record is on the disk.
+    pub(in crate::run) fn emit_durable_blocking(&self, event: RunEvent) -> Result<(), Fault> {
+        let number = self.append(event, Durability::Now)?;
+        self.sync(number)
+    }
+
+    /// Reasons why the journal may not be complete when it is read.
+    pub(in crate::run) fn journal_problems(&self) -> Vec<String> {
+        self.state().journal.problems()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the record of an event, and gives its number. The lock makes the order in the journal the order that
+    /// watchers see.
+    fn append(&self, event: RunEvent, durability: Durability) -> Result<u64, Fault> {
         let elapsed_s = self.elapsed_s();
         let mut record = Record { n: 0, time: Utc::now(), elapsed_s: Some(elapsed_s), event };
-        // The lock makes the order in the journal the order that watchers see.
-        let mut journal = self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state();
         if record.event.is_kept() {
-            let kept = journal.append(record.time, &Kept { elapsed_s, event: &record.event }, durability);
-            record.n = kept.map_err(|e| Fault::new(FaultKind::Store, crate::error::chain(&e)))?;
+            let kept = Kept { elapsed_s, event: &record.event };
+            record.n = state.journal.append(record.time, &kept, durability).map_err(store_fault)?;
         }
-        for watcher in &self.watchers {
-            watcher(&record);
-        }
-        Ok(())
+        state.history.apply(&record.event);
+        let number = record.n;
+        state.waiting.push_back((record, durability));
+        self.publish(&mut state);
+        Ok(number)
     }
 
-    /// What keeps the journal from being there when it is read.
-    pub(in crate::run) fn journal_trouble(&self) -> Vec<String> {
-        self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).problems()
+    /// Waits until the journal is on the disk up to this record. What waited for it goes to the watchers even if the disk
+    /// fails: the record is in the journal, and the caller gets the fault.
+    fn sync(&self, number: u64) -> Result<(), Fault> {
+        let synced = self.0.sync.sync();
+        let mut state = self.state();
+        state.synced = state.synced.max(number);
+        self.publish(&mut state);
+        drop(state);
+        synced.map_err(store_fault)
     }
 
-    /// Keeps an event that need not be on the disk before the run goes on.
-    pub(in crate::run) fn say(&self, event: RunEvent) -> Result<(), Fault> {
-        self.tell(event, Durability::Soon)
+    /// Shows the watchers the records that wait, up to the first that is not on the disk and has to be.
+    fn publish(&self, state: &mut State) {
+        while let Some((record, durability)) = state.waiting.front() {
+            if *durability == Durability::Now && record.n > state.synced {
+                return;
+            }
+            for watcher in &self.0.watchers {
+                watcher(record);
+            }
+            state.waiting.pop_front();
+        }
     }
 }
 
-/// Tells what happens to the link, until it is dropped.
-pub(in crate::run) async fn tell_link_events(instrument: Ctp10, events: Arc<Events>) {
+fn store_fault(error: crate::store::StoreError) -> Fault {
+    Fault::new(FaultKind::Store, chain(&error))
+}
+
+/// Emits an event for each loss and return of the link, until it is dropped.
+pub(in crate::run) async fn emit_link_events(instrument: Ctp10, log: RunLog) {
     let mut link = instrument.link_events();
     while let Ok(event) = link.recv().await {
         let event = match event {
             LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
             LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
         };
-        if let Err(error) = events.say(event) {
+        if let Err(error) = log.emit(event) {
             tracing::error!(%error, "the journal cannot be written");
         }
     }

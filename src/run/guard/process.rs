@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Charge, Pulse};
 use crate::instrument::Ctp10;
 use crate::run::events::RunEvent;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::step::Fault;
 use crate::store::{RunFolder, take_down_fence};
 use crate::threads;
@@ -38,7 +38,7 @@ impl Guard {
         instrument: &Ctp10,
         identity: &str,
         folder: &RunFolder,
-        events: &Events,
+        log: &RunLog,
     ) -> Result<Option<Self>, Fault> {
         let Some(silence) = silence else { return Ok(None) };
         let charge = Charge {
@@ -54,7 +54,7 @@ impl Guard {
             Err(error) => {
                 let message =
                     format!("no guard ({error}): nothing turns the lasers off if this process is killed");
-                events.say(RunEvent::Warning { message })?;
+                log.emit(RunEvent::Warning { message })?;
                 Ok(None)
             }
         }

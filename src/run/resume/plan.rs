@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use crate::forecast::{self, Circumstances, Walk};
-use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::run::resume::damage::Damage;
 use crate::run::resume::repair::{self, Judged, Repairs};
 use crate::run::resume::replay::ReplayHost;
 use crate::run::resume::transcript::{Asked, Performed, Transcript, same};
-use crate::step::{Fault, FaultKind, Outcome};
+use crate::run::state::rewind::{Cause, rewind};
+use crate::step::{Fault, FaultKind};
 use crate::store::{RunState, StoreError, read_run_journal};
 
 /// What is left of an interrupted run.
@@ -97,21 +97,21 @@ pub fn plan(
                     None => return Err(fault.hint("the recipe itself failed: it would fail again")),
                 },
                 // What failed is to be done again, and stands where it always does: at the end.
-                Ok(()) if past.finally_failed => {}
-                Ok(()) if past.ended == Some(RunState::Failed) => {
+                Ok(()) if past.history.finally_failed => {}
+                Ok(()) if past.history.ended == Some(RunState::Failed) => {
                     let message = "every step has been done or was passed over: nothing is left to do";
                     return Err(Fault::new(FaultKind::Refused, message));
                 }
                 Ok(()) => {}
             }
         }
-        // The unit is a sweep with its fetches: what is in memory now need not be what that sweep left there.
-        let is_scan = |operation: &Operation| operation.traits().is_scan();
-        let wants_sweep = ahead
-            .take_while(|operation| !is_scan(operation))
+        // A sweep and its fetches are repeated together: the traces in memory now need not be those of that sweep.
+        let wants_memory = ahead
+            .take_while(|operation| !operation.traits().is_scan())
             .any(|operation| operation.traits().reads_live());
-        let last_scan = kept.asked.iter().rposition(|a| a.step().is_some_and(|s| is_scan(&s.step.operation)));
-        if let Some(at) = last_scan.filter(|at| wants_sweep && swept(&kept.asked[*at])) {
+        let sweep = rewind(&kept.history, Cause::SweepLost).first().filter(|_| wants_memory);
+        let is_sweep = |asked: &Asked| asked.step().is_some_and(|step| Some(step.number) == sweep);
+        if let Some(at) = kept.asked.iter().rposition(is_sweep) {
             count = at;
             continue;
         }
@@ -169,12 +169,4 @@ fn before_suspension(asked: &[Asked]) -> usize {
     // One that is judged right after it may have been done again and again.
     let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_beside());
     others.take_while(|(_, step)| same(step, sweep)).last().map_or(at, |(first, _)| first)
-}
-
-/// Whether it is a sweep that ended well.
-fn swept(asked: &Asked) -> bool {
-    asked.step().is_some_and(|step| {
-        step.step.operation.traits().is_sweep()
-            && matches!(&step.told, Some(Ok(outcome)) if !matches!(outcome, Outcome::Failed(_)))
-    })
 }

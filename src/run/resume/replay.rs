@@ -223,6 +223,7 @@ mod tests {
                 until: None,
                 traces: Vec::new(),
                 settings_read: Vec::new(),
+                settings_read_after: Vec::new(),
             }))
         });
         steps.collect()

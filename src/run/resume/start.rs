@@ -1,17 +1,16 @@
-//! Taking an interrupted run up again: what is said and withdrawn at its beginning, and the engine's state where its past
-//! ends.
+//! The start of a resumed run: what is recorded and withdrawn before its first step.
 
 use crate::instrument::limits::Limits;
-use crate::run::engine::Engine;
-use crate::run::engine::repeat::Unit;
+use crate::measurement::PowerReading;
 use crate::run::events::RunEvent;
-use crate::run::events::log::Events;
+use crate::run::events::log::RunLog;
 use crate::run::resume::damage::Damage;
 use crate::run::resume::repair::Repairs;
-use crate::run::resume::transcript::{Asked, Performed, Transcript};
+use crate::run::resume::transcript::{Performed, Transcript};
+use crate::run::state::configuration::Doubts;
 use crate::step::{Fault, Outcome};
 use crate::store::{
-    Durability, Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
+    Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
 };
 
 /// An interrupted run as it is taken up.
@@ -19,8 +18,8 @@ use crate::store::{
 pub struct Resumption {
     /// The run's manifest as it was left.
     pub manifest: Manifest,
-    /// What holds of its past.
-    pub past: Transcript,
+    /// The part of its transcript that holds.
+    pub transcript: Transcript,
     /// What somebody decided about a step without an end.
     pub decided: Option<RunEvent>,
     /// Files that the journal does not know.
@@ -69,7 +68,7 @@ impl Resumption {
             traces: None,
             failed_steps: None,
             lasers_unknown: Vec::new(),
-            taken_up: self.past.taken_up + u64::from(self.past.started),
+            taken_up: self.transcript.history.resumed + u64::from(self.transcript.history.started),
             ..self.manifest.clone()
         }
     }
@@ -93,24 +92,24 @@ impl Resumption {
     }
 
     /// Says that the run goes on, and withdraws the traces that will be measured again.
-    pub(in crate::run) fn begin(&self, folder: &RunFolder, events: &Events) -> Result<(), Fault> {
+    pub(in crate::run) fn begin(&self, folder: &RunFolder, log: &RunLog) -> Result<(), Fault> {
         if let Some(decided) = &self.decided {
-            events.tell(decided.clone(), Durability::Now)?;
+            log.emit_durable_blocking(decided.clone())?;
         }
         let taken_up = RunEvent::TakenUp {
             pid: std::process::id(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             ctp10: env!("CARGO_PKG_VERSION").to_owned(),
-            replayed: self.past.asked.len() as u64,
-            steps: self.past.steps().count() as u64,
+            replayed: self.transcript.asked.len() as u64,
+            steps: self.transcript.steps().count() as u64,
             removed: self.left_over(|fate| fate != Fate::Aside),
             aside: self.left_over(|fate| fate == Fate::Aside),
         };
-        events.tell(taken_up, Durability::Now)?;
-        self.put_damaged_aside(folder, events)?;
-        for trace in self.past.left_over() {
+        log.emit_durable_blocking(taken_up)?;
+        self.put_damaged_aside(folder, log)?;
+        for trace in self.transcript.left_over() {
             let reason = "its sweep was not followed by all of its fetches: it is done again".to_owned();
-            crate::run::engine::fetch::withdraw(folder, events, &trace, reason)?;
+            crate::run::engine::fetch::withdraw(folder, log, &trace, reason)?;
         }
         Ok(())
     }
@@ -121,12 +120,12 @@ impl Resumption {
     }
 
     /// What is there of a damaged file goes to `aside/`, and is said.
-    fn put_damaged_aside(&self, folder: &RunFolder, events: &Events) -> Result<(), Fault> {
+    fn put_damaged_aside(&self, folder: &RunFolder, log: &RunLog) -> Result<(), Fault> {
         for (file, what) in &self.damage.traces {
             let moved =
                 folder.move_aside(file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
             let message = format!("`{file}` {what}{moved}: its sweep is done again");
-            events.say(RunEvent::Warning { message })?;
+            log.emit(RunEvent::Warning { message })?;
         }
         for (segment, what) in &self.damage.segments {
             let PowerSegment { file, rows, .. } = segment.clone();
@@ -137,74 +136,41 @@ impl Resumption {
                  `record_power` are lost"
             );
             let withdrawn = RunEvent::PowerWithdrawn { file, rows, reason: what.clone() };
-            events.tell(withdrawn, Durability::Now)?;
-            events.say(RunEvent::Warning { message })?;
+            log.emit_durable_blocking(withdrawn)?;
+            log.emit(RunEvent::Warning { message })?;
         }
         Ok(())
     }
-
-    /// Brings the engine to where the past ends; gives what is to be told to the recipe.
-    pub(in crate::run) fn enter(self, engine: &mut Engine) -> Result<Vec<Asked>, Fault> {
-        let past = self.past;
-        let session = &mut engine.session;
-        session.lasers.extend(&past.touched.lasers);
-        session.lasers_of_scan_unknown = past.touched.scanned;
-        session.used_scpi = past.touched.used_scpi;
-        session.all_lasers = past.touched.commanded;
-        session.unsettled = past.started;
-        if let Some(commands) = &past.settings_at_beginning {
-            session.configuration.take_over(commands, true);
-        }
-        for step in past.steps() {
-            engine.number = engine.number.max(step.number);
-            session.trace_index = session.trace_index.max(last_trace(step));
-            let operation = &step.step.operation;
-            engine.bench.perform(operation);
-            if operation.traits().is_sweep() {
-                session.sweep_index += 1;
-                session.attempt = step.attempt;
-                session.live_is_old = !step.told.as_ref().is_some_and(
-                    |told| matches!(told, Ok(outcome) if !matches!(outcome, Outcome::Failed(_))),
-                );
-            }
-            match &step.told {
-                Some(Ok(outcome @ Outcome::Failed(_))) => {
-                    engine.failed_steps += 1;
-                    session.configuration.note(operation, outcome);
-                    Unit::note(&mut session.unit, step.number, &step.step, outcome);
-                }
-                Some(Ok(outcome)) => {
-                    session.configuration.note(operation, outcome);
-                    Unit::note(&mut session.unit, step.number, &step.step, outcome);
-                    if let Outcome::Power(readings) = outcome {
-                        let name = operation.traits().name.unwrap_or_default();
-                        let lost = readings.iter().filter(|reading| past.misses_power_of(reading.time_s));
-                        for reading in lost {
-                            engine.power_log.keep(*reading, name, "recipe")?;
-                        }
-                    }
-                }
-                Some(Err(_)) | None => session.configuration.doubt(operation),
-            }
-            session.configuration.take_over(&step.settings_read, false);
-        }
-        if let Some(unit) = &mut session.unit {
-            unit.stale = true;
-        }
-        session.unlit = session.configuration.lit();
-        let asked = past.asked.clone();
-        engine.past = past;
-        // The guard of this process knows at once what the earlier ones have set.
-        engine.pulse.claim(engine.lasers_of_run());
-        Ok(asked)
-    }
 }
 
-/// The highest number of a trace that a step has stored, or has told the recipe of.
-fn last_trace(step: &Performed) -> u64 {
-    let told = match &step.told {
-        Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
-        _ => &[],
-    };
-    step.traces.iter().chain(told).map(|trace| trace.trace_index).max().unwrap_or(0)
+impl Transcript {
+    /// The doubts about the instrument's settings that the steps have left.
+    pub(in crate::run) fn doubts(&self) -> Doubts {
+        let mut doubts = Doubts::default();
+        for step in self.steps() {
+            let operation = &step.step.operation;
+            match &step.told {
+                Some(Ok(Outcome::Failed(_)) | Err(_)) | None => doubts.add(Doubts::left_by_failed(operation)),
+                Some(Ok(outcome)) => doubts.add(Doubts::left_by(operation, outcome)),
+            }
+            if !step.settings_read.is_empty() || !step.settings_read_after.is_empty() {
+                doubts.clear();
+            }
+        }
+        doubts
+    }
+
+    /// The readings of `read_power` that are in the journal and in no segment of power, each with its name.
+    pub(in crate::run) fn lost_readings(&self) -> Vec<(PowerReading, String)> {
+        let of_step = |step: &Performed| {
+            let name = step.step.operation.traits().name.unwrap_or_default().to_owned();
+            let readings = match &step.told {
+                Some(Ok(Outcome::Power(readings))) => readings.clone(),
+                _ => Vec::new(),
+            };
+            readings.into_iter().map(move |reading| (reading, name.clone()))
+        };
+        let all = self.steps().flat_map(of_step);
+        all.filter(|(reading, _)| self.misses_power_of(reading.time_s)).collect()
+    }
 }

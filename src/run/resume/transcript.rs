@@ -1,14 +1,16 @@
-//! The recorded past of a run: its journal as a fold into what the recipe asked for and was told.
+//! The transcript of a run: what its recipe has asked for, and what the recipe was told, folded from the journal. Only a
+//! resumed run needs it: the recipe is told the same again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::measurement::TraceSummary;
-use crate::operation::{Effect, Lasers, Operation};
+use crate::operation::Effect;
 use crate::run::events::{AfterFault, RunEvent};
-use crate::step::{Column, Fault, FaultKind, Outcome, Step};
-use crate::store::{PowerSegment, RunState};
+use crate::run::state::history::History;
+use crate::step::{Fault, FaultKind, Outcome, Step};
+use crate::store::PowerSegment;
 
 /// One thing that the recipe asked for, and what it was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,12 +42,54 @@ pub struct Performed {
     pub traces: Vec<TraceSummary>,
     /// The commands for the settings that were read during it.
     pub settings_read: Vec<String>,
+    /// The commands for the settings that were read after it: a raw command may have changed any.
+    pub settings_read_after: Vec<String>,
 }
 
 impl Performed {
     fn new(step: Step, number: u64, attempt: u32) -> Self {
-        let (told, fault, until, traces, settings_read) = (None, None, None, Vec::new(), Vec::new());
-        Self { step, number, attempt, open: true, told, fault, until, traces, settings_read }
+        Self {
+            step,
+            number,
+            attempt,
+            open: true,
+            told: None,
+            fault: None,
+            until: None,
+            traces: Vec::new(),
+            settings_read: Vec::new(),
+            settings_read_after: Vec::new(),
+        }
+    }
+
+    /// The events that lead to what is known of the step.
+    fn events(&self) -> impl Iterator<Item = RunEvent> {
+        let (number, attempt, step) = (self.number, self.attempt, self.step.clone());
+        let started = RunEvent::StepStarted { number, attempt, step, estimated_s: None };
+        let read = |commands: &[String]| RunEvent::SettingsRead {
+            number,
+            at_beginning: false,
+            commands: commands.to_vec(),
+        };
+        let told = match &self.told {
+            Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
+            _ => &[],
+        };
+        let is_there = |told: &TraceSummary| self.traces.iter().any(|trace| trace.file == told.file);
+        let withdrawn = told.iter().filter(|told| !is_there(told)).map(|told| RunEvent::TraceWithdrawn {
+            trace_index: told.trace_index,
+            file: told.file.clone(),
+            reason: String::new(),
+        });
+        let stored = told.iter().chain(&self.traces).cloned().map(|trace| RunEvent::TraceStored { trace });
+        let ended = self.told.clone().map(|told| match told {
+            Ok(Outcome::Failed(fault)) => RunEvent::StepFailed { number, fault, then: AfterFault::Continue },
+            Ok(outcome) => RunEvent::StepFinished { number, outcome, seconds: 0.0 },
+            Err(fault) => RunEvent::StepFailed { number, fault, then: AfterFault::Raise },
+        });
+        let stored: Vec<RunEvent> = stored.chain(withdrawn).collect();
+        let after = [read(&self.settings_read_after)];
+        [started, read(&self.settings_read)].into_iter().chain(stored).chain(ended).chain(after)
     }
 
     /// Whether it ended well, or in a fault that the recipe went on after.
@@ -64,9 +108,11 @@ impl Performed {
     }
 }
 
-/// What the journal of a run says.
+/// The journal of a run, read for resuming it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Transcript {
+    /// The history of the steps that hold.
+    pub history: History,
     /// What the recipe asked for outside its `finally`, in order.
     pub asked: Vec<Asked>,
     /// Every trace that is stored, those of `finally` too.
@@ -77,92 +123,31 @@ pub struct Transcript {
     pub segments: Vec<PowerSegment>,
     /// Times from which readings are missing, from and until, in seconds since 1970-01-01 UTC.
     power_gaps: Vec<(f64, f64)>,
-    /// What the run may have left on the instrument, whatever became of its steps.
-    pub touched: Touched,
-    /// The commands for what the instrument was set to before the run had changed anything.
-    pub settings_at_beginning: Option<Vec<String>>,
-    /// How often the run was taken up.
-    pub taken_up: u64,
-    /// How long it lasted so far, s, all its processes together.
+    /// How long the run has lasted so far, s, all its processes together.
     pub elapsed_s: f64,
-    /// Whether it has begun at all.
-    pub started: bool,
-    /// It broke off within a step: a scan may still be under way.
-    pub broke_off: bool,
-    /// The columns of its trace files whose types are decided.
-    pub columns: BTreeMap<String, Column>,
-    /// How it ended, when it did.
-    pub ended: Option<RunState>,
     /// Attempts at steps that are to be done again, by place.
     attempts: BTreeMap<String, u32>,
     /// Steps among these that are never repeated by themselves and were done, by place: they are not done again.
     pub held: BTreeMap<String, Performed>,
     /// Moments that steps among these waited for, by place.
     moments: BTreeMap<String, DateTime<Utc>>,
-    in_finally: bool,
-    /// A step of its `finally` failed in the last process.
-    pub finally_failed: bool,
     /// Steps that hold are being done again, each for itself.
     repairing: bool,
-    /// The step under way.
-    current: u64,
 }
 
 impl Transcript {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
-        match event {
-            RunEvent::StepStarted { .. } => self.broke_off = true,
-            RunEvent::StepFinished { .. } | RunEvent::StepFailed { .. } => self.broke_off = false,
-            _ => {}
+        if let RunEvent::TakenUp { replayed, .. } = event {
+            self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
+            self.repairing = false;
         }
+        self.history.apply(event);
         match event {
-            RunEvent::Started { .. } => self.started = true,
-            RunEvent::TakenUp { replayed, .. } => {
-                self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
-                (self.in_finally, self.ended) = (false, None);
-                (self.finally_failed, self.repairing) = (false, false);
-                self.taken_up += 1;
-            }
             RunEvent::SweepRepeated { .. } => self.repairing = true,
-            RunEvent::StepStarted { number, attempt, step, .. } => {
-                self.current = *number;
-                self.touched.note(&step.operation);
-                if self.in_finally {
-                    return;
-                }
-                let repairing = self.repairing;
-                match self.step(*number) {
-                    // What holds goes on holding while only its files are made anew.
-                    Some(known) if repairing => known.attempt = known.attempt.max(*attempt),
-                    Some(known) => (known.open, known.attempt) = (true, *attempt),
-                    None => {
-                        self.repairing = false;
-                        let mut performed = Performed::new(step.clone(), *number, *attempt);
-                        if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step))
-                        {
-                            (performed.open, performed.told) = (false, held.told.clone());
-                        }
-                        self.insert(performed);
-                    }
-                }
-            }
+            RunEvent::StepStarted { number, attempt, step, .. } => self.begin(*number, *attempt, step),
             RunEvent::StepFinished { number, outcome, .. } => self.end(*number, Ok(outcome.clone())),
-            RunEvent::StepFailed { .. } if self.repairing => {}
-            RunEvent::StepFailed { number, fault, then } => {
-                self.finally_failed |= self.in_finally;
-                if let Some(step) = self.step(*number) {
-                    step.fault = Some(fault.clone());
-                    // One that was done and is repeated for the sake of a later one stays open.
-                    step.open = step.told.is_some();
-                    step.told = step.told.take().or_else(|| match then {
-                        _ if fault.kind == FaultKind::Stopped => None,
-                        AfterFault::Retry { .. } => None,
-                        AfterFault::Continue => Some(Ok(Outcome::Failed(fault.clone()))),
-                        AfterFault::Raise => Some(Err(fault.clone())),
-                    });
-                }
-            }
+            RunEvent::StepFailed { number, fault, then } => self.fail(*number, fault, *then),
             RunEvent::Answered { number, answer, .. } => {
                 let asks = |step: &&mut Performed| step.step.operation.traits().is_prompt();
                 if self.step(*number).as_ref().is_some_and(asks) {
@@ -175,12 +160,12 @@ impl Transcript {
                     step.told = outcome.clone().map(Ok);
                 }
             }
-            RunEvent::SettingsRead { at_beginning: true, commands, .. } => {
-                self.settings_at_beginning.get_or_insert_with(|| commands.clone());
-            }
-            RunEvent::SettingsRead { number, commands, .. } => {
+            RunEvent::SettingsRead { number, at_beginning: false, commands } => {
+                let is_over = self.history.current() != *number;
                 if let Some(step) = self.step(*number) {
-                    step.settings_read.extend_from_slice(commands);
+                    let is_after = is_over && step.is_done();
+                    let read = if is_after { &mut step.settings_read_after } else { &mut step.settings_read };
+                    read.extend_from_slice(commands);
                 }
             }
             RunEvent::WaitsUntil { number, until } => {
@@ -191,7 +176,7 @@ impl Transcript {
             RunEvent::TraceStored { trace } => {
                 self.withdrawn.remove(&trace.file);
                 self.stored.push(trace.clone());
-                let current = self.current;
+                let current = self.history.current();
                 if let Some(step) = self.step(current) {
                     step.traces.push(trace.clone());
                 }
@@ -203,7 +188,6 @@ impl Transcript {
                     step.traces.retain(|trace| trace.file != *file);
                 }
             }
-            RunEvent::ColumnsDecided { columns } => self.columns.extend(columns.clone()),
             RunEvent::PowerStored { segment } => {
                 self.withdrawn.remove(&segment.file);
                 self.segments.push(segment.clone());
@@ -211,16 +195,73 @@ impl Transcript {
                 self.power_gaps.clear();
             }
             RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
-            RunEvent::Now { time_s } if !self.in_finally => self.asked.push(Asked::Now(*time_s)),
-            RunEvent::Finally => self.in_finally = true,
-            RunEvent::Finished { state, .. } => self.ended = Some(*state),
-            _ => {}
+            RunEvent::Now { time_s } if !self.history.in_finally => self.asked.push(Asked::Now(*time_s)),
+            RunEvent::Started { .. }
+            | RunEvent::TakenUp { .. }
+            | RunEvent::SettingsRead { at_beginning: true, .. }
+            | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ColumnsDecided { .. }
+            | RunEvent::Progress { .. }
+            | RunEvent::Question { .. }
+            | RunEvent::Log { .. }
+            | RunEvent::Warning { .. }
+            | RunEvent::Now { .. }
+            | RunEvent::LinkLost { .. }
+            | RunEvent::LinkRegained { .. }
+            | RunEvent::Paused
+            | RunEvent::Darkened { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::DiskFull { .. }
+            | RunEvent::RoomAgain { .. }
+            | RunEvent::Suspended { .. }
+            | RunEvent::SuspensionOver
+            | RunEvent::Stopping { .. }
+            | RunEvent::Finally
+            | RunEvent::LasersOff { .. }
+            | RunEvent::Finished { .. } => {}
+        }
+    }
+
+    fn begin(&mut self, number: u64, attempt: u32, step: &Step) {
+        if self.history.in_finally {
+            return;
+        }
+        let repairing = self.repairing;
+        match self.step(number) {
+            // What holds goes on holding while only its files are made anew.
+            Some(known) if repairing => known.attempt = known.attempt.max(attempt),
+            Some(known) => (known.open, known.attempt) = (true, attempt),
+            None => {
+                self.repairing = false;
+                let mut performed = Performed::new(step.clone(), number, attempt);
+                if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step)) {
+                    (performed.open, performed.told) = (false, held.told.clone());
+                }
+                self.insert(performed);
+            }
+        }
+    }
+
+    fn fail(&mut self, number: u64, fault: &Fault, then: AfterFault) {
+        if self.repairing {
+            return;
+        }
+        if let Some(step) = self.step(number) {
+            step.fault = Some(fault.clone());
+            // One that was done and is repeated for the sake of a later one stays open.
+            step.open = step.told.is_some();
+            step.told = step.told.take().or_else(|| match then {
+                _ if fault.kind == FaultKind::Stopped => None,
+                AfterFault::Retry { .. } => None,
+                AfterFault::Continue => Some(Ok(Outcome::Failed(fault.clone()))),
+                AfterFault::Raise => Some(Err(fault.clone())),
+            });
         }
     }
 
     /// A step outside `finally`. Steps are numbered as they were asked for: the one looked for is near the end.
     fn step(&mut self, number: u64) -> Option<&mut Performed> {
-        if self.in_finally {
+        if self.history.in_finally {
             return None;
         }
         self.asked.iter_mut().rev().filter_map(Asked::step_mut).find(|step| step.number == number)
@@ -265,6 +306,7 @@ impl Transcript {
                 }
             }
         }
+        self.history = self.history.rewound(self.steps().flat_map(Performed::events));
     }
 
     /// Puts a step where it was asked for. A reading that is proved after the steps behind it is written after them.
@@ -329,29 +371,6 @@ impl Transcript {
         let held: BTreeSet<&str> =
             self.steps().flat_map(|step| &step.traces).map(|trace| trace.file.as_str()).collect();
         self.stored.iter().filter(|trace| !held.contains(trace.file.as_str())).cloned().collect()
-    }
-}
-
-/// What a run may have left on the instrument.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// Lasers that it set, switched, or put into the scan.
-    pub lasers: BTreeSet<u8>,
-    /// It began a scan, which lights the lasers of the scan.
-    pub scanned: bool,
-    /// It sent raw text.
-    pub used_scpi: bool,
-    /// It sent a raw command.
-    pub commanded: bool,
-}
-
-impl Touched {
-    fn note(&mut self, operation: &Operation) {
-        let traits = operation.traits();
-        self.lasers.extend(traits.lasers.named());
-        self.scanned |= traits.lasers == Lasers::OfScan;
-        self.used_scpi |= traits.raw.is_some();
-        self.commanded |= traits.lasers == Lasers::Any;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a run intends the instrument to be set to: what it has set, typed or raw, and what it found set at its beginning.
 //! A value is the command that sets it. Pure: reading, comparing and setting again is in `intended`.
 
+mod doubts;
 mod read_back;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use crate::instrument::setting::{LASER_POWER_TOLERANCE_DB, Setting};
 use crate::measurement::Detector;
 use crate::operation::{self, Effect, Lasers, Operation, Scpi};
 use crate::step::Outcome;
+pub(in crate::run) use doubts::{Difference, Doubts};
 
 /// Something that is set again when the instrument has forgotten it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,25 +35,6 @@ pub(in crate::run) enum Kept {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::run) struct Settings {
     kept: Vec<Kept>,
-}
-
-/// A setting that is not what the run intends.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::run) struct Difference {
-    /// What the run intends.
-    pub(in crate::run) intended: Action,
-    /// What the instrument says.
-    pub(in crate::run) found: Action,
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (intended, found) = (self.intended.shown_value(), self.found.shown_value());
-        if let Some(setting) = self.intended.setting() {
-            write!(f, "{setting}: ")?;
-        }
-        write!(f, "the run intends {intended}, the instrument says {found}")
-    }
 }
 
 impl Settings {
@@ -127,10 +110,6 @@ pub(in crate::run) struct Configuration {
     pub(in crate::run) settings: Settings,
     /// What the instrument had at the beginning has been read.
     pub(in crate::run) is_known: bool,
-    /// The run has changed these, or may have, to values that only the instrument can tell.
-    doubtful: BTreeSet<Setting>,
-    /// Everything may have been changed so.
-    all_doubtful: bool,
     /// A scan has been made since these lasers were set: they tell the wavelength and power that they have.
     scanned: BTreeSet<u8>,
     /// Raw text that may have set something that nobody can ask for, and that is not to be sent again.
@@ -140,10 +119,10 @@ pub(in crate::run) struct Configuration {
 }
 
 impl Configuration {
-    /// Takes an operation into account that succeeded, or was passed over.
+    /// Takes an operation into account that ended so.
     pub(in crate::run) fn note(&mut self, operation: &Operation, outcome: &Outcome) {
         if matches!(outcome, Outcome::Failed(_)) {
-            return self.doubt(operation);
+            return;
         }
         let traits = operation.traits();
         match traits.settings {
@@ -159,34 +138,11 @@ impl Configuration {
         }
     }
 
-    /// It failed, and may have set some of what it should set.
-    pub(in crate::run) fn doubt(&mut self, operation: &Operation) {
-        let traits = operation.traits();
-        match traits.settings {
-            operation::Settings::Raw(scpi) => self.doubt_raw(scpi),
-            // The settings of a sweep are noted as soon as they are set: a scan that failed has changed none.
-            operation::Settings::Typed if traits.is_scan() => {}
-            operation::Settings::Typed => {
-                let given = self.given(operation);
-                self.doubtful.extend(given.iter().filter_map(Action::setting).flat_map(Setting::moves));
-            }
-            operation::Settings::Unchanged => {}
-        }
-    }
-
-    /// The settings that an operation gives.
-    fn given(&self, operation: &Operation) -> Vec<Action> {
+    /// The run intends the settings that an operation gives, and the others that it has read back.
+    pub(in crate::run) fn note_settings(&mut self, operation: &Operation, outcome: &Outcome) {
         let present = Present { stabilization: self.settings.stabilization(), ..Present::default() };
-        let mut given = commands(operation, &present);
-        given.retain(|action| action.setting().is_some());
-        given
-    }
-
-    fn note_settings(&mut self, operation: &Operation, outcome: &Outcome) {
-        let given = self.given(operation);
-        let moved: BTreeSet<Setting> =
-            given.iter().filter_map(Action::setting).flat_map(Setting::moves).collect();
-        self.doubtful.extend(&moved);
+        let given = given(operation, &present);
+        let moved = moved(&given);
         for action in given {
             if let Action::SetLaserPower { laser, .. } | Action::SetLaserWavelength { laser, .. } = action {
                 self.scanned.remove(&laser);
@@ -195,7 +151,7 @@ impl Configuration {
         }
         for action in read_back::values(operation, outcome) {
             let Some(setting) = action.setting() else { continue };
-            if self.doubtful.remove(&setting) || self.settings.value(setting).is_none() {
+            if moved.contains(&setting) || self.settings.value(setting).is_none() {
                 self.settings.adopt(action);
             }
         }
@@ -244,57 +200,6 @@ impl Configuration {
                 },
             }
         }
-        self.doubt_raw(scpi);
-    }
-
-    fn doubt_raw(&mut self, scpi: &Scpi) {
-        let Ok(line) = Line::parse(&scpi.text) else { return };
-        for unit in &line.units {
-            match does(unit) {
-                Some(Does::Sets(setting)) => self.doubtful.extend(setting.moves()),
-                Some(Does::SetsEveryPower) => self.doubtful.extend(TLS.map(Setting::TlsPower)),
-                Some(Does::Resets | Does::Recalls | Does::Renumbers) | None => self.all_doubtful = true,
-                Some(
-                    Does::SelectsLaser
-                    | Does::SetsOther
-                    | Does::Scans
-                    | Does::ScansReference(_)
-                    | Does::Nothing
-                    | Does::Asks
-                    | Does::Tests,
-                ) => {}
-            }
-        }
-    }
-
-    /// Whether the instrument has to be asked what the run has made of it.
-    pub(in crate::run) fn is_doubtful(&self) -> bool {
-        self.all_doubtful || !self.doubtful.is_empty()
-    }
-
-    /// Whether what the instrument says of a setting is what the run has made of it.
-    fn takes(&self, setting: Setting) -> bool {
-        self.all_doubtful || self.doubtful.contains(&setting) || self.settings.value(setting).is_none()
-    }
-
-    /// Takes over what the instrument says of settings that were not known, and gives these; and gives the settings that
-    /// are not what the run intends. A laser's output is no setting to compare: scans switch it.
-    pub(in crate::run) fn compare(&mut self, found: Vec<Action>) -> (Vec<Action>, Vec<Difference>) {
-        let (mut news, mut differences) = (Vec::new(), Vec::new());
-        for found in found {
-            let Some(setting) = found.setting() else { continue };
-            let intended = self.settings.value(setting);
-            if intended.is_some_and(|intended| self.is_the_same(intended, &found)) {
-                self.doubtful.remove(&setting);
-            } else if self.takes(setting) {
-                self.doubtful.remove(&setting);
-                self.settings.adopt(found.clone());
-                news.push(found);
-            } else if let Some(intended) = intended {
-                differences.push(Difference { intended: intended.clone(), found });
-            }
-        }
-        (news, differences)
     }
 
     /// Whether the instrument has what is intended. After a scan a laser tells the power that it has, which is that of the
@@ -310,29 +215,14 @@ impl Configuration {
         }
     }
 
-    /// Everything that the instrument could be asked for was asked.
-    pub(in crate::run) fn all_asked(&mut self) {
-        self.all_doubtful = false;
-        self.doubtful.clear();
-        self.is_known = true;
-    }
-
-    /// Takes over values that an earlier process of the run has read.
-    pub(in crate::run) fn take_over(&mut self, commands: &[String], at_beginning: bool) {
-        if commands.is_empty() && !at_beginning {
-            return;
-        }
+    /// The instrument was asked, and has these values; `at_beginning`: before the run had changed anything.
+    pub(in crate::run) fn note_read(&mut self, commands: &[String], at_beginning: bool) {
         for line in commands.iter().filter_map(|command| Line::parse(command).ok()) {
             for action in line.units.iter().filter_map(Action::from_unit) {
-                let setting = action.setting();
-                if let Some(setting) = setting {
-                    self.doubtful.remove(&setting);
-                }
                 self.settings.adopt(action);
             }
         }
         self.is_known |= at_beginning;
-        self.all_doubtful = false;
     }
 
     /// The references that the run relies on, each with what it was taken at.
@@ -353,6 +243,18 @@ impl Configuration {
     pub(in crate::run) fn unknown(&self) -> &[String] {
         &self.unknown
     }
+}
+
+/// The settings that an operation gives.
+fn given(operation: &Operation, present: &Present) -> Vec<Action> {
+    let mut given = commands(operation, present);
+    given.retain(|action| action.setting().is_some());
+    given
+}
+
+/// The settings that the instrument may change when it is given these.
+fn moved(given: &[Action]) -> BTreeSet<Setting> {
+    given.iter().filter_map(Action::setting).flat_map(Setting::moves).collect()
 }
 
 /// The lasers whose static settings an operation sets or uses, typed or raw.

@@ -51,7 +51,7 @@ fn what_has_no_good_end_is_not_done() {
     let going_on = json!({ "kind": "continue" });
     let retry = json!({ "kind": "retry", "after_s": 1.0 });
     let open = past(&[begun(1, "log", &log), done(1), begun(2, "log", &log)]);
-    assert_eq!((open.done(), open.broke_off), (1, true));
+    assert_eq!((open.done(), open.history.is_within_step()), (1, true));
     // A fault that the recipe went on after is part of its past; a stop and a retry are not.
     assert_eq!(past(&[begun(1, "log", &log), failed(1, "instrument", &going_on)]).done(), 1);
     assert_eq!(past(&[begun(1, "log", &log), failed(1, "instrument", &raise)]).done(), 1);
@@ -83,7 +83,7 @@ fn a_run_that_was_taken_up_forgets_what_it_does_again_and_counts_the_attempts() 
     kept.keep(1);
     assert_eq!(kept.left_over().len(), 1);
     let after = past(&lines);
-    assert_eq!((after.done(), after.asked.len(), after.stored.len(), after.taken_up), (1, 2, 0, 1));
+    assert_eq!((after.done(), after.asked.len(), after.stored.len(), after.history.resumed), (1, 2, 0, 1));
     let Some(Asked::Step(sweep)) = after.asked.last() else { panic!("{after:?}") };
     assert_eq!(after.attempts(&sweep.step), 1);
 }

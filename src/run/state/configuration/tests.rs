@@ -88,9 +88,18 @@ fn every_field_of_every_operation_that_sets_something_is_set_again() {
     }
 }
 
+/// What is compared, and the doubts that these operations leave.
+fn doubted(operations: &[(&str, Value)]) -> (Configuration, Doubts) {
+    let mut doubts = Doubts::default();
+    for (name, fields) in operations {
+        doubts.add(Doubts::left_by(&read(name, fields), &Outcome::Done));
+    }
+    (noted(operations), doubts)
+}
+
 #[test]
-fn a_difference_names_the_setting_and_what_the_run_may_have_moved_is_taken_over() {
-    let mut configuration = noted(&[("configure_tls", json!({ "tls": 1, "power_dbm": 2 }))]);
+fn a_difference_names_the_setting_and_a_value_that_the_run_may_have_moved_is_taken_over() {
+    let (configuration, doubts) = doubted(&[("configure_tls", json!({ "tls": 1, "power_dbm": 2 }))]);
     let found = || {
         vec![
             Action::SetTlsPower { tls: 1, dbm: -9.0 },
@@ -98,24 +107,24 @@ fn a_difference_names_the_setting_and_what_the_run_may_have_moved_is_taken_over(
             Action::SetScanStop { nm: 1580.0 },
         ]
     };
-    let doubt = configuration.clone();
     // What the run has set is doubtful until it was asked for once.
-    let (news, differences) = configuration.compare(found());
+    let (news, differences) = doubts.clone().compare(&configuration, found());
     assert_eq!((news.len(), differences.len()), (3, 0));
-    configuration = doubt;
-    configuration.all_asked();
-    let (news, differences) = configuration.compare(found());
+    let (news, differences) = Doubts::default().compare(&configuration, found());
     assert_eq!(news.len(), 2);
     assert_eq!(
         differences[0].to_string(),
         "the power of TLS 1: the run intends 2 dBm, the instrument says -9 dBm"
     );
     // Somebody else moves what is known; the run itself moves the stop with the start.
+    let mut configuration = configuration;
+    configuration.note_read(&["INIT:WAV:STOP 1580NM".to_owned()], false);
     let moved = vec![Action::SetScanStop { nm: 1600.0 }];
-    assert_eq!(configuration.compare(moved.clone()).1.len(), 1);
-    configuration.note(&read("configure_scan", &json!({ "start_nm": 1590 })), &Outcome::Done);
-    assert_eq!(configuration.compare(moved).1, []);
-    assert!(configuration.settings.value(Setting::ScanStop).unwrap().to_string().contains("1600"));
+    assert_eq!(Doubts::default().compare(&configuration, moved.clone()).1.len(), 1);
+    let start = read("configure_scan", &json!({ "start_nm": 1590 }));
+    configuration.note(&start, &Outcome::Done);
+    let (news, differences) = Doubts::left_by(&start, &Outcome::Done).compare(&configuration, moved.clone());
+    assert_eq!((news, differences), (moved, vec![]));
 }
 
 #[test]
@@ -125,43 +134,46 @@ fn after_a_scan_a_laser_tells_what_it_has_and_is_dark_unless_it_stays_on() {
         ("configure_laser", json!({ "laser": 1, "power_dbm": 2, "wavelength_nm": 1550, "output": true })),
         ("configure_scan", json!({ "keep_lasers_on": false })),
     ]);
-    configuration.all_asked();
     let found = |dbm| {
         vec![Action::SetLaserPower { laser: 1, dbm }, Action::SetLaserWavelength { laser: 1, nm: 1580.0 }]
     };
-    assert_eq!(configuration.compare(found(2.4)).1.len(), 1);
+    assert_eq!(Doubts::default().compare(&configuration, found(2.4)).1.len(), 1);
     configuration.note(&read("sweep", &json!({})), &Outcome::Done);
     for (dbm, count) in [(2.4, 0), (7.8, 0), (5.0, 1)] {
-        assert_eq!(configuration.compare(found(dbm)).1.len(), count, "{dbm}");
+        assert_eq!(Doubts::default().compare(&configuration, found(dbm)).1.len(), count, "{dbm}");
     }
     assert_eq!(configuration.lit(), BTreeSet::new());
     assert!(again(&configuration.settings).contains(&"CTP:RLAS1:WAV 1550NM".to_owned()));
 }
 
 #[test]
-fn a_reference_remembers_what_it_was_taken_at_and_what_failed_is_not_set_again() {
+fn a_reference_remembers_what_it_was_taken_at_and_a_failed_operation_is_not_repeated_but_doubted() {
+    let configures = read("configure_scan", &json!({ "start_nm": 1500 }));
     let mut configuration = noted(&[
         ("configure_tls", json!({ "tls": 1, "power_dbm": 5 })),
         ("create_reference", json!({ "detector": "4/1" })),
         ("configure_tls", json!({ "tls": 1, "power_dbm": 0 })),
     ]);
     let fault = crate::step::Fault::new(crate::step::FaultKind::Instrument, "no");
-    configuration.note(&read("configure_scan", &json!({ "start_nm": 1500 })), &Outcome::Failed(fault));
+    configuration.note(&configures, &Outcome::Failed(fault));
     assert_eq!(again(&configuration.references()[0].1), ["INIT:TLS1:POW 5DBM"]);
     assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 0DBM"]);
     // It may have been set all the same: the instrument tells.
-    assert_eq!(configuration.compare(vec![Action::SetScanStart { nm: 1500.0 }]).1, []);
+    let mut doubts = Doubts::left_by_failed(&configures);
+    assert_eq!(doubts.compare(&configuration, vec![Action::SetScanStart { nm: 1500.0 }]).1, []);
 }
 
 #[test]
-fn a_resumed_run_intends_what_was_read_before() {
+fn settings_that_were_read_are_intended_and_a_reset_leaves_all_of_them_in_doubt() {
     let mut configuration = Configuration::default();
-    configuration.take_over(&["INIT:TLS1:POW 6DBM".to_owned(), "INIT:STAB 1,2.5".to_owned()], true);
-    assert!(configuration.is_known && !configuration.is_doubtful());
+    configuration.note_read(&["INIT:TLS1:POW 6DBM".to_owned(), "INIT:STAB 1,2.5".to_owned()], true);
+    assert!(configuration.is_known);
     assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 6DBM", "INIT:STAB 1,2.5"]);
-    configuration.note(&read("scpi", &json!({ "command": "*RST" })), &Outcome::Done);
-    assert!(configuration.is_doubtful());
-    configuration.take_over(&["INIT:TLS1:POW 0DBM".to_owned()], false);
-    assert!(!configuration.is_doubtful());
+    let reset = read("scpi", &json!({ "command": "*RST" }));
+    configuration.note(&reset, &Outcome::Done);
+    let mut doubts = Doubts::left_by(&reset, &Outcome::Done);
+    let (news, differences) = doubts.compare(&configuration, vec![Action::SetTlsPower { tls: 1, dbm: 0.0 }]);
+    assert_eq!((news.len(), differences), (1, vec![]));
+    configuration.note_read(&["INIT:TLS1:POW 0DBM".to_owned()], false);
     assert_eq!(again(&configuration.settings), ["INIT:TLS1:POW 0DBM", "INIT:STAB 1,2.5"]);
 }

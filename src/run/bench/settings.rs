@@ -1,63 +1,98 @@
-//! Sees to it that the instrument is set to what the run intends: what it has at the beginning is read, what it says
-//! before and after each scan is compared, and what it has forgotten is set again.
+//! Keeps the instrument at the settings that the run intends. The settings at the beginning are read, those before and
+//! after each scan are compared, and those that the instrument has forgotten are set again.
 
 use std::collections::BTreeSet;
 
+use super::Bench;
 use crate::instrument::scpi::Action;
 use crate::instrument::setting::Setting;
 use crate::instrument::{ScanSettings, TLS};
 use crate::operation::Operation;
-use crate::run::engine::Engine;
+use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
-use crate::run::state::configuration::{Difference, Kept, Settings};
-use crate::step::{Fault, FaultKind};
-use crate::store::Durability;
+use crate::run::state::configuration::{Configuration, Difference, Doubts, Kept, Settings};
+use crate::step::{Fault, FaultKind, Outcome};
 
 /// What is put back may move something else: after so many rounds it is not to be put back.
 const ROUNDS: usize = 3;
 /// A message names so many settings.
 const NAMED: usize = 10;
 
-impl Engine {
-    /// Reads what the instrument is set to before the run has changed anything: a restart would lose it.
-    pub(in crate::run) async fn know_settings(&mut self) -> Result<(), Fault> {
-        while !self.session.configuration.is_known {
+impl Bench {
+    /// The settings that the run intends.
+    pub(in crate::run) fn intended(&self) -> Configuration {
+        let of_earlier = self.of_earlier.clone();
+        of_earlier.unwrap_or_else(|| self.log.history(|history| history.settings.clone()))
+    }
+
+    /// From here on the instrument is to have the settings of an earlier time; `None`: again those of the run.
+    pub(in crate::run) fn intend_earlier(&mut self, of_earlier: Option<Configuration>) {
+        self.of_earlier = of_earlier;
+        self.may_have_forgotten = true;
+    }
+
+    /// A step of an earlier time was repeated.
+    pub(in crate::run) fn note_earlier(&mut self, operation: &Operation, outcome: &Outcome) {
+        if let Some(of_earlier) = &mut self.of_earlier {
+            of_earlier.note(operation, outcome);
+        }
+    }
+
+    /// Reads the settings of the instrument before the run has changed any of them: a restart would lose them.
+    pub(super) async fn read_settings_at_beginning(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+        while !self.log.history(|history| history.settings.is_known) {
+            let intended = self.intended();
             let scan = self.scan_settings().await?;
-            let mut found = self.found(&scan).await?;
+            let mut found = self.found(&scan, &intended).await?;
             let unknown = |setting: &Setting| !found.iter().any(|found| found.setting() == Some(*setting));
             let lasers = self.uses.lasers.iter().copied().flat_map(Setting::of_laser);
             let detectors = self.uses.detectors.iter().copied().flat_map(Setting::of_detector);
             let others: BTreeSet<Setting> = lasers.chain(detectors).filter(unknown).collect();
             found.extend(self.read(others).await?);
             if self.link_was_lost() {
-                // It may have been switched off and on meanwhile.
-                Box::pin(self.make_good()).await?;
+                // The instrument may have been switched off and on meanwhile.
+                self.restore_if_forgotten(ctx).await?;
                 continue;
             }
-            let (news, _) = self.session.configuration.compare(found);
-            self.session.configuration.all_asked();
-            self.tell_settings(&news, true)?;
+            let (news, _) = self.doubts.compare(&intended, found);
+            self.doubts.clear();
+            self.keep_settings(ctx.number, &news, true).await?;
         }
         Ok(())
     }
 
-    /// Asks the instrument what the run has made of it where only the instrument can tell.
-    pub(in crate::run) async fn learn_settings(&mut self) -> Result<(), Fault> {
-        if !self.session.configuration.is_known || !self.session.configuration.is_doubtful() {
-            return Ok(());
-        }
-        let scan = self.scan_settings().await?;
-        let found = self.found(&scan).await?;
-        let (news, _) = self.session.configuration.compare(found);
-        self.session.configuration.all_asked();
-        self.tell_settings(&news, false)
+    /// A step has ended with doubts about some settings.
+    pub(in crate::run) fn doubt(&mut self, doubts: Doubts) {
+        self.doubts.add(doubts);
     }
 
-    /// Fails when the instrument is not set to what the run intends: another client or the front panel has changed it.
-    pub(in crate::run) async fn compare_settings(&mut self, scan: &ScanSettings) -> Result<(), Fault> {
-        let found = self.found(scan).await?;
-        let (news, differences) = self.session.configuration.compare(found);
-        self.tell_settings(&news, false)?;
+    /// Asks the instrument for the settings that the run has changed to values which only the instrument can tell.
+    pub(in crate::run) async fn settle_doubts(&mut self, number: u64) -> Result<(), Fault> {
+        let is_known = self.log.history(|history| history.settings.is_known);
+        if !is_known || self.doubts.is_empty() {
+            return Ok(());
+        }
+        let intended = self.intended();
+        let scan = self.scan_settings().await?;
+        let found = self.found(&scan, &intended).await?;
+        let (news, _) = self.doubts.compare(&intended, found);
+        self.doubts.clear();
+        self.keep_settings(number, &news, false).await
+    }
+
+    /// Fails when the instrument does not have the settings that the run intends: another client or the front panel has
+    /// changed them. Gives `intended` with the settings that were not known before.
+    pub(in crate::run) async fn compare_settings(
+        &mut self,
+        ctx: &StepContext,
+        scan: &ScanSettings,
+        intended: &mut Configuration,
+        doubts: &mut Doubts,
+    ) -> Result<(), Fault> {
+        let found = self.found(scan, intended).await?;
+        let (news, differences) = doubts.compare(intended, found);
+        intended.note_read(&commands(&news), false);
+        self.keep_settings(ctx.number, &news, false).await?;
         if differences.is_empty() {
             return Ok(());
         }
@@ -67,10 +102,9 @@ impl Engine {
     }
 
     /// The values of a scan's settings, and of all others that the run knows of.
-    async fn found(&self, scan: &ScanSettings) -> Result<Vec<Action>, Fault> {
+    async fn found(&self, scan: &ScanSettings, configuration: &Configuration) -> Result<Vec<Action>, Fault> {
         let mut found = values(scan);
         let is_new = |setting: &Setting| !found.iter().any(|found| found.setting() == Some(*setting));
-        let configuration = &self.session.configuration;
         let known = configuration.settings.values().filter_map(Action::setting);
         let lit = configuration.lit();
         let emits = |laser: &u8| lit.contains(laser) || scan.lasers().any(|of_scan| of_scan == *laser);
@@ -109,25 +143,24 @@ impl Engine {
         Ok(found)
     }
 
-    /// The journal keeps what was read: a resumed run intends the same.
-    fn tell_settings(&self, values: &[Action], at_beginning: bool) -> Result<(), Fault> {
+    /// The journal keeps the settings that were read: a resumed run intends the same.
+    async fn keep_settings(&self, number: u64, values: &[Action], at_beginning: bool) -> Result<(), Fault> {
         if values.is_empty() && !at_beginning {
             return Ok(());
         }
-        let commands = values.iter().map(ToString::to_string).collect();
-        self.events
-            .tell(RunEvent::SettingsRead { number: self.number, at_beginning, commands }, Durability::Now)
+        let commands = commands(values);
+        self.log.emit_durable(RunEvent::SettingsRead { number, at_beginning, commands }).await
     }
 
     /// Sets again what the instrument has forgotten of the settings that the run intends. Turns no light on.
     pub(in crate::run) async fn put_back_settings(&mut self) -> Result<(), Fault> {
-        let settings = self.session.configuration.settings.clone();
-        let lost = self.put_back(&settings).await?;
+        let intended = self.intended();
+        let lost = self.put_back(&intended.settings).await?;
         if self.link_was_lost() {
             // Everything once more from the beginning.
             return Ok(());
         }
-        let unknown = self.session.configuration.unknown();
+        let unknown = intended.unknown();
         if let Some(text) = unknown.first().filter(|_| !lost.is_empty()) {
             let message = format!(
                 "the instrument has forgotten its settings, and with them what `{text}` may have set"
@@ -137,7 +170,7 @@ impl Engine {
         }
         if !lost.is_empty() {
             let message = format!("set again, as the run intends it: {}", list(&lost));
-            self.events.say(RunEvent::Warning { message })?;
+            self.log.emit(RunEvent::Warning { message })?;
         }
         Ok(())
     }
@@ -145,6 +178,7 @@ impl Engine {
     /// Sets settings that the instrument does not have any more; gives those.
     pub(in crate::run) async fn put_back(&mut self, settings: &Settings) -> Result<Vec<Difference>, Fault> {
         let mut lost = Vec::new();
+        let intends = self.intended();
         for round in 0..ROUNDS {
             let mut differences = Vec::new();
             for kept in settings.in_order() {
@@ -158,8 +192,7 @@ impl Engine {
                         if found.as_ref().is_none_or(|found| !found.sets_the_same(&intended)) {
                             self.instrument.act(&intended).await?;
                         }
-                        let is_the_same =
-                            |found: &Action| self.session.configuration.is_the_same(&intended, found);
+                        let is_the_same = |found: &Action| intends.is_the_same(&intended, found);
                         let found = found.filter(|found| !is_the_same(found));
                         differences.extend(found.map(|found| Difference { intended, found }));
                     }
@@ -178,11 +211,11 @@ impl Engine {
         }
         Ok(lost)
     }
+}
 
-    /// What the operation gives is intended from now on, whatever becomes of its step.
-    pub(in crate::run) fn intend(&mut self, operation: &Operation, outcome: &crate::step::Outcome) {
-        self.session.configuration.note(operation, outcome);
-    }
+/// Settings as the commands that set them.
+fn commands(values: &[Action]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 fn list(differences: &[Difference]) -> String {

@@ -1,10 +1,11 @@
 //! How the detectors are set that power is read from.
 
+use super::Bench;
+use crate::forecast::bench::BenchState;
 use crate::forecast::rules::light::miscalibrated;
 use crate::instrument::Error;
 use crate::instrument::scpi::Query;
-use crate::measurement::{Detector, PowerUnit};
-use crate::run::engine::Engine;
+use crate::measurement::{Detector, PowerReading, PowerUnit};
 use crate::run::events::RunEvent;
 use crate::step::Fault;
 
@@ -17,11 +18,32 @@ pub(in crate::run) struct DetectorState {
     pub(in crate::run) calibration_nm: Option<f64>,
 }
 
-impl Engine {
-    /// Asks how a detector is set, and warns when that is not for the light that the run has switched on.
-    pub(in crate::run) async fn look_at_detector(
+impl Bench {
+    /// One power reading, in the detector's own unit. `expected` are the settings that the recipe has made.
+    pub(in crate::run) async fn power(
         &mut self,
         detector: Detector,
+        expected: &BenchState,
+    ) -> Result<PowerReading, Fault> {
+        let DetectorState { unit, calibration_nm } = match self.detectors.get(&detector) {
+            Some(known) => *known,
+            None => self.look_at_detector(detector, expected).await?,
+        };
+        let value = self.ask(Query::power(detector)).await?;
+        Ok(PowerReading {
+            detector,
+            value: value.is_finite().then_some(value),
+            unit,
+            calibration_nm,
+            time_s: crate::run::unix_time_s(),
+        })
+    }
+
+    /// Asks how a detector is set, and warns when that is not for the light that the run has switched on.
+    async fn look_at_detector(
+        &mut self,
+        detector: Detector,
+        expected: &BenchState,
     ) -> Result<DetectorState, Fault> {
         let unit = self.ask(Query::power_unit(detector)).await?;
         let calibration_nm = match self.instrument.ask(&Query::detector_wavelength_nm(detector)).await {
@@ -32,22 +54,23 @@ impl Engine {
         };
         let state = DetectorState { unit, calibration_nm };
         self.detectors.insert(detector, state);
-        self.warn_of_calibration(detector, calibration_nm)?;
+        self.warn_of_calibration(detector, calibration_nm, expected)?;
         Ok(state)
     }
 
-    fn warn_of_calibration(&self, detector: Detector, calibration_nm: Option<f64>) -> Result<(), Fault> {
+    fn warn_of_calibration(
+        &self,
+        detector: Detector,
+        calibration_nm: Option<f64>,
+        expected: &BenchState,
+    ) -> Result<(), Fault> {
         let Some(calibration_nm) = calibration_nm else { return Ok(()) };
-        let lit: Option<Vec<(u8, f64)>> = self
-            .bench
-            .lasers_on
-            .iter()
-            .map(|laser| Some((*laser, *self.bench.static_nm.get(laser)?)))
-            .collect();
+        let lit: Option<Vec<(u8, f64)>> =
+            expected.lasers_on.iter().map(|laser| Some((*laser, *expected.static_nm.get(laser)?))).collect();
         let off = |light: &(u8, f64)| (light.1 - calibration_nm).abs();
         let nearest = lit.into_iter().flatten().min_by(|a, b| off(a).total_cmp(&off(b)));
         match nearest.and_then(|light| miscalibrated(detector, calibration_nm, light)) {
-            Some(message) => self.events.say(RunEvent::Warning { message }),
+            Some(message) => self.log.emit(RunEvent::Warning { message }),
             None => Ok(()),
         }
     }

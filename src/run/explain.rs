@@ -5,7 +5,7 @@ use crate::forecast::rules::{reference, scan};
 use crate::instrument::ScanSettings;
 use crate::measurement::{Detector, TraceKind};
 use crate::operation::FetchTrace;
-use crate::run::engine::Engine;
+use crate::run::bench::Bench;
 use crate::step::{Fault, FaultKind};
 
 /// Refuses a range that the instrument would not take, or would take as another one.
@@ -43,9 +43,9 @@ fn said(fault: Fault, sentence: Option<String>) -> Fault {
     }
 }
 
-impl Engine {
+impl Bench {
     /// The instrument has refused to send traces.
-    pub(in crate::run) async fn refused_fetch(&self, fields: &FetchTrace, fault: Fault) -> Fault {
+    pub(in crate::run) async fn explain_refused_fetch(&self, fields: &FetchTrace, fault: Fault) -> Fault {
         if fault.kind != FaultKind::Instrument || !fields.traces.contains(&TraceKind::Tf) {
             return fault;
         }
@@ -59,12 +59,12 @@ impl Engine {
 
     /// Why there is no transmission function of a detector; nothing where the instrument does not tell.
     async fn why_no_transmission(&self, detector: Detector) -> Option<String> {
-        let reference = self.instrument.reference(detector).await.ok()?;
+        let reference = self.ctp10().reference(detector).await.ok()?;
         if !reference.is_some_and(|reference| reference.valid) {
             return Some(reference::absent(detector));
         }
-        let reference = self.instrument.trace_grid(detector, TraceKind::Reference).await.ok()?;
-        let swept = self.instrument.trace_grid(detector, TraceKind::Raw).await.ok()?;
+        let reference = self.ctp10().trace_grid(detector, TraceKind::Reference).await.ok()?;
+        let swept = self.ctp10().trace_grid(detector, TraceKind::Raw).await.ok()?;
         reference::uncovered(detector, &reference, &swept)
     }
 }

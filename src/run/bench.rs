@@ -1,0 +1,172 @@
+//! The instrument as far as a run can trust it at this moment. Nothing of this survives the process: what the run has
+//! done and intends is in its [history](super::state::history).
+//!
+//! The bench is the only part of a run that holds the instrument.
+
+mod configure;
+mod detectors;
+mod ensure;
+mod lasers;
+mod reference;
+mod scan;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::broadcast;
+
+use super::Uses;
+use super::events::log::RunLog;
+use super::guard::Pulse;
+use super::state::configuration::{Configuration, Doubts};
+use super::state::history::History;
+use crate::instrument::scpi::{Action, Query};
+use crate::instrument::{Ctp10, Error, LinkEvent, Mark, ScanSettings};
+use crate::measurement::Detector;
+use crate::step::{Fault, FaultKind};
+use detectors::DetectorState;
+pub(super) use ensure::Needs;
+pub(super) use reference::Source;
+pub(super) use scan::{SettingsOf, describe};
+
+/// The instrument of a run, and what is known of it now.
+pub(super) struct Bench {
+    instrument: Ctp10,
+    /// The instrument is a simulated one.
+    pub(super) simulated: bool,
+    /// The heartbeat of the run, for its watchdog.
+    pub(super) pulse: Pulse,
+    log: RunLog,
+    uses: Uses,
+    /// Receives each loss of the link.
+    lost_links: broadcast::Receiver<LinkEvent>,
+    /// How the detectors are set that power is read from, asked once.
+    detectors: BTreeMap<Detector, DetectorState>,
+    /// Lasers that the run has set, or whose light it may have used: they go off at its end.
+    lasers: BTreeSet<u8>,
+    /// A raw command was sent, which may have turned on any laser.
+    may_have_lit_all: bool,
+    /// An earlier process of the run may have lit the lasers of the scan, and which they are was not asked yet.
+    lasers_of_scan_unknown: bool,
+    /// Lasers that the run has on, and that an instrument which was switched off has not.
+    unlit: BTreeSet<u8>,
+    /// A scan was started, and the instrument was not seen idle since.
+    is_scanning: bool,
+    /// The instrument may have forgotten the settings of the run.
+    may_have_forgotten: bool,
+    /// How often the settings were restored within the present attempt.
+    restored: u32,
+    /// Settings that the run has changed to values that only the instrument can tell.
+    doubts: Doubts,
+    /// The settings of an earlier time, while a sweep of that time is repeated.
+    of_earlier: Option<Configuration>,
+    /// References that are being taken again: the instrument may have one of other settings.
+    doubtful_references: BTreeSet<Detector>,
+    /// The settings of the last sweep as they were read after it; `None` before the first.
+    pub(super) swept: Option<ScanSettings>,
+    /// The traces in the instrument's memory need not be those of the run's last sweep any more.
+    pub(super) memory_is_doubtful: bool,
+    /// The proof covers the exchanges since this mark.
+    mark: Option<Mark>,
+}
+
+impl Bench {
+    /// The bench at the beginning of a run.
+    pub(super) fn new(instrument: Ctp10, simulated: bool, pulse: Pulse, log: RunLog, uses: Uses) -> Self {
+        let lost_links = instrument.link_events();
+        Self {
+            instrument,
+            simulated,
+            pulse,
+            log,
+            uses,
+            lost_links,
+            detectors: BTreeMap::new(),
+            lasers: BTreeSet::new(),
+            may_have_lit_all: false,
+            lasers_of_scan_unknown: false,
+            unlit: BTreeSet::new(),
+            is_scanning: false,
+            may_have_forgotten: false,
+            restored: 0,
+            doubts: Doubts::default(),
+            of_earlier: None,
+            doubtful_references: BTreeSet::new(),
+            swept: None,
+            memory_is_doubtful: false,
+            mark: None,
+        }
+    }
+
+    /// The run is resumed: nothing that earlier processes left on the instrument is trusted.
+    pub(super) fn resume(&mut self, history: &History, doubts: Doubts) {
+        self.lasers.clone_from(&history.touched.lasers);
+        self.may_have_lit_all = history.touched.commanded;
+        self.lasers_of_scan_unknown = history.touched.scanned;
+        self.unlit = history.settings.lit();
+        self.may_have_forgotten = history.started;
+        self.memory_is_doubtful = true;
+        self.doubts = doubts;
+        // The watchdog of this process knows at once which lasers the earlier processes have used.
+        self.pulse.claim(self.lasers_of_run());
+    }
+
+    /// The instrument, for queries.
+    pub(super) fn ctp10(&self) -> &Ctp10 {
+        &self.instrument
+    }
+
+    /// Asks the instrument.
+    pub(super) async fn ask<R: Send + 'static>(&self, query: Query<R>) -> Result<R, Fault> {
+        self.pulse.beat();
+        Ok(self.instrument.ask(&query).await?)
+    }
+
+    /// Sends a command, and returns when the instrument has confirmed it.
+    pub(super) async fn act(&self, action: &Action) -> Result<(), Fault> {
+        self.pulse.beat();
+        Ok(self.instrument.act(action).await?)
+    }
+
+    /// Sends a heartbeat.
+    ///
+    /// # Errors
+    /// When the watchdog has acted, or may have: then the run must not continue.
+    pub(super) fn beat(&self) -> Result<(), Fault> {
+        self.pulse.beat();
+        self.pulse.fence().map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
+    }
+
+    /// Whether the link was lost since the settings were last restored: the instrument may have forgotten everything.
+    pub(super) fn link_was_lost(&self) -> bool {
+        !self.lost_links.is_empty()
+    }
+
+    /// A new attempt at a step begins.
+    pub(super) fn begin_attempt(&mut self) {
+        self.restored = 0;
+    }
+
+    /// The exchanges from here on are covered by the next proof.
+    pub(super) async fn begin_proof(&mut self) -> Result<(), Fault> {
+        self.mark = Some(self.instrument.mark().await?);
+        Ok(())
+    }
+
+    /// Proves that each question since the mark was answered by its own reply.
+    pub(super) async fn prove(&mut self) -> Result<(), Error> {
+        self.pulse.beat();
+        let Some(mark) = self.mark else { return Ok(()) };
+        let proved = self.instrument.prove(mark).await;
+        if proved.is_err() {
+            self.detectors.clear();
+        }
+        proved
+    }
+
+    /// The detectors of a module, or all of them, may have other settings now: on some modules a setting of one channel is
+    /// that of all.
+    pub(super) fn forget_detectors(&mut self, of_module: Option<u8>) {
+        self.detectors.retain(|known, _| of_module.is_some_and(|module| known.module != module));
+    }
+}

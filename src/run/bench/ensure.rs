@@ -1,0 +1,167 @@
+//! Before each attempt: the instrument has the settings that the run intends, and the lasers are on where the step needs
+//! light.
+//!
+//! After a loss of the link all this may be gone: the instrument may have been switched off and on. A resumed run begins
+//! at the same point.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Bench;
+use super::scan::{ABORT_LIMIT, SettingsOf};
+use crate::instrument::LinkEvent;
+use crate::instrument::scpi::Action;
+use crate::operation::Operation;
+use crate::run::context::StepContext;
+use crate::run::events::RunEvent;
+use crate::step::{Fault, FaultKind, Step};
+
+/// The settings are restored at most so many times within one attempt at a step.
+const ROUNDS: u32 = 5;
+
+/// What a step relies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::run) struct Needs {
+    /// The instrument, with the settings of the run.
+    pub(in crate::run) instrument: bool,
+    /// The light that the run has turned on.
+    pub(in crate::run) light: bool,
+    /// The traces that the last sweep has left in memory.
+    pub(in crate::run) memory: bool,
+}
+
+impl Needs {
+    /// The needs of an operation.
+    pub(in crate::run) fn of(operation: &Operation) -> Self {
+        let traits = operation.traits();
+        let (instrument, light, memory) = (traits.uses_instrument(), traits.needs_light, traits.reads_live());
+        Self { instrument, light, memory }
+    }
+}
+
+impl Bench {
+    /// Makes the instrument what a step relies on, except for the traces in its memory.
+    pub(in crate::run) async fn ensure(&mut self, ctx: &StepContext, needs: Needs) -> Result<(), Fault> {
+        if !needs.instrument {
+            return Ok(());
+        }
+        // A connection that has died since the last step shows only when it is used.
+        self.find_instrument(&ctx.step).await?;
+        self.restore_if_forgotten(ctx).await?;
+        self.read_settings_at_beginning(ctx).await?;
+        self.settle_doubts(ctx.number).await?;
+        if needs.light {
+            self.light().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the instrument answers; a step that has a time limit does not wait for longer than that.
+    async fn find_instrument(&self, step: &Step) -> Result<(), Fault> {
+        let limit =
+            step.options.timeout_s.map_or(Duration::MAX, |limit| Duration::from_secs_f64(limit.get()));
+        self.beat()?;
+        match tokio::time::timeout(limit, self.instrument.condition()).await {
+            Ok(answered) => Ok(answered.map(drop)?),
+            Err(_) => {
+                let message = format!("the instrument did not answer within {} s", limit.as_secs_f64());
+                Err(Fault::new(FaultKind::Timeout, message))
+            }
+        }
+    }
+
+    /// Restores the settings after a loss of the link, and once when a run is resumed.
+    pub(in crate::run) async fn restore_if_forgotten(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+        let mut reason = String::new();
+        loop {
+            // A receiver that fell behind has missed some events, and has had some.
+            if self.link_was_lost() {
+                let message = "the link was lost: what the run has set is set again".to_owned();
+                self.log.emit(RunEvent::Warning { message })?;
+            }
+            while !self.lost_links.is_empty() {
+                self.may_have_forgotten = true;
+                if let Ok(LinkEvent::Lost { reason: lost }) = self.lost_links.try_recv() {
+                    reason = lost;
+                }
+            }
+            if !self.may_have_forgotten {
+                return Ok(());
+            }
+            if self.restored >= ROUNDS {
+                let message = format!("the link was lost in each of {ROUNDS} rounds of setting things again");
+                return Err(Fault::new(FaultKind::Link, format!("{message}: {reason}")));
+            }
+            self.restored += 1;
+            self.restore(ctx).await?;
+            self.may_have_forgotten = self.link_was_lost();
+        }
+    }
+
+    /// Restores everything that the run has set, and its references. Turns no light on.
+    async fn restore(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+        self.beat()?;
+        if !self.instrument.condition().await?.is_idle() {
+            self.pulse.beat_for(ABORT_LIMIT);
+            self.instrument.abort().await?;
+        }
+        self.beat()?;
+        self.is_scanning = false;
+        self.instrument.drain_errors().await?;
+        self.instrument.act(&Action::SetScanMode { continuous: false }).await?;
+        if self.lasers_of_scan_unknown {
+            let scan = self.scan_settings().await?;
+            self.claim_lasers(scan.lasers())?;
+            self.lasers_of_scan_unknown = false;
+        }
+        self.forget_detectors(None);
+        for (detector, settings) in self.intended().references() {
+            self.beat()?;
+            let is_valid =
+                self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid);
+            if is_valid && !self.doubtful_references.contains(&detector) {
+                continue;
+            }
+            if !self.simulated {
+                let message = format!("the reference of {detector} is gone: the instrument has forgotten it");
+                let hint =
+                    "a transmission needs one, and taking it needs somebody at the bench: begin a new run";
+                return Err(Fault::new(FaultKind::Refused, message).hint(hint));
+            }
+            let message = format!("the reference of {detector} is gone and is taken again");
+            self.log.emit(RunEvent::Warning { message })?;
+            self.doubtful_references.insert(detector);
+            self.put_back(&settings).await?;
+            if !self.record_reference(ctx, detector, SettingsOf::Reference).await? {
+                // Once more from the beginning.
+                return Ok(());
+            }
+            self.doubtful_references.remove(&detector);
+        }
+        self.put_back_settings().await?;
+        self.unlit = self.intended().lit();
+        Ok(())
+    }
+
+    /// Turns the lasers on again that the run has on.
+    pub(in crate::run) async fn light(&mut self) -> Result<(), Fault> {
+        while let Some(laser) = self.unlit.first().copied() {
+            self.claim_lasers([laser])?;
+            self.act(&Action::SetLaserOutput { laser, on: true }).await?;
+            self.unlit.remove(&laser);
+        }
+        Ok(())
+    }
+
+    /// The lasers that the run intends to be on are to be turned on again, before light is needed. Gives those of `on` that
+    /// are not among them.
+    pub(in crate::run) fn relight(&mut self, on: &BTreeSet<u8>) -> Vec<u8> {
+        self.unlit = self.intended().lit();
+        on.difference(&self.unlit).copied().collect()
+    }
+
+    /// The recipe has switched a laser itself.
+    pub(in crate::run) fn note_switched(&mut self, laser: u8) {
+        self.unlit.remove(&laser);
+    }
+}

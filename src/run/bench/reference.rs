@@ -1,0 +1,144 @@
+//! At what a reference was taken. The instrument does not say: the journals of the runs do.
+
+use std::path::Path;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+
+use super::Bench;
+use crate::instrument::ScanSettings;
+use crate::measurement::Detector;
+use crate::run::context::StepContext;
+use crate::run::events::{Record, RunEvent};
+use crate::step::{Fault, FaultKind};
+use crate::store::{read_run_journal, runs};
+use crate::threads;
+
+/// So many runs, the newest ones, are looked through for the one that has taken a reference.
+const RUNS: usize = 200;
+/// Clocks of instrument and computer may be this far apart.
+const CLOCKS_S: i64 = 60;
+/// Two powers are the same within this, dB.
+const POWER_DB: f64 = 0.05;
+/// Two ends of a range are the same within this, nm.
+const RANGE_NM: f64 = 1e-4;
+
+/// A source of light that a reference was taken with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The laser.
+    pub laser: u8,
+    /// Where it began, nm.
+    pub start_nm: f64,
+    /// Where it ended, nm.
+    pub stop_nm: f64,
+    /// Its power, dBm.
+    pub power_dbm: f64,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { laser, start_nm, stop_nm, power_dbm } = self;
+        write!(f, "laser {laser} at {power_dbm} dBm from {start_nm} to {stop_nm} nm")
+    }
+}
+
+impl Source {
+    fn is_like(&self, other: &Self) -> bool {
+        let near = |a: f64, b: f64, limit: f64| (a - b).abs() <= limit;
+        self.laser == other.laser
+            && near(self.power_dbm, other.power_dbm, POWER_DB)
+            && near(self.start_nm, other.start_nm, RANGE_NM)
+            && near(self.stop_nm, other.stop_nm, RANGE_NM)
+    }
+}
+
+/// The sources that reach into a scan, each with the part of it that it sweeps.
+fn sources(scan: &ScanSettings) -> Vec<Source> {
+    let source = |tls: &crate::instrument::TlsSettings| Source {
+        laser: tls.laser,
+        start_nm: tls.start_nm.max(scan.start_nm),
+        stop_nm: tls.stop_nm.min(scan.stop_nm),
+        power_dbm: tls.power_dbm,
+    };
+    scan.tls.iter().map(source).filter(|source| source.start_nm < source.stop_nm).collect()
+}
+
+impl Bench {
+    /// Keeps in the journal at what a reference has been taken.
+    pub(super) async fn keep_reference(
+        &self,
+        ctx: &StepContext,
+        detector: Detector,
+        scan: &ScanSettings,
+    ) -> Result<(), Fault> {
+        let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
+        else {
+            return Ok(());
+        };
+        let event = RunEvent::ReferenceTaken { number: ctx.number, detector, taken, sources: sources(scan) };
+        self.log.emit_durable(event).await
+    }
+
+    /// Whether a reference was taken with the light that a scan would have now; says why not.
+    pub(in crate::run) async fn is_of_this_light(
+        &self,
+        folder: &Path,
+        detector: Detector,
+        taken: NaiveDateTime,
+        at: chrono::DateTime<chrono::Utc>,
+        scan: &ScanSettings,
+    ) -> Result<bool, Fault> {
+        let (folder, identity) = (folder.to_owned(), self.instrument.last_identity());
+        let identity = identity.map(|identity| identity.to_string()).unwrap_or_default();
+        let looked = threads::begin("reference", move || find(&folder, &identity, detector, taken, at));
+        let known = looked.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
+        let now = sources(scan);
+        let reason = match known {
+            Some(then) if then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| a.is_like(b)) => {
+                return Ok(true);
+            }
+            Some(then) => format!("it was taken with {}, and the scan has {}", list(&then), list(&now)),
+            None => "no run knows at which power and with which laser it was taken".to_owned(),
+        };
+        let message = format!("the reference of {detector} is not kept: {reason}");
+        self.log.emit(RunEvent::Warning { message })?;
+        Ok(false)
+    }
+}
+
+fn list(sources: &[Source]) -> String {
+    let shown: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    if shown.is_empty() { "no laser".to_owned() } else { shown.join(" and ") }
+}
+
+/// Looks for the run that has taken a reference, among those beside a run folder and the run itself. Blocks. What cannot be
+/// read knows nothing.
+fn find(
+    folder: &Path,
+    identity: &str,
+    detector: Detector,
+    taken: NaiveDateTime,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Option<Vec<Source>> {
+    let apart = chrono::TimeDelta::seconds(CLOCKS_S);
+    let page = runs::page(folder.parent()?, None, RUNS).ok()?;
+    page.runs.into_iter().filter(|run| run.manifest.instrument.identity == identity).find_map(|run| {
+        let began = run.manifest.started - apart <= at;
+        let ended = run.manifest.finished.is_some_and(|finished| finished + apart < at);
+        if !began || ended {
+            return None;
+        }
+        let records = read_run_journal::<Record>(&run.folder).ok()?;
+        // The last one counts: a run that is resumed may have taken it again within a second.
+        let found = records.filter_map(Result::ok).filter_map(|record| match record.event {
+            RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. }
+                if of == detector && when == taken =>
+            {
+                Some(sources)
+            }
+            _ => None,
+        });
+        found.last()
+    })
+}

@@ -1,0 +1,241 @@
+//! Scans: sweeps and references.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::Bench;
+use crate::instrument::scpi::Action;
+use crate::instrument::{Error, ScanSettings};
+use crate::measurement::Detector;
+use crate::operation::{Operation, Sweep};
+use crate::run::context::StepContext;
+use crate::run::events::{Activity, RunEvent};
+use crate::run::explain::{check_range, refused_scan};
+use crate::run::state::configuration::Doubts;
+use crate::shown;
+use crate::step::{Fault, FaultKind, Outcome};
+
+/// An aborted scan is given this long to end.
+pub(in crate::run) const ABORT_LIMIT: Duration = Duration::from_secs(30);
+
+/// The abort is given this long to be confirmed, on a connection that may have gone silent.
+const ABORT_HASTE: Duration = Duration::from_secs(5);
+
+/// So many questions one after another say how a scan is set.
+const SETTINGS: u32 = 30;
+
+/// The settings of the instrument when a reference is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::run) enum SettingsOf {
+    /// Those that the run intends.
+    Run,
+    /// For a moment those at which the reference was taken before.
+    Reference,
+}
+
+impl Bench {
+    /// The longest that the settings of a scan may take, of a unit that answers each question in its last second.
+    fn settings_limit(&self) -> Duration {
+        self.instrument.deadlines().query * SETTINGS
+    }
+
+    /// The scan as the instrument has it now.
+    pub(in crate::run) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
+        self.pulse.beat_for(self.settings_limit());
+        let settings = self.instrument.scan_settings().await?;
+        self.pulse.beat();
+        Ok(settings)
+    }
+
+    /// Sets the fields of a sweep, runs the scan, and makes sure that the settings were the intended ones before and after.
+    pub(in crate::run) async fn sweep(
+        &mut self,
+        ctx: &StepContext,
+        fields: &Sweep,
+    ) -> Result<Outcome, Fault> {
+        let configures = Operation::ConfigureScan(fields.clone());
+        let (settings, scan) = loop {
+            let settings = self.configure_scan(fields).await?;
+            let scan = self.scan_settings().await?;
+            if !self.link_was_lost() {
+                check_range(scan.start_nm, scan.stop_nm)?;
+                break (settings, scan);
+            }
+            // The instrument may have been switched off and on: the scan would not be the one that was asked for.
+            self.restore_if_forgotten(ctx).await?;
+        };
+        let mut intended = self.intended();
+        intended.note_settings(&configures, &settings);
+        let mut doubts = Doubts::left_by(&configures, &settings);
+        self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
+        self.claim_lasers(scan.lasers())?;
+        self.swept = None;
+        let scanned = self.scan(ctx, &Action::StartScan, Activity::Sweep, scan.expected()).await;
+        scanned.map_err(|fault| refused_scan(fault, &scan))?;
+        // Read again afterwards: somebody may have used the front panel during the scan.
+        let now = self.scan_settings().await?;
+        if now != scan && self.link_was_lost() {
+            let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
+            return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
+        }
+        intended.note_scan();
+        self.compare_settings(ctx, &now, &mut intended, &mut doubts).await?;
+        self.swept = Some(now);
+        self.memory_is_doubtful = false;
+        Ok(settings)
+    }
+
+    /// Records a reference of whatever is in the path now. False when the link was lost meanwhile: the instrument may
+    /// have been switched off and on, and a reference at other settings is as valid to it.
+    pub(in crate::run) async fn record_reference(
+        &mut self,
+        ctx: &StepContext,
+        detector: Detector,
+        settings: SettingsOf,
+    ) -> Result<bool, Fault> {
+        let scan = self.scan_settings().await?;
+        if self.link_was_lost() {
+            return Ok(false);
+        }
+        let mut intended = self.intended();
+        let mut doubts = Doubts::default();
+        if settings == SettingsOf::Run {
+            self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
+        }
+        self.claim_lasers(scan.lasers())?;
+        let start = Action::StartReference { detector };
+        let scanned = self.scan(ctx, &start, Activity::Reference, scan.expected()).await;
+        scanned.map_err(|fault| refused_scan(fault, &scan))?;
+        if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
+            let message = format!("the reference scan of {detector} left no valid reference");
+            return Err(Fault::new(FaultKind::Instrument, message));
+        }
+        let now = self.scan_settings().await?;
+        if self.link_was_lost() {
+            return Ok(false);
+        }
+        intended.note_scan();
+        if settings == SettingsOf::Run {
+            self.compare_settings(ctx, &now, &mut intended, &mut doubts).await?;
+        }
+        if self.link_was_lost() {
+            return Ok(false);
+        }
+        self.keep_reference(ctx, detector, &now).await?;
+        Ok(true)
+    }
+
+    /// Runs one scan to its end. The register has to be seen busy: a scan that never started leaves the previous
+    /// trace in memory, ready to be taken for a new one.
+    async fn scan(
+        &mut self,
+        ctx: &StepContext,
+        start: &Action,
+        activity: Activity,
+        expected: Duration,
+    ) -> Result<(), Fault> {
+        self.is_scanning = true;
+        let result = self.scan_until_idle(ctx.number, start, activity, expected).await;
+        // Whatever went wrong, the scan may be under way: an error in the queue need not be the command's own, and one
+        // whose fate is unknown may have been carried out.
+        if result.is_err() {
+            self.break_off().await;
+        }
+        self.is_scanning = false;
+        result?;
+        // A scan that went on although the link was lost is judged by what the instrument says after it.
+        self.begin_proof().await
+    }
+
+    /// The operation was cut short: a scan that may still be under way is aborted.
+    pub(in crate::run) async fn break_off(&mut self) {
+        self.pulse.beat();
+        if self.is_scanning {
+            let abort_twice = async {
+                let hasty = self.instrument.confirming_within(ABORT_HASTE);
+                match hasty.abort().await {
+                    // What is idle stays idle: an abort may be sent twice.
+                    Err(Error::FateUnknown { .. }) => self.instrument.abort().await,
+                    known => known,
+                }
+            };
+            let aborted = tokio::time::timeout(ABORT_LIMIT, abort_twice).await;
+            let reason = match aborted {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(crate::error::chain(&error)),
+                Err(_) => Some(format!("it is not idle {} s after the abort", ABORT_LIMIT.as_secs())),
+            };
+            if let Some(reason) = reason {
+                let message = format!("the scan may still be under way: {reason}");
+                // The journal may be what failed; the stop goes on all the same.
+                let _ = self.log.emit(RunEvent::Warning { message });
+            }
+        }
+        self.is_scanning = false;
+    }
+
+    async fn scan_until_idle(
+        &mut self,
+        number: u64,
+        start: &Action,
+        activity: Activity,
+        expected: Duration,
+    ) -> Result<(), Fault> {
+        self.pulse.beat_for(self.settings_limit());
+        let began = Instant::now();
+        let (log, pulse) = (self.log.clone(), self.pulse.clone());
+        let scan = self.instrument.scan(start, expected, |_| {
+            pulse.beat();
+            let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
+            let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
+            let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };
+            // Progress is for watchers; a journal that cannot be written shows at the next event that is kept.
+            let _ = log.emit(progress);
+        });
+        let allowed = expected + self.instrument.deadlines().scan;
+        match tokio::time::timeout(allowed, scan).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.is_scanning = !error.has_started_nothing();
+                return Err(error.into());
+            }
+            Err(_) => {
+                let allowed = allowed.as_secs();
+                return Err(Fault::new(
+                    FaultKind::Timeout,
+                    format!("`{start}` was not over after {allowed} s"),
+                ));
+            }
+        }
+        let errors = self.instrument.drain_errors().await?;
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let list = shown::listed(&errors, "; ");
+        Err(Fault::new(FaultKind::Instrument, format!("the scan ended with errors: {list}")))
+    }
+}
+
+/// The settings of a sweep by field name, for the files of its traces.
+pub(in crate::run) fn describe(scan: &ScanSettings) -> Map<String, Value> {
+    let tls: Vec<Value> = scan
+        .tls
+        .iter()
+        .map(|tls| {
+            json!({
+                "tls": tls.tls, "laser": tls.laser, "start_nm": tls.start_nm, "stop_nm": tls.stop_nm,
+                "speed_nm_s": tls.speed_nm_s, "power_dbm": tls.power_dbm, "trigger_in": tls.trigger_in,
+            })
+        })
+        .collect();
+    let fields = json!({
+        "start_nm": scan.start_nm, "stop_nm": scan.stop_nm, "resolution_pm": scan.resolution_pm,
+        "stabilization_s": scan.stabilization.seconds, "keep_lasers_on": scan.stabilization.output, "tls": tls,
+    });
+    match fields {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,46 @@
+//! One attempt at a step, as everything that takes part in it sees it.
+
+use chrono::{DateTime, Utc};
+
+use super::state::history::Slot;
+use crate::step::Step;
+
+/// One attempt at a step. Nothing changes it while the attempt lasts.
+#[derive(Debug, Clone)]
+pub(super) struct StepContext {
+    /// The step's number within the run, from 1.
+    pub(super) number: u64,
+    /// Counts the attempts at the step, from 1, those of earlier processes too.
+    pub(super) attempt: u32,
+    /// The step.
+    pub(super) step: Step,
+    /// The moment that an earlier process of the run was waiting for when it was interrupted.
+    pub(super) waits_until: Option<DateTime<Utc>>,
+    /// The events of the step are held back until its readings are proved.
+    pub(super) is_held_back: bool,
+    /// Set for a step of an earlier sweep that is repeated to replace damaged traces.
+    pub(super) repair: Option<RepairOf>,
+}
+
+/// The earlier sweep that a repeated step belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct RepairOf {
+    /// Counts the sweeps of the run, from 1.
+    pub(super) sweep_index: u64,
+    /// The attempt at that sweep.
+    pub(super) attempt: u32,
+    /// The traces of the fetch, whose places the new traces take.
+    pub(super) slots: Vec<Slot>,
+}
+
+impl StepContext {
+    /// The first attempt at a step in this process, after `earlier` attempts in others.
+    pub(super) fn new(number: u64, earlier: u32, step: Step, waits_until: Option<DateTime<Utc>>) -> Self {
+        Self { number, attempt: earlier + 1, step, waits_until, is_held_back: false, repair: None }
+    }
+
+    /// The same step repeated, in another attempt.
+    pub(super) fn again(number: u64, attempt: u32, step: Step) -> Self {
+        Self { number, attempt, step, waits_until: None, is_held_back: false, repair: None }
+    }
+}
