@@ -43,8 +43,8 @@ pub use columns::WrittenColumns;
 use files::Folder;
 use load::Surroundings;
 use program::Program;
+use suspend::SuspendRule;
 pub use suspend::SuspendWhen;
-use suspend::Suspension;
 pub use table::read_table;
 
 /// A recipe with values for its parameters, free of mistakes that can be found without running it.
@@ -55,7 +55,7 @@ pub struct Recipe {
     sources: Vec<Arc<SourceFile>>,
     warnings: Vec<Diagnostic>,
     body: Body,
-    suspension: Option<Box<Suspension>>,
+    suspension: Option<Arc<SuspendRule>>,
     /// Where it is not the recipe's own: what was given.
     given_suspension: Option<Value>,
 }
@@ -177,7 +177,7 @@ impl Recipe {
     ///
     /// # Errors
     /// The first fault.
-    pub fn perform(&self, host: &dyn Host) -> Result<(), Fault> {
+    pub fn perform(&self, host: Arc<dyn Host>) -> Result<(), Fault> {
         walk::perform(self, host)
     }
 }

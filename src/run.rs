@@ -150,7 +150,8 @@ pub async fn run(
         Ok(()) => {
             let asked = std::mem::take(&mut engine.earlier.asked);
             let author = threads::begin("recipe", move || {
-                recipe.perform(&ReplayHost::new(asked, path, &RemoteHost::new(requests, stop)))
+                let engine = Arc::new(RemoteHost::new(requests, stop));
+                recipe.perform(Arc::new(ReplayHost::new(asked, path, engine)))
             });
             let span = tracing::info_span!("run", id = folder.id());
             engine.serve(served).instrument(span).await;

@@ -25,30 +25,30 @@ use crate::step::{Fault, Host, LoopPoint, Values};
 mod bounds;
 mod braces;
 mod condition;
+mod context;
 mod declarations;
-mod desk;
 mod engine;
 mod errors;
 mod expression;
+mod host;
 mod memory;
 mod operations;
 mod outcome;
-mod stage;
 mod trace;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
+use context::{Context, EndOfDeclarations, Phase, lock};
 use errors::Ending;
-use stage::{Act, Curtain, Stage, lock};
 
 pub(crate) use braces::{bare, closing_brace, skip};
 pub(crate) use condition::Condition;
+pub(crate) use context::Given;
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
 pub use outcome::{fields, view};
-pub(crate) use stage::Given;
 pub use values::print;
 
 /// Where a script's text stands.
@@ -140,16 +140,16 @@ impl Script {
         &self,
         given: &BTreeMap<String, Given>,
     ) -> Result<Declarations, Vec<Diagnostic>> {
-        let performance = Performance::new(self, Act::Declaring, given.clone(), Vec::new());
+        let performance = Performance::new(self, Phase::Declaring, given.clone(), Vec::new());
         let declare = || performance.body(&mut Scope::new());
-        let ran = Budget::here().spend(|| desk::on_deep_stack(declare, || ()));
+        let ran = Budget::here().spend(|| host::on_deep_stack(declare));
         let ended = ran.unwrap_or_else(|fault| Err(Ending::Fault(fault)));
         let ended = ended.map_err(|ending| match ending {
             Ending::Mistake(mistake) => vec![self.origin.diagnostic(mistake)],
             Ending::Fault(fault) => vec![Diagnostic { hint: fault.hint, ..Diagnostic::error(fault.message) }],
         });
         ended?;
-        let mut declared = lock(&performance.stage.declared);
+        let mut declared = lock(&performance.context.declared);
         let Some(header) = declared.header.take() else {
             return Err(vec![
                 Diagnostic::error(
@@ -177,7 +177,7 @@ impl Script {
     /// A performance of a script that is a recipe, with `values` for its parameters.
     pub(crate) fn as_recipe(&self, values: &Values, path: &str, loops: Vec<LoopPoint>) -> Performance {
         let given = values.iter().map(|(name, value)| (name.clone(), Given::Value(value.clone())));
-        Performance::new(&self.at(path), Act::Opening, given.collect(), loops)
+        Performance::new(&self.at(path), Phase::Opening, given.collect(), loops)
     }
 
     /// The same script, reached by another way.
@@ -196,10 +196,10 @@ impl Script {
         detectors: &BTreeMap<String, Detector>,
         path: &str,
         loops: Vec<LoopPoint>,
-        host: &dyn Host,
+        host: &Arc<dyn Host>,
     ) -> Result<(), Fault> {
-        let performance = Performance::new(&self.at(path), Act::Step, BTreeMap::new(), loops);
-        lock(&performance.stage.detectors).clone_from(detectors);
+        let performance = Performance::new(&self.at(path), Phase::Step, BTreeMap::new(), loops);
+        lock(&performance.context.detectors).clone_from(detectors);
         let mut scope = Scope::new();
         for (name, value) in constants {
             scope.push_constant_dynamic(name.as_str(), values::to_dynamic(value));
@@ -212,31 +212,31 @@ impl Script {
 pub(crate) struct Performance {
     engine: Engine,
     ast: AST,
-    stage: Arc<Stage>,
+    context: Arc<Context>,
 }
 
 impl Performance {
-    fn new(script: &Script, act: Act, given: BTreeMap<String, Given>, loops: Vec<LoopPoint>) -> Self {
-        let stage = Arc::new(Stage::new(script.origin.clone(), act, loops));
-        lock(&stage.declared).given = given;
+    fn new(script: &Script, phase: Phase, given: BTreeMap<String, Given>, loops: Vec<LoopPoint>) -> Self {
+        let context = Arc::new(Context::new(script.origin.clone(), phase, loops));
+        lock(&context.declared).given = given;
         let mut engine = engine::bounded();
-        stage.watch(&mut engine);
+        context.limit_computing(&mut engine);
         memory::watch(&mut engine);
-        if act == Act::Declaring {
+        if phase == Phase::Declaring {
             // Said once is enough: when it performs, it comes this way again.
             engine.on_print(|_| {}).on_debug(|_, _, _| {});
         }
-        operations::register(&mut engine, &stage);
-        declarations::register(&mut engine, &stage);
+        operations::register(&mut engine, &context);
+        declarations::register(&mut engine, &context);
         trace::register(&mut engine);
-        Self { engine, ast: script.ast.clone(), stage }
+        Self { engine, ast: script.ast.clone(), context }
     }
 
     /// Performs the body.
     ///
     /// # Errors
     /// The fault that ended it.
-    pub(crate) fn perform(&self, host: &dyn Host) -> Result<(), Fault> {
+    pub(crate) fn perform(&self, host: &Arc<dyn Host>) -> Result<(), Fault> {
         self.run(host, || self.body(&mut Scope::new()))
     }
 
@@ -244,12 +244,12 @@ impl Performance {
     ///
     /// # Errors
     /// The first fault of it.
-    pub(crate) fn perform_finally(&self, host: &dyn Host) -> Result<(), Fault> {
-        *lock(&self.stage.act) = Act::Performing;
-        let closures = lock(&self.stage.declared).finally.clone();
+    pub(crate) fn perform_finally(&self, host: &Arc<dyn Host>) -> Result<(), Fault> {
+        *lock(&self.context.phase) = Phase::Performing;
+        let closures = lock(&self.context.declared).finally.clone();
         let mut first = Ok(());
         for closure in closures {
-            self.stage.rest();
+            self.context.reset_computed();
             let ended = self
                 .run(host, || self.explained(closure.call::<Dynamic>(&self.engine, &self.ast, ()).map(drop)));
             first = first.and(ended);
@@ -257,8 +257,12 @@ impl Performance {
         first
     }
 
-    fn run(&self, host: &dyn Host, part: impl FnOnce() -> Result<(), Ending> + Send) -> Result<(), Fault> {
-        self.stage.desk.attend(host, part)?.map_err(|ending| self.stage.origin.fault(ending))
+    fn run(
+        &self,
+        host: &Arc<dyn Host>,
+        part: impl FnOnce() -> Result<(), Ending> + Send,
+    ) -> Result<(), Fault> {
+        self.context.host.run(host, part)?.map_err(|ending| self.context.origin.fault(ending))
     }
 
     fn body(&self, scope: &mut Scope) -> Result<(), Ending> {
@@ -268,7 +272,7 @@ impl Performance {
     fn explained(&self, ended: Result<(), Box<EvalAltResult>>) -> Result<(), Ending> {
         match ended {
             Ok(()) => Ok(()),
-            Err(error) if is_curtain(&error) => Ok(()),
+            Err(error) if ends_declarations(&error) => Ok(()),
             Err(error) => {
                 let names: Vec<&str> = Operation::NAMES.iter().copied().chain(operations::OTHERS).collect();
                 Err(errors::evaluation_error(*error, &names))
@@ -277,10 +281,10 @@ impl Performance {
     }
 }
 
-fn is_curtain(error: &EvalAltResult) -> bool {
+fn ends_declarations(error: &EvalAltResult) -> bool {
     match error {
-        EvalAltResult::ErrorTerminated(token, _) => token.is::<Curtain>(),
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_curtain(inner),
+        EvalAltResult::ErrorTerminated(token, _) => token.is::<EndOfDeclarations>(),
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => ends_declarations(inner),
         _ => false,
     }
 }

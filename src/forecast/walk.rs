@@ -1,7 +1,7 @@
 //! Walks a recipe without an instrument: a host that performs nothing and keeps what it was asked.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bench::BenchState;
 use super::cost::Estimate;
@@ -13,7 +13,7 @@ use crate::commands::Present;
 use crate::measurement::TraceSummary;
 use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
-use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
 /// More operations than this are not walked: a recipe that goes on for ever would never be planned.
 const MOST_STEPS: usize = 100_000;
@@ -81,18 +81,14 @@ impl Walk {
 
 /// Walks a recipe: `perform` is its `Recipe::perform`, `sources` its texts.
 pub fn walk(
-    perform: impl FnOnce(&dyn Host) -> Result<(), Fault>,
+    perform: impl FnOnce(Arc<dyn Host>) -> Result<(), Fault>,
     sources: &[Arc<SourceFile>],
     circumstances: Circumstances,
 ) -> Walk {
     let budget = Budget::here();
-    let host = Arc::new_cyclic(|host: &Weak<PlanHost>| PlanHost {
-        circumstances,
-        budget: budget.clone(),
-        state: Mutex::new(State::default()),
-        shared: host.clone(),
-    });
-    let ended = budget.spend(|| perform(&*host));
+    let host =
+        Arc::new(PlanHost { circumstances, budget: budget.clone(), state: Mutex::new(State::default()) });
+    let ended = budget.spend(|| perform(host.clone()));
     let State { mut findings, steps, probes, cut_off, may_differ, .. } = std::mem::take(&mut *host.state());
     let last = steps.last().map(|planned| &planned.step.place);
     let cut_off = cut_off.or_else(|| (ended.is_err() && budget.was_spent()).then(|| budget.told()));
@@ -120,8 +116,6 @@ struct PlanHost {
     circumstances: Circumstances,
     budget: Budget,
     state: Mutex<State>,
-    /// Itself, for the threads of scripts.
-    shared: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -130,8 +124,8 @@ struct State {
     findings: Findings,
     steps: Vec<PlannedStep>,
     probes: Vec<PlannedStep>,
-    /// What is performed is no part of the plan.
-    aside: bool,
+    /// The steps that are performed now are not part of the plan.
+    is_outside_plan: bool,
     traces: u64,
     elapsed_s: f64,
     may_differ: bool,
@@ -207,7 +201,7 @@ impl Host for PlanHost {
             may_differ: state.may_differ,
             finally: state.finally.is_some(),
         };
-        let goes_to = if state.aside { &mut state.probes } else { &mut state.steps };
+        let goes_to = if state.is_outside_plan { &mut state.probes } else { &mut state.steps };
         goes_to.push(planned);
         Ok(outcome)
     }
@@ -240,31 +234,37 @@ impl Host for PlanHost {
         state.finally = Some(state.steps.len());
     }
 
-    fn look_aside(&self, look: &mut dyn FnMut() -> Result<(), Fault>) {
+    fn suspension(&self) -> Option<&dyn Suspension> {
+        None
+    }
+
+    fn forecast(&self) -> Option<&dyn Forecast> {
+        Some(self)
+    }
+}
+
+impl Forecast for PlanHost {
+    fn outside_plan(&self, steps: &mut dyn FnMut() -> Result<(), Fault>) {
         let mut state = self.state();
         let plan = (state.bench.clone(), state.traces, state.elapsed_s, state.may_differ);
-        state.aside = true;
+        state.is_outside_plan = true;
         drop(state);
-        let ended = look();
+        let ended = steps();
         let mut state = self.state();
         (state.bench, state.traces, state.elapsed_s, state.may_differ) = plan;
-        state.aside = false;
+        state.is_outside_plan = false;
         if let Err(fault) = ended {
-            // What is measured decides there, always.
+            // These steps always depend on measured values.
             let last = state.probes.last().map(|planned| planned.step.place.clone());
             state.findings.add_fault(fault, last.as_ref(), true);
         }
     }
 
-    fn was_performed(&self, step: &Step) {
+    fn assume_performed(&self, step: &Step) {
         self.state().bench.perform(&step.operation);
     }
 
     fn uses_measurement(&self) {
         self.state().may_differ = true;
-    }
-
-    fn shared(&self) -> Option<Arc<dyn Host>> {
-        self.shared.upgrade().map(|host| host as Arc<dyn Host>)
     }
 }

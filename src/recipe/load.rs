@@ -142,7 +142,7 @@ pub(super) fn read(
         found,
         sources: Vec::new(),
     };
-    let suspension = part("suspend_when").and_then(|node| reader.suspension(node, &values));
+    let suspension = part("suspend_when").and_then(|node| reader.suspend_rule(node, &values));
     let mut steps_of = |name: &str| part(name).map(|node| reader.steps(node, name));
     let steps = steps_of("steps");
     let finally = steps_of("finally").unwrap_or_default();

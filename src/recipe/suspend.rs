@@ -1,4 +1,4 @@
-//! `suspend_when`: when a recipe is held, and for how long. `judge` does it.
+//! `suspend_when`: the rule that holds a recipe while a condition is true, for example while the power is unstable.
 
 use std::sync::Arc;
 
@@ -28,51 +28,51 @@ const KEYS: [&str; 9] = [
     "probe_every_s",
     "timeout_s",
 ];
-/// Pause between two probes when none is given, s.
+/// The default pause between two probes, s.
 const PROBE_EVERY_S: f64 = 10.0;
-/// The shortest time between two probes, s: they are journaled one by one.
+/// The shortest pause between two probes, s. Each probe is in the journal, which must not grow too fast.
 const SHORTEST_S: f64 = 0.1;
 
-/// When a recipe is held, and for how long.
-#[derive(Debug, Clone)]
-pub(super) struct Suspension {
-    /// The text that it stands in, and where.
+/// A `suspend_when` that has been read and checked.
+#[derive(Debug)]
+pub(super) struct SuspendRule {
+    /// The text that contains the rule, and the position there.
     source: Arc<SourceFile>,
     at: Position,
-    /// Each sweep is judged right after it, while nothing of it has been fetched.
+    /// Whether each sweep is judged directly after it, before its traces are fetched.
     after_sweep: bool,
-    /// Judged at least this often, s, from the first sweep on.
+    /// The longest time between two judgements, s, from the first sweep on.
     every_s: Option<f64>,
     probe: Vec<Statement>,
     condition: Template,
-    /// How long the condition has to hold, s.
+    /// The time for which the condition has to be true before the recipe is held, s.
     for_s: f64,
-    /// Not given: when the condition does not hold any more.
+    /// If not given, the suspension ends when the condition is no longer true.
     resume_when: Option<Template>,
-    /// How long `resume_when` has to hold, s.
+    /// The time for which `resume_when` has to be true, s.
     settle_s: f64,
     probe_every_s: f64,
     timeout_s: f64,
 }
 
-impl Suspension {
-    /// The text that it stands in.
+impl SuspendRule {
+    /// The text that contains the rule.
     pub(super) fn source(&self) -> &Arc<SourceFile> {
         &self.source
     }
 }
 
 impl Reader<'_> {
-    /// Reads `suspend_when`; numbers may be expressions over the parameters.
-    pub(super) fn suspension(&mut self, node: &Node, parameters: &Values) -> Option<Box<Suspension>> {
-        // What it defines is for itself: the recipe's steps do not see it.
+    /// Reads `suspend_when`. Its numbers may be expressions that use the parameters.
+    pub(super) fn suspend_rule(&mut self, node: &Node, parameters: &Values) -> Option<Arc<SuspendRule>> {
+        // The recipe's steps must not see the names that the rule defines.
         let scope = self.scope.clone();
-        let suspension = self.read_suspension(node, parameters);
+        let rule = self.read_suspend_rule(node, parameters);
         self.scope = scope;
-        suspension.map(Box::new)
+        rule.map(Arc::new)
     }
 
-    fn read_suspension(&mut self, node: &Node, parameters: &Values) -> Option<Suspension> {
+    fn read_suspend_rule(&mut self, node: &Node, parameters: &Values) -> Option<SuspendRule> {
         let fields = Fields::read(self, "suspend_when", node, &KEYS)?;
         if let Some(after) = fields.get("after").filter(|after| after.text() != Some("sweep")) {
             self.report(after.at, format!("`after` is `sweep`, not {}", after.describe()));
@@ -114,7 +114,7 @@ impl Reader<'_> {
             }
         };
         let every_s = fields.get("every_s").map(|_| time("every_s", PROBE_EVERY_S, SHORTEST_S));
-        Some(Suspension {
+        Some(SuspendRule {
             source,
             at: fields.at,
             after_sweep: every_s.is_none() || fields.get("after").is_some(),

@@ -30,9 +30,9 @@ fn refused(text: &str) -> String {
 }
 
 /// Performs the steps (and what else is in `text` at the top) of a recipe.
-fn perform(text: &str) -> (Recorder, Result<(), Fault>) {
-    let host = Recorder::default();
-    let ended = recipe(&format!("name: t\n{text}")).perform(&host);
+fn perform(text: &str) -> (Arc<Recorder>, Result<(), Fault>) {
+    let host = Recorder::shared();
+    let ended = recipe(&format!("name: t\n{text}")).perform(host.clone());
     assert!(host.finally.load(Ordering::SeqCst), "finally always begins");
     (host, ended)
 }
@@ -40,7 +40,7 @@ fn perform(text: &str) -> (Recorder, Result<(), Fault>) {
 fn told(text: &str) -> Vec<String> {
     let (host, ended) = perform(text);
     ended.unwrap_or_else(|fault| panic!("{fault}"));
-    host.told()
+    host.performed()
 }
 
 /// One complete set of fields for each operation; a new operation has to be added here.
@@ -102,9 +102,12 @@ fn every_operation_is_reachable_from_yaml_and_from_rhai_and_is_the_same() {
             .into_iter()
             .map(|(file, text)| {
                 let recipe = Recipe::from_text(file, &text, None, &[]);
-                let host = Recorder::default();
-                recipe.unwrap_or_else(|found| panic!("{text}\n{}", shown(&found))).perform(&host).unwrap();
-                host.steps.into_inner().unwrap().remove(0)
+                let host = Recorder::shared();
+                recipe
+                    .unwrap_or_else(|found| panic!("{text}\n{}", shown(&found)))
+                    .perform(host.clone())
+                    .unwrap();
+                host.steps().remove(0)
             })
             .collect();
         assert_eq!(steps[0].operation.name(), *name);
@@ -145,9 +148,9 @@ finally:
     let recipe =
         Recipe::from_text("r.yaml", text, None, &set).unwrap_or_else(|found| panic!("{}", shown(&found)));
     assert_eq!(recipe.header().record_power.as_ref().unwrap().detectors[1].to_string(), "4/2");
-    let host = Recorder::default();
-    recipe.perform(&host).unwrap();
-    let steps = host.steps.into_inner().unwrap();
+    let host = Recorder::shared();
+    recipe.perform(host.clone()).unwrap();
+    let steps = host.steps();
     assert_eq!(steps.len(), 4 + 3 * 3 + 1);
     let Operation::FetchTrace(fetch) = &steps[12].operation else { panic!("{:?}", steps[12]) };
     assert_eq!(fetch.name.as_deref(), Some("ring_6.5dBm"));
@@ -173,9 +176,9 @@ fetch_trace(#{ detector: "4/1", trace: "tf", name: "fine" });
     let recipe =
         Recipe::from_text("f.rhai", text, None, &[]).unwrap_or_else(|found| panic!("{}", shown(&found)));
     assert_eq!(recipe.parameters()["start_nm"], json!(1520));
-    let host = Recorder::default();
-    recipe.perform(&host).unwrap();
-    let steps = host.steps.into_inner().unwrap();
+    let host = Recorder::shared();
+    recipe.perform(host.clone()).unwrap();
+    let steps = host.steps();
     assert_eq!(steps.len(), 9);
     let Operation::ConfigureScan(scan) = &steps[5].operation else { panic!("{:?}", steps[5]) };
     assert_eq!(scan.start_nm.unwrap().get(), 1549.5);
@@ -188,9 +191,9 @@ fn shorthands_are_complete_operations_in_both_languages() {
     let rhai = "recipe(#{ name: \"t\" }); sweep(); log(\"hello\"); wait(5);";
     let rhai = Recipe::from_text("r.rhai", rhai, None, &[]).unwrap();
     let operations = [yaml, rhai].map(|recipe| {
-        let host = Recorder::default();
-        recipe.perform(&host).unwrap();
-        host.steps.into_inner().unwrap().into_iter().map(|step| step.operation).collect::<Vec<_>>()
+        let host = Recorder::shared();
+        recipe.perform(host.clone()).unwrap();
+        host.steps().into_iter().map(|step| step.operation).collect::<Vec<_>>()
     });
     assert_eq!(operations[0], operations[1]);
     assert_eq!(operations[0].len(), 3);
@@ -246,7 +249,7 @@ steps:
 fn a_step_knows_its_place_and_its_loops() {
     let text = "steps:\n  - repeat:\n      for: p\n      in: [1, 2]\n      steps:\n        - repeat: { times: 2, steps: [{ sweep: }] }\n";
     let (host, _) = perform(text);
-    let steps = host.steps.into_inner().unwrap();
+    let steps = host.steps();
     assert_eq!(steps.len(), 4);
     let place = &steps[3].place;
     assert_eq!(place.to_string(), "r.yaml:7:41");
@@ -272,10 +275,10 @@ steps:
 "#;
     let (host, ended) = perform(text);
     ended.unwrap();
-    let said = host.told();
+    let said = host.performed();
     assert_eq!(said[7], "1550 traces/0001.parquet traces/0002.parquet -12.5 yes");
     assert_eq!(said[8], "1 1520 true it failed false");
-    assert_eq!(host.uses.into_inner(), 2);
+    assert_eq!(host.uses(), 2);
 }
 
 #[test]
@@ -286,7 +289,7 @@ fn finally_runs_whole_after_the_end_a_fault_and_a_stop() {
         let text =
             format!("steps: [{{ log: {step} }}]\nfinally: [{{ log: a }}, {{ log: fail, }}, {{ log: b }}]\n");
         let (host, ended) = perform(&text);
-        let said: Vec<String> = host.told().into_iter().filter(|text| text != "fine").collect();
+        let said: Vec<String> = host.performed().into_iter().filter(|text| text != "fine").collect();
         assert_eq!(said, ["a", "b"], "{step}");
         assert_eq!(ended.unwrap_err().kind, kind.unwrap_or(FaultKind::Instrument));
     }
@@ -294,10 +297,10 @@ fn finally_runs_whole_after_the_end_a_fault_and_a_stop() {
 
 #[test]
 fn a_loop_that_does_nothing_hears_of_a_stop() {
-    let host = Recorder::default();
+    let host = Recorder::shared();
     host.stopped.store(true, Ordering::SeqCst);
-    let fault =
-        recipe("name: t\nsteps: [{ repeat: { while: true, steps: [{ set: { a: 1 } }] } }]\n").perform(&host);
+    let fault = recipe("name: t\nsteps: [{ repeat: { while: true, steps: [{ set: { a: 1 } }] } }]\n")
+        .perform(host.clone());
     assert_eq!(fault.unwrap_err().kind, FaultKind::Stopped);
 }
 
@@ -319,8 +322,8 @@ steps:
 "#;
     let (host, ended) = perform(text);
     ended.unwrap();
-    assert_eq!(host.told(), ["6", "read_power", "inline"]);
-    let steps = host.steps.into_inner().unwrap();
+    assert_eq!(host.performed(), ["6", "read_power", "inline"]);
+    let steps = host.steps();
     assert_eq!(steps[0].place.to_string(), "r.yaml:12:13");
     assert_eq!(steps[0].place.path, "steps[0].repeat.steps[0].script.call[1]");
     assert_eq!(steps[0].place.loops.len(), 1);
@@ -369,10 +372,10 @@ fn a_recipe_can_run_others_and_their_endings_are_never_lost() {
         Recipe::load(&fine.path().join("main.yaml"), &[]).unwrap_or_else(|found| panic!("{}", shown(&found)));
     let names: Vec<&str> = loaded.sources().iter().skip(1).map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["sub/inner.yaml", "sub/deep.rhai", "sub/last.rhai"]);
-    let host = Recorder::default();
-    loaded.perform(&host).unwrap();
-    assert_eq!(host.told(), ["n=7", "deep 7", "go", "inner", "k=3", "script", "outermost"]);
-    let steps = host.steps.into_inner().unwrap();
+    let host = Recorder::shared();
+    loaded.perform(host.clone()).unwrap();
+    assert_eq!(host.performed(), ["n=7", "deep 7", "go", "inner", "k=3", "script", "outermost"]);
+    let steps = host.steps();
     assert_eq!(steps[1].place.path, "steps[1].repeat.steps[0].run_recipe.steps[1].script.call[1]");
     assert_eq!(steps[1].place.to_string(), "sub/deep.rhai:1:1");
     assert_eq!(steps[4].place.path, "steps[2].run_recipe.call[1]");
@@ -383,10 +386,10 @@ fn a_recipe_can_run_others_and_their_endings_are_never_lost() {
             .each_ref()
             .map(|(n, t)| (*n, t.as_str())),
     );
-    let host = Recorder::default();
-    let ended = Recipe::load(&stopped.path().join("main.yaml"), &[]).unwrap().perform(&host);
+    let host = Recorder::shared();
+    let ended = Recipe::load(&stopped.path().join("main.yaml"), &[]).unwrap().perform(host.clone());
     assert_eq!(ended.unwrap_err().kind, FaultKind::Stopped);
-    assert_eq!(host.told(), ["n=7", "deep 7", "inner", "outermost"]);
+    assert_eq!(host.performed(), ["n=7", "deep 7", "inner", "outermost"]);
 }
 
 #[test]
@@ -457,11 +460,11 @@ fn what_is_set_is_checked_against_the_parameters() {
             pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         Recipe::from_text("r.yaml", text, None, &pairs)
     };
-    let host = Recorder::default();
+    let host = Recorder::shared();
     let bound = set(&[("top_dbm", "2.50"), ("on", "false")]).unwrap();
     assert_eq!(bound.parameters()["top_dbm"], json!(2.5));
-    bound.perform(&host).unwrap();
-    assert_eq!(host.told(), ["2.5 false"]);
+    bound.perform(host.clone()).unwrap();
+    assert_eq!(host.performed(), ["2.5 false"]);
     let mut all = String::new();
     for wrong in [[("top_dbm", "12")], [("top_dbm", "high")], [("on", "1")], [("topdbm", "1")]] {
         all += &shown(&set(&wrong).unwrap_err());
@@ -547,9 +550,9 @@ fn a_suspension_is_checked_with_its_place_and_changes_nothing_in_a_forecast() {
         )
     };
     let whole = "  probe: [{ read_power: { id: tap, detector: 4/3 } }]\n  condition: \"${steps.tap.value < limit}\"\n  timeout_s: \"${limit * 60}\"\n";
-    let host = Recorder::default();
-    Recipe::from_text("r.yaml", &recipe(whole), None, &[]).unwrap().perform(&host).unwrap();
-    assert_eq!(host.told().len(), 1, "{:?}", host.told());
+    let host = Recorder::shared();
+    Recipe::from_text("r.yaml", &recipe(whole), None, &[]).unwrap().perform(host.clone()).unwrap();
+    assert_eq!(host.performed().len(), 1, "{:?}", host.performed());
     for (written, instead, said, place) in [
         ("steps.tap", "steps.tab", "no step before this one has the id `tab`", ":6:"),
         ("\"${limit * 60}\"", "-1", "timeout_s `-1` is not allowed (0 to 1000000 s)", ":7:14"),

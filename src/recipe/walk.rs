@@ -1,7 +1,9 @@
 //! Runs the steps of a YAML recipe against a host, in order, each when its turn comes.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -14,19 +16,24 @@ use super::written::as_written;
 use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::header::bind;
+use crate::measurement::Detector;
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
+
+/// Detectors by name.
+type Detectors = BTreeMap<String, Detector>;
 
 /// How much of a wrong value is shown, in characters.
 const SHOWN: usize = 200;
 
 /// A recipe that has begun: its variables, and where it stands.
 pub(super) struct Walk<'a> {
-    recipe: &'a Recipe,
+    /// The names of detectors that its steps may use.
+    detectors: &'a Detectors,
     /// The text that the steps stand in.
     source: &'a SourceFile,
-    host: &'a dyn Host,
+    host: &'a Arc<dyn Host>,
     variables: Values,
     /// The way to this recipe from the outermost one, with a dot at its end where there is one.
     prefix: String,
@@ -53,26 +60,29 @@ impl Drop for Walk<'_> {
 
 /// What a recipe still has to do, however its steps ended.
 enum Last<'a> {
-    Steps(Walk<'a>),
+    Steps(Walk<'a>, &'a [Statement]),
     Script(Box<Performance>),
 }
 
 /// The endings of recipes inside this one that a stop kept from running: they run with the outermost `finally`.
 type Owed<'a> = Vec<Last<'a>>;
 
-/// Performs a recipe and, always, its `finally`; gives the first fault.
-pub(super) fn perform(recipe: &Recipe, host: &dyn Host) -> Result<(), Fault> {
-    if let Some(suspension) = &recipe.suspension {
-        let suspender = Suspender::new(recipe, suspension, host);
-        return perform_on(recipe, &suspender, || suspender.judge_last());
+/// Performs a recipe and, always, its `finally`. Returns the first fault.
+pub(super) fn perform(recipe: &Recipe, host: Arc<dyn Host>) -> Result<(), Fault> {
+    match &recipe.suspension {
+        Some(rule) => {
+            let suspender = Arc::new(Suspender::new(Arc::clone(rule), recipe, host));
+            let host: Arc<dyn Host> = suspender.clone();
+            perform_on(recipe, &host, || suspender.judge_last())
+        }
+        None => perform_on(recipe, &host, || Ok(())),
     }
-    perform_on(recipe, host, || Ok(()))
 }
 
 /// `then` stands between the steps, where they have ended well, and `finally`.
 fn perform_on(
     recipe: &Recipe,
-    host: &dyn Host,
+    host: &Arc<dyn Host>,
     then: impl FnOnce() -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut owed = Owed::new();
@@ -91,7 +101,7 @@ fn begin<'a>(
     mut variables: Values,
     (prefix, loops): (String, Vec<LoopPoint>),
     tally: Rc<Tally>,
-    host: &'a dyn Host,
+    host: &'a Arc<dyn Host>,
     owed: &mut Owed<'a>,
 ) -> (Result<(), Fault>, Last<'a>) {
     match &recipe.body {
@@ -101,9 +111,9 @@ fn begin<'a>(
         }
         Body::Yaml(program) => {
             variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
-            let source = &recipe.sources()[0];
-            let mut walk = Walk { recipe, source, host, variables, prefix, loops, tally, held: 0 };
-            (walk.steps(&program.steps, owed), Last::Steps(walk))
+            let (detectors, source) = (&recipe.header().detectors, &recipe.sources()[0]);
+            let mut walk = Walk { detectors, source, host, variables, prefix, loops, tally, held: 0 };
+            (walk.steps(&program.steps, owed), Last::Steps(walk, &program.finally))
         }
     }
 }
@@ -111,13 +121,12 @@ fn begin<'a>(
 impl<'a> Last<'a> {
     /// Every step of it, whatever becomes of the one before: a laser that cannot be reached must not keep the next
     /// one on.
-    fn perform(&mut self, host: &dyn Host, owed: &mut Owed<'a>) -> Result<(), Fault> {
+    fn perform(&mut self, host: &Arc<dyn Host>, owed: &mut Owed<'a>) -> Result<(), Fault> {
         match self {
             Self::Script(performance) => performance.perform_finally(host),
-            Self::Steps(walk) => {
-                let Body::Yaml(program) = &walk.recipe.body else { return Ok(()) };
+            Self::Steps(walk, finally) => {
                 let mut first = Ok(());
-                for statement in &program.finally {
+                for statement in *finally {
                     let ended = walk.statement(statement, owed);
                     first = first.and(ended);
                 }
@@ -128,22 +137,23 @@ impl<'a> Last<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// One beside the recipe's own, which sees its parameters and stands in the same turns of its loops.
-    pub(super) fn beside(
-        recipe: &'a Recipe,
+    /// A walk through steps of `suspend_when`, which may use the recipe's `parameters` and `detectors`. The steps get the
+    /// loop turns of the recipe's current step.
+    pub(super) fn of_suspension(
+        (parameters, detectors): (&Values, &'a Detectors),
         source: &'a SourceFile,
-        host: &'a dyn Host,
+        host: &'a Arc<dyn Host>,
         loops: Vec<LoopPoint>,
     ) -> Self {
-        let mut variables = recipe.parameters().clone();
+        let mut variables = parameters.clone();
         variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
         let (prefix, tally) = (String::new(), Rc::default());
-        Self { recipe, source, host, variables, prefix, loops, tally, held: 0 }
+        Self { detectors, source, host, variables, prefix, loops, tally, held: 0 }
     }
 
-    /// Performs steps beside the recipe's own.
+    /// Performs the steps of a probe.
     pub(super) fn probe(&mut self, steps: &'a [Statement]) -> Result<(), Fault> {
-        // What a stop keeps from running stays undone: the lasers go off with the run.
+        // If a stop skips the `finally` of an inner recipe here, it stays undone: the run turns the lasers off anyway.
         self.steps(steps, &mut Owed::new())
     }
 
@@ -174,11 +184,10 @@ impl<'a> Walk<'a> {
             }
             Action::Script { script, uses_steps } => {
                 if *uses_steps {
-                    self.host.uses_measurement();
+                    self.report_use_of_measurement();
                 }
                 let path = format!("{}{}.script", self.prefix, statement.path);
-                let detectors = &self.recipe.header().detectors;
-                script.perform_as_step(&self.variables, detectors, &path, self.loops.clone(), self.host)
+                script.perform_as_step(&self.variables, self.detectors, &path, self.loops.clone(), self.host)
             }
             Action::RunRecipe { recipe, set } => self.run_recipe(recipe, set, statement, owed),
         }
@@ -191,7 +200,7 @@ impl<'a> Walk<'a> {
                 let mut fields = self.value(&operate.fields)?;
                 keep_long_numbers(&mut fields);
                 let fields = as_written(&operate.name, &fields, &operate.fields.written);
-                let read = step::read(&operate.name, &fields, &self.recipe.header().detectors);
+                let read = step::read(&operate.name, &fields, self.detectors);
                 let read = read.map_err(|error| {
                     let at = operate.fields.written.locate(&error.path, error.at_key);
                     self.fault(Wrong { at, message: error.message, hint: error.hint })
@@ -353,10 +362,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Tells the host when a measured value is about to decide something.
+    /// Reports to a forecast if one of these expressions uses a measured value.
     fn heed(&self, templates: &[&Template]) {
         if templates.iter().any(|template| template.uses_steps()) {
-            self.host.uses_measurement();
+            self.report_use_of_measurement();
+        }
+    }
+
+    fn report_use_of_measurement(&self) {
+        if let Some(forecast) = self.host.forecast() {
+            forecast.uses_measurement();
         }
     }
 

@@ -1,4 +1,4 @@
-//! The recipe's end of the runner: blocking calls on the recipe's thread become messages to the engine.
+//! The recipe's side of the engine: blocking calls on the recipe's thread become requests to the engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::measurement::TraceSummary;
 use crate::run::control::StopReceiver;
-use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
-/// What a recipe asks of the engine.
+/// A request of the recipe to the engine, with the channel for the reply.
 pub(super) enum Request {
     Perform(Box<Step>, oneshot::Sender<Result<Outcome, Fault>>),
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
@@ -19,7 +19,7 @@ pub(super) enum Request {
     Finally(oneshot::Sender<Result<(), Fault>>),
 }
 
-/// A [`Host`] that passes every call to the engine and blocks until it has answered.
+/// A [`Host`] that sends every call to the engine and blocks until the engine has replied.
 pub(super) struct RemoteHost {
     requests: mpsc::Sender<Request>,
     stop: StopReceiver,
@@ -31,39 +31,55 @@ impl RemoteHost {
         Self { requests, stop, in_finally: AtomicBool::new(false) }
     }
 
-    fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Request) -> Result<T, Fault> {
-        let gone = || Fault::new(FaultKind::Stopped, "the run has ended");
-        let (reply, answer) = oneshot::channel();
-        self.requests.blocking_send(request(reply)).map_err(|_| gone())?;
-        answer.blocking_recv().map_err(|_| gone())?
+    fn send<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Request,
+    ) -> Result<T, Fault> {
+        let ended = || Fault::new(FaultKind::Stopped, "the run has ended");
+        let (sender, reply) = oneshot::channel();
+        self.requests.blocking_send(request(sender)).map_err(|_| ended())?;
+        reply.blocking_recv().map_err(|_| ended())?
     }
 }
 
 impl Host for RemoteHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        self.ask(|reply| Request::Perform(Box::new(step), reply))
+        self.send(|reply| Request::Perform(Box::new(step), reply))
     }
+
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
-        self.ask(|reply| Request::Open(Box::new(trace.clone()), reply))
+        self.send(|reply| Request::Open(Box::new(trace.clone()), reply))
     }
+
     fn now(&self) -> Result<f64, Fault> {
-        self.ask(Request::Now)
+        self.send(Request::Now)
     }
+
     fn stopping(&self) -> bool {
         self.stop.reason(self.in_finally.load(Ordering::Relaxed)).is_some()
     }
-    fn suspends(&self) -> bool {
-        true
-    }
-    fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
-        self.ask(|reply| Request::Suspend(condition.map(str::to_owned), reply))
-    }
-    fn repeat_sweep(&self) -> Result<(), Fault> {
-        self.ask(Request::RepeatSweep)
-    }
+
     fn begin_finally(&self) {
         self.in_finally.store(true, Ordering::Relaxed);
-        // An engine that has gone makes every later call fail; there is nothing more to say here.
-        let _ = self.ask(Request::Finally);
+        // If the engine has ended, every later call fails with that error. So this one can be ignored.
+        let _ = self.send(Request::Finally);
+    }
+
+    fn suspension(&self) -> Option<&dyn Suspension> {
+        Some(self)
+    }
+
+    fn forecast(&self) -> Option<&dyn Forecast> {
+        None
+    }
+}
+
+impl Suspension for RemoteHost {
+    fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
+        self.send(|reply| Request::Suspend(condition.map(str::to_owned), reply))
+    }
+
+    fn repeat_sweep(&self) -> Result<(), Fault> {
+        self.send(Request::RepeatSweep)
     }
 }

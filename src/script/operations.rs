@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, NativeCallContext};
 
 use super::condition::Condition;
+use super::context::{Context, ScriptResult, lock, raise, raise_mistake, raise_read_error};
 use super::errors::Mistake;
 use super::outcome;
-use super::stage::{Raised, Stage, lock, mistaken, raise, unreadable};
 use super::values::to_plain;
 use crate::operation::Operation;
 use crate::step::{self, Fault, FaultKind, Step};
@@ -15,37 +15,43 @@ use crate::step::{self, Fault, FaultKind, Step};
 /// The functions of a script that are no operations.
 pub(super) const OTHERS: [&str; 4] = ["recipe", "parameter", "finally", "now"];
 
-pub(super) fn register(engine: &mut Engine, stage: &Arc<Stage>) {
+pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
     for name in Operation::NAMES.iter().copied() {
-        let with = Arc::clone(stage);
+        let with = Arc::clone(context);
         engine.register_fn(name, move |call: NativeCallContext, fields: Dynamic| {
             operate(&with, name, &fields, &call)
         });
-        let without = Arc::clone(stage);
+        let without = Arc::clone(context);
         engine
             .register_fn(name, move |call: NativeCallContext| operate(&without, name, &Dynamic::UNIT, &call));
     }
-    let stage = Arc::clone(stage);
-    engine.register_fn("now", move |call: NativeCallContext| -> Raised<f64> {
-        stage.begin_operation()?;
-        stage.desk.now().map_err(|fault| raise(fault, &call))
+    let context = Arc::clone(context);
+    engine.register_fn("now", move |call: NativeCallContext| -> ScriptResult<f64> {
+        context.begin_operation()?;
+        context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, &call))
     });
     register_errors(engine);
 }
 
-fn operate(stage: &Arc<Stage>, name: &str, fields: &Dynamic, call: &NativeCallContext) -> Raised<Dynamic> {
-    stage.begin_operation()?;
-    let place = stage.place(call);
-    let fields = to_plain(fields).map_err(|message| mistaken(format!("{name}: {message}"), None, call))?;
-    let read = step::read(name, &fields, &lock(&stage.detectors));
-    let (operation, options) = read.map_err(|error| unreadable(error, call))?;
-    Condition::check(&operation).map_err(|mistake| mistaken(mistake.message, mistake.hint, call))?;
+fn operate(
+    context: &Arc<Context>,
+    name: &str,
+    fields: &Dynamic,
+    call: &NativeCallContext,
+) -> ScriptResult<Dynamic> {
+    context.begin_operation()?;
+    let place = context.place(call);
+    let fields =
+        to_plain(fields).map_err(|message| raise_mistake(format!("{name}: {message}"), None, call))?;
+    let read = step::read(name, &fields, &lock(&context.detectors));
+    let (operation, options) = read.map_err(|error| raise_read_error(error, call))?;
+    Condition::check(&operation).map_err(|mistake| raise_mistake(mistake.message, mistake.hint, call))?;
     // "Connect the device" is answered by doing it; only a choice tells a script something.
     let decides = !matches!(&operation, Operation::Prompt(prompt) if prompt.choices.is_empty());
-    let outcome = stage.desk.perform(Step { operation, options, place });
-    stage.rest();
-    outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &stage.desk)
-        .map_err(|message| mistaken(message, None, call))
+    let outcome = context.host.get().and_then(|host| host.perform(Step { operation, options, place }));
+    context.reset_computed();
+    outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &context.host)
+        .map_err(|message| raise_mistake(message, None, call))
 }
 
 /// What `catch (e)` gets: `e.kind`, `e.message`, `e.hint`.

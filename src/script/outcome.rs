@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
+use super::host::HostSlot;
 use super::trace::Trace;
 use super::values::to_dynamic;
 use crate::decode;
@@ -103,17 +103,17 @@ fn trace(summary: &TraceSummary) -> Value {
 }
 
 /// The outcome as the value of a function. `decides`: whether it may decide what comes next.
-pub(super) fn returned(outcome: Outcome, decides: bool, desk: &Arc<Desk>) -> Result<Dynamic, String> {
+pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) -> Result<Dynamic, String> {
     // Numbers and texts leave the sight of the host: it hears now what they may do.
     let leaves =
         matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_) | Outcome::Http { .. });
     if decides && leaves {
-        desk.uses_measurement();
+        host.uses_measurement();
     }
     Ok(match outcome {
         Outcome::Done => Dynamic::UNIT,
         Outcome::Traces(traces) => {
-            one_or_array(traces.into_iter().map(|trace| Dynamic::from(Trace::whole(trace, desk))))
+            one_or_array(traces.into_iter().map(|trace| Dynamic::from(Trace::whole(trace, host))))
         }
         Outcome::Power(readings) => {
             one_or_array(readings.into_iter().map(|r| r.value.map_or(Dynamic::UNIT, Dynamic::from)))

@@ -15,21 +15,22 @@ fn script(text: &str) -> Result<Script, Diagnostic> {
 }
 
 /// Performs a script with a header before it, the way a recipe does.
-fn perform(text: &str) -> (Recorder, Result<(), Fault>) {
-    let host = Recorder::default();
+fn perform(text: &str) -> (Arc<Recorder>, Result<(), Fault>) {
+    let recorder = Recorder::shared();
+    let host: Arc<dyn Host> = recorder.clone();
     let script = script(&format!("{HEADER}{text}")).unwrap_or_else(|found| panic!("{found}"));
     let performance = script.as_recipe(&Values::new(), "", Vec::new());
     let ended = performance.perform(&host);
     host.begin_finally();
     let last = performance.perform_finally(&host);
-    (host, ended.and(last))
+    (recorder, ended.and(last))
 }
 
 /// What a script logs.
 fn logged(text: &str) -> Vec<String> {
     let (host, ended) = perform(text);
     ended.unwrap_or_else(|fault| panic!("{fault}"));
-    host.told()
+    host.performed()
 }
 
 fn fault(text: &str) -> Fault {
@@ -68,9 +69,9 @@ fn a_trace_answers_questions_and_the_host_hears_of_it() {
         assert!(near(&told[1]), "{question}: {} and not {answer}", told[1]);
     }
     let (host, _) = perform(&format!("{fetch} t.points();"));
-    assert_eq!(host.uses.into_inner(), 0, "the grid was set, not measured");
+    assert_eq!(host.uses(), 0, "the grid was set, not measured");
     let (host, _) = perform(&format!("{fetch} t.min_db();"));
-    assert_eq!(host.uses.into_inner(), 1);
+    assert_eq!(host.uses(), 1);
     assert!(fault(&format!("{fetch} t.at(1600);")).message.contains("outside the trace (1545 to 1555 nm)"));
 }
 
@@ -99,7 +100,7 @@ fn a_fault_can_be_caught_and_a_stop_cannot() {
     assert!(told[0].starts_with("recipe: start_nm: wavelength `1` nm is not allowed"), "{told:?}");
     let (host, ended) = perform("try { log(\"stop\") } catch { log(\"caught\") } log(\"after\");");
     assert_eq!(ended.unwrap_err().kind, FaultKind::Stopped);
-    assert_eq!(host.told(), [""; 0]);
+    assert_eq!(host.performed(), [""; 0]);
     assert_eq!(fault("log(\"fail\")").kind, FaultKind::Instrument);
 }
 
@@ -111,14 +112,14 @@ fn finally_runs_after_the_end_a_fault_and_a_stop() {
     {
         let (host, ended) = perform(&format!("{declared}{body}"));
         assert_eq!(ended.unwrap_err().kind, kind);
-        assert_eq!(host.told(), ["first", "last"]);
+        assert_eq!(host.performed(), ["first", "last"]);
     }
 }
 
 #[test]
 fn a_step_knows_its_line_and_its_number() {
     let (host, _) = perform("\nfor i in 0..2 {\n    log(`${i}`);\n}\nfn f() { sweep() }\n f();");
-    let steps = host.steps.into_inner().unwrap();
+    let steps = host.steps();
     let places: Vec<String> = steps.iter().map(|s| format!("{} {}", s.place, s.place.path)).collect();
     assert_eq!(places, ["t.rhai:4:5 call[1]", "t.rhai:4:5 call[2]", "t.rhai:6:10 call[3]"]);
 }
@@ -218,8 +219,9 @@ fn computing_between_operations_counts_anew_after_each() {
 
 #[test]
 fn a_script_that_computes_hears_of_a_stop() {
-    let host = Recorder::default();
-    host.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+    let recorder = Recorder::shared();
+    recorder.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+    let host: Arc<dyn Host> = recorder;
     let script = script(&format!("{HEADER} loop {{}}")).unwrap();
     let fault = script.as_recipe(&Values::new(), "", Vec::new()).perform(&host).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Stopped);
@@ -246,4 +248,12 @@ fn what_all_variables_hold_together_is_bounded_in_calls_too() {
 fn a_script_that_declares_without_end_what_comes_last_is_refused() {
     let message = fault("for i in 0..1_000_000 { finally(|| log(\"end\")); }").message;
     assert_eq!(message, "the script declares more than 100 parts of `finally`");
+}
+
+#[test]
+fn a_script_whose_values_keep_themselves_alive_still_releases_its_host() {
+    let fetch = "fetch_trace(#{ detector: \"through\", trace: \"tf\" })";
+    let (host, ended) = perform(&format!("let all = [{fetch}]; let own = || all; all.push(own);"));
+    ended.unwrap();
+    assert_eq!(Arc::strong_count(&host), 1, "the engine of a run would wait for this host for ever");
 }

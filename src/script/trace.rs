@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
 
-use super::desk::Desk;
-use super::stage::{Raised, mistaken, raise};
+use super::context::{ScriptResult, raise, raise_mistake};
+use super::host::HostSlot;
 use crate::measurement::{Extreme, Grid, TraceSummary};
 use crate::step::{Fault, TraceReader};
 
@@ -16,7 +16,7 @@ use crate::step::{Fault, TraceReader};
 pub(super) struct Trace {
     summary: Arc<TraceSummary>,
     range: Range<u64>,
-    desk: Arc<Desk>,
+    host: Arc<HostSlot>,
 }
 
 /// The figures of the finite values in a range; `None` where there are none.
@@ -28,9 +28,9 @@ struct Figures {
 }
 
 impl Trace {
-    pub(super) fn whole(summary: TraceSummary, desk: &Arc<Desk>) -> Self {
+    pub(super) fn whole(summary: TraceSummary, host: &Arc<HostSlot>) -> Self {
         let range = 0..summary.grid.points;
-        Self { summary: Arc::new(summary), range, desk: Arc::clone(desk) }
+        Self { summary: Arc::new(summary), range, host: Arc::clone(host) }
     }
 
     fn is_whole(&self) -> bool {
@@ -55,13 +55,13 @@ impl Trace {
 
     /// Opens the file; whoever does so is about to decide something by a measured value.
     fn open(&self) -> Result<Arc<dyn TraceReader>, Fault> {
-        self.desk.uses_measurement();
-        self.desk.open_trace(&self.summary)
+        self.host.uses_measurement();
+        self.host.get()?.open_trace(&self.summary)
     }
 
     fn figures(&self) -> Result<Figures, Fault> {
         if self.is_whole() {
-            self.desk.uses_measurement();
+            self.host.uses_measurement();
             let TraceSummary { min, max, mean, .. } = *self.summary;
             return Ok(Figures { min, max, mean });
         }
@@ -166,17 +166,20 @@ pub(super) fn register(engine: &mut Engine) {
         ("mean_db", |figures| figures.mean),
     ];
     for (name, figure) in figures {
-        engine.register_fn(name, move |call: NativeCallContext, trace: &mut Trace| -> Raised<Dynamic> {
-            let figures = trace.figures().map_err(|fault| raise(fault, &call))?;
-            Ok(or_unit(figure(figures)))
-        });
+        engine.register_fn(
+            name,
+            move |call: NativeCallContext, trace: &mut Trace| -> ScriptResult<Dynamic> {
+                let figures = trace.figures().map_err(|fault| raise(fault, &call))?;
+                Ok(or_unit(figure(figures)))
+            },
+        );
     }
     for_numbers(engine, "at", |call, trace, nm| {
         let half_step = trace.grid().step_pm * 0.5e-3;
         let inside = trace.start_nm() - half_step <= nm && nm <= trace.stop_nm() + half_step;
         if trace.points() == 0 || !inside {
             let (start, stop) = (trace.start_nm(), trace.stop_nm());
-            return Err(mistaken(
+            return Err(raise_mistake(
                 format!("`{nm}` nm is outside the trace ({start} to {stop} nm)"),
                 None,
                 call,
@@ -187,7 +190,7 @@ pub(super) fn register(engine: &mut Engine) {
     for_numbers(engine, "bandwidth_nm", |call, trace, level_db| {
         if !level_db.is_finite() || level_db == 0.0 {
             let hint = Some("`-3`: 3 dB below the maximum; `3`: 3 dB above the minimum".to_owned());
-            return Err(mistaken(format!("level `{level_db}` dB gives no bandwidth"), hint, call));
+            return Err(raise_mistake(format!("level `{level_db}` dB gives no bandwidth"), hint, call));
         }
         trace.bandwidth_nm(level_db).map(or_unit).map_err(|fault| raise(fault, call))
     });
@@ -207,7 +210,7 @@ pub(super) fn register(engine: &mut Engine) {
 fn for_numbers(
     engine: &mut Engine,
     name: &str,
-    method: fn(&NativeCallContext, &Trace, f64) -> Raised<Dynamic>,
+    method: fn(&NativeCallContext, &Trace, f64) -> ScriptResult<Dynamic>,
 ) {
     engine
         .register_fn(name, move |call: NativeCallContext, trace: &mut Trace, x: f64| method(&call, trace, x));

@@ -5,27 +5,15 @@ use std::sync::Arc;
 use super::{Fault, Outcome, Step};
 use crate::measurement::{Grid, TraceSummary};
 
-/// Reads a stored trace for a script, window by window.
-pub trait TraceReader: Send + Sync {
-    /// The wavelength axis of the whole trace.
-    fn grid(&self) -> Grid;
-
-    /// Hands the values of `range` (indices into the grid) to `take` in order, in pieces of moderate size.
-    /// Values that were not finite come as NaN.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    fn read(&self, range: std::ops::Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), Fault>;
-}
-
-/// What performs operations, seen from a recipe. It blocks until the operation is done.
+/// Performs the steps of a recipe. Every call blocks until its result is known.
 ///
-/// The runner is one; the planner, which touches nothing, is another.
+/// The engine of a run is one host, the forecast is another. No method has a default body, so that a host that passes
+/// calls on to another one cannot forget a method.
 pub trait Host: Send + Sync {
-    /// Performs one step, retries included, and gives its outcome.
+    /// Performs one step with its retries and returns its outcome.
     ///
     /// # Errors
-    /// When the step failed and the recipe may not go on past it, or when the run is being stopped.
+    /// When the step failed and the recipe must not continue, or when the run is being stopped.
     fn perform(&self, step: Step) -> Result<Outcome, Fault>;
 
     /// Opens a stored trace.
@@ -34,52 +22,62 @@ pub trait Host: Send + Sync {
     /// When its file cannot be read.
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault>;
 
-    /// Seconds since 1970-01-01 UTC, as the run sees it (recorded, so that a resumed run sees the same).
+    /// Seconds since 1970-01-01 UTC. The run records this value, so that a resumed run gets the same one.
     ///
     /// # Errors
     /// When the run is being stopped.
     fn now(&self) -> Result<f64, Fault>;
 
-    /// True when the recipe should give up at the next opportunity: asked now and then inside long computations.
+    /// Whether the recipe has to end soon. Loops and scripts ask this regularly while they compute.
     fn stopping(&self) -> bool;
 
-    /// The recipe's `finally` begins: from here on a first stop does not count any more.
+    /// Announces that the recipe's `finally` begins. From here on, a normal stop is ignored.
     fn begin_finally(&self);
 
-    /// Whether a recipe is held where its `suspend_when` says so. A forecast holds nothing.
-    fn suspends(&self) -> bool {
-        false
-    }
+    /// The control of suspensions, if this host obeys `suspend_when`. A forecast does not.
+    fn suspension(&self) -> Option<&dyn Suspension>;
 
-    /// The recipe is held because this condition holds; `None`: not any more.
+    /// The forecast, if this host only predicts what a run would do.
+    fn forecast(&self) -> Option<&dyn Forecast>;
+}
+
+/// The control of suspensions: a host that has it can hold a recipe because of its `suspend_when`.
+pub trait Suspension {
+    /// Reports that the recipe is held because `condition` is true; `None` reports the end of the suspension.
     ///
     /// # Errors
     /// When the run is being stopped.
-    fn suspend(&self, _condition: Option<&str>) -> Result<(), Fault> {
-        Ok(())
-    }
+    fn suspend(&self, condition: Option<&str>) -> Result<(), Fault>;
 
-    /// A forecast looks at what a recipe performs only where its `suspend_when` comes in, beside the plan; a run does not.
-    fn look_aside(&self, _look: &mut dyn FnMut() -> Result<(), Fault>) {}
-
-    /// Does the last sweep again, with what was fetched after it. What the recipe was told of these stays; a forecast does
-    /// nothing.
+    /// Repeats the last sweep and the fetches after it. The outcomes that the recipe already has stay the same.
     ///
     /// # Errors
-    /// When it failed, or when the run is being stopped.
-    fn repeat_sweep(&self) -> Result<(), Fault> {
-        Ok(())
-    }
+    /// When a repeated step failed, or when the run is being stopped.
+    fn repeat_sweep(&self) -> Result<(), Fault>;
+}
 
-    /// The recipe was told what this step gave when it was performed before. The planner goes on from there.
-    fn was_performed(&self, _step: &Step) {}
+/// What only a forecast needs to know about a recipe.
+pub trait Forecast {
+    /// Runs `steps`, which perform steps on the same host, outside the plan: the forecast checks these steps, but the
+    /// plan continues as if they had not been performed.
+    fn outside_plan(&self, steps: &mut dyn FnMut() -> Result<(), Fault>);
 
-    /// A value that was measured is about to decide what comes next. The planner marks what follows.
-    fn uses_measurement(&self) {}
+    /// Continues the plan as if `step` had been performed, because an earlier process of the run performed it.
+    fn assume_performed(&self, step: &Step);
 
-    /// The same host for the thread of a script, where it may be asked from there: a forecast. Each request to another one
-    /// changes threads.
-    fn shared(&self) -> Option<Arc<dyn Host>> {
-        None
-    }
+    /// Reports that a measured value decides how the recipe continues. The forecast marks the steps after this point.
+    fn uses_measurement(&self);
+}
+
+/// Reads the values of a stored trace in pieces, so that a script never holds a whole trace.
+pub trait TraceReader: Send + Sync {
+    /// The wavelength axis of the whole trace.
+    fn grid(&self) -> Grid;
+
+    /// Passes the values of `range` (indices into the grid) to `take`, in order and in pieces of moderate size.
+    /// Values that are not finite are NaN.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn read(&self, range: std::ops::Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), Fault>;
 }

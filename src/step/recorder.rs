@@ -1,32 +1,46 @@
-//! A host for tests: records what it is asked to perform and answers with plausible outcomes.
+//! A host for tests: it records the steps of a recipe and returns plausible outcomes.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Fault, FaultKind, Host, OnError, Step, TraceReader};
+use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
 use crate::operation::Operation;
 use crate::step::Outcome;
 
-/// Records steps. A text of a `log` step steers it: `fail` fails, `stop` stops the run.
+/// Records the steps of a recipe. The text of a `log` step can control it: `fail` fails, `stop` stops the run.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    pub(crate) steps: Mutex<Vec<Step>>,
+    steps: Mutex<Vec<Step>>,
     pub(crate) stopped: AtomicBool,
     pub(crate) finally: AtomicBool,
-    pub(crate) uses: AtomicU64,
+    uses: AtomicU64,
 }
 
 impl Recorder {
-    /// What was performed, shortly: the operation's name, or the text of a `log`.
-    pub(crate) fn told(&self) -> Vec<String> {
-        let steps = self.steps.lock().unwrap();
-        let word = |step: &Step| match &step.operation {
-            Operation::Log(log) => log.message.clone(),
+    /// A recorder that performs steps through an [`Arc`], as recipes need it.
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The steps that were performed.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.steps.lock().unwrap().clone()
+    }
+
+    /// A short text for each step that was performed: the name of its operation, or the text of a `log`.
+    pub(crate) fn performed(&self) -> Vec<String> {
+        let short = |step: Step| match step.operation {
+            Operation::Log(log) => log.message,
             other => other.name().to_owned(),
         };
-        steps.iter().map(word).collect()
+        self.steps().into_iter().map(short).collect()
+    }
+
+    /// How often a measured value decided how the recipe continued.
+    pub(crate) fn uses(&self) -> u64 {
+        self.uses.load(Ordering::SeqCst)
     }
 
     fn stopped() -> Fault {
@@ -125,6 +139,20 @@ impl Host for Recorder {
     fn begin_finally(&self) {
         assert!(!self.finally.swap(true, Ordering::SeqCst), "finally begins once");
     }
+
+    fn suspension(&self) -> Option<&dyn Suspension> {
+        None
+    }
+
+    fn forecast(&self) -> Option<&dyn Forecast> {
+        Some(self)
+    }
+}
+
+impl Forecast for Recorder {
+    fn outside_plan(&self, _steps: &mut dyn FnMut() -> Result<(), Fault>) {}
+
+    fn assume_performed(&self, _step: &Step) {}
 
     fn uses_measurement(&self) {
         self.uses.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A `suspend_when` that does not stand in a YAML recipe: in the declarations of a script, or in a batch.
+//! A `suspend_when` from outside a YAML recipe: from the declarations of a script, or from a batch.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::super::scope::Scope;
 use super::super::template::place_in_source;
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 
-/// A `suspend_when` for recipes that have none of their own, and where it stands.
+/// A `suspend_when` as it was written, with its position.
 #[derive(Debug, Clone)]
 pub struct SuspendWhen {
     source: Arc<SourceFile>,
@@ -25,30 +25,30 @@ impl SuspendWhen {
         Self { source: Arc::clone(source), node: node.clone() }
     }
 
-    /// One that is kept as a value: what is wrong with it is shown in that value's own text.
+    /// Takes a `suspend_when` that was stored as JSON. Errors in it show an excerpt of that JSON.
     ///
     /// # Errors
-    /// When there is more in it than in any recipe.
+    /// When the value exceeds the limits of a recipe's text.
     pub fn from_value(value: &Value) -> Result<Self, Vec<Diagnostic>> {
         let text = format!("{value:#}\n");
         let source = Arc::new(SourceFile { name: "suspend_when".to_owned(), text });
         document::parse(&source).map(|node| Self { source, node })
     }
 
-    /// One that a script declares with the call at `at`.
+    /// Takes the `suspend_when` that a script declares in the call at `at`.
     pub(in super::super) fn in_script(value: &Value, source: &Arc<SourceFile>, at: Position) -> Self {
         let at = place_in_source(source, at, "suspend_when:");
         Self { node: placed(value, at, source), source: Arc::clone(source) }
     }
 
-    /// It as a plain value.
+    /// The same as a JSON value.
     #[must_use]
     pub fn value(&self) -> Value {
         self.node.value()
     }
 }
 
-/// The same, wherever it stands.
+/// Two rules are equal if their contents are; their positions do not matter.
 impl PartialEq for SuspendWhen {
     fn eq(&self, other: &Self) -> bool {
         self.value() == other.value()
@@ -69,15 +69,15 @@ impl<'de> Deserialize<'de> for SuspendWhen {
 }
 
 impl Recipe {
-    /// The same recipe, held as this says; one that says itself when to be held is as it was.
+    /// The same recipe with this `suspend_when`. A recipe with its own `suspend_when` stays unchanged.
     ///
     /// # Errors
-    /// What is wrong with it, for this recipe.
+    /// Everything that is wrong with the rule for this recipe.
     pub fn suspended_by(self, given: &SuspendWhen) -> Result<Self, Vec<Diagnostic>> {
         if self.suspension.is_some() {
             return Ok(self);
         }
-        // Files are seen from the recipe, and this stands elsewhere: it can name none.
+        // The rule has no folder of its own, so it cannot include files.
         let recipe = self.with_suspension(given, &mut Surroundings::new(None, None))?;
         Ok(Self { given_suspension: Some(given.value()), ..recipe })
     }
@@ -98,7 +98,7 @@ impl Recipe {
             found: Vec::new(),
             sources: Vec::new(),
         };
-        let suspension = reader.suspension(&given.node, &self.values);
+        let suspension = reader.suspend_rule(&given.node, &self.values);
         let Reader { found, sources, .. } = reader;
         if found.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(found);
@@ -110,7 +110,7 @@ impl Recipe {
     }
 }
 
-/// A value of a script as a tree whose parts stand where their words are first found behind `at`.
+/// Converts a script's value into a tree. The position of each part is the first place after `at` that has its text.
 fn placed(value: &Value, at: Position, source: &SourceFile) -> Node {
     match value {
         Value::Object(map) => {
@@ -134,7 +134,7 @@ fn placed(value: &Value, at: Position, source: &SourceFile) -> Node {
     }
 }
 
-/// The last place in a tree.
+/// The last position in a tree.
 fn end(node: &Node) -> Position {
     let inner = match &node.kind {
         Kind::Map(entries) => entries.iter().map(|(_, inner)| end(inner)).max(),

@@ -10,9 +10,9 @@ fn a_condition_over_a_reply_is_an_expression_of_its_own_and_checked_where_it_sta
         )
     };
     let text = poll("reply.x >= ${goal - 0.5} && status == 200");
-    let host = Recorder::default();
-    recipe(&text).perform(&host).unwrap();
-    let steps = host.steps.into_inner().unwrap();
+    let host = Recorder::shared();
+    recipe(&text).perform(host.clone()).unwrap();
+    let steps = host.steps();
     let Operation::Http(http) = &steps[0].operation else { panic!("{:?}", steps[0]) };
     assert_eq!(http.poll.as_ref().unwrap().ready, "reply.x >= 4.5 && status == 200");
     for (ready, place, words) in [
@@ -26,11 +26,11 @@ fn a_condition_over_a_reply_is_an_expression_of_its_own_and_checked_where_it_sta
         assert!(refused.contains(place) && refused.contains(words), "{refused}");
     }
     // What an expression gives is checked when it has given it; a script, where it calls.
-    let late = recipe(&poll("${goal} >")).perform(&Recorder::default()).unwrap_err();
+    let late = recipe(&poll("${goal} >")).perform(Recorder::shared()).unwrap_err();
     assert!(late.to_string().starts_with("r.yaml:4:57: ready `5 >`: the text ends too early"), "{late}");
     let script = "recipe(#{ name: \"t\" });\nhttp(#{ url: \"http://stage/\", poll: #{ ready: \"repl\", timeout_s: 9 } });";
     let script = Recipe::from_text("r.rhai", script, None, &[]).unwrap();
-    let late = script.perform(&Recorder::default()).unwrap_err();
+    let late = script.perform(Recorder::shared()).unwrap_err();
     assert!(late.to_string().starts_with("r.rhai:2:1: ready `repl`: unknown variable"), "{late}");
 }
 
@@ -39,10 +39,10 @@ fn a_reply_and_its_status_are_results_in_both_languages() {
     let yaml = "steps:\n  - http: { id: t, url: \"http://oven/\", assume: { at: { c: 25.5 } } }\n  - log: \"${steps.t.reply.at.c} ${steps.t.status} ${steps.t.failed}\"\n";
     assert_eq!(told(yaml), ["http", "25.5 200 false"]);
     let rhai = "recipe(#{ name: \"t\" });\nlet t = http(#{ url: \"http://oven/\", assume: #{ at: #{ c: 25.5 } } });\nlog(`${t.reply.at.c} ${t.status} ${t.failed}`);";
-    let host = Recorder::default();
-    Recipe::from_text("r.rhai", rhai, None, &[]).unwrap().perform(&host).unwrap();
-    assert_eq!(host.told(), ["http", "25.5 200 false"]);
-    assert_eq!(host.uses.into_inner(), 1, "what comes after a reply may depend on it");
+    let host = Recorder::shared();
+    Recipe::from_text("r.rhai", rhai, None, &[]).unwrap().perform(host.clone()).unwrap();
+    assert_eq!(host.performed(), ["http", "25.5 200 false"]);
+    assert_eq!(host.uses(), 1, "what comes after a reply may depend on it");
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn a_loop_goes_over_the_rows_of_a_table_that_the_run_keeps() {
     let loaded = Recipe::load(&files.path().join("map.yaml"), &[]);
     let loaded = loaded.unwrap_or_else(|found| panic!("{}", shown(&found)));
     assert!(loaded.sources().iter().any(|source| source.name == "wafers/dies.csv"));
-    let host = Recorder::default();
-    loaded.perform(&host).unwrap();
-    assert_eq!(host.told(), ["A1 2.5", "5", "x=5", "A2 -1.25", "-2.5", "x=-2.5"]);
-    let steps = host.steps.into_inner().unwrap();
+    let host = Recorder::shared();
+    loaded.perform(host.clone()).unwrap();
+    assert_eq!(host.performed(), ["A1 2.5", "5", "x=5", "A2 -1.25", "-2.5", "x=-2.5"]);
+    let steps = host.steps();
     assert_eq!(steps[3].place.turns(), "(die=A2) ");
     let turn = &steps[3].place.loops[0];
     let columns: Vec<_> =
@@ -103,7 +103,7 @@ fn what_is_wrong_with_a_table_is_said_in_the_table_and_what_collides_in_the_reci
         let said = refused(name);
         assert!(said.contains(place) && said.contains(words), "{name}: {said}");
     }
-    let cell = Recipe::load(&files.path().join("cell.yaml"), &[]).unwrap().perform(&Recorder::default());
+    let cell = Recipe::load(&files.path().join("cell.yaml"), &[]).unwrap().perform(Recorder::shared());
     assert!(cell.unwrap_err().to_string().ends_with("there is no `z` in it"));
     Recipe::load(&files.path().join("sibling.yaml"), &[]).unwrap();
 }

@@ -82,9 +82,9 @@ fn set_follows_the_same_rules() {
         Recipe::from_text("r.yaml", text, None, &[(name.to_owned(), value.to_owned())])
     };
     let told = |name: &str, value: &str| {
-        let host = Recorder::default();
-        load(name, value).unwrap().perform(&host).unwrap();
-        host.told().remove(0)
+        let host = Recorder::shared();
+        load(name, value).unwrap().perform(host.clone()).unwrap();
+        host.performed().remove(0)
     };
     assert_eq!(told("d", "202411090210450001"), "1 202411090210450001");
     assert_eq!(told("d", "1E1"), "1 1E1");

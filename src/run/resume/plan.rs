@@ -2,6 +2,7 @@
 //! an instrument.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::forecast::{self, Circumstances, Walk};
 use crate::recipe::Recipe;
@@ -76,6 +77,7 @@ pub fn plan(
         if let Some(step) = &failed {
             kept.let_go(step);
         }
+        let kept = Arc::new(kept);
         let (left, ended, certain) = replay(recipe, &kept, folder, circumstances)?;
         let ahead =
             left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
@@ -117,7 +119,9 @@ pub fn plan(
         }
         match repair::judge(&kept, &damage.traces, circumstances.simulated)? {
             Judged::Keep(holds) => count = holds,
-            Judged::Repair(repairs) => return Ok(Foreseen { past: kept, left, undecided, repairs }),
+            Judged::Repair(repairs) => {
+                return Ok(Foreseen { past: Arc::unwrap_or_clone(kept), left, undecided, repairs });
+            }
         }
     }
 }
@@ -125,15 +129,16 @@ pub fn plan(
 /// Tells a recipe its past; gives what it asks for behind it, how it ended, and whether it would end so again.
 fn replay(
     recipe: &Recipe,
-    past: &Transcript,
+    past: &Arc<Transcript>,
     folder: &Path,
     circumstances: Circumstances,
 ) -> Result<(Walk, Result<(), Fault>, bool), Fault> {
     let (mut ended, mut diverged, mut certain) = (Ok(()), None, true);
     let left = forecast::walk(
         |live| {
-            let host = ReplayHost::new(past.asked.clone(), folder.to_owned(), live).with_held(past);
-            ended = recipe.perform(&host);
+            let host = ReplayHost::new(past.asked.clone(), folder.to_owned(), live);
+            let host = Arc::new(host.with_held(Arc::clone(past)));
+            ended = recipe.perform(host.clone());
             diverged = host.diverged();
             certain = !host.asked_for_time();
             ended.clone()

@@ -1,63 +1,71 @@
-//! Tells a recipe its recorded past again, without touching the instrument.
+//! Replays the recorded part of an interrupted run to its recipe, without using the instrument.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::measurement::TraceSummary;
 use crate::run::resume::transcript::{Asked, Transcript, same};
-use crate::step::{Fault, FaultKind, Host, Outcome, Step, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
-/// Tells a recipe again what it was told, in the same order; hands on what comes after that.
-pub struct ReplayHost<'a> {
-    live: &'a dyn Host,
+/// A [`Host`] that returns the recorded outcomes to a recipe, in the recorded order. It passes all later calls on.
+pub struct ReplayHost {
+    next: Arc<dyn Host>,
     folder: PathBuf,
-    held: Option<&'a Transcript>,
+    held: Option<Arc<Transcript>>,
     tape: Mutex<Tape>,
 }
 
+/// The record, and how far it has been replayed.
 #[derive(Debug, Default)]
 struct Tape {
     asked: Vec<Asked>,
+    /// The index of the next entry.
     next: usize,
+    /// The recipe asked for something that does not match the record.
     diverged: Option<Fault>,
     last_time_s: Option<f64>,
-    /// What the recipe is held by, as far as it is on record.
+    /// The condition of the suspension that the recipe is in, according to the record.
     held_by: Option<String>,
-    /// The recipe was told something that is not on record.
+    /// The recipe got a result that is not from the record.
     is_over: bool,
-    /// The recipe was told a time that is not on record.
+    /// The recipe got a time that is not from the record.
     asked_for_time: bool,
 }
 
-impl<'a> ReplayHost<'a> {
-    /// Replays `asked`, whose traces are in the run folder `folder`, and goes on with `live`.
+impl ReplayHost {
+    /// Replays `asked`, whose traces are in the run folder `folder`, and passes all later calls to `next`.
     #[must_use]
-    pub fn new(asked: Vec<Asked>, folder: PathBuf, live: &'a dyn Host) -> Self {
-        Self { live, folder, held: None, tape: Mutex::new(Tape { asked, ..Tape::default() }) }
+    pub fn new(asked: Vec<Asked>, folder: PathBuf, next: Arc<dyn Host>) -> Self {
+        Self { next, folder, held: None, tape: Mutex::new(Tape { asked, ..Tape::default() }) }
     }
 
-    /// Also tells what steps gave that are not to be repeated, for whoever has no engine that knows them.
+    /// Also returns the recorded outcomes of later steps that must not be repeated. A forecast needs this, because only
+    /// the engine knows these steps itself.
     #[must_use]
-    pub(in crate::run) fn with_held(self, past: &'a Transcript) -> Self {
+    pub(in crate::run) fn with_held(self, past: Arc<Transcript>) -> Self {
         Self { held: Some(past), ..self }
     }
 
-    /// Where the recipe asked for something else than was recorded.
+    /// The fault, if the recipe asked for something that does not match the record.
     #[must_use]
     pub fn diverged(&self) -> Option<Fault> {
         self.tape().diverged.clone()
     }
 
-    /// Whether the recipe was told a time that is not on record: what follows may come out otherwise.
+    /// Whether the recipe got a time that is not from the record. If so, the rest may differ next time.
     pub(in crate::run) fn asked_for_time(&self) -> bool {
         self.tape().asked_for_time
     }
 
-    /// The end of the record has come: a recipe that is held there is held from here on as well.
+    /// Ends the replay. If the record ends within a suspension, the next host continues that suspension.
     fn hand_over(&self, mut tape: MutexGuard<'_, Tape>) -> Result<(), Fault> {
         let held_by = tape.held_by.take();
         drop(tape);
-        held_by.map_or(Ok(()), |condition| self.live.suspend(Some(&condition)))
+        held_by.map_or(Ok(()), |condition| self.suspend_next(Some(&condition)))
+    }
+
+    fn suspend_next(&self, condition: Option<&str>) -> Result<(), Fault> {
+        self.next.suspension().map_or(Ok(()), |next| next.suspend(condition))
     }
 
     fn tape(&self) -> MutexGuard<'_, Tape> {
@@ -66,13 +74,13 @@ impl<'a> ReplayHost<'a> {
 }
 
 impl Tape {
-    /// The next thing on record; `None` behind its end.
-    fn next(&mut self, asks: &str, fits: impl Fn(&Asked) -> bool) -> Option<Result<Asked, Fault>> {
+    /// The next entry of the record, which has to match; `None` after the end.
+    fn next(&mut self, asks: &str, matches: impl Fn(&Asked) -> bool) -> Option<Result<Asked, Fault>> {
         if let Some(fault) = &self.diverged {
             return Some(Err(fault.clone()));
         }
         let recorded = self.asked.get(self.next)?;
-        if fits(recorded) {
+        if matches(recorded) {
             let recorded = recorded.clone();
             self.next += 1;
             return Some(Ok(recorded));
@@ -80,37 +88,39 @@ impl Tape {
         Some(Err(self.diverge(asks)))
     }
 
-    /// Whether something is on record that the recipe has not been told yet.
+    /// Whether the record has entries that have not been replayed.
     fn is_left(&self) -> bool {
         self.diverged.is_none() && self.next < self.asked.len()
     }
 
     fn diverge(&mut self, asks: &str) -> Fault {
         let recorded = self.asked.get(self.next).map_or_else(String::new, |asked| match asked {
-            Asked::Step(step) => format!("`{}` at {}", step.step.operation, told_place(&step.step)),
+            Asked::Step(step) => format!("`{}` at {}", step.step.operation, shown_place(&step.step)),
             Asked::Now(_) => "`now()`".to_owned(),
         });
         let message = format!("the recipe goes another way than it went: recorded is {recorded}, now {asks}");
-        // Not to be caught: a script that went on would measure something else under the same run.
+        // A script must not catch this fault: it would measure something else under the same run.
         let fault = Fault::new(FaultKind::Stopped, message);
         self.diverged = Some(fault.clone());
         fault
     }
 }
 
-fn told_place(step: &Step) -> String {
+fn shown_place(step: &Step) -> String {
     format!("{}{} ({})", step.place.turns(), step.place.path, step.place)
 }
 
-impl Host for ReplayHost<'_> {
+impl Host for ReplayHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        let asks = format!("it asks for `{}` at {}", step.operation, told_place(&step));
+        let asks = format!("it asks for `{}` at {}", step.operation, shown_place(&step));
         let mut tape = self.tape();
-        let fits = |asked: &Asked| asked.step().is_some_and(|recorded| same(&recorded.step, &step));
-        match tape.next(&asks, fits) {
+        let matches = |asked: &Asked| asked.step().is_some_and(|recorded| same(&recorded.step, &step));
+        match tape.next(&asks, matches) {
             Some(Ok(Asked::Step(recorded))) => {
                 drop(tape);
-                self.live.was_performed(&step);
+                if let Some(forecast) = self.next.forecast() {
+                    forecast.assume_performed(&step);
+                }
                 recorded.told.unwrap_or_else(|| Err(Fault::new(FaultKind::Recipe, "a step has no end")))
             }
             Some(Ok(Asked::Now(_))) => Err(tape.diverge(&asks)),
@@ -118,13 +128,16 @@ impl Host for ReplayHost<'_> {
             None => {
                 tape.is_over = true;
                 self.hand_over(tape)?;
-                self.held.and_then(|past| past.held(&step)).unwrap_or_else(|| self.live.perform(step))
+                self.held
+                    .as_ref()
+                    .and_then(|past| past.held(&step))
+                    .unwrap_or_else(|| self.next.perform(step))
             }
         }
     }
 
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
-        // By all that is known of it: whoever only looks ahead makes up traces that may have the same name.
+        // Compares the whole summary, because the traces that a forecast invents may have the same name.
         let is_it = |asked: &Asked| {
             let told = asked.step().and_then(|step| step.told.as_ref());
             matches!(told, Some(Ok(Outcome::Traces(traces))) if traces.contains(trace))
@@ -133,7 +146,7 @@ impl Host for ReplayHost<'_> {
         if replayed {
             return Ok(Arc::new(crate::store::open_trace(&self.folder, trace)?));
         }
-        self.live.open_trace(trace)
+        self.next.open_trace(trace)
     }
 
     fn now(&self) -> Result<f64, Fault> {
@@ -149,21 +162,41 @@ impl Host for ReplayHost<'_> {
                 let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
                 (tape.asked_for_time, tape.is_over) = (true, true);
                 self.hand_over(tape)?;
-                // Whoever only looks ahead counts from 0: time goes on from where it was.
-                self.live.now().map(|time_s| last + time_s)
+                // The time of a forecast begins at 0, so the last recorded time is added.
+                self.next.now().map(|time_s| last + time_s)
             }
         }
     }
 
     fn stopping(&self) -> bool {
-        self.tape().diverged.is_some() || self.live.stopping()
+        self.tape().diverged.is_some() || self.next.stopping()
     }
 
-    fn suspends(&self) -> bool {
-        // What was judged is on record, and is told again; behind its end the other one decides.
-        self.tape().is_left() || self.live.suspends()
+    fn begin_finally(&self) {
+        {
+            let mut tape = self.tape();
+            if tape.next < tape.asked.len() && tape.diverged.is_none() && !self.next.stopping() {
+                tape.diverge("it ends");
+            }
+            tape.next = tape.asked.len();
+        }
+        self.next.begin_finally();
     }
 
+    fn suspension(&self) -> Option<&dyn Suspension> {
+        // The suspensions of the record are replayed. After its end, the next host decides.
+        let is_left = self.tape().is_left();
+        if is_left || self.next.suspension().is_some() { Some(self) } else { None }
+    }
+
+    fn forecast(&self) -> Option<&dyn Forecast> {
+        // The recorded part is known, so there is nothing to predict before its end.
+        let is_over = self.tape().is_over;
+        self.next.forecast().filter(|_| is_over)
+    }
+}
+
+impl Suspension for ReplayHost {
     fn suspend(&self, condition: Option<&str>) -> Result<(), Fault> {
         let mut tape = self.tape();
         if tape.is_left() {
@@ -172,31 +205,15 @@ impl Host for ReplayHost<'_> {
         }
         tape.held_by = None;
         drop(tape);
-        self.live.suspend(condition)
+        self.suspend_next(condition)
     }
 
     fn repeat_sweep(&self) -> Result<(), Fault> {
-        // What came of it on record is with the sweep itself.
+        // The record has the result of the repetition as the outcome of the sweep itself.
         let is_left = self.tape().is_left();
-        if is_left { Ok(()) } else { self.live.repeat_sweep() }
-    }
-
-    fn begin_finally(&self) {
-        {
-            let mut tape = self.tape();
-            if tape.next < tape.asked.len() && tape.diverged.is_none() && !self.live.stopping() {
-                tape.diverge("it ends");
-            }
-            tape.next = tape.asked.len();
-        }
-        self.live.begin_finally();
-    }
-
-    fn uses_measurement(&self) {
-        // What is on record is known: nothing can come out differently by it.
-        let is_over = self.tape().is_over;
-        if is_over {
-            self.live.uses_measurement();
+        match self.next.suspension() {
+            Some(next) if !is_left => next.repeat_sweep(),
+            _ => Ok(()),
         }
     }
 }
@@ -210,9 +227,9 @@ mod tests {
 
     /// The steps of a recipe as a past in which each was done.
     fn recorded(text: &str) -> Vec<Asked> {
-        let recorder = Recorder::default();
-        Recipe::from_text("a.yaml", text, None, &[]).unwrap().perform(&recorder).unwrap();
-        let steps = recorder.steps.lock().unwrap().clone().into_iter().zip(1..).map(|(step, number)| {
+        let recorder = Recorder::shared();
+        Recipe::from_text("a.yaml", text, None, &[]).unwrap().perform(recorder.clone()).unwrap();
+        let steps = recorder.steps().into_iter().zip(1..).map(|(step, number)| {
             Asked::Step(Box::new(Performed {
                 step,
                 number,
@@ -230,10 +247,10 @@ mod tests {
     }
 
     fn replayed(past: Vec<Asked>, text: &str) -> (Result<(), Fault>, Vec<String>) {
-        let recorder = Recorder::default();
+        let recorder = Recorder::shared();
         let recipe = Recipe::from_text("elsewhere/a.yaml", text, None, &[]).unwrap();
-        let ended = recipe.perform(&ReplayHost::new(past, PathBuf::new(), &recorder));
-        (ended, recorder.told())
+        let ended = recipe.perform(Arc::new(ReplayHost::new(past, PathBuf::new(), recorder.clone())));
+        (ended, recorder.performed())
     }
 
     const RECIPE: &str = "

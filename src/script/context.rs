@@ -1,4 +1,4 @@
-//! What the functions of one running script share: how far it has come, what it declared, where it stands.
+//! The state that the functions of one running script share: its progress, its declarations, its origin.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
 use serde_json::Value;
 
 use super::Origin;
-use super::desk::Desk;
 use super::errors::{Mistake, position};
+use super::host::HostSlot;
 use crate::budget::{self, Budget};
 use crate::decode::ReadError;
 use crate::header::Header;
@@ -18,41 +18,42 @@ use crate::measurement::Detector;
 use crate::source::Position;
 use crate::step::{Fault, FaultKind, LoopPoint, Place, Values};
 
-/// Most operations of the language between two operations on the instrument: a few seconds of computing.
-const COMPUTING: u64 = 5_000_000;
-/// What a call of an operation counts for.
+/// The most operations of the language between two operations on the instrument: a few seconds of computing.
+const MOST_COMPUTING: u64 = 5_000_000;
+/// The number of operations that a call of an instrument operation counts for until it has ended.
 const CALL: u64 = 1_000;
-/// How often a computing script looks at the clock: one operation on a long text can take a millisecond.
+/// The number of operations between two looks at the clock. One operation on a long text can take a millisecond.
 const CLOCK_EVERY: u64 = 32;
-/// How long it computes until it looks whether it should give up.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Longest message about a value that a script gave, in characters: the value may be in it.
+/// The time between two checks whether a computing script has to end.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+/// The longest message about a wrong value, in characters. The message may contain the value.
 const MESSAGE: usize = 500;
 
-pub(super) type Raised<T> = Result<T, Box<EvalAltResult>>;
+/// The result of a function that a script calls.
+pub(super) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 
-/// How far a script has come.
+/// The part of a script that is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
-    /// Its declarations are being collected; the first operation ends that.
+pub(super) enum Phase {
+    /// Its declarations are collected. The first operation ends this phase and the script.
     Declaring,
-    /// It performs, and may still declare (again: what was collected holds).
+    /// The script is performed, but has not reached its first operation. Its declarations are evaluated again.
     Opening,
-    /// It has performed an operation.
+    /// The script has performed an operation. Declarations are no longer allowed.
     Performing,
-    /// It is a step of a YAML recipe, which declares for it.
+    /// The script is a step of a YAML recipe, which has the declarations.
     Step,
 }
 
-/// What a script declared.
+/// The declarations of a script.
 #[derive(Default)]
 pub(super) struct Declared {
     pub(super) header: Option<Header>,
     pub(super) values: Values,
     pub(super) finally: Vec<FnPtr>,
-    /// When it is held, and where it says so.
+    /// The `suspend_when` and its position.
     pub(super) suspend_when: Option<(Value, Position)>,
-    /// The `--set` values, by parameter.
+    /// The values given from outside, by parameter.
     pub(super) given: BTreeMap<String, Given>,
 }
 
@@ -65,27 +66,27 @@ pub(crate) enum Given {
     Value(Value),
 }
 
-pub(super) struct Stage {
-    pub(super) desk: Arc<Desk>,
+pub(super) struct Context {
+    pub(super) host: Arc<HostSlot>,
     pub(super) origin: Origin,
-    pub(super) act: Mutex<Act>,
+    pub(super) phase: Mutex<Phase>,
     pub(super) declared: Mutex<Declared>,
     /// Detectors by name.
     pub(super) detectors: Mutex<BTreeMap<String, Detector>>,
-    /// The loops of the YAML recipe around it.
+    /// The loops of the YAML recipe around the script.
     pub(super) loops: Vec<LoopPoint>,
     calls: AtomicU64,
-    /// Operations of the language since the last one on the instrument. Rhai's own count begins anew within each
-    /// function that is called through a pointer.
+    /// Operations of the language since the last operation on the instrument. Rhai's own counter cannot be used: it
+    /// restarts in each function that is called through a pointer.
     computed: AtomicU64,
 }
 
-impl Stage {
-    pub(super) fn new(origin: Origin, act: Act, loops: Vec<LoopPoint>) -> Self {
+impl Context {
+    pub(super) fn new(origin: Origin, phase: Phase, loops: Vec<LoopPoint>) -> Self {
         Self {
-            desk: Arc::default(),
+            host: Arc::default(),
             origin,
-            act: Mutex::new(act),
+            phase: Mutex::new(phase),
             declared: Mutex::default(),
             detectors: Mutex::default(),
             loops,
@@ -94,25 +95,25 @@ impl Stage {
         }
     }
 
-    /// The script is about to reach out: its declarations are over.
-    pub(super) fn begin_operation(&self) -> Raised<()> {
-        let mut act = lock(&self.act);
-        match *act {
-            Act::Declaring => return Err(terminate(Curtain)),
-            Act::Opening => *act = Act::Performing,
-            Act::Performing | Act::Step => {}
+    /// Called before each operation, which ends the declarations.
+    pub(super) fn begin_operation(&self) -> ScriptResult<()> {
+        let mut phase = lock(&self.phase);
+        match *phase {
+            Phase::Declaring => return Err(terminate(EndOfDeclarations)),
+            Phase::Opening => *phase = Phase::Performing,
+            Phase::Performing | Phase::Step => {}
         }
-        // It counts until the host has performed it: a script that goes on failing must end too.
+        // The call counts as computing until it has ended, so that a loop of wrong calls ends too.
         self.computed.fetch_add(CALL, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The host has performed something, and would have said if it were stopping: the count begins anew.
-    pub(super) fn rest(&self) {
+    /// Called when the host has performed an operation: the limit for computing starts again.
+    pub(super) fn reset_computed(&self) {
         self.computed.store(0, Ordering::Relaxed);
     }
 
-    /// The place of the call that is being made.
+    /// The place of this call of an operation.
     pub(super) fn place(&self, call: &NativeCallContext) -> Place {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let prefix = &self.origin.path;
@@ -125,35 +126,35 @@ impl Stage {
         }
     }
 
-    /// Ends a script that computes without end, or whose run is being stopped.
-    pub(super) fn watch(self: &Arc<Self>, engine: &mut Engine) {
-        let stage = Arc::clone(self);
-        let looked = Mutex::new(Instant::now());
+    /// Ends the script if it computes for too long, or if its run is being stopped.
+    pub(super) fn limit_computing(self: &Arc<Self>, engine: &mut Engine) {
+        let context = Arc::clone(self);
+        let checked = Mutex::new(Instant::now());
         engine.on_progress(move |_| {
-            let count = stage.computed.fetch_add(1, Ordering::Relaxed) + 1;
-            if count > COMPUTING {
+            let count = context.computed.fetch_add(1, Ordering::Relaxed) + 1;
+            if count > MOST_COMPUTING {
                 let fault = Fault::new(
                     FaultKind::Recipe,
-                    format!("the script computes for too long ({COMPUTING} steps without an operation)"),
+                    format!("the script computes for too long ({MOST_COMPUTING} steps without an operation)"),
                 );
                 return Some(Dynamic::from(fault.hint("is there a loop without an end?")));
             }
-            if !count.is_multiple_of(CLOCK_EVERY) || lock(&looked).elapsed() < LOOK_EVERY {
+            if !count.is_multiple_of(CLOCK_EVERY) || lock(&checked).elapsed() < CHECK_EVERY {
                 return None;
             }
-            *lock(&looked) = Instant::now();
+            *lock(&checked) = Instant::now();
             if let Some(budget) = budget::current().filter(Budget::is_spent) {
                 return Some(Dynamic::from(Fault::new(FaultKind::Stopped, budget.told())));
             }
             let stopped = || Dynamic::from(Fault::new(FaultKind::Stopped, "the run is being stopped"));
-            stage.desk.stopping().then(stopped)
+            context.host.stopping().then(stopped)
         });
     }
 }
 
-/// The mark that ends the collecting of declarations.
+/// The token that terminates a script when all its declarations have been collected.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Curtain;
+pub(super) struct EndOfDeclarations;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -163,7 +164,7 @@ fn terminate(token: impl Clone + Send + Sync + 'static) -> Box<EvalAltResult> {
     EvalAltResult::ErrorTerminated(Dynamic::from(token), rhai::Position::NONE).into()
 }
 
-/// A fault as a script meets it: an instrument's can be caught, a stop cannot.
+/// Converts a fault into an error of the script. The script can catch every fault except a stop.
 pub(super) fn raise(fault: Fault, call: &NativeCallContext) -> Box<EvalAltResult> {
     if fault.kind == FaultKind::Stopped {
         return terminate(fault);
@@ -171,8 +172,8 @@ pub(super) fn raise(fault: Fault, call: &NativeCallContext) -> Box<EvalAltResult
     EvalAltResult::ErrorRuntime(Dynamic::from(fault), call.call_position()).into()
 }
 
-/// A mistake in what a script gave to a function.
-pub(super) fn mistaken(
+/// The error for a wrong argument or a wrong call.
+pub(super) fn raise_mistake(
     message: impl Into<String>,
     hint: Option<String>,
     call: &NativeCallContext,
@@ -186,11 +187,11 @@ pub(super) fn mistaken(
     EvalAltResult::ErrorRuntime(Dynamic::from(mistake), call.call_position()).into()
 }
 
-/// A value that could not be read, with the way to it.
-pub(super) fn unreadable(error: ReadError, call: &NativeCallContext) -> Box<EvalAltResult> {
-    // What the message itself does not name.
+/// The error for a value that cannot be read, with the path to it.
+pub(super) fn raise_read_error(error: ReadError, call: &NativeCallContext) -> Box<EvalAltResult> {
+    // The path is added only if the message does not name the field.
     let path = error.path.join(".");
     let named = error.path.last().is_none_or(|last| error.message.contains(last.as_str()));
     let message = if named { error.message } else { format!("{path}: {}", error.message) };
-    mistaken(message, error.hint, call)
+    raise_mistake(message, error.hint, call)
 }
