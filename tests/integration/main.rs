@@ -27,6 +27,7 @@ mod goes_on;
 mod guard;
 mod http;
 mod instrument;
+mod lasers_off;
 mod layering;
 mod limits;
 mod nights;
