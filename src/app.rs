@@ -4,7 +4,6 @@ mod batch;
 mod check;
 mod choose;
 mod direct;
-mod guard;
 mod rehearse;
 mod resume;
 mod run;
@@ -14,6 +13,7 @@ mod session;
 mod signals;
 mod simulate;
 mod told;
+mod watchdog;
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::simulate(*args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
-        Command::Guard => guard::guard().await,
+        Command::Guard => watchdog::watchdog().await,
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {

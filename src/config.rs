@@ -71,7 +71,7 @@ pub struct Config {
     pub connections: Connections,
     /// A run that is held for longer than this turns its lasers off.
     pub dark_after: Duration,
-    /// The longest silence that the guard of a run allows its process; `None`: no guard.
+    /// The longest time without a heartbeat that the watchdog of a run allows; `None`: no watchdog.
     pub guard_after: Option<Duration>,
     /// How long a run waits for room on the disk.
     pub disk_full_wait: Duration,

@@ -12,12 +12,12 @@ mod disk;
 mod engine;
 pub mod events;
 mod explain;
-pub mod guard;
 mod host;
 pub mod prepare;
 mod request;
 pub mod resume;
 pub mod state;
+pub mod watchdog;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -43,12 +43,12 @@ use engine::{Engine, Output};
 use events::RunEvent;
 use events::log::RunLog;
 pub use events::log::Watcher;
-use guard::Guard;
 use host::RemoteHost;
 pub use request::{RunRequest, Site, Times, Uses};
 use resume::replay::ReplayHost;
 use resume::transcript::Transcript;
 use state::history::History;
+use watchdog::Watchdog;
 
 /// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
 ///
@@ -98,7 +98,7 @@ pub async fn run(
     }
     let columns = Columns::new(request.own_columns(), manifest.columns.clone());
     columns.begin(earlier.unwrap_or(&Transcript::default()), &log)?;
-    let guard = Guard::of(times.guard_after, &instrument, &record.identity, &folder, &log).await?;
+    let watchdog = Watchdog::of(times.guard_after, &instrument, &record.identity, &folder, &log).await?;
     let power_log = SharedPowerLog::new(folder.power_log(record.simulated), log.clone());
     let mut recorders = JoinSet::new();
     if let Some(what) = &recipe.header().record_power {
@@ -115,7 +115,7 @@ pub async fn run(
     // The walked steps of a long recipe take memory, which a run of days does not need.
     drop(request);
     let stop = reins.stop_receiver();
-    let pulse = guard.as_ref().map(Guard::pulse).unwrap_or_default();
+    let pulse = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();
     let mut engine = Engine {
         bench: Bench::new(instrument, record.simulated, pulse, log.clone(), uses),
         log: log.clone(),
@@ -164,12 +164,12 @@ pub async fn run(
 
     recorders.shutdown().await;
     let (mut state, mut reason) = verdict(performed, &engine);
-    // Behind the fence the instrument is the guard's.
+    // Behind the fence the instrument is the watchdog's.
     let fenced = engine.bench.pulse.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && keep_lasers;
     let lasers_unknown = if keep_lasers { Vec::new() } else { engine.bench.lasers_off().await };
-    if let Some(guard) = guard.filter(|_| !fenced) {
-        guard.dismiss().await;
+    if let Some(watchdog) = watchdog.filter(|_| !fenced) {
+        watchdog.dismiss().await;
     }
     link.abort();
     awake.shutdown().await;

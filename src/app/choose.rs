@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use super::guard::GUARD;
+use super::watchdog::GUARD;
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// A run that is held for longer than this turns its lasers off.
 pub(super) const DARK_AFTER: Duration = Duration::from_secs(600);
 
-/// The longest silence that the guard of a run allows: well above a single exchange with the instrument, 30 s.
+/// The longest time without a heartbeat that the watchdog allows: well above a single exchange with the instrument,
+/// which takes up to 30 s.
 pub(super) const GUARD_AFTER: Duration = Duration::from_secs(60);
 
 /// Somebody has to notice it and to make room.
@@ -24,9 +25,9 @@ pub(super) fn dark_after(seconds: f64) -> Result<Duration, String> {
     time("dark_after_s", seconds, "0 or more seconds", |_| true)
 }
 
-/// Zero is a choice. Less than a second is none: the engine itself gives a sign of life only so often.
+/// Zero means no watchdog. Less than a second is refused because the engine itself sends heartbeats twice a second.
 pub(super) fn guard_after(seconds: f64) -> Result<Option<Duration>, String> {
-    let allowed = "0: no guard; 1 or more seconds";
+    let allowed = "0: no watchdog; 1 or more seconds";
     time("guard_after_s", seconds, allowed, |time| time.is_zero() || time.as_secs() > 0)
         .map(|silence| Some(silence).filter(|silence| !silence.is_zero()))
 }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guard_can_be_done_without_and_is_never_given_less_than_a_second() {
+    fn the_watchdog_can_be_switched_off_and_never_has_less_than_a_second() {
         assert_eq!(guard_after(0.0), Ok(None));
         assert_eq!(guard_after(90.0), Ok(Some(Duration::from_secs(90))));
         for wrong in [0.5, -1.0, f64::NAN] {

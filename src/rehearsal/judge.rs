@@ -43,7 +43,7 @@ pub struct Found {
     pub reason: Option<String>,
     /// The item of the batch that it belongs to.
     pub item: Option<u64>,
-    /// Lasers of which the run itself, or its guard, says that they may be on.
+    /// Lasers of which the run itself, or its watchdog, reports that they may be on.
     pub lasers_unknown: Vec<u8>,
     /// Its traces, sorted.
     pub traces: Vec<Measured>,

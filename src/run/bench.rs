@@ -17,9 +17,9 @@ use tokio::sync::broadcast;
 
 use super::Uses;
 use super::events::log::RunLog;
-use super::guard::Pulse;
 use super::state::configuration::{Configuration, Doubts};
 use super::state::history::History;
+use super::watchdog::Heartbeat;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Mark, ScanSettings};
 use crate::measurement::Detector;
@@ -35,7 +35,7 @@ pub(super) struct Bench {
     /// The instrument is a simulated one.
     pub(super) simulated: bool,
     /// The heartbeat of the run, for its watchdog.
-    pub(super) pulse: Pulse,
+    pub(super) pulse: Heartbeat,
     log: RunLog,
     uses: Uses,
     /// Receives each loss of the link.
@@ -72,7 +72,7 @@ pub(super) struct Bench {
 
 impl Bench {
     /// The bench at the beginning of a run.
-    pub(super) fn new(instrument: Ctp10, simulated: bool, pulse: Pulse, log: RunLog, uses: Uses) -> Self {
+    pub(super) fn new(instrument: Ctp10, simulated: bool, pulse: Heartbeat, log: RunLog, uses: Uses) -> Self {
         let lost_links = instrument.link_events();
         Self {
             instrument,

@@ -668,7 +668,7 @@ fn an_output_folder_whose_name_is_no_utf_8_is_measured_into_with_a_guard() {
     let mut command = bench.command(&["run", "short.yaml", "--instrument", &simulator.address, "--out"]);
     let output = command.arg(&out).output().unwrap();
     assert!(output.status.success() && !said(&output).contains("panicked"), "{}", said(&output));
-    assert!(!said(&output).contains("no guard"), "{}", said(&output));
+    assert!(!said(&output).contains("no watchdog"), "{}", said(&output));
     let mut command = bench.command(&["runs", "list", "--json", "--out"]);
     let output = command.arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));

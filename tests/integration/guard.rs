@@ -128,7 +128,7 @@ fn behind_the_fence_a_run_ends_without_another_word_to_the_instrument() {
     assert_eq!(code, Some(1));
     let manifest = manifest(&folder);
     assert_eq!(manifest["status"], "failed");
-    assert!(manifest["reason"].as_str().unwrap().contains("the guard has acted"), "{manifest}");
+    assert!(manifest["reason"].as_str().unwrap().contains("the watchdog has acted"), "{manifest}");
     // Without a goodbye the guard does what the fence announced.
     assert_eq!(record(&folder)["off"], serde_json::json!([1]));
     let log = std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();

@@ -15,9 +15,9 @@ use crate::run::context::StepContext;
 use crate::run::engine::columns::FetchColumns;
 use crate::run::events::log::RunLog;
 use crate::run::events::{Activity, RunEvent};
-use crate::run::guard::Pulse;
 use crate::run::state::history::History;
 use crate::run::state::history::Slot;
+use crate::run::watchdog::Heartbeat;
 use crate::step::{Fault, FaultKind, Outcome};
 use crate::store::{RunFolder, StoreError, TraceHeader, space_for_trace};
 use crate::threads;
@@ -279,7 +279,7 @@ fn write(
     mut arriving: mpsc::Receiver<Vec<f32>>,
     proved: oneshot::Receiver<()>,
     log: &RunLog,
-    pulse: &Pulse,
+    pulse: &Heartbeat,
     number: u64,
     old: Option<TraceSummary>,
 ) -> Result<TraceSummary, Unwritten> {

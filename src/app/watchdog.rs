@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
 use crate::instrument::{Address, Ctp10, Deadlines};
-use crate::run::guard::{Charge, GRACE, Word};
+use crate::run::watchdog::{Config, GRACE, Message};
 use crate::station::{Claim, Holder};
 use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
 use crate::terminal::output::outln;
@@ -35,15 +35,17 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// Pause between two looks whether the runner is gone.
 const LOOK: Duration = Duration::from_millis(5);
 
-pub(super) async fn guard() -> Result<(), Failure> {
+pub(super) async fn watchdog() -> Result<(), Failure> {
     let refuse =
         |reason: &str| Failure::new(ExitCode::Usage, reason).hint("`run` and `serve` start it themselves");
     leave_the_terminal().map_err(|error| refuse(&format!("cannot stand aside: {error}")))?;
-    let mut words = listen();
-    let Some(Word::Begin(charge)) = words.recv().await else { return Err(refuse("a guard needs a run")) };
+    let mut messages = listen();
+    let Some(Message::Begin(config)) = messages.recv().await else {
+        return Err(refuse("a guard needs a run"));
+    };
     outln!("ready");
-    let Some((cause, lasers)) = watch(&charge, &mut words).await else { return Ok(()) };
-    act(&charge, cause, &lasers).await;
+    let Some((cause, lasers)) = watch(&config, &mut messages).await else { return Ok(()) };
+    act(&config, cause, &lasers).await;
     Ok(())
 }
 
@@ -66,68 +68,68 @@ fn leave_the_terminal() -> std::io::Result<()> {
 }
 
 /// The runner's words, from a thread of its own: it may block in a read for ever without holding up the end.
-fn listen() -> mpsc::UnboundedReceiver<Word> {
-    let (said, words) = mpsc::unbounded_channel();
+fn listen() -> mpsc::UnboundedReceiver<Message> {
+    let (received, messages) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        for word in lines.map_while(|line| serde_json::from_str(&line).ok()) {
-            if said.send(word).is_err() {
+        for message in lines.map_while(|line| serde_json::from_str(&line).ok()) {
+            if received.send(message).is_err() {
                 return;
             }
         }
     });
-    words
+    messages
 }
 
 /// Returns when there is something to do: why, and for which lasers. A run that has set none has nothing to turn off.
 async fn watch(
-    charge: &Charge,
-    words: &mut mpsc::UnboundedReceiver<Word>,
+    config: &Config,
+    messages: &mut mpsc::UnboundedReceiver<Message>,
 ) -> Option<(WatchdogCause, BTreeSet<u8>)> {
     let mut lasers = BTreeSet::new();
-    let mut allowed = Duration::from_secs_f64(charge.silence_s);
+    let mut allowed = Duration::from_secs_f64(config.silence_s);
     loop {
-        let word = match timeout(allowed, words.recv()).await {
-            Ok(word) => word,
+        let message = match timeout(allowed, messages.recv()).await {
+            Ok(message) => message,
             // This process may have been asleep together with the other: what was said meanwhile comes first.
-            Err(_) => match timeout(GRACE, words.recv()).await {
-                Ok(word) => word,
+            Err(_) => match timeout(GRACE, messages.recv()).await {
+                Ok(message) => message,
                 Err(_) if lasers.is_empty() => continue,
                 Err(_) => return Some((WatchdogCause::Silent, lasers)),
             },
         };
-        match word {
-            Some(Word::Beat { lasers: so_far, next_s }) => {
+        match message {
+            Some(Message::Beat { lasers: so_far, next_s }) => {
                 lasers = so_far;
                 allowed = Duration::try_from_secs_f64(next_s).unwrap_or(allowed);
             }
-            Some(Word::Begin(_)) => {}
-            Some(Word::Goodbye) => return None,
+            Some(Message::Begin(_)) => {}
+            Some(Message::Goodbye) => return None,
             None => return (!lasers.is_empty()).then_some((WatchdogCause::Gone, lasers)),
         }
     }
 }
 
-async fn act(charge: &Charge, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
+async fn act(config: &Config, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
     let began = Instant::now();
     // First the fence, then the rest: whatever still runs over there must not go on. The folder may be gone.
-    let fence = put_up_fence(&charge.folder, charge.runner);
-    let killed = end_runner(charge.runner, cause).await;
-    let mut hand = Hand { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
-    let trouble = hand.turn_off(charge).await.err();
+    let fence = put_up_fence(&config.folder, config.runner);
+    let killed = end_runner(config.runner, cause).await;
+    let mut work = Work { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
+    let trouble = work.turn_off(config).await.err();
     let record = WatchdogRecord {
         time: Utc::now(),
         cause,
-        runner: charge.runner,
+        runner: config.runner,
         killed,
-        aborted: hand.aborted,
-        off: hand.off.into_iter().collect(),
-        unknown: hand.pending.into_iter().collect(),
+        aborted: work.aborted,
+        off: work.off.into_iter().collect(),
+        unknown: work.pending.into_iter().collect(),
         took_s: began.elapsed().as_secs_f64(),
         trouble: trouble.or_else(|| fence.err().map(|error| chain(&error))),
     };
     // Nobody is there to be told when the folder cannot be written.
-    let _ = record.append(&charge.folder);
+    let _ = record.append(&config.folder);
 }
 
 /// Makes sure that the runner is gone, and its connection with it; says whether it had to be ended. While this process
@@ -161,26 +163,26 @@ async fn end_runner(_: u32, _: WatchdogCause) -> bool {
 }
 
 /// How far the work on the instrument is.
-struct Hand {
+struct Work {
     pending: BTreeSet<u8>,
     off: BTreeSet<u8>,
     aborted: bool,
 }
 
-impl Hand {
+impl Work {
     /// Aborts and turns the lasers off, again and again until all are confirmed; says what kept it from that.
-    async fn turn_off(&mut self, charge: &Charge) -> Result<(), String> {
-        let _claim = claim(&charge.address).await?;
+    async fn turn_off(&mut self, config: &Config) -> Result<(), String> {
+        let _claim = claim(&config.address).await?;
         let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
         let instrument =
-            Ctp10::at(charge.address.clone(), deadlines, crate::instrument::limits::Limits::default());
-        let known = Query::identity().read(&charge.identity);
+            Ctp10::at(config.address.clone(), deadlines, crate::instrument::limits::Limits::default());
+        let known = Query::identity().read(&config.identity);
         let simulated = known.is_some_and(|identity| identity.simulated());
         let give_up = Instant::now() + if simulated { PATIENCE_SIMULATED } else { PATIENCE };
         let mut pause = PAUSE.0;
         loop {
             let trouble = match instrument.reconnect(true).await {
-                Ok(found) if found.to_string() != charge.identity => {
+                Ok(found) if found.to_string() != config.identity => {
                     // What is there now is not what this run has lit.
                     return Err(format!("another instrument answers: `{found}`"));
                 }

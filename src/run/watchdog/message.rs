@@ -1,4 +1,4 @@
-//! What a runner says to its guard.
+//! The messages that a run sends to its watchdog.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,48 +7,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::instrument::Address;
 
-/// What a guard is there for.
+/// What the watchdog of a run must know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Charge {
-    /// The process that it watches.
+pub struct Config {
+    /// The process of the run.
     pub runner: u32,
-    /// The run's folder, absolute.
+    /// The run folder, absolute.
     #[serde(with = "any_path")]
     pub folder: PathBuf,
-    /// Where the instrument is reached.
+    /// The address of the instrument.
     pub address: Address,
-    /// Who has to answer there.
+    /// The identity that the instrument must have.
     pub identity: String,
-    /// The longest silence allowed, s.
+    /// The longest time without a heartbeat, s.
     pub silence_s: f64,
 }
 
-/// What the runner says to its guard, a JSON object a line.
+/// A message, sent as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
-pub enum Word {
-    /// The first word.
-    Begin(Charge),
-    /// The engine is alive.
+pub enum Message {
+    /// The first message.
+    Begin(Config),
+    /// The engine is working.
     Beat {
         /// The lasers that the run has set or switched on so far.
         lasers: BTreeSet<u8>,
-        /// How long it may be until the next beat, s.
+        /// The longest time until the next heartbeat, s.
         next_s: f64,
     },
-    /// The run has ended in good order.
+    /// The run has ended normally, with its lasers in the state that it wanted.
     Goodbye,
 }
 
-impl Word {
+impl Message {
     /// The line for the pipe.
     #[must_use]
     pub fn line(&self) -> String {
-        serde_json::json!(self).to_string() + "\n"
+        format!("{}\n", serde_json::json!(self))
     }
 }
 
-/// A path as its bytes: on Unix a name need not be UTF-8.
+/// A path as its bytes: on Unix, a path may not be UTF-8.
 mod any_path {
     use std::ffi::OsString;
     use std::path::{Path, PathBuf};
@@ -86,21 +86,21 @@ mod tests {
     fn the_folder_need_not_be_utf_8() {
         let folder: std::ffi::OsString =
             std::os::unix::ffi::OsStringExt::from_vec(b"/data/b\xe4nk/run".to_vec());
-        let charge = Charge {
+        let config = Config {
             runner: 1,
             folder: folder.into(),
             address: "10.0.0.1:5025".parse().unwrap(),
             identity: "EXFO,CTP10,1,2".to_owned(),
             silence_s: 60.0,
         };
-        let word = Word::Begin(charge);
-        assert_eq!(serde_json::from_str::<Word>(&word.line()).unwrap(), word);
+        let message = Message::Begin(config);
+        assert_eq!(serde_json::from_str::<Message>(&message.line()).unwrap(), message);
     }
 
     #[test]
-    fn a_word_is_read_as_it_was_said() {
-        for word in [Word::Beat { lasers: BTreeSet::from([1, 2]), next_s: 2.5 }, Word::Goodbye] {
-            assert_eq!(serde_json::from_str::<Word>(&word.line()).unwrap(), word);
+    fn a_message_is_read_as_it_was_sent() {
+        for message in [Message::Beat { lasers: BTreeSet::from([1, 2]), next_s: 2.5 }, Message::Goodbye] {
+            assert_eq!(serde_json::from_str::<Message>(&message.line()).unwrap(), message);
         }
     }
 }
