@@ -1,9 +1,9 @@
-//! What is to be measured and what has been, in one SQLite file beside the run folders: batches with their items, and a
-//! catalogue of the runs. The only user of SQLite, and synchronous: whoever calls from a task does so from a thread that
-//! may block.
+//! One SQLite file next to the run folders: batches with their items, and a list of the runs. This is the only module
+//! that uses SQLite. Its functions block, so an async task calls them from a blocking thread.
 //!
-//! It is never the only copy of anything measured: the run folders are, and [`Catalogue::reindex`] makes the catalogue
-//! from them. A measurement goes on without it: see [`Catalogue::working`] and [`Catalogue::adopt`].
+//! The catalogue never holds the only copy of measured data. The run folders hold it, and [`Catalogue::reindex`]
+//! rebuilds the catalogue from them. A measurement also works without the catalogue: see [`Catalogue::working`] and
+//! [`Catalogue::adopt`].
 
 mod adopt;
 mod attempts;
@@ -24,7 +24,7 @@ use rusqlite::Connection;
 
 use crate::files;
 
-pub use adopt::{Noted, Unnoted};
+pub use adopt::{ItemUpdate, UnrecordedEnd};
 pub use attempts::AttemptEnd;
 pub use batches::BatchRow;
 pub use items::{ItemRow, NewItem};
@@ -32,16 +32,16 @@ pub use reindex::Reindexed;
 pub use rows::ItemState;
 pub use runs::RunRow;
 
-/// The file's name among the run folders.
+/// Name of the file among the run folders.
 pub const FILE: &str = "catalogue.sqlite";
-/// Under this name a run's metadata says which batch it belongs to.
+/// Key in the metadata of a run for the name of its batch.
 pub const BATCH: &str = "batch";
-/// Under this name a run's metadata says which item of the batch it is.
+/// Key in the metadata of a run for the number of its item.
 pub const BATCH_ITEM: &str = "batch_item";
 
-/// Version of the tables, as `PRAGMA user_version` has it.
+/// Version of the tables, stored as `PRAGMA user_version`.
 const VERSION: i64 = 1;
-/// Another process writes for no longer than this.
+/// How long to wait for other processes that write.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
@@ -102,31 +102,31 @@ CREATE INDEX IF NOT EXISTS runs_by_folder ON runs (folder DESC);
 /// Why the catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("cannot make `{path}`")]
     Folder {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read `{path}`")]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// The database does not do what it should.
+    /// An operation of the database failed.
     #[error("`{path}` cannot be used")]
     Database {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: rusqlite::Error,
     },
-    /// A later version of this program has written it.
+    /// A later version of this program has written the file.
     #[error("`{path}` is of version {found}, and this program knows {VERSION}")]
     Version {
         /// The file.
@@ -134,7 +134,7 @@ pub enum CatalogueError {
         /// Its version.
         found: i64,
     },
-    /// There is no such item.
+    /// The item does not exist.
     #[error("batch `{batch}` has no item {number}")]
     NoItem {
         /// The batch.
@@ -148,14 +148,14 @@ pub enum CatalogueError {
 #[derive(Debug)]
 pub struct Catalogue {
     path: PathBuf,
-    /// SQLite connections are used by one thread at a time; each use is short.
+    /// A connection is used by one thread at a time, for a short time.
     connection: Mutex<Connection>,
-    /// The file, where this is a working copy.
+    /// The file, if this is a working copy.
     original: Option<copy::Original>,
 }
 
 impl Catalogue {
-    /// Opens the catalogue of the runs in a folder; makes it where there is none.
+    /// Opens the catalogue for the runs in a folder, and creates it if needed.
     ///
     /// # Errors
     /// See [`CatalogueError`].
@@ -163,7 +163,7 @@ impl Catalogue {
         Self::open_within(out, PATIENCE)
     }
 
-    /// See [`Self::open`]; other processes are waited for no longer than this.
+    /// Like [`Self::open`], with another limit for the wait for other processes.
     ///
     /// # Errors
     /// See [`CatalogueError`].
@@ -171,7 +171,7 @@ impl Catalogue {
         std::fs::create_dir_all(out)
             .map_err(|source| CatalogueError::Folder { path: out.to_owned(), source })?;
         let path = out.join(FILE);
-        // A database reads whatever has its name, be it a pipe that nobody writes to.
+        // SQLite would open anything with this name, also a pipe without a writer.
         match files::open(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(CatalogueError::Read { path, source: error });
@@ -181,11 +181,11 @@ impl Catalogue {
         let opened = Connection::open(&path).and_then(|connection| {
             connection.busy_timeout(patience)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
-            // A state that was told is there after a power cut too.
+            // A reported state must survive a power cut.
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
             let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            // One that is as it should be is not written to: whoever only reads it does not wait for others.
+            // An up-to-date file is not written to, so that readers do not wait for other processes.
             if found < VERSION {
                 connection.execute_batch(TABLES)?;
                 connection.pragma_update(None, "user_version", VERSION)?;
@@ -199,13 +199,13 @@ impl Catalogue {
         }
     }
 
-    /// Whether a folder has one.
+    /// Whether a folder has a catalogue.
     #[must_use]
     pub fn exists(out: &Path) -> bool {
         out.join(FILE).exists()
     }
 
-    /// The file.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -215,12 +215,12 @@ impl Catalogue {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the database.
+    /// Reads from the database.
     fn ask<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, CatalogueError> {
         work(&self.connection()).map_err(|source| self.wrong(source))
     }
 
-    /// Changes it: all of it, or nothing.
+    /// Changes the database in one transaction.
     fn change<T>(
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
@@ -235,7 +235,7 @@ impl Catalogue {
             });
         drop(connection);
         let changed = changed.map_err(|source| self.wrong(source))?;
-        self.follow();
+        self.write_change();
         Ok(changed)
     }
 

@@ -1,8 +1,8 @@
-//! Rehearsals: a recipe or batch of the user's own, on an instrument that fails. What is to go wrong in each is in
-//! `course`, and whether what was found afterwards is safe in `judge`. Starting processes is the caller's.
+//! Rehearsals: a recipe or batch of the user runs on a simulated instrument with faults. `scenarios` chooses the
+//! faults, and `safety` checks the result. The caller starts the processes.
 
-mod course;
-mod judge;
+mod safety;
+mod scenarios;
 
-pub use course::{Extent, Trouble, chaos, given, standard};
-pub use judge::{Account, Found, Measured, ProgramEnd, look, unsafe_in};
+pub use safety::{InspectedRun, InstrumentState, Measured, ProgramEnd, inspect_runs, safety_violations};
+pub use scenarios::{RunSize, Scenario, chaos, given, standard};

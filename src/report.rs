@@ -1,9 +1,10 @@
-//! The morning report: what became of a run or a batch, on one page for people (`report.html`) and as JSON for programs
-//! (`summary.json`). [`fold`] makes a [`Report`] of a run's manifest and events and touches nothing; the page and the
-//! summary say what the report says and decide nothing. Neither grows with the run beyond a few megabytes.
+//! The report of a run or a batch: a page for people (`report.html`), and JSON for programs (`summary.json`).
+//! [`fold`] computes a [`Report`] from the manifest and the events of a run, without side effects. The page and the
+//! summary show the report and make no decisions. Their size is bounded to a few megabytes.
 
 mod batch;
 mod fold;
+mod format;
 mod notice;
 mod page;
 mod picture;
@@ -12,12 +13,12 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 mod value;
-mod words;
 
 use std::path::{Path, PathBuf};
 
 pub use batch::{BatchCounts, BatchItem, BatchReport, ITEMS, ItemRun, PICTURES, PICTURES_OF_ITEM, RUNS};
 pub use fold::fold;
+pub use format::shell_word;
 pub use notice::{Ended, notice};
 pub use page::{Links, batch_page, page};
 pub use picture::Picture;
@@ -25,29 +26,29 @@ pub use value::{
     About, Consequence, Counts, FaultLine, Holds, KindTime, LasersEnd, LinkLoss, Missing, More, PlaceLine,
     Power, PromptLine, Report, TraceLine, Warning, Why,
 };
-pub use words::shell_word;
 
 use crate::store::{self, FoundRun, StoreError, envelope, open_trace};
 
-/// Pieces of a picture: one for each of its pixels.
+/// Number of pieces of a picture: one per pixel.
 const PIECES: u64 = 240;
 
-/// The report of a run that was found, from its manifest and its journal.
+/// Computes the report of a run from its manifest and its journal.
 ///
 /// # Errors
-/// When the journal cannot be opened.
+/// If the journal cannot be opened.
 pub fn read(run: &FoundRun) -> Result<Report, StoreError> {
-    // As absolute path, so that the command that finishes the run works wherever it is pasted.
+    // An absolute path, so that the command that finishes the run works in every folder.
     let folder = std::path::absolute(&run.folder).unwrap_or_else(|_| run.folder.clone());
     let folder: PathBuf = folder.components().collect();
     let records = store::read_run_journal(&run.folder)?;
     Ok(fold(&run.manifest, &folder.to_string_lossy(), records))
 }
 
-/// Writes the report of a run into its folder, in place of an earlier one. Gives it, and the page's path.
+/// Writes the report of a run into its folder, and replaces an earlier one. Returns the report and the path of the
+/// page.
 ///
 /// # Errors
-/// When the journal cannot be opened or the files cannot be written.
+/// If the journal cannot be opened, or a file cannot be written.
 pub fn write(run: &FoundRun) -> Result<(Report, PathBuf), StoreError> {
     let report = read(run)?;
     let page = page(&report, &|trace| draw(&run.folder, trace));
@@ -55,15 +56,15 @@ pub fn write(run: &FoundRun) -> Result<(Report, PathBuf), StoreError> {
     Ok((report, path))
 }
 
-/// Writes the report of the run in a folder, and gives it.
+/// Writes and returns the report of the run in a folder.
 ///
 /// # Errors
-/// See [`write()`]; and when the manifest cannot be read.
+/// See [`write()`]. Also if the manifest cannot be read.
 pub fn write_for(folder: &Path) -> Result<Report, StoreError> {
     write(&store::runs::open(folder)?).map(|(report, _)| report)
 }
 
-/// The picture of a trace of the run in a folder.
+/// Draws a trace of the run in a folder.
 #[must_use]
 pub fn draw(folder: &Path, line: &TraceLine) -> Picture {
     let grid = line.trace.grid;

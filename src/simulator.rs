@@ -27,6 +27,7 @@ mod log;
 mod optics;
 mod options;
 mod output;
+mod registers;
 mod scan;
 mod session;
 mod spectrum;

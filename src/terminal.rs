@@ -1,5 +1,5 @@
-//! What a person at the terminal sees of a run: a banner, bars or plain lines, questions, a summary.
-//! It knows the run by its events alone and steers it by [`Control`] alone.
+//! The output of a run at the terminal: a banner, progress bars or plain lines, questions, a summary. It reads only
+//! the events of the run, and controls the run only through [`Control`].
 
 mod bars;
 mod lines;
@@ -23,16 +23,16 @@ pub use summary::summary;
 pub enum Style {
     /// Progress bars, redrawn in place.
     Bars,
-    /// One line for each thing that happened.
+    /// One line per event.
     Lines,
-    /// One JSON object for each thing that happened, as in the journal.
+    /// One JSON object per event, as in the journal.
     Json,
     /// Warnings and questions only.
     Quiet,
 }
 
 impl Style {
-    /// The style that fits stderr and what the user asked for.
+    /// The style for stderr and the options of the user.
     #[must_use]
     pub fn choose(json: bool, quiet: bool) -> Self {
         match (json, quiet) {
@@ -44,7 +44,8 @@ impl Style {
     }
 }
 
-/// Shows a run on stderr until its events end, and gives the state it ended in. `status` is its state before them.
+/// Shows a run on stderr until its events end, and returns its final state. `status` is its state before these
+/// events.
 pub fn show(
     style: Style,
     log: &LogWriter,
@@ -62,7 +63,7 @@ pub fn show(
     while let Ok(record) = records.recv() {
         status.apply(&record);
         view.take(&record, &status);
-        // The thread that reads stdin starts with the first question: a run without questions leaves stdin alone.
+        // The thread that reads stdin starts with the first question. A run without questions does not use stdin.
         if matches!(record.event, RunEvent::Question { .. }) && !reads_answers {
             reads_answers = true;
             forward_answers(control.clone());
@@ -72,7 +73,7 @@ pub fn show(
     status
 }
 
-/// One way of showing events.
+/// A style of showing events.
 trait View {
     fn take(&mut self, record: &Record, status: &RunStatus);
     fn close(&mut self) {}
@@ -82,7 +83,7 @@ fn forward_answers(control: Control) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             match line {
-                // Text typed while no question is open is thrown away: it was not meant for the next one.
+                // Text typed without an open question is discarded, so that it does not answer the next one.
                 Ok(line) => drop(control.answer(line.trim())),
                 Err(_) => return,
             }

@@ -14,7 +14,7 @@ use super::simulate::faults;
 use crate::cli::RehearseArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
-use crate::rehearsal::{Trouble, chaos, given, standard};
+use crate::rehearsal::{Scenario, chaos, given, standard};
 use crate::terminal::duration;
 use crate::terminal::output::outln;
 use stage::{Rehearsal, Stage};
@@ -71,7 +71,7 @@ async fn rehearse_all(
     args: &RehearseArgs,
     faults: &[crate::simulator::FaultSpec],
 ) -> Result<Vec<Rehearsal>, Failure> {
-    let (first, whole, extent) = stage.rehearse(0, &Trouble::default(), None).await?;
+    let (first, whole, size) = stage.rehearse(0, &Scenario::default(), None).await?;
     tell(args, &first);
     let is_done = whole.is_done && first.violations.is_empty();
     let mut rehearsals = vec![first];
@@ -87,14 +87,14 @@ async fn rehearse_all(
         };
     }
     let course = match args.chaos {
-        Some(seed) => chaos(seed, args.times, extent),
-        None if faults.is_empty() && args.kills.is_empty() => standard(extent),
+        Some(seed) => chaos(seed, args.times, size),
+        None if faults.is_empty() && args.kills.is_empty() => standard(size),
         None => Vec::new(),
     };
-    let course: Vec<Trouble> = given(faults, &args.kills).into_iter().chain(course).collect();
+    let course: Vec<Scenario> = given(faults, &args.kills).into_iter().chain(course).collect();
     let (whole, numbered) = (&whole, (1..).zip(&course));
     let rehearsing =
-        numbered.map(|(number, trouble)| async move { stage.rehearse(number, trouble, Some(whole)).await });
+        numbered.map(|(number, scenario)| async move { stage.rehearse(number, scenario, Some(whole)).await });
     let mut ended = futures_util::stream::iter(rehearsing).buffer_unordered(SIDE_BY_SIDE);
     while let Some(rehearsal) = ended.next().await {
         let (rehearsal, ..) = rehearsal?;
@@ -118,7 +118,7 @@ fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
     outln!(
         "{:3}  {:32} {} ({} traces, {lasers}, {}){}",
         rehearsal.number,
-        rehearsal.trouble,
+        rehearsal.scenario,
         rehearsal.ended,
         rehearsal.traces,
         duration(rehearsal.seconds),

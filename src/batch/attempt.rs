@@ -57,8 +57,10 @@ impl Worker {
                 "item {number} needs {needed} bytes, and {room} are free"
             )));
         }
-        let begun =
-            self.queue.changing(move |catalogue, batch| catalogue.begin(batch, number, Utc::now())).await?;
+        let begun = self
+            .queue
+            .changing(move |catalogue, batch| catalogue.begin_attempt(batch, number, Utc::now()))
+            .await?;
         let Some(attempt) = begun else { return Ok(AttemptOutcome::Again) };
         let failed = |reason: String| ("failed".to_owned(), Some(reason));
         let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
@@ -78,7 +80,7 @@ impl Worker {
                 let why = Some(reason.clone());
                 self.queue
                     .changing(move |catalogue, batch| {
-                        catalogue.not_begun(batch, number, attempt, &reason)?;
+                        catalogue.cancel_attempt(batch, number, attempt, &reason)?;
                         let queued = &[ItemState::Queued];
                         catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
                     })
@@ -92,7 +94,9 @@ impl Worker {
                     _ => (CUT.to_owned(), AttemptOutcome::Enough(CUT.to_owned())),
                 };
                 self.queue
-                    .changing(move |catalogue, batch| catalogue.not_begun(batch, number, attempt, &reason))
+                    .changing(move |catalogue, batch| {
+                        catalogue.cancel_attempt(batch, number, attempt, &reason)
+                    })
                     .await?;
                 return Ok(outcome);
             }
@@ -108,7 +112,9 @@ impl Worker {
         };
         let ending = AttemptEnd { state, attempt: word, reason: reason.clone(), again };
         self.queue
-            .changing(move |catalogue, batch| catalogue.ended(batch, number, attempt, &ending, Utc::now()))
+            .changing(move |catalogue, batch| {
+                catalogue.end_attempt(batch, number, attempt, &ending, Utc::now())
+            })
             .await?;
         self.observer.ended(&item, state, reason.as_deref(), folder.as_deref());
         let stop = task.on_failure == OnFailure::Stop;
@@ -125,9 +131,9 @@ impl Worker {
     /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
     async fn keep_begun(&self, number: u32, attempt: u32, entry: &BegunRun) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
-        let kept = self
-            .queue
-            .changing(move |catalogue, batch| catalogue.begun(batch, number, attempt, &run, &folder));
+        let kept = self.queue.changing(move |catalogue, batch| {
+            catalogue.set_attempt_run(batch, number, attempt, &run, &folder)
+        });
         if let Err(error) = kept.await {
             tracing::error!(item = number, "{}", crate::error::chain(&error));
         }

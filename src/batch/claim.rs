@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use super::expand::Task;
 use super::queue_error::QueueError;
-use crate::catalogue::{AttemptEnd, BATCH, Catalogue, ItemRow, ItemState, Noted, Unnoted};
+use crate::catalogue::{AttemptEnd, BATCH, Catalogue, ItemRow, ItemState, ItemUpdate, UnrecordedEnd};
 use crate::error::chain;
 use crate::files;
 use crate::store::{RunState, runs};
@@ -29,7 +29,7 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
         let run = item.runs.last().filter(|_| item.unfinished.is_some());
         let ending = match run {
             Some((run, folder)) if runs::has_manifest(&out.join(folder)) => {
-                let noted = noted(&Unnoted {
+                let noted = noted(&UnrecordedEnd {
                     payload: item.payload.clone(),
                     retries: item.retries,
                     run: run.clone(),
@@ -46,12 +46,12 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
             // Nothing was measured: it begins as a new run.
             _ => {
                 let reason = "the program ended before its run had begun".to_owned();
-                catalogue.not_begun(batch, item.number, item.attempts, &reason)?;
+                catalogue.cancel_attempt(batch, item.number, item.attempts, &reason)?;
                 recovered += 1;
                 continue;
             }
         };
-        catalogue.ended(batch, item.number, item.attempts, &ending, Utc::now())?;
+        catalogue.end_attempt(batch, item.number, item.attempts, &ending, Utc::now())?;
         recovered += 1;
     }
     Ok(recovered)
@@ -68,19 +68,19 @@ pub fn known_items(batch: &str, out: &Path) -> Result<Vec<ItemRow>, QueueError> 
 }
 
 /// What becomes of an item whose run is over, or cut off, without anybody having taken note.
-fn noted(item: &Unnoted) -> Noted {
+fn noted(item: &UnrecordedEnd) -> ItemUpdate {
     let task: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
     if item.status == RunState::Failed.to_string() {
         let repeats = task.retry.is_some_and(|retry| item.retries < retry.times);
         let state = if repeats { ItemState::Queued } else { ItemState::Failed };
-        return Noted { state, reason: item.reason.clone(), repeats };
+        return ItemUpdate { state, reason: item.reason.clone(), repeats };
     }
     let state = if task.auto_resume { ItemState::Queued } else { ItemState::Held };
     let reason = match &item.reason {
         Some(reason) => format!("its run {} was {}: {reason}", item.run, item.status),
         None => format!("its run {} was cut off: the program, or the computer, ended during it", item.run),
     };
-    Noted { state, reason: Some(reason), repeats: false }
+    ItemUpdate { state, reason: Some(reason), repeats: false }
 }
 
 /// Marks a batch as this process's.

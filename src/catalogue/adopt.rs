@@ -1,54 +1,55 @@
-//! What the run folders say of a batch overrides what the catalogue says: a run is what its `run.json` says, whatever
-//! could be written here meanwhile.
+//! Updates a batch from its run folders. The manifest of a run takes precedence over the catalogue, because the
+//! catalogue may have missed changes.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
+use super::attempts::put_attempt;
 use super::reindex::{ensure_batch, recover};
-use super::rows::{Json, Time};
+use super::rows::Json;
 use super::runs::put_run;
 use super::{Catalogue, CatalogueError, ItemState, RunRow};
 use crate::store::runs::FoundRun;
 
-/// An item whose last run is over, and nobody has taken note.
+/// The end of an item's last run that the catalogue has not recorded.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unnoted {
-    /// What to run, and how.
+pub struct UnrecordedEnd {
+    /// The payload of the item: recipe and parameters.
     pub payload: Value,
-    /// How often it was repeated because it failed.
+    /// How often the item was repeated after a failure.
     pub retries: u32,
-    /// Its run.
+    /// Identifier of the run.
     pub run: String,
-    /// How that ended: `failed`, `aborted`, `interrupted`.
+    /// How the run ended: `failed`, `aborted`, `interrupted`.
     pub status: String,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
-/// What becomes of an item whose run was over without anybody taking note.
+/// The new state of such an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Noted {
-    /// Its state from now on.
+pub struct ItemUpdate {
+    /// The new state.
     pub state: ItemState,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// It is repeated because it failed.
+    /// Whether this repeats the item after a failure.
     pub repeats: bool,
 }
 
 impl Catalogue {
-    /// Takes over what the runs of a batch say of its items. `decide` says what becomes of one whose last run did not
-    /// succeed. Gives the numbers of the items that have changed.
+    /// Updates the items of a batch from its runs. `decide` chooses the new state of an item whose last run did not
+    /// succeed. Returns the numbers of the changed items.
     ///
     /// # Errors
-    /// When the database cannot be written; then it is as before.
+    /// If the database cannot be written. In that case nothing is changed.
     pub fn adopt(
         &self,
         batch: &str,
         found: &[FoundRun],
-        decide: &dyn Fn(&Unnoted) -> Noted,
+        decide: &dyn Fn(&UnrecordedEnd) -> ItemUpdate,
     ) -> Result<Vec<u32>, CatalogueError> {
         let mut items: BTreeMap<u32, Vec<(RunRow, &FoundRun)>> = BTreeMap::new();
         for run in found {
@@ -80,13 +81,13 @@ impl Catalogue {
     }
 }
 
-/// Whether that has changed the item.
+/// Updates one item; returns whether it has changed.
 fn adopt_item(
     connection: &Connection,
     batch: &str,
     number: u32,
     runs: &[(RunRow, &FoundRun)],
-    decide: &dyn Fn(&Unnoted) -> Noted,
+    decide: &dyn Fn(&UnrecordedEnd) -> ItemUpdate,
 ) -> rusqlite::Result<bool> {
     let (state, retries, payload): (ItemState, u32, Json) = connection.query_row(
         "SELECT state, retries, payload FROM items WHERE batch = ?1 AND number = ?2",
@@ -94,10 +95,10 @@ fn adopt_item(
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let runs: Vec<&RunRow> =
-        runs.iter().filter(|(_, found)| is_of(&payload.0, found)).map(|(row, _)| row).collect();
+        runs.iter().filter(|(_, found)| measured_item(&payload.0, found)).map(|(row, _)| row).collect();
     let mut news = false;
     for run in &runs {
-        news = note_attempt(connection, batch, number, run)?;
+        news = record_attempt(connection, batch, number, run)?;
     }
     let Some(last) = runs.last() else { return Ok(false) };
     let (noted, repeats) = match runs.iter().find(|run| run.status == "done") {
@@ -106,7 +107,7 @@ fn adopt_item(
         None if !news || last.status == "running" => return Ok(false),
         None => {
             let (run, status, reason) = (last.run.clone(), last.status.clone(), last.reason.clone());
-            let noted = decide(&Unnoted { payload: payload.0, retries, run, status, reason });
+            let noted = decide(&UnrecordedEnd { payload: payload.0, retries, run, status, reason });
             ((noted.state, noted.reason), noted.repeats)
         }
     };
@@ -117,8 +118,8 @@ fn adopt_item(
     Ok(true)
 }
 
-/// Whether a run measured what the item asks for: its recipe, with its values.
-fn is_of(payload: &Value, found: &FoundRun) -> bool {
+/// Whether a run has measured the item: with its recipe and its parameters.
+fn measured_item(payload: &Value, found: &FoundRun) -> bool {
     let manifest = &found.manifest;
     let same = |asked: &Value, used: &Value| {
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -131,8 +132,8 @@ fn is_of(payload: &Value, found: &FoundRun) -> bool {
         && asked.all(|(name, value)| manifest.parameters.get(name).is_some_and(|used| same(value, used)))
 }
 
-/// Keeps how a run stands among the attempts; gives whether that was not known.
-fn note_attempt(connection: &Connection, batch: &str, number: u32, run: &RunRow) -> rusqlite::Result<bool> {
+/// Records the state of a run in the attempts; returns whether it was new.
+fn record_attempt(connection: &Connection, batch: &str, number: u32, run: &RunRow) -> rusqlite::Result<bool> {
     let known: Option<(u32, String)> = connection
         .query_row(
             "SELECT attempt, state FROM attempts WHERE batch = ?1 AND item = ?2 AND run = ?3
@@ -147,7 +148,7 @@ fn note_attempt(connection: &Connection, batch: &str, number: u32, run: &RunRow)
         }
         Some((attempt, _)) => attempt,
         None => {
-            // Its process was gone before it could keep which run it is, or nothing at all.
+            // The process ended before it recorded the run, or before it recorded anything.
             let begun: Option<u32> = connection
                 .query_row(
                     "SELECT attempt FROM attempts
@@ -172,20 +173,6 @@ fn note_attempt(connection: &Connection, batch: &str, number: u32, run: &RunRow)
             }
         }
     };
-    connection.execute(
-        "INSERT OR REPLACE INTO attempts (batch, item, attempt, run, folder, state, reason, begun, ended)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        (
-            batch,
-            number,
-            attempt,
-            &run.run,
-            &run.folder,
-            &run.status,
-            &run.reason,
-            Time(run.started),
-            run.finished.map(Time),
-        ),
-    )?;
+    put_attempt(connection, batch, number, attempt, run)?;
     Ok(true)
 }

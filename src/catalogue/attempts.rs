@@ -1,30 +1,35 @@
-//! The attempts at an item: each is kept before it begins and when it has ended.
+//! The attempts at an item. Each is recorded before it begins and after it has ended.
 
 use chrono::{DateTime, Utc};
 
 use super::rows::Time;
-use super::{Catalogue, CatalogueError, ItemState};
+use super::{Catalogue, CatalogueError, ItemState, RunRow};
 
-/// How an attempt ended, and what becomes of its item.
+/// How an attempt ended, and the new state of its item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptEnd {
-    /// The item's state from now on.
+    /// The new state of the item.
     pub state: ItemState,
-    /// How the attempt itself ended: `done` or `failed`; `aborted` or `interrupted`, when its run can go on.
+    /// How the attempt ended: `done` or `failed`, or `aborted` or `interrupted` if its run can be resumed.
     pub attempt: String,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// It will be repeated because it failed, not before this.
+    /// If set, the item is repeated after a failure, not before this time.
     pub again: Option<DateTime<Utc>>,
 }
 
 impl Catalogue {
-    /// An attempt begins; gives its number, or none when the item is not queued any more. This is durable before the
-    /// instrument is touched.
+    /// Starts an attempt. Returns its number, or `None` if the item is not queued any more. This is on the disk
+    /// before the run uses the instrument.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn begin(&self, batch: &str, number: u32, at: DateTime<Utc>) -> Result<Option<u32>, CatalogueError> {
+    /// If the database cannot be written.
+    pub fn begin_attempt(
+        &self,
+        batch: &str,
+        number: u32,
+        at: DateTime<Utc>,
+    ) -> Result<Option<u32>, CatalogueError> {
         self.change(|transaction| {
             let taken = transaction.execute(
                 "UPDATE items SET state = 'running', reason = NULL, attempts = attempts + 1
@@ -47,11 +52,11 @@ impl Catalogue {
         })
     }
 
-    /// The attempt has a run.
+    /// Records the run of an attempt.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn begun(
+    /// If the database cannot be written.
+    pub fn set_attempt_run(
         &self,
         batch: &str,
         number: u32,
@@ -69,11 +74,11 @@ impl Catalogue {
         })
     }
 
-    /// The attempt has ended.
+    /// Records the end of an attempt.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn ended(
+    /// If the database cannot be written.
+    pub fn end_attempt(
         &self,
         batch: &str,
         number: u32,
@@ -98,11 +103,12 @@ impl Catalogue {
         })
     }
 
-    /// What was cut off or stopped does not go on: the item, or all of them, begin anew.
+    /// Marks interrupted or stopped attempts of an item, or of all items, so that they are not resumed. The items
+    /// begin again.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn leave_unfinished(&self, batch: &str, number: Option<u32>) -> Result<(), CatalogueError> {
+    /// If the database cannot be written.
+    pub fn abandon_unfinished(&self, batch: &str, number: Option<u32>) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             let left = "UPDATE attempts SET state = 'left'
                         WHERE batch = ?1 AND item = COALESCE(?2, item) AND state IN ('aborted', 'interrupted')";
@@ -110,11 +116,11 @@ impl Catalogue {
         })
     }
 
-    /// An attempt that came to nothing because the instrument was not to be had: it does not count.
+    /// Removes an attempt that could not begin because the instrument was not available. It does not count.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn not_begun(
+    /// If the database cannot be written.
+    pub fn cancel_attempt(
         &self,
         batch: &str,
         number: u32,
@@ -135,4 +141,31 @@ impl Catalogue {
                 .map(drop)
         })
     }
+}
+
+/// Writes an attempt from the row of its run, and replaces an earlier row.
+pub(super) fn put_attempt(
+    connection: &rusqlite::Connection,
+    batch: &str,
+    item: u32,
+    attempt: u32,
+    run: &RunRow,
+) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO attempts (batch, item, attempt, run, folder, state, reason, begun, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                batch,
+                item,
+                attempt,
+                &run.run,
+                &run.folder,
+                &run.status,
+                &run.reason,
+                Time(run.started),
+                run.finished.map(Time),
+            ),
+        )
+        .map(drop)
 }

@@ -1,4 +1,4 @@
-//! Batches.
+//! The batches.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, named_params};
@@ -12,15 +12,15 @@ use super::{Catalogue, CatalogueError};
 pub struct BatchRow {
     /// Its name.
     pub name: String,
-    /// Its file as it was given; none for a queue that is filled over HTTP.
+    /// Path of the batch file as given; `None` for a queue that is filled over HTTP.
     pub file: Option<String>,
-    /// Paths of recipes are relative to this.
+    /// The folder for relative paths of recipes.
     pub folder: String,
     /// Its settings.
     pub settings: Value,
-    /// No item begins.
+    /// Whether the batch is paused, so that no item begins.
     pub paused: bool,
-    /// When it was first known.
+    /// When the batch was created.
     pub created: DateTime<Utc>,
 }
 
@@ -28,7 +28,7 @@ impl Catalogue {
     /// A batch by its name.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub fn batch(&self, name: &str) -> Result<Option<BatchRow>, CatalogueError> {
         self.ask(|connection| {
             let mut asked = connection.prepare(
@@ -49,10 +49,10 @@ impl Catalogue {
         })
     }
 
-    /// The names of all batches, the newest first.
+    /// The names of all batches, newest first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub fn batch_names(&self) -> Result<Vec<String>, CatalogueError> {
         self.ask(|connection| {
             let mut asked = connection.prepare("SELECT name FROM batches ORDER BY created DESC, name")?;
@@ -60,18 +60,18 @@ impl Catalogue {
         })
     }
 
-    /// Keeps a batch; the time of its creation stays what it was.
+    /// Adds or updates a batch. The time of its creation is kept.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn put_batch(&self, batch: &BatchRow) -> Result<(), CatalogueError> {
         self.change(|transaction| put_batch(transaction, batch))
     }
 
-    /// Lets no item of a batch begin, or lets them begin again.
+    /// Pauses or resumes a batch.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn set_paused(&self, batch: &str, paused: bool) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             transaction.execute("UPDATE batches SET paused = ?2 WHERE name = ?1", (batch, paused)).map(drop)

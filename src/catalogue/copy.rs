@@ -1,5 +1,5 @@
-//! The working copy of one batch. A measurement never waits for the file: whoever empties a batch works on a copy in
-//! memory, which is written to the file after each change, or later where the file is locked, damaged or gone.
+//! The working copy of one batch, so that a measurement never waits for the file. The copy is in memory. It is
+//! written to the file after each change, or later if the file is locked, damaged or missing.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,14 +11,14 @@ use super::{Catalogue, CatalogueError, FILE, PATIENCE, TABLES};
 use crate::error::chain;
 use crate::files;
 
-/// A change waits for the file no longer than this: the item's run is what matters.
-const HASTE: Duration = Duration::from_millis(200);
+/// A change waits for the file at most this long, because the run of the item matters more.
+const CHANGE_PATIENCE: Duration = Duration::from_millis(200);
 /// Pause before the file is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
-/// At the end the file is waited for this long.
-const LAST: Duration = Duration::from_secs(2);
+/// How long to wait for the file at the end.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the working copy is a copy of.
+/// The file of a working copy, and the state of the synchronization.
 #[derive(Debug)]
 pub(super) struct Original {
     out: PathBuf,
@@ -29,22 +29,22 @@ pub(super) struct Original {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The file could be read at the beginning: what it said of the batch is in the copy.
+    /// Whether the file was readable at the start, so that the copy contains its batch.
     is_read: bool,
-    /// Changes so far.
+    /// Number of changes so far.
     changes: u64,
-    /// The file does not have the last of them.
+    /// Whether the file lacks the last change.
     is_behind: bool,
-    /// The file is tried again in the background.
+    /// Whether a background thread is retrying.
     retrying: bool,
 }
 
 impl Catalogue {
-    /// A working copy of a batch of the catalogue in `out`. What cannot be read or written is a warning, and is tried
-    /// again.
+    /// A working copy of a batch of the catalogue in `out`. If the file cannot be read or written, the program logs a
+    /// warning and tries again.
     ///
     /// # Errors
-    /// When not even memory can hold it.
+    /// If there is not enough memory.
     pub fn working(out: &Path, batch: &str) -> Result<Arc<Self>, CatalogueError> {
         let (connection, is_read) = read_copy(out, batch)?;
         Ok(Arc::new_cyclic(|copy| {
@@ -55,20 +55,20 @@ impl Catalogue {
         }))
     }
 
-    /// What the catalogue in `out` says of a batch, to be looked at: nothing is written.
+    /// A copy of a batch for reading. The file is never written.
     ///
     /// # Errors
-    /// When not even memory can hold it.
+    /// If there is not enough memory.
     pub fn snapshot(out: &Path, batch: &str) -> Result<Self, CatalogueError> {
         let (connection, _) = read_copy(out, batch)?;
         Ok(Self { path: out.join(FILE), connection: Mutex::new(connection), original: None })
     }
 
-    /// Brings the file up to date for the last time.
+    /// Writes outstanding changes to the file for the last time.
     pub fn finish(&self) {
         if let Some(original) = &self.original
             && original.state().is_behind
-            && let Err(error) = self.try_to_write(original, LAST)
+            && let Err(error) = self.try_to_write(original, END_PATIENCE)
         {
             tracing::warn!(
                 reason = chain(&error),
@@ -77,8 +77,8 @@ impl Catalogue {
         }
     }
 
-    /// Writes the last change to the file, now or later.
-    pub(super) fn follow(&self) {
+    /// Writes the last change to the file, or schedules this for later.
+    pub(super) fn write_change(&self) {
         let Some(original) = &self.original else { return };
         {
             let mut state = original.state();
@@ -87,7 +87,7 @@ impl Catalogue {
                 return;
             }
         }
-        let Err(error) = self.try_to_write(original, HASTE) else { return };
+        let Err(error) = self.try_to_write(original, CHANGE_PATIENCE) else { return };
         tracing::warn!(
             reason = chain(&error),
             "the catalogue cannot be written: the batch goes on without it"
@@ -100,7 +100,7 @@ impl Catalogue {
     }
 
     fn try_to_write(&self, original: &Original, patience: Duration) -> Result<(), CatalogueError> {
-        // Makes the file where it is gone, and leaves one of a later version alone.
+        // Creates the file if it is missing, and refuses a file of a later version.
         drop(Self::open_within(&original.out, patience)?);
         let (is_read, changes) = {
             let state = original.state();
@@ -109,7 +109,7 @@ impl Catalogue {
         let written = write_back(&mut self.connection(), &self.path, &original.batch, patience, is_read);
         written.map_err(|source| self.wrong(source))?;
         let mut state = original.state();
-        // Another change may have come meanwhile.
+        // Another change may have been made meanwhile.
         state.is_behind = state.changes != changes;
         Ok(())
     }
@@ -121,13 +121,13 @@ impl Original {
     }
 }
 
-/// Tries the file until it has what the copy says, or the copy is gone.
+/// Tries to write until the file is up to date, or the copy is dropped.
 fn retry(copy: &Weak<Catalogue>) {
     loop {
         std::thread::sleep(PAUSE);
         let Some(copy) = copy.upgrade() else { return };
         let Some(original) = &copy.original else { return };
-        match copy.try_to_write(original, HASTE) {
+        match copy.try_to_write(original, CHANGE_PATIENCE) {
             Ok(()) => {
                 let mut state = original.state();
                 if !state.is_behind {
@@ -141,7 +141,7 @@ fn retry(copy: &Weak<Catalogue>) {
     }
 }
 
-/// A database in memory with what the file says of a batch, and whether that could be read.
+/// A database in memory with the batch from the file, and whether the file could be read.
 fn read_copy(out: &Path, batch: &str) -> Result<(Connection, bool), CatalogueError> {
     let path = out.join(FILE);
     let wrong = |source| CatalogueError::Database { path: path.clone(), source };
@@ -183,7 +183,7 @@ fn write_back(
     with_disk(memory, path, patience, |memory| {
         memory.pragma_update(Some("disk"), "synchronous", "FULL")?;
         let transaction = memory.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // A file that could not be read may know more of what was not touched since.
+        // An unreadable file may contain more about items that were not touched since, so these are kept.
         let touched =
             "SELECT number FROM main.items WHERE batch = ?1 AND (attempts > 0 OR state <> 'queued')";
         let (of_attempts, of_items) = match is_read {
@@ -208,7 +208,7 @@ fn write_back(
     })
 }
 
-/// Does something while the file is attached as `disk`.
+/// Attaches the file as `disk` during `work`.
 fn with_disk<T>(
     memory: &mut Connection,
     path: &Path,
@@ -216,7 +216,7 @@ fn with_disk<T>(
     work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     memory.busy_timeout(patience)?;
-    // A name that is no UTF-8 cannot be said in SQL; its runs are read from their folders.
+    // A name that is not UTF-8 cannot be written in SQL. The runs are then read from their folders.
     let name = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
     memory.execute("ATTACH DATABASE ?1 AS disk", [name])?;
     let done = work(memory);

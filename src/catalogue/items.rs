@@ -1,4 +1,4 @@
-//! The items of a batch, and the attempts at each.
+//! The items of a batch.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -7,57 +7,57 @@ use serde_json::Value;
 use super::rows::{Json, Time};
 use super::{Catalogue, CatalogueError, ItemState};
 
-/// An item as the queue has it.
+/// An item of the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemRow {
-    /// From 1, in the order of the batch file.
+    /// Number of the item, from 1, in the order of the batch file.
     pub number: u32,
-    /// The order among those of one priority.
+    /// The order among items of the same priority.
     pub place: i64,
-    /// Higher first.
+    /// Priority; higher values come first.
     pub priority: i64,
-    /// How far it is.
+    /// The state of the item.
     pub state: ItemState,
-    /// Why, when that needs a reason.
+    /// The reason for this state, if there is one.
     pub reason: Option<String>,
-    /// How often it was begun.
+    /// How often the item was started.
     pub attempts: u32,
-    /// How many of these repeated one that had failed.
+    /// How many of these attempts repeated a failed one.
     pub retries: u32,
-    /// It does not begin before this.
+    /// The item does not begin before this time.
     pub not_before: Option<DateTime<Utc>>,
-    /// It does not begin after this, and is stopped then.
+    /// The item does not begin after this time, and is stopped then.
     pub deadline: Option<DateTime<Utc>>,
-    /// Time foreseen, s.
+    /// Estimated duration, s.
     pub estimated_s: Option<f64>,
-    /// Bytes foreseen.
+    /// Estimated size, bytes.
     pub bytes: Option<u64>,
-    /// What to run, and how.
+    /// The recipe and its parameters.
     pub payload: Value,
-    /// Known from run folders alone.
+    /// Whether the item is only known from run folders.
     pub recovered: bool,
-    /// Its runs, in order: identifier, and the folder's name.
+    /// Its runs in order: identifier and folder name.
     pub runs: Vec<(String, String)>,
-    /// The folder of the last of them, where that was cut off or stopped: the item goes on in it.
+    /// The folder of its last run, if this was interrupted or stopped. The item resumes this run.
     pub unfinished: Option<String>,
 }
 
-/// An item to be put into the queue.
+/// A new item for the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewItem {
-    /// Its number.
+    /// Number of the item.
     pub number: u32,
-    /// Higher first.
+    /// Priority; higher values come first.
     pub priority: i64,
-    /// It does not begin before this.
+    /// The item does not begin before this time.
     pub not_before: Option<DateTime<Utc>>,
-    /// It does not begin after this.
+    /// The item does not begin after this time.
     pub deadline: Option<DateTime<Utc>>,
-    /// Time foreseen, s.
+    /// Estimated duration, s.
     pub estimated_s: Option<f64>,
-    /// Bytes foreseen.
+    /// Estimated size, bytes.
     pub bytes: Option<u64>,
-    /// What to run, and how.
+    /// The recipe and its parameters.
     pub payload: Value,
 }
 
@@ -89,7 +89,7 @@ impl Catalogue {
     /// The items of a batch in the order of their numbers.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub fn items(&self, batch: &str) -> Result<Vec<ItemRow>, CatalogueError> {
         self.ask(|connection| {
             let mut asked = connection
@@ -105,7 +105,7 @@ impl Catalogue {
                 if let Some(item) = items.iter_mut().find(|item| item.number == number) {
                     let (run, folder): (String, String) = (row.get(1)?, row.get(2)?);
                     item.unfinished = row.get::<_, bool>(3)?.then(|| folder.clone());
-                    // A run that was taken up again is one run.
+                    // A resumed run is the same run.
                     if item.runs.last().is_none_or(|(known, _)| *known != run) {
                         item.runs.push((run, folder));
                     }
@@ -115,11 +115,11 @@ impl Catalogue {
         })
     }
 
-    /// Puts items into a batch. One that is there keeps its state and, unless the batch file has given it another
-    /// priority, its place.
+    /// Adds or updates items of a batch. An existing item keeps its state. It keeps its place too, unless the batch
+    /// file gives it another priority.
     ///
     /// # Errors
-    /// When the database cannot be written; then nothing is.
+    /// If the database cannot be written. In that case nothing is changed.
     pub fn put_items(&self, batch: &str, items: &[NewItem]) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             for item in items {
@@ -129,10 +129,10 @@ impl Catalogue {
         })
     }
 
-    /// Adds an item behind all others; gives its number.
+    /// Adds an item at the end, and returns its number.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn add_item(&self, batch: &str, mut item: NewItem) -> Result<u32, CatalogueError> {
         self.change(|transaction| {
             item.number = transaction.query_row(
@@ -145,11 +145,10 @@ impl Catalogue {
         })
     }
 
-    /// Brings an item from one of some states into another; gives the state that it was in. In any other state it is
-    /// left as it is.
+    /// Changes the state of an item if its present state is one of `from`. Returns the state before the change.
     ///
     /// # Errors
-    /// When there is no such item, or the database cannot be written.
+    /// If the item does not exist, or the database cannot be written.
     pub fn set_state(
         &self,
         batch: &str,
@@ -167,7 +166,7 @@ impl Catalogue {
                 )
                 .optional()?;
             if before.is_some_and(|before| from.contains(&before)) {
-                // Whoever queues it anew gives it all its repetitions again.
+                // An item that is queued again gets all its repetitions again.
                 let retries = if to == ItemState::Queued { 0 } else { -1 };
                 transaction.execute(
                     "UPDATE items SET state = ?3, reason = ?4, retries = CASE ?5 WHEN 0 THEN 0 ELSE retries END
@@ -180,10 +179,10 @@ impl Catalogue {
         before.ok_or_else(|| CatalogueError::NoItem { batch: batch.to_owned(), number })
     }
 
-    /// Gives items their places and priorities: number, place, priority.
+    /// Sets places and priorities of items, each as (number, place, priority).
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn set_places(&self, batch: &str, places: &[(u32, i64, i64)]) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             for (number, place, priority) in places {

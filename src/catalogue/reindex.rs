@@ -1,31 +1,32 @@
-//! The catalogue anew, from the run folders alone.
+//! Rebuilds the catalogue from the run folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
+use super::attempts::put_attempt;
 use super::batches::put_batch;
-use super::rows::{Json, Time};
+use super::rows::Json;
 use super::runs::put_run;
 use super::{BATCH, BATCH_ITEM, BatchRow, Catalogue, CatalogueError, ItemState, RunRow};
 use crate::store::runs::FoundRun;
 
-/// What came of it.
+/// The result of rebuilding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reindexed {
-    /// Runs that the catalogue knows now.
+    /// Number of runs in the catalogue.
     pub runs: usize,
-    /// Items of batches that it knew nothing of.
+    /// Number of items that were added.
     pub items: usize,
 }
 
 impl Catalogue {
-    /// Makes the table of runs anew from the runs that were found, and adds the batches and items that only their runs
-    /// know of. What the queue knows already stays as it is: it knows more than the folders do.
+    /// Rebuilds the table of runs, and adds batches and items that only the runs contain. Batches and items that
+    /// exist already stay unchanged, because the queue knows more than the folders.
     ///
     /// # Errors
-    /// When the database cannot be written; then it is as before.
+    /// If the database cannot be written. In that case nothing is changed.
     pub fn reindex(&self, found: &[FoundRun]) -> Result<Reindexed, CatalogueError> {
         self.change(|transaction| {
             transaction.execute("DELETE FROM runs", ())?;
@@ -68,7 +69,7 @@ pub(super) fn ensure_batch(connection: &Connection, name: &str, first: &RunRow) 
     put_batch(connection, &batch)
 }
 
-/// An item as its runs tell of it; false when it is known.
+/// Adds an item from its runs; returns false if it exists already.
 pub(super) fn recover(
     connection: &Connection,
     batch: &str,
@@ -105,21 +106,7 @@ pub(super) fn recover(
         return Ok(false);
     }
     for (attempt, (run, _)) in (1_u32..).zip(runs) {
-        connection.execute(
-            "INSERT INTO attempts (batch, item, attempt, run, folder, state, reason, begun, ended)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            (
-                batch,
-                number,
-                attempt,
-                &run.run,
-                &run.folder,
-                &run.status,
-                &run.reason,
-                Time(run.started),
-                run.finished.map(Time),
-            ),
-        )?;
+        put_attempt(connection, batch, number, attempt, run)?;
     }
     Ok(true)
 }

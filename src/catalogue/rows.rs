@@ -1,36 +1,36 @@
-//! How words and times stand in the tables.
+//! How states, times and values are stored in the tables.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far an item of a batch has come.
+/// The state of an item of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ItemState {
-    /// It waits for its turn.
+    /// The item waits for its turn.
     Queued,
-    /// Its run is under way.
+    /// Its run is in progress.
     Running,
     /// Its run succeeded.
     Done,
-    /// Its run failed, and so did those that repeated it.
+    /// Its run failed, and so did all repetitions.
     Failed,
-    /// It waits for a person.
+    /// The item waits for a decision of a person.
     Held,
-    /// A person took it out.
+    /// A person removed the item.
     Removed,
-    /// Its own deadline passed before its turn came.
+    /// The deadline of the item passed before its turn.
     Skipped,
 }
 
 impl ItemState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 7] =
         [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Held, Self::Removed, Self::Skipped];
 
-    /// Its word.
+    /// The name of the state in the tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl FromSql for ItemState {
     }
 }
 
-/// A time as text that sorts as it passes.
+/// A time as text that sorts chronologically.
 pub(super) struct Time(pub(super) DateTime<Utc>);
 
 impl ToSql for Time {

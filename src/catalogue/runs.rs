@@ -1,4 +1,4 @@
-//! The catalogue of the runs.
+//! The list of runs.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, named_params};
@@ -9,30 +9,30 @@ use super::rows::Time;
 use super::{BATCH, BATCH_ITEM, Catalogue, CatalogueError};
 use crate::store::runs::FoundRun;
 
-/// A run as the catalogue has it.
+/// A run in the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
-    /// Its identifier.
+    /// Identifier of the run.
     pub run: String,
-    /// The name of its folder, beside the catalogue.
+    /// Name of the run folder, which is next to the catalogue.
     pub folder: String,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub name: String,
     /// `running`, `done`, `failed`, `aborted` or `interrupted`.
     pub status: String,
-    /// Why, when not `done`.
+    /// The reason; `None` for `done`.
     pub reason: Option<String>,
-    /// When it began.
+    /// When the run began.
     pub started: DateTime<Utc>,
-    /// When it ended.
+    /// When the run ended.
     pub finished: Option<DateTime<Utc>>,
-    /// Traces stored.
+    /// Number of stored traces.
     pub traces: Option<u64>,
-    /// Whether the instrument was the embedded one.
+    /// Whether the instrument was the embedded simulator.
     pub simulated: bool,
-    /// The batch that it belongs to.
+    /// The batch of the run.
     pub batch: Option<String>,
-    /// Which item of it.
+    /// Number of the item in the batch.
     pub item: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ impl From<&FoundRun> for RunRow {
             finished: manifest.finished,
             traces: manifest.traces,
             simulated: manifest.instrument.simulated,
-            // A recipe may have a `batch` of its own; with the item it is ours.
+            // A recipe may have its own metadata `batch`. Only together with an item it is set by this program.
             batch: batch.filter(|_| item.is_some()),
             item,
         }
@@ -60,18 +60,18 @@ impl From<&FoundRun> for RunRow {
 }
 
 impl Catalogue {
-    /// Keeps what is known of a run.
+    /// Adds or updates a run.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub fn put_run(&self, run: &RunRow) -> Result<(), CatalogueError> {
         self.change(|transaction| put_run(transaction, run))
     }
 
-    /// All runs that the catalogue knows, the newest first.
+    /// All runs of the catalogue, newest first.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>, CatalogueError> {
         self.ask(|connection| {
             let mut asked = connection.prepare(

@@ -34,8 +34,8 @@ fn new(number: u32) -> NewItem {
 fn what_was_told_is_there_when_the_file_is_opened_again() {
     let (folder, catalogue) = catalogue();
     catalogue.put_items("night", &[new(1), new(2)]).unwrap();
-    let attempt = catalogue.begin("night", 1, Utc::now()).unwrap().unwrap();
-    catalogue.begun("night", 1, attempt, "abcdef", "20260101T000000Z_a_abcdef").unwrap();
+    let attempt = catalogue.begin_attempt("night", 1, Utc::now()).unwrap().unwrap();
+    catalogue.set_attempt_run("night", 1, attempt, "abcdef", "20260101T000000Z_a_abcdef").unwrap();
     drop(catalogue);
     let again = Catalogue::open(folder.path()).unwrap();
     let items = again.items("night").unwrap();
@@ -62,7 +62,7 @@ fn putting_the_items_of_a_file_again_changes_no_state_and_no_place() {
 fn a_change_that_a_state_forbids_leaves_the_item_and_says_what_it_was() {
     let (_folder, catalogue) = catalogue();
     catalogue.put_items("night", &[new(1)]).unwrap();
-    catalogue.begin("night", 1, Utc::now()).unwrap();
+    catalogue.begin_attempt("night", 1, Utc::now()).unwrap();
     let was = catalogue.set_state("night", 1, &[ItemState::Queued], ItemState::Removed, None).unwrap();
     assert_eq!(was, ItemState::Running);
     assert_eq!(catalogue.items("night").unwrap()[0].state, ItemState::Running);
@@ -84,23 +84,23 @@ fn a_run_that_was_stopped_is_gone_on_with_unless_it_was_left() {
     let (_folder, catalogue) = catalogue();
     catalogue.put_items("night", &[new(1), new(2), new(3)]).unwrap();
     for (number, attempt_ended) in [(1, "aborted"), (2, "interrupted"), (3, "failed")] {
-        let attempt = catalogue.begin("night", number, Utc::now()).unwrap().unwrap();
+        let attempt = catalogue.begin_attempt("night", number, Utc::now()).unwrap().unwrap();
         let folder = format!("folder{number}");
-        catalogue.begun("night", number, attempt, &format!("run{number}"), &folder).unwrap();
+        catalogue.set_attempt_run("night", number, attempt, &format!("run{number}"), &folder).unwrap();
         let ending = AttemptEnd {
             state: ItemState::Held,
             attempt: attempt_ended.to_owned(),
             reason: None,
             again: None,
         };
-        catalogue.ended("night", number, attempt, &ending, Utc::now()).unwrap();
+        catalogue.end_attempt("night", number, attempt, &ending, Utc::now()).unwrap();
     }
     let unfinished = || -> Vec<Option<String>> {
         catalogue.items("night").unwrap().into_iter().map(|item| item.unfinished).collect()
     };
     assert_eq!(unfinished(), [Some("folder1".to_owned()), Some("folder2".to_owned()), None]);
-    catalogue.leave_unfinished("night", Some(1)).unwrap();
+    catalogue.abandon_unfinished("night", Some(1)).unwrap();
     assert_eq!(unfinished(), [None, Some("folder2".to_owned()), None]);
-    catalogue.leave_unfinished("night", None).unwrap();
+    catalogue.abandon_unfinished("night", None).unwrap();
     assert_eq!(unfinished(), [None, None, None]);
 }

@@ -1,136 +1,136 @@
-//! What became of a batch, as a value: its items with what the summaries of their runs say. Like the report of a run it
-//! does not grow with what was measured: rows, faults and pictures end at a length.
+//! The report of a batch: its items, with the summaries of their runs. Its size is bounded, like that of the report
+//! of a run: lists of rows, faults and pictures have a limit.
 
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::format::finish_command;
 use super::value::{Counts, FaultLine, LasersEnd, Report, TraceLine};
-use super::words::finish_command;
 use crate::files;
 use crate::store::{self, RunState, SUMMARY_FILE, StoreError};
 
-/// Items that a page lists; those that are not simply done come first.
+/// Highest number of items on a page. Items that are not done come first.
 pub const ITEMS: usize = 1_000;
-/// The last runs of an item that are looked at.
+/// Number of last runs per item.
 pub const RUNS: usize = 5;
-/// Traces of an item that have a picture.
+/// Number of pictures per item.
 pub const PICTURES_OF_ITEM: usize = 2;
-/// Pictures of all items.
+/// Number of pictures of all items.
 pub const PICTURES: usize = 400;
 /// The largest summary of a run that is read, bytes.
 const LARGEST_SUMMARY: u64 = 64 << 20;
-/// Faults of a run that are listed.
+/// Highest number of listed faults per run.
 const FAULTS_OF_RUN: usize = 10;
 
-/// What became of a batch.
+/// The report of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchReport {
-    /// Its name.
+    /// Name of the batch.
     pub batch: String,
-    /// Its file.
+    /// The batch file.
     pub file: Option<String>,
-    /// How it stands: `done`, `failed`, `unfinished`, `running`.
+    /// State of the batch: `done`, `failed`, `unfinished`, `running`.
     pub state: &'static str,
-    /// Why it is over, where something is not done.
+    /// Why the batch has ended although some items are not done.
     pub reason: Option<String>,
-    /// When this was made.
+    /// When the report was written.
     pub written: DateTime<Utc>,
     /// The folder of its runs.
     pub out: String,
-    /// The items in numbers.
+    /// Numbers of items.
     pub counts: BatchCounts,
-    /// The command that goes on with it.
+    /// The command that continues the batch.
     pub go_on: Option<String>,
-    /// The items that are listed, in the order of their numbers.
+    /// The listed items, in the order of their numbers.
     pub items: Vec<BatchItem>,
 }
 
-/// A batch in numbers.
+/// Numbers of items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BatchCounts {
-    /// Items in all; those that were removed are not among them.
+    /// All items, without removed ones.
     pub items: usize,
-    /// Items that are done.
+    /// Items with the state `done`.
     pub done: usize,
-    /// Items that have failed.
+    /// Items that failed.
     pub failed: usize,
-    /// Items that were begun more than once because they had failed.
+    /// Items that were repeated after a failure.
     pub retried: usize,
-    /// Items that their own deadline has passed.
+    /// Items whose deadline had passed.
     pub skipped: usize,
-    /// Items that wait for a person.
+    /// Items that wait for a decision of a person.
     pub held: usize,
-    /// Items whose run is under way.
+    /// Items whose run is in progress.
     pub running: usize,
-    /// Items that were not reached.
+    /// Items that were not started.
     pub queued: usize,
 }
 
 /// An item of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchItem {
-    /// Its number.
+    /// Number of the item.
     pub number: u32,
-    /// Its recipe.
+    /// The recipe of the item.
     pub recipe: String,
-    /// The values of its parameters, and its metadata.
+    /// Its parameters and metadata.
     pub values: Vec<(String, String)>,
-    /// Its state, as the catalogue has it.
+    /// Its state in the catalogue.
     pub state: &'static str,
-    /// Why, when that needs a reason.
+    /// The reason, if there is one.
     pub reason: Option<String>,
-    /// How often it was begun.
+    /// How often the item was started.
     pub attempts: u32,
-    /// How many of these repeated one that had failed.
+    /// How many of these attempts repeated a failed one.
     pub retries: u32,
-    /// Time foreseen, s.
+    /// Estimated duration, s.
     pub estimated_s: Option<f64>,
     /// Its last runs, in order.
     pub runs: Vec<ItemRun>,
-    /// Runs that cannot be read, with the reason.
+    /// Unreadable runs, each with the reason.
     pub unreadable: Vec<(String, String)>,
 }
 
-/// A run of an item, as far as the batch's page tells of it.
+/// A run of an item, as shown on the page of the batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemRun {
-    /// Its identifier.
+    /// Identifier of the run.
     pub run: String,
-    /// The name of its folder.
+    /// Name of the run folder.
     pub folder: String,
     /// How it ended.
     pub state: RunState,
-    /// Measured with the embedded instrument.
+    /// Measured with the embedded simulator.
     pub simulated: bool,
-    /// When it began.
+    /// When the run began.
     pub started: DateTime<Utc>,
-    /// How long it took, s.
+    /// Duration, s.
     pub seconds: f64,
-    /// How long it was foreseen to take, s.
+    /// Estimated duration, s.
     pub estimated_s: Option<f64>,
-    /// In numbers.
+    /// Numbers of steps and traces.
     pub counts: Counts,
-    /// Its first faults.
+    /// The first faults.
     pub faults: Vec<FaultLine>,
-    /// How many more there are.
+    /// Number of further faults.
     pub more_faults: u64,
-    /// The steps of which something did not come, and the traces.
+    /// Numbers of missing steps and of missing traces.
     pub missing: (u64, u64),
-    /// The command that finishes it.
+    /// The command that finishes the run.
     pub finish_command: Option<String>,
     /// Lasers that may be on.
     pub lasers_unknown: Vec<u8>,
-    /// The traces to have a picture.
+    /// The traces that get a picture.
     pub traces: Vec<TraceLine>,
 }
 
 impl ItemRun {
-    /// The run in a folder: from its summary where that tells of its last end, else from its journal.
+    /// Reads the run in a folder: from its summary if this is up to date, otherwise from its journal.
     ///
     /// # Errors
-    /// When manifest or journal cannot be read.
+    /// If the manifest or the journal cannot be read.
     pub fn read(folder: &Path) -> Result<Self, StoreError> {
         let run = store::runs::open(folder)?;
         let text = files::read_within(folder, SUMMARY_FILE, LARGEST_SUMMARY).unwrap_or_default();
@@ -145,7 +145,7 @@ impl ItemRun {
             Some(report) => report,
             None => super::read(&run)?,
         };
-        // The folder may have moved since.
+        // The folder may have been moved since.
         let here = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         report.finish_command = report.finish_command.map(|_| finish_command(&here.to_string_lossy()));
         Ok(Self::of(report, folder.file_name().unwrap_or_default().to_string_lossy().into_owned()))
@@ -161,7 +161,7 @@ impl ItemRun {
             run: report.run,
             folder,
             state: report.state,
-            // The embedded instrument of a run ends with it.
+            // The embedded simulator of a run ends with the run.
             lasers_unknown: if dark && report.about.simulator.is_none() {
                 report.lasers_unknown
             } else {
@@ -182,7 +182,7 @@ impl ItemRun {
 }
 
 impl BatchItem {
-    /// Its last run.
+    /// The last run.
     #[must_use]
     pub fn last(&self) -> Option<&ItemRun> {
         self.runs.last()
@@ -190,13 +190,13 @@ impl BatchItem {
 }
 
 impl BatchReport {
-    /// The runs that were measured with the embedded instrument, among those that are listed.
+    /// Number of listed runs that were measured with the embedded simulator.
     #[must_use]
     pub fn simulated(&self) -> usize {
         self.runs().filter(|(_, run)| run.simulated).count()
     }
 
-    /// The runs that are listed, each with its item.
+    /// The listed runs, each with its item.
     pub fn runs(&self) -> impl Iterator<Item = (&BatchItem, &ItemRun)> {
         self.items.iter().flat_map(|item| item.runs.iter().map(move |run| (item, run)))
     }

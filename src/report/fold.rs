@@ -1,4 +1,5 @@
-//! From a run's manifest and events to its report: a pure fold, so that every ending is tested without a run.
+//! Computes the report of a run from its manifest and events. It is a pure fold, so that every ending can be tested
+//! without a run.
 
 mod steps;
 
@@ -6,15 +7,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::format::{clip, finish_command};
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
-use super::words::{clip, finish_command};
 use crate::run::events::{Record, RunEvent};
 use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
-use steps::{Counted, Current, keep};
+use steps::{Counted, Current, push_bounded};
 
-/// The report of a run: `records` are its journal's, in order. A line that cannot be read is counted and passed over.
+/// Computes the report. `records` are the records of the journal in order. An unreadable line is counted and skipped.
 pub fn fold(
     manifest: &Manifest,
     folder: &str,
@@ -33,18 +34,19 @@ pub fn fold(
 struct Fold {
     report: Report,
     places: Places,
-    /// The step under way is the last one; those before it have an earlier one done again (a sweep, for its fetch).
+    /// The steps in progress. The last one is being performed; the earlier ones wait until it has been repeated (a
+    /// sweep, for its fetch).
     under_way: Vec<Current>,
     begun: u64,
     finally: bool,
     ended: bool,
     lasers_told: bool,
     last: DateTime<Utc>,
-    /// By the run's own clock, s.
+    /// By the clock of the run, s.
     elapsed_s: Option<f64>,
     /// The place of each stored trace, by its file.
     stored: BTreeMap<String, Option<usize>>,
-    /// What has been counted of each step, by its number.
+    /// The counts of each step, by its number.
     steps: BTreeMap<u64, Counted>,
 }
 
@@ -117,7 +119,7 @@ impl Fold {
                 report.counts.traces_foreseen = estimated_s.map(|_| foreseen);
                 self.places = Places::foresee(outline);
             }
-            RunEvent::TakenUp { steps, .. } => self.take_up(*steps),
+            RunEvent::TakenUp { steps, .. } => self.resume_after(*steps),
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.begin_step(*number, *attempt, step, *estimated_s, time);
             }
@@ -144,11 +146,11 @@ impl Fold {
             }
             RunEvent::Warning { message } => {
                 let warning = Warning { time, message: clip(message) };
-                keep(&mut report.warnings, &mut report.more.warnings, warning);
+                push_bounded(&mut report.warnings, &mut report.more.warnings, warning);
             }
             RunEvent::LinkLost { reason } => {
                 let loss = LinkLoss { time, reason: clip(reason), seconds: None };
-                keep(&mut report.link_losses, &mut report.more.link_losses, loss);
+                push_bounded(&mut report.link_losses, &mut report.more.link_losses, loss);
             }
             RunEvent::LinkRegained { after_s } if report.more.link_losses == 0 => {
                 if let Some(loss) = report.link_losses.last_mut() {
@@ -166,7 +168,7 @@ impl Fold {
                 report.lasers_unknown.clone_from(unknown);
             }
             RunEvent::Finished { state, reason, .. } => {
-                // The journal ends before the manifest does: what it says of the end is the newer word.
+                // The journal is written before the manifest, so its end takes precedence.
                 report.state = *state;
                 report.reason = reason.as_deref().map(clip);
                 report.finished.get_or_insert(time);
@@ -190,7 +192,7 @@ impl Fold {
         if report.lasers == LasersEnd::NoEnd && report.state != RunState::Running {
             report.lasers_unknown = report.about.instrument.lasers.keys().copied().collect();
         }
-        // What was begun and neither succeeded nor failed was under way when the run was stopped or lost its process.
+        // Steps without an end were in progress when the run was stopped or interrupted.
         report.counts.cut_short = self.begun.saturating_sub(report.counts.done + report.counts.failed);
         self.places.cut_short();
         report.counts.skipped = self.places.skipped();
@@ -207,7 +209,7 @@ impl Fold {
     }
 }
 
-/// Whether the run came to its end and every fault was passed over: there is nothing that `resume` would do again.
+/// Whether the run ended and every fault was skipped, so that `resume` would repeat nothing.
 fn only_passed_over(report: &Report) -> bool {
     let mut passed_over = report.faults.iter().filter(|fault| fault.consequence == Consequence::PassedOver);
     let others = [Consequence::EndedRun, Consequence::EndedFinally];

@@ -1,20 +1,20 @@
-//! What those hear who wait for the end of a run: a few kilobytes, whatever the run was. `docs/notify.md` has the
-//! fields; a field may be added, none changes its meaning.
+//! The notification at the end of a run: a few kilobytes for any run. `docs/notify.md` describes its fields. Fields
+//! may be added, but never change their meaning.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::format::{clip, count, lasers};
 use super::value::{Counts, LasersEnd, Report};
-use super::words::{clip, count, lasers};
 use crate::store::RunState;
 use crate::units::duration;
 
-/// Lists of parameters and metadata that are longer than this as JSON, bytes, are left out.
+/// Parameters or metadata that are larger than this as JSON, bytes, are left out.
 const LARGEST_LIST: usize = 8_192;
 
-/// What is sent when a run has ended.
+/// The notification at the end of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Notice<'a> {
     event: &'static str,
@@ -31,7 +31,7 @@ struct Notice<'a> {
     details: Option<Details<'a>>,
 }
 
-/// What a run that broke off without a readable folder cannot tell.
+/// The details, which are missing if the run folder cannot be read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Details<'a> {
     recipe: &'a str,
@@ -46,30 +46,30 @@ struct Details<'a> {
     metadata: Value,
 }
 
-/// A run that has ended, as far as it is known without its folder.
+/// What is known about a run that has ended, without its folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended<'a> {
-    /// Its identifier.
+    /// Identifier of the run.
     pub run: &'a str,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub name: &'a str,
-    /// Its folder.
+    /// The run folder.
     pub folder: &'a str,
-    /// Measured with the embedded instrument.
+    /// Measured with the embedded simulator.
     pub simulated: bool,
     /// How it ended.
     pub state: RunState,
-    /// Why, when not `done`.
+    /// The reason; `None` for `done`.
     pub reason: Option<&'a str>,
 }
 
-/// What to send: of the run, with its report where there is one.
+/// The notification for a run, with details if there is a report.
 #[must_use]
 pub fn notice(ended: Ended<'_>, report: Option<&Report>) -> Value {
     let event = match ended.state {
         RunState::Done => "run_done",
         RunState::Aborted => "run_aborted",
-        // A run that cannot be written to its end has failed for whoever waits for it.
+        // A run that could not be written to its end has failed for the recipient.
         RunState::Failed | RunState::Interrupted | RunState::Running => "run_failed",
     };
     let host = gethostname::gethostname().to_string_lossy().into_owned();
@@ -105,7 +105,7 @@ fn short(values: &BTreeMap<String, Value>) -> Value {
     if values.to_string().len() > LARGEST_LIST { json!({}) } else { values }
 }
 
-/// The same for people, in a few lines: what chat services show.
+/// The notification as text of a few lines, for chat services.
 fn text(ended: Ended<'_>, host: &str, report: Option<&Report>) -> String {
     let what = match ended.state {
         RunState::Done => "done",

@@ -1,5 +1,5 @@
-//! The report as one HTML page: no scripts, nothing from elsewhere, light and dark, for a screen, a phone or paper.
-//! Everything that comes from a recipe, an instrument or a person goes through the template's escaping.
+//! The report as one HTML page without scripts and external resources. It suits light and dark mode, screens, phones
+//! and paper. The template escapes every text from a recipe, an instrument or a person.
 
 mod about;
 mod batch;
@@ -14,21 +14,21 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub use batch::batch_page;
 pub use links::Links;
 
+use super::format::{self, moment, verdict};
 use super::picture::Picture;
 use super::value::{Report, TraceLine};
-use super::words::{self, moment, verdict};
 use crate::shown;
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
-/// The page's own style, the only text that is not escaped.
+/// The style sheet, the only text that is not escaped.
 const STYLE: &str = include_str!("page/style.css");
-/// The page may load and run nothing, whatever got into it.
+/// The policy forbids the page to load or execute anything, whatever it contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-/// Rows of a table; programs and the command line have the rest.
+/// Highest number of rows per table. The complete data are in the journal.
 const ROWS: usize = 200;
 
-/// The page. `draw` gives the picture of a trace; it is asked for a few hundred of them at most.
+/// The page. `draw` returns the picture of a trace; it is called a few hundred times at most.
 #[must_use]
 pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
     let title = format!("{}: {} ({})", report.name, report.state, report.run);
@@ -53,7 +53,7 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
     framed(&title, &main, &footer)
 }
 
-/// What every page has around it.
+/// The frame of every page.
 fn framed(title: &str, main: &Markup, footer: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
@@ -94,7 +94,7 @@ fn head(report: &Report) -> Markup {
     }
 }
 
-/// The run in numbers.
+/// The numbers of the run.
 fn figures(report: &Report) -> Markup {
     let counts = report.counts;
     let figure = |number: u64, name: &str, note: Option<String>, bad: bool| {
@@ -129,19 +129,19 @@ fn section(title: &str, body: &Markup) -> Markup {
     html! { section { h2 { (title) } (body) } }
 }
 
-/// The head of a table; names that begin with `#` stand above numbers.
+/// The head of a table. A name that begins with `#` belongs to a column of numbers.
 fn heads(names: &[&str]) -> Markup {
     html! { thead { tr { @for name in names {
         @match name.strip_prefix('#') { Some(name) => { th.number { (name) } } None => { th { (name) } } }
     } } } }
 }
 
-/// Where the journal's lines of one event are.
+/// A pointer to the journal lines of one event.
 fn in_journal(event: &str) -> Markup {
     html! { "the lines with " code { (event) } " in " (link("journal.jsonl")) "." }
 }
 
-/// What a table leaves out, and what lists it.
+/// How many rows a table leaves out, and where they are listed.
 fn left_out(listed: usize, all: u64, what: &str, lists: &Markup) -> Markup {
     let more = all.saturating_sub(listed as u64);
     html! {
@@ -154,7 +154,7 @@ fn link(file: &str) -> Markup {
     html! { a href=(format!("./{}", encoded(file))) { (file) } }
 }
 
-/// A relative path as a URL has it.
+/// A relative path, encoded for a URL.
 fn encoded(path: &str) -> String {
     let mut target = String::new();
     for byte in path.bytes() {
@@ -170,7 +170,7 @@ fn encoded(path: &str) -> String {
 fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {
     html! {
         time datetime=(time.to_rfc3339()) title=(moment(time)) {
-            (words::clock(time)) " " small { (words::after(report, time)) }
+            (format::clock(time)) " " small { (format::after(report, time)) }
         }
     }
 }

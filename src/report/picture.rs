@@ -1,27 +1,27 @@
-//! A trace as a small picture: inline SVG, filled between the lowest and the highest value of each pixel, with its
-//! range written at its edges.
+//! A trace as a small inline SVG picture. The area between the lowest and the highest value of each pixel is filled.
+//! The ranges are written at the edges.
 
 use maud::{Markup, html};
 
 use crate::measurement::Grid;
 use crate::store::Envelope;
 
-/// Where the axes stand and how large the plot is, pixels.
+/// Position and size of the plot, pixels.
 const LEFT: f64 = 34.0;
 const TOP: f64 = 4.0;
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 60.0;
 
-/// What there is of a trace to look at.
+/// The content of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
-    /// Its envelope.
+    /// The envelope of the trace.
     Drawn(Envelope),
-    /// Its file cannot be read.
+    /// The file cannot be read.
     Unreadable(String),
 }
 
-/// The vertical axis: lowest and highest value shown, and the step between its lines.
+/// The vertical axis: lowest and highest shown value, and the distance of the grid lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Axis {
     low: f64,
@@ -30,12 +30,12 @@ struct Axis {
 }
 
 impl Axis {
-    /// The axis that holds all values between round numbers; `None` when there are none.
+    /// The axis with round limits around all values; `None` without values.
     fn around(envelope: &Envelope) -> Option<Self> {
         let all = || envelope.min.iter().chain(&envelope.max).flatten().copied().map(f64::from);
         let (low, high) = (all().reduce(f64::min)?, all().reduce(f64::max)?);
         let span = (high - low).max(0.01);
-        // At most six steps; levels of a bench span a thousandth of a dB to a few hundred.
+        // At most six steps. Ranges reach from a thousandth of a dB to a few hundred dB.
         let steps = (-3..=3).flat_map(|ten| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(ten)));
         let step = steps.into_iter().find(|step| span / step <= 4.0).unwrap_or(span);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
@@ -46,7 +46,7 @@ impl Axis {
         TOP + HEIGHT * (self.high - f64::from(value)) / (self.high - self.low)
     }
 
-    /// The lines between the edges.
+    /// The grid lines between the edges.
     fn inner(self) -> Vec<f64> {
         let mut lines = Vec::new();
         let mut value = self.low + self.step;
@@ -60,7 +60,7 @@ impl Axis {
     fn label(self, value: f64) -> String {
         let digits = if self.step < 0.1 { 2 } else { usize::from(self.step < 1.0) };
         let text = format!("{value:.digits$}");
-        // Rounding may leave a zero with a sign.
+        // Rounding may leave a negative zero.
         if text.trim_start_matches(['-', '0', '.']).is_empty() {
             text.trim_start_matches('-').to_owned()
         } else {
@@ -69,7 +69,7 @@ impl Axis {
     }
 }
 
-/// The filled outlines: one for each stretch of pixels without a gap.
+/// The filled outlines: one for each series of pixels without a gap.
 #[expect(clippy::cast_precision_loss, reason = "240 pixels")]
 fn outlines(envelope: &Envelope, axis: Axis) -> Vec<String> {
     use std::fmt::Write as _;
@@ -86,7 +86,7 @@ fn outlines(envelope: &Envelope, axis: Axis) -> Vec<String> {
         for (at, (_, max)) in &values {
             let _ = write!(path, "{:.0},{:.1} ", x(*at), axis.y(*max));
         }
-        // A trace without spread is a line; its way back would only say it again.
+        // A trace without spread is drawn as a single line.
         if values.iter().any(|(_, (min, max))| axis.y(*min) - axis.y(*max) >= 0.05) {
             for (at, (min, _)) in values.iter().rev() {
                 let _ = write!(path, "{:.0},{:.1} ", x(*at), axis.y(*min));
@@ -104,7 +104,7 @@ pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str) -> Markup {
     let envelope = match picture {
         Picture::Drawn(envelope) => envelope,
         Picture::Unreadable(reason) => {
-            return html! { p.bad { "cannot be read: " (super::words::clip(reason)) } };
+            return html! { p.bad { "cannot be read: " (super::format::clip(reason)) } };
         }
     };
     let Some(axis) = Axis::around(envelope) else {

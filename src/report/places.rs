@@ -1,17 +1,17 @@
-//! What became of each place of the recipe. Its size is the recipe's, however long the run.
+//! The results for each place of the recipe. Their number depends on the recipe, and not on the length of the run.
 
 use std::collections::BTreeMap;
 
+use super::format::clip;
 use super::value::{KindTime, Missing, PlaceLine, Why};
-use super::words::clip;
 use crate::operation::Operation;
 use crate::run::state::outline::{OutlineStep, key};
 use crate::step::Step;
 
-/// Places that were not foreseen are added up to this many.
+/// Highest number of unplanned places that are added.
 const MOST: usize = 4_000;
 
-/// The places, in the order in which they were foreseen or came.
+/// The places, in planned order, followed by unplanned ones.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     lines: Vec<PlaceLine>,
@@ -44,18 +44,18 @@ impl Places {
         Some(self.lines.len() - 1)
     }
 
-    /// The line of a step; `None` when there are too many of them.
+    /// The line of a step; `None` if there are too many lines.
     pub(super) fn of(&mut self, step: &Step, finally: bool) -> Option<&mut PlaceLine> {
         let index = self.index_of(step, finally)?;
         self.lines.get_mut(index)
     }
 
-    /// The line with this index.
+    /// The line at this index.
     pub(super) fn at(&mut self, index: Option<usize>) -> Option<&mut PlaceLine> {
         self.lines.get_mut(index?)
     }
 
-    /// Where the line of a step is.
+    /// The index of the line of a step.
     pub(super) fn index_of(&mut self, step: &Step, finally: bool) -> Option<usize> {
         let path = key(step);
         let known = self.by_key.get(&path).copied();
@@ -70,7 +70,7 @@ impl Places {
         Some(index)
     }
 
-    /// Adds time to the step's place and to its kind; a first attempt brings its forecast along.
+    /// Adds time to the place and the kind of a step. A first attempt also adds its estimate.
     pub(super) fn spend(&mut self, step: &Step, finally: bool, first_estimate_s: Option<f64>, seconds: f64) {
         if let Some(line) = self.of(step, finally) {
             line.estimated_s += first_estimate_s.unwrap_or(0.0);
@@ -88,19 +88,19 @@ impl Places {
         kind.seconds += seconds;
     }
 
-    /// What was begun and neither succeeded nor failed was cut short.
+    /// Marks steps without an end as cut short.
     pub(super) fn cut_short(&mut self) {
         for line in &mut self.lines {
             line.cut_short = line.begun.saturating_sub(line.done + line.failed);
         }
     }
 
-    /// Steps that were foreseen and never begun.
+    /// Number of planned steps that never began.
     pub(super) fn skipped(&self) -> u64 {
         self.lines.iter().map(|line| line.foreseen.saturating_sub(line.begun)).sum()
     }
 
-    /// What was foreseen, or begun, and is not done.
+    /// The places with steps that were planned or begun, but are not done.
     pub(super) fn missing(&self) -> Vec<Missing> {
         let wanted = |line: &PlaceLine| line.foreseen.max(line.begun);
         self.lines
@@ -122,7 +122,7 @@ impl Places {
             .collect()
     }
 
-    /// The lines, and the time of each kind in the order of the vocabulary.
+    /// The lines, and the time per kind of step in the order of the operations.
     pub(super) fn end(mut self) -> (Vec<PlaceLine>, Vec<KindTime>) {
         let kinds = Operation::NAMES.iter().filter_map(|name| self.kinds.remove(name)).collect();
         (self.lines, kinds)

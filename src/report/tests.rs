@@ -1,4 +1,4 @@
-//! Whether a report says what became of a run, whatever became of it.
+//! Checks that a report describes every kind of run correctly.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ mod batch;
 mod bounds;
 mod endings;
 
-/// A run as it is told: events with their seconds since its start.
-struct Told {
+/// A run made of events, each with its time in seconds since the start.
+struct FakeRun {
     manifest: Manifest,
     records: Vec<Record>,
     outline: Vec<OutlineStep>,
@@ -41,7 +41,7 @@ fn fetch() -> Step {
     step("fetch_trace", &json!({ "detectors": ["4/1", "4/2"], "trace": "tf" }), "steps[1]")
 }
 
-impl Told {
+impl FakeRun {
     fn new(foreseen: &[(&Step, u64)]) -> Self {
         let manifest = json!({
             "schema_version": 1, "run": "abc234", "name": "night", "status": "running", "reason": null,
@@ -68,7 +68,7 @@ impl Told {
         }
     }
 
-    fn tell(&mut self, event: RunEvent) -> &mut Self {
+    fn event(&mut self, event: RunEvent) -> &mut Self {
         let (n, time) = (self.records.len() as u64 + 1, start() + TimeDelta::seconds(self.second));
         self.records.push(Record { n, time, elapsed_s: None, event });
         self
@@ -76,7 +76,7 @@ impl Told {
 
     fn begin(&mut self) -> &mut Self {
         let (instrument, outline) = (self.manifest.instrument.clone(), self.outline.clone());
-        self.tell(RunEvent::Started {
+        self.event(RunEvent::Started {
             run: "abc234".to_owned(),
             name: "night".to_owned(),
             folder: "runs/night".to_owned(),
@@ -88,19 +88,19 @@ impl Told {
     }
 
     fn try_step(&mut self, number: u64, attempt: u32, step: &Step) -> &mut Self {
-        self.tell(RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s: Some(5.0) })
+        self.event(RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s: Some(5.0) })
     }
 
     fn done(&mut self, number: u64, seconds: i64) -> &mut Self {
         self.second += seconds;
         #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let seconds = seconds as f64;
-        self.tell(RunEvent::StepFinished { number, outcome: Outcome::Done, seconds })
+        self.event(RunEvent::StepFinished { number, outcome: Outcome::Done, seconds })
     }
 
     fn failed(&mut self, number: u64, kind: FaultKind, then: AfterFault) -> &mut Self {
         self.second += 1;
-        self.tell(RunEvent::StepFailed { number, fault: Fault::new(kind, "-200 Execution error"), then })
+        self.event(RunEvent::StepFailed { number, fault: Fault::new(kind, "-200 Execution error"), then })
     }
 
     fn trace(&mut self, index: u64) -> &mut Self {
@@ -110,18 +110,18 @@ impl Told {
             "start_nm": 1520.0, "step_pm": 1.0, "points": 60_001, "nulls": 0,
             "min": { "value": -27.9, "nm": 1531.11 }, "max": { "value": -3.5, "nm": 1572.64 }, "mean": -4.0,
         });
-        self.tell(RunEvent::TraceStored { trace: serde_json::from_value(trace).unwrap() })
+        self.event(RunEvent::TraceStored { trace: serde_json::from_value(trace).unwrap() })
     }
 
     fn end(&mut self, state: RunState, reason: Option<&str>) -> &mut Self {
         self.manifest.status = state;
         self.manifest.finished = Some(start() + TimeDelta::seconds(self.second));
-        self.tell(RunEvent::LasersOff { off: vec![1], unknown: vec![] });
+        self.event(RunEvent::LasersOff { off: vec![1], unknown: vec![] });
         let reason = reason.map(str::to_owned);
-        self.tell(RunEvent::Finished { state, reason, failed_steps: 0, traces: 0 })
+        self.event(RunEvent::Finished { state, reason, failed_steps: 0, traces: 0 })
     }
 
-    /// The report, from the events as a journal has them.
+    /// The report, from the events as written in a journal.
     fn report(&self) -> Report {
         let lines = self.records.iter().map(|record| serde_json::to_string(record).unwrap());
         let report = fold(

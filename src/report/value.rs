@@ -1,4 +1,4 @@
-//! A report as a value: plain data, the same for the page and for programs. Times are UTC, durations are seconds.
+//! The report as plain data, used by the page and by programs. Times are UTC, durations are in seconds.
 
 mod lines;
 
@@ -13,124 +13,124 @@ pub use lines::{
     Consequence, FaultLine, KindTime, LinkLoss, Missing, PlaceLine, PromptLine, TraceLine, Warning, Why,
 };
 
-/// What became of a run. Lists are cut at a length that no bench reaches by day; [`Report::more`] counts the rest.
+/// The report of a run. Its lists have a limit that few runs reach; [`Report::more`] counts the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Version of this format.
     pub schema_version: u32,
-    /// The run's identifier.
+    /// Identifier of the run.
     pub run: String,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub name: String,
     /// How it ended.
     pub state: RunState,
-    /// Why it ended so, when not `done`.
+    /// Why the run ended in this state; `None` for `done`.
     pub reason: Option<String>,
-    /// Measured with the embedded instrument.
+    /// Measured with the embedded simulator.
     pub simulated: bool,
-    /// When it began.
+    /// When the run began.
     pub started: DateTime<Utc>,
-    /// When it ended; `None` when it has no end.
+    /// When the run ended; `None` if it has no recorded end.
     pub finished: Option<DateTime<Utc>>,
-    /// How long it took, s; without an end, until its last sign of life.
+    /// Duration, s; without an end, until its last event.
     pub seconds: f64,
-    /// How long it was foreseen to take, s.
+    /// Estimated duration, s.
     pub estimated_s: Option<f64>,
-    /// The run in numbers.
+    /// Numbers of steps and traces.
     pub counts: Counts,
     /// Each failed attempt, in order.
     pub faults: Vec<FaultLine>,
-    /// What was foreseen and did not come.
+    /// Planned steps and traces that are missing.
     pub missing: Vec<Missing>,
-    /// The command that finishes the run; `None` when there is nothing to finish.
+    /// The command that finishes the run; `None` if there is nothing to finish.
     pub finish_command: Option<String>,
-    /// What is known of the lasers at the end.
+    /// The state of the lasers at the end.
     pub lasers: LasersEnd,
-    /// Off, as the instrument confirmed.
+    /// Lasers confirmed off.
     pub lasers_off: Vec<u8>,
-    /// May be on.
+    /// Lasers that may be on.
     pub lasers_unknown: Vec<u8>,
-    /// Times without a link to the instrument.
+    /// Periods without a link to the instrument.
     pub link_losses: Vec<LinkLoss>,
-    /// Times for which it was held.
+    /// Periods for which the run was held.
     pub holds: Holds,
     /// Questions and their answers.
     pub prompts: Vec<PromptLine>,
-    /// What the operator should know and that failed no step.
+    /// Warnings that did not make a step fail.
     pub warnings: Vec<Warning>,
     /// Recorded power.
     pub power: Power,
-    /// Forecast against actual time for each kind of step.
+    /// Estimated and actual time for each kind of step.
     pub kinds: Vec<KindTime>,
-    /// Each place of the recipe once, with what became of it.
+    /// The results for each place of the recipe.
     pub places: Vec<PlaceLine>,
     /// The stored traces.
     pub traces: Vec<TraceLine>,
-    /// How many more there are than each list holds.
+    /// How many entries each list leaves out.
     pub more: More,
-    /// Lines of the journal that could not be read.
+    /// Number of unreadable lines in the journal.
     pub unreadable_lines: u64,
-    /// What ran, with what, where.
+    /// Recipe, parameters, instrument, computer.
     #[serde(flatten)]
     pub about: About,
 }
 
-/// The run in numbers.
+/// Numbers of steps and traces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Steps that succeeded, those that needed several attempts included.
+    /// Steps that succeeded, possibly after several attempts.
     pub done: u64,
-    /// Steps that failed for good.
+    /// Steps that failed in all attempts.
     pub failed: u64,
-    /// Steps that succeeded, but not at the first attempt.
+    /// Steps that succeeded, but not in the first attempt.
     pub retried: u64,
-    /// Steps that were foreseen and never begun.
+    /// Planned steps that never began.
     pub skipped: u64,
-    /// Steps that were under way when the run was stopped or cut short.
+    /// Steps that were in progress when the run was stopped or interrupted.
     pub cut_short: u64,
-    /// Failed attempts that were followed by another one.
+    /// Failed attempts that were followed by another attempt.
     pub repeats: u64,
-    /// Traces stored.
+    /// Number of stored traces.
     pub traces: u64,
-    /// Traces foreseen; `None` when nobody could know.
+    /// Number of planned traces; `None` if it could not be known.
     pub traces_foreseen: Option<u64>,
 }
 
-/// What is known of the run's lasers at its end.
+/// The state of the lasers at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LasersEnd {
-    /// Those that the run had used are off, as the instrument confirmed.
+    /// The lasers that the run used are confirmed off.
     Off,
-    /// Some could not be confirmed off.
+    /// Some lasers could not be confirmed off.
     Unknown,
-    /// Left as they were: the recipe says `leave_lasers_on`.
+    /// The lasers were left on, because the recipe contains `leave_lasers_on`.
     LeftOn,
-    /// The run has no end: nothing turned them off.
+    /// The run has no recorded end, so nothing turned the lasers off.
     NoEnd,
 }
 
-/// Times for which the run was held.
+/// Periods for which the run was held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Holds {
-    /// How often.
+    /// Number of periods.
     pub times: u64,
-    /// How long in all, s.
+    /// Total duration, s.
     pub seconds: f64,
 }
 
 /// Recorded power.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Power {
-    /// Readings in all files.
+    /// Number of readings in all files.
     pub readings: u64,
-    /// Files.
+    /// Number of files.
     pub files: u64,
-    /// Readings that `read_power` gave: these are in the journal, too, whatever became of the last file.
+    /// Number of readings of `read_power`. These are also in the journal, even if the last file was lost.
     pub by_recipe: u64,
 }
 
-/// How many more there are than the lists hold.
+/// How many entries the lists leave out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
     /// Faults.
@@ -145,22 +145,22 @@ pub struct More {
     pub traces: u64,
 }
 
-/// What ran, with what, where.
+/// Recipe, parameters, instrument, computer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The run folder on the computer that wrote the report.
     pub folder: String,
     /// The recipe.
     pub recipe: RecipeRecord,
-    /// The parameters it ran with.
+    /// The parameters of the run.
     pub parameters: BTreeMap<String, Value>,
-    /// The recipe's metadata and what the command line added.
+    /// The metadata of the recipe, with additions from the command line.
     pub metadata: BTreeMap<String, Value>,
     /// The instrument.
     pub instrument: InstrumentRecord,
-    /// Options of the embedded instrument, where the run started one.
+    /// Options of the embedded simulator, if the run started one.
     pub simulator: Option<Value>,
-    /// Who ran it, and with what version of ctp10.
+    /// The computer, and the version of ctp10.
     pub host: HostRecord,
     /// Whether raw commands were sent.
     pub used_scpi: bool,

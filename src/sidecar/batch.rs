@@ -138,7 +138,7 @@ async fn release(
     const FROM: &[ItemState] = &[ItemState::Held, ItemState::Failed, ItemState::Skipped, ItemState::Removed];
     let queue = app.queue()?;
     if anew {
-        queue.with(move |catalogue, batch| catalogue.leave_unfinished(batch, Some(number))).await?;
+        queue.with(move |catalogue, batch| catalogue.abandon_unfinished(batch, Some(number))).await?;
     }
     queue.turn(number, FROM, ItemState::Queued, None).await?;
     app.batch().await

@@ -10,16 +10,9 @@ use sha2::{Digest, Sha256};
 use super::errors::Rejection;
 use super::optics::Light;
 use super::options::{LasersAfterScan, Noise, OpticalPath, TlsRange};
+use super::registers::condition;
 use super::state::{Place, Reference, SimulatorState};
 use super::trace::{Recorded, Source};
-
-/// Bits of the operation condition register.
-const SCANNING: u16 = 4;
-const ANALYZING: u16 = 8;
-const ABORTING: u16 = 16;
-const REFERENCING: u16 = 64;
-const WAITING_FOR_CONTROLLER: u16 = 256;
-const UPDATING_SETUP: u16 = 512;
 
 /// Duration of the analysis after a scan.
 const ANALYZING_TIME: Duration = Duration::from_millis(200);
@@ -69,14 +62,14 @@ pub(super) enum Phase {
 
 impl Phase {
     fn condition(&self) -> u16 {
-        let referencing = |scan: &Scan| if scan.reference.is_some() { REFERENCING } else { 0 };
+        let referencing = |scan: &Scan| if scan.reference.is_some() { condition::REFERENCING } else { 0 };
         match self {
             Self::Idle => 0,
-            Self::Waiting { updating: false, .. } => WAITING_FOR_CONTROLLER,
-            Self::Waiting { updating: true, .. } => UPDATING_SETUP,
-            Self::Scanning(scan) => SCANNING | referencing(scan),
-            Self::Analyzing { scan, .. } => ANALYZING | referencing(scan),
-            Self::Aborting { .. } => ABORTING,
+            Self::Waiting { updating: false, .. } => condition::WAITING_FOR_CONTROLLER,
+            Self::Waiting { updating: true, .. } => condition::UPDATING_SETUP,
+            Self::Scanning(scan) => condition::SCANNING | referencing(scan),
+            Self::Analyzing { scan, .. } => condition::ANALYZING | referencing(scan),
+            Self::Aborting { .. } => condition::ABORTING,
         }
     }
 }

@@ -2,21 +2,7 @@
 //! byte. Like the error queue, they belong to the instrument and not to a connection.
 
 use super::errors::Rejection;
-
-/// Bits of the standard event status register.
-const OPERATION_COMPLETE: u8 = 1;
-const QUERY_ERROR: u8 = 4;
-const DEVICE_ERROR: u8 = 8;
-const EXECUTION_ERROR: u8 = 16;
-const COMMAND_ERROR: u8 = 32;
-const POWER_ON: u8 = 128;
-
-/// Bits of the status byte.
-const ERROR_AVAILABLE: u8 = 4;
-const MESSAGE_AVAILABLE: u8 = 16;
-const EVENT_SUMMARY: u8 = 32;
-const SERVICE_REQUEST: u8 = 64;
-const OPERATION_SUMMARY: u8 = 128;
+use super::registers::{event, status_byte};
 
 /// The registers.
 #[derive(Debug)]
@@ -40,7 +26,7 @@ pub(super) struct Status {
 impl Default for Status {
     fn default() -> Self {
         Self {
-            events: POWER_ON,
+            events: event::POWER_ON,
             event_enable: 0,
             service_enable: 0,
             operation_events: 0,
@@ -56,10 +42,10 @@ impl Status {
     /// Records an error by the class of its number.
     pub(super) fn error(&mut self, rejection: Rejection) {
         self.events |= match rejection.code_and_text().0 {
-            -199..=-100 => COMMAND_ERROR,
-            -299..=-200 => EXECUTION_ERROR,
-            -499..=-400 => QUERY_ERROR,
-            _ => DEVICE_ERROR,
+            -199..=-100 => event::COMMAND_ERROR,
+            -299..=-200 => event::EXECUTION_ERROR,
+            -499..=-400 => event::QUERY_ERROR,
+            _ => event::DEVICE_ERROR,
         };
     }
 
@@ -68,14 +54,14 @@ impl Status {
         if busy {
             self.completion_wanted = true;
         } else {
-            self.events |= OPERATION_COMPLETE;
+            self.events |= event::OPERATION_COMPLETE;
         }
     }
 
     /// A scan has ended.
     pub(super) fn complete(&mut self) {
         if std::mem::take(&mut self.completion_wanted) {
-            self.events |= OPERATION_COMPLETE;
+            self.events |= event::OPERATION_COMPLETE;
         }
     }
 
@@ -114,14 +100,18 @@ impl Status {
     pub(super) fn byte(&self, errors: bool) -> u8 {
         let mut byte = 0;
         for (bit, set) in [
-            (ERROR_AVAILABLE, errors),
-            (MESSAGE_AVAILABLE, self.message_available),
-            (EVENT_SUMMARY, self.events & self.event_enable != 0),
-            (OPERATION_SUMMARY, self.operation_events & self.operation_enable != 0),
+            (status_byte::ERROR_AVAILABLE, errors),
+            (status_byte::MESSAGE_AVAILABLE, self.message_available),
+            (status_byte::EVENT_SUMMARY, self.events & self.event_enable != 0),
+            (status_byte::OPERATION_SUMMARY, self.operation_events & self.operation_enable != 0),
         ] {
             byte |= if set { bit } else { 0 };
         }
-        if byte & self.service_enable & !SERVICE_REQUEST != 0 { byte | SERVICE_REQUEST } else { byte }
+        if byte & self.service_enable & !status_byte::SERVICE_REQUEST != 0 {
+            byte | status_byte::SERVICE_REQUEST
+        } else {
+            byte
+        }
     }
 }
 
@@ -132,7 +122,7 @@ mod tests {
     #[test]
     fn an_error_is_an_event_of_its_class_until_it_is_read() {
         let mut status = Status::default();
-        assert_eq!(status.take_events(), POWER_ON);
+        assert_eq!(status.take_events(), event::POWER_ON);
         for (rejection, bit) in
             [(Rejection::UndefinedHeader, 32), (Rejection::OutOfRange, 16), (Rejection::System, 8)]
         {
@@ -145,7 +135,7 @@ mod tests {
     fn the_status_byte_sums_up_what_is_enabled() {
         let mut status = Status::default();
         assert_eq!((status.byte(false), status.byte(true)), (0, 4));
-        status.event_enable = COMMAND_ERROR;
+        status.event_enable = event::COMMAND_ERROR;
         status.error(Rejection::Syntax);
         assert_eq!(status.byte(false), 32);
         status.service_enable = 32;
@@ -156,7 +146,7 @@ mod tests {
         status.operation(8);
         assert_eq!(status.byte(false), 160);
         status.clear();
-        assert_eq!((status.byte(false), status.event_enable), (0, COMMAND_ERROR));
+        assert_eq!((status.byte(false), status.event_enable), (0, event::COMMAND_ERROR));
     }
 
     #[test]
@@ -168,8 +158,8 @@ mod tests {
         status.want_completion(true);
         assert_eq!(status.take_events(), 0);
         status.complete();
-        assert_eq!(status.take_events(), OPERATION_COMPLETE);
+        assert_eq!(status.take_events(), event::OPERATION_COMPLETE);
         status.want_completion(false);
-        assert_eq!(status.take_events(), OPERATION_COMPLETE);
+        assert_eq!(status.take_events(), event::OPERATION_COMPLETE);
     }
 }

@@ -24,7 +24,7 @@ use crate::files;
 const LONGEST: u64 = 16 << 20;
 /// The largest file that is read, bytes. A run of 100,000 steps writes a hundredth of this.
 const LARGEST: u64 = 4 << 30;
-/// A line that is too long is skipped in pieces of this size.
+/// A line is read in pieces of this size, so that a line that is too long takes little memory.
 const PIECE: usize = 64 << 10;
 
 /// Iterates over the records of a file.
@@ -103,27 +103,24 @@ impl<T: DeserializeOwned> Lines<T> {
     }
 
     fn read_line(&mut self) -> io::Result<Option<Line>> {
-        let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(LONGEST + 1).read_until(b'\n', &mut bytes)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        let mut length = read as u64;
-        let mut ended = bytes.ends_with(b"\n");
-        let mut is_empty = is_nul(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
-        if length > LONGEST && !ended {
-            bytes = Vec::new();
-            let mut piece = Vec::with_capacity(PIECE);
-            loop {
-                piece.clear();
-                let read = (&mut self.reader).take(PIECE as u64).read_until(b'\n', &mut piece)?;
-                ended = piece.ends_with(b"\n");
-                is_empty &= is_nul(piece.strip_suffix(b"\n").unwrap_or(&piece));
-                length += read as u64;
-                if read == 0 || ended {
-                    break;
-                }
+        let (mut bytes, mut length) = (Vec::new(), 0);
+        let (mut ended, mut is_empty) = (false, true);
+        while !ended {
+            let start = bytes.len();
+            let read = (&mut self.reader).take(PIECE as u64).read_until(b'\n', &mut bytes)?;
+            if read == 0 {
+                break;
             }
+            let piece = &bytes[start..];
+            ended = piece.ends_with(b"\n");
+            is_empty &= is_nul(piece.strip_suffix(b"\n").unwrap_or(piece));
+            length += read as u64;
+            if length > LONGEST {
+                bytes.clear();
+            }
+        }
+        if length == 0 {
+            return Ok(None);
         }
         let is_last = !ended || self.reader.fill_buf()?.is_empty();
         Ok(Some(Line { is_torn: is_last && (!ended || is_empty && length > 1), bytes, length }))

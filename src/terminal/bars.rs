@@ -1,4 +1,4 @@
-//! A run as progress bars: one for the whole run, one for what the current step is doing.
+//! Shows a run as two progress bars: for the whole run, and for the current step.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::shown;
 /// Resolution of the bars: a share of 1 is this many units.
 const FULL: u64 = 1000;
 
-/// Where log lines go: above the bars when there are bars, to plain stderr otherwise.
+/// The target of log lines: above the bars if there are bars, otherwise stderr.
 #[derive(Debug, Clone, Default)]
 pub struct LogWriter {
     bars: MultiProgress,
@@ -64,7 +64,7 @@ impl Bars {
     }
 
     fn print(&self, text: &str) {
-        // A line that cannot be drawn is no reason to stop a measurement.
+        // A line that cannot be drawn must not stop a measurement.
         let _ = self.all.println(shown::visible(text));
     }
 }
@@ -101,7 +101,7 @@ impl View for Bars {
         self.step.set_position(current.done.map_or(0, units));
         let left = current.remaining_s.filter(|left| *left > 0.05);
         let left = left.map(|left| format!("{} left  ", duration(left))).unwrap_or_default();
-        // The time left comes first: a narrow terminal cuts the rest.
+        // The time left comes first, because a narrow terminal cuts off the rest.
         self.step.set_message(format!("{left}{}", lines::describe(&current.step)));
     }
 

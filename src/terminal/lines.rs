@@ -1,4 +1,4 @@
-//! A run as plain lines, for logs and pipes; or as JSON lines, for programs.
+//! Shows a run as plain lines for logs and pipes, or as JSON lines for programs.
 
 use indicatif::HumanBytes;
 
@@ -28,7 +28,7 @@ impl View for Lines {
     }
 }
 
-/// The journal's own lines, progress included.
+/// Prints the lines of the journal, with progress events.
 pub(super) struct JsonLines;
 
 impl View for JsonLines {
@@ -40,7 +40,7 @@ impl View for JsonLines {
     }
 }
 
-/// The line for an event; `None` for what is not worth one.
+/// The line for an event; `None` if the event is not shown.
 pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<String> {
     let spoken = match event {
         RunEvent::Question { message, choices, .. } => question(message, choices),
@@ -52,7 +52,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::Suspended { condition } => format!("suspended: {condition}"),
         RunEvent::SuspensionOver => "the suspension is over".to_owned(),
         RunEvent::Stopping { reason } => format!("stopping: {reason}"),
-        // A stop has been told already.
+        // The stop itself was already shown.
         RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),
         RunEvent::StepFailed { fault, then, .. } => {
             let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -141,7 +141,7 @@ pub(super) fn question(message: &str, choices: &[String]) -> String {
     format!("? {message} [{}]", choices.join(" / "))
 }
 
-/// Says which instrument this is. The simulated one cannot be overlooked.
+/// A banner that names the instrument. It makes clear when the instrument is simulated.
 pub(super) fn banner(instrument: &InstrumentRecord) -> String {
     if !instrument.simulated {
         return format!("instrument {} at {}", instrument.identity, instrument.address);
@@ -151,12 +151,12 @@ pub(super) fn banner(instrument: &InstrumentRecord) -> String {
     format!("{rule}\n  {text}\n{rule}")
 }
 
-/// A step as its recipe wrote it, with the loop values in front.
+/// A step as written in the recipe, preceded by its loop values.
 pub(super) fn describe(step: &Step) -> String {
     shown::one_line(&format!("{}{}", step.place.turns(), step.operation)).into_owned()
 }
 
-/// What an activity is called while it lasts.
+/// The text for an activity in progress.
 pub(super) fn activity(activity: Activity) -> &'static str {
     match activity {
         Activity::Sweep => "sweep",

@@ -1,5 +1,5 @@
-//! What the program prints. A reader that went away, or a full disk behind a redirection, takes nothing from what is
-//! being done: a run goes on, and the program ends with a code of its own.
+//! Prints the output of the program. A closed pipe or a full disk does not affect a measurement. The run continues,
+//! and the program ends with its own exit code.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use crate::error::ExitCode;
 use crate::shown::visible;
 
-/// Why nothing can be printed on stdout any more.
+/// The error after which stdout is no longer used.
 static BROKEN: Mutex<Option<std::io::Error>> = Mutex::new(None);
 
 /// Prints a line on stdout.
@@ -33,24 +33,24 @@ macro_rules! err {
     ($($text:tt)*) => { $crate::terminal::output::print_error(format_args!($($text)*)) };
 }
 
-/// Prints a line on stderr as it is: a finding, whose text has been made harmless where its colours were added.
+/// Prints a line on stderr without escaping: a finding, whose text was escaped when its colours were added.
 macro_rules! coloured {
     ($($text:tt)*) => { $crate::terminal::output::print_coloured(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 pub(crate) use {coloured, err, errln, out, outln};
 
-/// Prints on stdout, until that fails. What would steer the terminal is escaped.
+/// Prints on stdout until an error occurs. Control characters are escaped.
 pub(crate) fn print(text: Arguments) {
     attempt(|| std::io::stdout().write_all(visible(&text.to_string()).as_bytes()));
 }
 
-/// Prints on stderr, as `print` does. Where that does not work there is nobody to be told.
+/// Prints on stderr, as `print` does. An error cannot be reported and is ignored.
 pub(crate) fn print_error(text: Arguments) {
     let _ = std::io::stderr().write_all(visible(&text.to_string()).as_bytes());
 }
 
-/// Prints on stderr as it is.
+/// Prints on stderr without escaping.
 pub(crate) fn print_coloured(text: Arguments) {
     let _ = std::io::stderr().write_fmt(text);
 }
@@ -62,8 +62,8 @@ fn attempt(write: impl FnOnce() -> std::io::Result<()>) {
     }
 }
 
-/// The code that the program ends with because what it printed did not arrive; said in a line, but not where the reader
-/// has gone: `ctp10 runs list | head` ends silently.
+/// The exit code if output was lost, after an error message. A reader that closed the pipe is no error: `ctp10 runs
+/// list | head` ends silently.
 #[must_use]
 pub fn end() -> Option<ExitCode> {
     attempt(|| std::io::stdout().flush());

@@ -1,4 +1,4 @@
-//! The end of a run in a few lines: what was measured, the figures people look for first, how to open it.
+//! A summary at the end of a run: the traces, the key figures, and how to open the results.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::lines;
 use crate::run::state::status::RunStatus;
 use crate::store::REPORT_FILE;
 
-/// The summary of a finished run, for stdout. The last line is the run folder's path.
+/// The summary of a finished run for stdout. Its last line is the path of the run folder.
 #[must_use]
 pub fn summary(status: &RunStatus) -> String {
     let mut text = String::new();

@@ -70,7 +70,7 @@ pub(super) async fn enqueue(
         catalogue.put_batch(&row)?;
         catalogue.put_items(name, &items)?;
         if anew {
-            catalogue.leave_unfinished(name, None)?;
+            catalogue.abandon_unfinished(name, None)?;
         }
         for item in catalogue.items(name)? {
             if whole && item.number > last {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::rehearsal::{Found, ProgramEnd};
+use crate::rehearsal::{InspectedRun, ProgramEnd};
 use crate::store::RunState;
 
 /// What has come of it.
@@ -21,7 +21,7 @@ pub(super) struct RehearsalOutcome {
 }
 
 /// What the last run of a recipe says.
-pub(super) fn of_recipe(found: &[Found], last_words: &str) -> RehearsalOutcome {
+pub(super) fn of_recipe(found: &[InspectedRun], last_words: &str) -> RehearsalOutcome {
     let Some(run) = found.last() else {
         return RehearsalOutcome {
             told: format!("did not begin: {last_words}"),
@@ -40,7 +40,7 @@ pub(super) fn of_recipe(found: &[Found], last_words: &str) -> RehearsalOutcome {
 /// What the batch's own summary says; a batch that was killed has none.
 pub(super) fn of_batch(
     folder: &Path,
-    found: &[Found],
+    found: &[InspectedRun],
     ending: ProgramEnd,
     last_words: &str,
 ) -> RehearsalOutcome {
@@ -65,8 +65,8 @@ pub(super) fn of_batch(
     }
     let counts: Vec<String> = counts.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
     // Of each item the last run counts.
-    let last: BTreeMap<Option<u64>, &Found> = found.iter().map(|run| (run.item, run)).collect();
-    let of_item = |run: &&Found| {
+    let last: BTreeMap<Option<u64>, &InspectedRun> = found.iter().map(|run| (run.item, run)).collect();
+    let of_item = |run: &&InspectedRun| {
         let item = run.item.unwrap_or_default();
         run.traces.iter().map(move |trace| format!("item {item}: {trace}")).collect::<Vec<_>>()
     };

@@ -14,7 +14,9 @@ use super::outcome::{RehearsalOutcome, of_batch, of_recipe};
 use super::subject::Subject;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
-use crate::rehearsal::{Account, Extent, Found, ProgramEnd, Trouble, look, unsafe_in};
+use crate::rehearsal::{
+    InspectedRun, InstrumentState, ProgramEnd, RunSize, Scenario, inspect_runs, safety_violations,
+};
 use crate::run::events::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -39,7 +41,8 @@ pub(super) struct Rehearsal {
     /// Commands that the instrument was sent until it ended.
     pub(super) commands: u64,
     /// What went wrong.
-    pub(super) trouble: String,
+    #[serde(rename = "trouble")]
+    pub(super) scenario: String,
     /// How it ended then.
     pub(super) ended: String,
     /// Traces that were whole then.
@@ -58,7 +61,7 @@ pub(super) struct Rehearsal {
 /// How the program came to its end.
 struct Performed {
     ending: ProgramEnd,
-    extent: Extent,
+    size: RunSize,
     last_words: String,
 }
 
@@ -68,41 +71,42 @@ impl Stage {
     pub(super) async fn rehearse(
         &self,
         number: usize,
-        trouble: &Trouble,
+        scenario: &Scenario,
         whole: Option<&RehearsalOutcome>,
-    ) -> Result<(Rehearsal, RehearsalOutcome, Extent), Failure> {
+    ) -> Result<(Rehearsal, RehearsalOutcome, RunSize), Failure> {
         let began = Instant::now();
         let folder = self.scratch.join(format!("{number:02}"));
-        let options = SimulatorOptions { faults: trouble.faults.clone(), ..self.subject.options.clone() };
+        let options = SimulatorOptions { faults: scenario.faults.clone(), ..self.subject.options.clone() };
         let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), options).await;
         let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
         let address = simulator.address().to_string();
 
         let words = self.words(&address, &folder);
-        let performed = self.perform(&words, trouble.kill_after).await?;
-        let account = account_after(&simulator, performed.ending).await;
-        let mut found = self.look(&folder).await?;
-        let mut violations = unsafe_in(&found, performed.ending, &account, self.subject.may_stay_on);
+        let performed = self.perform(&words, scenario.kill_after).await?;
+        let instrument = state_after(&simulator, performed.ending).await;
+        let mut found = self.inspect_runs(&folder).await?;
+        let mut violations =
+            safety_violations(&found, performed.ending, &instrument, self.subject.may_stay_on);
         let mut result = self.result(&folder, &found, &performed);
         let mut rehearsal = Rehearsal {
             number,
             commands: simulator.commands(),
-            trouble: trouble.to_string(),
+            scenario: scenario.to_string(),
             ended: result.told.clone(),
             traces: found.iter().map(|run| run.traces.len()).sum(),
-            lasers_on: account.lasers_on,
+            lasers_on: instrument.lasers_on,
             resumed: None,
             violations: Vec::new(),
             folder: folder.clone(),
             seconds: 0.0,
         };
-        let extent = Extent { commands: simulator.commands(), ..performed.extent };
+        let size = RunSize { commands: simulator.commands(), ..performed.size };
         if !result.is_done && whole.is_some() {
             simulator.heal().await;
             let again = self.perform(&self.words_again(&address, &folder, &found), None).await?;
-            let account = account_after(&simulator, again.ending).await;
-            found = self.look(&folder).await?;
-            let wrong = unsafe_in(&found, again.ending, &account, self.subject.may_stay_on);
+            let instrument = state_after(&simulator, again.ending).await;
+            found = self.inspect_runs(&folder).await?;
+            let wrong = safety_violations(&found, again.ending, &instrument, self.subject.may_stay_on);
             violations.extend(wrong.into_iter().map(|wrong| format!("taken up again: {wrong}")));
             result = self.result(&folder, &found, &again);
             let nothing_left = again.last_words.contains("nothing is left to do");
@@ -118,7 +122,7 @@ impl Stage {
                 result.parts, whole.parts
             ));
         }
-        Ok((Rehearsal { violations, seconds: began.elapsed().as_secs_f64(), ..rehearsal }, result, extent))
+        Ok((Rehearsal { violations, seconds: began.elapsed().as_secs_f64(), ..rehearsal }, result, size))
     }
 
     /// What the program is told the first time.
@@ -137,7 +141,7 @@ impl Stage {
     }
 
     /// What it is told to finish what is there.
-    fn words_again(&self, address: &str, out: &Path, found: &[Found]) -> Vec<String> {
+    fn words_again(&self, address: &str, out: &Path, found: &[InspectedRun]) -> Vec<String> {
         let mut words = match found.last() {
             Some(run) if !self.subject.is_batch => {
                 let folder = run.folder.display().to_string();
@@ -170,7 +174,7 @@ impl Stage {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
-        let mut extent = Extent::default();
+        let mut size = RunSize::default();
         let mut last_words = String::new();
         let mut killed = false;
         let listened = async {
@@ -178,12 +182,12 @@ impl Stage {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 match serde_json::from_str::<Record>(&line) {
-                    Ok(record) => count(&mut extent, &record),
+                    Ok(record) => count(&mut size, &record),
                     Err(_) if line.starts_with('{') => {}
                     Err(_) if line.trim().is_empty() => {}
                     Err(_) => last_words = line,
                 }
-                if kill_after == Some(extent.events) && !killed {
+                if kill_after == Some(size.events) && !killed {
                     killed = true;
                     let _ = child.start_kill();
                 }
@@ -201,17 +205,17 @@ impl Stage {
             // Whatever signal it was, it was none of ours.
             (true, false, None) => ProgramEnd::Exit(-1),
         };
-        Ok(Performed { ending, extent, last_words })
+        Ok(Performed { ending, size, last_words })
     }
 
-    async fn look(&self, folder: &Path) -> Result<Vec<Found>, Failure> {
+    async fn inspect_runs(&self, folder: &Path) -> Result<Vec<InspectedRun>, Failure> {
         let folder = folder.to_owned();
-        let looked = spawn_blocking(move || look(&folder)).await;
+        let looked = spawn_blocking(move || inspect_runs(&folder)).await;
         let looked = looked.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
         looked.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))
     }
 
-    fn result(&self, folder: &Path, found: &[Found], performed: &Performed) -> RehearsalOutcome {
+    fn result(&self, folder: &Path, found: &[InspectedRun], performed: &Performed) -> RehearsalOutcome {
         match self.subject.is_batch {
             true => of_batch(folder, found, performed.ending, &performed.last_words),
             false => of_recipe(found, &performed.last_words),
@@ -225,24 +229,24 @@ fn common(address: &str, out: &Path) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-fn count(extent: &mut Extent, record: &Record) {
-    extent.events += 1;
+fn count(size: &mut RunSize, record: &Record) {
+    size.events += 1;
     match &record.event {
         RunEvent::StepStarted { step, .. } if matches!(step.operation, Operation::Sweep(_)) => {
-            extent.sweeps += 1;
+            size.sweeps += 1;
         }
-        RunEvent::TraceStored { .. } => extent.traces += 1,
+        RunEvent::TraceStored { .. } => size.traces += 1,
         _ => {}
     }
 }
 
 /// What the instrument says when everybody who may turn its lasers off has had the time.
-async fn account_after(simulator: &Simulator, ending: ProgramEnd) -> Account {
+async fn state_after(simulator: &Simulator, ending: ProgramEnd) -> InstrumentState {
     let give_up = Instant::now() + GUARD_LIMIT;
     loop {
         let lasers_on = simulator.lasers_on();
         if lasers_on.is_empty() || matches!(ending, ProgramEnd::Exit(_)) || Instant::now() >= give_up {
-            return Account { lasers_on, scans: !simulator.is_idle() };
+            return InstrumentState { lasers_on, scans: !simulator.is_idle() };
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -1,26 +1,26 @@
-//! What a step brings to the report: its end, its faults, its traces, its question.
+//! The effect of a step on the report: its end, faults, traces and question.
 
 use chrono::{DateTime, Utc};
 
 use super::Fold;
 use crate::measurement::{TraceKind, TraceSummary};
 use crate::operation::Operation;
+use crate::report::format::clip;
 use crate::report::value::{Consequence, FaultLine, PromptLine, TraceLine};
-use crate::report::words::clip;
 use crate::run::events::AfterFault;
 use crate::run::state::status::is_dip;
 use crate::step::{Fault, FaultKind, Step};
 
-/// Traces that a report lists.
+/// Highest number of traces in a report.
 const MOST_TRACES: usize = 10_000;
-/// Faults, link losses, questions and warnings that a report lists, each.
+/// Highest number of faults, of link losses, of questions and of warnings in a report.
 const MOST_LINES: usize = 1_000;
 
-/// The step under way.
+/// A step in progress.
 pub(super) struct Current {
     number: u64,
     attempt: u32,
-    /// It was done before, and counts as done.
+    /// Whether the step is repeated after it had succeeded, so that it already counts as done.
     again: bool,
     step: Step,
     estimated_s: Option<f64>,
@@ -44,18 +44,19 @@ impl Fold {
                 line.begun += 1;
             }
         }
-        // A recipe that goes on after a fault was raised has caught it.
+        // If steps follow a raised fault, the recipe has caught it.
         if attempt == 1 && !self.finally {
             self.caught();
         }
-        // What is still under way with a higher number has this one done again; what has a lower one has lost its end.
+        // A step with a higher number waits for the repetition of this one. A step with a lower number has lost its
+        // end.
         self.under_way.retain(|outer| outer.number > number);
         let again = !self.under_way.is_empty();
         self.under_way.push(Current { number, attempt, again, step: step.clone(), estimated_s, began });
     }
 
-    /// Another process goes on behind the first `steps` steps: what comes after them does not count any more.
-    pub(super) fn take_up(&mut self, steps: u64) {
+    /// A resumed run continues after the first `steps` steps, so later steps no longer count.
+    pub(super) fn resume_after(&mut self, steps: u64) {
         for counted in self.steps.split_off(&(steps + 1)).into_values() {
             self.begun = self.begun.saturating_sub(1);
             if let Some(line) = self.places.at(counted.place) {
@@ -67,7 +68,7 @@ impl Fold {
         self.finally = false;
     }
 
-    /// Takes back what a step has been counted as.
+    /// Removes a step from the counts.
     fn uncount(&mut self, counted: &Counted) {
         let (counts, line) = (&mut self.report.counts, self.places.at(counted.place));
         let [done, failed, retried] = [counted.done, counted.failed, counted.retried].map(u64::from);
@@ -82,7 +83,7 @@ impl Fold {
         }
     }
 
-    /// Counts how a step ended. One that is done again counts once, as it ended the last time.
+    /// Counts the end of a step. A repeated step counts once, with its last end.
     fn count(&mut self, number: u64, counted: Counted) {
         if let Some(before) = self.steps.insert(number, counted) {
             self.uncount(&before);
@@ -101,7 +102,7 @@ impl Fold {
         }
     }
 
-    /// A stored trace is gone again: what takes its place counts instead.
+    /// Removes a withdrawn trace; its replacement counts instead.
     pub(super) fn withdraw_trace(&mut self, file: &str) {
         let Some(place) = self.stored.remove(file) else { return };
         self.report.counts.traces = self.report.counts.traces.saturating_sub(1);
@@ -149,7 +150,7 @@ impl Fold {
             AfterFault::Raise => (Consequence::EndedRun, None),
         };
         let place = self.places.index_of(&current.step, finally);
-        // A stop breaks the step off that is under way; that is no fault of the step's.
+        // A stop interrupts the step in progress. This is not a fault of the step.
         if fault.kind == FaultKind::Stopped {
             return;
         }
@@ -174,12 +175,12 @@ impl Fold {
             recovered: false,
         };
         let (faults, more) = (&mut self.report.faults, &mut self.report.more.faults);
-        // What ended the run is told, however long the list is.
+        // The fault that ended the run is always listed.
         if faults.len() >= MOST_LINES && then == AfterFault::Raise {
             faults.pop();
             *more += 1;
         }
-        keep(faults, more, told);
+        push_bounded(faults, more, told);
     }
 
     pub(super) fn take_trace(&mut self, trace: &TraceSummary) {
@@ -206,7 +207,7 @@ impl Fold {
         };
         if self.report.traces.len() < MOST_TRACES {
             let known = &mut self.report.traces;
-            // One that takes the place of another has its number, and its place in the list.
+            // A trace that replaces another has its number, and so its position in the list.
             let at = known.partition_point(|other| other.trace.trace_index < line.trace.trace_index);
             known.insert(at, line);
         } else {
@@ -216,19 +217,19 @@ impl Fold {
 
     pub(super) fn ask(&mut self, time: DateTime<Utc>, number: u64, message: &str) {
         let known = self.report.prompts.last();
-        // An answer that is none of the choices makes the same question come again.
+        // An invalid answer repeats the same question.
         if known.is_some_and(|prompt| prompt.number == number && prompt.answer.is_none()) {
             return;
         }
         let message = clip(message);
         let prompt = PromptLine { time, number, message, answer: None, by_operator: false, seconds: None };
-        keep(&mut self.report.prompts, &mut self.report.more.prompts, prompt);
+        push_bounded(&mut self.report.prompts, &mut self.report.more.prompts, prompt);
     }
 
     pub(super) fn answer(&mut self, time: DateTime<Utc>, number: u64, answer: &str, by_operator: bool) {
         let open = self.report.prompts.last().is_some_and(|p| p.number == number && p.answer.is_none());
         if !open {
-            // Nobody was there, so that nobody was asked; the step knows the question.
+            // The question was not asked, because no operator was present. Its text is in the step.
             let message = match self.under_way.last().map(|current| &current.step.operation) {
                 Some(Operation::Prompt(prompt)) => prompt.message.clone(),
                 Some(Operation::CreateReference(reference)) => reference.connect.clone().unwrap_or_default(),
@@ -245,7 +246,7 @@ impl Fold {
     }
 }
 
-/// What has been counted of a step.
+/// The counts of a step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counted {
     place: Option<usize>,
@@ -254,8 +255,8 @@ pub(super) struct Counted {
     retried: bool,
 }
 
-/// Adds to a list while there is room, and counts from then on.
-pub(super) fn keep<T>(list: &mut Vec<T>, more: &mut u64, line: T) {
+/// Adds to a list up to its limit, and counts the rest.
+pub(super) fn push_bounded<T>(list: &mut Vec<T>, more: &mut u64, line: T) {
     if list.len() < MOST_LINES {
         list.push(line);
     } else {

@@ -1,13 +1,13 @@
-//! What ran, with what, where and when.
+//! The facts about a run: recipe, parameters, instrument, times.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{ROWS, link, section};
+use crate::report::format::{clip, local, moment};
 use crate::report::value::Report;
-use crate::report::words::{clip, local, moment};
 
-/// What people look for at the top.
+/// The most important facts, at the top of the page.
 pub(super) fn facts(report: &Report) -> Markup {
     let about = &report.about;
     let time =

@@ -1,4 +1,4 @@
-//! The page of a batch: what became of a night, with a way to the page of each run.
+//! The page of a batch: a summary of its items, with links to the pages of their runs.
 
 use maud::{Markup, html};
 
@@ -6,12 +6,12 @@ use super::batch_items;
 use super::links::Links;
 use super::{ROWS, framed, heads, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun};
+use crate::report::format::{clip, clock, consequence, count, lasers, moment};
 use crate::report::picture::Picture;
 use crate::report::value::TraceLine;
-use crate::report::words::{clip, clock, consequence, count, lasers, moment};
 use crate::units::duration;
 
-/// The page. `draw` gives the picture of a trace of a run; it is asked for those that the report lists.
+/// The page. `draw` returns the picture of a trace of a run; it is called for the traces that the report lists.
 #[must_use]
 pub fn batch_page(
     report: &BatchReport,
@@ -68,7 +68,7 @@ fn verdict(report: &BatchReport) -> String {
     }
 }
 
-/// What somebody has to do now.
+/// What a person must do now.
 fn attention(report: &BatchReport) -> Markup {
     let lit: Vec<(&BatchItem, &ItemRun)> = report
         .items
@@ -160,7 +160,7 @@ fn millis(seconds: f64) -> i64 {
     (seconds.clamp(0.0, 1e10) * 1000.0) as i64
 }
 
-/// Every fault of the runs, with what followed.
+/// All faults of the runs, with their consequences.
 fn faults(report: &BatchReport, links: Links) -> Markup {
     let all: u64 = report.runs().map(|(_, run)| run.faults.len() as u64 + run.more_faults).sum();
     if all == 0 {

@@ -1,20 +1,20 @@
-//! The items of a batch: what is missing of each, and what became of all.
+//! The items of a batch: what is missing, and the list of all items.
 
 use maud::{Markup, html};
 
 use super::links::Links;
 use super::{ROWS, heads, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun, PICTURES, PICTURES_OF_ITEM};
+use crate::report::format::{clip, count};
 use crate::report::picture::{Picture, svg};
 use crate::report::value::TraceLine;
-use crate::report::words::{clip, count};
 use crate::store::RunState;
 use crate::units::duration;
 
-/// Values of an item that are shown.
+/// Highest number of values shown per item.
 const VALUES: usize = 20;
 
-/// What did not come, and the command that finishes the run it belongs to.
+/// The missing steps and traces, and the command that finishes each run.
 pub(super) fn missing(report: &BatchReport, links: Links) -> Markup {
     let begun: Vec<(&BatchItem, &ItemRun)> = report
         .items
@@ -73,7 +73,7 @@ fn missing_of(run: &ItemRun) -> String {
     }
 }
 
-/// Every item.
+/// The list of all items.
 pub(super) fn list(
     report: &BatchReport,
     links: Links,

@@ -1,14 +1,14 @@
-//! What went wrong, what is missing and how to finish it; what else somebody in charge has to know.
+//! Faults, missing steps and how to finish them, and notes for the operator.
 
 use maud::{Markup, html};
 
 use super::{ROWS, heads, in_journal, left_out, link, section, when};
+use crate::report::format::{consequence, count, lasers_end, place, why};
 use crate::report::value::{LasersEnd, Report};
-use crate::report::words::{consequence, count, lasers_end, place, why};
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
-/// What somebody has to do now; nothing when nothing is to be done.
+/// What a person must do now; empty if there is nothing to do.
 pub(super) fn attention(report: &Report) -> Markup {
     let lasers =
         matches!(report.lasers, LasersEnd::Unknown | LasersEnd::NoEnd) && report.state != RunState::Running;
@@ -36,7 +36,7 @@ pub(super) fn faults(report: &Report) -> Markup {
     if all == 0 {
         return html! {};
     }
-    // The last one is what people look for first in a long list; it is listed whatever the length.
+    // The last fault is always listed, because people look for it first.
     let listed = report.faults.len().min(ROWS);
     let (first, last) = report.faults.split_at(if report.faults.len() > ROWS { ROWS - 1 } else { listed });
     let lines = first.iter().chain(last.last());
@@ -110,7 +110,7 @@ pub(super) fn missing(report: &Report) -> Markup {
     )
 }
 
-/// Lasers, link, holds, questions, warnings.
+/// Notes about lasers, link, holds, questions and warnings.
 pub(super) fn notes(report: &Report) -> Markup {
     html! {
         (section("Lasers, link, power", &html! {

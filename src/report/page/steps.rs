@@ -1,14 +1,14 @@
-//! Where the time went, and what became of each place of the recipe.
+//! The time per kind of step, and the results for each place of the recipe.
 
 use maud::{Markup, html};
 
 use super::{ROWS, heads, left_out, link, section};
+use crate::report::format;
 use crate::report::value::{PlaceLine, Report};
-use crate::report::words;
 use crate::store::{RunState, SUMMARY_FILE};
 use crate::units::duration;
 
-/// Forecast against actual time.
+/// Estimated and actual times.
 pub(super) fn times(report: &Report) -> Markup {
     if report.kinds.is_empty() {
         return html! {};
@@ -55,7 +55,7 @@ fn difference(seconds: f64) -> String {
     if seconds.abs() < 0.05 { "0.0 s".to_owned() } else { format!("{sign}{}", duration(seconds.abs())) }
 }
 
-/// What became of each place.
+/// The results for each place.
 pub(super) fn places(report: &Report) -> Markup {
     if report.places.is_empty() {
         return html! {};
@@ -70,7 +70,7 @@ pub(super) fn places(report: &Report) -> Markup {
                         td data-label="Step" {
                             @if place.finally { small.tag { "finally" } " " }
                             code { (place.step) } br;
-                            small { @if place.place.is_empty() { (place.path) } @else { (words::place(report, &place.place)) } }
+                            small { @if place.place.is_empty() { (place.path) } @else { (format::place(report, &place.place)) } }
                         }
                         td data-label="What became of it" { (fate(place, report.state)) }
                         td.number data-label="Times" {

@@ -1,18 +1,18 @@
-//! The traces: a picture of each as far as a page can hold them, and the figures people look for first.
+//! The traces: a bounded number of pictures, and the key figures.
 
 use maud::{Markup, html};
 
 use super::{heads, left_out, link, section};
 use crate::measurement::{Extreme, TraceKind};
+use crate::report::format::{bytes, count};
 use crate::report::picture::{Picture, svg};
 use crate::report::value::{Report, TraceLine};
-use crate::report::words::{bytes, count};
 
-/// The first traces have a picture each.
+/// Number of first traces with a picture.
 const PICTURES: usize = 200;
-/// And so many of the later ones that had faults or hold values that are not finite.
+/// Number of pictures of later traces with faults or with values that are not finite.
 const PICTURES_OF_FAULTY: usize = 100;
-/// Rows of the table.
+/// Highest number of rows in the table.
 const ROWS: usize = 1_000;
 
 pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> Markup {
@@ -26,7 +26,7 @@ pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) 
         faulty -= usize::from(extra);
         index < PICTURES || extra
     };
-    // Traces that had faults are listed wherever they come.
+    // Traces with faults are always listed.
     let late = report.traces.iter().skip(ROWS).filter(|line| is_faulty(line)).take(PICTURES_OF_FAULTY);
     let lines: Vec<&TraceLine> = report.traces.iter().take(ROWS).chain(late).collect();
     section(
@@ -108,7 +108,7 @@ fn kind(kind: TraceKind) -> String {
     }
 }
 
-/// The best and the deepest over all listed traces.
+/// The best and the deepest value over all listed traces.
 fn best(report: &Report) -> Markup {
     let losses = report.traces.iter().filter_map(|line| Some((line.insertion_loss?, line)));
     let dips = report.traces.iter().filter_map(|line| Some((line.dip?, line)));

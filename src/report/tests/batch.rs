@@ -1,4 +1,4 @@
-//! The page of a batch: what it says, that nothing in it becomes markup, and that it does not grow without end.
+//! The page of a batch: its content, its escaping, and its bounded size.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use super::bounds::ATTACK;
 use super::*;
 
 fn ended(state: RunState) -> Report {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 3)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 3)]);
     run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Retry { after_s: 1.0 });
     run.try_step(1, 2, &sweep()).done(1, 5).try_step(2, 1, &fetch());
     run.trace(1).trace(2).trace(3);

@@ -1,4 +1,4 @@
-//! What a page and a summary must never do: run what a recipe wrote, or grow with the run.
+//! A page and a summary must never execute text of a recipe, or grow with the run.
 
 use std::cell::Cell;
 
@@ -12,7 +12,8 @@ fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
     let message = || format!("message {ATTACK}");
     let mut prompt = step("prompt", &json!({ "message": ATTACK, "unattended": ATTACK }), ATTACK);
     prompt.place.file = attack();
-    let mut run = Told::new(&[(&prompt, 1), (&step("log", &json!({ "message": ATTACK }), "finally[0]"), 1)]);
+    let mut run =
+        FakeRun::new(&[(&prompt, 1), (&step("log", &json!({ "message": ATTACK }), "finally[0]"), 1)]);
     run.manifest.run = attack();
     run.manifest.name = attack();
     run.manifest.recipe.path = attack();
@@ -32,11 +33,11 @@ fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
     if let RunEvent::TraceStored { trace } = &mut run.records.last_mut().unwrap().event {
         (trace.file, trace.name, trace.unit) = (attack(), attack(), attack());
     }
-    run.tell(RunEvent::Question { number: 1, message: message(), choices: vec![attack()], until: None });
-    run.tell(RunEvent::Answered { number: 1, answer: attack(), by_operator: true });
-    run.tell(RunEvent::Warning { message: message() }).tell(RunEvent::LinkLost { reason: message() });
+    run.event(RunEvent::Question { number: 1, message: message(), choices: vec![attack()], until: None });
+    run.event(RunEvent::Answered { number: 1, answer: attack(), by_operator: true });
+    run.event(RunEvent::Warning { message: message() }).event(RunEvent::LinkLost { reason: message() });
     let fault = Fault::new(FaultKind::Instrument, ATTACK).hint(ATTACK);
-    run.tell(RunEvent::StepFailed { number: 1, fault, then: AfterFault::Raise });
+    run.event(RunEvent::StepFailed { number: 1, fault, then: AfterFault::Raise });
     let mut report = run.end(RunState::Failed, Some(ATTACK)).report();
     report.about.folder = attack();
     report.finish_command = Some(attack());
@@ -52,7 +53,7 @@ fn nothing_from_a_recipe_an_instrument_or_a_person_becomes_markup() {
 #[test]
 fn ten_thousand_traces_and_a_hundred_thousand_events_give_a_report_of_a_few_megabytes() {
     let (fetch, sweep) = (fetch(), sweep());
-    let mut run = Told::new(&[(&sweep, 20_000), (&fetch, 20_000)]);
+    let mut run = FakeRun::new(&[(&sweep, 20_000), (&fetch, 20_000)]);
     run.begin();
     for turn in 0..20_000 {
         run.try_step(turn + 1, 1, if turn % 2 == 0 { &sweep } else { &fetch });
@@ -64,8 +65,8 @@ fn ten_thousand_traces_and_a_hundred_thousand_events_give_a_report_of_a_few_mega
             0 => run.done(turn + 1, 1),
             _ => run.failed(turn + 1, FaultKind::Instrument, AfterFault::Continue),
         };
-        run.tell(RunEvent::Warning { message: long.clone() });
-        run.tell(RunEvent::LinkLost { reason: long }).tell(RunEvent::Log { message: String::new() });
+        run.event(RunEvent::Warning { message: long.clone() });
+        run.event(RunEvent::LinkLost { reason: long }).event(RunEvent::Log { message: String::new() });
     }
     run.end(RunState::Failed, None);
     let records = std::mem::take(&mut run.records);
@@ -98,7 +99,7 @@ fn ten_thousand_traces_and_a_hundred_thousand_events_give_a_report_of_a_few_mega
 
 #[test]
 fn a_summary_reads_back_as_the_report_it_was() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
     run.failed(2, FaultKind::Instrument, AfterFault::Continue);
     let report = run.end(RunState::Failed, Some("why")).report();
@@ -111,8 +112,8 @@ fn a_summary_reads_back_as_the_report_it_was() {
 
 #[test]
 fn a_journal_with_a_line_that_cannot_be_read_is_reported_with_a_word_on_it() {
-    let mut run = Told::new(&[(&sweep(), 1)]);
-    // The line that told of the first attempt is the one that is damaged.
+    let mut run = FakeRun::new(&[(&sweep(), 1)]);
+    // The damaged line is the one with the first attempt.
     run.begin().try_step(1, 2, &sweep()).done(1, 5).end(RunState::Done, None);
     let bad = || Err(StoreError::WhichRun("a damaged line".to_owned()));
     let records = std::iter::once_with(bad).chain(run.records.iter().cloned().map(Ok));

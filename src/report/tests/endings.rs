@@ -1,10 +1,10 @@
-//! Every way a run can go.
+//! Every way in which a run can end.
 
 use super::*;
 
 #[test]
 fn a_run_that_is_done_has_nothing_to_finish() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1).trace(2).done(2, 3);
     let report = run.end(RunState::Done, None).report();
     assert_eq!((report.counts.done, report.counts.traces, report.counts.skipped), (2, 2, 0));
@@ -21,7 +21,7 @@ fn a_run_that_is_done_has_nothing_to_finish() {
 
 #[test]
 fn a_step_that_succeeds_after_a_retry_is_done_and_its_fault_says_so() {
-    let mut run = Told::new(&[(&sweep(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1)]);
     run.begin().try_step(1, 1, &sweep());
     run.failed(1, FaultKind::Link, AfterFault::Retry { after_s: 5.0 }).try_step(1, 2, &sweep()).done(1, 5);
     let report = run.end(RunState::Done, None).report();
@@ -30,13 +30,13 @@ fn a_step_that_succeeds_after_a_retry_is_done_and_its_fault_says_so() {
     let fault = &report.faults[0];
     assert_eq!((fault.consequence, fault.after_s, fault.recovered), (Consequence::Retried, Some(5.0), true));
     assert!(page(&report, &|_| drawn(&[0.0])).contains("repeated after 5.0 s, and succeeded"));
-    // The failed attempt took its time, and was foreseen once.
+    // The failed attempt took time, and was estimated once.
     assert_eq!((report.kinds[0].estimated_s, report.kinds[0].seconds), (5.0, 6.0));
 }
 
 #[test]
 fn a_step_that_was_passed_over_is_missing_with_its_traces_and_nothing_would_do_it_again() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
     run.failed(2, FaultKind::Instrument, AfterFault::Continue);
     let report = run.end(RunState::Failed, Some("1 step failed and was passed over")).report();
@@ -53,9 +53,9 @@ fn a_step_that_was_passed_over_is_missing_with_its_traces_and_nothing_would_do_i
 #[test]
 fn a_fault_that_ended_the_run_names_what_was_not_reached() {
     let off = step("configure_laser", &json!({ "laser": 1, "output": false }), "finally[0]");
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 3), (&off, 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 3), (&off, 1)]);
     run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
-    run.tell(RunEvent::Finally).try_step(2, 1, &off).done(2, 1);
+    run.event(RunEvent::Finally).try_step(2, 1, &off).done(2, 1);
     let report = run.end(RunState::Failed, Some("-200 Execution error")).report();
     assert_eq!(report.faults[0].consequence, Consequence::EndedRun);
     let missing: Vec<_> = report.missing.iter().map(|m| (m.path.as_str(), m.of, m.traces, m.why)).collect();
@@ -66,19 +66,19 @@ fn a_fault_that_ended_the_run_names_what_was_not_reached() {
 
 #[test]
 fn a_fault_that_a_script_caught_did_not_end_the_run() {
-    let mut run = Told::new(&[]);
+    let mut run = FakeRun::new(&[]);
     run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
     run.try_step(2, 1, &fetch()).done(2, 1);
     assert_eq!(run.report().faults[0].consequence, Consequence::Caught);
-    // Caught by the last step: the run is done all the same.
-    let mut run = Told::new(&[]);
+    // Caught in the last step: the run is still done.
+    let mut run = FakeRun::new(&[]);
     run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Instrument, AfterFault::Raise);
     assert_eq!(run.end(RunState::Done, None).report().faults[0].consequence, Consequence::Caught);
 }
 
 #[test]
 fn a_stop_cuts_a_step_short_and_is_no_fault() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).failed(1, FaultKind::Stopped, AfterFault::Raise);
     let report = run.end(RunState::Aborted, Some("stopped by SIGTERM")).report();
     assert_eq!((report.faults.len(), report.counts.failed, report.counts.cut_short), (0, 0, 1));
@@ -89,7 +89,7 @@ fn a_stop_cuts_a_step_short_and_is_no_fault() {
 
 #[test]
 fn a_run_without_an_end_says_what_was_under_way_and_that_lasers_may_be_on() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
     run.manifest.status = RunState::Interrupted;
     let report = run.report();
@@ -103,7 +103,7 @@ fn a_run_without_an_end_says_what_was_under_way_and_that_lasers_may_be_on() {
 
 #[test]
 fn an_end_that_only_the_journal_knows_counts() {
-    let mut run = Told::new(&[(&sweep(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).end(RunState::Done, None);
     (run.manifest.status, run.manifest.finished) = (RunState::Interrupted, None);
     let report = run.report();
@@ -113,19 +113,19 @@ fn an_end_that_only_the_journal_knows_counts() {
 #[test]
 fn link_losses_holds_power_and_answers_are_told() {
     let prompt = step("prompt", &json!({ "message": "Ready?", "unattended": "yes" }), "steps[0]");
-    let mut run = Told::new(&[]);
-    run.begin().tell(RunEvent::LinkLost { reason: "unplugged".into() });
-    run.tell(RunEvent::LinkRegained { after_s: 7.5 }).tell(RunEvent::LinkLost { reason: "again".into() });
-    run.tell(RunEvent::Resumed { after_s: 60.0, relit: vec![] });
+    let mut run = FakeRun::new(&[]);
+    run.begin().event(RunEvent::LinkLost { reason: "unplugged".into() });
+    run.event(RunEvent::LinkRegained { after_s: 7.5 }).event(RunEvent::LinkLost { reason: "again".into() });
+    run.event(RunEvent::Resumed { after_s: 60.0, relit: vec![] });
     let segment =
         PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new(), until_s: None };
-    run.tell(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
-    // Nobody is asked, and the step knows the question.
-    run.tell(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);
+    run.event(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
+    // The question is not asked; its text is in the step.
+    run.event(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);
     run.try_step(2, 1, &prompt);
-    run.tell(RunEvent::Question { number: 2, message: "Ready?".into(), choices: vec![], until: None })
+    run.event(RunEvent::Question { number: 2, message: "Ready?".into(), choices: vec![], until: None })
         .second += 30;
-    run.tell(RunEvent::Answered { number: 2, answer: "no".into(), by_operator: true });
+    run.event(RunEvent::Answered { number: 2, answer: "no".into(), by_operator: true });
     let report = run.report();
     let away: Vec<Option<f64>> = report.link_losses.iter().map(|loss| loss.seconds).collect();
     assert_eq!(away, [Some(7.5), None]);
@@ -137,19 +137,19 @@ fn link_losses_holds_power_and_answers_are_told() {
 
 #[test]
 fn the_command_that_finishes_a_run_can_be_pasted_wherever_the_folder_is() {
-    let mut run = Told::new(&[]);
+    let mut run = FakeRun::new(&[]);
     run.begin().manifest.status = RunState::Interrupted;
     let records = || run.records.iter().cloned().map(Ok);
     let report = fold(&run.manifest, "/data/it's a night/$(reboot)", records());
     assert_eq!(report.finish_command.unwrap(), "ctp10 resume '/data/it'\\''s a night/$(reboot)'");
-    // While it lasts there is nothing to finish, and what is left is still to come.
+    // During the run there is nothing to finish, and the remaining steps are still to come.
     run.manifest.status = RunState::Running;
     assert_eq!(fold(&run.manifest, "/data", records()).finish_command, None);
 }
 
 #[test]
 fn a_fetch_that_has_its_sweep_done_again_has_recovered_and_each_of_them_counts_once() {
-    let mut run = Told::new(&[(&sweep(), 1), (&fetch(), 1)]);
+    let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5);
     run.try_step(2, 1, &fetch()).failed(2, FaultKind::Link, AfterFault::Retry { after_s: 0.0 });
     run.try_step(2, 2, &fetch()).try_step(1, 2, &sweep()).done(1, 5).trace(1).done(2, 1);
@@ -164,13 +164,13 @@ fn a_fetch_that_has_its_sweep_done_again_has_recovered_and_each_of_them_counts_o
 #[test]
 fn a_trace_that_takes_the_place_of_another_counts_once() {
     let (sweep, fetch) = (sweep(), fetch());
-    let mut run = Told::new(&[(&sweep, 1), (&fetch, 1)]);
+    let mut run = FakeRun::new(&[(&sweep, 1), (&fetch, 1)]);
     run.begin().try_step(1, 1, &sweep).done(1, 4).try_step(2, 1, &fetch).trace(1).trace(2);
     run.failed(2, FaultKind::Link, AfterFault::Retry { after_s: 0.0 });
     for index in [1, 2] {
         let file = format!("traces/{index:04}_m4c1_tf.parquet");
         let reason = "its sweep was done again".to_owned();
-        run.tell(RunEvent::TraceWithdrawn { trace_index: index, file, reason });
+        run.event(RunEvent::TraceWithdrawn { trace_index: index, file, reason });
     }
     run.try_step(2, 2, &fetch).try_step(1, 2, &sweep).done(1, 4).trace(1).trace(2).done(2, 1);
     let report = run.end(RunState::Done, None).report();
@@ -184,10 +184,10 @@ fn a_trace_that_takes_the_place_of_another_counts_once() {
 #[test]
 fn what_a_process_had_done_that_another_does_again_counts_once() {
     let (sweep, fetch) = (sweep(), fetch());
-    let mut run = Told::new(&[(&sweep, 1), (&fetch, 1)]);
+    let mut run = FakeRun::new(&[(&sweep, 1), (&fetch, 1)]);
     run.begin().try_step(1, 1, &sweep).done(1, 4).try_step(2, 1, &fetch).trace(1);
     let (removed, aside) = (Vec::new(), Vec::new());
-    run.tell(RunEvent::TakenUp {
+    run.event(RunEvent::TakenUp {
         pid: 2,
         host: "bench".to_owned(),
         ctp10: "0.1.0".to_owned(),
@@ -197,7 +197,7 @@ fn what_a_process_had_done_that_another_does_again_counts_once() {
         aside,
     });
     let (file, reason) = ("traces/0001_m4c1_tf.parquet".to_owned(), "done again".to_owned());
-    run.tell(RunEvent::TraceWithdrawn { trace_index: 1, file, reason });
+    run.event(RunEvent::TraceWithdrawn { trace_index: 1, file, reason });
     run.try_step(1, 2, &sweep).done(1, 4).try_step(2, 2, &fetch).trace(1).trace(2).done(2, 1);
     let report = run.end(RunState::Done, None).report();
     assert_eq!((report.counts.done, report.counts.cut_short, report.counts.traces), (2, 0, 2));
@@ -207,7 +207,7 @@ fn what_a_process_had_done_that_another_does_again_counts_once() {
 #[test]
 fn a_run_lasts_as_long_as_its_own_clock_says_whatever_becomes_of_the_time() {
     let sweep = sweep();
-    let mut run = Told::new(&[(&sweep, 1)]);
+    let mut run = FakeRun::new(&[(&sweep, 1)]);
     run.begin().try_step(1, 1, &sweep).done(1, 4).end(RunState::Done, None);
     // The clock was set back by an hour.
     for (record, elapsed_s) in run.records.iter_mut().zip([0.0, 1.0, 5.0, 5.5, 6.0]) {

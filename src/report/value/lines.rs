@@ -1,4 +1,4 @@
-//! The lines of a report's lists.
+//! The entries of the lists in a report.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,48 +6,48 @@ use serde::{Deserialize, Serialize};
 use crate::measurement::{Extreme, TraceSummary};
 use crate::step::FaultKind;
 
-/// What followed a failed attempt.
+/// The consequence of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consequence {
-    /// Another attempt.
+    /// Another attempt followed.
     Retried,
-    /// The run went on with the next step (`on_error: continue`).
+    /// The run continued with the next step (`on_error: continue`).
     PassedOver,
-    /// The script caught it and went on.
+    /// The script caught the fault and continued.
     Caught,
-    /// It ended the recipe's `finally`.
+    /// The fault ended the `finally` of the recipe.
     EndedFinally,
-    /// It ended the run.
+    /// The fault ended the run.
     EndedRun,
 }
 
 /// A failed attempt at a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultLine {
-    /// When.
+    /// The time.
     pub time: DateTime<Utc>,
-    /// The step's number within the run.
+    /// Number of the step within the run.
     pub number: u64,
-    /// Which attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Where the step stands: `recipe.yaml:12:5`.
+    /// Where the step is written: `recipe.yaml:12:5`.
     pub place: String,
-    /// The way to it in the recipe.
+    /// The path of the step in the recipe.
     pub path: String,
-    /// The step, with its loop values in front.
+    /// The step, preceded by its loop values.
     pub step: String,
-    /// What kind of thing went wrong.
+    /// The kind of the fault.
     pub kind: FaultKind,
-    /// What happened.
+    /// The message.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: Option<String>,
-    /// What followed.
+    /// The consequence.
     pub consequence: Consequence,
     /// The pause before the next attempt, s.
     pub after_s: Option<f64>,
-    /// A later attempt at the same step succeeded.
+    /// Whether a later attempt at the same step succeeded.
     pub recovered: bool,
 }
 
@@ -55,128 +55,128 @@ pub struct FaultLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// It failed.
+    /// The step failed.
     Failed,
-    /// The run ended while it was under way.
+    /// The run ended during the step.
     CutShort,
-    /// The run did not come to it.
+    /// The run did not reach the step.
     NotReached,
 }
 
-/// A place of the recipe of which something did not come.
+/// A place of the recipe with missing steps or traces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
-    /// The way to it in the recipe.
+    /// The path in the recipe.
     pub path: String,
-    /// Where it stands: `recipe.yaml:12:5`; empty when the run did not come to it.
+    /// Where it is written: `recipe.yaml:12:5`; empty if the run did not reach it.
     pub place: String,
     /// The step.
     pub step: String,
     /// How often it was done.
     pub done: u64,
-    /// How often it was foreseen.
+    /// How often it was planned.
     pub of: u64,
-    /// Traces that did not come.
+    /// Number of missing traces.
     pub traces: u64,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// A time without a link to the instrument.
+/// A period without a link to the instrument.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkLoss {
-    /// When it was lost.
+    /// When the link was lost.
     pub time: DateTime<Utc>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// How long it was away, s; `None` when it did not come back.
+    /// Duration, s; `None` if the link was not restored.
     pub seconds: Option<f64>,
 }
 
 /// A question of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptLine {
-    /// When it was asked, or answered when nobody was asked.
+    /// When the question was asked, or answered without being asked.
     pub time: DateTime<Utc>,
-    /// The step that asked.
+    /// Number of the step.
     pub number: u64,
     /// The question.
     pub message: String,
     /// Its answer.
     pub answer: Option<String>,
-    /// True for an operator's answer; false when it was taken because nobody was there.
+    /// True for the answer of an operator; false for the default without an operator.
     pub by_operator: bool,
-    /// How long the answer took, s.
+    /// Time until the answer, s.
     pub seconds: Option<f64>,
 }
 
-/// Something the operator should know.
+/// A warning for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// When.
+    /// The time.
     pub time: DateTime<Utc>,
-    /// What.
+    /// The message.
     pub message: String,
 }
 
-/// Forecast against actual time of one kind of step.
+/// Estimated and actual time of one kind of step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindTime {
     /// The operation.
     pub kind: String,
-    /// Steps begun.
+    /// Number of steps begun.
     pub steps: u64,
-    /// Foreseen for these, s.
+    /// Their estimated time, s.
     pub estimated_s: f64,
-    /// Taken by these, failed attempts included, s.
+    /// Their actual time including failed attempts, s.
     pub seconds: f64,
 }
 
 /// One place of the recipe.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlaceLine {
-    /// The way to it.
+    /// The path in the recipe.
     pub path: String,
-    /// Where it stands: `recipe.yaml:12:5`; empty when the run did not come to it.
+    /// Where it is written: `recipe.yaml:12:5`; empty if the run did not reach it.
     pub place: String,
     /// The operation, with the values of its first turn.
     pub step: String,
-    /// Within `finally`.
+    /// Whether it is within `finally`.
     pub finally: bool,
-    /// How often it was foreseen; 0 when it was not.
+    /// How often it was planned; 0 if it was not.
     pub foreseen: u64,
     /// How often it was begun.
     pub begun: u64,
     /// How often it succeeded.
     pub done: u64,
-    /// How often it failed for good.
+    /// How often it failed in all attempts.
     pub failed: u64,
-    /// How often it succeeded, but not at the first attempt.
+    /// How often it succeeded, but not in the first attempt.
     pub retried: u64,
-    /// How often it was under way when the run was stopped or cut short.
+    /// How often it was in progress when the run was stopped or interrupted.
     pub cut_short: u64,
-    /// Traces foreseen.
+    /// Number of planned traces.
     pub traces_foreseen: u64,
-    /// Traces stored.
+    /// Number of stored traces.
     pub traces: u64,
-    /// Time foreseen for those that were begun, s.
+    /// Estimated time of the steps that were begun, s.
     pub estimated_s: f64,
-    /// Time taken, s.
+    /// Actual time, s.
     pub seconds: f64,
 }
 
 /// A stored trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceLine {
-    /// What it is and where it lies.
+    /// The trace and its file.
     #[serde(flatten)]
     pub trace: TraceSummary,
-    /// The loop values it was taken with.
+    /// The loop values of the trace.
     pub turns: String,
-    /// Its sweep or its transfer needed more than one attempt.
+    /// Whether its sweep or its transfer needed several attempts.
     pub repeated: bool,
-    /// The lowest insertion loss, dB, of a transmission function.
+    /// The lowest insertion loss of a transmission function, dB.
     pub insertion_loss: Option<Extreme>,
-    /// The lowest transmission, dB, of a transmission function that dips.
+    /// The lowest transmission of a transmission function with a dip, dB.
     pub dip: Option<Extreme>,
 }

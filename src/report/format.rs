@@ -1,4 +1,4 @@
-//! How a report puts things: times, sizes, states, the command that finishes a run.
+//! Formats times, sizes, states and commands for reports.
 
 use chrono::{DateTime, Local, Offset, Utc};
 
@@ -6,10 +6,10 @@ use super::value::{Consequence, FaultLine, LasersEnd, Report, Why};
 use crate::store::RunState;
 use crate::units::duration;
 
-/// A text from a recipe or an instrument is told as far as this, characters.
+/// Longest text from a recipe or an instrument, characters.
 const LONGEST: usize = 1_000;
 
-/// A text as far as a report tells it.
+/// Shortens a text for the report.
 pub(super) fn clip(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{} … (cut)", &text[..end]),
@@ -17,29 +17,29 @@ pub(super) fn clip(text: &str) -> String {
     }
 }
 
-/// A moment: `2026-11-24 14:44:50 UTC`.
+/// A time: `2026-11-24 14:44:50 UTC`.
 pub(super) fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A moment by the clock of the computer that writes the report; `None` where that is UTC.
+/// A time in the time zone of this computer; `None` if that is UTC.
 pub(super) fn local(time: DateTime<Utc>) -> Option<String> {
     let local = time.with_timezone(&Local);
     (local.offset().fix().local_minus_utc() != 0).then(|| local.format("%H:%M:%S %:z").to_string())
 }
 
-/// A place of the recipe, told from the recipe's folder.
+/// A place of the recipe, relative to the folder of the recipe.
 pub(super) fn place<'a>(report: &Report, place: &'a str) -> &'a str {
     let folder = report.about.recipe.path.rfind(['/', '\\']).map(|end| &report.about.recipe.path[..=end]);
     folder.and_then(|folder| place.strip_prefix(folder)).unwrap_or(place)
 }
 
-/// The time of day of a moment, UTC.
+/// The time of day, UTC.
 pub(super) fn clock(time: DateTime<Utc>) -> String {
     time.format("%H:%M:%S").to_string()
 }
 
-/// How long after the run's start it was.
+/// The time since the start of the run.
 pub(super) fn after(report: &Report, time: DateTime<Utc>) -> String {
     format!("+{}", duration((time - report.started).as_seconds_f64()))
 }
@@ -65,7 +65,7 @@ pub(super) fn lasers(numbers: &[u8]) -> String {
     format!("laser{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
 }
 
-/// How the run ended, in a sentence or two.
+/// How the run ended, in one or two sentences.
 pub(super) fn verdict(report: &Report) -> String {
     let took = duration(report.seconds);
     match report.state {
@@ -111,7 +111,7 @@ pub(super) fn why(why: Why, state: RunState) -> &'static str {
     }
 }
 
-/// What is known of the lasers at the end.
+/// The state of the lasers at the end, as text.
 pub(super) fn lasers_end(report: &Report) -> String {
     match report.lasers {
         LasersEnd::Off if report.lasers_off.is_empty() => "The run turned no laser on.".to_owned(),
@@ -131,12 +131,12 @@ pub(super) fn lasers_end(report: &Report) -> String {
     }
 }
 
-/// The command that finishes a run, to be pasted into a shell.
+/// The command that finishes a run, ready to paste into a shell.
 pub(super) fn finish_command(folder: &str) -> String {
     format!("ctp10 resume {}", shell_word(folder))
 }
 
-/// A word as a shell takes it.
+/// Quotes an argument for a shell.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
     // A backslash separates folders on Windows, and changes the next letter elsewhere.

@@ -1,4 +1,4 @@
-//! Whether what a rehearsal left is safe.
+//! Checks whether the result of a rehearsal is safe.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use crate::catalogue::BATCH_ITEM;
 use crate::store::runs::{self, FoundRun};
 use crate::store::{RunState, StoreError, watchdog_records};
 
-/// A trace, apart from when it was measured. The same settings give the same values in each rehearsal: one with another
-/// level is not what the recipe asked for.
+/// A trace without its time. The same settings give the same values in each rehearsal, so a trace with another level
+/// was measured with other settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Measured {
     /// The detector.
     pub detector: String,
-    /// Which trace of it.
+    /// Kind of the trace.
     pub trace: String,
-    /// The recipe's name for it.
+    /// Name in the recipe.
     pub name: String,
-    /// How many points it has.
+    /// Number of points.
     pub points: u64,
-    /// The mean of its values, with all its digits.
+    /// Mean of the values, with all digits.
     pub level: String,
 }
 
@@ -32,61 +32,61 @@ impl std::fmt::Display for Measured {
     }
 }
 
-/// A run as it was found.
+/// A run after a rehearsal.
 #[derive(Debug, Clone)]
-pub struct Found {
-    /// Its folder.
+pub struct InspectedRun {
+    /// The run folder.
     pub folder: PathBuf,
     /// How it ended.
     pub state: RunState,
-    /// Why, when not done.
+    /// The reason; `None` for `done`.
     pub reason: Option<String>,
-    /// The item of the batch that it belongs to.
+    /// The item of the batch.
     pub item: Option<u64>,
-    /// Lasers of which the run itself, or its watchdog, reports that they may be on.
+    /// Lasers that may be on, according to the run or its watchdog.
     pub lasers_unknown: Vec<u8>,
-    /// Its traces, sorted.
+    /// The traces, sorted.
     pub traces: Vec<Measured>,
-    /// What `runs verify` says, beside the files that a process did not finish before it was killed.
+    /// The findings of `runs verify`, without files that a killed process did not finish.
     pub damaged: Vec<String>,
 }
 
-/// How the program itself ended.
+/// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgramEnd {
     /// With this exit code.
     Exit(i32),
-    /// It was killed, as it should be.
+    /// The program was killed, as planned.
     Killed,
-    /// It had not ended when its time was over, and was killed then.
+    /// The program took too long and was killed.
     TooLong,
 }
 
-/// What the instrument itself says afterwards.
+/// The state of the simulated instrument after a rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct InstrumentState {
     /// The lasers that are on.
     pub lasers_on: Vec<u8>,
-    /// A scan is under way.
+    /// A scan is in progress.
     pub scans: bool,
 }
 
-/// Looks at every run below a folder, oldest first.
+/// Inspects every run below a folder, oldest first.
 ///
 /// # Errors
-/// When one of them cannot be read.
-pub fn look(out: &Path) -> Result<Vec<Found>, StoreError> {
+/// If a run cannot be read.
+pub fn inspect_runs(out: &Path) -> Result<Vec<InspectedRun>, StoreError> {
     let (found, _) = runs::list(out)?;
     found.into_iter().rev().map(look_at).collect()
 }
 
-fn look_at(run: FoundRun) -> Result<Found, StoreError> {
+fn look_at(run: FoundRun) -> Result<InspectedRun, StoreError> {
     let FoundRun { folder, manifest } = run;
     let mut traces = Vec::new();
     let mut damaged = Vec::new();
-    // A process may be gone before it has begun its journal.
+    // The process may have ended before it created its journal.
     if folder.join(crate::store::JOURNAL_FILE).exists() {
-        // A last line that a kill has torn is among the findings.
+        // A torn last line is allowed after a kill.
         for trace in runs::traces(&folder)?.filter_map(Result::ok) {
             traces.push(Measured {
                 detector: trace.detector.to_string(),
@@ -99,7 +99,7 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
         let cut_off = manifest.status == RunState::Interrupted;
         let findings = runs::verify::<Value>(&folder)?.findings;
         let half_done = |finding: &runs::Finding| match finding {
-            // Begun and not named yet, or named and not journaled yet: `resume` removes them.
+            // A trace that was being written or renamed when the process was killed; `resume` removes it.
             runs::Finding::Torn { file } => file.ends_with(".part"),
             runs::Finding::Extra { file } => runs::is_whole(&folder.join(file)),
             runs::Finding::Journal { .. } => true,
@@ -110,7 +110,7 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
         damaged = wrong.map(ToString::to_string).collect();
     }
     let guarded = watchdog_records(&folder).into_iter().flat_map(|record| record.unknown);
-    Ok(Found {
+    Ok(InspectedRun {
         state: manifest.status,
         reason: manifest.reason,
         item: manifest.metadata.get(BATCH_ITEM).and_then(Value::as_u64),
@@ -121,17 +121,22 @@ fn look_at(run: FoundRun) -> Result<Found, StoreError> {
     })
 }
 
-/// What is not as it has to be after a rehearsal; nothing when it is safe. `may_stay_on` says that the recipe leaves
-/// lasers on when it succeeds.
+/// Everything that is unsafe after a rehearsal; empty if it is safe. `may_stay_on`: the recipe leaves lasers on when
+/// it succeeds.
 #[must_use]
-pub fn unsafe_in(found: &[Found], ending: ProgramEnd, account: &Account, may_stay_on: bool) -> Vec<String> {
+pub fn safety_violations(
+    found: &[InspectedRun],
+    ending: ProgramEnd,
+    instrument: &InstrumentState,
+    may_stay_on: bool,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     match ending {
         ProgramEnd::Exit(0..=3 | 130) | ProgramEnd::Killed => {}
         ProgramEnd::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
         ProgramEnd::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
     }
-    // What failed before may have been repeated; the last one is what the exit code is about.
+    // Earlier failures may have been repeated. The exit code is about the last run.
     if let Some(run) = found.last().filter(|run| ending == ProgramEnd::Exit(0) && run.state != RunState::Done)
     {
         wrong.push(format!("exit code 0, and {} is {}", run.folder.display(), run.state));
@@ -152,10 +157,10 @@ pub fn unsafe_in(found: &[Found], ending: ProgramEnd, account: &Account, may_sta
     }
     let done = !found.is_empty() && found.iter().all(|run| run.state == RunState::Done);
     let known: BTreeSet<u8> = found.iter().flat_map(|run| run.lasers_unknown.iter().copied()).collect();
-    let left = account.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
+    let left = instrument.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
     wrong.extend(left.map(|laser| format!("laser {laser} is on, and nothing says so")));
-    // A scan may outlive a program that was killed; one that could not reach the instrument has said so.
-    if account.scans && known.is_empty() && ending != ProgramEnd::Killed {
+    // A scan may outlive a killed program. A program that could not reach the instrument reports this itself.
+    if instrument.scans && known.is_empty() && ending != ProgramEnd::Killed {
         wrong.push("the instrument is still scanning".to_owned());
     }
     wrong
@@ -165,8 +170,8 @@ pub fn unsafe_in(found: &[Found], ending: ProgramEnd, account: &Account, may_sta
 mod tests {
     use super::*;
 
-    fn run(state: RunState) -> Found {
-        Found {
+    fn run(state: RunState) -> InspectedRun {
+        InspectedRun {
             folder: "runs/a".into(),
             state,
             reason: (state == RunState::Failed).then(|| "the link was lost".to_owned()),
@@ -177,60 +182,69 @@ mod tests {
         }
     }
 
-    fn on(lasers: &[u8]) -> Account {
-        Account { lasers_on: lasers.to_vec(), scans: false }
+    fn on(lasers: &[u8]) -> InstrumentState {
+        InstrumentState { lasers_on: lasers.to_vec(), scans: false }
     }
 
     #[test]
     fn a_scan_under_way_is_unsafe_unless_the_program_was_killed_or_says_that_it_could_not_reach_the_instrument()
      {
-        let scanning = Account { lasers_on: Vec::new(), scans: true };
+        let scanning = InstrumentState { lasers_on: Vec::new(), scans: true };
         let failed = [run(RunState::Failed)];
         assert_eq!(
-            unsafe_in(&failed, ProgramEnd::Exit(1), &scanning, false),
+            safety_violations(&failed, ProgramEnd::Exit(1), &scanning, false),
             ["the instrument is still scanning"]
         );
-        let unknown = [Found { lasers_unknown: vec![1], ..run(RunState::Failed) }];
-        assert_eq!(unsafe_in(&unknown, ProgramEnd::Exit(1), &scanning, false), [""; 0]);
-        assert_eq!(unsafe_in(&[run(RunState::Interrupted)], ProgramEnd::Killed, &scanning, false), [""; 0]);
+        let unknown = [InspectedRun { lasers_unknown: vec![1], ..run(RunState::Failed) }];
+        assert_eq!(safety_violations(&unknown, ProgramEnd::Exit(1), &scanning, false), [""; 0]);
+        assert_eq!(
+            safety_violations(&[run(RunState::Interrupted)], ProgramEnd::Killed, &scanning, false),
+            [""; 0]
+        );
     }
 
     #[test]
     fn a_laser_that_is_on_is_unsafe_unless_the_run_says_so_or_the_recipe_wants_it() {
-        let unknown = Found { lasers_unknown: vec![1], ..run(RunState::Failed) };
+        let unknown = InspectedRun { lasers_unknown: vec![1], ..run(RunState::Failed) };
         let exit = ProgramEnd::Exit(1);
-        assert_eq!(unsafe_in(&[run(RunState::Failed)], exit, &on(&[1]), true).len(), 1);
-        assert_eq!(unsafe_in(std::slice::from_ref(&unknown), exit, &on(&[1]), false), [""; 0]);
-        assert_eq!(unsafe_in(&[unknown], exit, &on(&[1, 2]), false), ["laser 2 is on, and nothing says so"]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), true), [""; 0]);
-        assert_eq!(unsafe_in(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), false).len(), 1);
+        assert_eq!(safety_violations(&[run(RunState::Failed)], exit, &on(&[1]), true).len(), 1);
+        assert_eq!(safety_violations(std::slice::from_ref(&unknown), exit, &on(&[1]), false), [""; 0]);
+        assert_eq!(
+            safety_violations(&[unknown], exit, &on(&[1, 2]), false),
+            ["laser 2 is on, and nothing says so"]
+        );
+        assert_eq!(safety_violations(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), true), [""; 0]);
+        assert_eq!(safety_violations(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), false).len(), 1);
     }
 
     #[test]
     fn a_run_without_an_end_is_safe_after_a_kill_alone_and_a_panic_never_is() {
         let cut_off = [run(RunState::Interrupted)];
-        assert_eq!(unsafe_in(&cut_off, ProgramEnd::Killed, &on(&[]), false), [""; 0]);
-        assert_eq!(unsafe_in(&cut_off, ProgramEnd::Exit(1), &on(&[]), false).len(), 1);
+        assert_eq!(safety_violations(&cut_off, ProgramEnd::Killed, &on(&[]), false), [""; 0]);
+        assert_eq!(safety_violations(&cut_off, ProgramEnd::Exit(1), &on(&[]), false).len(), 1);
         assert_eq!(
-            unsafe_in(&[], ProgramEnd::Exit(101), &on(&[]), false),
+            safety_violations(&[], ProgramEnd::Exit(101), &on(&[]), false),
             ["the program ended with exit code 101"]
         );
-        let torn = Found { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
-        assert_eq!(unsafe_in(&[torn], ProgramEnd::Exit(1), &on(&[]), false), ["runs/a: torn traces/a"]);
+        let torn = InspectedRun { damaged: vec!["torn traces/a".to_owned()], ..run(RunState::Failed) };
+        assert_eq!(
+            safety_violations(&[torn], ProgramEnd::Exit(1), &on(&[]), false),
+            ["runs/a: torn traces/a"]
+        );
     }
 
     #[test]
     fn an_exit_code_that_contradicts_the_run_and_a_failure_without_a_reason_are_unsafe() {
         let failed = [run(RunState::Failed)];
         assert_eq!(
-            unsafe_in(&failed, ProgramEnd::Exit(0), &on(&[]), false),
+            safety_violations(&failed, ProgramEnd::Exit(0), &on(&[]), false),
             ["exit code 0, and runs/a is failed"]
         );
         let repeated = [run(RunState::Failed), run(RunState::Done)];
-        assert_eq!(unsafe_in(&repeated, ProgramEnd::Exit(0), &on(&[]), false), [""; 0]);
-        let silent = Found { reason: None, ..run(RunState::Failed) };
+        assert_eq!(safety_violations(&repeated, ProgramEnd::Exit(0), &on(&[]), false), [""; 0]);
+        let silent = InspectedRun { reason: None, ..run(RunState::Failed) };
         assert_eq!(
-            unsafe_in(&[silent], ProgramEnd::Exit(1), &on(&[]), false),
+            safety_violations(&[silent], ProgramEnd::Exit(1), &on(&[]), false),
             ["runs/a is failed without a reason"]
         );
     }

@@ -1,24 +1,24 @@
-//! What goes wrong, rehearsal after rehearsal.
+//! The scenarios of a series of rehearsals.
 
 use std::fmt;
 
 use crate::simulator::FaultSpec;
 
-/// A trace is handed out so slowly that it shows, and that nobody waits for minutes.
+/// A rate for traces that is slow enough to be noticed, but does not take minutes.
 const SLOW_BYTES_PER_S: u32 = 200_000;
-/// How many faults a rehearsal by chance sees, about.
+/// Average number of faults in a rehearsal with random faults.
 const FAULTS_BY_CHANCE: f64 = 3.0;
 
-/// What goes wrong in one rehearsal.
+/// The faults of one rehearsal.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
-    /// With the instrument.
+pub struct Scenario {
+    /// Faults of the instrument.
     pub faults: Vec<FaultSpec>,
-    /// With the program: it is killed when it has told this many events.
+    /// The program is killed after this many events.
     pub kill_after: Option<u64>,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         words.extend(self.kill_after.map(|events| format!("killed after {events} events")));
@@ -26,64 +26,64 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// How much there is in a rehearsal in which nothing goes wrong.
+/// The size of a rehearsal without faults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// Commands that the instrument was sent.
+pub struct RunSize {
+    /// Number of commands that the instrument received.
     pub commands: u64,
-    /// Events that were told.
+    /// Number of events.
     pub events: u64,
-    /// Sweeps.
+    /// Number of sweeps.
     pub sweeps: u64,
-    /// Traces that were fetched.
+    /// Number of fetched traces.
     pub traces: u64,
 }
 
-/// Every kind of fault once, in the middle of what it can hit, and a kill in the middle of the run.
+/// Every kind of fault once, in the middle of the matching commands, and a kill in the middle of the run.
 #[must_use]
-pub fn standard(extent: Extent) -> Vec<Trouble> {
+pub fn standard(size: RunSize) -> Vec<Scenario> {
     let middle = |count: u64| count.div_ceil(2);
-    let (sweep, trace, command) = (middle(extent.sweeps), middle(extent.traces), middle(extent.commands));
+    let (sweep, trace, command) = (middle(size.sweeps), middle(size.traces), middle(size.commands));
     let mut texts = Vec::new();
-    if extent.traces > 0 {
+    if size.traces > 0 {
         texts.extend(["drop", "stall", "garble", "truncate"].map(|kind| format!("{kind}@trace:{trace}")));
         texts.push(format!("slow@trace:{trace}={SLOW_BYTES_PER_S}"));
     }
-    if extent.sweeps > 0 {
+    if size.sweeps > 0 {
         texts.extend(
             ["drop", "stall", "refuse", "error-queue", "hang"].map(|kind| format!("{kind}@sweep:{sweep}")),
         );
         texts.push(format!("reboot@sweep:{sweep}=1"));
         texts.push(format!("late@condition:{sweep}=6"));
     }
-    if extent.sweeps + extent.traces == 0 {
+    if size.sweeps + size.traces == 0 {
         texts.extend(["drop", "stall", "refuse", "error-queue"].map(|kind| format!("{kind}@{command}")));
         texts.extend([format!("reboot@{command}=1"), format!("late@{command}=6")]);
     }
     let faults = texts.iter().filter_map(|text| text.parse().ok());
-    let faulty = faults.map(|fault| Trouble { faults: vec![fault], kill_after: None });
-    faulty.chain([Trouble { faults: Vec::new(), kill_after: Some(middle(extent.events)) }]).collect()
+    let faulty = faults.map(|fault| Scenario { faults: vec![fault], kill_after: None });
+    faulty.chain([Scenario { faults: Vec::new(), kill_after: Some(middle(size.events)) }]).collect()
 }
 
-/// Each of these faults and kills, one a rehearsal.
+/// One rehearsal for each of these faults and kills.
 #[must_use]
-pub fn given(faults: &[FaultSpec], kills: &[u64]) -> Vec<Trouble> {
-    let faults = faults.iter().map(|fault| Trouble { faults: vec![fault.clone()], kill_after: None });
-    let kills = kills.iter().map(|events| Trouble { faults: Vec::new(), kill_after: Some(*events) });
+pub fn given(faults: &[FaultSpec], kills: &[u64]) -> Vec<Scenario> {
+    let faults = faults.iter().map(|fault| Scenario { faults: vec![fault.clone()], kill_after: None });
+    let kills = kills.iter().map(|events| Scenario { faults: Vec::new(), kill_after: Some(*events) });
     faults.chain(kills).collect()
 }
 
-/// Faults by chance, and every second time a kill as well. The same seed gives the same course.
+/// Random faults, and a kill in every second rehearsal. The same seed gives the same scenarios.
 #[must_use]
-pub fn chaos(seed: u64, times: u64, extent: Extent) -> Vec<Trouble> {
+pub fn chaos(seed: u64, times: u64, size: RunSize) -> Vec<Scenario> {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand commands")]
-    let rate = (FAULTS_BY_CHANCE / extent.commands.max(1) as f64).clamp(1e-4, 0.5);
+    let rate = (FAULTS_BY_CHANCE / size.commands.max(1) as f64).clamp(1e-4, 0.5);
     let one = |number: u64| {
         let seed = seed.wrapping_add(number);
         let fault = format!("random@{seed}={rate:.4}").parse();
-        // The golden ratio spreads the moments over the run, whatever their number.
-        let moment = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) % extent.events.max(1) + 1;
-        Trouble { faults: fault.into_iter().collect(), kill_after: (number % 2 == 1).then_some(moment) }
+        // The golden ratio spreads the kills evenly over the run.
+        let moment = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) % size.events.max(1) + 1;
+        Scenario { faults: fault.into_iter().collect(), kill_after: (number % 2 == 1).then_some(moment) }
     };
     (0..times).map(one).collect()
 }
@@ -92,7 +92,7 @@ pub fn chaos(seed: u64, times: u64, extent: Extent) -> Vec<Trouble> {
 mod tests {
     use super::*;
 
-    const EXTENT: Extent = Extent { commands: 400, events: 90, sweeps: 5, traces: 10 };
+    const EXTENT: RunSize = RunSize { commands: 400, events: 90, sweeps: 5, traces: 10 };
 
     #[test]
     fn the_standard_course_has_every_kind_of_fault_and_a_kill() {
@@ -102,7 +102,7 @@ mod tests {
             assert!(texts.iter().any(|text| text.starts_with(&format!("{kind}@"))), "no {kind} in {texts:?}");
         }
         assert_eq!(texts.last().unwrap(), "killed after 45 events");
-        let quiet = standard(Extent { commands: 9, events: 4, ..Extent::default() });
+        let quiet = standard(RunSize { commands: 9, events: 4, ..RunSize::default() });
         assert_eq!(quiet[0].to_string(), "drop@5");
     }
 
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(chaos(7, 10, EXTENT), chaos(7, 10, EXTENT));
         assert_ne!(chaos(7, 10, EXTENT), chaos(8, 10, EXTENT));
         let course = chaos(7, 10, EXTENT);
-        assert!(course.iter().all(|trouble| trouble.faults.len() == 1));
-        assert!(course.iter().filter_map(|trouble| trouble.kill_after).all(|at| (1..=90).contains(&at)));
-        assert_eq!(course.iter().filter(|trouble| trouble.kill_after.is_some()).count(), 5);
+        assert!(course.iter().all(|scenario| scenario.faults.len() == 1));
+        assert!(course.iter().filter_map(|scenario| scenario.kill_after).all(|at| (1..=90).contains(&at)));
+        assert_eq!(course.iter().filter(|scenario| scenario.kill_after.is_some()).count(), 5);
     }
 }
