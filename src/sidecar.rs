@@ -1,5 +1,5 @@
-//! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Small handlers
-//! over the [`crate::station`]; whatever goes wrong in one of them does not touch a run.
+//! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Its
+//! handlers are small and use the [`crate::station`]. An error in a handler never affects a run.
 
 mod access;
 mod batch;
@@ -38,28 +38,28 @@ use crate::station::Station;
 use access::Access;
 use state::AppState;
 
-/// Clients are given this long to take their leave.
+/// Time for clients to disconnect when the sidecar stops.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-/// A shorter token could be guessed.
+/// The shortest allowed token; a shorter one could be guessed.
 const TOKEN_LENGTH: usize = 16;
 
 /// Why a sidecar did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SidecarError {
-    /// The port cannot be listened on.
+    /// The port cannot be opened.
     #[error("cannot listen on {0}")]
     Listen(String, #[source] std::io::Error),
-    /// Others than this machine could reach it, and nothing protects it.
+    /// Other computers could connect, and no token protects the sidecar.
     #[error("listening on {0} lets others on the network drive the lasers: a token is needed")]
     NoToken(SocketAddr),
-    /// The token is too short, or has letters that a header cannot carry.
+    /// The token is too short, or contains characters that a header cannot carry.
     #[error(
         "the token must have at least {TOKEN_LENGTH} letters, digits and signs, without spaces, `;` and `,`"
     )]
     BadToken,
 }
 
-/// A sidecar that listens.
+/// A running sidecar.
 #[derive(Debug)]
 pub struct Sidecar {
     address: SocketAddr,
@@ -69,7 +69,7 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Listens at an address: `host:port`; port 0 lets the system choose.
+    /// Listens at an address `host:port`. With port 0, the system chooses a free port.
     ///
     /// # Errors
     /// See [`SidecarError`].
@@ -105,7 +105,7 @@ impl Sidecar {
         Ok(sidecar)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -117,12 +117,12 @@ impl Sidecar {
         format!("http://{}", self.address)
     }
 
-    /// Says goodbye to its clients and ends.
+    /// Disconnects its clients and stops.
     pub async fn stop(self) {
         self.closing.send_replace(true);
-        // A WebSocket is no connection of the server's any more; its client is told all the same.
+        // The server does not count WebSockets as connections, so they are waited for here.
         let _ = tokio::time::timeout(STOP_LIMIT, self.shared.streams.none_left()).await;
-        // It ends by itself; a panic in it has been told.
+        // The task ends by itself. A panic in it was already reported.
         let _ = self.serving.await;
     }
 }

@@ -1,4 +1,4 @@
-//! The queue over HTTP: what is to be measured, and changes of it.
+//! The queue of a batch over HTTP.
 
 use std::path::Path as FilePath;
 
@@ -25,7 +25,7 @@ use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
 use crate::station::NotStarted;
 
-/// Items that are added at a time are checked for so many times as long as one recipe.
+/// The time limit for checking added items: this many times the limit for one recipe.
 const RECIPES_WORTH: u32 = 6;
 
 /// The routes of the queue.
@@ -80,7 +80,7 @@ impl AppState {
         Ok(&self.batch_queue()?.queue)
     }
 
-    /// When the instrument is free for the next item, as far as the run under way has been foreseen.
+    /// When the instrument is free for the next item, according to the estimate of the present run.
     fn free_at(&self) -> DateTime<Utc> {
         let left = self.station.current_run().and_then(|run| run.status().remaining_s());
         Utc::now() + span(left.unwrap_or_default())
@@ -96,30 +96,30 @@ impl AppState {
     }
 }
 
-/// The queue.
+/// Returns the queue.
 async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
     app.batch().await
 }
 
-/// What became of the items so far.
+/// Returns the report of the items so far.
 async fn report(State(app): State<App>) -> Result<Response, Problem> {
     let page = app.queue()?.page(&app.station.setup().out).await?;
     Ok((REPORT_POLICY, Html(page)).into_response())
 }
 
-/// Lets no item begin.
+/// Pauses the queue, so that no item begins.
 async fn pause(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
     app.queue()?.pause(true).await?;
     app.batch().await
 }
 
-/// Lets items begin again.
+/// Resumes the queue.
 async fn resume(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
     app.queue()?.pause(false).await?;
     app.batch().await
 }
 
-/// Keeps a queued item from beginning.
+/// Holds a queued item, so that it does not begin.
 async fn hold(
     State(app): State<App>,
     Path(ItemPath { number }): Path<ItemPath>,
@@ -144,7 +144,7 @@ async fn release(
     app.batch().await
 }
 
-/// Takes an item out.
+/// Removes an item.
 async fn remove(
     State(app): State<App>,
     Path(ItemPath { number }): Path<ItemPath>,
@@ -155,7 +155,7 @@ async fn remove(
     app.batch().await
 }
 
-/// Gives a queued item another place.
+/// Moves a queued item to another place.
 async fn move_to(
     State(app): State<App>,
     Path(ItemPath { number }): Path<ItemPath>,
@@ -172,7 +172,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
         let message = format!("batch `{}` has a file: add the item there", desk.queue.batch());
         return Err(Problem::conflict(message));
     }
-    // Only recipes that clients may run, and no other file of this machine.
+    // Only the recipes that clients may run are accepted, and no other file.
     app.recipe_file(&entry.recipe)?;
     if matches!(entry.devices, Some(Devices::File(_))) {
         return Err(Problem::bad_request("`devices` is a list here, not a file"));

@@ -1,10 +1,11 @@
-//! Reads what clients send the way they have always sent it: numbers as texts, booleans in many words, whole numbers
-//! with a point; and says which value is wrong, where it is and what is allowed. The JSON Schema of the wire type is
-//! the one source of names, types and ranges: what the document promises is what is checked.
+//! Converts the values of a request to the types of a JSON Schema, in the lenient way that clients know: numbers as
+//! text, several spellings of booleans, whole numbers with a decimal point. An error names the value, its place and
+//! the allowed values. The schema of the wire type is the single source of names, types and ranges, so requests are
+//! checked exactly as documented.
 
 use serde_json::{Map, Value, json};
 
-/// What is wrong with one value.
+/// The error for one value.
 fn problem(kind: &str, loc: [&str; 2], message: String, input: &Value, ctx: Option<Value>) -> Value {
     let mut problem = json!({ "type": kind, "loc": loc, "msg": message, "input": input });
     if let (Some(ctx), Some(map)) = (ctx, problem.as_object_mut()) {
@@ -13,11 +14,10 @@ fn problem(kind: &str, loc: [&str; 2], message: String, input: &Value, ctx: Opti
     problem
 }
 
-/// Brings the given values into the types that the schema asks for; what the schema does not know is left out, and
-/// null counts as absent.
+/// Converts the given values to the types of the schema. Unknown values are left out, and null counts as absent.
 ///
 /// # Errors
-/// Everything that is wrong. `place` is `query`, `path` or `body`.
+/// All errors. `place` is `query`, `path` or `body`.
 pub(super) fn coerce(schema: &Value, given: &Map<String, Value>, place: &str) -> Result<Value, Vec<Value>> {
     let (mut values, mut problems) = (Map::new(), Vec::new());
     let required = |name: &str| {
@@ -63,7 +63,7 @@ fn one(root: &Value, property: &Value, given: &Value) -> Result<Value, Wrong> {
     }
 }
 
-/// The type of a property; an optional one may also be null.
+/// The type of a property; an optional property may also be null.
 fn kind(property: &Value) -> Option<&str> {
     match property.get("type")? {
         Value::String(name) => Some(name),
@@ -72,7 +72,7 @@ fn kind(property: &Value) -> Option<&str> {
     }
 }
 
-/// Follows `$ref` and the `anyOf: [T, null]` of an optional property.
+/// Resolves `$ref`, and the `anyOf: [T, null]` of an optional property.
 fn resolve<'a>(root: &'a Value, property: &'a Value) -> &'a Value {
     if let Some(name) = property.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
     {
@@ -141,7 +141,7 @@ fn enum_value(words: &[Value], given: &Value) -> Result<Value, Wrong> {
 #[expect(clippy::cast_possible_truncation, reason = "the limits of whole numbers are small")]
 fn within(property: &Value, number: f64, value: Value) -> Result<Value, Wrong> {
     let limit = |name: &str| property.get(name).and_then(Value::as_f64);
-    // A limit is written as the values themselves are: whole, or with a point.
+    // A limit is written like the values: whole, or with a decimal point.
     let shown = |limit: f64| if value.is_i64() { json!(limit as i64) } else { json!(limit) };
     if let Some(least) = limit("minimum").filter(|least| number < *least) {
         let ctx = Some(json!({ "ge": shown(least) }));

@@ -1,5 +1,5 @@
-//! The dashboard: one page and its modules, compiled in, and the chart library, which comes inside a crate. Everything is
-//! compressed once and kept by the browser until the program changes.
+//! The dashboard: one page and its modules, compiled into the program, and a chart library from a crate. Every file
+//! is compressed once, and the browser caches it until the program changes.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -20,12 +20,12 @@ use super::problem::Problem;
 use super::state::App;
 use super::wire::instrument::Root;
 
-/// What the page may do: nothing but ask its own server.
+/// The page may only send requests to its own server.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; \
     base-uri 'none'; form-action 'self'";
 
-/// A file of the page, compressed when it is asked for first.
+/// A file of the page, compressed at its first request.
 struct Asset {
     name: &'static str,
     media_type: &'static str,
@@ -33,7 +33,7 @@ struct Asset {
     packed: OnceLock<Packed>,
 }
 
-/// A file, compressed, and what it is known by.
+/// A compressed file with its entity tag.
 struct Packed {
     bytes: Vec<u8>,
     tag: String,
@@ -83,7 +83,7 @@ assets! {
     "views.js" = "text/javascript; charset=utf-8",
 }
 
-/// plotly.js, as the `plotly` crate carries it: the first of the scripts that it would put into a page.
+/// The source of plotly.js from the `plotly` crate: the first script that the crate would insert into a page.
 fn plotly() -> String {
     let scripts = plotly::Plot::offline_js_sources();
     let first = scripts.split_once('>').map_or("", |(_, rest)| rest);
@@ -95,7 +95,7 @@ impl Asset {
         self.packed.get_or_init(|| {
             let text = (self.text)();
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-            // Writing into memory does not fail.
+            // Writing into memory cannot fail.
             let _ = encoder.write_all(text.as_bytes());
             let digest = Sha256::digest(text.as_bytes());
             let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -107,7 +107,7 @@ impl Asset {
         let Packed { bytes, tag } = self.packed();
         let about = [
             (CONTENT_TYPE, self.media_type),
-            // Asked again each time, and answered with 304 while it is the same.
+            // The browser asks every time, and gets 304 if the file has not changed.
             (CACHE_CONTROL, "no-cache"),
             (VARY, "Accept-Encoding"),
             (CONTENT_SECURITY_POLICY, POLICY),
@@ -126,17 +126,17 @@ impl Asset {
 
 async fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
-    // Compressing a library for the first time takes a moment.
+    // The first compression of a library takes a moment.
     let _ = tokio::task::spawn_blocking(|| asset.packed().bytes.len()).await;
     Some(asset.reply(headers))
 }
 
-/// A file of the page.
+/// Returns a file of the page.
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     serve(&name, &headers).await.ok_or_else(|| Problem::not_found(&format!("`{name}`")))
 }
 
-/// What this is, for programs; the dashboard, for browsers.
+/// Returns information about the service to programs, and the dashboard to browsers.
 pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html")

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the routes and the wire types, and pages to try it out, offline.
+//! The OpenAPI document, generated from the routes and the wire types, and offline pages to try the API.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse};
 
 const TITLE: &str = "ctp10";
 
-/// What the document says beside the routes.
+/// The parts of the document that do not come from the routes.
 pub(super) fn document() -> OpenApi {
     let info = Info {
         title: TITLE.to_owned(),
@@ -43,7 +43,7 @@ pub(super) async fn openapi(document: Arc<OpenApi>) -> Json<OpenApi> {
     Json((*document).clone())
 }
 
-/// The pages carry their scripts in them, which would like to fetch a badge and a logo from elsewhere: they may not.
+/// The pages contain their scripts. These would load a badge and a logo from other hosts, which the policy forbids.
 const POLICY: [(HeaderName, &str); 1] =
     [(CONTENT_SECURITY_POLICY, "default-src 'self' 'unsafe-inline' data: blob:; frame-ancestors 'none'")];
 

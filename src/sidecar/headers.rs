@@ -1,4 +1,4 @@
-//! What every answer tells browsers. A page that needs more says so itself.
+//! HTTP headers of every response. A page that needs other headers sets them itself.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -6,8 +6,8 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 
-/// Data is neither a page nor a script, is shown in no frame, and is kept by no cache: the next visitor of the browser
-/// may have no token.
+/// Data is neither a page nor a script, and may not appear in a frame. It is not cached, because the next user of the
+/// browser may have no token.
 const USUAL: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
@@ -19,7 +19,7 @@ const USUAL: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// A report has a style in it and pictures drawn in lines, and nothing else.
+/// A report contains only a style and inline pictures.
 pub(super) const REPORT_POLICY: [(HeaderName, &str); 1] = [(
     CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",

@@ -1,5 +1,5 @@
-//! The instrument half: what programs written against the Python service `exfo-ctp10-api` ask for, at the same paths
-//! with the same fields. Reads interleave with a run; changes take the lease, and are refused while a run holds it.
+//! The routes for the instrument. Paths and fields are those of the Python service `exfo-ctp10-api`, so that its
+//! clients work here too. Queries are possible during a run. Changes need the lease, and are refused during a run.
 
 pub(super) mod connection;
 pub(super) mod detector;
@@ -15,7 +15,7 @@ use crate::instrument::Presence;
 use crate::instrument::scpi::Action;
 
 impl AppState {
-    /// Why there is no instrument, where there is none.
+    /// Why no instrument is connected; `None` if one is.
     pub(super) fn absence(&self) -> Option<String> {
         match &*self.station.endpoint().instrument.presence().borrow() {
             Presence::Here(_) => None,
@@ -25,11 +25,11 @@ impl AppState {
         }
     }
 
-    /// Makes changes, one after another, unless a run holds the instrument.
+    /// Sends commands one after another, unless a run holds the instrument.
     async fn change(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), Problem> {
         let _lease = self.station.lease().for_change().await?;
         let instrument = self.instrument();
-        // Even where there is nothing to change: what is not there has not been configured.
+        // Checked even without commands: an absent instrument must not be reported as configured.
         if let Some(reason) = self.absence() {
             return Err(Problem::not_connected(&reason));
         }

@@ -1,5 +1,5 @@
-//! Takes the body of a request in before anything is answered: a connection on which some of it is still to come could
-//! not be used again, and its client would not know.
+//! Reads the whole body of a request before the response is sent. A connection with a partly read body could not be
+//! used again, and its client would not know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use super::state::App;
 
-/// A recipe is not larger than this. It is axum's own limit, too.
+/// The largest body, bytes. Recipes are smaller. axum has the same default limit.
 const MOST_BYTES: usize = 2 << 20;
-/// A token is short, and whoever sends one is not known yet.
+/// The largest body of a login, bytes: a token is short, and its sender is not known yet.
 const MOST_LOGIN_BYTES: usize = 4 << 10;
-/// A body arrives within this time.
+/// Time limit for a body.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
-/// Bodies up to this size are always taken in.
+/// Bodies up to this size are always accepted.
 const SMALL_BYTES: usize = 4 << 10;
-/// Memory for all larger bodies together, in pieces of this size.
+/// Memory for all larger bodies together is counted in pieces of this size.
 const PIECE_BYTES: usize = 4 << 10;
 const PIECES: usize = (8 << 20) / PIECE_BYTES;
 
@@ -52,7 +52,7 @@ pub(super) async fn whole_body(State(app): State<App>, request: Request, next: N
     }
 }
 
-/// What one body may take up. It is held until its request is answered.
+/// The memory for one body, held until its request is answered.
 struct Memory<'a> {
     intake: &'a Intake,
     held: Option<OwnedSemaphorePermit>,
@@ -75,7 +75,7 @@ impl Memory<'_> {
         Ok(bytes.into())
     }
 
-    /// Waits until other bodies have left room for this one.
+    /// Waits until other bodies have freed enough memory.
     async fn make_room(&mut self, size: usize) {
         while self.room < size {
             let Ok(more) = Arc::clone(&self.intake.0).acquire_owned().await else { return };

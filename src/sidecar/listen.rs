@@ -1,4 +1,4 @@
-//! Takes connections in, within limits: how many, how large their headers, how long they may be idle.
+//! Accepts connections within limits: number of clients, size of headers, idle time.
 
 mod idle;
 mod places;
@@ -28,28 +28,28 @@ use idle::Requests;
 use places::{Place, Places};
 use socket::Socket;
 
-/// Clients at once, where the limit of file handles allows as many.
+/// Highest number of clients, if the limit of file handles allows it.
 const MOST_CLIENTS: usize = 2048;
-/// Bytes of the headers of a request.
+/// Largest headers of a request, bytes.
 const MOST_HEADER_BYTES: usize = 32 * 1024;
-/// Headers of a request.
+/// Highest number of headers of a request.
 const MOST_HEADERS: usize = 100;
-/// A request's headers arrive within this time, and a connection is idle no longer between two requests.
+/// Time limit for the headers of a request, and for the idle time between two requests.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// The first request of a connection arrives within this time.
+/// Time limit for the first request of a connection.
 const FIRST_LIMIT: Duration = Duration::from_secs(10);
-/// A client that takes nothing for this long is disconnected.
+/// A client that reads nothing for this time is disconnected.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
-/// Connections that are open when the sidecar ends are given this long.
+/// Time for open connections when the sidecar stops.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-/// Pause before connections are taken again when the system has no handle for one.
+/// Pause before the next connection is accepted when no file handle is free.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Where a request comes from.
+/// The address of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Serves until `closing` is up.
+/// Accepts clients until `closing` becomes true.
 pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
     let places = Places::new(MOST_CLIENTS.min(handles::for_clients()));
     let mut connections = JoinSet::new();
@@ -62,7 +62,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file handles, most likely: they come back as clients leave.
+                // The program has probably no free file handle. Handles become free when clients disconnect.
                 if !std::mem::replace(&mut is_short, true) {
                     tracing::warn!(%error, "a connection cannot be taken");
                 }
@@ -75,7 +75,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
             _ = closing.wait_for(|closing| *closing) => break,
             place = places.take() => place,
         };
-        // Frames are small and wanted now.
+        // Frames are small and must not be delayed.
         let _ = stream.set_nodelay(true);
         let requests = Requests::default();
         let left = idle::left(requests.watch(), places.wanted(), FIRST_LIMIT);
@@ -86,7 +86,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
                 () = left => tracing::debug!(%peer, "an idle client was disconnected"),
             }
         });
-        // Those that have ended are forgotten.
+        // Removes connections that have ended.
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -95,7 +95,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
     }
 }
 
-/// Serves one client until it leaves, or until `closing` is up and its request is answered.
+/// Serves one client until it disconnects, or until `closing` becomes true and its request is answered.
 async fn serve<T>(
     stream: T,
     peer: IpAddr,
@@ -133,7 +133,7 @@ async fn serve<T>(
     };
     let ended = match ended {
         Some(ended) => ended,
-        // The request under way is answered, and no other taken.
+        // The present request is answered, and no other is accepted.
         None => {
             connection.as_mut().graceful_shutdown();
             connection.await

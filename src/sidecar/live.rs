@@ -1,4 +1,4 @@
-//! The WebSockets: live power and health.
+//! The WebSockets: live power and heartbeat.
 
 pub(super) mod health;
 pub(super) mod power;
@@ -10,17 +10,17 @@ use tokio::sync::watch;
 
 use super::wire::power::Frame;
 
-/// A client that takes nothing for this long is let go.
+/// A client that reads nothing for this time is disconnected.
 const SEND_LIMIT: Duration = Duration::from_secs(60);
-/// What clients send is ignored, and small.
+/// Largest message of a client. Messages are ignored.
 const MOST_INCOMING: usize = 64 * 1024;
 
-/// Sends a frame; false when the client has gone.
+/// Sends a frame; returns false if the client has disconnected.
 async fn send(socket: &mut WebSocket, text: String) -> bool {
     matches!(tokio::time::timeout(SEND_LIMIT, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
 }
 
-/// Says goodbye before the server closes on purpose.
+/// Sends a close frame before the server closes the connection.
 async fn say_goodbye(socket: &mut WebSocket) {
     let goodbye = Frame::Reconnect { reason: "the server is ending".to_owned(), retry_after: 2.0 };
     if send(socket, goodbye.text()).await {
@@ -28,7 +28,7 @@ async fn say_goodbye(socket: &mut WebSocket) {
     }
 }
 
-/// Resolves when the sidecar is about to end.
+/// Resolves when the sidecar is about to stop.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     if closing.wait_for(|closing| *closing).await.is_err() {
         std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! The page that asks for the token and keeps it in a cookie.
+//! The page that asks for the token and stores it in a cookie.
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
@@ -18,7 +18,7 @@ pub(super) struct LoginForm {
     token: String,
 }
 
-/// The page has a style and a form, and nothing else.
+/// The page contains only a style and a form.
 const POLICY: [(HeaderName, &str); 1] = [(
     CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -28,7 +28,7 @@ pub(super) async fn page() -> impl IntoResponse {
     (POLICY, Html(PAGE))
 }
 
-/// Sets the cookie: for this host, out of reach of scripts, and not sent along by other pages.
+/// Sets the cookie for this host. Scripts cannot read it, and requests from other pages do not send it.
 pub(super) async fn log_in(
     State(app): State<App>,
     peer: Option<Extension<Peer>>,

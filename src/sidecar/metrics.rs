@@ -1,4 +1,4 @@
-//! `/metrics`: the figures of the program in Prometheus' text format.
+//! `/metrics`: the metrics of the program in the text format of Prometheus.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 use super::state::App;
 
-/// Samples are folded into their buckets this often, whether anybody asks or not: memory stays bounded.
+/// Interval for aggregating samples into buckets, so that memory is bounded even without requests.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// Upper limits of the buckets of times, s: from a query on loopback to a trace in transfer.
+/// Upper limits of the buckets for durations, s: from a query on loopback to the transfer of a trace.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
 
-/// The figures of this process.
+/// The metrics of this process.
 #[derive(Debug, Clone)]
 pub struct Metrics(Option<PrometheusHandle>);
 
 impl Metrics {
-    /// Begins to count. There is one for each process; a second one shows nothing.
+    /// Starts to collect metrics. A process has one recorder; a second one stays empty.
     ///
     /// # Errors
-    /// When the buckets make no sense, which they do.
+    /// If the buckets are not valid, which never happens.
     pub fn collect() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
         let handle = recorder.handle();
@@ -43,7 +43,7 @@ impl Metrics {
     }
 }
 
-/// A figure that appears with its first event hides that event from those who watch its rate.
+/// Creates all metrics with the value 0. A metric that appears with its first event would hide this event from rates.
 fn begin_at_zero() {
     use ::metrics::{counter, gauge, histogram};
     for kind in ["question", "command", "block"] {
@@ -68,7 +68,7 @@ fn begin_at_zero() {
     }
 }
 
-/// The figures in Prometheus' text format.
+/// Returns the metrics in the text format of Prometheus.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let text = app.metrics.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

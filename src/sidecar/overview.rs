@@ -1,5 +1,5 @@
-//! `/instrument`: what is known of the instrument, without waiting for it. Condition and lasers are asked now and then
-//! while somebody wants to know, by one request for all.
+//! `/instrument`: a summary of the instrument without waiting for it. Condition and lasers are read only when a
+//! client requests the summary, once for all clients.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::state::{App, AppState};
 use crate::instrument::{InstrumentStatus, LaserStatus};
 
-/// What is older than this is asked again.
+/// Older values are read again.
 const AGE: Duration = Duration::from_secs(2);
-/// A fresh answer is waited for this long; then the last one has to do.
+/// Time to wait for new values; after it, the last ones are returned.
 const WAIT: Duration = Duration::from_millis(150);
 
 /// The instrument at a glance.
@@ -78,11 +78,11 @@ impl From<&LaserStatus> for LaserReply {
     }
 }
 
-/// The last answers.
+/// The last values.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     known: Mutex<Option<Arc<Known>>>,
-    /// Grows when something was changed: answers from before are old.
+    /// Counts the changes. Values from before a change are out of date.
     changes: AtomicU64,
     asking: tokio::sync::Mutex<()>,
 }
@@ -95,7 +95,7 @@ struct Known {
 }
 
 impl Overview {
-    /// What is known is old: it is asked again when somebody wants to know.
+    /// Marks the values as out of date, so that the next request reads them again.
     pub(super) fn forget(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
@@ -105,14 +105,14 @@ impl Overview {
     }
 }
 
-/// What is known of the instrument.
+/// Returns the summary of the instrument.
 pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> {
     let changes = app.overview.changes.load(Ordering::Acquire);
     let fresh =
         app.overview.known().is_some_and(|known| known.at.elapsed() < AGE && known.changes == changes);
     let connected = app.station.identity().is_some();
     if !fresh && connected {
-        // The asking goes on when this does not wait for it any longer: the next one finds the answer.
+        // The read continues after the wait; the next request finds its result.
         let asking = tokio::spawn({
             let app = Arc::clone(&app);
             async move { app.refresh_overview().await }
@@ -124,7 +124,7 @@ pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> 
 
 impl AppState {
     async fn refresh_overview(&self) {
-        // Whoever is second finds somebody asking already.
+        // Another request is already reading.
         let Ok(_asking) = self.overview.asking.try_lock() else { return };
         let changes = self.overview.changes.load(Ordering::Acquire);
         match self.instrument().status().await {

@@ -1,4 +1,4 @@
-//! What a client is told when something does not work: `{"detail": …}` with the status that fits.
+//! Error responses: `{"detail": …}` with a suitable status.
 
 use aide::OperationOutput;
 use aide::generate::GenContext;
@@ -18,7 +18,7 @@ use crate::source::Diagnostic;
 use crate::station::{Held, NotConnected, NotStarted};
 use crate::store::StoreError;
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -51,7 +51,7 @@ impl Problem {
     }
 }
 
-/// The words that clients look for.
+/// The text that clients look for.
 pub(super) fn not_connected(reason: &str) -> String {
     format!("Not connected to CTP10. {reason}")
 }
@@ -76,7 +76,7 @@ impl From<Error> for Problem {
             | Error::OutOfStep { .. }
             | Error::FateUnknown { .. }
             | Error::OtherInstrument { .. } => Self::not_connected(&told),
-            // What the state of the instrument forbids; the instrument itself was not asked, or did as it was told.
+            // The state of the instrument forbids the request, although the instrument works.
             Error::Scanning { .. } | Error::ScanUnderWay { .. } | Error::Aborted { .. } => {
                 Self::conflict(told)
             }
@@ -147,7 +147,7 @@ impl From<NotStarted> for Problem {
     }
 }
 
-/// A finding as `ctp10 check` prints it, and in parts.
+/// A finding as text of `ctp10 check`, and as separate fields.
 pub(super) fn finding(finding: &Diagnostic) -> Value {
     let place = finding.place.as_ref();
     json!({

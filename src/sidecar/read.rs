@@ -1,4 +1,4 @@
-//! Extractors: query, path and body of a request as typed values, and in the document.
+//! Extractors for query, path and body of a request. They check the values and add them to the OpenAPI document.
 
 use aide::OperationInput;
 use aide::generate::GenContext;
@@ -18,14 +18,14 @@ use crate::decimal;
 
 /// Query parameters.
 pub(super) struct Query<T>(pub(super) T);
-/// Parameters of the path.
+/// Path parameters.
 pub(super) struct Path<T>(pub(super) T);
-/// A JSON body; where nothing is required it may be left out.
+/// A JSON body. It may be omitted if no field is required.
 pub(super) struct Body<T>(pub(super) T);
-/// A JSON body with values for recipes: a number that a double does not keep is refused.
+/// A JSON body with values for recipes. Numbers that a double cannot represent are refused.
 pub(super) struct RecipeBody<T>(pub(super) T);
 
-/// Reads given values as a wire type.
+/// Converts given values to a wire type.
 pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     given: &Map<String, Value>,
     place: &str,
@@ -33,7 +33,7 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     let refuse = |problems: Vec<Value>| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems);
     let schema = schema_for!(T);
     let values = coerce(schema.as_value(), given, place).map_err(refuse)?;
-    // What the schema cannot say: the type's own word counts.
+    // Checks beyond the schema are done by the type itself.
     serde_json::from_value(values).map_err(|error| {
         refuse(vec![
             json!({ "type": "value_error", "loc": [place], "msg": error.to_string(), "input": given }),
@@ -99,7 +99,7 @@ fn wrong(kind: &str, message: &str) -> Problem {
 }
 
 fn read_body<T: DeserializeOwned + JsonSchema>(bytes: &[u8]) -> Result<T, Problem> {
-    // Some clients send the byte order mark of the file that they read.
+    // Some clients send the byte order mark of a file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(bytes) };
     match body {

@@ -1,5 +1,5 @@
-//! Requests that were refused, in the log: one line a minute for each address, with the count. Whoever guesses tokens
-//! does not fill the disk.
+//! Logs refused requests: one line per minute and address, with a count. A client that guesses tokens cannot fill the
+//! disk.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::listen::Peer;
 
-/// Between two lines about one address.
+/// Interval between two lines about one address.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Addresses that are counted apart; requests from any other count together.
+/// Highest number of addresses that are counted separately.
 const MOST_ADDRESSES: usize = 1024;
 
 /// Counts refused requests.
@@ -26,7 +26,7 @@ impl Default for Refusals {
     }
 }
 
-/// What came from an address since the last line about it.
+/// The requests of an address since its last line in the log.
 #[derive(Debug, Default)]
 struct Since {
     count: u64,
@@ -57,7 +57,7 @@ impl Refusals {
         });
     }
 
-    /// What came since the last line; forgets an address from which nothing came.
+    /// The requests since the last line. An address without requests is forgotten.
     fn next(&self, address: Option<IpAddr>) -> Option<Since> {
         let mut known = self.known();
         let since = known.get_mut(&address).map(std::mem::take).filter(|since| since.count > 0);

@@ -1,4 +1,4 @@
-//! The routes: what is where.
+//! The routes of the API.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::state::App;
 use super::wire::power::timestamp;
 use super::{access, batch, dashboard, docs, headers, intake, login, metrics, overview};
 
-/// Everything that the sidecar answers.
+/// The router for all paths.
 pub(super) fn router(app: App) -> Router {
     let mut document = docs::document();
     let api = ApiRouter::new()
@@ -47,7 +47,7 @@ pub(super) fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), intake::whole_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), access::check))
         .layer(cors)
-        // A handler that panics is a mistake of ours; its client is told, and nobody else notices.
+        // A handler that panics is a bug. Its client gets an error, and all others are unaffected.
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this request broke off; the log says why")
                 .into_response()
@@ -251,12 +251,12 @@ fn runs_half() -> ApiRouter<App> {
         )
 }
 
-/// What the document says of an operation.
+/// Sets the summary of an operation in the OpenAPI document.
 pub(super) fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
     move |operation| operation.summary(summary)
 }
 
-/// The service is alive. Never asks the instrument.
+/// Returns that the service is running. Never sends a query to the instrument.
 async fn health(
     axum::extract::State(app): axum::extract::State<App>,
 ) -> axum::Json<super::wire::instrument::Health> {
@@ -264,12 +264,12 @@ async fn health(
     axum::Json(super::wire::instrument::Health { status: "healthy", connected, timestamp: timestamp() })
 }
 
-/// A path with a slash too many is shown its place; anything else is not here.
+/// Redirects a path with an additional slash; any other path does not exist.
 async fn elsewhere(request: Request) -> Response {
     let uri = request.uri();
     let path = uri.path();
     let plain = path.trim_end_matches('/');
-    // Two slashes in front, also backward ones, would name another host.
+    // Two slashes at the start, forward or backward, would mean another host.
     let other_host = plain.get(1..).is_some_and(|rest| rest.starts_with(['/', '\\']));
     if plain.len() < path.len() && !plain.is_empty() && !other_host {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();

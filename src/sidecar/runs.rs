@@ -1,4 +1,4 @@
-//! The runs half: what has been measured, what is being measured, and the strings that steer it.
+//! The routes for runs: finished runs, the run in progress, and its control.
 
 pub(super) mod begin;
 pub(super) mod events;
@@ -23,17 +23,17 @@ use crate::station::LiveRun;
 use crate::store::runs::{self, FoundRun};
 use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watchdog_records};
 
-/// Runs on a page, when the client does not say.
+/// Default number of runs per page.
 const PAGE: u16 = 50;
 
-/// Does what may block beside the event loop.
+/// Runs blocking work on another thread.
 async fn read_on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     Ok(spawn_blocking(work).await.map_err(|panic| Problem::bad_gateway(panic.to_string()))??)
 }
 
-/// A page of runs, newest first.
+/// Returns a page of runs, newest first.
 pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<PageQuery>,
@@ -45,12 +45,12 @@ pub(super) async fn list(
 }
 
 impl AppState {
-    /// The run of this process that is meant.
+    /// The run of this process with this identifier.
     fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
         self.station.last_run().filter(|run| run.id() == id)
     }
 
-    /// The run under way that is meant.
+    /// The run in progress with this identifier.
     fn under_way(&self, id: &str) -> Result<Arc<LiveRun>, Problem> {
         let run = self.live(id).ok_or_else(|| Problem::not_found(&format!("run `{id}` under way")))?;
         if run.has_ended() {
@@ -59,7 +59,7 @@ impl AppState {
         Ok(run)
     }
 
-    /// The folder of a run. The identifier is looked up among the runs, and never part of a path.
+    /// The folder of a run. The identifier is looked up among the runs, and never used as part of a path.
     async fn folder(&self, id: &str) -> Result<PathBuf, Problem> {
         if let Some(run) = self.live(id) {
             return Ok(run.folder().to_owned());
@@ -76,7 +76,7 @@ impl AppState {
 fn live_status(run: &LiveRun) -> StatusReply {
     let mut status = run.status();
     if !run.has_ended() && status.finished.is_some() {
-        // Its report is being written: whoever is told of the end can read it.
+        // The report is still being written. The run must not appear finished before its report can be read.
         status.state = Some(RunState::Running);
         status.finished = None;
     }
@@ -84,13 +84,13 @@ fn live_status(run: &LiveRun) -> StatusReply {
     StatusReply::new(&status, state, run.pause_state())
 }
 
-/// The run under way.
+/// Returns the run in progress.
 pub(super) async fn current(State(app): State<App>) -> Result<Json<StatusReply>, Problem> {
     let run = app.station.current_run().ok_or_else(|| Problem::not_found("a run under way"))?;
     Ok(Json(live_status(&run)))
 }
 
-/// A run as far as it has come, or how it ended.
+/// Returns the status of a run, in progress or finished.
 pub(super) async fn show(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -113,12 +113,12 @@ pub(super) async fn show(
     });
     let (mut status, manifest, guard, unreadable) = status.await?;
     if status.run.is_empty() {
-        // Without the record of its beginning the manifest says what run it is.
+        // Without a readable first record, the manifest identifies the run.
         (status.run, status.name) = (manifest.run.clone(), manifest.name.clone());
         (status.started, status.instrument) = (Some(manifest.started), Some(manifest.instrument.clone()));
     }
     if status.finished.is_none() {
-        // Its process is gone: nothing is under way any more.
+        // The process has ended, so no step is in progress.
         status.close();
     }
     let mut reply = StatusReply::new(&status, manifest.status.to_string(), None);

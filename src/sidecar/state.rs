@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that all handlers share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ use crate::instrument::{Address, Ctp10};
 use crate::measurement::{Detector, TraceKind};
 use crate::station::Station;
 
-/// A register that was read no longer ago than this is not read again, however many ask.
+/// A value of the condition register is used by all clients up to this age.
 const CONDITION_AGE: Duration = Duration::from_millis(20);
 
-/// What a request means that does not say which detector or trace.
+/// Defaults for requests that do not name a detector or a trace.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults {
     /// The module.
     pub module: u8,
     /// The channel.
     pub channel: u8,
-    /// The instrument's number of the trace.
+    /// Number of the trace type.
     pub trace_type: u8,
 }
 
@@ -40,37 +40,37 @@ impl Default for Defaults {
     }
 }
 
-/// How a sidecar is set up.
+/// The options of a sidecar.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What is meant when a request does not say.
+    /// Defaults for requests.
     pub defaults: Defaults,
-    /// Folders whose recipes clients may run by their path.
+    /// Folders with the recipes that clients may run by path.
     pub recipes: Vec<PathBuf>,
-    /// Pages that may ask, beside those from loopback.
+    /// Origins of pages that may send requests, in addition to loopback.
     pub allow_origin: Vec<String>,
-    /// What clients have to show; needed beyond loopback.
+    /// The token for clients; required if other computers can connect.
     pub token: Option<String>,
-    /// Raw commands are allowed.
+    /// Whether raw commands are allowed.
     pub allow_scpi: bool,
-    /// Options of the embedded instrument, where this process started one.
+    /// Options of the embedded simulator, if this process started one.
     pub simulator: Option<serde_json::Value>,
-    /// Instruments that the configuration names: clients on other machines may choose no other.
+    /// Instruments in the configuration. Clients on other computers can choose only among these.
     pub instruments: Vec<Address>,
-    /// The queue of the batch that this process works on.
+    /// The queue of the batch of this process.
     pub batch: Option<BatchQueue>,
 }
 
-/// A queue, and what clients may do with it.
+/// The queue of a batch, and what clients may change.
 #[derive(Debug, Clone)]
 pub struct BatchQueue {
     /// The queue.
     pub queue: Arc<Queue>,
-    /// Items may be added; a batch that has a file is changed there.
+    /// Whether items may be added. A batch with a file is changed in its file.
     pub open: bool,
 }
 
-/// What the handlers share.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub(super) struct AppState {
     pub(super) station: Arc<Station>,
@@ -81,18 +81,18 @@ pub(super) struct AppState {
     pub(super) metrics: Metrics,
     pub(super) intake: Intake,
     pub(super) downloads: Downloads,
-    /// The instruments that clients may choose; `None` where all clients are on this machine.
+    /// The instruments that clients may choose; `None` if all clients are on this computer.
     pub(super) instruments: Option<Vec<Address>>,
-    /// Up when the sidecar is about to end.
+    /// True when the sidecar is about to stop.
     pub(super) closing: watch::Receiver<bool>,
     condition: tokio::sync::Mutex<Option<Seen>>,
 }
 
-/// What the condition register said.
+/// A value of the condition register.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     at: Instant,
-    /// Commands that had been sent before it was asked: one that was sent since makes it old.
+    /// Number of commands sent before the register was read. A later command makes the value out of date.
     changes: u64,
     condition: Condition,
 }
@@ -125,12 +125,12 @@ impl AppState {
         })
     }
 
-    /// The instrument, for those who watch: an absent one is an error at once.
+    /// The instrument as an observer: an unreachable instrument is an error at once.
     pub(super) fn instrument(&self) -> Ctp10 {
         self.station.observer()
     }
 
-    /// The condition register; those who ask at the same time share one answer.
+    /// The condition register. Clients that read it at the same time share one value.
     pub(super) async fn condition(&self) -> Result<Condition, Problem> {
         let mut known = self.condition.lock().await;
         let instrument = self.instrument();
@@ -147,9 +147,9 @@ impl AppState {
         Ok(condition)
     }
 
-    /// No answer given from now on comes from before this moment.
+    /// Makes sure that no later response uses values from before this moment.
     pub(super) async fn forget_answers(&self) {
-        // Whoever asks right now has asked before.
+        // The lock waits for a query that began earlier.
         *self.condition.lock().await = None;
         self.overview.forget();
     }
@@ -191,13 +191,13 @@ impl Streams {
         Stream { kind, count, all: Arc::clone(&self.all) }
     }
 
-    /// Waits until the last stream has gone.
+    /// Waits until all streams are closed.
     pub(super) async fn none_left(&self) {
-        // The sender is this one's own.
+        // The sender belongs to this struct, so it is not closed.
         let _ = self.all.subscribe().wait_for(|all| *all == 0).await;
     }
 
-    /// How many of a kind are open.
+    /// The number of open streams of a kind.
     pub(super) fn count(&self, kind: &'static str) -> usize {
         let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.get(kind).map_or(0, |count| count.load(Ordering::Acquire))
@@ -205,7 +205,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// How many of its kind are open.
+    /// The number of open streams of the same kind.
     pub(super) fn open(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }

@@ -1,4 +1,4 @@
-//! Bodies that are written while they are sent: by a thread that may block, in bounded memory.
+//! Response bodies that a blocking thread writes while they are sent, in bounded memory.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::problem::Problem;
 
-/// Bytes handed on at once.
+/// Bytes per piece.
 const PIECE: usize = 64 * 1024;
-/// Pieces that may wait for a slow reader.
+/// Number of pieces that may wait for a slow client.
 const PIECES_WAITING: usize = 4;
-/// Bodies that are written at once: each takes a thread for as long as its reader takes.
+/// Highest number of bodies at the same time, because each needs a thread.
 const MOST: usize = 32;
-/// One more waits this long for another to end.
+/// Another body waits up to this time for one of them to end.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The bodies that may be written at once.
+/// Permits for bodies.
 #[derive(Debug)]
 pub(super) struct Downloads(Arc<Semaphore>);
 
-/// Leave to write one.
+/// The permit for one body.
 #[derive(Debug)]
 pub(super) struct Turn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
@@ -35,7 +35,7 @@ impl Default for Downloads {
 }
 
 impl Downloads {
-    /// Waits for leave to write one more body.
+    /// Waits for a permit.
     pub(super) async fn turn(&self) -> Result<Turn, Problem> {
         let turn = tokio::time::timeout(WAIT_LIMIT, Arc::clone(&self.0).acquire_owned()).await;
         turn.ok().and_then(Result::ok).map(Turn).ok_or_else(|| {
@@ -46,8 +46,8 @@ impl Downloads {
 }
 
 impl Turn {
-    /// A body that `write` writes. What fails breaks the connection: a body never ends short without its reader seeing
-    /// it.
+    /// A body that `write` produces. An error breaks the connection, so that the client notices that the body is
+    /// incomplete.
     pub(super) fn body<E: std::fmt::Display>(
         self,
         write: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
@@ -59,7 +59,7 @@ impl Turn {
             let written = write(&mut out).map_err(|error| io::Error::other(error.to_string()));
             if let Err(error) = written.and_then(|()| out.flush()) {
                 tracing::debug!(%error, "a body was not sent whole");
-                // A reader that has gone is no news.
+                // The client may have disconnected.
                 let _ = out.pieces.blocking_send(Err(error));
             }
         });

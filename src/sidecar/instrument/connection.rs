@@ -1,4 +1,4 @@
-//! `/connection`: whether there is an instrument, its condition register, its errors.
+//! `/connection`: the state of the connection, the condition register, the error queue.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::{Condition, ConditionBits, Connection, Done};
 use crate::sidecar::wire::setup::ConnectBody;
 
-/// A connection is made within this time or not at all.
+/// Time limit for making a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(9);
 
 impl AppState {
@@ -32,7 +32,7 @@ impl AppState {
     }
 }
 
-/// Whether there is an instrument. Answered from what is known.
+/// Returns whether an instrument is connected. Sends no query.
 pub(in crate::sidecar) async fn status(State(app): State<App>) -> Json<Connection> {
     Json(app.connection())
 }
@@ -61,13 +61,13 @@ pub(in crate::sidecar) async fn connect(
     Ok(Json(app.connection()))
 }
 
-/// Closes the connection, and keeps it closed until connect is asked for.
+/// Closes the connection. It stays closed until a client connects again.
 pub(in crate::sidecar) async fn disconnect(State(app): State<App>) -> Result<Json<Done>, Problem> {
     app.station.disconnect().await?;
     Ok(Json(Done { success: true, message: "Disconnected successfully".to_owned() }))
 }
 
-/// The operation condition register.
+/// Returns the operation condition register.
 pub(in crate::sidecar) async fn condition(State(app): State<App>) -> Result<Json<Condition>, Problem> {
     let register = app.condition().await?;
     Ok(Json(Condition {
@@ -86,7 +86,8 @@ pub(in crate::sidecar) async fn condition(State(app): State<App>) -> Result<Json
     }))
 }
 
-/// The instrument's error queue. During a run the run reads it, and this answers from what the run has met.
+/// Reads the error queue of the instrument. During a run, only the run reads the queue. This returns the errors that
+/// the run has read.
 pub(in crate::sidecar) async fn check_errors(State(app): State<App>) -> Result<Json<Done>, Problem> {
     let errors: Vec<String> = match app.station.current_run() {
         Some(run) => run.take_errors(),

@@ -25,13 +25,13 @@ use crate::sidecar::wire::setup::{
 };
 
 const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
-/// A reference that is waited for is over within this time.
+/// A reference scan must end within this time.
 const REFERENCE_LIMIT: Duration = Duration::from_secs(60);
-/// Whoever asks for a snapshot shares the reading of those who watch at this interval.
+/// Snapshots share the readings of watchers with at most this interval.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The power of all four channels. While a scan runs the detectors cannot be read: then the last reading, as its
-/// timestamp says.
+/// Returns the power of all four channels. The detectors cannot be read during a scan. The response is then the last
+/// reading, with its timestamp.
 pub(in crate::sidecar) async fn snapshot(
     State(app): State<App>,
     Query(query): Query<ModuleQuery>,
@@ -45,7 +45,7 @@ pub(in crate::sidecar) async fn snapshot(
     }
 }
 
-/// Wavelength at which a detector's calibration is applied.
+/// Returns the calibration wavelength of a detector.
 pub(in crate::sidecar) async fn wavelength(
     State(app): State<App>,
     Query(query): Query<DetectorQuery>,
@@ -60,7 +60,7 @@ pub(in crate::sidecar) async fn wavelength(
     }))
 }
 
-/// Sets it.
+/// Sets the calibration wavelength of a detector.
 pub(in crate::sidecar) async fn set_wavelength(
     State(app): State<App>,
     Query(query): Query<DetectorWavelengthQuery>,
@@ -72,7 +72,7 @@ pub(in crate::sidecar) async fn set_wavelength(
     Ok(Json(DetectorWavelengthSet { success: true, module, channel, wavelength_nm }))
 }
 
-/// How a detector measures.
+/// Returns the settings of a detector.
 pub(in crate::sidecar) async fn config(
     State(app): State<App>,
     Query(query): Query<DetectorQuery>,
@@ -94,7 +94,7 @@ pub(in crate::sidecar) async fn config(
     }))
 }
 
-/// Sets any of units and resolution; what GET gives can be posted back.
+/// Sets units and resolution, each if given. The response of GET can be sent back.
 pub(in crate::sidecar) async fn set_config(
     State(app): State<App>,
     Query(query): Query<DetectorQuery>,
@@ -147,7 +147,7 @@ fn one_of<T: Copy>(given: &Value, name: &str, words: &[(&str, T)]) -> Result<T, 
     })
 }
 
-/// What happens before and after a scan.
+/// Returns the stabilization: output after a scan, and settling time before it.
 pub(in crate::sidecar) async fn stabilization(
     State(app): State<App>,
 ) -> Result<Json<Stabilization>, Problem> {
@@ -155,7 +155,7 @@ pub(in crate::sidecar) async fn stabilization(
     Ok(Json(Stabilization { output: found.output, duration_seconds: found.seconds }))
 }
 
-/// Sets it.
+/// Sets the stabilization.
 pub(in crate::sidecar) async fn set_stabilization(
     State(app): State<App>,
     Body(body): Body<DetectorStabilizationBody>,
@@ -165,7 +165,7 @@ pub(in crate::sidecar) async fn set_stabilization(
     Ok(Json(StabilizationSet { success: true, output: found.output, duration_seconds: found.seconds }))
 }
 
-/// Records a reference; the patch cord has to be connected.
+/// Records a reference. The patch cord must be connected.
 pub(in crate::sidecar) async fn reference(
     State(app): State<App>,
     Query(query): Query<ReferenceQuery>,
@@ -204,7 +204,7 @@ fn date_and_time(reference: &Reference) -> (Option<String>, Option<String>) {
     (shown("%Y%m%d"), shown("%H%M%S"))
 }
 
-/// The reference of a detector.
+/// Returns the reference of a detector.
 pub(in crate::sidecar) async fn reference_result(
     State(app): State<App>,
     Query(query): Query<DetectorQuery>,

@@ -12,7 +12,7 @@ use crate::sidecar::wire::instrument::{
 };
 use crate::sidecar::wire::setup::{LaserConfigBody, LaserPath, LaserPowerQuery, LaserWavelengthQuery};
 
-/// A laser.
+/// Returns the settings of a laser.
 pub(in crate::sidecar) async fn config(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -27,7 +27,7 @@ pub(in crate::sidecar) async fn config(
     }))
 }
 
-/// Sets any of power, wavelength and output. Off comes first and on comes last.
+/// Sets power, wavelength and output, each if given. `off` is sent first, `on` last.
 pub(in crate::sidecar) async fn set_config(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -47,7 +47,7 @@ pub(in crate::sidecar) async fn set_config(
     Ok(Json(LaserConfigured { success: true, message, config: body }))
 }
 
-/// Which laser it is.
+/// Returns the identity of a laser.
 pub(in crate::sidecar) async fn identity(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -66,7 +66,7 @@ pub(in crate::sidecar) async fn identity(
     }))
 }
 
-/// Power of a laser.
+/// Returns the power of a laser.
 pub(in crate::sidecar) async fn power(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -75,7 +75,7 @@ pub(in crate::sidecar) async fn power(
     Ok(Json(LaserPower { laser_number: laser, power_dbm, set: Set::default() }))
 }
 
-/// Sets it.
+/// Sets the power of a laser.
 pub(in crate::sidecar) async fn set_power(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -87,7 +87,7 @@ pub(in crate::sidecar) async fn set_power(
     Ok(Json(LaserPower { laser_number: laser, power_dbm, set }))
 }
 
-/// Wavelength of a laser.
+/// Returns the wavelength of a laser.
 pub(in crate::sidecar) async fn wavelength(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -96,7 +96,7 @@ pub(in crate::sidecar) async fn wavelength(
     Ok(Json(LaserWavelength { laser_number: laser, wavelength_nm, set: Set::default() }))
 }
 
-/// Sets it.
+/// Sets the wavelength of a laser.
 pub(in crate::sidecar) async fn set_wavelength(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -108,7 +108,7 @@ pub(in crate::sidecar) async fn set_wavelength(
     Ok(Json(LaserWavelength { laser_number: laser, wavelength_nm, set }))
 }
 
-/// Whether its output is on.
+/// Returns whether the output of a laser is on.
 pub(in crate::sidecar) async fn state(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -117,7 +117,7 @@ pub(in crate::sidecar) async fn state(
     Ok(Json(LaserState { laser_number: laser, is_on, state: is_on }))
 }
 
-/// Turns it on.
+/// Turns a laser on.
 pub(in crate::sidecar) async fn on(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,
@@ -125,7 +125,7 @@ pub(in crate::sidecar) async fn on(
     switch(&app, laser, true).await
 }
 
-/// Turns it off.
+/// Turns a laser off.
 pub(in crate::sidecar) async fn off(
     State(app): State<App>,
     Path(LaserPath { laser }): Path<LaserPath>,

@@ -16,7 +16,8 @@ use crate::sidecar::wire::setup::{
 };
 use crate::station::ScanTicket;
 
-/// Starts a sweep. With `wait` the answer comes when it is over; leaving before that does not stop it.
+/// Starts a sweep. With `wait` the response is sent when the sweep has ended. The sweep continues if the client
+/// disconnects.
 pub(in crate::sidecar) async fn start_sweep(
     State(app): State<App>,
     Query(query): Query<WaitQuery>,
@@ -29,14 +30,14 @@ pub(in crate::sidecar) async fn start_sweep(
     Ok(Json(SweepStarted { success: true, message: "Sweep completed", is_complete: true }))
 }
 
-/// Stops whatever scans.
+/// Aborts the scan in progress.
 pub(in crate::sidecar) async fn abort_sweep(State(app): State<App>) -> Result<Json<Done>, Problem> {
     app.station.abort().await??;
     app.forget_answers().await;
     Ok(Json(Done { success: true, message: "Sweep aborted".to_owned() }))
 }
 
-/// Whether a sweep is under way.
+/// Returns whether a sweep is in progress.
 pub(in crate::sidecar) async fn sweep_status(State(app): State<App>) -> Result<Json<SweepStatus>, Problem> {
     let register = app.condition().await?;
     Ok(Json(SweepStatus {
@@ -46,7 +47,7 @@ pub(in crate::sidecar) async fn sweep_status(State(app): State<App>) -> Result<J
     }))
 }
 
-/// Whether a reference is under way.
+/// Returns whether a reference scan is in progress.
 pub(in crate::sidecar) async fn referencing(
     State(app): State<App>,
 ) -> Result<Json<ReferencingStatus>, Problem> {
@@ -64,7 +65,7 @@ impl AppState {
         }))
     }
 
-    /// Starts a scan; no answer given from now on comes from before it.
+    /// Starts a scan. Every response sent from now on is based on queries after its start.
     pub(super) async fn start_scan(&self, action: Action) -> Result<ScanTicket, Problem> {
         let started = self.station.start_scan(action).await;
         self.forget_answers().await;
@@ -84,14 +85,14 @@ impl AppState {
     }
 }
 
-/// Range of the scan.
+/// Returns the range of the scan.
 pub(in crate::sidecar) async fn wavelengths(
     State(app): State<App>,
 ) -> Result<Json<SweepWavelengths>, Problem> {
     app.range().await
 }
 
-/// Sets it, start before stop; both as re-read.
+/// Sets the range of the scan, start before stop. Returns both as read from the instrument.
 pub(in crate::sidecar) async fn set_wavelengths(
     State(app): State<App>,
     Body(body): Body<SweepWavelengthsBody>,
@@ -107,13 +108,13 @@ pub(in crate::sidecar) async fn set_wavelengths(
     app.range().await
 }
 
-/// Sampling step of the scan.
+/// Returns the sampling step of the scan.
 pub(in crate::sidecar) async fn resolution(State(app): State<App>) -> Result<Json<Resolution>, Problem> {
     let resolution_pm = app.instrument().ask(&Ask::resolution_pm()).await?;
     Ok(Json(Resolution { resolution_pm, success: None }))
 }
 
-/// Sets it.
+/// Sets the sampling step of the scan.
 pub(in crate::sidecar) async fn set_resolution(
     State(app): State<App>,
     Query(query): Query<ResolutionQuery>,
@@ -123,14 +124,14 @@ pub(in crate::sidecar) async fn set_resolution(
     Ok(Json(Resolution { resolution_pm, success: Some(true) }))
 }
 
-/// What happens before and after a scan.
+/// Returns the stabilization: output after a scan, and settling time before it.
 pub(in crate::sidecar) async fn stabilization(
     State(app): State<App>,
 ) -> Result<Json<Stabilization>, Problem> {
     super::detector::stabilization(State(app)).await
 }
 
-/// Sets it.
+/// Sets the stabilization.
 pub(in crate::sidecar) async fn set_stabilization(
     State(app): State<App>,
     Query(query): Query<StabilizationQuery>,
@@ -144,12 +145,12 @@ pub(in crate::sidecar) async fn set_stabilization(
     Ok(Json(StabilizationSet { success: true, output: found.output, duration_seconds: found.seconds }))
 }
 
-/// The scan's settings.
+/// Returns the settings of the scan.
 pub(in crate::sidecar) async fn config(State(app): State<App>) -> Result<Json<MeasurementConfig>, Problem> {
     app.measurement_config(Set::default()).await
 }
 
-/// Sets any of them.
+/// Sets the settings of the scan, each if given.
 pub(in crate::sidecar) async fn set_config(
     State(app): State<App>,
     Body(body): Body<MeasurementConfigBody>,
@@ -157,7 +158,7 @@ pub(in crate::sidecar) async fn set_config(
     let mut actions: Vec<Action> =
         body.resolution_pm.map(|pm| Action::SetResolution { pm }).into_iter().collect();
     if body.stabilization_output.is_some() || body.stabilization_duration.is_some() {
-        // One command sets both; the half that is not given stays.
+        // One command sets both values; a value that is not given is kept.
         let present = app.instrument().ask(&Ask::stabilization()).await?;
         let output = body.stabilization_output.unwrap_or(present.output);
         let seconds = body.stabilization_duration.unwrap_or(present.seconds);

@@ -1,4 +1,4 @@
-//! `/scpi`: one raw line, where the configuration allows it.
+//! `/scpi`: sends one raw line, if the configuration allows it.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +20,7 @@ pub(in crate::sidecar) struct ScpiBody {
     command: Option<String>,
 }
 
-/// What came of it.
+/// The response to a raw line.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(in crate::sidecar) struct ScpiReply {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub(in crate::sidecar) struct ScpiReply {
     success: bool,
 }
 
-/// Sends one raw line. There is no such path unless the configuration says `allow_scpi = true`.
+/// Sends one raw line. The path exists only with `allow_scpi = true` in the configuration.
 pub(in crate::sidecar) async fn send(
     State(app): State<App>,
     Body(body): Body<ScpiBody>,
@@ -41,7 +41,7 @@ pub(in crate::sidecar) async fn send(
         false => Line::parse(text).map_err(|error| Problem::bad_request(&error.to_string())),
     };
     match (body.query, body.command) {
-        // One question has one reply; what stands beside it could be a command, which takes the lease and the limits.
+        // One query has one reply. A second unit could be a command, which would need the lease and the limits.
         (Some(query), None) if line(&query)?.units.len() == 1 && line(&query)?.is_query() => {
             let query = Ask::raw(&query).map_err(|error| Problem::bad_request(&error.to_string()))?;
             let reply = app.instrument().ask(&query).await?;

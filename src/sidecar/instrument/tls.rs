@@ -1,4 +1,4 @@
-//! `/tls/{1–4}`: the tunable laser sources of the scan.
+//! `/tls/{1–4}`: the tunable laser sources (TLS) of the scan.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,13 +14,13 @@ use crate::sidecar::wire::setup::{
     TlsConfigBody, TlsPath, TlsPowerQuery, TlsSpeedQuery, TlsTriggerQuery, TlsWavelengthQuery,
 };
 
-/// A speed as the whole number that clients expect.
+/// Converts a speed to the integer that clients expect.
 #[expect(clippy::cast_possible_truncation, reason = "a few hundred nm/s")]
 fn whole(speed_nm_s: f64) -> i64 {
     speed_nm_s.round() as i64
 }
 
-/// All settings of a source.
+/// Returns all settings of a TLS.
 pub(in crate::sidecar) async fn config(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -37,13 +37,13 @@ pub(in crate::sidecar) async fn config(
     }))
 }
 
-/// Sets any of them.
+/// Sets the settings of a TLS, each if given.
 pub(in crate::sidecar) async fn set_config(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
     Body(body): Body<TlsConfigBody>,
 ) -> Result<Json<TlsConfigured>, Problem> {
-    // The laser first: what the others may be depends on it.
+    // The laser comes first, because the ranges of the other settings depend on it.
     let actions = [
         body.identifier.map(|laser| Action::SetTlsLaser { tls, laser }),
         body.start_wavelength_nm.map(|nm| Action::SetTlsStart { tls, nm }),
@@ -60,7 +60,7 @@ pub(in crate::sidecar) async fn set_config(
     }))
 }
 
-/// Range of a source.
+/// Returns the range of a TLS.
 pub(in crate::sidecar) async fn wavelength(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -78,7 +78,7 @@ async fn read_wavelength(app: &App, tls: u8, set: Set) -> Result<Json<TlsWavelen
     }))
 }
 
-/// Sets it.
+/// Sets the range of a TLS.
 pub(in crate::sidecar) async fn set_wavelength(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -89,7 +89,7 @@ pub(in crate::sidecar) async fn set_wavelength(
     read_wavelength(&app, tls, Set::done(format!("TLS{tls} wavelength range set to {start}-{stop} nm"))).await
 }
 
-/// Power of a source.
+/// Returns the power of a TLS.
 pub(in crate::sidecar) async fn power(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -98,7 +98,7 @@ pub(in crate::sidecar) async fn power(
     Ok(Json(TlsPower { channel: tls, laser_power_dbm, set: Set::default() }))
 }
 
-/// Sets it.
+/// Sets the power of a TLS.
 pub(in crate::sidecar) async fn set_power(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -110,7 +110,7 @@ pub(in crate::sidecar) async fn set_power(
     Ok(Json(TlsPower { channel: tls, laser_power_dbm, set }))
 }
 
-/// Speed of a source.
+/// Returns the speed of a TLS.
 pub(in crate::sidecar) async fn speed(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -119,7 +119,7 @@ pub(in crate::sidecar) async fn speed(
     Ok(Json(TlsSpeed { channel: tls, sweep_speed_nmps, set: Set::default() }))
 }
 
-/// Sets it.
+/// Sets the speed of a TLS.
 pub(in crate::sidecar) async fn set_speed(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -131,7 +131,7 @@ pub(in crate::sidecar) async fn set_speed(
     Ok(Json(TlsSpeed { channel: tls, sweep_speed_nmps, set }))
 }
 
-/// Trigger of a source.
+/// Returns the trigger input of a TLS.
 pub(in crate::sidecar) async fn trigger(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
@@ -148,7 +148,7 @@ async fn read_trigger(app: &App, tls: u8, set: Set) -> Result<Json<TlsTrigger>, 
     Ok(Json(TlsTrigger { channel: tls, trigin, description, set }))
 }
 
-/// Sets it.
+/// Sets the trigger input of a TLS.
 pub(in crate::sidecar) async fn set_trigger(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,

@@ -1,5 +1,5 @@
-//! `/detector/trace`: traces in the instrument's memory. They come at wire speed into an unnamed file and are served
-//! from there, so that a slow reader never holds the link.
+//! `/detector/trace`: traces in the memory of the instrument. A trace is transferred at full speed to a temporary
+//! file and served from there, so that a slow client never holds the link.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ use crate::store::{Spool, formats};
 /// Pieces of a trace that may wait for the disk.
 const PIECES_WAITING: usize = 16;
 
-/// Which trace a request means.
+/// The requested trace.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     detector: Detector,
@@ -39,7 +39,7 @@ impl AppState {
         }
     }
 
-    /// What the trace is, asked of the instrument; of a run's stored one it is known.
+    /// The metadata of the trace, read from the instrument, or from the run that has stored it.
     async fn trace_metadata(&self, wanted: Wanted) -> Result<TraceMetadata, Problem> {
         let Wanted { detector, kind } = wanted;
         let run = self.station.current_run();
@@ -65,7 +65,8 @@ impl AppState {
         })
     }
 
-    /// The trace itself. During a run only what the run has stored, when that is what the instrument has in memory: a
+    /// The data of the trace. During a run, only a stored trace of this run is available, if the instrument still has
+    /// it in memory. The transfers of the run come first.
     /// run's own transfers come first.
     async fn trace(&self, wanted: Wanted, grid: Grid) -> Result<Box<dyn TraceReader>, Problem> {
         let Wanted { detector, kind } = wanted;
@@ -116,7 +117,7 @@ impl TraceMetadata {
     }
 }
 
-/// What a trace is.
+/// Returns the metadata of a trace.
 pub(in crate::sidecar) async fn metadata(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
@@ -124,7 +125,7 @@ pub(in crate::sidecar) async fn metadata(
     app.trace_metadata(app.wanted(query)).await.map(Json)
 }
 
-/// A trace as JSON: `{metadata, wavelengths: [nm], values: [dB or dBm]}`.
+/// Returns a trace as JSON: `{metadata, wavelengths: [nm], values: [dB or dBm]}`.
 pub(in crate::sidecar) async fn data(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
@@ -137,7 +138,7 @@ pub(in crate::sidecar) async fn data(
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// A trace as a `.npy` file with the fields `wavelengths` (nm) and `values` (dB or dBm), both float64.
+/// Returns a trace as a `.npy` file with the float64 fields `wavelengths` (nm) and `values` (dB or dBm).
 pub(in crate::sidecar) async fn binary(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,

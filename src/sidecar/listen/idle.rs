@@ -1,4 +1,4 @@
-//! Which connections have no request under way.
+//! Tracks which connections have no request in progress.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Requests(watch::Sender<Seen>);
 
-/// What was seen of them.
+/// The state of the requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     begun: u64,
     under_way: u64,
 }
 
-/// A request, until its answer is sent.
+/// Held until the response to a request is sent.
 #[derive(Debug)]
 pub(super) struct UnderWay(watch::Sender<Seen>);
 
@@ -39,7 +39,7 @@ impl Requests {
 }
 
 impl UnderWay {
-    /// The body of the answer; with its end the request is over.
+    /// The body of the response. The request ends with the body.
     pub(super) fn until_sent(self, body: Body) -> Body {
         Body::new(Sent { body, _under_way: self })
     }
@@ -51,8 +51,8 @@ impl Drop for UnderWay {
     }
 }
 
-/// Resolves when a connection is to be closed: it is idle and its place is wanted, or its first request does not come
-/// within a time.
+/// Resolves when a connection should be closed: it is idle and its place is needed, or its first request does not
+/// come in time.
 pub(super) async fn left(mut requests: watch::Receiver<Seen>, wanted: Arc<Notify>, first_limit: Duration) {
     loop {
         let Ok(seen) = requests.wait_for(|seen| seen.under_way == 0).await.map(|seen| *seen) else { break };
@@ -62,7 +62,7 @@ pub(super) async fn left(mut requests: watch::Receiver<Seen>, wanted: Arc<Notify
             () = tokio::time::sleep(first_limit), if seen.begun == 0 => return,
         }
     }
-    // The connection has ended by itself, or speaks another protocol now.
+    // The connection has ended, or changed to another protocol.
     std::future::pending::<()>().await;
 }
 

@@ -1,12 +1,12 @@
-//! How many clients are served at once, and who goes when there are too many.
+//! Limits the number of clients. If there are too many, the client that has been idle longest is disconnected.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Places beyond the usual ones, for requests that must get through.
+/// Additional places for urgent requests.
 const URGENT: usize = 32;
-/// What is answered on an urgent place: everything else is told to come back.
+/// Paths that are served in an urgent place. Other requests get a response to try again.
 const URGENT_PATHS: [&str; 2] = ["/off", "/health"];
 
 /// The places for clients.
@@ -16,7 +16,7 @@ pub(super) struct Places {
     wanted: Arc<Notify>,
 }
 
-/// A client's place, until it is dropped.
+/// The place of one client, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     is_urgent: bool,
@@ -33,8 +33,8 @@ impl Places {
         }
     }
 
-    /// A place for one more client. When the usual ones are taken, the client that has been idle for the longest gives
-    /// up its own, and until then this one gets an urgent place.
+    /// Takes a place for one more client. If all normal places are taken, the client that has been idle longest is
+    /// disconnected. Until then, the new client gets an urgent place.
     pub(super) async fn take(&self) -> Place {
         if let Ok(permit) = Arc::clone(&self.usual).try_acquire_owned() {
             return Place { is_urgent: false, _permit: permit };
@@ -48,7 +48,7 @@ impl Places {
         }
     }
 
-    /// Tells idle clients, the one that has waited for the longest first, that their place is wanted.
+    /// Notifies idle clients that a place is needed, starting with the one that waits longest.
     pub(super) fn wanted(&self) -> Arc<Notify> {
         Arc::clone(&self.wanted)
     }
@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-/// Whether a request must get through however many clients there are.
+/// Whether a request is urgent.
 pub(super) fn is_urgent(path: &str) -> bool {
     URGENT_PATHS.contains(&path)
 }

@@ -1,5 +1,5 @@
-//! A client's socket: it holds its place for as long as it is open, whatever is spoken over it, and does not wait for
-//! ever for a client that takes nothing.
+//! The socket of a client. It holds its place while it is open, for any protocol. A client that reads nothing is
+//! disconnected after a limit.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +13,9 @@ use super::places::Place;
 
 pub(super) struct Socket<T> {
     inner: T,
-    /// A client that takes nothing for this long is disconnected.
+    /// A client that reads nothing for this time is disconnected.
     stall_limit: Duration,
-    /// Runs while a write makes no progress.
+    /// Running while a write makes no progress.
     stalled: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }

@@ -1,4 +1,4 @@
-//! `/ws/health`: a heartbeat, and an answer to `ping`.
+//! `/ws/health`: sends a heartbeat, and answers `ping`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::sidecar::wire::power::{Frame, timestamp};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// A heartbeat at once and every 10 s; `ping` is answered.
+/// Sends a heartbeat at once and every 10 s, and answers `ping`.
 pub(in crate::sidecar) async fn stream(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.max_message_size(MOST_INCOMING).on_upgrade(move |socket| serve(socket, app))
 }

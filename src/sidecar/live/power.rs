@@ -1,4 +1,4 @@
-//! `/ws/power`: readings at each client's own pace, from the one poller of the module.
+//! `/ws/power`: power readings at the interval of each client, from the single poller of the module.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::sidecar::read::read;
 use crate::sidecar::state::App;
 use crate::sidecar::wire::power::{Frame, Power, timestamp};
 
-/// How often a stream says that it is alive.
+/// Interval of the heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ struct PowerStreamQuery {
     interval: Option<f64>,
 }
 
-/// Live power. What is out of range is answered 403, as clients of the Python service know it.
+/// Streams live power. Values out of range are answered with 403, as clients of the Python service expect.
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     RawQuery(query): RawQuery,
@@ -68,12 +68,12 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
             }
             _ = heartbeat.tick() => Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() },
             () = closed(&mut closing) => return say_goodbye(&mut socket).await,
-            // Pings are answered on the way; what clients say is ignored.
+            // Pings are answered automatically; other messages are ignored.
             incoming = socket.recv() => match incoming {
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return,
             },
-            // The instrument is another one now.
+            // The station has connected to another instrument.
             _ = endpoints.changed() => {
                 watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
                 continue;
@@ -87,7 +87,7 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
     }
 }
 
-/// While a slow client took its frame, others would have been due.
+/// Counts the frames that were due while a slow client received one.
 fn note_dropped(sending: Duration, interval: Duration) {
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! The events of a run as a stream: what is in its journal, then what comes.
+//! Streams the events of a run: first its journal, then new events.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -21,12 +21,12 @@ use crate::sidecar::wire::runs::{EventsQuery, RunPath};
 use crate::station::{LiveRun, Operator};
 use crate::store::read_run_journal;
 
-/// Events that may wait for a slow reader.
+/// Number of events that may wait for a slow client.
 const WAITING: usize = 64;
-/// A comment keeps proxies from closing a quiet stream.
+/// Interval of comments that keep proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Server-sent events with the journal's numbers as ids; ends with `finished`.
+/// Streams server-sent events with the numbers of the journal as ids. The stream ends with `finished`.
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -36,7 +36,7 @@ pub(in crate::sidecar) async fn stream(
     let folder = app.folder(&id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = last.or(query.after.map(u64::from)).unwrap_or(0);
-    // Followed before the journal is read, so that nothing falls in between.
+    // The subscription starts before the journal is read, so that no event is missed.
     let live = app.live(&id).filter(|run| !run.has_ended()).map(|run| (run.follow(), run));
     let watch = Watching {
         _stream: app.streams.open("events"),
@@ -48,7 +48,7 @@ pub(in crate::sidecar) async fn stream(
     tokio::spawn(async move {
         tokio::select! {
             () = tell(folder, live, after, &client) => {}
-            // The client reconnects, and goes on from where it was.
+            // The client reconnects and continues after the last event.
             _ = closing.wait_for(|closing| *closing) => {}
             () = client.sender.closed() => {}
         }
@@ -60,7 +60,7 @@ pub(in crate::sidecar) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// What lasts as long as the stream.
+/// Held as long as the stream is open.
 struct Watching {
     _stream: Stream,
     _operator: Option<Operator>,
@@ -68,15 +68,16 @@ struct Watching {
 
 type Live = (broadcast::Receiver<Arc<Record>>, Arc<LiveRun>);
 
-/// Whoever follows a run.
+/// A client that follows a run.
 struct Client {
     sender: mpsc::Sender<Event>,
-    /// The run, while it is under way in this process.
+    /// The run, while it is in progress in this process.
     run: Option<Arc<LiveRun>>,
 }
 
 impl Client {
-    /// Sends an event; false when the client has gone. The end of a run is told when its report can be read.
+    /// Sends an event; returns false if the client has disconnected. The end of a run is sent when its report can be
+    /// read.
     async fn send(&self, record: &Record) -> bool {
         if let (RunEvent::Finished { .. }, Some(run)) = (&record.event, &self.run) {
             run.ended().await;
@@ -108,7 +109,7 @@ async fn tell(folder: PathBuf, live: Option<Live>, after: u64, client: &Client) 
                     return;
                 }
             }
-            // A slow reader missed some: they are in the journal.
+            // A slow client has missed events; they are read from the journal.
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 told = tell_journal(folder.clone(), told, client).await;
             }
@@ -120,8 +121,8 @@ async fn tell(folder: PathBuf, live: Option<Live>, after: u64, client: &Client) 
     }
 }
 
-/// Tells what the journal has beyond `after`; gives the number of the last one told. The journal is read piece by
-/// piece, so that a slow client holds no thread.
+/// Sends the records of the journal after number `after`, and returns the number of the last one. The journal is read
+/// in pieces, so that a slow client does not block a thread.
 async fn tell_journal(folder: PathBuf, after: u64, client: &Client) -> u64 {
     let mut told = after;
     let Ok(Ok(mut records)) = spawn_blocking(move || read_run_journal::<Record>(&folder)).await else {

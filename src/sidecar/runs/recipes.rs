@@ -1,4 +1,4 @@
-//! The recipes that clients may run by their path: those in the folders that this program was given.
+//! The recipes that clients may run by path: those in the configured recipe folders.
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -16,27 +16,27 @@ use crate::sidecar::wire::runs::{RecipePathQuery, RecipeReply, RecipeTextReply, 
 
 /// The largest recipe, bytes.
 const LARGEST: u64 = 1 << 20;
-/// Recipes that are listed at the most.
+/// Highest number of listed recipes.
 const MOST: usize = 500;
 
 impl AppState {
-    /// The file that a path names: one in the recipe folders, however the path is written.
+    /// The file of a path in the recipe folders.
     pub(in crate::sidecar) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
         let refuse = || Problem::not_found(&format!("recipe `{path}`"));
         let file = FilePath::new(path).canonicalize().map_err(|_| refuse())?;
         let known = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| file.starts_with(folder));
         let is_recipe = file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "rhai");
-        // Links are followed first, so that none leads out.
+        // Symbolic links are resolved first, so that none leads out of the folders.
         if is_recipe && self.options.recipes.iter().any(known) { Ok(path.into()) } else { Err(refuse()) }
     }
 }
 
-/// The recipes in the folders that this program was given.
+/// Lists the recipes in the recipe folders.
 pub(in crate::sidecar) async fn list(State(app): State<App>) -> Result<Json<RecipesReply>, Problem> {
     let recipes = spawn_blocking(move || {
         let folders = &app.options.recipes;
         let all = folders.iter().flat_map(|folder| files_in(folder));
-        // What leads out of the folders is not listed either.
+        // Links that lead out of the folders are not listed.
         let mut files: Vec<PathBuf> =
             all.filter(|file| app.recipe_file(&file.display().to_string()).is_ok()).collect();
         files.sort();
@@ -77,7 +77,7 @@ fn describe(file: &FilePath) -> RecipeReply {
     }
 }
 
-/// The text of a recipe.
+/// Returns the text of a recipe.
 pub(in crate::sidecar) async fn text(
     State(app): State<App>,
     Query(query): Query<RecipePathQuery>,

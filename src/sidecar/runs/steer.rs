@@ -1,4 +1,4 @@
-//! Pause, resume, abort, answer; and the emergency stop.
+//! Controls a run: pause, resume, abort, answer. Also the emergency stop.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use crate::sidecar::read::{Body, Path, Query};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::runs::{AbortQuery, AnswerBody, OffReply, RunPath, StatusReply};
 
-/// Holds the run before its next operation.
+/// Pauses the run before its next operation.
 pub(in crate::sidecar) async fn pause(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -21,7 +21,7 @@ pub(in crate::sidecar) async fn pause(
     Ok(Json(live_status(&run)))
 }
 
-/// Lets it go on.
+/// Resumes the run.
 pub(in crate::sidecar) async fn resume(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -31,7 +31,7 @@ pub(in crate::sidecar) async fn resume(
     Ok(Json(live_status(&run)))
 }
 
-/// Ends it: the sweep is aborted, `finally` runs unless `now` is true, lasers go off.
+/// Stops the run. The sweep is aborted, `finally` runs unless `now` is true, and the lasers are turned off.
 pub(in crate::sidecar) async fn abort(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -46,7 +46,7 @@ pub(in crate::sidecar) async fn abort(
     Ok(Json(live_status(&run)))
 }
 
-/// Answers its open question.
+/// Answers the open question of the run.
 pub(in crate::sidecar) async fn answer(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -70,9 +70,9 @@ pub(in crate::sidecar) async fn answer(
     Ok(Json(live_status(&run)))
 }
 
-/// The emergency stop: aborts whatever scans, ends the run, turns every laser off.
+/// The emergency stop: aborts the scan, stops the run, and turns all lasers off.
 pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
-    // Whoever asked may be gone before it is done; it is done all the same.
+    // The emergency stop is completed even if the client disconnects.
     let station = std::sync::Arc::clone(&app.station);
     let off = tokio::spawn(async move { station.off("all lasers off, asked for over HTTP").await });
     Json(off.await.map_or_else(

@@ -1,4 +1,4 @@
-//! The traces of a run: the list, the files in several formats, and the view that a picture needs.
+//! The traces of a run: a list, the data in several formats, and envelopes for plots.
 
 use std::io::ErrorKind;
 
@@ -22,14 +22,14 @@ use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, V
 use crate::step::TraceReader as _;
 use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs, skip_damaged};
 
-/// The largest report that is given out, bytes; one of the largest runs has a few megabytes.
+/// The largest report that is served, bytes. The reports of long runs have a few megabytes.
 const LARGEST_REPORT: u64 = 64 << 20;
-/// Traces on a page, when the client does not say.
+/// Default number of traces per page.
 const MOST_ON_A_PAGE: usize = 1000;
-/// Pieces of a view, when the client does not say.
+/// Default number of pieces of an envelope.
 const PIECES: u16 = 1000;
 
-/// A format that a trace is given in.
+/// A data format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Parquet,
@@ -59,7 +59,7 @@ impl Format {
         }
     }
 
-    /// What `Accept` asks for first among what there is; Parquet, when it does not say.
+    /// The preferred format of the `Accept` header; Parquet if it names none.
     fn accepted(accept: &str) -> Self {
         let wanted = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
         let known = |wanted: &str| match wanted {
@@ -77,7 +77,7 @@ impl AppState {
     async fn stored(&self, id: &str, number: &str) -> Result<(TraceSummary, TraceFile), Problem> {
         let folder = self.folder(id).await?;
         let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
-        // The file's own name begins with the number: links of the report lead here.
+        // The links of the report use the file name, which begins with the number.
         let digits = number.split('_').next().unwrap_or_default();
         let index: u64 = digits.parse().map_err(|_| refuse())?;
         let found = read_on_thread(move || {
@@ -91,7 +91,7 @@ impl AppState {
     }
 }
 
-/// A page of the traces of a run, in order.
+/// Returns a page of the traces of a run, in order.
 pub(in crate::sidecar) async fn list(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -104,7 +104,7 @@ pub(in crate::sidecar) async fn list(
     let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
     let found = read_on_thread(move || {
         let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
-        // One more tells whether there is a page behind this one.
+        // One additional trace shows whether there is another page.
         skip_damaged(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
     });
     let mut traces = found.await?;
@@ -114,7 +114,7 @@ pub(in crate::sidecar) async fn list(
     Ok(Json(TracesReply { traces, next }))
 }
 
-/// The report of a run, as its folder has it.
+/// Returns the report of a run from its folder.
 pub(in crate::sidecar) async fn report(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
@@ -135,7 +135,7 @@ pub(in crate::sidecar) async fn report(
     })
 }
 
-/// A trace in the format that the suffix or `Accept` asks for.
+/// Returns a trace in the format of the suffix or of the `Accept` header.
 pub(in crate::sidecar) async fn file(
     State(app): State<App>,
     Path(TracePath { id, trace }): Path<TracePath>,
@@ -176,7 +176,7 @@ pub(in crate::sidecar) async fn file(
     Ok(response)
 }
 
-/// The lowest and highest values of a window, piece by piece.
+/// Returns the lowest and highest values of a window, piece by piece.
 pub(in crate::sidecar) async fn view(
     State(app): State<App>,
     Path(TracePath { id, trace }): Path<TracePath>,
