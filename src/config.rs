@@ -49,55 +49,55 @@ struct File {
     limits: Limits,
 }
 
-/// A setting and where it comes from, for messages.
+/// A setting and its origin, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
-    /// What was set.
+    /// The value.
     pub value: T,
     /// For example ``the environment (`CTP10_INSTRUMENT`)``.
     pub origin: String,
 }
 
-/// What environment and files say together.
+/// The configuration from the files and the environment.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The instrument, for recipes that name none.
+    /// The instrument for recipes without their own.
     pub instrument: Option<Setting<String>>,
-    /// Where run folders go.
+    /// The folder for run folders.
     pub out: Option<PathBuf>,
-    /// Where the sidecar listens, or `off`.
+    /// The address on which the sidecar listens, or `off`.
     pub listen: Option<String>,
-    /// How many connections the instrument is asked for.
+    /// The number of connections to the instrument.
     pub connections: Connections,
     /// A run that is held for longer than this turns its lasers off.
     pub dark_after: Duration,
     /// The longest time without a heartbeat that the watchdog of a run allows; `None`: no watchdog.
     pub guard_after: Option<Duration>,
-    /// How long a run waits for room on the disk.
+    /// How long a run waits for disk space.
     pub disk_full_wait: Duration,
-    /// How long a question waits for an answer once somebody was there; `None`: until there is one.
+    /// How long a question waits for an answer after an operator was present; `None`: without a limit.
     pub answer_wait: Option<Duration>,
-    /// Folders whose recipes clients may run by their path.
+    /// Folders with the recipes that clients may run by path.
     pub recipes: Option<Vec<PathBuf>>,
-    /// Pages that may ask the sidecar, beside those from loopback.
+    /// Origins of pages that may send requests to the sidecar, in addition to loopback.
     pub allow_origin: Vec<String>,
-    /// Raw commands are allowed over HTTP.
+    /// Whether raw commands are allowed over HTTP.
     pub allow_scpi: bool,
-    /// The file with the token that clients of the sidecar have to show.
+    /// The file with the token for clients of the sidecar.
     pub token_file: Option<PathBuf>,
-    /// The token itself, from the environment.
+    /// The token from the environment.
     pub token: Option<String>,
-    /// What a request means that does not say which detector or trace.
+    /// Defaults for requests that do not name a detector or a trace.
     pub defaults: Defaults,
-    /// The hosts that recipes may reach by HTTP; `None` when nothing says which.
+    /// The hosts that recipes may reach by HTTP; `None` if the configuration does not name any.
     pub allow_http: Option<AllowedHosts>,
-    /// Whether those are told of the end of a run or batch whom `notify` names.
+    /// Whether notifications are sent.
     pub notify: bool,
-    /// How long the instrument is given for each kind of exchange.
+    /// The deadlines of each kind of exchange with the instrument.
     pub deadlines: Deadlines,
-    /// The bench's own limits.
+    /// The limits of the bench.
     pub limits: Limits,
-    /// The same, each with its place.
+    /// The same limits, each with its place in a file.
     pub placed_limits: BenchLimits,
 }
 
@@ -127,40 +127,40 @@ impl Default for Config {
     }
 }
 
-/// A configuration that cannot be read.
+/// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file is there and cannot be read.
+    /// The file exists, but cannot be read.
     #[error("cannot read `{path}`")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
-    /// The file is not a configuration.
+    /// The file is not a valid configuration.
     #[error("`{path}` is not a configuration of ctp10")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The reason, with its position.
         source: toml::de::Error,
     },
-    /// A value makes no sense.
+    /// A value is not allowed.
     #[error("{origin}: {message}")]
     Value {
-        /// Where it stands.
+        /// Where the value is set.
         origin: String,
-        /// What was given and what is allowed.
+        /// The given value, and what is allowed.
         message: String,
     },
 }
 
 impl Config {
-    /// Reads the user's file, the working folder's file, and the environment, each over the one before.
+    /// Reads the file of the user, the file of the working folder, and the environment. Later ones take precedence.
     ///
     /// # Errors
-    /// When a file is there and cannot be read or understood: a limit that was meant to hold must not be lost.
+    /// If a file exists and cannot be read or parsed. Otherwise a limit in it could be lost.
     pub fn load() -> Result<Self, ConfigError> {
         let mut config = Self::default();
         if let Ok(strategy) = etcetera::choose_base_strategy() {
@@ -225,7 +225,8 @@ impl Config {
         Ok(())
     }
 
-    /// `CTP10_IP` and `CTP10_PORT` are what the Python service reads; they count where `CTP10_INSTRUMENT` is not set.
+    /// `CTP10_IP` and `CTP10_PORT` are the variables of the Python service. They are used if `CTP10_INSTRUMENT` is
+    /// not set.
     fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         let named = variable("CTP10_INSTRUMENT").map(|value| (value, "CTP10_INSTRUMENT"));
         let address = || {

@@ -1,5 +1,5 @@
-//! Reads plain values (the maps that YAML and Rhai produce) into typed words, with errors that say which field
-//! is wrong, what was given, what is allowed, and the nearest name when one is misspelt.
+//! Decodes plain values (the maps from YAML and Rhai) into typed ones. An error names the field, the given value and
+//! what is allowed. For a misspelt name it suggests the nearest allowed one.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -12,17 +12,17 @@ use serde_json::Value;
 
 use crate::decimal;
 
-/// What is wrong with a value.
+/// Why a value cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ReadError {
-    /// The way to the offending value from the value that was read: field names and list indices.
+    /// The path to the wrong value: field names and list indices.
     pub path: Vec<String>,
-    /// True when the key itself is wrong rather than its value.
+    /// True if the key is wrong, and not its value.
     pub at_key: bool,
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl ReadError {
         Self { path: Vec::new(), at_key: false, message: message.into(), hint: None }
     }
 
-    /// The same error, with the way to the value that was read put in front.
+    /// The same error, with its path below `outer`.
     #[must_use]
     pub fn under(mut self, outer: &[String]) -> Self {
         self.path.splice(0..0, outer.iter().cloned());
@@ -41,17 +41,17 @@ impl ReadError {
     }
 }
 
-/// Refuses a number that a double does not keep.
+/// Refuses a number that a double cannot represent exactly.
 ///
 /// # Errors
-/// What it would become.
+/// The number that it would become.
 pub fn check_exact(number: &serde_json::Number) -> Result<(), ReadError> {
     let Some(printed) = decimal::changed(number) else { return Ok(()) };
     let (message, hint) = decimal::changed_words(&number.to_string(), &printed);
     Err(ReadError { hint: Some(hint), ..ReadError::new(message) })
 }
 
-/// Reads `value` as a `T`; fields that `T` does not have are refused.
+/// Decodes `value` as a `T`. Fields that `T` does not have are refused.
 ///
 /// # Errors
 /// The first field that is unknown, missing, of the wrong type or out of range.
@@ -64,8 +64,8 @@ pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> 
     })
 }
 
-/// The value with texts in place of numbers, true and false, where `T` takes texts. `written` tells how the number at the
-/// end of a path was written, where that is known.
+/// Converts numbers and booleans to texts where `T` has texts. `written` returns the original spelling of the number
+/// at a path, if known.
 #[must_use]
 pub fn numbers_to_texts<'v, T: JsonSchema + 'static>(
     value: &'v Value,
@@ -79,7 +79,7 @@ pub fn numbers_to_texts<'v, T: JsonSchema + 'static>(
     }
 }
 
-/// Whether something in a value is to become a text.
+/// Whether any part of a value must become a text.
 fn lacks_texts(root: &Value, schema: &Value, value: &Value) -> bool {
     let schema = resolve(root, schema);
     match value {
@@ -129,7 +129,7 @@ fn texts(
     }
 }
 
-/// The schema of a field of a map.
+/// The schema of a field.
 fn field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     properties(schema).and_then(|known| known.get(name)).or_else(|| schema.get("additionalProperties"))
 }
@@ -147,7 +147,7 @@ fn takes_only_texts(schema: &Value) -> bool {
     only && schema.get("enum").is_none()
 }
 
-/// The schema of a type, which is made once: every step of every turn of a loop is read by one.
+/// The schema of a type. It is cached, because a loop decodes the same types many times.
 fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
     static SCHEMAS: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
     let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +155,7 @@ fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
     Arc::clone(made.or_insert_with(|| Arc::new(schema_for!(T).as_value().clone())))
 }
 
-/// serde names the Rust type that it expected; whoever writes recipes does not know it.
+/// Replaces the name of a Rust type in a message of serde, because users do not know it.
 fn plain(message: &str) -> String {
     match message.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected a map"),
@@ -169,7 +169,7 @@ pub fn fields<T: JsonSchema + 'static>() -> Vec<String> {
     properties(&schema::<T>()).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The allowed word nearest to a misspelt one, if one is near.
+/// The allowed name nearest to a misspelt one, if it is similar enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     allowed
@@ -180,7 +180,7 @@ pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, known)| known)
 }
 
-/// "did you mean …" or, where nothing is near, the list of what is allowed.
+/// "did you mean …", or the list of allowed names if none is similar.
 #[must_use]
 pub fn suggestion<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, allowed.clone()) {
@@ -204,7 +204,7 @@ fn properties(schema: &Value) -> Option<&serde_json::Map<String, Value>> {
     schema.get("properties")?.as_object()
 }
 
-/// serde names an unknown field but not its place, and lists every other one: the schema knows the same names.
+/// Finds unknown fields with the schema. serde would not name their place, and would list all other fields.
 fn unknown_fields(root: &Value, value: &Value) -> Result<(), ReadError> {
     descend(root, root, value)
 }
@@ -244,7 +244,7 @@ fn descend(root: &Value, schema: &Value, value: &Value) -> Result<(), ReadError>
     }
 }
 
-/// Follows `$ref` and the `anyOf: [T, null]` that stands for an optional field.
+/// Resolves `$ref`, and the `anyOf: [T, null]` of an optional field.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/")) {
         return root

@@ -1,11 +1,11 @@
-//! Opens files that somebody else may have damaged or replaced. Whoever reads a run folder reads through here.
+//! Opens files that may be damaged or replaced by others. All reads of a run folder use these functions.
 //!
-//! - Only regular files are opened. A named pipe, a device or a folder is an error at once: reading it could wait for
-//!   ever, or never end.
-//! - A file that is read whole has a largest size, so that none fills the memory.
-//! - A path within a folder stays within it: `..` and links that lead out are refused. Links in the path of the folder
-//!   itself are followed first, because labs link `runs` to another disk.
-//! - A file that the program itself writes to is never reached through a link: its target may be anybody's.
+//! - Only regular files are opened. A named pipe, a device or a folder is an error at once, because reading it could
+//!   block or never end.
+//! - A file that is read completely has a largest size, so that it cannot fill the memory.
+//! - A path within a folder stays within it: `..` and links that lead out are refused. Links in the path of the
+//!   folder itself are allowed, because labs link `runs` to another disk.
+//! - A file that the program writes is never opened through a link, because the link may lead to any file.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -14,19 +14,19 @@ use std::path::{Component, Path, PathBuf};
 /// Opens a regular file for reading. Links are followed.
 ///
 /// # Errors
-/// When it is not there, cannot be read, or is no regular file.
+/// If the file does not exist, cannot be read, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Asked before it is opened: opening a device may already do something.
+    // Checked before opening, because opening a device may have an effect.
     regular(fs::metadata(path)?.file_type())?;
     let mut options = OpenOptions::new();
     options.read(true);
     open_at_once(&mut options, path)
 }
 
-/// Finds a file of a folder by its path relative to it; gives its path without links.
+/// Finds a file by its path relative to a folder, and returns its path without links.
 ///
 /// # Errors
-/// When it is not there, or is not within the folder.
+/// If the file does not exist, or is not within the folder.
 pub fn find_within(folder: &Path, relative: &str) -> io::Result<PathBuf> {
     let outside = || io::Error::new(ErrorKind::InvalidInput, format!("`{relative}` leads out of the folder"));
     let stays = |part: Component<'_>| matches!(part, Component::Normal(_));
@@ -49,7 +49,7 @@ pub fn open_within(folder: &Path, relative: &str) -> io::Result<File> {
 /// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// See [`open`]; and when it is larger.
+/// See [`open`]. Also if the file is larger.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_whole(open(path)?, most)
 }
@@ -57,15 +57,15 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file within a folder, of at most `most` bytes.
 ///
 /// # Errors
-/// See [`open_within`]; and when it is larger.
+/// See [`open_within`]. Also if the file is larger.
 pub fn read_within(folder: &Path, relative: &str, most: u64) -> io::Result<Vec<u8>> {
     read_whole(open_within(folder, relative)?, most)
 }
 
-/// Opens a file that this program writes to, as `options` say. It is never reached through a link.
+/// Opens a file that this program writes, with these `options`. It is never opened through a link.
 ///
 /// # Errors
-/// When it cannot be opened, or is something else than a regular file.
+/// If the file cannot be opened, or is not a regular file.
 pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(about) => regular(about.file_type())?,
@@ -80,13 +80,13 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     checked(options.open(path)?)
 }
 
-/// Whether there is something with this name, be it a link that leads nowhere.
+/// Whether anything has this name, also a broken link.
 #[must_use]
 pub fn is_taken(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Whether this is a folder itself and no link to one.
+/// Whether this is a folder, and not a link to one.
 #[must_use]
 pub fn is_own_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
@@ -101,12 +101,12 @@ fn read_whole(file: File, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(size));
     }
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // The file may grow while it is read.
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
-/// Opens without waiting for whoever is at the other end of a pipe.
+/// Opens without blocking, because a pipe would wait for its other end.
 fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
@@ -116,7 +116,7 @@ fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     checked(options.open(path)?)
 }
 
-/// What was opened may be another file than the one that was looked at.
+/// Checks the opened file, because it may have been replaced since the first check.
 fn checked(file: File) -> io::Result<File> {
     regular(file.metadata()?.file_type())?;
     Ok(file)

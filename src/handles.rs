@@ -1,16 +1,17 @@
-//! File handles. A process has a limited number of them, and a run must never be without: clients of the sidecar get
-//! what is left.
+//! File handles. Their number is limited, and a run must always be able to open files. The clients of the sidecar get
+//! the rest.
 
-/// Handles kept for everything but clients: the instrument, journals, the catalogue, trace files, the watchdog.
+/// Handles reserved for everything except clients: the instrument, journals, the catalogue, trace files, the
+/// watchdog.
 const RESERVE: u64 = 256;
-/// More than this is never needed.
+/// The highest limit that is requested.
 const WANTED: u64 = 65_536;
-/// A client holds its connection, and often the file that it is sent.
+/// A client needs a handle for its connection, and often one for the file that it receives.
 const FOR_EACH_CLIENT: u64 = 2;
-/// Clients that are served however low the limit is.
+/// The smallest number of clients that are served, even with a low limit.
 const FEWEST_CLIENTS: u64 = 8;
 
-/// Raises the soft limit as far as the system allows. To be called once, when the program starts.
+/// Raises the soft limit as far as the system allows. Call this once, when the program starts.
 pub fn raise_limit() {
     #[cfg(unix)]
     {
@@ -18,13 +19,13 @@ pub fn raise_limit() {
         let found = getrlimit(Resource::Nofile);
         let wanted = found.maximum.map_or(WANTED, |most| most.min(WANTED));
         if found.current.is_some_and(|current| current < wanted) {
-            // What cannot be raised stays, and fewer clients are served.
+            // If the limit cannot be raised, fewer clients are served.
             let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..found });
         }
     }
 }
 
-/// How many clients may be connected at once without taking a handle that a run needs.
+/// How many clients may be connected without taking a handle that a run needs.
 #[must_use]
 pub fn for_clients() -> usize {
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What a recipe says of itself before its first operation; YAML keys and the script's `recipe(#{…})` alike.
+//! The declarations of a recipe: its YAML keys, or `recipe(#{…})` in a script.
 
 use std::collections::BTreeMap;
 
@@ -89,24 +89,25 @@ pub struct Header {
 }
 
 impl Header {
-    /// The instrument that the recipe names.
+    /// The instrument named in the recipe.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
         self.instrument.as_deref()?.parse().ok()
     }
 
-    /// Whether the recipe names the embedded instrument.
+    /// Whether the recipe requires the embedded simulator.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         self.target().is_some_and(|target| target.is_embedded())
     }
 
-    /// Reads the declarations, and says everything that is wrong with them. A key that is wrong is left out.
+    /// Reads the declarations, and reports everything that is wrong. A wrong key is left out.
     #[must_use]
     pub fn read(declared: &Map<String, Value>) -> (Self, Vec<ReadError>) {
         let mut header = Self::default();
         let mut wrong = Vec::new();
-        // Key by key, so that one mistake does not hide the next; the detectors first, since others name them.
+        // Each key is read separately, so that one error does not hide the next. Detectors come first, because other
+        // keys use their names.
         let first = declared.get_key_value("detectors");
         let others = declared.iter().filter(|(key, _)| *key != "detectors" && *key != "parameters");
         for (key, value) in first.into_iter().chain(others) {
@@ -173,7 +174,7 @@ impl Header {
     }
 }
 
-/// The name becomes the name of a folder.
+/// Checks the name, which becomes part of a folder name.
 fn check_name(name: String) -> Result<String, ReadError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty()

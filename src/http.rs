@@ -1,6 +1,6 @@
-//! HTTP to other instruments and services: the one user of reqwest. It reaches the hosts that the bench allows and no
-//! others, follows no redirect, repeats nothing by itself, heeds no proxy and keeps no cookie; what comes back is
-//! bounded in time and in size.
+//! HTTP to other instruments and services. This is the only module that uses reqwest. The client reaches only the
+//! hosts that the bench allows. It follows no redirect, repeats no request, and uses no proxy and no cookies. Replies
+//! are limited in time and size.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -24,11 +24,11 @@ pub const LARGEST_REPLY: usize = 1 << 20;
 pub struct HttpRequest<'a> {
     /// `GET`, `POST` …
     pub method: &'a str,
-    /// Where to.
+    /// The address.
     pub url: &'a Url,
-    /// What to send.
+    /// The body.
     pub json: Option<&'a Value>,
-    /// What to show for being allowed.
+    /// The token for authorization.
     pub token: Option<&'a str>,
     /// The time from the first byte sent to the last one received.
     pub limit: Duration,
@@ -37,53 +37,53 @@ pub struct HttpRequest<'a> {
 /// Why a request has no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// The bench does not allow it.
+    /// The bench does not allow this host.
     #[error("`{host}` is not among the hosts that this bench allows")]
     NotAllowed {
         /// Host and port.
         host: String,
-        /// What to do about it.
+        /// How to allow it.
         advice: String,
     },
-    /// No connection: nothing has been sent.
+    /// No connection was made, so nothing was sent.
     #[error("`{host}` cannot be reached: {cause}")]
     Unreachable {
         /// Host and port.
         host: String,
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// The connection broke: whether the request has arrived is not known.
+    /// The connection broke. It is not known whether the request arrived.
     #[error("the connection to `{host}` was lost: {cause}")]
     Lost {
         /// Host and port.
         host: String,
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// It took longer than it may: whether the request has arrived is not known.
+    /// The time limit passed. It is not known whether the request arrived.
     #[error("`{host}` did not answer within {} s", limit.as_secs_f64())]
     TimedOut {
         /// Host and port.
         host: String,
-        /// The time it had.
+        /// The time limit.
         limit: Duration,
     },
-    /// It answered with more than is taken.
+    /// The reply is too large.
     #[error("the reply of `{host}` is larger than {} MiB", LARGEST_REPLY >> 20)]
     TooLarge {
         /// Host and port.
         host: String,
     },
-    /// A body that cannot be used.
+    /// The body cannot be decoded.
     #[error("the reply {0}")]
     NotUnderstood(String),
-    /// The request cannot be made at all.
+    /// The request cannot be created.
     #[error("no request can be made: {0}")]
     Unusable(String),
 }
 
-/// Makes requests. Dropping one that is under way ends it.
+/// Sends requests. Dropping a request in progress cancels it.
 #[derive(Debug, Default)]
 pub struct Client {
     hosts: AllowedHosts,
@@ -92,16 +92,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that reaches these hosts. It costs nothing before its first request.
+    /// A client for these hosts. It uses no resources before its first request.
     #[must_use]
     pub fn new(hosts: AllowedHosts) -> Self {
         Self { hosts, ..Self::default() }
     }
 
-    /// Makes one request, once.
+    /// Sends one request, once.
     ///
     /// # Errors
-    /// When there is no whole reply of moderate size in time. A reply that says failure is a reply.
+    /// If no complete reply of allowed size comes in time. A reply with an error status is a reply.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<Reply, HttpError> {
         let HttpRequest { method, url, json, token, limit } = request;
         let host = host(url);
@@ -131,7 +131,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// The certificates that the machine trusts are read for `https` only: a machine without any reaches the rest.
+    /// The certificates of the system are read only for `https`, so that a system without any can use `http`.
     fn client(&self, url: &Url) -> Result<&reqwest::Client, HttpError> {
         let client = match url.scheme() {
             "https" => self.secure.get_or_init(|| build(reqwest::Client::builder())),
@@ -142,7 +142,7 @@ impl Client {
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    // The first client of the process decides on the provider; there is only one to choose from.
+    // The first client of the process installs the provider; there is only one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = builder
         .user_agent(concat!("ctp10/", env!("CARGO_PKG_VERSION")))
@@ -150,8 +150,8 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
-        // A connection that is kept may be closed by the other end just when the next request goes out, and then
-        // nobody knows whether a stage will move.
+        // Connections are not reused. The server may close an idle connection just when the next request is sent, and
+        // then it is not known whether, for example, a stage will move.
         .pool_max_idle_per_host(0);
     client.build().map_err(|error| root(&error))
 }
@@ -171,7 +171,7 @@ fn failure(error: &reqwest::Error, host: &str, limit: Duration) -> HttpError {
     HttpError::Lost { host, cause: root(error) }
 }
 
-/// The innermost cause: what wraps it only repeats where it was.
+/// The innermost cause. The outer errors only repeat the place.
 fn root(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

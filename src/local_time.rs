@@ -1,15 +1,15 @@
-//! Times of day as moments. Where clocks are set forward a time of day is skipped, and where they are set back it comes
-//! twice.
+//! Converts times of day to moments. When clocks are set forward, some times of day are skipped. When they are set
+//! back, some occur twice.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
-/// No zone is further from UTC than this.
+/// The largest offset of any time zone from UTC.
 const FURTHEST: TimeDelta = TimeDelta::hours(18);
-/// How far apart two moments can be at which the clock shows the same time of the same day.
+/// The largest distance between two moments with the same local time on the same day.
 const TWIN: TimeDelta = TimeDelta::hours(4);
 
-/// The moments at which the clock of a zone shows `time` on a day: one, or two where it is set back. A time that is
-/// skipped is the first moment after.
+/// The moments at which a local clock shows `time` on a day: one, or two when the clock is set back. For a skipped
+/// time, this is the first moment after it.
 #[must_use]
 pub fn moments<Tz: TimeZone>(zone: &Tz, day: NaiveDate, time: NaiveTime) -> Vec<DateTime<Utc>> {
     let local = day.and_time(time);
@@ -17,7 +17,7 @@ pub fn moments<Tz: TimeZone>(zone: &Tz, day: NaiveDate, time: NaiveTime) -> Vec<
     let offset = |at: DateTime<Utc>| {
         TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
     };
-    // The offsets before and after whatever change of clocks there is near it.
+    // The offsets before and after a possible change of clocks.
     let (before, after) = (local.and_utc() - FURTHEST, local.and_utc() + FURTHEST);
     let mut found: Vec<DateTime<Utc>> = [before, after]
         .into_iter()
@@ -32,8 +32,8 @@ pub fn moments<Tz: TimeZone>(zone: &Tz, day: NaiveDate, time: NaiveTime) -> Vec<
     found
 }
 
-/// The first moment after `from` at which the clock of `now`'s zone shows `time`. Where the time comes twice and only its
-/// first moment has passed by now, it is the second.
+/// The first moment after `from` at which the local clock of `now` shows `time`. If the time occurs twice and only
+/// the first moment has passed, this is the second one.
 #[must_use]
 pub fn first_after<Tz: TimeZone>(
     now: &DateTime<Tz>,
@@ -71,7 +71,7 @@ fn of_day<Tz: TimeZone>(
     date.map(|date| moments(&zone, date, time)).unwrap_or_default()
 }
 
-/// The second at which something begins to hold that does not hold at `before` and holds at `after`.
+/// The second in which a condition becomes true that is false at `before` and true at `after`.
 fn first_at_or_after(
     before: DateTime<Utc>,
     after: DateTime<Utc>,
@@ -118,7 +118,7 @@ mod tests {
     fn a_time_that_is_skipped_is_the_first_moment_after_and_one_that_comes_twice_has_two() {
         let lord_howe = Zone::new("2026-10-03T15:30", 630, 660);
         let lord_howe_back = Zone::new("2026-04-04T15:00", 660, 630);
-        // At midnight: the day begins at one.
+        // The clock changes at midnight, so the day begins at 01:00.
         let santiago = Zone::new("2026-09-06T04:00", -240, -180);
         let samoa_leaves_out_a_day = Zone::new("2011-12-30T10:00", -600, 840);
         let kolkata = Zone::new("1970-01-01T00:00", 330, 330);

@@ -1,5 +1,5 @@
-//! Tells whoever waits for the end of a run or a batch: one JSON POST for each end. Nothing waits for it but the end
-//! of the program, and nothing depends on it: what could not be delivered is a warning.
+//! Sends notifications about the end of a run or a batch: one JSON POST per end. Only the end of the program waits
+//! for them. A notification that cannot be delivered is a warning and has no other effect.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use crate::header::Notify;
 use crate::http::{AllowedHosts, Client, HttpError, HttpRequest};
 
-/// How long and how often somebody is tried to be told.
+/// How long and how often delivery is tried.
 #[derive(Debug, Clone)]
 struct Patience {
-    /// For one try, its reply included.
+    /// Time limit of one try, including its reply.
     each: Duration,
-    /// Before the second try, the third …
+    /// The pauses before the second try, the third, and so on.
     pauses: Vec<Duration>,
-    /// For all of it.
+    /// Time limit of all tries.
     whole: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Default for Patience {
     }
 }
 
-/// What is on its way to those who wait. Clones share it.
+/// The notifications that are being sent. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
     client: Arc<Client>,
@@ -42,26 +42,26 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One that nothing leaves.
+    /// An outbox that sends nothing.
     #[must_use]
     pub fn silent() -> Self {
         Self { silent: true, ..Self::default() }
     }
 
-    /// One that reaches these hosts.
+    /// An outbox that may reach these hosts.
     #[must_use]
     pub fn new(hosts: AllowedHosts) -> Self {
         Self { client: Arc::new(Client::new(hosts)), ..Self::default() }
     }
 
-    /// Sends it on its way, within the runtime, and returns at once.
+    /// Starts to send a notification, and returns at once. Must be called within a runtime.
     pub fn send(&self, notify: &Notify, body: Value) {
         if self.silent {
             return;
         }
         let (client, patience, url) = (Arc::clone(&self.client), self.patience.clone(), notify.url.clone());
         let mut under_way = self.under_way();
-        // A service lives long: what has arrived is forgotten.
+        // Delivered notifications are removed, because a service runs for a long time.
         while under_way.try_join_next().is_some() {}
         under_way.spawn(async move {
             match deliver(&client, url.whole(), &body, &patience).await {
@@ -71,7 +71,7 @@ impl Outbox {
         });
     }
 
-    /// Whether nothing is under way.
+    /// Whether no notification is being sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let mut under_way = self.under_way();
@@ -79,7 +79,8 @@ impl Outbox {
         under_way.is_empty()
     }
 
-    /// Waits until everything has arrived or been given up. Dropped before that, it gives up what is under way.
+    /// Waits until all notifications are delivered or have failed. If the future is dropped, outstanding ones are
+    /// given up.
     pub async fn emptied(&self) {
         loop {
             let mut under_way = std::mem::take(&mut *self.under_way());
@@ -95,18 +96,18 @@ impl Outbox {
     }
 }
 
-/// What came of one try.
+/// The result of one try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Try {
-    /// Somebody has taken it.
+    /// Delivered.
     Taken,
-    /// It may pass.
+    /// A temporary error.
     Again(String),
-    /// It will not.
+    /// A permanent error.
     Never(String),
 }
 
-/// Sends it until somebody has taken it; gives the reason when nobody has.
+/// Sends until the notification is delivered; returns the reason if it is not.
 async fn deliver(client: &Client, url: &url::Url, body: &Value, patience: &Patience) -> Result<(), String> {
     persist(patience, |limit| async move {
         let request = HttpRequest { method: "POST", url, json: Some(body), token: None, limit };
@@ -115,7 +116,7 @@ async fn deliver(client: &Client, url: &url::Url, body: &Value, patience: &Patie
     .await
 }
 
-/// Tries with growing pauses, as long as that may help.
+/// Tries again with growing pauses while this may help.
 async fn persist<F: Future<Output = Try>>(
     patience: &Patience,
     mut attempt: impl FnMut(Duration) -> F,
@@ -137,14 +138,14 @@ async fn persist<F: Future<Output = Try>>(
     }
 }
 
-/// What the status of an answer means, or its absence.
+/// Interprets the status of a response, or the error.
 fn judge(answer: Result<u16, HttpError>) -> Try {
     match answer {
         Ok(200..300) => Try::Taken,
         Ok(status @ (429 | 500..600)) => Try::Again(format!("it answers {status}")),
         Ok(status @ 300..400) => Try::Never(format!("it answers {status}, and no redirect is followed")),
         Ok(status) => Try::Never(format!("it answers {status}")),
-        // One that was heard, and whose reply was lost, is told twice.
+        // If the reply was lost after delivery, the notification is sent twice.
         Err(
             error @ (HttpError::Unreachable { .. } | HttpError::Lost { .. } | HttpError::TimedOut { .. }),
         ) => Try::Again(error.to_string()),
@@ -159,7 +160,7 @@ fn judge(answer: Result<u16, HttpError>) -> Try {
 mod tests {
     use super::*;
 
-    /// What comes of answers with these codes, the last of them again and again, and how many were asked for.
+    /// The result of a series of responses with these codes, and the number of requests. The last code repeats.
     async fn tried(codes: &[u16]) -> (Result<(), String>, usize) {
         let patience = Patience { pauses: vec![Duration::ZERO; 3], ..Patience::default() };
         let mut count = 0;

@@ -1,11 +1,11 @@
-//! Scripts: Rhai, as recipes of their own, as steps of a YAML recipe, and as expressions inside one.
+//! Scripts in Rhai: as recipes, as steps of a YAML recipe, and as expressions in one.
 //!
-//! A script has every operation as a function, and nothing else that reaches out of it: no file, no network, no
-//! process, no clock but `now()`, no `import`. It is bounded in depth, in size, and in how much it computes
-//! between two operations.
+//! A script can call every operation as a function. It has no other access to the outside: no file, no network, no
+//! process, no clock except `now()`, no `import`. Its depth, its size, and its computing between two operations are
+//! bounded.
 //!
-//! A script that is a recipe runs twice: up to its first operation (or `now()`) for its declarations, when it is
-//! loaded, and whole when it is performed.
+//! A script that is a recipe runs twice. When it is loaded, it runs up to its first operation (or `now()`) to collect
+//! its declarations. When it is performed, it runs completely.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,29 +51,29 @@ pub(crate) use expression::{Expression, is_free_word};
 pub use outcome::{fields, view};
 pub use values::print;
 
-/// Where a script's text stands.
+/// The position of a script's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    /// The file it is in.
+    /// The file with the script.
     source: Arc<SourceFile>,
-    /// Where in it the text begins; what a line of the text is indented by counts for every line.
+    /// Where the text begins in the file. The indentation of the text applies to every line.
     start: Position,
-    /// The way to it from the recipe's root; empty for a script that is a recipe.
+    /// The path from the root of the recipe; empty for a script that is a recipe.
     path: String,
 }
 
 impl Origin {
-    /// A script that is a file of its own.
+    /// A script with its own file.
     pub(crate) fn file(source: &Arc<SourceFile>) -> Self {
         Self::within(source, Position { line: 1, column: 1 })
     }
 
-    /// A script inside a file, from `start` on.
+    /// A script within a file, from `start` on.
     pub(crate) fn within(source: &Arc<SourceFile>, start: Position) -> Self {
         Self { source: Arc::clone(source), start, path: String::new() }
     }
 
-    /// A position in the text as one in the file.
+    /// Converts a position in the text to a position in the file.
     fn shift(&self, at: Position) -> Position {
         Position {
             line: (at.line + self.start.line).saturating_sub(1),
@@ -98,13 +98,13 @@ impl Origin {
     }
 }
 
-/// What a script that is a recipe declares.
+/// The declarations of a script that is a recipe.
 #[derive(Debug)]
 pub(crate) struct Declarations {
     pub(crate) header: Header,
     /// The values of its parameters.
     pub(crate) values: Values,
-    /// When it is held, and where it says so.
+    /// The `suspend_when` condition and its position.
     pub(crate) suspend_when: Option<(Value, Position)>,
 }
 
@@ -116,10 +116,10 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Compiles a text that may use the constants `names`.
+    /// Compiles a script that may use the constants `names`.
     ///
     /// # Errors
-    /// A syntax error or an unknown variable, with its place.
+    /// A syntax error or an unknown variable, with its position.
     pub(crate) fn compile(text: &str, origin: Origin, names: &[&str]) -> Result<Self, Diagnostic> {
         let mut scope = Scope::new();
         for name in names {
@@ -131,11 +131,10 @@ impl Script {
         }
     }
 
-    /// Collects the declarations: runs the script up to its first operation, without a host.
+    /// Collects the declarations: runs the script without a host up to its first operation.
     ///
     /// # Errors
-    /// Whatever is wrong before the first operation; a script without `recipe(#{…})`; values given for
-    /// parameters that it does not have.
+    /// Any error before the first operation; a script without `recipe(#{…})`; values for unknown parameters.
     pub(crate) fn declarations(
         &self,
         given: &BTreeMap<String, Given>,
@@ -174,22 +173,22 @@ impl Script {
         Ok(Declarations { header, values, suspend_when })
     }
 
-    /// A performance of a script that is a recipe, with `values` for its parameters.
+    /// Prepares a script that is a recipe, with `values` for its parameters.
     pub(crate) fn as_recipe(&self, values: &Values, path: &str, loops: Vec<LoopPoint>) -> Performance {
         let given = values.iter().map(|(name, value)| (name.clone(), Given::Value(value.clone())));
         Performance::new(&self.at(path), Phase::Opening, given.collect(), loops)
     }
 
-    /// The same script, reached by another way.
+    /// The same script with another path.
     fn at(&self, path: &str) -> Self {
         let origin = Origin { path: path.to_owned(), ..self.origin.clone() };
         Self { origin, ast: self.ast.clone() }
     }
 
-    /// Performs a script that is a step of a YAML recipe, with `constants` for its names.
+    /// Performs a script that is a step of a YAML recipe, with `constants` as variables.
     ///
     /// # Errors
-    /// The fault that ended it.
+    /// The fault that ended the script.
     pub(crate) fn perform_as_step(
         &self,
         constants: &Values,
@@ -208,7 +207,7 @@ impl Script {
     }
 }
 
-/// One performance of a script: its body, and then what it declared with `finally`.
+/// One performance of a script: its body, then its `finally` functions.
 pub(crate) struct Performance {
     engine: Engine,
     ast: AST,
@@ -223,7 +222,7 @@ impl Performance {
         context.limit_computing(&mut engine);
         memory::watch(&mut engine);
         if phase == Phase::Declaring {
-            // Said once is enough: when it performs, it comes this way again.
+            // Output is printed only once, when the script is performed.
             engine.on_print(|_| {}).on_debug(|_, _, _| {});
         }
         operations::register(&mut engine, &context);
@@ -235,15 +234,15 @@ impl Performance {
     /// Performs the body.
     ///
     /// # Errors
-    /// The fault that ended it.
+    /// The fault that ended the body.
     pub(crate) fn perform(&self, host: &Arc<dyn Host>) -> Result<(), Fault> {
         self.run(host, || self.body(&mut Scope::new()))
     }
 
-    /// Performs what was declared with `finally`, all of it, in that order.
+    /// Calls all functions declared with `finally`, in order.
     ///
     /// # Errors
-    /// The first fault of it.
+    /// The first fault.
     pub(crate) fn perform_finally(&self, host: &Arc<dyn Host>) -> Result<(), Fault> {
         *lock(&self.context.phase) = Phase::Performing;
         let closures = lock(&self.context.declared).finally.clone();

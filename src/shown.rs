@@ -1,17 +1,17 @@
-//! Text as people see it. What came from an instrument, a recipe or a file may hold characters that steer a terminal, or
-//! that turn the direction of what follows: they are escaped here, once, where text leaves the program. Files and the
-//! API keep the original.
+//! Escapes text that is shown to people. Text from an instrument, a recipe or a file may contain characters that
+//! control a terminal or change the direction of text. They are escaped here, when text leaves the program. Files and
+//! the API keep the original text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A longer text of somebody else's is cut where it is quoted, characters.
+/// Longest quotation of a foreign text, characters.
 const QUOTED: usize = 200;
-/// More items than these are counted.
+/// Highest number of listed items; the rest is counted.
 const LISTED: usize = 10;
 
-/// Whether a character steers a terminal or hides what is around it: control characters (C0, DEL, C1), those that change
-/// the direction of text, and line ends that are none to a terminal.
+/// Whether a character controls a terminal or hides other characters: control characters (C0, DEL, C1), characters
+/// that change the direction of text, and line separators of Unicode.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -32,25 +32,26 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool, escape: impl Fn(char) -> St
     Cow::Owned(shown)
 }
 
-/// Text of one or more lines, with what would steer a terminal escaped: `\u{1b}[2J`.
+/// Text of one or more lines, with escaped control characters: `\u{1b}[2J`.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| matches!(letter, '\n' | '\t'), |letter| letter.escape_default().to_string())
 }
 
-/// Text that has to stay in its line.
+/// Text of a single line.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false, |letter| letter.escape_default().to_string())
 }
 
-/// Text of several lines inside a line: those that follow are indented, so that none can be taken for another message.
+/// Text of several lines within a message. The following lines are indented, so that they do not look like another
+/// message.
 #[must_use]
 pub fn indented(text: &str) -> String {
     text.trim_end().replace('\n', "\n        ")
 }
 
-/// A JSON text, with the same characters escaped as JSON does.
+/// A JSON text, with the same characters escaped as JSON requires.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
@@ -65,7 +66,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The beginning of somebody else's text, as much as is shown of it.
+/// The beginning of a foreign text, shortened for a message.
 #[must_use]
 pub fn beginning(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(QUOTED) {
@@ -74,7 +75,7 @@ pub fn beginning(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Items one after another, the first of them and how many more there are.
+/// Lists the first items, and counts the rest.
 #[must_use]
 pub fn listed<T: ToString>(items: &[T], between: &str) -> String {
     let shown: Vec<String> = items.iter().take(LISTED).map(ToString::to_string).collect();

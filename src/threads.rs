@@ -1,22 +1,22 @@
-//! Threads for what a run does that may block: its recipe, its files, its report. The threads that clients share may all
-//! be taken; a run never waits for one of them.
+//! Threads for the blocking work of a run: its recipe, its files, its report. The shared threads of the runtime may
+//! all be used by clients, and a run must not wait for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
-/// Work on a thread that did not come to its end.
+/// Why work on a thread has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfinished {
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     #[error("no thread could be started: {0}")]
     NoThread(#[from] std::io::Error),
-    /// It panicked.
+    /// The work panicked.
     #[error("the program made a mistake: {0}")]
     Panicked(String),
 }
 
-/// Begins work on a thread of its own; the future gives what came of it. The work goes on when nobody waits for it.
+/// Starts work on its own thread; the future returns the result. The work continues even if the future is dropped.
 pub fn begin<T, F>(name: &str, work: F) -> impl Future<Output = Result<T, Unfinished>> + Send + use<T, F>
 where
     T: Send + 'static,
@@ -25,7 +25,7 @@ where
     let (done, end) = oneshot::channel();
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let worked = catch_unwind(AssertUnwindSafe(work));
-        // Whoever wanted it may have gone.
+        // The future may have been dropped.
         let _ = done.send(worked.map_err(|panic| Unfinished::Panicked(text(&*panic))));
     });
     async move {

@@ -1,8 +1,8 @@
-//! Quantities as a recipe writes them: a number with a unit and the range that makes sense on this bench.
+//! Quantities in recipes: numbers with a unit and a plausible range.
 //!
-//! Each type takes integers and floats alike (`1550` and `1550.0`), refuses what is not a finite number or
-//! is out of range, and says what was given and what is allowed. What a particular laser or module can do
-//! is the instrument's to refuse, not this module's to guess.
+//! Each type accepts integers and floats (`1550` and `1550.0`). It refuses values that are not finite or out of
+//! range, and the error names the given value and the allowed range. The limits of a particular laser or module are
+//! checked by the instrument, and not here.
 
 mod address;
 mod duration;
@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A number that is not a value of its quantity.
+/// A number that is not a valid value of a quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{quantity} `{given}`{} is not allowed ({allowed})", spaced(.unit))]
 pub struct OutOfRange {
@@ -27,12 +27,12 @@ pub struct OutOfRange {
     allowed: String,
 }
 
-/// A unit after its number; a plain number has none.
+/// A unit with a space before it; empty for a plain number.
 fn spaced(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" {unit}") }
 }
 
-/// Takes any number that serde offers; text and booleans are refused in plain words.
+/// Accepts any number. Texts and booleans are refused with a plain message.
 struct NumberVisitor {
     quantity: &'static str,
 }
@@ -64,9 +64,9 @@ macro_rules! quantity {
         pub struct $name(f64);
 
         impl $name {
-            /// The smallest value allowed.
+            /// The smallest allowed value.
             pub const MIN: f64 = $min;
-            /// The largest value allowed.
+            /// The largest allowed value.
             pub const MAX: f64 = $max;
             /// The unit's symbol.
             pub const UNIT: &'static str = $unit;
@@ -74,7 +74,7 @@ macro_rules! quantity {
             /// Checks the range.
             ///
             /// # Errors
-            /// When the value is not finite or lies outside `MIN..=MAX`.
+            /// If the value is not finite, or outside `MIN..=MAX`.
             pub fn new(value: f64) -> Result<Self, OutOfRange> {
                 if (Self::MIN..=Self::MAX).contains(&value) {
                     return Ok(Self(value));
@@ -126,7 +126,7 @@ macro_rules! quantity {
     };
 }
 
-/// A whole number in a closed range: the number of a laser, a TLS, a trigger port.
+/// A whole number in a closed range: the number of a laser, a TLS or a trigger input.
 macro_rules! ordinal {
     ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal ..= $max:literal) => {
         $(#[$doc])*
@@ -134,15 +134,15 @@ macro_rules! ordinal {
         pub struct $name(u8);
 
         impl $name {
-            /// The smallest number allowed.
+            /// The smallest allowed number.
             pub const MIN: u8 = $min;
-            /// The largest number allowed.
+            /// The largest allowed number.
             pub const MAX: u8 = $max;
 
             /// Checks the range.
             ///
             /// # Errors
-            /// When the number is not whole or lies outside `MIN..=MAX`.
+            /// If the number is not whole, or outside `MIN..=MAX`.
             pub fn new(value: f64) -> Result<Self, OutOfRange> {
                 let whole = value.fract() == 0.0 && (f64::from(Self::MIN)..=f64::from(Self::MAX)).contains(&value);
                 if !whole {
@@ -196,15 +196,16 @@ macro_rules! ordinal {
 }
 
 quantity!(
-    /// A wavelength that a scan or a laser is set to. Wider than any laser: the instrument knows its own band.
+    /// A wavelength of a scan or a laser. The range is wider than that of any laser, because the instrument checks
+    /// its own.
     ScanWavelength, "wavelength", "nm", 1200.0..=1700.0
 );
 quantity!(
-    /// The wavelength at which a detector's calibration is applied; the CTP10's own range.
+    /// The wavelength at which a detector's calibration is applied, in the range of the CTP10.
     DetectorWavelength, "detector wavelength", "nm", 1240.0..=1680.0
 );
 quantity!(
-    /// A laser's output power. No laser of a CTP10 goes past 13 dBm; the rest is margin for attenuated ones.
+    /// Output power of a laser. No laser of a CTP10 exceeds 13 dBm; the rest is a margin for attenuated ones.
     LaserPower, "laser power", "dBm", -30.0..=15.0
 );
 quantity!(
@@ -216,11 +217,11 @@ quantity!(
     StabilizationTime, "stabilization time", "s", 0.0..=60.0
 );
 quantity!(
-    /// A duration; a year at most, so that a slip of the keyboard does not end in an endless wait.
+    /// A duration of at most one year, so that a typing error does not cause an endless wait.
     Seconds, "duration", "s", 0.0..=31_536_000.0
 );
 quantity!(
-    /// An age or a time-out in minutes; a year at most.
+    /// An age or a time-out in minutes, at most one year.
     Minutes, "age", "min", 0.0..=525_600.0
 );
 quantity!(
@@ -228,19 +229,19 @@ quantity!(
     Decibels, "level", "dB", 0.0..=100.0
 );
 ordinal!(
-    /// A laser by its number on the instrument.
+    /// The number of a laser on the instrument.
     LaserNumber, "laser", 1..=10
 );
 ordinal!(
-    /// A tunable laser source by its place in the scan.
+    /// The number of a tunable laser source (TLS) in the scan.
     TlsNumber, "TLS", 1..=4
 );
 ordinal!(
-    /// The laser that serves as a TLS; 0 is none.
+    /// The laser that is assigned to a TLS; 0 for none.
     TlsLaser, "laser of a TLS", 0..=10
 );
 ordinal!(
-    /// A trigger input; 0 is the software trigger.
+    /// A trigger input; 0 for the software trigger.
     TriggerIn, "trigger input", 0..=8
 );
 
@@ -255,7 +256,7 @@ impl Resolution {
     /// Checks that the instrument has this step.
     ///
     /// # Errors
-    /// When the step is none of those above.
+    /// If the instrument does not have this step.
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
         let whole = value.fract() == 0.0 && (1.0..=250.0).contains(&value);
         if whole || Self::FINE_PM.contains(&value) {

@@ -1,4 +1,4 @@
-//! `[deadlines]`: how long a bench's instrument is given for each kind of exchange, s.
+//! `[deadlines]`: the time limits for each kind of exchange with the instrument, s.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::times;
 use crate::instrument::Deadlines;
 
-/// What a `ctp10.toml` may say of them.
+/// The deadlines in a `ctp10.toml`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Given {
@@ -19,10 +19,10 @@ pub(super) struct Given {
     scan_s: Option<f64>,
 }
 
-/// Puts what was given over what was known.
+/// Replaces the known deadlines by the given ones.
 ///
 /// # Errors
-/// What is no such time, with what is allowed.
+/// A value that is not allowed, with what is allowed.
 pub(super) fn set(known: &mut Deadlines, given: &Given) -> Result<(), String> {
     for (name, given, kept) in [
         ("question_s", given.question_s, &mut known.query),
@@ -38,7 +38,7 @@ pub(super) fn set(known: &mut Deadlines, given: &Given) -> Result<(), String> {
     Ok(())
 }
 
-/// One that is shorter than any network would only ever fail.
+/// A deadline shorter than the delays of a network would always fail.
 fn is_allowed(time: &Duration) -> bool {
     (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(time)
 }

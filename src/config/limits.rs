@@ -1,4 +1,4 @@
-//! Where each limit stands in a `ctp10.toml`, for those who are told of one.
+//! The place of each limit in a `ctp10.toml`, for messages about limits.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ struct OfLaser {
     off: Option<Spanned<bool>>,
 }
 
-/// The limits in the text of a file that has been read already, one by one.
+/// The limits of a file, each with its place. The file has been parsed before.
 pub(super) fn placed(path: &str, text: &str) -> Vec<PlacedLimit> {
     let Ok(Places { limits: OfAll { max_power_dbm, laser } }) = toml::from_str(text) else {
         return Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn placed(path: &str, text: &str) -> Vec<PlacedLimit> {
             add(off.span().start, LaserLimits { off: *off.get_ref(), ..LaserLimits::default() });
         }
     }
-    // What is said of one laser is nearer than what is said of all.
+    // Limits of single lasers come first, because they are more specific than the limit of all lasers.
     placed.extend(max_power_dbm.map(|dbm| {
         let limit = Limits { max_power_dbm: Some(*dbm.get_ref()), ..Limits::default() };
         place(dbm.span().start, limit)
@@ -71,7 +71,7 @@ mod tests {
         let placed = placed("ctp10.toml", text);
         let places: Vec<&str> = placed.iter().map(|limit| limit.place.as_str()).collect();
         assert_eq!(places, ["ctp10.toml:6", "ctp10.toml:7", "ctp10.toml:9", "ctp10.toml:3"]);
-        // Together they are what the file says.
+        // Together, they are the limits of the file.
         let all = placed.into_iter().fold(Limits::default(), |all, placed| all.stricter(placed.limit));
         assert_eq!(all, toml::from_str::<super::super::File>(text).unwrap().limits);
     }

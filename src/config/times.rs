@@ -1,4 +1,4 @@
-//! Times that a bench may set, s.
+//! Time settings of a bench, s.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ pub(super) const DARK_AFTER: Duration = Duration::from_secs(600);
 /// which takes up to 30 s.
 pub(super) const GUARD_AFTER: Duration = Duration::from_secs(60);
 
-/// Somebody has to notice it and to make room.
+/// Half an hour, because a person must notice it and free disk space.
 pub(super) const DISK_FULL_WAIT: Duration = Duration::from_secs(1800);
 
-/// Keeps what was given, if it was and may be.
+/// Replaces a setting if a value was given and is allowed.
 pub(super) fn set<T>(kept: &mut T, given: Option<Result<T, String>>) -> Result<(), String> {
     if let Some(given) = given {
         *kept = given?;
@@ -20,7 +20,7 @@ pub(super) fn set<T>(kept: &mut T, given: Option<Result<T, String>>) -> Result<(
     Ok(())
 }
 
-/// What a time that was given means, or what would be allowed.
+/// Checks the given time.
 pub(super) fn dark_after(seconds: f64) -> Result<Duration, String> {
     time("dark_after_s", seconds, "0 or more seconds", |_| true)
 }
@@ -32,18 +32,18 @@ pub(super) fn guard_after(seconds: f64) -> Result<Option<Duration>, String> {
         .map(|silence| Some(silence).filter(|silence| !silence.is_zero()))
 }
 
-/// Zero fails at once.
+/// With zero, a step fails at once when the disk is full.
 pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
     time("disk_full_wait_s", seconds, "0 or more seconds", |_| true)
 }
 
-/// Zero waits until there is an answer.
+/// With zero, a question waits without a limit.
 pub(super) fn answer_wait(seconds: f64) -> Result<Option<Duration>, String> {
     let wait = time("answer_wait_s", seconds, "0: until there is an answer; or more seconds", |_| true)?;
     Ok(Some(wait).filter(|wait| !wait.is_zero()))
 }
 
-/// A time that was given, or what would be allowed.
+/// Checks the given time against its limits.
 pub(super) fn time(
     name: &str,
     seconds: f64,

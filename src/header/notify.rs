@@ -1,4 +1,4 @@
-//! `notify`: whom to tell when a run or a batch has ended, and after which ends.
+//! `notify`: the address for notifications about the end of a run or a batch, and the results to report.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Whether somebody wants to hear of an end.
+    /// Whether a notification is sent after this result.
     #[must_use]
     pub fn wants(&self, end: NotifyOn) -> bool {
         self.on.contains(&end)
@@ -55,7 +55,7 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NotifyOn>, D::
 pub struct HookUrl(Url);
 
 impl HookUrl {
-    /// The whole of it, for the request alone.
+    /// The complete URL, only for the request itself.
     #[must_use]
     pub fn whole(&self) -> &Url {
         &self.0
@@ -78,7 +78,7 @@ impl fmt::Debug for HookUrl {
 impl<'de> Deserialize<'de> for HookUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let refuse = |why: &str| {
-            // What was given is not repeated: it may hold a secret.
+            // The given URL is not repeated, because it may contain a secret.
             D::Error::custom(format!("the URL is not allowed (http://host/path or https://…): {why}"))
         };
         let url =

@@ -1,4 +1,4 @@
-//! Parameters: what a declaration may say, and binding values to it.
+//! Parameters: checks their declarations, and binds values to them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::measurement::TRACE_COLUMNS;
 /// Checks the name of a parameter, a loop variable or another name that recipes use in expressions.
 ///
 /// # Errors
-/// When it is not an identifier. Words that expressions reserve are for the expressions to refuse.
+/// If the name is not an identifier. Reserved words are refused later, by the expressions.
 pub fn check_variable_name(what: &str, name: &str) -> Result<(), ReadError> {
     let mut letters = name.chars();
     let begins = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
@@ -24,10 +24,10 @@ pub fn check_variable_name(what: &str, name: &str) -> Result<(), ReadError> {
     Err(ReadError { at_key: true, ..ReadError::new(message) })
 }
 
-/// Checks one declaration by itself.
+/// Checks one declaration.
 ///
 /// # Errors
-/// A name that cannot be used, a default of no allowed type or outside its own limits, limits that contradict.
+/// A name that cannot be used, a default of another type or outside its limits, or contradictory limits.
 /// The error's path starts at the declaration.
 pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadError> {
     let at = |field: &str, message: String| Err(ReadError::new(message).under(&[field.to_owned()]));
@@ -61,10 +61,11 @@ pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadErro
     check(name, parameter, &parameter.default).map(drop).map_err(|error| error.under(&["default".to_owned()]))
 }
 
-/// The values of all parameters: the defaults, and what is given in their place. A number for a text is written as one.
+/// The values of all parameters: the defaults, replaced by the given values. A number given for a text parameter
+/// becomes a text.
 ///
 /// # Errors
-/// Each given name that is not a parameter, and each value of the wrong type or out of its limits.
+/// Every given name that is not a parameter, and every value of another type or outside its limits.
 pub fn bind(
     parameters: &BTreeMap<String, Parameter>,
     given: &BTreeMap<String, Value>,
@@ -89,10 +90,10 @@ pub fn bind(
     if wrong.is_empty() { Ok(values) } else { Err(wrong) }
 }
 
-/// The value that a text on the command line stands for: its type is that of the parameter's default.
+/// Reads a value from the command line, with the type of the parameter's default.
 ///
 /// # Errors
-/// When the text is not of that type.
+/// If the text is not of that type.
 pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value, ReadError> {
     let refuse = |kind: &str| Err(ReadError::new(format!("parameter `{name}` is {kind}, not `{text}`")));
     match parameter.default {
@@ -111,7 +112,7 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
                 Reading::Other => refuse("a number"),
             }
         }
-        // As YAML and spreadsheets write them.
+        // As in YAML and in spreadsheets.
         Value::Bool(_) => match text.trim() {
             "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
             "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
@@ -121,7 +122,7 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
     }
 }
 
-/// The value as one of the parameter's type.
+/// Checks a value against the type and the limits of the parameter.
 fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<Value, ReadError> {
     if let (Value::String(_), Value::Number(number)) = (&parameter.default, value) {
         return check(name, parameter, &Value::String(decimal::print(number)));
@@ -174,7 +175,7 @@ fn same_value(a: &Value, b: &Value) -> bool {
     a == b || (a.is_number() && a.as_f64() == b.as_f64())
 }
 
-/// A value as it was written, without the quotes of a text.
+/// A value as written, without the quotes of a text.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

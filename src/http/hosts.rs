@@ -1,11 +1,11 @@
-//! The hosts that a bench lets recipes reach.
+//! The hosts that recipes of a bench may reach.
 
 use std::fmt;
 
 use serde::Deserialize;
 use url::{Host, Url};
 
-/// `allow_http` of the configuration: hosts, each with one port or with all of them.
+/// `allow_http` of the configuration: hosts, each with one port or all ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct AllowedHosts(Vec<AllowedHost>);
@@ -59,7 +59,7 @@ impl AllowedHosts {
         self.0.iter().any(fits)
     }
 
-    /// What to write so that requests may go there too.
+    /// The setting that would allow this host.
     #[must_use]
     pub fn advice(&self, url: &Url) -> String {
         let entries =
@@ -69,7 +69,7 @@ impl AllowedHosts {
     }
 }
 
-/// Host and port as a URL names them.
+/// Host and port of a URL.
 #[must_use]
 pub fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();

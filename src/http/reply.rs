@@ -1,48 +1,48 @@
-//! What comes back.
+//! HTTP replies.
 
 use serde_json::Value;
 
 use super::HttpError;
 
-/// How much of a reply is worth showing in a message.
+/// Longest excerpt of a reply in a message.
 const EXCERPT: usize = 300;
 
-/// What came back, whatever its status.
+/// A reply with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Where the header `Location` points.
+    /// The header `Location`.
     pub location: Option<String>,
-    /// The body as it came.
+    /// The body.
     pub body: Vec<u8>,
     says_json: bool,
 }
 
 impl Reply {
-    /// A reply whose body, of the media type `kind`, is still to come.
+    /// A reply with the media type `kind`, whose body is not read yet.
     pub(super) fn new(status: u16, location: Option<String>, kind: &str) -> Self {
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let says_json = kind.ends_with("/json") || kind.ends_with("+json");
         Self { status, location, body: Vec::new(), says_json }
     }
 
-    /// Whether the status says success.
+    /// Whether the status means success.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body: nothing when it is empty, JSON where it says so or looks like it, else a text.
+    /// The decoded body: null if it is empty, JSON if it is declared or looks like JSON, otherwise text.
     ///
     /// # Errors
-    /// What says that it is JSON and is none, and what is no text.
+    /// A body that is declared as JSON but is not, or that is not text.
     pub fn value(&self) -> Result<Value, HttpError> {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
         let read = serde_json::from_slice::<Value>(&self.body);
-        // Small servers often forget to say so.
+        // Small servers often omit the media type.
         let looks_so = || {
             self.body.trim_ascii_start().starts_with(b"{") || self.body.trim_ascii_start().starts_with(b"[")
         };

@@ -1,11 +1,11 @@
-//! Zones for tests, which do not depend on where they run.
+//! Time zones for tests, independent of the local one.
 
 use chrono::{
     DateTime, Datelike, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone,
     Utc,
 };
 
-/// A zone whose clocks are set once: from one offset to another, minutes east of UTC.
+/// A time zone with one change of clocks, from one offset to another, in minutes east of UTC.
 #[derive(Debug, Clone)]
 pub(crate) struct Zone {
     at: NaiveDateTime,
@@ -20,7 +20,7 @@ impl Zone {
 }
 
 impl Zone {
-    /// Central Europe as it is around a moment of 2026.
+    /// Central Europe around a moment of 2026.
     pub(crate) fn central_europe(at: DateTime<Utc>) -> Self {
         match at.month() {
             ..=6 => Self::new("2026-03-29T01:00", 60, 120),

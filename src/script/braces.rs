@@ -1,6 +1,6 @@
-//! The braces of `${…}`: where an expression ends within a longer text.
+//! The braces of `${…}`: finds the end of an expression within a text.
 
-/// Where the brace that was opened before `text` is closed.
+/// The position of the closing brace of an expression, whose text begins after its opening brace.
 pub(crate) fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 0_usize;
     let mut at = 0;
@@ -16,7 +16,7 @@ pub(crate) fn closing_brace(text: &str) -> Option<usize> {
     None
 }
 
-/// How many bytes the text in quotes, or else the letter, takes that `rest` begins with.
+/// The length in bytes of the quoted text or single letter at the start of `rest`.
 pub(crate) fn skip(rest: &str) -> usize {
     let mut letters = rest.char_indices();
     let Some((_, quote)) = letters.next() else { return 0 };
@@ -34,7 +34,7 @@ pub(crate) fn skip(rest: &str) -> usize {
     quote.len_utf8()
 }
 
-/// An expression without the `${` and `}` around the whole of it: where only an expression can stand, both are the same.
+/// An expression without its `${` and `}`. In a field for expressions, both spellings are the same.
 pub(crate) fn bare(text: &str) -> &str {
     let text = text.trim();
     let inner = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}'));

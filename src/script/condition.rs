@@ -1,4 +1,4 @@
-//! Conditions over what another instrument replied: `poll.ready` of an `http` operation.
+//! Conditions on the reply of another instrument: `poll.ready` of an `http` operation.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use super::expression::Expression;
 use crate::operation::Operation;
 use crate::step::Values;
 
-/// The names that such a condition can use.
+/// The variables of such a condition.
 const NAMES: [&str; 2] = ["reply", "status"];
 
-/// A compiled condition over a reply and its status.
+/// A compiled condition on a reply and its status.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition(Expression);
 
@@ -24,10 +24,10 @@ impl Condition {
         Expression::compile(bare(text), NAMES).map(Self)
     }
 
-    /// Compiles what `operation` carries of conditions, to find what is wrong with them before it is performed.
+    /// Compiles the conditions of an operation, to find errors before it is performed.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile), with the condition named.
+    /// See [`compile`](Self::compile); the error names the condition.
     pub(crate) fn check(operation: &Operation) -> Result<(), Mistake> {
         let Operation::Http(http) = operation else { return Ok(()) };
         let Some(poll) = &http.poll else { return Ok(()) };
@@ -38,10 +38,10 @@ impl Condition {
         })
     }
 
-    /// Whether it holds for a reply.
+    /// Whether the condition is true for a reply.
     ///
     /// # Errors
-    /// An expression that fails, or whose value is neither true nor false.
+    /// An expression that fails, or a value that is not a boolean.
     pub(crate) fn holds(&self, status: u16, reply: &Value) -> Result<bool, Mistake> {
         let values = [reply.clone(), status.into()];
         let variables: Values = NAMES.map(str::to_owned).into_iter().zip(values).collect();

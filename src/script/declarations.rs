@@ -1,4 +1,4 @@
-//! What a script says of itself before it acts: `recipe(#{…})`, `parameter(…)`, `finally(…)`.
+//! The declarations of a script: `recipe(#{…})`, `parameter(…)`, `finally(…)`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::values::{to_dynamic, to_plain};
 use crate::decode;
 use crate::header::{Header, Parameter, bind, check_parameter, read_text};
 
-/// Most functions that a script may have performed last: each begins a thread.
+/// Highest number of `finally` functions, because each needs a thread.
 const MOST_FINALLY: usize = 100;
 
 pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
@@ -42,7 +42,7 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
     });
 }
 
-/// Refuses a declaration that comes too late, or that is not the script's to make.
+/// Refuses a declaration that comes too late, or that only the YAML recipe may make.
 fn declaring(context: &Context, what: &str, call: &NativeCallContext) -> ScriptResult<()> {
     let (message, hint) = match *lock(&context.phase) {
         Phase::Declaring | Phase::Opening => return Ok(()),
@@ -65,7 +65,7 @@ fn recipe(context: &Context, keys: Map, call: &NativeCallContext) -> ScriptResul
         let hint = "call `parameter(name, default, #{ … })` instead".to_owned();
         return Err(raise_mistake("a script has no map of `parameters`", Some(hint), call));
     }
-    // Its steps are those of a YAML recipe; who has read those reads it.
+    // Its steps have the form of YAML steps, and are read by the same code.
     let suspend_when = keys.remove("suspend_when");
     let (header, wrong) = Header::read(&keys);
     if let Some(first) = wrong.into_iter().next() {

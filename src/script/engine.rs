@@ -1,4 +1,4 @@
-//! The Rhai engine within the bounds of every script and expression.
+//! The Rhai engine with the bounds of scripts and expressions.
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, OptimizationLevel, Position};
 
@@ -7,11 +7,11 @@ use super::bounds::{
 };
 use super::errors::reserved;
 
-/// An engine within the bounds, without any operation.
+/// An engine with all bounds, without operations.
 pub(super) fn bounded() -> Engine {
     let mut engine = Engine::new();
     engine
-        // Nothing may be computed at compile time: the compiler has no limit on time, and would fold `5 / 2` to 2.
+        // No optimization at compile time: it has no time limit, and would compute `5 / 2` as 2.
         .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
@@ -30,7 +30,7 @@ pub(super) fn bounded() -> Engine {
     }
     engine
         .register_fn("/", divide)
-        // These two are functions and no words of the language: only another function can take their place.
+        // These two are functions and not keywords, so they are disabled by replacing them.
         .register_fn("sleep", |_: INT| -> Result<(), _> { Err(switched_off("sleep")) })
         .register_fn("sleep", |_: FLOAT| -> Result<(), _> { Err(switched_off("sleep")) })
         .register_fn("timestamp", || -> Result<(), _> { Err(switched_off("timestamp")) });
@@ -41,8 +41,8 @@ fn switched_off(word: &str) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(Dynamic::from(reserved(word)), Position::NONE).into()
 }
 
-/// `5 / 2` is 2.5: on a bench a quantity does not change because it was written without a decimal point. What
-/// divides evenly stays whole, so that it can still count and index.
+/// Divides integers: `5 / 2` is 2.5, because a quantity must not depend on how it is written. A division without
+/// remainder stays an integer, which can be used as count and index.
 fn divide(a: INT, b: INT) -> Result<Dynamic, Box<EvalAltResult>> {
     match (a.checked_rem(b), a.checked_div(b)) {
         (Some(0), Some(whole)) => Ok(whole.into()),

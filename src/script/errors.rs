@@ -1,4 +1,4 @@
-//! What went wrong in a script or an expression, in the words that recipes use everywhere.
+//! Errors of scripts and expressions, in the terms of recipes.
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
 
@@ -7,21 +7,21 @@ use crate::decode;
 use crate::source::{Position, advice};
 use crate::step::{Fault, FaultKind};
 
-/// An error of the script itself, at a place in its text.
+/// An error in a script, with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mistake {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
-    /// Line and column in the script's own text.
+    /// Line and column in the text of the script.
     pub(crate) position: Option<Position>,
 }
 
-/// How a script or an expression ended badly.
+/// Why a script or an expression ended early.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ending {
-    /// It is wrong.
+    /// The script is wrong.
     Mistake(Mistake),
-    /// A step of it failed, or the run is being stopped.
+    /// A step failed, or the run is being stopped.
     Fault(Fault),
 }
 
@@ -40,7 +40,7 @@ pub(super) fn position(at: rhai::Position) -> Option<Position> {
     Some(Position { line: at.line()?, column: at.position().unwrap_or(1) })
 }
 
-/// Explains a text that could not be compiled; `names` are the variables it could have meant.
+/// Explains an error of compilation. `names` are the known variables, for suggestions.
 pub(super) fn compile_error(error: &ParseError, names: &[&str]) -> Mistake {
     Mistake { position: position(error.position()), ..parse_error(error.err_type(), names) }
 }
@@ -74,9 +74,9 @@ pub(super) fn reserved(word: &str) -> Mistake {
     }
 }
 
-/// Explains how an evaluation ended; `names` are the functions it could have meant.
+/// Explains an error of evaluation. `names` are the known functions, for suggestions.
 pub(super) fn evaluation_error(mut error: EvalAltResult, names: &[&str]) -> Ending {
-    // The innermost error has the place; what wraps it only says which function it was in.
+    // The innermost error has the position; the outer errors only name the functions.
     while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = error {
         error = *inner;
     }
@@ -111,7 +111,7 @@ pub(super) fn evaluation_error(mut error: EvalAltResult, names: &[&str]) -> Endi
     Ending::Mistake(Mistake { position: at.or(mistake.position), ..mistake })
 }
 
-/// `swep (map)`: the name, and what it was given.
+/// An unknown function, for example `swep (map)`: its name and the types of its arguments.
 fn unknown_function(signature: &str, names: &[&str]) -> Mistake {
     let (name, given) = signature.split_once(" (").unwrap_or((signature, ")"));
     let given = given.trim_end_matches(')');
@@ -123,7 +123,7 @@ fn unknown_function(signature: &str, names: &[&str]) -> Mistake {
         .hint(decode::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
 }
 
-/// The fault that a mistake amounts to while a recipe runs.
+/// The fault for a mistake that occurs while a recipe runs.
 pub(super) fn fault(mistake: Mistake, file: &str) -> Fault {
     let fault = Fault::new(FaultKind::Recipe, mistake.message);
     let fault = match mistake.position {

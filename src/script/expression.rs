@@ -1,4 +1,4 @@
-//! Expressions: what stands inside `${…}` of a YAML recipe.
+//! Expressions: the content of `${…}` in a YAML recipe.
 
 use std::sync::LazyLock;
 
@@ -11,10 +11,10 @@ use super::values::{to_dynamic, to_plain};
 use crate::budget::{self, Budget};
 use crate::step::{Fault, FaultKind, Values};
 
-/// How often an expression looks at its budget: one operation on a long text can take a millisecond.
+/// An expression checks its budget after this many operations. One operation on a long text can take a millisecond.
 const LOOK_EVERY: u64 = 64;
 
-/// The engine of all expressions.
+/// The engine for all expressions.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut engine = bounded();
     engine.set_max_operations(1_000_000).on_progress(|count| {
@@ -35,7 +35,7 @@ impl Expression {
     /// Compiles an expression that may use the variables `names`.
     ///
     /// # Errors
-    /// A syntax error, or a variable that is none of them.
+    /// A syntax error, or an unknown variable.
     pub(crate) fn compile<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Result<Self, Mistake> {
         let names: Vec<&str> = names.into_iter().collect();
         let mut scope = Scope::new();
@@ -48,18 +48,18 @@ impl Expression {
         }
     }
 
-    /// The expression as it was written.
+    /// The expression as written.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Its value, given those of the variables.
+    /// Evaluates the expression with these variables.
     ///
     /// # Errors
-    /// Whatever goes wrong, in words.
+    /// Any error, as text.
     pub(crate) fn evaluate(&self, variables: &Values) -> Result<Value, Mistake> {
         let mut scope = Scope::new();
-        // What it does not mention is not copied for it: it may be large.
+        // Only the variables in the expression are copied, because others may be large.
         for (name, value) in variables.iter().filter(|(name, _)| self.text.contains(name.as_str())) {
             scope.push_constant_dynamic(name.as_str(), to_dynamic(value));
         }
@@ -75,7 +75,7 @@ impl Expression {
     }
 }
 
-/// Whether expressions can use `name` as a variable: words that Rhai reserves cannot be.
+/// Whether expressions can use `name` as a variable. Reserved words of Rhai cannot be used.
 pub(crate) fn is_free_word(name: &str) -> bool {
     ENGINE.compile(format!("let {name} = 0;")).is_ok()
 }

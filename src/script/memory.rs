@@ -1,8 +1,8 @@
-//! How much the variables of a script hold, all together. Rhai bounds each value; a thousand variables in each of
-//! sixty calls would still fill the memory.
+//! Limits the memory of all variables of a script together. Rhai limits only each value, and a thousand variables in
+//! each of sixty calls would fill the memory.
 //!
-//! Nothing tells when a value grows. The variables are looked at whenever one is used or defined, but not more often
-//! than a fifth of the time would go into that.
+//! There is no notification when a value grows. For this reason the variables are measured when one is used or
+//! defined. The measurements take at most a fifth of the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,22 +12,22 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, ImmutableS
 use super::errors::Mistake;
 use crate::budget::{ALL_VALUES_BYTES, ELEMENT_BYTES};
 
-/// How many uses of variables there are for each look at the clock.
+/// Number of uses of variables between two reads of the clock.
 const USES: u32 = 8;
-/// The pause between two looks is so many times as long as a look takes.
+/// The pause between two measurements is this many times as long as a measurement.
 const PAUSE: u32 = 4;
 
-/// What was seen of a script's variables.
+/// The measurements of a script's variables.
 #[derive(Default)]
 struct Seen {
     uses: u32,
-    /// When they may be looked at again.
+    /// The earliest time of the next measurement.
     next: Option<Instant>,
-    /// Bytes held in each of the nested calls.
+    /// The bytes of each of the nested calls.
     calls: Vec<usize>,
 }
 
-/// Ends a script whose variables hold too much.
+/// Ends a script whose variables take too much memory.
 pub(super) fn watch(engine: &mut Engine) {
     let used = std::sync::Arc::new(Mutex::new(Seen::default()));
     let defined = std::sync::Arc::clone(&used);
@@ -37,7 +37,7 @@ pub(super) fn watch(engine: &mut Engine) {
     #[expect(deprecated, reason = "rhai marks the part of its interface so that may still change")]
     engine
         .on_var(move |_, _, context| look(&used, &context, ALL_VALUES_BYTES).map(|()| None))
-        // Here rhai does not say where in the script it is: the use of a variable, which it does, comes first.
+        // Rhai does not report the position here. It does for the use of a variable, which has the lower limit.
         .on_def_var(move |_, _, context| look(&defined, &context, 2 * ALL_VALUES_BYTES).map(|()| true));
 }
 
@@ -70,7 +70,7 @@ impl Seen {
     }
 }
 
-/// About how many bytes a value takes; what several variables share counts for each.
+/// The approximate size of a value, bytes. A shared value counts once for each variable.
 fn size(value: &Dynamic) -> usize {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return ELEMENT_BYTES + text.len();

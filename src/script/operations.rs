@@ -1,4 +1,5 @@
-//! Every operation as a function of a script, generated from the vocabulary: a map of fields in, the outcome out.
+//! Every operation as a function of scripts, generated from the list of operations. It takes a map of fields and
+//! returns the result.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::values::to_plain;
 use crate::operation::Operation;
 use crate::step::{self, Fault, FaultKind, Step};
 
-/// The functions of a script that are no operations.
+/// The functions of scripts that are not operations.
 pub(super) const OTHERS: [&str; 4] = ["recipe", "parameter", "finally", "now"];
 
 pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
@@ -46,7 +47,7 @@ fn operate(
     let read = step::read(name, &fields, &lock(&context.detectors));
     let (operation, options) = read.map_err(|error| raise_read_error(error, call))?;
     Condition::check(&operation).map_err(|mistake| raise_mistake(mistake.message, mistake.hint, call))?;
-    // "Connect the device" is answered by doing it; only a choice tells a script something.
+    // The answer to a prompt without choices cannot influence the script.
     let decides = !matches!(&operation, Operation::Prompt(prompt) if prompt.choices.is_empty());
     let outcome = context.host.get().and_then(|host| host.perform(Step { operation, options, place }));
     context.reset_computed();
@@ -54,7 +55,7 @@ fn operate(
         .map_err(|message| raise_mistake(message, None, call))
 }
 
-/// What `catch (e)` gets: `e.kind`, `e.message`, `e.hint`.
+/// Registers the properties of a caught fault: `e.kind`, `e.message`, `e.hint`.
 fn register_errors(engine: &mut Engine) {
     engine
         .register_type_with_name::<Fault>("Fault")

@@ -1,4 +1,4 @@
-//! What an operation gave, as recipes see it: `steps.<id>` in YAML, the value of a function in a script.
+//! The result of an operation in recipes: `steps.<id>` in YAML, the return value of a function in a script.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::operation::{
 };
 use crate::step::Outcome;
 
-/// The outcome as a map. It always has `failed`; beside it:
+/// The result as a map. It always has `failed`; the other fields depend on the operation:
 ///
-/// - settings: each by its field name, as re-read from the instrument;
+/// - settings: each under its field name, as read from the instrument;
 /// - a reference: `created`;
-/// - traces: `traces`, and where it is only one its own fields too (`min.nm`, `max.value`, `mean`, `file`, …);
-/// - power: `readings`, and where it is only one its `value` and `unit`;
-/// - an answer: `answer`; a reply: `reply`, and `status` where it came by HTTP;
-/// - a failure that the recipe goes on after: `kind` and `message`.
+/// - traces: `traces`, and for a single trace also its own fields (`min.nm`, `max.value`, `mean`, `file`, …);
+/// - power: `readings`, and for a single reading also its `value` and `unit`;
+/// - an answer: `answer`; a reply: `reply`, and `status` of an HTTP reply;
+/// - a failure after which the recipe continues: `kind` and `message`.
 #[must_use]
 pub fn view(outcome: &Outcome) -> Value {
     let mut view = Map::new();
@@ -61,7 +61,7 @@ pub fn view(outcome: &Outcome) -> Value {
     Value::Object(view)
 }
 
-/// The fields that [`view`] can give for the operation called `name`; `operation` where all of it is known.
+/// The fields that [`view`] can return for the operation `name`. `operation`: its fields, if all are known.
 #[must_use]
 pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
     let mut fields: Vec<String> = vec!["failed".to_owned()];
@@ -90,7 +90,7 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
         "configure_tls" => fields.extend(decode::fields::<ConfigureTls>()),
         "configure_scan" | "sweep" => fields.extend(decode::fields::<ConfigureScan>()),
         "configure_detector" => fields.extend(decode::fields::<ConfigureDetector>()),
-        // `wait`, `log` and commands tell nothing.
+        // `wait`, `log` and commands have no further fields.
         _ => {}
     }
     fields.into_iter().collect()
@@ -102,9 +102,9 @@ fn trace(summary: &TraceSummary) -> Value {
     fields
 }
 
-/// The outcome as the value of a function. `decides`: whether it may decide what comes next.
+/// The result as the return value of a function. `decides`: whether the value may influence the script.
 pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) -> Result<Dynamic, String> {
-    // Numbers and texts leave the sight of the host: it hears now what they may do.
+    // The host cannot see how numbers and texts are used later, so it is informed now.
     let leaves =
         matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_) | Outcome::Http { .. });
     if decides && leaves {

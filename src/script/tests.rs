@@ -1,4 +1,4 @@
-//! Scripts as a user meets them: what they can say, what they get, and how they end.
+//! Tests of scripts as users write them.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn script(text: &str) -> Result<Script, Diagnostic> {
     Script::compile(text, Origin::file(&source), &[])
 }
 
-/// Performs a script with a header before it, the way a recipe does.
+/// Performs a script, preceded by a header, in the same way as a recipe.
 fn perform(text: &str) -> (Arc<Recorder>, Result<(), Fault>) {
     let recorder = Recorder::shared();
     let host: Arc<dyn Host> = recorder.clone();
@@ -26,7 +26,7 @@ fn perform(text: &str) -> (Arc<Recorder>, Result<(), Fault>) {
     (recorder, ended.and(last))
 }
 
-/// What a script logs.
+/// The texts that a script logs.
 fn logged(text: &str) -> Vec<String> {
     let (host, ended) = perform(text);
     ended.unwrap_or_else(|fault| panic!("{fault}"));
@@ -204,7 +204,7 @@ fn a_script_without_bounds_ends_in_a_clear_error_soon() {
         let begin = Instant::now();
         let message = fault(text).message;
         assert!(message.contains(words), "{text}: {message}");
-        // What is bounded is work, not time: the limit only has to tell seconds from minutes.
+        // The limit is on work and not on time. The test only needs to distinguish seconds from minutes.
         assert!(begin.elapsed() < Duration::from_secs(30), "{text}: {:?}", begin.elapsed());
     }
 }

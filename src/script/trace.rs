@@ -1,5 +1,5 @@
-//! A trace in a script: a handle with questions, never a million-element array. What was taken while the trace
-//! arrived is answered from the summary, everything else is read from the file in pieces.
+//! A trace in a script: an object with methods, and never an array of a million elements. Figures that were computed
+//! while the trace arrived come from its summary. All others are read from the file in pieces.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Trace {
     host: Arc<HostSlot>,
 }
 
-/// The figures of the finite values in a range; `None` where there are none.
+/// Figures of the finite values in a range; `None` if there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Figures {
     min: Option<Extreme>,
@@ -53,7 +53,7 @@ impl Trace {
         self.grid().wavelength_nm(self.range.end.saturating_sub(1).max(self.range.start))
     }
 
-    /// Opens the file; whoever does so is about to decide something by a measured value.
+    /// Opens the file. The caller will use a measured value for a decision.
     fn open(&self) -> Result<Arc<dyn TraceReader>, Fault> {
         self.host.uses_measurement();
         self.host.get()?.open_trace(&self.summary)
@@ -84,7 +84,7 @@ impl Trace {
         Ok(figures)
     }
 
-    /// The value at a wavelength, between two points on the straight line through both.
+    /// The value at a wavelength, interpolated linearly between two points.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -96,7 +96,7 @@ impl Trace {
         let last = self.range.end.saturating_sub(1);
         let below = (position + 1e-3).floor().clamp(self.range.start as f64, last as f64) as u64;
         let weight = (position - below as f64).clamp(0.0, 1.0);
-        // A thousandth of a step is rounding: on the point, and not beside it.
+        // A difference below a thousandth of a step is rounding, so the point itself is used.
         let weight = if weight < 1e-3 { 0.0 } else { weight };
         let wanted = below..(below + if weight > 0.0 { 2 } else { 1 }).min(self.range.end);
         let mut found = Vec::with_capacity(2);
@@ -116,12 +116,12 @@ impl Trace {
         Self { range: start..end, ..self.clone() }
     }
 
-    /// The width at `level_db` from the extreme: below the maximum when it is negative (`-3`: the 3 dB bandwidth
-    /// of a filter), above the minimum when it is positive (the width of a dip).
+    /// The width at `level_db` relative to the extreme. A negative level is below the maximum (`-3`: the 3 dB
+    /// bandwidth of a filter), a positive one above the minimum (the width of a dip).
     ///
-    /// From the extreme outwards to the first crossing on either side, each crossing on the straight line between
-    /// the two points around it. Values that are not finite are passed over. `None` when the trace ends before it
-    /// crosses, or has no finite value.
+    /// The width reaches from the extreme to the first crossing on each side. A crossing is interpolated linearly
+    /// between its two points. Values that are not finite are skipped. `None` if the trace ends before a crossing, or
+    /// has no finite value.
     fn bandwidth_nm(&self, level_db: f64) -> Result<Option<f64>, Fault> {
         let figures = self.figures()?;
         let Some(extreme) = (if level_db < 0.0 { figures.max } else { figures.min }) else { return Ok(None) };
@@ -145,7 +145,7 @@ impl Trace {
             })?;
             Ok(crossing)
         };
-        // Towards longer wavelengths the first crossing is the nearest one, before the centre it is the last.
+        // To the right of the centre, the first crossing is the nearest one; to the left, the last one is.
         let right = side(centre..self.range.end, true)?;
         let left = side(self.range.start..(centre + 1).min(self.range.end), false)?;
         Ok(left.zip(right).map(|(left, right)| right - left))
@@ -155,7 +155,7 @@ impl Trace {
 /// One of the figures.
 type Figure = fn(Figures) -> Option<f64>;
 
-/// The methods. Without a finite value to answer with, the answer is `()`.
+/// Registers the methods. A method returns `()` if there is no finite value.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Trace>("Trace");
     let figures: [(&str, Figure); 5] = [
@@ -206,7 +206,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("file", |trace: &mut Trace| trace.summary.file.clone());
 }
 
-/// A method with one number, which a script may write with or without a decimal point.
+/// Registers a method with one number, which may be written with or without a decimal point.
 fn for_numbers(
     engine: &mut Engine,
     name: &str,

@@ -1,4 +1,4 @@
-//! Values between a script and the words: numbers, texts, lists and maps, and nothing else.
+//! Converts values between scripts and plain data: numbers, texts, lists and maps.
 
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
@@ -6,11 +6,11 @@ use serde_json::{Number, Value};
 use crate::budget::{ELEMENT_BYTES, VALUE_BYTES};
 use crate::decimal;
 
-/// A script's value as a plain one.
+/// Converts a value of a script to a plain one.
 ///
 /// # Errors
-/// What has no plain form: a number that is not finite, a trace, a function. The text names it. A value that is too
-/// large: what a script shares in a list is copied for each of its elements.
+/// A value without a plain form: a number that is not finite, a trace, a function. A value that is too large, because
+/// shared elements of a list are copied.
 pub(super) fn to_plain(value: &Dynamic) -> Result<Value, String> {
     let mut left = VALUE_BYTES;
     plain(value, &mut left)
@@ -61,7 +61,7 @@ fn scalar(value: &Dynamic) -> Result<Value, String> {
     Err(format!("a value of type {} cannot stand here", value.type_name()))
 }
 
-/// A plain value as a script sees it.
+/// Converts a plain value to a value of a script.
 pub(super) fn to_dynamic(value: &Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
@@ -79,10 +79,10 @@ pub(super) fn to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
-/// A value inside a longer text, the way a person writes it: numbers as [`decimal::print`] does.
+/// Formats a value within a text: numbers as [`decimal::print`] does.
 ///
 /// # Errors
-/// A value that does not belong into a text: none at all, a list, a map.
+/// A value that cannot be part of a text: null, a list, a map.
 pub fn print(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),

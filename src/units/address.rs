@@ -38,7 +38,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// The address in a recipe is none, or is more likely a slip.
+/// The text is not an address, or is probably a typing error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "instrument `{0}` is not an address (`sim`, `host`, `host:port` or `TCPIP::host::port::SOCKET`; a host without a dot needs its port)"
@@ -46,10 +46,11 @@ impl fmt::Display for Target {
 pub struct NotATarget(String);
 
 impl Target {
-    /// Reads the target that a recipe names. A name without a dot or a port is more likely a slip than a host.
+    /// Reads the instrument named in a recipe. A name without a dot or a port is refused, because it is probably a
+    /// typing error.
     ///
     /// # Errors
-    /// What was given and what is allowed.
+    /// The given text, and what is allowed.
     pub fn in_recipe(text: &str) -> Result<Self, NotATarget> {
         let is_word = |host: &str| !host.contains(['.', ':']) && host != "localhost";
         match text.parse() {
@@ -72,16 +73,16 @@ impl Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
-    /// Name or number of the host; an IPv6 address without brackets.
+    /// Name or IP address of the host; an IPv6 address without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
 }
 
-/// The port of the CTP10's SCPI socket unless the unit is set otherwise.
+/// The default port of the CTP10's SCPI socket.
 const DEFAULT_PORT: u16 = 5025;
 
-/// A text that is no address.
+/// A text that is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an instrument's address (write host:port, host, or TCPIP::host::port::SOCKET)")]
 pub struct NotAnAddress(String);

@@ -1,6 +1,6 @@
-//! Durations in words.
+//! Formats durations for people.
 
-/// A duration as a person writes it: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+/// A duration as text: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     #[expect(
