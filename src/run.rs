@@ -35,7 +35,7 @@ use crate::step::{Fault, FaultKind};
 use crate::store::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
 use crate::threads;
 use bench::Bench;
-use control::Reins;
+use control::ControlReceiver;
 use disk::Disk;
 use engine::columns::Columns;
 use engine::power::SharedPowerLog;
@@ -57,7 +57,7 @@ use watchdog::Watchdog;
 pub async fn run(
     mut request: RunRequest,
     site: Site,
-    reins: Reins,
+    control: ControlReceiver,
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
     let Site { instrument, monitor, record, detectors, mut folder, allow_http, times } = site;
@@ -114,10 +114,10 @@ pub async fn run(
     let uses = Uses { detectors, lasers: request.static_lasers() };
     // The walked steps of a long recipe take memory, which a run of days does not need.
     drop(request);
-    let stop = reins.stop_receiver();
-    let pulse = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();
+    let stop = control.stop_receiver();
+    let heartbeat = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();
     let mut engine = Engine {
-        bench: Bench::new(instrument, record.simulated, pulse, log.clone(), uses),
+        bench: Bench::new(instrument, record.simulated, heartbeat, log.clone(), uses),
         log: log.clone(),
         output: Output {
             folder: Arc::clone(&folder),
@@ -128,7 +128,7 @@ pub async fn run(
         },
         recipe: Arc::clone(&recipe),
         http: Client::new(allow_http),
-        reins,
+        control,
         times,
         expected: BenchState::default(),
         earlier: Transcript::default(),
@@ -165,7 +165,7 @@ pub async fn run(
     recorders.shutdown().await;
     let (mut state, mut reason) = verdict(performed, &engine);
     // Behind the fence the instrument is the watchdog's.
-    let fenced = engine.bench.pulse.is_fenced();
+    let fenced = engine.bench.heartbeat.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && keep_lasers;
     let lasers_unknown = if keep_lasers { Vec::new() } else { engine.bench.lasers_off().await };
     if let Some(watchdog) = watchdog.filter(|_| !fenced) {
@@ -201,7 +201,7 @@ pub async fn run(
 }
 
 fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {
-    if let Some(reason) = engine.bench.pulse.fence() {
+    if let Some(reason) = engine.bench.heartbeat.fence() {
         return (RunState::Failed, Some(reason));
     }
     match performed {

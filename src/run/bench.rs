@@ -35,7 +35,7 @@ pub(super) struct Bench {
     /// The instrument is a simulated one.
     pub(super) simulated: bool,
     /// The heartbeat of the run, for its watchdog.
-    pub(super) pulse: Heartbeat,
+    pub(super) heartbeat: Heartbeat,
     log: RunLog,
     uses: Uses,
     /// Receives each loss of the link.
@@ -72,12 +72,18 @@ pub(super) struct Bench {
 
 impl Bench {
     /// The bench at the beginning of a run.
-    pub(super) fn new(instrument: Ctp10, simulated: bool, pulse: Heartbeat, log: RunLog, uses: Uses) -> Self {
+    pub(super) fn new(
+        instrument: Ctp10,
+        simulated: bool,
+        heartbeat: Heartbeat,
+        log: RunLog,
+        uses: Uses,
+    ) -> Self {
         let lost_links = instrument.link_events();
         Self {
             instrument,
             simulated,
-            pulse,
+            heartbeat,
             log,
             uses,
             lost_links,
@@ -108,7 +114,7 @@ impl Bench {
         self.memory_is_doubtful = true;
         self.doubts = doubts;
         // The watchdog of this process knows at once which lasers the earlier processes have used.
-        self.pulse.claim(self.lasers_of_run());
+        self.heartbeat.claim(self.lasers_of_run());
     }
 
     /// The instrument, for queries.
@@ -118,13 +124,13 @@ impl Bench {
 
     /// Asks the instrument.
     pub(super) async fn ask<R: Send + 'static>(&self, query: Query<R>) -> Result<R, Fault> {
-        self.pulse.beat();
+        self.heartbeat.beat();
         Ok(self.instrument.ask(&query).await?)
     }
 
     /// Sends a command, and returns when the instrument has confirmed it.
     pub(super) async fn act(&self, action: &Action) -> Result<(), Fault> {
-        self.pulse.beat();
+        self.heartbeat.beat();
         Ok(self.instrument.act(action).await?)
     }
 
@@ -133,8 +139,8 @@ impl Bench {
     /// # Errors
     /// When the watchdog has acted, or may have: then the run must not continue.
     pub(super) fn beat(&self) -> Result<(), Fault> {
-        self.pulse.beat();
-        self.pulse.fence().map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
+        self.heartbeat.beat();
+        self.heartbeat.fence().map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
     }
 
     /// Whether the link was lost since the settings were last restored: the instrument may have forgotten everything.
@@ -155,7 +161,7 @@ impl Bench {
 
     /// Proves that each question since the mark was answered by its own reply.
     pub(super) async fn prove(&mut self) -> Result<(), Error> {
-        self.pulse.beat();
+        self.heartbeat.beat();
         let Some(mark) = self.mark else { return Ok(()) };
         let proved = self.instrument.prove(mark).await;
         if proved.is_err() {

@@ -1,19 +1,19 @@
-//! The strings that lead into a run from outside: a stop, a pause, an answer, whether anybody was there.
+//! Controls a run from outside: stop, pause, answers, and whether an operator is present.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-/// How strongly a run is asked to stop.
+/// A request to stop a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
-    /// By whom or what.
+    /// Who or what asked for the stop.
     pub reason: String,
-    /// Without its `finally`.
+    /// Whether the run skips its `finally`.
     pub now: bool,
 }
 
-/// Handed to whoever may steer a run: the terminal, a signal handler, the sidecar.
+/// Controls a run: for the terminal, signals and the sidecar.
 #[derive(Debug, Clone)]
 pub struct Control {
     stop: Arc<watch::Sender<Option<Stop>>>,
@@ -22,36 +22,36 @@ pub struct Control {
     attended: Arc<watch::Sender<bool>>,
 }
 
-/// The run's end of the strings.
+/// Receives the requests of [`Control`] within the run.
 #[derive(Debug)]
-pub struct Reins {
+pub struct ControlReceiver {
     stop: watch::Receiver<Option<Stop>>,
     pause: watch::Receiver<bool>,
     answers: mpsc::Receiver<String>,
     attended: watch::Receiver<bool>,
 }
 
-/// Makes both ends. `at_terminal` says whether an operator is at the terminal to answer.
+/// Makes both ends. `at_terminal`: an operator is at the terminal.
 #[must_use]
-pub fn control(at_terminal: bool) -> (Control, Reins) {
+pub fn control(at_terminal: bool) -> (Control, ControlReceiver) {
     let (stop, stopped) = watch::channel(None);
     let (pause, paused) = watch::channel(false);
-    // One question is open at a time; a second answer to it is one too many and is thrown away.
+    // Only one question is open at a time. A second answer to it is discarded.
     let (answers, answered) = mpsc::channel(1);
     let (presence, attended) = watch::channel(at_terminal);
-    let reins = Reins { stop: stopped, pause: paused, answers: answered, attended };
+    let receiver = ControlReceiver { stop: stopped, pause: paused, answers: answered, attended };
     let control =
         Control { stop: Arc::new(stop), pause: Arc::new(pause), answers, attended: Arc::new(presence) };
-    (control, reins)
+    (control, receiver)
 }
 
 impl Control {
-    /// Asks the run to stop: the sweep is aborted, `finally` runs, lasers go off. The first reason counts.
+    /// Stops the run: the sweep is aborted, `finally` runs, and the lasers go off. The first reason is reported.
     pub fn stop(&self, reason: impl Into<String>) {
         self.ask_stop(reason.into(), false);
     }
 
-    /// Asks the run to stop without its `finally`; lasers go off all the same.
+    /// Stops the run without its `finally`. The lasers still go off.
     pub fn stop_now(&self, reason: impl Into<String>) {
         self.ask_stop(reason.into(), true);
     }
@@ -64,37 +64,38 @@ impl Control {
         });
     }
 
-    /// Asks the run to hold before its next operation, or to go on.
+    /// Pauses the run before its next operation, or lets it continue.
     pub fn pause(&self, paused: bool) {
         self.pause.send_if_modified(|known| std::mem::replace(known, paused) != paused);
     }
 
-    /// Whether the run was asked to hold.
+    /// Whether a pause was requested.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         *self.pause.borrow()
     }
 
-    /// Answers the open question; false when none is open or it has its answer already.
+    /// Answers the open question; false if no question is open or it has an answer already.
     #[must_use]
     pub fn answer(&self, text: impl Into<String>) -> bool {
         self.answers.try_send(text.into()).is_ok()
     }
 
-    /// Somebody is there. That holds for the whole run: a page that is closed and a phone that locks answer nothing.
+    /// Notes that an operator is present. This holds for the whole run, because a closed page or a locked phone does not
+    /// mean that the operator has left.
     pub fn attend(&self) {
         self.attended.send_replace(true);
     }
 }
 
-impl Reins {
-    /// A pair of eyes on the stop, for the recipe's thread and for tasks beside the run.
+impl ControlReceiver {
+    /// Receives stops, for the thread of the recipe and for other tasks of the run.
     #[must_use]
     pub fn stop_receiver(&self) -> StopReceiver {
         StopReceiver(self.stop.clone())
     }
 
-    /// Whether the run was asked to hold.
+    /// Whether a pause was requested.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         *self.pause.borrow()
@@ -106,39 +107,39 @@ impl Reins {
         PauseReceiver(self.pause.clone())
     }
 
-    /// Whether an operator is there, or was: then questions wait for an answer.
+    /// Whether an operator is or was present: then questions wait for an answer.
     #[must_use]
     pub fn is_attended(&self) -> bool {
         *self.attended.borrow()
     }
 
-    /// Waits for the operator's answer.
+    /// Waits for the answer of the operator.
     pub async fn next_answer(&mut self) -> String {
         match self.answers.recv().await {
             Some(answer) => answer,
-            // Whoever could answer has gone for good.
+            // Every sender is gone, so no answer can arrive.
             None => std::future::pending().await,
         }
     }
 
-    /// Throws away answers that nobody waited for.
+    /// Discards answers that arrived before the question.
     pub fn forget_answers(&mut self) {
         while self.answers.try_recv().is_ok() {}
     }
 }
 
-/// Sees whether a run is to stop.
+/// Receives the stop of a run.
 #[derive(Debug, Clone)]
 pub struct StopReceiver(watch::Receiver<Option<Stop>>);
 
 impl StopReceiver {
-    /// The reason for the stop, once one was asked for. `finally` heeds only one that leaves it out.
+    /// The reason of the stop, if one was requested. Within `finally`, only a stop that skips `finally` counts.
     #[must_use]
     pub fn reason(&self, in_finally: bool) -> Option<String> {
         self.0.borrow().as_ref().filter(|stop| stop.now || !in_finally).map(|stop| stop.reason.clone())
     }
 
-    /// Resolves when a stop is asked for; never, when all handles are gone.
+    /// Waits for a stop. If all senders are gone, this waits without end.
     pub async fn asked(&mut self, in_finally: bool) -> String {
         let asked = self.0.wait_for(|stop| stop.as_ref().is_some_and(|stop| stop.now || !in_finally)).await;
         let reason = asked.ok().and_then(|stop| stop.as_ref().map(|stop| stop.reason.clone()));
@@ -154,7 +155,7 @@ impl StopReceiver {
 pub struct PauseReceiver(watch::Receiver<bool>);
 
 impl PauseReceiver {
-    /// Resolves when the run may continue; never, when nobody is left who could say so.
+    /// Waits until the run may continue. If all senders are gone, this waits without end.
     pub async fn ended(&mut self) {
         if self.0.wait_for(|paused| !paused).await.is_err() {
             std::future::pending::<()>().await;
@@ -167,18 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_who_was_there_once_counts_for_the_whole_run() {
-        let (control, reins) = control(false);
-        assert!(!reins.is_attended());
+    fn an_operator_who_was_present_once_counts_for_the_whole_run() {
+        let (control, receiver) = control(false);
+        assert!(!receiver.is_attended());
         control.attend();
         drop(control);
-        assert!(reins.is_attended());
+        assert!(receiver.is_attended());
     }
 
     #[test]
     fn the_first_reason_counts_and_finally_heeds_only_a_stop_that_leaves_it_out() {
-        let (control, reins) = control(false);
-        let watch = reins.stop_receiver();
+        let (control, receiver) = control(false);
+        let watch = receiver.stop_receiver();
         control.stop("enough");
         control.stop("again");
         assert_eq!(watch.reason(false).as_deref(), Some("enough"));

@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use super::bench::{Bench, Needs};
 use super::context::StepContext;
-use super::control::Reins;
+use super::control::ControlReceiver;
 use super::disk::Disk;
 use super::events::log::RunLog;
 use super::events::{AfterFault, RunEvent};
@@ -60,7 +60,7 @@ pub(super) struct Engine {
     /// Other instruments, which are reached over HTTP.
     pub(super) http: crate::http::Client,
     /// Stop, pause and answers from outside.
-    pub(super) reins: Reins,
+    pub(super) control: ControlReceiver,
     /// How long the run waits.
     pub(super) times: Times,
     /// The settings that the recipe has made, for estimates.
@@ -116,9 +116,9 @@ impl Engine {
 
     /// Serves the recipe until its thread is done.
     pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
-        let pulse = self.bench.pulse.clone();
+        let heartbeat = self.bench.heartbeat.clone();
         // A recipe may compute for a while between two operations.
-        while let Some(request) = pulse.during(requests.recv()).await {
+        while let Some(request) = heartbeat.during(requests.recv()).await {
             // A recipe that no longer listens has ended; its next request will not come.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
@@ -153,7 +153,7 @@ impl Engine {
         if let Some(told) = self.earlier.held(&ctx.step) {
             return self.repeat_outcome(ctx, told);
         }
-        if !self.leaves_unproved(&ctx.step) || self.reins.is_paused() {
+        if !self.leaves_unproved(&ctx.step) || self.control.is_paused() {
             self.prove_readings().await?;
         }
         ctx.is_held_back = self.may_hold_back(&ctx.step);
@@ -315,14 +315,14 @@ impl Engine {
         if self.finally_until.is_some() {
             return Ok(());
         }
-        let mut stop = self.reins.stop_receiver();
-        let (pulse, presence) = (self.bench.pulse.clone(), self.bench.ctp10().presence());
+        let mut stop = self.control.stop_receiver();
+        let (heartbeat, presence) = (self.bench.heartbeat.clone(), self.bench.ctp10().presence());
         let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let ensured = tokio::select! {
             biased;
             reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),
             ensured = self.ensure(ctx, needs) => ensured,
-            never = pulse.beats_while(away) => match never {},
+            never = heartbeat.beats_while(away) => match never {},
         };
         if ensured.is_err() {
             self.bench.break_off().await;
@@ -340,9 +340,9 @@ impl Engine {
         let limit = ctx.step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
         let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
         let deadline = limit.into_iter().chain(left).min();
-        let mut stop = self.reins.stop_receiver();
+        let mut stop = self.control.stop_receiver();
         let in_finally = self.finally_until.is_some();
-        let (pulse, presence) = (self.bench.pulse.clone(), self.bench.ctp10().presence());
+        let (heartbeat, presence) = (self.bench.heartbeat.clone(), self.bench.ctp10().presence());
         // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
         let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let end = tokio::select! {
@@ -350,7 +350,7 @@ impl Engine {
             reason = stop.asked(in_finally) => End::Stopped(reason),
             () = sleep_if(deadline) => End::TimedOut,
             result = self.perform_proved(ctx) => End::Performed(result),
-            never = pulse.beats_while(away) => match never {},
+            never = heartbeat.beats_while(away) => match never {},
         };
         match end {
             End::Performed(result) => result,
@@ -379,18 +379,18 @@ impl Engine {
 
     /// Waits, unless the run is being stopped.
     pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Fault> {
-        let mut stop = self.reins.stop_receiver();
+        let mut stop = self.control.stop_receiver();
         let in_finally = self.finally_until.is_some();
         tokio::select! {
             biased;
             reason = stop.asked(in_finally) => Err(Fault::new(FaultKind::Stopped, reason)),
-            () = self.bench.pulse.during(tokio::time::sleep(time)) => Ok(()),
+            () = self.bench.heartbeat.during(tokio::time::sleep(time)) => Ok(()),
         }
     }
 
     /// Fails when the run is being stopped.
     pub(super) fn fail_if_stopped(&self) -> Result<(), Fault> {
-        let reason = self.reins.stop_receiver().reason(self.finally_until.is_some());
+        let reason = self.control.stop_receiver().reason(self.finally_until.is_some());
         reason.map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
     }
 

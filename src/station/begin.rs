@@ -141,7 +141,7 @@ impl Station {
             folder,
             record,
         };
-        let (control, reins) = control(request.at_terminal && !request.unattended);
+        let (control, receiver) = control(request.at_terminal && !request.unattended);
         status.name.clone_from(&recipe.header().name);
         status.instrument = Some(site.record.clone());
         let run = LiveRun::new(id, site.folder.path().to_owned(), control, request.unattended, status);
@@ -166,7 +166,7 @@ impl Station {
                 // Reports the end of the run in every case. The end of this task releases the lease at the latest.
                 let _end = EndOf(Arc::clone(&run));
                 let path = run.folder().to_owned();
-                let mut performed = Box::pin(crate::run::run(request, site, reins, watchers));
+                let mut performed = Box::pin(crate::run::run(request, site, receiver, watchers));
                 let state = tokio::select! {
                     state = &mut performed => {
                         drop(listed);

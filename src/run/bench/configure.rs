@@ -56,7 +56,7 @@ impl Bench {
             None => Present::default(),
         };
         for action in commands(operation, &present) {
-            self.pulse.beat();
+            self.heartbeat.beat();
             self.instrument.act(&action).await?;
         }
         Ok(())

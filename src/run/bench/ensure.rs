@@ -102,7 +102,7 @@ impl Bench {
     async fn restore(&mut self, ctx: &StepContext) -> Result<(), Fault> {
         self.beat()?;
         if !self.instrument.condition().await?.is_idle() {
-            self.pulse.beat_for(ABORT_LIMIT);
+            self.heartbeat.beat_for(ABORT_LIMIT);
             self.instrument.abort().await?;
         }
         self.beat()?;

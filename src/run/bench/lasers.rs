@@ -14,7 +14,7 @@ impl Bench {
     /// The run is about to set or to switch on these lasers: they go off at its end, whatever that is.
     pub(in crate::run) fn claim_lasers(&mut self, lasers: impl IntoIterator<Item = u8>) -> Result<(), Fault> {
         self.lasers.extend(lasers);
-        self.pulse.claim(self.lasers_of_run());
+        self.heartbeat.claim(self.lasers_of_run());
         self.beat()
     }
 
@@ -32,13 +32,13 @@ impl Bench {
     /// Turns the run's lasers off at its end; gives those that could not be confirmed off.
     pub(in crate::run) async fn lasers_off(&mut self) -> Vec<u8> {
         if self.lasers_of_scan_unknown {
-            self.pulse.beat_for(SOURCES_LIMIT);
+            self.heartbeat.beat_for(SOURCES_LIMIT);
             let scan = tokio::time::timeout(SOURCES_LIMIT, self.instrument.scan_settings()).await;
             match scan {
                 Ok(Ok(scan)) => self.lasers.extend(scan.lasers()),
                 Ok(Err(_)) | Err(_) => self.may_have_lit_all = true,
             }
-            self.pulse.claim(self.lasers_of_run());
+            self.heartbeat.claim(self.lasers_of_run());
         }
         let LasersOff { off, unknown, .. } = self.turn_off(self.lasers_of_run()).await;
         // The end of the run must not depend on a journal that cannot be written.
@@ -48,6 +48,6 @@ impl Bench {
 
     /// Turns lasers off, and sends heartbeats meanwhile: the policy of turning off is bounded in time.
     pub(in crate::run) async fn turn_off(&self, lasers: Vec<u8>) -> LasersOff {
-        self.pulse.during(self.instrument.lasers_off(lasers)).await
+        self.heartbeat.during(self.instrument.lasers_off(lasers)).await
     }
 }

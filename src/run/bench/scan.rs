@@ -43,9 +43,9 @@ impl Bench {
 
     /// The scan as the instrument has it now.
     pub(in crate::run) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
-        self.pulse.beat_for(self.settings_limit());
+        self.heartbeat.beat_for(self.settings_limit());
         let settings = self.instrument.scan_settings().await?;
-        self.pulse.beat();
+        self.heartbeat.beat();
         Ok(settings)
     }
 
@@ -151,7 +151,7 @@ impl Bench {
 
     /// The operation was cut short: a scan that may still be under way is aborted.
     pub(in crate::run) async fn break_off(&mut self) {
-        self.pulse.beat();
+        self.heartbeat.beat();
         if self.is_scanning {
             let abort_twice = async {
                 let hasty = self.instrument.confirming_within(ABORT_HASTE);
@@ -183,11 +183,11 @@ impl Bench {
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
-        self.pulse.beat_for(self.settings_limit());
+        self.heartbeat.beat_for(self.settings_limit());
         let began = Instant::now();
-        let (log, pulse) = (self.log.clone(), self.pulse.clone());
+        let (log, heartbeat) = (self.log.clone(), self.heartbeat.clone());
         let scan = self.instrument.scan(start, expected, |_| {
-            pulse.beat();
+            heartbeat.beat();
             let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
             let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
             let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };

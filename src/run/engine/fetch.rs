@@ -97,14 +97,14 @@ impl Engine {
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, log, number) = (Arc::clone(&self.output.folder), self.log.clone(), ctx.number);
-        let pulse = self.bench.pulse.clone();
+        let heartbeat = self.bench.heartbeat.clone();
         // The instrument may take its time to prepare the block.
-        pulse.beat_for(self.bench.ctp10().deadlines().block_start);
+        heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
         let old = old.and_then(|old| old.stored);
         let (proof, proved) = oneshot::channel();
         let writing = threads::begin("trace", move || {
-            write(&folder, header, arriving, proved, &log, &pulse, number, old)
+            write(&folder, header, arriving, proved, &log, &heartbeat, number, old)
         });
         let transferred = async {
             self.bench.ctp10().trace_values(detector, kind, grid.points, &values).await?;
@@ -202,12 +202,12 @@ impl Engine {
 
     /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
-        self.bench.pulse.beat_for(self.bench.ctp10().deadlines().block_start);
+        self.bench.heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
             let (mut index, mut worst) = (0, (0.0, 0));
             while let Some(piece) = arriving.recv().await {
-                self.bench.pulse.beat();
+                self.bench.heartbeat.beat();
                 for metres in piece {
                     let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
                     if off_pm.is_nan() || off_pm > worst.0 {
@@ -279,7 +279,7 @@ fn write(
     mut arriving: mpsc::Receiver<Vec<f32>>,
     proved: oneshot::Receiver<()>,
     log: &RunLog,
-    pulse: &Heartbeat,
+    heartbeat: &Heartbeat,
     number: u64,
     old: Option<TraceSummary>,
 ) -> Result<TraceSummary, Unwritten> {
@@ -288,7 +288,7 @@ fn write(
     let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
     while let Some(piece) = arriving.blocking_recv() {
         writer.push(&piece)?;
-        pulse.beat();
+        heartbeat.beat();
         count += piece.len() as u64;
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();

@@ -44,12 +44,12 @@ impl Engine {
 
     /// Holds before a step for as long as the run is paused. The lease is kept, and no time limit runs.
     pub(super) async fn hold_while_paused(&mut self) -> Result<(), Fault> {
-        if !self.reins.is_paused() || self.finally_until.is_some() {
+        if !self.control.is_paused() || self.finally_until.is_some() {
             return Ok(());
         }
         let began = Instant::now();
         self.log.emit_durable(RunEvent::Paused).await?;
-        let mut pause = self.reins.pause_receiver();
+        let mut pause = self.control.pause_receiver();
         let resumed = async move {
             pause.ended().await;
             Ok(())
@@ -102,8 +102,8 @@ impl Engine {
         &mut self,
         released: impl Future<Output = Result<(), Fault>>,
     ) -> Result<Vec<u8>, Fault> {
-        let mut stop = self.reins.stop_receiver();
-        let pulse = self.bench.pulse.clone();
+        let mut stop = self.control.stop_receiver();
+        let heartbeat = self.bench.heartbeat.clone();
         let mut released = std::pin::pin!(released);
         let mut off = None;
         loop {
@@ -113,7 +113,7 @@ impl Engine {
                 reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
                 released = &mut released => break released?,
                 () = super::sleep_if(until_dark) => off = Some(self.darken().await?),
-                never = pulse.beats_while(|| true) => match never {},
+                never = heartbeat.beats_while(|| true) => match never {},
             }
         }
         self.bench.beat()?;

@@ -35,7 +35,7 @@ impl Engine {
         ctx: &StepContext,
         fields: &CreateReference,
     ) -> Result<(), Fault> {
-        if self.reins.is_attended() && !self.bench.simulated {
+        if self.control.is_attended() && !self.bench.simulated {
             let Some(connect) = &fields.connect else { return Ok(()) };
             return self.ask_operator(ctx, &format!("Connect: {connect}"), &[], None).await.map(drop);
         }

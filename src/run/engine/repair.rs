@@ -23,7 +23,7 @@ impl Engine {
         if repairs.list.is_empty() {
             return Ok(());
         }
-        let mut stop = self.reins.stop_receiver();
+        let mut stop = self.control.stop_receiver();
         let repaired = tokio::select! {
             biased;
             reason = stop.asked(false) => Err(Fault::new(FaultKind::Stopped, reason)),

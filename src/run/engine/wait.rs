@@ -119,7 +119,7 @@ impl Engine {
         let mut readings = Vec::new();
         let began = tokio::time::Instant::now();
         for sample in 0..fields.samples {
-            self.bench.pulse.during(tokio::time::sleep_until(began + interval * sample)).await;
+            self.bench.heartbeat.during(tokio::time::sleep_until(began + interval * sample)).await;
             for detector in &fields.detectors {
                 readings.push(self.bench.power(*detector, &self.expected).await?);
             }
@@ -151,7 +151,7 @@ impl Engine {
         unattended: Option<&str>,
     ) -> Result<String, Fault> {
         let number = ctx.number;
-        let was_attended = self.reins.is_attended();
+        let was_attended = self.control.is_attended();
         if was_attended && let Some(answer) = self.answer(ctx, message, choices).await? {
             self.log.emit(RunEvent::Answered { number, answer: answer.clone(), by_operator: true })?;
             return Ok(answer);
@@ -172,7 +172,7 @@ impl Engine {
         message: &str,
         choices: &[String],
     ) -> Result<Option<String>, Fault> {
-        self.reins.forget_answers();
+        self.control.forget_answers();
         let number = ctx.number;
         let give_up = self.times.answer_wait.map(|wait| tokio::time::Instant::now() + wait);
         let until = self.times.answer_wait.and_then(|wait| TimeDelta::from_std(wait).ok());
@@ -180,7 +180,7 @@ impl Engine {
         loop {
             let (message, offered) = (message.to_owned(), choices.to_vec());
             self.log.emit(RunEvent::Question { number, message, choices: offered, until })?;
-            let answered = self.bench.pulse.during(self.reins.next_answer());
+            let answered = self.bench.heartbeat.during(self.control.next_answer());
             let Some(answer) = within(give_up, answered).await else { return Ok(None) };
             if choices.is_empty() || choices.contains(&answer) {
                 return Ok(Some(answer));
