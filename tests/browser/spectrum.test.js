@@ -57,9 +57,11 @@ test('zooming into a dip with the mouse fetches it finer', async () => {
   const ends = await page.evaluate((nm) => {
     const plot = document.getElementById('plot');
     const box = plot.getBoundingClientRect();
-    const { _size: size, xaxis } = plot._fullLayout;
-    const at = (value) => box.left + size.l + xaxis.l2p(value);
-    return { from: at(nm - 2), to: at(nm + 2), y: box.top + size.t + size.h / 2 };
+    const { margin, xaxis } = plot.layout;
+    const [first, last] = xaxis.range;
+    const width = box.width - margin.l - margin.r;
+    const at = (value) => box.left + margin.l + ((value - first) / (last - first)) * width;
+    return { from: at(nm - 2), to: at(nm + 2), y: box.top + box.height / 2 };
   }, min.nm);
   await page.mouse.move(ends.from, ends.y);
   await page.mouse.down();

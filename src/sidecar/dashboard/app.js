@@ -1,3 +1,4 @@
+// @ts-check
 // Puts the page together: which run is under way, which one is looked at, and who hears of what.
 
 import { byId } from './dom.js';
@@ -5,14 +6,14 @@ import { follow, isOver } from './follow.js';
 import { watchInstrument } from './header.js';
 import { startLive } from './live.js';
 import { addMessage, clearMessages } from './messages.js';
-import { drawQuestion, startQuestion } from './question.js';
-import { noteQueue, refreshQueue, startQueue } from './queue.js';
-import { clearRun, drawOther, drawRun, shareOf, showRunFailure, showRunLink, startRun, wordsOfState } from './run.js';
-import { noteRun, refreshRuns, selectRun, startRuns } from './runs.js';
-import { overlay, startSpectrum } from './spectrum.js';
-import { drawStart, drawStartQueue, startStart } from './start.js';
-import { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf, startTraces } from './traces.js';
-import { noteActivity } from './activity.js';
+import { createQuestion } from './question.js';
+import { createQueue } from './queue.js';
+import { createRun, shareOf, wordsOfState } from './run.js';
+import { createRuns } from './runs.js';
+import { createSpectrum } from './spectrum.js';
+import { createStart } from './start.js';
+import { createTraces } from './traces.js';
+import { Activity } from './activity.js';
 import { percent } from './format.js';
 
 /** The run under way: its identifier, its status, and its stream of events. */
@@ -20,6 +21,15 @@ const current = { id: null, status: null, following: null, since: 0 };
 /** The run that is looked at: mostly the one under way. */
 const looked = { id: null, following: null };
 let instrument = null;
+
+const activity = new Activity();
+const { overlay } = createSpectrum();
+const { drawQuestion } = createQuestion();
+const { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf } = createTraces(overlay);
+const { clearRun, drawOther, drawRun, showRunFailure, showRunLink } = createRun(takeSteered);
+const { noteQueue, refreshQueue } = createQueue((queue) => drawStartQueue(queue));
+const { drawStart, drawStartQueue } = createStart(takeStarted, refreshQueue);
+const { noteRun, refreshRuns, selectRun } = createRuns();
 
 function takeInstrument(next, askedAt) {
   instrument = next;
@@ -37,7 +47,7 @@ function setCurrent(id) {
   current.following?.close();
   Object.assign(current, { id, status: null, following: null, since: performance.now() });
   drawQuestion(null);
-  noteActivity(null);
+  activity.note(null);
   // How the run before ended is still to be shown.
   if (before !== null && before === looked.id) looked.following = follow(before, { attend: false }, hearing(before));
   if (id !== null) {
@@ -62,7 +72,7 @@ function takeStatus(id, status) {
   noteRun(status);
   if (id === current.id) {
     current.status = status;
-    noteActivity(isOver(status) ? null : status.current);
+    activity.note(isOver(status) ? null : status.current);
     drawQuestion(isOver(status) ? null : status, (next) => current.following?.take(next));
     drawTitle();
   }
@@ -129,6 +139,11 @@ function choose(id) {
   location.hash = `run=${encodeURIComponent(id)}`;
 }
 
+/** A button has changed the run. */
+function takeSteered(status) {
+  (status.run === current.id ? current : looked).following?.take(status);
+}
+
 function takeStarted(status) {
   choose(status.run);
   setCurrent(status.run);
@@ -153,14 +168,7 @@ function drawTitle() {
   if (document.title !== title) document.title = title;
 }
 
-startSpectrum();
-startQuestion();
-startTraces(overlay);
-startRun((status) => (status.run === current.id ? current : looked).following?.take(status));
-startQueue(drawStartQueue);
-startStart(takeStarted, refreshQueue);
-startRuns();
-startLive();
+startLive(activity);
 window.addEventListener('hashchange', () => look(chosenRun() ?? current.id));
 look(chosenRun());
-const askInstrument = watchInstrument(takeInstrument);
+const askInstrument = watchInstrument(activity, takeInstrument);

@@ -1,3 +1,4 @@
+// @ts-check
 // Building the page. Texts become text nodes only: names and messages from recipes are never read as markup.
 
 /** An element with attributes (or, for functions and `text`, properties) and children. */
@@ -13,6 +14,12 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/**
+ * The element with this identifier; the page has every one that is asked for.
+ *
+ * @param {string} id
+ * @returns {any}
+ */
 export const byId = (id) => document.getElementById(id);
 
 /** Writes a text only when it is another one: live regions stay quiet and nothing is laid out anew. */

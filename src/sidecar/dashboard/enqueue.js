@@ -1,3 +1,4 @@
+// @ts-check
 // What the form says of an item of the queue, beside its recipe: when, how urgent, and what if it fails.
 
 import { byId } from './dom.js';

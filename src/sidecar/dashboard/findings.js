@@ -1,3 +1,4 @@
+// @ts-check
 // What is wrong with a recipe, and what it would do: findings with their excerpt, the plan as a table.
 
 import { byId, el } from './dom.js';

@@ -1,6 +1,7 @@
+// @ts-check
 // One run as it goes on: its status, brought up to date whenever its event stream says that something happened.
 
-import { keepOpen, request, BackOff, wordsOfLink } from './net.js';
+import { BackOff, keepOpen, queryOf, request, wordsOfLink } from './net.js';
 import { throttled } from './dom.js';
 
 // All kinds of events of a run. A unit test compares this list with the enum of the program.
@@ -71,7 +72,7 @@ export function follow(id, { attend }, hear) {
   };
 
   const openStream = ({ up, lost }) => {
-    const query = new URLSearchParams({ after: seen, ...(attend && { attend: true }) });
+    const query = queryOf({ after: seen, ...(attend && { attend: true }) });
     const stream = new EventSource(`${path}/events?${query}`);
     // The browser would try again by itself, but at its own pace and without saying so.
     stream.onerror = () => lost();

@@ -1,3 +1,4 @@
+// @ts-check
 // Numbers and times as people read them at a bench.
 
 const MINUS = '\u2212';

@@ -1,8 +1,8 @@
+// @ts-check
 // What the instrument is and does, asked about once a second while somebody looks; and the emergency button.
 
 import { BackOff, post, request, retryNow } from './net.js';
 import { announce, byId, el, keyed, setAttribute, setText } from './dom.js';
-import { activityOf, whenActivityChanges } from './activity.js';
 import * as format from './format.js';
 
 const INTERVAL_MS = 1_000;
@@ -10,11 +10,57 @@ const INTERVAL_MS = 1_000;
 const STALE_S = 5;
 
 /** Asks about the instrument for as long as the page lives; `tell` hears every answer and when it was asked for. */
-export function watchInstrument(tell) {
+export function watchInstrument(activity, tell) {
   const backOff = new BackOff();
   let timer = 0;
   let away = false;
   let asking = false;
+  let who = null;
+  let known = null;
+
+  /** An instrument that is away is still the one that answered at its address: simulated stays simulated. */
+  function rememberWho(instrument) {
+    const { address, identity } = instrument;
+    if (identity !== null) who = instrument;
+    const same = identity === null && who?.address === address;
+    return same ? { ...instrument, identity: who.identity, simulated: who.simulated } : instrument;
+  }
+
+  function draw(instrument) {
+    const { simulated, connected } = instrument;
+    known = instrument;
+    document.body.classList.toggle('simulated', simulated === true);
+    byId('simulated-note').hidden = simulated !== true;
+    const kind = byId('kind');
+    kind.hidden = simulated === null;
+    setText(kind, simulated ? 'SIMULATED' : 'REAL');
+    setText(byId('identity'), instrument.identity ?? 'not identified yet');
+    setText(byId('address'), instrument.address ?? '');
+    drawLink(connected ? 'on' : 'away', connected ? 'connected' : `away${reason(instrument)}`);
+    drawCondition(instrument);
+    drawLasers(instrument.lasers ?? []);
+    const old = instrument.age_s !== null && instrument.age_s > STALE_S;
+    setText(byId('known-age'), old ? `as of ${format.duration(instrument.age_s)} ago` : '');
+  }
+
+  function drawCondition({ connected, condition, activity: found }) {
+    const busy = activity.or(found);
+    const progress = byId('condition-progress');
+    progress.hidden = !connected || typeof busy?.progress !== 'number';
+    if (!progress.hidden) progress.value = busy.progress;
+    const words = busy ? format.activity(busy.operation, busy.progress, busy.eta_s) : (condition ?? '');
+    setText(byId('condition'), connected ? words : '');
+  }
+
+  function drawUnreachable(message, retryAt) {
+    const left = Math.ceil((retryAt - Date.now()) / 1000);
+    drawLink('lost', `${message}, next attempt in ${left} s`);
+    // What was known of the instrument is not known any more.
+    known = null;
+    byId('condition-progress').hidden = true;
+    setText(byId('condition'), '');
+    setText(byId('known-age'), 'not up to date');
+  }
 
   const ask = async () => {
     clearTimeout(timer);
@@ -39,39 +85,12 @@ export function watchInstrument(tell) {
     if (!document.hidden) timer = setTimeout(ask, pause);
   };
   document.addEventListener('visibilitychange', () => (document.hidden ? clearTimeout(timer) : ask()));
-  byId('lasers-off').addEventListener('click', () => lasersOff(ask));
-  byId('plan-lasers-off').addEventListener('click', () => lasersOff(ask));
+  const lasersOff = createLasersOff(ask);
+  byId('lasers-off').addEventListener('click', lasersOff);
+  byId('plan-lasers-off').addEventListener('click', lasersOff);
+  activity.onChange(() => known && drawCondition(known));
   ask();
   return ask;
-}
-
-let who = null;
-let known = null;
-whenActivityChanges(() => known && drawCondition(known));
-
-/** An instrument that is away is still the one that answered at its address: simulated stays simulated. */
-function rememberWho(instrument) {
-  const { address, identity } = instrument;
-  if (identity !== null) who = instrument;
-  const same = identity === null && who?.address === address;
-  return same ? { ...instrument, identity: who.identity, simulated: who.simulated } : instrument;
-}
-
-function draw(instrument) {
-  const { simulated, connected } = instrument;
-  known = instrument;
-  document.body.classList.toggle('simulated', simulated === true);
-  byId('simulated-note').hidden = simulated !== true;
-  const kind = byId('kind');
-  kind.hidden = simulated === null;
-  setText(kind, simulated ? 'SIMULATED' : 'REAL');
-  setText(byId('identity'), instrument.identity ?? 'not identified yet');
-  setText(byId('address'), instrument.address ?? '');
-  drawLink(connected ? 'on' : 'away', connected ? 'connected' : `away${reason(instrument)}`);
-  drawCondition(instrument);
-  drawLasers(instrument.lasers ?? []);
-  const old = instrument.age_s !== null && instrument.age_s > STALE_S;
-  setText(byId('known-age'), old ? `as of ${format.duration(instrument.age_s)} ago` : '');
 }
 
 function reason({ reason: text }) {
@@ -84,15 +103,6 @@ function drawLink(state, text) {
   link.dataset.state = state;
   setText(link, text);
   setAttribute(link, 'title', text);
-}
-
-function drawCondition({ connected, condition, activity: found }) {
-  const activity = activityOf(found);
-  const progress = byId('condition-progress');
-  progress.hidden = !connected || typeof activity?.progress !== 'number';
-  if (!progress.hidden) progress.value = activity.progress;
-  const words = activity ? format.activity(activity.operation, activity.progress, activity.eta_s) : (condition ?? '');
-  setText(byId('condition'), connected ? words : '');
 }
 
 function drawLasers(lasers) {
@@ -112,30 +122,21 @@ function drawLasers(lasers) {
   );
 }
 
-function drawUnreachable(message, retryAt) {
-  const left = Math.ceil((retryAt - Date.now()) / 1000);
-  drawLink('lost', `${message}, next attempt in ${left} s`);
-  // What was known of the instrument is not known any more.
-  known = null;
-  byId('condition-progress').hidden = true;
-  setText(byId('condition'), '');
-  setText(byId('known-age'), 'not up to date');
-}
-
-let offCalls = 0;
-
 /** One click, no question: whoever presses this is in a hurry. It can be pressed again while it waits. */
-async function lasersOff(askAgain) {
-  offCalls += 1;
-  const mine = offCalls;
-  tellOff('working', 'Turning all lasers off …');
-  try {
-    const result = await post('/off', undefined, { timeoutMs: 45_000 });
-    if (mine === offCalls) tellOff(...wordsOfOff(result));
-  } catch (error) {
-    if (mine === offCalls) tellOff('bad', `The lasers may still be on: ${error.message}. Use the switch of the instrument.`);
-  }
-  askAgain();
+function createLasersOff(askAgain) {
+  let calls = 0;
+  return async () => {
+    calls += 1;
+    const mine = calls;
+    tellOff('working', 'Turning all lasers off …');
+    try {
+      const result = await post('/off', undefined, { timeoutMs: 45_000 });
+      if (mine === calls) tellOff(...wordsOfOff(result));
+    } catch (error) {
+      if (mine === calls) tellOff('bad', `The lasers may still be on: ${error.message}. Use the switch of the instrument.`);
+    }
+    askAgain();
+  };
 }
 
 function wordsOfOff({ aborted, lasers_off: off = [], lasers_unknown: unknown = [], run }) {

@@ -1,3 +1,4 @@
+// @ts-check
 // The last minute of live power. Time is cut into a fixed number of bins, each with its lowest and highest reading:
 // however short the interval, memory and drawing stay the same, and no spike is lost.
 

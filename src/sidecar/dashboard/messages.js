@@ -1,3 +1,4 @@
+// @ts-check
 // What a run says while it goes on: lines of its recipe, warnings, faults. The newest, in words.
 
 import { byId, el, setText } from './dom.js';

@@ -1,3 +1,4 @@
+// @ts-check
 // Requests to the program, and connections that come back by themselves.
 
 const FIRST_PAUSE_MS = 500;
@@ -26,7 +27,16 @@ function wordsOfEntry(entry) {
   return place ? `${place}: ${words}` : words;
 }
 
-/** Asks the program; JSON in, JSON out. Rejects with `ApiError`, or an `AbortError` when `signal` says so. */
+/** The query of an address: each field as text. */
+export const queryOf = (fields) => String(new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)])));
+
+/**
+ * Asks the program; JSON in, JSON out. Rejects with `ApiError`, or an `AbortError` when `signal` says so.
+ *
+ * @param {string} path
+ * @param {{ method?: string, body?: any, timeoutMs?: number, signal?: AbortSignal }} [options]
+ * @returns {Promise<any>}
+ */
 export async function request(path, { method = 'GET', body, timeoutMs = 10_000, signal } = {}) {
   const cut = new AbortController();
   const giveUp = () => cut.abort(signal.reason);
@@ -71,6 +81,7 @@ async function takeReply(response) {
   return reply;
 }
 
+/** @type {(path: string, body?: any, options?: { timeoutMs?: number, signal?: AbortSignal }) => Promise<any>} */
 export const post = (path, body, options = {}) => request(path, { method: 'POST', body, ...options });
 
 /** Growing pauses with a random part, so that many pages do not come back all at once. */
@@ -160,7 +171,11 @@ export function openSocket(path, onMessage) {
   };
 }
 
-/** The hint of a connection's state for people; empty while it is open. */
+/**
+ * The hint of a connection's state for people; empty while it is open.
+ *
+ * @param {{ state: string, retryAt?: number }} link
+ */
 export function wordsOfLink({ state, retryAt }) {
   if (state === 'open') return '';
   if (state === 'connecting') return 'connecting';

@@ -1,3 +1,4 @@
+// @ts-check
 // Plotly, loaded when a chart is needed, and the dress of the spectrum.
 //
 // Curves are SVG: a window has a few thousand points at most, and the WebGL traces would need a policy that allows
@@ -41,6 +42,14 @@ export function axisOf(unit, units) {
   return unit === 'dB' || !units.has('dB') ? 'y' : 'y2';
 }
 
+/** Whether dB and dBm are drawn together, so that the plot has an axis on each side. */
+const hasTwoAxes = (units) => units.has('dB') && units.size > 1;
+
+/** The space around the drawing area, px. The axes have no automatic margins, so the area is known without Plotly. */
+export function marginsOf({ units, narrow }) {
+  return { l: narrow ? 48 : 60, r: hasTwoAxes(units) ? (narrow ? 44 : 56) : 24, t: 10, b: 44 };
+}
+
 export function layoutOf({ window, ranges, units, narrow }) {
   const axis = (unit, rest) => ({
     title: { text: unit === 'dB' ? 'transmission (dB)' : 'power (dBm)', standoff: 6 },
@@ -53,10 +62,9 @@ export function layoutOf({ window, ranges, units, narrow }) {
     ...rest,
   });
   const left = units.has('dB') || units.size === 0 ? 'dB' : 'dBm';
-  const both = left === 'dB' && units.size > 1;
   const y = (range) => (range ? { range: [...range], autorange: false } : { autorange: true });
   return {
-    margin: { l: narrow ? 48 : 60, r: both ? (narrow ? 44 : 56) : 24, t: 10, b: 44 },
+    margin: marginsOf({ units, narrow }),
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
     font: { family: 'system-ui, sans-serif', size: narrow ? 11 : 12, color: colour('ink') },
@@ -69,7 +77,7 @@ export function layoutOf({ window, ranges, units, narrow }) {
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('dim'), activecolor: colour('accent') },
     xaxis: axis('', { title: { text: 'wavelength (nm)', standoff: 6 }, range: [window.from, window.to], autorange: false, nticks: narrow ? 5 : 0 }),
     yaxis: axis(left, y(ranges.y)),
-    ...(both && { yaxis2: axis('dBm', { overlaying: 'y', side: 'right', showgrid: false, ...y(ranges.y2) }) }),
+    ...(hasTwoAxes(units) && { yaxis2: axis('dBm', { overlaying: 'y', side: 'right', showgrid: false, ...y(ranges.y2) }) }),
   };
 }
 

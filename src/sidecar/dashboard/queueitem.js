@@ -1,3 +1,4 @@
+// @ts-check
 // A row of the queue: an item with its state, what is expected of it, and what can be done about it.
 
 import { announce, el, keyed, setAttribute, setText } from './dom.js';

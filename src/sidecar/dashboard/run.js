@@ -1,3 +1,4 @@
+// @ts-check
 // The run that is being looked at: state, progress, steps, and the buttons that steer it.
 
 import { post } from './net.js';
@@ -5,76 +6,6 @@ import { announce, byId, el, keyed, perform, setText, showProblem } from './dom.
 import { isOver } from './follow.js';
 import { StepTree } from './tree.js';
 import * as format from './format.js';
-
-const tree = new StepTree(byId('tree'));
-let status = null;
-let takenAt = 0;
-let announced = '';
-let steered = () => {};
-
-/** `onSteered(status)` hears the status that a button brought about. */
-export function startRun(onSteered) {
-  steered = onSteered;
-  const pause = byId('run-pause');
-  pause.addEventListener('click', () => steer(pause, status.pause === null ? 'pause' : 'resume'));
-  byId('run-abort').addEventListener('click', askAbort);
-  setInterval(drawTimes, 1000);
-}
-
-/** Another run, or none, is looked at from now on. */
-export function clearRun(id) {
-  status = null;
-  announced = '';
-  tree.clear();
-  byId('run').hidden = id === null;
-  setText(byId('run-title'), `Run ${id}`);
-  for (const part of ['run-progress-box', 'run-controls', 'run-reason', 'run-warnings', 'tree']) byId(part).hidden = true;
-  keyed(byId('run-facts'), [], String, null, null);
-  setText(byId('run-state'), '');
-  showProblem(byId('run-problem'), null);
-  showRunLink('');
-}
-
-export function showRunLink(words) {
-  const note = byId('run-link');
-  note.hidden = words === '';
-  setText(note, words && `Not up to date: ${words}`);
-}
-
-export function showRunFailure(id, error) {
-  clearRun(id);
-  showProblem(byId('run-problem'), error.message);
-}
-
-/** Says that another run is under way than the one looked at. */
-export function drawOther(run, show) {
-  const note = byId('run-other');
-  note.hidden = run === null;
-  if (run === null || note.dataset.run === run) return;
-  note.dataset.run = run;
-  note.replaceChildren(`Run ${run} is under way. `, el('button', { type: 'button', class: 'plain', onclick: show, text: 'Show it' }));
-}
-
-export function drawRun(next) {
-  status = next;
-  takenAt = performance.now();
-  byId('run').hidden = false;
-  byId('tree').hidden = false;
-  setText(byId('run-title'), status.name || `Run ${status.run}`);
-  const state = byId('run-state');
-  const words = wordsOfState(status);
-  setText(state, words);
-  state.dataset.state = status.pause ?? status.state;
-  if (words !== announced) announce(`Run ${status.name}: ${words}`);
-  announced = words;
-
-  drawFacts();
-  drawProgress();
-  drawControls();
-  drawReason();
-  drawWarnings();
-  tree.draw(status.tree ?? [], status.current?.key ?? null);
-}
 
 /** The state in a word or two; also for the title of the page. */
 export function wordsOfState({ state, pause, waiting }) {
@@ -95,88 +26,157 @@ export function shareOf({ elapsed_s: elapsed, remaining_s: remaining, operations
   return operations > 0 ? under((steps + (current?.done ?? 0)) / operations) : null;
 }
 
-function drawFacts() {
-  const parts = [
-    `run ${status.run}`,
-    `began ${format.moment(status.started)}`,
-    format.count(status.traces, 'trace'),
-    status.simulated && 'SIMULATED',
-    status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} passed over after a fault`,
-    status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
-    ...(status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`),
-    `in ${status.folder}`,
-    isOver(status) && `report of ${status.run}`,
-  ];
-  keyed(byId('run-facts'), parts.filter(Boolean), (text) => text, fact, () => {});
-}
-
-function fact(text) {
-  if (!text.startsWith('report of ')) return el('span', { text });
-  return el('a', { href: `/runs/${encodeURIComponent(status.run)}/report`, target: '_blank', rel: 'noopener', text: 'Report' });
-}
-
-function drawProgress() {
-  byId('run-progress-box').hidden = isOver(status);
-  if (isOver(status)) return;
-  const bar = byId('run-progress');
-  const share = shareOf(status);
-  if (share === null) bar.removeAttribute('value');
-  else bar.value = share;
-  const steps = status.operations === null ? `${status.finished_steps} steps` : `${status.finished_steps} of ${format.count(status.operations, 'step')}`;
-  setText(byId('run-progress-text'), [share === null ? '' : format.percent(share), steps].filter(Boolean).join(', '));
-  drawTimes();
-  const { current } = status;
-  const attempt = current?.attempt > 1 ? ` (attempt ${current.attempt})` : '';
-  setText(byId('run-current'), current ? `${current.text}${attempt}` : '');
-  setText(byId('run-doing'), status.question ? 'waits for an answer' : wordsOfDoing(current));
+function fact({ text, href }) {
+  return href === null ? el('span', { text }) : el('a', { href, target: '_blank', rel: 'noopener', text });
 }
 
 function wordsOfDoing(current) {
   return current?.activity ? format.activity(current.activity, current.done, current.remaining_s) : '';
 }
 
-function drawTimes() {
-  if (status === null || isOver(status)) return;
-  const since_s = (performance.now() - takenAt) / 1000;
-  const unknown = status.question || status.remaining_s === null || status.remaining_s === undefined;
-  const left = unknown ? '' : `about ${format.duration(status.remaining_s)} left`;
-  setText(byId('run-times'), [format.duration(Math.floor(status.elapsed_s + since_s)), left].filter(Boolean).join(', '));
-}
+/** The run that is looked at. `steered(status)` hears the status that a button brought about. */
+export function createRun(steered) {
+  const tree = new StepTree(byId('tree'));
+  let status = null;
+  let takenAt = 0;
+  let announced = '';
 
-function drawControls() {
-  byId('run-controls').hidden = isOver(status);
-  // One button for both, so that the focus stays where it is.
-  setText(byId('run-pause'), status.pause === null ? 'Pause' : 'Resume');
-}
+  /** Another run, or none, is looked at from now on. */
+  function clearRun(id) {
+    status = null;
+    announced = '';
+    tree.clear();
+    byId('run').hidden = id === null;
+    setText(byId('run-title'), `Run ${id}`);
+    for (const part of ['run-progress-box', 'run-controls', 'run-reason', 'run-warnings', 'tree']) byId(part).hidden = true;
+    keyed(byId('run-facts'), [], String, null, null);
+    setText(byId('run-state'), '');
+    showProblem(byId('run-problem'), null);
+    showRunLink('');
+  }
 
-function drawReason() {
-  const reason = byId('run-reason');
-  const unknown = status.lasers_unknown ?? [];
-  const lasers = unknown.length > 0 && `Not confirmed off: laser ${unknown.join(', ')}.`;
-  const texts = [status.reason, lasers, ...(status.guard ?? []).map((text) => `Guard: ${text}`)].filter(Boolean);
-  reason.hidden = texts.length === 0;
-  setText(reason, texts.join('\n'));
-}
+  function showRunLink(words) {
+    const note = byId('run-link');
+    note.hidden = words === '';
+    setText(note, words && `Not up to date: ${words}`);
+  }
 
-function drawWarnings() {
-  const list = byId('run-warnings');
-  const warnings = status.warnings ?? [];
-  list.hidden = warnings.length === 0;
-  keyed(list, warnings, (text) => text, (text) => el('li', { text }), () => {});
-}
+  function showRunFailure(id, error) {
+    clearRun(id);
+    showProblem(byId('run-problem'), error.message);
+  }
 
-function steer(button, what) {
-  const run = encodeURIComponent(status.run);
-  return perform(button, byId('run-problem'), async () => steered(await post(`/runs/${run}/${what}`)));
-}
+  /** Says that another run is under way than the one looked at. */
+  function drawOther(run, show) {
+    const note = byId('run-other');
+    note.hidden = run === null;
+    if (run === null || note.dataset.run === run) return;
+    note.dataset.run = run;
+    note.replaceChildren(`Run ${run} is under way. `, el('button', { type: 'button', class: 'plain', onclick: show, text: 'Show it' }));
+  }
 
-function askAbort() {
-  const dialog = byId('abort-dialog');
-  dialog.returnValue = '';
-  dialog.showModal();
-  dialog.onclose = () => {
-    byId('run-abort').focus();
-    if (dialog.returnValue === 'abort') steer(byId('run-abort'), 'abort?now=false');
-    if (dialog.returnValue === 'now') steer(byId('run-abort'), 'abort?now=true');
-  };
+  function drawRun(next) {
+    status = next;
+    takenAt = performance.now();
+    byId('run').hidden = false;
+    byId('tree').hidden = false;
+    setText(byId('run-title'), status.name || `Run ${status.run}`);
+    const state = byId('run-state');
+    const words = wordsOfState(status);
+    setText(state, words);
+    state.dataset.state = status.pause ?? status.state;
+    if (words !== announced) announce(`Run ${status.name}: ${words}`);
+    announced = words;
+
+    drawFacts();
+    drawProgress();
+    drawControls();
+    drawReason();
+    drawWarnings();
+    tree.draw(status.tree ?? [], status.current?.key ?? null);
+  }
+
+  function drawFacts() {
+    const parts = [
+      `run ${status.run}`,
+      `began ${format.moment(status.started)}`,
+      format.count(status.traces, 'trace'),
+      status.simulated && 'SIMULATED',
+      status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} passed over after a fault`,
+      status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
+      ...(status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`),
+      `in ${status.folder}`,
+    ];
+    const facts = parts.filter(Boolean).map((text) => ({ text, href: null }));
+    if (isOver(status)) facts.push({ text: 'Report', href: `/runs/${encodeURIComponent(status.run)}/report` });
+    keyed(byId('run-facts'), facts, ({ text, href }) => href ?? text, fact, () => {});
+  }
+
+  function drawProgress() {
+    byId('run-progress-box').hidden = isOver(status);
+    if (isOver(status)) return;
+    const bar = byId('run-progress');
+    const share = shareOf(status);
+    if (share === null) bar.removeAttribute('value');
+    else bar.value = share;
+    const steps = status.operations === null ? `${status.finished_steps} steps` : `${status.finished_steps} of ${format.count(status.operations, 'step')}`;
+    setText(byId('run-progress-text'), [share === null ? '' : format.percent(share), steps].filter(Boolean).join(', '));
+    drawTimes();
+    const { current } = status;
+    const attempt = current?.attempt > 1 ? ` (attempt ${current.attempt})` : '';
+    setText(byId('run-current'), current ? `${current.text}${attempt}` : '');
+    setText(byId('run-doing'), status.question ? 'waits for an answer' : wordsOfDoing(current));
+  }
+
+  function drawTimes() {
+    if (status === null || isOver(status)) return;
+    const since_s = (performance.now() - takenAt) / 1000;
+    const unknown = status.question || status.remaining_s === null || status.remaining_s === undefined;
+    const left = unknown ? '' : `about ${format.duration(status.remaining_s)} left`;
+    setText(byId('run-times'), [format.duration(Math.floor(status.elapsed_s + since_s)), left].filter(Boolean).join(', '));
+  }
+
+  function drawControls() {
+    byId('run-controls').hidden = isOver(status);
+    // One button for both, so that the focus stays where it is.
+    setText(byId('run-pause'), status.pause === null ? 'Pause' : 'Resume');
+  }
+
+  function drawReason() {
+    const reason = byId('run-reason');
+    const unknown = status.lasers_unknown ?? [];
+    const lasers = unknown.length > 0 && `Not confirmed off: laser ${unknown.join(', ')}.`;
+    const texts = [status.reason, lasers, ...(status.guard ?? []).map((text) => `Guard: ${text}`)].filter(Boolean);
+    reason.hidden = texts.length === 0;
+    setText(reason, texts.join('\n'));
+  }
+
+  function drawWarnings() {
+    const list = byId('run-warnings');
+    const warnings = status.warnings ?? [];
+    list.hidden = warnings.length === 0;
+    keyed(list, warnings, (text) => text, (text) => el('li', { text }), () => {});
+  }
+
+  function steer(button, what) {
+    const run = encodeURIComponent(status.run);
+    return perform(button, byId('run-problem'), async () => steered(await post(`/runs/${run}/${what}`)));
+  }
+
+  function askAbort() {
+    const dialog = byId('abort-dialog');
+    dialog.returnValue = '';
+    dialog.showModal();
+    dialog.onclose = () => {
+      byId('run-abort').focus();
+      if (dialog.returnValue === 'abort') steer(byId('run-abort'), 'abort?now=false');
+      if (dialog.returnValue === 'now') steer(byId('run-abort'), 'abort?now=true');
+    };
+  }
+
+  const pause = byId('run-pause');
+  pause.addEventListener('click', () => steer(pause, status.pause === null ? 'pause' : 'resume'));
+  byId('run-abort').addEventListener('click', askAbort);
+  setInterval(drawTimes, 1000);
+  return { clearRun, drawOther, drawRun, showRunFailure, showRunLink };
 }

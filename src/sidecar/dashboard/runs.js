@@ -1,69 +1,11 @@
+// @ts-check
 // What has been measured: the newest runs first, page by page.
 
-import { request } from './net.js';
+import { queryOf, request } from './net.js';
 import { byId, el, keyed, perform, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
 
 const PAGE = 20;
-
-let known = [];
-let next = null;
-let selected = null;
-/** A run under way that the list did not have yet is looked for once. */
-let missed = null;
-
-export function startRuns() {
-  byId('runs-refresh').addEventListener('click', refreshRuns);
-  byId('runs-older').addEventListener('click', older);
-  refreshRuns();
-}
-
-/** Asks for the newest runs; the older ones that were already shown stay. */
-export function refreshRuns() {
-  return perform(byId('runs-refresh'), byId('runs-problem'), async () => {
-    const page = await request(`/runs?limit=${PAGE}`);
-    const fresh = new Set(page.runs.map(({ folder }) => folder));
-    const joined = known.some(({ folder }) => fresh.has(folder));
-    // Without an overlap something is missing in between: begin anew.
-    known = joined ? [...page.runs, ...known.filter(({ folder }) => !fresh.has(folder))] : page.runs;
-    if (!joined) next = page.next;
-    draw();
-  });
-}
-
-function older() {
-  return perform(byId('runs-older'), byId('runs-problem'), async () => {
-    const page = await request(`/runs?${new URLSearchParams({ limit: PAGE, before: next })}`);
-    const shown = new Set(known.map(({ folder }) => folder));
-    known = [...known, ...page.runs.filter(({ folder }) => !shown.has(folder))];
-    next = page.next;
-    draw();
-  });
-}
-
-/** Marks the run that is being looked at. */
-export function selectRun(id) {
-  selected = id;
-  draw();
-}
-
-/** The run under way changes while it is in the list. */
-export function noteRun({ run, state, traces, started }) {
-  const listed = known.find((one) => one.run === run);
-  if (!listed && started && state === 'running' && missed !== run) {
-    missed = run;
-    refreshRuns();
-  }
-  if (!listed || (listed.status === state && listed.traces === traces)) return;
-  Object.assign(listed, { status: state, traces });
-  draw();
-}
-
-function draw() {
-  keyed(byId('runs-list'), known, ({ folder }) => folder, create, update);
-  byId('runs-older').hidden = next === null;
-  byId('runs-none').hidden = known.length > 0;
-}
 
 function create() {
   const parts = { name: el('b'), state: el('span', { class: 'tag' }), when: el('span'), what: el('span'), reason: el('span', { class: 'row-reason' }) };
@@ -73,15 +15,76 @@ function create() {
   return item;
 }
 
-function update(item, run) {
-  const { name, state, when, what, reason, link } = item.parts;
-  setAttribute(link, 'href', `#run=${encodeURIComponent(run.run)}`);
-  setAttribute(link, 'aria-current', run.run === selected && 'true');
-  setText(name, run.name ?? run.folder);
-  setText(state, run.status);
-  state.dataset.state = run.status;
-  setText(when, format.moment(run.started));
-  const facts = [typeof run.traces === 'number' && format.count(run.traces, 'trace'), run.simulated && 'SIMULATED'];
-  setText(what, facts.filter(Boolean).join(' \u00b7 '));
-  setText(reason, run.reason ?? '');
+/** The list of runs. */
+export function createRuns() {
+  let known = [];
+  let next = null;
+  let selected = null;
+  /** A run under way that the list did not have yet is looked for once. */
+  let missed = null;
+
+  /** Asks for the newest runs; the older ones that were already shown stay. */
+  function refreshRuns() {
+    return perform(byId('runs-refresh'), byId('runs-problem'), async () => {
+      const page = await request(`/runs?limit=${PAGE}`);
+      const fresh = new Set(page.runs.map(({ folder }) => folder));
+      const joined = known.some(({ folder }) => fresh.has(folder));
+      // Without an overlap something is missing in between: begin anew.
+      known = joined ? [...page.runs, ...known.filter(({ folder }) => !fresh.has(folder))] : page.runs;
+      if (!joined) next = page.next;
+      draw();
+    });
+  }
+
+  function older() {
+    return perform(byId('runs-older'), byId('runs-problem'), async () => {
+      const page = await request(`/runs?${queryOf({ limit: PAGE, before: next })}`);
+      const shown = new Set(known.map(({ folder }) => folder));
+      known = [...known, ...page.runs.filter(({ folder }) => !shown.has(folder))];
+      next = page.next;
+      draw();
+    });
+  }
+
+  /** Marks the run that is being looked at. */
+  function selectRun(id) {
+    selected = id;
+    draw();
+  }
+
+  /** The run under way changes while it is in the list. */
+  function noteRun({ run, state, traces, started }) {
+    const listed = known.find((one) => one.run === run);
+    if (!listed && started && state === 'running' && missed !== run) {
+      missed = run;
+      refreshRuns();
+    }
+    if (!listed || (listed.status === state && listed.traces === traces)) return;
+    Object.assign(listed, { status: state, traces });
+    draw();
+  }
+
+  function draw() {
+    keyed(byId('runs-list'), known, ({ folder }) => folder, create, update);
+    byId('runs-older').hidden = next === null;
+    byId('runs-none').hidden = known.length > 0;
+  }
+
+  function update(item, run) {
+    const { name, state, when, what, reason, link } = item.parts;
+    setAttribute(link, 'href', `#run=${encodeURIComponent(run.run)}`);
+    setAttribute(link, 'aria-current', run.run === selected && 'true');
+    setText(name, run.name ?? run.folder);
+    setText(state, run.status);
+    state.dataset.state = run.status;
+    setText(when, format.moment(run.started));
+    const facts = [typeof run.traces === 'number' && format.count(run.traces, 'trace'), run.simulated && 'SIMULATED'];
+    setText(what, facts.filter(Boolean).join(' \u00b7 '));
+    setText(reason, run.reason ?? '');
+  }
+
+  byId('runs-refresh').addEventListener('click', refreshRuns);
+  byId('runs-older').addEventListener('click', older);
+  refreshRuns();
+  return { noteRun, refreshRuns, selectRun };
 }

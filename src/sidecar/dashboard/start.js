@@ -1,105 +1,13 @@
+// @ts-check
 // Starting a run: a recipe of the list with its parameters, or a pasted text; checked and planned before.
 
-import { post, request } from './net.js';
+import { post, queryOf, request } from './net.js';
 import { byId, el, perform, setAttribute, setText, showProblem } from './dom.js';
 import { itemFields, startEnqueue } from './enqueue.js';
 import { clearFindings, showFindings, showPlan } from './findings.js';
 
 // Walking a long recipe takes a while.
 const WALK_MS = 60_000;
-
-let recipes = [];
-let fields = [];
-let started = () => {};
-let queued = () => {};
-let queue = null;
-
-/** `onStarted(status)` hears of a run that was begun here, `onQueued()` of items that were added to the queue. */
-export function startStart(onStarted, onQueued) {
-  started = onStarted;
-  queued = onQueued;
-  startEnqueue();
-  const form = byId('start-form');
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    go();
-  });
-  form.addEventListener('input', clearTold);
-  for (const source of form.elements.source) source.addEventListener('change', drawSource);
-  byId('start-recipe').addEventListener('change', drawRecipe);
-  byId('start-check').addEventListener('click', check);
-  byId('start-plan').addEventListener('click', plan);
-  byId('start-queue').addEventListener('click', enqueue);
-  byId('start-edit').addEventListener('click', editCopy);
-  byId('start-box').addEventListener('toggle', () => byId('start-box').open && loadRecipes());
-  drawSource();
-}
-
-/** The form is open while no run holds the instrument; otherwise it says which one does. */
-export function drawStart(run) {
-  const box = byId('start-box');
-  const holder = run ?? '';
-  if (box.dataset.holder !== holder) {
-    box.dataset.holder = holder;
-    // Somebody else's run does not close the form under the hands of whoever fills it in.
-    if (run === null || !byId('start-form').contains(document.activeElement)) box.open = run === null;
-  }
-  const held = byId('start-held');
-  held.hidden = run === null;
-  const way = queue?.open ? ', or wait for that in the queue' : '';
-  setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended${way}.`);
-  setAttribute(byId('start-go'), 'disabled', run !== null && '');
-}
-
-/** Where there is a queue that takes items, the form can add to it. */
-export function drawStartQueue(next) {
-  queue = next;
-  const open = queue?.open === true;
-  setText(byId('start-title'), open ? 'Start a run, or queue it' : 'Start a run');
-  byId('start-queue').hidden = !open;
-  byId('start-queue').disabled = !fromList();
-  byId('start-queue-why').hidden = !open || fromList();
-  byId('start-queue-box').hidden = !open || !fromList();
-}
-
-async function loadRecipes() {
-  try {
-    recipes = (await request('/recipes')).recipes;
-    showProblem(byId('start-problem'), null);
-  } catch (error) {
-    showProblem(byId('start-problem'), error.message);
-    return;
-  }
-  const select = byId('start-recipe');
-  const before = select.value;
-  select.replaceChildren(...recipes.map(({ path, name, error }) => el('option', { value: path, text: `${name ?? path}${error ? ' (has errors)' : ''}` })));
-  if (recipes.some(({ path }) => path === before)) select.value = before;
-  else drawRecipe();
-}
-
-const chosenRecipe = () => recipes.find(({ path }) => path === byId('start-recipe').value);
-const fromList = () => byId('start-form').elements.source.value === 'list';
-
-function drawSource() {
-  byId('start-list').hidden = !fromList();
-  byId('start-text').hidden = fromList();
-  byId('start-recipe-text').required = !fromList();
-  // A field that is not seen must not keep the form from being sent.
-  for (const { input } of fields) input.disabled = !fromList();
-  drawStartQueue(queue);
-  clearTold();
-}
-
-function drawRecipe() {
-  const recipe = chosenRecipe();
-  setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'No recipe folder was given.');
-  const error = byId('start-recipe-error');
-  error.hidden = !recipe?.error;
-  setText(error, recipe?.error ?? '');
-  fields = Object.entries(recipe?.parameters ?? {}).map(([name, parameter]) => field(name, parameter));
-  byId('start-parameters').replaceChildren(...fields.map(({ node }) => node));
-  clearTold();
-}
 
 /** The input of one parameter; its default fixes the type. */
 function field(name, parameter) {
@@ -136,77 +44,171 @@ function range({ min, max }) {
   return known(min) ? `${min} or more` : known(max) ? `${max} or less` : null;
 }
 
-/** What is sent; parameters that were left alone keep the recipe's own value. */
-function orderOf() {
-  const unattended = byId('start-unattended').checked;
-  // The page can attend a run only when it is under way; its first step may ask before that.
-  const order = { unattended, attend: !unattended };
-  if (!fromList()) return { recipe: byId('start-recipe-text').value, format: byId('start-format').value, ...order };
-  const changed = fields.filter((one) => one.changed()).map(({ name, value }) => [name, value()]);
-  return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), ...order };
-}
-
-/** The same as an item of the queue. */
-function itemOf() {
-  const { path: recipe, parameters: set, unattended } = orderOf();
-  return { recipe, set, unattended, ...itemFields() };
-}
-
-const nameOfOrder = () => (fromList() ? (chosenRecipe()?.name ?? byId('start-recipe').value) : 'the pasted recipe');
-
-/** Sends the form somewhere; a recipe that is refused is shown with its findings. */
-function send(button, path, take, order = orderOf) {
-  if (!byId('start-form').reportValidity()) return undefined;
-  clearTold();
-  return perform(button, byId('start-problem'), async () => {
-    try {
-      await take(await post(path, order(), { timeoutMs: WALK_MS }));
-    } catch (error) {
-      if (!error.findings) throw error;
-      showFindings(error.findings);
-    }
-  });
-}
-
-function check() {
-  return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'Nothing is wrong with it.'));
-}
-
-function plan() {
-  return send(byId('start-plan'), '/plan', (reply) => showPlan(nameOfOrder(), reply));
-}
-
-function go() {
-  return send(byId('start-go'), '/runs', (status) => {
-    // What was found and does not keep it from running is left to be read.
-    showFindings(status.findings ?? []);
-    byId('start-box').open = status.findings?.length > 0;
-    started(status);
-  });
-}
-
-function enqueue() {
-  const take = ({ numbers, findings }) => {
-    showFindings(findings);
-    setText(byId('start-added'), `Added to the queue as item ${numbers.join(', ')}.`);
-    queued();
-  };
-  return send(byId('start-queue'), '/batch/items', take, itemOf);
-}
-
 function clearTold() {
   clearFindings();
   setText(byId('start-added'), '');
 }
 
-function editCopy() {
-  const path = byId('start-recipe').value;
-  return perform(byId('start-edit'), byId('start-problem'), async () => {
-    const { text } = await request(`/recipes/text?${new URLSearchParams({ path })}`);
-    byId('start-recipe-text').value = text;
-    byId('start-format').value = path.endsWith('.rhai') ? 'rhai' : 'yaml';
-    byId('start-form').elements.source.value = 'text';
-    drawSource();
-    byId('start-recipe-text').focus();
+/** The form. `started(status)` hears of a run that was begun here, `queued()` of items that were added to the queue. */
+export function createStart(started, queued) {
+  let recipes = [];
+  let fields = [];
+  let queue = null;
+
+  /** The form is open while no run holds the instrument; otherwise it says which one does. */
+  function drawStart(run) {
+    const box = byId('start-box');
+    const holder = run ?? '';
+    if (box.dataset.holder !== holder) {
+      box.dataset.holder = holder;
+      // Somebody else's run does not close the form under the hands of whoever fills it in.
+      if (run === null || !byId('start-form').contains(document.activeElement)) box.open = run === null;
+    }
+    const held = byId('start-held');
+    held.hidden = run === null;
+    const way = queue?.open ? ', or wait for that in the queue' : '';
+    setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended${way}.`);
+    setAttribute(byId('start-go'), 'disabled', run !== null && '');
+  }
+
+  /** Where there is a queue that takes items, the form can add to it. */
+  function drawStartQueue(next) {
+    queue = next;
+    const open = queue?.open === true;
+    setText(byId('start-title'), open ? 'Start a run, or queue it' : 'Start a run');
+    byId('start-queue').hidden = !open;
+    byId('start-queue').disabled = !fromList();
+    byId('start-queue-why').hidden = !open || fromList();
+    byId('start-queue-box').hidden = !open || !fromList();
+  }
+
+  async function loadRecipes() {
+    try {
+      recipes = (await request('/recipes')).recipes;
+      showProblem(byId('start-problem'), null);
+    } catch (error) {
+      showProblem(byId('start-problem'), error.message);
+      return;
+    }
+    const select = byId('start-recipe');
+    const before = select.value;
+    select.replaceChildren(...recipes.map(({ path, name, error }) => el('option', { value: path, text: `${name ?? path}${error ? ' (has errors)' : ''}` })));
+    if (recipes.some(({ path }) => path === before)) select.value = before;
+    else drawRecipe();
+  }
+
+  const chosenRecipe = () => recipes.find(({ path }) => path === byId('start-recipe').value);
+  const fromList = () => byId('start-form').elements.source.value === 'list';
+
+  function drawSource() {
+    byId('start-list').hidden = !fromList();
+    byId('start-text').hidden = fromList();
+    byId('start-recipe-text').required = !fromList();
+    // A field that is not seen must not keep the form from being sent.
+    for (const { input } of fields) input.disabled = !fromList();
+    drawStartQueue(queue);
+    clearTold();
+  }
+
+  function drawRecipe() {
+    const recipe = chosenRecipe();
+    setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'No recipe folder was given.');
+    const error = byId('start-recipe-error');
+    error.hidden = !recipe?.error;
+    setText(error, recipe?.error ?? '');
+    fields = Object.entries(recipe?.parameters ?? {}).map(([name, parameter]) => field(name, parameter));
+    byId('start-parameters').replaceChildren(...fields.map(({ node }) => node));
+    clearTold();
+  }
+
+  /**
+   * What is sent; parameters that were left alone keep the recipe's own value.
+   *
+   * @returns {any}
+   */
+  function orderOf() {
+    const unattended = byId('start-unattended').checked;
+    // The page can attend a run only when it is under way; its first step may ask before that.
+    const order = { unattended, attend: !unattended };
+    if (!fromList()) return { recipe: byId('start-recipe-text').value, format: byId('start-format').value, ...order };
+    const changed = fields.filter((one) => one.changed()).map(({ name, value }) => [name, value()]);
+    return { path: byId('start-recipe').value, parameters: Object.fromEntries(changed), ...order };
+  }
+
+  /** The same as an item of the queue. */
+  function itemOf() {
+    const { path: recipe, parameters: set, unattended } = orderOf();
+    return { recipe, set, unattended, ...itemFields() };
+  }
+
+  const nameOfOrder = () => (fromList() ? (chosenRecipe()?.name ?? byId('start-recipe').value) : 'the pasted recipe');
+
+  /** Sends the form somewhere; a recipe that is refused is shown with its findings. */
+  function send(button, path, take, order = orderOf) {
+    if (!byId('start-form').reportValidity()) return undefined;
+    clearTold();
+    return perform(button, byId('start-problem'), async () => {
+      try {
+        await take(await post(path, order(), { timeoutMs: WALK_MS }));
+      } catch (error) {
+        if (!error.findings) throw error;
+        showFindings(error.findings);
+      }
+    });
+  }
+
+  function check() {
+    return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'Nothing is wrong with it.'));
+  }
+
+  function plan() {
+    return send(byId('start-plan'), '/plan', (reply) => showPlan(nameOfOrder(), reply));
+  }
+
+  function go() {
+    return send(byId('start-go'), '/runs', (status) => {
+      // What was found and does not keep it from running is left to be read.
+      showFindings(status.findings ?? []);
+      byId('start-box').open = status.findings?.length > 0;
+      started(status);
+    });
+  }
+
+  function enqueue() {
+    const take = ({ numbers, findings }) => {
+      showFindings(findings);
+      setText(byId('start-added'), `Added to the queue as item ${numbers.join(', ')}.`);
+      queued();
+    };
+    return send(byId('start-queue'), '/batch/items', take, itemOf);
+  }
+
+  function editCopy() {
+    const path = byId('start-recipe').value;
+    return perform(byId('start-edit'), byId('start-problem'), async () => {
+      const { text } = await request(`/recipes/text?${queryOf({ path })}`);
+      byId('start-recipe-text').value = text;
+      byId('start-format').value = path.endsWith('.rhai') ? 'rhai' : 'yaml';
+      byId('start-form').elements.source.value = 'text';
+      drawSource();
+      byId('start-recipe-text').focus();
+    });
+  }
+
+  startEnqueue();
+  const form = byId('start-form');
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    go();
   });
+  form.addEventListener('input', clearTold);
+  for (const source of form.elements.source) source.addEventListener('change', drawSource);
+  byId('start-recipe').addEventListener('change', drawRecipe);
+  byId('start-check').addEventListener('click', check);
+  byId('start-plan').addEventListener('click', plan);
+  byId('start-queue').addEventListener('click', enqueue);
+  byId('start-edit').addEventListener('click', editCopy);
+  byId('start-box').addEventListener('toggle', () => byId('start-box').open && loadRecipes());
+  drawSource();
+  return { drawStart, drawStartQueue };
 }

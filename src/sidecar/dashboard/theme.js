@@ -1,3 +1,4 @@
+// @ts-check
 // The colours of style.css for what is drawn by script, and when they change.
 
 const dark = matchMedia('(prefers-color-scheme: dark)');

@@ -1,3 +1,4 @@
+// @ts-check
 // The traces of the run that is looked at, and which of them are overlaid.
 
 import { BackOff, request } from './net.js';
@@ -11,156 +12,8 @@ const PAGE = 50;
 const MOST_TRANSMISSION_DB = 0.5;
 const FORMATS = ['parquet', 'csv', 'arrow', 'npy'];
 
-const backOff = new BackOff();
-let retry = 0;
-let run = null;
-let traces = new Map();
-let order = [];
-/** Trace index to the slot of its colour: a curve keeps its colour whatever else comes and goes. */
-let overlaid = new Map();
-let shownRows = PAGE;
-let onOverlay = () => {};
-
-/** `tell(run, [{ trace, slot }])` hears what is to be drawn. */
-export function startTraces(tell) {
-  onOverlay = tell;
-  byId('traces-follow').addEventListener('change', () => {
-    if (!byId('traces-follow').checked) return;
-    followNewest();
-    draw();
-  });
-  byId('traces-filter').addEventListener('input', () => {
-    shownRows = PAGE;
-    draw();
-  });
-  byId('traces-more').addEventListener('click', () => {
-    shownRows += PAGE;
-    draw();
-  });
-}
-
-/** Another run, or none, is looked at from now on. */
-export async function showTracesOf(id) {
-  clearTimeout(retry);
-  backOff.reset();
-  run = id;
-  traces = new Map();
-  order = [];
-  overlaid = new Map();
-  shownRows = PAGE;
-  byId('traces-follow').checked = true;
-  byId('traces-filter').value = '';
-  showProblem(byId('traces-problem'), null);
-  draw();
-  onOverlay(run, []);
-  if (id !== null) await fetchTraces();
-}
-
-/** Asks for the whole list: at first, and when the list and the run's count of traces part. */
-export async function fetchTraces() {
-  const asked = run;
-  clearTimeout(retry);
-  try {
-    for (let after = 0; after !== null; ) {
-      const path = `/runs/${encodeURIComponent(asked)}/traces?after=${after}`;
-      const page = await request(path, { timeoutMs: 30_000 });
-      if (asked !== run) return;
-      for (const trace of page.traces) traces.set(trace.trace_index, trace);
-      after = page.next;
-    }
-    showProblem(byId('traces-problem'), null);
-    backOff.reset();
-    changed();
-  } catch (error) {
-    if (asked !== run) return;
-    byId('traces-box').hidden = false;
-    showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
-    if (error.status !== 404) retry = setTimeout(fetchTraces, backOff.next());
-  }
-}
-
-/** A trace was stored just now. */
-export function addTrace(id, trace) {
-  if (id !== run || traces.has(trace.trace_index)) return;
-  traces.set(trace.trace_index, trace);
-  changed();
-}
-
-/** A trace was taken back: its sweep is done again. */
-export function removeTrace(id, index) {
-  if (id !== run || !traces.delete(index)) return;
-  if (overlaid.delete(index)) tellOverlay();
-  changed();
-}
-
-export const knownTraces = () => traces.size;
-
-const changed = throttled(() => {
-  order = [...traces.values()].sort((a, b) => b.trace_index - a.trace_index);
-  if (byId('traces-follow').checked) followNewest();
-  draw();
-}, 200);
-
-/**
- * The newest transmission of each detector, or its newest trace where there are no transmissions. One by one they take
- * the place of those of the sweep before.
- */
-function followNewest() {
-  const transmissions = order.filter(({ trace }) => trace === 'tf');
-  const newest = new Map();
-  for (const trace of transmissions.length > 0 ? transmissions : order) {
-    const source = `${trace.detector} ${trace.trace}`;
-    if (!newest.has(source)) newest.set(source, trace);
-  }
-  const wanted = [...newest].sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true })).slice(0, CURVES);
-  const slots = wanted.map(([, { trace_index: index }], slot) => [index, slot]);
-  if (slots.length === overlaid.size && slots.every(([index, slot]) => overlaid.get(index) === slot)) return;
-  overlaid = new Map(slots);
-  tellOverlay();
-}
-
-function tellOverlay() {
-  onOverlay(run, [...overlaid].map(([index, slot]) => ({ trace: traces.get(index), slot })));
-}
-
-function toggle(index, wanted) {
-  byId('traces-follow').checked = false;
-  showProblem(byId('traces-problem'), null);
-  if (!wanted) overlaid.delete(index);
-  else if (overlaid.size < CURVES) overlaid.set(index, freeSlot());
-  else showProblem(byId('traces-problem'), `${CURVES} traces are overlaid at most: take one away first.`);
-  tellOverlay();
-  draw();
-}
-
-function freeSlot() {
-  const taken = new Set(overlaid.values());
-  return [...Array(CURVES).keys()].find((slot) => !taken.has(slot));
-}
-
-function draw() {
-  byId('traces-box').hidden = traces.size === 0;
-  const wanted = byId('traces-filter').value.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = order.filter((trace) => wanted.every((word) => wordsOf(trace).includes(word)));
-  keyed(byId('traces'), found.slice(0, shownRows), ({ trace_index: index }) => `${run}/${index}`, create, update);
-  byId('traces-more').hidden = found.length <= shownRows;
-  setText(byId('traces-count'), found.length === traces.size ? format.count(traces.size, 'trace') : `${found.length} of ${format.count(traces.size, 'trace')}`);
-}
-
 function wordsOf({ trace_index: index, detector, trace, name, unit, sweep_index: sweep }) {
   return `#${index} ${detector} ${trace} ${name ?? ''} ${unit} sweep ${sweep}`.toLowerCase();
-}
-
-function create(trace) {
-  const { trace_index: index } = trace;
-  const box = el('input', { type: 'checkbox' });
-  box.addEventListener('change', () => toggle(index, box.checked));
-  const swatch = el('i', { class: 'swatch' });
-  const name = el('span', { class: 'trace-name' }, el('b', { text: `#${index}` }), ` ${trace.detector} ${trace.trace}`, trace.name && el('span', { text: ` ${trace.name}` }));
-  const label = el('label', { class: 'trace-label' }, box, swatch, name);
-  const item = el('li', { class: 'trace' }, label, el('span', { class: 'trace-facts dim' }, ...factsOf(trace)), el('span', { class: 'downloads' }, ...downloads(trace)));
-  item.parts = { box, swatch };
-  return item;
 }
 
 function factsOf(trace) {
@@ -180,16 +33,164 @@ function factsOf(trace) {
   return [...facts.filter(Boolean).map((text) => el('span', { text })), gain].filter(Boolean);
 }
 
-function downloads({ trace_index: index, detector }) {
-  const path = `/runs/${encodeURIComponent(run)}/traces/${index}`;
-  return FORMATS.map((suffix) =>
-    el('a', { href: `${path}.${suffix}`, download: true, 'aria-label': `Trace ${index} of ${detector} as .${suffix}`, text: `.${suffix}` }),
-  );
-}
+/** The list of traces. `onOverlay(run, [{ trace, slot }])` hears what is to be drawn. */
+export function createTraces(onOverlay) {
+  const backOff = new BackOff();
+  let retry = 0;
+  let run = null;
+  let traces = new Map();
+  let order = [];
+  /** Trace index to the slot of its colour: a curve keeps its colour whatever else comes and goes. */
+  let overlaid = new Map();
+  let shownRows = PAGE;
 
-function update(item, { trace_index: index }) {
-  const { box, swatch } = item.parts;
-  const slot = overlaid.get(index);
-  box.checked = slot !== undefined;
-  swatch.className = slot === undefined ? 'swatch none' : `swatch curve-${slot + 1}`;
+  /** Another run, or none, is looked at from now on. */
+  async function showTracesOf(id) {
+    clearTimeout(retry);
+    backOff.reset();
+    run = id;
+    traces = new Map();
+    order = [];
+    overlaid = new Map();
+    shownRows = PAGE;
+    byId('traces-follow').checked = true;
+    byId('traces-filter').value = '';
+    showProblem(byId('traces-problem'), null);
+    draw();
+    onOverlay(run, []);
+    if (id !== null) await fetchTraces();
+  }
+
+  /** Asks for the whole list: at first, and when the list and the run's count of traces part. */
+  async function fetchTraces() {
+    const asked = run;
+    clearTimeout(retry);
+    try {
+      for (let after = 0; after !== null; ) {
+        const path = `/runs/${encodeURIComponent(asked)}/traces?after=${after}`;
+        const page = await request(path, { timeoutMs: 30_000 });
+        if (asked !== run) return;
+        for (const trace of page.traces) traces.set(trace.trace_index, trace);
+        after = page.next;
+      }
+      showProblem(byId('traces-problem'), null);
+      backOff.reset();
+      changed();
+    } catch (error) {
+      if (asked !== run) return;
+      byId('traces-box').hidden = false;
+      showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
+      if (error.status !== 404) retry = setTimeout(fetchTraces, backOff.next());
+    }
+  }
+
+  /** A trace was stored just now. */
+  function addTrace(id, trace) {
+    if (id !== run || traces.has(trace.trace_index)) return;
+    traces.set(trace.trace_index, trace);
+    changed();
+  }
+
+  /** A trace was taken back: its sweep is done again. */
+  function removeTrace(id, index) {
+    if (id !== run || !traces.delete(index)) return;
+    if (overlaid.delete(index)) tellOverlay();
+    changed();
+  }
+
+  const knownTraces = () => traces.size;
+
+  const changed = throttled(() => {
+    order = [...traces.values()].sort((a, b) => b.trace_index - a.trace_index);
+    if (byId('traces-follow').checked) followNewest();
+    draw();
+  }, 200);
+
+  /**
+   * The newest transmission of each detector, or its newest trace where there are no transmissions. One by one they take
+   * the place of those of the sweep before.
+   */
+  function followNewest() {
+    const transmissions = order.filter(({ trace }) => trace === 'tf');
+    const newest = new Map();
+    for (const trace of transmissions.length > 0 ? transmissions : order) {
+      const source = `${trace.detector} ${trace.trace}`;
+      if (!newest.has(source)) newest.set(source, trace);
+    }
+    const wanted = [...newest].sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true })).slice(0, CURVES);
+    /** @type {[number, number][]} */
+    const slots = wanted.map(([, { trace_index: index }], slot) => [index, slot]);
+    if (slots.length === overlaid.size && slots.every(([index, slot]) => overlaid.get(index) === slot)) return;
+    overlaid = new Map(slots);
+    tellOverlay();
+  }
+
+  function tellOverlay() {
+    onOverlay(run, [...overlaid].map(([index, slot]) => ({ trace: traces.get(index), slot })));
+  }
+
+  function toggle(index, wanted) {
+    byId('traces-follow').checked = false;
+    showProblem(byId('traces-problem'), null);
+    if (!wanted) overlaid.delete(index);
+    else if (overlaid.size < CURVES) overlaid.set(index, freeSlot());
+    else showProblem(byId('traces-problem'), `${CURVES} traces are overlaid at most: take one away first.`);
+    tellOverlay();
+    draw();
+  }
+
+  function freeSlot() {
+    const taken = new Set(overlaid.values());
+    return [...Array(CURVES).keys()].find((slot) => !taken.has(slot));
+  }
+
+  function draw() {
+    byId('traces-box').hidden = traces.size === 0;
+    const wanted = byId('traces-filter').value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = order.filter((trace) => wanted.every((word) => wordsOf(trace).includes(word)));
+    keyed(byId('traces'), found.slice(0, shownRows), ({ trace_index: index }) => `${run}/${index}`, create, update);
+    byId('traces-more').hidden = found.length <= shownRows;
+    setText(byId('traces-count'), found.length === traces.size ? format.count(traces.size, 'trace') : `${found.length} of ${format.count(traces.size, 'trace')}`);
+  }
+
+  function create(trace) {
+    const { trace_index: index } = trace;
+    const box = el('input', { type: 'checkbox' });
+    box.addEventListener('change', () => toggle(index, box.checked));
+    const swatch = el('i', { class: 'swatch' });
+    const name = el('span', { class: 'trace-name' }, el('b', { text: `#${index}` }), ` ${trace.detector} ${trace.trace}`, trace.name && el('span', { text: ` ${trace.name}` }));
+    const label = el('label', { class: 'trace-label' }, box, swatch, name);
+    const item = el('li', { class: 'trace' }, label, el('span', { class: 'trace-facts dim' }, ...factsOf(trace)), el('span', { class: 'downloads' }, ...downloads(trace)));
+    item.parts = { box, swatch };
+    return item;
+  }
+
+  function downloads({ trace_index: index, detector }) {
+    const path = `/runs/${encodeURIComponent(run)}/traces/${index}`;
+    return FORMATS.map((suffix) =>
+      el('a', { href: `${path}.${suffix}`, download: true, 'aria-label': `Trace ${index} of ${detector} as .${suffix}`, text: `.${suffix}` }),
+    );
+  }
+
+  function update(item, { trace_index: index }) {
+    const { box, swatch } = item.parts;
+    const slot = overlaid.get(index);
+    box.checked = slot !== undefined;
+    swatch.className = slot === undefined ? 'swatch none' : `swatch curve-${slot + 1}`;
+  }
+
+  byId('traces-follow').addEventListener('change', () => {
+    if (!byId('traces-follow').checked) return;
+    followNewest();
+    draw();
+  });
+  byId('traces-filter').addEventListener('input', () => {
+    shownRows = PAGE;
+    draw();
+  });
+  byId('traces-more').addEventListener('click', () => {
+    shownRows += PAGE;
+    draw();
+  });
+  return { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf };
 }

@@ -1,3 +1,4 @@
+// @ts-check
 // The steps of a run as a tree: groups fold, the step under way is marked and kept in view.
 
 import { el, icon, keyed, setAttribute, setText } from './dom.js';

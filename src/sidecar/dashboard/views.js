@@ -1,24 +1,28 @@
+// @ts-check
 // Windows of traces as the program thins them out: in each piece the lowest and the highest value, so that no dip is lost.
 
-import { request } from './net.js';
+import { queryOf, request } from './net.js';
 
 // Enough for going back and forth between a few windows of all curves.
 const KEPT = 48;
-const kept = new Map();
 
 /** To a femtometre: finer than any instrument, and the same window is the same request. */
 const round = (nm) => Math.round(nm * 1e6) / 1e6;
 
-/** The view of a trace in a window; from memory when it was asked for just before. */
-export async function fetchView(run, trace, { from, to }, points, signal) {
-  const query = new URLSearchParams({ from_nm: round(from), to_nm: round(to), points });
-  const path = `/runs/${encodeURIComponent(run)}/traces/${trace.trace_index}/view?${query}`;
-  let view = kept.get(path);
-  if (!view) view = withCurve(await request(path, { signal, timeoutMs: 30_000 }));
-  kept.delete(path);
-  kept.set(path, view);
-  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
-  return view;
+/** Fetches views of traces, and keeps the last ones. */
+export class Views {
+  #kept = new Map();
+
+  /** The view of a trace in a window; from memory when it was asked for just before. */
+  async fetch(run, trace, { from, to }, points, signal) {
+    const query = queryOf({ from_nm: round(from), to_nm: round(to), points });
+    const path = `/runs/${encodeURIComponent(run)}/traces/${trace.trace_index}/view?${query}`;
+    const view = this.#kept.get(path) ?? withCurve(await request(path, { signal, timeoutMs: 30_000 }));
+    this.#kept.delete(path);
+    this.#kept.set(path, view);
+    if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value);
+    return view;
+  }
 }
 
 /** Adds the curve: where a piece holds several values, a stroke from one end to the other. */
