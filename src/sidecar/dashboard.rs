@@ -1,5 +1,5 @@
-//! The dashboard: one page and its modules, compiled into the program, and a chart library from a crate. Every file
-//! is compressed once, and the browser caches it until the program changes.
+//! The dashboard: one page, its modules and the chart library, all compiled in. Each file is compressed once. The browser
+//! keeps it until the program changes.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -14,11 +14,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use super::state::App;
 use super::wire::instrument::Root;
+use crate::store::hex_sha256;
 
 /// The page may only send requests to its own server.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -29,7 +29,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
 struct Asset {
     name: &'static str,
     media_type: &'static str,
-    text: fn() -> String,
+    text: &'static str,
     packed: OnceLock<Packed>,
 }
 
@@ -45,10 +45,15 @@ macro_rules! assets {
             $(Asset {
                 name: $name,
                 media_type: $media_type,
-                text: || include_str!(concat!("dashboard/", $name)).to_owned(),
+                text: include_str!(concat!("dashboard/", $name)),
                 packed: OnceLock::new(),
             },)+
-            Asset { name: "plotly.js", media_type: "text/javascript", text: plotly, packed: OnceLock::new() },
+            Asset {
+                name: "plotly.js",
+                media_type: "text/javascript; charset=utf-8",
+                text: include_str!("dashboard/vendor/plotly-basic.min.js"),
+                packed: OnceLock::new(),
+            },
         ];
     };
 }
@@ -83,23 +88,15 @@ assets! {
     "views.js" = "text/javascript; charset=utf-8",
 }
 
-/// The source of plotly.js from the `plotly` crate: the first script that the crate would insert into a page.
-fn plotly() -> String {
-    let scripts = plotly::Plot::offline_js_sources();
-    let first = scripts.split_once('>').map_or("", |(_, rest)| rest);
-    first.split_once("</script>").map_or("", |(script, _)| script).to_owned()
-}
-
 impl Asset {
     fn packed(&self) -> &Packed {
         self.packed.get_or_init(|| {
-            let text = (self.text)();
+            let text = self.text.as_bytes();
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
             // Writing into memory cannot fail.
-            let _ = encoder.write_all(text.as_bytes());
-            let digest = Sha256::digest(text.as_bytes());
-            let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
-            Packed { bytes: encoder.finish().unwrap_or_default(), tag: format!("\"{tag}\"") }
+            let _ = encoder.write_all(text);
+            let tag = format!("\"{}\"", &hex_sha256(text)[..16]);
+            Packed { bytes: encoder.finish().unwrap_or_default(), tag }
         })
     }
 
@@ -120,7 +117,7 @@ impl Asset {
             return (about, [(ETAG, tag.as_str())], [(CONTENT_ENCODING, "gzip")], bytes.as_slice())
                 .into_response();
         }
-        (about, [(ETAG, tag.as_str())], (self.text)()).into_response()
+        (about, [(ETAG, tag.as_str())], self.text).into_response()
     }
 }
 
@@ -157,7 +154,14 @@ pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Response {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::hex_sha256;
     use crate::run::events::RunEvent;
+
+    #[test]
+    fn the_chart_library_is_the_file_whose_checksum_its_readme_has() {
+        let sum = hex_sha256(include_bytes!("dashboard/vendor/plotly-basic.min.js"));
+        assert!(include_str!("dashboard/vendor/README.md").contains(&sum), "{sum}");
+    }
 
     #[test]
     fn the_page_subscribes_to_every_event_of_a_run() {

@@ -145,7 +145,7 @@ fn arrows_between_modules_point_one_way() {
 
 #[test]
 fn each_big_dependency_has_one_home() {
-    let homes: [(&str, &[&str]); 18] = [
+    let homes: [(&str, &[&str]); 17] = [
         ("rhai::", &["script"]),
         ("serde_yaml", &["recipe"]),
         ("arrow_", &["store"]),
@@ -159,7 +159,6 @@ fn each_big_dependency_has_one_home() {
         ("hyper::", &["sidecar"]),
         ("tower_http::", &["sidecar"]),
         ("aide::", &["sidecar"]),
-        ("plotly::", &["sidecar"]),
         ("maud::", &["report"]),
         ("indicatif::", &["terminal", "app"]),
         ("rusqlite::", &["catalogue"]),
