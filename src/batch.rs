@@ -29,7 +29,7 @@ mod work;
 
 pub use check::{Checked, check};
 pub use claim::known_items;
-pub use disk::{free_bytes, reserve};
+pub use disk::reserve;
 pub use expand::{Expanded, Task, expand, expand_entry};
 pub use expect::{Expectation, Forecast, expect};
 pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};

@@ -83,6 +83,25 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command may run for so long that its memory must not grow.
+    #[must_use]
+    pub fn may_work_for_weeks(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Resume(_) | Self::Batch(_) | Self::Rehearse(_) | Self::Serve(_) => true,
+            Self::Check(_)
+            | Self::Plan(_)
+            | Self::Simulate(_)
+            | Self::Status(_)
+            | Self::Off(_)
+            | Self::Runs(_)
+            | Self::Schema(_)
+            | Self::Guard
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 /// Names the instrument.
 #[derive(Debug, Clone, Args)]
 pub struct InstrumentArgs {

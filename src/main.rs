@@ -12,7 +12,10 @@ use ctp10::{app, cli::Cli, handles, memory, terminal};
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    memory::share_heaps();
+    let cli = Cli::parse();
+    if cli.command.may_work_for_weeks() {
+        memory::share_heaps();
+    }
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -21,13 +24,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(perform());
+    let code = runtime.block_on(perform(cli));
     runtime.shutdown_timeout(THREADS_LIMIT);
     code
 }
 
-async fn perform() -> ExitCode {
-    let ended = app::perform(Cli::parse()).await;
+async fn perform(cli: Cli) -> ExitCode {
+    let ended = app::perform(cli).await;
     if let Err(failure) = &ended {
         complain(&failure.render(std::io::stderr().is_terminal()));
     }

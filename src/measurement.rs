@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::units::dbm_of_milliwatts;
 
 mod naming;
 
@@ -214,6 +217,18 @@ pub enum PowerUnit {
     Mw,
 }
 
+impl PowerUnit {
+    /// A power of this unit in another unit. Zero power has no level in dBm.
+    #[must_use]
+    pub fn convert(self, value: f64, to: Self) -> Option<f64> {
+        match (self, to) {
+            (Self::Mw, Self::Dbm) => (value > 0.0).then(|| dbm_of_milliwatts(value)),
+            (Self::Dbm, Self::Mw) => Some(10f64.powf(value / 10.0)),
+            (Self::Dbm, Self::Dbm) | (Self::Mw, Self::Mw) => Some(value),
+        }
+    }
+}
+
 /// The unit of a detector's spectral axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SpectralUnit {
@@ -322,6 +337,12 @@ pub struct PowerReading {
     pub calibration_nm: Option<f64>,
     /// When it was read, in seconds since 1970-01-01 UTC.
     pub time_s: f64,
+}
+
+/// The present time, in seconds since 1970-01-01 UTC.
+#[must_use]
+pub fn unix_time_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// A level and where it was found.

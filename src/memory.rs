@@ -6,7 +6,7 @@ const ARENAS: &str = "MALLOC_ARENA_MAX";
 
 /// Keeps memory from growing: the C library would give each thread a heap of its own, up to eight for each processor,
 /// and what is free in one is of no use to the others. The limit holds for a program that starts with it, so this
-/// program starts itself once more, as the same process. To be called before anything else.
+/// program starts itself once more, as the same process. To be called before any other thread starts.
 pub fn share_heaps() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -7,7 +7,7 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -55,13 +55,7 @@ impl PowerFrame {
     #[must_use]
     pub fn value(&self, channel: u8) -> Option<f64> {
         let power = self.channels.get(&channel)?;
-        let value = power.value?;
-        match (power.unit, self.unit()) {
-            (PowerUnit::Mw, PowerUnit::Dbm) if value > 0.0 => Some(10.0 * value.log10()),
-            (PowerUnit::Mw, PowerUnit::Dbm) => None,
-            (PowerUnit::Dbm, PowerUnit::Mw) => Some(10f64.powf(value / 10.0)),
-            _ => Some(value),
-        }
+        power.unit.convert(power.value?, self.unit())
     }
 
     /// The reading of one detector of this module, in the unit of the detector.
@@ -182,9 +176,4 @@ impl Drop for PowerWatch {
             module.demands.send_modify(|demands| drop(demands.open.remove(&self.number)));
         }
     }
-}
-
-/// Seconds since 1970-01-01 UTC.
-fn unix_time_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

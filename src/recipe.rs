@@ -4,13 +4,12 @@
 //! expressions. What depends on the state of an instrument, or on what was measured, is not this module's to judge.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::files::hex_sha256;
 use crate::header::Header;
 use crate::script::{Given, Script};
 use crate::source::{Diagnostic, SourceFile};
@@ -142,11 +141,7 @@ impl Recipe {
     /// SHA-256 of the recipe's own text, hexadecimal: what `sha256sum` says of the file.
     #[must_use]
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.sources[0].text.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-            // Writing into a text cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex_sha256(self.sources[0].text.as_bytes())
     }
 
     /// [Its sources](Self::sources), and the text of the `suspend_when` that holds it.

@@ -22,7 +22,7 @@ pub mod watchdog;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -285,9 +285,4 @@ fn run_metadata(manifest: &Manifest) -> BTreeMap<String, Value> {
 /// Seconds as a span.
 fn seconds(seconds: f64) -> chrono::TimeDelta {
     chrono::Duration::from_std(Duration::try_from_secs_f64(seconds).unwrap_or_default()).unwrap_or_default()
-}
-
-/// Seconds since 1970-01-01 UTC.
-fn unix_time_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

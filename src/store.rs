@@ -27,14 +27,15 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+pub use crate::files::hex_sha256;
 pub use cleanup::{Fate, Leftover, finished_files, leftovers};
-pub use disk_space::{space_for_step, space_for_trace};
+pub use disk_space::{free_bytes, space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
 pub use journal::{Durability, Journal, JournalSync};
 pub use lines::{Lines, skip_damaged};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
-pub use publish::{hex_sha256, write_whole};
+pub use publish::write_whole;
 pub use read::{TraceFile, open_trace};
 pub use runs::FoundRun;
 pub use spool::Spool;

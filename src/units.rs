@@ -301,6 +301,12 @@ impl JsonSchema for Resolution {
     }
 }
 
+/// A power in dBm.
+#[must_use]
+pub fn dbm_of_milliwatts(milliwatts: f64) -> f64 {
+    10.0 * milliwatts.log10()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

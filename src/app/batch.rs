@@ -20,8 +20,7 @@ use super::session::{Connect, Session};
 use super::setup;
 use super::signals::OnTerminate;
 use crate::batch::{
-    Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, free_bytes, notice, reserve,
-    write,
+    Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice, reserve, write,
 };
 use crate::catalogue::ItemRow;
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
@@ -32,6 +31,7 @@ use crate::report::shell_word;
 use crate::sidecar::BatchQueue;
 use crate::source::{Diagnostic, Severity};
 use crate::station::Setup;
+use crate::store::free_bytes;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{coloured, errln, out, outln};
 use load::Batch;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::begin::NotBegun;
-use super::disk::{free_bytes, reserve};
+use super::disk::reserve;
 use super::expand::Task;
 use super::file::OnFailure;
 use super::patience;
@@ -16,7 +16,7 @@ use super::work::{AttemptOutcome, CUT, Worker, WorkerCommand};
 use crate::catalogue::{AttemptEnd, ItemRow, ItemState};
 use crate::station::{BegunRun, Cut, LiveRun};
 use crate::step::Fault;
-use crate::store::RunState;
+use crate::store::{RunState, free_bytes};
 
 /// Who had a run stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]

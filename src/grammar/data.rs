@@ -1,6 +1,7 @@
 //! The arguments of a command by their meaning.
 
 use super::lexer::{is_space, trim};
+use crate::units::dbm_of_milliwatts;
 
 /// One argument.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +72,7 @@ impl Data {
             "PW" => value * 1e-9,
             _ => return None,
         };
-        Some(10.0 * milliwatts.log10())
+        Some(dbm_of_milliwatts(milliwatts))
     }
 
     /// A wavelength, nm; without a unit it is one in metres.

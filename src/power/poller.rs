@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{ChannelPower, Demands, PowerFrame, Published, unix_time_s};
+use super::{ChannelPower, Demands, PowerFrame, Published};
 use crate::instrument::scpi::Query;
 use crate::instrument::{Ctp10, Error, Presence};
-use crate::measurement::{Detector, PowerUnit};
+use crate::measurement::{Detector, PowerUnit, unix_time_s};
 
 /// Units and wavelength are read again at this interval, because a person may change them at the front panel.
 const SETTINGS_AGE: Duration = Duration::from_secs(1);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{PowerFrame, PowerWatch, unix_time_s};
+use super::{PowerFrame, PowerWatch};
 use crate::instrument::Presence;
 use crate::instrument::activity::Occupation;
+use crate::measurement::unix_time_s;
 
 /// If a turn brings no new reading, the watcher waits for this share of its interval before it reports that there is
 /// none. The clocks of poller and watchers are not synchronized.

@@ -1,6 +1,9 @@
 //! Formats times, sizes, states and commands for reports.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Local, Offset, Utc};
+use indicatif::HumanBytes;
 
 use super::value::{Consequence, FaultLine, LasersEnd, Report, Why};
 use crate::store::RunState;
@@ -45,14 +48,7 @@ pub(super) fn after(report: &Report, time: DateTime<Utc>) -> String {
 }
 
 pub(super) fn bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let size = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
-        _ => format!("{:.1} GB", size / 1e9),
-    }
+    HumanBytes(bytes).to_string()
 }
 
 /// A number with its noun: `1 trace`, `3 traces`.
@@ -139,15 +135,9 @@ pub(super) fn finish_command(folder: &str) -> String {
 /// Quotes an argument for a shell.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
-    // A backslash separates folders on Windows, and changes the next letter elsewhere.
-    let plain = |letter: char| {
-        letter.is_alphanumeric() || "/:._-+@,".contains(letter) || (cfg!(windows) && letter == '\\')
-    };
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else if cfg!(windows) {
-        format!("\"{word}\"")
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+    if cfg!(windows) {
+        return format!("\"{word}\"");
     }
+    // Only a text with a NUL byte cannot be quoted, and no file or address has one.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }

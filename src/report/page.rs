@@ -10,6 +10,7 @@ mod steps;
 mod traces;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 pub use batch::batch_page;
 pub use links::Links;
@@ -155,16 +156,10 @@ fn link(file: &str) -> Markup {
 }
 
 /// A relative path, encoded for a URL.
-fn encoded(path: &str) -> String {
-    let mut target = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
-            target.push(char::from(byte));
-        } else {
-            target.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    target
+fn encoded(path: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(path, RESERVED)
 }
 
 fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {

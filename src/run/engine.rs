@@ -395,7 +395,7 @@ impl Engine {
     }
 
     fn now(&self) -> Result<f64, Fault> {
-        let time_s = super::unix_time_s();
+        let time_s = crate::measurement::unix_time_s();
         self.log.emit(RunEvent::Now { time_s })?;
         Ok(time_s)
     }

@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 use super::problem::Problem;
 use super::state::App;
 use super::wire::instrument::Root;
-use crate::store::hex_sha256;
+use crate::files::hex_sha256;
 
 /// The page may only send requests to its own server.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \

@@ -65,13 +65,10 @@ pub(super) fn release_reserve(folder: &Path) -> bool {
     fs::remove_file(folder.join(RESERVE_FILE)).is_ok()
 }
 
-#[cfg(unix)]
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
+/// Free space on the disk where a folder is, or will be, in bytes; `None` if unknown.
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    fs4::available_space(there).ok()
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
-use crate::files;
+use crate::files::{self, hex};
 
 /// A file that does not have its final name yet. Dropping it removes the file.
 #[derive(Debug)]
@@ -133,16 +133,6 @@ pub(super) fn fingerprint(path: &Path) -> Result<Published, StoreError> {
         digest.update(&piece[..length]);
         bytes += length as u64;
     }
-}
-
-/// SHA-256 of some bytes, hexadecimal.
-#[must_use]
-pub fn hex_sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

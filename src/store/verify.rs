@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::manifest::{Manifest, RecipeRecord};
 use super::stored::{Stored, stored};
-use super::{PowerSegment, StoreError, find, publish, read, read_run_journal};
+use super::{PowerSegment, StoreError, find, hex_sha256, publish, read, read_run_journal};
 use crate::error::chain;
 use crate::files;
 use crate::measurement::TraceSummary;
@@ -199,7 +199,7 @@ pub fn segment_damage(folder: &Path, segment: &PowerSegment) -> Option<Finding> 
 pub fn source_damage(folder: &Path, recipe: &RecipeRecord) -> Option<Finding> {
     recipe.source_sha256.iter().find_map(|(file, sha256)| {
         match files::read_within(folder, file, LARGEST_SOURCE) {
-            Ok(text) if publish::hex_sha256(&text) == *sha256 => None,
+            Ok(text) if hex_sha256(&text) == *sha256 => None,
             Ok(_) => Some(Finding::Changed { file: file.clone() }),
             Err(error) => Some(unreadable(file, &error)),
         }

@@ -200,7 +200,7 @@ steps:
         - fetch_trace: { detectors: [4/1, 4/2, 4/3, 4/4], trace: raw }
 ";
     bench.write("big.yaml", steps);
-    let room = ctp10::batch::free_bytes(bench.folder.path()).unwrap();
+    let room = ctp10::store::free_bytes(bench.folder.path()).unwrap();
     // One item is half a gigabyte.
     let items: Vec<String> = (0..room / (400 << 20) + 2).map(|item| item.to_string()).collect();
     let items = items.join(", ");
@@ -215,4 +215,31 @@ steps:
     let planned = bench.run(&["batch", "plan", "night.yaml", "--json"]);
     let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
     assert_eq!(planned["fits_disk"], false);
+}
+
+#[test]
+fn a_column_detector_of_a_batch_is_a_warning_unless_it_is_what_the_traces_have_there_anyway() {
+    let bench = Bench::new();
+    let recipe = |fetch: &str| {
+        format!(
+            "name: named\ndetectors: {{ through: 4/1 }}\nsteps:\n  - sweep: {{ start_nm: 1540, stop_nm: 1541 }}\n  - fetch_trace: {{ detector: through, trace: raw{fetch} }}\n"
+        )
+    };
+    bench.write("named.yaml", &recipe(""));
+    bench.write("own.yaml", &recipe(", columns: { detector: tap }"));
+    for (file, value, warns) in [
+        ("named.yaml", "tap", true),
+        ("named.yaml", "through", false),
+        ("named.yaml", "4/1", false),
+        ("own.yaml", "tap", false),
+        ("own.yaml", "through", true),
+    ] {
+        let items = format!("items: [{{ recipe: {file}, matrix: {{ detector: [\"{value}\"] }} }}]\n");
+        bench.write("night.yaml", &format!("name: night\n{items}"));
+        let output = bench.run(&["batch", "check", "night.yaml"]);
+        let said = text(&output.stdout) + text(&output.stderr).as_str();
+        assert!(output.status.success(), "{file} {value}: {said}");
+        let warned = said.contains("`detector` of the batch is not a column of the trace files");
+        assert_eq!(warned, warns, "{file} {value}: {said}");
+    }
 }

@@ -8,12 +8,13 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::load::Batch;
-use crate::batch::{Expectation, Forecast, expect, free_bytes, reserve, window};
+use crate::batch::{Expectation, Forecast, expect, reserve, window};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::source::Severity;
+use crate::store::free_bytes;
 use crate::terminal::duration;
 use crate::terminal::output::outln;
 

@@ -35,7 +35,7 @@ impl Bench {
             value: value.is_finite().then_some(value),
             unit,
             calibration_nm,
-            time_s: crate::run::unix_time_s(),
+            time_s: crate::measurement::unix_time_s(),
         })
     }
 

@@ -201,10 +201,5 @@ async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Outp
 
 /// A reading in dBm, whatever unit the detector reports in. No light at all has no level.
 fn level_dbm(reading: &PowerReading) -> Option<f64> {
-    let value = reading.value?;
-    match reading.unit {
-        PowerUnit::Dbm => Some(value),
-        PowerUnit::Mw if value > 0.0 => Some(10.0 * value.log10()),
-        PowerUnit::Mw => None,
-    }
+    reading.unit.convert(reading.value?, PowerUnit::Dbm)
 }

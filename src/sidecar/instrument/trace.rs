@@ -15,6 +15,7 @@ use crate::measurement::{Detector, Grid, TraceKind};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, AppState};
+use crate::sidecar::stream::Turn;
 use crate::sidecar::wire::instrument::TraceMetadata;
 use crate::sidecar::wire::power::unit;
 use crate::sidecar::wire::setup::TraceQuery;
@@ -65,9 +66,20 @@ impl AppState {
         })
     }
 
+    /// A place among the downloads, and the trace with its metadata.
+    async fn download(
+        &self,
+        query: TraceQuery,
+    ) -> Result<(Turn, TraceMetadata, Box<dyn TraceReader>), Problem> {
+        let wanted = self.wanted(query);
+        let turn = self.downloads.turn().await?;
+        let metadata = self.trace_metadata(wanted).await?;
+        let trace = self.trace(wanted, metadata.grid()).await?;
+        Ok((turn, metadata, trace))
+    }
+
     /// The data of the trace. During a run, only a stored trace of this run is available, if the instrument still has
     /// it in memory. The transfers of the run come first.
-    /// run's own transfers come first.
     async fn trace(&self, wanted: Wanted, grid: Grid) -> Result<Box<dyn TraceReader>, Problem> {
         let Wanted { detector, kind } = wanted;
         if let Some(run) = self.station.current_run() {
@@ -130,10 +142,7 @@ pub(in crate::sidecar) async fn data(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(query);
-    let turn = app.downloads.turn().await?;
-    let metadata = app.trace_metadata(wanted).await?;
-    let trace = app.trace(wanted, metadata.grid()).await?;
+    let (turn, metadata, trace) = app.download(query).await?;
     let body = turn.body(move |out| formats::json(&*trace, &json!(metadata), out));
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -143,10 +152,7 @@ pub(in crate::sidecar) async fn binary(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(query);
-    let turn = app.downloads.turn().await?;
-    let metadata = app.trace_metadata(wanted).await?;
-    let trace = app.trace(wanted, metadata.grid()).await?;
+    let (turn, metadata, trace) = app.download(query).await?;
     let TraceMetadata { module, channel, trace_type, num_points, .. } = metadata;
     let name = format!("attachment; filename=trace_m{module}_c{channel}_t{trace_type}.npy");
     let headers = [
