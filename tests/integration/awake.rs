@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Bench, watch_command};
+use crate::support::{Bench, until, watch_command};
 
 const LONG: &str = "name: long\ninstrument: sim\nsteps:\n  - wait: 600\n";
 
@@ -19,16 +19,15 @@ fn a_run_holds_the_program_that_keeps_the_computer_awake_until_it_ends() {
     let mut command = bench.command(&["--log-format", "json", "run", "long.yaml"]);
     command.env("PATH", path);
     let run = watch_command(command);
-    while !log.exists() {
-        std::thread::yield_now();
-    }
+    until("the program has started", || log.exists());
     let told = std::fs::read_to_string(&log).unwrap();
     let (pid, words) = told.trim().split_once(' ').unwrap();
     assert_eq!(words, "--what=sleep:idle --who=ctp10 --why=measuring --mode=block cat");
     run.signal("INT");
     assert_eq!(run.finish().0, Some(130));
-    // Whoever took it over reaps it in a moment.
-    while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
-        std::thread::yield_now();
-    }
+    let stat = format!("/proc/{pid}/stat");
+    until("the program has ended", || {
+        std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "))
+            || !std::path::Path::new(&stat).exists()
+    });
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::batch::{DIE, folder, states, summary};
 use crate::goes_on::series;
+use crate::probe_station::Gate;
 use crate::support::{Bench, Running, manifest, simulate, text, watch_program};
 
 const NIGHT: &str = "name: night\nitems:\n  - { recipe: die.yaml, matrix: { power_dbm: [1, 2, 3] } }\n";
@@ -117,12 +118,14 @@ fn a_catalogue_that_is_locked_for_the_whole_batch_is_written_later() {
 #[test]
 fn a_catalogue_that_vanishes_or_is_locked_while_a_batch_runs_is_made_anew() {
     let (bench, simulator) = night();
-    bench.write("series.yaml", &series(2));
+    let gate = Gate::new(&bench, 0);
+    bench.write("series.yaml", &series(2, &gate));
     bench.write("night.yaml", "name: night\nitems:\n  - recipe: series.yaml\n  - recipe: die.yaml\n");
     let command = ["batch", "night.yaml", "--instrument", &simulator.address];
-    let mut batch = watch_program(&bench, &command);
-    batch.wait_for(|event| event["event"] == "trace_stored");
+    let batch = watch_program(&bench, &command);
+    gate.wait_for(1);
     remove(&bench);
+    gate.open();
     let (code, said) = batch.finish();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("2 done of 2 items"), "{said}");

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::probe_station::Gate;
 use crate::sidecar::{request, serve};
-use crate::support::{Bench, journal, manifest, text, watch};
+use crate::support::{Bench, copy_folder, journal, manifest, text, watch};
 
 /// No command takes as long as this, on however slow a machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -89,20 +90,8 @@ impl Killed {
     fn copy(&self, name: &str) -> PathBuf {
         let out = self.bench.folder.path().join(name);
         let folder = out.join(self.folder.file_name().unwrap());
-        copy(&self.folder, &folder);
+        copy_folder(&self.folder, &folder);
         folder
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 
@@ -611,12 +600,15 @@ fn links_in_the_path_of_the_runs_are_followed_and_a_linked_lock_spares_its_targe
 #[test]
 fn a_journal_that_vanishes_during_the_run_is_a_warning_in_its_result() {
     let bench = Bench::new();
-    bench.write("waits.yaml", "name: waits\ninstrument: sim\nsteps:\n  - log: here\n  - wait: 1\n");
+    let gate = Gate::new(&bench, 0);
+    let step = gate.step();
+    bench.write("waits.yaml", &format!("name: waits\ninstrument: sim\nsteps:\n  - {step}\n  - log: here\n"));
     let mut running = watch(&bench, &["waits.yaml"]);
-    running.wait_for(|event| event["event"] == "progress");
+    gate.wait_for(1);
     let folder = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
     let folder = first_folder(folder);
     fs::remove_file(folder.join("journal.jsonl")).unwrap();
+    gate.open();
     let warned = running.wait_for(|event| event["event"] == "warning");
     assert!(
         warned["message"].as_str().unwrap().contains("is gone: what this run writes is lost"),

@@ -9,7 +9,7 @@ use arrow_array::types::Float64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::probe_station::{Station, bench_with};
+use crate::probe_station::{Gate, Station, bench_with};
 use crate::support::{journal, manifest, text, watch};
 
 /// The constants of a trace file, from its first row.
@@ -90,13 +90,15 @@ fn a_die_map_that_is_killed_goes_on_with_its_own_list_and_moves_to_no_die_twice(
     let station = Station::with_a_stage();
     let (bench, simulator) = bench_with(&station);
     bench.write("dies.csv", "die,x_um\nA1,0\nA2,5000\nA3,10000\n");
-    // Time to be killed in.
-    bench.write("map.yaml", &die_map(&station, "{ x_um: \"${die.x_um}\" }", "        - wait: 2\n"));
-    let mut run = watch(&bench, &["map.yaml", "--instrument", &simulator.address]);
-    run.wait_for(|event| event["event"] == "trace_stored" && event["trace"]["name"] == "die_A2");
-    run.wait_for(|event| event["event"] == "step_started");
+    let gate = Gate::new(&bench, 1);
+    let after = format!("        - {}\n", gate.step());
+    bench.write("map.yaml", &die_map(&station, "{ x_um: \"${die.x_um}\" }", &after));
+    let run = watch(&bench, &["map.yaml", "--instrument", &simulator.address]);
+    // The trace of the second die is stored, and the third one is not reached.
+    gate.wait_for(2);
     run.signal("KILL");
     run.finish();
+    gate.open();
     bench.write("dies.csv", "die,x_um\nB1,-1\n");
     let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
     let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text};
+use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text, until};
 
 /// An instrument with faults and a scan of 2001 points, 8004 bytes, that is over in no time.
 fn faulty(bench: &Bench, faults: &[&str]) -> Running {
@@ -55,9 +55,10 @@ fn stall_is_silence_on_one_connection_which_stays_open() {
     talk.send("CTP:SENS4:CHAN1:POW?");
     talk.send("*IDN?");
     let mut other = Talk::to(&simulator.address);
-    while !log(&bench).contains("! stall@") {
+    until("the connection is silent", || {
         assert!(other.ask("*IDN?").starts_with("EXFO"));
-    }
+        log(&bench).contains("! stall@")
+    });
     assert!(talk.is_silent_for(Duration::from_millis(300)));
     assert!(other.ask("CTP:SENS4:CHAN1:POW?").contains('E'));
 }
@@ -130,7 +131,7 @@ fn reboot_closes_all_connections_and_forgets_everything() {
     let began = Instant::now();
     talk.send("CTP:RLAS1:WAV 1550NM");
     assert!(talk.rest().is_empty() && other.rest().is_empty());
-    while TcpStream::connect(&simulator.address).is_err() {}
+    until("the instrument is back", || TcpStream::connect(&simulator.address).is_ok());
     assert!(began.elapsed() >= Duration::from_millis(500));
     let mut talk = Talk::to(&simulator.address);
     for (question, answer) in [

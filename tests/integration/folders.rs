@@ -3,21 +3,22 @@
 use serde_json::Value;
 
 use crate::goes_on::series;
+use crate::probe_station::Gate;
 use crate::support::{Bench, Talk, journal, manifest, simulate, text, watch};
 
 #[test]
 fn two_runners_share_a_folder_of_runs_and_a_catalogue() {
     let bench = Bench::new();
-    bench.write("series.yaml", &series(5));
+    let gate = Gate::new(&bench, 0);
+    bench.write("series.yaml", &series(5, &gate));
     let simulators = [(); 2].map(|()| simulate(&bench, &["--time-scale", "0.02"]));
-    let mut both: Vec<_> = simulators
+    let both: Vec<_> = simulators
         .iter()
         .map(|simulator| watch(&bench, &["series.yaml", "--instrument", &simulator.address]))
         .collect();
     // Both are in the middle at the same time.
-    for run in &mut both {
-        run.wait_for(|event| event["event"] == "trace_stored");
-    }
+    gate.wait_for(2);
+    gate.open();
     for run in both {
         let (code, stdout) = run.finish();
         assert_eq!(code, Some(0), "{stdout}");
@@ -37,16 +38,17 @@ fn two_runners_share_a_folder_of_runs_and_a_catalogue() {
 #[test]
 fn a_folder_that_takes_no_more_files_ends_the_run_cleanly_with_its_lasers_off() {
     let bench = Bench::new();
-    bench.write("series.yaml", &series(5));
+    let gate = Gate::new(&bench, 0);
+    bench.write("series.yaml", &series(5, &gate));
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    let mut run = watch(&bench, &["series.yaml", "--instrument", &simulator.address]);
-    run.wait_for(|event| event["event"] == "trace_stored");
-    run.wait_for(|event| event["event"] == "step_started");
+    let run = watch(&bench, &["series.yaml", "--instrument", &simulator.address]);
+    gate.wait_for(1);
     let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
     let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     // Whoever is root may write anywhere: what is no folder takes no file from anybody.
     std::fs::rename(folder.join("traces"), folder.join("kept")).unwrap();
     std::fs::write(folder.join("traces"), "").unwrap();
+    gate.open();
     let (code, _) = run.finish();
     assert_eq!(code, Some(1));
     let manifest = manifest(&folder);

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{Bench, journal, simulate, text, watch_program};
+use crate::probe_station::Gate;
+use crate::support::{Bench, journal, simulate, text, until, watch_program};
 
-/// Stores so many traces, and waits after each of them, long enough to be stopped then.
-pub(crate) fn series(times: u32) -> String {
+/// Stores this many traces, and waits at the gate after each of them.
+pub(crate) fn series(times: u32, gate: &Gate) -> String {
+    let wait = gate.step();
     format!(
         "name: series
 steps:
@@ -17,7 +19,7 @@ steps:
       steps:
         - sweep: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
         - fetch_trace: {{ detector: 4/1, trace: raw }}
-        - wait: 0.5
+        - {wait}
 "
     )
 }
@@ -41,9 +43,8 @@ fn measured(bench: &Bench, item: &Value) -> Vec<(usize, usize)> {
 
 #[test]
 fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_by_itself() {
-    let bench = Bench::new();
-    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    bench.write("series.yaml", &series(3));
+    let simulated = Bench::new();
+    let simulator = simulate(&simulated, &["--time-scale", "0.02"]);
     let goes_on: &[(usize, usize)] = &[(3, 1)];
     for (signal, auto_resume, more, state, runs) in [
         ("KILL", true, &[][..], "done", goes_on),
@@ -53,18 +54,19 @@ fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_b
         ("KILL", false, &[], "held", &[(1, 0)]),
     ] {
         let case = format!("{signal} {auto_resume} {more:?}");
-        let _ = std::fs::remove_dir_all(bench.folder.path().join("runs"));
+        let bench = Bench::new();
+        let gate = Gate::new(&bench, 0);
+        bench.write("series.yaml", &series(3, &gate));
         bench.write(
             "night.yaml",
             &format!("name: night\nitems: [{{ recipe: series.yaml, auto_resume: {auto_resume} }}]\n"),
         );
         let command = ["batch", "night.yaml", "--instrument", &simulator.address];
-        let mut batch = watch_program(&bench, &command);
-        batch.wait_for(|event| event["event"] == "trace_stored");
-        // The fetch has ended, too, and the wait behind it has begun.
-        batch.wait_for(|event| event["event"] == "step_started");
+        let batch = watch_program(&bench, &command);
+        gate.wait_for(1);
         batch.signal(signal);
         batch.finish();
+        gate.open();
         let output = bench.run(&[&command, more].concat());
         let item = items(&bench)[0].take();
         assert_eq!(item["state"], state, "{case}: {item} {}", text(&output.stderr));
@@ -83,7 +85,8 @@ fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_b
 #[test]
 fn a_step_that_nobody_can_know_about_holds_its_item_until_a_person_has_finished_the_run() {
     let bench = Bench::new();
-    let simulator = simulate(&bench, &["--latency-ms", "30"]);
+    // The step cannot end before its process is killed.
+    let simulator = simulate(&bench, &["--fault", "late@laser=600", "--log", "commands.log"]);
     bench.write(
         "moves.yaml",
         "name: moves\nsteps:\n  - scpi: { command: \"CTP:RLAS1:POW 4DBM\" }\n  - log: moved\n",
@@ -94,8 +97,11 @@ fn a_step_that_nobody_can_know_about_holds_its_item_until_a_person_has_finished_
         "name: night\nitems: [{ recipe: moves.yaml, auto_resume: true }, { recipe: rests.yaml }]\n",
     );
     let command = ["batch", "night.yaml", "--instrument", &simulator.address];
-    let mut batch = watch_program(&bench, &command);
-    batch.wait_for(|event| event["event"] == "step_started");
+    let batch = watch_program(&bench, &command);
+    until("the command has been received", || {
+        std::fs::read_to_string(bench.folder.path().join("commands.log"))
+            .is_ok_and(|log| log.contains("! late@"))
+    });
     batch.signal("KILL");
     batch.finish();
     assert_eq!(bench.run(&command).status.code(), Some(1));

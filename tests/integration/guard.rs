@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Bench, Running, Watched, manifest, simulate, text, watch};
+use crate::probe_station::Gate;
+use crate::support::{Bench, Running, Watched, manifest, simulate, text, until, until_some, watch};
 
 /// A sweep that takes long after one that is over soon.
 const LONG: &str = "
@@ -54,13 +55,11 @@ fn guards_of(pid: u32) -> Vec<u32> {
 /// What the guard left, once it has.
 fn record(folder: &Path) -> Value {
     let path = folder.join("guard.jsonl");
-    loop {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        if let Some((line, "")) = text.split_once('\n') {
-            return serde_json::from_str(line).unwrap();
-        }
-        std::thread::yield_now();
-    }
+    until_some("the guard has left its record", || {
+        let text = std::fs::read_to_string(&path).ok()?;
+        let (line, _) = text.split_once('\n').filter(|(_, more)| more.is_empty())?;
+        Some(serde_json::from_str(line).unwrap())
+    })
 }
 
 /// Where one client is all that is taken, the guard is one until it has gone: then it is asked again.
@@ -72,7 +71,7 @@ fn laser_and_condition(simulator: &Running) -> String {
         BufReader::new(stream).read_line(&mut line).ok()?;
         Some(line.trim().to_owned()).filter(|reply| !reply.is_empty())
     };
-    std::iter::repeat_with(ask).flatten().next().unwrap()
+    until_some("the instrument takes another client", ask)
 }
 
 #[test]
@@ -103,9 +102,7 @@ fn a_runner_that_hangs_is_ended_and_its_lasers_go_off_and_it_does_not_wake_up_to
     let (mut run, folder) = begin(&bench, &simulator, LIT);
     run.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
     run.signal("STOP");
-    while !folder.join("fenced").exists() {
-        std::thread::yield_now();
-    }
+    until("the guard has set up its fence", || folder.join("fenced").exists());
     run.signal("CONT");
     let record = record(&folder);
     assert_eq!((&record["cause"], &record["off"]), (&"silent".into(), &serde_json::json!([1])), "{record}");
@@ -154,11 +151,14 @@ fn a_second_ctrl_c_leaves_at_once_and_the_lasers_go_off_all_the_same() {
 fn a_run_that_ends_by_itself_takes_its_guard_along_and_lasers_that_are_to_stay_on_do() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &[]);
-    let recipe = "name: kept\nleave_lasers_on: true\nsteps:\n  - configure_laser: { laser: 1, output: true }\n  - wait: 0.5\n";
-    let (mut run, folder) = begin(&bench, &simulator, recipe);
-    run.wait_for(|event| event["event"] == "progress");
+    let gate = Gate::new(&bench, 0);
+    let lights =
+        "name: kept\nleave_lasers_on: true\nsteps:\n  - configure_laser: { laser: 1, output: true }\n";
+    let (run, folder) = begin(&bench, &simulator, &format!("{lights}  - {}\n", gate.step()));
+    gate.wait_for(1);
     let guards = guards_of(run.child.id());
     assert_eq!(guards.len(), 1);
+    gate.open();
     assert_eq!(run.finish().0, Some(0));
     assert!(!Path::new(&format!("/proc/{}", guards[0])).exists());
     assert!(!folder.join("guard.jsonl").exists() && !folder.join("fenced").exists());
@@ -229,12 +229,10 @@ fn a_run_that_was_killed_is_taken_up_at_once_and_waits_for_the_guard_that_is_at_
         if again == 0 {
             run.finish();
         }
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-        while manifest(&folder)["status"] == "running"
-            && std::fs::File::open(folder.join("lock")).unwrap().try_lock().is_err()
-        {
-            assert!(std::time::Instant::now() < deadline);
-        }
+        until("the killed process has let go of its run", || {
+            manifest(&folder)["status"] != "running"
+                || std::fs::File::open(folder.join("lock")).unwrap().try_lock().is_ok()
+        });
         let output = bench.run(&["resume", folder.to_str().unwrap()]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert_eq!(manifest(&folder)["traces"], 2);

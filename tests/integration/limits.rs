@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sidecar::{request, serve};
-use crate::support::{Bench, Running, Talk, manifest, simulate, text};
+use crate::support::{Bench, Running, Talk, manifest, simulate, text, until};
 
 const LIMITS: &str = "
 [limits.laser.1]
@@ -132,7 +132,9 @@ fn raw_text_by_http_is_one_question_or_a_command_within_the_limits() {
     let simulator = instrument(&bench, &[]);
     bench.write("ctp10.toml", &format!("allow_scpi = true\n{LIMITS}"));
     let service = serve(&bench, &["--instrument", &simulator.address]);
-    while request(&service.address, "GET", "/instrument", None).1["connected"] != true {}
+    until("the instrument has been found", || {
+        request(&service.address, "GET", "/instrument", None).1["connected"] == true
+    });
     let post = |body: serde_json::Value| request(&service.address, "POST", "/scpi", Some(&body));
     for (body, status) in [
         (json!({ "query": "*IDN?" }), 200),

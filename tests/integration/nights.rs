@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::batch::{DIE, LONG, bench, folder, runs, states, summary};
+use crate::probe_station::Gate;
 use crate::sidecar::{request, serve, signal};
-use crate::support::{Bench, Talk, Watched, manifest, simulate, text, watch_program};
+use crate::support::{Bench, Talk, Watched, manifest, simulate, text, until, until_some, watch_program};
 
 fn begins(batch: &mut Watched, item: u32) {
     batch.wait_for(|event| event["event"] == "item_begun" && event["item"] == item);
@@ -80,8 +81,8 @@ fn at_the_deadline_the_run_is_stopped_and_nothing_more_begins() {
 fn a_signal_lets_the_run_end_or_stops_it_and_the_rest_stays_queued() {
     let bench = bench();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    let patient = LONG.replace("wait: 3000", "wait: 2");
-    bench.write("patient.yaml", &patient);
+    let gate = Gate::new(&bench, 0);
+    bench.write("patient.yaml", &LONG.replace("wait: 3000", &gate.step()));
     bench.write(
         "night.yaml",
         "name: night\nitems:\n  - recipe: patient.yaml\n  - recipe: long.yaml\n  - recipe: die.yaml\n",
@@ -95,8 +96,12 @@ fn a_signal_lets_the_run_end_or_stops_it_and_the_rest_stays_queued() {
         let second = bench.run(&command);
         assert_eq!(second.status.code(), Some(3));
         assert!(text(&second.stderr).contains("is being worked on by process"), "{}", text(&second.stderr));
-        batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+        match item {
+            1 => gate.wait_for(1),
+            _ => drop(batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait")),
+        }
         batch.signal(name);
+        gate.open();
         let (code, stdout) = batch.finish();
         assert_eq!(code, Some(130), "{stdout}");
         assert_eq!(states(&summary(&bench)), expected);
@@ -188,9 +193,10 @@ fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
     assert_eq!(place(&ask(&address, "POST", "/batch/items/5/move?to=3", None).1), 3);
     assert_eq!(ask(&address, "POST", "/batch/items/5/remove", None).0, 200);
     assert_eq!(ask(&address, "POST", "/batch/resume", None).1["paused"], false);
-    while ask(&address, "GET", "/batch", None).1["counts"]["done"] != 2 {}
+    let is_done = |count: u64| ask(&address, "GET", "/batch", None).1["counts"]["done"] == count;
+    until("two items are done", || is_done(2));
     assert_eq!(ask(&address, "POST", "/batch/items/2/release", None).0, 200);
-    while ask(&address, "GET", "/batch", None).1["counts"]["done"] != 3 {}
+    until("the released item is done", || is_done(3));
     let rows = runs(&bench);
     let order: Vec<u32> = rows.iter().rev().filter_map(|run| run.item).collect();
     assert_eq!((order.len(), order.last()), (3, Some(&2)));
@@ -219,19 +225,16 @@ fn an_emergency_stop_holds_the_item_and_nothing_lights_a_laser_before_a_person_s
     for recipe in ["recipes/long.yaml", "recipes/die.yaml"] {
         ask("POST", "/batch/items", Some(json!({ "recipe": recipe })));
     }
-    while ask("GET", "/runs/current", None)["current"]["activity"] != "wait" {}
+    until("the run waits", || ask("GET", "/runs/current", None)["current"]["activity"] == "wait");
     let off = ask("POST", "/off", None);
     assert!(off["run"].is_string(), "{off}");
-    let stopped = loop {
-        let batch = ask("GET", "/batch", None);
-        if batch["paused"] == true {
-            break batch;
-        }
-    };
+    let stopped = until_some("the queue is paused", || {
+        Some(ask("GET", "/batch", None)).filter(|batch| batch["paused"] == true)
+    });
     assert_eq!(stopped["counts"], json!({ "held": 1, "queued": 1 }), "{stopped}");
     assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
     ask("POST", "/batch/resume", None);
-    while ask("GET", "/batch", None)["counts"]["done"] != 1 {}
+    until("the other item is done", || ask("GET", "/batch", None)["counts"]["done"] == 1);
     let document = ask("GET", "/openapi.json", None);
     assert!(document["paths"]["/batch/items/{number}/move"]["post"].is_object());
 }

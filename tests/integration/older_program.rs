@@ -10,29 +10,17 @@ use serde_json::{Value, json};
 
 use crate::batch::runs;
 use crate::sidecar::{request, serve};
-use crate::support::{Bench, Talk, journal, manifest, simulate, text, watch_program};
+use crate::support::{Bench, Talk, copy_folder, journal, manifest, simulate, text, watch_program};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/older-program")
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 /// A bench with the runs of the older program and their recipes.
 fn bench() -> Bench {
     let bench = Bench::new();
-    copy(&fixtures().join("recipes"), bench.folder.path());
-    copy(&fixtures().join("runs"), &bench.folder.path().join("runs"));
+    copy_folder(&fixtures().join("recipes"), bench.folder.path());
+    copy_folder(&fixtures().join("runs"), &bench.folder.path().join("runs"));
     bench
 }
 

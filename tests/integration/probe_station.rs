@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Running, simulate};
+use crate::support::{Bench, Running, simulate, until};
 
 /// What the station was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +147,56 @@ fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     Some(Asked { what, headers, json: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+/// Holds a run where its recipe asks, until the test has done what it wants to do at that place.
+pub(crate) struct Gate {
+    station: Station,
+    open: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// A gate that lets the first `passes` requests through and holds the others. The bench allows requests to it.
+    pub(crate) fn new(bench: &Bench, passes: usize) -> Self {
+        let (open, asked) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+        let is_open = Arc::clone(&open);
+        let station = Station::start(move |_, _| {
+            if asked.fetch_add(1, Ordering::SeqCst) >= passes {
+                until("the gate is open", || is_open.load(Ordering::SeqCst));
+            }
+            Answer::Json(200, Value::Null)
+        });
+        let file = bench.folder.path().join("ctp10.toml");
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
+        let allowed = format!("allow_http = [\"{}\", ", station.address);
+        let after = match before.contains("allow_http = [") {
+            true => before.replace("allow_http = [", &allowed),
+            false => format!("{allowed}]\n{before}"),
+        };
+        std::fs::write(file, after).unwrap();
+        Self { station, open }
+    }
+
+    /// The step that waits at the gate.
+    pub(crate) fn step(&self) -> String {
+        format!("http: {{ url: \"{}\", timeout_s: 120 }}", self.station.url("/gate"))
+    }
+
+    /// Waits until a run is at the gate. Requests that were let through count too.
+    pub(crate) fn wait_for(&self, requests: usize) {
+        until("a run is at the gate", || self.station.asked().len() >= requests);
+    }
+
+    /// Lets the run go, and every later one.
+    pub(crate) fn open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
 }
 
 /// A bench that allows requests to the station, and an instrument beside it.

@@ -9,7 +9,8 @@ use ctp10::measurement::TraceSummary;
 use ctp10::step::TraceReader;
 use ctp10::store::{open_trace, runs};
 
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text, watch};
+use crate::probe_station::Gate;
+use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text, until, watch};
 
 /// Set to kill after every record and at many more moments.
 const THOROUGH: &str = "CTP10_TEST_THOROUGH";
@@ -198,16 +199,20 @@ fn killed_after_each_record_at(
     bench.write(recipe, body);
     let whole = whole(bench, recipe, address, code);
     let step = if is_thorough() { 1 } else { every };
+    let mut interrupted = 0;
     for n in (1..whole.records).step_by(usize::try_from(step).unwrap()) {
         let mut run = watch(bench, &[recipe, "--instrument", address]);
         run.wait_for(|event| event["n"].as_u64().is_some_and(|seen| seen >= n));
         run.signal("KILL");
         run.finish();
         let folder = newest(bench).unwrap();
+        // Towards its end a run may be quicker than the signal.
         if manifest(&folder)["status"] == "running" {
+            interrupted += 1;
             goes_on(bench, &folder, &whole, address, code, &format!("killed after {n}:"));
         }
     }
+    assert!(interrupted > 0, "every run had ended before it was killed");
 }
 
 #[test]
@@ -240,6 +245,7 @@ fn a_run_that_is_killed_at_any_moment_and_again_while_it_goes_on_measures_the_sa
     let kills = if is_thorough() { 500 } else { 4 };
     // Moments spread evenly, in an order that looks random: each run is killed at another one.
     let moment = |kill: u32| took.mul_f64(f64::from(kill * 7919 % 1009) / 1009.0) + Duration::from_millis(20);
+    let mut interrupted = 0;
     for kill in 1..=kills {
         let kill_after = |arguments: &[&str], time: Duration| {
             let mut child =
@@ -259,9 +265,11 @@ fn a_run_that_is_killed_at_any_moment_and_again_while_it_goes_on_measures_the_sa
             }
         }
         if manifest(&folder)["status"] == "running" {
+            interrupted += 1;
             goes_on(&bench, &folder, &whole, &simulator.address, 1, &format!("kill {kill}:"));
         }
     }
+    assert!(interrupted > 0, "every run had ended before it was killed");
 }
 
 /// Two sweeps with two fetches each.
@@ -276,15 +284,18 @@ steps:
       in: [5, 0]
       steps:
         - configure_tls: { tls: 1, power_dbm: \"${power}\" }
-        - sweep: RETRY
+        - sweep:
         - fetch_trace: { detector: 4/1, trace: tf }
         - log: between
         - fetch_trace: { detector: 4/2, trace: raw }
         - log: behind
 ";
 
-fn two_sweeps(retry: &str) -> String {
-    TWO_SWEEPS.replace("RETRY", retry)
+/// The recipe with a gate behind each step that has this text.
+fn with_gate(body: &str, step: &str, gate: &Gate) -> String {
+    let line = body.lines().find(|line| line.contains(step)).unwrap();
+    let indent = &line[..line.find('-').unwrap()];
+    body.replace(&format!("{line}\n"), &format!("{line}\n{indent}- {}\n", gate.step()))
 }
 
 fn is_log(event: &serde_json::Value, message: &str) -> bool {
@@ -303,7 +314,22 @@ fn killed(
     run.wait_for(fits);
     run.signal("KILL");
     run.finish();
-    newest(bench).unwrap()
+    let folder = newest(bench).unwrap();
+    assert_eq!(manifest(&folder)["status"], "running", "the run had ended before it was killed");
+    folder
+}
+
+/// A run of this recipe that was killed at the gate, after this many requests to it. The gate is open afterwards.
+fn killed_at(bench: &Bench, body: &str, simulator: &Running, gate: &Gate, requests: usize) -> PathBuf {
+    bench.write("killed.yaml", body);
+    let run = watch(bench, &["killed.yaml", "--instrument", &simulator.address]);
+    gate.wait_for(requests);
+    run.signal("KILL");
+    run.finish();
+    gate.open();
+    let folder = newest(bench).unwrap();
+    assert_eq!(manifest(&folder)["status"], "running");
+    folder
 }
 
 fn attempts(folder: &Path) -> Vec<(u64, u64, u32)> {
@@ -321,18 +347,15 @@ fn said_by(output: &Output) -> String {
 fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
-    let stored = |event: &serde_json::Value| event["trace"]["trace_index"] == 3;
-    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| stored(event));
-    // Whatever else the process managed to do before it was gone.
-    let before = attempts(&folder);
+    let gate = Gate::new(&bench, 1);
+    let folder = killed_at(&bench, &with_gate(TWO_SWEEPS, "log: between", &gate), &simulator, &gate, 2);
+    assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 1)]);
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
-    if before.len() == 3 {
-        assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 2)]);
-        let records = journal(&folder);
-        let withdrawn = records.iter().find(|record| record["event"] == "trace_withdrawn").unwrap();
-        assert_eq!(withdrawn["file"], "traces/0003_m4c1_tf.parquet");
-    }
+    assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 2)]);
+    let records = journal(&folder);
+    let withdrawn = records.iter().find(|record| record["event"] == "trace_withdrawn").unwrap();
+    assert_eq!(withdrawn["file"], "traces/0003_m4c1_tf.parquet");
     let shown = text(&bench.run(&["runs", "show", folder.to_str().unwrap()]).stdout);
     assert!(shown.contains("taken up    once"), "{shown}");
     assert_eq!(manifest(&folder)["taken_up"], 1);
@@ -345,8 +368,9 @@ fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
 fn the_plan_of_what_is_left_touches_neither_folder_nor_instrument() {
     let bench = Bench::new();
     unguarded(&bench);
+    let gate = Gate::new(&bench, 0);
     let simulator = instrument(&bench);
-    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "between"));
+    let folder = killed_at(&bench, &with_gate(TWO_SWEEPS, "log: between", &gate), &simulator, &gate, 1);
     drop(simulator);
     let before = std::fs::read(folder.join("journal.jsonl")).unwrap();
     let output = resume(&bench, &folder, &["--plan"]);
@@ -412,18 +436,23 @@ fn a_run_goes_on_with_its_own_instrument_its_own_recipe_and_never_beside_its_pro
 fn what_may_not_be_repeated_by_itself_is_asked_about_and_done_as_it_is_said() {
     for (word, times) in [("done", 0), ("again", 1)] {
         let bench = Bench::new();
-        let simulator = simulate(&bench, &["--latency-ms", "30", "--log", "commands.log"]);
+        // The step cannot end before its process is killed.
+        let simulator = simulate(&bench, &["--fault", "late@laser=600", "--log", "commands.log"]);
         let body = "name: moves\nsteps:\n  - scpi: { command: \"CTP:RLAS1:POW 4DBM\" }\n  - log: moved\n";
-        let folder = killed(&bench, body, &simulator, |event| event["event"] == "step_started");
+        let log = || std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();
+        let folder = killed(&bench, body, &simulator, |event| {
+            let started = event["event"] == "step_started";
+            if started {
+                until("the command has been received", || log().contains("! late@"));
+            }
+            started
+        });
         let output = resume(&bench, &folder, &[]);
         assert_eq!(output.status.code(), Some(1));
         let said = said_by(&output);
         assert!(said.contains("cannot know whether it finished"), "{said}");
         assert!(said.contains("killed.yaml:3:5"), "{said}");
-        let sent = || {
-            let log = std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();
-            log.matches("CTP:RLAS1:POW 4DBM").count()
-        };
+        let sent = || log().matches("CTP:RLAS1:POW 4DBM").count();
         let before = sent();
         let output = resume(&bench, &folder, &["--unfinished", word]);
         assert!(output.status.success(), "{}", said_by(&output));
@@ -435,9 +464,10 @@ fn what_may_not_be_repeated_by_itself_is_asked_about_and_done_as_it_is_said() {
 fn what_was_done_between_a_sweep_and_its_fetch_and_may_not_be_repeated_is_not_repeated_with_them() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.01", "--log", "commands.log"]);
+    let gate = Gate::new(&bench, 0);
     let moved = "- scpi: { command: \"CTP:RLAS2:POW 4DBM\" }\n        - log: between";
-    let body = two_sweeps("").replace("- log: between", moved);
-    let folder = killed(&bench, &body, &simulator, |event| is_log(event, "between"));
+    let body = with_gate(&TWO_SWEEPS.replace("- log: between", moved), "log: between", &gate);
+    let folder = killed_at(&bench, &body, &simulator, &gate, 1);
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
     let log = std::fs::read_to_string(bench.folder.path().join("commands.log")).unwrap();
@@ -449,7 +479,8 @@ fn what_was_done_between_a_sweep_and_its_fetch_and_may_not_be_repeated_is_not_re
 fn a_torn_journal_is_mended_and_files_that_nobody_recorded_go_aside() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
-    let folder = killed(&bench, &two_sweeps(""), &simulator, |event| is_log(event, "behind"));
+    let gate = Gate::new(&bench, 0);
+    let folder = killed_at(&bench, &with_gate(TWO_SWEEPS, "log: behind", &gate), &simulator, &gate, 1);
     let mut torn = std::fs::read(folder.join("journal.jsonl")).unwrap();
     torn.extend(b"{\"n\":99,\"ti");
     std::fs::write(folder.join("journal.jsonl"), torn).unwrap();
@@ -474,16 +505,17 @@ fn a_torn_journal_is_mended_and_files_that_nobody_recorded_go_aside() {
 fn the_embedded_instrument_comes_back_as_it_was_with_its_reference() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
-    let embedded = "instrument: sim\nsimulator: { noise: by-settings, time_scale: 0.01 }\nsteps:";
-    bench.write("whole.yaml", &two_sweeps(""));
+    let embedded = "\ninstrument: sim\nsimulator: { noise: by-settings, time_scale: 0.01 }\nsteps:";
+    bench.write("whole.yaml", TWO_SWEEPS);
     let whole = whole(&bench, "whole.yaml", &simulator.address, 0);
-    bench.write("sim.yaml", &two_sweeps("").replace("steps:", embedded).replace("      \n", "\n"));
-    let body = two_sweeps("").replacen("\nsteps:", &format!("\n{embedded}"), 1);
+    let gate = Gate::new(&bench, 1);
+    let body = with_gate(TWO_SWEEPS, "log: between", &gate).replacen("\nsteps:", embedded, 1);
     bench.write("sim.yaml", &body);
-    let mut run = watch(&bench, &["sim.yaml"]);
-    run.wait_for(|event| event["trace"]["trace_index"] == 3);
+    let run = watch(&bench, &["sim.yaml"]);
+    gate.wait_for(2);
     run.signal("KILL");
     run.finish();
+    gate.open();
     let folder = newest(&bench).unwrap();
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
@@ -496,7 +528,7 @@ fn a_failed_and_a_stopped_run_go_on_where_they_ended() {
     let bench = Bench::new();
     let simulator =
         simulate(&bench, &["--noise", "by-settings", "--time-scale", "0.01", "--fault", "refuse@sweep:2"]);
-    bench.write("fails.yaml", &two_sweeps(""));
+    bench.write("fails.yaml", TWO_SWEEPS);
     let output = bench.run(&["run", "fails.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
     let folder = bench.run_folder(&output);
@@ -504,12 +536,14 @@ fn a_failed_and_a_stopped_run_go_on_where_they_ended() {
     assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(attempts(&folder), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 2)]);
 
-    let body = "name: waits\nsteps:\n  - log: before\n  - wait: 1\n  - log: after\nfinally:\n  - log: last\n";
-    bench.write("waits.yaml", body);
-    let mut run = watch(&bench, &["waits.yaml", "--instrument", &simulator.address]);
-    run.wait_for(|event| event["event"] == "progress");
+    let gate = Gate::new(&bench, 0);
+    let body = "name: waits\nsteps:\n  - log: before\n  - log: after\nfinally:\n  - log: last\n";
+    bench.write("waits.yaml", &with_gate(body, "log: before", &gate));
+    let run = watch(&bench, &["waits.yaml", "--instrument", &simulator.address]);
+    gate.wait_for(1);
     run.signal("INT");
     run.finish();
+    gate.open();
     let folder = newest(&bench).unwrap();
     assert_eq!(manifest(&folder)["status"], "aborted");
     let output = resume(&bench, &folder, &[]);
@@ -523,14 +557,17 @@ fn a_failed_and_a_stopped_run_go_on_where_they_ended() {
 fn a_moment_that_was_waited_for_is_over_when_it_has_passed() {
     let bench = Bench::new();
     let simulator = instrument(&bench);
-    let moment = (chrono::Local::now() + chrono::TimeDelta::seconds(3)).format("%H:%M:%S").to_string();
-    let body = format!("name: waits\nsteps:\n  - wait: {{ at: \"{moment}\" }}\n  - log: over\n");
+    let later = chrono::Local::now() + chrono::TimeDelta::hours(2);
+    let body =
+        format!("name: waits\nsteps:\n  - wait: {{ at: \"{}\" }}\n  - log: over\n", later.format("%H:%M"));
     let folder = killed(&bench, &body, &simulator, |event| event["event"] == "waits_until");
-    std::thread::sleep(Duration::from_secs(3));
-    let began = std::time::Instant::now();
+    // The same run, if it had been killed hours ago.
+    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    let until = journal(&folder).last().unwrap()["until"].as_str().unwrap().to_owned();
+    assert!(text.contains(&until));
+    std::fs::write(folder.join("journal.jsonl"), text.replace(&until, "2026-01-01T00:00:00Z")).unwrap();
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
-    assert!(began.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -538,7 +575,7 @@ fn a_reference_that_ended_the_run_is_taken_when_it_goes_on() {
     let bench = Bench::new();
     bench.write("ctp10.toml", "[deadlines]\nscan_s = 3\n");
     let simulator = simulate(&bench, &["--time-scale", "0.01", "--fault", "hang@reference"]);
-    bench.write("two.yaml", &two_sweeps(""));
+    bench.write("two.yaml", TWO_SWEEPS);
     let output = bench.run(&["run", "two.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
     let folder = bench.run_folder(&output);

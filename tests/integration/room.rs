@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::probe_station::Gate;
 use crate::support::{
     Bench, Running, Talk, Watched, events, journal, manifest, simulate, text, watch, watch_command,
 };
@@ -18,9 +19,13 @@ name: full
 steps:
   - configure_laser: { laser: 1, output: true }
   - sweep: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
-  - wait: 0.6
   - fetch_trace: { detectors: [4/1, 4/2], trace: raw }
 ";
+
+/// The recipe with a gate between its sweep and its fetch.
+fn with_gate(gate: &Gate) -> String {
+    RECIPE.replace("  - fetch", &format!("  - {}\n  - fetch", gate.step()))
+}
 
 /// Whether this system lets anybody have a disk of their own; without one there is nothing to fill.
 fn has_small_disks() -> bool {
@@ -86,9 +91,11 @@ fn a_full_disk_holds_the_run_before_its_next_step_until_there_is_room() {
     }
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    let mut run = begin(&bench, &simulator, RECIPE);
-    run.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+    let gate = Gate::new(&bench, 0);
+    let mut run = begin(&bench, &simulator, &with_gate(&gate));
+    gate.wait_for(1);
     let filler = fill(&bench, &run);
+    gate.open();
     let full = run.wait_for(|event| event["event"] == "disk_full");
     assert!(full["free_bytes"].as_u64().unwrap() < full["needed_bytes"].as_u64().unwrap(), "{full}");
     std::fs::remove_file(filler).unwrap();
@@ -126,9 +133,11 @@ fn a_disk_that_stays_full_ends_the_run_with_its_end_in_the_journal_and_the_laser
     let bench = Bench::new();
     bench.write("ctp10.toml", "disk_full_wait_s = 1\n");
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    let mut run = begin(&bench, &simulator, RECIPE);
-    run.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+    let gate = Gate::new(&bench, 0);
+    let run = begin(&bench, &simulator, &with_gate(&gate));
+    gate.wait_for(1);
     fill(&bench, &run);
+    gate.open();
     assert_eq!(run.finish().0, Some(1));
     let folder = kept(&bench);
     let manifest = manifest(&folder);
@@ -158,10 +167,12 @@ fn a_disk_that_cannot_be_written_is_named_before_any_light() {
 fn a_folder_that_is_removed_under_a_run_is_a_fault_and_the_lasers_go_off() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    bench.write("gone.yaml", RECIPE);
+    let gate = Gate::new(&bench, 0);
+    bench.write("gone.yaml", &with_gate(&gate));
     let mut run = watch(&bench, &["gone.yaml", "--instrument", &simulator.address]);
-    run.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+    gate.wait_for(1);
     std::fs::remove_dir_all(bench.folder.path().join("runs")).unwrap();
+    gate.open();
     let failed = run.wait_for(|event| event["event"] == "step_failed");
     assert!(failed["fault"]["message"].as_str().unwrap().contains("No such file"), "{failed}");
     assert_eq!(run.finish().0, Some(1));

@@ -1,5 +1,6 @@
 //! What a run leaves behind, whatever becomes of it.
 
+use crate::probe_station::Gate;
 use crate::support::{Bench, Talk, events, journal, manifest, shipped, simulate, text, watch};
 
 const LONG_SWEEP: &str = "
@@ -68,14 +69,15 @@ fn a_unit_that_ends_blocks_with_a_line_end_and_answers_slowly_is_understood_too(
 
 #[test]
 fn a_measured_device_comes_back_as_it_was_measured() {
-    let measured =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/spectra/ring_r10g100_through.csv");
-    if !measured.exists() {
-        eprintln!("skipped: no measured spectra beside the project");
-        return;
-    }
     let bench = Bench::new();
-    let simulator = simulate(&bench, &["--dut", measured.to_str().unwrap(), "--time-scale", "0.02"]);
+    let rows = (0..=4000).map(|row| 1535.0 + 0.01 * f64::from(row)).map(|nm| {
+        // A resonance that is 0.1 nm wide.
+        let dip = 30.0 / (1.0 + ((nm - 1548.773) / 0.05).powi(2));
+        format!("{nm:.3},{:.6}\n", -6.0 - dip)
+    });
+    bench.write("ring.csv", &format!("wavelength_nm,transmission_db\n{}", rows.collect::<String>()));
+    let dut = bench.folder.path().join("ring.csv");
+    let simulator = simulate(&bench, &["--dut", dut.to_str().unwrap(), "--time-scale", "0.02"]);
     bench.write(
         "measured.yaml",
         "name: measured
@@ -91,7 +93,6 @@ steps:
     assert!(output.status.success(), "{}", text(&output.stderr));
     let records = journal(&bench.run_folder(&output));
     let trace = &records.iter().find(|record| record["event"] == "trace_stored").unwrap()["trace"];
-    // The resonance near 1548.773 nm is the deepest in this window.
     assert!((trace["min"]["nm"].as_f64().unwrap() - 1548.773).abs() < 0.02, "{trace}");
 }
 
@@ -256,21 +257,26 @@ fn the_link_comes_back_by_itself_when_the_instrument_does() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
     let address = simulator.address.clone();
+    let gate = Gate::new(&bench, 0);
     bench.write(
         "waits.yaml",
-        "name: waits
+        &format!(
+            "name: waits
 steps:
   - log: before
-  - wait: 2
-  - configure_scan: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - {}
+  - configure_scan: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
   - sweep:
-  - fetch_trace: { detector: 4/1, trace: raw }
+  - fetch_trace: {{ detector: 4/1, trace: raw }}
 ",
+            gate.step()
+        ),
     );
     let mut run = watch(&bench, &["waits.yaml", "--instrument", &address]);
-    run.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait");
+    gate.wait_for(1);
     drop(simulator);
     let _again = crate::support::simulate_at(&bench, &address, &["--time-scale", "0.02"]);
+    gate.open();
     run.wait_for(|event| event["event"] == "link_lost");
     run.wait_for(|event| event["event"] == "link_regained");
     let (code, stdout) = run.finish();

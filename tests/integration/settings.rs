@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::probe_station::{Answer, Station, bench_with};
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, simulate_at, text, watch};
+use crate::support::{Bench, Running, Talk, journal, manifest, simulate, simulate_at, text, until, watch};
 
 const SWEEP: &str = "
   - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 2 }
@@ -77,7 +77,7 @@ fn a_sweep_that_another_client_aborts_has_failed() {
         let mut run = watch(&bench, &["sweep.yaml", "--instrument", &simulator.address]);
         run.wait_for(|event| event["event"] == "step_started" && event["number"] == 4);
         let mut other = Talk::to(&simulator.address);
-        while other.ask("STAT:OPER:COND?") != "4" {}
+        until("the scan is under way", || other.ask("STAT:OPER:COND?") == "4");
         others.iter().for_each(|line| other.send(line));
         let (code, stdout) = run.finish();
         let run = manifest(&bench.folder.path().join(stdout.lines().last().unwrap()));

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::probe_station::{Answer, Station, bench_with};
-use crate::support::{Bench, Running, Talk, manifest, simulate, text};
+use crate::support::{Bench, Running, Talk, manifest, simulate, text, until, until_some};
 
 /// A sweep that lasts until it is ended.
 const LONG: &str = "
@@ -54,18 +54,26 @@ pub(crate) fn request(address: &str, method: &str, path: &str, body: Option<&Val
 
 pub(crate) fn begin(address: &str, recipe: &str) -> String {
     // The instrument is looked for from the start on; a run can begin when it has been found.
-    loop {
+    until_some("the instrument has been found", || {
         let (status, run) = request(address, "POST", "/runs", Some(&json!({ "recipe": recipe })));
         match status {
-            201 => return run["run"].as_str().unwrap().to_owned(),
-            503 => {}
+            201 => Some(run["run"].as_str().unwrap().to_owned()),
+            503 => None,
             _ => panic!("{status} {run}"),
         }
-    }
+    })
+}
+
+/// The state of a run once it has ended.
+fn end_of(address: &str, run: &str) -> Value {
+    until_some("the run has ended", || {
+        let state = request(address, "GET", &format!("/runs/{run}"), None).1["state"].take();
+        Some(state).filter(|state| state != "running")
+    })
 }
 
 fn wait_for_activity(address: &str, operation: &str) {
-    while request(address, "GET", "/instrument", None).1["activity"]["operation"] != operation {}
+    until(operation, || request(address, "GET", "/instrument", None).1["activity"]["operation"] == operation);
 }
 
 pub(crate) fn signal(process: &Running, name: &str) {
@@ -82,14 +90,12 @@ fn a_service_that_is_terminated_waits_for_its_run_and_begins_no_other() {
     let run = begin(&service.address, SHORT);
     wait_for_activity(&service.address, "sweep");
     signal(&service, "TERM");
-    let refused = loop {
+    let refused = until_some("the signal has arrived", || {
         let (status, reply) = request(&service.address, "POST", "/runs", Some(&json!({ "recipe": SHORT })));
         assert_eq!(status, 409);
-        // Until the signal has arrived, it is the run that is in the way.
-        if reply["detail"].as_str().unwrap().contains("ending") {
-            break reply;
-        }
-    };
+        // Until then, the run is the reason for the refusal.
+        Some(reply).filter(|reply| reply["detail"].as_str().unwrap().contains("ending"))
+    });
     assert!(refused["detail"].as_str().unwrap().contains("no new run"));
     assert!(service.child.wait().unwrap().success());
     let listed = bench.run(&["runs", "--json"]);
@@ -188,8 +194,7 @@ fn off_goes_through_the_runner_that_holds_the_only_connection() {
     let status = bench.run(&["status", "--instrument", &simulator.address, "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((&status["simulated"], &status["connected"]), (&json!(true), &json!(true)));
-    while request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
-    assert_eq!(request(&service.address, "GET", &format!("/runs/{run}"), None).1["state"], "aborted");
+    assert_eq!(end_of(&service.address, &run), "aborted");
 }
 
 #[test]
@@ -199,7 +204,7 @@ fn the_report_of_a_run_is_served_and_its_links_lead_to_the_traces() {
     let service = serve(&bench, &["--instrument", &simulator.address]);
     let run = begin(&service.address, SHORT);
     let report = format!("/runs/{run}/report");
-    while request(&service.address, "GET", &report, None).0 == 404 {}
+    until("the report is written", || request(&service.address, "GET", &report, None).0 != 404);
     assert_eq!(request(&service.address, "GET", &report, None).0, 200);
     let traces = request(&service.address, "GET", &format!("/runs/{run}/traces"), None).1;
     let file = traces["traces"][0]["file"].as_str().unwrap().to_owned();
@@ -222,15 +227,15 @@ steps:
 ";
     let run = begin(address, recipe);
     let is_on = || request(address, "GET", "/rlaser/1/state", None).1["is_on"] == true;
-    while !is_on() {}
+    until("the laser is on", is_on);
     assert_eq!(request(address, "POST", &format!("/runs/{run}/pause"), None).0, 200);
-    while request(address, "GET", &format!("/runs/{run}"), None).1["pause"] != "held" {}
-    while is_on() {}
+    until("the run is held", || request(address, "GET", &format!("/runs/{run}"), None).1["pause"] == "held");
+    until("the laser is off", || !is_on());
     let (status, refused) = request(address, "POST", "/rlaser/1/on", None);
     assert!(status == 409 && refused["detail"].as_str().unwrap().contains(&run), "{refused}");
     assert_eq!(request(address, "POST", &format!("/runs/{run}/resume"), None).0, 200);
-    while !is_on() {}
+    until("the laser is on again", is_on);
     assert_eq!(request(address, "POST", &format!("/runs/{run}/abort?now=true"), None).0, 200);
-    while request(address, "GET", &format!("/runs/{run}"), None).1["state"] == "running" {}
+    assert_eq!(end_of(address, &run), "aborted");
     assert!(!is_on());
 }

@@ -1,8 +1,6 @@
 //! The embedded instrument as clients know a real one that are not ours: what they send, and what they rely on.
 
-use std::time::Duration;
-
-use crate::support::{Bench, Talk, simulate};
+use crate::support::{Bench, Talk, simulate, until, until_some};
 
 fn number(text: &str) -> f64 {
     text.parse().unwrap_or_else(|_| panic!("`{text}` is no number"))
@@ -10,12 +8,10 @@ fn number(text: &str) -> f64 {
 
 /// Waits as the public drivers do: until the bit "scanning" is cleared.
 fn wait_until_scanned(talk: &mut Talk) -> u16 {
-    loop {
+    until_some("the scan is over", || {
         let condition: u16 = talk.ask(":STATus:OPERation:CONDition?").parse().unwrap();
-        if condition & 4 == 0 {
-            return condition;
-        }
-    }
+        Some(condition).filter(|condition| condition & 4 == 0)
+    })
 }
 
 #[test]
@@ -71,7 +67,7 @@ fn completion_is_told_when_the_scan_is_over_and_not_before() {
     let (mut talk, mut other) = (Talk::to(&simulator.address), Talk::to(&simulator.address));
     assert_eq!(talk.ask("*OPC?"), "1");
     talk.send("INIT:TLS1:SPE 5;:INIT:WAV:STAR 1540NM;STOP 1545NM;:INIT;*OPC;*OPC?");
-    while other.ask("STAT:OPER:COND?") == "0" {}
+    until("the scan has begun", || other.ask("STAT:OPER:COND?") != "0");
     assert_eq!(other.ask("STAT:OPER:COND?"), "4");
     assert_eq!(other.ask("*ESR?"), "128", "power on, and no completion yet");
     // Others are answered meanwhile; the reply comes when the register is 0.
@@ -192,7 +188,7 @@ fn scan_after_scan_the_last_trace_can_be_read_at_any_time() {
     talk.send("INIT:SMOD CONT;WAV:STAR 1540NM;STOP 1545NM;:INIT:TLS1:SPE 5;:INIT;*WAI");
     let read = |talk: &mut Talk| talk.block("TRAC:SENS4:CHAN1:TYPE11:DATA? BIN,DB");
     let first = read(&mut talk);
-    while read(&mut talk) == first {}
+    until("the next trace can be read", || read(&mut talk) != first);
     assert_ne!(talk.ask("STAT:OPER:COND?"), "0");
     talk.send("ABOR;*WAI");
     assert_eq!(talk.ask("INIT:SMOD?;:STAT:OPER:COND?;:SYST:ERR?"), "SING;0;0,No error");
@@ -348,11 +344,9 @@ fn a_client_that_leaves_in_the_middle_harms_nobody() {
         }
         drop(leaving);
         // Its place is free again.
-        let is_back = (0..2000).any(|_| {
-            std::thread::sleep(Duration::from_millis(5));
+        until(&format!("the place of the client that sent `{command}` is free"), || {
             Talk::to(&simulator.address).try_ask("*IDN?").is_some()
         });
-        assert!(is_back, "{command}");
         assert!(talk.ask("*IDN?").starts_with("EXFO,CTP10,SIMULATED"), "{command}");
     }
     talk.send_bytes(&[0, 255, 1, b';', b'\n', 0x80, b'\r', b'\n']);

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -39,14 +40,47 @@ impl Bench {
         command
     }
 
+    /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = child.id().to_string();
+        let (sender, ended) = channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = ended.recv_timeout(PROGRAM_LIMIT) else {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+            panic!("{arguments:?} does not end");
+        };
+        output.unwrap()
     }
 
     /// The run folder named by the last line on stdout.
     pub(crate) fn run_folder(&self, output: &Output) -> PathBuf {
         self.folder.path().join(text(&output.stdout).lines().last().unwrap())
     }
+}
+
+/// No test depends on the speed of the machine: this only ends a test that would never end.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The same for one call of the program, which may measure many items.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(1200);
+/// The pause between two looks of [`until`].
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Waits until `probe` returns something, and returns that.
+pub(crate) fn until_some<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until `holds` returns true.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    until_some(what, || holds().then_some(()));
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
@@ -61,6 +95,19 @@ pub(crate) fn shipped(folder: &str) -> Vec<PathBuf> {
         files.filter(|path| path.extension().is_some_and(|kind| kind == "yaml" || kind == "rhai")).collect();
     files.sort();
     files
+}
+
+/// Copies a folder with everything in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 pub(crate) fn manifest(folder: &Path) -> Value {
@@ -106,7 +153,7 @@ pub(crate) fn simulate_at(bench: &Bench, listen: &str, arguments: &[&str]) -> Ru
 /// A run in the background, with its events as they come.
 pub(crate) struct Watched {
     pub(crate) child: Child,
-    events: Box<dyn Iterator<Item = Value>>,
+    events: Receiver<Value>,
 }
 
 pub(crate) fn watch(bench: &Bench, arguments: &[&str]) -> Watched {
@@ -121,14 +168,34 @@ pub(crate) fn watch_program(bench: &Bench, arguments: &[&str]) -> Watched {
 pub(crate) fn watch_command(mut command: Command) -> Watched {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let events = Box::new(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()));
+    let (sender, events) = channel();
+    std::thread::spawn(move || {
+        for event in lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()) {
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
+    });
     Watched { child, events }
 }
 
 impl Watched {
     /// Waits for an event that fits.
     pub(crate) fn wait_for(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
-        self.events.find(|event| fits(event)).expect("the run ended before that")
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) if fits(&event) => return event,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("the program ended before that event"),
+                Err(RecvTimeoutError::Timeout) => self.give_up("waited in vain for an event"),
+            }
+        }
+    }
+
+    fn give_up(&mut self, why: &str) -> ! {
+        let _ = self.child.kill();
+        panic!("{why}");
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -139,7 +206,14 @@ impl Watched {
 
     /// Waits for its end; gives the exit code and what it said on stdout.
     pub(crate) fn finish(mut self) -> (Option<i32>, String) {
-        self.events.by_ref().for_each(drop);
+        let deadline = Instant::now() + LIMIT;
+        while let Err(RecvTimeoutError::Timeout) | Ok(_) =
+            self.events.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            if Instant::now() >= deadline {
+                self.give_up("the program does not end");
+            }
+        }
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         (self.child.wait().unwrap().code(), stdout)
@@ -229,6 +303,6 @@ impl Talk {
     }
 
     pub(crate) fn wait_until_idle(&mut self) {
-        while self.ask("STAT:OPER:COND?") != "0" {}
+        until("the instrument is idle", || self.ask("STAT:OPER:COND?") == "0");
     }
 }
