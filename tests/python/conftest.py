@@ -190,6 +190,15 @@ class Server(Listener):
     def post(self, path, **options):
         return self.http.post(path, **options)
 
+    def begin(self, recipe=None, **body):
+        """Begins a run of a recipe's text, or of what the body names. Gives its identifier."""
+        given = {"recipe": recipe, "format": "yaml"} if recipe else {}
+        response = self.post("/runs", json={**given, **body})
+        assert response.status_code == 201, response.text
+        run = response.json()["run"]
+        assert response.headers["location"] == f"/runs/{run}"
+        return run
+
     def is_connected(self):
         return self.get("/health").json()["connected"]
 
@@ -382,6 +391,12 @@ def started(tmp_path_factory):
 def start(tmp_path_factory):
     """Starts simulators and servers that end with the test."""
     yield from starter(tmp_path_factory)
+
+
+@pytest.fixture
+def server(start):
+    """A server with a fast instrument of its own."""
+    return start.server(start.simulator("--time-scale", "0.02"))
 
 
 def starter(tmp_path_factory):

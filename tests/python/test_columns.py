@@ -7,12 +7,11 @@ import subprocess
 
 import duckdb
 import pandas
+import polars
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 from conftest import BINARY, ctp10, environment
-
-polars = pytest.importorskip("polars", reason="polars is not installed")
 
 HEAD = """
 name: columns

@@ -26,11 +26,6 @@ steps:
 """
 
 
-@pytest.fixture
-def server(start):
-    return start.server(start.simulator("--time-scale", "0.02"))
-
-
 @contextlib.contextmanager
 def connections(server, count):
     """This many connections; the limit of this process is raised for them."""
@@ -50,12 +45,6 @@ def connections(server, count):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def begin(server, recipe, **more):
-    response = server.post("/runs", json={"recipe": recipe, "unattended": True, **more})
-    assert response.status_code == 201, response.text
-    return response.json()["run"]
-
-
 def ended(server, run):
     def probe():
         status = ok(server.get(f"/runs/{run}"))
@@ -65,7 +54,7 @@ def ended(server, run):
 
 
 def test_silent_connections_do_not_end_the_run_and_the_emergency_stop_gets_through(server):
-    run = begin(server, LONG)
+    run = server.begin(LONG, unattended=True)
     # More than there are places: those that say nothing go first.
     with connections(server, 2600):
         assert ok(server.get("/health"))["status"] == "healthy"
@@ -78,33 +67,33 @@ def test_silent_connections_do_not_end_the_run_and_the_emergency_stop_gets_throu
 def test_a_service_with_few_file_handles_keeps_some_for_its_run(start):
     simulator = start.simulator("--time-scale", "0.02")
     server = start.server(simulator, handles=1024)
-    run = begin(server, LONG)
+    run = server.begin(LONG, unattended=True)
     with connections(server, 1100):
         assert ok(server.get("/health"))["status"] == "healthy"
         assert ok(server.post("/off"))["run"] == run
         assert ended(server, run)["state"] == "aborted"
-    assert ended(server, begin(server, SWEEP))["state"] == "done"
+    assert ended(server, server.begin(SWEEP, unattended=True))["state"] == "done"
 
 
 def test_downloads_that_nobody_reads_do_not_stop_the_run(server):
-    first = begin(server, SWEEP.replace("resolution_pm: 20", "resolution_pm: 0.1"))
+    first = server.begin(SWEEP.replace("resolution_pm: 20", "resolution_pm: 0.1"), unattended=True)
     assert ended(server, first)["state"] == "done"
     with connections(server, 560) as readers:
         for reader in readers:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.sendall(f"GET /runs/{first}/traces/1.csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert ended(server, begin(server, SWEEP))["state"] == "done"
+        assert ended(server, server.begin(SWEEP, unattended=True))["state"] == "done"
         assert ok(server.get("/health"))["status"] == "healthy"
         assert ok(server.post("/off"))["lasers_unknown"] == []
 
 
 def test_streams_of_events_that_nobody_reads_do_not_stop_the_run(server):
-    first = begin(server, SWEEP)
+    first = server.begin(SWEEP, unattended=True)
     assert ended(server, first)["state"] == "done"
     with connections(server, 600) as readers:
         for reader in readers:
             reader.sendall(f"GET /runs/{first}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert ended(server, begin(server, SWEEP))["state"] == "done"
+        assert ended(server, server.begin(SWEEP, unattended=True))["state"] == "done"
 
 
 def test_a_body_that_does_not_arrive_is_given_up(server):
@@ -175,7 +164,7 @@ steps:
       steps:
         - configure_laser: { laser: 1, power_dbm: "${turn / 10}" }
 """
-    run = begin(server, recipe)
+    run = server.begin(recipe, unattended=True)
     status = {"state": "running"}
     while status["state"] == "running":
         # Some are answered, and some are given up before that.
@@ -287,7 +276,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(server, path):
 
 
 def test_reports_and_files_say_so_too(server):
-    run = begin(server, SWEEP)
+    run = server.begin(SWEEP, unattended=True)
     assert ended(server, run)["state"] == "done"
     for path in ["report", "traces/1.parquet", "traces/1.csv", "traces/1/view", "events"]:
         answer = server.get(f"/runs/{run}/{path}")
@@ -299,7 +288,7 @@ def test_reports_and_files_say_so_too(server):
 
 def test_the_end_of_a_run_is_told_when_its_report_can_be_read(server):
     for _ in range(10):
-        run = begin(server, "name: short\nsteps: [{ log: 'nothing' }]\n")
+        run = server.begin("name: short\nsteps: [{ log: 'nothing' }]\n", unattended=True)
         told = server.get(f"/runs/{run}/events").text
         assert "event: finished" in told
         assert server.get(f"/runs/{run}/report").status_code == 200

@@ -194,15 +194,6 @@ def nothing_is_left_running(request):
             until("the run has ended", lambda left=left: left.get("/runs/current").status_code == 404)
 
 
-def begin(server, recipe=None, **body):
-    given = {"recipe": recipe, "format": "yaml"} if recipe else {}
-    response = server.post("/runs", json={**given, **body})
-    assert response.status_code == 201, response.text
-    run = response.json()["run"]
-    assert response.headers["location"] == f"/runs/{run}"
-    return run
-
-
 def status(server, run):
     return ok(server.get(f"/runs/{run}"))
 
@@ -223,7 +214,7 @@ def journal(server, run):
 @pytest.fixture(scope="module")
 def measured(server):
     """A run that is done, with three traces."""
-    run = begin(server, path="recipes/rings.yaml")
+    run = server.begin(path="recipes/rings.yaml")
     assert ended(server, run)["traces"] == 3
     return run
 
@@ -369,7 +360,7 @@ def test_the_tree_of_a_run_has_each_place_once_with_what_became_of_it(server, me
 
 
 def test_the_tree_says_where_a_run_is(slow):
-    run = begin(slow, LONG)
+    run = slow.begin(LONG)
     until("it sweeps", lambda: (status(slow, run)["current"] or {}).get("activity") == "sweep")
     found = status(slow, run)
     assert set(CURRENT) <= set(found["current"])
@@ -382,7 +373,7 @@ def test_the_tree_says_where_a_run_is(slow):
 
 def test_parameters_and_metadata_are_taken_and_kept(server):
     order = {"parameters": {"text": "good morning"}, "metadata": {"operator": "Ada", "chip": 7}}
-    run = begin(server, path="recipes/tiny.yaml", **order)
+    run = server.begin(path="recipes/tiny.yaml", **order)
     ended(server, run)
     assert [record["message"] for record in journal(server, run) if record["event"] == "log"] == ["good morning"]
     manifest = json.loads((server.folder / status(server, run)["folder"] / "run.json").read_text())
@@ -408,11 +399,11 @@ def test_a_recipe_for_another_instrument_is_run_here_only_by_name(server):
     assert response.status_code == 422
     assert_shape(response.json(), {"detail": [FINDING]})
     assert "192.0.2.1:5025" in response.json()["detail"][0]["message"]
-    ended(server, begin(server, recipe, instrument=ok(server.get("/instrument"))["address"]))
+    ended(server, server.begin(recipe, instrument=ok(server.get("/instrument"))["address"]))
 
 
 def test_a_second_run_is_refused_with_the_name_of_the_first(slow):
-    run = begin(slow, LONG)
+    run = slow.begin(LONG)
     before = len(ok(slow.get("/runs"))["runs"])
     assert_refused(slow.post("/runs", json={"recipe": TINY}), 409, run)
     assert ok(slow.get("/runs/current"))["run"] == run
@@ -421,9 +412,9 @@ def test_a_second_run_is_refused_with_the_name_of_the_first(slow):
 
 def test_when_a_run_is_told_as_over_the_next_one_may_begin(server):
     for _ in range(20):
-        *_, last = events(server, begin(server, TINY))
+        *_, last = events(server, server.begin(TINY))
         assert last["event"] == "finished"
-    ended(server, begin(server, TINY))
+    ended(server, server.begin(TINY))
 
 
 def test_without_an_instrument_no_run_begins(start):
@@ -473,7 +464,7 @@ def test_events_are_resumed_after_the_last_one_that_is_known(server, measured, w
 
 
 def test_whoever_follows_a_run_and_is_cut_off_again_and_again_misses_nothing_and_sees_nothing_twice(slow):
-    run = begin(slow, RINGS)
+    run = slow.begin(RINGS)
     told, last, ended_with = [], 0, None
     while ended_with != "finished":
         with contextlib.closing(events(slow, run, headers={"Last-Event-ID": str(last)} if last else None)) as stream:
@@ -492,7 +483,7 @@ def test_whoever_follows_a_run_and_is_cut_off_again_and_again_misses_nothing_and
 
 
 def test_whoever_follows_a_run_from_its_beginning_is_told_how_far_it_is(slow):
-    run = begin(slow, RINGS, parameters={"turns": 1})
+    run = slow.begin(RINGS, parameters={"turns": 1})
     told = list(events(slow, run))
     kept = [event for event in told if event["id"] is not None]
     assert [event["id"] for event in kept] == list(range(1, len(kept) + 1))
@@ -507,7 +498,7 @@ def test_whoever_follows_a_run_from_its_beginning_is_told_how_far_it_is(slow):
 
 def test_a_run_holds_before_its_next_operation_and_goes_on(server):
     recipe = "name: holds\nsteps:\n  - wait: 0.5\n  - log: after it\n  - wait: 0.1\n"
-    run = begin(server, recipe)
+    run = server.begin(recipe)
     assert ok(server.post(f"/runs/{run}/pause"))["pause"] in ("asked", "held")
     until("it holds", lambda: status(server, run)["pause"] == "held")
     held = status(server, run)
@@ -521,7 +512,7 @@ def test_a_run_holds_before_its_next_operation_and_goes_on(server):
 
 
 def test_an_open_question_is_shown_and_answered_with_one_of_its_choices(server):
-    run = begin(server, ASKS)
+    run = server.begin(ASKS)
     assert_refused(server.post(f"/runs/{run}/answer", json={"answer": "left"}), 409)
     # Held, until somebody is there to answer.
     ok(server.post(f"/runs/{run}/pause"))
@@ -548,7 +539,7 @@ def test_an_open_question_is_shown_and_answered_with_one_of_its_choices(server):
 
 def test_unattended_a_question_takes_its_own_answer(server):
     recipe = 'name: asks\nsteps:\n  - prompt: { message: "Ready?", choices: [yes, no], unattended: "no" }\n'
-    run = begin(server, recipe.replace("[yes, no]", '["yes", "no"]'), unattended=True)
+    run = server.begin(recipe.replace("[yes, no]", '["yes", "no"]'), unattended=True)
     ended(server, run)
     answers = [record for record in journal(server, run) if record["event"] == "answered"]
     assert [(answer["answer"], answer["by_operator"]) for answer in answers] == [("no", False)]
@@ -562,7 +553,7 @@ def answers_of(server, run):
 
 
 def test_a_page_that_closes_answers_nothing(server):
-    run = begin(server, ASKS_ONCE, attend=True)
+    run = server.begin(ASKS_ONCE, attend=True)
     with server.http.stream("GET", f"/runs/{run}/events?attend=true") as attending:
         assert attending.status_code == 200
     # Nobody is there any more, and the question waits all the same.
@@ -574,13 +565,13 @@ def test_a_page_that_closes_answers_nothing(server):
 
 
 def test_a_run_that_nobody_attends_at_its_start_takes_its_own_answers(server):
-    run = begin(server, ASKS_ONCE)
+    run = server.begin(ASKS_ONCE)
     ended(server, run)
     assert answers_of(server, run) == [("go", False)]
 
 
 def test_a_run_that_somebody_looks_in_on_waits_for_an_answer(server):
-    run = begin(server, "name: asks\nsteps:\n  - wait: 0.3\n" + ASKS_ONCE.split("steps:\n")[1])
+    run = server.begin("name: asks\nsteps:\n  - wait: 0.3\n" + ASKS_ONCE.split("steps:\n")[1])
     ok(server.post(f"/runs/{run}/pause"))
     with server.http.stream("GET", f"/runs/{run}/events?attend=true") as attending:
         assert attending.status_code == 200
@@ -594,7 +585,7 @@ def test_a_run_that_somebody_looks_in_on_waits_for_an_answer(server):
 def test_a_bench_may_limit_how_long_a_question_waits(start, tmp_path):
     (tmp_path / "ctp10.toml").write_text("answer_wait_s = 1.5\n")
     server = start.server(start.simulator(), folder=tmp_path)
-    run = begin(server, ASKS_ONCE, attend=True)
+    run = server.begin(ASKS_ONCE, attend=True)
     question = until("it asks", lambda: status(server, run)["question"])
     assert question["until"] is not None
     ended(server, run)
@@ -604,7 +595,7 @@ def test_a_bench_may_limit_how_long_a_question_waits(start, tmp_path):
 @pytest.mark.parametrize("now", [False, True])
 def test_an_aborted_run_ends_as_such_with_the_lasers_off(slow, now):
     raw = slow.simulator.talk()
-    run = begin(slow, LONG)
+    run = slow.begin(LONG)
     until("it sweeps", lambda: (status(slow, run)["current"] or {}).get("activity") == "sweep")
     assert raw.lasers_on() == [1]
     assert ok(slow.post(f"/runs/{run}/abort", params={"now": now} if now else {}))["run"] == run
@@ -621,7 +612,7 @@ def test_an_aborted_run_ends_as_such_with_the_lasers_off(slow, now):
 
 def test_off_ends_the_run_and_turns_every_laser_off(slow):
     raw = slow.simulator.talk()
-    run = begin(slow, LONG)
+    run = slow.begin(LONG)
     until("it sweeps", lambda: (status(slow, run)["current"] or {}).get("activity") == "sweep")
     reply = ok(slow.post("/off"))
     assert_shape(reply, {"aborted": {True}, "lasers_off": [int], "lasers_unknown": [int], "run": {run}})
@@ -666,7 +657,7 @@ def test_the_instrument_is_told_at_a_glance(slow):
     found = ok(slow.get("/instrument"))
     assert_shape(known(found, shape), shape)
     assert found["address"] == slow.simulator.address and found["run"] is None
-    run = begin(slow, LONG)
+    run = slow.begin(LONG)
     until("it is seen to sweep", lambda: ok(slow.get("/instrument"))["activity"])
     sweeping = ok(slow.get("/instrument"))
     assert_shape(known(sweeping, shape), shape)
@@ -952,7 +943,7 @@ def test_runs_are_listed_newest_first_page_by_page(start, tmp_path):
     assert ok(server.get("/runs")) == {"runs": [], "next": None}
     made = []
     for _ in range(5):
-        made.insert(0, begin(server, TINY))
+        made.insert(0, server.begin(TINY))
         ended(server, made[0])
     whole = ok(server.get("/runs"))
     assert whole["next"] is None
@@ -980,7 +971,7 @@ def test_runs_are_listed_newest_first_page_by_page(start, tmp_path):
 def test_past_runs_are_there_after_a_restart(start, tmp_path):
     simulator = start.simulator("--time-scale", "0.02")
     server = start.server(simulator, folder=tmp_path)
-    run = begin(server, RINGS)
+    run = server.begin(RINGS)
     ended(server, run)
     paths = [f"/runs/{run}", f"/runs/{run}/traces", f"/runs/{run}/traces/1/view", f"/runs/{run}/traces/1.csv", "/runs"]
     before = {path: server.get(path) for path in paths}
@@ -1001,7 +992,7 @@ def test_past_runs_are_there_after_a_restart(start, tmp_path):
 def test_a_run_whose_server_was_killed_is_told_as_interrupted(start, tmp_path):
     simulator = start.simulator()
     server = start.server(simulator, folder=tmp_path)
-    run = begin(server, LONG)
+    run = server.begin(LONG)
     until("it sweeps", lambda: (status(server, run)["current"] or {}).get("activity") == "sweep")
     server.kill()
     server.start()
@@ -1068,7 +1059,7 @@ def test_raw_commands_are_there_only_where_the_configuration_says_so(server, sta
 
 
 def test_a_run_goes_on_whatever_its_clients_ask_and_however_they_leave(slow):
-    run = begin(slow, RINGS)
+    run = slow.begin(RINGS)
     for _ in range(10):
         with contextlib.suppress(httpx.HTTPError), slow.client(timeout=0.001) as hasty:
             hasty.get("/tls/1/config")

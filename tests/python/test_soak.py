@@ -38,9 +38,7 @@ def resident_mib(server):
 
 def one_round(server):
     """A run from its begin to its end, with its events, its downloads, and clients that leave in the middle."""
-    response = server.post("/runs", json={"recipe": RECIPE, "unattended": True})
-    assert response.status_code == 201, response.text
-    run = response.json()["run"]
+    run = server.begin(RECIPE, unattended=True)
     assert "event: finished" in server.get(f"/runs/{run}/events").text
     assert ok(server.get(f"/runs/{run}"))["state"] == "done"
     for suffix in ["parquet", "csv", "arrow", "npy"]:
@@ -65,8 +63,7 @@ def come_and_go(server, over, failures):
             failures.append(error)
 
 
-def test_memory_and_handles_stay_as_they_are(start):
-    server = start.server(start.simulator("--time-scale", "0.02"))
+def test_memory_and_handles_stay_as_they_are(server):
     over, failures = threading.Event(), []
     viewers = [threading.Thread(target=come_and_go, args=(server, over, failures)) for _ in range(VIEWERS)]
     try:
