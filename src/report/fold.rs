@@ -11,9 +11,10 @@ use super::format::{clip, finish_command};
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
 use crate::run::events::{Record, RunEvent};
+use crate::run::state::counts::Counts as RunCounts;
 use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
-use steps::{Counted, Current, push_bounded};
+use steps::{Current, push_bounded};
 
 /// Computes the report. `records` are the records of the journal in order. An unreadable line is counted and skipped.
 pub fn fold(
@@ -34,8 +35,8 @@ pub fn fold(
 struct Fold {
     report: Report,
     places: Places,
-    /// The steps in progress. The last one is being performed; the earlier ones wait until it has been repeated (a
-    /// sweep, for its fetch).
+    /// The step under way is the last one. Those before it wait while an earlier one is performed again, as a sweep is for
+    /// its fetch.
     under_way: Vec<Current>,
     begun: u64,
     finally: bool,
@@ -46,8 +47,10 @@ struct Fold {
     elapsed_s: Option<f64>,
     /// The place of each stored trace, by its file.
     stored: BTreeMap<String, Option<usize>>,
-    /// The counts of each step, by its number.
-    steps: BTreeMap<u64, Counted>,
+    /// What counts of the steps.
+    counts: RunCounts,
+    /// The place of each step that counts, by its number.
+    place_of: BTreeMap<u64, Option<usize>>,
 }
 
 impl Fold {
@@ -103,7 +106,8 @@ impl Fold {
             last: manifest.started,
             elapsed_s: None,
             stored: BTreeMap::new(),
-            steps: BTreeMap::new(),
+            counts: RunCounts::default(),
+            place_of: BTreeMap::new(),
         }
     }
 
@@ -111,6 +115,13 @@ impl Fold {
         let time = record.time;
         self.last = self.last.max(time);
         self.elapsed_s = record.elapsed_s.or(self.elapsed_s);
+        if let RunEvent::StepStarted { number, step, .. } = &record.event {
+            let place = self.places.index_of(step, self.finally);
+            self.place_of.entry(*number).or_insert(place);
+        }
+        for change in self.counts.apply(&record.event) {
+            self.count(change);
+        }
         let report = &mut self.report;
         match &record.event {
             RunEvent::Started { estimated_s, outline, .. } => {
@@ -119,7 +130,7 @@ impl Fold {
                 report.counts.traces_foreseen = estimated_s.map(|_| foreseen);
                 self.places = Places::foresee(outline);
             }
-            RunEvent::TakenUp { steps, .. } => self.resume_after(*steps),
+            RunEvent::TakenUp { .. } => self.resume(),
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.begin_step(*number, *attempt, step, *estimated_s, time);
             }
@@ -152,8 +163,8 @@ impl Fold {
                 let loss = LinkLoss { time, reason: clip(reason), seconds: None };
                 push_bounded(&mut report.link_losses, &mut report.more.link_losses, loss);
             }
-            RunEvent::LinkRegained { after_s } if report.more.link_losses == 0 => {
-                if let Some(loss) = report.link_losses.last_mut() {
+            RunEvent::LinkRegained { after_s } => {
+                if let Some(loss) = report.link_losses.last_mut().filter(|_| report.more.link_losses == 0) {
                     loss.seconds.get_or_insert(*after_s);
                 }
             }
@@ -174,7 +185,22 @@ impl Fold {
                 report.finished.get_or_insert(time);
                 self.ended = true;
             }
-            _ => {}
+            RunEvent::SweepRepeated { .. }
+            | RunEvent::Decided { .. }
+            | RunEvent::SettingsRead { .. }
+            | RunEvent::ReferenceTaken { .. }
+            | RunEvent::WaitsUntil { .. }
+            | RunEvent::Progress { .. }
+            | RunEvent::ColumnsDecided { .. }
+            | RunEvent::Log { .. }
+            | RunEvent::Now { .. }
+            | RunEvent::Paused
+            | RunEvent::Darkened { .. }
+            | RunEvent::DiskFull { .. }
+            | RunEvent::RoomAgain { .. }
+            | RunEvent::Suspended { .. }
+            | RunEvent::SuspensionOver
+            | RunEvent::Stopping { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The state of a run, folded from its events.
 
 pub mod configuration;
+pub mod counts;
 pub mod history;
 pub mod outline;
 pub mod rewind;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
 use crate::measurement::{Detector, TraceKind, TraceSummary};
-use crate::operation::Operation;
+use crate::operation::Memory;
 use crate::run::Watcher;
 use crate::run::control::Control;
 use crate::run::events::{Record, RunEvent};
@@ -171,24 +171,56 @@ impl Seen {
     fn take(&mut self, record: &Record) {
         self.status.apply(record);
         match &record.event {
-            RunEvent::StepStarted { step, .. } => match &step.operation {
-                Operation::Sweep(_) => self.in_memory.retain(|(_, kind), _| kind.is_reference()),
-                Operation::CreateReference(fields) => self.in_memory.retain(|(detector, kind), _| {
+            RunEvent::StepStarted { step, .. } => match step.operation.traits().memory {
+                Memory::ReplacesLive => self.in_memory.retain(|(_, kind), _| kind.is_reference()),
+                Memory::ReplacesReference(fields) => self.in_memory.retain(|(detector, kind), _| {
                     *detector != fields.detector && !matches!(kind, TraceKind::Raw | TraceKind::Other(_))
                 }),
-                Operation::Scpi(_) => self.in_memory.clear(),
-                _ => {}
+                Memory::Unknown => self.in_memory.clear(),
+                Memory::Keeps | Memory::Reads(_) => {}
             },
             RunEvent::TraceStored { trace } => {
                 self.in_memory.insert((trace.detector, trace.trace), trace.clone());
             }
-            RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Instrument => {
-                self.errors.push_back(fault.to_string());
+            RunEvent::TraceWithdrawn { file, .. } => self.in_memory.retain(|_, trace| trace.file != *file),
+            RunEvent::StepFailed { fault, .. } => {
+                if fault.kind == FaultKind::Instrument {
+                    self.errors.push_back(fault.to_string());
+                }
                 if self.errors.len() > ERRORS {
                     self.errors.pop_front();
                 }
             }
-            _ => {}
+            RunEvent::Started { .. }
+            | RunEvent::TakenUp { .. }
+            | RunEvent::SweepRepeated { .. }
+            | RunEvent::PowerStored { .. }
+            | RunEvent::PowerWithdrawn { .. }
+            | RunEvent::Decided { .. }
+            | RunEvent::SettingsRead { .. }
+            | RunEvent::ReferenceTaken { .. }
+            | RunEvent::WaitsUntil { .. }
+            | RunEvent::Progress { .. }
+            | RunEvent::ColumnsDecided { .. }
+            | RunEvent::StepFinished { .. }
+            | RunEvent::Question { .. }
+            | RunEvent::Answered { .. }
+            | RunEvent::Log { .. }
+            | RunEvent::Warning { .. }
+            | RunEvent::Now { .. }
+            | RunEvent::LinkLost { .. }
+            | RunEvent::LinkRegained { .. }
+            | RunEvent::Paused
+            | RunEvent::Darkened { .. }
+            | RunEvent::Resumed { .. }
+            | RunEvent::DiskFull { .. }
+            | RunEvent::RoomAgain { .. }
+            | RunEvent::Suspended { .. }
+            | RunEvent::SuspensionOver
+            | RunEvent::Stopping { .. }
+            | RunEvent::Finally
+            | RunEvent::LasersOff { .. }
+            | RunEvent::Finished { .. } => {}
         }
     }
 }

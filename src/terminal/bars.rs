@@ -76,13 +76,10 @@ fn units(share: f64) -> u64 {
 
 impl View for Bars {
     fn take(&mut self, record: &Record, status: &RunStatus) {
-        match &record.event {
-            RunEvent::StepStarted { .. } => {}
-            event => {
-                if let Some(text) = lines::line(event, status, false) {
-                    self.print(&text);
-                }
-            }
+        // The bar itself shows which step is under way.
+        let is_shown = matches!(record.event, RunEvent::StepStarted { .. });
+        if let Some(text) = lines::line(&record.event, status, false).filter(|_| !is_shown) {
+            self.print(&text);
         }
         let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
         let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();

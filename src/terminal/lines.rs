@@ -40,20 +40,21 @@ impl View for JsonLines {
     }
 }
 
-/// The line for an event; `None` if the event is not shown.
+/// The line for an event; `None` for an event without one. `quiet` leaves the lines that need attention.
 pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<String> {
-    let spoken = match event {
-        RunEvent::Question { message, choices, .. } => question(message, choices),
-        RunEvent::Warning { message } => format!("warning: {message}"),
-        RunEvent::LinkLost { reason } => format!("link lost: {reason}"),
+    let detail = |text: String| Some(text).filter(|_| !quiet);
+    match event {
+        RunEvent::Question { message, choices, .. } => Some(question(message, choices)),
+        RunEvent::Warning { message } => Some(format!("warning: {message}")),
+        RunEvent::LinkLost { reason } => Some(format!("link lost: {reason}")),
         RunEvent::DiskFull { free_bytes, needed_bytes, wait_s } => {
-            no_room(*free_bytes, *needed_bytes, *wait_s)
+            Some(no_room(*free_bytes, *needed_bytes, *wait_s))
         }
-        RunEvent::Suspended { condition } => format!("suspended: {condition}"),
-        RunEvent::SuspensionOver => "the suspension is over".to_owned(),
-        RunEvent::Stopping { reason } => format!("stopping: {reason}"),
-        // The stop itself was already shown.
-        RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => String::new(),
+        RunEvent::Suspended { condition } => Some(format!("suspended: {condition}")),
+        RunEvent::SuspensionOver => Some("the suspension is over".to_owned()),
+        RunEvent::Stopping { reason } => Some(format!("stopping: {reason}")),
+        // `Stopping` has a line already.
+        RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => None,
         RunEvent::StepFailed { fault, then, .. } => {
             let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let then = match then {
@@ -61,25 +62,9 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
                 AfterFault::Continue => "; going on".to_owned(),
                 AfterFault::Raise => String::new(),
             };
-            format!("fault: {fault}{hint}{then}")
+            Some(format!("fault: {fault}{hint}{then}"))
         }
-        RunEvent::LasersOff { unknown, .. } if !unknown.is_empty() => {
-            format!(
-                "warning: could not confirm that {} off: check the instrument",
-                lasers(unknown, "is", "are")
-            )
-        }
-        _ => String::new(),
-    };
-    if !spoken.is_empty() {
-        return Some(spoken);
-    }
-    if quiet { None } else { chatty(event, status) }
-}
-
-fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
-    match event {
-        RunEvent::Started { instrument, .. } => Some(banner(instrument)),
+        RunEvent::Started { instrument, .. } => detail(banner(instrument)),
         RunEvent::TakenUp { steps, removed, .. } => {
             let banner =
                 status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
@@ -87,33 +72,52 @@ fn chatty(event: &RunEvent, status: &RunStatus) -> Option<String> {
             let gone = removed
                 .iter()
                 .map(|file| format!("\n      {file} was never finished or was withdrawn: deleted"));
-            Some(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))
+            detail(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))
         }
-        RunEvent::SweepRepeated { files, .. } => Some(format!("done again for {}:", files.join(", "))),
-        RunEvent::TraceWithdrawn { file, reason, .. } => Some(format!("      {file} withdrawn: {reason}")),
+        RunEvent::SweepRepeated { files, .. } => detail(format!("done again for {}:", files.join(", "))),
+        RunEvent::TraceWithdrawn { file, reason, .. } => detail(format!("      {file} withdrawn: {reason}")),
         RunEvent::WaitsUntil { until, .. } => {
-            Some(format!("      until {}", until.with_timezone(&chrono::Local).to_rfc3339()))
+            detail(format!("      until {}", until.with_timezone(&chrono::Local).to_rfc3339()))
         }
         RunEvent::StepStarted { number, attempt, step, .. } => {
             let of = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            Some(format!("[{number}{of}] {}{again}", describe(step)))
+            detail(format!("[{number}{of}] {}{again}", describe(step)))
         }
         RunEvent::TraceStored { trace } => {
-            Some(format!("      {} ({} points)", trace.file, trace.grid.points))
+            detail(format!("      {} ({} points)", trace.file, trace.grid.points))
         }
         RunEvent::Answered { answer, by_operator: false, .. } => {
-            Some(format!("      nobody there: `{answer}`"))
+            detail(format!("      nobody there: `{answer}`"))
         }
-        RunEvent::Log { message } => Some(format!("      {}", shown::indented(message))),
-        RunEvent::LinkRegained { after_s } => Some(format!("link regained after {}", duration(*after_s))),
+        RunEvent::Log { message } => detail(format!("      {}", shown::indented(message))),
+        RunEvent::LinkRegained { after_s } => detail(format!("link regained after {}", duration(*after_s))),
         RunEvent::RoomAgain { after_s, .. } => {
-            Some(format!("there is room on the disk again, after {}", duration(*after_s)))
+            detail(format!("there is room on the disk again, after {}", duration(*after_s)))
         }
-        RunEvent::Finally => Some("finally".to_owned()),
-        RunEvent::LasersOff { off, .. } if !off.is_empty() => Some(format!("{} off", lasers(off, "", ""))),
-        RunEvent::Finished { state, reason, .. } => Some(finish(*state, reason.as_deref())),
-        _ => None,
+        RunEvent::Finally => detail("finally".to_owned()),
+        RunEvent::LasersOff { off, unknown } => match (off.as_slice(), unknown.as_slice()) {
+            ([], []) => None,
+            (off, []) => detail(format!("{} off", lasers(off, "", ""))),
+            (_, unknown) => {
+                let lasers = lasers(unknown, "is", "are");
+                Some(format!("warning: could not confirm that {lasers} off: check the instrument"))
+            }
+        },
+        RunEvent::Finished { state, reason, .. } => detail(finish(*state, reason.as_deref())),
+        RunEvent::Answered { .. }
+        | RunEvent::PowerStored { .. }
+        | RunEvent::PowerWithdrawn { .. }
+        | RunEvent::Decided { .. }
+        | RunEvent::SettingsRead { .. }
+        | RunEvent::ReferenceTaken { .. }
+        | RunEvent::Progress { .. }
+        | RunEvent::ColumnsDecided { .. }
+        | RunEvent::StepFinished { .. }
+        | RunEvent::Now { .. }
+        | RunEvent::Paused
+        | RunEvent::Darkened { .. }
+        | RunEvent::Resumed { .. } => None,
     }
 }
 

@@ -6,8 +6,9 @@ use super::Fold;
 use crate::measurement::{TraceKind, TraceSummary};
 use crate::operation::Operation;
 use crate::report::format::clip;
-use crate::report::value::{Consequence, FaultLine, PromptLine, TraceLine};
+use crate::report::value::{Consequence, FaultLine, PlaceLine, PromptLine, TraceLine};
 use crate::run::events::AfterFault;
+use crate::run::state::counts::{Change, StepCount, StepEnd};
 use crate::run::state::status::is_dip;
 use crate::step::{Fault, FaultKind, Step};
 
@@ -20,8 +21,6 @@ const MOST_LINES: usize = 1_000;
 pub(super) struct Current {
     number: u64,
     attempt: u32,
-    /// Whether the step is repeated after it had succeeded, so that it already counts as done.
-    again: bool,
     step: Step,
     estimated_s: Option<f64>,
     began: DateTime<Utc>,
@@ -36,69 +35,61 @@ impl Fold {
         estimated_s: Option<f64>,
         began: DateTime<Utc>,
     ) {
-        if !self.steps.contains_key(&number) {
-            let place = self.places.index_of(step, self.finally);
-            self.steps.insert(number, Counted { place, ..Counted::default() });
-            self.begun += 1;
-            if let Some(line) = self.places.at(place) {
-                line.begun += 1;
-            }
-        }
-        // If steps follow a raised fault, the recipe has caught it.
+        // A recipe that goes on after a fault was raised has caught it.
         if attempt == 1 && !self.finally {
             self.caught();
         }
-        // A step with a higher number waits for the repetition of this one. A step with a lower number has lost its
-        // end.
         self.under_way.retain(|outer| outer.number > number);
-        let again = !self.under_way.is_empty();
-        self.under_way.push(Current { number, attempt, again, step: step.clone(), estimated_s, began });
+        self.under_way.push(Current { number, attempt, step: step.clone(), estimated_s, began });
     }
 
-    /// A resumed run continues after the first `steps` steps, so later steps no longer count.
-    pub(super) fn resume_after(&mut self, steps: u64) {
-        for counted in self.steps.split_off(&(steps + 1)).into_values() {
-            self.begun = self.begun.saturating_sub(1);
-            if let Some(line) = self.places.at(counted.place) {
-                line.begun = line.begun.saturating_sub(1);
-            }
-            self.uncount(&counted);
-        }
+    /// Another process continues the run.
+    pub(super) fn resume(&mut self) {
         self.under_way.clear();
         self.finally = false;
     }
 
-    /// Removes a step from the counts.
-    fn uncount(&mut self, counted: &Counted) {
-        let (counts, line) = (&mut self.report.counts, self.places.at(counted.place));
-        let [done, failed, retried] = [counted.done, counted.failed, counted.retried].map(u64::from);
-        let take = |count: &mut u64, less: u64| *count = count.saturating_sub(less);
-        take(&mut counts.done, done);
-        take(&mut counts.failed, failed);
-        take(&mut counts.retried, retried);
-        if let Some(line) = line {
-            take(&mut line.done, done);
-            take(&mut line.failed, failed);
-            take(&mut line.retried, retried);
+    /// Counts a change, in the run and at the step's place in the recipe.
+    pub(super) fn count(&mut self, change: Change) {
+        match change {
+            Change::Begun(number) => {
+                self.begun += 1;
+                if let Some(line) = self.line_of(number) {
+                    line.begun += 1;
+                }
+            }
+            Change::Ended { number, before, now } => {
+                self.add(number, before, u64::wrapping_sub);
+                self.add(number, now, u64::wrapping_add);
+            }
+            Change::Dropped { number, before } => {
+                self.add(number, before, u64::wrapping_sub);
+                self.begun = self.begun.saturating_sub(1);
+                if let Some(line) = self.line_of(number) {
+                    line.begun = line.begun.saturating_sub(1);
+                }
+                self.place_of.remove(&number);
+            }
         }
     }
 
-    /// Counts the end of a step. A repeated step counts once, with its last end.
-    fn count(&mut self, number: u64, counted: Counted) {
-        if let Some(before) = self.steps.insert(number, counted) {
-            self.uncount(&before);
-        }
-        let [done, failed, retried] = [counted.done, counted.failed, counted.retried].map(u64::from);
+    fn line_of(&mut self, number: u64) -> Option<&mut PlaceLine> {
+        self.places.at(self.place_of.get(&number).copied().flatten())
+    }
+
+    /// Adds a step to the counts, or takes it away from them.
+    fn add(&mut self, number: u64, step: StepCount, add: fn(u64, u64) -> u64) {
+        let done = u64::from(step.ended == Some(StepEnd::Done));
+        let failed = u64::from(matches!(step.ended, Some(StepEnd::PassedOver | StepEnd::Failed)));
+        let retried = u64::from(step.retried);
         let counts = &mut self.report.counts;
-        for (count, more) in
-            [(&mut counts.done, done), (&mut counts.failed, failed), (&mut counts.retried, retried)]
-        {
-            *count += more;
-        }
-        if let Some(line) = self.places.at(counted.place) {
-            line.done += done;
-            line.failed += failed;
-            line.retried += retried;
+        counts.done = add(counts.done, done);
+        counts.failed = add(counts.failed, failed);
+        counts.retried = add(counts.retried, retried);
+        if let Some(line) = self.line_of(number) {
+            line.done = add(line.done, done);
+            line.failed = add(line.failed, failed);
+            line.retried = add(line.retried, retried);
         }
     }
 
@@ -126,12 +117,7 @@ impl Fold {
 
     pub(super) fn finish_step(&mut self, seconds: f64) {
         let Some(current) = self.under_way.pop() else { return };
-        let retried = current.attempt > 1;
-        if !current.again {
-            let place = self.places.index_of(&current.step, self.finally);
-            self.count(current.number, Counted { place, done: true, failed: false, retried });
-        }
-        let first = (!retried).then(|| current.estimated_s.unwrap_or(0.0));
+        let first = (current.attempt == 1).then(|| current.estimated_s.unwrap_or(0.0));
         self.places.spend(&current.step, self.finally, first, seconds);
         let faults = self.report.faults.iter_mut().rev();
         faults.take_while(|fault| fault.number == current.number).for_each(|fault| fault.recovered = true);
@@ -149,15 +135,12 @@ impl Fold {
             AfterFault::Raise if finally => (Consequence::EndedFinally, None),
             AfterFault::Raise => (Consequence::EndedRun, None),
         };
-        let place = self.places.index_of(&current.step, finally);
-        // A stop interrupts the step in progress. This is not a fault of the step.
+        // A stop breaks the step off that is under way; that is no fault of the step's.
         if fault.kind == FaultKind::Stopped {
             return;
         }
         if consequence == Consequence::Retried {
             self.report.counts.repeats += 1;
-        } else if !current.again {
-            self.count(current.number, Counted { place, failed: true, ..Counted::default() });
         }
         let step = &current.step;
         let told = FaultLine {
@@ -246,16 +229,7 @@ impl Fold {
     }
 }
 
-/// The counts of a step.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counted {
-    place: Option<usize>,
-    done: bool,
-    failed: bool,
-    retried: bool,
-}
-
-/// Adds to a list up to its limit, and counts the rest.
+/// Adds a line to a list until the list is full. Counts the lines after that.
 pub(super) fn push_bounded<T>(list: &mut Vec<T>, more: &mut u64, line: T) {
     if list.len() < MOST_LINES {
         list.push(line);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
+use crate::run::state::counts::Counts;
 use crate::run::state::tree::{StepState, StepTree};
 use crate::step::Step;
 use crate::store::{InstrumentRecord, RunState};
@@ -125,9 +126,8 @@ pub struct RunStatus {
     /// How often the run was taken up again.
     pub taken_up: u64,
     current_estimate_s: f64,
-    /// Time foreseen for each finished step, and whether it was passed over, by its number: a step that is done again
-    /// counts once.
-    finished_by_number: BTreeMap<u64, (f64, bool)>,
+    /// What counts of its steps and traces.
+    counts: Counts,
     /// The highest and, where it dips, the lowest point of each TF trace, by its number.
     extremes: BTreeMap<u64, (Option<Highlight>, Option<Highlight>)>,
 }
@@ -169,22 +169,20 @@ impl RunStatus {
                     current.remaining_s = *remaining_s;
                 }
             }
-            RunEvent::TakenUp { steps, .. } => self.take_up(*steps),
+            RunEvent::TakenUp { .. } => self.resume(),
             RunEvent::TraceStored { trace } => self.take_trace(trace),
             RunEvent::TraceWithdrawn { trace_index, file, .. } => {
-                self.traces = self.traces.saturating_sub(1);
                 self.first_traces.retain(|trace| trace.file != *file);
                 self.extremes.remove(trace_index);
                 self.look_for_highlights();
             }
-            RunEvent::StepFinished { number, .. } => self.finish_step(*number, StepState::Done, false),
-            RunEvent::StepFailed { number, then, fault } => {
+            RunEvent::StepFinished { .. } => self.finish_step(StepState::Done),
+            RunEvent::StepFailed { then, fault, .. } => {
                 self.warn(&fault.message);
                 self.question = None;
-                if let AfterFault::Retry { .. } = then {
-                    self.retries += 1;
-                } else {
-                    self.finish_step(*number, StepState::Failed, *then == AfterFault::Continue);
+                match then {
+                    AfterFault::Retry { .. } => {}
+                    AfterFault::Continue | AfterFault::Raise => self.finish_step(StepState::Failed),
                 }
             }
             RunEvent::Question { number, message, choices, until } => {
@@ -207,8 +205,23 @@ impl RunStatus {
                 self.finished = Some(record.time);
                 self.close();
             }
-            _ => {}
+            RunEvent::SweepRepeated { .. }
+            | RunEvent::PowerStored { .. }
+            | RunEvent::PowerWithdrawn { .. }
+            | RunEvent::Decided { .. }
+            | RunEvent::SettingsRead { .. }
+            | RunEvent::ReferenceTaken { .. }
+            | RunEvent::WaitsUntil { .. }
+            | RunEvent::ColumnsDecided { .. }
+            | RunEvent::Log { .. }
+            | RunEvent::Now { .. }
+            | RunEvent::LinkRegained { .. }
+            | RunEvent::Darkened { .. } => {}
         }
+        self.counts.apply(&record.event);
+        let Counts { ended, passed_over, retries, traces, ended_estimate_s, .. } = self.counts;
+        (self.finished_steps, self.failed_steps) = (ended, passed_over);
+        (self.retries, self.traces, self.finished_estimate_s) = (retries, traces, ended_estimate_s);
         self.events = self.events.max(record.n);
     }
 
@@ -244,27 +257,16 @@ impl RunStatus {
         Some(after.max(0.0) + current)
     }
 
-    fn finish_step(&mut self, number: u64, state: StepState, passed_over: bool) {
+    fn finish_step(&mut self, state: StepState) {
         if let Some(current) = &self.current {
             self.tree.end(&current.step, state);
         }
-        let known = self.finished_by_number.insert(number, (self.current_estimate_s, passed_over));
-        let (known_s, known_passed_over) = known.unwrap_or_default();
-        self.finished_steps += u64::from(known.is_none());
-        self.finished_estimate_s += self.current_estimate_s - known_s;
-        self.failed_steps += u64::from(passed_over);
-        self.failed_steps = self.failed_steps.saturating_sub(u64::from(known_passed_over));
         self.current_estimate_s = 0.0;
         self.current = None;
     }
 
-    /// Another process goes on behind the first `steps` steps.
-    fn take_up(&mut self, steps: u64) {
-        self.finished_by_number.split_off(&(steps + 1));
-        let finished = self.finished_by_number.values();
-        self.finished_steps = finished.len() as u64;
-        self.finished_estimate_s = finished.clone().map(|(seconds, _)| seconds).sum();
-        self.failed_steps = finished.filter(|(_, passed_over)| *passed_over).count() as u64;
+    /// Another process continues the run.
+    fn resume(&mut self) {
         self.taken_up += 1;
         self.state = Some(RunState::Running);
         (self.reason, self.finished, self.current, self.question) = (None, None, None, None);
@@ -283,7 +285,6 @@ impl RunStatus {
     }
 
     fn take_trace(&mut self, trace: &TraceSummary) {
-        self.traces += 1;
         let at = self.first_traces.partition_point(|known| known.trace_index < trace.trace_index);
         self.first_traces.insert(at, trace.clone());
         self.first_traces.truncate(LISTED_TRACES);
