@@ -1,4 +1,5 @@
-//! The composition root: the one place that knows everyone. Each command of the command line is a function here.
+//! The composition root: the only module that depends on all others. Each command of the command line is a function
+//! here.
 
 mod batch;
 mod check;
@@ -31,10 +32,10 @@ use crate::station::Setup;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{out, outln};
 
-/// Carries out a command line.
+/// Runs a command line.
 ///
 /// # Errors
-/// What ends the program early, with its exit code.
+/// The failure that ends the program, with its exit code.
 pub async fn perform(cli: Cli) -> Result<(), Failure> {
     let log = LogWriter::default();
     start_logging(&cli.output, &log);
@@ -70,7 +71,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// How the station of a run or of the service is set up.
+/// The configuration of the station for a run or for the service.
 fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
     Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
@@ -89,7 +90,7 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
     }
 }
 
-/// What recipes may do here. A run needs to be told which hosts it may ask.
+/// The limits and hosts for recipes. A run needs a list of allowed hosts.
 fn allowed(config: &Config) -> Allowed {
     Allowed { hosts: Some(config.allow_http.clone().unwrap_or_default()), ..config.allowed() }
 }
@@ -103,7 +104,7 @@ fn start_logging(output: &OutputArgs, log: &LogWriter) {
     };
     let filter = EnvFilter::try_from_env("CTP10_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone());
-    // A second start in the same process keeps the first one's logging.
+    // A second start in the same process keeps the logging of the first one.
     let _ = match output.log_format {
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Text => builder.with_ansi(false).with_target(false).try_init(),

@@ -1,6 +1,6 @@
-//! Batches: many recipes one after another, while nobody is there. A batch file is expanded into items, the items stand
-//! in the catalogue's queue, and a worker takes them from there one at a time. What comes next is decided by a plain
-//! function of the queue and the time.
+//! Batches: many recipes one after another, without a person. A batch file is expanded to items, the catalogue's
+//! queue contains the items, and a worker takes one at a time. A pure function of the queue and the time decides the
+//! next item.
 
 mod attempt;
 mod begin;

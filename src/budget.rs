@@ -1,8 +1,6 @@
-//! How much a recipe may compute where no instrument sets the pace: while it is loaded, checked and planned, and
-//! between two operations of a run.
-//!
-//! A [`Budget`] belongs to a thread and to the threads that it starts. Loops and expressions look at it, so that
-//! nothing has to be handed through every function that computes.
+//! Limits the computing time of a recipe while no instrument is used: during loading, checking and planning, and
+//! between two operations of a run. A [`Budget`] belongs to a thread and to the threads that it starts. Loops and
+//! expressions check it directly, so that functions do not have to pass it as a parameter.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,20 +14,20 @@ mod thread;
 
 pub use thread::{Busy, Gone};
 
-/// Size of one value: a text, or a list or a map with everything in it.
+/// Largest size of one value: a text, or a list or a map with its whole content.
 pub const VALUE_BYTES: usize = 1 << 20;
-/// Size of all values that a recipe holds at a time.
+/// Largest size of all values of a recipe together.
 pub const ALL_VALUES_BYTES: usize = 32 << 20;
-/// Turns of loops without an operation in between.
+/// Largest number of turns of loops without an operation between them.
 pub const IDLE_TURNS: u64 = 2_000_000;
 /// Time to load a recipe and to walk through it.
 const TIME: Duration = Duration::from_secs(10);
-/// Time for its `finally` when that time is over.
+/// Additional time for its `finally`, after that time has passed.
 const TIME_FOR_FINALLY: Duration = Duration::from_secs(1);
-/// What an element of a list, an entry of a map or a number takes, roughly, in bytes.
+/// Approximate size of an element of a list, an entry of a map or a number, in bytes.
 pub(crate) const ELEMENT_BYTES: usize = 16;
 
-/// The time that a recipe may take without an instrument.
+/// The time that a recipe may compute without an instrument.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Inner>);
 
@@ -37,11 +35,11 @@ pub struct Budget(Arc<Inner>);
 struct Inner {
     seconds: u64,
     deadline: Mutex<Instant>,
-    /// Nobody waits for the result any more.
+    /// Whether the result is no longer needed.
     abandoned: AtomicBool,
-    /// Its time was over when `finally` began.
+    /// Whether the time had passed when `finally` started.
     was_spent: AtomicBool,
-    /// Its place among the recipes that are walked at a time; free again when the last thread has ended.
+    /// Its permit among the recipes that are checked at the same time. It is returned when the last thread has ended.
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -66,46 +64,49 @@ impl Budget {
         }))
     }
 
-    /// The budget of this thread, or a new one where it has none.
+    /// The budget of this thread, or a new one if it has none.
     #[must_use]
     pub fn here() -> Self {
         CURRENT.with_borrow(Clone::clone).unwrap_or_default()
     }
 
-    /// One to tell a recipe its past: that took a run already and is known to end, and a resume must not be cut off.
+    /// A budget for replaying recorded steps. They are known to end, and a resume must not be interrupted.
     #[must_use]
     pub fn for_a_past() -> Self {
         Self::lasting(TIME * 60, None)
     }
 
-    /// Does something within this budget.
+    /// Calls a function within this budget.
     pub fn spend<T>(&self, work: impl FnOnce() -> T) -> T {
         within(Some(self.clone()), work)
     }
 
-    /// True when the time is over, or when nobody waits for the result any more.
+    /// Whether the time has passed, or the result is no longer needed.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.0.abandoned.load(Ordering::Relaxed) || Instant::now() >= *self.deadline()
     }
 
-    /// Whether it was spent before its `finally` got time of its own, or is now.
+    /// Whether it is spent now, or was spent before `finally` got its additional time.
     #[must_use]
     pub fn was_spent(&self) -> bool {
         self.0.was_spent.load(Ordering::Relaxed) || self.is_spent()
     }
 
-    /// A recipe that was cut off still has its `finally` walked.
+    /// Gives `finally` additional time, so that it is checked even if the recipe was too long.
     pub fn grant_finally(&self) {
         self.0.was_spent.store(self.was_spent(), Ordering::Relaxed);
         let mut deadline = self.deadline();
         *deadline = (*deadline).max(Instant::now() + TIME_FOR_FINALLY);
     }
 
-    /// What a person is told of it when it is spent.
+    /// The message if the budget is spent.
     #[must_use]
     pub fn told(&self) -> String {
-        format!("the recipe computes for more than {} s without an instrument", self.0.seconds)
+        format!(
+            "the recipe computes for more than {} s without an operation of the instrument",
+            self.0.seconds
+        )
     }
 
     fn deadline(&self) -> std::sync::MutexGuard<'_, Instant> {
@@ -113,7 +114,7 @@ impl Budget {
     }
 }
 
-/// The budget of this thread, to be carried to another one with [`within`].
+/// The budget of this thread, to pass it to another thread with [`within`].
 pub(crate) fn current() -> Option<Budget> {
     CURRENT.with_borrow(Clone::clone)
 }
@@ -123,7 +124,7 @@ pub(crate) fn is_spent() -> bool {
     CURRENT.with_borrow(|current| current.as_ref().is_some_and(Budget::is_spent))
 }
 
-/// Does something within a budget that another thread has.
+/// Calls a function within the budget of another thread.
 pub(crate) fn within<T>(budget: Option<Budget>, work: impl FnOnce() -> T) -> T {
     struct Restore(Option<Budget>);
     impl Drop for Restore {
@@ -135,7 +136,7 @@ pub(crate) fn within<T>(budget: Option<Budget>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// About how much memory a value takes, in bytes.
+/// The approximate memory of a value, in bytes.
 #[must_use]
 pub fn size(value: &Value) -> usize {
     ELEMENT_BYTES

@@ -103,7 +103,7 @@ CREATE INDEX IF NOT EXISTS runs_by_folder ON runs (folder DESC);
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// The folder cannot be created.
-    #[error("cannot make `{path}`")]
+    #[error("cannot create `{path}`")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -127,7 +127,7 @@ pub enum CatalogueError {
         source: rusqlite::Error,
     },
     /// A later version of this program has written the file.
-    #[error("`{path}` is of version {found}, and this program knows {VERSION}")]
+    #[error("`{path}` has version {found} of its format, but this program supports version {VERSION}")]
     Version {
         /// The file.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! Settings that are the same for every run at a bench: from `ctp10.toml` files and the environment.
 //!
-//! A flag wins over the recipe, the recipe over the environment, the environment over the files; of two files
-//! the nearer wins key by key, and of `[limits]` the stricter holds.
+//! A flag takes precedence over the recipe, the recipe over the environment, and the environment over the files. For
+//! each key the file in the working folder takes precedence; of `[limits]` the stricter applies.
 
 mod deadlines;
 mod limits;
@@ -22,7 +22,7 @@ use crate::sidecar::Defaults;
 use crate::source::{decode, without_mark};
 use crate::station::Connections;
 
-/// What a `ctp10.toml` may say.
+/// The content of a `ctp10.toml`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -69,7 +69,7 @@ pub struct Config {
     pub listen: Option<String>,
     /// The number of connections to the instrument.
     pub connections: Connections,
-    /// A run that is held for longer than this turns its lasers off.
+    /// A run that is paused for longer than this turns its lasers off.
     pub dark_after: Duration,
     /// The longest time without a heartbeat that the watchdog of a run allows; `None`: no watchdog.
     pub guard_after: Option<Duration>,
@@ -139,7 +139,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not a valid configuration.
-    #[error("`{path}` is not a configuration of ctp10")]
+    #[error("`{path}` is not a valid configuration of ctp10")]
     Parse {
         /// The file.
         path: PathBuf,
@@ -171,7 +171,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What recipes may do at this bench.
+    /// The hosts and limits for recipes at this bench.
     #[must_use]
     pub fn allowed(&self) -> Allowed {
         Allowed { hosts: self.allow_http.clone(), limits: self.placed_limits.clone() }

@@ -1,14 +1,14 @@
-//! Decimal numbers as people write them, and whether a double keeps them.
+//! Decimal numbers as people write them, and whether a double stores them exactly.
 //!
-//! Every number of a run becomes a double sooner or later: a column of a trace file, a setting of the instrument. One
-//! that comes out as another decimal, like a serial number with 18 digits, must not become a number unnoticed.
+//! Every number of a run becomes a double: in a column of a trace file, or as a setting of the instrument. A number
+//! that would change, such as a serial number with 18 digits, must not be converted silently.
 
 use serde_json::{Number, Value};
 
-/// What a text is, taken as a number.
+/// A text, interpreted as a number.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// No decimal number.
+    /// Not a decimal number.
     Other,
     /// A number whose double prints as the same decimal.
     Kept(Value),
@@ -32,8 +32,8 @@ pub fn read(text: &str) -> Reading {
     }
 }
 
-/// What the double of a number prints as, where that is another decimal. Only whole numbers can be such: the others
-/// are doubles already.
+/// The decimal that the double of a number prints as, if it differs. This concerns only whole numbers, because the
+/// others are already doubles.
 #[must_use]
 pub fn changed(number: &Number) -> Option<String> {
     match read(&number.to_string()) {
@@ -42,15 +42,15 @@ pub fn changed(number: &Number) -> Option<String> {
     }
 }
 
-/// The message about such a number, and what to do about it.
+/// The message about such a number, and the hint.
 #[must_use]
 pub fn changed_words(written: &str, printed: &str) -> (String, String) {
-    let message = format!("the number `{written}` cannot be kept: it would become `{printed}`");
-    (message, format!("put it into quotes, where it is a name: \"{written}\""))
+    let message = format!("the number `{written}` cannot be stored exactly: it would become `{printed}`");
+    (message, format!("if it is a name, put it into quotes: \"{written}\""))
 }
 
-/// A number the way a person writes it: `0.3` and not `0.30000000000000004`, `5` and not `5.0`. Twelve significant
-/// digits: finer than any instrument, coarser than the rounding of a sum.
+/// A number as a person writes it: `0.3` instead of `0.30000000000000004`, `5` instead of `5.0`. It has twelve
+/// significant digits, which is finer than any instrument and coarser than rounding errors.
 #[must_use]
 pub fn print(number: &Number) -> String {
     match (number.as_i64(), number.as_f64()) {
@@ -61,7 +61,7 @@ pub fn print(number: &Number) -> String {
 
 fn print_double(number: f64) -> String {
     let rounded: f64 = format!("{number:.11e}").parse().unwrap_or(number);
-    // `-0` is nobody's way of writing zero; very large and small numbers keep their exponent.
+    // `-0` is written `0`; very large and small numbers keep their exponent.
     match rounded.abs() {
         0.0 => "0".to_owned(),
         1e-7..1e16 => rounded.to_string(),
@@ -111,17 +111,17 @@ fn behind_quote(text: &str) -> &str {
     ""
 }
 
-/// Whether two texts are one number.
+/// Whether two texts are the same number.
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
     Decimal::parse(one).is_some_and(|one| Decimal::parse(other) == Some(one))
 }
 
-/// The value of a decimal: two texts that mean one number are equal.
+/// The value of a decimal: two texts with the same value are equal.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
-    /// Without zeros at either end; empty for zero.
+    /// The digits without zeros at either end; empty for zero.
     digits: String,
     /// The power of ten of the last digit.
     exponent: i64,

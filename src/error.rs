@@ -1,4 +1,4 @@
-//! What ends the program early: a message for a person and an exit code for a script.
+//! The failures that end the program: messages for a person, and an exit code for scripts.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ pub enum ExitCode {
     Usage = 2,
     /// Instrument unreachable, or not usable at the start.
     Instrument = 3,
-    /// What was to be printed could not be written.
+    /// Standard output could not be written.
     NotPrinted = 5,
     /// Stopped by the user.
     Stopped = 130,
-    /// Whoever read the output is gone.
+    /// The reader of standard output has closed it.
     NobodyReads = 141,
 }
 
-/// Why the program ends early.
+/// A failure that ends the program.
 #[derive(Debug)]
 pub struct Failure {
-    /// Told to the shell.
+    /// The exit code.
     pub code: ExitCode,
-    /// Told to the user; empty when everything has been said.
+    /// The messages to print; empty if they have already been printed.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -37,7 +37,7 @@ impl Failure {
         Self { code, findings: vec![Diagnostic::error(message.to_string())] }
     }
 
-    /// A failure that has been told already.
+    /// A failure whose messages have already been printed.
     #[must_use]
     pub fn told(code: ExitCode) -> Self {
         Self { code, findings: Vec::new() }
@@ -58,7 +58,7 @@ impl Failure {
         self
     }
 
-    /// The messages as text, errors last so that they are the ones in view.
+    /// The messages as text. Errors come last, so that they are visible at the end of the output.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let mut findings: Vec<&Diagnostic> = self.findings.iter().collect();
@@ -74,7 +74,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Errors that already quote their cause are not made to say it twice.
+        // A cause is left out if the error already quotes it.
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

@@ -96,7 +96,7 @@ pub fn is_own_folder(path: &Path) -> bool {
 
 fn read_whole(file: File, most: u64) -> io::Result<Vec<u8>> {
     let too_large = |size: u64| {
-        io::Error::new(ErrorKind::FileTooLarge, format!("it has {size} bytes, and {most} are allowed"))
+        io::Error::new(ErrorKind::FileTooLarge, format!("it has {size} bytes; at most {most} are allowed"))
     };
     let size = file.metadata()?.len();
     if size > most {
@@ -206,7 +206,7 @@ mod tests {
         let path = place.path().join("sparse");
         File::create(&path).unwrap().set_len(2 << 30).unwrap();
         let told = read(&path, 1 << 20).unwrap_err().to_string();
-        assert_eq!(told, "it has 2147483648 bytes, and 1048576 are allowed");
+        assert_eq!(told, "it has 2147483648 bytes; at most 1048576 are allowed");
         assert_eq!(open(place.path()).unwrap_err().to_string(), "it is a folder, not a file");
         #[cfg(unix)]
         assert_eq!(open(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");

@@ -1,9 +1,6 @@
-//! What can be known of a recipe before any light is emitted: its operations in order, how long they take, what
-//! they store, and what is wrong or probably wrong with them.
-//!
-//! The recipe is walked by the same authors that a run uses, against a host that performs nothing. What a recipe
-//! decides by a measured value can only be guessed: those steps are marked, and what is found there is never an
-//! error.
+//! The forecast of a recipe before any light is emitted: its operations in order, their times and sizes, and their
+//! errors and warnings. The recipe is run by the same code as in a real run, against a host that performs nothing.
+//! Steps that depend on a measured value are guesses. They are marked, and a finding about them is never an error.
 
 pub mod allowed;
 pub mod bench;

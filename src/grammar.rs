@@ -1,8 +1,7 @@
-//! The grammar of SCPI program lines, after SCPI-99 and IEEE 488.2. Pure text: which headers an instrument has, and what
-//! they do, is not known here.
-//!
-//! A line holds units separated by `;`. A unit has a header and arguments separated by `,`. A header that begins with
-//! neither `:` nor `*` goes on from the path of the header before it on the line. There are no comments.
+//! The grammar of SCPI program lines, according to SCPI-99 and IEEE 488.2. This module knows no instrument: neither
+//! its headers nor their meaning. A line contains units, separated by `;`. A unit has a header and arguments,
+//! separated by `,`. A header that begins with neither `:` nor `*` continues the path of the previous header of the
+//! line. There are no comments.
 
 mod data;
 mod lexer;
@@ -19,29 +18,29 @@ pub use pattern::matches;
 pub struct Malformed {
     /// The part that is wrong.
     pub part: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
-/// A program line, taken apart.
+/// A parsed program line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Its units, in order. Empty ones are left out.
+    /// The units in order, without empty ones.
     pub units: Vec<Unit>,
 }
 
 /// One command or query of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// As it was written, without the space around it.
+    /// The text as written, without spaces around it.
     pub text: String,
-    /// Whether it asks: its header ends in `?`.
+    /// Whether it is a query: its header ends with `?`.
     pub is_query: bool,
-    /// Its arguments as they were written, each without the space around it.
+    /// The arguments as written, each without spaces around it.
     pub arguments: Vec<String>,
-    /// The header with the path of the one before it.
+    /// The header with the path of the previous header.
     header: Header,
-    /// The header as it stands, where the path of the one before it makes another one.
+    /// The header as written, if the path of the previous header would change it.
     from_root: Option<Header>,
 }
 
@@ -52,13 +51,14 @@ pub struct Header(pub Vec<Node>);
 /// One node of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Its letters in capitals; a common command has its `*`.
+    /// The letters in upper case; a common command starts with `*`.
     pub name: String,
-    /// The number behind it; 1 when it is left out.
+    /// The number after the letters; 1 if it is omitted.
     pub suffix: u32,
 }
 
-/// Long and short forms of a header are the same only to somebody who knows them; case and a left-out 1 are not.
+/// Case and an omitted 1 make no difference. Long and short forms are different here, because this module knows no
+/// headers.
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, node) in self.0.iter().enumerate() {
@@ -71,10 +71,10 @@ impl fmt::Display for Header {
 }
 
 impl Line {
-    /// Takes a line apart.
+    /// Parses a line.
     ///
     /// # Errors
-    /// When it is not SCPI, or holds nothing.
+    /// If it is not SCPI, or empty.
     pub fn parse(line: &str) -> Result<Self, Malformed> {
         let mut path = Vec::new();
         let mut units = Vec::new();
@@ -84,18 +84,18 @@ impl Line {
             }
         }
         if units.is_empty() {
-            return Err(Malformed { part: line.to_owned(), reason: "it holds no command".to_owned() });
+            return Err(Malformed { part: line.to_owned(), reason: "it contains no command".to_owned() });
         }
         Ok(Self { units })
     }
 
-    /// Whether every unit asks: such a line may be sent again.
+    /// Whether all units are queries: such a line may be sent again.
     #[must_use]
     pub fn is_query(&self) -> bool {
         self.units.iter().all(|unit| unit.is_query)
     }
 
-    /// Whether any unit asks: such a line has a reply.
+    /// Whether any unit is a query: such a line has a reply.
     #[must_use]
     pub fn has_reply(&self) -> bool {
         self.units.iter().any(|unit| unit.is_query)
@@ -103,23 +103,23 @@ impl Line {
 }
 
 impl Unit {
-    /// The ways to read its header: by SCPI's rule for paths, then as it stands, for instruments that are lenient.
+    /// The possible headers: according to SCPI's rule for paths, then as written, because some instruments accept this.
     pub fn headers(&self) -> impl Iterator<Item = &Header> {
         std::iter::once(&self.header).chain(&self.from_root)
     }
 
-    /// Its header by SCPI's rule for paths.
+    /// The header according to SCPI's rule for paths.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Its arguments by their meaning; `None` in place of one that is no SCPI data.
+    /// The decoded arguments; `None` for an argument that is not SCPI data.
     pub fn data(&self) -> impl Iterator<Item = Option<Data>> {
         self.arguments.iter().map(|argument| Data::parse(argument))
     }
 
-    /// The unit as a line of its own, with its full path.
+    /// The unit as a separate line, with its full path.
     #[must_use]
     pub fn alone(&self, header: &Header) -> String {
         let question = if self.is_query { "?" } else { "" };
@@ -128,7 +128,7 @@ impl Unit {
     }
 }
 
-/// Takes a unit apart. `path` is that of the header before it, and becomes its own.
+/// Parses a unit. `path` is the path of the previous header, and becomes the path of this one.
 fn unit(text: &str, path: &mut Vec<Node>) -> Result<Unit, Malformed> {
     let malformed = |reason: String| Malformed { part: text.to_owned(), reason };
     let end = text.find(lexer::is_space).unwrap_or(text.len());
@@ -148,11 +148,11 @@ fn unit(text: &str, path: &mut Vec<Node>) -> Result<Unit, Malformed> {
         true => nodes.len() == 1,
         false => !nodes.iter().any(has_star),
     });
-    let Some(nodes) = nodes else { return Err(malformed(format!("`{written}` is no header"))) };
+    let Some(nodes) = nodes else { return Err(malformed(format!("`{written}` is not a header"))) };
     let arguments = if arguments.is_empty() { Vec::new() } else { lexer::split(arguments, ',')? };
     if arguments.iter().any(|argument| argument.is_empty() || argument.starts_with('?')) {
         let reason = if arguments.iter().any(|argument| argument.starts_with('?')) {
-            "a `?` stands right behind the header"
+            "a `?` must follow the header directly"
         } else {
             "an argument is missing"
         };
@@ -221,14 +221,14 @@ mod tests {
     #[test]
     fn what_is_not_scpi_is_named() {
         for (line, part, why) in [
-            ("INIT;NOTE \"a", "NOTE \"a", "does not end"),
+            ("INIT;NOTE \"a", "NOTE \"a", "is not closed"),
             ("INIT:\u{a0}WAV 1", "INIT:\u{a0}WAV 1", "U+00A0"),
-            ("INIT::WAV 1", "INIT::WAV 1", "no header"),
-            ("INIT ?", "INIT ?", "right behind"),
-            ("*IDN??", "*IDN??", "no header"),
-            ("A:*RST", "A:*RST", "no header"),
-            ("LOAD #19abc", "LOAD #19abc", "does not end"),
-            ("ROUT (@1;INIT", "ROUT (@1;INIT", "does not end"),
+            ("INIT::WAV 1", "INIT::WAV 1", "not a header"),
+            ("INIT ?", "INIT ?", "directly"),
+            ("*IDN??", "*IDN??", "not a header"),
+            ("A:*RST", "A:*RST", "not a header"),
+            ("LOAD #19abc", "LOAD #19abc", "is not closed"),
+            ("ROUT (@1;INIT", "ROUT (@1;INIT", "is not closed"),
             ("INIT:STAB 1,,2", "INIT:STAB 1,,2", "missing"),
             (" ; ", " ; ", "no command"),
         ] {

@@ -115,7 +115,7 @@ impl Header {
         }
         if !declared.contains_key("name") {
             wrong.push(ReadError {
-                hint: Some("letters, digits and `-`; it names the run folder".to_owned()),
+                hint: Some("letters, digits and `-`; the name is part of the run folder's name".to_owned()),
                 ..ReadError::new("the recipe has no `name`")
             });
         }
@@ -123,8 +123,8 @@ impl Header {
             wrong.push(ReadError {
                 path: vec!["simulator".to_owned()],
                 at_key: true,
-                hint: Some("leave it out, or say `instrument: sim`".to_owned()),
-                ..ReadError::new("`simulator` is for `instrument: sim` only")
+                hint: Some("remove it, or write `instrument: sim`".to_owned()),
+                ..ReadError::new("`simulator` is only allowed with `instrument: sim`")
             });
         }
         (header, wrong)
@@ -152,7 +152,7 @@ impl Header {
             "simulator" => {
                 if !read.simulator.as_ref().is_some_and(Value::is_object) {
                     let hint = "for example `{ dut: ring }`".to_owned();
-                    let error = ReadError::new("`simulator` is a map of options");
+                    let error = ReadError::new("`simulator` must be a map of options");
                     return Err(ReadError { hint: Some(hint), ..error }.under(&at));
                 }
                 self.simulator = read.simulator;

@@ -38,7 +38,7 @@ pub struct HttpRequest<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The bench does not allow this host.
-    #[error("`{host}` is not among the hosts that this bench allows")]
+    #[error("`{host}` is not an allowed host (`allow_http` in ctp10.toml)")]
     NotAllowed {
         /// Host and port.
         host: String,
@@ -62,7 +62,7 @@ pub enum HttpError {
         cause: String,
     },
     /// The time limit passed. It is not known whether the request arrived.
-    #[error("`{host}` did not answer within {} s", limit.as_secs_f64())]
+    #[error("`{host}` did not reply within {} s", limit.as_secs_f64())]
     TimedOut {
         /// Host and port.
         host: String,
@@ -79,7 +79,7 @@ pub enum HttpError {
     #[error("the reply {0}")]
     NotUnderstood(String),
     /// The request cannot be created.
-    #[error("no request can be made: {0}")]
+    #[error("cannot send a request: {0}")]
     Unusable(String),
 }
 
@@ -109,7 +109,7 @@ impl Client {
             return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
         }
         let method = reqwest::Method::from_bytes(method.as_bytes())
-            .map_err(|_| HttpError::Unusable(format!("`{method}` is not a method")))?;
+            .map_err(|_| HttpError::Unusable(format!("`{method}` is not an HTTP method")))?;
         let mut builder = self.client(url)?.request(method, url.clone()).timeout(limit);
         if let Some(json) = json {
             builder = builder.header("content-type", "application/json").body(json.to_string());

@@ -1,10 +1,10 @@
 //! ctp10: runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 //!
-//! Recipes describe, the runner performs. One enum, [`operation::Operation`], is the only thing that YAML and
-//! Rhai can produce and the only thing that the runner executes; checking, planning, the journal and safe
-//! cleanup hold for both languages for that reason.
+//! Recipes describe, and the runner performs. YAML and Rhai produce only one enum, [`operation::Operation`], and the
+//! runner performs only this enum. Therefore checking, planning, the journal and safe cleanup work in the same way
+//! for both languages.
 //!
-//! The modules, from those that know nobody to the one that knows everybody:
+//! The modules, from those that depend on no other to the one that depends on all:
 //!
 //! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
 //!   [`decode`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]

@@ -1,4 +1,4 @@
-//! The binary: parses the command line, carries it out, says what went wrong.
+//! The binary: parses the command line, runs it, and prints the failures.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use clap::Parser;
 
 use ctp10::{app, cli::Cli, handles, memory, terminal};
 
-/// A thread that still works for a client when the program ends is left this long.
+/// Longest waiting time for a thread that still works for a client when the program ends.
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -42,7 +42,7 @@ async fn perform(cli: Cli) -> ExitCode {
     }
 }
 
-/// Where stderr does not work there is nobody to be told.
+/// If stderr does not work, the message cannot be shown anywhere.
 fn complain(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -168,7 +168,7 @@ impl<'de> Deserialize<'de> for TraceKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let refuse = |given: &dyn fmt::Display| {
             D::Error::custom(format!(
-                "`{given}` is not a trace: write tf, raw, reference, quick_reference or a number from 1 to 23"
+                "`{given}` is not a trace type: write tf, raw, reference, quick_reference or a number from 1 to 23"
             ))
         };
         let value = serde_json::Value::deserialize(deserializer)?;
@@ -201,7 +201,7 @@ impl JsonSchema for TraceKind {
                 { "enum": ["tf", "raw", "reference", "quick_reference"] },
                 { "type": "integer", "minimum": 1, "maximum": 23 },
             ],
-            "description": "which trace of the detector: tf (dB), raw, reference, quick_reference (dBm) or a number 1 to 23",
+            "description": "type of the trace: tf (dB), raw, reference, quick_reference (dBm) or a number from 1 to 23",
         })
     }
 }
@@ -278,10 +278,10 @@ impl Grid {
     pub fn implausible(&self) -> Option<String> {
         let Self { start_nm, step_pm, points } = *self;
         if points < 2 {
-            return Some(format!("it has {points} points (at least 2 are expected)"));
+            return Some(format!("it has {points} points, but at least 2 are expected"));
         }
         if !(step_pm.is_finite() && step_pm > 0.0) {
-            return Some(format!("its step is {step_pm} pm (more than 0 is expected)"));
+            return Some(format!("its step is {step_pm} pm, but more than 0 is expected"));
         }
         // Multiplied as doubles: a count that was garbled must not overflow.
         #[expect(clippy::cast_precision_loss, reason = "a rounded end is out of range all the same")]
@@ -291,7 +291,7 @@ impl Grid {
         if is_inside(start_nm) && is_inside(stop_nm) {
             return None;
         }
-        Some(format!("it reaches from {start_nm} to {stop_nm} nm ({from} to {to} nm are expected)"))
+        Some(format!("it covers {start_nm} to {stop_nm} nm, but {from} to {to} nm are expected"))
     }
 
     /// The points whose wavelengths lie within `from_nm..=to_nm`, as a half-open range of indices.

@@ -65,8 +65,8 @@ impl Outbox {
         while under_way.try_join_next().is_some() {}
         under_way.spawn(async move {
             match deliver(&client, url.whole(), &body, &patience).await {
-                Ok(()) => tracing::debug!("told {url} of the end"),
-                Err(why) => tracing::warn!("{url} was not told of the end: {why}"),
+                Ok(()) => tracing::debug!("notification sent to {url}"),
+                Err(why) => tracing::warn!("the notification to {url} could not be sent: {why}"),
             }
         });
     }
@@ -132,8 +132,8 @@ async fn persist<F: Future<Output = Try>>(
             Try::Again(why) => why,
         };
         let pause = pauses.next().filter(|pause| Instant::now() + **pause < give_up);
-        let Some(pause) = pause else { return Err(format!("{why} ({tries} tries)")) };
-        tracing::debug!("{why}; tried again in {} s", pause.as_secs_f64());
+        let Some(pause) = pause else { return Err(format!("{why} ({tries} attempts)")) };
+        tracing::debug!("{why}; next attempt in {} s", pause.as_secs_f64());
         tokio::time::sleep(*pause).await;
     }
 }
@@ -142,15 +142,17 @@ async fn persist<F: Future<Output = Try>>(
 fn judge(answer: Result<u16, HttpError>) -> Try {
     match answer {
         Ok(200..300) => Try::Taken,
-        Ok(status @ (429 | 500..600)) => Try::Again(format!("it answers {status}")),
-        Ok(status @ 300..400) => Try::Never(format!("it answers {status}, and no redirect is followed")),
-        Ok(status) => Try::Never(format!("it answers {status}")),
+        Ok(status @ (429 | 500..600)) => Try::Again(format!("it replied with status {status}")),
+        Ok(status @ 300..400) => {
+            Try::Never(format!("it replied with status {status}; redirects are not followed"))
+        }
+        Ok(status) => Try::Never(format!("it replied with status {status}")),
         // If the reply was lost after delivery, the notification is sent twice.
         Err(
             error @ (HttpError::Unreachable { .. } | HttpError::Lost { .. } | HttpError::TimedOut { .. }),
         ) => Try::Again(error.to_string()),
         Err(HttpError::NotAllowed { host, advice }) => {
-            Try::Never(format!("`{host}` is not among the hosts that this bench allows; {advice}"))
+            Try::Never(format!("`{host}` is not an allowed host (`allow_http` in ctp10.toml); {advice}"))
         }
         Err(error) => Try::Never(error.to_string()),
     }
@@ -177,9 +179,9 @@ mod tests {
     async fn what_may_pass_is_tried_again_and_what_is_final_is_not() {
         assert_eq!(tried(&[204]).await, (Ok(()), 1));
         assert_eq!(tried(&[503, 429, 200]).await, (Ok(()), 3));
-        assert_eq!(tried(&[404]).await, (Err("it answers 404".to_owned()), 1));
+        assert_eq!(tried(&[404]).await, (Err("it replied with status 404".to_owned()), 1));
         assert_eq!(tried(&[302]).await.1, 1);
-        assert_eq!(tried(&[500]).await, (Err("it answers 500 (4 tries)".to_owned()), 4));
+        assert_eq!(tried(&[500]).await, (Err("it replied with status 500 (4 attempts)".to_owned()), 4));
     }
 
     #[test]

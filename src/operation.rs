@@ -126,7 +126,7 @@ fn check_texts(name: &str, fields: &Value) -> Result<(), ReadError> {
     if name == "http" || bytes <= TEXT_BYTES {
         return Ok(());
     }
-    let message = format!("the fields of `{name}` have {bytes} bytes, and at most {TEXT_BYTES} are allowed");
+    let message = format!("the fields of `{name}` have {bytes} bytes; at most {TEXT_BYTES} are allowed");
     Err(ReadError { at_key: true, ..ReadError::new(message) })
 }
 

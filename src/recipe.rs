@@ -1,7 +1,7 @@
 //! Recipes: from a YAML file or a Rhai script to operations, performed against a host.
 //!
-//! Loading finds everything that is wrong and can be known without performing a step: syntax, names, types, ranges,
-//! expressions. What depends on the state of an instrument, or on what was measured, is not this module's to judge.
+//! Loading reports all mistakes that can be found without running a step: syntax, names, types, ranges, expressions.
+//! Mistakes that depend on the state of the instrument or on measured values are found elsewhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,7 +46,7 @@ use suspend::SuspendRule;
 pub use suspend::SuspendWhen;
 pub use table::read_table;
 
-/// A recipe with values for its parameters, free of mistakes that can be found without running it.
+/// A recipe with the values of its parameters. It has no mistakes that can be found without running it.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     header: Header,
@@ -55,7 +55,7 @@ pub struct Recipe {
     warnings: Vec<Diagnostic>,
     body: Body,
     suspension: Option<Arc<SuspendRule>>,
-    /// Where it is not the recipe's own: what was given.
+    /// The `suspend_when` of the batch, if the recipe has none of its own.
     given_suspension: Option<Value>,
 }
 
@@ -69,12 +69,12 @@ impl Recipe {
     /// Loads a recipe (`.yaml`, `.yml` or `.rhai`) and binds `set`, pairs of parameter and text, over its defaults.
     ///
     /// # Errors
-    /// Everything that is wrong with it, in the order of the file.
+    /// All mistakes in the recipe, in the order of the file.
     pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self, Vec<Diagnostic>> {
         let refuse = |message: String| vec![Diagnostic::error(message)];
         let known = ["yaml", "yml", "rhai"];
         if !path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) {
-            let hint = "a recipe's name ends in .yaml, .yml or .rhai";
+            let hint = "the file name of a recipe ends in .yaml, .yml or .rhai";
             return Err(vec![Diagnostic::error(format!("`{}` is not a recipe", path.display())).hint(hint)]);
         }
         let text = files::read(path).map_err(refuse)?;
@@ -84,7 +84,7 @@ impl Recipe {
         Self::read(source, set, around)
     }
 
-    /// Reads a recipe from a text, as if it were the file `name` in `folder`; without one it can include nothing.
+    /// Reads a recipe from a text, as if it were the file `name` in `folder`. Without a folder it cannot include files.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -97,7 +97,7 @@ impl Recipe {
         let refuse = |message: String| vec![Diagnostic::error(message)];
         if text.len() as u64 > files::LARGEST {
             return Err(refuse(format!(
-                "`{name}` is larger than {} MiB, the most that a recipe may have",
+                "`{name}` is larger than {} MiB, the largest allowed size of a recipe",
                 files::LARGEST >> 20
             )));
         }
@@ -114,37 +114,37 @@ impl Recipe {
         let mut given = BTreeMap::new();
         for (name, text) in set {
             if given.insert(name.clone(), Given::Text(text.clone())).is_some() {
-                return Err(vec![Diagnostic::error(format!("parameter `{name}` is set twice"))]);
+                return Err(vec![Diagnostic::error(format!("parameter `{name}` is given twice"))]);
             }
         }
         load::read(Arc::new(source), &given, Vec::new(), &mut around)
     }
 
-    /// What the recipe says of itself.
+    /// The declarations of the recipe.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The values of its parameters: within their limits, of their defaults' types.
+    /// The values of the parameters: within the limits, and with the types of the defaults.
     #[must_use]
     pub fn parameters(&self) -> &Values {
         &self.values
     }
 
-    /// The recipe's text, then every text that it includes.
+    /// The text of the recipe, followed by all texts that it includes.
     #[must_use]
     pub fn sources(&self) -> &[Arc<SourceFile>] {
         &self.sources
     }
 
-    /// SHA-256 of the recipe's own text, hexadecimal: what `sha256sum` says of the file.
+    /// SHA-256 of the recipe's own text, hexadecimal, as `sha256sum` prints it for the file.
     #[must_use]
     pub fn sha256(&self) -> String {
         hex_sha256(self.sources[0].text.as_bytes())
     }
 
-    /// [Its sources](Self::sources), and the text of the `suspend_when` that holds it.
+    /// [The sources](Self::sources), and the text that contains the recipe's `suspend_when`.
     #[must_use]
     pub fn texts(&self) -> Vec<Arc<SourceFile>> {
         let given = self.suspension.as_ref().map(|suspension| suspension.source());
@@ -152,23 +152,22 @@ impl Recipe {
         self.sources.iter().chain(given).cloned().collect()
     }
 
-    /// The `suspend_when` that was given from outside, for it has none of its own.
+    /// The `suspend_when` of the batch, if the recipe has none of its own.
     #[must_use]
     pub fn given_suspension(&self) -> Option<&Value> {
         self.given_suspension.as_ref()
     }
 
-    /// What was found while loading that does not keep it from running.
+    /// The warnings and notes of loading. They do not prevent a run.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
-    /// Performs the steps and then, always, what stands under `finally`: after a fault and after a stop too. Blocks
-    /// until both are done.
+    /// Runs the steps and then always the steps of `finally`, also after a fault or a stop. Blocks until both are done.
     ///
-    /// Each step of `finally` is attempted, whatever becomes of the others. A recipe that this one runs has its
-    /// `finally` right after its steps; when a stop prevents that, it comes first in this one's.
+    /// Each step of `finally` is attempted, even if others fail. The `finally` of an inner recipe runs directly after
+    /// its steps. If a stop prevents this, it runs at the beginning of the outer `finally`.
     ///
     /// # Errors
     /// The first fault.

@@ -151,11 +151,9 @@ impl Script {
         let mut declared = lock(&performance.context.declared);
         let Some(header) = declared.header.take() else {
             return Err(vec![
-                Diagnostic::error(
-                    "the script does not say `recipe(#{ name: … })` before its first operation",
-                )
-                .at(&self.origin.source, self.origin.start)
-                .hint("recipe(#{ name: \"find-resonance\" });"),
+                Diagnostic::error("the script must call `recipe(#{ name: … })` before its first operation")
+                    .at(&self.origin.source, self.origin.start)
+                    .hint("recipe(#{ name: \"find-resonance\" });"),
             ]);
         };
         let known = || header.parameters.keys().map(String::as_str);

@@ -50,11 +50,11 @@ pub enum SidecarError {
     #[error("cannot listen on {0}")]
     Listen(String, #[source] std::io::Error),
     /// Other computers could connect, and no token protects the sidecar.
-    #[error("listening on {0} lets others on the network drive the lasers: a token is needed")]
+    #[error("other computers could control the lasers through {0}: a token is required")]
     NoToken(SocketAddr),
     /// The token is too short, or contains characters that a header cannot carry.
     #[error(
-        "the token must have at least {TOKEN_LENGTH} letters, digits and signs, without spaces, `;` and `,`"
+        "the token must have at least {TOKEN_LENGTH} letters, digits and punctuation marks, but no space, `;` or `,`"
     )]
     BadToken,
 }
@@ -98,7 +98,7 @@ impl Sidecar {
         let shared = AppState::new(station, options, access, metrics, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
-        tracing::info!(%address, "sidecar listening");
+        tracing::info!(%address, "HTTP server started");
         let sidecar = Self { address, closing, serving, shared };
         // Other programs that want the instrument can now ask this one.
         sidecar.shared.station.sign(sidecar.url(), token);

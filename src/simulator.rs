@@ -164,11 +164,11 @@ async fn accept(
                     let shared = Arc::clone(&shared);
                     sessions.spawn(async move {
                         if let Err(error) = serve(stream, peer, shared).await {
-                            tracing::debug!(%peer, %error, "client left");
+                            tracing::debug!(%peer, %error, "client disconnected");
                         }
                     });
                 }
-                Ok((_, peer)) => tracing::debug!(%peer, "turned away: too many connections"),
+                Ok((_, peer)) => tracing::debug!(%peer, "connection refused: too many connections"),
                 Err(error) => tracing::warn!(%error, "cannot accept a connection"),
             },
             Some(away) = reboots.recv() => {
@@ -207,7 +207,7 @@ async fn listen_again(address: SocketAddr, mut place: std::io::Result<TcpSocket>
     loop {
         match place.and_then(|socket| socket.listen(BACKLOG)) {
             Ok(listener) => return listener,
-            Err(error) => tracing::warn!(%address, %error, "cannot listen again yet"),
+            Err(error) => tracing::warn!(%address, %error, "cannot listen again yet; next attempt follows"),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         place = keep_place(address);

@@ -1,5 +1,5 @@
-//! Where something is written, and how a finding about it is shown: file, line, column, excerpt, hint.
-//! YAML and Rhai share it, so that a mistake reads the same in both.
+//! Positions in texts, and how a finding is shown: file, line, column, excerpt, hint. YAML and Rhai use the same
+//! code, so that a mistake is shown in the same way in both.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,45 +14,45 @@ mod pasted;
 pub use encoding::{decode, without_mark};
 pub use pasted::advice;
 
-/// A longer line is shown as far as this on either side of the place, in characters.
+/// Number of characters of a long line that are shown on each side of the position.
 const EXCERPT: usize = 200;
 
-/// A text that a recipe consists of.
+/// A text that belongs to a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The path as the user gave it, or relative to the recipe's folder for what it includes.
+    /// The path as given by the user. For an included file it is relative to the recipe's folder.
     pub name: String,
-    /// What is in it, byte for byte.
+    /// The content, byte for byte.
     pub text: String,
 }
 
 impl SourceFile {
-    /// The text without a byte order mark at its beginning: what is read, and what positions are of.
+    /// The text without a byte order mark. Positions refer to this text.
     #[must_use]
     pub fn code(&self) -> &str {
         without_mark(&self.text)
     }
 
-    /// Its lines, without their ends. Lines end with LF, CRLF or CR.
+    /// The lines without line ends. Lines end with LF, CRLF or CR.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         let unix = self.code().split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         unix.flat_map(|line| line.split('\r'))
     }
 
-    /// A line by its number from 1; empty behind the last one.
+    /// A line by its number, counted from 1; empty after the last line.
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
         self.lines().nth(number.saturating_sub(1)).unwrap_or_default()
     }
 }
 
-/// Where the character at a column of a line begins, in bytes; the end of the line for a column behind it.
+/// The byte offset of the character at a column of a line; the end of the line for a later column.
 #[must_use]
 pub fn byte_at(line: &str, column: usize) -> usize {
     line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
 }
 
-/// A place in a source: line and column count from 1, columns in characters.
+/// A position in a source: line and column are counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Line, from 1.
@@ -61,13 +61,13 @@ pub struct Position {
     pub column: usize,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing: it may well be right, and only the bench can tell.
+    /// Information: the recipe may be correct, and only the bench can show it.
     Note,
-    /// Allowed, and probably not what was meant.
+    /// Allowed, but probably a mistake.
     Warning,
     /// The recipe cannot run.
     Error,
@@ -78,37 +78,37 @@ pub enum Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// What is wrong: names what was given and what is allowed.
+    /// The message: what was given and what is allowed.
     pub message: String,
-    /// Where, if it is somewhere.
+    /// The position, if there is one.
     pub place: Option<(Arc<SourceFile>, Position)>,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error without a place.
+    /// An error without a position.
     #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, message: message.into(), place: None, hint: None }
     }
 
-    /// A warning without a place.
+    /// A warning without a position.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
-    /// A note without a place.
+    /// A note without a position.
     #[must_use]
     pub fn note(message: impl Into<String>) -> Self {
         Self { severity: Severity::Note, ..Self::error(message) }
     }
 
-    /// The same finding at a place.
+    /// The same finding with a position.
     #[must_use]
     pub fn at(mut self, source: &Arc<SourceFile>, position: Position) -> Self {
-        // What stands nowhere, an empty list for example, stands at the beginning.
+        // A value without a position, such as an empty list, gets the start of the text.
         let place = Position { line: position.line.max(1), column: position.column.max(1) };
         self.place = Some((Arc::clone(source), place));
         self
@@ -121,12 +121,12 @@ impl Diagnostic {
         self
     }
 
-    /// What to do about it: the character at its place that was pasted by mistake, and the hint.
+    /// The hints: about a character that was pasted by mistake, and the finding's own hint.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
         let place = self.place.as_ref();
         let pasted = place.and_then(|(source, at)| pasted_at(source.line(at.line), at.column));
-        // What such a line end has torn off shows up in the line behind it.
+        // The part after such a line end is in the next line.
         let before = place.and_then(|(source, at)| line_end_in(source.line(at.line.checked_sub(1)?.max(1))));
         let pasted = pasted.or(before);
         let pasted = pasted.or_else(|| pasted_in_quotes(&self.message));
@@ -170,18 +170,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The bytes of the word that starts at a column: what the caret underlines.
+/// The bytes of the word that starts at a column; the caret underlines them.
 fn word_at(line: &str, column: usize) -> Range<usize> {
     let start = byte_at(line, column);
     let rest = &line[start..];
     let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']' | '(' | ')' | ';');
     let length = rest.find(ends).unwrap_or(rest.len());
-    // A place is at least one whole character, where there is one.
+    // A position is at least one whole character, if there is one.
     let least = rest.chars().next().map_or(0, char::len_utf8);
     start..start + length.max(least)
 }
 
-/// The part of a line that is shown, and what is underlined in it.
+/// The part of a line that is shown, and the underlined part in it.
 struct Excerpt {
     text: String,
     span: Range<usize>,
@@ -197,8 +197,7 @@ impl Excerpt {
     }
 }
 
-/// What to write instead of a pasted character: one in the word at a column, or else one behind it that is neither in
-/// quotes nor in a comment.
+/// The replacement for a pasted character: in the word at a column, otherwise after it, outside of quotes and comments.
 fn pasted_at(line: &str, column: usize) -> Option<String> {
     let word = word_at(line, column);
     if let Some(advice) = line[word.clone()].chars().find_map(advice) {
@@ -226,15 +225,15 @@ fn pasted_at(line: &str, column: usize) -> Option<String> {
     None
 }
 
-/// A character of a line that ends it for some programs only.
+/// A character of a line that is a line end only for some programs.
 fn line_end_in(line: &str) -> Option<String> {
     line.chars().filter(|letter| pasted::ends_line(*letter)).find_map(advice)
 }
 
-/// What to write instead of a pasted character in what a message quotes.
+/// The replacement for a pasted character in a quoted text of a message.
 fn pasted_in_quotes(message: &str) -> Option<String> {
     let quoted = message.split('`').skip(1).step_by(2);
-    // The program's own words leave out with `…`.
+    // Messages of the program use `…` for omissions.
     quoted.flat_map(str::chars).filter(|letter| *letter != '…').find_map(advice)
 }
 

@@ -62,7 +62,7 @@ pub const SUMMARY_FILE: &str = "summary.json";
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full.
-    #[error("no room left for `{path}`")]
+    #[error("no disk space left for `{path}`")]
     Full {
         /// The file that was being written.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum StoreError {
         source: parquet::errors::ParquetError,
     },
     /// A trace has more or fewer values than expected.
-    #[error("`{path}` would have {found} points where {expected} were announced")]
+    #[error("`{path}` would have {found} points, but {expected} were announced")]
     Incomplete {
         /// The file, which was not created.
         path: PathBuf,
@@ -112,7 +112,7 @@ pub enum StoreError {
         what: String,
     },
     /// A later version of this program has written the file.
-    #[error("`{path}` has version {found} of its format, and this program knows version {known}")]
+    #[error("`{path}` has version {found} of its format, but this program supports version {known}")]
     Version {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,5 @@
-//! Tables: CSV files with the names of their columns in the first row. Loops go over their rows, and batches list
-//! devices in them.
+//! Tables: CSV files with the names of their columns in the first row. Loops use their rows, and batches list devices
+//! in them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ pub use column::{Written, column};
 pub use records::Cell;
 use records::{Malformed, Record, split};
 
-/// What to do about other separators.
+/// The hint about other separators.
 const COMMAS: &str = "columns are separated by commas: save the file as CSV with commas";
 
-/// A table as it was written.
+/// A table as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// The file.
@@ -27,21 +27,21 @@ pub struct Table {
     pub names: Vec<Cell>,
     /// The rows, each with as many cells as there are names.
     pub rows: Vec<Vec<Cell>>,
-    /// What is worth knowing about it.
+    /// Notes about the table.
     pub findings: Vec<Diagnostic>,
 }
 
 impl Table {
-    /// Reads a CSV text. Its first row has the names. Lines that begin with `#`, lines of nothing but commas and empty
-    /// columns at the end are left out.
+    /// Reads a CSV text. The first row contains the names. Lines that begin with `#`, lines of only commas and empty
+    /// columns at the end are ignored.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its line and column.
+    /// All mistakes, each with its line and column.
     pub fn read(source: &Arc<SourceFile>) -> Result<Self, Vec<Diagnostic>> {
         let refuse = |at: Position, message: String| Diagnostic::error(message).at(source, at);
         if let Some(at) = position_of_nul(&source.text) {
-            let hint = "save it as UTF-8: a file in UTF-16 has such characters";
-            return Err(vec![refuse(at, "the table has a NUL character".to_owned()).hint(hint)]);
+            let hint = "save the file as UTF-8; it may be in UTF-16";
+            return Err(vec![refuse(at, "the table contains a NUL character".to_owned()).hint(hint)]);
         }
         let split = split(&source.text);
         let found = split
@@ -52,7 +52,7 @@ impl Table {
         if records.is_empty() {
             return Err(vec![refuse(
                 begin,
-                "the table is empty: its first row names the columns".to_owned(),
+                "the table is empty: the first row must contain the names of the columns".to_owned(),
             )]);
         }
         let head = records.remove(0);
@@ -60,7 +60,7 @@ impl Table {
         let mut names = head.cells;
         names.truncate(width);
         let mut wrong = wrong_names(&names, source);
-        // With other separators the rows are wrong for the same reason.
+        // With other separators, the rows are wrong for the same reason and are not reported.
         if wrong.iter().any(|finding| finding.hint.as_deref() == Some(COMMAS)) {
             wrong.truncate(1);
             return Err(wrong);
@@ -76,7 +76,7 @@ impl Table {
         }
         if records.is_empty() {
             let at = Position { line: head.line, column: 1 };
-            wrong.push(refuse(at, "the table has no rows below its names".to_owned()));
+            wrong.push(refuse(at, "the table has no rows after the names of its columns".to_owned()));
         }
         if !wrong.is_empty() {
             return Err(wrong);
@@ -101,7 +101,7 @@ impl Table {
     }
 }
 
-/// How many columns there are without those at the end that have neither name nor cells.
+/// The number of columns, without those at the end that have neither a name nor cells.
 fn width(head: &Record, records: &[Record]) -> usize {
     let used = |index: usize| {
         let filled = |record: &Record| record.cells.get(index).is_some_and(|cell| !cell.text.is_empty());
@@ -117,7 +117,7 @@ fn wrong_names(names: &[Cell], source: &Arc<SourceFile>) -> Vec<Diagnostic> {
         let text = &name.text;
         if text.contains([';', '\t', '|']) || (number == 1 && text.to_lowercase().starts_with("sep=")) {
             let shown = text.replace('\t', " ");
-            let message = format!("`{shown}` is no name of a column");
+            let message = format!("`{shown}` is not a valid column name");
             return refuse(message).map(|finding| finding.hint(COMMAS));
         }
         if text.is_empty() {
@@ -128,17 +128,17 @@ fn wrong_names(names: &[Cell], source: &Arc<SourceFile>) -> Vec<Diagnostic> {
                 "the name of column {number} has a line break or another control character"
             ));
         }
-        if seen.insert(text.clone()) { None } else { refuse(format!("there are two columns `{text}`")) }
+        if seen.insert(text.clone()) { None } else { refuse(format!("the table has two columns `{text}`")) }
     };
     (1..).zip(names).filter_map(&mut check).collect()
 }
 
 fn ragged(cells: usize, columns: usize) -> String {
     let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    format!("this row has {} and the table {}", plural(cells, "cell"), plural(columns, "column"))
+    format!("this row has {}, but the table has {}", plural(cells, "cell"), plural(columns, "column"))
 }
 
-/// What is allowed, and may hide a row.
+/// Notes about allowed parts that may hide a row.
 fn oddities(records: &[Record], comments: &[usize], source: &Arc<SourceFile>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for record in records.iter().filter(|record| record.last_line > record.line) {
@@ -146,7 +146,7 @@ fn oddities(records: &[Record], comments: &[usize], source: &Arc<SourceFile>) ->
         let at =
             record.cells.iter().find(first).map_or(Position { line: record.line, column: 1 }, |cell| cell.at);
         let message = format!(
-            "a quoted cell holds line breaks: this row is lines {} to {}",
+            "a quoted cell contains line breaks: this row is in lines {} to {}",
             record.line, record.last_line
         );
         found.push(Diagnostic::warning(message).at(source, at));
@@ -154,7 +154,7 @@ fn oddities(records: &[Record], comments: &[usize], source: &Arc<SourceFile>) ->
     if let Some(first) = comments.first() {
         let lines: Vec<String> = comments.iter().take(10).map(usize::to_string).collect();
         let more = if comments.len() > lines.len() { ", …" } else { "" };
-        let message = format!("lines that begin with `#` are left out: {}{more}", lines.join(", "));
+        let message = format!("lines that begin with `#` are ignored: {}{more}", lines.join(", "));
         found.push(Diagnostic::note(message).at(source, Position { line: *first, column: 1 }));
     }
     found
@@ -193,7 +193,7 @@ mod tests {
         let columns: Vec<Value> = (0..5).map(|index| table.values(index).into()).collect();
         let expected = json!([["A1", "A2"], [0, 53], [-1.5, 2.5], ["007", "008"], ["a, \"b\"", ""]]);
         assert_eq!(Value::from(columns), expected);
-        assert_eq!(said(&table.findings[0]), "2:1 lines that begin with `#` are left out: 2");
+        assert_eq!(said(&table.findings[0]), "2:1 lines that begin with `#` are ignored: 2");
     }
 
     #[test]
@@ -206,24 +206,24 @@ mod tests {
     #[test]
     fn what_is_no_table_is_said_with_its_place() {
         for (text, expected) in [
-            ("", "1:1 the table is empty: its first row names the columns"),
+            ("", "1:1 the table is empty: the first row must contain the names of the columns"),
             ("\u{feff}\n,,\n", "1:1 the table is empty"),
-            ("a,b\n", "1:1 the table has no rows below its names"),
+            ("a,b\n", "1:1 the table has no rows after the names of its columns"),
             (
                 "# dies\na,b\n1,2\n1\n1,2,3\n",
-                "4:1 this row has 1 cell and the table 2 columns; 5:5 this row has 3 cells",
+                "4:1 this row has 1 cell, but the table has 2 columns; 5:5 this row has 3 cells",
             ),
             ("a,,c\n1,2,3\n", "1:3 column 2 has no name"),
             ("a,\n1,2\n", "1:3 column 2 has no name"),
-            ("a,b,a\n1,2,3\n", "1:5 there are two columns `a`"),
-            ("a;b\n1;2\n", "1:1 `a;b` is no name of a column (columns are separated by commas"),
-            ("a\tb\n1\t2\n", "1:1 `a b` is no name of a column (columns are separated by commas"),
-            ("sep=;\na;b\n1;2\n", "1:1 `sep=;` is no name of a column (columns are separated by commas"),
-            ("sep=,\na,b\n1,2\n", "1:1 `sep=` is no name of a column (columns are separated by commas"),
-            ("a;b,c\n1;2\n", "1:1 `a;b` is no name of a column (columns are separated by commas"),
+            ("a,b,a\n1,2,3\n", "1:5 the table has two columns `a`"),
+            ("a;b\n1;2\n", "1:1 `a;b` is not a valid column name (columns are separated by commas"),
+            ("a\tb\n1\t2\n", "1:1 `a b` is not a valid column name (columns are separated by commas"),
+            ("sep=;\na;b\n1;2\n", "1:1 `sep=;` is not a valid column name (columns are separated by commas"),
+            ("sep=,\na,b\n1,2\n", "1:1 `sep=` is not a valid column name (columns are separated by commas"),
+            ("a;b,c\n1;2\n", "1:1 `a;b` is not a valid column name (columns are separated by commas"),
             ("\"a\nb\",c\n1,2\n", "1:1 the name of column 1 has a line break"),
             ("a,b\n1,\"x\n2,y\n", "2:3 this quote is not closed"),
-            ("d\0i\0e\0\n\0", "1:2 the table has a NUL character (save it as UTF-8"),
+            ("d\0i\0e\0\n\0", "1:2 the table contains a NUL character (save the file as UTF-8"),
         ] {
             let found = table(text).expect_err(text);
             assert!(found.starts_with(expected), "{found}");
@@ -234,6 +234,9 @@ mod tests {
     fn a_cell_over_several_lines_is_a_warning() {
         let table = table("a,b\n1,\"x\n2,y\"\n3,4\n").unwrap();
         assert_eq!(table.rows.len(), 2);
-        assert_eq!(said(&table.findings[0]), "2:3 a quoted cell holds line breaks: this row is lines 2 to 3");
+        assert_eq!(
+            said(&table.findings[0]),
+            "2:3 a quoted cell contains line breaks: this row is in lines 2 to 3"
+        );
     }
 }

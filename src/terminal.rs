@@ -18,7 +18,7 @@ pub use bars::LogWriter;
 pub use output::end as end_of_output;
 pub use summary::summary;
 
-/// How a run is shown.
+/// The style in which a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Progress bars, redrawn in place.
@@ -27,7 +27,7 @@ pub enum Style {
     Lines,
     /// One JSON object per event, as in the journal.
     Json,
-    /// Warnings and questions only.
+    /// Only warnings and questions.
     Quiet,
 }
 
@@ -88,6 +88,6 @@ fn forward_answers(control: Control) {
                 Err(_) => return,
             }
         }
-        tracing::warn!("this terminal gives no more answers: the question waits for one from the dashboard");
+        tracing::warn!("this terminal accepts no more input: answer the question on the dashboard");
     });
 }

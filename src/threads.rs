@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 #[derive(Debug, thiserror::Error)]
 pub enum Unfinished {
     /// The system cannot start a thread.
-    #[error("no thread could be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     NoThread(#[from] std::io::Error),
     /// The work panicked.
-    #[error("the program made a mistake: {0}")]
+    #[error("internal error: {0}")]
     Panicked(String),
 }
 
@@ -30,7 +30,7 @@ where
     });
     async move {
         started?;
-        end.await.unwrap_or_else(|_| Err(Unfinished::Panicked("the thread is gone".to_owned())))
+        end.await.unwrap_or_else(|_| Err(Unfinished::Panicked("the thread has ended".to_owned())))
     }
 }
 

@@ -67,7 +67,7 @@ async fn run(
                 args.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
             Batch::known(name, &out, &args.instrument, config).await?
         }
-        (None, None) => return Err(Failure::new(ExitCode::Usage, "no batch file is named")),
+        (None, None) => return Err(Failure::new(ExitCode::Usage, "no batch file is given")),
     };
     if args.now {
         batch.forget_times();
@@ -91,7 +91,7 @@ async fn run(
         }
         None => None,
     };
-    // Who starts a batch of which nothing is left sees how it stands; unless it was a restart after a kill.
+    // If no item is left, only the state of the batch is shown; except for a restart after a kill.
     let told = worked.is_some() || queue.recovered() > 0;
     let ending = BatchEnding { out: &out, command: &command, outbox: told.then_some(&outbox) };
     let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(WorkerEnd::Finished)), ending).await;
@@ -99,7 +99,7 @@ async fn run(
     concluded
 }
 
-/// Works on the queue until its end, and then releases the instrument.
+/// Runs the queue until its end, and then releases the instrument.
 async fn work(
     (args, batch, items): (&BatchRunArgs, &Batch, usize),
     queue: &Arc<Queue>,
@@ -131,7 +131,7 @@ async fn work(
     let over = worker.work().await.map_err(|error| failed(&error));
     station.drain();
     if let Some(run) = station.current_run() {
-        errln!("waiting for run {}, begun over HTTP, to end", run.id());
+        errln!("waiting for the end of run {}, which was started over HTTP", run.id());
         run.ended().await;
     }
     drop(signals);
@@ -141,22 +141,22 @@ async fn work(
     over
 }
 
-/// Refuses what does not fit on the disk, and says what the deadline does not leave time for; gives the items.
+/// Refuses a batch that does not fit on the disk, and warns about items for which the deadline leaves no time;
+/// returns the items.
 async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<Vec<ItemRow>, Failure> {
     let (items, _) = queue.items().await.map_err(|error| failed(&error))?;
     let forecast = expect(&items, queue.window(), Utc::now());
     let needed = reserve(forecast.bytes);
     if let Some(room) = free_bytes(out).filter(|room| *room < needed) {
         let message = format!(
-            "batch `{}` needs about {} in `{}`, and {} are free",
+            "batch `{}` needs about {} of disk space in `{}`, but {} are free",
             batch.name,
             HumanBytes(needed),
             out.display(),
             HumanBytes(room),
         );
-        return Err(
-            Failure::new(ExitCode::Usage, message).hint("make room, or name another place: `--out DIR`")
-        );
+        return Err(Failure::new(ExitCode::Usage, message)
+            .hint("free some disk space, or choose another folder: `--out DIR`"));
     }
     let late = forecast.not_reached();
     if !late.is_empty() && !quiet {
@@ -166,16 +166,16 @@ async fn ready(batch: &Batch, queue: &Queue, out: &Path, quiet: bool) -> Result<
     Ok(items)
 }
 
-/// What the end of a batch needs beside it.
+/// The data for the end of a batch.
 struct BatchEnding<'a> {
     out: &'a Path,
-    /// The command that goes on.
+    /// The command that continues the batch.
     command: &'a str,
-    /// By which those are told who wait for the end; none when they know it.
+    /// The sender of notifications; none if they have already been sent.
     outbox: Option<&'a Outbox>,
 }
 
-/// Says and keeps how the batch stands, and has word of it sent.
+/// Prints and stores the state of the batch, and sends notifications.
 async fn conclude(
     batch: &Batch,
     queue: &Arc<Queue>,
@@ -214,7 +214,7 @@ async fn conclude(
     }
 }
 
-/// The command that goes on.
+/// The command that continues the batch.
 fn command(args: &BatchRunArgs, batch: &Batch) -> String {
     let mut words = vec!["ctp10".to_owned(), "batch".to_owned()];
     match &args.file {

@@ -48,22 +48,22 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
     if refused { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
 }
 
-/// Whoever checks a recipe does not say who will be there when it runs.
+/// During a check it is unknown whether a person will be present at the run.
 fn unknown(recipe: &Recipe) -> Circumstances {
     Circumstances { simulated: is_simulated(recipe), attended: None }
 }
 
-/// Whether the recipe runs on an instrument that is started for it.
+/// Whether the recipe runs on a simulator that is started for it.
 fn is_simulated(recipe: &Recipe) -> bool {
     recipe.header().is_simulated()
 }
 
-/// Whether an instrument is asked what it has: the one that is named, or the embedded one that the recipe names.
+/// Whether an instrument is queried: the given one, or the simulator that the recipe names.
 fn is_to_be_asked(args: &InstrumentArgs, recipe: &Recipe) -> bool {
     args.instrument.is_some() || is_simulated(recipe)
 }
 
-/// How many findings there are of each kind.
+/// The number of findings of each kind.
 #[derive(Default)]
 pub(super) struct Count {
     errors: usize,
@@ -110,7 +110,7 @@ async fn ask_instrument(
     let (_, mut findings) = compared.map_err(|error| Failure::new(ExitCode::Instrument, chain(&error)))?;
     if !identity.simulated() && recipe.header().is_simulated() {
         findings.push(Diagnostic::warning(format!(
-            "the recipe says `instrument: sim` and {} is none",
+            "the recipe requires the simulator, but {} is a real instrument",
             reached.target
         )));
     }
@@ -145,13 +145,13 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
         HumanBytes(total.bytes),
     );
     if !walked.complete {
-        outln!("the recipe goes on: this is its beginning");
+        outln!("this is only the first part of the recipe");
     }
     if total.waits {
-        outln!("how long somebody or a time of day is waited for is not counted");
+        outln!("times of waiting for a person or for a time of day are not included");
     }
     if total.may_differ {
-        outln!("~ comes after a measured value has been used, and may come out differently");
+        outln!("~ depends on a measured value and may differ in the run");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Which instrument: named by the command line, the recipe, the environment or the configuration, in this order, and
-//! never by default. Nothing is simulated by accident, and nothing is measured by accident.
+//! Chooses the instrument from the command line, the recipe, the environment or the configuration, in this order.
+//! There is no default, so that nothing is simulated or measured by accident.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -14,30 +14,30 @@ use crate::instrument::{Address, Ctp10, Target};
 use crate::simulator::{Simulator, SimulatorOptions};
 use crate::station::{Claim, Holder};
 
-/// A guard that is at work is waited for this long.
+/// Longest waiting time for an active watchdog.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);
-/// Pause between two looks whether it is done.
+/// Pause between two checks whether it has ended.
 const GUARD_LOOK: Duration = Duration::from_millis(100);
 
-/// What was named.
+/// The chosen instrument.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Choice {
-    /// The embedded instrument.
+    /// The simulator.
     Simulated(Box<SimulatorOptions>),
-    /// One that is reached over the network.
+    /// An instrument in the network.
     Remote(Address),
 }
 
-/// An instrument, and what has to live as long as it.
+/// An instrument, and the objects that must live as long as it.
 pub(super) struct Chosen {
     pub(super) instrument: Ctp10,
-    /// Which instrument it is.
+    /// The instrument.
     pub(super) target: Target,
     pub(super) options: Option<SimulatorOptions>,
     _simulator: Option<Simulator>,
 }
 
-/// Finds out which instrument is meant. `header` is the recipe's, where there is one.
+/// Determines the instrument. `header` is that of the recipe, if there is one.
 pub(super) fn choose(
     args: &InstrumentArgs,
     header: Option<&Header>,
@@ -48,10 +48,10 @@ pub(super) fn choose(
     let configured = || config.instrument.clone().map(|setting| (setting.value, setting.origin));
     let Some((text, origin)) = flag.or_else(recipe).or_else(configured) else {
         let hint = match header {
-            Some(_) => "say `--instrument sim` for the embedded one, or `--instrument HOST:PORT`",
-            None => "say `--instrument HOST:PORT`",
+            Some(_) => "use `--instrument sim` for the simulator, or `--instrument HOST:PORT`",
+            None => "use `--instrument HOST:PORT`",
         };
-        return Err(Failure::new(ExitCode::Usage, "no instrument is named").hint(hint));
+        return Err(Failure::new(ExitCode::Usage, "no instrument is given").hint(hint));
     };
     match text.parse() {
         Ok(Target::Embedded) => {
@@ -63,7 +63,7 @@ pub(super) fn choose(
     }
 }
 
-/// The options of the embedded instrument as the recipe gives them.
+/// The options of the simulator in the recipe.
 pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptions, Failure> {
     let Some(given) = given else { return Ok(SimulatorOptions::default()) };
     let refuse =
@@ -77,7 +77,7 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
 }
 
 impl Choice {
-    /// The instrument, not connected yet; the embedded one is started on a loopback port first.
+    /// The instrument, not connected yet. The simulator is first started on a loopback port.
     pub(super) async fn open(self, config: &Config) -> Result<Chosen, Failure> {
         let (address, target, options, simulator) = match self {
             Self::Remote(address) => (address.clone(), Target::Remote(address), None, None),
@@ -91,7 +91,7 @@ impl Choice {
         Ok(Chosen { instrument, target, options, _simulator: simulator })
     }
 
-    /// The instrument, and who answers there.
+    /// The instrument and its identity.
     pub(super) async fn reach(self, config: &Config) -> Result<(Chosen, Identity), Failure> {
         let chosen = self.open(config).await?;
         let identity = chosen.greet().await?;
@@ -100,16 +100,16 @@ impl Choice {
 }
 
 impl Chosen {
-    /// Connects, and says who answers.
+    /// Connects and returns the identity.
     pub(super) async fn greet(&self) -> Result<Identity, Failure> {
         self.instrument.reconnect(true).await.map_err(|error| {
             Failure::new(ExitCode::Instrument, chain(&error))
-                .hint("is it switched on, and is nobody else connected to it?")
+                .hint("check that it is switched on and that no other program is connected to it")
         })
     }
 
-    /// Claims the instrument for this process. The embedded one is nobody else's anyway. A guard that turns off the
-    /// lasers of a run that was killed is waited for: to be called before connecting, as it needs the connection.
+    /// Claims the instrument for this process. A simulator needs no claim. Waits for a watchdog that turns off the
+    /// lasers of a killed run. Call this before connecting, because the watchdog needs the connection.
     pub(super) async fn claim(&self, what: String) -> Result<(Option<Claim>, Holder), Failure> {
         let holder = Holder { pid: std::process::id(), what, ..Holder::default() };
         if self.options.is_some() {
@@ -122,7 +122,7 @@ impl Chosen {
                 Err(other) => other,
             };
             let is_guard = other.what == GUARD;
-            // The first look may have met a guard that had not said yet who it is.
+            // At the first check the watchdog may not have written its name yet.
             if if is_guard { Instant::now() >= give_up } else { looked } {
                 return Err(self.in_use(&other));
             }
@@ -137,8 +137,8 @@ impl Chosen {
 
     fn in_use(&self, other: &Holder) -> Failure {
         let hint = match other.what.as_str() {
-            GUARD => "it turns off the lasers of a run that was killed: try again when it is done",
-            _ => "end that one first; `ctp10 off` turns the lasers off through it",
+            GUARD => "it turns off the lasers of a run that was killed: try again after that",
+            _ => "end that program first; `ctp10 off` turns the lasers off through it",
         };
         Failure::new(ExitCode::Instrument, format!("{} is in use by {other}", self.target)).hint(hint)
     }

@@ -1,5 +1,5 @@
-//! `ctp10 status` and `ctp10 off`: through the runner that holds the instrument when there is one, else straight to the
-//! instrument.
+//! `ctp10 status` and `ctp10 off`: through the program that holds the instrument, if there is one, otherwise directly
+//! to the instrument.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::instrument::{Address, InstrumentStatus};
 use crate::station::{EmergencyStop, Station, find_holder};
 use crate::terminal::output::{errln, outln};
 
-/// The runner aborts and turns ten lasers off within this time, or is not to be relied on.
+/// Time within which the other program must abort and turn ten lasers off. After that it is not relied on.
 const RUNNER_LIMIT: Duration = Duration::from_secs(120);
 
-/// Asks the runner that holds an instrument; `None` when none does, or it does not answer.
+/// Sends a request to the program that holds an instrument; `None` if there is none, or if it does not reply.
 async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value> {
     let holder = find_holder(address)?;
     let url = url::Url::parse(&format!("{}{path}", holder.sidecar.as_ref()?)).ok()?;
@@ -30,11 +30,11 @@ async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value
     match client.send(request).await {
         Ok(reply) if reply.is_success() => reply.value().ok(),
         Ok(reply) => {
-            errln!("{holder} answered {}: trying the instrument itself", reply.status);
+            errln!("{holder} replied with status {}: connecting to the instrument directly", reply.status);
             None
         }
         Err(error) => {
-            errln!("{holder} does not answer ({error}): trying the instrument itself");
+            errln!("{holder} does not reply ({error}): connecting to the instrument directly");
             None
         }
     }
@@ -62,7 +62,7 @@ pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Fai
     tell(&as_json(&reached.target.to_string(), &identity, &status), args.json)
 }
 
-/// What the runner knows, under the names that `status` has.
+/// The reply of the other program, with the field names of `status`.
 fn as_known(told: &Value) -> Value {
     let mut known = told.clone();
     known["idle"] = json!(told["condition_register"] == 0);
@@ -77,11 +77,11 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
     let simulated = if status["simulated"] == true { "  SIMULATED" } else { "" };
     outln!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
     if Query::identity().read(&text(&status["identity"])).is_some_and(|identity| !identity.is_ctp10()) {
-        outln!("warning: this is no CTP10");
+        outln!("warning: this instrument is not a CTP10");
     }
     outln!("{}", text(&status["condition"]));
     if let Some(run) = status["run"].as_str() {
-        outln!("run {run} holds it");
+        outln!("in use by run {run}");
     }
     for laser in status["lasers"].as_array().into_iter().flatten() {
         outln!(
@@ -94,7 +94,7 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
         );
     }
     for laser in status["silent_lasers"].as_array().into_iter().flatten() {
-        outln!("laser {laser:>2}  does not answer: whether it is on is not known");
+        outln!("laser {laser:>2}  does not reply: it may be on");
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
     }
     let (reached, _) = choice.reach(config).await?;
     let station = Station::new(reached.instrument.clone(), reached.target.clone(), setup(None, config));
-    told_off(&station.off("asked for by `ctp10 off`").await)
+    told_off(&station.off("stopped by `ctp10 off`").await)
 }
 
 fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
@@ -145,7 +145,7 @@ fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
     outln!(
         "lasers off: {}",
         match (done.off.as_slice(), done.unknown.as_slice()) {
-            ([], []) => "none is there".to_owned(),
+            ([], []) => "there are none".to_owned(),
             ([], _) => "none".to_owned(),
             (off, _) => list(off),
         }
@@ -155,7 +155,7 @@ fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
     };
     match (done.unknown.as_slice(), done.aborted) {
         ([], true) => Ok(()),
-        ([], false) => refuse("the lasers are off, and the instrument is not idle".to_owned()),
-        (unknown, _) => refuse(format!("could not confirm lasers {} off", list(unknown))),
+        ([], false) => refuse("the lasers are off, but the instrument is not idle".to_owned()),
+        (unknown, _) => refuse(format!("could not confirm that these lasers are off: {}", list(unknown))),
     }
 }

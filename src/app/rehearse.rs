@@ -20,15 +20,16 @@ use crate::terminal::output::outln;
 use stage::{Rehearsal, Stage};
 use subject::Subject;
 
-/// Most of a rehearsal is waiting for what does not come: this many go on side by side.
+/// Number of rehearsals at the same time. A rehearsal mostly waits for time-outs.
 const SIDE_BY_SIDE: usize = 4;
 
 pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), Failure> {
     let faults = faults(&args.faults)?;
     let subject = Subject::load(&args, config).await?;
     let scratch = tempfile::Builder::new().prefix("ctp10-rehearsal-").tempdir();
-    let scratch = scratch
-        .map_err(|error| Failure::new(ExitCode::Failed, format!("no place for run folders: {error}")))?;
+    let scratch = scratch.map_err(|error| {
+        Failure::new(ExitCode::Failed, format!("cannot create a folder for the runs: {error}"))
+    })?;
     let stage = Stage {
         file: args.file.clone(),
         set: args.set.clone(),
@@ -37,12 +38,12 @@ pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), 
         limit: Duration::from_secs_f64(args.limit_s),
     };
     if !args.json {
-        outln!("{} on simulated instruments that fail; nothing else is reached", args.file.display());
+        outln!("{} on simulated instruments that fail; no other instrument is used", args.file.display());
     }
     let rehearsals = tokio::select! {
         rehearsals = rehearse_all(&stage, &args, &faults) => rehearsals?,
         signal = stop_signal() => {
-            return Err(Failure::new(ExitCode::Stopped, format!("stopped by {signal}: not everything was rehearsed")));
+            return Err(Failure::new(ExitCode::Stopped, format!("stopped by {signal}: the rehearsals are not complete")));
         }
     };
     let wrong = rehearsals.iter().filter(|rehearsal| !rehearsal.violations.is_empty()).count();
@@ -51,7 +52,7 @@ pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), 
     }
     if wrong == 0 && !args.keep {
         if !args.json {
-            outln!("{} rehearsals, every one of them ended safely", rehearsals.len());
+            outln!("{} rehearsals, all of them ended safely", rehearsals.len());
         }
         return Ok(());
     }
@@ -76,8 +77,7 @@ async fn rehearse_all(
     let is_done = whole.is_done && first.violations.is_empty();
     let mut rehearsals = vec![first];
     if !is_done {
-        let message =
-            format!("without any trouble it does not end well on a simulated instrument: {}", whole.told);
+        let message = format!("it does not succeed on the simulator even without a fault: {}", whole.told);
         return match rehearsals[0].violations.first() {
             Some(_) => Ok(rehearsals),
             None => {
@@ -105,7 +105,7 @@ async fn rehearse_all(
     Ok(rehearsals)
 }
 
-/// A line, as soon as it is known.
+/// Prints the line of a rehearsal as soon as its result is known.
 fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
     if args.json {
         return;
@@ -114,7 +114,7 @@ fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
         [] => "lasers off".to_owned(),
         on => format!("lasers on: {on:?}"),
     };
-    let resumed = rehearsal.resumed.as_ref().map(|resumed| format!("; taken up again: {resumed}"));
+    let resumed = rehearsal.resumed.as_ref().map(|resumed| format!("; resumed: {resumed}"));
     outln!(
         "{:3}  {:32} {} ({} traces, {lasers}, {}){}",
         rehearsal.number,

@@ -72,7 +72,7 @@ fn refused(error: NotResumed) -> Failure {
     }
 }
 
-/// Asks what became of a step that nobody but the operator can know about.
+/// Asks for the result of a step that only the operator can know.
 fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Result<RunEvent, Failure> {
     let number = step.number;
     let event = |outcome| Ok(RunEvent::Decided { number, outcome });
@@ -80,7 +80,7 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
     let what = format!("`{}` ({})", step.step.operation, step.step.place);
     let unfinished = match given {
         Some(given) => given,
-        // Asking the operator again is what it is for.
+        // A prompt can be repeated only by asking the operator again.
         None if prompts && at_terminal => Unfinished::Again,
         None if at_terminal => ask(&what)?,
         None => return Err(refused(NotResumed::Undecided(Box::new(step.clone())))),
@@ -116,7 +116,7 @@ fn ask(what: &str) -> Result<Unfinished, Failure> {
     }
 }
 
-/// The instrument that is named, or the one that the run began with.
+/// The given instrument, or the one that the run started with.
 fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Failure> {
     let known = &manifest.instrument.address;
     let (name, origin) = match &args.instrument {
@@ -149,29 +149,29 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         }
     }
     let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    outln!("holds: {} steps ({})", past.steps().count(), counts.join(", "));
+    outln!("kept: {} steps ({})", past.steps().count(), counts.join(", "));
     for (file, what) in &outlook.damage.traces {
-        outln!("damaged: {file} {what}: its sweep is done again");
+        outln!("damaged: {file} {what}: its sweep will be repeated");
     }
     for (segment, what) in &outlook.damage.segments {
-        outln!("damaged: {} {what}: what the journal has of it is stored anew", segment.file);
+        outln!("damaged: {} {what}: its readings in the journal will be stored again", segment.file);
     }
     for left in &outlook.leftovers {
         match left.fate {
-            Fate::Aside => outln!("moved to aside/: {} (not in the journal)", left.file),
-            Fate::Unfinished => outln!("deleted: {} (never finished)", left.file),
-            Fate::Withdrawn => outln!("deleted: {} (withdrawn, as the journal says)", left.file),
+            Fate::Aside => outln!("to move to aside/: {} (not in the journal)", left.file),
+            Fate::Unfinished => outln!("to delete: {} (never finished)", left.file),
+            Fate::Withdrawn => outln!("to delete: {} (withdrawn, according to the journal)", left.file),
         }
     }
     for trace in past.left_over() {
-        outln!("withdrawn and measured again: {}", trace.file);
+        outln!("to withdraw and measure again: {}", trace.file);
     }
     let again = &foreseen.repairs;
     let numbers =
         again.list.iter().flat_map(|repair| repair.before.iter().chain(&repair.sweep).chain(&repair.fetches));
     for number in numbers.chain(&again.after) {
         if let Some(step) = past.steps().find(|step| step.number == *number) {
-            outln!("done again first: {}{}", step.step.place.turns(), step.step.operation);
+            outln!("to repeat first: {}{}", step.step.place.turns(), step.step.operation);
         }
     }
     if let Some(step) = &foreseen.undecided {
@@ -181,7 +181,7 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
             step.step.place
         );
     }
-    outln!("left to do:");
+    outln!("remaining:");
     out!("{}", plan::text(&left.steps, false));
     let total = plan::total(&left.steps);
     outln!("{} operations, about {}", left.steps.len(), duration(total.seconds));

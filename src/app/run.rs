@@ -54,19 +54,19 @@ pub(super) async fn run(
     perform(request, choice, manner, (config, output, log)).await
 }
 
-/// How a request is performed.
+/// The options for performing a request.
 pub(super) struct Manner {
-    /// What this process does, for others to see.
+    /// The activity of this process, which other programs can see.
     pub(super) what: String,
-    /// Where run folders go.
+    /// The folder for run folders.
     pub(super) out: Option<PathBuf>,
-    /// Where the sidecar listens.
+    /// The address of the HTTP server.
     pub(super) sidecar: Option<String>,
-    /// The state of a run that is taken up.
+    /// The state of a run that is resumed.
     pub(super) begun: RunStatus,
 }
 
-/// Performs a request, and shows its progress at the terminal.
+/// Performs a request and shows its progress at the terminal.
 pub(super) async fn perform(
     request: RunRequest,
     choice: Choice,
@@ -103,7 +103,7 @@ async fn measure(
     }
     if !entry.left.is_empty() {
         let left = crate::shown::listed(&entry.left, "; ");
-        tracing::warn!("somebody left errors in the instrument's queue: {left}");
+        tracing::warn!("the instrument's error queue had old entries: {left}");
     }
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
@@ -138,7 +138,7 @@ fn not_started(error: NotStarted) -> Failure {
     }
 }
 
-/// Errors end the program, with the warnings in front of them.
+/// Errors end the program; the warnings are printed before them.
 fn stop_on_errors(findings: &[Diagnostic]) -> Result<(), Failure> {
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
     if wrong { Err(Failure::recipe(findings.to_vec())) } else { Ok(()) }

@@ -108,8 +108,8 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     );
     match manifest.taken_up {
         0 => {}
-        1 => outln!("  taken up    once after an interruption"),
-        times => outln!("  taken up    {times} times after interruptions"),
+        1 => outln!("  resumed     once after an interruption"),
+        times => outln!("  resumed     {times} times after interruptions"),
     }
     for (name, value) in manifest.parameters.iter().chain(&manifest.metadata) {
         outln!("  {name} = {value}");
@@ -153,8 +153,10 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
     let (found, unreadable) = runs::list(out).map_err(failed)?;
     let made = Catalogue::open(out).and_then(|catalogue| catalogue.reindex(&found));
     let made = made.map_err(|error| {
-        Failure::new(ExitCode::Failed, chain(&error))
-            .hint(format!("a damaged `{}` may be moved away: this command makes it anew", catalogue::FILE))
+        Failure::new(ExitCode::Failed, chain(&error)).hint(format!(
+            "if `{}` is damaged, move it away: this command creates a new one",
+            catalogue::FILE
+        ))
     })?;
     for damaged in &unreadable {
         errln!("{}: {}", damaged.folder.display(), damaged.reason);
@@ -164,7 +166,7 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
             &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
         );
     }
-    outln!("{} runs, and {} items of batches that only their runs knew of", made.runs, made.items);
+    outln!("{} runs, and {} items of batches that were found only in their runs", made.runs, made.items);
     Ok(())
 }
 
@@ -180,7 +182,7 @@ fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
             outln!("{finding}");
         }
         outln!(
-            "{}: {}, {} files whole, {} findings",
+            "{}: {}, {} files intact, {} findings",
             run.manifest.run,
             run.manifest.status,
             verified.whole,

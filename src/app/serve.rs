@@ -1,4 +1,4 @@
-//! `ctp10 serve`, and the sidecar beside `ctp10 run`.
+//! `ctp10 serve`, and the HTTP server of `ctp10 run`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError};
 use crate::station::Station;
 use crate::terminal::output::{errln, outln};
 
-/// Where a sidecar listens unless told otherwise.
+/// The default address of the HTTP server.
 const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let mut signals = session.handle_signals(OnTerminate::Finish, commands);
     outln!("listening on {}", sidecar.url());
     if session.simulator().is_some() {
-        errln!("SIMULATED INSTRUMENT: no light, no device; every number is computed");
+        errln!("SIMULATED INSTRUMENT: no light, no device; all values are computed");
     }
     signals.first().await;
     if let Some(run) = station.current_run() {
@@ -54,7 +54,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     Ok(())
 }
 
-/// The sidecar of a run, unless it is not wanted. A port that is taken does not keep the run from beginning.
+/// The HTTP server of a run, unless it is disabled. A port that is already used does not prevent the run.
 pub(super) async fn beside_run(
     station: &Arc<Station>,
     wanted: Option<&str>,
@@ -75,7 +75,7 @@ pub(super) async fn beside_run(
             Ok(Some(sidecar))
         }
         Err(error @ SidecarError::Listen(..)) => {
-            tracing::warn!("no sidecar for this run: {}", chain(&error));
+            tracing::warn!("no dashboard and no HTTP API for this run: {}", chain(&error));
             Ok(None)
         }
         Err(error) => Err(wrong(&error)),
@@ -85,11 +85,11 @@ pub(super) async fn beside_run(
 fn wrong(error: &SidecarError) -> Failure {
     let failure = Failure::new(ExitCode::Usage, chain(error));
     match error {
-        SidecarError::Listen(..) => failure.hint("`--listen 127.0.0.1:0` lets the system choose a port"),
+        SidecarError::Listen(..) => failure.hint("with `--listen 127.0.0.1:0` the system chooses a port"),
         SidecarError::NoToken(_) => failure.hint(
-            "write one into a file (`(umask 077; openssl rand -hex 24 > token)`) and say `--token-file token`, or set `CTP10_TOKEN`",
+            "write one into a file (`(umask 077; openssl rand -hex 24 > token)`) and use `--token-file token`, or set `CTP10_TOKEN`",
         ),
-        SidecarError::BadToken => failure.hint("`openssl rand -hex 24` makes a good one"),
+        SidecarError::BadToken => failure.hint("`openssl rand -hex 24` creates a suitable one"),
     }
 }
 
@@ -97,7 +97,7 @@ fn metrics() -> Result<Metrics, Failure> {
     Metrics::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
 }
 
-/// Whoever can read the token can drive the lasers.
+/// Warns about a readable token file, because anyone with the token can control the lasers.
 fn warn_of_readers(path: &Path) {
     #[cfg(unix)]
     if let Ok(found) = std::fs::metadata(path) {
@@ -105,7 +105,7 @@ fn warn_of_readers(path: &Path) {
         if mode & 0o077 != 0 {
             let file = path.display();
             tracing::warn!(
-                "others on this computer can read the token file `{file}` (mode {mode:04o}): `chmod 0600 {file}`"
+                "other users of this computer can read the token file `{file}` (mode {mode:04o}): use `chmod 0600 {file}`"
             );
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 /// An instrument that this process has claimed. Dropped, it is released for other processes.
 pub(super) struct Session {
-    // Dropped in this order: the embedded instrument ends last.
+    // Dropped in this order: the simulator ends last.
     _reconnector: Reconnector,
     _occupied: Occupied,
     pub(super) station: Arc<Station>,
@@ -25,9 +25,9 @@ pub(super) struct Session {
 /// Whether a session needs the instrument at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Connect {
-    /// An instrument that does not answer is an error.
+    /// An instrument that does not reply is an error.
     Now,
-    /// An instrument that does not answer is looked for until it does.
+    /// The program tries to reach an instrument that does not reply.
     Later,
 }
 
@@ -53,17 +53,17 @@ impl Session {
         Ok(Self { _reconnector: station.keep_connected(), _occupied: occupied, station, chosen })
     }
 
-    /// The options of the embedded instrument; `None` for any other.
+    /// The options of the simulator; `None` for a real instrument.
     pub(super) fn simulator(&self) -> Option<Value> {
         self.chosen.options.as_ref().map(|options| json!(options))
     }
 
-    /// Which instrument it is.
+    /// The instrument.
     pub(super) fn target(&self) -> &Target {
         &self.chosen.target
     }
 
-    /// Begins to handle signals.
+    /// Starts to handle signals.
     pub(super) fn handle_signals(
         &self,
         on_terminate: OnTerminate,

@@ -1,8 +1,8 @@
 //! Signals that end the program, handled in one way for `run`, `resume`, `batch` and `serve`.
 //!
-//! 1. SIGTERM in `batch` and `serve`: no new run begins, and the run under way continues to its end. A service that is
+//! 1. SIGTERM in `batch` and `serve`: no new run starts, and the active run continues to its end. A service that is
 //!    restarted must not interrupt a sweep.
-//! 2. Ctrl-C, every signal in `run` and `resume`, and a second signal: the run under way stops in good order.
+//! 2. Ctrl-C, every signal in `run` and `resume`, and a second signal: the active run stops cleanly.
 //! 3. One more signal: the program exits at once.
 
 use std::sync::Arc;
@@ -33,10 +33,10 @@ impl std::fmt::Display for StopSignal {
     }
 }
 
-/// What SIGTERM means for the run under way.
+/// The effect of SIGTERM on the active run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnTerminate {
-    /// The run stops in good order.
+    /// The run stops cleanly.
     Stop,
     /// The run continues to its end.
     Finish,
@@ -71,7 +71,7 @@ impl Signals {
                 commands.send_replace(WorkerCommand::FinishRun);
                 arrived.send_replace(true);
                 if let Some(run) = station.current_run() {
-                    errln!("waiting for run {} to end; a second signal stops it in good order", run.id());
+                    errln!("waiting for the end of run {}; a second signal stops it cleanly", run.id());
                 }
                 signal = stop_signal().await;
             }
@@ -96,7 +96,7 @@ impl Signals {
     }
 }
 
-/// The last message of a program that exits at once: what becomes of the lasers.
+/// The last message of a program that exits immediately: the state of the lasers.
 fn farewell(station: &Station) -> &'static str {
     let is_watched = station.setup().times.guard_after.is_some();
     match (station.current_run(), station.is_embedded(), is_watched) {
@@ -113,7 +113,7 @@ fn farewell(station: &Station) -> &'static str {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, and gives the one that came.
+/// Waits for Ctrl-C or SIGTERM, and returns the one that arrived.
 pub(super) async fn stop_signal() -> StopSignal {
     #[cfg(unix)]
     {
@@ -125,7 +125,7 @@ pub(super) async fn stop_signal() -> StopSignal {
             };
         }
     }
-    // Without a handler the default action ends the process; there is nothing to wait for then.
+    // Without a handler the default action ends the process, so there is nothing to wait for.
     let _ = tokio::signal::ctrl_c().await;
     StopSignal::Interrupt
 }

@@ -12,7 +12,7 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
         let told = chain(&error);
         match error {
             SimulatorError::Listen(_) => Failure::new(ExitCode::Usage, format!("`{listen}`: {told}"))
-                .hint("`--listen 127.0.0.1:0` lets the system choose a port"),
+                .hint("with `--listen 127.0.0.1:0` the system chooses a port"),
             SimulatorError::Option(_) | SimulatorError::Log(_) => Failure::new(ExitCode::Usage, told),
         }
     })?;
@@ -22,7 +22,7 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The options as given, over the defaults.
+/// The given options; defaults for the others.
 fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
     let given = serde_json::json!({
         "dut": args.dut, "seed": args.seed, "noise": args.noise, "time_scale": args.time_scale,
@@ -43,7 +43,7 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
     })
 }
 
-/// The faults as given, those of a file in place of its name.
+/// The given faults; a file name is replaced by the faults in the file.
 pub(super) fn faults(given: &[String]) -> Result<Vec<FaultSpec>, Failure> {
     let refuse = |place: &str, error: BadFault| Failure::new(ExitCode::Usage, format!("{place}{error}"));
     let mut all = Vec::new();

@@ -1,5 +1,5 @@
-//! The end of a program waits until those have been told who wait for the end of a run; not for ever, and not against
-//! the will of whoever sits there.
+//! Before the program ends, it waits until the end-of-run notifications are sent. The wait has a limit, and Ctrl-C
+//! ends it.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::signals::stop_signal;
 use crate::notify::Outbox;
 use crate::terminal::output::errln;
 
-/// A wait that takes longer is spoken of.
+/// A message is printed if the wait takes longer than this.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
-/// Waits until nothing is under way any more, or for a signal.
+/// Waits until all notifications are sent, or for a signal.
 pub(super) async fn wait(outbox: &Outbox, quiet: bool) {
     if outbox.is_empty() {
         return;
@@ -23,12 +23,12 @@ pub(super) async fn wait(outbox: &Outbox, quiet: bool) {
         tokio::select! {
             () = &mut told => return,
             signal = &mut signal => {
-                tracing::warn!("whoever waits for the end was not told of it: {signal} came first");
+                tracing::warn!("end-of-run notifications were not sent: {signal} came first");
                 return;
             }
             () = &mut noticed, if !spoken => {
                 spoken = true;
-                errln!("telling whoever waits for the end, for a minute at most; Ctrl-C ends that");
+                errln!("sending end-of-run notifications (up to 1 min; Ctrl-C skips)");
             }
         }
     }

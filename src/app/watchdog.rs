@@ -1,5 +1,5 @@
-//! `ctp10 guard`: the process that outlives a run. It hears the run's signs of life on stdin, and holds no connection
-//! to the instrument until it has to act.
+//! `ctp10 guard`: the watchdog process. It receives the heartbeat of the run on stdin, and connects to the instrument
+//! only if it must act.
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -17,31 +17,33 @@ use crate::station::{Claim, Holder};
 use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
 use crate::terminal::output::outln;
 
-/// What a guard says that it is, where it holds the instrument.
+/// The name of a watchdog in the claim on the instrument.
 pub(super) const GUARD: &str = "guard";
 
-/// A runner that was killed is given this long to be gone; its connection goes with it.
+/// Longest waiting time for the end of a killed run process, because its connection ends with it.
 const DEATH_LIMIT: Duration = Duration::from_secs(10);
-/// A runner that hung up is on its way out: it is given this long before it is taken for one that hangs.
+/// A run process that has closed its pipe is ending. After this time it counts as hanging.
 const LEAVING: Duration = Duration::from_secs(2);
-/// The instrument is looked for this long: an old session may block a new one, and a network may come back.
+/// Longest time of attempts to reach the instrument: an old session may block a new one, and a network may recover.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// A simulated one that is gone has taken its lasers with it, and another may soon listen in its place.
+/// The same for a simulator: its lasers end with it, and another one may soon listen at its address.
 const PATIENCE_SIMULATED: Duration = Duration::from_secs(20);
-/// Another process may hold the instrument for this long before it counts as the new owner.
+/// After this time another process that holds the instrument counts as its new owner.
 const CLAIM_LIMIT: Duration = Duration::from_secs(5);
-/// Pause between two attempts: the first, and the longest.
+/// Pause between two attempts: the first one, and the longest one.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Pause between two looks whether the runner is gone.
+/// Pause between two checks whether the run process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 pub(super) async fn watchdog() -> Result<(), Failure> {
-    let refuse =
-        |reason: &str| Failure::new(ExitCode::Usage, reason).hint("`run` and `serve` start it themselves");
-    leave_the_terminal().map_err(|error| refuse(&format!("cannot stand aside: {error}")))?;
+    let refuse = |reason: &str| {
+        Failure::new(ExitCode::Usage, reason).hint("`run` and `serve` start the watchdog automatically")
+    };
+    leave_the_terminal()
+        .map_err(|error| refuse(&format!("the watchdog cannot create its own session: {error}")))?;
     let mut messages = listen();
     let Some(Message::Begin(config)) = messages.recv().await else {
-        return Err(refuse("a guard needs a run"));
+        return Err(refuse("the watchdog needs a run"));
     };
     outln!("ready");
     let Some((cause, lasers)) = watch(&config, &mut messages).await else { return Ok(()) };
@@ -49,13 +51,13 @@ pub(super) async fn watchdog() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ctrl-C, a terminal that closes and whoever ends the runner's group do not take the guard along: it ends when the
-/// runner says goodbye, or when its work is done.
+/// Ctrl-C, a closed terminal and a kill of the run's process group do not end the watchdog. It ends when the run ends
+/// normally, or after its work.
 #[cfg(unix)]
 fn leave_the_terminal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {
-        // Once somebody has listened, the signal ends the process no more.
+        // With a listener, the signal no longer ends the process.
         drop(signal(kind)?);
     }
     rustix::process::setsid()?;
@@ -67,7 +69,7 @@ fn leave_the_terminal() -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// The runner's words, from a thread of its own: it may block in a read for ever without holding up the end.
+/// The messages of the run, read on a separate thread. The thread may block in a read without delaying the end.
 fn listen() -> mpsc::UnboundedReceiver<Message> {
     let (received, messages) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -81,7 +83,7 @@ fn listen() -> mpsc::UnboundedReceiver<Message> {
     messages
 }
 
-/// Returns when there is something to do: why, and for which lasers. A run that has set none has nothing to turn off.
+/// Returns if the watchdog must act: the reason and the lasers. A run that has set no laser needs no action.
 async fn watch(
     config: &Config,
     messages: &mut mpsc::UnboundedReceiver<Message>,
@@ -91,7 +93,7 @@ async fn watch(
     loop {
         let message = match timeout(allowed, messages.recv()).await {
             Ok(message) => message,
-            // This process may have been asleep together with the other: what was said meanwhile comes first.
+            // Both processes may have been asleep: messages that have arrived in the meantime come first.
             Err(_) => match timeout(GRACE, messages.recv()).await {
                 Ok(message) => message,
                 Err(_) if lasers.is_empty() => continue,
@@ -112,7 +114,7 @@ async fn watch(
 
 async fn act(config: &Config, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
     let began = Instant::now();
-    // First the fence, then the rest: whatever still runs over there must not go on. The folder may be gone.
+    // The fence comes first, so that a run process that still exists does not continue. The folder may not exist any more.
     let fence = put_up_fence(&config.folder, config.runner);
     let killed = end_runner(config.runner, cause).await;
     let mut work = Work { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
@@ -128,12 +130,12 @@ async fn act(config: &Config, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
         took_s: began.elapsed().as_secs_f64(),
         trouble: trouble.or_else(|| fence.err().map(|error| chain(&error))),
     };
-    // Nobody is there to be told when the folder cannot be written.
+    // If the folder cannot be written, the failure cannot be reported anywhere.
     let _ = record.append(&config.folder);
 }
 
-/// Makes sure that the runner is gone, and its connection with it; says whether it had to be ended. While this process
-/// has it as its parent, its number cannot have become another's.
+/// Ensures that the run process and its connection have ended; returns whether it had to be killed. While it is the
+/// parent of this process, its process number cannot belong to another process.
 #[cfg(unix)]
 async fn end_runner(runner: u32, cause: WatchdogCause) -> bool {
     use rustix::process::{Pid, Signal, kill_process};
@@ -162,7 +164,7 @@ async fn end_runner(_: u32, _: WatchdogCause) -> bool {
     false
 }
 
-/// How far the work on the instrument is.
+/// The progress of the work on the instrument.
 struct Work {
     pending: BTreeSet<u8>,
     off: BTreeSet<u8>,
@@ -170,7 +172,7 @@ struct Work {
 }
 
 impl Work {
-    /// Aborts and turns the lasers off, again and again until all are confirmed; says what kept it from that.
+    /// Aborts and turns the lasers off, repeatedly until all are confirmed; returns the last problem.
     async fn turn_off(&mut self, config: &Config) -> Result<(), String> {
         let _claim = claim(&config.address).await?;
         let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
@@ -183,8 +185,8 @@ impl Work {
         loop {
             let trouble = match instrument.reconnect(true).await {
                 Ok(found) if found.to_string() != config.identity => {
-                    // What is there now is not what this run has lit.
-                    return Err(format!("another instrument answers: `{found}`"));
+                    // This is not the instrument whose lasers the run has turned on.
+                    return Err(format!("another instrument replied: `{found}`"));
                 }
                 Ok(_) => self.attempt(&instrument).await,
                 Err(error) => Err(chain(&error)),
@@ -198,7 +200,7 @@ impl Work {
         }
     }
 
-    /// Aborts the scan and turns the lasers off, each even if the other fails.
+    /// Aborts the scan and turns the lasers off. If one fails, the other is still done.
     async fn attempt(&mut self, instrument: &Ctp10) -> Result<(), String> {
         let mut trouble = None;
         if !self.aborted {
@@ -214,7 +216,7 @@ impl Work {
     }
 }
 
-/// Nobody else is to begin a run in the middle of this. Where somebody has begun one already, the instrument is theirs.
+/// No other program may start a run during this work. If one has already started a run, the instrument belongs to it.
 async fn claim(address: &Address) -> Result<Claim, String> {
     let holder = Holder { pid: std::process::id(), what: GUARD.to_owned(), ..Holder::default() };
     let give_up = Instant::now() + CLAIM_LIMIT;
@@ -224,7 +226,7 @@ async fn claim(address: &Address) -> Result<Claim, String> {
             Err(other) if Instant::now() >= give_up => {
                 return Err(format!("the instrument is in use by {other}"));
             }
-            // The runner's own claim goes with its process.
+            // The claim of the run ends with its process.
             Err(_) => tokio::time::sleep(LOOK).await,
         }
     }

@@ -1,4 +1,5 @@
-//! One attempt at one item: durable before it begins and when it has ended, stopped when its time is over.
+//! One attempt at one item. It is recorded on the disk before its start and after its end, and stopped at its time
+//! limit.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::station::{BegunRun, Cut, LiveRun};
 use crate::step::Fault;
 use crate::store::{RunState, free_bytes};
 
-/// Who had a run stopped.
+/// The reason why a run was stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cause {
     Timeout,
@@ -28,10 +29,10 @@ enum Cause {
     ByHand,
 }
 
-/// What the end of an attempt makes of its item, beside its state.
+/// The consequence of an attempt's end for its item, in addition to the state.
 enum Then {
     Stays(ItemState),
-    /// It failed, and may be repeated.
+    /// The attempt failed and may be repeated.
     Failed,
 }
 
@@ -45,7 +46,7 @@ impl Worker {
         let task: Task = match serde_json::from_value(item.payload.clone()) {
             Ok(task) => task,
             Err(error) => {
-                let reason = format!("the catalogue's entry cannot be understood: {error}");
+                let reason = format!("the entry in the catalogue is not valid: {error}");
                 self.queue.turn(number, &[ItemState::Queued], ItemState::Failed, Some(reason)).await?;
                 return Ok(AttemptOutcome::Failed(None));
             }
@@ -54,7 +55,7 @@ impl Worker {
         let needed = reserve(item.bytes.unwrap_or_default());
         if let Some(room) = room.filter(|room| *room < needed) {
             return Ok(AttemptOutcome::Enough(format!(
-                "item {number} needs {needed} bytes, and {room} are free"
+                "item {number} needs {needed} bytes of disk space, but {room} are free"
             )));
         }
         let begun = self
@@ -121,14 +122,14 @@ impl Worker {
         Ok(match state {
             ItemState::Done => AttemptOutcome::Done,
             ItemState::Failed => AttemptOutcome::Failed(
-                stop.then(|| format!("item {number} has failed, and says `on_failure: stop`")),
+                stop.then(|| format!("item {number} has failed, and its `on_failure` is `stop`")),
             ),
-            ItemState::Held => AttemptOutcome::Enough(format!("item {number} was stopped by hand")),
+            ItemState::Held => AttemptOutcome::Enough(format!("a person stopped item {number}")),
             _ => AttemptOutcome::Again,
         })
     }
 
-    /// Keeps which run it is. Should that fail, the run goes on all the same: its own metadata says what it is.
+    /// Records the run of the attempt. If this fails, the run continues, because its own metadata names the item.
     async fn keep_begun(&self, number: u32, attempt: u32, entry: &BegunRun) {
         let (run, folder) = (entry.run.id().to_owned(), name_of(entry.run.folder()));
         let kept = self.queue.changing(move |catalogue, batch| {
@@ -140,7 +141,7 @@ impl Worker {
         self.observer.begun(entry);
     }
 
-    /// Waits for the run's end, and has it stopped when its time is over.
+    /// Waits for the end of the run, and stops it at its time limit.
     async fn see_through(
         &mut self,
         entry: BegunRun,
@@ -155,21 +156,21 @@ impl Worker {
         let limit = task.timeout_s.map(|limit| limit.get());
         let (why, reason) = tokio::select! {
             ended = &mut ended => {
-                // Whoever wants the worker to stop may have stopped the run already.
+                // The run may already have been stopped together with the worker.
                 let asked = matches!(&*self.command.borrow(), WorkerCommand::Stop(_));
                 return (ended, asked.then_some(Cause::Command));
             }
             () = patience::seconds(limit) => {
-                (Cause::Timeout, format!("not over after {} s", limit.unwrap_or_default()))
+                (Cause::Timeout, format!("not finished after {} s", limit.unwrap_or_default()))
             }
             () = patience::until(deadline) => (Cause::BatchDeadline, "the batch's deadline".to_owned()),
-            // An emergency stop ends a run that is under way by itself; one that was just beginning then ends here.
+            // An emergency stop ends an active run directly; a run that is just starting ends here.
             () = cut.wanted() => (Cause::ByHand, CUT.to_owned()),
             () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
             asked = command.wait_for(|command| matches!(command, WorkerCommand::Stop(_))) => {
                 let reason = match asked.as_deref() {
                     Ok(WorkerCommand::Stop(reason)) => reason.clone(),
-                    _ => "the program is ending".to_owned(),
+                    _ => "the program is shutting down".to_owned(),
                 };
                 (Cause::Command, reason)
             }
@@ -183,7 +184,7 @@ impl Worker {
     }
 }
 
-/// What the end of a run means for its item.
+/// The consequence of a run's end for its item.
 fn judge(
     state: Result<RunState, Fault>,
     cause: Option<Cause>,
@@ -198,7 +199,7 @@ fn judge(
         (Ok(RunState::Done), _) => (Then::Stays(ItemState::Done), RunState::Done, None),
         (Ok(RunState::Aborted), Some(Cause::Timeout)) => {
             let limit = task.timeout_s.map_or(0.0, |limit| limit.get());
-            (Then::Failed, RunState::Failed, Some(format!("stopped: not over after {limit} s")))
+            (Then::Failed, RunState::Failed, Some(format!("stopped: not finished after {limit} s")))
         }
         (Ok(RunState::Aborted), Some(Cause::BatchDeadline)) => {
             let reason = format!("stopped at the batch's deadline {}", at(deadline));

@@ -1,4 +1,4 @@
-//! Beginning an item's run: the recipe is read anew, and an instrument that is away or busy is waited for.
+//! Starts the run of an item: reads the recipe again, and waits for an instrument that is unreachable or busy.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,31 +16,31 @@ use crate::run::RunRequest;
 use crate::source::{Diagnostic, Severity};
 use crate::station::{BegunRun, Cut, NotStarted};
 
-/// So often a run is tried to be begun, while the link fails, before that is the item's failure.
+/// Number of attempts to start a run while the connection fails. After that the item has failed.
 const TRIES: u32 = 6;
-/// Pause before the second of these tries; it doubles, four times.
+/// Pause before the second attempt. It doubles four times.
 const PAUSE: Duration = Duration::from_millis(200);
-/// An instrument that is away is waited for as long as this.
+/// Longest waiting time for an unreachable instrument.
 const AWAY: Duration = Duration::from_secs(600);
 
-/// Why a run was not begun.
+/// The reason why a run was not started.
 pub(super) enum NotBegun {
-    /// It never will be: the recipe is wrong.
+    /// The recipe has errors, so the run can never start.
     Never(String),
-    /// Somebody has turned the instrument off, or let it go.
+    /// A person has turned the lasers off or closed the connection.
     ByHand,
     /// The attempt has failed.
     Failed(String),
-    /// It waits for a person.
+    /// The item waits for a person.
     Held(String),
-    /// Somebody has had the run in this folder finished by hand.
+    /// A person has already completed the run in this folder.
     DoneAlready(PathBuf),
-    /// It is tried again when things have changed.
+    /// The item is tried again after a change.
     Later(String),
 }
 
 impl Worker {
-    /// Begins the run; waits for an instrument that is away.
+    /// Starts the run; waits for an unreachable instrument.
     pub(super) async fn begin(
         &mut self,
         item: &ItemRow,
@@ -77,12 +77,12 @@ impl Worker {
             };
             last = error.message();
             let Some(patience_left) = AWAY.checked_sub(began.elapsed()) else { break };
-            // A scan that somebody left under way ends by itself.
+            // A scan that another client has started ends without action.
             tried += u32::from(!matches!(error, NotStarted::Busy(_)));
             if *self.command.borrow() != WorkerCommand::Continue {
                 return Err(NotBegun::Later(last));
             }
-            tracing::warn!(item = item.number, reason = last, "its run cannot begin yet");
+            tracing::warn!(item = item.number, reason = last, "its run cannot start yet");
             let mut presence = self.station.endpoint().instrument.presence();
             tokio::select! {
                 _ = tokio::time::timeout(patience_left, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
@@ -132,7 +132,7 @@ impl Worker {
     }
 }
 
-/// What is wrong with a recipe, in a line.
+/// The errors of a recipe, in one line.
 fn wrong(findings: &[Diagnostic]) -> String {
     let errors: Vec<&Diagnostic> =
         findings.iter().filter(|finding| finding.severity == Severity::Error).collect();

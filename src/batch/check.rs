@@ -1,4 +1,4 @@
-//! What is wrong, or probably wrong, with the items of a batch, and what they cost.
+//! Errors and warnings about the items of a batch, and their cost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use crate::recipe::Recipe;
 use crate::run::prepare;
 use crate::source::{Diagnostic, Severity};
 
-/// An item as it was looked at.
+/// A checked item.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// The recipe with its values; none where it is wrong.
+    /// The recipe with its values; none if it has errors.
     pub recipe: Option<Arc<Recipe>>,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Diagnostic>,
-    /// Time foreseen, s.
+    /// Estimated time, s.
     pub seconds: f64,
-    /// Bytes foreseen.
+    /// Estimated bytes.
     pub bytes: u64,
-    /// The figures are those of its beginning, or may come out differently.
+    /// Whether the estimates cover only a part, or depend on measured values.
     pub uncertain: bool,
 }
 
 impl Checked {
-    /// Whether it can be run.
+    /// Whether the item can run.
     #[must_use]
     pub fn is_wrong(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
-/// Looks at one item as `ctp10 check` does. Its recipe is seen from `base`; `allowed` is what recipes may do at
-/// the bench. All of it keeps to the budget.
+/// Checks one item like `ctp10 check`. The path of its recipe is relative to `base`; `allowed` contains the limits of
+/// the bench. The check stays within the budget.
 pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget) -> Checked {
     let (item, base) = (task.clone(), base.to_owned());
     let loaded = budget.run_on_thread(move || item.load(&base)).await;
@@ -47,7 +47,7 @@ pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget)
         }
     };
     let simulated = recipe.header().is_simulated();
-    // Whether a person comes by is known only where none is asked.
+    // Without `unattended`, it is unknown whether a person will be present.
     let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
     let walked = prepare::walk(&recipe, circumstances, budget).await;
     let total = plan::total(&walked.steps);

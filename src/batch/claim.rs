@@ -1,4 +1,4 @@
-//! Whose a queue is, and what is found in one whose process has ended.
+//! The owner of a queue, and the items of a queue whose process has ended.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
@@ -13,13 +13,13 @@ use crate::error::chain;
 use crate::files;
 use crate::store::{RunState, runs};
 
-/// Brings the queue of a batch to what its run folders say. What was under way when the process before this one ended is
-/// held for a person, unless it may go on by itself. Gives how many items that concerned. Blocks.
+/// Updates the queue of a batch from its run folders. Items that were running when the previous process ended are
+/// held for a person, unless they may resume automatically. Returns the number of these items. Blocks.
 pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<usize, QueueError> {
     let mut found = match runs::list(out) {
         Ok((found, _)) => found,
         Err(error) => {
-            tracing::warn!(reason = chain(&error), "what the run folders say of the batch is not known");
+            tracing::warn!(reason = chain(&error), "the run folders of the batch cannot be read");
             Vec::new()
         }
     };
@@ -43,9 +43,9 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
                     again: None,
                 }
             }
-            // Nothing was measured: it begins as a new run.
+            // Nothing was measured, so the item starts as a new run.
             _ => {
-                let reason = "the program ended before its run had begun".to_owned();
+                let reason = "the program ended before its run had started".to_owned();
                 catalogue.cancel_attempt(batch, item.number, item.attempts, &reason)?;
                 recovered += 1;
                 continue;
@@ -57,17 +57,17 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
     Ok(recovered)
 }
 
-/// The items of a batch as catalogue and run folders know them, to be looked at. Blocks.
+/// The items of a batch from the catalogue and the run folders, without changing them. Blocks.
 ///
 /// # Errors
-/// When not even memory can hold them.
+/// If the database in memory fails.
 pub fn known_items(batch: &str, out: &Path) -> Result<Vec<ItemRow>, QueueError> {
     let catalogue = Catalogue::snapshot(out, batch)?;
     recover(&catalogue, out, batch)?;
     Ok(catalogue.items(batch)?)
 }
 
-/// What becomes of an item whose run is over, or cut off, without anybody having taken note.
+/// The new state of an item whose run has ended or was interrupted without a record in the catalogue.
 fn noted(item: &UnrecordedEnd) -> ItemUpdate {
     let task: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
     if item.status == RunState::Failed.to_string() {
@@ -78,12 +78,14 @@ fn noted(item: &UnrecordedEnd) -> ItemUpdate {
     let state = if task.auto_resume { ItemState::Queued } else { ItemState::Held };
     let reason = match &item.reason {
         Some(reason) => format!("its run {} was {}: {reason}", item.run, item.status),
-        None => format!("its run {} was cut off: the program, or the computer, ended during it", item.run),
+        None => {
+            format!("its run {} was interrupted: the program or the computer ended during the run", item.run)
+        }
     };
     ItemUpdate { state, reason: Some(reason), repeats: false }
 }
 
-/// Marks a batch as this process's.
+/// Claims a batch for this process.
 pub(super) fn claim(out: &Path, batch: &str) -> Result<File, QueueError> {
     let path = out.join(format!("batch-{batch}.lock"));
     let failed = |source| QueueError::Claim { path: path.clone(), source };
@@ -95,7 +97,7 @@ pub(super) fn claim(out: &Path, batch: &str) -> Result<File, QueueError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
-            // Who it is, is worth telling only where it can be read.
+            // The owner is named only if it can be read.
             let _ = (&file).take(64).read_to_string(&mut owner);
             return Err(QueueError::Taken { batch: batch.to_owned(), owner: owner.trim().to_owned() });
         }

@@ -1,5 +1,5 @@
-//! What a batch varies becomes columns of its traces, each with one type over all items, so that one query can group the
-//! traces of all runs.
+//! The varied values of a batch become columns of its traces. Each column has one type in all items, so that one
+//! query can group the traces of all runs.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::operation::Constant;
 use crate::recipe::Recipe;
 use crate::step::{ColumnType, constant};
 
-/// Gives every item the columns of all items, each with the type that holds its values in all of them.
+/// Gives every item the columns of all items, each with the type that fits its values in all items.
 pub(super) fn agree(tasks: &mut [Task]) {
     let mut columns: BTreeMap<String, ColumnType> = BTreeMap::new();
     let mut note = |name: &str, kind: ColumnType| {
@@ -18,7 +18,7 @@ pub(super) fn agree(tasks: &mut [Task]) {
         task.columns.iter().for_each(|(name, kind)| note(name, *kind));
     }
     for (name, column) in &mut columns {
-        // Another entry of the batch may give the same name as plain metadata.
+        // Another entry of the batch may use the same name for plain metadata.
         let plain = tasks.iter().filter_map(|task| task.metadata.get(name));
         *column = plain.fold(*column, |kind, value| kind.and(ColumnType::of(&constant(value))));
     }
@@ -28,7 +28,7 @@ pub(super) fn agree(tasks: &mut [Task]) {
 }
 
 impl Task {
-    /// The columns for its traces: the values of its recipe's parameters, or else its metadata.
+    /// The columns of the item's traces: the values of its parameters, or its metadata.
     #[must_use]
     pub fn column_values(&self, recipe: &Recipe) -> BTreeMap<String, Constant> {
         let value = |name: &String| recipe.parameters().get(name).or_else(|| self.metadata.get(name));

@@ -1,4 +1,4 @@
-//! From the entries of a batch to its items: every combination of a matrix, every row of a list of devices.
+//! Expands the entries of a batch to items: every combination of a matrix, every row of a list of devices.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,12 +19,12 @@ use crate::step::{ColumnType, Retry, constant};
 use crate::table::{Written, column};
 use crate::units::Seconds;
 
-/// More items are no batch but a mistake in a matrix.
+/// Largest number of items. More items are probably a mistake in a matrix.
 const MOST: usize = 10_000;
-/// `on_failure: retry` without `retry`: once, after a minute.
+/// `on_failure: retry` without `retry`: one repetition after 60 s.
 const USUAL_PAUSE_S: f64 = 60.0;
 
-/// One item: what to run, and how. This is what the catalogue keeps of it.
+/// One item: the recipe, its values and its options. The catalogue stores this.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Task {
@@ -34,41 +34,41 @@ pub struct Task {
     pub set: BTreeMap<String, Value>,
     /// Added to its metadata.
     pub metadata: BTreeMap<String, Value>,
-    /// Which of its values are columns of its traces, and their types: what the batch varies.
+    /// The values that are columns of its traces, with their types: those that the batch varies.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnType>,
-    /// Higher first.
+    /// Items with a higher priority run first.
     pub priority: i32,
-    /// It does not begin before this.
+    /// The item does not start before this time.
     pub not_before: Option<Moment>,
-    /// It does not begin after this, and is stopped then.
+    /// The item does not start after this time, and an active run is stopped then.
     pub deadline: Option<Moment>,
-    /// Whether its failure ends the batch.
+    /// Whether a failure ends the batch.
     pub on_failure: OnFailure,
-    /// How often it is repeated when it fails, and how long after.
+    /// The number of repetitions after a failure, and the pause before each of them.
     pub retry: Option<Retry>,
-    /// Its run is stopped in good order after this long.
+    /// The run is stopped cleanly after this time.
     pub timeout_s: Option<Seconds>,
-    /// Nobody is asked.
+    /// No person is present: each prompt takes its `unattended` answer.
     pub unattended: bool,
-    /// If its run is cut off, it goes on by itself.
+    /// If the run is interrupted, it resumes automatically.
     pub auto_resume: bool,
-    /// Holds its run, where the recipe does not say itself when to be held.
+    /// The `suspend_when` of the batch, for a recipe that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend_when: Option<SuspendWhen>,
 }
 
 impl Task {
-    /// The values of its parameters as the command line would have them.
+    /// The values of its parameters as on the command line.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
         self.set.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
     }
 
-    /// Its recipe with its values, seen from `base`.
+    /// The recipe with its values; the path is relative to `base`.
     ///
     /// # Errors
-    /// What is wrong with it, or with the batch's `suspend_when` for it.
+    /// The errors of the recipe, or of the batch's `suspend_when` with it.
     pub fn load(&self, base: &Path) -> Result<Recipe, Vec<Diagnostic>> {
         let recipe = Recipe::load(&base.join(&self.recipe), &self.settings())?;
         match &self.suspend_when {
@@ -77,8 +77,8 @@ impl Task {
         }
     }
 
-    /// Whether another item measures the same: values are compared by what they say, since a table of today may have
-    /// numbers where an earlier one had texts.
+    /// Whether another item measures the same. Values are compared as texts, because a new table may have numbers
+    /// where an earlier one had texts.
     #[must_use]
     pub fn measures_as(&self, other: &Self) -> bool {
         let same = |own: &BTreeMap<String, Value>, others: &BTreeMap<String, Value>| {
@@ -90,7 +90,7 @@ impl Task {
         self.recipe == other.recipe && same(&self.set, &other.set) && same(&self.metadata, &other.metadata)
     }
 
-    /// In a few words: the recipe and its values.
+    /// A short description: the recipe and its values.
     #[must_use]
     pub fn describe(&self) -> String {
         let values =
@@ -104,26 +104,26 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Whether two values are one text, or one number that was written down as a number once.
+/// Whether two values have the same text, or are the same number.
 fn says_same(one: &Value, other: &Value) -> bool {
     let number = one.is_number() || other.is_number();
     let (one, other) = (plain(one), plain(other));
     one == other || (number && decimal::same(&one, &other))
 }
 
-/// The items of a batch, and what was found in it.
+/// The items of a batch, and the findings.
 #[derive(Debug, Default)]
 pub struct Expanded<F> {
-    /// In the order of the file.
+    /// The items in the order of the file.
     pub tasks: Vec<Task>,
     /// Warnings and notes.
     pub findings: Vec<F>,
 }
 
-/// The items of a batch in the order of its file. `folder` is the file's.
+/// The items of a batch in the order of its file. `folder` is the folder of the file.
 ///
 /// # Errors
-/// What is wrong, each with its place.
+/// The errors, each with its position.
 pub fn expand(
     file: &BatchFile,
     plain: &PlainFile,
@@ -161,10 +161,10 @@ pub fn expand(
     Ok(Expanded { tasks, findings })
 }
 
-/// The items of one entry that stands in no file. Its recipe is seen from `base`.
+/// The items of an entry that is not in a file. The path of its recipe is relative to `base`.
 ///
 /// # Errors
-/// What is wrong, with its way from the entry.
+/// The errors, each with its path in the entry.
 pub fn expand_entry(
     entry: &ItemEntry,
     defaults: &Policy,
@@ -175,23 +175,23 @@ pub fn expand_entry(
     Ok(Expanded { tasks: decide(drafts), findings })
 }
 
-/// What an entry stands in.
+/// The surroundings of an entry.
 struct Around<'a> {
     defaults: &'a Policy,
-    /// Its files are seen from here, which is seen from `base`.
+    /// The folder for paths of the entry, relative to `base`.
     folder: &'a Path,
     base: &'a Path,
-    /// The file, and the way to the entry in it.
+    /// The file, and the path of the entry in it.
     plain: Option<(&'a PlainFile, &'a [String])>,
 }
 
 impl Around<'_> {
-    /// How a number of the entry was written.
+    /// The text of a number of the entry, as written.
     fn number(&self, path: &[String]) -> Option<String> {
         self.plain.and_then(|(plain, way)| plain.number(&[way, path].concat()))
     }
 
-    /// The matrix runs as it is written: what stands last changes fastest.
+    /// The matrix in the written order: the last name changes fastest.
     fn matrix_order(&self) -> Vec<String> {
         let names = |(plain, way): (&PlainFile, &[String])| {
             let way: Vec<&str> = way.iter().map(String::as_str).chain(["matrix"]).collect();
@@ -201,7 +201,7 @@ impl Around<'_> {
     }
 }
 
-/// An item whose metadata has no types yet: these are decided over all items of the batch.
+/// An item whose metadata has no types yet. All items of the batch together decide the types.
 struct Draft {
     task: Task,
     varied: Vec<(String, Written)>,
@@ -214,7 +214,7 @@ fn draft(entry: &ItemEntry, around: &Around) -> Result<(Vec<Draft>, Vec<EntryFin
     let number = |path: &[String]| around.number(path);
     let devices = devices(entry, &around.base.join(around.folder), &number)?;
     if devices.rows.is_empty() {
-        return Err(within(ReadError::new("there are no devices").under(&["devices".to_owned()])));
+        return Err(within(ReadError::new("the list of devices is empty").under(&["devices".to_owned()])));
     }
     let matrix = matrix(entry, &around.matrix_order(), &number);
     let count =
@@ -225,7 +225,7 @@ fn draft(entry: &ItemEntry, around: &Around) -> Result<(Vec<Draft>, Vec<EntryFin
         return Err(within(error.under(&[which.to_owned()])));
     }
     let mut wrong = refused_names(entry, &devices);
-    // What is wrong with a recipe is found with each of its items; here only its parameters matter.
+    // The errors of a recipe are reported with its items; here only its parameters matter.
     let varied = !entry.matrix.is_empty() || entry.devices.is_some();
     let parameters: Parameters = varied
         .then(|| Recipe::load(&around.base.join(&recipe), &[]).ok())
@@ -234,7 +234,7 @@ fn draft(entry: &ItemEntry, around: &Around) -> Result<(Vec<Draft>, Vec<EntryFin
     let one = task(entry, around, &recipe);
     let mut drafts = Vec::with_capacity(count);
     let known = parameters.iter().flatten().collect::<BTreeMap<_, _>>();
-    // A value that is wrong is wrong in every combination.
+    // A wrong value is wrong in every combination, so it is reported once.
     let resolve = |(name, given): (&String, &Given)| match known.get(name) {
         Some(parameter) => Resolved::Parameter(name.clone(), parameter_value(name, parameter, given)),
         None => Resolved::Metadata(name.clone(), given.written.clone()),
@@ -268,7 +268,7 @@ fn draft(entry: &ItemEntry, around: &Around) -> Result<(Vec<Draft>, Vec<EntryFin
     Ok((drafts, findings))
 }
 
-/// A value and what it is for.
+/// A value and its use.
 enum Resolved {
     Parameter(String, Result<Value, EntryFinding>),
     Metadata(String, Written),
@@ -294,7 +294,7 @@ impl Resolved {
     }
 }
 
-/// The items, with metadata that has one type for each name.
+/// The items with metadata that has one type per name.
 fn decide(mut drafts: Vec<Draft>) -> Vec<Task> {
     let mut columns: BTreeMap<String, Vec<(usize, Written)>> = BTreeMap::new();
     for (index, draft) in drafts.iter_mut().enumerate() {
@@ -315,7 +315,7 @@ fn decide(mut drafts: Vec<Draft>) -> Vec<Task> {
     tasks
 }
 
-/// The values of a map of the entry, each as it was written: `1E1` is no `10`, and a name may be `1.10`.
+/// The values of a map of the entry, each as written: `1E1` does not become `10`, and a name may be `1.10`.
 fn as_written(
     map: &str,
     values: &BTreeMap<String, Value>,
@@ -330,7 +330,7 @@ fn as_written(
     values.iter().map(value).collect()
 }
 
-/// A value for a parameter, whose type decides later: a text where the number alone would be written differently.
+/// A value for a parameter whose type decides later. It is a text if the number alone would be written differently.
 fn undecided(written: &Written) -> Value {
     let alone = column(&[written]).swap_remove(0);
     let text = written.text();

@@ -1,4 +1,4 @@
-//! What is to be expected of a queue: the same decisions as the worker's, with the clock turned on.
+//! The forecast of a queue: the decisions of the worker, with a simulated clock.
 
 use chrono::{DateTime, Utc};
 
@@ -6,41 +6,41 @@ use super::schedule::{Decision, Situation, in_order, next_item, span};
 use super::times::Window;
 use crate::catalogue::ItemRow;
 
-/// When an item is expected.
+/// The expected times of an item.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expectation {
     /// Which.
     pub number: u32,
-    /// When it begins; `None` when it is not reached.
+    /// Expected start; `None` if the item is not reached.
     pub begins: Option<DateTime<Utc>>,
-    /// When it would end.
+    /// Expected end.
     pub ends: Option<DateTime<Utc>>,
-    /// It would be under way when its time is over.
+    /// Whether the deadline would stop its run.
     pub cut: bool,
 }
 
-/// What is expected of a batch when every item succeeds at once and takes as long as foreseen.
+/// The forecast of a batch if every item succeeds at its first attempt and needs its estimated time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forecast {
-    /// The items still to come, in the order in which they begin; those that are not reached last.
+    /// The remaining items in the order of their start; those that are not reached come last.
     pub items: Vec<Expectation>,
-    /// When the last one ends.
+    /// The end of the last one.
     pub ends: Option<DateTime<Utc>>,
-    /// Time of all items still to come, s.
+    /// Time of all remaining items, s.
     pub seconds: f64,
-    /// Bytes of all items still to come.
+    /// Bytes of all remaining items.
     pub bytes: u64,
 }
 
 impl Forecast {
-    /// Items that are not reached, or would not be over in time.
+    /// Items that are not reached or would not finish in time.
     #[must_use]
     pub fn not_reached(&self) -> Vec<u32> {
         self.items.iter().filter(|item| item.begins.is_none() || item.cut).map(|item| item.number).collect()
     }
 }
 
-/// What is to be expected from now on. Somebody's pause is left out of account.
+/// The forecast from now on. A pause of the queue is ignored.
 #[must_use]
 pub fn expect(items: &[ItemRow], window: Window, now: DateTime<Utc>) -> Forecast {
     let mut left: Vec<ItemRow> = in_order(items).into_iter().cloned().collect();
@@ -73,7 +73,7 @@ pub fn expect(items: &[ItemRow], window: Window, now: DateTime<Utc>) -> Forecast
         let end = item.deadline.into_iter().chain(window.deadline).min();
         let cut = end.is_some_and(|end| at > end);
         forecast.items.push(Expectation { number: taken, begins: Some(begins), ends: Some(at), cut });
-        // What is cut ends then.
+        // A run that the deadline stops ends then.
         at = end.map_or(at, |end| at.min(end));
         forecast.ends = Some(at);
     }

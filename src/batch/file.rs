@@ -1,4 +1,4 @@
-//! The batch file: its words, and reading it with the place of each mistake.
+//! The batch file: its fields, and a reader that reports the position of each mistake.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -89,12 +89,12 @@ pub struct ItemEntry {
 
 /// The list of devices: a file, or the list itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`devices` is the name of a file, or a list of maps of names and values")]
+#[serde(untagged, expecting = "`devices` must be the name of a file, or a list of maps of names and values")]
 pub enum Devices {
     /// A CSV file with a header line, or a YAML file with a list of maps. The path is relative to the folder of the
     /// batch file.
     File(String),
-    /// Here.
+    /// The list itself.
     Here(Vec<BTreeMap<String, Value>>),
 }
 
@@ -124,10 +124,10 @@ pub struct BatchFile {
     pub items: Vec<ItemEntry>,
 }
 
-/// Reads a batch file; gives it with the tree that knows where everything stands.
+/// Reads a batch file; returns it with the tree that contains the positions.
 ///
 /// # Errors
-/// What is wrong with it, with its place.
+/// The errors, with their positions.
 pub fn read_file(path: &Path) -> Result<(BatchFile, PlainFile), Vec<Diagnostic>> {
     let plain = PlainFile::load(path)?;
     let read = decode::from_value::<BatchFile>(&plain.value()).and_then(|file| {
@@ -159,7 +159,7 @@ fn check_name(name: &str) -> Result<(), ReadError> {
         return Ok(());
     }
     let message = format!(
-        "name `{name}` is not allowed (small letters, digits and `-`, at most 80, not beginning with `{QUEUE}`)"
+        "name `{name}` is not allowed (lower-case letters, digits and `-`, at most 80 characters, not beginning with `{QUEUE}`)"
     );
     Err(ReadError::new(message).under(&["name".to_owned()]))
 }
@@ -174,7 +174,7 @@ fn check_policy(retry: Option<Retry>) -> Result<(), ReadError> {
     }
 }
 
-/// What the types cannot say of an entry.
+/// Checks of an entry that the types cannot express.
 pub(super) fn check_entry(entry: &ItemEntry) -> Result<(), ReadError> {
     let at = |path: &[&str], at_key: bool, message: String| {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
@@ -188,10 +188,14 @@ pub(super) fn check_entry(entry: &ItemEntry) -> Result<(), ReadError> {
     ] {
         for name in names {
             if [BATCH, BATCH_ITEM].contains(&name.as_str()) && map != "set" {
-                return at(&[map, name], true, format!("metadata `{name}` is the batch's own"));
+                return at(&[map, name], true, format!("metadata `{name}` is reserved: the batch sets it"));
             }
             if map == "matrix" && (entry.set.contains_key(name) || entry.metadata.contains_key(name)) {
-                return at(&[map, name], true, format!("`{name}` is given in `matrix` and beside it"));
+                return at(
+                    &[map, name],
+                    true,
+                    format!("`{name}` is given in `matrix` and also in the entry"),
+                );
             }
         }
     }
@@ -211,7 +215,7 @@ pub(super) fn check_entry(entry: &ItemEntry) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// What a parameter can be.
+/// The allowed types of a parameter.
 fn scalar(value: &Value) -> bool {
     matches!(value, Value::Number(_) | Value::String(_) | Value::Bool(_))
 }

@@ -1,4 +1,4 @@
-//! The values that an entry of a batch gives for names, each with how it was written and where it stands.
+//! The values of an entry of a batch, each with its written form and its position.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::recipe::{PlainFile, read_table};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::table::Written;
 
-/// A value and where it stands.
+/// A value with its position.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
     pub(super) written: Written,
     pub(super) origin: Origin,
 }
 
-/// Where something of an entry stands.
+/// A position in an entry.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
-    /// In the entry, at the end of this way.
+    /// In the entry, at this path.
     Entry(Vec<String>),
-    /// In the file of its devices.
+    /// In the file of the devices.
     File(Arc<SourceFile>, Position),
 }
 
@@ -33,7 +33,7 @@ impl Origin {
         Self::Entry(path.iter().map(|part| (*part).to_owned()).collect())
     }
 
-    /// What is to be said about what stands here; `at_key`: about the name rather than the value.
+    /// A finding at this position; `at_key`: about the name instead of the value.
     pub(super) fn say(&self, severity: Severity, at_key: bool, message: impl Into<String>) -> EntryFinding {
         let (path, place) = match self {
             Self::Entry(path) => (path.clone(), None),
@@ -47,14 +47,14 @@ impl Origin {
     }
 }
 
-/// What was found in an entry.
+/// A finding about an entry.
 #[derive(Debug, Clone)]
 pub struct EntryFinding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is, with its way from the entry.
+    /// The message, with its path in the entry.
     pub error: ReadError,
-    /// Where it is, if that is in another file.
+    /// The position, if it is in another file.
     pub place: Option<(Arc<SourceFile>, Position)>,
 }
 
@@ -65,7 +65,7 @@ impl EntryFinding {
         Self { severity: Severity::Error, error, place: None }
     }
 
-    /// The finding with its place; the entry's way begins with `way` in `plain`.
+    /// The finding with its position; `way` is the path of the entry in `plain`.
     #[must_use]
     pub fn located(self, plain: &PlainFile, way: &[String]) -> Diagnostic {
         let Self { severity, error, place } = self;
@@ -76,7 +76,7 @@ impl EntryFinding {
         Diagnostic { severity, ..found }
     }
 
-    /// The finding without the place in the entry, whose text nobody has.
+    /// The finding without a position in the entry, because the entry has no text.
     #[must_use]
     pub fn told(self) -> Diagnostic {
         let Self { severity, error, place } = self;
@@ -93,11 +93,11 @@ impl EntryFinding {
 /// The devices of an entry.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// The names that its rows use, and where each stands first.
+    /// The names that the rows use, each with its first position.
     pub(super) names: Vec<(String, Origin)>,
-    /// What each row gives.
+    /// The values of each row.
     pub(super) rows: Vec<Vec<(String, Given)>>,
-    /// What is worth knowing about them.
+    /// Notes about the devices.
     pub(super) findings: Vec<EntryFinding>,
 }
 
@@ -118,14 +118,15 @@ impl Rows {
     }
 }
 
-/// A finding of the devices' file; one without a place is about the entry's word for it.
+/// A finding about the file of the devices. Without a position it is reported at the entry's path of that file.
 fn in_file(finding: Diagnostic) -> EntryFinding {
     let Diagnostic { severity, message, place, hint } = finding;
     let way = if place.is_some() { Vec::new() } else { vec!["devices".to_owned()] };
     EntryFinding { severity, error: ReadError { hint, ..ReadError::new(message).under(&way) }, place }
 }
 
-/// Reads the devices of an entry; files are seen from `folder`, and `number` tells how a number of the entry was written.
+/// Reads the devices of an entry. Paths are relative to `folder`; `number` returns the written form of a number of
+/// the entry.
 pub(super) fn devices(
     entry: &ItemEntry,
     folder: &Path,
@@ -182,13 +183,13 @@ fn from_yaml(path: &Path) -> Result<Rows, Vec<Diagnostic>> {
     let plain = PlainFile::load(path)?;
     let refuse = |way: &[String], message: String| plain.locate(ReadError::new(message).under(way));
     let Value::Array(items) = plain.value() else {
-        return Err(vec![refuse(&[], "a file of devices is a list of maps".to_owned())]);
+        return Err(vec![refuse(&[], "a file of devices must be a list of maps".to_owned())]);
     };
     let (mut rows, mut wrong) = (Rows::default(), Vec::new());
     for (index, item) in items.iter().enumerate() {
         let index = index.to_string();
         let Value::Object(map) = item else {
-            let message = format!("a device is a map of names and values, not {}", kind(item));
+            let message = format!("a device must be a map of names and values, not {}", kind(item));
             wrong.push(refuse(std::slice::from_ref(&index), message));
             continue;
         };
@@ -210,9 +211,9 @@ fn from_yaml(path: &Path) -> Result<Rows, Vec<Diagnostic>> {
     if wrong.is_empty() { Ok(rows) } else { Err(wrong) }
 }
 
-/// The message about what cannot be a value.
+/// The message about a thing that cannot be a value.
 pub(super) fn no_value(name: &str, value: &Value) -> String {
-    format!("`{name}` is a number, a text, true or false, not {}", kind(value))
+    format!("`{name}` must be a number, a text, true or false, not {}", kind(value))
 }
 
 fn kind(value: &Value) -> String {

@@ -1,5 +1,5 @@
-//! What those hear who wait for the end of a batch. `docs/notify.md` has the fields; a field may be added, none changes
-//! its meaning.
+//! The notification about the end of a batch. `docs/notify.md` lists the fields. Fields may be added, and no field
+//! changes its meaning.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use crate::catalogue::ItemState;
 use crate::header::NotifyOn;
 use crate::report::BatchReport;
 
-/// Items that are named.
+/// Number of items that the notification lists.
 const ITEMS: usize = 20;
 
-/// Which end it is.
+/// The event of the notification.
 #[must_use]
 pub fn end(summary: &Summary) -> NotifyOn {
     if summary.state == BatchState::Done { NotifyOn::Done } else { NotifyOn::Failure }
 }
 
-/// What to send; `page` is where its page is, when it could be written.
+/// The notification; `page` is the path of the page, if it could be written.
 #[must_use]
 pub fn notice(summary: &Summary, report: &BatchReport, page: Option<&Path>) -> Value {
     let counts = summary.counts;
@@ -60,19 +60,19 @@ fn short(text: &str) -> String {
     text.chars().take(300).collect()
 }
 
-/// The same for people.
+/// The text for people.
 fn text(summary: &Summary, simulated: bool, host: &str) -> String {
     let simulated = if simulated { "SIMULATED: " } else { "" };
-    let state = if summary.state == BatchState::Done { "is done" } else { "is over" };
+    let state = if summary.state == BatchState::Done { "is done" } else { "has ended" };
     let mut lines =
         vec![format!("{simulated}batch {} {state} on {host}: {}", summary.batch, summary.tally())];
-    lines.extend(summary.reason.as_ref().map(|reason| format!("over because {reason}")));
+    lines.extend(summary.reason.as_ref().map(|reason| format!("ended: {reason}")));
     let failed =
         summary.list.iter().filter(|item| !matches!(item.state, ItemState::Done | ItemState::Queued));
     for item in failed.take(3) {
         let reason = item.reason.as_deref().map(|reason| format!(": {}", short(reason))).unwrap_or_default();
         lines.push(format!("item {} ({}) {}{reason}", item.number, short(&item.task.describe()), item.state));
     }
-    lines.extend(summary.go_on.as_ref().map(|command| format!("go on with: {command}")));
+    lines.extend(summary.go_on.as_ref().map(|command| format!("continue with: {command}")));
     lines.join("\n")
 }

@@ -1,13 +1,13 @@
-//! Waiting by the wall clock.
+//! Waits that follow the wall clock.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// The wall clock is asked again this often: it may be set, and the computer may sleep, while a batch waits.
+/// Interval of looks at the wall clock. The clock may be set, and the computer may sleep, while a batch waits.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Waits until a moment; for ever where there is none.
+/// Waits until a moment; without one, waits for ever.
 pub(super) async fn until(moment: Option<DateTime<Utc>>) {
     let Some(moment) = moment else { return std::future::pending().await };
     loop {
@@ -18,7 +18,7 @@ pub(super) async fn until(moment: Option<DateTime<Utc>>) {
     }
 }
 
-/// Waits for so many seconds; for ever where there are none.
+/// Waits for this number of seconds; without one, waits for ever.
 pub(super) async fn seconds(limit: Option<f64>) {
     match limit.and_then(|limit| Duration::try_from_secs_f64(limit).ok()) {
         Some(limit) => tokio::time::sleep(limit).await,

@@ -1,4 +1,4 @@
-//! The queue of one batch in the catalogue, shared by the worker that empties it and those who look at it and change it.
+//! The queue of one batch in the catalogue. The worker and the clients share it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,25 +21,25 @@ use crate::catalogue::{Catalogue, CatalogueError, ItemRow, ItemState, NewItem};
 pub struct Queue {
     catalogue: Arc<Catalogue>,
     batch: String,
-    /// Recipes are seen from here.
+    /// Paths of recipes are relative to this folder.
     folder: PathBuf,
     window: RwLock<Window>,
     defaults: Policy,
     changed: watch::Sender<u64>,
-    /// Items that the end of an earlier process had cut off.
+    /// Number of items that were interrupted by the end of an earlier process.
     recovered: usize,
-    /// One page is made at a time.
+    /// Only one page is created at a time.
     pub(super) page: Arc<Mutex<()>>,
-    /// The claim goes with the process, however that ends.
+    /// The claim ends with the process, for any reason.
     _claim: File,
 }
 
 impl Queue {
-    /// The queue of a batch that the catalogue in `out` knows or will know. What was under way when the process before
-    /// this one ended is held for a person, unless it may go on by itself. Blocks.
+    /// The queue of a batch in the catalogue in `out`. Items that were running when the previous process ended are
+    /// held for a person, unless they may resume automatically. Blocks.
     ///
     /// # Errors
-    /// When another process holds it.
+    /// If another process uses it.
     pub fn open(
         catalogue: Arc<Catalogue>,
         out: &Path,
@@ -49,7 +49,7 @@ impl Queue {
     ) -> Result<Self, QueueError> {
         let claim = claim(out, batch)?;
         let recovered = recover(&catalogue, out, batch)?;
-        // Begins where no process before has counted to: whoever compares numbers notices a restart, too.
+        // Starts above the numbers of all earlier processes, so that clients also notice a restart.
         let changed = watch::Sender::new(Utc::now().timestamp_millis().unsigned_abs());
         let batch = batch.to_owned();
         Ok(Self {
@@ -71,31 +71,31 @@ impl Queue {
         &self.batch
     }
 
-    /// Where recipes are seen from.
+    /// The folder for paths of recipes.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// How many items the end of an earlier process had cut off.
+    /// The number of items that were interrupted by the end of an earlier process.
     #[must_use]
     pub fn recovered(&self) -> usize {
         self.recovered
     }
 
-    /// What holds for items that do not say otherwise.
+    /// The defaults of the items.
     #[must_use]
     pub fn defaults(&self) -> &Policy {
         &self.defaults
     }
 
-    /// When the batch may measure.
+    /// The times during which the batch may measure.
     #[must_use]
     pub fn window(&self) -> Window {
         *self.window.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what the batch's times mean from now on.
+    /// Sets the times of the batch.
     pub fn set_window(&self, not_before: Option<Moment>, deadline: Option<Moment>) {
         let window = window(&Local::now(), None, not_before, deadline);
         *self.window.write().unwrap_or_else(PoisonError::into_inner) = window;
@@ -116,21 +116,21 @@ impl Queue {
         }
     }
 
-    /// Brings the catalogue's file up to date for the last time. Blocks.
+    /// Writes the last changes to the catalogue's file. Blocks.
     pub fn finish(&self) {
         self.catalogue.finish();
     }
 
-    /// Tells of changes: a number that is another one after each.
+    /// Reports changes: a number that differs after each change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// Does something with the catalogue beside the event loop.
+    /// Uses the catalogue outside of the event loop.
     ///
     /// # Errors
-    /// When that fails.
+    /// If this fails.
     pub async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Catalogue, &str) -> Result<T, CatalogueError> + Send + 'static,
@@ -141,7 +141,7 @@ impl Queue {
         Ok(done)
     }
 
-    /// Changes the queue, and tells of it.
+    /// Changes the queue and reports the change.
     pub(super) async fn changing<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Catalogue, &str) -> Result<T, CatalogueError> + Send + 'static,
@@ -154,7 +154,7 @@ impl Queue {
     /// The items and whether the queue is paused.
     ///
     /// # Errors
-    /// When the catalogue cannot be read.
+    /// If the catalogue cannot be read.
     pub async fn items(&self) -> Result<(Vec<ItemRow>, bool), QueueError> {
         self.with(|catalogue, batch| {
             Ok((catalogue.items(batch)?, catalogue.batch(batch)?.is_some_and(|batch| batch.paused)))
@@ -162,10 +162,10 @@ impl Queue {
         .await
     }
 
-    /// Adds an item behind the others; gives its number.
+    /// Adds an item at the end; returns its number.
     ///
     /// # Errors
-    /// When the catalogue cannot be written.
+    /// If the catalogue cannot be written.
     pub async fn add(&self, items: Vec<NewItem>) -> Result<Vec<u32>, QueueError> {
         self.changing(|catalogue, batch| {
             items.into_iter().map(|item| catalogue.add_item(batch, item)).collect()
@@ -173,18 +173,18 @@ impl Queue {
         .await
     }
 
-    /// Lets no item begin, or lets them begin again.
+    /// Pauses or resumes the queue.
     ///
     /// # Errors
-    /// When the catalogue cannot be written.
+    /// If the catalogue cannot be written.
     pub async fn pause(&self, paused: bool) -> Result<(), QueueError> {
         self.changing(move |catalogue, batch| catalogue.set_paused(batch, paused)).await
     }
 
-    /// Brings an item from one of some states into another.
+    /// Changes the state of an item, if it is in one of the given states.
     ///
     /// # Errors
-    /// When it is in another state, or is not there.
+    /// If the item is in another state, or does not exist.
     pub async fn turn(
         &self,
         number: u32,
@@ -198,11 +198,11 @@ impl Queue {
         if from.contains(&was) { Ok(()) } else { Err(QueueError::State { number, state: was }) }
     }
 
-    /// Gives a queued item a place among those still to come, from 1. It takes the priority of those that it comes
-    /// among.
+    /// Moves a queued item to a place among the waiting items, counted from 1. The item gets the priority of its new
+    /// neighbours.
     ///
     /// # Errors
-    /// When it is not queued, or is not there.
+    /// If the item is not queued, or does not exist.
     pub async fn move_to(&self, number: u32, to: usize) -> Result<(), QueueError> {
         let (items, _) = self.items().await?;
         let mut order: Vec<(u32, i64)> =

@@ -4,26 +4,26 @@ use std::path::PathBuf;
 
 use crate::catalogue::{CatalogueError, ItemState};
 
-/// Why a queue cannot be used or changed.
+/// The reason why a queue cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The catalogue cannot be used.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     /// Another process works on this queue.
-    #[error("batch `{batch}` is being worked on by process {owner}")]
+    #[error("process {owner} is already running batch `{batch}`")]
     Taken {
         /// The batch.
         batch: String,
         /// The other process.
         owner: String,
     },
-    /// The file that names the process at work cannot be made.
+    /// The file that names the working process cannot be created.
     #[error("cannot claim `{path}`")]
     Claim {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
     /// An item is in a state that does not allow the change.
@@ -35,6 +35,6 @@ pub enum QueueError {
         state: ItemState,
     },
     /// The thread of the database panicked.
-    #[error("the catalogue broke off: {0}")]
+    #[error("the catalogue failed: {0}")]
     Broken(String),
 }

@@ -1,5 +1,5 @@
-//! The page of a batch, `batch-<name>.html` beside `batch-<name>.json`: what its summary says, with what the runs of its
-//! items have left.
+//! The page of a batch, `batch-<name>.html` beside `batch-<name>.json`: its summary, with the results of the runs of
+//! its items.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::error::chain;
 use crate::report::{self, BatchItem, BatchReport, ITEMS, ItemRun, Links, PICTURES, PICTURES_OF_ITEM, RUNS};
 use crate::store::{self, StoreError};
 
-/// What became of a batch whose runs are in `out`. Reads their summaries, and blocks.
+/// The report of a batch whose runs are in `out`. Reads their summaries, and blocks.
 #[must_use]
 pub fn batch_report(summary: &Summary, out: &Path) -> BatchReport {
     let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
-    // What somebody has to look at is listed, and has its pictures, whatever the length of the batch.
+    // Items that need attention are listed with pictures, even in a very long batch.
     let mut order: Vec<&SummaryItem> = summary.list.iter().collect();
     order.sort_by_key(|item| item.state == ItemState::Done && item.retries == 0);
     let mut pictures = PICTURES;
@@ -65,7 +65,7 @@ fn look_at(item: &SummaryItem, out: &Path) -> BatchItem {
         runs: Vec::new(),
         unreadable: Vec::new(),
     };
-    // An attempt that went on in the run of the one before has its folder, too.
+    // An attempt that has resumed an earlier run has the folder of that run.
     let mut folders = item.folders.clone();
     folders.dedup();
     for folder in folders.iter().skip(folders.len().saturating_sub(RUNS)) {
@@ -77,7 +77,7 @@ fn look_at(item: &SummaryItem, out: &Path) -> BatchItem {
     told
 }
 
-/// The page, whose links lead from beside the run folders, or over HTTP.
+/// The page, with links for a file beside the run folders, or for HTTP.
 #[must_use]
 pub fn batch_page(batch: &BatchReport, links: Links) -> String {
     report::batch_page(batch, links, &|run, trace| {
@@ -85,14 +85,14 @@ pub fn batch_page(batch: &BatchReport, links: Links) -> String {
     })
 }
 
-/// What was written of a batch: its summary and its page.
+/// The written files of a batch: summary and page.
 type Written = Result<(PathBuf, PathBuf), StoreError>;
 
-/// Writes summary and page beside the runs, each whole or not at all; gives the report, and both paths.
+/// Writes summary and page beside the runs, each completely or not at all; returns the report and both paths.
 pub fn write(summary: &Summary, out: &Path) -> (BatchReport, Written) {
     let report = batch_report(summary, out);
     let (json, page) = (summary_file(out, &summary.batch), page_file(out, &summary.batch));
-    // A summary has texts and numbers: there is nothing in it that JSON cannot say.
+    // A summary has only texts and numbers, so JSON can represent it.
     let mut text = serde_json::to_vec_pretty(summary).unwrap_or_default();
     text.push(b'\n');
     let written = store::write_whole(&json, &text)
@@ -102,12 +102,12 @@ pub fn write(summary: &Summary, out: &Path) -> (BatchReport, Written) {
 }
 
 impl Queue {
-    /// The page of the batch as it stands, for those who look over HTTP. Its runs are in `out`.
+    /// The current page of the batch, for clients over HTTP. Its runs are in `out`.
     ///
     /// # Errors
-    /// When the catalogue cannot be read.
+    /// If the catalogue cannot be read.
     pub async fn page(&self, out: &Path) -> Result<String, QueueError> {
-        // However many ask, the files are read for one of them at a time.
+        // The files are read for only one client at a time.
         let turn = Arc::clone(&self.page).lock_owned().await;
         let (items, _) = self.items().await?;
         let (batch, out) = (self.batch().to_owned(), out.to_owned());
@@ -120,13 +120,13 @@ impl Queue {
     }
 }
 
-/// Where the summary of a batch is.
+/// The path of the summary of a batch.
 #[must_use]
 pub fn summary_file(out: &Path, batch: &str) -> PathBuf {
     out.join(format!("batch-{batch}.json"))
 }
 
-/// Where the page of a batch is.
+/// The path of the page of a batch.
 #[must_use]
 pub fn page_file(out: &Path, batch: &str) -> PathBuf {
     out.join(format!("batch-{batch}.html"))

@@ -1,4 +1,4 @@
-//! Going on where an item's run was cut off or stopped, instead of beginning it anew.
+//! Resumes an item's run that was interrupted or stopped, instead of starting a new run.
 
 use std::path::Path;
 
@@ -12,17 +12,23 @@ use crate::station::{Interrupted, NotResumed};
 use crate::store::{finished_files, runs};
 
 impl Worker {
-    /// The request to resume the run whose folder has this name; none when the folder is gone. What nobody but a
-    /// person can know holds the item.
+    /// The request to resume the run in the folder with this name; none if the folder does not exist. If only a
+    /// person can decide about a step, the item is held.
     pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<RunRequest>, NotBegun> {
         let out = &self.station.setup().out;
         let path = out.join(folder);
         if !path.exists() {
-            tracing::warn!(folder, "the folder of the run that was cut off is gone: the item begins anew");
+            tracing::warn!(
+                folder,
+                "the folder of the interrupted run does not exist: the item starts from the beginning"
+            );
             return Ok(None);
         }
         if nothing_begun(&path) {
-            tracing::warn!(folder, "the run was cut off before it had begun: the item begins anew");
+            tracing::warn!(
+                folder,
+                "the run was interrupted before its first step: the item starts from the beginning"
+            );
             return Ok(None);
         }
         let attended = task.unattended.then_some(false);
@@ -35,7 +41,7 @@ impl Worker {
         };
         match resumed {
             Ok(request) => Ok(Some(request)),
-            // Somebody has had it finished by hand.
+            // A person has already completed it.
             Err(NotResumed::Done(_)) => Err(NotBegun::DoneAlready(out.join(folder))),
             Err(error @ NotResumed::Undecided(_)) => Err(NotBegun::Held(format!(
                 "{}; check the instrument, run `ctp10 resume {folder} --unfinished done|again --out {}`, then release the item",
@@ -47,7 +53,7 @@ impl Worker {
     }
 }
 
-/// Whether the process was gone before the run had its manifest, and nothing was measured.
+/// Whether the process ended before the run had a manifest, so that nothing was measured.
 fn nothing_begun(folder: &Path) -> bool {
     !runs::has_manifest(folder) && finished_files(folder).is_ok_and(|files| files.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What comes next: plain functions of the queue and the time.
+//! Decides the next item: pure functions of the queue and the time.
 
 #[cfg(test)]
 mod tests;
@@ -11,47 +11,47 @@ use chrono::{DateTime, Local, TimeDelta, Utc};
 use super::times::Window;
 use crate::catalogue::{ItemRow, ItemState};
 
-/// What a decision depends on beside the time.
+/// The input of a decision, except the time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Situation<'a> {
     /// The items of the batch.
     pub items: &'a [ItemRow],
-    /// When the batch may measure.
+    /// The times during which the batch may measure.
     pub window: Window,
-    /// A person has paused it.
+    /// Whether a person has paused the queue.
     pub paused: bool,
-    /// Items that have failed since the last one that did not.
+    /// Number of consecutive failed items.
     pub failures_in_a_row: u32,
-    /// So many of these end the batch.
+    /// Number of consecutive failures that ends the batch.
     pub most_failures: Option<NonZeroU32>,
 }
 
-/// What comes next.
+/// The next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// This item begins.
+    /// Start this item.
     Begin(u32),
-    /// This item's own deadline has passed.
+    /// Skip this item, because its own deadline has passed.
     Skip {
         /// Which.
         number: u32,
-        /// The reason in words.
+        /// The reason, as text.
         reason: String,
     },
-    /// Nothing before this.
+    /// Wait until a time.
     Wait {
-        /// Until when.
+        /// The time.
         until: DateTime<Utc>,
     },
-    /// Nothing until a person lets it go on.
+    /// Wait until a person resumes the queue.
     Paused,
     /// Nothing is queued.
     Idle,
-    /// Nothing more, although something is queued.
+    /// Stop, although items are queued.
     Stop(String),
 }
 
-/// What comes next.
+/// The next action.
 #[must_use]
 pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
     let queued = || situation.items.iter().filter(|item| item.state == ItemState::Queued);
@@ -62,7 +62,7 @@ pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
         && situation.failures_in_a_row >= most.get()
     {
         let count = situation.failures_in_a_row;
-        return Decision::Stop(format!("{count} items have failed one after another"));
+        return Decision::Stop(format!("{count} consecutive items have failed"));
     }
     if let Some(late) = queued().find(|item| item.deadline.is_some_and(|deadline| deadline <= now)) {
         let deadline = late.deadline.map(clock).unwrap_or_default();
@@ -84,7 +84,7 @@ pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
     }
     match queued().filter_map(|item| item.not_before).min() {
         Some(until) if deadline.is_none_or(|deadline| until < deadline) => Decision::Wait { until },
-        _ => Decision::Stop("what is left begins only after the deadline".to_owned()),
+        _ => Decision::Stop("the remaining items start only after the deadline".to_owned()),
     }
 }
 
@@ -92,7 +92,7 @@ fn rank(item: &&ItemRow) -> (Reverse<i64>, i64, u32) {
     (Reverse(item.priority), item.place, item.number)
 }
 
-/// The items that are still to come, as they would begin if all could now.
+/// The waiting items in the order in which they would start now.
 #[must_use]
 pub fn in_order(items: &[ItemRow]) -> Vec<&ItemRow> {
     let mut queued: Vec<&ItemRow> = items.iter().filter(|item| item.state == ItemState::Queued).collect();
@@ -100,13 +100,13 @@ pub fn in_order(items: &[ItemRow]) -> Vec<&ItemRow> {
     queued
 }
 
-/// A moment as people here say it.
+/// A moment in local time, for messages.
 #[must_use]
 pub(super) fn clock(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Seconds as a span; more than any batch lasts is clipped.
+/// Seconds as a duration; values longer than any batch are clipped.
 #[expect(clippy::cast_possible_truncation, reason = "clamped")]
 #[must_use]
 pub fn span(seconds: f64) -> TimeDelta {

@@ -1,4 +1,4 @@
-//! The batch file as a JSON Schema for editors, from the definitions that it is read with.
+//! The batch file as a JSON Schema for editors, generated from the types that the file is decoded into.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ pub fn schema() -> Value {
     let mut schema =
         SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<BatchFile>().to_value();
     schema["title"] = json!("ctp10 batch");
-    // What the types do not say.
+    // Rules that the types do not contain.
     schema["properties"]["name"]["pattern"] = json!(r"^(?!-|queue-)[a-z0-9-]+$");
     schema["properties"]["items"]["minItems"] = json!(1);
     schema["properties"]["suspend_when"]["type"] = json!("object");

@@ -1,4 +1,4 @@
-//! How a batch stands; written as JSON beside its runs, `batch-<name>.json`.
+//! The state of a batch; written as JSON beside its runs, `batch-<name>.json`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,13 +14,13 @@ pub struct SummaryItem {
     pub number: u32,
     /// Its state.
     pub state: ItemState,
-    /// Why, when that needs a reason.
+    /// The reason for the state, if there is one.
     pub reason: Option<String>,
-    /// How often it was begun.
+    /// Number of attempts.
     pub attempts: u32,
-    /// How many of these repeated one that had failed.
+    /// Number of attempts that repeated a failed one.
     pub retries: u32,
-    /// Time foreseen, s.
+    /// Estimated time, s.
     pub estimated_s: Option<f64>,
     /// Its run folders, in order.
     pub folders: Vec<String>,
@@ -29,22 +29,22 @@ pub struct SummaryItem {
     pub task: Task,
 }
 
-/// How a batch stands as a whole.
+/// The state of a batch as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchState {
     /// Every item is done.
     Done,
-    /// Something failed, is held or was skipped.
+    /// At least one item failed, is held or was skipped.
     Failed,
-    /// Something was not reached, and nothing has failed.
+    /// At least one item was not reached, and none has failed.
     Unfinished,
-    /// A run is under way.
+    /// A run is active.
     Running,
 }
 
 impl BatchState {
-    /// Its word.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,30 +56,31 @@ impl BatchState {
     }
 }
 
-/// How a batch stands.
+/// The state of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// The batch.
     pub batch: String,
     /// Its file.
     pub file: Option<String>,
-    /// How it stands as a whole.
+    /// The state as a whole.
     pub state: BatchState,
-    /// When this was written, UTC.
+    /// The time of this summary, UTC.
     pub written: DateTime<Utc>,
-    /// Why it is over, where something is not done.
+    /// The reason of the end, if not all items are done.
     pub reason: Option<String>,
-    /// In numbers.
+    /// The numbers of items.
     #[serde(flatten)]
     pub counts: BatchCounts,
-    /// The command that goes on with what is not done.
+    /// The command that continues with the items that are not done.
     pub go_on: Option<String>,
     /// The items one by one.
     pub list: Vec<SummaryItem>,
 }
 
 impl Summary {
-    /// Sums up. `command`, where there is one, goes on with what is queued; with ` --release`, also with what failed or is held.
+    /// Creates the summary. `command`, if there is one, continues with the queued items; with ` --release` also with
+    /// the items that failed or are held.
     #[must_use]
     pub fn new(
         batch: &str,
@@ -137,7 +138,7 @@ impl Summary {
         }
     }
 
-    /// The batch in numbers, as people say it: `3 done, 1 failed of 4 items (1 repeated)`.
+    /// The numbers of items, for people: `3 done, 1 failed of 4 items (1 repeated)`.
     #[must_use]
     pub fn tally(&self) -> String {
         let BatchCounts { items, done, failed, retried, skipped, held, running, queued } = self.counts;
@@ -146,7 +147,7 @@ impl Summary {
             (failed, "failed"),
             (skipped, "skipped"),
             (held, "held"),
-            (running, "under way"),
+            (running, "active"),
             (queued, "not reached"),
         ];
         let counted = counts.iter().filter(|(count, _)| *count > 0);

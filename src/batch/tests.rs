@@ -98,7 +98,7 @@ fn mistakes_are_found_with_their_place_and_what_is_allowed() {
     let told = refused("name: night\nitems:\n  - recipe: die.yaml\n    devices: none.csv\n");
     assert!(told.contains("none.csv") && told.contains("night.yaml:4:14"), "{told}");
     let told = refused("name: night\nitems:\n  - recipe: die.yaml\n    metadata: { batch: 7 }\n");
-    assert!(told.contains("metadata `batch` is the batch's own"), "{told}");
+    assert!(told.contains("metadata `batch` is reserved: the batch sets it"), "{told}");
     let told = refused("name: night\nitems: [{ recipe: die.yaml, retry: { times: 101 } }]\n");
     assert!(told.contains("times `101` is not allowed (0 to 100)"), "{told}");
     let told = refused("name: night\nitems: []\n");
@@ -170,13 +170,17 @@ fn mistakes_in_a_table_of_devices_are_found_in_the_table() {
         ("device;power_dbm\nA;5\n", "d.csv:1:1", "columns are separated by commas"),
         ("device\tpower_dbm\nA\t5\n", "d.csv:1:1", "columns are separated by commas"),
         ("sep=;\ndevice;power_dbm\nA;5\n", "d.csv:1:1", "columns are separated by commas"),
-        ("device,power_dbm\nA,5\nB,high\n", "d.csv:3:3", "parameter `power_dbm` is a number, not `high`"),
+        (
+            "device,power_dbm\nA,5\nB,high\n",
+            "d.csv:3:3",
+            "parameter `power_dbm` must be a number, not `high`",
+        ),
         ("device,power_dbm\nA,5\nB,11\n", "d.csv:3:3", "`11` is not allowed (-10 to 10)"),
         ("device,power_dbm\nA,5\nB,\n", "d.csv:3:3", "the value for parameter `power_dbm` is empty"),
         ("device,power_dbm\n\"A,5\nB,6\nC,7\n", "d.csv:2:1", "this quote is not closed"),
-        ("device,batch\nA,5\n", "d.csv:1:8", "metadata `batch` is the batch's own"),
-        ("device,device\nA,5\n", "d.csv:1:8", "there are two columns `device`"),
-        ("device,power_dbm\nA\n", "d.csv:2:1", "this row has 1 cell and the table 2 columns"),
+        ("device,batch\nA,5\n", "d.csv:1:8", "metadata `batch` is reserved: the batch sets it"),
+        ("device,device\nA,5\n", "d.csv:1:8", "the table has two columns `device`"),
+        ("device,power_dbm\nA\n", "d.csv:2:1", "this row has 1 cell, but the table has 2 columns"),
     ] {
         let told = told(table);
         assert!(told.contains(place) && told.contains(words), "{told}");
@@ -187,7 +191,7 @@ fn mistakes_in_a_table_of_devices_are_found_in_the_table() {
     let told: String = found.iter().map(|finding| finding.render(false)).collect();
     for words in [
         "d.yaml:2:11",
-        "`die` is a number, a text, true or false, not a list",
+        "`die` must be a number, a text, true or false, not a list",
         "not nothing",
         "d.yaml:3:3",
         "a map of names and values, not `5`",
@@ -217,7 +221,7 @@ fn names_that_are_nearly_parameters_and_numbers_given_twice_are_found() {
         "d.csv:1:5",
         "parameters: none; metadata: `die`, `Power_dBm`",
         "night.yaml:5:57",
-        "`1.10` is the same number as `1.1`: it is measured twice",
+        "`1.10` is the same number as `1.1`: it would be measured twice",
         "parameters: `power_dbm`; metadata: none",
     ] {
         assert!(told.contains(words), "{words}: {told}");
@@ -259,6 +263,6 @@ items:
 fn devices_that_are_no_list_of_maps_are_said_to_be_none() {
     for devices in ["7", "[7, 8]"] {
         let told = refused(&format!("name: n\nitems:\n  - {{ recipe: die.yaml, devices: {devices} }}\n"));
-        assert!(told.contains("`devices` is the name of a file, or a list of maps"), "{told}");
+        assert!(told.contains("`devices` must be the name of a file, or a list of maps"), "{told}");
     }
 }

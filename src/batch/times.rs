@@ -1,4 +1,4 @@
-//! When a batch may measure: times of day, and moments, as batch files write them.
+//! The times during which a batch may measure: times of day and moments, as in batch files.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::local_time::{first_after, last, next};
 use crate::operation::time_of_day;
 
-/// A time of day that has passed no longer ago than this has passed; one from longer ago is the next day's.
+/// A time of day counts as passed for this long. After that, the time of the next day is meant.
 const RECENT: TimeDelta = TimeDelta::hours(12);
 
-/// A time as a batch file writes it: `"19:00"` (local) or RFC 3339.
+/// A time of a batch file: `"19:00"` (local time) or RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -52,19 +52,19 @@ impl fmt::Display for Moment {
     }
 }
 
-/// From when to when.
+/// A period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
-    /// Nothing begins before this.
+    /// No item starts before this time.
     pub not_before: Option<DateTime<Utc>>,
-    /// Nothing begins after this, and what is under way is stopped.
+    /// No item starts after this time, and an active run is stopped.
     pub deadline: Option<DateTime<Utc>>,
 }
 
-/// What two times mean now. `origin` is when the batch around them begins, for the times of an item.
+/// The period of two times. `origin` is the start of the batch, for the times of an item.
 ///
-/// Two times of day are an interval: the one that is now, else the next. A beginning alone is the nearest one, so that
-/// whoever is five minutes late does not wait for a day; an end alone is the next one.
+/// Two times of day are a period: the current one, otherwise the next. A start alone means the nearest such time, so
+/// that a batch that is started five minutes late does not wait for a day. An end alone means the next such time.
 #[must_use]
 pub fn window<Tz: TimeZone>(
     now: &DateTime<Tz>,
@@ -102,8 +102,8 @@ pub fn window<Tz: TimeZone>(
     Window { not_before: begin, deadline: end }
 }
 
-/// What the end of an interval comes after. Two times that are skipped are one moment: that interval is empty, and does
-/// not last until the next day.
+/// The moment that the end of a period must follow. If the clocks skip both times, both are the same moment. Then the
+/// period is empty and does not last until the next day.
 fn end_after(begin: DateTime<Utc>, begins: NaiveTime, ends: NaiveTime) -> DateTime<Utc> {
     if begins == ends { begin } else { just_before(begin) }
 }
@@ -112,7 +112,7 @@ fn just_before(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::milliseconds(1)
 }
 
-/// What a person should know of two times where the clocks skip one of them in the night that is meant.
+/// The warning about two times if the clocks skip one of them in the intended night.
 #[must_use]
 pub fn skipped<Tz: TimeZone>(
     now: &DateTime<Tz>,
@@ -133,14 +133,14 @@ pub fn skipped<Tz: TimeZone>(
         && found.not_before == found.deadline
     {
         return vec![format!(
-            "nothing would be measured: the clocks are set forward on {} and skip all times from {begin} to {end}",
+            "nothing would be measured: on {} the clocks are set forward and skip all times from {begin} to {end}",
             at.date()
         )];
     }
     let told = |name: &str, (moment, at): (Moment, NaiveDateTime)| {
         let means = Moment::Daily(at.time());
         format!(
-            "`{name}` {moment} is skipped on {}, when the clocks are set forward: it means {means}",
+            "`{name}` {moment} does not exist on {}, because the clocks are set forward: {means} is used",
             at.date()
         )
     };
@@ -229,7 +229,9 @@ mod tests {
         assert_eq!(begin, "2026-03-29T01:00Z", "not a day later");
         assert_eq!(
             told,
-            ["`not_before` 02:30 is skipped on 2026-03-29, when the clocks are set forward: it means 03:00"]
+            [
+                "`not_before` 02:30 does not exist on 2026-03-29, because the clocks are set forward: 03:00 is used"
+            ]
         );
         let (begin, end, told) = of_night("2026-03-28T20:00", "19:00", "02:30");
         assert_eq!(
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "nothing would be measured: the clocks are set forward on 2026-03-29 and skip all times from 02:15 to 02:45"
+                "nothing would be measured: on 2026-03-29 the clocks are set forward and skip all times from 02:15 to 02:45"
             ]
         );
         assert_eq!(

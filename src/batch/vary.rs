@@ -1,5 +1,4 @@
-//! What a matrix and a list of devices vary: which of their names are parameters and which are metadata, and the values
-//! of each.
+//! The names of a matrix and a list of devices: which are parameters, which are metadata, and their values.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +13,13 @@ use crate::header::{Parameter, bind, read_text};
 use crate::source::Severity;
 use crate::table::Written;
 
-/// The parameters of a recipe, by name; `None` where the recipe is wrong.
+/// The parameters of a recipe, by name; `None` if the recipe has errors.
 pub(super) type Parameters = Option<BTreeMap<String, Parameter>>;
 
-/// The matrix of an entry: each name, with the values that it takes.
+/// The matrix of an entry: each name with its values.
 pub(super) type Matrix = Vec<(String, Vec<Given>)>;
 
-/// The matrix with the names in `order`; `number` tells how a number of the entry was written.
+/// The matrix with the names in `order`; `number` returns the written form of a number of the entry.
 pub(super) fn matrix(
     entry: &ItemEntry,
     order: &[String],
@@ -60,22 +59,26 @@ pub(super) fn parameter_value(
     Ok(bound.remove(name).unwrap_or_default())
 }
 
-/// Names that a batch may not vary.
+/// Names that a batch must not vary.
 pub(super) fn refused_names(entry: &ItemEntry, devices: &Rows) -> Vec<EntryFinding> {
     let check = |(name, origin): &(String, Origin)| {
         if [BATCH, BATCH_ITEM].contains(&name.as_str()) {
-            return Some(origin.say(Severity::Error, true, format!("metadata `{name}` is the batch's own")));
+            return Some(origin.say(
+                Severity::Error,
+                true,
+                format!("metadata `{name}` is reserved: the batch sets it"),
+            ));
         }
         let elsewhere = entry.set.contains_key(name)
             || entry.metadata.contains_key(name)
             || entry.matrix.contains_key(name);
-        let message = || format!("`{name}` is given for each device and beside that");
+        let message = || format!("`{name}` is given for each device and also in the entry");
         elsewhere.then(|| origin.say(Severity::Error, true, message()))
     };
     devices.names.iter().filter_map(check).collect()
 }
 
-/// What is worth knowing about the names: which are parameters, and which are nearly the name of one.
+/// Notes about the names: which are parameters, and which are similar to the name of a parameter.
 pub(super) fn names(entry: &ItemEntry, devices: &Rows, parameters: &Parameters) -> Vec<EntryFinding> {
     let Some(parameters) = parameters else { return Vec::new() };
     let in_matrix = entry.matrix.keys().map(|name| (name.clone(), Origin::entry(&["matrix", name])));
@@ -90,7 +93,7 @@ pub(super) fn names(entry: &ItemEntry, devices: &Rows, parameters: &Parameters) 
     let (set, kept): (Vec<_>, Vec<_>) = varied.iter().partition(|(name, _)| parameters.contains_key(name));
     for (name, origin) in &kept {
         if let Some(near) = near(name, &free) {
-            let message = format!("`{name}` is no parameter of the recipe: it goes into the metadata");
+            let message = format!("`{name}` is not a parameter of the recipe: it becomes metadata");
             let finding = origin.say(Severity::Warning, true, message);
             found.push(finding.hint(format!("did you mean `{near}`?")));
         }
@@ -105,7 +108,7 @@ pub(super) fn names(entry: &ItemEntry, devices: &Rows, parameters: &Parameters) 
     found
 }
 
-/// The parameter whose name is nearly this one.
+/// The parameter with the most similar name.
 fn near<'a>(name: &str, parameters: &[&'a str]) -> Option<&'a str> {
     let letters = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -116,7 +119,7 @@ fn near<'a>(name: &str, parameters: &[&'a str]) -> Option<&'a str> {
     likely.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
-/// Values of a parameter that are written differently and are one number: it is measured twice.
+/// Values of a parameter that are written differently and are the same number, which would be measured twice.
 pub(super) fn same_numbers(matrix: &Matrix, parameters: &Parameters) -> Vec<EntryFinding> {
     let is_number = |name: &String| {
         let known = parameters.as_ref().and_then(|parameters| parameters.get(name));
@@ -132,7 +135,7 @@ pub(super) fn same_numbers(matrix: &Matrix, parameters: &Parameters) -> Vec<Entr
             };
             if let Some(first) = values[..index].iter().find(same) {
                 let message = format!(
-                    "`{text}` is the same number as `{}`: it is measured twice",
+                    "`{text}` is the same number as `{}`: it would be measured twice",
                     first.written.text()
                 );
                 found.push(value.origin.say(Severity::Warning, false, message));

@@ -1,4 +1,4 @@
-//! The worker: takes one item after another from the queue and has it measured.
+//! The worker: takes one item after another from the queue and runs it.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -16,63 +16,64 @@ use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;
 use crate::station::{BegunRun, Cut, Station};
 
-/// Why nothing more begins after an emergency stop, or when the connection was closed on purpose.
-pub(super) const CUT: &str = "the instrument was turned off, or let go, by hand";
+/// The reason why no item starts after an emergency stop, or after the connection was closed on purpose.
+pub(super) const CUT: &str = "a person turned the lasers off or closed the connection";
 
-/// What is wanted of a worker.
+/// A request to a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum WorkerCommand {
-    /// That it goes on.
+    /// Continue.
     #[default]
     Continue,
-    /// That the run under way is the last one.
+    /// End after the active run.
     FinishRun,
-    /// That the run under way is stopped in good order, for this reason.
+    /// Stop the active run cleanly, for this reason.
     Stop(String),
 }
 
-/// Why a worker has ended.
+/// The reason why a worker has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEnd {
-    /// Nothing is queued any more.
+    /// No item is queued.
     Finished,
-    /// Something is queued, and is not begun for this reason.
+    /// Items are queued, but they are not started for this reason.
     Stopped(String),
-    /// It was asked to.
+    /// The worker was asked to end.
     Requested,
 }
 
-/// Whoever is told how a batch comes on.
+/// Receives the progress of a batch.
 pub trait BatchObserver: Send + Sync {
-    /// An item is about to begin; gives those who watch its run.
+    /// An item will start; returns the watchers of its run.
     fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher>;
-    /// Its run has begun.
+    /// The run of the item has started.
     fn begun(&self, entry: &BegunRun);
-    /// It is over, with the state that it is in now. May block until everything has been shown.
+    /// The item has ended, with its present state. May block until everything has been shown.
     fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, folder: Option<&Path>);
-    /// Nothing happens until then.
+    /// The worker waits until then.
     fn waits(&self, until: DateTime<Utc>);
 }
 
-/// Empties a queue.
+/// Runs the items of a queue.
 pub struct Worker {
-    /// Where it measures.
+    /// The station of the instrument.
     pub station: Arc<Station>,
-    /// What it measures.
+    /// The queue.
     pub queue: Arc<Queue>,
-    /// Who is told.
+    /// The receiver of the progress.
     pub observer: Arc<dyn BatchObserver>,
-    /// So many items that fail one after another end the batch.
+    /// Number of consecutive failures that ends the batch.
     pub most_failures: Option<NonZeroU32>,
-    /// Options of the embedded instrument, where this process started one.
+    /// Options of the simulator, if this process has started one.
     pub simulator: Option<serde_json::Value>,
-    /// The instrument was named for this very batch.
+    /// Whether the instrument was given for this batch.
     pub instrument_named: bool,
-    /// Somebody is at the terminal.
+    /// Whether a person is at the terminal.
     pub at_terminal: bool,
-    /// An empty queue is waited at, and what would end a batch pauses the queue.
+    /// Whether the worker waits for new items if the queue is empty. Then, events that would end a batch pause the
+    /// queue.
     pub stays: bool,
-    /// What is wanted of it.
+    /// The requests to the worker.
     pub command: watch::Receiver<WorkerCommand>,
 }
 
@@ -80,19 +81,19 @@ pub struct Worker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum AttemptOutcome {
     Done,
-    /// For good; with the reason when that ends the batch.
+    /// Finally; with the reason if this ends the batch.
     Failed(Option<String>),
-    /// It is queued again, or was never begun.
+    /// The item is queued again, or was never started.
     Again,
-    /// Somebody or something wants no further item.
+    /// No further item may start.
     Enough(String),
 }
 
 impl Worker {
-    /// Works until nothing is queued, or nothing more is to begin.
+    /// Works until no item is queued, or none may start.
     ///
     /// # Errors
-    /// When the catalogue cannot be used: what cannot be kept is not begun.
+    /// If the catalogue cannot be used, because an item that cannot be recorded must not start.
     pub async fn work(mut self) -> Result<WorkerEnd, QueueError> {
         let mut changes = self.queue.changes();
         let mut failures_in_a_row = 0;
@@ -158,7 +159,7 @@ impl Worker {
         }
     }
 
-    /// Waits for a moment, for a change of the queue or for a wish; gives the reason when no further item is wanted.
+    /// Waits for a moment, a change of the queue or a request; returns the reason if no further item may start.
     async fn wait(
         &mut self,
         until: Option<DateTime<Utc>>,
@@ -171,7 +172,7 @@ impl Worker {
         }
         tokio::select! {
             () = patience::until(until) => None,
-            // A queue that is paused over its deadline is over then.
+            // A queue that is still paused at its deadline ends then.
             () = patience::until(deadline) => None,
             _ = changes.changed() => None,
             _ = self.command.changed() => None,

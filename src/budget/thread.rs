@@ -1,4 +1,4 @@
-//! Recipes are looked at on threads of their own: the event loop goes on, and the program can end meanwhile.
+//! Recipes are checked on separate threads, so that the event loop continues and the program can end in the meantime.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -8,28 +8,29 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{Budget, TIME};
 
-/// How many recipes of clients are looked at at a time: the instrument's own tasks need processors too.
+/// Largest number of client recipes that are checked at the same time, because the instrument's tasks need processor
+/// time too.
 const AT_A_TIME: usize = 2;
-/// How long a further one waits for its turn.
+/// Longest waiting time of a further recipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_A_TIME)));
 
-/// Other recipes are being looked at.
+/// Other recipes are being checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{AT_A_TIME} other recipes are being checked: try again in a few seconds")]
 pub struct Busy;
 
-/// The thread broke down.
+/// The thread panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the recipe could not be looked at: its thread broke down")]
+#[error("the recipe could not be checked: internal error")]
 pub struct Gone;
 
 impl Budget {
-    /// The budget of a client's request, when its turn has come; `times` as much as one recipe has.
+    /// Waits for a permit and returns the budget of a client's request: `times` the budget of one recipe.
     ///
     /// # Errors
-    /// When the turn does not come soon.
+    /// If no permit is available in time.
     pub async fn for_request(times: u32) -> Result<Self, Busy> {
         Self::in_turn(&PLACES, PATIENCE, times).await
     }
@@ -41,11 +42,11 @@ impl Budget {
         Ok(Self::lasting(TIME * times, Some(place)))
     }
 
-    /// Does something within this budget on a thread of its own. It is abandoned when nobody waits for it any more,
-    /// and does not keep the program from ending.
+    /// Calls a function within this budget on a separate thread. The thread is abandoned if the result is no longer
+    /// needed, and does not prevent the program from ending.
     ///
     /// # Errors
-    /// When the thread cannot be started or breaks down.
+    /// If the thread cannot be started, or panics.
     pub async fn run_on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -54,7 +55,7 @@ impl Budget {
         let budget = self.clone();
         let thread = std::thread::Builder::new().name("forecast".to_owned());
         let spawned = thread.spawn(move || {
-            // Whoever waited may have left.
+            // The receiver may no longer exist.
             drop(done.send(budget.spend(work)));
         });
         spawned.map_err(|_| Gone)?;
@@ -69,7 +70,7 @@ impl Budget {
     }
 }
 
-/// Ends the work when the future that waits for it is dropped.
+/// Ends the work if the future that waits for it is dropped.
 struct AbandonOnDrop<'a>(Option<&'a Budget>);
 
 impl Drop for AbandonOnDrop<'_> {

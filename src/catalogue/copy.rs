@@ -72,7 +72,7 @@ impl Catalogue {
         {
             tracing::warn!(
                 reason = chain(&error),
-                "the catalogue does not know how this batch stands; the next start reads it from the run folders"
+                "the catalogue is missing the state of this batch; the next start reads it from the run folders"
             );
         }
     }
@@ -90,7 +90,7 @@ impl Catalogue {
         let Err(error) = self.try_to_write(original, CHANGE_PATIENCE) else { return };
         tracing::warn!(
             reason = chain(&error),
-            "the catalogue cannot be written: the batch goes on without it"
+            "the catalogue cannot be written: the batch continues without it"
         );
         let mut state = original.state();
         if !std::mem::replace(&mut state.retrying, true) {
@@ -156,7 +156,7 @@ fn read_copy(out: &Path, batch: &str) -> Result<(Connection, bool), CatalogueErr
     if let Err(error) = &read {
         tracing::warn!(
             reason = chain(error),
-            "the catalogue cannot be read: what the run folders say of the batch is used"
+            "the catalogue cannot be read: the state of the batch is taken from the run folders"
         );
     }
     Ok((memory, read.is_ok()))

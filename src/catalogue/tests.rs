@@ -76,7 +76,10 @@ fn a_catalogue_of_a_later_version_is_left_alone() {
     catalogue.connection().pragma_update(None, "user_version", 99).unwrap();
     drop(catalogue);
     let error = Catalogue::open(folder.path()).unwrap_err();
-    assert!(error.to_string().ends_with("is of version 99, and this program knows 1"), "{error}");
+    assert!(
+        error.to_string().ends_with("has version 99 of its format, but this program supports version 1"),
+        "{error}"
+    );
 }
 
 #[test]

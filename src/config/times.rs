@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A run that is held for longer than this turns its lasers off.
+/// A run that is paused for longer than this turns its lasers off.
 pub(super) const DARK_AFTER: Duration = Duration::from_secs(600);
 
 /// The longest time without a heartbeat that the watchdog allows: well above a single exchange with the instrument,
@@ -39,7 +39,7 @@ pub(super) fn disk_full_wait(seconds: f64) -> Result<Duration, String> {
 
 /// With zero, a question waits without a limit.
 pub(super) fn answer_wait(seconds: f64) -> Result<Option<Duration>, String> {
-    let wait = time("answer_wait_s", seconds, "0: until there is an answer; or more seconds", |_| true)?;
+    let wait = time("answer_wait_s", seconds, "0 (until there is an answer), or more seconds", |_| true)?;
     Ok(Some(wait).filter(|wait| !wait.is_zero()))
 }
 
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(guard_after(0.0), Ok(None));
         assert_eq!(guard_after(90.0), Ok(Some(Duration::from_secs(90))));
         for wrong in [0.5, -1.0, f64::NAN] {
-            assert!(guard_after(wrong).unwrap_err().contains("1 or more seconds"));
+            assert!(guard_after(wrong).unwrap_err().contains("at least 1 second"));
         }
     }
 }

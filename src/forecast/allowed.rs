@@ -1,4 +1,4 @@
-//! What a bench allows, held against what a recipe asks for.
+//! Compares the requests of a recipe with the limits of the bench.
 
 use super::hosts;
 use super::limits::{self, BenchLimits};
@@ -7,16 +7,16 @@ use crate::http::AllowedHosts;
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
 
-/// What the configuration of a bench allows.
+/// The hosts and limits in the configuration of a bench.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// The hosts that recipes may ask; `None` when nothing says which.
+    /// The hosts that recipes may reach; `None` if the configuration has no list.
     pub hosts: Option<AllowedHosts>,
     /// Limits of power, wavelength and lasers.
     pub limits: BenchLimits,
 }
 
-/// What a run at this bench would refuse.
+/// The steps that a run at this bench would refuse.
 #[must_use]
 pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: &Allowed) -> Vec<Diagnostic> {
     let mut found = hosts::check(recipe, steps, allowed.hosts.as_ref());

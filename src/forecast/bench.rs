@@ -1,5 +1,5 @@
-//! The instrument's settings as a recipe's operations set them. What a recipe has not set is not known, and only
-//! estimates may assume something in its place.
+//! The settings of the instrument, as far as a recipe has set them. Other settings are unknown; only estimates may
+//! assume a value for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use crate::instrument::scpi::Stabilization;
 use crate::measurement::{Detector, Grid};
 use crate::operation::{ConfigureLaser, ConfigureScan, ConfigureTls, CreateReference, Effect, Operation};
 
-/// What estimates assume of a scan that the recipe does not set.
+/// The scan that estimates assume if the recipe does not set it.
 const ASSUMED: Grid = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
-/// What estimates assume of a speed that the recipe does not set, nm/s.
+/// The speed that estimates assume if the recipe does not set it, nm/s.
 pub(super) const ASSUMED_SPEED_NM_S: f64 = 50.0;
 
 /// One tunable laser source as far as the recipe has set it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Source {
-    /// The laser that serves as it; 0 for none.
+    /// The laser that is used as this source; 0 for none.
     pub laser: Option<u8>,
-    /// Where it starts, nm.
+    /// First wavelength, nm.
     pub start_nm: Option<f64>,
-    /// Where it stops, nm.
+    /// Last wavelength, nm.
     pub stop_nm: Option<f64>,
     /// Its speed, nm/s.
     pub speed_nm_s: Option<f64>,
@@ -32,20 +32,20 @@ pub struct Source {
 /// A reference that the recipe has taken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
-    /// The scan that it was taken for.
+    /// The scan of the reference.
     pub scan: Grid,
-    /// How many sweeps there had been.
+    /// The number of sweeps before it.
     pub sweeps: u64,
-    /// What swept it.
+    /// The sources that swept it.
     pub light: Light,
 }
 
-/// What sweeps a scan, as far as the recipe has set it.
+/// The sources of a scan, as far as the recipe has set them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Light {
-    /// Where the scan starts and stops, nm.
+    /// First and last wavelength of the scan, nm.
     pub range: Option<(f64, f64)>,
-    /// The sources that reach into it, by number.
+    /// The sources whose ranges overlap the scan, by number.
     pub sources: BTreeMap<u8, Source>,
 }
 
@@ -64,15 +64,15 @@ pub struct BenchState {
     pub sources: BTreeMap<u8, Source>,
     /// Lasers that the recipe has switched on.
     pub lasers_on: BTreeSet<u8>,
-    /// True when nothing that the recipe did could have left a laser on.
+    /// Whether no earlier step of the recipe could have left a laser on.
     pub dark: bool,
     /// References that the recipe has taken.
     pub references: BTreeMap<Detector, Reference>,
-    /// True from the moment that a patch cord was asked for until somebody could have replaced it.
+    /// True from a request for the patch cord until a step that may have replaced it.
     pub patched: bool,
-    /// The scan that the last sweep made.
+    /// The scan of the last sweep.
     pub swept: Option<Grid>,
-    /// What swept it.
+    /// The sources that swept it.
     pub swept_by: Light,
     /// A raw command may have changed the scan.
     pub is_changed: bool,
@@ -103,13 +103,13 @@ impl BenchState {
         Grid { start_nm, step_pm, points }
     }
 
-    /// Where the scan starts and stops, nm, when the recipe has set both.
+    /// First and last wavelength of the scan, nm, if the recipe has set both.
     #[must_use]
     pub fn range(&self) -> Option<(f64, f64)> {
         self.start_nm.zip(self.stop_nm)
     }
 
-    /// What the commands of an operation depend on.
+    /// The settings that the commands of an operation depend on.
     #[must_use]
     pub fn present(&self) -> Present {
         Present {
@@ -132,7 +132,7 @@ impl BenchState {
             .filter(|(.., (start, stop))| start < stop)
     }
 
-    /// How long sweeping and settling take, s: the sources sweep one after another.
+    /// The time for sweeping and settling, s. The sources sweep one after another.
     #[must_use]
     pub fn sweeping_s(&self) -> f64 {
         let time = |source: &Source, (start, stop): (f64, f64)| {
@@ -140,13 +140,13 @@ impl BenchState {
         };
         let sweeping: f64 = self.shares().map(|(_, source, share)| time(source, share)).sum();
         let grid = self.grid();
-        // With no source set, or none that reaches into the range, one is assumed to sweep it.
+        // If no source is set, or none overlaps the range, one source is assumed to sweep it.
         let assumed = time(&Source::default(), (grid.start_nm, grid.stop_nm().max(grid.start_nm)));
         let sweeping = if sweeping > 0.0 { sweeping } else { assumed };
         sweeping + self.stabilization.seconds
     }
 
-    /// Takes an operation into account and says what it costs.
+    /// Applies an operation to the settings and returns its cost.
     pub fn perform(&mut self, operation: &Operation) -> Estimate {
         match operation {
             Operation::ConfigureLaser(laser) => self.set_laser(laser),
@@ -160,10 +160,10 @@ impl BenchState {
                 self.swept_by = self.light();
                 self.after_scan();
             }
-            // Whoever is asked, and whatever is sent as it stands, may change what is connected and what is lit.
+            // A person, or raw SCPI, may change the connections and the lasers.
             Operation::Prompt(_) => self.patched = false,
             Operation::Wait(_) => self.patched = false,
-            // A stage or a switch brings the device into the path.
+            // A stage or a switch may bring the device into the path.
             Operation::Http(http) if http.effect != Effect::Measure => self.patched = false,
             Operation::Scpi(scpi) if !scpi.is_query => {
                 self.patched = false;
@@ -237,7 +237,7 @@ impl BenchState {
     }
 
     fn after_scan(&mut self) {
-        // A laser that has swept has another wavelength.
+        // A sweep changes the wavelength of its laser.
         self.static_nm.clear();
         if self.stabilization.output {
             let lit: Vec<u8> = self.shares().filter_map(|(_, source, _)| source.laser).collect();

@@ -9,8 +9,8 @@ use crate::recipe::{Recipe, WrittenColumns};
 use crate::source::Diagnostic;
 use crate::step::{ColumnType, DETECTOR_COLUMN, columns};
 
-/// The columns of the recipe's own: those that are written down, and those that its steps add when they are walked. What
-/// a step adds behind a measured value is assumed: it counts only where it has both types, which only a text holds.
+/// The columns of the recipe: those that are written in it, and those that its steps add in the forecast. Values
+/// after a measured value are assumed. They count only if a column has both types, because then it must be a text.
 #[must_use]
 pub fn foreseen_columns(recipe: &Recipe, steps: &[PlannedStep]) -> WrittenColumns {
     let mut known = recipe.written_columns();
@@ -30,8 +30,8 @@ pub fn foreseen_columns(recipe: &Recipe, steps: &[PlannedStep]) -> WrittenColumn
     known
 }
 
-/// Warns of columns that a batch gives and whose names are taken. A recipe that itself stores the value that was given is
-/// fine.
+/// Warns about columns of a batch whose names are already used. There is no warning if the recipe itself stores the
+/// same value.
 #[must_use]
 pub fn taken_columns(
     given: &BTreeMap<String, Constant>,
@@ -45,26 +45,26 @@ pub fn taken_columns(
             column == *name && ColumnType::of(value).hold(stored).as_ref() != Some(value)
         };
         let whose = if TRACE_COLUMNS.contains(&name.as_str()) {
-            "every trace file has a column of that name"
+            "every trace file already has a column of that name"
         } else if own.contains_key(name) && planned_values(steps).any(stored) {
-            "the recipe has a column of that name"
+            "the recipe already has a column of that name"
         } else if *name == DETECTOR_COLUMN
             && !own.contains_key(name)
             && differs_from_detectors(value, recipe, steps)
         {
-            "it holds the name of the detector"
+            "that column contains the name of the detector"
         } else {
             continue;
         };
         let message = format!(
-            "`{name}` of the batch is not a column of the trace files: {whose}. It is kept as metadata of the run"
+            "`{name}` of the batch does not become a column of the trace files: {whose}. The value is stored as metadata of the run"
         );
-        found.push(Diagnostic::warning(message).hint("give it another name in the batch"));
+        found.push(Diagnostic::warning(message).hint("use another name in the batch"));
     }
     found
 }
 
-/// Warns of a recipe whose own column takes the place of the detector's name, unless it holds that name.
+/// Warns about a recipe column that replaces the column with the detector's name, unless it contains that name.
 #[must_use]
 pub fn taken_detector_column(recipe: &Recipe, steps: &[PlannedStep]) -> Option<Diagnostic> {
     let value = planned_values(steps).find_map(|(planned, column, value)| {
@@ -73,12 +73,12 @@ pub fn taken_detector_column(recipe: &Recipe, steps: &[PlannedStep]) -> Option<D
         (column == DETECTOR_COLUMN && !names.is_empty() && !names.concat().contains(&text)).then_some(text)
     })?;
     let message = format!(
-        "the recipe's own column `{DETECTOR_COLUMN}` (`{value}`) takes the place of the detector's name, which is then only in the metadata of the files"
+        "the recipe's own column `{DETECTOR_COLUMN}` (`{value}`) replaces the column with the detector's name; that name is then only in the metadata of the files"
     );
-    Some(Diagnostic::warning(message).hint("give the variable another name"))
+    Some(Diagnostic::warning(message).hint("rename the variable"))
 }
 
-/// Every value that the walked steps give to a column of their traces.
+/// All values that the steps of the forecast give to a column of their traces.
 fn planned_values(steps: &[PlannedStep]) -> impl Iterator<Item = (&PlannedStep, String, Constant)> {
     steps.iter().flat_map(|planned| {
         let added = match &planned.step.operation {
@@ -89,14 +89,14 @@ fn planned_values(steps: &[PlannedStep]) -> impl Iterator<Item = (&PlannedStep, 
     })
 }
 
-/// Whether a trace's detector is called otherwise.
+/// Whether the detector of a trace has another name.
 fn differs_from_detectors(value: &Constant, recipe: &Recipe, steps: &[PlannedStep]) -> bool {
     let text = plain(&serde_json::json!(value));
     let mut names = steps.iter().flat_map(|planned| detector_names(recipe, planned));
     names.any(|names| !names.contains(&text))
 }
 
-/// What each detector of a fetch is called: by the recipe, and by its place.
+/// The names of each detector of a fetch: in the recipe, and by position.
 fn detector_names(recipe: &Recipe, planned: &PlannedStep) -> Vec<Vec<String>> {
     let Operation::FetchTrace(fetch) = &planned.step.operation else { return Vec::new() };
     let names = |detector: &Detector| {

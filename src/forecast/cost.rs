@@ -1,28 +1,28 @@
-//! What an operation costs in time, points and bytes. Estimates, each constant with its origin.
+//! Estimates of the time, points and bytes of an operation. Each constant has its origin.
 
 use crate::operation::{FetchTrace, Operation, ReadPower, Wait};
 
 /// Bytes of a Parquet file for each point: 2.5 for the values of a noisy ring with 1 pm between points (measured
 /// over 940,001 of them), next to nothing for the grid.
 const BYTES_PER_POINT: f64 = 2.55;
-/// Bytes of a Parquet file whatever is in it.
+/// Bytes of a Parquet file without its points.
 const BYTES_PER_FILE: f64 = 6_000.0;
-/// Rate at which a real unit sends a trace, bytes per second: 3.8 MB in 5 s, the quicker end of what is reported.
+/// Rate at which a real unit sends a trace, bytes per second: 3.8 MB in 5 s, the fastest reported value.
 const TRANSFER_BYTES_S: f64 = 750_000.0;
-/// What a point is on the wire: float32 for its value, float64 for its wavelength.
+/// Bytes of a point in a transfer: float32 for its value, float64 for its wavelength.
 const WIRE_BYTES: (f64, f64) = (4.0, 8.0);
-/// Analyzing after a scan, and the polls that see its end, s.
+/// Time for the analysis after a scan, and for the polls until its end is visible, s.
 pub(super) const SCAN_OVERHEAD_S: f64 = 0.5;
-/// One exchange with the instrument, s.
+/// Time for one exchange with the instrument, s.
 const EXCHANGE_S: f64 = 0.01;
-/// One request to another instrument, s.
+/// Time for one request to another instrument, s.
 const REQUEST_S: f64 = 0.1;
-/// What such a request begins and is waited for, s: how long a stage takes to the next die. Nobody knows here.
+/// Assumed time until a poll is ready, s, such as the move of a stage to the next die.
 const TASK_S: f64 = 2.0;
-/// A laser takes seconds to come on.
+/// Time until a laser is on, s.
 const LASER_ON_S: f64 = 2.0;
 
-/// What an operation costs.
+/// The cost of an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Estimate {
     /// Time, s.
@@ -59,7 +59,7 @@ pub(super) fn of(operation: &Operation, scan: Scan) -> Estimate {
         }
         Operation::Wait(Wait::Seconds(time)) => time.get(),
         Operation::Wait(Wait::Stable(stable)) => stable.for_s.get(),
-        // How long until a time of day depends on when the run comes to it; people answer when they like.
+        // The time until a time of day, and until a person answers, is unknown.
         Operation::Wait(Wait::At(_)) | Operation::Log(_) | Operation::Prompt(_) => 0.0,
     };
     Estimate { seconds, ..Estimate::default() }

@@ -1,4 +1,4 @@
-//! What an instrument has, as it answered, held against what a recipe wants of it.
+//! Compares the lasers and detectors of an instrument with those that a recipe needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,28 +13,28 @@ use crate::measurement::{Detector, Grid, TraceKind};
 use crate::operation::{Operation, Wait};
 use crate::source::{Diagnostic, SourceFile};
 
-/// What was asked of the instrument, queries only.
+/// The replies of the instrument to queries.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// The lasers that the recipe uses, by number; `None` for one that is not there.
+    /// The lasers that the recipe uses, by number; `None` for a laser that does not exist.
     pub lasers: BTreeMap<u8, Option<Identity>>,
-    /// The laser that serves as each TLS before the recipe sets it; 0 for none.
+    /// The laser of each TLS before the recipe sets it; 0 for none.
     pub tls: BTreeMap<u8, u8>,
-    /// The detectors that the recipe uses, and whether they are there.
+    /// The detectors that the recipe uses, and whether they exist.
     pub detectors: BTreeMap<Detector, bool>,
-    /// The detectors whose transmission is fetched and that have a valid reference already, with the scan that it
-    /// was taken for where that could be told.
+    /// The detectors whose transmission is fetched and that already have a valid reference, with the scan of the
+    /// reference if it is known.
     pub references: BTreeMap<Detector, Option<Grid>>,
 }
 
-/// What a recipe needs of an instrument.
+/// The lasers and detectors that a recipe needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Lasers, by number.
     pub lasers: BTreeSet<u8>,
     /// Detectors.
     pub detectors: BTreeSet<Detector>,
-    /// Those of them whose transmission is fetched.
+    /// The detectors whose transmission is fetched.
     pub transmissions: BTreeSet<Detector>,
 }
 
@@ -73,7 +73,7 @@ fn detectors(operation: &Operation) -> Vec<Detector> {
     }
 }
 
-/// What the recipe wants and the instrument does not have.
+/// The findings about parts that the recipe needs and the instrument does not have.
 #[must_use]
 pub fn check(
     header: &Header,
@@ -84,9 +84,8 @@ pub fn check(
     let absent = recorded(header).filter_map(|detector| facts.without_detector(detector));
     let mut said: Vec<Diagnostic> = absent.collect();
     if facts.no_laser_answers() {
-        let message =
-            "no laser answers: what the recipe asks of them cannot be checked, nor whether they are off";
-        let hint = "on a Distributed CTP10 the lasers are the Controller's";
+        let message = "no laser replies: the laser settings of the recipe cannot be checked, nor whether the lasers are off";
+        let hint = "on a Distributed CTP10 the lasers belong to the Controller";
         said.push(Diagnostic::warning(message).hint(hint));
     }
     let mut findings = Findings::default();
@@ -104,11 +103,11 @@ pub fn check(
     said
 }
 
-/// About what, and what.
+/// The subject of a finding, and its message.
 type Said = Vec<(String, Diagnostic)>;
 
 impl Facts {
-    /// Lasers serve in the scan, or are named, and none of them tells who it is.
+    /// The recipe uses lasers, but none of them replies.
     fn no_laser_answers(&self) -> bool {
         !self.lasers.is_empty() && self.lasers.values().all(Option::is_none)
     }
@@ -124,7 +123,7 @@ impl Facts {
                 let dbm = fields.power_dbm.map(|power| power.get());
                 said.extend(self.of_laser(fields.laser.get(), dbm, None, nm));
             }
-            // A laser that the recipe does not name may be there all the same.
+            // A laser that the recipe does not name may exist.
             Operation::ConfigureTls(fields) if fields.laser.is_none() && self.no_laser_answers() => {}
             Operation::ConfigureTls(fields) => {
                 let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
@@ -145,7 +144,7 @@ impl Facts {
         said
     }
 
-    /// What a laser is asked for and does not have.
+    /// The settings that a laser does not support.
     fn of_laser(
         &self,
         laser: u8,
@@ -158,8 +157,8 @@ impl Facts {
             Some(None) => {
                 let there = self.lasers.iter().filter(|(_, identity)| identity.is_some());
                 let there = listed(there.map(|(number, _)| number));
-                let missing = Diagnostic::error(format!("laser {laser} is not there"));
-                return vec![("laser".into(), missing.hint(format!("lasers that answer: {there}")))];
+                let missing = Diagnostic::error(format!("laser {laser} does not exist"));
+                return vec![("laser".into(), missing.hint(format!("lasers that reply: {there}")))];
             }
             None => return Said::new(),
         };
@@ -177,11 +176,11 @@ impl Facts {
             return None;
         }
         let there = listed(self.detectors.iter().filter(|(_, there)| **there).map(|(known, _)| known));
-        let missing = Diagnostic::error(format!("detector `{detector}` does not answer on this instrument"));
-        Some(missing.hint(format!("of this recipe's detectors there are: {there}")))
+        let missing = Diagnostic::error(format!("detector `{detector}` of this instrument does not reply"));
+        Some(missing.hint(format!("detectors of this recipe that reply: {there}")))
     }
 
-    /// A scan in which no laser has light: all of them have another band.
+    /// A scan outside the bands of all lasers.
     fn out_of_reach(&self, bench: &BenchState) -> Option<(String, Diagnostic)> {
         let (start, stop) = bench.range()?;
         let mut nearest = Vec::new();
@@ -198,7 +197,7 @@ impl Facts {
             .then(|| ("reach".into(), Diagnostic::error(message).hint(format!("it has {}", listed(nearest)))))
     }
 
-    /// A transmission function whose reference is to be an older one: is there one, and for this scan?
+    /// A transmission function that needs an existing reference: checks that there is one, and that it covers the scan.
     fn without_reference(&self, detector: Detector, bench: &BenchState) -> Option<Diagnostic> {
         if bench.references.contains_key(&detector) || self.detectors.get(&detector) != Some(&true) {
             return None;
@@ -211,7 +210,7 @@ impl Facts {
         let step_nm = reference.step_pm * 1e-3;
         let covered = start >= reference.start_nm - step_nm && stop <= reference.stop_nm() + step_nm;
         let message = format!(
-            "the instrument's reference of {detector} covers {} to {} nm and the scan {start} to {stop} nm",
+            "the instrument's reference of {detector} covers {} to {} nm, but the scan covers {start} to {stop} nm",
             reference.start_nm,
             reference.stop_nm()
         );
@@ -260,14 +259,17 @@ mod tests {
     fn lasers_are_asked_for_what_their_models_have() {
         let tls = |fields: &str| said(&format!("steps:\n  - configure_tls: {{ tls: 1, {fields} }}\n"));
         assert_eq!(tls("laser: 1, speed_nm_s: 33, power_dbm: 10"), [""; 0]);
-        assert_eq!(tls("speed_nm_s: 30"), ["3 laser 1 (T100S-HP) does not sweep at 30 nm/s"]);
-        assert_eq!(tls("laser: 2, speed_nm_s: 33"), ["3 laser 2 (T200S-O-M) does not sweep at 33 nm/s"]);
-        assert_eq!(tls("power_dbm: 11"), ["3 11 dBm is more than laser 1 (T100S-HP) gives (at most 10 dBm)"]);
+        assert_eq!(tls("speed_nm_s: 30"), ["3 laser 1 (T100S-HP) cannot sweep at 30 nm/s"]);
+        assert_eq!(tls("laser: 2, speed_nm_s: 33"), ["3 laser 2 (T200S-O-M) cannot sweep at 33 nm/s"]);
+        assert_eq!(
+            tls("power_dbm: 11"),
+            ["3 11 dBm is more than laser 1 (T100S-HP) can emit (at most 10 dBm)"]
+        );
         assert_eq!(
             tls("laser: 2, start_nm: 1500, stop_nm: 1600"),
             ["3 1500 nm is outside the band of laser 2 (T200S-O-M, 1260 to 1360 nm)"]
         );
-        assert_eq!(tls("laser: 3"), ["3 laser 3 is not there"]);
+        assert_eq!(tls("laser: 3"), ["3 laser 3 does not exist"]);
     }
 
     #[test]
@@ -289,11 +291,11 @@ mod tests {
     fn detectors_of_steps_and_of_the_power_log_have_to_be_there() {
         assert_eq!(
             said("steps:\n  - read_power: { detectors: [4/1, 7/1] }\n"),
-            ["3 detector `7/1` does not answer on this instrument"]
+            ["3 detector `7/1` of this instrument does not reply"]
         );
         assert_eq!(
             said("record_power: { detectors: [7/1] }\nsteps: []\n"),
-            ["0 detector `7/1` does not answer on this instrument"]
+            ["0 detector `7/1` of this instrument does not reply"]
         );
     }
 
@@ -309,7 +311,7 @@ suspend_when:
 ";
         assert_eq!(
             said(steps),
-            ["5 laser 3 is not there", "6 detector `7/1` does not answer on this instrument"]
+            ["5 laser 3 does not exist", "6 detector `7/1` of this instrument does not reply"]
         );
     }
 
@@ -323,7 +325,9 @@ suspend_when:
         assert_eq!(of("4/1", 1530), [""; 0]);
         assert_eq!(
             of("4/1", 1510),
-            ["4 the instrument's reference of 4/1 covers 1520 to 1580 nm and the scan 1510 to 1560 nm"]
+            [
+                "4 the instrument's reference of 4/1 covers 1520 to 1580 nm, but the scan covers 1510 to 1560 nm"
+            ]
         );
         assert_eq!(of("4/2", 1530), ["4 `4/2` has no valid reference on this instrument"]);
     }

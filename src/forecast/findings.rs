@@ -1,4 +1,4 @@
-//! Collects what is found about steps: each thing once for each place, however often a loop comes by.
+//! Collects findings about steps. Each finding is reported once per place, also inside loops.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::step::{Fault, Place};
 
-/// What is said of a finding that a stand-in for a measured value may have brought about.
-const MAY_DIFFER: &str = "a measured value decides what comes here; the forecast had to assume one";
+/// The hint of a finding that may be caused by an assumed value.
+const MAY_DIFFER: &str = "this depends on a measured value; the forecast had to assume a value";
 
-/// What was found, in the order of the walk.
+/// The findings, in the order of the steps.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<(Option<(String, Position)>, Diagnostic)>,
-    /// What has been said: the source, the place in it, and about what.
+    /// The findings so far: source, position and subject.
     said: HashSet<(String, String, String)>,
 }
 
 impl Findings {
-    /// Adds a finding about `about` at a place, unless that was said before of the same place.
+    /// Adds a finding about `about` at a place, unless it was already reported for this place.
     pub(super) fn add(&mut self, place: &Place, about: impl Into<String>, diagnostic: Diagnostic) {
         let at = place.position.map_or_else(|| place.path.clone(), |at| format!("{}:{}", at.line, at.column));
         if self.said.insert((place.file.clone(), at, about.into())) {
@@ -26,7 +26,7 @@ impl Findings {
         }
     }
 
-    /// Adds a finding that is about a place if there is one, and about the recipe otherwise.
+    /// Adds a finding about a place, or about the whole recipe if there is no place.
     pub(super) fn add_at(&mut self, place: Option<&Place>, about: &str, diagnostic: Diagnostic) {
         match place {
             Some(place) => self.add(place, about, diagnostic),
@@ -34,14 +34,14 @@ impl Findings {
         }
     }
 
-    /// Adds the fault that ended a walk. It says its own place when the recipe is to blame.
+    /// Adds the fault that ended the forecast. If the recipe caused it, the fault has a position.
     pub(super) fn add_fault(&mut self, fault: Fault, last: Option<&Place>, may_differ: bool) {
         let at = fault.at.or_else(|| last.and_then(|place| Some((place.file.clone(), place.position?))));
         let diagnostic = Diagnostic { hint: fault.hint, ..Diagnostic::error(fault.message) };
         self.found.push((at, softened(diagnostic, may_differ)));
     }
 
-    /// The findings with their excerpts, where their sources are among these.
+    /// The findings, with excerpts from the given sources.
     pub(super) fn located(self, sources: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
         let locate = |(at, diagnostic): (Option<(String, Position)>, Diagnostic)| {
             let Some((file, position)) = at else { return diagnostic };
@@ -54,7 +54,7 @@ impl Findings {
     }
 }
 
-/// Behind a measured value nothing is certain: an error there does not keep the recipe from running.
+/// After a measured value nothing is certain, so an error becomes a warning there.
 pub(super) fn softened(diagnostic: Diagnostic, may_differ: bool) -> Diagnostic {
     if !may_differ || diagnostic.severity != Severity::Error {
         return diagnostic;

@@ -1,4 +1,4 @@
-//! The hosts that a recipe asks, held against those that the bench allows.
+//! Compares the hosts of a recipe with those that the configuration allows.
 
 use url::Url;
 
@@ -10,10 +10,10 @@ use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
 
-/// Requests that a run at this bench would refuse. With `allowed` not known, that is a note: this computer may be
-/// another than the bench's.
+/// The requests that a run at this bench would refuse. If `allowed` is unknown, this is only a note, because the
+/// recipe may run on another computer.
 ///
-/// A request that a measured value leads to is an error too: whatever decides, its host is not allowed.
+/// A request after a measured value is an error too, because its host is never allowed.
 #[must_use]
 pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: Option<&AllowedHosts>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
@@ -29,7 +29,7 @@ pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: Option<&AllowedHos
     told.into_iter().chain(findings.located(&recipe.texts())).collect()
 }
 
-/// Whether whoever is to be told of an end may be. There is no excerpt of the file with it: the URL may hold a secret.
+/// Checks the host of `notify`. The finding has no excerpt of the file, because the URL may contain a secret.
 #[must_use]
 pub fn check_notify(notify: &Notify, allowed: Option<&AllowedHosts>) -> Option<Diagnostic> {
     let finding = judge(notify.url.whole(), allowed)?;
@@ -43,8 +43,8 @@ fn judge(url: &Url, allowed: Option<&AllowedHosts>) -> Option<Diagnostic> {
         return None;
     }
     let finding = match allowed {
-        Some(_) => Diagnostic::error(format!("`{host}` is not among the hosts that this bench allows")),
-        None => Diagnostic::note(format!("a run needs a bench that allows requests to `{host}`")),
+        Some(_) => Diagnostic::error(format!("`{host}` is not an allowed host (`allow_http` in ctp10.toml)")),
+        None => Diagnostic::note(format!("a run needs a configuration that allows requests to `{host}`")),
     };
     Some(finding.hint(hosts.advice(url)))
 }
@@ -77,7 +77,7 @@ mod tests {
       then: [ { http: { url: \"http://oven/\", poll: { url: \"http://log/{id}\", ready: 'true', timeout_s: 5 } } } ]
 ";
         let not_allowed = |line, host| {
-            (Severity::Error, line, format!("`{host}` is not among the hosts that this bench allows"))
+            (Severity::Error, line, format!("`{host}` is not an allowed host (`allow_http` in ctp10.toml)"))
         };
         assert_eq!(said(steps, Some(&["stage:8000", "oven", "log"])), []);
         assert_eq!(said(steps, Some(&["stage:8000"])), [not_allowed(7, "oven"), not_allowed(7, "log")]);
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn where_nothing_says_what_the_bench_allows_a_host_is_a_note_and_each_step_gets_one() {
         let steps = "  - repeat: { times: 3, steps: [ { http: { url: \"http://stage/\" } } ] }\n";
-        let note = "a run needs a bench that allows requests to `stage`";
+        let note = "a run needs a configuration that allows requests to `stage`";
         assert_eq!(said(steps, None), [(Severity::Note, 3, note.to_owned())]);
     }
 }

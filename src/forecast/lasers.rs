@@ -1,10 +1,10 @@
-//! What is known of a laser by its model: how fast it sweeps, how strong it is, where it reaches. Bands differ from
-//! unit to unit; where the name does not tell one, it is the instrument's to refuse.
+//! Speeds, powers and bands of laser models. Bands differ between units; if the name does not contain the band, only
+//! the instrument can refuse a wavelength.
 
 use crate::instrument::scpi::Identity;
 use crate::source::Diagnostic;
 
-/// Speeds and powers as EXFO's models have them.
+/// Speeds and powers of EXFO's models.
 struct Model {
     prefix: &'static str,
     speeds_nm_s: &'static [f64],
@@ -28,37 +28,37 @@ fn model(identity: &Identity) -> Option<&'static Model> {
     MODELS.iter().find(|model| identity.model.starts_with(model.prefix))
 }
 
-/// The band that a model's name tells, nm: `T200S-O-M` is for the O band.
+/// The band in the name of a model, nm: `T200S-O-M` is for the O band.
 pub(super) fn band_nm(identity: &Identity) -> Option<(f64, f64)> {
     identity.model.split('-').any(|part| part == "O").then_some((1260.0, 1360.0))
 }
 
-/// A power that the laser does not have. What is too weak may yet be had by attenuating it; what is too strong not.
+/// A power that the laser cannot emit. A lower power may be possible with an attenuator, a higher power is not.
 pub(super) fn power(laser: u8, identity: &Identity, dbm: f64) -> Option<Diagnostic> {
     let name = &identity.model;
     let (least, most) = model(identity)?.dbm;
     if dbm > most {
-        let message = format!("{dbm} dBm is more than laser {laser} ({name}) gives (at most {most} dBm)");
+        let message = format!("{dbm} dBm is more than laser {laser} ({name}) can emit (at most {most} dBm)");
         return Some(Diagnostic::error(message));
     }
     (dbm < least).then(|| {
-        Diagnostic::warning(format!("{dbm} dBm is less than a {name} usually can be set to ({least} dBm)"))
+        Diagnostic::warning(format!("{dbm} dBm is below the usual minimum of a {name} ({least} dBm)"))
             .hint(format!("laser {laser} may refuse it"))
     })
 }
 
-/// A speed that the laser does not have.
+/// A speed that the laser does not support.
 pub(super) fn speed(laser: u8, identity: &Identity, nm_s: f64) -> Option<Diagnostic> {
     let speeds = model(identity)?.speeds_nm_s;
     if speeds.contains(&nm_s) {
         return None;
     }
     let list: Vec<String> = speeds.iter().map(ToString::to_string).collect();
-    let message = format!("laser {laser} ({}) does not sweep at {nm_s} nm/s", identity.model);
-    Some(Diagnostic::error(message).hint(format!("it has {} nm/s", list.join(", "))))
+    let message = format!("laser {laser} ({}) cannot sweep at {nm_s} nm/s", identity.model);
+    Some(Diagnostic::error(message).hint(format!("its speeds are {} nm/s", list.join(", "))))
 }
 
-/// A wavelength that the laser does not reach.
+/// A wavelength outside the band of the laser.
 pub(super) fn wavelength(laser: u8, identity: &Identity, nm: f64) -> Option<Diagnostic> {
     let (low, high) = band_nm(identity)?;
     let outside = !(low..=high).contains(&nm);

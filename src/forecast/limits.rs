@@ -1,4 +1,4 @@
-//! The lasers of a recipe, held against the limits of the bench.
+//! Compares the laser settings of a recipe with the limits of the bench.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use crate::instrument::permit::judge_line;
 use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 
-/// The lasers that may serve as a TLS.
+/// The lasers that may be used as a TLS.
 const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
 
-/// The limits of a bench, each with its place in a file.
+/// The limits of a bench, each with its position in a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BenchLimits(Vec<PlacedLimit>);
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlacedLimit {
-    /// Nothing but this limit.
+    /// Only this limit.
     pub limit: Limits,
-    /// The file and the line where it stands: `ctp10.toml:4`.
+    /// The file and the line of the limit: `ctp10.toml:4`.
     pub place: String,
 }
 
 impl BenchLimits {
-    /// Adds the limits of a file: all of them hold.
+    /// Adds the limits of a file: all limits apply.
     pub fn extend(&mut self, more: impl IntoIterator<Item = PlacedLimit>) {
         self.0.extend(more);
     }
@@ -39,7 +39,7 @@ impl BenchLimits {
         })
     }
 
-    /// What a raw line would do beyond a limit, and what cannot be judged of it.
+    /// The parts of a raw line that are beyond a limit, or that cannot be checked.
     fn judge_line(&self, text: &str, bench: &BenchState) -> Option<Diagnostic> {
         let unknown = Cell::new(false);
         let laser_of = |tls: u8| {
@@ -51,15 +51,15 @@ impl BenchLimits {
             judge_line(text, limit, laser_of).map_err(|exceeded| (exceeded, place.clone()))
         };
         let (exceeded, place) = self.0.iter().try_for_each(judge).err()?;
-        let hint = format!("the limit stands in {place}");
-        // Another laser may serve as the TLS.
+        let hint = format!("the limit is defined in {place}");
+        // The TLS may use another laser.
         let is_certain = !unknown.get() || matches!(exceeded, LimitExceeded::NotJudged { .. });
         let message = exceeded.to_string();
         Some(if is_certain { Diagnostic::error(message) } else { Diagnostic::warning(message) }.hint(hint))
     }
 
-    /// What is beyond a limit. Where nobody can know which laser it is, it is an error if it is beyond the limits of
-    /// all of them.
+    /// The settings beyond a limit. If the laser is unknown, this is an error only if the value is beyond the limits
+    /// of all lasers.
     fn judge(&self, wanted: &Wanted) -> Option<Diagnostic> {
         let known = wanted.laser.map(|laser| self.check(wanted.of(Some(laser))));
         let (exceeded, place) = match known {
@@ -67,22 +67,21 @@ impl BenchLimits {
             None => {
                 let (exceeded, place) = self.check(wanted.of(None)).err()?;
                 if LASERS.into_iter().any(|laser| self.check(wanted.of(Some(laser))).is_ok()) {
-                    let message =
-                        format!("{exceeded}, where the laser that serves as the TLS has this limit");
-                    let hint = format!("say which `laser` it is; the limit stands in {place}");
+                    let message = format!("{exceeded}, if this TLS uses the laser that has this limit");
+                    let hint = format!("give the `laser` of the TLS; the limit is defined in {place}");
                     return Some(Diagnostic::warning(message).hint(hint));
                 }
                 (exceeded, place)
             }
         };
-        let hint = format!("the limit stands in {place}");
+        let hint = format!("the limit is defined in {place}");
         Some(Diagnostic::error(exceeded.to_string()).hint(hint))
     }
 }
 
-/// What a step would have a laser do.
+/// A laser setting of a step.
 struct Wanted {
-    /// `None` where the recipe does not say which laser serves as the TLS.
+    /// `None` if the recipe does not name the laser of the TLS.
     laser: Option<u8>,
     what: What,
 }
@@ -104,7 +103,7 @@ impl Wanted {
     }
 }
 
-/// What a run at this bench would refuse, and what it may refuse.
+/// The steps that a run at this bench would refuse (errors) or may refuse (warnings).
 #[must_use]
 pub(super) fn check(
     steps: &[PlannedStep],
@@ -143,7 +142,7 @@ fn wanted(operation: &Operation, bench: &BenchState) -> Vec<Wanted> {
             let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
             let nm = [fields.start_nm.map(|nm| nm.get()), fields.stop_nm.map(|nm| nm.get())];
             let power = fields.power_dbm.map(|power| power.get());
-            // Without a laser it emits nothing.
+            // Without a laser the TLS emits nothing.
             if laser == Some(0) {
                 return Vec::new();
             }
@@ -233,7 +232,7 @@ mod tests {
             ),
             (
                 "scpi: { command: 'CTP:RLAS1:NONSENSE 7' }",
-                vec!["3 error ctp10.toml:2: `CTP:RLAS1:NONSENSE 7` is not sent on a bench with limits"],
+                vec!["3 error ctp10.toml:2: `CTP:RLAS1:NONSENSE 7` is refused because this bench has limits"],
             ),
             (
                 "configure_tls: { tls: 1, power_dbm: 7 }",

@@ -17,13 +17,13 @@ pub struct Total {
     pub points: u64,
     /// Bytes stored.
     pub bytes: u64,
-    /// Whether a measured value decides something: the rest may come out differently.
+    /// Whether a measured value decides something: later steps may differ.
     pub may_differ: bool,
-    /// Whether somebody or a time of day is waited for, which no time is counted for.
+    /// Whether the recipe waits for a person or a time of day. This time is not included.
     pub waits: bool,
 }
 
-/// Adds a plan up.
+/// The totals of a plan.
 #[must_use]
 pub fn total(steps: &[PlannedStep]) -> Total {
     steps.iter().fold(Total::default(), |total, planned| Total {
@@ -36,7 +36,7 @@ pub fn total(steps: &[PlannedStep]) -> Total {
     })
 }
 
-/// Every operation in order, a line each: when it begins, how long it takes, what it stores.
+/// All operations in order, one per line, with start, duration and points.
 #[must_use]
 pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
     let width = steps.len().to_string().len().max(2);
@@ -56,7 +56,7 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
             at = clock(elapsed),
             takes = takes(planned),
             turns = planned.step.place.turns(),
-            // A recipe must not be able to write lines of its own plan.
+            // Texts of a recipe must not add lines to the plan.
             operation = shown::one_line(&planned.step.operation.to_string()),
         );
         match planned.estimate.points {
@@ -73,7 +73,7 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
     text
 }
 
-/// How long an operation takes; nothing where nobody can know.
+/// The duration of an operation; empty if it is unknown.
 fn takes(planned: &PlannedStep) -> String {
     match &planned.step.operation {
         Operation::Prompt(_) => "?".to_owned(),
@@ -83,7 +83,7 @@ fn takes(planned: &PlannedStep) -> String {
     }
 }
 
-/// Seconds as `m:ss.s` for the first ten minutes and as `h:mm:ss` from then on.
+/// Seconds as `m:ss.s` for the first ten minutes, then as `h:mm:ss`.
 fn clock(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,5 +1,5 @@
-//! What is wrong, or probably wrong, with a step where it stands. An error is what cannot hold whatever instrument is
-//! there; a warning is a slip that costs a night. What the recipe leaves to the instrument is not judged.
+//! Errors and warnings about steps. An error is a contradiction that no instrument can accept. A warning is a
+//! probable mistake that may cost a night. Settings that the recipe leaves unchanged are not checked.
 
 pub(crate) mod light;
 pub(crate) mod reference;
@@ -13,21 +13,21 @@ use crate::operation::{Effect, Operation, Prompt};
 use crate::source::Diagnostic;
 use crate::step::Step;
 
-/// What rules have to say of one step: about what (once for each place), and what.
+/// The findings of the rules about one step: subject (reported once per place) and message.
 type Said = Vec<(String, Diagnostic)>;
 
-/// A step as the rules see it.
+/// A step with the settings that the rules need.
 struct RuleContext<'a> {
     step: &'a Step,
     /// The settings before it.
     before: &'a BenchState,
-    /// The settings that it leaves.
+    /// The settings after it.
     after: &'a BenchState,
     circumstances: Circumstances,
     finally: bool,
 }
 
-/// Looks at a step, with the settings before and after it.
+/// Checks a step, with the settings before and after it.
 pub(super) fn look(
     step: &Step,
     (before, after): (&BenchState, &BenchState),
@@ -56,17 +56,17 @@ fn retried(step: &Step) -> Said {
     if !retries || step.operation.traits().effect != Effect::Ask {
         return Said::new();
     }
-    let message = format!("`{}` is never repeated by itself", step.operation.name());
+    let message = format!("`{}` is never repeated automatically", step.operation.name());
     let hint = match step.operation {
         Operation::Scpi(_) | Operation::Http(_) => {
-            "say `effect: configure` or `effect: measure` if repeating it is harmless"
+            "add `effect: configure` or `effect: measure` if a repetition is harmless"
         }
-        _ => "what asks somebody is not retried",
+        _ => "a step that asks a person is not repeated",
     };
     vec![("retry".into(), Diagnostic::warning(message).hint(hint))]
 }
 
-/// Somebody who starts a run at a terminal is there; whoever only checks a recipe may want to know.
+/// A run from a terminal has a person present. For a check of the recipe, the note is useful.
 fn asked(context: &RuleContext) -> Said {
     let Operation::Prompt(Prompt { unattended: None, .. }) = &context.step.operation else {
         return Said::new();
@@ -74,7 +74,7 @@ fn asked(context: &RuleContext) -> Said {
     if context.circumstances.attended == Some(true) {
         return Said::new();
     }
-    let warning = Diagnostic::warning("with nobody there this question fails at once")
-        .hint("`unattended` is the answer to take then");
+    let warning = Diagnostic::warning("if no person is present, this question fails immediately")
+        .hint("add `unattended`: the answer for this case");
     vec![("unattended".into(), warning)]
 }

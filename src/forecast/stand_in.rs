@@ -1,4 +1,4 @@
-//! Stand-ins for what only a measurement can give: enough for a recipe to go on, never to be believed.
+//! Assumed results for measurements in the forecast. They only let the recipe continue and are never reported.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use crate::measurement::{Detector, Extreme, Grid, PowerReading, PowerUnit, Trace
 use crate::operation::Operation;
 use crate::step::{Fault, Outcome, TraceReader};
 
-/// Level of a trace away from its dip, dB or dBm.
+/// Level of a trace outside its dip, dB or dBm.
 const LEVEL: f64 = -3.0;
 /// Depth of the dip in the middle of every trace, dB.
 const DEPTH_DB: f64 = 20.0;
 /// A steady reading.
 const POWER_DBM: f64 = -10.0;
-/// Nobody looks at more readings than these one by one before they are real.
+/// Largest number of assumed readings; recipes do not need more in a forecast.
 const MOST_READINGS: usize = 10_000;
 
-/// A trace that is level but for one dip in the middle.
+/// A flat trace with one dip in the middle.
 pub(super) struct StandInTrace {
     grid: Grid,
 }
@@ -28,7 +28,7 @@ impl StandInTrace {
         Self { grid }
     }
 
-    /// A Lorentzian whose width is a fiftieth of the trace.
+    /// A Lorentzian with a width of a fiftieth of the trace.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a stand-in")]
     fn value(&self, index: u64) -> f32 {
         let points = self.grid.points as f64;
@@ -55,7 +55,7 @@ impl TraceReader for StandInTrace {
     }
 }
 
-/// What an operation is assumed to give. `traces` have been fetched before it.
+/// The assumed result of an operation. `traces` is the number of earlier traces.
 pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, time_s: f64) -> Outcome {
     match operation {
         Operation::FetchTrace(fetch) => {
@@ -133,7 +133,7 @@ fn tls(source: &Source, bench: &BenchState) -> Value {
     })
 }
 
-/// What would be re-read: all of the settings, those that were set as they were set.
+/// The settings that would be read back: all of them, with the values that were set.
 fn settings(operation: &Operation, all: Value) -> Outcome {
     let mut settings = match all {
         Value::Object(all) => all,

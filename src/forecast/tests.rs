@@ -106,11 +106,11 @@ fn a_transmission_function_needs_a_reference_that_holds_for_its_sweep() {
     );
     assert_eq!(
         of(&format!("{reference}  - sweep: {{ start_nm: 1530 }}\n{fetch}")),
-        ["5 error: the reference of 4/1 covers 1540 to 1560 nm and the sweep 1530 to 1560 nm"]
+        ["5 error: the reference of 4/1 covers 1540 to 1560 nm, but the sweep covers 1530 to 1560 nm"]
     );
     assert_eq!(
         of(&format!("  - sweep:\n{reference}{fetch}")),
-        ["5 warning: the reference of 4/1 was taken after the sweep that it is to be a reference for"]
+        ["5 warning: the reference of 4/1 is taken after the sweep that needs it"]
     );
     assert_eq!(of(&format!("{reference}  - sweep: {{ start_nm: 1545 }}\n{fetch}")), [""; 0]);
 }
@@ -125,7 +125,7 @@ fn a_trace_belongs_to_a_sweep_of_the_recipe() {
         said(
             "  - sweep:\n  - configure_scan: { resolution_pm: 5 }\n  - fetch_trace: { detector: 4/1, trace: raw }\n"
         ),
-        ["3 warning: the scan was set anew after the last sweep, and the trace is still that sweep's"]
+        ["3 warning: the scan settings have changed since the last sweep, but the trace is from that sweep"]
     );
 }
 
@@ -134,7 +134,7 @@ fn somebody_has_to_take_the_patch_cord_out_before_the_device_is_measured() {
     let steps = "  - create_reference: { detector: 4/1, connect: cord }\n  - sweep:\n";
     assert_eq!(
         said(steps),
-        ["2 warning: nobody is asked to connect the device between the reference and this sweep"]
+        ["2 warning: no prompt asks for the device between the reference and this sweep"]
     );
     let text = format!("name: t\nsteps:\n{steps}");
     let simulated = Circumstances { simulated: true, attended: None };
@@ -156,7 +156,7 @@ fn a_request_that_moves_something_is_not_retried_and_says_so() {
     let retried = |fields: &str| {
         said(&format!("  - http: {{ url: \"http://stage/\", {fields}, retry: {{ times: 2 }} }}\n"))
     };
-    assert_eq!(retried("method: POST"), ["1 warning: `http` is never repeated by itself"]);
+    assert_eq!(retried("method: POST"), ["1 warning: `http` is never repeated automatically"]);
     assert_eq!(retried("method: POST, effect: configure"), [""; 0]);
     assert_eq!(retried("method: GET"), [""; 0]);
 }
@@ -175,7 +175,7 @@ fn a_reply_is_assumed_and_what_uses_it_is_marked() {
     assert_eq!(walk.steps.iter().map(|step| step.may_differ).collect::<Vec<_>>(), [false, false, true]);
     // Without one the plan ends where a field of the reply is used, and that is no error.
     let cut = walked("  - http: { id: oven, url: \"http://oven/\" }\n  - log: \"${steps.oven.reply.c}\"\n");
-    assert_eq!(told(&cut), ["2 warning: `${steps.oven.reply.c}`: there is no `c` in it"]);
+    assert_eq!(told(&cut), ["2 warning: `${steps.oven.reply.c}`: it contains no `c`"]);
     assert!(cut.findings[0].hint.as_ref().unwrap().starts_with("`assume` of an `http` step"));
 }
 
@@ -185,15 +185,15 @@ fn references_say_what_to_connect_and_who_takes_them() {
         let text = format!("name: t\nsteps:\n  - create_reference: {{ detector: 4/1, {fields} }}\n");
         told(&walk_file("t.yaml", &text, Circumstances { simulated: false, attended }))
     };
-    assert_eq!(of("max_age_min: 5", None), ["1 warning: the reference of 4/1 does not say what to connect"]);
+    assert_eq!(of("max_age_min: 5", None), ["1 warning: the reference of 4/1 has no `connect`"]);
     assert_eq!(
         of("connect: cord, unattended: recreate", None),
-        ["1 warning: the reference of 4/1 may be taken with nobody there"]
+        ["1 warning: the reference of 4/1 may be taken while no person is present"]
     );
     assert_eq!(of("connect: cord", Some(true)), [""; 0]);
     assert_eq!(
         of("connect: cord", Some(false)),
-        ["1 warning: nobody is there: the run ends here if 4/1 needs a new reference"]
+        ["1 warning: no person is present: the run fails here if 4/1 needs a new reference"]
     );
 }
 
@@ -201,7 +201,7 @@ fn references_say_what_to_connect_and_who_takes_them() {
 fn a_question_needs_somebody_to_answer_it() {
     let text = "name: t\nsteps:\n  - prompt: { message: Ready? }\n";
     let told = |attended| told(&walk_file("t.yaml", text, Circumstances { simulated: true, attended }));
-    assert_eq!(told(None), ["1 warning: with nobody there this question fails at once"]);
+    assert_eq!(told(None), ["1 warning: if no person is present, this question fails immediately"]);
     assert_eq!(told(Some(true)), [""; 0]);
 }
 
@@ -218,15 +218,15 @@ fn a_scan_needs_a_laser_wherever_it_goes() {
     assert_eq!(of("  - configure_tls: { tls: 1, laser: 1, start_nm: 1500 }\n"), [""; 0]);
     assert_eq!(
         of("  - configure_tls: { tls: 2, laser: 2, start_nm: 1260, stop_nm: 1360 }\n"),
-        ["2 warning: TLS 2 was set for this recipe and does not reach into the scan of 1500 to 1640 nm"]
+        ["2 warning: the range of TLS 2 lies outside the scan of 1500 to 1640 nm"]
     );
     assert_eq!(
         of("  - configure_tls: { tls: 1, laser: 1 }\n  - configure_tls: { tls: 2, laser: 1 }\n"),
-        ["3 error: laser 1 serves as TLS 1 and as TLS 2"]
+        ["3 error: laser 1 is used as TLS 1 and as TLS 2"]
     );
     assert_eq!(
         said("  - configure_tls: { tls: 1, laser: 0, power_dbm: 5 }\n"),
-        ["1 warning: TLS 1 gets settings and no laser to use them"]
+        ["1 warning: TLS 1 has settings but no laser"]
     );
 }
 
@@ -234,11 +234,11 @@ fn a_scan_needs_a_laser_wherever_it_goes() {
 fn times_have_to_fit_into_each_other() {
     assert_eq!(
         said("  - wait: { seconds: 10, timeout_s: 5 }\n"),
-        ["1 error: `wait` takes 10 s and may take 5 s"]
+        ["1 error: `wait` needs 10 s, but its limit is 5 s"]
     );
     let slow = "  - configure_tls: { tls: 1, laser: 1, speed_nm_s: 5 }
   - sweep: { start_nm: 1520, stop_nm: 1580, timeout_s: 10 }\n";
-    assert_eq!(said(slow), ["2 warning: `sweep` takes 12 s and may take 10 s"]);
+    assert_eq!(said(slow), ["2 warning: `sweep` needs 12 s, but its limit is 10 s"]);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn power_does_not_hold_still_in_the_dark() {
     assert_eq!(said(wait), [""; 0], "someone else may have switched a laser on");
     assert_eq!(
         said(&format!("  - sweep:\n{wait}")),
-        ["2 warning: the power on 4/1 is waited for with no laser on"]
+        ["2 warning: the power on 4/1 is waited for, but no laser is on"]
     );
     assert_eq!(
         said(&format!("  - sweep:\n  - configure_laser: {{ laser: 1, output: true }}\n{wait}")),
@@ -362,15 +362,15 @@ fn the_probe_of_a_suspension_is_looked_at_beside_the_plan() {
     assert!(!lit.steps[1].may_differ);
     // The lasers are dark behind a scan.
     let dark = told(&of("", "steps.tap.value < -20"));
-    assert_eq!(dark, ["2 warning: the power on 4/3 is judged with no laser on"]);
+    assert_eq!(dark, ["2 warning: the power on 4/3 is judged, but no laser is on"]);
     let misspelt =
         told(&of("{ configure_laser: { laser: 1, output: true } }, ", "steps.tap.readings[0].valu < -20"));
-    assert_eq!(misspelt, ["3 warning: `${steps.tap.readings[0].valu < -20}`: there is no `valu` in it"]);
+    assert_eq!(misspelt, ["3 warning: `${steps.tap.readings[0].valu < -20}`: it contains no `valu`"]);
 }
 
 #[test]
 fn a_scan_that_the_instrument_would_lengthen_is_an_error_where_its_range_is_set() {
-    let short = "the scan covers 0.5 nm, and the shortest scan of the instrument is 1 nm";
+    let short = "the scan covers 0.5 nm, but the shortest scan of the instrument is 1 nm";
     assert_eq!(
         said("  - configure_scan: { start_nm: 1549.75, stop_nm: 1550.25 }\n  - sweep:\n"),
         [format!("1 error: {short}")]
@@ -402,11 +402,11 @@ fn a_transmission_is_of_one_laser_at_one_power() {
     };
     assert_eq!(
         of("laser: 1, power_dbm: 0", "power_dbm: 10"),
-        ["7 warning: the reference of 4/1 was taken at 0 dBm and the sweep at 10 dBm"]
+        ["7 warning: the reference of 4/1 was taken at 0 dBm, but the sweep runs at 10 dBm"]
     );
     assert_eq!(
         of("laser: 1, power_dbm: 0", "laser: 2"),
-        ["7 warning: the reference of 4/1 was taken with laser 1 and the sweep with laser 2"]
+        ["7 warning: the reference of 4/1 was taken with laser 1, but the sweep runs with laser 2"]
     );
     assert_eq!(of("laser: 1, power_dbm: 0", "power_dbm: 0, speed_nm_s: 50"), [""; 0]);
     assert_eq!(of("laser: 1", "power_dbm: 10"), [""; 0], "the power of the reference is not known");
@@ -423,7 +423,7 @@ fn a_detector_is_calibrated_for_the_light_that_it_measures() {
         ))
     };
     let read = "read_power: { detector: 4/1 }";
-    let wrong = "3 warning: 4/1 is calibrated for 1310 nm, and the light of laser 1 has 1560 nm";
+    let wrong = "3 warning: 4/1 is calibrated for 1310 nm, but the light of laser 1 has 1560 nm";
     assert_eq!(of(1560.0, 1310.0, read), [wrong]);
     assert_eq!(
         of(1560.0, 1310.0, "wait: { stable: { detector: 4/1, within_db: 0.1, for_s: 1, timeout_s: 9 } }"),

@@ -1,4 +1,4 @@
-//! Walks a recipe without an instrument: a host that performs nothing and keeps what it was asked.
+//! Runs a recipe without an instrument: a host that performs nothing and records the steps.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,19 +15,19 @@ use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
-/// More operations than this are not walked: a recipe that goes on for ever would never be planned.
+/// Largest number of operations in a forecast, because a recipe may be endless.
 const MOST_STEPS: usize = 100_000;
-/// Nor are more than take this much memory.
+/// Largest memory of a forecast.
 const MOST_BYTES: usize = 64 << 20;
-/// Room for `finally` behind them.
+/// Additional operations for `finally`.
 const MOST_LAST_STEPS: usize = 1_000;
 
-/// What is known of the run that a recipe is walked for.
+/// The known facts about the run that is forecast.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Circumstances {
-    /// The embedded instrument is meant.
+    /// Whether the run will use the simulator.
     pub simulated: bool,
-    /// Whether somebody will be there to answer; `None` when nobody can know.
+    /// Whether a person will be present to answer; `None` if this is unknown.
     pub attended: Option<bool>,
 }
 
@@ -36,26 +36,26 @@ pub struct Circumstances {
 pub struct PlannedStep {
     /// The step.
     pub step: Step,
-    /// What it costs.
+    /// Its cost.
     pub estimate: Estimate,
     /// The settings before it that its commands depend on.
     pub present: Present,
-    /// True when a measured value has decided something before it: it may come out differently.
+    /// Whether an earlier decision depends on a measured value: the step may differ in the run.
     pub may_differ: bool,
-    /// True within `finally`.
+    /// Whether the step belongs to `finally`.
     pub finally: bool,
 }
 
-/// What a walk came by.
+/// The result of a forecast.
 #[derive(Debug)]
 pub struct Walk {
     /// The operations in order.
     pub steps: Vec<PlannedStep>,
-    /// What `suspend_when` performs for a judgement, beside the plan.
+    /// The operations of `suspend_when` for one check, which are not part of the plan.
     pub probes: Vec<PlannedStep>,
-    /// What is wrong, or probably wrong, each thing once for each place.
+    /// Errors, warnings and notes, each once per place.
     pub findings: Vec<Diagnostic>,
-    /// False when the recipe goes on beyond what was walked.
+    /// Whether the forecast covers the whole recipe.
     pub complete: bool,
 }
 
@@ -69,7 +69,7 @@ impl PlannedStep {
 }
 
 impl Walk {
-    /// Every operation that a run may perform, as far as it was walked.
+    /// All operations of the forecast that a run may perform.
     #[must_use]
     pub fn all(&self) -> Cow<'_, [PlannedStep]> {
         match self.probes.as_slice() {
@@ -79,7 +79,7 @@ impl Walk {
     }
 }
 
-/// Walks a recipe: `perform` is its `Recipe::perform`, `sources` its texts.
+/// Forecasts a recipe: `perform` is its `Recipe::perform`, `sources` its texts.
 pub fn walk(
     perform: impl FnOnce(Arc<dyn Host>) -> Result<(), Fault>,
     sources: &[Arc<SourceFile>],
@@ -94,20 +94,24 @@ pub fn walk(
     let cut_off = cut_off.or_else(|| (ended.is_err() && budget.was_spent()).then(|| budget.told()));
     let is_cut_off = cut_off.is_some();
     if let Some(why) = cut_off {
-        let message = format!("{why}: only its first {} operations are looked at", steps.len());
-        findings.add_at(last, "length", Diagnostic::warning(message).hint("is there a loop without an end?"));
+        let message = format!("{why}: only its first {} operations were checked", steps.len());
+        findings.add_at(
+            last,
+            "length",
+            Diagnostic::warning(message).hint("check for a loop that never ends"),
+        );
     } else if let Err(mut fault) = ended {
         if may_differ && steps.iter().any(has_unknown_reply) {
-            fault
-                .hint
-                .get_or_insert_with(|| "`assume` of an `http` step gives the forecast its reply".to_owned());
+            fault.hint.get_or_insert_with(|| {
+                "`assume` of an `http` step provides a reply for the forecast".to_owned()
+            });
         }
         findings.add_fault(fault, last, may_differ);
     }
     Walk { findings: findings.located(sources), steps, probes, complete: !is_cut_off }
 }
 
-/// Whether what another instrument would reply is anybody's guess.
+/// Whether the reply of another instrument is unknown.
 fn has_unknown_reply(planned: &PlannedStep) -> bool {
     matches!(&planned.step.operation, Operation::Http(http) if http.assume.is_none())
 }
@@ -129,16 +133,16 @@ struct State {
     traces: u64,
     elapsed_s: f64,
     may_differ: bool,
-    /// How many steps there were when `finally` began.
+    /// The number of steps before `finally`.
     finally: Option<usize>,
-    /// Memory that the steps take, roughly.
+    /// The approximate memory of the steps.
     bytes: usize,
-    /// Why the recipe goes on beyond what was walked.
+    /// The reason why the forecast does not cover the whole recipe.
     cut_off: Option<String>,
 }
 
 impl State {
-    /// Why no more can be walked.
+    /// The reason why the forecast cannot continue.
     fn is_full(&self) -> Option<String> {
         let count = self.steps.len() + self.probes.len();
         let (most, bytes) = match self.finally {
@@ -151,12 +155,12 @@ impl State {
                 Some(_) => format!("`finally` has more than {MOST_LAST_STEPS} operations, or never ends"),
             });
         }
-        let too_large = "the plan of the recipe is too large for the memory that a plan may take";
+        let too_large = "the plan of the recipe is larger than the memory that a plan may use";
         (self.bytes >= bytes).then(|| too_large.to_owned())
     }
 }
 
-/// About how much memory a step takes. What is large in one is text: of its fields, and of the loops around it.
+/// The approximate memory of a step. Its largest parts are the texts of its fields and of the surrounding loops.
 fn bytes(step: &Step) -> usize {
     let place = &step.place;
     let loops = place.loops.iter().map(|turn| size_of_val(turn) + turn.name.len() + size(&turn.value));
@@ -169,7 +173,7 @@ impl PlanHost {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the recipe is not walked any further.
+    /// The reason why the forecast stops here.
     fn end(&self, state: &State) -> Option<String> {
         state.is_full().or_else(|| self.budget.is_spent().then(|| self.budget.told()))
     }
@@ -180,7 +184,7 @@ impl Host for PlanHost {
         let mut state = self.state();
         if let Some(why) = self.end(&state) {
             state.cut_off.get_or_insert(why);
-            // A script can catch any other fault, and go on.
+            // A script can catch any other fault and continue.
             return Err(Fault::new(FaultKind::Stopped, "the plan is long enough"));
         }
         let State { bench, findings, may_differ, finally, .. } = &mut *state;
@@ -219,7 +223,7 @@ impl Host for PlanHost {
     fn stopping(&self) -> bool {
         let mut state = self.state();
         let end = match state.cut_off {
-            // What is full is full only once another operation was asked for.
+            // The forecast is incomplete only if there is a further operation.
             None => self.budget.is_spent().then(|| self.budget.told()),
             Some(_) => self.end(&state),
         };

@@ -1,4 +1,4 @@
-//! The arguments of a command by their meaning.
+//! Decodes the arguments of a command.
 
 use super::lexer::{is_space, trim};
 use crate::units::dbm_of_milliwatts;
@@ -6,25 +6,25 @@ use crate::units::dbm_of_milliwatts;
 /// One argument.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
-    /// A number, in any notation, with its unit in capitals; empty for none.
+    /// A number in any notation, with its unit in upper case; empty without a unit.
     Number {
         /// The value.
         value: f64,
         /// The unit.
         unit: String,
     },
-    /// A word in capitals: `ON`, `SING`, `MAX`.
+    /// A word in upper case: `ON`, `SING`, `MAX`.
     Word(String),
     /// A quoted text, without its quotes.
     Text(String),
-    /// A block or an expression, as it was written.
+    /// A block or an expression, as written.
     Other(String),
 }
 
 const LIGHT_NM_HZ: f64 = 299_792_458e9;
 
 impl Data {
-    /// Reads an argument; `None` for what is no SCPI data.
+    /// Reads an argument; `None` if it is not SCPI data.
     #[must_use]
     pub fn parse(argument: &str) -> Option<Self> {
         let text = trim(argument);
@@ -48,7 +48,7 @@ impl Data {
         }
     }
 
-    /// A whole number without a unit; `2.0` is one.
+    /// A whole number without a unit; `2.0` is a whole number too.
     #[must_use]
     pub fn whole(&self) -> Option<u8> {
         match self {
@@ -59,7 +59,7 @@ impl Data {
         }
     }
 
-    /// A power, dBm; without a unit it is one in dBm.
+    /// A power in dBm; a number without a unit is in dBm.
     #[must_use]
     pub fn dbm(&self) -> Option<f64> {
         let Self::Number { value, unit } = self else { return None };
@@ -75,7 +75,7 @@ impl Data {
         Some(dbm_of_milliwatts(milliwatts))
     }
 
-    /// A wavelength, nm; without a unit it is one in metres.
+    /// A wavelength in nm; a number without a unit is in metres.
     #[must_use]
     pub fn nanometres(&self) -> Option<f64> {
         let Self::Number { value, unit } = self else { return None };

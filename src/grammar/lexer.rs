@@ -1,8 +1,8 @@
-//! Where the parts of a line end: separators within quotes, blocks and parentheses do not count.
+//! Splits a line into its parts. Separators within quotes, blocks and parentheses are ignored.
 
 use super::Malformed;
 
-/// IEEE 488.2's white space: every control character and the space. A no-break space is none.
+/// White space of IEEE 488.2: all control characters and the space, but not the no-break space.
 pub(super) fn is_space(c: char) -> bool {
     c <= ' '
 }
@@ -11,7 +11,7 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// A character as a message shows it.
+/// A character as shown in a message.
 pub(super) fn name(c: char) -> String {
     match c {
         '!'..='~' => format!("`{c}`"),
@@ -19,23 +19,23 @@ pub(super) fn name(c: char) -> String {
     }
 }
 
-/// Splits at a separator; gives the parts without the space around them.
+/// Splits at a separator; returns the parts without spaces around them.
 pub(super) fn split(text: &str, separator: char) -> Result<Vec<&str>, Malformed> {
     let mut parts = Vec::new();
     let (mut begin, mut at, mut depth) = (0, 0, 0_u32);
     let unfinished = |begin: usize, what: &str| Malformed {
         part: trim(&text[begin..]).to_owned(),
-        reason: format!("{what} does not end"),
+        reason: format!("{what} is not closed"),
     };
     while let Some(c) = text[at..].chars().next() {
         match c {
             '"' | '\'' => {
                 let close = text[at + 1..].find(c).ok_or_else(|| unfinished(begin, "a quoted text"))?;
-                // A doubled quote is the end of one text and the begin of the next: they stay together.
+                // A doubled quote ends one text and begins the next; both stay together.
                 at += close + 2;
                 continue;
             }
-            // Within an argument it is a character like any other.
+            // Within an argument it is an ordinary character.
             '#' if text[..at].ends_with(|c| is_space(c) || c == ',') => {
                 let rest = &text[at..];
                 at += block(rest).ok_or_else(|| unfinished(begin, "a block"))?;
@@ -58,7 +58,7 @@ pub(super) fn split(text: &str, separator: char) -> Result<Vec<&str>, Malformed>
     Ok(parts)
 }
 
-/// The length of what begins with `#`: a block of so many bytes, a block to the end of the line, or a number.
+/// The length of data that begins with `#`: a block with a byte count, a block to the end of the line, or a number.
 fn block(text: &str) -> Option<usize> {
     match text.as_bytes().get(1) {
         Some(b'0') => Some(text.len()),

@@ -1,9 +1,9 @@
-//! Headers as manuals write them: `INITiate[:IMMediate]`, `CTP:RLASer#:POWer`.
+//! Headers as in manuals: `INITiate[:IMMediate]`, `CTP:RLASer#:POWer`.
 
 use super::Header;
 
-/// Whether a header is written as a pattern says: capitals are the short form, `#` marks a node with a number, brackets
-/// enclose a node that may be left out. Gives the numbers in order; one that was left out is 1.
+/// Whether a header matches a pattern: capitals are the short form, `#` marks a node with a number, brackets enclose
+/// an optional node. Returns the numbers in order; an omitted number is 1.
 #[must_use]
 pub fn matches(pattern: &str, header: &Header) -> Option<Vec<u32>> {
     let mut numbers = Vec::new();

@@ -43,7 +43,7 @@ fn both() -> Vec<NotifyOn> {
 fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NotifyOn>, D::Error> {
     let on = Vec::deserialize(deserializer)?;
     if on.is_empty() {
-        return Err(D::Error::custom("`on` is empty: leave `notify` out, or say `failure`, `done` or both"));
+        return Err(D::Error::custom("`on` is empty: remove `notify`, or write `failure`, `done` or both"));
     }
     Ok(on)
 }

@@ -33,7 +33,7 @@ pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadErro
     let at = |field: &str, message: String| Err(ReadError::new(message).under(&[field.to_owned()]));
     check_variable_name("parameter", name)?;
     if TRACE_COLUMNS.contains(&name) {
-        let message = format!("parameter `{name}` is called like a column of the trace file");
+        let message = format!("parameter `{name}` has the same name as a trace-file column");
         return Err(ReadError { at_key: true, ..ReadError::new(message) });
     }
     if !matches!(parameter.default, Value::Number(_) | Value::String(_) | Value::Bool(_)) {
@@ -43,7 +43,10 @@ pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadErro
     if let Some((limit, _)) = limits.iter().find(|(_, value)| value.is_some())
         && !parameter.default.is_number()
     {
-        return at(limit, format!("`{limit}` is for numbers, and the default of `{name}` is not one"));
+        return at(
+            limit,
+            format!("`{limit}` is only for numbers, but the default of `{name}` is not a number"),
+        );
     }
     if let (Some(min), Some(max)) = (parameter.min, parameter.max)
         && min > max
@@ -55,7 +58,10 @@ pub fn check_parameter(name: &str, parameter: &Parameter) -> Result<(), ReadErro
     }
     for choice in parameter.choices.iter().flatten() {
         if !same_type(&parameter.default, choice) {
-            return at("choices", format!("choice `{}` is not of the default's type", plain(choice)));
+            return at(
+                "choices",
+                format!("choice `{}` does not have the type of the default", plain(choice)),
+            );
         }
     }
     check(name, parameter, &parameter.default).map(drop).map_err(|error| error.under(&["default".to_owned()]))
@@ -95,7 +101,7 @@ pub fn bind(
 /// # Errors
 /// If the text is not of that type.
 pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value, ReadError> {
-    let refuse = |kind: &str| Err(ReadError::new(format!("parameter `{name}` is {kind}, not `{text}`")));
+    let refuse = |kind: &str| Err(ReadError::new(format!("parameter `{name}` must be {kind}, not `{text}`")));
     match parameter.default {
         Value::Number(_) => {
             let text = text.trim();
@@ -103,7 +109,9 @@ pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value,
                 Reading::Kept(number) => Ok(number),
                 Reading::Changed(printed) => {
                     let (message, _) = decimal::changed_words(text, &printed);
-                    let hint = format!("a name needs a text for its default: `{name}: {{ default: \"\" }}`");
+                    let hint = format!(
+                        "if the values are names, the default must be a text: `{name}: {{ default: \"\" }}`"
+                    );
                     Err(ReadError {
                         hint: Some(hint),
                         ..ReadError::new(format!("parameter `{name}`: {message}"))
@@ -136,7 +144,7 @@ fn check(name: &str, parameter: &Parameter, value: &Value) -> Result<Value, Read
             Value::Bool(_) => "true or false",
             _ => "a text",
         };
-        return Err(ReadError::new(format!("parameter `{name}` is {kind}, not `{}`", plain(value))));
+        return Err(ReadError::new(format!("parameter `{name}` must be {kind}, not `{}`", plain(value))));
     }
     if let Some(choices) = &parameter.choices
         && !choices.iter().any(|choice| same_value(choice, value))
@@ -201,7 +209,10 @@ mod tests {
         assert_eq!(read_text("p", &power(), "-2.5").unwrap(), json!(-2.5));
         assert_eq!(read_text("p", &power(), "2.50").unwrap(), json!(2.5));
         for wrong in ["high", "nan", "inf", "", "0x1F", "1_000", "1,5"] {
-            assert!(read_text("p", &power(), wrong).unwrap_err().message.contains("is a number"), "{wrong}");
+            assert!(
+                read_text("p", &power(), wrong).unwrap_err().message.contains("must be a number"),
+                "{wrong}"
+            );
         }
     }
 
@@ -233,9 +244,9 @@ mod tests {
         for (name, parameter, message) in [
             ("top", Parameter { max: Some(-20.0), ..power() }, "max `-20` is below min `-10`"),
             ("top", Parameter { default: json!(11), ..power() }, "is not allowed (-10 to 10 dBm)"),
-            ("top", Parameter { default: json!("high"), ..power() }, "`min` is for numbers"),
+            ("top", Parameter { default: json!("high"), ..power() }, "`min` is only for numbers"),
             ("top", Parameter { default: json!([1]), ..Parameter::default() }, "must be a number, a text"),
-            ("trace", power(), "called like a column"),
+            ("trace", power(), "same name as a trace-file column"),
             ("top-dbm", power(), "not allowed (letters"),
             ("top", Parameter { choices: Some(vec![json!(1)]), ..power() }, "(one of 1)"),
         ] {

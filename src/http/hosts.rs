@@ -65,7 +65,7 @@ impl AllowedHosts {
         let entries =
             self.0.iter().map(|allowed| format!("\"{allowed}\"")).chain([format!("\"{}\"", host(url))]);
         let entries = entries.collect::<Vec<_>>().join(", ");
-        format!("if requests may go there, write `allow_http = [{entries}]` in ctp10.toml")
+        format!("to allow these requests, write `allow_http = [{entries}]` in ctp10.toml")
     }
 }
 

@@ -49,12 +49,12 @@ impl Reply {
         match read {
             Ok(value) if self.says_json || looks_so() => Ok(value),
             Err(error) if self.says_json => Err(HttpError::NotUnderstood(format!(
-                "says that it is JSON and is not ({error}): {}",
+                "is marked as JSON but is not valid ({error}): {}",
                 self.excerpt()
             ))),
             _ => String::from_utf8(self.body.clone())
                 .map(Value::String)
-                .map_err(|_| HttpError::NotUnderstood("is neither JSON nor a text (UTF-8)".to_owned())),
+                .map_err(|_| HttpError::NotUnderstood("is neither JSON nor a UTF-8 text".to_owned())),
         }
     }
 

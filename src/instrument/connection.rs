@@ -78,7 +78,7 @@ impl ExchangeFailure {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Broken(reason) => reason.clone(),
-            Self::Silent => "the instrument does not answer".to_owned(),
+            Self::Silent => "the instrument does not reply".to_owned(),
             Self::OutOfStep(found) => out_of_step(found),
         }
     }
@@ -86,7 +86,7 @@ impl ExchangeFailure {
 
 /// The message for an unexpected reply.
 pub(super) fn out_of_step(found: &str) -> String {
-    format!("questions and replies are out of step: `{}` came unasked", shown::beginning(found))
+    format!("replies no longer match the queries: `{}` arrived without a query", shown::beginning(found))
 }
 
 impl From<std::io::Error> for ExchangeFailure {
@@ -188,7 +188,9 @@ impl Connection {
                 Some(entry) => errors.push(entry),
                 None => {
                     let reply = shown::beginning(&reply);
-                    return Err(ExchangeFailure::Broken(format!("`{reply}` is no entry of an error queue")));
+                    return Err(ExchangeFailure::Broken(format!(
+                        "`{reply}` is not an entry of an error queue"
+                    )));
                 }
             }
         }
@@ -215,7 +217,7 @@ impl Connection {
         };
         if Some(length) != points.checked_mul(S::SIZE as u64) {
             return Err(ExchangeFailure::Broken(format!(
-                "the block has {length} bytes, {points} points were announced"
+                "the block has {length} bytes, but {points} points were announced"
             )));
         }
         let (began, mut left) = (Instant::now(), length);

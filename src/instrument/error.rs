@@ -16,7 +16,7 @@ pub enum Error {
         reason: String,
     },
     /// Another instrument answers at the address than before.
-    #[error("another instrument answers: expected `{expected}`, found `{found}`")]
+    #[error("another instrument replied: expected `{expected}`, found `{found}`")]
     OtherInstrument {
         /// The instrument that answered before.
         expected: Box<Identity>,
@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The connection was lost before a command was confirmed. The instrument may have executed it.
     #[error(
-        "the connection was lost before `{command}` was confirmed: it may or may not have been done ({reason})"
+        "the connection was lost before `{command}` was confirmed: it is unknown whether it was carried out ({reason})"
     )]
     FateUnknown {
         /// The command.
@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// An unexpected reply came. Earlier replies may belong to other queries.
     #[error(
-        "questions and replies are out of step: `{found}` came unasked, and what was read is not relied on"
+        "replies no longer match the queries: `{found}` arrived without a query, so the last values are not used"
     )]
     OutOfStep {
         /// The unexpected reply.
@@ -66,13 +66,13 @@ pub enum Error {
         errors: Vec<ErrorEntry>,
     },
     /// A scan is in progress, and the query is only possible between scans. Nothing was sent.
-    #[error("`{command}` cannot be asked while a scan is under way")]
+    #[error("`{command}` is not allowed during a scan")]
     Scanning {
         /// The query.
         command: String,
     },
     /// A reply of the instrument cannot be true.
-    #[error("what the instrument says of {what} cannot be true: {reason}")]
+    #[error("the reply about {what} cannot be correct: {reason}")]
     Implausible {
         /// The subject of the reply.
         what: String,
@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// A scan is in progress, although the instrument was idle before the transfer. The traces may be older ones.
     #[error(
-        "the instrument is not idle after the transfer ({condition}): what was fetched may be an older trace"
+        "the instrument is not idle after the transfer ({condition}): the fetched trace may be an older one"
     )]
     ScanUnderWay {
         /// The condition register.

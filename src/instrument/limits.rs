@@ -45,7 +45,7 @@ pub enum LimitExceeded {
         limit: String,
     },
     /// The effect of the command is not known.
-    #[error("`{part}` is not sent on a bench with limits (`[limits]` in ctp10.toml): {reason}")]
+    #[error("`{part}` is refused because this bench has limits (`[limits]` in ctp10.toml): {reason}")]
     NotJudged {
         /// The part of the line.
         part: String,

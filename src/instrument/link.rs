@@ -268,7 +268,7 @@ impl Link {
                     self.presence.send_replace(Presence::Away { reason: error.to_string() });
                     return Err(error);
                 }
-                Err(error) => tracing::debug!(%error, ?pause, "still away"),
+                Err(error) => tracing::debug!(%error, ?pause, "still unreachable"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(BACKOFF.1);
@@ -298,7 +298,7 @@ impl Link {
         let query = Query::identity();
         // A reply that is no identity is not shown. It may be the greeting of another service, which clients should
         // not learn about.
-        let no_instrument = || unreachable("what answers there is no instrument".to_owned());
+        let no_instrument = || unreachable("the reply is not from an instrument".to_owned());
         let reply =
             connection.query(&query.text, self.deadlines.query).await.map_err(|failure| match failure {
                 ExchangeFailure::OutOfStep(_) => no_instrument(),
@@ -307,7 +307,7 @@ impl Link {
         let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
         let found = found.ok_or_else(no_instrument)?;
         if found.is_empty() {
-            return Err(unreachable("its answer to `*IDN?` is empty: it names no instrument".to_owned()));
+            return Err(unreachable("the reply to `*IDN?` is empty: it must name an instrument".to_owned()));
         }
         match expected {
             Some(expected) if *expected != found => {
@@ -342,7 +342,7 @@ impl Link {
         self.presence.send_replace(Presence::Here(identity));
         if let Some(since) = slot.lost.take() {
             let after = since.elapsed();
-            tracing::info!(address = %self.address, ?after, "connection regained");
+            tracing::info!(address = %self.address, ?after, "connection restored");
             let _ = self.events.send(LinkEvent::Regained { after });
         }
     }

@@ -119,7 +119,7 @@ impl Ctp10 {
         }
         if self.probe(&Query::scan_mode()).await? == Some(true) {
             let part = Action::SetScanMode { continuous: true }.to_string();
-            let reason = "the instrument is set to scan for ever, and each scan would take other settings: set `INIT:SMOD SING`";
+            let reason = "the instrument is set to endless scans, and each scan would use new settings: set `INIT:SMOD SING`";
             return Err(LimitExceeded::NotJudged { part, reason: reason.to_owned() }.into());
         }
         let settings = self.scan_settings().await?;
@@ -143,8 +143,9 @@ impl Ctp10 {
         }
         for laser in lasers {
             if self.probe(&Query::laser_output(laser)).await? == Some(true) {
-                let reason =
-                    format!("laser {laser} is on, and what it would emit is not known: switch it off first");
+                let reason = format!(
+                    "laser {laser} is on, and its power or wavelength would be unknown: turn the laser off first"
+                );
                 return Err(LimitExceeded::NotJudged { part: "*RST".to_owned(), reason }.into());
             }
         }
@@ -234,7 +235,7 @@ fn said(checked: Result<(), LimitExceeded>, value: f64, written: &str) -> Result
     checked.map_err(|error| match error {
         LimitExceeded::Beyond { limit, .. } if value.is_nan() => LimitExceeded::NotJudged {
             part: written.to_owned(),
-            reason: format!("its value is not known beforehand (allowed: {limit})"),
+            reason: format!("its value is unknown in advance (allowed: {limit})"),
         },
         other => other,
     })

@@ -91,7 +91,7 @@ impl ScanSettings {
         }
         let stop_nm = grid.start_nm + steps * step_nm;
         Some(format!(
-            "its {} points reach from {} to {stop_nm} nm, and the scan from {from} to {to} nm in steps of {} pm",
+            "its {} points cover {} to {stop_nm} nm, but the scan covers {from} to {to} nm in steps of {} pm",
             grid.points, grid.start_nm, self.resolution_pm
         ))
     }

@@ -41,7 +41,7 @@ pub enum Action {
     SetResolution { pm: f64 },
     /// Whether the output stays on after the scan, and the settling time before it, s.
     SetStabilization { output: bool, seconds: f64 },
-    /// Wavelength at which a detector's calibration is applied, nm.
+    /// Wavelength that a detector's calibration is applied for, nm.
     SetDetectorWavelength { detector: Detector, nm: f64 },
     /// Unit of a detector's power readings.
     SetPowerUnit { detector: Detector, unit: PowerUnit },
@@ -176,7 +176,7 @@ pub enum NotAQuery {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// A part of it asks nothing.
-    #[error("`{0}` asks nothing: it is a command")]
+    #[error("`{0}` is a command, not a query")]
     Commands(String),
 }
 
@@ -290,7 +290,7 @@ impl Query<f64> {
     pub fn power(detector: Detector) -> Self {
         Self::while_idle(format!("{}:POW?", channel(detector)), measured)
     }
-    /// Wavelength at which a detector's calibration is applied, nm.
+    /// Wavelength that a detector's calibration is applied for, nm.
     #[must_use]
     pub fn detector_wavelength_nm(detector: Detector) -> Self {
         Self::new(format!("{}:WAV?", channel(detector)), nanometres)
@@ -355,7 +355,7 @@ impl Query<bool> {
 }
 
 impl Query<Stabilization> {
-    /// What happens before and after a scan.
+    /// Stabilization time before a scan, and laser output after it.
     #[must_use]
     pub fn stabilization() -> Self {
         Self::new("INIT:STAB?", Stabilization::read)

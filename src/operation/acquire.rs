@@ -53,7 +53,7 @@ pub enum Constant {
 impl<'de> Deserialize<'de> for Constant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let refuse = |given: &str, hint: &str| {
-            Err(D::Error::custom(format!("a column holds a number or a text, not {given}{hint}")))
+            Err(D::Error::custom(format!("a column must be a number or a text, not {given}{hint}")))
         };
         match Value::deserialize(deserializer)? {
             Value::Number(number) => match (decimal::changed(&number), number.as_f64()) {
@@ -175,7 +175,7 @@ impl TryFrom<ReadPowerFields> for ReadPower {
 
 fn one_or_many<T>(field: &str, one: Option<T>, many: Option<Vec<T>>) -> Result<Vec<T>, String> {
     match (one, many) {
-        (Some(_), Some(_)) => Err(format!("`{field}` and `{field}s` cannot both be given")),
+        (Some(_), Some(_)) => Err(format!("only one of `{field}` and `{field}s` may be given")),
         (Some(one), None) => Ok(vec![one]),
         (None, Some(many)) if many.is_empty() => Err(format!("`{field}s` is empty")),
         (None, Some(many)) => Ok(many),

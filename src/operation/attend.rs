@@ -174,10 +174,10 @@ impl TryFrom<ScpiFields> for Scpi {
         // A line that asks is repeated when the link fails, and a line that commands never is: one that did both
         // could be neither.
         if is_query && !line.is_query() {
-            return Err(format!("query `{text}` holds a part that asks nothing: write it as `command`"));
+            return Err(format!("query `{text}` has a part that is not a query: write it as `command`"));
         }
         if !is_query && line.has_reply() {
-            return Err(format!("command `{text}` asks for a reply: write it as `query`"));
+            return Err(format!("command `{text}` has a reply: write it as `query`"));
         }
         let effect = given.effect.unwrap_or(if is_query { Effect::Measure } else { Effect::Ask });
         Ok(Self { text, is_query, effect })
@@ -196,9 +196,9 @@ mod tests {
         assert!(read(json!({ "query": "*IDN?;SYST:ERR?" })).is_ok());
         assert!(read(json!({ "command": "*CLS;INIT:TLS1:SPE 50" })).is_ok());
         assert!(read(json!({ "command": "NOTE \"what?;why?\"" })).is_ok());
-        assert!(read(json!({ "command": "NOTE \"what" })).unwrap_err().contains("does not end"));
-        assert!(read(json!({ "query": "INIT;*OPC?" })).unwrap_err().contains("asks nothing"));
-        assert!(read(json!({ "command": "INIT;*OPC?" })).unwrap_err().contains("asks for a reply"));
+        assert!(read(json!({ "command": "NOTE \"what" })).unwrap_err().contains("is not closed"));
+        assert!(read(json!({ "query": "INIT;*OPC?" })).unwrap_err().contains("not a query"));
+        assert!(read(json!({ "command": "INIT;*OPC?" })).unwrap_err().contains("has a reply"));
         assert!(read(json!({ "command": "*CLS", "query": "*IDN?" })).unwrap_err().contains("exactly one"));
     }
 }

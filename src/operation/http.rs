@@ -156,7 +156,7 @@ fn read_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
     }
     check_url(
         Url::parse(&text)
-            .map_err(|error| format!("url `{text}` is none: {error}"))
+            .map_err(|error| format!("url `{text}` is not valid: {error}"))
             .map_err(D::Error::custom)?,
     )
     .map_err(D::Error::custom)
@@ -168,7 +168,7 @@ fn check_url(url: Url) -> Result<Url, String> {
         return Err(format!("url `{url}` is not allowed (http://host:port/path or https://…)"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("url has a user or a password, which the journal would show".to_owned());
+        return Err("url contains a user or a password, and the journal would show it".to_owned());
     }
     Ok(url)
 }
@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_path() {
         for (fields, path, words) in [
-            (json!({ "url": "stage/move" }), "url", "`stage/move` is none"),
+            (json!({ "url": "stage/move" }), "url", "`stage/move` is not valid"),
             (json!({ "url": "ftp://stage/move" }), "url", "is not allowed (http://host:port/path"),
-            (json!({ "url": "http://me:secret@stage/" }), "url", "which the journal would show"),
+            (json!({ "url": "http://me:secret@stage/" }), "url", "the journal would show it"),
             (json!({ "url": "http://stage/{die}" }), "url", "write `${…}`"),
             (json!({ "url": "http://stage/", "method": "get" }), "method", "`GET`"),
             (json!({ "url": "http://stage/", "expect_status": 99 }), "expect_status", "(100 to 599)"),

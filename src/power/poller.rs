@@ -172,7 +172,7 @@ impl Poller {
                 if !self.instrument.condition().await?.is_idle() {
                     return Err(Error::Scanning { command: query.text.clone() });
                 }
-                tracing::info!(module = self.module, channel, "cannot be read, and is left out");
+                tracing::info!(module = self.module, channel, "cannot be read and is ignored");
                 self.refused.insert(channel, error.to_string());
                 self.refused_at = Some((Instant::now(), self.instrument.changes()));
                 Ok(None)
@@ -195,7 +195,7 @@ impl Poller {
         if nobody_waits {
             tokio::time::sleep(FOREIGN_SCAN_INTERVAL).await;
             if let Err(error) = self.instrument.condition().await {
-                tracing::debug!(%error, "the register cannot be asked");
+                tracing::debug!(%error, "the register cannot be read");
             }
         }
     }

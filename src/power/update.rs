@@ -110,7 +110,7 @@ impl PowerWatch {
         let instrument = &self.monitor.instrument;
         let away = match &*instrument.presence().borrow() {
             Presence::Here(_) => None,
-            Presence::Unknown => Some("it has not answered yet".to_owned()),
+            Presence::Unknown => Some("it has not replied yet".to_owned()),
             Presence::Away { reason } => Some(reason.clone()),
             Presence::Closed => Some("the connection was closed on request".to_owned()),
         };
@@ -128,7 +128,7 @@ impl PowerWatch {
                 Some(PowerUpdate::Busy { last: Arc::clone(last), age_s, occupation })
             }
             (Some(occupation), None, _) => {
-                let reason = format!("nothing is known yet: {} under way", occupation.operation);
+                let reason = format!("no reading yet: {} is in progress", occupation.operation);
                 Some(PowerUpdate::Unavailable { reason, away: false })
             }
             (None, _, Some(refused)) => {

@@ -1,4 +1,4 @@
-//! What the code of an expression or a script mentions: the results of steps.
+//! Finds the step results that the code of an expression or a script uses.
 
 use std::collections::BTreeSet;
 
@@ -20,20 +20,20 @@ pub(super) fn step_fields(expression: &str) -> impl Iterator<Item = (&str, Optio
     let steps = words(expression).filter(|(word, _)| *word == STEPS);
     steps.filter_map(|(_, after)| {
         let (id, after) = property(after)?;
-        // What is called is a function.
+        // A name before a parenthesis is a function.
         let field = property(after).filter(|(_, after)| !after.trim_start().starts_with('('));
         Some((id, field.map(|(field, _)| field)))
     })
 }
 
-/// The property `.name` that a text begins with, and what stands after it.
+/// The property `.name` at the beginning of a text, and the text after it.
 fn property(text: &str) -> Option<(&str, &str)> {
     let name = text.trim_start().strip_prefix('.')?.trim_start();
     let end = name.find(|c: char| !is_word(c)).unwrap_or(name.len());
     (end > 0).then(|| name.split_at(end))
 }
 
-/// The words of an expression that are no properties and not within texts, each with what stands after it.
+/// The identifiers of an expression, except properties and parts of texts, each with the text after it.
 pub(super) fn words(expression: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut from = 0;
     std::iter::from_fn(move || {

@@ -1,4 +1,5 @@
-//! The columns that a recipe adds to its trace files, as far as they are written down, and the names of its detectors.
+//! The columns that a recipe adds to its trace files, as far as they are written in the recipe, and the names of its
+//! detectors.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +11,12 @@ use super::{Body, Recipe};
 use crate::measurement::Detector;
 use crate::step::{ColumnType, Values, constant};
 
-/// Columns by name; `None` where no value is known before the recipe runs.
+/// Columns by name; `None` if no value is known before the recipe runs.
 pub type WrittenColumns = BTreeMap<String, Option<ColumnType>>;
 
 impl Recipe {
-    /// The columns that its steps add to trace files, each with the type that holds all values written down for it: in
-    /// lists, in tables, as bounds of a loop, under `columns`. What a script adds is not seen here.
+    /// The columns that the steps add to trace files. Each has the type that fits all its written values: in lists,
+    /// in tables, as bounds of a loop, under `columns`. The columns of scripts are not included.
     #[must_use]
     pub fn written_columns(&self) -> WrittenColumns {
         let mut found = WrittenColumns::new();
@@ -23,7 +24,7 @@ impl Recipe {
         found
     }
 
-    /// The name of a detector in the recipe that the step at `path` stands in: this one, or one that it runs.
+    /// The name of a detector in the recipe that contains the step at `path`: this recipe or an inner one.
     #[must_use]
     pub fn detector_name(&self, path: &str, detector: Detector) -> Option<&str> {
         if let Some((inner, rest)) = self.recipe_at(path) {
@@ -69,7 +70,7 @@ fn collect(recipe: &Recipe, parameters: &Values, found: &mut WrittenColumns) {
                 for (key, template) in set {
                     match template.evaluate(parameters) {
                         Ok(value) => drop(inner.insert(key.name.clone(), value)),
-                        // Known only while it runs.
+                        // The values are known only during the run.
                         Err(_) => drop(inner.remove(&key.name)),
                     }
                 }
@@ -81,7 +82,7 @@ fn collect(recipe: &Recipe, parameters: &Values, found: &mut WrittenColumns) {
     }
 }
 
-/// What the turns of a loop are written to be.
+/// The written values of a loop.
 fn turns(variable: &str, over: &LoopSource, parameters: &Values, found: &mut WrittenColumns) {
     match over {
         LoopSource::In(list) => match list.items() {
@@ -104,7 +105,7 @@ fn turns(variable: &str, over: &LoopSource, parameters: &Values, found: &mut Wri
     }
 }
 
-/// What a fetch adds by itself.
+/// The columns of the fetch itself.
 fn own_columns(operate: &Operate, parameters: &Values, found: &mut WrittenColumns) {
     let fields = operate.fields.entries().into_iter().flatten();
     let columns = fields.filter(|(key, _)| operate.name == "fetch_trace" && key.name == "columns");
@@ -113,7 +114,7 @@ fn own_columns(operate: &Operate, parameters: &Values, found: &mut WrittenColumn
     }
 }
 
-/// A value that is known before the recipe runs: it is plain, or comes from parameters alone.
+/// A value that is known before the recipe runs: a plain value, or an expression that uses only parameters.
 fn known(template: &Template, parameters: &Values) -> Option<Value> {
     template.evaluate(parameters).ok()
 }

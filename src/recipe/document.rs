@@ -1,6 +1,6 @@
-//! A YAML text as a tree that knows where each of its values stands. It refuses what a recipe has no use for:
-//! tags, keys that are not texts, keys given twice, numbers that are not finite or that a double does not keep, trees
-//! that alias expansion makes larger than any recipe.
+//! A YAML text as a tree with the position of each value. The reader refuses parts of YAML that recipes do not need:
+//! tags, keys that are not texts, and duplicate keys. It also refuses numbers that are not finite or that a double
+//! cannot store exactly, and trees that are too large after the expansion of their aliases.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -14,20 +14,20 @@ use super::lines::YamlLines;
 use crate::decimal::{self, Reading};
 use crate::source::{Diagnostic, Position, SourceFile};
 
-/// Most values in one recipe, after its aliases are expanded.
+/// Largest number of values in one recipe, after its aliases are expanded.
 const VALUES: usize = 100_000;
-/// Most bytes of text in one recipe, after its aliases are expanded.
+/// Largest number of bytes of text in one recipe, after its aliases are expanded.
 const TEXT_BYTES: usize = 8 << 20;
 
-/// Most brackets open at a time. The YAML parser has no limit of its own, and its time grows with their square.
+/// Largest number of nested brackets. The YAML parser has no limit, and its time grows with the square of this number.
 const BRACKETS: usize = 200;
 
-/// A value and where it stands; cheap to clone.
+/// A value with its position; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) at: Position,
     pub(super) kind: Kind,
-    /// How a number was written.
+    /// The text of a number, as written.
     pub(super) number: Option<Arc<str>>,
 }
 
@@ -50,7 +50,7 @@ impl Node {
         Self { at, kind, number: None }
     }
 
-    /// The value without its places.
+    /// The value without positions.
     pub(super) fn value(&self) -> Value {
         match &self.kind {
             Kind::Scalar(value) => value.clone(),
@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    /// Where the value at the end of `path` stands, or its key; what is missing stands where its parent does.
+    /// The position of the value at the end of `path`, or of its key. A missing value has the position of its parent.
     pub(super) fn locate(&self, path: &[String], at_key: bool) -> Position {
         let Some((first, rest)) = path.split_first() else { return self.at };
         match &self.kind {
@@ -100,7 +100,7 @@ impl Node {
         inner?.get(rest)
     }
 
-    /// What kind of value it is, for messages.
+    /// The kind of the value, for messages.
     pub(super) fn describe(&self) -> String {
         match &self.kind {
             Kind::Scalar(Value::Null) => "nothing".to_owned(),
@@ -115,11 +115,11 @@ impl Node {
 /// Reads a text.
 ///
 /// # Errors
-/// What is no YAML, or YAML that a recipe has no use for; each with its place.
+/// A text that is not YAML, or YAML that recipes do not allow, with its position.
 pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
     let code = source.code();
     if let Some(at) = too_deep(code) {
-        let message = format!("brackets nest too deeply (at most {BRACKETS})");
+        let message = format!("brackets are nested too deeply (at most {BRACKETS})");
         return Err(vec![Diagnostic::error(message).at(source, at)]);
     }
     let places = YamlLines::of(code);
@@ -136,7 +136,7 @@ pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
         Ok(node) if found.is_empty() => return Ok(placed(node, &places)),
         Ok(_) => {}
         Err(error) => {
-            // The one error that ends the reading; what was found before it still holds.
+            // This error ends the reading; the findings before it are still valid.
             let place = error.location().map(|at| Position { line: at.line(), column: at.column() });
             let place = place.or_else(|| position_in(&error.to_string()));
             let place = places.place(place.unwrap_or(Position { line: 1, column: 1 }));
@@ -152,7 +152,7 @@ pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
     Err(found)
 }
 
-/// The tree with places as the program's other texts count them.
+/// The tree with positions as in all other texts of the program.
 fn placed(node: Node, places: &YamlLines) -> Node {
     if places.agree() {
         return node;
@@ -173,12 +173,12 @@ fn placed(node: Node, places: &YamlLines) -> Node {
     Node { at: places.place(node.at), kind, ..node }
 }
 
-/// yaml_serde says where something stands in one case only: when it is wrong, and then in the error's text. So
-/// each scalar is read by a visitor that keeps the value and calls it wrong; the reader takes value and place from
-/// that and goes on, since the scalar has been consumed. Lists and maps begin where their first entry does.
+/// yaml_serde reports a position only in the text of an error. So a visitor reads each scalar, stores its value, and
+/// returns an error. The reader takes the value and the position from it and continues, because the scalar has been
+/// consumed. Lists and maps have the position of their first entry.
 struct Reader<'a> {
     lines: Lines<'a>,
-    /// The scalar or the finished list or map that the last visitor kept.
+    /// The scalar, list or map that the last visitor has stored.
     kept: RefCell<Option<Kept>>,
     wrong: RefCell<Vec<Wrong>>,
     values: Cell<usize>,
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
         self.wrong.borrow_mut().push(Wrong { at, message: message.into(), hint });
     }
 
-    /// A number must be the one that is written.
+    /// A number must have exactly the written value.
     fn number(&self, at: Position, number: &Number) -> Option<Arc<str>> {
         let written = self.lines.number_at(at);
         let printed = match decimal::read(&written) {
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
             Reading::Other if written.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')) => {
                 Some(number.to_string())
             }
-            // After a tag, in quotes: only the value is known.
+            // After a tag or in quotes, only the value is known.
             Reading::Kept(_) | Reading::Other => {
                 let written = number.to_string();
                 if let Some(printed) = decimal::changed(number) {
@@ -238,9 +238,8 @@ impl<'a> Reader<'a> {
                 self.refuse(at, message, Some(hint));
             }
             None if padded => {
-                let message = format!("the number `{written}` has leading zeros, and is `{number}`");
-                let hint =
-                    format!("write `{number}`, or, where it is a name, put it into quotes: \"{written}\"");
+                let message = format!("the number `{written}` has leading zeros; its value is `{number}`");
+                let hint = format!("write `{number}`, or put it into quotes if it is a name: \"{written}\"");
                 self.refuse(at, message, Some(hint));
             }
             None => {}
@@ -264,10 +263,7 @@ impl<'a> Reader<'a> {
                     Some(Kept::Scalar(value)) => value,
                     Some(Kept::Refused(message)) => {
                         let hint = message.ends_with("too large").then(|| {
-                            format!(
-                                "put it into quotes, where it is a name: \"{}\"",
-                                self.lines.number_at(at)
-                            )
+                            format!("if it is a name, put it into quotes: \"{}\"", self.lines.number_at(at))
                         });
                         self.refuse(at, message, hint);
                         Value::Null
@@ -359,7 +355,7 @@ impl<'de> Visitor<'de> for &Reader<'_> {
         while let Some(key) = entries.next_key_seed(self)? {
             let mut node = entries.next_value_seed(self)?;
             let Some(name) = key.text() else {
-                self.refuse(key.at, format!("a key must be a text, and this is {}", key.describe()), None);
+                self.refuse(key.at, format!("a key must be a text, not {}", key.describe()), None);
                 continue;
             };
             if node.at == NOWHERE {
@@ -376,14 +372,13 @@ impl<'de> Visitor<'de> for &Reader<'_> {
     }
 }
 
-/// An empty list or map stands nowhere until its key is known.
+/// An empty list or map has no position until its key is known.
 const NOWHERE: Position = Position { line: 0, column: 0 };
 
 /// The lines of a text as YAML counts them, and the numbers that were found in it.
 struct Lines<'a> {
     lines: Vec<&'a str>,
-    /// Line, column and the byte there: where the last number was found. Numbers come in the order of the text, but for
-    /// those of aliases.
+    /// Line, column and byte of the last number. Numbers arrive in the order of the text, except those of aliases.
     last: Cell<(usize, usize, usize)>,
     known: RefCell<HashMap<Position, Arc<str>>>,
 }
@@ -396,7 +391,7 @@ impl<'a> Lines<'a> {
         Self { lines, last: Cell::new((0, 1, 0)), known: RefCell::default() }
     }
 
-    /// The number that stands at a place, behind its anchor and its tag; these may stand in lines of their own.
+    /// The number at a position, after its anchor and its tag, which may be in separate lines.
     fn number_at(&self, at: Position) -> Arc<str> {
         let find = || {
             let mut further = self.lines.iter().skip(at.line);
@@ -419,7 +414,7 @@ impl<'a> Lines<'a> {
         Arc::clone(self.known.borrow_mut().entry(at).or_insert_with(find))
     }
 
-    /// What stands behind a place in its line.
+    /// The rest of a line after a position.
     fn from(&self, at: Position) -> &'a str {
         let line = self.lines.get(at.line.wrapping_sub(1)).copied().unwrap_or_default();
         let last = self.last.get();
@@ -444,14 +439,14 @@ fn position_in(message: &str) -> Option<Position> {
     Some(Position { line: line.parse().ok()?, column: column[..digits].parse().ok()? })
 }
 
-/// An error text of yaml_serde without the places in it.
+/// An error text of yaml_serde without its positions.
 fn plain_words(message: &str) -> String {
     let first = message.split(" at line ").next().unwrap_or(message);
     match first {
-        "repetition limit exceeded" => "the aliases expand to too much".to_owned(),
-        "recursion limit exceeded" => "lists and maps nest too deeply (at most 128)".to_owned(),
+        "repetition limit exceeded" => "the expanded aliases are too large".to_owned(),
+        "recursion limit exceeded" => "lists and maps are nested too deeply (at most 128)".to_owned(),
         "deserializing from YAML containing more than one document is not supported" => {
-            "a recipe is one YAML document, and here begins another (`---`)".to_owned()
+            "a recipe must be one YAML document, but a second one begins here (`---`)".to_owned()
         }
         "EOF while parsing a value" => "the recipe is empty".to_owned(),
         other => match other.rsplit_once(": invalid type: enum, ") {
@@ -461,8 +456,8 @@ fn plain_words(message: &str) -> String {
     }
 }
 
-/// Where more brackets are open than any recipe has. Brackets within texts are counted too: a text of a recipe
-/// closes those that it opens.
+/// The position at which too many brackets are open. Brackets in texts are counted too, because a text of a recipe
+/// usually closes the brackets that it opens.
 fn too_deep(text: &str) -> Option<Position> {
     let mut open = 0_usize;
     for (line, content) in (1..).zip(text.lines()) {
@@ -480,9 +475,9 @@ fn too_deep(text: &str) -> Option<Position> {
     None
 }
 
-/// What the line at which YAML gave up suggests.
+/// A hint for the line in which the YAML parser stopped.
 fn hint(text: &str, place: Position, message: &str) -> Option<&'static str> {
-    // The reader may notice at the start of the next line.
+    // The parser may report the start of the next line.
     let near = text.lines().skip(place.line.saturating_sub(2)).take(2);
     let (mut expression, mut tab) = (false, false);
     for line in near {
@@ -492,7 +487,7 @@ fn hint(text: &str, place: Position, message: &str) -> Option<&'static str> {
     if expression {
         Some("an expression inside `{ … }` or `[ … ]`, or one with `: ` in it, needs quotes: \"${…}\"")
     } else if tab {
-        Some("U+0009 tab; indent with spaces: YAML does not take tabs")
+        Some("U+0009 tab; indent with spaces: YAML does not allow tabs")
     } else if message.starts_with("mapping values") {
         Some("a text with `: ` in it needs quotes")
     } else {
@@ -500,7 +495,7 @@ fn hint(text: &str, place: Position, message: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a line holds `${` outside of quotes.
+/// Whether a line contains `${` outside of quotes.
 fn unquoted_expression(line: &str) -> bool {
     let mut quote = None;
     for (at, letter) in line.char_indices() {
@@ -594,15 +589,15 @@ mod tests {
         let wide = format!("a: &a [{}]\nb: [{}]\n", "1, ".repeat(10_000), "*a, ".repeat(10_000));
         let million = 1 << 20;
         for (text, words) in [
-            (laughs, "aliases expand to too much"),
+            (laughs, "expanded aliases are too large"),
             (wide, "too large"),
-            ("[".repeat(million), "nest too deeply"),
-            ("{a: ".repeat(million / 4), "nest too deeply"),
+            ("[".repeat(million), "are nested too deeply"),
+            ("{a: ".repeat(million / 4), "are nested too deeply"),
             (format!("{}{}", "[".repeat(200), "1,".repeat(million / 2 - 200)), ""),
             ("- ".repeat(million / 2), ""),
             ("? ".repeat(million / 2), ""),
             ("&a ".repeat(million / 3), ""),
-            ("[1,".repeat(million / 3), "nest too deeply"),
+            ("[1,".repeat(million / 3), "are nested too deeply"),
             ("a: ".repeat(million / 3), ""),
             (format!("[{}]", "1,".repeat(million / 2)), "too large"),
             ((0..million / 14).map(|n| format!("k{n}: {n}\n")).collect(), "too large"),

@@ -1,4 +1,4 @@
-//! The files that a recipe consists of: read whole, of bounded size, and from the recipe's folder tree only.
+//! The files of a recipe. They are read completely, have a largest size, and must be in the recipe's folder tree.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::source::decode;
 /// Largest recipe or script, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
 
-/// The folder tree of a recipe, and within it the folder of the file that is being read.
+/// The folder tree of a recipe, and the folder of the file that is being read.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     root: PathBuf,
@@ -20,7 +20,7 @@ impl Folder {
     /// The tree that begins at `root`.
     ///
     /// # Errors
-    /// When there is no such folder.
+    /// If the folder does not exist.
     pub(super) fn new(root: &Path) -> Result<Self, String> {
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let root =
@@ -28,10 +28,11 @@ impl Folder {
         Ok(Self { here: root.clone(), root })
     }
 
-    /// Finds `path`, as a file in this folder names it. Links are followed first, so that none leads out.
+    /// Finds `path`, as written in a file of this folder. Links are resolved before the check, so that no link leads
+    /// out of the tree.
     ///
     /// # Errors
-    /// When there is no such file, or it is outside the tree.
+    /// If the file does not exist or is outside the tree.
     pub(super) fn find(&self, path: &str) -> Result<PathBuf, String> {
         let found =
             self.here.join(path).canonicalize().map_err(|error| format!("cannot read `{path}`: {error}"))?;
@@ -54,10 +55,10 @@ impl Folder {
     }
 }
 
-/// Reads a text. Its size is known before the first byte is read, and trusted no further than that.
+/// Reads a text. The size is checked before reading and also while reading, because the file may grow.
 ///
 /// # Errors
-/// What is no file, is too large, or is no UTF-8.
+/// If it is not a file, too large, or not UTF-8.
 pub(super) fn read(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let cannot = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
@@ -65,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     let size = file.metadata().map_err(cannot)?.len();
     let too_large = || {
         format!(
-            "`{shown}` is larger than {} MiB, the most that a recipe and its files may have",
+            "`{shown}` is larger than {} MiB, the largest allowed size of a recipe with its files",
             LARGEST >> 20
         )
     };

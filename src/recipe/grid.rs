@@ -1,7 +1,7 @@
-//! The points of a loop `from … to … step …`: exact decimal arithmetic, so that a grid of 0.1 from 0 has the point
-//! 0.3 and its end; also where an expression computed the bounds and left its noise in them.
+//! The points of a loop `from … to … step …`. Decimal arithmetic is exact, so that a grid of 0.1 from 0 contains 0.3
+//! and its end. This is also true if an expression computed the bounds with rounding errors.
 
-/// Most turns of one loop.
+/// Largest number of turns of one loop.
 pub(super) const TURNS: u64 = 1_000_000;
 
 /// An even grid of decimal numbers.
@@ -9,37 +9,37 @@ pub(super) const TURNS: u64 = 1_000_000;
 pub(super) struct LoopGrid {
     /// In units of the last decimal.
     from: i128,
-    /// In units of the last decimal; what `parts` steps add up to.
+    /// The sum of `parts` steps, in units of the last decimal.
     span: i128,
-    /// How many steps the span has.
+    /// The number of steps in the span.
     parts: u64,
     decimals: u32,
     count: u64,
     reaches: bool,
 }
 
-/// Why there is no grid.
+/// The reason why there is no grid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum NoGrid {
-    #[error("step `0` leads nowhere")]
+    #[error("step `0` never reaches the end")]
     ZeroStep,
     #[error("step `{step}` leads away from `{to}`")]
     WrongSign { step: f64, to: f64 },
-    #[error("`{0}` is not a number that a loop can count with")]
+    #[error("a loop cannot use the number `{0}`")]
     NotCountable(f64),
     #[error("the loop has more than {TURNS} points")]
     TooMany,
 }
 
 impl LoopGrid {
-    /// The points `from + i·step`, rounded to decimals; `to` is one of them when it lies on that grid.
+    /// The points `from + i·step`, rounded to decimals. `to` is one of them if it lies on the grid.
     ///
-    /// Numbers of up to 15 significant digits may be decimals that somebody wrote. One with more digits was computed, and
-    /// carries noise in its last ones; so does an end that is missed by less than any bench can tell. Then all are
-    /// rounded to twelve digits of the largest, and `to` lies on the grid when the rounded steps lead there.
+    /// Numbers with up to 15 significant digits may have been written by a person. A number with more digits was
+    /// computed and has rounding errors. The same is assumed if `to` is missed by a very small difference. Then all
+    /// numbers are rounded to twelve digits of the largest, and `to` is a point if the rounded steps reach it.
     ///
     /// # Errors
-    /// A step that is zero or leads away from `to`, and a grid of more than `TURNS` points.
+    /// If the step is zero or leads away from `to`, or if the grid has more than `TURNS` points.
     pub(super) fn new(from: f64, to: f64, step: f64) -> Result<Self, NoGrid> {
         if ![from, to, step].iter().all(|number| is_written(*number)) {
             return Self::rounded(from, to, step);
@@ -51,7 +51,7 @@ impl LoopGrid {
         let is_coarse = step.abs() >= from.abs().max(to.abs()) * 1e-9;
         match (&exact, Self::rounded(from, to, step)) {
             (Ok(given), Ok(rounded)) if rounded.reaches && !given.reaches && is_coarse => Ok(rounded),
-            // A computed number may happen to have few digits, and too many decimals to count with.
+            // A computed number may have few digits, but too many decimals for exact arithmetic.
             (Err(NoGrid::NotCountable(_)), Ok(rounded)) if is_coarse && rounded.count > 1 => Ok(rounded),
             _ => exact,
         }
@@ -59,7 +59,7 @@ impl LoopGrid {
 
     fn exact(from: f64, to: f64, step: f64) -> Result<Self, NoGrid> {
         let decimals = decimals_of(from)?.max(decimals_of(step)?);
-        // `to` may be finer than the grid: it is compared on its own scale.
+        // `to` may have more decimals than the grid, so it is compared on its own scale.
         let finest = decimals.max(decimals_of(to)?);
         let [start, end, stride] = [scaled(from, finest)?, scaled(to, finest)?, scaled(step, finest)?];
         let span = end - start;
@@ -83,7 +83,7 @@ impl LoopGrid {
         };
         let (start, end) = (round(from)?, round(to)?);
         let span = end - start;
-        // The step has digits beyond these decimals, which many steps add up.
+        // The step has further digits, and many steps add them up.
         let digits = format!("{step:.width$}", width = (decimals + FURTHER) as usize);
         let stride = scaled_text(&digits, decimals + FURTHER, step)?;
         check_sign(span, stride, (to, step))?;
@@ -93,7 +93,7 @@ impl LoopGrid {
         let fine_span = span * 10_i128.pow(FURTHER);
         let nearest = (2 * fine_span + stride) / (2 * stride);
         let parts = turns(nearest)?;
-        // Noise of the bounds, and what the rounding of the step adds up to.
+        // The rounding errors of the bounds, and the sum of those of the step.
         let off = (fine_span - stride * i128::from(parts)).abs();
         let noise = 10_i128.pow(FURTHER) + i128::from(parts);
         if parts > 0 && off <= noise {
@@ -104,7 +104,7 @@ impl LoopGrid {
         Ok(Self { from: start, span: all_steps, parts: count, decimals, count, reaches: span == 0 })
     }
 
-    /// How many points there are, 1 at least.
+    /// The number of points, at least 1.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
@@ -114,13 +114,14 @@ impl LoopGrid {
         self.reaches
     }
 
-    /// Point `index`: a whole number when `from` and `step` are, else the double nearest to the decimal number.
+    /// Point `index`: a whole number if `from` and `step` are whole numbers, otherwise the double nearest to the
+    /// decimal number.
     pub(super) fn point(&self, index: u64) -> serde_json::Value {
         let (index, parts) = (i128::from(index), i128::from(self.parts.max(1)));
         let units = self.from + rounded_quotient(self.span * index, parts);
         match i64::try_from(units) {
             Ok(whole) if self.decimals == 0 => whole.into(),
-            // The text is a decimal number, and parsing rounds it once.
+            // Parsing the decimal text rounds only once.
             _ => format!("{units}e-{}", self.decimals).parse::<f64>().unwrap_or(f64::NAN).into(),
         }
     }
@@ -144,23 +145,23 @@ fn rounded_quotient(number: i128, parts: i128) -> i128 {
     (number + half) / parts
 }
 
-/// More than a double has, for any number near those of a bench.
+/// More decimals than a double has, for any number of a bench.
 const MOST_DECIMALS: u32 = 18;
-/// Far above any wavelength, power or count.
+/// Much larger than any wavelength, power or count.
 const LARGEST: f64 = 1e15;
 /// Decimals of a computed step beyond those of the points.
 const FURTHER: u32 = 6;
-/// Every decimal of so many digits has a double that prints as it; a double that needs more was computed.
+/// A double prints every decimal number of so many digits exactly. A double that needs more digits was computed.
 const WRITTEN_DIGITS: usize = 15;
 
-/// Whether a number is a decimal that somebody wrote.
+/// Whether a person may have written this decimal number.
 fn is_written(number: f64) -> bool {
     let text = format!("{number:e}");
     let digits = text.split('e').next().unwrap_or_default();
     digits.bytes().filter(u8::is_ascii_digit).count() <= WRITTEN_DIGITS
 }
 
-/// How many decimals the shortest writing of a number has.
+/// The number of decimals in the shortest form of a number.
 fn decimals_of(number: f64) -> Result<u32, NoGrid> {
     let text = number.to_string();
     let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());

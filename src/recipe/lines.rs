@@ -2,10 +2,10 @@
 
 use crate::source::Position;
 
-/// Where the lines of YAML begin: for YAML, more characters end a line than for the programs that people write with.
+/// The starts of the lines in YAML. In YAML more characters end a line than in text editors.
 #[derive(Default)]
 pub(super) struct YamlLines {
-    /// Empty where both agree.
+    /// Empty if both agree.
     begins: Vec<Position>,
 }
 
@@ -34,12 +34,12 @@ impl YamlLines {
         Self { begins: if agree { Vec::new() } else { begins } }
     }
 
-    /// Whether YAML counts the lines of the text as everything else does.
+    /// Whether YAML counts the lines of the text in the usual way.
     pub(super) fn agree(&self) -> bool {
         self.begins.is_empty()
     }
 
-    /// A position as YAML counts it, as one in the text.
+    /// Converts a position of YAML to a position in the text.
     pub(super) fn place(&self, at: Position) -> Position {
         match at.line.checked_sub(1).and_then(|line| self.begins.get(line)) {
             Some(begin) => Position { column: begin.column + at.column.saturating_sub(1), ..*begin },

@@ -1,4 +1,4 @@
-//! From a file or a text to a recipe.
+//! Loads a recipe from a file or a text.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ use crate::script::{Declarations, Given, Origin, Script};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::step::Values;
 
-/// Most recipes that one may include, directly and through others.
+/// Largest number of recipes that one recipe may include, directly and indirectly.
 const RECIPES: usize = 100;
-/// How deep recipes may run each other.
+/// Largest depth of recipes that run each other.
 const DEPTH: usize = 16;
-/// Most findings worth telling at a time.
+/// Largest number of findings that are reported together.
 const FINDINGS: usize = 50;
 
-/// Where a recipe stands: its folder, and the recipes that are running it.
+/// The surroundings of a recipe: its folder, and the recipes that run it.
 #[derive(Debug, Clone)]
 pub(super) struct Surroundings {
     folder: Option<Folder>,
@@ -39,30 +39,30 @@ impl Surroundings {
         Self { folder, running: file.into_iter().collect(), included: 0 }
     }
 
-    /// The file that `path` names, and what to call it.
+    /// The file at `path`, and its name for messages.
     ///
     /// # Errors
-    /// When there is none in the recipe's folder tree.
+    /// If the recipe's folder tree has no such file.
     pub(super) fn find(&self, path: &str) -> Result<(PathBuf, String), String> {
         let Some(folder) = &self.folder else {
-            return Err(format!("`{path}` cannot be found: this recipe has no folder"));
+            return Err(format!("`{path}` cannot be used: this recipe has no folder"));
         };
         let file = folder.find(path)?;
         let name = folder.name(&file);
         Ok((file, name))
     }
 
-    /// The surroundings of a recipe that this one runs.
+    /// The surroundings of an inner recipe.
     ///
     /// # Errors
-    /// When it is running already, or there are too many.
+    /// If the recipe would run itself, or if there are too many recipes.
     pub(super) fn enter(&self, file: &Path) -> Result<Self, String> {
         if self.running.iter().any(|running| running == file) {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            return Err(format!("`{name}` would run itself"));
+            return Err(format!("`{name}` must not run itself"));
         }
         if self.running.len() >= DEPTH {
-            return Err(format!("recipes run each other more than {DEPTH} deep"));
+            return Err(format!("recipes are nested more than {DEPTH} deep"));
         }
         if self.included >= RECIPES {
             return Err(format!("the recipe runs more than {RECIPES} others"));
@@ -74,7 +74,7 @@ impl Surroundings {
         Ok(inner)
     }
 
-    /// Back from a recipe that this one runs.
+    /// Leaves an inner recipe.
     pub(super) fn leave(&mut self, inner: &Self) {
         self.included = inner.included;
     }
@@ -108,7 +108,7 @@ pub(super) fn read(
     }
     let root = document::parse(&source)?;
     let Kind::Map(entries) = &root.kind else {
-        let message = format!("a recipe is a map with `name` and `steps`, not {}", root.describe());
+        let message = format!("a recipe must be a map with `name` and `steps`, not {}", root.describe());
         return Err(vec![Diagnostic::error(message).at(&source, Position { line: 1, column: 1 })]);
     };
     let mut found = Vec::new();
@@ -118,7 +118,7 @@ pub(super) fn read(
     for (key, node) in entries.iter() {
         if !known.contains(&key.name) {
             let hint = decode::suggestion(&key.name, known.iter().map(String::as_str));
-            let message = format!("a recipe has no `{}`", key.name);
+            let message = format!("a recipe has no key `{}`", key.name);
             found.push(Diagnostic::error(message).at(&source, key.at).hint(hint));
         } else if !PARTS.contains(&key.name.as_str()) {
             declared.insert(key.name.clone(), node.value());
@@ -158,7 +158,7 @@ pub(super) fn read(
     Ok(Recipe { header, values, sources, warnings: found, body, suspension, given_suspension: None })
 }
 
-/// The findings as the file is read, and not too many.
+/// The findings in the order of the file, with a largest number.
 fn in_order(mut found: Vec<Diagnostic>, source: &Arc<SourceFile>) -> Vec<Diagnostic> {
     found.sort_by_key(|finding| {
         let own = finding.place.as_ref().filter(|(file, _)| Arc::ptr_eq(file, source));
@@ -177,7 +177,7 @@ fn locate(error: ReadError, root: &Node, source: &Arc<SourceFile>) -> Diagnostic
     Diagnostic { hint: error.hint, ..Diagnostic::error(error.message).at(source, at) }
 }
 
-/// Reads the declarations of parameters into the header, and binds their values.
+/// Reads the declarations of the parameters and binds their values.
 fn parameters(
     node: &Node,
     header: &mut Header,
@@ -186,7 +186,7 @@ fn parameters(
     found: &mut Vec<Diagnostic>,
 ) -> Values {
     let Kind::Map(entries) = &node.kind else {
-        let message = format!("`parameters` is a map of names, not {}", node.describe());
+        let message = format!("`parameters` must be a map of names, not {}", node.describe());
         found.push(Diagnostic::error(message).at(source, node.at));
         return Values::new();
     };
@@ -197,7 +197,7 @@ fn parameters(
             _ => Err(ReadError {
                 hint: Some(format!("`{}: {{ default: … }}`", key.name)),
                 ..ReadError::new(format!(
-                    "parameter `{}` is a map with a `default`, not {}",
+                    "parameter `{}` must be a map with a `default`, not {}",
                     key.name,
                     inner.describe()
                 ))
@@ -219,7 +219,7 @@ fn parameters(
                 };
                 found
                     .push(Diagnostic { hint: error.hint, ..Diagnostic::error(error.message).at(source, at) });
-                // Its uses are no further findings.
+                // The uses of this parameter are not reported again.
                 header.parameters.insert(key.name.clone(), Parameter::default());
             }
         }
@@ -227,7 +227,7 @@ fn parameters(
     if found.len() > before { Values::new() } else { bound(header, given, Some(node), source, found) }
 }
 
-/// The values of the parameters. A value that does not fit is shown where its parameter is declared.
+/// The values of the parameters. A value that is not allowed is reported at the declaration of its parameter.
 fn bound(
     header: &Header,
     given: &BTreeMap<String, Given>,

@@ -1,4 +1,4 @@
-//! YAML files that are no recipes, and whose mistakes are shown the same way: plain values that know where they stand.
+//! YAML files that are not recipes: plain values with their positions. Their mistakes are shown in the same way.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::suspend::SuspendWhen;
 use crate::decode::ReadError;
 use crate::source::{Diagnostic, Position, SourceFile};
 
-/// A YAML file beside the recipes.
+/// A YAML file that is not a recipe.
 #[derive(Debug, Clone)]
 pub struct PlainFile {
     source: Arc<SourceFile>,
@@ -22,7 +22,7 @@ impl PlainFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// What cannot be read, is no YAML, or is YAML that nothing here has a use for; each with its place.
+    /// If the file cannot be read, is not YAML, or contains YAML that is not allowed, with the position.
     pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
         let text = files::read(path).map_err(|message| vec![Diagnostic::error(message)])?;
         let source = Arc::new(SourceFile { name: path.display().to_string(), text });
@@ -33,7 +33,7 @@ impl PlainFile {
         Ok(Self { source, root })
     }
 
-    /// Everything in it.
+    /// The whole content.
     #[must_use]
     pub fn value(&self) -> Value {
         self.root.value()
@@ -49,7 +49,7 @@ impl PlainFile {
         }
     }
 
-    /// The `suspend_when` at its top.
+    /// The `suspend_when` at the top of the file.
     #[must_use]
     pub fn suspension(&self) -> Option<SuspendWhen> {
         let Kind::Map(entries) = &self.root.kind else { return None };
@@ -57,22 +57,22 @@ impl PlainFile {
         Some(SuspendWhen::at(&self.source, node))
     }
 
-    /// How the number at the end of a path was written.
+    /// The number at the end of a path, as written.
     #[must_use]
     pub fn number(&self, path: &[String]) -> Option<String> {
         self.root.get(path)?.number.as_deref().map(str::to_owned)
     }
 
-    /// Where the value at the end of a path stands, or its key.
+    /// The position of the value at the end of a path, or of its key.
     #[must_use]
     pub fn place(&self, path: &[String], at_key: bool) -> (Arc<SourceFile>, Position) {
         let at = self.root.locate(path, at_key);
-        // An empty list or map at the top stands nowhere.
+        // An empty list or map at the top has no position.
         let at = if at.line == 0 { Position { line: 1, column: 1 } } else { at };
         (Arc::clone(&self.source), at)
     }
 
-    /// An error as a finding with its place.
+    /// An error as a finding with its position.
     #[must_use]
     pub fn locate(&self, error: ReadError) -> Diagnostic {
         let place = Some(self.place(&error.path, error.at_key));

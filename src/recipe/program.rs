@@ -1,5 +1,4 @@
-//! The steps of a YAML recipe as a tree of statements. It holds what was written; `reader` makes it, `walk` runs
-//! it.
+//! The steps of a YAML recipe as a tree of statements. `reader` creates the tree, and `walk` runs it.
 
 use std::sync::Arc;
 
@@ -16,17 +15,17 @@ use super::grid::{LoopGrid, NoGrid, TURNS};
 use super::table::Table;
 use super::template::{Template, Wrong};
 
-/// The steps of a recipe, and those that always run last.
+/// The steps of a recipe, and the steps of `finally`.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     pub(super) steps: Vec<Statement>,
     pub(super) finally: Vec<Statement>,
 }
 
-/// One step and where it stands.
+/// One step with its position.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
-    /// The way to it in its own recipe: `steps[6].repeat.steps[1]`.
+    /// The path of the step in its own recipe: `steps[6].repeat.steps[1]`.
     pub(super) path: String,
     pub(super) at: Position,
     pub(super) action: Action,
@@ -48,11 +47,11 @@ pub(super) struct Operate {
     pub(super) name: String,
     pub(super) fields: Template,
     pub(super) id: Option<String>,
-    /// What the fields amount to, where no expression has a say in it.
+    /// The decoded operation, if its fields contain no expressions.
     pub(super) ready: Option<(Operation, StepOptions)>,
 }
 
-/// What a loop goes over, as written.
+/// The values of a loop, as written.
 #[derive(Debug, Clone)]
 pub(super) enum LoopSource {
     In(Template),
@@ -64,7 +63,7 @@ pub(super) enum LoopSource {
     While(Template),
 }
 
-/// What a loop goes over, now that its values are known.
+/// The values of a loop, after its expressions are evaluated.
 pub(super) enum Turns {
     Values(Vec<serde_json::Value>),
     Grid(LoopGrid),
@@ -84,7 +83,7 @@ impl LoopSource {
     /// The turns, given the values of the variables.
     ///
     /// # Errors
-    /// Values that a loop cannot go over.
+    /// If a loop cannot use the values.
     pub(super) fn turns(&self, variables: &Values) -> Result<Turns, Wrong> {
         let wrong =
             |template: &Template, message: String| Wrong { at: template.written.at, message, hint: None };
@@ -115,7 +114,7 @@ impl LoopSource {
                     let value = template.evaluate(variables)?;
                     value
                         .as_f64()
-                        .ok_or_else(|| wrong(template, format!("`{name}` is a number, not `{value}`")))
+                        .ok_or_else(|| wrong(template, format!("`{name}` must be a number, not `{value}`")))
                 };
                 let (first, last, stride) = (number("from", from)?, number("to", to)?, number("step", step)?);
                 LoopGrid::new(first, last, stride).map(Turns::Grid).map_err(|error| {
@@ -129,7 +128,7 @@ impl LoopSource {
             }
             Self::Times(template) => {
                 let value = template.evaluate(variables)?;
-                // A quotient that was computed may miss the whole number by its noise.
+                // A computed quotient may miss the whole number by a rounding error.
                 let whole = |count: &f64| (count - count.round()).abs() <= count.abs() * 1e-12;
                 let count = value.as_f64().filter(whole).map(f64::round);
                 let count = count.filter(|count| (0.0..=TURNS as f64).contains(count));
@@ -147,7 +146,7 @@ impl LoopSource {
     }
 }
 
-/// A number that a double does not keep becomes a text.
+/// A number that a double cannot store exactly becomes a text.
 pub(super) fn keep_long_number(value: &mut serde_json::Value) {
     if let serde_json::Value::Number(number) = value
         && decimal::changed(number).is_some()
@@ -156,10 +155,10 @@ pub(super) fn keep_long_number(value: &mut serde_json::Value) {
     }
 }
 
-/// The keys at the top of a YAML recipe that are no declarations.
+/// The top-level keys of a YAML recipe that are not declarations.
 pub(super) const PARTS: [&str; 3] = ["steps", "finally", "suspend_when"];
 
-/// The declarations that mean nothing in a recipe that another one runs.
+/// The declarations that are ignored in an inner recipe.
 pub(super) fn ignored_inside(header: &Header) -> Vec<&'static str> {
     let given = [
         ("instrument", header.instrument.is_some()),

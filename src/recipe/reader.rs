@@ -1,5 +1,4 @@
-//! Reads the tree of a YAML recipe into a program, and says everything that is wrong with it that can be known
-//! without running it.
+//! Converts the tree of a YAML recipe to a program, and reports all mistakes that can be found without running it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,10 +18,10 @@ use crate::script;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
 
-/// The words of a step that are no operations.
+/// The step names that are not operations.
 pub(super) const STRUCTURE: [&str; 5] = ["set", "repeat", "if", "script", "run_recipe"];
 
-/// What is known while a recipe is read from top to bottom.
+/// The state while a recipe is read from top to bottom.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Arc<SourceFile>,
     pub(super) detectors: &'a BTreeMap<String, Detector>,
@@ -31,16 +30,16 @@ pub(super) struct Reader<'a> {
     pub(super) scope: Scope,
     pub(super) around: &'a mut Surroundings,
     pub(super) found: Vec<Diagnostic>,
-    /// What the steps include, in the order in which they do.
+    /// The files that the steps include, in their order.
     pub(super) sources: Vec<Arc<SourceFile>>,
 }
 
 impl Reader<'_> {
-    /// Reads a list of steps that is found under `path`.
+    /// Reads the list of steps at `path`.
     pub(super) fn steps(&mut self, node: &Node, path: &str) -> Vec<Statement> {
         let Kind::List(items) = &node.kind else {
             let what = path.rsplit('.').next().unwrap_or(path);
-            self.report(node.at, format!("`{what}` is a list of steps, not {}", node.describe()));
+            self.report(node.at, format!("`{what}` must be a list of steps, not {}", node.describe()));
             return Vec::new();
         };
         let numbered = items.iter().enumerate();
@@ -62,7 +61,7 @@ impl Reader<'_> {
     }
 
     fn only_key<'n>(&mut self, item: &'n Node) -> Option<(&'n Key, &'n Node)> {
-        let rule = "a step is a map with exactly one key";
+        let rule = "a step must be a map with exactly one key";
         let (message, hint) = match &item.kind {
             Kind::Map(entries) => match &entries[..] {
                 [(key, node)] => return Some((key, node)),
@@ -70,14 +69,13 @@ impl Reader<'_> {
                     let names: Vec<String> =
                         entries.iter().map(|(key, _)| format!("`{}`", key.name)).collect();
                     let first = names.first().cloned().unwrap_or_default();
-                    let hint =
-                        format!("indent what belongs to {first} further than it, or begin a step with `-`");
-                    (format!("{rule}, and this one has {}: {}", names.len(), names.join(", ")), Some(hint))
+                    let hint = format!("indent the fields of {first} further, or begin a new step with `-`");
+                    (format!("{rule}, but this one has {}: {}", names.len(), names.join(", ")), Some(hint))
                 }
             },
             _ => {
                 let hint = item.text().map(|word| format!("write `{word}: {{}}`"));
-                (format!("{rule}, and this is {}", item.describe()), hint.filter(|hint| hint.len() < 40))
+                (format!("{rule}, but this is {}", item.describe()), hint.filter(|hint| hint.len() < 40))
             }
         };
         self.found.push(Diagnostic { hint, ..Diagnostic::error(message).at(self.source, item.at) });
@@ -103,7 +101,7 @@ impl Reader<'_> {
             match step::read(&key.name, &as_written(&key.name, &node.value(), node), self.detectors) {
                 Ok(read) => ready = Some(read),
                 Err(error) => {
-                    // What is missing is missed where the operation stands, not at its first field.
+                    // A missing field is reported at the operation, not at its first field.
                     let at =
                         if error.path.is_empty() { key.at } else { node.locate(&error.path, error.at_key) };
                     self.report_read(at, error);
@@ -126,24 +124,24 @@ impl Reader<'_> {
                 Some(message) => self.report(at, message),
             },
             Some(_) => self.report(at, "an id cannot be an expression"),
-            None => self.report(at, format!("an id is an identifier, not {}", id.written.describe())),
+            None => self.report(at, format!("an id must be an identifier, not {}", id.written.describe())),
         }
         None
     }
 
-    /// A constant column may not be called like a loop variable: that has a column already.
+    /// A constant column must not have the name of a loop variable, which already has a column.
     fn columns(&mut self, fields: &Template) {
         let columns =
             fields.entries().and_then(|entries| entries.iter().find(|(key, _)| key.name == "columns"));
         for (key, _) in columns.and_then(|(_, columns)| columns.entries()).into_iter().flatten() {
             if self.scope.taken().any(|taken| *taken == key.name) {
-                self.report(key.at, format!("the column `{}` comes from a loop already", key.name));
+                self.report(key.at, format!("a loop already defines the column `{}`", key.name));
             }
         }
     }
 
-    /// Checks what is known of an operation some of whose fields are expressions: each part by itself, as if it
-    /// were the only one. What is missing then is no finding; what is wrong with the part is.
+    /// Checks an operation with expressions in some of its fields. Each known part is checked alone, as if it were
+    /// the only field. Fields that are missing then are not reported; mistakes in the part are.
     fn check_parts(&mut self, name: &str, fields: &Template) {
         for (key, part) in fields.entries().into_iter().flatten() {
             self.check_part(name, &mut vec![Way::Key(key.clone())], part);
@@ -169,7 +167,7 @@ impl Reader<'_> {
                 return;
             }
         }
-        // Of an expression only its key can be wrong; any value stands in for it.
+        // Only the key of an expression can be checked, so any value replaces the expression.
         let value = if part.is_plain() { part.written.value() } else { serde_json::Value::Bool(true) };
         let value = way.iter().rev().fold(value, |inner, step| step.around(inner));
         let is_option = matches!(&way[0], Way::Key(key) if StepOptions::NAMES.contains(&key.name.as_str()));
@@ -207,7 +205,7 @@ impl Reader<'_> {
 
     fn set(&mut self, node: &Node) -> Option<Vec<(Key, Template)>> {
         let Kind::Map(entries) = &node.kind else {
-            self.report(node.at, format!("`set` is a map of names, not {}", node.describe()));
+            self.report(node.at, format!("`set` must be a map of names, not {}", node.describe()));
             return None;
         };
         let mut names = Vec::new();
@@ -251,7 +249,7 @@ impl Reader<'_> {
                 let given =
                     if kinds.is_empty() { "none".to_owned() } else { format!("`{}`", kinds.join("`, `")) };
                 let message =
-                    format!("`repeat` takes exactly one of `{}`, and has {given}", KINDS.join("`, `"));
+                    format!("`repeat` needs exactly one of `{}`, but has {given}", KINDS.join("`, `"));
                 self.report(fields.at, message);
                 None
             }
@@ -283,7 +281,7 @@ impl Reader<'_> {
         let name = fields.get("for");
         match (name, over) {
             (Some(name), Some(LoopSource::Times(_) | LoopSource::While(_))) => {
-                self.report(name.at, "`times` and `while` have no variable: `for` goes with `in` or `from`");
+                self.report(name.at, "`times` and `while` have no variable: `for` is only allowed with `in`, `in_csv` or `from`");
                 None
             }
             (Some(name), _) => match name.text().map(str::to_owned) {
@@ -295,7 +293,10 @@ impl Reader<'_> {
                     }
                 },
                 None => {
-                    self.report(name.at, format!("`for` names a variable, and this is {}", name.describe()));
+                    self.report(
+                        name.at,
+                        format!("`for` must be the name of a variable, not {}", name.describe()),
+                    );
                     None
                 }
             },
@@ -322,19 +323,19 @@ impl Reader<'_> {
         Some(Action::If { condition: condition?, then: then?, otherwise: otherwise.unwrap_or_default() })
     }
 
-    /// What decides is true or false; what an expression gives is known later.
+    /// A condition must be true or false; the result of an expression is known only later.
     fn flag(&mut self, name: &str, given: Option<&Template>) {
         if let Some(plain) = given.filter(|given| given.is_plain())
             && !plain.written.value().is_boolean()
         {
-            let message = format!("`{name}` is true or false, not {}", plain.written.describe());
+            let message = format!("`{name}` must be true or false, not {}", plain.written.describe());
             self.report(plain.written.at, message);
         }
     }
 
     fn script(&mut self, node: &Node) -> Option<Action> {
         let Some(text) = node.text() else {
-            self.report(node.at, format!("`script` is a path or a text, not {}", node.describe()));
+            self.report(node.at, format!("`script` must be a path or a text, not {}", node.describe()));
             return None;
         };
         let script = self.compile_script(node, text)?;
@@ -343,7 +344,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the result of an operation can have.
+/// The fields that the result of an operation can have.
 fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> BTreeSet<String> {
     let mut fields = script::fields(name, ready.map(|(operation, _)| operation));
     if ready.is_none_or(|(_, options)| options.on_error == OnError::Continue) {
@@ -352,10 +353,10 @@ fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> BTreeS
     fields
 }
 
-/// One step of the way to a part of an operation's fields.
+/// One element of the path to a part of an operation's fields.
 enum Way {
     Key(Key),
-    /// An item of a list, which then has no other.
+    /// An item of a list; the list then has no other item.
     Only,
 }
 

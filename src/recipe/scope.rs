@@ -1,4 +1,4 @@
-//! The names that an expression can use at a point of a recipe, as far as that is known without running it.
+//! The names that an expression can use at a point of a recipe, as far as they are known without running it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::header::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
 use crate::script::is_free_word;
 
-/// The name under which the results of steps are found.
+/// The variable that contains the results of steps.
 pub(super) const STEPS: &str = "steps";
 
 /// Names in the order in which they are defined.
@@ -15,13 +15,13 @@ pub(super) const STEPS: &str = "steps";
 pub(super) struct Scope {
     /// Parameters and `set` names.
     names: BTreeSet<String>,
-    /// Loop variables, of this recipe and of those around it.
+    /// Loop variables of this recipe and of the outer recipes.
     loops: Vec<String>,
-    /// Columns that loops over the rows of a file add to trace files, of this recipe and of those around it.
+    /// Columns that loops over tables add to trace files, of this recipe and of the outer recipes.
     columns: Vec<String>,
-    /// How many of the loop variables belong to the recipes around it: no expression here sees those.
+    /// The number of loop variables that belong to outer recipes. Expressions of this recipe cannot use them.
     outer: usize,
-    /// The ids of steps, and what their results can have.
+    /// The ids of steps, and the fields of their results.
     ids: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -31,7 +31,7 @@ impl Scope {
         Self { outer: outer.len(), loops: outer, ..Self::default() }
     }
 
-    /// What an expression can use.
+    /// The names that an expression can use.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let loops = self.loops.iter().skip(self.outer);
         loops.chain(&self.names).map(String::as_str).chain([STEPS])
@@ -41,12 +41,12 @@ impl Scope {
         self.names.insert(name.to_owned());
     }
 
-    /// The names that the loops around have taken: as variables, and as columns of the trace files.
+    /// The names that surrounding loops use: as variables, and as columns of the trace files.
     pub(super) fn taken(&self) -> impl Iterator<Item = &String> {
         self.loops.iter().chain(&self.columns)
     }
 
-    /// Enters a loop; one over the rows of a file has columns.
+    /// Enters a loop; a loop over a table has columns.
     pub(super) fn enter_loop(&mut self, variable: &str, columns: &[String]) {
         self.loops.push(variable.to_owned());
         self.columns.extend_from_slice(columns);
@@ -57,10 +57,10 @@ impl Scope {
         self.columns.truncate(self.columns.len() - columns.len());
     }
 
-    /// Checks that a step may have this id, and keeps it, with what its result can have.
+    /// Checks that a step may have this id, and stores the id with the fields of its result.
     ///
     /// # Errors
-    /// When it is no identifier, or another step has it.
+    /// If it is not an identifier, or if another step has it.
     pub(super) fn define_step(&mut self, id: &str, fields: BTreeSet<String>) -> Option<String> {
         if let Err(error) = check_variable_name("step", id) {
             return Some(error.message.replace("step name", "id"));
@@ -69,10 +69,10 @@ impl Scope {
         before.map(|_| format!("another step has the id `{id}`"))
     }
 
-    /// Checks that `steps.<id>` is a step that comes before.
+    /// Checks that `steps.<id>` is an earlier step.
     ///
     /// # Errors
-    /// When there is none, with what could have been meant.
+    /// If there is no such step, with the most similar id.
     pub(super) fn check_step(&self, id: &str) -> Result<(), (String, Option<String>)> {
         if self.ids.contains_key(id) {
             return Ok(());
@@ -85,7 +85,7 @@ impl Scope {
     /// Checks that the result of a step can have a field.
     ///
     /// # Errors
-    /// What it has instead.
+    /// If it has no such field, with the fields that it has.
     pub(super) fn check_field(&self, id: &str, field: &str) -> Result<(), (String, Option<String>)> {
         let Some(fields) = self.ids.get(id).filter(|fields| !fields.contains(field)) else { return Ok(()) };
         let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
@@ -101,47 +101,47 @@ impl Scope {
         Err((message, hint))
     }
 
-    /// Checks a name that a loop is about to define.
+    /// Checks a name that a loop defines.
     ///
     /// # Errors
-    /// What it collides with.
+    /// If the name is already used, with its other use.
     pub(super) fn check_loop(&self, name: &str) -> Result<(), String> {
         check_new("loop variable", name)?;
         if TRACE_COLUMNS.contains(&name) {
-            return Err(format!("loop variable `{name}` is called like a column of the trace file"));
+            return Err(format!("loop variable `{name}` has the same name as a trace-file column"));
         }
         self.check_column(name)?;
         if self.names.contains(name) {
-            return Err(format!("`{name}` is a parameter or a `set` name already"));
+            return Err(format!("`{name}` is already a parameter or a `set` name"));
         }
         Ok(())
     }
 
-    /// Checks a name that a loop is about to give to a column of the trace files.
+    /// Checks a column name that a loop adds to the trace files.
     ///
     /// # Errors
-    /// When a loop around it has that name.
+    /// If a surrounding loop has that name.
     pub(super) fn check_column(&self, name: &str) -> Result<(), String> {
         if self.loops.iter().any(|outer| outer == name) {
-            return Err(format!("a loop around this one has the variable `{name}` already"));
+            return Err(format!("a surrounding loop already has the variable `{name}`"));
         }
         if self.columns.iter().any(|outer| outer == name) {
-            return Err(format!("a loop around this one has the column `{name}` already"));
+            return Err(format!("a surrounding loop already has the column `{name}`"));
         }
         Ok(())
     }
 
-    /// Checks a name that `set` is about to define; `parameters` are not its to change.
+    /// Checks a name that `set` defines. `set` must not change `parameters`.
     ///
     /// # Errors
-    /// What it collides with.
+    /// If the name is already used, with its other use.
     pub(super) fn check_set(&self, name: &str, is_parameter: bool) -> Result<(), String> {
         check_new("variable", name)?;
         if is_parameter {
             return Err(format!("`{name}` is a parameter: `set` cannot change it"));
         }
         if self.loops.iter().skip(self.outer).any(|around| around == name) {
-            return Err(format!("`{name}` is the variable of a loop around it"));
+            return Err(format!("`{name}` is the variable of a surrounding loop"));
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Scope {
 /// Checks that expressions can use a name.
 ///
 /// # Errors
-/// When it is no identifier, or a word with another meaning there.
+/// If it is not an identifier, or if the word is reserved.
 pub(super) fn check_new(what: &str, name: &str) -> Result<(), String> {
     check_variable_name(what, name).map_err(|error| error.message)?;
     if name == STEPS || !is_free_word(name) {

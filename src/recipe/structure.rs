@@ -17,7 +17,7 @@ use crate::header::bind;
 use crate::script::{Origin, Script};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
-/// The map of a structural step, whose keys are known.
+/// The map of a structure step with known keys.
 pub(super) struct Fields<'n> {
     what: &'static str,
     pub(super) at: Position,
@@ -25,7 +25,7 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// Takes the map `node`; reports what is no map, and unknown keys.
+    /// Reads the map `node`; reports other values and unknown keys.
     pub(super) fn read(
         reader: &mut Reader,
         what: &'static str,
@@ -33,7 +33,7 @@ impl<'n> Fields<'n> {
         known: &[&str],
     ) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
-            reader.report(node.at, format!("`{what}` takes a map, not {}", node.describe()));
+            reader.report(node.at, format!("`{what}` must be a map, not {}", node.describe()));
             return None;
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
@@ -52,13 +52,13 @@ impl<'n> Fields<'n> {
         self.get(name).map(|node| reader.template(node))
     }
 
-    /// A field that holds an expression, with or without `${` and `}` around it.
+    /// A field that contains an expression, with or without `${` and `}` around it.
     pub(super) fn expression(&self, reader: &mut Reader, name: &str) -> Option<Template> {
         let node = self.get(name)?;
         Some(Template::expression(node, &reader.scope, reader.source, &mut reader.found))
     }
 
-    /// The field, which must be there.
+    /// A required field.
     pub(super) fn require(&self, reader: &mut Reader, name: &str) -> Option<Template> {
         let given = self.template(reader, name);
         if given.is_none() {
@@ -69,8 +69,8 @@ impl<'n> Fields<'n> {
 }
 
 impl Reader<'_> {
-    /// Compiles the script of a `script` step: a path when it is one line that ends in `.rhai`, else the text
-    /// itself. Gives its code too.
+    /// Compiles the script of a `script` step. The value is a path if it is one line that ends in `.rhai`, otherwise
+    /// the code itself. Returns the code too.
     pub(super) fn compile_script(&mut self, node: &Node, text: &str) -> Option<(Script, String)> {
         let is_path = !text.contains('\n') && text.ends_with(".rhai");
         let (origin, code) = if is_path {
@@ -96,7 +96,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a file of the recipe's folder tree.
+    /// Reads a file in the recipe's folder tree.
     fn include(&mut self, path: &str, at: Position) -> Option<Arc<SourceFile>> {
         let read = self.around.find(path).and_then(|(file, name)| {
             let text = files::read(&file)?;
@@ -111,11 +111,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The rows of the file that a loop goes over.
+    /// The rows of the table of a loop.
     pub(super) fn rows(&mut self, fields: &Fields) -> Option<LoopSource> {
         let node = fields.get("in_csv")?;
         let Some(path) = node.text().filter(|path| !path.contains("${")) else {
-            self.report(node.at, "`in_csv` is the path of a file, without expressions");
+            self.report(node.at, "`in_csv` must be the path of a file, without expressions");
             return None;
         };
         let source = self.include(path, node.at)?;
@@ -142,7 +142,7 @@ impl Reader<'_> {
             return None;
         };
         let Some(text) = path.text().filter(|text| !text.contains("${")) else {
-            self.report(path.at, "`path` is the path of a recipe, without expressions");
+            self.report(path.at, "`path` must be the path of a recipe, without expressions");
             return None;
         };
         let set = self.set_values(fields.get("set"));
@@ -174,8 +174,8 @@ impl Reader<'_> {
                     ignored.push("suspend_when");
                 }
                 if !ignored.is_empty() {
-                    let message = format!("`{}` of `{text}` means nothing here", ignored.join("`, `"));
-                    let hint = "the recipe that is run decides; what this one runs only adds its steps";
+                    let message = format!("`{}` of `{text}` is ignored here", ignored.join("`, `"));
+                    let hint = "the outer recipe decides; a recipe in `run_recipe` only adds its steps";
                     self.found.push(Diagnostic::warning(message).at(self.source, path.at).hint(hint));
                 }
                 self.found.extend(recipe.diagnostics().iter().cloned());
@@ -183,7 +183,7 @@ impl Reader<'_> {
                 Some(Action::RunRecipe { recipe: Box::new(recipe), set })
             }
             Err(found) => {
-                // What has no place in the included recipe is about this step.
+                // A finding without a position in the included recipe is reported at this step.
                 self.found.extend(found.into_iter().map(|diagnostic| match diagnostic.place {
                     Some(_) => diagnostic,
                     None => diagnostic.at(self.source, path.at),
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The condition that `http` polls for is an expression of its own.
+    /// The `ready` condition of a poll is a separate expression.
     pub(super) fn condition_of_poll(&mut self, name: &str, fields: &Template) {
         let inside = |fields: &Template, name: &str| {
             let (_, inner) = fields.entries()?.iter().find(|(key, _)| key.name == name)?;
@@ -225,14 +225,14 @@ impl Reader<'_> {
     fn set_values(&mut self, node: Option<&Node>) -> Vec<(Key, Template)> {
         let Some(node) = node else { return Vec::new() };
         let Kind::Map(entries) = &node.kind else {
-            self.report(node.at, format!("`set` is a map of parameters, not {}", node.describe()));
+            self.report(node.at, format!("`set` must be a map of parameters, not {}", node.describe()));
             return Vec::new();
         };
         entries.iter().map(|(key, inner)| (key.clone(), self.template(inner))).collect()
     }
 }
 
-/// The values for a recipe, with what was written in place of a number where its parameter is a text.
+/// The values for a recipe. A text parameter gets a number as it was written.
 fn texts_as_written(recipe: &Recipe, set: Vec<(Key, Template)>) -> Vec<(Key, Template)> {
     let is_text = |key: &Key| {
         recipe.header().parameters.get(&key.name).is_some_and(|parameter| parameter.default.is_string())
@@ -244,7 +244,7 @@ fn texts_as_written(recipe: &Recipe, set: Vec<(Key, Template)>) -> Vec<(Key, Tem
     set.into_iter().map(written).collect()
 }
 
-/// Where the text of a value begins that stands at `at`: after the quote, or on the line after `|`.
+/// The start of the text of a value at `at`: after the quote, or in the line after `|`.
 fn start_of_text(source: &SourceFile, at: Position) -> Position {
     let mut lines = source.lines().skip(at.line.saturating_sub(1));
     match lines.next().and_then(|line| line[byte_at(line, at.column)..].chars().next()) {

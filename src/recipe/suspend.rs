@@ -75,12 +75,15 @@ impl Reader<'_> {
     fn read_suspend_rule(&mut self, node: &Node, parameters: &Values) -> Option<SuspendRule> {
         let fields = Fields::read(self, "suspend_when", node, &KEYS)?;
         if let Some(after) = fields.get("after").filter(|after| after.text() != Some("sweep")) {
-            self.report(after.at, format!("`after` is `sweep`, not {}", after.describe()));
+            self.report(after.at, format!("`after` must be `sweep`, not {}", after.describe()));
         }
         let probe = match fields.get("probe") {
             Some(probe) => self.steps(probe, "suspend_when.probe"),
             None => {
-                self.report(fields.at, "`suspend_when` has no `probe`: the steps that tell how things are");
+                self.report(
+                    fields.at,
+                    "`suspend_when` has no `probe`: the steps that measure what the condition needs",
+                );
                 Vec::new()
             }
         };
@@ -91,10 +94,13 @@ impl Reader<'_> {
         let resume_when = fields.expression(self, "resume_when");
         for template in condition.iter().chain(&resume_when).filter(|template| template.is_plain()) {
             let given = template.written.describe();
-            self.report(template.written.at, format!("an expression decides when to go on, not {given}"));
+            self.report(
+                template.written.at,
+                format!("an expression must decide when the run continues, not {given}"),
+            );
         }
         if fields.get("timeout_s").is_none() {
-            self.report(fields.at, "`suspend_when` has no `timeout_s`, after which the run fails");
+            self.report(fields.at, "`suspend_when` has no `timeout_s`: the time after which the run fails");
         }
         let source = Arc::clone(self.source);
         let mut time = |name: &str, otherwise: f64, least: f64| {

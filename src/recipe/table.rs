@@ -1,4 +1,4 @@
-//! The rows of a table, as what a loop goes over: the dies of a wafer, the devices of a chip.
+//! The rows of a table as the values of a loop: the dies of a wafer, the devices of a chip.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::table;
 pub(super) struct Table {
     /// In the order of the file.
     pub(super) columns: Vec<String>,
-    /// Each a map with all the columns.
+    /// The rows; each is a map with all columns.
     pub(super) rows: Vec<Value>,
 }
 
-/// Reads a CSV text whose columns become columns of the trace files, and `row.name` in expressions. Gives what is worth
-/// knowing about it too.
+/// Reads a CSV text. Its columns become columns of the trace files, and `row.name` in expressions. Returns notes
+/// about it too.
 ///
 /// # Errors
-/// Everything that is wrong with it, each with its line and column.
+/// All mistakes, each with its line and column.
 pub(super) fn read(source: &Arc<SourceFile>) -> Result<(Table, Vec<Diagnostic>), Vec<Diagnostic>> {
     let table = table::Table::read(source)?;
     let mut wrong: Vec<Diagnostic> = table
@@ -59,15 +59,15 @@ fn wrong_name(name: &str) -> Option<(String, Option<String>)> {
         return Some((error.message, error.hint));
     }
     TRACE_COLUMNS.contains(&name).then(|| {
-        let message = format!("column `{name}` is called like a column of the trace file");
+        let message = format!("column `{name}` has the same name as a trace-file column");
         (message, Some("give it another name in the first row".to_owned()))
     })
 }
 
-/// Reads a table that is no part of a recipe.
+/// Reads a table that is not part of a recipe.
 ///
 /// # Errors
-/// A file that cannot be read, and everything that is wrong with it.
+/// If the file cannot be read, or all mistakes in it.
 pub fn read_table(path: &Path) -> Result<table::Table, Vec<Diagnostic>> {
     let text = files::read(path).map_err(|message| vec![Diagnostic::error(message)])?;
     table::Table::read(&Arc::new(SourceFile { name: path.display().to_string(), text }))
@@ -96,7 +96,7 @@ mod tests {
     fn a_column_has_a_name_that_expressions_and_trace_files_can_use() {
         for (text, message) in [
             ("x (um),y\n1,2\n", "column name `x (um)` is not allowed"),
-            ("name,x\nA,2\n", "column `name` is called like a column of the trace file"),
+            ("name,x\nA,2\n", "column `name` has the same name as a trace-file column"),
         ] {
             let found = rows(text).expect_err(text);
             assert!(found.starts_with(message), "{found}");

@@ -1,4 +1,5 @@
-//! A value of a recipe with its `${…}`: compiled when the recipe is loaded, evaluated when its step comes up.
+//! A value of a recipe with its `${…}`. The expressions are compiled when the recipe is loaded, and evaluated when
+//! their step starts.
 
 use std::sync::Arc;
 
@@ -23,9 +24,9 @@ pub(super) struct Template {
 #[derive(Debug, Clone)]
 enum Content {
     Plain(Value),
-    /// An expression that could not be compiled; that is a finding already.
+    /// An expression that could not be compiled; this has already been reported.
     Broken,
-    /// Exactly one `${…}`: keeps the type of its value.
+    /// Exactly one `${…}`: the value keeps its type.
     Whole(Hole),
     /// A text with `${…}` in it.
     Text(Vec<Piece>),
@@ -46,7 +47,7 @@ struct Hole {
     uses_steps: bool,
 }
 
-/// What went wrong with a value, and where.
+/// A mistake in a value, with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Wrong {
     pub(super) at: Position,
@@ -55,7 +56,7 @@ pub(super) struct Wrong {
 }
 
 impl Template {
-    /// Compiles the expressions in `node`; what is wrong with one goes into `found`.
+    /// Compiles the expressions in `node` and adds mistakes to `found`.
     pub(super) fn compile(
         node: &Node,
         scope: &Scope,
@@ -86,7 +87,7 @@ impl Template {
         Self { written: node.clone(), content }
     }
 
-    /// Compiles a value that can only be an expression: its text is one, with or without `${` and `}` around it.
+    /// Compiles a value that is always an expression, with or without `${` and `}` around it.
     pub(super) fn expression(
         node: &Node,
         scope: &Scope,
@@ -96,8 +97,8 @@ impl Template {
         let Some(text) = node.text() else { return Self::compile(node, scope, source, found) };
         let code = bare(text);
         let compiled = if code.contains("${") {
-            let message = format!("`{text}` is more than one expression");
-            let hint = "write all of it in one `${…}`, or without `${` and `}`";
+            let message = format!("`{text}` must be a single expression");
+            let hint = "write the whole expression in one `${…}`, or without `${` and `}`";
             Err(Box::new(Diagnostic::error(message).at(source, node.at).hint(hint)))
         } else {
             compile_hole(code, node.at, scope, source)
@@ -113,7 +114,7 @@ impl Template {
         Self { written, content }
     }
 
-    /// True when there is no expression in it.
+    /// Whether the value contains no expression.
     pub(super) fn is_plain(&self) -> bool {
         match &self.content {
             Content::Plain(_) => true,
@@ -123,7 +124,7 @@ impl Template {
         }
     }
 
-    /// True when an expression in it uses the result of a step.
+    /// Whether an expression in the value uses the result of a step.
     pub(super) fn uses_steps(&self) -> bool {
         match &self.content {
             Content::Plain(_) | Content::Broken => false,
@@ -136,7 +137,7 @@ impl Template {
         }
     }
 
-    /// The parts of a text that are written down: all of it, or what stands beside its expressions.
+    /// The written parts of a text: all of it, or the parts between its expressions.
     pub(super) fn written_parts(&self) -> Vec<&str> {
         match &self.content {
             Content::Plain(Value::String(text)) => vec![text],
@@ -153,7 +154,7 @@ impl Template {
         }
     }
 
-    /// The value without its expressions, which are texts then.
+    /// The value with its expressions as plain texts.
     pub(super) fn plain_value(&self) -> Value {
         match &self.content {
             Content::Plain(value) => value.clone(),
@@ -163,7 +164,7 @@ impl Template {
         }
     }
 
-    /// A number that is written down, as the text that was written.
+    /// The text of a written number.
     pub(super) fn into_text(self) -> Self {
         match self.written.number.as_deref() {
             Some(number) => Self { content: Content::Plain(number.into()), written: self.written },
@@ -171,7 +172,7 @@ impl Template {
         }
     }
 
-    /// The entries, where it is a map.
+    /// The entries, if it is a map.
     pub(super) fn entries(&self) -> Option<&[(Key, Self)]> {
         match &self.content {
             Content::Map(entries) => Some(entries),
@@ -179,7 +180,7 @@ impl Template {
         }
     }
 
-    /// The items, where it is a list.
+    /// The items, if it is a list.
     pub(super) fn items(&self) -> Option<&[Self]> {
         match &self.content {
             Content::List(items) => Some(items),
@@ -187,10 +188,10 @@ impl Template {
         }
     }
 
-    /// The value, given those of the variables.
+    /// Evaluates the value with the given variables.
     ///
     /// # Errors
-    /// An expression that fails, or whose value does not belong where it stands.
+    /// If an expression fails, or if its result is not allowed there.
     pub(super) fn evaluate(&self, variables: &Values) -> Result<Value, Wrong> {
         match &self.content {
             Content::Plain(value) => Ok(value.clone()),
@@ -204,7 +205,7 @@ impl Template {
                         Piece::Hole(hole) => {
                             let value = hole.evaluate(variables)?;
                             text += &print(&value).map_err(|what| {
-                                hole.wrong(&format!("gives {what}, which a text cannot hold"), None)
+                                hole.wrong(&format!("returns {what}, which cannot be part of a text"), None)
                             })?;
                         }
                     }
@@ -223,8 +224,8 @@ impl Template {
         }
     }
 
-    /// Collects the parts of a list or a map, and stops where all of it is too large. What was written out in the
-    /// recipe is as large as its file.
+    /// Collects the parts of a list or a map, and stops if they become too large. Parts without expressions cannot be
+    /// larger than the file.
     fn within_bounds<P>(
         &self,
         parts: impl Iterator<Item = Result<P, Wrong>>,
@@ -281,11 +282,9 @@ fn compile_text(
         let inside = &rest[open + 2..];
         let Some(close) = closing_brace(inside) else {
             let at = place_in_source(source, at, &rest[open..]);
-            return Err(Box::new(
-                Diagnostic::error("`${` is not closed")
-                    .at(source, at)
-                    .hint("a `}` within a text of the expression does not count; ` #` begins a YAML comment"),
-            ));
+            return Err(Box::new(Diagnostic::error("`${` is not closed").at(source, at).hint(
+                "a `}` inside a text of the expression does not close it; ` #` begins a YAML comment",
+            )));
         };
         pieces.push(Piece::Hole(compile_hole(inside[..close].trim(), at, scope, source)?));
         rest = &inside[close + 1..];
@@ -299,10 +298,10 @@ fn compile_text(
     })
 }
 
-/// What a condition over a reply can use.
+/// The names that a condition over a reply can use.
 const REPLIED: [&str; 2] = ["reply", "status"];
-/// What to do about a `${reply…}`.
-const REPLY: &str = "`ready` is one expression: write all of it in one `${…}`, or without `${` and `}`; the reply of a step is `steps.<id>.reply`";
+/// The hint for a `${reply…}`.
+const REPLY: &str = "`ready` is one expression: write the whole expression in one `${…}`, or without `${` and `}`; the reply of a step is `steps.<id>.reply`";
 
 fn compile_hole(
     text: &str,
@@ -316,7 +315,7 @@ fn compile_hole(
     let begin = place_in_source(source, at, text);
     let expression = Expression::compile(text, scope.names()).map_err(|mistake| {
         let exact = place_of(&mistake, text, at, source);
-        // It is not there yet: `ready` asks for it later, in an expression of its own.
+        // The reply does not exist yet: `ready` uses it later, in a separate expression.
         let early = mistake.message == "unknown variable `reply`";
         let hint = if early { Some(REPLY.to_owned()) } else { mistake.hint };
         refuse(format!("`${{{text}}}`: {}", mistake.message), hint, exact)
@@ -324,7 +323,7 @@ fn compile_hole(
     let asks_first = words(text).any(|(word, _)| word == "in");
     for (id, field) in step_fields(text) {
         scope.check_step(id).map_err(|(message, hint)| refuse(message, hint, begin))?;
-        // `"value" in steps.p && …` knows what it does.
+        // `"value" in steps.p && …` checks for the field itself.
         if let Some(field) = field.filter(|_| !asks_first) {
             scope.check_field(id, field).map_err(|(message, hint)| refuse(message, hint, begin))?;
         }
@@ -332,23 +331,23 @@ fn compile_hole(
     Ok(Hole { uses_steps: mentions_steps(text), expression, at: begin })
 }
 
-/// Where a mistake in the expression `text` stands, which is in the value at `at`. A position in a one-line expression
-/// that was found as it stands is one in the file.
+/// The position of a mistake in the expression `text` of the value at `at`. If the file contains the one-line
+/// expression unchanged, the position is exact.
 fn place_of(mistake: &Mistake, text: &str, at: Position, source: &SourceFile) -> Position {
     let begin = place_in_source(source, at, text);
     let inner = mistake.position.filter(|inner| inner.line == 1 && begin != at);
     inner.map_or(begin, |inner| Position { column: (begin.column + inner.column).saturating_sub(1), ..begin })
 }
 
-/// What is wrong with a condition over a reply: `poll.ready` of `http`, an expression that stands by itself.
+/// The mistakes in a condition over a reply (`poll.ready` of `http`), which is a separate expression.
 pub(super) fn check_condition(text: &str, at: Position, source: &Arc<SourceFile>) -> Option<Diagnostic> {
     let mistake = Condition::compile(text).err()?;
     let at = place_of(&mistake, text, at, source);
     Some(Diagnostic { hint: mistake.hint, ..Diagnostic::error(mistake.message).at(source, at) })
 }
 
-/// Where `part` of a value that begins at `at` stands; `at` itself when YAML wrote it differently (an escape, a
-/// folded line).
+/// The position of `part` of a value that begins at `at`. It is `at` itself if YAML wrote the part differently (an
+/// escape, a folded line).
 pub(super) fn place_in_source(source: &SourceFile, at: Position, part: &str) -> Position {
     let mut lines = (at.line..).zip(source.lines().skip(at.line.saturating_sub(1))).take(200);
     let found = lines.find_map(|(line, content)| {
@@ -359,8 +358,8 @@ pub(super) fn place_in_source(source: &SourceFile, at: Position, part: &str) -> 
     found.filter(|_| !part.is_empty()).unwrap_or(at)
 }
 
-/// A map of `http` whose `poll.ready` stands without the `${` and `}` around the whole of it: what it says of the reply is
-/// known only later.
+/// A map of `http` with `poll.ready` without `${` and `}` around it. This expression is evaluated later, when there
+/// is a reply.
 pub(super) fn with_bare_ready(node: &Node) -> Node {
     inside(node, &["poll", "ready"], &|ready| {
         let code = ready.text().map(bare).filter(|code| words(code).any(|(word, _)| REPLIED.contains(&word)));
@@ -421,10 +420,10 @@ mod tests {
             ("${powr}", "unknown variable `powr`"),
             ("${power", "is not closed"),
             ("${}", "`${}`"),
-            ("a${[1]}", "gives a list, which a text cannot hold"),
+            ("a${[1]}", "returns a list, which cannot be part of a text"),
             ("${steps.g.min}", "no step before this one has the id `g`"),
             ("${steps.f.max}", "the result of step `f` has no `max`: it has `failed`, `min`"),
-            ("${steps.f.min.mn}", "there is no `mn` in it"),
+            ("${steps.f.min.mn}", "it contains no `mn`"),
         ] {
             let message = evaluate(text).expect_err(text);
             assert!(message.contains(words), "{text}: {message}");

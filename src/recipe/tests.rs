@@ -331,7 +331,7 @@ steps:
     let wrong = refused("name: t\nsteps:\n  - script: |\n      let a = 1;\n      log(b);\n");
     assert!(wrong.contains("unknown variable `b`") && wrong.contains("r.yaml:5:11"), "{wrong}");
     let late = perform("steps:\n  - script: 'recipe(#{ name: \"x\" })'\n").1.unwrap_err();
-    assert!(late.message.contains("cannot stand in a `script` step"), "{late}");
+    assert!(late.message.contains("is not allowed in a `script` step"), "{late}");
 }
 
 /// A folder with the files given.
@@ -559,7 +559,7 @@ fn a_suspension_is_checked_with_its_place_and_changes_nothing_in_a_forecast() {
         (
             "\"${steps.tap.value < limit}\"",
             "true",
-            "an expression decides when to go on, not `true`",
+            "an expression must decide when the run continues, not `true`",
             ":6:14",
         ),
         ("timeout_s", "timeouts", "unknown field `timeouts`", ":7:3"),
@@ -569,5 +569,5 @@ fn a_suspension_is_checked_with_its_place_and_changes_nothing_in_a_forecast() {
         assert!(refused.contains(said) && refused.contains(place), "{refused}");
     }
     let every = refused(&recipe(&format!("  after: fetch_trace\n{whole}")));
-    assert!(every.contains("`after` is `sweep`, not the text `fetch_trace`"), "{every}");
+    assert!(every.contains("`after` must be `sweep`, not the text `fetch_trace`"), "{every}");
 }

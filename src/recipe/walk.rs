@@ -1,4 +1,4 @@
-//! Runs the steps of a YAML recipe against a host, in order, each when its turn comes.
+//! Runs the steps of a YAML recipe against a host, in order.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -24,26 +24,26 @@ use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
 /// Detectors by name.
 type Detectors = BTreeMap<String, Detector>;
 
-/// How much of a wrong value is shown, in characters.
+/// Largest number of characters of a wrong value in a message.
 const SHOWN: usize = 200;
 
-/// A recipe that has begun: its variables, and where it stands.
+/// A running recipe: its variables and its surroundings.
 pub(super) struct Walk<'a> {
     /// The names of detectors that its steps may use.
     detectors: &'a Detectors,
-    /// The text that the steps stand in.
+    /// The text that contains the steps.
     source: &'a SourceFile,
     host: &'a Arc<dyn Host>,
     variables: Values,
-    /// The way to this recipe from the outermost one, with a dot at its end where there is one.
+    /// The path to this recipe from the outermost one; if it is not empty, it ends with a dot.
     prefix: String,
     loops: Vec<LoopPoint>,
     tally: Rc<Tally>,
-    /// What `set` and the loops hold of the tally.
+    /// The share of `set` and of the loops in the tally.
     held: usize,
 }
 
-/// What a recipe, and those that it runs, have computed and hold.
+/// The computing time and the memory that a recipe and its inner recipes have used.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Turns of loops since the last operation.
@@ -58,13 +58,13 @@ impl Drop for Walk<'_> {
     }
 }
 
-/// What a recipe still has to do, however its steps ended.
+/// The remaining work of a recipe after its steps, with any result.
 enum Last<'a> {
     Steps(Walk<'a>, &'a [Statement]),
     Script(Box<Performance>),
 }
 
-/// The endings of recipes inside this one that a stop kept from running: they run with the outermost `finally`.
+/// The `finally` steps of inner recipes that a stop prevented. They run with the outermost `finally`.
 type Owed<'a> = Vec<Last<'a>>;
 
 /// Performs a recipe and, always, its `finally`. Returns the first fault.
@@ -79,7 +79,7 @@ pub(super) fn perform(recipe: &Recipe, host: Arc<dyn Host>) -> Result<(), Fault>
     }
 }
 
-/// `then` stands between the steps, where they have ended well, and `finally`.
+/// `then` runs after the steps, if they succeeded, and before `finally`.
 fn perform_on(
     recipe: &Recipe,
     host: &Arc<dyn Host>,
@@ -91,7 +91,7 @@ fn perform_on(
     let (ended, last) = begin(recipe, parameters, (String::new(), Vec::new()), tally, host, &mut owed);
     let ended = ended.and_then(|()| then());
     host.begin_finally();
-    // From the inside out, as they would have run without the stop.
+    // The innermost recipe first, as without the stop.
     let endings = owed.into_iter().chain([last]);
     endings.fold(ended, |first, mut last| first.and(last.perform(host, &mut Owed::new())))
 }
@@ -119,8 +119,7 @@ fn begin<'a>(
 }
 
 impl<'a> Last<'a> {
-    /// Every step of it, whatever becomes of the one before: a laser that cannot be reached must not keep the next
-    /// one on.
+    /// Runs every step, even if an earlier one fails: a laser that cannot be reached must not keep the next laser on.
     fn perform(&mut self, host: &Arc<dyn Host>, owed: &mut Owed<'a>) -> Result<(), Fault> {
         match self {
             Self::Script(performance) => performance.perform_finally(host),
@@ -237,7 +236,7 @@ impl<'a> Walk<'a> {
             Turns::While => None,
         };
         for index in 0.. {
-            // A loop without an operation in it must hear of a stop too, and end by itself.
+            // A loop without an operation must also react to a stop, and must end.
             self.stop_if_wanted()?;
             self.count_turn(at)?;
             if count == Some(index) || !self.goes_on(over, index)? {
@@ -279,13 +278,13 @@ impl<'a> Walk<'a> {
         Err(self.fault(Wrong { at, message, hint: None }))
     }
 
-    /// Gives a variable its value, where there is room for it.
+    /// Sets a variable, if the memory limit allows it.
     fn hold(&mut self, name: &str, value: Value, at: Position) -> Result<(), Fault> {
         self.let_go(name);
         let bytes = size(&value);
         let all = self.tally.bytes.get() + bytes;
         if all > ALL_VALUES_BYTES {
-            let message = format!("the variables hold more than {} MiB", ALL_VALUES_BYTES >> 20);
+            let message = format!("the variables need more than {} MiB", ALL_VALUES_BYTES >> 20);
             return Err(self.fault(Wrong { at, message, hint: None }));
         }
         self.tally.bytes.set(all);
@@ -296,14 +295,14 @@ impl<'a> Walk<'a> {
 
     fn let_go(&mut self, name: &str) {
         if let Some(value) = self.variables.remove(name) {
-            // A parameter that a loop is called like was never counted.
+            // A parameter with the name of the loop variable was never counted.
             let bytes = size(&value).min(self.held);
             self.held -= bytes;
             self.tally.bytes.set(self.tally.bytes.get() - bytes);
         }
     }
 
-    /// Whether a `while` goes on; it is asked before each turn. Others know their count.
+    /// Whether a `while` continues. This is checked before each turn; other loops have a known number of turns.
     fn goes_on(&self, over: &LoopSource, index: u64) -> Result<bool, Fault> {
         let LoopSource::While(condition) = over else { return Ok(true) };
         let goes_on = self.flag("while", condition)?;
@@ -335,14 +334,14 @@ impl<'a> Walk<'a> {
         let (around, tally) = ((prefix, self.loops.clone()), Rc::clone(&self.tally));
         let (ended, mut last) = begin(recipe, values, around, tally, self.host, owed);
         let cleaned = if self.host.stopping() { Ok(()) } else { last.perform(self.host, owed) };
-        // A stop, before it or in the midst of it: it is done (again) when stops do not count any more.
+        // A stop came before or during these steps: they run (again) when stops are ignored.
         if self.host.stopping() {
             owed.push(last);
         }
         ended.and(cleaned)
     }
 
-    /// The value of what was written, now.
+    /// Evaluates a written value.
     fn value(&self, template: &Template) -> Result<Value, Fault> {
         self.heed(&[template]);
         template.evaluate(&self.variables).map_err(|wrong| self.fault(wrong))
@@ -356,7 +355,7 @@ impl<'a> Walk<'a> {
                 if given.chars().count() > SHOWN {
                     given = given.chars().take(SHOWN).chain(['…']).collect();
                 }
-                let message = format!("`{what}` is true or false, not `{given}`");
+                let message = format!("`{what}` must be true or false, not `{given}`");
                 Err(self.fault(Wrong { at: template.written.at, message, hint: None }))
             }
         }
@@ -390,8 +389,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Numbers that a double does not keep, as texts in the columns of a trace. Expressions took them from replies and
-/// tables of other instruments: who writes one down is told to quote it.
+/// Numbers that a double cannot store exactly become texts in the columns of a trace. They come from replies and
+/// tables of other instruments; in a recipe such a number is an error.
 fn keep_long_numbers(fields: &mut Value) {
     if let Some(Value::Object(columns)) = fields.get_mut("columns") {
         columns.values_mut().for_each(keep_long_number);

@@ -1,5 +1,5 @@
-//! What the values that are written down in a recipe say before it runs: how often a loop turns, what its turns are called,
-//! and whether a name is fit for a file.
+//! Checks of written values before a recipe runs: the number of turns of a loop, the names of its turns, and names of
+//! files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::script::print;
 use crate::source::Diagnostic;
 
 impl Reader<'_> {
-    /// Counts the turns of a loop, where no expression decides them.
+    /// Counts the turns of a loop, if no expression decides them.
     pub(super) fn count_turns(&mut self, over: &LoopSource) {
         if !over.templates().iter().all(|template| template.is_plain()) {
             return;
@@ -26,7 +26,8 @@ impl Reader<'_> {
             (Ok(Turns::Grid(grid)), LoopSource::Grid(parts)) if !grid.reaches_end() => {
                 let to = &parts[1].written;
                 let last = grid.point(grid.count() - 1);
-                let message = format!("no step reaches `to` {}: the last value is {last}", to.value());
+                let message =
+                    format!("the loop does not reach `to` {}: the last value is {last}", to.value());
                 self.found.push(Diagnostic::note(message).at(self.source, to.at));
             }
             (Ok(_), LoopSource::In(list)) => self.names_of_turns(&list.written),
@@ -34,7 +35,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Looks for values of a list that are written differently and print alike, and for numbers that print otherwise.
+    /// Finds values of a list that are written differently and printed in the same way, and numbers that are not
+    /// printed as written.
     fn names_of_turns(&mut self, list: &Node) {
         let Kind::List(items) = &list.kind else { return };
         let mut known: BTreeMap<String, String> = BTreeMap::new();
@@ -43,14 +45,16 @@ impl Reader<'_> {
             let Ok(name) = print(&value) else { continue };
             let written = item.number.as_deref().map_or_else(|| value.to_string(), str::to_owned);
             if item.number.is_some() && written.contains(['e', 'E']) && written != name {
-                let message = format!("`{written}` is the number {name}");
+                let message = format!("`{written}` is read as the number {name}");
                 let finding = Diagnostic::note(message).at(self.source, item.at);
-                self.found.push(finding.hint("put it into quotes where it is a name"));
+                self.found.push(finding.hint("if it is a name, put it into quotes"));
             }
             match known.get(&name) {
                 Some(first) if *first != written => {
-                    let message = format!("{first} and {written} print alike: two turns have one name");
-                    let hint = "leave one out, or put both into quotes where they are names";
+                    let message = format!(
+                        "{first} and {written} are printed in the same way: two turns would have one name"
+                    );
+                    let hint = "remove one, or put both into quotes if they are names";
                     self.found.push(Diagnostic::warning(message).at(self.source, item.at).hint(hint));
                 }
                 Some(_) => {}
@@ -59,7 +63,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is written down of a name is fit for a file; what expressions add to it is made so.
+    /// Checks the written part of a name; the characters that expressions add are replaced later.
     pub(super) fn written_name(&mut self, operation: &str, fields: &Template) {
         let named = ["fetch_trace", "read_power"].contains(&operation);
         let fields = fields.entries().into_iter().flatten();
@@ -71,7 +75,7 @@ impl Reader<'_> {
     }
 }
 
-/// The fields of an operation with the texts that were written in place of numbers, where it takes texts.
+/// The fields of an operation; fields for texts get a number as it was written.
 pub(super) fn as_written<'v>(operation: &str, fields: &'v Value, node: &Node) -> Cow<'v, Value> {
     let number = |path: &[String]| node.get(path)?.number.as_deref().map(str::to_owned);
     Operation::with_texts(operation, fields, &number)

@@ -134,12 +134,12 @@ pub fn safety_violations(
     match ending {
         ProgramEnd::Exit(0..=3 | 130) | ProgramEnd::Killed => {}
         ProgramEnd::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
-        ProgramEnd::TooLong => wrong.push("it had not ended when its time was over".to_owned()),
+        ProgramEnd::TooLong => wrong.push("the program had not ended within the time limit".to_owned()),
     }
     // Earlier failures may have been repeated. The exit code is about the last run.
     if let Some(run) = found.last().filter(|run| ending == ProgramEnd::Exit(0) && run.state != RunState::Done)
     {
-        wrong.push(format!("exit code 0, and {} is {}", run.folder.display(), run.state));
+        wrong.push(format!("exit code 0, but {} is {}", run.folder.display(), run.state));
     }
     for run in found {
         let name = run.folder.display();
@@ -148,17 +148,17 @@ pub fn safety_violations(
             wrong.push(format!("{name} is {} without a reason", run.state));
         }
         if run.state == RunState::Running {
-            wrong.push(format!("{name} is still under way"));
+            wrong.push(format!("{name} is still active"));
         }
         if run.state == RunState::Interrupted && matches!(ending, ProgramEnd::Exit(_)) {
-            wrong.push(format!("{name} has no end, though the program came to its own"));
+            wrong.push(format!("{name} has no end, although the program has ended by itself"));
         }
         wrong.extend(run.damaged.iter().map(|damage| format!("{name}: {damage}")));
     }
     let done = !found.is_empty() && found.iter().all(|run| run.state == RunState::Done);
     let known: BTreeSet<u8> = found.iter().flat_map(|run| run.lasers_unknown.iter().copied()).collect();
     let left = instrument.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
-    wrong.extend(left.map(|laser| format!("laser {laser} is on, and nothing says so")));
+    wrong.extend(left.map(|laser| format!("laser {laser} is on, but no message reports it")));
     // A scan may outlive a killed program. A program that could not reach the instrument reports this itself.
     if instrument.scans && known.is_empty() && ending != ProgramEnd::Killed {
         wrong.push("the instrument is still scanning".to_owned());
@@ -174,7 +174,7 @@ mod tests {
         InspectedRun {
             folder: "runs/a".into(),
             state,
-            reason: (state == RunState::Failed).then(|| "the link was lost".to_owned()),
+            reason: (state == RunState::Failed).then(|| "the connection was lost".to_owned()),
             item: None,
             lasers_unknown: Vec::new(),
             traces: Vec::new(),
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(safety_violations(std::slice::from_ref(&unknown), exit, &on(&[1]), false), [""; 0]);
         assert_eq!(
             safety_violations(&[unknown], exit, &on(&[1, 2]), false),
-            ["laser 2 is on, and nothing says so"]
+            ["laser 2 is on, but no message reports it"]
         );
         assert_eq!(safety_violations(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), true), [""; 0]);
         assert_eq!(safety_violations(&[run(RunState::Done)], ProgramEnd::Exit(0), &on(&[1]), false).len(), 1);
@@ -238,7 +238,7 @@ mod tests {
         let failed = [run(RunState::Failed)];
         assert_eq!(
             safety_violations(&failed, ProgramEnd::Exit(0), &on(&[]), false),
-            ["exit code 0, and runs/a is failed"]
+            ["exit code 0, but runs/a is failed"]
         );
         let repeated = [run(RunState::Failed), run(RunState::Done)];
         assert_eq!(safety_violations(&repeated, ProgramEnd::Exit(0), &on(&[]), false), [""; 0]);

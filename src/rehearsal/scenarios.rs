@@ -22,7 +22,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         words.extend(self.kill_after.map(|events| format!("killed after {events} events")));
-        if words.is_empty() { f.write_str("nothing") } else { f.write_str(&words.join(", ")) }
+        if words.is_empty() { f.write_str("no fault") } else { f.write_str(&words.join(", ")) }
     }
 }
 

@@ -70,15 +70,14 @@ pub(super) fn verdict(report: &Report) -> String {
             format!("A step failed and ended the run after {took}.")
         }
         RunState::Failed if report.counts.failed > 0 => {
-            format!("The run came to its end after {took}, with failed steps that were passed over.")
+            format!("The run finished after {took}, with failed steps that the recipe ignored.")
         }
         RunState::Failed => format!("The recipe itself failed after {took}."),
         RunState::Aborted => format!("The run was stopped after {took}."),
         RunState::Interrupted => format!(
-            "The run has no end: its process is gone (killed, or the computer lost power). Its last sign of life \
-             came {took} after the start."
+            "The run was interrupted: its process ended without finishing it (killed, or the computer lost power). Its last event was {took} after the start."
         ),
-        RunState::Running => format!("The run was still under way when this was written, after {took}."),
+        RunState::Running => format!("The run was still active when this report was written, after {took}."),
     }
 }
 
@@ -90,9 +89,9 @@ pub(super) fn consequence(fault: &FaultLine) -> String {
             let then = if fault.recovered { "and succeeded" } else { "without success" };
             format!("repeated{pause}, {then}")
         }
-        Consequence::PassedOver => "passed over; the run went on".to_owned(),
-        Consequence::Caught => "caught by the script; the run went on".to_owned(),
-        Consequence::EndedFinally => "ended finally".to_owned(),
+        Consequence::PassedOver => "ignored; the run continued".to_owned(),
+        Consequence::Caught => "caught by the script; the run continued".to_owned(),
+        Consequence::EndedFinally => "ended `finally`".to_owned(),
         Consequence::EndedRun => "ended the run".to_owned(),
     }
 }
@@ -100,9 +99,9 @@ pub(super) fn consequence(fault: &FaultLine) -> String {
 pub(super) fn why(why: Why, state: RunState) -> &'static str {
     match (why, state) {
         (Why::Failed, _) => "failed",
-        (Why::CutShort, RunState::Running) => "under way",
-        (Why::CutShort, _) => "cut short",
-        (Why::NotReached, RunState::Running) => "still to come",
+        (Why::CutShort, RunState::Running) => "active",
+        (Why::CutShort, _) => "interrupted",
+        (Why::NotReached, RunState::Running) => "not started yet",
         (Why::NotReached, _) => "not reached",
     }
 }
@@ -112,18 +111,18 @@ pub(super) fn lasers_end(report: &Report) -> String {
     match report.lasers {
         LasersEnd::Off if report.lasers_off.is_empty() => "The run turned no laser on.".to_owned(),
         LasersEnd::Off => {
-            format!("Off, as the instrument confirmed: {}.", lasers(&report.lasers_off))
+            format!("The instrument confirmed that these are off: {}.", lasers(&report.lasers_off))
         }
         LasersEnd::Unknown => format!(
-            "Could not be confirmed off: {}. Check the instrument, or use ctp10 off.",
+            "The instrument did not confirm that these are off: {}. Check the instrument, or use ctp10 off.",
             lasers(&report.lasers_unknown)
         ),
-        LasersEnd::LeftOn => "Left as they were after success, as the recipe says.".to_owned(),
+        LasersEnd::LeftOn => "Left on after success, as the recipe requires (leave_lasers_on).".to_owned(),
         LasersEnd::NoEnd if report.state == RunState::Running => "In use by the run.".to_owned(),
         LasersEnd::NoEnd if report.about.simulator.is_some() => {
-            "Nothing turned them off; the embedded instrument ended with the run.".to_owned()
+            "Nothing turned them off; the simulator ended with the run.".to_owned()
         }
-        LasersEnd::NoEnd => "Nothing turned them off: any of them may be on. Use ctp10 off.".to_owned(),
+        LasersEnd::NoEnd => "Nothing turned them off: any laser may be on. Use ctp10 off.".to_owned(),
     }
 }
 

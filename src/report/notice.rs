@@ -123,7 +123,7 @@ fn text(ended: Ended<'_>, host: &str, report: Option<&Report>) -> String {
         if !report.lasers_unknown.is_empty() {
             lines.push(format!("{} may be on", lasers(&report.lasers_unknown)));
         }
-        lines.extend(report.finish_command.as_ref().map(|command| format!("go on with: {command}")));
+        lines.extend(report.finish_command.as_ref().map(|command| format!("continue with: {command}")));
     }
     lines.join("\n")
 }

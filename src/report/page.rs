@@ -81,7 +81,7 @@ fn head(report: &Report) -> Markup {
         header {
             @if report.simulated {
                 p.simulated {
-                    b { "SIMULATED INSTRUMENT" } ": no light, no device; every number below is computed."
+                    b { "SIMULATED INSTRUMENT" } ": no light, no device; all values below are computed."
                 }
             }
             h1 { (report.name) }
@@ -113,7 +113,7 @@ fn figures(report: &Report) -> Markup {
             (figure(counts.failed, "Failed", None, true))
             (figure(counts.retried, "Done after a retry", None, false))
             (figure(counts.skipped + counts.cut_short, "Not done", (counts.cut_short > 0).then(|| {
-                format!(" {} cut short", counts.cut_short)
+                format!(" {} interrupted", counts.cut_short)
             }), report.state != RunState::Done))
             (figure(counts.traces, "Traces", of.map(|of| format!(" of {of}")), false))
             div.figure {

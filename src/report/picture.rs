@@ -113,7 +113,7 @@ pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str) -> Markup {
     let (low, high) = (axis.label(axis.low), axis.label(axis.high));
     let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
     let range = format!(
-        "{low} to {high} {unit}, {:.3} to {:.3} nm, a line every {} {unit}",
+        "{low} to {high} {unit}, {:.3} to {:.3} nm, one line per {} {unit}",
         grid.start_nm,
         grid.stop_nm(),
         axis.label(axis.step)

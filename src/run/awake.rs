@@ -18,8 +18,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_secs(10);
 const SHORTEST_JUMP: Duration = Duration::from_secs(60);
 
 /// What a person can do where no program keeps the computer awake.
-const HINT: &str = "nothing keeps this computer awake while it measures (`systemd-inhibit` or `caffeinate` would): switch off \
-    its automatic sleep";
+const HINT: &str = "this computer may fall asleep during the run (`systemd-inhibit` and `caffeinate` are missing): switch off its automatic sleep";
 
 /// Keeps the computer awake until it is dropped. The program that does it ends with this one, however this one ends: its
 /// input is a pipe from here.
@@ -87,7 +86,7 @@ pub(super) async fn tell_of_sleep(log: RunLog) {
         let now = Clocks::now();
         if let Some(slept) = now.slept_since(&before) {
             let message = format!(
-                "the computer was asleep for {}: what the instrument did meanwhile is not known",
+                "the computer was asleep for {}: the state of the instrument during this time is unknown",
                 duration(slept.as_secs_f64())
             );
             if log.emit(RunEvent::Warning { message }).is_err() {

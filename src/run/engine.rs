@@ -278,8 +278,8 @@ impl Engine {
             return result;
         }
         let message = match &result {
-            Ok(_) => "the link was lost meanwhile: it is done once more".to_owned(),
-            Err(fault) => format!("{fault}: it is done once more"),
+            Ok(_) => "the connection was lost during the step: it is repeated".to_owned(),
+            Err(fault) => format!("{fault}: the step is repeated"),
         };
         self.log.emit(RunEvent::Warning { message })?;
         self.attempt_with_disk_space(ctx).await
@@ -363,7 +363,10 @@ impl Engine {
                 self.bench.break_off().await;
                 let allowed = deadline.unwrap_or_default().as_secs_f64();
                 let name = ctx.step.operation.name();
-                Err(Fault::new(FaultKind::Timeout, format!("`{name}` was not done within its {allowed} s")))
+                Err(Fault::new(
+                    FaultKind::Timeout,
+                    format!("`{name}` was not finished within its {allowed} s"),
+                ))
             }
         }
     }

@@ -37,7 +37,7 @@ pub(in crate::run) fn refused_scan(fault: Fault, settings: &ScanSettings) -> Fau
 fn said(fault: Fault, sentence: Option<String>) -> Fault {
     match sentence.filter(|_| fault.kind == FaultKind::Instrument) {
         Some(message) => {
-            Fault { hint: Some(format!("the instrument's own words: {}", fault.message)), message, ..fault }
+            Fault { hint: Some(format!("message of the instrument: {}", fault.message)), message, ..fault }
         }
         None => fault,
     }

@@ -72,8 +72,8 @@ pub async fn compare(
     let other = instrument.last_identity().filter(|identity| !identity.is_ctp10());
     let mut findings: Vec<Diagnostic> = other
         .map(|identity| {
-            Diagnostic::warning(format!("`{identity}` is no CTP10"))
-                .hint("what it is told and how its replies are read is meant for a CTP10")
+            Diagnostic::warning(format!("`{identity}` is not a CTP10"))
+                .hint("all commands and replies are meant for a CTP10")
         })
         .into_iter()
         .collect();

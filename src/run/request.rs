@@ -73,7 +73,7 @@ pub struct Site {
 /// How long a run waits before it acts or gives up.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// After a pause of this length, the lasers go off until the run continues.
+    /// After a pause of this length, the lasers turn off until the run continues.
     pub dark_after: Duration,
     /// The longest silence that the watchdog allows the run; `None`: no watchdog.
     pub guard_after: Option<Duration>,

@@ -160,7 +160,7 @@ impl Channel {
     fn is_fenced(&self) -> bool {
         is_fenced(&self.folder, std::process::id()).unwrap_or_else(|error| {
             if !self.unreadable.swap(true, Ordering::Relaxed) {
-                tracing::warn!(%error, "cannot see whether the watchdog has acted; the run looks again");
+                tracing::warn!(%error, "cannot check whether the watchdog has acted; the run tries again");
             }
             false
         })

@@ -23,6 +23,9 @@ pub(super) const STACK_BYTES: usize = 32 << 20;
 pub(super) const SWITCHED_OFF: [(&str, &str); 4] = [
     ("eval", "write the code where it is needed"),
     ("sleep", "use `wait(seconds)`: it can be stopped"),
-    ("timestamp", "use `now()`: it is recorded, so that a resumed run sees the same"),
-    ("import", "a script is one file; `run_recipe` and `script` steps of a YAML recipe combine several"),
+    ("timestamp", "use `now()`: its result is recorded, so that a resumed run gets the same time"),
+    (
+        "import",
+        "a script must be one file; a YAML recipe can combine several with `run_recipe` and `script` steps",
+    ),
 ];

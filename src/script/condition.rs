@@ -48,7 +48,7 @@ impl Condition {
         match self.0.evaluate(&variables)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(Mistake {
-                message: format!("gives `{other}`, and has to give true or false"),
+                message: format!("returns `{other}`, but must return true or false"),
                 hint: None,
                 position: None,
             }),
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn what_is_no_condition_is_said() {
         for (text, words) in [
-            ("reply.stat", "there is no `stat` in it"),
-            ("reply.state", "gives `\"done\"`, and has to give true or false"),
+            ("reply.stat", "it contains no `stat`"),
+            ("reply.state", "returns `\"done\"`, but must return true or false"),
             ("repl.state == 1", "unknown variable `repl`"),
             ("reply.state ==", "ends too early"),
             ("sleep(1)", "`sleep` is not available"),

@@ -137,7 +137,7 @@ impl Context {
                     FaultKind::Recipe,
                     format!("the script computes for too long ({MOST_COMPUTING} steps without an operation)"),
                 );
-                return Some(Dynamic::from(fault.hint("is there a loop without an end?")));
+                return Some(Dynamic::from(fault.hint("check for a loop that never ends")));
             }
             if !count.is_multiple_of(CLOCK_EVERY) || lock(&checked).elapsed() < CHECK_EVERY {
                 return None;

@@ -34,8 +34,8 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
         declaring(&at, "finally", &call)?;
         let mut declared = lock(&at.declared);
         if declared.finally.len() >= MOST_FINALLY {
-            let message = format!("the script declares more than {MOST_FINALLY} parts of `finally`");
-            return Err(raise_mistake(message, Some("one function can do all of it".to_owned()), &call));
+            let message = format!("the script calls `finally` more than {MOST_FINALLY} times");
+            return Err(raise_mistake(message, Some("one function can contain all steps".to_owned()), &call));
         }
         declared.finally.push(last);
         Ok(())
@@ -46,10 +46,13 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
 fn declaring(context: &Context, what: &str, call: &NativeCallContext) -> ScriptResult<()> {
     let (message, hint) = match *lock(&context.phase) {
         Phase::Declaring | Phase::Opening => return Ok(()),
-        Phase::Performing => {
-            ("comes after the first operation", "declare first: recipe, parameter, finally; then act")
+        Phase::Performing => (
+            "comes after the first operation",
+            "put the declarations (recipe, parameter, finally) before the first operation",
+        ),
+        Phase::Step => {
+            ("is not allowed in a `script` step", "the surrounding YAML recipe contains the declarations")
         }
-        Phase::Step => ("cannot stand in a `script` step", "the YAML recipe around it declares"),
     };
     Err(raise_mistake(format!("`{what}` {message}"), Some(hint.to_owned()), call))
 }
@@ -63,7 +66,7 @@ fn recipe(context: &Context, keys: Map, call: &NativeCallContext) -> ScriptResul
     let Value::Object(mut keys) = keys else { return Ok(()) };
     if keys.contains_key("parameters") {
         let hint = "call `parameter(name, default, #{ … })` instead".to_owned();
-        return Err(raise_mistake("a script has no map of `parameters`", Some(hint), call));
+        return Err(raise_mistake("a script does not use a map of `parameters`", Some(hint), call));
     }
     // Its steps have the form of YAML steps, and are read by the same code.
     let suspend_when = keys.remove("suspend_when");

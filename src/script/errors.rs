@@ -55,7 +55,7 @@ fn parse_error(error: &ParseErrorType, names: &[&str]) -> Mistake {
             Mistake::new(pasted.unwrap_or_else(|| first_lower(&error.to_string())))
         }
         ParseErrorType::UnexpectedEOF => Mistake::new("the text ends too early"),
-        ParseErrorType::ExprTooDeep => Mistake::new("the expression nests too deeply"),
+        ParseErrorType::ExprTooDeep => Mistake::new("the expression is nested too deeply"),
         other => Mistake::new(first_lower(&other.to_string())),
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn reserved(word: &str) -> Mistake {
         Some((_, instead)) => {
             Mistake::new(format!("`{word}` is not available in a recipe")).hint(Some(*instead))
         }
-        None => Mistake::new(format!("`{word}` cannot stand here")),
+        None => Mistake::new(format!("`{word}` is not allowed here")),
     }
 }
 
@@ -93,11 +93,11 @@ pub(super) fn evaluation_error(mut error: EvalAltResult, names: &[&str]) -> Endi
         },
         EvalAltResult::ErrorParsing(parse, _) => parse_error(&parse, &[]),
         EvalAltResult::ErrorVariableNotFound(name, _) => unknown_variable(&name, &[]),
-        EvalAltResult::ErrorPropertyNotFound(name, _) => Mistake::new(format!("there is no `{name}` in it")),
+        EvalAltResult::ErrorPropertyNotFound(name, _) => Mistake::new(format!("it contains no `{name}`")),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(&signature, names),
         EvalAltResult::ErrorTooManyOperations(_) => Mistake::new("the expression takes too long"),
         EvalAltResult::ErrorStackOverflow(_) => {
-            Mistake::new(format!("calls nest too deeply (at most {CALL_DEPTH})"))
+            Mistake::new(format!("calls are nested too deeply (at most {CALL_DEPTH})"))
         }
         EvalAltResult::ErrorDataTooLarge(what, _) => Mistake::new(format!(
             "too large: {}",
@@ -117,9 +117,9 @@ fn unknown_function(signature: &str, names: &[&str]) -> Mistake {
     let given = given.trim_end_matches(')');
     let given = if given.is_empty() { "no arguments".to_owned() } else { format!("({given})") };
     if names.contains(&name) {
-        return Mistake::new(format!("`{name}` does not take {given}"));
+        return Mistake::new(format!("`{name}` does not accept {given}"));
     }
-    Mistake::new(format!("there is no function `{name}` that takes {given}"))
+    Mistake::new(format!("there is no function `{name}` that accepts {given}"))
         .hint(decode::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")))
 }
 

@@ -124,7 +124,7 @@ mod tests {
         for (text, words) in [
             ("1 +", "ends too early"),
             ("sleep(1)", "`sleep` is not available"),
-            ("steps.g", "there is no `g` in it"),
+            ("steps.g", "it contains no `g`"),
             ("0.0 / 0.0", "is not finite"),
             ("let x = 1", "unexpected"),
             ("foo(1)", "there is no function `foo`"),

@@ -76,7 +76,9 @@ pub(super) fn on_deep_stack<T: Send>(part: impl FnOnce() -> T + Send) -> Result<
             .name("recipe script".to_owned())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, || budget::within(budget, part))
-            .map_err(|error| Fault::new(FaultKind::Recipe, format!("no thread for the script: {error}")))?;
-        thread.join().map_err(|_| Fault::new(FaultKind::Recipe, "the script engine broke down"))
+            .map_err(|error| {
+                Fault::new(FaultKind::Recipe, format!("cannot start a thread for the script: {error}"))
+            })?;
+        thread.join().map_err(|_| Fault::new(FaultKind::Recipe, "the script engine failed (internal error)"))
     })
 }

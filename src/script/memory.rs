@@ -62,8 +62,8 @@ impl Seen {
             return Ok(());
         }
         let mistake = Mistake {
-            message: format!("the script's variables hold more than {} MiB", ALL_VALUES_BYTES >> 20),
-            hint: Some("keep what is needed of a value, and not the value".to_owned()),
+            message: format!("the script's variables need more than {} MiB", ALL_VALUES_BYTES >> 20),
+            hint: Some("keep only the part of a value that is needed".to_owned()),
             position: None,
         };
         Err(EvalAltResult::ErrorRuntime(Dynamic::from(mistake), Position::NONE).into())

@@ -142,13 +142,13 @@ fn declarations_are_collected_before_anything_is_performed() {
 fn mistakes_in_declarations_are_found_with_their_place() {
     let given = |name: &str, text: &str| [(name.to_owned(), Given::Text(text.to_owned()))].into();
     for (text, set, words) in [
-        ("sweep();", given("a", "1"), "does not say `recipe"),
+        ("sweep();", given("a", "1"), "must call `recipe"),
         ("recipe(#{ name: \"A/B\" });", BTreeMap::new(), "name `A/B` is not allowed"),
         ("recipe(#{ nam: \"a\" });", BTreeMap::new(), "unknown field `nam`"),
         ("recipe(#{ name: \"a\" });", given("b", "1"), "no parameter `b`"),
         ("recipe(#{ name: \"a\" }); parameter(\"b\", 1, #{ max: 3 });", given("b", "4"), "(at most 3)"),
-        ("recipe(#{ name: \"a\" }); parameter(\"b\", 1);", given("b", "x"), "is a number, not `x`"),
-        ("recipe(#{ name: \"a\" }); parameter(\"module\", 1);", BTreeMap::new(), "column of the trace file"),
+        ("recipe(#{ name: \"a\" }); parameter(\"b\", 1);", given("b", "x"), "must be a number, not `x`"),
+        ("recipe(#{ name: \"a\" }); parameter(\"module\", 1);", BTreeMap::new(), "a trace-file column"),
         ("recipe(#{ name: \"a\" }); parameter(\"default\", 1);", BTreeMap::new(), "reserve"),
         ("parameter(\"b\", 1);", BTreeMap::new(), "comes before `recipe`"),
         ("recipe(#{ name: \"a\" }); recipe(#{ name: \"a\" });", BTreeMap::new(), "declared twice"),
@@ -192,7 +192,7 @@ fn a_script_without_bounds_ends_in_a_clear_error_soon() {
     for (text, words) in [
         ("loop {}", "computes for too long"),
         ("loop { try { sweep(#{ start_nm: 1 }) } catch {} }", "computes for too long"),
-        ("fn f(n) { f(n + 1) } f(0);", "nest too deeply"),
+        ("fn f(n) { f(n + 1) } f(0);", "nested too deeply"),
         ("let s = \"x\"; loop { s += s; }", "too large"),
         ("let a = []; loop { a.push(a.len()); }", "too large"),
         ("let a = [1]; loop { a += a; }", "too large"),
@@ -240,14 +240,14 @@ fn what_all_variables_hold_together_is_bounded_in_calls_too() {
         ),
         format!("let b0 = []; b0.pad(20_000, 0); {lists}"),
     ] {
-        assert_eq!(fault(&text).message, "the script's variables hold more than 32 MiB");
+        assert_eq!(fault(&text).message, "the script's variables need more than 32 MiB");
     }
 }
 
 #[test]
 fn a_script_that_declares_without_end_what_comes_last_is_refused() {
     let message = fault("for i in 0..1_000_000 { finally(|| log(\"end\")); }").message;
-    assert_eq!(message, "the script declares more than 100 parts of `finally`");
+    assert_eq!(message, "the script calls `finally` more than 100 times");
 }
 
 #[test]

@@ -190,7 +190,11 @@ pub(super) fn register(engine: &mut Engine) {
     for_numbers(engine, "bandwidth_nm", |call, trace, level_db| {
         if !level_db.is_finite() || level_db == 0.0 {
             let hint = Some("`-3`: 3 dB below the maximum; `3`: 3 dB above the minimum".to_owned());
-            return Err(raise_mistake(format!("level `{level_db}` dB gives no bandwidth"), hint, call));
+            return Err(raise_mistake(
+                format!("the trace has no bandwidth at level `{level_db}` dB"),
+                hint,
+                call,
+            ));
         }
         trace.bandwidth_nm(level_db).map(or_unit).map_err(|fault| raise(fault, call))
     });

@@ -58,7 +58,7 @@ fn scalar(value: &Dynamic) -> Result<Value, String> {
     if let Ok(letter) = value.as_char() {
         return Ok(Value::String(letter.to_string()));
     }
-    Err(format!("a value of type {} cannot stand here", value.type_name()))
+    Err(format!("a value of type {} is not allowed here", value.type_name()))
 }
 
 /// Converts a plain value to a value of a script.

@@ -154,7 +154,7 @@ impl Access {
                 return refuse(StatusCode::FORBIDDEN, message);
             }
         } else if is_embedded_elsewhere(headers) {
-            let message = "a page from elsewhere may not embed what this server answers (`Sec-Fetch-Site`)";
+            let message = "pages from other sites cannot use this server (`Sec-Fetch-Site`)";
             return refuse(StatusCode::FORBIDDEN, message.to_owned());
         }
         let open = matches!(request.uri().path(), "/login" | "/assets/style.css");
@@ -162,7 +162,8 @@ impl Access {
             return None;
         }
         if self.token.is_none() {
-            let message = "the request came through a proxy: a token is needed (`token_file` in ctp10.toml)";
+            let message =
+                "the request came through a proxy: a token is required (`token_file` in ctp10.toml)";
             return if is_forwarded(headers) {
                 refuse(StatusCode::FORBIDDEN, message.to_owned())
             } else {

@@ -31,17 +31,17 @@ const RECIPES_WORTH: u32 = 6;
 /// The routes of the queue.
 pub(super) fn routes() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/batch", get_with(show, says("The queue: its items with state and forecast")))
-        .api_route("/batch/report", get_with(report, says("What became of the items so far, on a page")))
-        .api_route("/batch/pause", post_with(pause, says("Lets no item begin; the run under way goes on")))
-        .api_route("/batch/resume", post_with(resume, says("Lets items begin again")))
+        .api_route("/batch", get_with(show, says("Returns the queue: its items with state and forecast")))
+        .api_route("/batch/report", get_with(report, says("Returns a page with the results of the items so far")))
+        .api_route("/batch/pause", post_with(pause, says("Pauses the queue: no item starts; the active run continues")))
+        .api_route("/batch/resume", post_with(resume, says("Resumes the queue: items start again")))
         .api_route(
             "/batch/items",
-            post_with(add, says("Adds items: the fields of an item of a batch file, `devices` as a list")),
+            post_with(add, says("Adds items. The body has the fields of an item of a batch file, with `devices` as a list")),
         )
         .api_route(
             "/batch/items/{number}/hold",
-            post_with(hold, says("Keeps a queued item from beginning until it is released")),
+            post_with(hold, says("Holds a queued item: it does not start until it is released")),
         )
         .api_route(
             "/batch/items/{number}/release",
@@ -49,13 +49,13 @@ pub(super) fn routes() -> ApiRouter<App> {
         )
         .api_route(
             "/batch/items/{number}/remove",
-            post_with(remove, says("Takes an item that is not under way out of the queue")),
+            post_with(remove, says("Removes an item that is not running from the queue")),
         )
         .api_route(
             "/batch/items/{number}/move",
             post_with(
                 move_to,
-                says("Gives a queued item another place, and the priority of those that it comes among"),
+                says("Moves a queued item; it gets the priority of its new neighbours"),
             ),
         )
 }
@@ -175,7 +175,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
     // Only the recipes that clients may run are accepted, and no other file.
     app.recipe_file(&entry.recipe)?;
     if matches!(entry.devices, Some(Devices::File(_))) {
-        return Err(Problem::bad_request("`devices` is a list here, not a file"));
+        return Err(Problem::bad_request("`devices` must be a list here, not a file"));
     }
     let defaults = desk.queue.defaults().clone();
     let budget = Budget::for_request(RECIPES_WORTH).await?;
@@ -193,7 +193,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
         let allowed = &app.station.setup().allowed;
         let checked = check(task, desk.queue.folder(), allowed, &budget).await;
         if budget.is_spent() {
-            let message = "checking the items takes too long: add fewer at a time";
+            let message = "the check of the items takes too long: add fewer items at a time";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
         }
         if checked.is_wrong() {

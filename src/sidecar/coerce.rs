@@ -27,7 +27,7 @@ pub(super) fn coerce(schema: &Value, given: &Map<String, Value>, place: &str) ->
     for (name, property) in properties.into_iter().flatten() {
         match given.get(name).filter(|value| !value.is_null()) {
             None if required(name) => {
-                let message = format!("`{name}` is needed");
+                let message = format!("`{name}` is required");
                 problems.push(problem("missing", [place, name], message, &json!(given), None));
             }
             None => {}
@@ -55,10 +55,10 @@ fn one(root: &Value, property: &Value, given: &Value) -> Result<Value, Wrong> {
         Some("boolean") => boolean(given),
         Some("string") => match given {
             Value::String(_) => Ok(given.clone()),
-            _ => Err(("string_type", "a text is needed".to_owned(), None)),
+            _ => Err(("string_type", "a text is required".to_owned(), None)),
         },
-        Some("object") if !given.is_object() => Err(("dict_type", "an object is needed".to_owned(), None)),
-        Some("array") if !given.is_array() => Err(("list_type", "a list is needed".to_owned(), None)),
+        Some("object") if !given.is_object() => Err(("dict_type", "an object is required".to_owned(), None)),
+        Some("array") if !given.is_array() => Err(("list_type", "a list is required".to_owned(), None)),
         _ => Ok(given.clone()),
     }
 }
@@ -88,11 +88,11 @@ fn float(given: &Value) -> Result<f64, Wrong> {
     let number = match given {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
-        _ => return Err(("float_type", "a number is needed".to_owned(), None)),
+        _ => return Err(("float_type", "a number is required".to_owned(), None)),
     };
     match number {
         Some(number) if number.is_finite() => Ok(number),
-        Some(_) => Err(("finite_number", "a finite number is needed".to_owned(), None)),
+        Some(_) => Err(("finite_number", "a finite number is required".to_owned(), None)),
         None => Err(("float_parsing", "this is not a number".to_owned(), None)),
     }
 }
@@ -100,19 +100,19 @@ fn float(given: &Value) -> Result<f64, Wrong> {
 #[expect(clippy::cast_possible_truncation, reason = "without a fraction and within the limits of i32")]
 fn integer(given: &Value) -> Result<i32, Wrong> {
     let number = float(given).map_err(|(kind, message, ctx)| match kind {
-        "float_type" => ("int_type", "a whole number is needed".to_owned(), ctx),
+        "float_type" => ("int_type", "a whole number is required".to_owned(), ctx),
         "float_parsing" => ("int_parsing", "this is not a whole number".to_owned(), ctx),
         kind => (kind, message, ctx),
     })?;
     if number.fract() != 0.0 || number.abs() > f64::from(i32::MAX) {
-        return Err(("int_from_float", "a whole number is needed".to_owned(), None));
+        return Err(("int_from_float", "a whole number is required".to_owned(), None));
     }
     Ok(number as i32)
 }
 
 fn boolean(given: &Value) -> Result<Value, Wrong> {
     let refuse =
-        || ("bool_parsing", "true or false is needed (also 1, 0, yes, no, on, off)".to_owned(), None);
+        || ("bool_parsing", "true or false is required (also 1, 0, yes, no, on, off)".to_owned(), None);
     let text = match given {
         Value::Bool(_) => return Ok(given.clone()),
         Value::String(text) => text.trim().to_lowercase(),
@@ -145,7 +145,7 @@ fn within(property: &Value, number: f64, value: Value) -> Result<Value, Wrong> {
     let shown = |limit: f64| if value.is_i64() { json!(limit as i64) } else { json!(limit) };
     if let Some(least) = limit("minimum").filter(|least| number < *least) {
         let ctx = Some(json!({ "ge": shown(least) }));
-        return Err(("greater_than_equal", format!("at least {least} is needed"), ctx));
+        return Err(("greater_than_equal", format!("at least {least} is required"), ctx));
     }
     if let Some(most) = limit("maximum").filter(|most| number > *most) {
         let ctx = Some(json!({ "le": shown(most) }));

@@ -33,7 +33,7 @@ pub(super) fn finish(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
         aide::openapi::SecurityScheme::Http {
             scheme: "bearer".to_owned(),
             bearer_format: None,
-            description: Some("Needed where the sidecar listens beyond loopback.".to_owned()),
+            description: Some("Required if the server listens beyond loopback.".to_owned()),
             extensions: Default::default(),
         },
     )

@@ -19,7 +19,7 @@ impl AppState {
     pub(super) fn absence(&self) -> Option<String> {
         match &*self.station.endpoint().instrument.presence().borrow() {
             Presence::Here(_) => None,
-            Presence::Unknown => Some("it has not answered yet".to_owned()),
+            Presence::Unknown => Some("it has not replied yet".to_owned()),
             Presence::Away { reason } => Some(reason.clone()),
             Presence::Closed => Some("the connection was closed on request".to_owned()),
         }

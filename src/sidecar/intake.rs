@@ -64,7 +64,7 @@ impl Memory<'_> {
         let (mut bytes, mut pieces) = (Vec::new(), body.into_data_stream());
         while let Some(piece) = pieces.next().await {
             let piece =
-                piece.map_err(|error| Problem::bad_request(&format!("the body broke off: {error}")))?;
+                piece.map_err(|error| Problem::bad_request(&format!("the body was interrupted: {error}")))?;
             if bytes.len() + piece.len() > most {
                 let message = format!("the body is larger than {} KiB", most >> 10);
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));

@@ -64,7 +64,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
             Err(error) => {
                 // The program has probably no free file handle. Handles become free when clients disconnect.
                 if !std::mem::replace(&mut is_short, true) {
-                    tracing::warn!(%error, "a connection cannot be taken");
+                    tracing::warn!(%error, "a connection cannot be accepted");
                 }
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -91,7 +91,7 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
     }
     drop(listener);
     if tokio::time::timeout(STOP_LIMIT, connections.join_all()).await.is_err() {
-        tracing::debug!("clients that are still there are left");
+        tracing::debug!("the server ends while clients are still connected");
     }
 }
 
@@ -140,7 +140,7 @@ async fn serve<T>(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "client left");
+        tracing::debug!(%peer, %error, "client disconnected");
     }
 }
 

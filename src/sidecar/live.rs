@@ -22,7 +22,7 @@ async fn send(socket: &mut WebSocket, text: String) -> bool {
 
 /// Sends a close frame before the server closes the connection.
 async fn say_goodbye(socket: &mut WebSocket) {
-    let goodbye = Frame::Reconnect { reason: "the server is ending".to_owned(), retry_after: 2.0 };
+    let goodbye = Frame::Reconnect { reason: "the server is shutting down".to_owned(), retry_after: 2.0 };
     if send(socket, goodbye.text()).await {
         let _ = socket.send(Message::Close(None)).await;
     }

@@ -37,7 +37,7 @@ pub(super) async fn log_in(
     let token = form.token.trim();
     if !app.access.knows(token) {
         app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
-        let page = PAGE.replace("<!--told-->", "<p role=\"alert\">This is not the token.</p>");
+        let page = PAGE.replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");
         return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
     }
     let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict");

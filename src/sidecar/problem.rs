@@ -35,7 +35,7 @@ impl Problem {
     }
 
     pub(super) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, format!("{what} is not here"))
+        Self::new(StatusCode::NOT_FOUND, format!("{what} does not exist"))
     }
 
     pub(super) fn conflict(detail: impl Into<Value>) -> Self {
@@ -168,14 +168,14 @@ impl OperationOutput for Problem {
         let schema = json_schema!({
             "type": "object",
             "required": ["detail"],
-            "properties": { "detail": { "description": "a text; a list of findings where a value is wrong (422)" } },
+            "properties": { "detail": { "description": "a text, or a list of findings if a value is wrong (422)" } },
         });
         let media = MediaType {
             schema: Some(SchemaObject { json_schema: schema, external_docs: None, example: None }),
             ..MediaType::default()
         };
         Some(Documented {
-            description: "Why the request was not carried out.".to_owned(),
+            description: "The reason why the request was refused or failed.".to_owned(),
             content: [("application/json".to_owned(), media)].into_iter().collect(),
             ..Documented::default()
         })

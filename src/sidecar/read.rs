@@ -105,7 +105,7 @@ fn read_body<T: DeserializeOwned + JsonSchema>(bytes: &[u8]) -> Result<T, Proble
     match body {
         Ok(Value::Object(given)) => read(&given, "body"),
         Ok(Value::Null) => read(&Map::new(), "body"),
-        Ok(_) => Err(wrong("dict_type", "an object is needed")),
+        Ok(_) => Err(wrong("dict_type", "an object is required")),
         Err(error) => Err(wrong("json_invalid", &format!("this is not JSON: {error}"))),
     }
 }

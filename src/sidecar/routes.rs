@@ -42,15 +42,18 @@ pub(super) fn router(app: App) -> Router {
         .route("/ws/v2/health", axum::routing::get(health::stream))
         .fallback(elsewhere)
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not supported here")
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), intake::whole_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), access::check))
         .layer(cors)
         // A handler that panics is a bug. Its client gets an error, and all others are unaffected.
         .layer(CatchPanicLayer::custom(|_| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this request broke off; the log says why")
-                .into_response()
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal error in this request; the log gives the reason",
+            )
+            .into_response()
         }))
         .layer(middleware::map_response(headers::complete))
         .with_state(app)
@@ -58,19 +61,28 @@ pub(super) fn router(app: App) -> Router {
 
 fn instrument() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/", get_with(dashboard::root, says("What this is; for browsers, the dashboard")))
-        .api_route("/health", get_with(health, says("The service is alive. Never asks the instrument")))
+        .api_route(
+            "/",
+            get_with(dashboard::root, says("Name and version of the service; for browsers, the dashboard")),
+        )
+        .api_route(
+            "/health",
+            get_with(health, says("Whether the service is alive. Sends nothing to the instrument")),
+        )
         .api_route(
             "/connection/status",
-            get_with(connection::status, says("Whether there is an instrument. Answered from what is known")),
+            get_with(
+                connection::status,
+                says("Whether an instrument is connected. Sends nothing to the instrument"),
+            ),
         )
         .api_route(
             "/connection/connect",
-            post_with(connection::connect, says("Connects, if there is no connection")),
+            post_with(connection::connect, says("Connects to the instrument if it is not connected")),
         )
         .api_route(
             "/connection/disconnect",
-            post_with(connection::disconnect, says("Closes the connection until connect is asked for")),
+            post_with(connection::disconnect, says("Closes the connection until the next connect request")),
         )
         .api_route(
             "/connection/condition",
@@ -83,54 +95,63 @@ fn instrument() -> ApiRouter<App> {
         .api_route("/detector/snapshot", get_with(detector::snapshot, says("The power of all four channels")))
         .api_route(
             "/detector/wavelength",
-            get_with(detector::wavelength, says("Wavelength at which a detector's calibration is applied"))
+            get_with(detector::wavelength, says("Wavelength that a detector's calibration is applied for"))
                 .post_with(
                     detector::set_wavelength,
-                    says("Sets the wavelength at which a detector's calibration is applied"),
+                    says("Sets the wavelength that a detector's calibration is applied for"),
                 ),
         )
         .api_route(
             "/detector/config",
-            get_with(detector::config, says("How a detector measures"))
-                .post_with(detector::set_config, says("Sets any of units and resolution")),
+            get_with(detector::config, says("Units and resolution of a detector"))
+                .post_with(detector::set_config, says("Sets the units and the resolution of a detector")),
         )
         .api_route(
             "/detector/stabilization",
-            get_with(detector::stabilization, says("What happens before and after a scan"))
-                .post_with(detector::set_stabilization, says("Sets what happens before and after a scan")),
+            get_with(
+                detector::stabilization,
+                says("Stabilization time before a scan, and laser output after it"),
+            )
+            .post_with(
+                detector::set_stabilization,
+                says("Sets the stabilization time before a scan, and the laser output after it"),
+            ),
         )
         .api_route(
             "/detector/reference",
-            post_with(detector::reference, says("Records a reference; the patch cord has to be connected")),
+            post_with(detector::reference, says("Records a reference; the patch cord must be connected")),
         )
         .api_route(
             "/detector/reference/result",
             get_with(detector::reference_result, says("The reference of a detector")),
         )
-        .api_route("/detector/trace/metadata", get_with(trace::metadata, says("What a trace is")))
+        .api_route("/detector/trace/metadata", get_with(trace::metadata, says("Information about a trace")))
         .api_route("/detector/trace/data", get_with(trace::data, says("A trace as JSON")))
         .api_route("/detector/trace/binary", get_with(trace::binary, says("A trace as an NPY file")))
         .api_route(
             "/measurement/sweep/start",
-            post_with(measurement::start_sweep, says("Starts a sweep; with `wait` answers when it is over")),
+            post_with(
+                measurement::start_sweep,
+                says("Starts a sweep; with `wait` the reply is sent when it has ended"),
+            ),
         )
         .api_route(
             "/measurement/sweep/abort",
-            post_with(measurement::abort_sweep, says("Stops whatever scans")),
+            post_with(measurement::abort_sweep, says("Aborts the active scan")),
         )
         .api_route(
             "/measurement/sweep/status",
-            get_with(measurement::sweep_status, says("Whether a sweep is under way")),
+            get_with(measurement::sweep_status, says("Whether a sweep is active")),
         )
         .api_route(
             "/measurement/status/referencing",
-            get_with(measurement::referencing, says("Whether a reference is under way")),
+            get_with(measurement::referencing, says("Whether a reference scan is active")),
         )
         .api_route(
             "/measurement/sweep/wavelengths",
             get_with(measurement::wavelengths, says("Range of the scan")).post_with(
                 measurement::set_wavelengths,
-                says("Sets the range of the scan, start before stop; both as re-read"),
+                says("Sets the range of the scan; returns both limits as read back"),
             ),
         )
         .api_route(
@@ -140,18 +161,24 @@ fn instrument() -> ApiRouter<App> {
         )
         .api_route(
             "/measurement/stabilization",
-            get_with(measurement::stabilization, says("What happens before and after a scan"))
-                .post_with(measurement::set_stabilization, says("Sets what happens before and after a scan")),
+            get_with(
+                measurement::stabilization,
+                says("Stabilization time before a scan, and laser output after it"),
+            )
+            .post_with(
+                measurement::set_stabilization,
+                says("Sets the stabilization time before a scan, and the laser output after it"),
+            ),
         )
         .api_route(
             "/measurement/config",
             get_with(measurement::config, says("The scan's settings"))
-                .post_with(measurement::set_config, says("Sets any of the scan's settings")),
+                .post_with(measurement::set_config, says("Sets settings of the scan")),
         )
         .api_route(
             "/tls/{channel}/config",
             get_with(tls::config, says("All settings of a source"))
-                .post_with(tls::set_config, says("Sets any setting of a source")),
+                .post_with(tls::set_config, says("Sets settings of a source")),
         )
         .api_route(
             "/tls/{channel}/wavelength",
@@ -176,9 +203,9 @@ fn instrument() -> ApiRouter<App> {
         .api_route(
             "/rlaser/{laser_number}/config",
             get_with(laser::config, says("All settings of a laser"))
-                .post_with(laser::set_config, says("Sets any of power, wavelength and output of a laser")),
+                .post_with(laser::set_config, says("Sets power, wavelength and output of a laser")),
         )
-        .api_route("/rlaser/{laser_number}/id", get_with(laser::identity, says("Which laser it is")))
+        .api_route("/rlaser/{laser_number}/id", get_with(laser::identity, says("Identity of a laser")))
         .api_route(
             "/rlaser/{laser_number}/power",
             get_with(laser::power, says("Power of a laser"))
@@ -195,59 +222,59 @@ fn instrument() -> ApiRouter<App> {
         )
         .api_route("/rlaser/{laser_number}/on", post_with(laser::on, says("Turns a laser on")))
         .api_route("/rlaser/{laser_number}/off", post_with(laser::off, says("Turns a laser off")))
-        .api_route("/scpi", post_with(scpi::send, says("Sends one raw line, where `allow_scpi` allows it")))
+        .api_route("/scpi", post_with(scpi::send, says("Sends one raw SCPI line, if `allow_scpi` is set")))
 }
 
 fn runs_half() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/instrument", get_with(overview::instrument, says("What is known of the instrument")))
-        .api_route("/metrics", get_with(metrics::metrics, says("Figures in Prometheus' text format")))
+        .api_route("/instrument", get_with(overview::instrument, says("State of the instrument; sends nothing to it")))
+        .api_route("/metrics", get_with(metrics::metrics, says("Metrics in Prometheus' text format")))
         .api_route("/off", post_with(steer::off, says("The emergency stop: all lasers off")))
         .api_route(
             "/recipes",
-            get_with(recipes::list, says("The recipes in the folders that this program was given")),
+            get_with(recipes::list, says("The recipes in the folders that the configuration lists")),
         )
         .api_route("/recipes/text", get_with(recipes::text, says("The text of a recipe")))
-        .api_route("/check", post_with(begin::check, says("What is wrong, or probably wrong, with a recipe")))
+        .api_route("/check", post_with(begin::check, says("Checks a recipe; returns errors and warnings")))
         .api_route(
             "/plan",
-            post_with(begin::plan, says("Every operation of a recipe, with time, points and bytes")),
+            post_with(begin::plan, says("All operations of a recipe, with times, points and bytes")),
         )
         .api_route(
             "/runs",
             get_with(runs::list, says("A page of runs, newest first"))
-                .post_with(begin::begin, says("Begins a run")),
+                .post_with(begin::begin, says("Starts a run")),
         )
-        .api_route("/runs/current", get_with(runs::current, says("The run under way")))
-        .api_route("/runs/{id}", get_with(runs::show, says("A run as far as it has come, or how it ended")))
+        .api_route("/runs/current", get_with(runs::current, says("The active run")))
+        .api_route("/runs/{id}", get_with(runs::show, says("The status of a run")))
         .api_route(
             "/runs/{id}/events",
             get_with(events::stream, says("The events of a run, as server-sent events")),
         )
         .api_route(
             "/runs/{id}/pause",
-            post_with(steer::pause, says("Holds the run before its next operation")),
+            post_with(steer::pause, says("Pauses the run before its next operation")),
         )
-        .api_route("/runs/{id}/resume", post_with(steer::resume, says("Lets a held run go on")))
+        .api_route("/runs/{id}/resume", post_with(steer::resume, says("Continues a paused run")))
         .api_route(
             "/runs/{id}/abort",
             post_with(
                 steer::abort,
                 says(
-                    "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers go off",
+                    "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers turn off",
                 ),
             ),
         )
         .api_route("/runs/{id}/answer", post_with(steer::answer, says("Answers the run's open question")))
-        .api_route("/runs/{id}/report", get_with(traces::report, says("What became of a run, on a page")))
+        .api_route("/runs/{id}/report", get_with(traces::report, says("The report of a run, as a page")))
         .api_route("/runs/{id}/traces", get_with(traces::list, says("The traces of a run, in order")))
         .api_route(
             "/runs/{id}/traces/{trace}",
-            get_with(traces::file, says("A trace in the format that the suffix or `Accept` asks for")),
+            get_with(traces::file, says("A trace, in the format that the suffix or `Accept` selects")),
         )
         .api_route(
             "/runs/{id}/traces/{trace}/view",
-            get_with(traces::view, says("The lowest and highest values of a window, piece by piece")),
+            get_with(traces::view, says("The lowest and highest values in pieces of a window")),
         )
 }
 

@@ -52,9 +52,9 @@ impl AppState {
 
     /// The run in progress with this identifier.
     fn under_way(&self, id: &str) -> Result<Arc<LiveRun>, Problem> {
-        let run = self.live(id).ok_or_else(|| Problem::not_found(&format!("run `{id}` under way")))?;
+        let run = self.live(id).ok_or_else(|| Problem::not_found(&format!("active run `{id}`")))?;
         if run.has_ended() {
-            return Err(Problem::conflict(format!("run {id} is over")));
+            return Err(Problem::conflict(format!("run {id} has ended")));
         }
         Ok(run)
     }
@@ -86,7 +86,7 @@ fn live_status(run: &LiveRun) -> StatusReply {
 
 /// Returns the run in progress.
 pub(super) async fn current(State(app): State<App>) -> Result<Json<StatusReply>, Problem> {
-    let run = app.station.current_run().ok_or_else(|| Problem::not_found("a run under way"))?;
+    let run = app.station.current_run().ok_or_else(|| Problem::not_found("an active run"))?;
     Ok(Json(live_status(&run)))
 }
 

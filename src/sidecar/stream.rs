@@ -39,7 +39,7 @@ impl Downloads {
     pub(super) async fn turn(&self) -> Result<Turn, Problem> {
         let turn = tokio::time::timeout(WAIT_LIMIT, Arc::clone(&self.0).acquire_owned()).await;
         turn.ok().and_then(Result::ok).map(Turn).ok_or_else(|| {
-            let message = format!("{MOST} downloads are under way: try again when one has ended");
+            let message = format!("{MOST} downloads are active: try again when one has ended");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
         })
     }
@@ -58,7 +58,7 @@ impl Turn {
             let mut out = Pieces { pieces, waiting: Vec::with_capacity(PIECE) };
             let written = write(&mut out).map_err(|error| io::Error::other(error.to_string()));
             if let Err(error) = written.and_then(|()| out.flush()) {
-                tracing::debug!(%error, "a body was not sent whole");
+                tracing::debug!(%error, "a body was not sent completely");
                 // The client may have disconnected.
                 let _ = out.pieces.blocking_send(Err(error));
             }

@@ -60,7 +60,7 @@ impl Device {
                 Spectrum::read(Path::new(file)).map(|spectrum| Self::Spectrum(Arc::new(spectrum)))
             }
             other => Err(format!(
-                "device `{other}` is unknown (ring, mach-zehnder, bragg, filter, loopback, or a file ending in .csv)"
+                "device `{other}` is unknown (ring, mach-zehnder, bragg, filter, loopback, or a file name that ends in .csv)"
             )),
         }
     }

@@ -107,11 +107,13 @@ fn judge_header(line: &str) -> Result<(), String> {
     ] {
         if let Some(unit) = words(name).iter().find(|word| others.contains(&word.as_str())) {
             let name = name.trim().trim_matches('"');
-            return Err(format!("the column `{name}` is in `{unit}` by its name: it has to hold {wanted}"));
+            return Err(format!(
+                "column `{name}` has the unit `{unit}` in its name: it must contain {wanted}"
+            ));
         }
     }
     if words(wavelength).iter().any(|word| word == "db") && words(level).iter().any(|word| word == "nm") {
-        return Err(format!("the columns stand the other way round: a row is `{ROW}`"));
+        return Err(format!("the columns are in the wrong order: a row is `{ROW}`"));
     }
     Ok(())
 }
@@ -140,7 +142,7 @@ fn judge_values(rows: &[(f64, f64)]) -> Result<(), String> {
     let highest = rows.iter().map(|(_, db)| *db).fold(f64::NEG_INFINITY, f64::max);
     if lowest >= 0.0 && highest > 0.0 && highest <= 1.0 {
         return Err(format!(
-            "the transmissions are from {lowest} to {highest}: these look linear. In dB a transmission is negative: 10·log10 of it"
+            "the transmissions are from {lowest} to {highest}: these look linear. Convert them to dB: 10·log10 of the value, which is negative"
         ));
     }
     if db > 0.0 || (lowest >= 0.0 && highest > 0.0) {
@@ -209,13 +211,13 @@ mod tests {
         for (text, said) in [
             (
                 "wavelength_m,transmission_db\n1.55e-6,-3\n1.56e-6,-3\n",
-                ":1: the column `wavelength_m` is in `m`",
+                ":1: column `wavelength_m` has the unit `m`",
             ),
-            ("wavelength_nm,power_dBm\n1550,-3\n1551,-3\n", "`power_dBm` is in `dbm` by its name"),
-            ("wavelength (µm),T (dB)\n1.55,-3\n1.56,-3\n", "is in `µm`"),
-            ("frequency,T_dB\n193,-3\n194,-3\n", "is in `frequency`"),
-            ("wavelength_nm,T (%)\n1550,30\n1551,31\n", "is in `%`"),
-            ("transmission_db,wavelength_nm\n-3,1550\n-4,1551\n", "the other way round"),
+            ("wavelength_nm,power_dBm\n1550,-3\n1551,-3\n", "`power_dBm` has the unit `dbm` in its name"),
+            ("wavelength (µm),T (dB)\n1.55,-3\n1.56,-3\n", "has the unit `µm`"),
+            ("frequency,T_dB\n193,-3\n194,-3\n", "has the unit `frequency`"),
+            ("wavelength_nm,T (%)\n1550,30\n1551,31\n", "has the unit `%`"),
+            ("transmission_db,wavelength_nm\n-3,1550\n-4,1551\n", "in the wrong order"),
             ("1.55e-6,-3\n1.56e-6,-3\n", "0.00000156 is not within 1200 to 1700 nm; these look like metres"),
             ("1.55,-3\n1.56,-3\n", "look like micrometres"),
             ("193.4,-3\n193.5,-3\n", "frequencies in THz"),

@@ -1,15 +1,16 @@
-//! Characters that look like those of a recipe and are others. They come with text that is pasted from manuals, from word
-//! processors and from chats.
+//! Characters that look like those of a recipe but are different. They occur in texts pasted from manuals, word
+//! processors and chats.
 
-/// What a character is and what to write instead: `U+00A0 no-break space; write a plain space`. `None` for a character
-/// that a recipe may well be meant to have.
+/// The name and the replacement of a character: `U+00A0 no-break space; write a plain space`. `None` for a character
+/// that is probably intended.
 #[must_use]
 pub fn advice(letter: char) -> Option<String> {
     let (name, instead) = explain(letter)?;
     Some(format!("U+{:04X} {name}; {instead}", u32::from(letter)))
 }
 
-/// Whether a character ends a line for some programs only: it moves what follows it, even in a comment or in quotes.
+/// Whether a character is a line end only for some programs. Such a character changes the text after it, even in a
+/// comment or in quotes.
 pub(super) fn ends_line(letter: char) -> bool {
     matches!(letter, '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -64,7 +65,7 @@ fn explain(letter: char) -> Option<(String, String)> {
         '\u{660}'..='\u{669}' => digit(letter, 0x660),
         '\u{6f0}'..='\u{6f9}' => digit(letter, 0x6f0),
         '\u{966}'..='\u{96f}' => digit(letter, 0x966),
-        // The block repeats ASCII in its order.
+        // This block has the order of ASCII.
         '\u{ff01}'..='\u{ff5e}' => {
             let plain = char::from_u32(u32::from(letter) - 0xff01 + 0x21)?;
             write("full-width character", &plain.to_string())
@@ -78,7 +79,7 @@ fn digit(letter: char, zero: u32) -> Option<(String, String)> {
     Some(("digit of another script".to_owned(), format!("write `{digit}`")))
 }
 
-/// Letters that cannot be told from Latin ones by looking at them.
+/// Letters that look like Latin letters.
 fn look_alike(letter: char) -> Option<(&'static str, &'static str)> {
     const CYRILLIC: &str = "АВЕЅЗІЈКМНОРСТУХаеѕіјорсухԁ";
     const LATIN: [&str; 27] = [

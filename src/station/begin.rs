@@ -86,7 +86,7 @@ impl Station {
         watchers: Vec<Watcher>,
     ) -> Result<BegunRun, NotStarted> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) {
-            return Err(NotStarted::Busy("the program is ending: no new run begins".to_owned()));
+            return Err(NotStarted::Busy("the program is shutting down: no new run starts".to_owned()));
         }
         // A run that has reported its end is about to release the lease.
         if let Some(run) = self.current_run().filter(|run| run.status().finished.is_some()) {

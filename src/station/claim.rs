@@ -27,7 +27,7 @@ pub struct Holder {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} (`ctp10 {}`)", self.pid, self.what)?;
-        self.sidecar.as_ref().map_or(Ok(()), |sidecar| write!(f, ", its sidecar is at {sidecar}"))
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| write!(f, ", its HTTP server is at {sidecar}"))
     }
 }
 

@@ -45,7 +45,7 @@ pub enum NotResumed {
     Copy(String),
     /// The journal has no beginning, but there are finished files. Nothing describes them.
     #[error(
-        "the journal of run {run} does not say that it has begun, but its folder contains {} finished files, first `{}`: \
+        "the journal of run {run} has no start, but its folder contains {} finished files, first `{}`: \
          nothing describes them",
         files.len(), files.first().map_or("", String::as_str)
     )]
@@ -238,8 +238,11 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotResumed> {
             _ => copy,
         };
         let (path, what) = (folder.join(file), finding.what());
-        let message =
-            format!("`{}` {what}: it is not the recipe that run {} began with", path.display(), manifest.run);
+        let message = format!(
+            "`{}` {what}: it is not the recipe that run {} started with",
+            path.display(),
+            manifest.run
+        );
         return Err(NotResumed::Copy(message));
     }
     let path = folder.join(copy);
@@ -250,7 +253,7 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotResumed> {
     let found = hex_sha256(text.as_bytes());
     if found != manifest.recipe.sha256 {
         return Err(NotResumed::Copy(format!(
-            "`{}` is not the recipe that run {} began with: its SHA-256 is {found} and was {}",
+            "`{}` is not the recipe that run {} started with: its SHA-256 is {found}, but it was {}",
             path.display(),
             manifest.run,
             manifest.recipe.sha256

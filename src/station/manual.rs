@@ -44,7 +44,7 @@ impl ScanTicket {
     /// See [`Error`].
     pub async fn finished(self) -> Result<(), Error> {
         self.finished.await.unwrap_or_else(|_| {
-            Err(Error::Lost { command: "INIT".to_owned(), reason: "the program is ending".to_owned() })
+            Err(Error::Lost { command: "INIT".to_owned(), reason: "the program is shutting down".to_owned() })
         })
     }
 }

@@ -39,9 +39,9 @@ impl Station {
         let instrument = self.endpoint().instrument.clone();
         let found = instrument.open_second().await;
         if found {
-            tracing::debug!("the instrument takes a second connection");
+            tracing::debug!("the instrument accepts a second connection");
         } else if self.setup.connections == Connections::Two {
-            tracing::warn!("the instrument takes no second connection: live power pauses during transfers");
+            tracing::warn!("the instrument accepts no second connection: live power pauses during transfers");
         }
     }
 }
@@ -73,7 +73,7 @@ async fn keep_endpoint_connected(station: &Station, instrument: &crate::instrume
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the instrument is away");
+                    tracing::debug!(%error, "the instrument is unreachable");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }

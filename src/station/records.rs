@@ -33,7 +33,7 @@ pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
             match runs::open(&folder) {
                 Ok(found) => put_row(&found)?,
                 // The run cannot be read, now or later.
-                Err(error) => tracing::warn!(reason = chain(&error), "a run is not listed"),
+                Err(error) => tracing::warn!(reason = chain(&error), "a run is not in the catalogue"),
             }
             unlisted.folders().remove(&folder);
         }
@@ -42,7 +42,7 @@ pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
     if let Some(reason) = listed.await.unwrap_or_else(|panic| Err(panic.to_string())).err() {
         tracing::warn!(
             reason,
-            "the catalogue does not know how this run stands; the next run tries again, or `ctp10 runs reindex`"
+            "the catalogue is missing the state of this run; the next run tries again, or use `ctp10 runs reindex`"
         );
     }
 }
@@ -62,6 +62,6 @@ pub(super) async fn leave_report(folder: PathBuf) -> Option<Report> {
         Ok(Err(error)) => chain(&error),
         Err(panic) => panic.to_string(),
     };
-    tracing::warn!(reason, "the run's report could not be written; `ctp10 runs report` tries again");
+    tracing::warn!(reason, "the report of the run could not be written; `ctp10 runs report` tries again");
     None
 }

@@ -30,7 +30,7 @@ pub fn read(
     );
     if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
         let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
-        return Err(ReadError::new(format!("`{name}` takes a map of its fields, not {given}")));
+        return Err(ReadError::new(format!("`{name}` needs a map of its fields, not {given}")));
     }
     if let Value::Object(map) = &mut fields {
         no_empty_field(map)?;
@@ -87,7 +87,7 @@ fn resolve(value: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), 
 fn no_empty_field(map: &Map<String, Value>) -> Result<(), ReadError> {
     match map.iter().find(|(_, value)| value.is_null()) {
         Some((key, _)) => Err(ReadError {
-            hint: Some("give it a value, or leave the field out".to_owned()),
+            hint: Some("give it a value, or remove the field".to_owned()),
             ..ReadError::new(format!("`{key}` has no value"))
         }
         .under(std::slice::from_ref(key))),
@@ -127,26 +127,23 @@ fn contradiction(operation: &Operation) -> Result<(), ReadError> {
     if let (Some(start), Some(stop)) = range
         && start >= stop
     {
-        return at("stop_nm", format!("stop_nm `{}` is not above start_nm `{}`", stop.get(), start.get()));
+        return at("stop_nm", format!("stop_nm `{}` must be above start_nm `{}`", stop.get(), start.get()));
     }
     match operation {
-        Operation::Wait(Wait::Stable(stable)) if stable.for_s > stable.timeout_s => at(
-            "stable",
-            format!("`for_s` {} cannot be reached within `timeout_s` {}", stable.for_s, stable.timeout_s),
-        ),
+        Operation::Wait(Wait::Stable(stable)) if stable.for_s > stable.timeout_s => {
+            at("stable", format!("`for_s` {} is longer than `timeout_s` {}", stable.for_s, stable.timeout_s))
+        }
         Operation::Prompt(prompt) => match &prompt.unattended {
             Some(answer) if !prompt.choices.is_empty() && !prompt.choices.contains(answer) => at(
                 "unattended",
-                format!("`{answer}` is not among the choices ({})", prompt.choices.join(", ")),
+                format!("`{answer}` is not one of the choices ({})", prompt.choices.join(", ")),
             ),
             _ => Ok(()),
         },
         Operation::FetchTrace(fetch) => {
             match fetch.columns.keys().find(|name| TRACE_COLUMNS.contains(&name.as_str())) {
-                Some(name) => {
-                    Err(ReadError::new(format!("`{name}` is a column that every trace file has already"))
-                        .under(&["columns".to_owned(), name.clone()]))
-                }
+                Some(name) => Err(ReadError::new(format!("every trace file already has a column `{name}`"))
+                    .under(&["columns".to_owned(), name.clone()])),
                 None => Ok(()),
             }
         }
@@ -179,7 +176,7 @@ mod tests {
                 "sweep",
                 json!({ "start_nm": 1560, "stop_nm": 1550 }),
                 "stop_nm",
-                "is not above start_nm `1560`",
+                "must be above start_nm `1560`",
             ),
             ("configure_laser", json!({ "laser": 1, "power_dbm": null }), "power_dbm", "has no value"),
             (
@@ -192,28 +189,28 @@ mod tests {
                 "wait",
                 json!({ "stable": { "detector": "through", "within_db": 1, "for_s": 9, "timeout_s": 5 } }),
                 "stable",
-                "cannot be reached within",
+                "is longer than",
             ),
             (
                 "prompt",
                 json!({ "message": "?", "choices": ["a"], "unattended": "b" }),
                 "unattended",
-                "not among the choices (a)",
+                "not one of the choices (a)",
             ),
             (
                 "fetch_trace",
                 json!({ "detector": "4/1", "trace": "tf", "columns": { "module": 1 } }),
                 "columns.module",
-                "every trace file has already",
+                "every trace file already has",
             ),
             ("sweep", json!({ "retry": { "times": 1, "pause_s": 1 } }), "retry.pause_s", "unknown field"),
             ("wait", json!({ "at": "25:00" }), "at", "is not a time of day"),
-            ("scpi", json!({ "command": "*IDN?" }), "command", "asks for a reply"),
+            ("scpi", json!({ "command": "*IDN?" }), "command", "has a reply"),
             (
                 "fetch_trace",
                 json!({ "detector": "4/1", "trace": "tf", "columns": { "ok": true } }),
                 "columns.ok",
-                "a column holds a number or a text, not `true`",
+                "a column must be a number or a text, not `true`",
             ),
             (
                 "fetch_trace",

@@ -56,7 +56,7 @@ impl RunFolder {
         if is_claimed(&path) {
             let owner = files::read_within(&path, super::LOCK_FILE, OWNER).unwrap_or_default();
             let owner = String::from_utf8_lossy(&owner);
-            let message = format!("run {} is under way in process `{}`", run.manifest.run, owner.trim());
+            let message = format!("run {} is active in process `{}`", run.manifest.run, owner.trim());
             return Err(StoreError::WhichRun(message));
         }
         let lock = claim(&path)?;
@@ -265,7 +265,7 @@ fn own_path(run: &Path, file: &str) -> Result<Option<PathBuf>, StoreError> {
 }
 
 fn not_own(folder: &Path) -> StoreError {
-    let reason = "it is a link or a file, and a run has a folder there";
+    let reason = "it is a link or a file, but a run has a folder there";
     StoreError::read(folder, std::io::Error::new(std::io::ErrorKind::NotADirectory, reason))
 }
 

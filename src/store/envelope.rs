@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::step::{Fault, TraceReader};
 
-/// The lowest and highest values of a window, piece by piece.
+/// The lowest and highest values in pieces of a window.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Envelope {
     /// Wavelength of each piece's first point, nm.

@@ -105,15 +105,17 @@ impl Journal {
         let name = self.path.display();
         let lost = match is_still_there(&self.file, &self.path) {
             Ok(true) => None,
-            Ok(false) => {
-                Some(format!("`{name}` has been replaced by another file: what this run writes is lost"))
-            }
-            Err(error) => Some(format!("`{name}` is gone: what this run writes is lost ({error})")),
+            Ok(false) => Some(format!(
+                "`{name}` has been replaced by another file: the further records of this run are lost"
+            )),
+            Err(error) => Some(format!(
+                "`{name}` does not exist any more: the further records of this run are lost ({error})"
+            )),
         };
         let unsynced = locked(&self.unsynced).clone();
         let unsynced = unsynced.map(|error| {
             format!(
-                "`{name}` could not be brought to the disk ({error}): lines may be missing after a power cut"
+                "`{name}` could not be written to the disk ({error}): lines may be missing after a power failure"
             )
         });
         lost.into_iter().chain(unsynced).collect()
@@ -180,7 +182,7 @@ fn sync_groups(file: &File, dirty: &AtomicBool, unsynced: &Mutex<Option<String>>
         if dirty.swap(false, Ordering::AcqRel)
             && let Err(error) = file.sync_data()
         {
-            tracing::error!(%error, "the journal cannot be brought to the disk");
+            tracing::error!(%error, "the journal cannot be written to the disk");
             locked(unsynced).get_or_insert(error.to_string());
         }
     }

@@ -69,7 +69,7 @@ impl<T: DeserializeOwned> Lines<T> {
         let file = files::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         if size > LARGEST {
-            let reason = format!("it has {size} bytes, and {LARGEST} are allowed");
+            let reason = format!("it has {size} bytes; at most {LARGEST} are allowed");
             return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
         }
         Ok(Self {
@@ -158,9 +158,7 @@ impl<T: DeserializeOwned> Lines<T> {
         };
         let next = self.last + 1;
         if number < next {
-            return Err(
-                self.wrong(format!("has number {number}, which was there before: {next} belongs here"))
-            );
+            return Err(self.wrong(format!("has number {number} again: {next} is expected here")));
         }
         let most = next + self.lost;
         (self.last, self.lost) = (number, 0);
@@ -171,7 +169,9 @@ impl<T: DeserializeOwned> Lines<T> {
             } else {
                 format!("records {next} to {} are", number - 1)
             };
-            return Err(self.wrong(format!("has number {number} where {next} belongs: {missing} missing")));
+            return Err(
+                self.wrong(format!("has number {number}, but {next} is expected here: {missing} missing"))
+            );
         }
         Ok(record)
     }
@@ -223,8 +223,8 @@ fn parse_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match text.strip_suffix(&place) {
-        Some(text) => format!("cannot be understood: {text} (column {})", error.column()),
-        None => format!("cannot be understood: {text}"),
+        Some(text) => format!("is not valid: {text} (column {})", error.column()),
+        None => format!("is not valid: {text}"),
     }
 }
 
@@ -269,44 +269,44 @@ mod tests {
             (
                 "{\"n\":1}\nnonsense\n{\"n\":3}\n",
                 vec![1, 3],
-                "line 2 of `J` cannot be understood: expected ident (column 2)",
+                "line 2 of `J` is not valid: expected ident (column 2)",
             ),
             (
                 "{\"n\":1}\n{\"n\":2}\nnonsense\n",
                 vec![1, 2],
-                "line 3 of `J` cannot be understood: expected ident (column 2)",
+                "line 3 of `J` is not valid: expected ident (column 2)",
             ),
             (
                 "{\"n\":1}\nnonsense\n{\"n\":2}\n",
                 vec![1, 2],
-                "line 2 of `J` cannot be understood: expected ident (column 2)",
+                "line 2 of `J` is not valid: expected ident (column 2)",
             ),
             (
                 "{\"n\":1}\n\n{\"n\":2}\n",
                 vec![1, 2],
-                "line 2 of `J` cannot be understood: EOF while parsing a value (column 0)",
+                "line 2 of `J` is not valid: EOF while parsing a value (column 0)",
             ),
             (
                 "{\"n\":1}\n\0\0\n{\"n\":2}\n",
                 vec![1, 2],
-                "line 2 of `J` cannot be understood: expected value (column 1)",
+                "line 2 of `J` is not valid: expected value (column 1)",
             ),
             (
                 "{\"n\":1}\n{\"n\":1}\n{\"n\":2}\n",
                 vec![1, 2],
-                "line 2 of `J` has number 1, which was there before: 2 belongs here",
+                "line 2 of `J` has number 1 again: 2 is expected here",
             ),
-            ("{\"n\":2}\n", vec![2], "line 1 of `J` has number 2 where 1 belongs: record 1 is missing"),
+            (
+                "{\"n\":2}\n",
+                vec![2],
+                "line 1 of `J` has number 2, but 1 is expected here: record 1 is missing",
+            ),
             (
                 "{\"n\":1}\n{\"n\":5}\n{\"n\":6}\n",
                 vec![1, 5, 6],
-                "line 2 of `J` has number 5 where 2 belongs: records 2 to 4 are missing",
+                "line 2 of `J` has number 5, but 2 is expected here: records 2 to 4 are missing",
             ),
-            (
-                "{\"n\":1}\n{\"m\":2}\n",
-                vec![1],
-                "line 2 of `J` cannot be understood: missing field `n` (column 7)",
-            ),
+            ("{\"n\":1}\n{\"m\":2}\n", vec![1], "line 2 of `J` is not valid: missing field `n` (column 7)"),
         ] {
             assert_eq!(read(text.as_bytes()), (numbers, vec![wrong.to_owned()], 0), "{text:?}");
         }

@@ -52,7 +52,7 @@ impl PartFile {
 
     /// Gives the file its final name. An existing file is not overwritten.
     pub(super) fn publish(&mut self) -> Result<Published, StoreError> {
-        let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken");
+        let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the name is already used");
         if files::is_taken(&self.target) {
             Err(StoreError::write(&self.target, taken))
         } else {

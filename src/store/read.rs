@@ -69,7 +69,7 @@ impl TraceFile {
         }
         let rows = builder.metadata().file_metadata().num_rows().unsigned_abs();
         if rows != self.grid.points {
-            return Err(wrong(format!("it has {rows} rows, and the journal says {}", self.grid.points)));
+            return Err(wrong(format!("it has {rows} rows, but the journal records {}", self.grid.points)));
         }
         Ok(builder)
     }
@@ -126,7 +126,8 @@ pub(super) fn contradiction(path: &Path, trace: &TraceSummary) -> Option<String>
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).ok()?.with_limit(2).build().ok()?;
     let batch = reader.into_iter().next()?.ok()?;
     let differs = |name: &str, found: f64, expected: f64| {
-        ((found - expected).abs() > 1e-9).then(|| format!("`{name}` is {found}, the journal says {expected}"))
+        ((found - expected).abs() > 1e-9)
+            .then(|| format!("`{name}` is {found}, but the journal records {expected}"))
     };
     let column = |name: &str| batch.column_by_name(name);
     let number = |name: &str| {

@@ -89,7 +89,7 @@ pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, Stor
         let found = together.iter().filter_map(|name| match open(&out.join(name)) {
             Ok(run) => Some((run, name)),
             Err(error) => {
-                tracing::debug!(%error, "a folder among the runs is left out");
+                tracing::debug!(%error, "a folder among the runs is ignored");
                 None
             }
         });
@@ -159,7 +159,7 @@ pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
     }
     if direct.is_dir() {
         let message =
-            format!("`{id}` has no `{}`: it is no run folder, or its manifest is gone", manifest::FILE);
+            format!("`{id}` has no `{}`: it is not a run folder, or its manifest is missing", manifest::FILE);
         return Err(StoreError::WhichRun(message));
     }
     let (runs, unreadable) = list(out)?;
@@ -191,7 +191,7 @@ pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
         (count, last) => {
             let mut names: Vec<String> = meant.iter().chain(&last).map(|run| name(&run.folder)).collect();
             names.truncate(10);
-            Err(StoreError::WhichRun(format!("`{id}` means {count} runs: {}", names.join(", "))))
+            Err(StoreError::WhichRun(format!("`{id}` matches {count} runs: {}", names.join(", "))))
         }
     }
 }

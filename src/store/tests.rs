@@ -78,7 +78,7 @@ fn a_trace_that_is_not_whole_never_appears() {
     let mut writer = folder.trace(header(1000)).unwrap();
     writer.push(&[-3.0; 999]).unwrap();
     let error = writer.finish().unwrap_err();
-    assert!(error.to_string().ends_with("would have 999 points where 1000 were announced"), "{error}");
+    assert!(error.to_string().ends_with("would have 999 points, but 1000 were announced"), "{error}");
     assert_eq!(names(), 0);
     let mut dropped = folder.trace(header(1000)).unwrap();
     dropped.push(&[-3.0; 500]).unwrap();

@@ -87,7 +87,7 @@ impl Finding {
             Self::Torn { .. } => "is torn".to_owned(),
             Self::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
             Self::Points { expected, found, .. } => {
-                format!("has {found} points, the journal says {expected}")
+                format!("has {found} points, but the journal records {expected}")
             }
             Self::Contradicts { reason, .. } => reason.clone(),
             Self::Extra { .. } => "is not in the journal".to_owned(),
@@ -101,12 +101,12 @@ impl fmt::Display for Finding {
         match self {
             Self::Missing { file } => write!(f, "missing  {file}"),
             Self::Changed { file } => {
-                write!(f, "changed  {file} (its checksum is not the one that was kept)")
+                write!(f, "changed  {file} (its checksum differs from the recorded one)")
             }
             Self::Torn { file } => write!(f, "torn     {file}"),
             Self::Unreadable { file, reason } => write!(f, "damaged  {file}: {reason}"),
             Self::Points { file, expected, found } => {
-                write!(f, "points   {file} has {found}, the journal says {expected}")
+                write!(f, "points   {file} has {found}, but the journal records {expected}")
             }
             Self::Contradicts { file, reason } => write!(f, "differs  {file}: {reason}"),
             Self::Extra { file } => write!(f, "extra    {file} (not in the journal)"),

@@ -60,8 +60,8 @@ impl WatchdogRecord {
     #[must_use]
     pub fn summary(&self) -> String {
         let cause = match self.cause {
-            WatchdogCause::Gone => "the run's process was gone",
-            WatchdogCause::Silent => "the run's process did not answer and was ended",
+            WatchdogCause::Gone => "the process of the run had ended",
+            WatchdogCause::Silent => "the process of the run did not respond and was killed",
         };
         let list = |lasers: &[u8]| lasers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         let mut text = format!("{}: {cause}", self.time.format("%Y-%m-%d %H:%M:%SZ"));

@@ -1,4 +1,4 @@
-//! The one decision what a value of a table or a list is: a number, true or false, or a text.
+//! Decides in one place whether a value of a table or a list is a number, true or false, or a text.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use serde_json::Value;
 
 use crate::decimal::{self, Reading};
 
-/// A value as it was written.
+/// A value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Written {
-    /// Without quotes, or from a file that knows no quotes: what it is has to be decided.
+    /// Without quotes, or from a file format without quotes: its type must be decided.
     Bare(String),
-    /// In quotes, where these make it a text.
+    /// In quotes, which make it a text.
     Text(String),
     /// True or false.
     Flag(bool),
 }
 
 impl Written {
-    /// A plain value; `written` is how a number was written, where that is known. `None` for null, a list and a map.
+    /// A plain value; `written` is the text of a number, if it is known. `None` for null, a list and a map.
     #[must_use]
     pub fn new(value: &Value, written: Option<String>) -> Option<Self> {
         match value {
@@ -29,7 +29,7 @@ impl Written {
         }
     }
 
-    /// Its letters.
+    /// Its characters.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -41,8 +41,9 @@ impl Written {
 
 /// The values of a column, all of one type.
 ///
-/// Plain decimals are numbers. All are texts where one of them is none, is written with an exponent or leading zeros,
-/// or has a double that prints as another decimal; and where two that are written differently are one number.
+/// Plain decimals are numbers. All values are texts if one of them is not a number, has an exponent or leading zeros,
+/// or cannot be stored exactly as a double. The same applies if two values are written differently and are the same
+/// number.
 #[must_use]
 pub fn column(written: &[&Written]) -> Vec<Value> {
     let texts = || written.iter().map(|value| Value::String(value.text())).collect();

@@ -1,17 +1,17 @@
-//! A CSV text as records whose cells know where they stand.
+//! A CSV text as records whose cells have positions.
 
 use crate::source::Position;
 
-/// A cell without the blanks and quotes around it.
+/// A cell without spaces and quotes around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// What is in it.
+    /// The content.
     pub text: String,
-    /// Where it begins.
+    /// The start position.
     pub at: Position,
 }
 
-/// The cells of a line; of several lines, where a quoted cell has line breaks.
+/// The cells of a line, or of several lines if a quoted cell has line breaks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) cells: Vec<Cell>,
@@ -27,7 +27,7 @@ pub(super) struct Records {
     pub(super) comments: Vec<usize>,
 }
 
-/// Why a text is no CSV, and where.
+/// The reason why a text is not CSV, with the position.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) at: Position,
@@ -35,7 +35,7 @@ pub(super) struct Malformed {
     pub(super) hint: &'static str,
 }
 
-const QUOTES: &str = "a quote within a quoted cell is written twice: \"\"";
+const QUOTES: &str = "write a quote within a quoted cell twice: \"\"";
 
 /// Splits a text; lines end with LF, CRLF or CR. Records of nothing but empty cells are left out.
 pub(super) fn split(text: &str) -> Result<Records, Malformed> {
@@ -130,7 +130,7 @@ impl Reader<'_> {
         match self.peek() {
             None | Some(',' | '\n' | '\r') => Ok(text),
             Some(_) => {
-                let message = "after a closing quote comes a comma or the end of the line";
+                let message = "a comma or the end of the line must follow a closing quote";
                 Err(Malformed { at: self.at(), message, hint: QUOTES })
             }
         }
@@ -180,8 +180,8 @@ mod tests {
     fn a_quote_that_does_not_end_is_found_where_it_begins() {
         for (text, line, column, message) in [
             ("a,b\n1,\"x\n2,y\n", 2, 3, "this quote is not closed"),
-            ("a,b\n1,\"x\n2,y\n3,\"z\"\n", 4, 4, "after a closing quote comes"),
-            ("a\n\"x\" y\n", 2, 5, "after a closing quote comes"),
+            ("a,b\n1,\"x\n2,y\n3,\"z\"\n", 4, 4, "a comma or the end of the line must follow"),
+            ("a\n\"x\" y\n", 2, 5, "a comma or the end of the line must follow"),
             ("\"", 1, 1, "this quote is not closed"),
         ] {
             let malformed = split(text).unwrap_err();

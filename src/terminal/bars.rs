@@ -12,7 +12,7 @@ use crate::run::events::{Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
 
-/// Resolution of the bars: a share of 1 is this many units.
+/// Resolution of the bars: a share of 1 has this many units.
 const FULL: u64 = 1000;
 
 /// The target of log lines: above the bars if there are bars, otherwise stderr.

@@ -46,20 +46,20 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
     match event {
         RunEvent::Question { message, choices, .. } => Some(question(message, choices)),
         RunEvent::Warning { message } => Some(format!("warning: {message}")),
-        RunEvent::LinkLost { reason } => Some(format!("link lost: {reason}")),
+        RunEvent::LinkLost { reason } => Some(format!("connection lost: {reason}")),
         RunEvent::DiskFull { free_bytes, needed_bytes, wait_s } => {
             Some(no_room(*free_bytes, *needed_bytes, *wait_s))
         }
         RunEvent::Suspended { condition } => Some(format!("suspended: {condition}")),
-        RunEvent::SuspensionOver => Some("the suspension is over".to_owned()),
+        RunEvent::SuspensionOver => Some("the run continues after its suspension".to_owned()),
         RunEvent::Stopping { reason } => Some(format!("stopping: {reason}")),
         // `Stopping` has a line already.
         RunEvent::StepFailed { fault, .. } if fault.kind == FaultKind::Stopped => None,
         RunEvent::StepFailed { fault, then, .. } => {
             let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let then = match then {
-                AfterFault::Retry { after_s } => format!("; trying again in {}", duration(*after_s)),
-                AfterFault::Continue => "; going on".to_owned(),
+                AfterFault::Retry { after_s } => format!("; next attempt in {}", duration(*after_s)),
+                AfterFault::Continue => "; the run continues".to_owned(),
                 AfterFault::Raise => String::new(),
             };
             Some(format!("fault: {fault}{hint}{then}"))
@@ -72,9 +72,9 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             let gone = removed
                 .iter()
                 .map(|file| format!("\n      {file} was never finished or was withdrawn: deleted"));
-            detail(format!("{banner}taken up after {steps}{count} steps{}", gone.collect::<String>()))
+            detail(format!("{banner}resumed after {steps}{count} steps{}", gone.collect::<String>()))
         }
-        RunEvent::SweepRepeated { files, .. } => detail(format!("done again for {}:", files.join(", "))),
+        RunEvent::SweepRepeated { files, .. } => detail(format!("repeated for {}:", files.join(", "))),
         RunEvent::TraceWithdrawn { file, reason, .. } => detail(format!("      {file} withdrawn: {reason}")),
         RunEvent::WaitsUntil { until, .. } => {
             detail(format!("      until {}", until.with_timezone(&chrono::Local).to_rfc3339()))
@@ -88,12 +88,14 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             detail(format!("      {} ({} points)", trace.file, trace.grid.points))
         }
         RunEvent::Answered { answer, by_operator: false, .. } => {
-            detail(format!("      nobody there: `{answer}`"))
+            detail(format!("      unattended: `{answer}`"))
         }
         RunEvent::Log { message } => detail(format!("      {}", shown::indented(message))),
-        RunEvent::LinkRegained { after_s } => detail(format!("link regained after {}", duration(*after_s))),
+        RunEvent::LinkRegained { after_s } => {
+            detail(format!("connection restored after {}", duration(*after_s)))
+        }
         RunEvent::RoomAgain { after_s, .. } => {
-            detail(format!("there is room on the disk again, after {}", duration(*after_s)))
+            detail(format!("there is enough disk space again, after {}", duration(*after_s)))
         }
         RunEvent::Finally => detail("finally".to_owned()),
         RunEvent::LasersOff { off, unknown } => match (off.as_slice(), unknown.as_slice()) {
@@ -124,7 +126,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
 fn no_room(free: Option<u64>, needed: u64, wait_s: f64) -> String {
     let free = free.map(|free| format!(", {} are free", HumanBytes(free))).unwrap_or_default();
     let (needed, wait) = (HumanBytes(needed), duration(wait_s));
-    format!("warning: no room on the disk: {needed} are needed{free}; waiting for room for {wait}")
+    format!("warning: not enough disk space: {needed} are needed{free}; waiting for space for {wait}")
 }
 
 fn lasers(numbers: &[u8], is: &str, are: &str) -> String {
@@ -140,7 +142,7 @@ pub(super) fn finish(state: RunState, reason: Option<&str>) -> String {
 pub(super) fn question(message: &str, choices: &[String]) -> String {
     let message = shown::indented(message);
     if choices.is_empty() {
-        return format!("? {message} [Enter to go on]");
+        return format!("? {message} [press Enter to continue]");
     }
     format!("? {message} [{}]", choices.join(" / "))
 }
@@ -150,7 +152,7 @@ pub(super) fn banner(instrument: &InstrumentRecord) -> String {
     if !instrument.simulated {
         return format!("instrument {} at {}", instrument.identity, instrument.address);
     }
-    let text = "SIMULATED INSTRUMENT: no light, no device; every number below is computed";
+    let text = "SIMULATED INSTRUMENT: no light, no device; all values below are computed";
     let rule = "=".repeat(text.len() + 4);
     format!("{rule}\n  {text}\n{rule}")
 }

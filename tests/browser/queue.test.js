@@ -93,7 +93,7 @@ test('by keyboard alone an item is moved, and the focus goes with it', async () 
 test('a held item says what it waits for, and is released with the same button', async () => {
   await tool(3, 'Hold: item 3').click();
   await comes(3, 'held');
-  assert.match(await row(3).locator('.queue-reason').innerText(), /^held over HTTP\. Release it, and/);
+  assert.match(await row(3).locator('.queue-reason').innerText(), /^held over HTTP\. Release the item/);
   await bench.sees('#queue-note', /1 item waits for a person/);
   await tool(3, 'Release: item 3').click();
   await comes(3, 'queued');
@@ -137,9 +137,9 @@ test('a failure is told as text, and an item under way cannot be touched', async
   assert.match(await row(5).innerText(), /<b>Say<\/b>|nobody/);
   assert.match(await row(5).innerText(), /note=<img src=x onerror=alert\(1\)>/);
   await comes(6, 'running');
-  assert.match(await row(6).innerText(), /Its run is under way: it cannot be moved or removed/);
+  assert.match(await row(6).innerText(), /This item is running and cannot be moved or removed/);
   assert.equal(await row(6).getByRole('button').count(), 0);
-  await bench.sees('#start-held', /or wait for that in the queue/);
+  await bench.sees('#start-held', /or add it to the queue/);
 });
 
 test('an item can be added while a run is under way', async () => {

@@ -83,8 +83,8 @@ test('a run asks on the page, is held and goes on; texts are not markup', async 
   await page.click('#run-pause');
   await bench.sees('#run-state', /^holds at the next step$/);
   await page.click('#question-form button >> text=yes');
-  await bench.sees('#run-state', /^held$/);
-  assert.match(await page.title(), /held/);
+  await bench.sees('#run-state', /^paused$/);
+  assert.match(await page.title(), /paused/);
   await until('the question is gone', async () => !(await page.locator('#question').isVisible()));
   await bench.sees('#run-pause', /^Resume$/);
   await page.click('#run-pause');

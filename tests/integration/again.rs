@@ -139,7 +139,7 @@ fn a_sweep_in_the_middle_is_done_again_with_its_fetches_and_nothing_else_is() {
         damage(&folder.join(MIDDLE[0]));
         let plan = said(&scene.resume(&folder, &["--plan"]));
         assert!(plan.contains(&format!("damaged: {} {what}", MIDDLE[0])), "{plan}");
-        assert!(plan.contains("done again first: (power=0) sweep"), "{plan}");
+        assert!(plan.contains("to repeat first: (power=0) sweep"), "{plan}");
         assert!(!plan.contains("(power=5) sweep") && !plan.contains("(power=-5) sweep"), "{plan}");
         let output = scene.resume(&folder, &[]);
         assert!(output.status.success(), "{what}: {}", said(&output));
@@ -227,7 +227,7 @@ fn where_what_came_before_it_may_not_be_repeated_the_run_is_refused_and_the_trac
             assert_eq!(output.status.code(), Some(1), "{what}: {}", said(&output));
             let told = said(&output);
             assert!(told.contains(&format!("`{}` is missing", MIDDLE[0])), "{what}: {told}");
-            assert!(told.contains("came before it in its turn and may not be repeated"), "{what}: {told}");
+            assert!(told.contains("came before it in its turn and must not be repeated"), "{what}: {told}");
         }
         assert_eq!((files(&folder).len(), journal(&folder).len()), (untouched.len() - 1, lines), "{what}");
     }

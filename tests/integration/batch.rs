@@ -158,7 +158,7 @@ items:
         "{told}"
     );
     assert_eq!((told["retried"].clone(), told["queued"].clone()), (json!(2), json!(1)));
-    assert!(told["reason"].as_str().unwrap().contains("2 items have failed one after another"));
+    assert!(told["reason"].as_str().unwrap().contains("2 consecutive items have failed"));
     bench.write(
         "night.yaml",
         "name: night\nitems:\n  - { recipe: fails.yaml, on_failure: stop }\n  - recipe: die.yaml\n",
@@ -180,7 +180,7 @@ fn an_item_that_takes_too_long_is_stopped_in_good_order_and_the_next_one_begins(
     assert_eq!(output.status.code(), Some(1));
     let told = summary(&bench);
     assert_eq!(states(&told), ["failed", "done"]);
-    assert_eq!(told["list"][0]["reason"], "stopped: not over after 1 s");
+    assert_eq!(told["list"][0]["reason"], "stopped: not finished after 1 s");
     assert_eq!(manifest(&folder(&bench, &told["list"][0]["folders"][0]))["status"], "aborted");
 }
 

@@ -32,7 +32,7 @@ items:
         "SIMULATED INSTRUMENT",
         "1 of 3 items are done.",
         "die = &lt;b&gt;3,4&lt;/b&gt;",
-        "Nothing was measured of item 3.",
+        "No measurement of item 3.",
         "ended the run",
         "2 attempts",
         told["go_on"].as_str().unwrap(),
@@ -73,7 +73,7 @@ fn a_batch_that_was_killed_has_a_page_when_somebody_asks_for_it() {
     assert!(bench.run(&["runs", "report", "--batch", "night"]).status.success());
     let page = page(&bench);
     for words in
-        ["0 of 2 items are done.", "held", "the program ended during it", "Nothing was measured of item 2."]
+        ["0 of 2 items are done.", "held", "the program ended during its run", "No measurement of item 2."]
     {
         assert!(page.contains(words), "{words}");
     }

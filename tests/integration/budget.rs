@@ -38,7 +38,7 @@ fn the_texts_of_an_operation_are_bounded() {
     let ended = bench.run(&["check", "long.yaml"]);
     let said = text(&ended.stderr);
     assert_eq!(ended.status.code(), Some(2), "{said}");
-    assert!(said.contains("the fields of `log` have 65552 bytes, and at most 16384 are allowed"), "{said}");
+    assert!(said.contains("the fields of `log` have 65552 bytes; at most 16384 are allowed"), "{said}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_value_is_bounded_whatever_it_is_made_of() {
         ("lists.yaml", lists, "the value is larger than 1 MiB"),
         ("maps.yaml", maps, "the value is larger than 1 MiB"),
         ("expression.yaml", expression, "a text may have 1048576 bytes"),
-        ("all.yaml", all, "the variables hold more than 32 MiB"),
+        ("all.yaml", all, "the variables need more than 32 MiB"),
         ("alias.yaml", alias, "more than 8 MiB of text once its aliases are expanded"),
     ] {
         bench.write(name, &recipe);
@@ -96,7 +96,7 @@ steps:
     bench.write("last.yaml", &format!("name: last\nsteps: [ {{ log: hi }} ]\nfinally:\n{many}"));
     for (name, said) in [
         ("nested.yaml", " without an "),
-        ("long.rhai", "the recipe computes for more than 10 s without an instrument"),
+        ("long.rhai", "the recipe computes for more than 10 s without an operation of the instrument"),
         ("last.yaml", "`finally` has more than 1000 operations"),
     ] {
         let ended = bench.run(&["check", name]);

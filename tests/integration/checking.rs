@@ -32,7 +32,7 @@ fn a_limit_of_the_bench_is_an_error_with_its_file_and_line_before_anything_is_se
             let ended = bench.run(&command);
             let said = format!("{}{}", text(&ended.stderr), text(&ended.stdout));
             assert_eq!(ended.status.code(), Some(2), "{command:?}: {said}");
-            assert!(said.contains(&format!("the limit stands in {place}")), "{command:?}: {said}");
+            assert!(said.contains(&format!("the limit is defined in {place}")), "{command:?}: {said}");
             assert!(said.contains(&format!("{name}:3:")), "{command:?}: {said}");
         }
         assert!(!bench.folder.path().join("runs").exists(), "nothing has run");
@@ -41,7 +41,7 @@ fn a_limit_of_the_bench_is_an_error_with_its_file_and_line_before_anything_is_se
     let recipe = json!({ "recipe": format!("name: limits\nsteps:\n  - {}\n", recipes[0].1) });
     let (status, reply) = request(&server.address, "POST", "/check", Some(&recipe));
     assert_eq!((status, &reply["errors"]), (200, &json!(1)), "{reply}");
-    assert_eq!(reply["findings"][0]["hint"], "the limit stands in ctp10.toml:4");
+    assert_eq!(reply["findings"][0]["hint"], "the limit is defined in ctp10.toml:4");
 }
 
 #[test]
@@ -59,12 +59,12 @@ fn a_recipe_for_the_embedded_instrument_is_held_against_what_that_has() {
         (
             "other.yaml",
             format!("{reference}  - sweep: {{ start_nm: 1535, stop_nm: 1550 }}\n{fetch}"),
-            "the reference of 4/1 covers 1540 to 1550 nm and the sweep 1535 to 1550 nm",
+            "the reference of 4/1 covers 1540 to 1550 nm, but the sweep covers 1535 to 1550 nm",
         ),
         (
             "short.yaml",
             "  - sweep: { start_nm: 1549.75, stop_nm: 1550.25 }\n".to_owned(),
-            "the scan covers 0.5 nm, and the shortest scan of the instrument is 1 nm",
+            "the scan covers 0.5 nm, but the shortest scan of the instrument is 1 nm",
         ),
     ] {
         bench.write(name, &of(&steps));
@@ -90,12 +90,12 @@ fn what_shows_only_in_the_run_is_said_in_the_words_of_check() {
         (
             "short.yaml",
             "{ sweep: { start_nm: 1549.75, stop_nm: 1550.25 } }",
-            "the scan covers 0.5 nm, and the shortest scan of the instrument is 1 nm",
+            "the scan covers 0.5 nm, but the shortest scan of the instrument is 1 nm",
         ),
         (
             "range.yaml",
             "{ sweep: { start_nm: 1530 } }, { fetch_trace: { detector: 4/1, trace: tf } }",
-            "the reference of 4/1 covers 1540 to 1560 nm and the sweep 1530 to 1560 nm",
+            "the reference of 4/1 covers 1540 to 1560 nm, but the sweep covers 1530 to 1560 nm",
         ),
         (
             "gap.yaml",

@@ -196,7 +196,7 @@ fn journal_case(
 fn torn_case(name: &'static str, edit: impl Fn(&mut Vec<String>) + 'static) -> Case {
     let whole = "\"unreadable_lines\":0";
     Case {
-        plan: (0, "left to do:"),
+        plan: (0, "remaining:"),
         resume: (0, "damaged done"),
         verify: (1, "extra    traces/my-analysis.parquet"),
         show: (0, "my-analysis"),
@@ -212,7 +212,7 @@ fn file_case(name: &'static str, damage: impl Fn(&Path) + 'static) -> Case {
     Case {
         name,
         damage: Box::new(move |folder, _| damage(folder)),
-        plan: (0, "left to do:"),
+        plan: (0, "remaining:"),
         resume: (0, "damaged done"),
         verify: (1, "extra    traces/my-analysis.parquet"),
         show: (0, "damaged  interrupted"),
@@ -275,7 +275,7 @@ fn cases() -> Vec<Case> {
         journal_case("nul-within", "line 6 of", "\"unreadable_lines\":1", |lines| {
             lines.insert(5, "\0\0\0\n".to_owned());
         }),
-        journal_case("foreign-end", "cannot be understood", "\"unreadable_lines\":1", |lines| {
+        journal_case("foreign-end", "is not valid", "\"unreadable_lines\":1", |lines| {
             lines.push("hello\n".to_owned());
         }),
         Case {
@@ -352,12 +352,12 @@ fn cases() -> Vec<Case> {
             ..file_case(name("source"), move |folder| replace(&folder.join("recipe/inner.yaml"), put))
         });
         cases.push(Case {
-            plan: (0, "done again first: (power=5) sweep"),
+            plan: (0, "to repeat first: (power=5) sweep"),
             verify: (1, FIRST),
             ..file_case(name("first-trace"), move |folder| replace(&folder.join(FIRST), put))
         });
         cases.push(Case {
-            plan: (0, "withdrawn and measured again: traces/0003_m4c1_raw.parquet"),
+            plan: (0, "to withdraw and measure again: traces/0003_m4c1_raw.parquet"),
             verify: (1, LAST),
             ..file_case(name("last-trace"), move |folder| replace(&folder.join(LAST), put))
         });
@@ -399,8 +399,8 @@ fn cases() -> Vec<Case> {
             })
         },
         Case {
-            plan: (0, "`trace_index` is 1, the journal says 2"),
-            verify: (1, "`trace_index` is 1, the journal says 2"),
+            plan: (0, "`trace_index` is 1, but the journal records 2"),
+            verify: (1, "`trace_index` is 1, but the journal records 2"),
             ..file_case("contradicted", |folder| {
                 let text = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
                 fs::write(
@@ -424,7 +424,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             plan: (2, "has version 2 of its format"),
-            resume: (2, "this program knows version 1"),
+            resume: (2, "this program supports version 1"),
             verify: (2, "has version 2"),
             show: (2, "has version 2"),
             list: (0, "has version 2"),
@@ -611,12 +611,15 @@ fn a_journal_that_vanishes_during_the_run_is_a_warning_in_its_result() {
     gate.open();
     let warned = running.wait_for(|event| event["event"] == "warning");
     assert!(
-        warned["message"].as_str().unwrap().contains("is gone: what this run writes is lost"),
+        warned["message"]
+            .as_str()
+            .unwrap()
+            .contains("does not exist any more: the further records of this run are lost"),
         "{warned}"
     );
     assert_eq!(running.finish().0, Some(0));
     let warnings = manifest(&folder)["warnings"].clone();
-    assert!(warnings[0].as_str().unwrap().contains("journal.jsonl` is gone"), "{warnings}");
+    assert!(warnings[0].as_str().unwrap().contains("journal.jsonl` does not exist any more"), "{warnings}");
     let shown = run(&bench, &["runs", "list"]);
     assert!(text(&shown.stdout).contains("done"), "{}", said(&shown));
 }

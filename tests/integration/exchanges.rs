@@ -109,10 +109,10 @@ fn a_rehearsal_shows_what_becomes_of_a_recipe_and_a_batch_and_leaves_nothing_beh
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     let lines: Vec<&str> = said.lines().collect();
     let line = |start: &str| *lines.iter().find(|line| line.contains(start)).unwrap();
-    assert!(line("nothing  ").contains("2 done (8 traces, lasers off"), "{said}");
+    assert!(line("no fault  ").contains("2 done (8 traces, lasers off"), "{said}");
     assert!(line("drop@trace:2").contains("2 done"), "{said}");
     let refused = line("refuse@sweep:every");
-    assert!(refused.contains("2 failed (0 traces") && refused.ends_with("taken up again: 2 done"), "{said}");
+    assert!(refused.contains("2 failed (0 traces") && refused.ends_with("resumed: 2 done"), "{said}");
     assert!(!bench.folder.path().join("runs").exists());
 }
 
@@ -133,7 +133,7 @@ fn a_recipe_that_moves_other_instruments_or_fails_by_itself_is_not_rehearsed() {
     let output = bench.run(&["rehearse", "small.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stderr).contains("without any trouble it does not end well"),
+        text(&output.stderr).contains("it does not succeed on the simulator even without a fault"),
         "{}",
         text(&output.stderr)
     );

@@ -72,7 +72,7 @@ fn an_item_goes_on_in_its_run_after_a_kill_or_a_stop_and_is_held_unless_it_may_b
         assert_eq!(item["state"], state, "{case}: {item} {}", text(&output.stderr));
         assert_eq!(measured(&bench, &item), runs, "{case}");
         if state == "held" {
-            assert!(item["reason"].as_str().unwrap().contains("was cut off"), "{item}");
+            assert!(item["reason"].as_str().unwrap().contains("was interrupted"), "{item}");
         } else {
             assert_eq!(item["attempts"], 2, "{case}");
         }

@@ -89,7 +89,7 @@ fn kill_9_during_a_sweep_leaves_no_laser_on_even_where_one_client_is_all_that_is
     assert_eq!(laser_and_condition(&simulator), "0;0");
     let shown = text(&bench.run(&["runs", "show", folder.to_str().unwrap()]).stdout);
     assert!(
-        shown.contains("interrupted") && shown.contains("the run's process was gone; lasers off: 1"),
+        shown.contains("interrupted") && shown.contains("the process of the run had ended; lasers off: 1"),
         "{shown}"
     );
 }

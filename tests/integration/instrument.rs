@@ -277,7 +277,7 @@ async fn a_block_of_another_length_or_one_that_ends_early_is_an_error_and_never_
     .await;
     let (values, _arriving) = mpsc::channel(8);
     let error = instrument.trace_values(D, TraceKind::Tf, 10, &values).await.unwrap_err();
-    assert!(error.to_string().contains("the block has 36 bytes, 10 points were announced"), "{error}");
+    assert!(error.to_string().contains("the block has 36 bytes, but 10 points were announced"), "{error}");
     let error = instrument.trace_values(D, TraceKind::Tf, 10, &values).await.unwrap_err();
     assert!(error.to_string().contains("of 40 bytes missing"), "{error}");
     script.await.unwrap();

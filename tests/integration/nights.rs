@@ -36,13 +36,13 @@ fn a_killed_batch_goes_on_and_what_was_under_way_is_held_or_goes_on_too() {
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
         let told = summary(&bench);
         assert_eq!(states(&told), ["done", last, "done"]);
-        assert_eq!(told["list"][0]["attempts"], 1, "what is done stays done");
+        assert_eq!(told["list"][0]["attempts"], 1, "items that are done stay done");
         let reason = told["list"][1]["reason"].as_str().unwrap();
         if auto {
             assert_eq!(told["list"][1]["attempts"], 2);
-            assert!(reason.contains("not over after 1 s"), "{reason}");
+            assert!(reason.contains("not finished after 1 s"), "{reason}");
         } else {
-            assert!(reason.contains("was cut off"), "{reason}");
+            assert!(reason.contains("was interrupted"), "{reason}");
         }
         assert!(told["go_on"].as_str().unwrap().ends_with("--release"));
     }
@@ -95,7 +95,7 @@ fn a_signal_lets_the_run_end_or_stops_it_and_the_rest_stays_queued() {
         begins(&mut batch, item);
         let second = bench.run(&command);
         assert_eq!(second.status.code(), Some(3));
-        assert!(text(&second.stderr).contains("is being worked on by process"), "{}", text(&second.stderr));
+        assert!(text(&second.stderr).contains("is already running batch"), "{}", text(&second.stderr));
         match item {
             1 => gate.wait_for(1),
             _ => drop(batch.wait_for(|event| event["event"] == "progress" && event["activity"] == "wait")),

@@ -71,7 +71,7 @@ fn a_failure_is_told_with_its_reason_and_the_command_that_finishes_it_and_only_t
     assert!(told["reason"].as_str().unwrap().len() > 5);
     assert!(told["finish_command"].as_str().unwrap().starts_with("ctp10 resume /"));
     let words = told["text"].as_str().unwrap();
-    assert!(words.contains("failed") && words.contains("go on with: ctp10 resume /"), "{words}");
+    assert!(words.contains("failed") && words.contains("continue with: ctp10 resume /"), "{words}");
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn what_cannot_be_delivered_is_a_warning_that_changes_nothing_and_tells_no_secre
     });
     let (bench, simulator) = bench_with(&station);
     for (path, words) in [
-        ("/hooks/SECRET", "it answers 404"),
-        ("/elsewhere/SECRET", "it answers 302, and no redirect is followed"),
+        ("/hooks/SECRET", "it replied with status 404"),
+        ("/elsewhere/SECRET", "it replied with status 302; redirects are not followed"),
     ] {
         let notify = format!("notify: {{ url: \"{}\" }}", station.url(path));
         bench.write("die.yaml", &DIE.replace("NOTIFY", &notify));
@@ -112,7 +112,10 @@ fn what_cannot_be_delivered_is_a_warning_that_changes_nothing_and_tells_no_secre
         assert_eq!(output.status.code(), Some(0));
         let told = text(&output.stderr);
         assert!(
-            told.contains(&format!("http://{} was not told of the end: {words}", station.address)),
+            told.contains(&format!(
+                "the notification to http://{} could not be sent: {words}",
+                station.address
+            )),
             "{told}"
         );
         assert!(!told.contains("SECRET"), "{told}");
@@ -131,7 +134,7 @@ fn a_host_that_the_bench_does_not_allow_is_refused_before_anything_begins() {
         let output = bench.run(&command);
         assert_eq!(output.status.code(), Some(2));
         let told = text(&output.stderr);
-        let words = "`notify`: `hooks.example` is not among the hosts that this bench allows";
+        let words = "`notify`: `hooks.example` is not an allowed host (`allow_http` in ctp10.toml)";
         assert!(told.contains(words) && told.contains("\"stage\", \"hooks.example\""), "{told}");
         assert!(!told.contains("SECRET"), "{told}");
     }
@@ -253,7 +256,11 @@ fn batch_check_refuses_hosts_that_the_bench_does_not_allow_whoever_names_them() 
         let output = bench.run(&command);
         assert_eq!(output.status.code(), Some(2));
         let told = text(&output.stderr);
-        assert!(told.contains("`hooks-a` is not among") && told.contains("`hooks-b` is not among"), "{told}");
+        assert!(
+            told.contains("`hooks-a` is not an allowed host")
+                && told.contains("`hooks-b` is not an allowed host"),
+            "{told}"
+        );
         assert!(told.contains("item 1 (die.yaml)") && !told.contains("SECRET"), "{told}");
     }
 }

@@ -109,7 +109,7 @@ fn a_field_that_a_reading_of_several_samples_lacks_is_an_error_of_the_check() {
 fn a_spectrum_in_another_unit_is_no_device() {
     let bench = Bench::new();
     for (content, said) in [
-        ("wavelength_m,transmission_db\n1.55e-6,-3\n1.56e-6,-3\n", "has to hold wavelengths in nm"),
+        ("wavelength_m,transmission_db\n1.55e-6,-3\n1.56e-6,-3\n", "must contain wavelengths in nm"),
         ("1.55e-6,-3\n1.56e-6,-3\n", "these look like metres"),
         ("1550,0.5\n1551,0.6\n", "these look linear"),
         ("1550,3\n1551,3\n", "these look like losses"),

@@ -19,7 +19,7 @@ fn an_instrument_that_nobody_named_is_asked_for_with_a_hint() {
     let output = bench.run(&["run", "sweep.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
-    assert!(said.contains("no instrument is named") && said.contains("--instrument sim"), "{said}");
+    assert!(said.contains("no instrument is given") && said.contains("--instrument sim"), "{said}");
 }
 
 #[test]
@@ -138,9 +138,9 @@ steps:
     for part in [
         "a trace is fetched before any sweep",
         "the transmission function of 4/1 is fetched without a reference in this recipe",
-        "the reference of 4/1 does not say what to connect",
-        "the reference of 4/1 may be taken with nobody there",
-        "stop_nm `1540` is not above start_nm `1550`",
+        "the reference of 4/1 has no `connect`",
+        "the reference of 4/1 may be taken while no person is present",
+        "stop_nm `1540` must be above start_nm `1550`",
         "doubtful.yaml:6:",
     ] {
         assert!(said.contains(part), "no {part:?} in {said}");
@@ -168,11 +168,11 @@ steps:
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     for part in [
-        "laser 3 is not there",
-        "laser 2 (T200S-O-M) does not sweep at 40 nm/s",
+        "laser 3 does not exist",
+        "laser 2 (T200S-O-M) cannot sweep at 40 nm/s",
         "1400 nm is outside the band of laser 2",
         "`4/1` has no valid reference on this instrument",
-        "detector `9/1` does not answer on this instrument",
+        "detector `9/1` of this instrument does not reply",
     ] {
         assert!(said.contains(part), "no {part:?} in {said}");
     }

@@ -72,7 +72,7 @@ fn a_host_that_is_not_listed_is_refused_before_there_is_any_light() {
         assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
         let said = text(&refused.stderr);
         for part in
-            [&format!("`{}` is not among the hosts", station.address), "move.yaml:4:5", "allow_http = ["]
+            [&format!("`{}` is not an allowed host", station.address), "move.yaml:4:5", "allow_http = ["]
         {
             assert!(said.contains(part), "no {part:?} in {said}");
         }
@@ -106,7 +106,7 @@ fn what_moves_is_never_repeated_and_what_asks_is_as_often_as_the_recipe_says() {
     assert_eq!(moved.status.code(), Some(1));
     let said = text(&moved.stderr);
     assert!(
-        said.contains(&format!("`POST {url}/move` was answered with status 503: {{\"detail\":\"busy\"}}")),
+        said.contains(&format!("`POST {url}/move` returned status 503: {{\"detail\":\"busy\"}}")),
         "{said}"
     );
     assert_eq!(station.said(), ["POST /move"]);
@@ -133,7 +133,7 @@ fn a_reply_that_is_too_large_is_a_fault_and_no_part_of_it_a_result() {
         outcomes(&journal(&bench.run_folder(&largest)))[0]["value"]["reply"].as_str().unwrap().len(),
         65_536
     );
-    for words in ["has 65537 bytes: the result of a step has 65536 at most", "is larger than 1 MiB"] {
+    for words in ["has 65537 bytes; the result of a step may have at most 65536", "is larger than 1 MiB"] {
         let refused = run();
         assert_eq!(refused.status.code(), Some(1));
         assert!(text(&refused.stderr).contains(words), "{}", text(&refused.stderr));
@@ -168,7 +168,7 @@ steps:
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("at 4.9"), "{said}");
-    assert!(said.contains("/tasks/8` was answered with status 404: {\"detail\":\"no such task\"}"), "{said}");
+    assert!(said.contains("/tasks/8` returned status 404: {\"detail\":\"no such task\"}"), "{said}");
     let expected =
         ["POST /move", "GET /tasks/7", "GET /tasks/7", "GET /tasks/7", "POST /move", "GET /tasks/8"];
     assert_eq!(station.said(), expected);
@@ -199,7 +199,7 @@ steps:
     let said = run("reply.state == \"there\"");
     assert!(said.contains("was not ready within 0.2 s: its last reply was {\"state\":\"jammed\"}"), "{said}");
     let said = run("reply.done");
-    assert!(said.contains("ready `reply.done`: there is no `done` in it"), "{said}");
+    assert!(said.contains("ready `reply.done`: it contains no `done`"), "{said}");
 }
 
 #[test]

@@ -357,7 +357,7 @@ fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
     let withdrawn = records.iter().find(|record| record["event"] == "trace_withdrawn").unwrap();
     assert_eq!(withdrawn["file"], "traces/0003_m4c1_tf.parquet");
     let shown = text(&bench.run(&["runs", "show", folder.to_str().unwrap()]).stdout);
-    assert!(shown.contains("taken up    once"), "{shown}");
+    assert!(shown.contains("resumed     once"), "{shown}");
     assert_eq!(manifest(&folder)["taken_up"], 1);
     let again = resume(&bench, &folder, &[]);
     assert_eq!(again.status.code(), Some(2));
@@ -377,7 +377,7 @@ fn the_plan_of_what_is_left_touches_neither_folder_nor_instrument() {
     assert!(output.status.success(), "{}", said_by(&output));
     let said = text(&output.stdout);
     for part in
-        ["two-sweeps  interrupted", "holds: ", "2 configure_tls, 1 configure_scan", "left to do:", "sweep"]
+        ["two-sweeps  interrupted", "kept: ", "2 configure_tls, 1 configure_scan", "remaining:", "sweep"]
     {
         assert!(said.contains(part), "no {part:?} in {said}");
     }
@@ -408,8 +408,8 @@ fn a_run_goes_on_with_its_own_instrument_its_own_recipe_and_never_beside_its_pro
     let mut without: serde_json::Value = serde_json::from_str(&kept).unwrap();
     without["recipe"].as_object_mut().unwrap().remove("source_sha256").unwrap();
     std::fs::write(folder.join("run.json"), without.to_string()).unwrap();
-    refused(&folder, 1, "recorded is `log { message: first }`");
-    refused(&folder, 1, "now it asks for `log { message: other }`");
+    refused(&folder, 1, "expected `log { message: first }`");
+    refused(&folder, 1, "got `log { message: other }`");
     std::fs::write(folder.join("run.json"), kept).unwrap();
     std::fs::write(&part, whole).unwrap();
     let recipe = folder.join("recipe/killed.yaml");
@@ -420,14 +420,14 @@ fn a_run_goes_on_with_its_own_instrument_its_own_recipe_and_never_beside_its_pro
     let text = std::fs::read_to_string(&run).unwrap();
     let identity = manifest(&folder)["instrument"]["identity"].as_str().unwrap().to_owned();
     std::fs::write(&run, text.replace(&identity, "EXFO,CTP10,1,2")).unwrap();
-    refused(&folder, 3, "the run began with `EXFO,CTP10,1,2`");
+    refused(&folder, 3, "the run started with `EXFO,CTP10,1,2`");
     std::fs::write(&run, text.replace("\"simulated\": true", "\"simulated\": false")).unwrap();
-    refused(&folder, 3, "the run began with `a real one`");
+    refused(&folder, 3, "the run started with `a real instrument`");
     std::fs::write(&run, text).unwrap();
     bench.write("waits.yaml", "name: waits\nsteps:\n  - wait: 600\n");
     let mut alive = watch(&bench, &["waits.yaml", "--instrument", &simulator.address]);
     alive.wait_for(|event| event["event"] == "step_started");
-    refused(&newest(&bench).unwrap(), 2, "is under way");
+    refused(&newest(&bench).unwrap(), 2, "is active");
     alive.signal("KILL");
     alive.finish();
 }
@@ -520,7 +520,7 @@ fn the_embedded_instrument_comes_back_as_it_was_with_its_reference() {
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(measured(&folder), whole.measured);
-    assert!(said_by(&output).contains("the reference of 4/1 is gone and is taken again"));
+    assert!(said_by(&output).contains("the instrument has lost the reference of 4/1: it is taken again"));
 }
 
 #[test]
@@ -579,7 +579,7 @@ fn a_reference_that_ended_the_run_is_taken_when_it_goes_on() {
     let output = bench.run(&["run", "two.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
     let folder = bench.run_folder(&output);
-    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("was not over after"));
+    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("was not finished after"));
     let output = resume(&bench, &folder, &[]);
     assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(attempts(&folder).len(), 4);

@@ -142,7 +142,7 @@ fn a_disk_that_stays_full_ends_the_run_with_its_end_in_the_journal_and_the_laser
     let folder = kept(&bench);
     let manifest = manifest(&folder);
     assert_eq!(manifest["status"], "failed");
-    assert!(manifest["reason"].as_str().unwrap().contains("no room on the disk"), "{manifest}");
+    assert!(manifest["reason"].as_str().unwrap().contains("not enough disk space"), "{manifest}");
     assert_eq!(events(&journal(&folder)).last(), Some(&"finished"));
     assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW:STAT?"), "0");
 }

@@ -114,7 +114,7 @@ fn a_killed_run_keeps_its_finished_traces_and_is_listed_as_interrupted() {
     assert_eq!(verified.status.code(), Some(1));
     let verified: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!(verified["verified"]["whole"], 1, "{stored}");
-    // The one that was cut short is named for what it is, and no `*.parquet` finds it.
+    // The one that was interrupted is named for what it is, and no `*.parquet` finds it.
     let findings = verified["verified"]["findings"].as_array().unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0]["finding"], "torn");
@@ -205,7 +205,11 @@ steps:
     assert!(text(&answered.stderr).contains("measuring drop"));
     let refused = run("name: ask\nsteps:\n  - prompt: { message: \"Ready?\" }\n");
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains("nobody is there to answer: Ready?"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("no person is present to answer: Ready?"),
+        "{}",
+        text(&refused.stderr)
+    );
 }
 
 const GAP: &str = "

@@ -57,8 +57,8 @@ fn prose(text: &str) -> String {
 fn long_sentences(text: &str) -> Vec<String> {
     let prose = prose(text);
     let mut sentences = vec![Vec::new()];
-    for word in prose.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)) {
-        if let Some(sentence) = sentences.last_mut() {
+    for word in prose.split_whitespace() {
+        if let Some(sentence) = sentences.last_mut().filter(|_| word.contains(char::is_alphanumeric)) {
             sentence.push(word);
         }
         if word.trim_end_matches([')', '"', '*', '_', ']']).ends_with(['.', '!', '?']) {

@@ -38,13 +38,13 @@ fn changed(first: &str, change: &str) -> (Option<i32>, String, u64) {
 #[test]
 fn what_another_client_has_changed_fails_the_sweep_and_is_named() {
     for (change, setting) in [
-        ("INIT:TLS1:POW -9DBM", "the power of TLS 1: the run intends 2 dBm, the instrument says -9 dBm"),
+        ("INIT:TLS1:POW -9DBM", "the power of TLS 1: the run has set 2 dBm, but the instrument has -9 dBm"),
         ("INIT:TLS1:SPE 20", "the speed of TLS 1"),
         ("INIT:TLS1:TRIG 3", "the trigger input of TLS 1"),
         ("INIT:TLS3:ID 1", "the laser of TLS 3"),
         ("INIT:WAV:STOP 1550NM", "the stop of the scan"),
         ("INIT:WAV:SAMP 20PM", "the resolution"),
-        ("INIT:STAB 1,0", "the stabilization: the run intends 0 s, lasers go off"),
+        ("INIT:STAB 1,0", "the stabilization: the run has set 0 s, lasers turn off"),
         ("INIT:SMOD CONT", "the scan mode"),
         ("CTP:RLAS1:POW 5DBM", "the power of laser 1"),
         ("CTP:SENS4:CHAN1:UNIT:Y MW", "the power unit of 4/1"),
@@ -155,7 +155,7 @@ fn a_restart_loses_nothing_of_what_the_run_has_set_or_found() {
     let (whole, _) = run(&[]);
     let (restarted, said) = run(&["--fault", "reboot@power:2=0.2"]);
     assert_eq!(restarted, whole);
-    assert!(said.contains("set again, as the run intends it") && said.contains("the power of TLS"), "{said}");
+    assert!(said.contains("restored settings of the run") && said.contains("the power of TLS"), "{said}");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_reference_is_kept_only_where_it_is_known_that_it_was_taken_with_the_same_li
     }
     let (code, created, said) = keep(5.0, ", unattended: fail");
     assert_eq!((code, created), (Some(1), None), "{said}");
-    assert!(said.contains("no run knows at which power"), "{said}");
+    assert!(said.contains("its laser and power are not recorded"), "{said}");
 }
 
 #[test]
@@ -243,7 +243,7 @@ steps:
     );
     let output = bench.run(&["run", "above.yaml", "--instrument", &simulator.address]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("more than a passive device has"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("impossible for a passive device"), "{}", text(&output.stderr));
     let folder = bench.run_folder(&output);
     let summary: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
@@ -251,5 +251,5 @@ steps:
     assert!(traces[0]["above_reference_db"].as_f64().unwrap() > 5.0, "{}", traces[0]);
     assert!(traces[1].get("above_reference_db").is_none_or(serde_json::Value::is_null), "{}", traces[1]);
     let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
-    assert!(report.contains("more than a passive device has"));
+    assert!(report.contains("impossible for a passive device"));
 }

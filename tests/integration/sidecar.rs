@@ -141,7 +141,10 @@ fn a_port_that_is_taken_does_not_keep_a_run_from_its_night() {
     bench.write("short.yaml", SHORT);
     let run = bench.run(&["run", "short.yaml", "--instrument", &simulator.address, "--sidecar", &port]);
     assert!(run.status.success(), "{}", text(&run.stderr));
-    assert!(text(&run.stderr).contains(&format!("no sidecar for this run: cannot listen on {port}")));
+    assert!(
+        text(&run.stderr)
+            .contains(&format!("no dashboard and no HTTP API for this run: cannot listen on {port}"))
+    );
     assert_eq!(manifest(&bench.run_folder(&run))["status"], "done");
 }
 
@@ -175,7 +178,7 @@ fn a_recipe_that_comes_over_http_asks_only_the_hosts_that_the_bench_allows() {
                 break reply;
             }
         };
-        assert!(reply.to_string().contains("`127.0.0.1:1` is not among the hosts"), "{path}: {reply}");
+        assert!(reply.to_string().contains("`127.0.0.1:1` is not an allowed host"), "{path}: {reply}");
     }
     begin(&service.address, &asking(&stage.url("/state")));
     assert_eq!(stage.next(), "GET /state");

@@ -54,7 +54,7 @@ fn a_suspension_that_does_not_end_fails_the_run_and_a_stop_ends_it_at_once() {
     let output = bench.run(&["run", "lamp.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains("suspended for 0.5 s and still not good"), "{said}");
+    assert!(said.contains("suspended for 0.5 s, and the run still cannot continue"), "{said}");
     bench.write("lamp.yaml", RECIPE);
     let mut run = watch(&bench, &["lamp.yaml", "--instrument", &simulator.address]);
     run.wait_for(|event| event["event"] == "suspended");
@@ -273,12 +273,12 @@ fn goes_on_after_a_timeout(
     let output = bench.run(&["run", "lamp.yaml", "--instrument", address]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let folder = bench.run_folder(&output);
-    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("still not good"));
+    assert!(manifest(&folder)["reason"].as_str().unwrap().contains("still cannot continue"));
     let resume = || bench.run(&["resume", folder.to_str().unwrap()]);
     // It fails as it did, and can go on all the same.
     let in_vain = resume();
     let said = text(&in_vain.stderr);
-    assert!(in_vain.status.code() == Some(1) && said.contains("still not good"), "{said}");
+    assert!(in_vain.status.code() == Some(1) && said.contains("still cannot continue"), "{said}");
     mend();
     let output = resume();
     assert!(output.status.success(), "{}", text(&output.stderr));

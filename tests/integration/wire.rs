@@ -264,7 +264,10 @@ fn an_axis_or_a_count_that_cannot_be_true_fails_the_fetch_at_once() {
         let (folder, state) = wire.ends(SWEEP);
         assert_eq!((state.as_str(), traces(&folder)), ("failed", 0), "{rule:?}");
         let told = told(&folder);
-        assert!(told.contains("cannot be true") || told.contains("not one of the last sweep"), "{told}");
+        assert!(
+            told.contains("cannot be correct") || told.contains("does not belong to the last sweep"),
+            "{told}"
+        );
         assert!(!told.contains("disk_full"), "{told}");
     });
     // One point less is a matter of rounding.
@@ -287,11 +290,11 @@ fn filled(reply: Vec<u8>, value: f32, from: usize) -> Vec<u8> {
 fn what_scpi_writes_for_no_number_is_null_and_a_trace_without_numbers_is_a_warning() {
     let alter = |alter| rule("TYPE11:DATA? ", 0, Spoil::Alter(alter));
     let cases: [(Rule, u64, Option<&str>); 5] = [
-        (alter(|reply| filled(reply, 9.91e37, 0)), 101, Some("holds no value")),
-        (alter(|reply| filled(reply, -9.9e37, 0)), 101, Some("holds no value")),
+        (alter(|reply| filled(reply, 9.91e37, 0)), 101, Some("contains no value")),
+        (alter(|reply| filled(reply, -9.9e37, 0)), 101, Some("contains no value")),
         (alter(|reply| filled(reply, 9.9e37, 1)), 100, None),
-        (alter(|reply| filled(reply, 1e38, 100)), 0, Some("never measured")),
-        (alter(|reply| filled(reply, -1e38, 100)), 0, Some("never measured")),
+        (alter(|reply| filled(reply, 1e38, 100)), 0, Some("cannot be a measured value")),
+        (alter(|reply| filled(reply, -1e38, 100)), 0, Some("cannot be a measured value")),
     ];
     for (rule, nulls, warning) in cases {
         let wire = Wire::new(&[rule]);
@@ -327,14 +330,14 @@ fn an_empty_identity_is_refused_and_another_instrument_is_a_warning() {
         let wire = Wire::new(&[rule("*IDN?", 0, Spoil::Say(empty))]);
         let output = wire.run(SWEEP);
         assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
-        assert!(text(&output.stderr).contains("names no instrument"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("must name an instrument"), "{}", text(&output.stderr));
     }
     let wire = Wire::new(&[rule("*IDN?", 0, Spoil::Say("ACME,OSA-7,SIMULATED-1,1.0"))]);
     let output = wire.run(SWEEP);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("is no CTP10"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is not a CTP10"), "{}", text(&output.stderr));
     let status = wire.bench.run(&["status", "--instrument", &wire.proxy.address]);
-    assert!(text(&status.stdout).contains("this is no CTP10"), "{}", text(&status.stdout));
+    assert!(text(&status.stdout).contains("this instrument is not a CTP10"), "{}", text(&status.stdout));
 }
 
 /// Idle for four looks in the middle of the second scan.
@@ -493,17 +496,21 @@ fn lasers_that_do_not_answer_are_unknown_and_not_absent() {
     let address = simulator.address.as_str();
     let off = bench.run(&["off", "--instrument", address]);
     assert_eq!(off.status.code(), Some(3), "{}", text(&off.stdout));
-    assert!(text(&off.stderr).contains("could not confirm lasers 1, 2"), "{}", text(&off.stderr));
-    assert!(!text(&off.stdout).contains("none is there"), "{}", text(&off.stdout));
+    assert!(
+        text(&off.stderr).contains("could not confirm that these lasers are off: 1, 2"),
+        "{}",
+        text(&off.stderr)
+    );
+    assert!(!text(&off.stdout).contains("there are none"), "{}", text(&off.stdout));
     let status = bench.run(&["status", "--instrument", address]);
     assert!(status.status.success(), "{}", text(&status.stderr));
-    assert!(text(&status.stdout).contains("does not answer"), "{}", text(&status.stdout));
+    assert!(text(&status.stdout).contains("does not reply"), "{}", text(&status.stdout));
     bench.write("r.yaml", SWEEP.replace("laser: 1, ", "").as_str());
     let run = bench.run(&["run", "r.yaml", "--instrument", address]);
     let said = text(&run.stderr);
-    assert!(run.status.success() && said.contains("no laser answers"), "{said}");
+    assert!(run.status.success() && said.contains("no laser replies"), "{said}");
     assert!(said.contains("could not confirm that laser 1 is off"), "{said}");
     bench.write("r.yaml", SWEEP);
     let run = bench.run(&["run", "r.yaml", "--instrument", address]);
-    assert!(text(&run.stderr).contains("laser 1 is not there"), "{}", text(&run.stderr));
+    assert!(text(&run.stderr).contains("laser 1 does not exist"), "{}", text(&run.stderr));
 }

@@ -80,7 +80,7 @@ test('a request that is not logged in leads to the login', async () => {
 
 test('a server that does not answer is given up, and so is one that cannot be reached', async () => {
   answerNever();
-  const late = assert.rejects(request('/runs', { timeoutMs: 5_000 }), { status: 0, message: 'the server did not answer within 5 s' });
+  const late = assert.rejects(request('/runs', { timeoutMs: 5_000 }), { status: 0, message: 'the server did not reply within 5 s' });
   mock.timers.tick(5_000);
   await late;
   globalThis.fetch = () => Promise.reject(new TypeError('network'));

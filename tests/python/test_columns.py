@@ -105,7 +105,7 @@ for turn in 0..3 {
     folder, _ = run(tmp_path, script, name="a.rhai")
     assert everyone(folder, "traces/*.parquet", "label") == [5.5, None, 7.0]
     (warning,) = [record["message"] for record in journal(folder, "warning") if "label" in record["message"]]
-    assert "`label` holds numbers" in warning and "`ref` is a text" in warning
+    assert "`label` contains numbers" in warning and "`ref` is a text" in warning
 
 
 BATCH = """
@@ -156,7 +156,7 @@ def test_a_variable_called_detector_takes_the_place_of_the_name(tmp_path):
     recipe = MIXED.replace("for: device", "for: detector").replace("${device}", "${detector}")
     (tmp_path / "a.yaml").write_text(recipe)
     checked = ctp10("check", "a.yaml", cwd=tmp_path)
-    assert "takes the place of the detector's name" in checked.stderr
+    assert "replaces the column with the detector's name" in checked.stderr
     folder, _ = run(tmp_path, recipe)
     assert everyone(folder, "traces/*.parquet", "detector") == ["1", "1", "ref", "ref", "3", "3"]
 

@@ -203,7 +203,7 @@ def test_while_a_sweep_of_its_own_is_under_way_it_is_the_instrument_that_refuses
     assert ok(slow.get("/tls/1/config"))["trigin"] == 0
     assert ok(slow.get("/detector/config"))["power_unit"] == "dBm"
     # What the state of the instrument forbids is not sent to it.
-    assert_refused(slow.get("/detector/trace/metadata?trace_type=11"), 409, "scan is under way")
+    assert_refused(slow.get("/detector/trace/metadata?trace_type=11"), 409, "not allowed during a scan")
     assert ok(slow.get("/measurement/sweep/status"))["is_sweeping"] is True
 
 

@@ -140,7 +140,7 @@ def test_a_computed_grid_has_its_end_in_the_files(tmp_path):
         "name: a\nsteps: [{ repeat: { for: x, from: -5, to: 5, step: 3, steps: [ { log: '${x}' } ] } }]\n"
     )
     done = ctp10("check", "--strict", "missed.yaml", cwd=tmp_path)
-    assert done.returncode == 0 and "no step reaches `to` 5: the last value is 4" in done.stderr, done
+    assert done.returncode == 0 and "the loop does not reach `to` 5: the last value is 4" in done.stderr, done
 
 
 def test_values_over_http_follow_the_same_rules(start):
@@ -170,12 +170,12 @@ DIE = f"name: die\nparameters: {{ power_dbm: {{ default: 0, min: -10, max: 10 }}
         ("device\tpower_dbm\nA\t5\n", ":1:1", "columns are separated by commas"),
         ("sep=;\ndevice;power_dbm\nA;5\n", ":1:1", "columns are separated by commas"),
         ('device,power_dbm\n"A,5\nB,6\nC,7\n', ":2:1", "this quote is not closed"),
-        ('device,power_dbm\nA,5\n"B"x,6\n', ":3:4", "after a closing quote comes a comma"),
-        ("device,power_dbm\nA,5\nB\n", ":3:1", "this row has 1 cell and the table 2 columns"),
-        ("device,power_dbm\nA,5\nB,6,7\n", ":3:5", "this row has 3 cells and the table 2 columns"),
+        ('device,power_dbm\nA,5\n"B"x,6\n', ":3:4", "a comma or the end of the line must follow"),
+        ("device,power_dbm\nA,5\nB\n", ":3:1", "this row has 1 cell, but the table has 2 columns"),
+        ("device,power_dbm\nA,5\nB,6,7\n", ":3:5", "this row has 3 cells, but the table has 2 columns"),
         ("device,,power_dbm\nA,1,5\n", ":1:8", "column 2 has no name"),
-        ("device,device\nA,5\n", ":1:8", "there are two columns `device`"),
-        ("device,power_dbm\n", ":1:1", "the table has no rows below its names"),
+        ("device,device\nA,5\n", ":1:8", "the table has two columns `device`"),
+        ("device,power_dbm\n", ":1:1", "the table has no rows after the names of its columns"),
         ("device,power_dbm\nA1,5\nA\0,6\n", ":3:2", "NUL character"),
     ],
 )
@@ -203,7 +203,7 @@ def test_tables_of_every_editor_are_read_alike(tmp_path, end):
     assert told[0].startswith("item 1 (die.yaml power_dbm=5 device=1.50): fine"), done
     assert told[1].startswith('item 2 (die.yaml power_dbm=6 device=3,4 "x"): fine'), done
     assert "parameters: `power_dbm`; metadata: `device`" in done.stderr, done
-    assert "lines that begin with `#` are left out: 2" in done.stderr, done
+    assert "lines that begin with `#` are ignored: 2" in done.stderr, done
 
 
 def test_a_name_that_is_nearly_a_parameter_is_a_warning(tmp_path):

@@ -1,4 +1,4 @@
-//! From a batch to its queue in the catalogue: what is there already keeps its state.
+//! Puts a batch into its queue in the catalogue. Items that are already there keep their state.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
 use crate::cli::BatchRunArgs;
 use crate::error::{ExitCode, Failure, chain};
 
-/// The setting with the command that goes on with a batch.
+/// The setting with the command that continues a batch.
 pub(in crate::app) const GO_ON: &str = "go_on";
 
-/// What a person queues again.
+/// The states that a person can queue again.
 const RELEASED: &[ItemState] = &[ItemState::Failed, ItemState::Held, ItemState::Skipped];
 
-/// Puts a batch into the catalogue in `out` and holds its queue.
+/// Puts a batch into the catalogue in `out` and returns its queue.
 pub(super) async fn enqueue(
     batch: &Batch,
     out: &Path,
@@ -42,7 +42,12 @@ pub(super) async fn enqueue(
     queue.set_window(batch.not_before, batch.deadline);
     let folder = match std::env::current_dir() {
         Ok(here) => here.join(&batch.folder).display().to_string(),
-        Err(error) => return Err(Failure::new(ExitCode::Failed, format!("no working folder: {error}"))),
+        Err(error) => {
+            return Err(Failure::new(
+                ExitCode::Failed,
+                format!("cannot determine the working folder: {error}"),
+            ));
+        }
     };
     let row = BatchRow {
         name: batch.name.clone(),
@@ -52,7 +57,7 @@ pub(super) async fn enqueue(
             "defaults": batch.defaults, "not_before": batch.not_before, "deadline": batch.deadline,
             "max_consecutive_failures": batch.most_failures, "notify": batch.notify, (GO_ON): go_on,
         }),
-        // Whoever starts it wants it to go on.
+        // A start of the batch also resumes its queue.
         paused: false,
         created: Utc::now(),
     };
@@ -74,7 +79,7 @@ pub(super) async fn enqueue(
         }
         for item in catalogue.items(name)? {
             if whole && item.number > last {
-                let reason = Some("not in the batch file any more");
+                let reason = Some("no longer in the batch file");
                 catalogue.set_state(name, item.number, &[ItemState::Queued], ItemState::Removed, reason)?;
             }
             if release {
@@ -87,7 +92,7 @@ pub(super) async fn enqueue(
     Ok(queue)
 }
 
-/// What has been measured under a name must be what its file says now.
+/// Measured items of a batch must be identical to those in its file.
 fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
     for (index, task) in batch.tasks.iter().enumerate() {
         let number = batch.number(index);
@@ -99,14 +104,14 @@ fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
         let same = before.recipe == task.recipe && (item.recovered || before.measures_as(task));
         if !same {
             let message = format!(
-                "item {number} of batch `{}` is {} as `{}`, and is `{}` now",
+                "item {number} of batch `{}` is {} as `{}`, but the file now has `{}`",
                 batch.name,
                 item.state,
                 before.describe(),
                 task.describe(),
             );
             return Err(Failure::new(ExitCode::Usage, message)
-                .hint("give the changed batch another `name`, or add what is new at its end"));
+                .hint("give the changed batch another `name`, or add new items at the end"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! A batch with its items looked at: from its file, or from the catalogue.
+//! Loads a batch and checks its items: from its file, or from the catalogue.
 
 use std::io::IsTerminal;
 use std::num::NonZeroU32;
@@ -22,12 +22,12 @@ use crate::instrument::Target;
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::output::{coloured, errln, outln};
 
-/// A batch that the catalogue in a folder of runs knows, and its items. Blocks.
+/// A batch and its items from the catalogue in a folder of runs. Blocks.
 pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>), Failure> {
     let refuse = |message: String| Failure::new(ExitCode::Usage, message);
     if !Catalogue::exists(out) {
-        return Err(refuse(format!("there is no catalogue in `{}`", out.display()))
-            .hint("name the folder of the runs: `--out DIR`"));
+        return Err(refuse(format!("`{}` contains no catalogue", out.display()))
+            .hint("give the folder of the runs: `--out DIR`"));
     }
     let failed = |error: CatalogueError| Failure::new(ExitCode::Failed, chain(&error));
     let catalogue = Catalogue::open(out).map_err(failed)?;
@@ -36,16 +36,16 @@ pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>)
     }
     let names = catalogue.batch_names().map_err(failed)?;
     let names = names.iter().map(String::as_str).collect::<Vec<_>>();
-    Err(refuse(format!("`{}` knows no batch `{name}`", out.display()))
+    Err(refuse(format!("`{}` contains no batch `{name}`", out.display()))
         .hint(crate::decode::suggestion(name, names)))
 }
 
-/// A batch, and what was found in it.
+/// A batch, and the findings.
 pub(in crate::app) struct Batch {
     pub(super) name: String,
-    /// Its file as it was given.
+    /// Its file, as given.
     pub(super) file: Option<String>,
-    /// Recipes are seen from here; empty for the working folder.
+    /// Paths of recipes are relative to this folder; empty for the working folder.
     pub(in crate::app) folder: PathBuf,
     /// The file's own `out`.
     own_out: Option<PathBuf>,
@@ -55,11 +55,11 @@ pub(in crate::app) struct Batch {
     pub(super) most_failures: Option<NonZeroU32>,
     pub(super) notify: Option<Notify>,
     pub(in crate::app) tasks: Vec<Task>,
-    /// For each task.
+    /// The result of the check of each task.
     pub(super) checked: Vec<Checked>,
-    /// About the batch itself.
+    /// Findings about the batch itself.
     findings: Vec<Diagnostic>,
-    /// Whether the catalogue has the items, and the tasks are only those that are left.
+    /// Whether the items come from the catalogue, and the tasks are only the remaining ones.
     pub(super) numbers: Option<Vec<u32>>,
 }
 
@@ -94,7 +94,7 @@ impl Batch {
         Ok(batch)
     }
 
-    /// No item waits for its time, and none is cut by it.
+    /// Ignores the times of all items.
     pub(super) fn forget_times(&mut self) {
         (self.not_before, self.deadline) = (None, None);
         for task in &mut self.tasks {
@@ -102,7 +102,7 @@ impl Batch {
         }
     }
 
-    /// From the catalogue in a folder of runs: what is not over of it.
+    /// Loads the remaining items from the catalogue in a folder of runs.
     pub(super) async fn known(
         name: &str,
         out: &Path,
@@ -114,8 +114,8 @@ impl Batch {
         let asked = tokio::task::spawn_blocking(move || look_up(&wanted, &place));
         let (row, items) = asked.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))??;
         if items.iter().any(|item| item.recovered) && row.file.is_none() {
-            return Err(refuse(format!("of batch `{name}` only its runs are known"))
-                .hint("start it with its file: what is done stays done"));
+            return Err(refuse(format!("the catalogue contains only the runs of batch `{name}`"))
+                .hint("start the batch with its file: items that are done stay done"));
         }
         let left: Vec<_> =
             items.iter().filter(|item| !matches!(item.state, ItemState::Done | ItemState::Removed)).collect();
@@ -153,7 +153,7 @@ impl Batch {
             .extend(self.notify.as_ref().and_then(|notify| check_notify(notify, config.allow_http.as_ref())));
     }
 
-    /// Times of day that the clocks skip in the night that is to come.
+    /// Times of day that the clocks skip in the coming night.
     fn tell_skipped_times(&mut self) {
         let now = Local::now();
         let warnings = |told: Vec<String>| told.into_iter().map(Diagnostic::warning);
@@ -164,7 +164,7 @@ impl Batch {
         }
     }
 
-    /// One instrument serves the whole batch.
+    /// Checks that all items use the same instrument.
     fn agree(&mut self, args: &InstrumentArgs, config: &Config) {
         let configured = config.instrument.as_ref().map(|setting| setting.value.clone());
         let target = |wanted: &Option<String>| wanted.as_ref().and_then(|text| text.parse::<Target>().ok());
@@ -185,21 +185,22 @@ impl Batch {
             let name = |wanted: &Option<String>| wanted.clone().unwrap_or_else(|| "none".to_owned());
             if target(&wanted) != target(other) {
                 let message = format!(
-                    "its instrument is {}, and that of item {of} is {}: a batch has one",
+                    "its instrument is {}, but that of item {of} is {}: a batch uses only one",
                     name(&wanted),
                     name(other)
                 );
-                let hint = "name the instrument for the whole batch: `--instrument ADDR`";
+                let hint = "give the instrument for the whole batch: `--instrument ADDR`";
                 checked.findings.push(Diagnostic::error(message).hint(hint));
             } else if target(&wanted) == Some(Target::Embedded) && simulator != *other_simulator {
-                let message =
-                    format!("its `simulator` is another than that of item {of}, which holds for the batch");
+                let message = format!(
+                    "its `simulator` differs from that of item {of}, which applies to the whole batch"
+                );
                 checked.findings.push(Diagnostic::warning(message));
             }
         }
     }
 
-    /// What the items say of their instrument: the first one's header, since all agree.
+    /// The header with the instrument: that of the first item, because all agree.
     pub(super) fn header(&self) -> Option<&Header> {
         self.checked.iter().find_map(|checked| checked.recipe.as_ref()).map(|recipe| recipe.header())
     }
@@ -212,16 +213,16 @@ impl Batch {
         }
     }
 
-    /// Where run folders go.
+    /// The folder for run folders.
     pub(super) fn out(&self, given: Option<PathBuf>, config: &Config) -> PathBuf {
         let configured = || config.out.clone();
         given.or_else(|| self.own_out.clone()).or_else(configured).unwrap_or_else(|| PathBuf::from("runs"))
     }
 
-    /// Tells what was found, with the numbers of the items; gives how many errors and warnings there are.
+    /// Prints the findings with the numbers of the items; returns the numbers of errors and warnings.
     pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
         let colour = std::io::stderr().is_terminal();
-        // Once for the batch: notes too, where it is being checked.
+        // Findings about the batch itself; notes only in a check.
         let least_of_batch = if verdicts { Severity::Note } else { least };
         for finding in self.findings.iter().filter(|finding| finding.severity >= least_of_batch) {
             coloured!("{}\n", finding.render(colour));

@@ -47,18 +47,20 @@ pub(super) async fn plan(
     }
     print(&batch, &items, &forecast);
     match (room, fits) {
-        (Some(room), Some(true)) => outln!("{} are free in `{}`: it fits", HumanBytes(room), out.display()),
+        (Some(room), Some(true)) => {
+            outln!("{} are free in `{}`: this is enough", HumanBytes(room), out.display());
+        }
         (Some(room), _) => outln!(
-            "{} are free in `{}`: it does NOT fit, {} are needed",
+            "{} are free in `{}`: this is NOT enough, {} are needed",
             HumanBytes(room),
             out.display(),
             HumanBytes(reserve(forecast.bytes))
         ),
-        (None, _) => outln!("how much is free in `{}` cannot be known", out.display()),
+        (None, _) => outln!("the free disk space in `{}` is unknown", out.display()),
     }
     match times.deadline {
         Some(deadline) if late.is_empty() => {
-            outln!("the deadline {} leaves time for all of it", local(deadline));
+            outln!("all items can finish before the deadline {}", local(deadline));
         }
         _ if !late.is_empty() => outln!("{}", not_reached(&late, times.deadline)),
         _ => {}
@@ -66,7 +68,7 @@ pub(super) async fn plan(
     Ok(())
 }
 
-/// What is left of the batch, when the catalogue knows it; else all of it.
+/// The remaining items if the catalogue contains the batch, otherwise all items.
 fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
     let known = crate::batch::known_items(&batch.name, out);
     let known = known.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
@@ -136,7 +138,7 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
     outln!("{table}");
     let over = items.len() - forecast.items.len();
     if over > 0 {
-        outln!("{over} items are over, or wait for a person, already");
+        outln!("{over} items have already ended or wait for a person");
     }
     outln!(
         "{} items, about {}, about {}{}",
@@ -146,13 +148,11 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
         forecast.ends.map(|ends| format!(", until {}", local(ends))).unwrap_or_default(),
     );
     if uncertain {
-        outln!(
-            "~ depends on measured values, on a person, or on a time of day, and may come out differently"
-        );
+        outln!("~ depends on measured values, a person or a time of day, and may differ in the run");
     }
 }
 
-/// Names the items that the deadline leaves no time for.
+/// Warns about the items for which the deadline leaves no time.
 pub(super) fn not_reached(late: &[u32], deadline: Option<DateTime<Utc>>) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     let mut sorted = late.to_vec();

@@ -1,4 +1,4 @@
-//! `ctp10 runs report --batch NAME`: summary and page of a batch, made anew from the catalogue and the run folders.
+//! `ctp10 runs report --batch NAME`: writes summary and page of a batch again, from the catalogue and the run folders.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<()
     let (row, mut items) = look_up(name, out)?;
     items.iter_mut().for_each(|item| as_it_is(item, out));
     let known = row.settings.get(GO_ON).and_then(serde_json::Value::as_str);
-    // The queue of a service has no command: it goes on by itself.
+    // The queue of a service has no command, because it continues automatically.
     let command = (!name.starts_with(QUEUE)).then(|| {
         known.map_or_else(
             || format!("ctp10 batch --continue {name} --out {}", shell_word(&out.display().to_string())),
@@ -38,20 +38,22 @@ pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<()
     Ok(())
 }
 
-/// An item whose process is gone is under way as far as the catalogue knows, until the batch is started again.
+/// In the catalogue, an item whose process has ended stays `running` until the batch is started again.
 fn as_it_is(item: &mut ItemRow, out: &Path) {
     if item.state != ItemState::Running {
         return;
     }
     let Some((run, folder)) = item.runs.last() else { return };
-    if runs::open(&out.join(folder)).is_ok_and(|found| found.manifest.status != RunState::Running) {
-        item.reason =
-            Some(format!("its run {run} is over, and nobody has taken note: the program ended during it"));
+    let status = runs::open(&out.join(folder)).map(|found| found.manifest.status);
+    if let Ok(status) = status
+        && status != RunState::Running
+    {
+        item.reason = Some(format!("the program ended during its run {run}, which is {status}"));
         item.state = ItemState::Held;
     }
 }
 
-/// Why the batch was over when its summary was last written: the catalogue does not know.
+/// The reason of the end in the last written summary, because the catalogue does not contain it.
 fn reason_before(name: &str, out: &Path) -> Option<String> {
     let text = crate::files::read(&summary_file(out, name), LARGEST_SUMMARY).ok()?;
     let summary: serde_json::Value = serde_json::from_slice(&text).ok()?;

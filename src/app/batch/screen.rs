@@ -1,5 +1,5 @@
-//! What a person at the terminal sees of a batch: a line for each item begun and ended, the run's own view between, and
-//! a table at the end.
+//! The view of a batch at the terminal: a line at the start and the end of each item, the view of its run, and a
+//! table at the end.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -72,7 +72,7 @@ impl BatchObserver for Screen {
     fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, folder: Option<&Path>) {
         let view = self.run.lock().unwrap_or_else(PoisonError::into_inner).view.take();
         if let Some(view) = view {
-            // A view that broke off has been told of; the batch does not depend on it.
+            // A failure of the view has already been reported, and the batch does not depend on the view.
             let _ = view.join();
         }
         if self.json {
@@ -98,7 +98,7 @@ impl BatchObserver for Screen {
     }
 }
 
-/// How a batch stands, as a table and a few lines.
+/// The state of a batch, as a table and a few lines.
 pub(super) fn table(summary: &Summary) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
@@ -122,10 +122,10 @@ pub(super) fn table(summary: &Summary) -> String {
     let mut text = format!("{table}\n");
     let _ = writeln!(text, "batch {}: {}", summary.batch, summary.tally());
     if let Some(reason) = &summary.reason {
-        let _ = writeln!(text, "over because {reason}");
+        let _ = writeln!(text, "ended: {reason}");
     }
     if let Some(command) = &summary.go_on {
-        let _ = writeln!(text, "goes on with: {command}");
+        let _ = writeln!(text, "continue with: {command}");
     }
     text
 }

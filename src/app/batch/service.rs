@@ -1,4 +1,4 @@
-//! The queue of `ctp10 serve`: filled over HTTP, emptied whenever no run is under way.
+//! The queue of `ctp10 serve`: clients add items over HTTP, and they run whenever no run is active.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::instrument::Target;
 use crate::run::Watcher;
 use crate::station::{BegunRun, Station};
 
-/// A catalogue that cannot be used is tried again after this.
+/// Pause before the next attempt if the catalogue cannot be used.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The queue for an instrument; none, with a word in the log, where it cannot be had: the service is of use without it.
+/// The queue for an instrument. If it cannot be opened, this is logged and the service runs without a queue.
 pub(in crate::app) fn open(instrument: &Target, out: &Path) -> Option<Arc<Queue>> {
     match try_open(instrument, out) {
         Ok(queue) => Some(Arc::new(queue)),
         Err(error) => {
-            tracing::warn!("there is no queue: {}", chain(&error));
+            tracing::warn!("no queue is available: {}", chain(&error));
             None
         }
     }
 }
 
 fn try_open(instrument: &Target, out: &Path) -> Result<Queue, QueueError> {
-    // What was queued for one instrument does not begin on another.
+    // Items that were queued for one instrument do not start on another.
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name = format!("{QUEUE}{}", instrument.to_string().chars().map(plain).collect::<String>());
     let catalogue = Catalogue::working(out, &name)?;
@@ -48,7 +48,7 @@ fn try_open(instrument: &Target, out: &Path) -> Result<Queue, QueueError> {
     Queue::open(catalogue, out, &name, PathBuf::new(), Policy::default())
 }
 
-/// Begins to empty it.
+/// Starts to run its items.
 pub(in crate::app) fn work(
     station: &Arc<Station>,
     queue: Arc<Queue>,
@@ -72,7 +72,7 @@ pub(in crate::app) fn work(
             };
             match worker.work().await {
                 Ok(_) => return,
-                Err(error) => tracing::error!("the queue waits: {}", chain(&error)),
+                Err(error) => tracing::error!("the queue is waiting: {}", chain(&error)),
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
@@ -82,7 +82,7 @@ pub(in crate::app) fn work(
     })
 }
 
-/// Whoever wants to see the runs is at the dashboard.
+/// A service shows its runs only on the dashboard.
 struct Log;
 
 impl BatchObserver for Log {
@@ -91,14 +91,14 @@ impl BatchObserver for Log {
     }
 
     fn begun(&self, entry: &BegunRun) {
-        tracing::info!(run = entry.run.id(), "an item of the queue has begun");
+        tracing::info!(run = entry.run.id(), "an item of the queue has started");
     }
 
     fn ended(&self, item: &ItemRow, state: ItemState, reason: Option<&str>, _: Option<&Path>) {
-        tracing::info!(item = item.number, %state, reason, "an item of the queue is over");
+        tracing::info!(item = item.number, %state, reason, "an item of the queue has ended");
     }
 
     fn waits(&self, until: DateTime<Utc>) {
-        tracing::info!(%until, "the queue waits");
+        tracing::info!(%until, "the queue is waiting");
     }
 }

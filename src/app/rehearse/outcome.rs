@@ -1,4 +1,4 @@
-//! What has come of a rehearsal: of a recipe's run, or of a batch.
+//! The result of a rehearsal: of a recipe's run, or of a batch.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,23 +8,23 @@ use serde_json::Value;
 use crate::rehearsal::{InspectedRun, ProgramEnd};
 use crate::store::RunState;
 
-/// What has come of it.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RehearsalOutcome {
-    /// In words.
+    /// The result as text.
     pub(super) told: String,
     pub(super) is_done: bool,
-    /// Something waits for a person, by the batch's own rules.
+    /// Whether an item waits for a person, according to the rules of the batch.
     pub(super) waits: bool,
     /// The traces of a recipe; the states of a batch's items, and the traces of each.
     pub(super) parts: Vec<String>,
 }
 
-/// What the last run of a recipe says.
+/// The result of the last run of a recipe.
 pub(super) fn of_recipe(found: &[InspectedRun], last_words: &str) -> RehearsalOutcome {
     let Some(run) = found.last() else {
         return RehearsalOutcome {
-            told: format!("did not begin: {last_words}"),
+            told: format!("did not start: {last_words}"),
             ..RehearsalOutcome::default()
         };
     };
@@ -37,7 +37,7 @@ pub(super) fn of_recipe(found: &[InspectedRun], last_words: &str) -> RehearsalOu
     }
 }
 
-/// What the batch's own summary says; a batch that was killed has none.
+/// The result in the batch's own summary; a killed batch has no summary.
 pub(super) fn of_batch(
     folder: &Path,
     found: &[InspectedRun],
@@ -64,7 +64,7 @@ pub(super) fn of_batch(
         }
     }
     let counts: Vec<String> = counts.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-    // Of each item the last run counts.
+    // The last run of each item counts.
     let last: BTreeMap<Option<u64>, &InspectedRun> = found.iter().map(|run| (run.item, run)).collect();
     let of_item = |run: &&InspectedRun| {
         let item = run.item.unwrap_or_default();

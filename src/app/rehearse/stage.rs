@@ -1,4 +1,4 @@
-//! One rehearsal: an instrument of its own that fails, the program as a process of its own, and a look at what they left.
+//! One rehearsal: a simulator that fails, the program in its own process, and a check of the results.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ use crate::rehearsal::{
 use crate::run::events::{Record, RunEvent};
 use crate::simulator::{Simulator, SimulatorOptions};
 
-/// A guard is given this long to turn off the lasers of a run that was killed.
+/// Longest waiting time for the watchdog to turn off the lasers of a killed run.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);
-/// Pause between two looks at the lasers.
+/// Pause between two checks of the lasers.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Where rehearsals take place.
+/// The surroundings of a rehearsal.
 pub(super) struct Stage {
     pub(super) file: PathBuf,
     pub(super) set: Vec<(String, String)>,
@@ -34,31 +34,31 @@ pub(super) struct Stage {
     pub(super) limit: Duration,
 }
 
-/// What a rehearsal showed.
+/// The result of a rehearsal.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Rehearsal {
     pub(super) number: usize,
-    /// Commands that the instrument was sent until it ended.
+    /// Number of commands that the simulator received.
     pub(super) commands: u64,
-    /// What went wrong.
+    /// The faults.
     #[serde(rename = "trouble")]
     pub(super) scenario: String,
-    /// How it ended then.
+    /// The result with these faults.
     pub(super) ended: String,
-    /// Traces that were whole then.
+    /// The number of complete traces.
     pub(super) traces: usize,
-    /// Lasers that were on then, by the instrument's own account.
+    /// Lasers that were on then, according to the simulator.
     pub(super) lasers_on: Vec<u8>,
-    /// How it ended when it was taken up again without further trouble; nothing when nothing was left.
+    /// The result after resuming without a further fault; none if nothing was left.
     pub(super) resumed: Option<String>,
-    /// What is not as it has to be.
+    /// The violations of the safety rules.
     pub(super) violations: Vec<String>,
     /// Its run folders.
     pub(super) folder: PathBuf,
     pub(super) seconds: f64,
 }
 
-/// How the program came to its end.
+/// How the program ended.
 struct Performed {
     ending: ProgramEnd,
     size: RunSize,
@@ -66,8 +66,8 @@ struct Performed {
 }
 
 impl Stage {
-    /// A rehearsal with this trouble; gives also what came of it in the end, and how much there was. Held against
-    /// `whole`, what came of it without trouble.
+    /// Runs a rehearsal with these faults; returns also the final result and the numbers of commands and events. The
+    /// result is compared with `whole`, the result without faults.
     pub(super) async fn rehearse(
         &self,
         number: usize,
@@ -107,25 +107,25 @@ impl Stage {
             let instrument = state_after(&simulator, again.ending).await;
             found = self.inspect_runs(&folder).await?;
             let wrong = safety_violations(&found, again.ending, &instrument, self.subject.may_stay_on);
-            violations.extend(wrong.into_iter().map(|wrong| format!("taken up again: {wrong}")));
+            violations.extend(wrong.into_iter().map(|wrong| format!("after resuming: {wrong}")));
             result = self.result(&folder, &found, &again);
             let nothing_left = again.last_words.contains("nothing is left to do");
             rehearsal.resumed =
                 Some(if nothing_left { "nothing was left to do".to_owned() } else { result.told.clone() });
             if !result.is_done && !result.waits && !nothing_left {
-                violations.push(format!("taken up again, it did not come to its end: {}", again.last_words));
+                violations.push(format!("it did not finish after it was resumed: {}", again.last_words));
             }
         }
         if let Some(whole) = whole.filter(|whole| result.is_done && whole.parts != result.parts) {
             violations.push(format!(
-                "it has other traces than without trouble: {:?} and not {:?}",
+                "its traces differ from those without a fault: {:?} instead of {:?}",
                 result.parts, whole.parts
             ));
         }
         Ok((Rehearsal { violations, seconds: began.elapsed().as_secs_f64(), ..rehearsal }, result, size))
     }
 
-    /// What the program is told the first time.
+    /// The arguments of the first start.
     fn words(&self, address: &str, out: &Path) -> Vec<String> {
         let file = self.file.display().to_string();
         let mut words = if self.subject.is_batch {
@@ -140,7 +140,7 @@ impl Stage {
         words
     }
 
-    /// What it is told to finish what is there.
+    /// The arguments of the start that completes it.
     fn words_again(&self, address: &str, out: &Path, found: &[InspectedRun]) -> Vec<String> {
         let mut words = match found.last() {
             Some(run) if !self.subject.is_batch => {
@@ -156,15 +156,15 @@ impl Stage {
         words
     }
 
-    /// Has the program do it, in a process of its own, as a user has.
+    /// Starts the program in its own process, as a user does.
     async fn perform(&self, words: &[String], kill_after: Option<u64>) -> Result<Performed, Failure> {
         let failed =
             |error: std::io::Error| Failure::new(ExitCode::Failed, format!("cannot start itself: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        // Nobody is told of an end that is none.
+        // A rehearsal sends no notifications.
         command.env("CTP10_NOTIFY", "off");
         if !self.subject.with_http {
-            // A measured value may lead where the forecast did not go.
+            // A measured value may lead to steps that the forecast did not contain.
             command.env("CTP10_ALLOW_HTTP", "none");
         }
         command
@@ -202,7 +202,7 @@ impl Stage {
             (false, ..) => ProgramEnd::TooLong,
             (true, _, Some(code)) => ProgramEnd::Exit(code),
             (true, true, None) => ProgramEnd::Killed,
-            // Whatever signal it was, it was none of ours.
+            // This process did not send the signal.
             (true, false, None) => ProgramEnd::Exit(-1),
         };
         Ok(Performed { ending, size, last_words })
@@ -240,7 +240,7 @@ fn count(size: &mut RunSize, record: &Record) {
     }
 }
 
-/// What the instrument says when everybody who may turn its lasers off has had the time.
+/// The lasers and the state of the simulator, after the watchdog had time to act.
 async fn state_after(simulator: &Simulator, ending: ProgramEnd) -> InstrumentState {
     let give_up = Instant::now() + GUARD_LIMIT;
     loop {

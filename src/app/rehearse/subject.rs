@@ -1,4 +1,4 @@
-//! What is rehearsed: a recipe or a batch, looked at before anything runs.
+//! The recipe or batch of a rehearsal, checked before anything runs.
 
 use std::path::Path;
 
@@ -14,28 +14,28 @@ use crate::run::RunRequest;
 use crate::simulator::{Noise, SimulatorOptions};
 use crate::source::{Diagnostic, Severity};
 
-/// Sweeps take a fiftieth of their time, at the most.
+/// Sweeps take at most a fiftieth of their time.
 const TIME_SCALE: f64 = 0.02;
 
-/// A recipe or batch, and what holds for all its rehearsals.
+/// A recipe or batch, with the options of all its rehearsals.
 pub(super) struct Subject {
     pub(super) is_batch: bool,
-    /// The recipe, or one of them, leaves lasers on when it succeeds.
+    /// Whether a recipe leaves lasers on after success.
     pub(super) may_stay_on: bool,
     pub(super) options: SimulatorOptions,
-    /// Other instruments may be asked.
+    /// Whether requests to other instruments are sent.
     pub(super) with_http: bool,
 }
 
 impl Subject {
-    /// Looks at the file, and refuses what is wrong with it and what would reach beyond this computer.
+    /// Checks the file, and refuses errors and requests to other instruments.
     pub(super) async fn load(args: &RehearseArgs, config: &Config) -> Result<Self, Failure> {
         let is_batch = is_batch(&args.file);
         let recipes = if is_batch {
             if !args.set.is_empty() {
                 return Err(Failure::new(
                     ExitCode::Usage,
-                    "a batch has its parameters in its file: no `--set`",
+                    "`--set` is not allowed for a batch: its file contains the parameters",
                 ));
             }
             let none = InstrumentArgs { instrument: Some("sim".to_owned()) };
@@ -56,7 +56,7 @@ impl Subject {
         let options = super::super::choose::options(simulator)?;
         let options = SimulatorOptions {
             time_scale: options.time_scale.min(TIME_SCALE),
-            // What is measured again after a fault is then the same as without it.
+            // A measurement that is repeated after a fault is then identical.
             noise: Noise::BySettings,
             log: None,
             faults: Vec::new(),
@@ -66,7 +66,7 @@ impl Subject {
     }
 }
 
-/// A batch has `items`, and a recipe never does. What cannot be read is told of as a recipe.
+/// A batch has `items`, a recipe never has. A file that cannot be read is reported as a recipe.
 fn is_batch(file: &Path) -> bool {
     let is_script = file.extension().is_some_and(|extension| extension == "rhai");
     !is_script && PlainFile::load(file).is_ok_and(|plain| plain.names(&[]).iter().any(|name| name == "items"))
@@ -86,11 +86,11 @@ async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(),
     let http = all.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
     if let Some(planned) = http.filter(|_| !with_http) {
         let message = format!(
-            "`{}` ({}) would be carried out: other instruments are not simulated",
+            "`{}` ({}) would really be sent: other instruments are not simulated",
             planned.step.operation, planned.step.place
         );
         return Err(Failure::new(ExitCode::Usage, message)
-            .hint("say `--with-http` where whatever answers there may be moved again and again"));
+            .hint("use `--with-http` if this request may be sent many times"));
     }
     let findings = order.findings();
     let wrong: Vec<Diagnostic> =

@@ -83,7 +83,9 @@ fn failures_in_a_row_end_the_batch_and_a_pause_holds_it() {
     };
     assert_eq!(next_item(&situation, at(0)), Decision::Begin(1));
     situation.failures_in_a_row = 3;
-    assert!(matches!(next_item(&situation, at(0)), Decision::Stop(reason) if reason.contains("3 items")));
+    assert!(
+        matches!(next_item(&situation, at(0)), Decision::Stop(reason) if reason.contains("3 consecutive items"))
+    );
     situation.failures_in_a_row = 0;
     situation.paused = true;
     assert_eq!(next_item(&situation, at(0)), Decision::Paused);

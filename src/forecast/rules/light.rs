@@ -1,12 +1,12 @@
-//! Light where it is needed, and detectors that are calibrated for it.
+//! Checks that there is light for a power reading, and that the detector is calibrated for it.
 
 use super::{RuleContext, Said};
 use crate::measurement::Detector;
 use crate::operation::{Operation, Wait};
 use crate::source::Diagnostic;
 
-/// Without light a detector reads its own noise, which never holds still and is no measure of a laser. A single reading in
-/// the dark may be meant, but not where it judges the light.
+/// Without light a detector reads its own noise, which is never stable and says nothing about a laser. A single
+/// reading in the dark may be intended, but not in `suspend_when`.
 pub(super) fn dark(context: &RuleContext) -> Said {
     let (detector, does) = match &context.step.operation {
         Operation::Wait(Wait::Stable(stable)) => (stable.detector, "waited for"),
@@ -18,15 +18,15 @@ pub(super) fn dark(context: &RuleContext) -> Said {
     if !context.before.dark {
         return Said::new();
     }
-    let message = format!("the power on {detector} is {does} with no laser on");
-    let hint = "lasers are dark after a scan; `configure_laser: { laser: 1, output: true }` gives light";
+    let message = format!("the power on {detector} is {does}, but no laser is on");
+    let hint = "lasers are off after a scan; `configure_laser: { laser: 1, output: true }` turns one on";
     vec![("dark".into(), Diagnostic::warning(message).hint(hint))]
 }
 
-/// A detector measures the power of light near its calibration wavelength: further away its responsivity is another, nm.
+/// Largest distance between light and calibration wavelength, nm. Beyond it the responsivity of the detector differs.
 pub(crate) const CALIBRATED_WITHIN_NM: f64 = 20.0;
 
-/// Why a power reading is wrong: the light has another wavelength than the detector is calibrated for.
+/// The message about a power reading whose light has another wavelength than the calibration of the detector.
 #[must_use]
 pub(crate) fn miscalibrated(
     detector: Detector,
@@ -34,11 +34,11 @@ pub(crate) fn miscalibrated(
     (laser, nm): (u8, f64),
 ) -> Option<String> {
     ((calibrated_nm - nm).abs() > CALIBRATED_WITHIN_NM).then(|| {
-        format!("{detector} is calibrated for {calibrated_nm} nm, and the light of laser {laser} has {nm} nm")
+        format!("{detector} is calibrated for {calibrated_nm} nm, but the light of laser {laser} has {nm} nm")
     })
 }
 
-/// Power that is read with a calibration for another wavelength is wrong, and looks right.
+/// A power with the calibration of another wavelength is wrong, but looks plausible.
 pub(super) fn calibrated(context: &RuleContext) -> Said {
     let detectors = match &context.step.operation {
         Operation::ReadPower(read) => read.detectors.clone(),
@@ -46,7 +46,7 @@ pub(super) fn calibrated(context: &RuleContext) -> Said {
         _ => return Said::new(),
     };
     let bench = context.before;
-    // Light whose wavelength is not known may be the right one.
+    // Light of unknown wavelength may be correct.
     let lit: Option<Vec<(u8, f64)>> =
         bench.lasers_on.iter().map(|laser| Some((*laser, *bench.static_nm.get(laser)?))).collect();
     let Some(lit) = lit else { return Said::new() };
@@ -55,7 +55,7 @@ pub(super) fn calibrated(context: &RuleContext) -> Said {
         let nearest =
             lit.iter().min_by(|a, b| (a.1 - calibrated_nm).abs().total_cmp(&(b.1 - calibrated_nm).abs()))?;
         let message = miscalibrated(*detector, calibrated_nm, *nearest)?;
-        let hint = "`configure_detector` with the `wavelength_nm` of the light";
+        let hint = "use `configure_detector` with the `wavelength_nm` of the light";
         Some((format!("calibration of {detector}"), Diagnostic::warning(message).hint(hint)))
     };
     detectors.iter().filter_map(judge).collect()

@@ -1,4 +1,4 @@
-//! References, and the transmission functions that stand on them.
+//! Checks of references and of the transmission functions that use them.
 
 use super::{RuleContext, Said};
 use crate::forecast::bench::Light;
@@ -7,16 +7,17 @@ use crate::operation::{Operation, UnattendedReference};
 use crate::source::Diagnostic;
 use crate::step::OnError;
 
-/// Powers nearer to each other than this are the same, dB.
+/// Powers that differ by less than this are equal, dB.
 const SAME_POWER_DB: f64 = 0.05;
 
-/// A reference that is taken: does it say of what?
+/// Checks that a reference has a `connect` text.
 pub(super) fn created(context: &RuleContext) -> Said {
     let Operation::CreateReference(reference) = &context.step.operation else { return Said::new() };
     let mut said = Said::new();
     if reference.connect.is_none() {
-        let message = format!("the reference of {} does not say what to connect", reference.detector);
-        let hint = "add `connect: \"patch cord from OUT to IN…\"`: it is asked before the scan";
+        let message = format!("the reference of {} has no `connect`", reference.detector);
+        let hint =
+            "add `connect: \"patch cord from OUT to IN…\"`: the operator is asked for this before the scan";
         said.push(("connect".into(), Diagnostic::warning(message).hint(hint)));
     }
     let recreate = reference.unattended == Some(UnattendedReference::Recreate);
@@ -24,29 +25,32 @@ pub(super) fn created(context: &RuleContext) -> Said {
         return said;
     }
     if recreate {
-        let message = format!("the reference of {} may be taken with nobody there", reference.detector);
-        let hint = "with the device in the path every transmission would read 0 dB; `max_age_min` accepts a reference taken before";
+        let message =
+            format!("the reference of {} may be taken while no person is present", reference.detector);
+        let hint = "with the device in the path every transmission would be 0 dB; `max_age_min` accepts an earlier reference";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     } else if context.circumstances.attended == Some(false) {
-        let message =
-            format!("nobody is there: the run ends here if {} needs a new reference", reference.detector);
-        let hint = "`max_age_min` accepts a reference taken before";
+        let message = format!(
+            "no person is present: the run fails here if {} needs a new reference",
+            reference.detector
+        );
+        let hint = "`max_age_min` accepts an earlier reference";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     }
     said
 }
 
-/// Traces that are fetched: are they of the scan that is meant, and relative to a reference that holds for it?
+/// Checks that fetched traces belong to the intended scan, and that their reference fits.
 pub(super) fn fetched(context: &RuleContext) -> Said {
     let bench = context.before;
     match &context.step.operation {
-        // The device has to come back into the path before it is measured.
+        // The device must be in the path again before the measurement.
         Operation::Sweep(_) if bench.patched && !context.circumstances.simulated => {
-            let message = "nobody is asked to connect the device between the reference and this sweep";
-            let hint = "add a `prompt`: with the patch cord in the path every transmission reads 0 dB";
+            let message = "no prompt asks for the device between the reference and this sweep";
+            let hint = "add a `prompt`: with the patch cord in the path every transmission is 0 dB";
             vec![("device".into(), Diagnostic::warning(message).hint(hint))]
         }
-        // What a `finally` saves may well be of a sweep that never was.
+        // A fetch in `finally` may come after a sweep that did not take place.
         Operation::FetchTrace(fetch) if !context.finally => {
             let live = fetch.traces.iter().any(|kind| matches!(kind, TraceKind::Tf | TraceKind::Raw));
             let mut said = if live { of_which_sweep(context) } else { Said::new() };
@@ -63,11 +67,11 @@ fn of_which_sweep(context: &RuleContext) -> Said {
     let (message, hint) = match context.before.swept {
         None => (
             "a trace is fetched before any sweep",
-            "it is whatever the last user left in memory; put `sweep` in front",
+            "the memory contains the trace of an earlier user; put `sweep` before this step",
         ),
         Some(swept) if swept != context.before.grid() => (
-            "the scan was set anew after the last sweep, and the trace is still that sweep's",
-            "put `sweep` in front, or set the scan after the fetch",
+            "the scan settings have changed since the last sweep, but the trace is from that sweep",
+            "put `sweep` before this step, or change the scan after it",
         ),
         Some(_) => return Said::new(),
     };
@@ -88,7 +92,7 @@ fn transmission(context: &RuleContext, detector: Detector) -> Said {
     let Some(swept) = bench.swept else { return Said::new() };
     if reference.sweeps == bench.sweeps {
         return warn(
-            format!("the reference of {detector} was taken after the sweep that it is to be a reference for"),
+            format!("the reference of {detector} is taken after the sweep that needs it"),
             "put `sweep` after `create_reference`",
         );
     }
@@ -96,7 +100,7 @@ fn transmission(context: &RuleContext, detector: Detector) -> Said {
         return other_light(detector, &reference.light, &bench.swept_by);
     };
     let hint = "take the reference with the widest range that the recipe scans";
-    // Where the recipe has set both ranges the instrument is certain to refuse.
+    // If the recipe has set both ranges, the instrument certainly refuses.
     let is_certain = reference.light.range.is_some()
         && bench.swept_by.range.is_some()
         && context.step.options.on_error == OnError::Stop;
@@ -110,7 +114,7 @@ pub(crate) fn absent(detector: Detector) -> String {
     format!("`{detector}` has no valid reference on this instrument")
 }
 
-/// Why a reference does not hold for a sweep: it covers another range.
+/// The message if a reference does not cover the range of a sweep.
 #[must_use]
 pub(crate) fn uncovered(detector: Detector, reference: &Grid, swept: &Grid) -> Option<String> {
     let step_nm = reference.step_pm * 1e-3;
@@ -118,7 +122,7 @@ pub(crate) fn uncovered(detector: Detector, reference: &Grid, swept: &Grid) -> O
         swept.start_nm >= reference.start_nm - step_nm && swept.stop_nm() <= reference.stop_nm() + step_nm;
     (!covered).then(|| {
         format!(
-            "the reference of {detector} covers {} to {} nm and the sweep {} to {} nm",
+            "the reference of {detector} covers {} to {} nm, but the sweep covers {} to {} nm",
             reference.start_nm,
             reference.stop_nm(),
             swept.start_nm,
@@ -127,14 +131,14 @@ pub(crate) fn uncovered(detector: Detector, reference: &Grid, swept: &Grid) -> O
     })
 }
 
-/// A transmission is the light of the sweep over that of the reference: both have to come from the same laser at the same
-/// power.
+/// A transmission is the light of the sweep divided by the light of the reference. Both must come from the same laser
+/// at the same power.
 fn other_light(detector: Detector, reference: &Light, sweep: &Light) -> Said {
     let warn = |tls: u8, what: &str, then: String, now: String| {
         let message =
-            format!("the reference of {detector} was taken {what} {then} and the sweep {what} {now}");
+            format!("the reference of {detector} was taken {what} {then}, but the sweep runs {what} {now}");
         let hint = format!(
-            "a transmission compares the two: set TLS {tls} before the reference, and take it again after a change"
+            "a transmission compares both: set TLS {tls} before the reference, and take the reference again after a change"
         );
         (format!("light of {detector}"), Diagnostic::warning(message).hint(hint))
     };

@@ -1,4 +1,4 @@
-//! The range of a scan, and the sources that have to sweep it.
+//! Checks of the range of a scan and of its sources.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use crate::forecast::bench::{BenchState, Source};
 use crate::operation::Operation;
 use crate::source::Diagnostic;
 
-/// Wavelengths nearer to each other than this are the same, nm: half the finest step.
+/// Wavelengths that differ by less than this are equal, nm: half the finest step.
 const SAME_NM: f64 = 1e-5;
-/// The shortest scan, nm: an instrument moves one end away when the other comes nearer.
+/// The shortest scan, nm. An instrument moves one end if the other comes closer than this.
 const SHORTEST_NM: f64 = 1.0;
 
-/// Why an instrument does not take this range for a scan.
+/// The reason why an instrument does not accept this range for a scan.
 #[must_use]
 pub(crate) fn no_range(start: f64, stop: f64) -> Option<(String, &'static str)> {
     if start >= stop {
         let message = format!("the scan starts at {start} nm and stops at {stop} nm");
-        return Some((message, "start_nm must be below stop_nm"));
+        return Some((message, "`start_nm` must be below `stop_nm`"));
     }
     let span = ((stop - start) / SAME_NM).round() * SAME_NM;
     (span < SHORTEST_NM - SAME_NM).then(|| {
         let span = format!("{span:.5}");
         let span = span.trim_end_matches('0').trim_end_matches('.');
         let message =
-            format!("the scan covers {span} nm, and the shortest scan of the instrument is {SHORTEST_NM} nm");
-        (message, "scan more, and look at the part that counts")
+            format!("the scan covers {span} nm, but the shortest scan of the instrument is {SHORTEST_NM} nm");
+        (message, "scan a wider range, and use only a part of it")
     })
 }
 
-/// A scan begins before it ends. Two ends that one step gives have been compared when it was read; these may come
-/// from two.
+/// Checks that the start of a scan is below its stop. Ends within one step were compared when it was read; these may
+/// come from two steps.
 pub(super) fn range(context: &RuleContext) -> Said {
     let range = match &context.step.operation {
         Operation::ConfigureScan(fields) => {
             fields.start_nm.zip(fields.stop_nm).map(|(start, stop)| (start.get(), stop.get()))
         }
-        // What one step has set was judged there.
+        // Ends that one step has set were checked there.
         Operation::Sweep(fields) if fields.start_nm.is_some() || !context.after.range_is_of_one_step => {
             context.after.range()
         }
@@ -47,7 +47,7 @@ pub(super) fn range(context: &RuleContext) -> Said {
     wrong.map(|(message, hint)| ("range".into(), Diagnostic::error(message).hint(hint))).into_iter().collect()
 }
 
-/// A scan needs a laser wherever it goes.
+/// Checks that a laser covers each wavelength of a scan.
 pub(super) fn sources(context: &RuleContext) -> Said {
     match &context.step.operation {
         Operation::ConfigureTls(tls) => {
@@ -59,8 +59,8 @@ pub(super) fn sources(context: &RuleContext) -> Said {
             if laser.get() > 0 || !settings {
                 return Said::new();
             }
-            let message = format!("TLS {} gets settings and no laser to use them", tls.tls);
-            let hint = "`laser: 0` takes the TLS out of the scan";
+            let message = format!("TLS {} has settings but no laser", tls.tls);
+            let hint = "`laser: 0` removes the TLS from the scan";
             vec![("laser".into(), Diagnostic::warning(message).hint(hint))]
         }
         Operation::Sweep(_) | Operation::CreateReference(_) => scanned(context.after),
@@ -72,7 +72,7 @@ fn scanned(bench: &BenchState) -> Said {
     let mut said = shared_lasers(bench);
     let used = || bench.sources.iter().filter(|(_, source)| source.laser != Some(0));
     if bench.sources.len() == 4 && used().next().is_none() {
-        said.push(("sources".into(), Diagnostic::error("no TLS has a laser: nothing would be swept")));
+        said.push(("sources".into(), Diagnostic::error("no TLS has a laser: the scan would sweep nothing")));
         return said;
     }
     let Some((start, stop)) = bench.range().filter(|(start, stop)| start < stop) else { return said };
@@ -82,28 +82,26 @@ fn scanned(bench: &BenchState) -> Said {
         let above = source.start_nm.is_some_and(|nm| nm >= stop);
         if below || above {
             idle = true;
-            let message = format!(
-                "TLS {tls} was set for this recipe and does not reach into the scan of {start} to {stop} nm"
-            );
-            let hint = "compare its start_nm and stop_nm with those of the scan";
+            let message = format!("the range of TLS {tls} lies outside the scan of {start} to {stop} nm");
+            let hint = "compare its `start_nm` and `stop_nm` with those of the scan";
             said.push((format!("tls {tls}"), Diagnostic::warning(message).hint(hint)));
         }
     }
     if let Some((from, to)) = uncovered(used().map(|(_, source)| source), (start, stop)).filter(|_| !idle) {
         let message = of_gap((from, to));
-        let hint = "an instrument may refuse such a scan, or sweep only what a TLS covers; compare the ranges of TLS and scan";
+        let hint = "an instrument may refuse this scan, or sweep only the range of its TLSs; compare the ranges of TLS and scan";
         said.push(("sources".into(), Diagnostic::warning(message).hint(hint)));
     }
     said
 }
 
-/// What a gap means.
+/// The hint about a gap.
 #[must_use]
 pub(crate) fn of_gap((from, to): (f64, f64)) -> String {
     format!("no TLS of this recipe sweeps {from} to {to} nm of the scan")
 }
 
-/// The first gap that the sources leave; none when the range of one of them is not known.
+/// The first gap between the sources; none if the range of a source is unknown.
 pub(crate) fn uncovered<'a>(
     sources: impl Iterator<Item = &'a Source>,
     (start, stop): (f64, f64),
@@ -127,15 +125,15 @@ pub(crate) fn uncovered<'a>(
     Some((reached, stop))
 }
 
-/// One laser cannot be two sources of one scan.
+/// Checks that no laser is used as two sources of one scan.
 fn shared_lasers(bench: &BenchState) -> Said {
     let mut serving: BTreeMap<u8, u8> = BTreeMap::new();
     let mut said = Said::new();
     for (tls, source) in &bench.sources {
         let Some(laser) = source.laser.filter(|laser| *laser > 0) else { continue };
         if let Some(other) = serving.insert(laser, *tls) {
-            let message = format!("laser {laser} serves as TLS {other} and as TLS {tls}");
-            let hint = "`laser: 0` takes a TLS out of the scan";
+            let message = format!("laser {laser} is used as TLS {other} and as TLS {tls}");
+            let hint = "`laser: 0` removes a TLS from the scan";
             said.push(("shared".into(), Diagnostic::error(message).hint(hint)));
         }
     }

@@ -1,14 +1,14 @@
-//! Times that do not fit into each other.
+//! Checks of times that contradict each other.
 
 use super::{RuleContext, Said};
 use crate::forecast::bench::BenchState;
 use crate::operation::{Operation, Wait};
 use crate::source::Diagnostic;
 
-/// A step that cannot be over within its `timeout_s`.
+/// Checks that a step can finish within its `timeout_s`.
 pub(super) fn limits(context: &RuleContext) -> Said {
     let Some(limit) = context.step.options.timeout_s.map(|limit| limit.get()) else { return Said::new() };
-    // Waits last what they say. How long a scan takes is as good as what the recipe says of its speed.
+    // The duration of a wait is exact. That of a scan is as exact as the speed that the recipe sets.
     let (least, certain) = match &context.step.operation {
         Operation::Wait(Wait::Seconds(time)) => (time.get(), true),
         Operation::Wait(Wait::Stable(stable)) => (stable.for_s.get(), true),
@@ -23,9 +23,9 @@ pub(super) fn limits(context: &RuleContext) -> Said {
     if least <= limit {
         return Said::new();
     }
-    let message = format!("`{}` takes {least} s and may take {limit} s", context.step.operation.name());
+    let message = format!("`{}` needs {least} s, but its limit is {limit} s", context.step.operation.name());
     let diagnostic = if certain { Diagnostic::error(message) } else { Diagnostic::warning(message) };
-    vec![("timeout".into(), diagnostic.hint("give it a longer timeout_s"))]
+    vec![("timeout".into(), diagnostic.hint("use a longer `timeout_s`"))]
 }
 
 fn speeds_are_known(bench: &BenchState) -> bool {

@@ -160,7 +160,7 @@ impl Link {
         match connection.errors(self.deadlines.query).await {
             Ok(left) => {
                 for entry in left {
-                    tracing::info!(%entry, "a question from beside the run was refused");
+                    tracing::info!(%entry, "a query from outside the run was refused");
                 }
                 Ok(())
             }
@@ -396,5 +396,5 @@ fn no_reply(command: &str, waited: Duration, errors: Vec<ErrorEntry>) -> Error {
 }
 
 fn nonsense(reply: &str) -> String {
-    format!("the reply `{}` makes no sense", shown::beginning(reply))
+    format!("the reply `{}` is not valid", shown::beginning(reply))
 }

@@ -7,7 +7,7 @@ use crate::instrument::limits::LimitExceeded;
 use crate::instrument::scpi::Action;
 use crate::instrument::setting::Setting;
 
-pub(super) const ENDLESS: &str = "each scan of an endless series takes the settings of its moment";
+pub(super) const ENDLESS: &str = "each scan of an endless series uses the settings of that moment";
 
 /// The effects of a line.
 pub(super) fn needs(text: &str) -> Result<Vec<Need>, LimitExceeded> {
@@ -23,7 +23,7 @@ pub(super) fn needs(text: &str) -> Result<Vec<Need>, LimitExceeded> {
         if let Some(need) = need(unit, does, &data, other_lasers)? {
             if let (Need::Light(_) | Need::Scan | Need::Dark, Some(before)) = (&need, set_before) {
                 let reason = format!(
-                    "it stands behind `{before}`, and what there would be then is not known: send it as a line of its own"
+                    "it follows `{before}`, whose result is unknown in advance: send it as a separate line"
                 );
                 return Err(refused(&unit.text, &reason));
             }
@@ -68,11 +68,11 @@ fn need(unit: &Unit, does: Does, data: &[Data], other_lasers: bool) -> Result<Op
         },
         Does::Scans | Does::ScansReference(_) => Need::Scan,
         Does::Resets => Need::Dark,
-        Does::Recalls => return Err(refused(&unit.text, "what was saved is not known")),
+        Does::Recalls => return Err(refused(&unit.text, "the saved settings are unknown")),
         Does::Renumbers => {
-            return Err(refused(&unit.text, "the limits are for the lasers as they are numbered now"));
+            return Err(refused(&unit.text, "the limits apply to the present numbers of the lasers"));
         }
-        Does::Tests => return Err(refused(&unit.text, "a test or a calibration may use light")),
+        Does::Tests => return Err(refused(&unit.text, "a test or a calibration may emit light")),
         Does::SetsOther | Does::Nothing | Does::Asks => return Ok(None),
     }))
 }

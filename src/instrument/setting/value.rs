@@ -56,7 +56,7 @@ impl Action {
             | Self::SetDetectorWavelength { nm, .. } => number(nm, "nm"),
             Self::SetResolution { pm } => number(pm, "pm"),
             Self::SetStabilization { output, seconds } => {
-                let stay = if output { "lasers stay on" } else { "lasers go off" };
+                let stay = if output { "lasers stay on" } else { "lasers turn off" };
                 ([f64::from(u8::from(output)), seconds], format!("{seconds} s, {stay}"))
             }
             Self::SetTlsSpeed { nm_s, .. } => number(nm_s, "nm/s"),

@@ -97,7 +97,7 @@ fn pieces(url: &str) -> Result<Vec<Piece<'_>>, String> {
     if pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains('}')))
         || rest.contains('}')
     {
-        return Err(format!("url `{url}` has a `}}` that closes nothing"));
+        return Err(format!("url `{url}` has a `}}` without a `{{`"));
     }
     pieces.push(Piece::Text(rest));
     Ok(pieces)
@@ -110,8 +110,9 @@ impl Poll {
     /// When the reply does not tell, or what it tells is no URL.
     pub fn target(&self, request: &Url, location: Option<&str>, reply: &Value) -> Result<Url, String> {
         let Some(url) = &self.url else {
-            let location = location
-                .ok_or("the reply does not say where to ask: it has no `Location`, and `poll` no `url`")?;
+            let location = location.ok_or(
+                "the address of the poll is unknown: the reply has no `Location`, and `poll` has no `url`",
+            )?;
             return join(request, location);
         };
         let mut text = String::new();
@@ -137,7 +138,7 @@ impl Poll {
 }
 
 fn join(request: &Url, url: &str) -> Result<Url, String> {
-    check_url(request.join(url).map_err(|error| format!("url `{url}` is none: {error}"))?)
+    check_url(request.join(url).map_err(|error| format!("url `{url}` is not valid: {error}"))?)
 }
 
 /// The field at the end of `way`, as a URL can hold it.
@@ -153,7 +154,7 @@ fn field(reply: &Value, way: &str) -> Result<String, String> {
     match found {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        Some(value) => Err(format!("`{way}` of the reply is `{value}`, which a URL cannot hold")),
+        Some(value) => Err(format!("`{way}` of the reply is `{value}`, which cannot be part of a URL")),
         None => Err(format!("the reply has no `{way}`")),
     }
 }
@@ -191,7 +192,7 @@ mod tests {
             assert_eq!(target(url, &reply).as_deref(), Ok(expected));
         }
         assert_eq!(target("{id}", &reply).unwrap_err(), "the reply has no `id`");
-        assert!(target("{task}", &reply).unwrap_err().contains("which a URL cannot hold"));
+        assert!(target("{task}", &reply).unwrap_err().contains("cannot be part of a URL"));
         assert!(target("{task_id}", &json!("17")).unwrap_err().contains("has no `task_id`"));
     }
 
@@ -201,7 +202,7 @@ mod tests {
         let target =
             |location| poll(None).target(&request, location, &Value::Null).map(|url| url.to_string());
         assert_eq!(target(Some("/tasks/4")).as_deref(), Ok("http://stage:8000/tasks/4"));
-        assert!(target(None).unwrap_err().contains("it has no `Location`"));
+        assert!(target(None).unwrap_err().contains("the reply has no `Location`"));
     }
 
     #[test]
@@ -209,7 +210,7 @@ mod tests {
         for url in ["/tasks/{", "/tasks/{}", "/tasks/{a b}", "/tasks/{a..b}", "/tasks/{{a}}"] {
             assert!(pieces(url).unwrap_err().contains("has a `{` without a field"), "{url}");
         }
-        assert!(pieces("/tasks/a}/{b}").unwrap_err().contains("closes nothing"));
+        assert!(pieces("/tasks/a}/{b}").unwrap_err().contains("without a `{`"));
     }
 
     #[test]

@@ -205,7 +205,8 @@ impl Suspender {
                 return Ok(());
             }
             if now - since >= rule.timeout_s {
-                let message = format!("suspended for {} s and still not good", rule.timeout_s);
+                let message =
+                    format!("suspended for {} s, and the run still cannot continue", rule.timeout_s);
                 let fault = Fault::new(FaultKind::Timeout, message);
                 return Err(fault.at(&rule.source.name, rule.at));
             }

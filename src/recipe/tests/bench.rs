@@ -19,7 +19,7 @@ fn a_condition_over_a_reply_is_an_expression_of_its_own_and_checked_where_it_sta
         ("repl.x > 5", "r.yaml:4:58", "unknown variable `repl`"),
         ("reply.x >", "r.yaml:4:67", "ends too early"),
         ("reply.x > goal", "r.yaml:4:68", "unknown variable `goal`"),
-        ("${reply.x} > 5", "r.yaml:4:60", "write all of it in one `${…}`"),
+        ("${reply.x} > 5", "r.yaml:4:60", "write the whole expression in one `${…}`"),
         ("${reply.x >}", "r.yaml:4:69", "ends too early"),
     ] {
         let refused = refused(&poll(ready));
@@ -91,19 +91,19 @@ fn what_is_wrong_with_a_table_is_said_in_the_table_and_what_collides_in_the_reci
     ]);
     let refused = |name: &str| shown(&Recipe::load(&files.path().join(name), &[]).expect_err(name));
     for (name, place, words) in [
-        ("bad.yaml", "bad.csv:2:1", "this row has 1 cell and the table 2 columns"),
+        ("bad.yaml", "bad.csv:2:1", "this row has 1 cell, but the table has 2 columns"),
         ("none.yaml", "none.yaml:3:31", "cannot read `no.csv`"),
         ("out.yaml", "out.yaml:3:31", "`../d.csv`"),
         ("late.yaml", "late.yaml:3:31", "without expressions"),
-        ("column.yaml", "column.yaml:3:", "the column `x` comes from a loop already"),
-        ("nested.yaml", "nested.yaml:3:", "a loop around this one has the column `x` already"),
-        ("again.yaml", "again.yaml:3:", "a loop around this one has the column `y` already"),
-        ("inside.yaml", "loop.yaml:2:", "a loop around this one has the variable `y` already"),
+        ("column.yaml", "column.yaml:3:", "a loop already defines the column `x`"),
+        ("nested.yaml", "nested.yaml:3:", "a surrounding loop already has the column `x`"),
+        ("again.yaml", "again.yaml:3:", "a surrounding loop already has the column `y`"),
+        ("inside.yaml", "loop.yaml:2:", "a surrounding loop already has the variable `y`"),
     ] {
         let said = refused(name);
         assert!(said.contains(place) && said.contains(words), "{name}: {said}");
     }
     let cell = Recipe::load(&files.path().join("cell.yaml"), &[]).unwrap().perform(Recorder::shared());
-    assert!(cell.unwrap_err().to_string().ends_with("there is no `z` in it"));
+    assert!(cell.unwrap_err().to_string().ends_with("it contains no `z`"));
     Recipe::load(&files.path().join("sibling.yaml"), &[]).unwrap();
 }

@@ -33,13 +33,19 @@ fn a_condition_stands_with_or_without_its_braces() {
         recipe(&held(condition));
     }
     for (text, words) in [
-        (held("${steps.p.value} < 0"), "is more than one expression"),
+        (held("${steps.p.value} < 0"), "must be a single expression"),
         (
             "name: t\nsteps:\n  - if: { condition: '${1} < 0', then: [] }\n".to_owned(),
-            "write all of it in one `${…}`, or without `${` and `}`",
+            "write the whole expression in one `${…}`, or without `${` and `}`",
         ),
-        ("name: t\nsteps:\n  - if: { condition: 5, then: [] }\n".to_owned(), "`condition` is true or false"),
-        ("name: t\nsteps:\n  - repeat: { while: 5, steps: [] }\n".to_owned(), "`while` is true or false"),
+        (
+            "name: t\nsteps:\n  - if: { condition: 5, then: [] }\n".to_owned(),
+            "`condition` must be true or false",
+        ),
+        (
+            "name: t\nsteps:\n  - repeat: { while: 5, steps: [] }\n".to_owned(),
+            "`while` must be true or false",
+        ),
         ("name: t\nsteps:\n  - if: { condition: 'a <', then: [] }\n".to_owned(), "unknown variable `a`"),
         ("name: t\nsteps:\n  - if: { then: [] }\n".to_owned(), "`if` has no `condition`"),
     ] {

@@ -30,7 +30,7 @@ fn a_number_that_a_double_does_not_keep_is_refused_wherever_it_is_written() {
         ("0x1F", "it would become `31`"),
         ("0o17", "it would become `15`"),
         ("0b101", "it would become `5`"),
-        ("007.5", "has leading zeros, and is `7.5`"),
+        ("007.5", "has leading zeros; its value is `7.5`"),
     ] {
         for text in at(number) {
             let told = refused(&text);
@@ -65,10 +65,13 @@ fn values_of_a_list_that_print_alike_are_a_warning() {
     let list = |values: &str| {
         warnings(&format!("name: t\nsteps: [{{ repeat: {{ for: d, in: {values}, steps: [] }} }}]\n"))
     };
-    assert!(list("[1.1, 1.9, 1.10]").contains("warning: 1.1 and 1.10 print alike: two turns have one name"));
-    assert!(list("[10, 1E1]").contains("10 and 1E1 print alike"));
-    assert!(list("[1, \"1\"]").contains("1 and \"1\" print alike"));
-    assert!(list("[1E1, 2E1]").contains("note: `1E1` is the number 10"));
+    assert!(
+        list("[1.1, 1.9, 1.10]")
+            .contains("warning: 1.1 and 1.10 are printed in the same way: two turns would have one name")
+    );
+    assert!(list("[10, 1E1]").contains("10 and 1E1 are printed in the same way"));
+    assert!(list("[1, \"1\"]").contains("1 and \"1\" are printed in the same way"));
+    assert!(list("[1E1, 2E1]").contains("note: `1E1` is read as the number 10"));
     // There and back again is meant.
     assert_eq!(list("[-5, 0, 5, 0, -5]"), "");
     assert_eq!(list("[1.50, 2.50, a, true]"), "");
@@ -92,9 +95,9 @@ fn set_follows_the_same_rules() {
     assert_eq!(told("p", "007"), "7 none");
     for (value, words) in [
         ("202411090210450001", "it would become `202411090210450020`"),
-        ("0x1F", "is a number, not `0x1F`"),
-        ("1_000", "is a number, not `1_000`"),
-        ("nan", "is a number, not `nan`"),
+        ("0x1F", "must be a number, not `0x1F`"),
+        ("1_000", "must be a number, not `1_000`"),
+        ("nan", "must be a number, not `nan`"),
         ("1e999", "it would become `inf`"),
     ] {
         let told = shown(&load("p", value).unwrap_err());
@@ -121,7 +124,7 @@ steps:
     };
     let missed = grid("from: -5, to: 5, step: 3");
     assert!(
-        missed.contains("note: no step reaches `to` 5: the last value is 4")
+        missed.contains("note: the loop does not reach `to` 5: the last value is 4")
             && missed.contains("r.yaml:2:43"),
         "{missed}"
     );

@@ -46,13 +46,13 @@ fn head(report: &BatchReport) -> Markup {
                     b { "SIMULATED INSTRUMENT" }
                     @if simulated < runs { " in " (simulated) " of " (count(runs as u64, "run")) }
                     ": no light, no device; "
-                    @if simulated < runs { "what these measured is computed." }
-                    @else { "every number below is computed." }
+                    @if simulated < runs { "their values are computed." }
+                    @else { "all values below are computed." }
                 }
             }
             h1 { (report.batch) }
             p.lead { span class=(format!("state {}", report.state)) { (report.state) } " " (verdict(report)) }
-            @if let Some(reason) = &report.reason { p.reason { "Over because " (clip(reason)) "." } }
+            @if let Some(reason) = &report.reason { p.reason { "Ended: " (clip(reason)) "." } }
         }
     }
 }
@@ -63,7 +63,7 @@ fn verdict(report: &BatchReport) -> String {
     match report.state {
         "done" if counts.items == 1 => "The one item is done.".to_owned(),
         "done" => format!("All {items} are done."),
-        "running" => format!("{} of {items} are done; the batch is under way.", counts.done),
+        "running" => format!("{} of {items} are done; the batch is active.", counts.done),
         _ => format!("{} of {items} are done.", counts.done),
     }
 }
@@ -86,7 +86,7 @@ fn attention(report: &BatchReport) -> Markup {
                     }
                 }
                 @if let Some(command) = &report.go_on {
-                    p { b { "To go on with what is not done:" } }
+                    p { b { "To continue with the items that are not done:" } }
                     pre { code { (command) } }
                 }
             }
@@ -112,7 +112,7 @@ fn figures(report: &BatchReport) -> Markup {
         0 => None,
         others => Some(format!("{others} with retries within")),
     };
-    let running = (counts.running > 0).then(|| format!("{} under way", counts.running));
+    let running = (counts.running > 0).then(|| format!("{} active", counts.running));
     html! {
         dl.figures {
             (figure(counts.done, "Done", Some(format!(" of {}", counts.items)), false))
@@ -139,11 +139,11 @@ fn facts(report: &BatchReport) -> Markup {
     html! {
         dl.facts {
             div { dt { "Batch file" } dd { @match &report.file { Some(file) => { (file) } None => { "none" } } } }
-            div { dt { "First run began" } dd {
-                @match begun { Some(time) => { (moment(time)) } None => { "none has begun" } }
+            div { dt { "First run started" } dd {
+                @match begun { Some(time) => { (moment(time)) } None => { "none has started" } }
             } }
             div { dt { "Last run ended" } dd { @match ended { Some(time) => { (moment(time)) } None => { "-" } } } }
-            div { dt { "Measuring took" } dd {
+            div { dt { "Measuring time" } dd {
                 (duration(taken))
                 @if foreseen > 0.0 {
                     small { ", of which " (duration(took)) " against a forecast of " (duration(foreseen)) }
@@ -190,7 +190,7 @@ fn faults(report: &BatchReport, links: Links) -> Markup {
                 } }
             } }
             @let more = all.saturating_sub(lines.len() as u64);
-            @if more > 0 { p.more { "and " (more) " more faults: the reports of the runs list them." } }
+            @if more > 0 { p.more { "and " (more) " more faults: see the reports of the runs." } }
         },
     )
 }

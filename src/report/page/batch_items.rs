@@ -36,21 +36,21 @@ pub(super) fn missing(report: &BatchReport, links: Links) -> Markup {
         "What is missing",
         &html! {
             @if !unbegun.is_empty() {
-                p { "Nothing was measured of item" @if unbegun.len() != 1 { "s" } " " (unbegun.join(", ")) "." }
+                p { "No measurement of item" @if unbegun.len() != 1 { "s" } " " (unbegun.join(", ")) "." }
             }
             @if !begun.is_empty() {
                 p {
-                    "Going on with the batch takes up runs that were cut off or stopped, and measures anew what has failed. "
-                    "The command in the last column finishes that one run by itself."
+                    "When the batch continues, it resumes runs that were interrupted or stopped, and repeats items that have failed. "
+                    "The command in the last column completes only that run."
                 }
                 div.wide { table.stack {
-                    (heads(&["#Item", "Run", "What is missing of it", "To finish the run"]))
+                    (heads(&["#Item", "Run", "Missing parts", "To complete the run"]))
                     tbody { @for (item, run) in begun.iter().take(ROWS) {
                         tr {
                             td.number data-label="Item" { (item.number) }
                             td data-label="Run" { a href=(links.run(run)) { (run.run) } }
-                            td data-label="What is missing of it" { (missing_of(run)) }
-                            td data-label="To finish the run" {
+                            td data-label="Missing parts" { (missing_of(run)) }
+                            td data-label="To complete the run" {
                                 @match &run.finish_command { Some(command) => { code { (command) } } None => { "-" } }
                             }
                         }
@@ -64,7 +64,7 @@ pub(super) fn missing(report: &BatchReport, links: Links) -> Markup {
 
 fn missing_of(run: &ItemRun) -> String {
     match (run.missing, run.counts.traces_foreseen) {
-        ((0, _), _) => "nothing that was foreseen".to_owned(),
+        ((0, _), _) => "nothing from the forecast".to_owned(),
         ((steps, 0), _) => count(steps, "step"),
         ((steps, traces), Some(all)) => {
             format!("{} of {all}, {}", count(traces, "trace"), count(steps, "step"))
@@ -84,7 +84,7 @@ pub(super) fn list(
         "Items",
         &html! {
             div.wide { table.stack.traces.items {
-                (heads(&["#No.", "Item", "What became of it", "#Took", "First traces"]))
+                (heads(&["#No.", "Item", "Result", "#Took", "First traces"]))
                 tbody { @for item in &report.items { tr {
                     td.number data-label="No." { (item.number) }
                     td data-label="Item" {
@@ -92,7 +92,7 @@ pub(super) fn list(
                         @for (name, value) in item.values.iter().take(VALUES) { br; (clip(name)) " = " (clip(value)) }
                         @if item.values.len() > VALUES { br; small { "and " (item.values.len() - VALUES) " more" } }
                     }
-                    td data-label="What became of it" { (fate(item, links)) }
+                    td data-label="Result" { (fate(item, links)) }
                     td.number data-label="Took" { (took(item)) }
                     td.picture {
                         @if let Some(run) = item.last() {
@@ -112,7 +112,7 @@ pub(super) fn list(
                 } } }
             } }
             @if pictures >= PICTURES {
-                p.more { "Pictures of " (PICTURES) " traces at most, " (PICTURES_OF_ITEM) " of an item; first of items that are not simply done." }
+                p.more { "Pictures of at most " (PICTURES) " traces, " (PICTURES_OF_ITEM) " per item; items that are not simply done come first." }
             }
             @let more = report.counts.items.saturating_sub(report.items.len());
             @if more > 0 {

@@ -19,11 +19,11 @@ pub(super) fn attention(report: &Report) -> Markup {
                 @if report.unreadable_lines > 0 {
                     p {
                         b { "Journal. " } (count(report.unreadable_lines, "line"))
-                        " could not be read: what they say is not in this report."
+                        " could not be read: their content is not in this report."
                     }
                 }
                 @if let Some(command) = &report.finish_command {
-                    p { b { "To finish this run:" } }
+                    p { b { "To complete this run:" } }
                     pre { code { (command) } }
                 }
             }
@@ -73,15 +73,15 @@ pub(super) fn missing(report: &Report) -> Markup {
         return html! {};
     }
     let traces: u64 = report.missing.iter().map(|missing| missing.traces).sum();
-    let title = if report.state == RunState::Running { "Still to come" } else { "What is missing" };
+    let title = if report.state == RunState::Running { "Not started yet" } else { "What is missing" };
     section(
         title,
         &html! {
             p {
                 @match (traces, report.counts.traces_foreseen) {
-                    (0, _) => { "No trace that was foreseen is missing. " }
-                    (_, Some(all)) => { b { (count(traces, "trace")) } " of " (all) " did not come. " }
-                    (_, None) => { b { (count(traces, "trace")) } " or more did not come. " }
+                    (0, _) => { "No trace of the forecast is missing. " }
+                    (_, Some(all)) => { b { (count(traces, "trace")) } " of " (all) " are missing. " }
+                    (_, None) => { b { (count(traces, "trace")) } " or more are missing. " }
                 }
                 "Steps that are not done:"
             }
@@ -104,7 +104,7 @@ pub(super) fn missing(report: &Report) -> Markup {
                 } }
             } }
             (left_out(ROWS.min(report.missing.len()), report.missing.len() as u64, "steps", &html! {
-                "they are in " (link(SUMMARY_FILE)) "."
+                "see " (link(SUMMARY_FILE)) "."
             }))
         },
     )
@@ -113,10 +113,10 @@ pub(super) fn missing(report: &Report) -> Markup {
 /// Notes about lasers, link, holds, questions and warnings.
 pub(super) fn notes(report: &Report) -> Markup {
     html! {
-        (section("Lasers, link, power", &html! {
+        (section("Lasers, connection, power", &html! {
             dl.facts {
                 div { dt { "Lasers at the end" } dd { (lasers_end(report)) } }
-                div { dt { "Link to the instrument" } dd { (link_words(report)) } }
+                div { dt { "Connection to the instrument" } dd { (link_words(report)) } }
                 @if report.holds.times > 0 {
                     div { dt { "Held" } dd {
                         (count(report.holds.times, "time")) ", " (duration(report.holds.seconds)) " in all"
@@ -129,20 +129,20 @@ pub(super) fn notes(report: &Report) -> Markup {
                         code { "power/" } "."
                     } @else if power.by_recipe > 0 {
                         "No file; " (count(power.by_recipe, "reading"))
-                        " of the recipe’s are in the journal."
+                        " of the recipe are in the journal."
                     } @else { "None." }
                 } }
             }
             @if !report.link_losses.is_empty() {
                 div.wide { table.stack {
-                    (heads(&["Link lost", "#Away for", "Reason"]))
+                    (heads(&["Connection lost", "#Unreachable for", "Reason"]))
                     tbody { @for loss in report.link_losses.iter().take(ROWS) {
                         tr {
-                            td data-label="Link lost" { (when(report, loss.time)) }
-                            td.number data-label="Away for" {
+                            td data-label="Connection lost" { (when(report, loss.time)) }
+                            td.number data-label="Unreachable for" {
                                 @match loss.seconds {
                                     Some(seconds) => { (duration(seconds)) }
-                                    None => { "not regained" }
+                                    None => { "not restored" }
                                 }
                             }
                             td data-label="Reason" { (loss.reason) }
@@ -162,7 +162,7 @@ fn link_words(report: &Report) -> String {
         return "Never lost.".to_owned();
     }
     let away: f64 = report.link_losses.iter().filter_map(|loss| loss.seconds).sum();
-    format!("Lost {}, away for {} in all.", count(losses, "time"), duration(away))
+    format!("Lost {}, unreachable for {} in total.", count(losses, "time"), duration(away))
 }
 
 fn prompts(report: &Report) -> Markup {
@@ -193,7 +193,7 @@ fn prompts(report: &Report) -> Markup {
                                     "operator"
                                     @if let Some(seconds) = prompt.seconds { ", after " (duration(seconds)) }
                                 }
-                                (_, false) => { "unattended: nobody was there" }
+                                (_, false) => { "unattended: no person was present" }
                             }
                         }
                     }

@@ -37,13 +37,13 @@ pub(super) fn times(report: &Report) -> Markup {
                     }
                     tr { (row(html! { "between steps" }, None, None, (report.seconds - taken).max(0.0))) }
                 }
-                tfoot { tr { (row(html! { "in all" }, Some(steps), Some(foreseen), report.seconds)) } }
+                tfoot { tr { (row(html! { "total" }, Some(steps), Some(foreseen), report.seconds)) } }
             } }
             p.more {
-                "Forecast of the steps that were begun; failed attempts count as actual time."
+                "The forecast covers the steps that were started; failed attempts count as actual time."
                 @match report.estimated_s {
-                    Some(foreseen) => { " Foreseen for the whole run: " (duration(foreseen)) "." }
-                    None => { " How long the whole run would take could not be foreseen." }
+                    Some(foreseen) => { " Forecast for the whole run: " (duration(foreseen)) "." }
+                    None => { " There is no forecast for the whole run." }
                 }
             }
         },
@@ -64,7 +64,7 @@ pub(super) fn places(report: &Report) -> Markup {
         "Steps",
         &html! {
             div.wide { table.stack {
-                (heads(&["Step", "What became of it", "#Times", "#Took"]))
+                (heads(&["Step", "Result", "#Times", "#Took"]))
                 tbody { @for place in report.places.iter().take(ROWS) {
                     tr {
                         td data-label="Step" {
@@ -72,7 +72,7 @@ pub(super) fn places(report: &Report) -> Markup {
                             code { (place.step) } br;
                             small { @if place.place.is_empty() { (place.path) } @else { (format::place(report, &place.place)) } }
                         }
-                        td data-label="What became of it" { (fate(place, report.state)) }
+                        td data-label="Result" { (fate(place, report.state)) }
                         td.number data-label="Times" {
                             (place.begun) @if place.foreseen > 1 || place.begun == 0 { " of " (place.foreseen) }
                         }
@@ -83,7 +83,7 @@ pub(super) fn places(report: &Report) -> Markup {
                 } }
             } }
             (left_out(ROWS.min(report.places.len()), report.places.len() as u64, "steps", &html! {
-                "they are in " (link(SUMMARY_FILE)) "."
+                "see " (link(SUMMARY_FILE)) "."
             }))
         },
     )
@@ -94,7 +94,7 @@ fn fate(place: &PlaceLine, state: RunState) -> Markup {
     let running = state == RunState::Running;
     let left = match state {
         RunState::Done => "not needed",
-        RunState::Running => "to come",
+        RunState::Running => "not started yet",
         _ => "not reached",
     };
     let lone = place.begun <= 1 && place.foreseen <= 1;
@@ -102,7 +102,7 @@ fn fate(place: &PlaceLine, state: RunState) -> Markup {
     let parts = [
         (place.done, "done", "good"),
         (place.failed, "failed", "bad"),
-        (place.cut_short, if running { "under way" } else { "cut short" }, "bad"),
+        (place.cut_short, if running { "active" } else { "interrupted" }, "bad"),
         (not_begun, left, "quiet"),
     ];
     html! {

@@ -18,7 +18,7 @@ const ROWS: usize = 1_000;
 pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> Markup {
     let all = report.counts.traces;
     if all == 0 {
-        return section("Traces", &html! { p.quiet { "None was stored." } });
+        return section("Traces", &html! { p.quiet { "No trace was stored." } });
     }
     let mut faulty = PICTURES_OF_FAULTY;
     let mut has_picture = |index: usize, line: &TraceLine| {
@@ -94,7 +94,7 @@ fn figures(line: &TraceLine) -> Markup {
             }
             @if trace.max.is_none() { span.bad { "no finite value" } br; }
             @if trace.nulls > 0 { span.bad { (count(trace.nulls, "value")) " not finite" } br; }
-            @if line.repeated { span.bad { "not at the first attempt" } }
+            @if line.repeated { span.bad { "after several attempts" } }
         }
     }
 }

@@ -70,7 +70,7 @@ fn a_page_says_of_each_item_what_became_of_it_and_how_to_finish_it() {
         "href=\"./2026_die_2/report.html\"",
         "ctp10 batch night.yaml --release",
         "<code>ctp10 resume ",
-        "Nothing was measured of item 3.",
+        "No measurement of item 3.",
         "repeated after 1.0 s, and succeeded",
         "ended the run",
         "SIMULATED INSTRUMENT</b> in 1 of 2 runs",

@@ -39,7 +39,7 @@ fn a_step_that_was_passed_over_is_missing_with_its_traces_and_nothing_would_do_i
     let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);
     run.failed(2, FaultKind::Instrument, AfterFault::Continue);
-    let report = run.end(RunState::Failed, Some("1 step failed and was passed over")).report();
+    let report = run.end(RunState::Failed, Some("1 step failed and was ignored")).report();
     assert_eq!(report.faults[0].consequence, Consequence::PassedOver);
     assert_eq!((report.counts.failed, report.missing.len()), (1, 1));
     let missing = &report.missing[0];
@@ -98,7 +98,7 @@ fn a_run_without_an_end_says_what_was_under_way_and_that_lasers_may_be_on() {
     assert_eq!((report.missing[0].traces, report.missing[0].why), (1, Why::CutShort));
     assert!(report.finish_command.is_some());
     let page = page(&report, &|_| drawn(&[0.0]));
-    assert!(page.contains("any of them may be on") && page.contains("no end"));
+    assert!(page.contains("any laser may be on") && page.contains("no end"));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_trace_that_takes_the_place_of_another_counts_once() {
     run.failed(2, FaultKind::Link, AfterFault::Retry { after_s: 0.0 });
     for index in [1, 2] {
         let file = format!("traces/{index:04}_m4c1_tf.parquet");
-        let reason = "its sweep was done again".to_owned();
+        let reason = "its sweep was repeated".to_owned();
         run.event(RunEvent::TraceWithdrawn { trace_index: index, file, reason });
     }
     run.try_step(2, 2, &fetch).try_step(1, 2, &sweep).done(1, 4).trace(1).trace(2).done(2, 1);

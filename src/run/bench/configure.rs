@@ -26,7 +26,7 @@ impl ReadBack {
         match asked {
             Some(asked) if (asked - found).abs() > tolerance => Err(Fault::new(
                 FaultKind::Instrument,
-                format!("`{name}` was set to {asked} and reads back as {found}"),
+                format!("`{name}` was set to {asked}, but reads back as {found}"),
             )),
             _ => Ok(()),
         }
@@ -84,7 +84,7 @@ impl Bench {
             let state = if on { "on" } else { "off" };
             return Err(Fault::new(
                 FaultKind::Instrument,
-                format!("laser {laser} was switched and still is {state}"),
+                format!("laser {laser} was switched, but it is still {state}"),
             ));
         }
         back.keep("output", on);

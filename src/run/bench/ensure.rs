@@ -64,7 +64,7 @@ impl Bench {
         match tokio::time::timeout(limit, self.instrument.condition()).await {
             Ok(answered) => Ok(answered.map(drop)?),
             Err(_) => {
-                let message = format!("the instrument did not answer within {} s", limit.as_secs_f64());
+                let message = format!("the instrument did not reply within {} s", limit.as_secs_f64());
                 Err(Fault::new(FaultKind::Timeout, message))
             }
         }
@@ -76,7 +76,7 @@ impl Bench {
         loop {
             // A receiver that fell behind has missed some events, and has had some.
             if self.link_was_lost() {
-                let message = "the link was lost: what the run has set is set again".to_owned();
+                let message = "the connection was lost: the settings of the run are restored".to_owned();
                 self.log.emit(RunEvent::Warning { message })?;
             }
             while !self.lost_links.is_empty() {
@@ -89,7 +89,8 @@ impl Bench {
                 return Ok(());
             }
             if self.restored >= ROUNDS {
-                let message = format!("the link was lost in each of {ROUNDS} rounds of setting things again");
+                let message =
+                    format!("the connection was lost in each of {ROUNDS} attempts to restore the settings");
                 return Err(Fault::new(FaultKind::Link, format!("{message}: {reason}")));
             }
             self.restored += 1;
@@ -123,12 +124,11 @@ impl Bench {
                 continue;
             }
             if !self.simulated {
-                let message = format!("the reference of {detector} is gone: the instrument has forgotten it");
-                let hint =
-                    "a transmission needs one, and taking it needs somebody at the bench: begin a new run";
+                let message = format!("the instrument has lost the reference of {detector}");
+                let hint = "a transmission needs a reference, and a person at the bench must take it: start a new run";
                 return Err(Fault::new(FaultKind::Refused, message).hint(hint));
             }
-            let message = format!("the reference of {detector} is gone and is taken again");
+            let message = format!("the instrument has lost the reference of {detector}: it is taken again");
             self.log.emit(RunEvent::Warning { message })?;
             self.doubtful_references.insert(detector);
             self.put_back(&settings).await?;

@@ -98,8 +98,8 @@ impl Bench {
             Some(then) if then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| a.is_like(b)) => {
                 return Ok(true);
             }
-            Some(then) => format!("it was taken with {}, and the scan has {}", list(&then), list(&now)),
-            None => "no run knows at which power and with which laser it was taken".to_owned(),
+            Some(then) => format!("it was taken with {}, but the scan uses {}", list(&then), list(&now)),
+            None => "its laser and power are not recorded".to_owned(),
         };
         let message = format!("the reference of {detector} is not kept: {reason}");
         self.log.emit(RunEvent::Warning { message })?;

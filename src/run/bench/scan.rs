@@ -77,7 +77,7 @@ impl Bench {
         // Read again afterwards: somebody may have used the front panel during the scan.
         let now = self.scan_settings().await?;
         if now != scan && self.link_was_lost() {
-            let message = "the instrument was away during the scan and has other settings now: what is in memory is not this sweep";
+            let message = "the instrument was unreachable during the scan and has lost its settings: the trace in memory is not from this sweep";
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
         }
         intended.note_scan();
@@ -165,10 +165,12 @@ impl Bench {
             let reason = match aborted {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(crate::error::chain(&error)),
-                Err(_) => Some(format!("it is not idle {} s after the abort", ABORT_LIMIT.as_secs())),
+                Err(_) => {
+                    Some(format!("the instrument is not idle {} s after the abort", ABORT_LIMIT.as_secs()))
+                }
             };
             if let Some(reason) = reason {
-                let message = format!("the scan may still be under way: {reason}");
+                let message = format!("the scan may still be active: {reason}");
                 // The journal may be what failed; the stop goes on all the same.
                 let _ = self.log.emit(RunEvent::Warning { message });
             }
@@ -205,7 +207,7 @@ impl Bench {
                 let allowed = allowed.as_secs();
                 return Err(Fault::new(
                     FaultKind::Timeout,
-                    format!("`{start}` was not over after {allowed} s"),
+                    format!("`{start}` was not finished after {allowed} s"),
                 ));
             }
         }

@@ -96,7 +96,8 @@ impl Bench {
         if differences.is_empty() {
             return Ok(());
         }
-        let message = format!("the instrument is not set to what the run intends: {}", list(&differences));
+        let message =
+            format!("settings of the instrument differ from those of the run: {}", list(&differences));
         let hint = "another client or the front panel has changed it";
         Err(Fault::new(FaultKind::Instrument, message).hint(hint))
     }
@@ -163,13 +164,13 @@ impl Bench {
         let unknown = intended.unknown();
         if let Some(text) = unknown.first().filter(|_| !lost.is_empty()) {
             let message = format!(
-                "the instrument has forgotten its settings, and with them what `{text}` may have set"
+                "the instrument has lost its settings, and with them those that `{text}` may have set"
             );
-            let hint = "give a raw command that sets something `effect: configure`: then it is sent again";
+            let hint = "add `effect: configure` to a raw command that sets something: then it is sent again";
             return Err(Fault::new(FaultKind::Refused, message).hint(hint));
         }
         if !lost.is_empty() {
-            let message = format!("set again, as the run intends it: {}", list(&lost));
+            let message = format!("restored settings of the run: {}", list(&lost));
             self.log.emit(RunEvent::Warning { message })?;
         }
         Ok(())
@@ -204,8 +205,10 @@ impl Bench {
             if round == 0 {
                 lost = differences;
             } else if round + 1 == ROUNDS {
-                let message =
-                    format!("the instrument does not take back what the run intends: {}", list(&differences));
+                let message = format!(
+                    "the instrument does not accept the settings of the run again: {}",
+                    list(&differences)
+                );
                 return Err(Fault::new(FaultKind::Instrument, message));
             }
         }

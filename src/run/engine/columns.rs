@@ -151,5 +151,7 @@ fn mismatch(name: &str, kind: ColumnType, value: &Constant) -> String {
         ColumnType::Text => ("texts", "a number"),
     };
     let value = plain(&serde_json::json!(value));
-    format!("column `{name}` holds {holds} in the files of this run, and `{value}` is {is}: null is stored")
+    format!(
+        "column `{name}` contains {holds} in the files of this run, but `{value}` is {is}: null is stored"
+    )
 }

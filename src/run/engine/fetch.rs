@@ -35,7 +35,7 @@ impl Engine {
     ) -> Result<Outcome, Fault> {
         let is_old = self.log.history(History::has_old_traces_in_memory);
         if is_old && ctx.repair.is_none() && ctx.step.operation.traits().reads_live() {
-            let message = "the last sweep failed: what is in memory is an older trace";
+            let message = "the last sweep failed: the memory contains an older trace";
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
         // After a wait for disk space those that are stored are not fetched again.
@@ -178,7 +178,7 @@ impl Engine {
         let is_live = matches!(kind, TraceKind::Tf | TraceKind::Raw);
         let scan = self.bench.swept.as_ref().filter(|_| is_live);
         let Some(reason) = scan.and_then(|scan| scan.contradicts(grid)) else { return Ok(()) };
-        let message = format!("the {kind} trace of {detector} is not one of the last sweep: {reason}");
+        let message = format!("the {kind} trace of {detector} does not belong to the last sweep: {reason}");
         Err(Fault::new(FaultKind::Instrument, message))
     }
 
@@ -187,12 +187,17 @@ impl Engine {
         let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, .. } = trace;
         let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
         let message = if *nulls == grid.points {
-            format!("{file} holds no value: the instrument has sent no number for any of its {nulls} points")
+            format!(
+                "{file} contains no value: the instrument has sent no number for any of its {nulls} points"
+            )
         } else if let Some(level) = strange {
-            format!("{file} holds {:e} {unit} at {} nm, which was never measured", level.value, level.nm)
+            format!(
+                "{file} contains {:e} {unit} at {} nm, which cannot be a measured value",
+                level.value, level.nm
+            )
         } else if let Some(level) = above_reference_db {
             format!(
-                "{file}: a transmission of +{level:.2} dB is more than a passive device has; was the reference taken at another power, range or laser?"
+                "{file}: a transmission of +{level:.2} dB is impossible for a passive device; check whether the reference had another power, range or laser"
             )
         } else {
             return Ok(());
@@ -255,7 +260,7 @@ impl From<Unwritten> for Fault {
         match unwritten {
             Unwritten::Store(error) => error.into(),
             Unwritten::Told(fault) => fault,
-            Unwritten::Unproved => Self::new(FaultKind::Link, "the trace could not be proved"),
+            Unwritten::Unproved => Self::new(FaultKind::Link, "the trace could not be confirmed"),
         }
     }
 }
@@ -306,7 +311,7 @@ fn write(
         return Err(Unwritten::Unproved);
     }
     if let Some(old) = old.filter(|_| count == points) {
-        let reason = "its sweep was done again".to_owned();
+        let reason = "its sweep was repeated".to_owned();
         withdraw(folder, log, &old, reason).map_err(Unwritten::Told)?;
     }
     Ok(writer.finish()?)

@@ -140,6 +140,6 @@ impl Engine {
 
 fn no_disk_space(folder: &Path, since: Instant) -> Fault {
     let (folder, seconds) = (folder.display(), since.elapsed().as_secs());
-    let message = format!("no room on the disk of `{folder}` for {seconds} s");
-    Fault::new(FaultKind::Store, message).hint("make room, or choose another disk with `--out`")
+    let message = format!("not enough disk space in `{folder}` for {seconds} s");
+    Fault::new(FaultKind::Store, message).hint("free some disk space, or choose another disk with `--out`")
 }

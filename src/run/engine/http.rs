@@ -60,11 +60,11 @@ impl Engine {
         }
         if reply.body.len() > LARGEST_RESULT {
             let message = format!(
-                "the reply of `{}` has {} bytes: the result of a step has {LARGEST_RESULT} at most",
+                "the reply of `{}` has {} bytes; the result of a step may have at most {LARGEST_RESULT}",
                 host(&http.url),
                 reply.body.len(),
             );
-            return Err(Fault::new(FaultKind::Refused, message).hint("ask for less of it"));
+            return Err(Fault::new(FaultKind::Refused, message).hint("request a smaller reply"));
         }
         Ok(Outcome::Http { status: reply.status, reply: reply.value()? })
     }
@@ -123,11 +123,11 @@ impl Engine {
 
 fn unexpected(request: HttpRequest<'_>, reply: &Reply) -> Fault {
     let HttpRequest { method, url, .. } = request;
-    let message = format!("`{method} {url}` was answered with status {}: {}", reply.status, reply.excerpt());
+    let message = format!("`{method} {url}` returned status {}: {}", reply.status, reply.excerpt());
     let fault = Fault::new(FaultKind::Instrument, message);
     match &reply.location {
         Some(elsewhere) if (300..400).contains(&reply.status) => {
-            fault.hint(format!("redirects are not followed; it points to `{elsewhere}`"))
+            fault.hint(format!("redirects are not followed; this one points to `{elsewhere}`"))
         }
         _ => fault,
     }

@@ -68,7 +68,7 @@ impl SharedPowerLog {
 }
 
 /// Keeps what the monitor reads until it is dropped. While a scan runs, while a transfer takes the only connection,
-/// and while the instrument is away, there is nothing to keep.
+/// and while the instrument is unreachable, there is nothing to keep.
 pub(in crate::run) async fn record(
     monitor: PowerMonitor,
     module: u8,

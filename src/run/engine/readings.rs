@@ -150,7 +150,7 @@ impl Engine {
                     .map(|value| (reading.detector, value))
             });
             if let Some((detector, value)) = strange {
-                let message = format!("{detector} reads {value:e}, which was never measured");
+                let message = format!("{detector} reads {value:e}, which cannot be a measured value");
                 self.log.emit(RunEvent::Warning { message })?;
             }
         }

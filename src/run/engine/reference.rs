@@ -44,10 +44,12 @@ impl Engine {
         match fields.unattended.unwrap_or(otherwise) {
             UnattendedReference::Recreate => Ok(()),
             UnattendedReference::Fail => {
-                let message =
-                    format!("{} needs a new reference and nobody is there to connect it", fields.detector);
+                let message = format!(
+                    "{} needs a new reference, but no person is present to connect it",
+                    fields.detector
+                );
                 Err(Fault::new(FaultKind::Refused, message).hint(
-                    "take it with somebody there, accept an older one with `max_age_min`, or say `unattended: recreate`",
+                    "take it while a person is present, accept an older one with `max_age_min`, or use `unattended: recreate`",
                 ))
             }
         }

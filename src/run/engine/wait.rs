@@ -34,7 +34,7 @@ impl Engine {
                 // A run that was interrupted while it waited goes on waiting for the same moment.
                 let recorded = ctx.waits_until;
                 let until = recorded.or_else(|| local_time::next(&Local::now(), time)).ok_or_else(|| {
-                    Fault::new(FaultKind::Refused, format!("`{text}` does not come round here"))
+                    Fault::new(FaultKind::Refused, format!("`{text}` does not exist in the local time zone"))
                 })?;
                 let number = ctx.number;
                 self.log.emit_durable(RunEvent::WaitsUntil { number, until }).await?;
@@ -95,7 +95,7 @@ impl Engine {
                 return Err(Fault::new(
                     FaultKind::Timeout,
                     format!(
-                        "power on {} did not hold within {} for {} in {}: last spread {found}",
+                        "the power on {} was not stable within {} for {} during {}: last spread {found}",
                         stable.detector, stable.within_db, stable.for_s, stable.timeout_s,
                     ),
                 ));
@@ -157,9 +157,10 @@ impl Engine {
             return Ok(answer);
         }
         let answer = unattended.map(str::to_owned).ok_or_else(|| {
-            let why = if was_attended { "nobody has answered in time" } else { "nobody is there to answer" };
+            let why =
+                if was_attended { "no one has answered in time" } else { "no person is present to answer" };
             Fault::new(FaultKind::Refused, format!("{why}: {message}"))
-                .hint("give the step an `unattended` answer, or run it with a terminal")
+                .hint("add an `unattended` answer to the step, or start the run from a terminal")
         })?;
         self.log.emit(RunEvent::Answered { number, answer: answer.clone(), by_operator: false })?;
         Ok(answer)

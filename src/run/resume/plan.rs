@@ -96,12 +96,12 @@ pub fn plan(
                         count = before_suspension(&kept.asked);
                         continue;
                     }
-                    None => return Err(fault.hint("the recipe itself failed: it would fail again")),
+                    None => return Err(fault.hint("the recipe itself failed and would fail again")),
                 },
                 // What failed is to be done again, and stands where it always does: at the end.
                 Ok(()) if past.history.finally_failed => {}
                 Ok(()) if past.history.ended == Some(RunState::Failed) => {
-                    let message = "every step has been done or was passed over: nothing is left to do";
+                    let message = "every step was done, or its failure was ignored: nothing is left to do";
                     return Err(Fault::new(FaultKind::Refused, message));
                 }
                 Ok(()) => {}

@@ -1,5 +1,5 @@
-//! Which sweeps of a resumed run are done again because their traces are missing or changed, and what has to come before
-//! them.
+//! Which sweeps of a resumed run are done again because their traces are missing or changed, and what has to come
+//! before them.
 //!
 //! A sweep that nothing followed is done again where the run goes on. One in the middle is done again by itself, as it
 //! was then: with the settings of then, and with every `http` and raw command since the start of its turn. Where one of
@@ -67,7 +67,7 @@ pub(in crate::run) fn judge(
             let key =
                 if kind.is_reference() || !traits.reads_live() { None } else { scan.map(|(scan, _)| scan) };
             if key.is_none() && !steps.is_reference_still_there(at, step) {
-                return Err(cannot(&file, &what, "the reference has been taken again since"));
+                return Err(cannot(&file, &what, "the reference has been taken again since then"));
             }
             let unit = units.entry(key).or_default();
             unit.fetches.insert(at);
@@ -98,7 +98,7 @@ pub(in crate::run) fn judge(
         let again: Vec<usize> = (back..steps.steps.len()).filter(|at| steps.is_repeated(*at)).collect();
         if let Some(blocked) = again.iter().find(|at| !steps.may_be_repeated(**at)) {
             let (file, what) = &repairs.list[0].damaged[0];
-            let reason = format!("{} would have to be repeated to get back", steps.told(*blocked));
+            let reason = format!("{} would have to be repeated first", steps.told(*blocked));
             return Err(cannot(file, what, &reason));
         }
         repairs.after = again.into_iter().map(|at| steps.number(at)).collect();
@@ -107,8 +107,8 @@ pub(in crate::run) fn judge(
 }
 
 fn cannot(file: &str, what: &str, reason: &str) -> Fault {
-    let message = format!("`{file}` {what}, and its sweep cannot be done again: {reason}");
-    Fault::new(FaultKind::Refused, message).hint("put the file back as it was, or begin a new run")
+    let message = format!("`{file}` {what}, and its sweep cannot be repeated: {reason}");
+    Fault::new(FaultKind::Refused, message).hint("restore the file, or start a new run")
 }
 
 /// The traces of a fetch that are not as the recipe was told: file, kind, what is wrong.
@@ -123,7 +123,7 @@ fn wrong_traces<'a>(
     told.iter().filter_map(|told| {
         let what = match step.traces.iter().rfind(|stored| stored.file == told.file) {
             Some(stored) => damaged.get(&stored.file)?.clone(),
-            None => "was withdrawn, and nothing has taken its place".to_owned(),
+            None => "was withdrawn and not replaced".to_owned(),
         };
         Some((told.file.clone(), told.trace, what))
     })
@@ -228,8 +228,8 @@ impl Steps<'_> {
         target.is_some() && target == other.as_ref().and_then(OperationTraits::target)
     }
 
-    /// What has to come before a sweep in the middle, where its turn begins, and from where what comes before the end of
-    /// the past is repeated afterwards.
+    /// What has to come before a sweep in the middle, where its turn begins, and from where what comes before the end
+    /// of the past is repeated afterwards.
     fn way_to(&self, scan: usize) -> Result<(Vec<usize>, usize, usize), String> {
         let Some(place) = self.place(scan) else { return Err("it has no place".to_owned()) };
         let later: Vec<usize> = (scan + 1..self.steps.len()).filter(|at| self.changes_bench(*at)).collect();
@@ -250,7 +250,7 @@ impl Steps<'_> {
             }
             if let Some(blocked) = outside.iter().find(|at| !self.may_be_repeated(**at)) {
                 return Err(format!(
-                    "{} came before it in its turn and may not be repeated",
+                    "{} came before it in its turn and must not be repeated",
                     self.told(*blocked)
                 ));
             }
@@ -260,7 +260,7 @@ impl Steps<'_> {
             return Ok((self.with_settings(turn, scan, &outside), turn, back));
         }
         let what = missed.map_or_else(String::new, |at| self.told(at));
-        Err(format!("{what} came after it, and nothing before it says how the bench was then"))
+        Err(format!("{what} came after it, and the earlier state of the bench is not recorded"))
     }
 
     /// What is repeated, with the settings of the turn and the waits behind what moves.

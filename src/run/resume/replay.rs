@@ -98,7 +98,7 @@ impl Tape {
             Asked::Step(step) => format!("`{}` at {}", step.step.operation, shown_place(&step.step)),
             Asked::Now(_) => "`now()`".to_owned(),
         });
-        let message = format!("the recipe goes another way than it went: recorded is {recorded}, now {asks}");
+        let message = format!("the recipe no longer matches its journal: expected {recorded}, got {asks}");
         // A script must not catch this fault: it would measure something else under the same run.
         let fault = Fault::new(FaultKind::Stopped, message);
         self.diverged = Some(fault.clone());
@@ -112,7 +112,7 @@ fn shown_place(step: &Step) -> String {
 
 impl Host for ReplayHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        let asks = format!("it asks for `{}` at {}", step.operation, shown_place(&step));
+        let asks = format!("`{}` at {}", step.operation, shown_place(&step));
         let mut tape = self.tape();
         let matches = |asked: &Asked| asked.step().is_some_and(|recorded| same(&recorded.step, &step));
         match tape.next(&asks, matches) {
@@ -121,7 +121,7 @@ impl Host for ReplayHost {
                 if let Some(forecast) = self.next.forecast() {
                     forecast.assume_performed(&step);
                 }
-                recorded.told.unwrap_or_else(|| Err(Fault::new(FaultKind::Recipe, "a step has no end")))
+                recorded.told.unwrap_or_else(|| Err(Fault::new(FaultKind::Recipe, "a step without an end")))
             }
             Some(Ok(Asked::Now(_))) => Err(tape.diverge(&asks)),
             Some(Err(fault)) => Err(fault),
@@ -151,12 +151,12 @@ impl Host for ReplayHost {
 
     fn now(&self) -> Result<f64, Fault> {
         let mut tape = self.tape();
-        match tape.next("it asks for `now()`", |asked| matches!(asked, Asked::Now(_))) {
+        match tape.next("`now()`", |asked| matches!(asked, Asked::Now(_))) {
             Some(Ok(Asked::Now(time_s))) => {
                 tape.last_time_s = Some(time_s);
                 Ok(time_s)
             }
-            Some(Ok(Asked::Step(_))) => Err(tape.diverge("it asks for `now()`")),
+            Some(Ok(Asked::Step(_))) => Err(tape.diverge("`now()`")),
             Some(Err(fault)) => Err(fault),
             None => {
                 let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
@@ -176,7 +176,7 @@ impl Host for ReplayHost {
         {
             let mut tape = self.tape();
             if tape.next < tape.asked.len() && tape.diverged.is_none() && !self.next.stopping() {
-                tape.diverge("it ends");
+                tape.diverge("the end of the recipe");
             }
             tape.next = tape.asked.len();
         }

@@ -36,9 +36,9 @@ impl Resumption {
     pub fn other_instrument(&self, found: &InstrumentRecord) -> Option<String> {
         let known = &self.manifest.instrument;
         let other = |what: &str, known: &str, found: &str| {
-            (known != found).then(|| format!("{what}: the run began with `{known}`, and this is `{found}`"))
+            (known != found).then(|| format!("{what}: the run started with `{known}`, but this is `{found}`"))
         };
-        let kind = |simulated| if simulated { "a simulated one" } else { "a real one" };
+        let kind = |simulated| if simulated { "a simulator" } else { "a real instrument" };
         let lasers = known.lasers.iter().filter_map(|(number, identity)| {
             let found = found.lasers.get(number).map_or("none", String::as_str);
             other(&format!("laser {number}"), identity, found)
@@ -81,7 +81,9 @@ impl Resumption {
         let (torn_bytes, moved) = folder.repair(&self.leftovers)?;
         let mut said = Vec::new();
         if torn_bytes > 0 {
-            said.push(format!("the last line of the journal was torn: {torn_bytes} bytes were cut off"));
+            said.push(format!(
+                "the last line of the journal was incomplete: {torn_bytes} bytes were removed"
+            ));
         }
         said.extend(
             moved.into_iter().map(|(file, to)| {
@@ -108,7 +110,7 @@ impl Resumption {
         log.emit_durable_blocking(taken_up)?;
         self.put_damaged_aside(folder, log)?;
         for trace in self.transcript.left_over() {
-            let reason = "its sweep was not followed by all of its fetches: it is done again".to_owned();
+            let reason = "its sweep is repeated, because some of its fetches are missing".to_owned();
             crate::run::engine::fetch::withdraw(folder, log, &trace, reason)?;
         }
         Ok(())
@@ -122,18 +124,15 @@ impl Resumption {
     /// What is there of a damaged file goes to `aside/`, and is said.
     fn put_damaged_aside(&self, folder: &RunFolder, log: &RunLog) -> Result<(), Fault> {
         for (file, what) in &self.damage.traces {
-            let moved =
-                folder.move_aside(file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
-            let message = format!("`{file}` {what}{moved}: its sweep is done again");
+            let moved = folder.move_aside(file)?.map(|to| format!(" (moved to `{to}`)")).unwrap_or_default();
+            let message = format!("`{file}` {what}{moved}: its sweep is repeated");
             log.emit(RunEvent::Warning { message })?;
         }
         for (segment, what) in &self.damage.segments {
             let PowerSegment { file, rows, .. } = segment.clone();
-            let moved =
-                folder.move_aside(&file)?.map(|to| format!(", and is in `{to}` now")).unwrap_or_default();
+            let moved = folder.move_aside(&file)?.map(|to| format!(" (moved to `{to}`)")).unwrap_or_default();
             let message = format!(
-                "`{file}` {what}{moved}: readings of `read_power` are stored anew from the journal, those of \
-                 `record_power` are lost"
+                "`{file}` {what}{moved}: readings of `read_power` are stored again from the journal, those of `record_power` are lost"
             );
             let withdrawn = RunEvent::PowerWithdrawn { file, rows, reason: what.clone() };
             log.emit_durable_blocking(withdrawn)?;

@@ -192,12 +192,12 @@ impl RunStatus {
             RunEvent::Answered { .. } => self.question = None,
             RunEvent::Paused => self.held = true,
             RunEvent::Resumed { .. } => self.held = false,
-            RunEvent::DiskFull { .. } => self.waiting = Some("room on the disk".to_owned()),
+            RunEvent::DiskFull { .. } => self.waiting = Some("disk space".to_owned()),
             RunEvent::Suspended { condition } => self.waiting = Some(format!("the end of {condition}")),
             RunEvent::RoomAgain { .. } | RunEvent::SuspensionOver => self.waiting = None,
             RunEvent::Stopping { .. } | RunEvent::Finally => (self.held, self.waiting) = (false, None),
             RunEvent::Warning { message } => self.warn(message),
-            RunEvent::LinkLost { reason } => self.warn(&format!("link lost: {reason}")),
+            RunEvent::LinkLost { reason } => self.warn(&format!("connection lost: {reason}")),
             RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
             RunEvent::Finished { state, reason, .. } => {
                 self.state = Some(*state);

@@ -83,7 +83,7 @@ impl Watchdog {
 
 fn start(config: Config) -> io::Result<Watchdog> {
     if !cfg!(unix) {
-        return Err(io::Error::other("not on this system"));
+        return Err(io::Error::other("not supported on this system"));
     }
     // A fence of an earlier process of this run does not concern this process.
     take_down_fence(&config.folder).map_err(io::Error::other)?;

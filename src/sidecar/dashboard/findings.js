@@ -73,7 +73,7 @@ function drawRow({ step, at, begins }) {
 
 function wordsOfTotal({ operations, estimated_s: seconds, points, bytes, may_differ: mayDiffer, waits }) {
   const parts = [format.count(operations, 'operation'), `about ${format.duration(seconds)}`, format.count(points, 'point'), `about ${size(bytes)}`];
-  const notes = [mayDiffer && 'What depends on measured values may differ.', waits && 'How long somebody or a time of day is waited for is not counted.'];
+  const notes = [mayDiffer && 'Values that depend on measurements may differ.', waits && 'Times of waiting for a person or for a time of day are not included.'];
   return [`${parts.join(', ')}.`, ...notes.filter(Boolean)].join(' ');
 }
 

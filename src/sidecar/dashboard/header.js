@@ -141,7 +141,7 @@ function createLasersOff(askAgain) {
 
 function wordsOfOff({ aborted, lasers_off: off = [], lasers_unknown: unknown = [], run }) {
   const list = (lasers) => `${lasers.length === 1 ? 'laser' : 'lasers'} ${lasers.join(', ')}`;
-  const ended = `${run ? ` Run ${run} was stopped.` : ''}${aborted ? '' : ' The instrument did not say that it is idle.'}`;
+  const ended = `${run ? ` Run ${run} was stopped.` : ''}${aborted ? '' : ' The instrument did not confirm that it is idle.'}`;
   const dark = off.length > 0 ? `Off: ${list(off)}.` : 'No laser was confirmed off.';
   if (unknown.length > 0) return ['bad', `${dark} NOT confirmed off: ${list(unknown)}. Use the switch of the instrument.${ended}`];
   return [off.length > 0 ? 'good' : 'bad', `${dark}${ended}`];

@@ -88,7 +88,7 @@ export function startLive(activity) {
     if (frame === null) return ['lost', 'waiting for the first reading'];
     const silence_s = (performance.now() - heardAt) / 1000;
     if (silence_s > 2 + 3 * chosen.interval) return ['lost', `no reading for ${format.duration(silence_s)}`];
-    if (frame.type === 'error') return ['lost', frame.error ?? frame.message ?? 'the instrument is away'];
+    if (frame.type === 'error') return ['lost', frame.error ?? frame.message ?? 'the instrument is unreachable'];
     if (frame.type === 'busy') {
       const age = typeof frame.age_s === 'number' ? `; reading ${format.duration(frame.age_s)} old` : '';
       const { operation, progress, eta_s: left } = activity.or(frame);

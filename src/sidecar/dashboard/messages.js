@@ -7,26 +7,26 @@ import * as format from './format.js';
 const KEPT = 200;
 
 const WORDS = {
-  taken_up: ({ steps }) => `another process goes on behind step ${steps}`,
-  decided: ({ number, outcome }) => `decided by hand: step ${number} ${outcome === null ? 'is done again' : 'counts as done'}`,
+  taken_up: ({ steps }) => `resumed by another process after step ${steps}`,
+  decided: ({ number, outcome }) => `decided by a person: step ${number} ${outcome === null ? 'is repeated' : 'counts as done'}`,
   waits_until: ({ until }) => `waits until ${format.moment(until)}`,
-  trace_withdrawn: ({ trace_index: index, reason }) => `trace ${index} was taken back: ${reason}`,
-  power_withdrawn: ({ file, rows, reason }) => `${format.count(rows, 'reading')} of ${file} are stored anew: ${reason}`,
-  sweep_repeated: ({ number, files }) => `step ${number} is done again for ${files.join(', ')}`,
+  trace_withdrawn: ({ trace_index: index, reason }) => `trace ${index} was withdrawn: ${reason}`,
+  power_withdrawn: ({ file, rows, reason }) => `${format.count(rows, 'reading')} of ${file} are stored again: ${reason}`,
+  sweep_repeated: ({ number, files }) => `step ${number} is repeated for ${files.join(', ')}`,
   log: ({ message }) => message,
   warning: ({ message }) => message,
   step_failed: ({ fault, then }) => `step failed: ${wordsOfFault(fault)}${wordsOfThen(then)}`,
   question: ({ message }) => `asked: ${message}`,
-  answered: ({ answer, by_operator: byOperator }) => `answered: ${answer}${byOperator ? '' : ' (nobody was there)'}`,
-  link_lost: ({ reason }) => `the link to the instrument was lost: ${reason}`,
-  link_regained: ({ after_s: after }) => `the link is back after ${format.duration(after)}`,
-  paused: () => 'held',
-  darkened: ({ off }) => `held for long: lasers ${off.join(', ')} are off until it goes on`,
-  resumed: ({ after_s: after }) => `goes on after ${format.duration(after)}`,
-  disk_full: ({ wait_s: wait }) => `no room on the disk: waiting for ${format.duration(wait)} until there is`,
-  room_again: ({ after_s: after }) => `there is room on the disk again, after ${format.duration(after)}`,
+  answered: ({ answer, by_operator: byOperator }) => `answered: ${answer}${byOperator ? '' : ' (unattended)'}`,
+  link_lost: ({ reason }) => `the connection to the instrument was lost: ${reason}`,
+  link_regained: ({ after_s: after }) => `connection restored after ${format.duration(after)}`,
+  paused: () => 'paused',
+  darkened: ({ off }) => `long pause: lasers ${off.join(', ')} are off until the run continues`,
+  resumed: ({ after_s: after }) => `the run continues after ${format.duration(after)}`,
+  disk_full: ({ wait_s: wait }) => `not enough disk space: waiting for space for ${format.duration(wait)}`,
+  room_again: ({ after_s: after }) => `there is enough disk space again, after ${format.duration(after)}`,
   suspended: ({ condition }) => `suspended: ${condition}`,
-  suspension_over: () => 'the suspension is over',
+  suspension_over: () => 'the run continues after its suspension',
   stopping: ({ reason }) => `stopping: ${reason}`,
   lasers_off: ({ off, unknown }) => wordsOfLasers(off, unknown),
   finished: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
@@ -39,8 +39,8 @@ function wordsOfFault(fault) {
 }
 
 function wordsOfThen(then) {
-  if (then?.kind === 'retry') return `; another attempt in ${format.duration(then.after_s)}`;
-  return then?.kind === 'continue' ? '; passed over' : '';
+  if (then?.kind === 'retry') return `; next attempt in ${format.duration(then.after_s)}`;
+  return then?.kind === 'continue' ? '; the run continues' : '';
 }
 
 function wordsOfLasers(off = [], unknown = []) {

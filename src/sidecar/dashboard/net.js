@@ -18,7 +18,7 @@ export class ApiError extends Error {
 function wordsOf(status, detail) {
   if (typeof detail === 'string') return detail;
   if (Array.isArray(detail)) return detail.map(wordsOfEntry).join('\n');
-  return `the server answered with ${status}`;
+  return `the server replied with status ${status}`;
 }
 
 function wordsOfEntry(entry) {
@@ -57,7 +57,7 @@ export async function request(path, { method = 'GET', body, timeoutMs = 10_000, 
     return await takeReply(response);
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
-    if (late) throw new ApiError(0, `the server did not answer within ${Math.round(timeoutMs / 1000)} s`);
+    if (late) throw new ApiError(0, `the server did not reply within ${Math.round(timeoutMs / 1000)} s`);
     throw new ApiError(0, 'the server cannot be reached');
   } finally {
     clearTimeout(timer);

@@ -23,8 +23,8 @@ function answersTo(run, { choices }, answered) {
     });
   }
   const field = el('input', { type: 'text', id: 'answer', autocomplete: 'off', placeholder: GO_ON });
-  const button = el('button', { type: 'submit', class: 'primary', text: 'Go on' });
-  field.addEventListener('input', () => setText(button, field.value.trim() ? 'Answer' : 'Go on'));
+  const button = el('button', { type: 'submit', class: 'primary', text: 'Continue' });
+  field.addEventListener('input', () => setText(button, field.value.trim() ? 'Answer' : 'Continue'));
   form.onsubmit = (event) => {
     event.preventDefault();
     send(button, field.value.trim() || GO_ON);
@@ -42,7 +42,7 @@ export function createQuestion() {
     note.hidden = until === null;
     if (until === null) return;
     const left_s = Math.max(0, (Date.parse(until) - Date.now()) / 1000);
-    setText(note, `Time left to answer: ${format.duration(left_s)}. Then the run goes on as if nobody were there.`);
+    setText(note, `Time left to answer: ${format.duration(left_s)}. After that the unattended answer is used.`);
   }
 
   /** Shows the open question of a run, or none. */

@@ -136,10 +136,10 @@ export function createQueue(told) {
   function drawNote() {
     const { paused, counts, not_before: begin, deadline } = queue;
     const texts = [
-      paused && `No item begins before you resume the queue${counts.running > 0 ? '; the run under way goes on' : ''}.`,
+      paused && `No item starts before you resume the queue${counts.running > 0 ? '; the active run continues' : ''}.`,
       counts.held > 0 && `${format.count(counts.held, 'item')} ${counts.held === 1 ? 'waits' : 'wait'} for a person: release or remove.`,
-      begin && new Date(begin) > new Date() && `Nothing begins before ${format.soon(begin)}.`,
-      deadline && `Nothing begins after ${format.soon(deadline)}.`,
+      begin && new Date(begin) > new Date() && `No item starts before ${format.soon(begin)}.`,
+      deadline && `No item starts after ${format.soon(deadline)}.`,
     ].filter(Boolean);
     byId('queue-note').hidden = texts.length === 0;
     setText(byId('queue-note'), texts.join(' '));

@@ -4,7 +4,7 @@
 import { announce, el, keyed, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
 
-const UNDER_WAY = 'Its run is under way: it cannot be moved or removed. To end it, abort the run.';
+const UNDER_WAY = 'This item is running and cannot be moved or removed. Abort the run to end it.';
 
 /** `act` has `turn(button, item)`, `move(button, item, to)` and `remove(button, item)`. */
 export function createItem(act) {
@@ -67,11 +67,11 @@ function factsOf(item, paused) {
   const facts = [
     priority !== 0 && `priority ${priority}`,
     (open || state === 'running') && typeof seconds === 'number' && `takes about ${format.duration(seconds)}`,
-    coming && !paused && (begins ? `begins about ${format.soon(begins)}` : 'not reached before the deadline'),
+    coming && !paused && (begins ? `starts about ${format.soon(begins)}` : 'not reached before the deadline'),
     // Once it has passed, or where it is the beginning that is expected, it says nothing more.
     open && begin && new Date(begin) > new Date() && begin !== begun && `not before ${format.soon(begin)}`,
     open && deadline && `deadline ${format.soon(deadline)}`,
-    cut && 'the deadline would cut it',
+    cut && 'the deadline would stop it',
     attempts > 1 && `begun ${attempts} times`,
     retries > 0 && format.count(retries, 'repetition'),
   ];
@@ -80,7 +80,7 @@ function factsOf(item, paused) {
 
 function reasonOf({ state, reason }) {
   if (state !== 'held') return reason ?? '';
-  return `${reason ? `${reason}. ` : ''}Release it, and it takes its turn.`;
+  return `${reason ? `${reason}. ` : ''}Release the item to queue it.`;
 }
 
 /** Its last run and, when that is over, its report. */
@@ -108,8 +108,8 @@ function drawTools({ number, state, place }, { up, down, turn, remove, fixed }, 
   setAttribute(up, 'aria-label', `Move item ${number} up`);
   setAttribute(down, 'aria-label', `Move item ${number} down`);
   // Not disabled in earnest: at the end of its way the button would lose the focus.
-  blocked(up, place === 1 && `Item ${number} is the first already`);
-  blocked(down, place === last && `Item ${number} is the last already`);
+  blocked(up, place === 1 && `Item ${number} is already the first`);
+  blocked(down, place === last && `Item ${number} is already the last`);
   // One button for there and back, so that the focus stays where it is.
   const word = queued ? 'Hold' : state === 'held' ? 'Release' : 'Queue again';
   turn.hidden = state === 'running' || state === 'done';

@@ -11,7 +11,7 @@ import * as format from './format.js';
 export function wordsOfState({ state, pause, waiting }) {
   if (state !== 'running') return state;
   if (waiting) return `waits for ${waiting}`;
-  return pause === 'held' ? 'held' : pause === 'asked' ? 'holds at the next step' : 'running';
+  return pause === 'held' ? 'paused' : pause === 'asked' ? 'pauses at the next step' : 'running';
 }
 
 /**
@@ -72,7 +72,7 @@ export function createRun(steered) {
     note.hidden = run === null;
     if (run === null || note.dataset.run === run) return;
     note.dataset.run = run;
-    note.replaceChildren(`Run ${run} is under way. `, el('button', { type: 'button', class: 'plain', onclick: show, text: 'Show it' }));
+    note.replaceChildren(`Run ${run} is active. `, el('button', { type: 'button', class: 'plain', onclick: show, text: 'Show it' }));
   }
 
   function drawRun(next) {
@@ -102,7 +102,7 @@ export function createRun(steered) {
       `began ${format.moment(status.started)}`,
       format.count(status.traces, 'trace'),
       status.simulated && 'SIMULATED',
-      status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} passed over after a fault`,
+      status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} failed and ignored`,
       status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
       ...(status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`),
       `in ${status.folder}`,

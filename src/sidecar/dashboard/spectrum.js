@@ -69,7 +69,7 @@ export function createSpectrum() {
   /** Looks at a window; whatever is still on its way for another one is not wanted any more. */
   function look(from, to) {
     if (!(to - from >= LEAST_SPAN_NM) || !Number.isFinite(from)) {
-      showProblem(byId('spectrum-problem'), 'The window has to begin below its end.');
+      showProblem(byId('spectrum-problem'), 'The start of the window must be below its end.');
       return;
     }
     chosen = { from, to };

@@ -66,7 +66,7 @@ export function createStart(started, queued) {
     }
     const held = byId('start-held');
     held.hidden = run === null;
-    const way = queue?.open ? ', or wait for that in the queue' : '';
+    const way = queue?.open ? ', or add it to the queue' : '';
     setText(held, run === null ? '' : `Run ${run} holds the instrument: another one can start when it has ended${way}.`);
     setAttribute(byId('start-go'), 'disabled', run !== null && '');
   }
@@ -112,7 +112,7 @@ export function createStart(started, queued) {
 
   function drawRecipe() {
     const recipe = chosenRecipe();
-    setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'No recipe folder was given.');
+    setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'The configuration lists no recipe folder.');
     const error = byId('start-recipe-error');
     error.hidden = !recipe?.error;
     setText(error, recipe?.error ?? '');
@@ -158,7 +158,7 @@ export function createStart(started, queued) {
   }
 
   function check() {
-    return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'Nothing is wrong with it.'));
+    return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'No errors and no warnings.'));
   }
 
   function plan() {

@@ -29,7 +29,7 @@ function factsOf(trace) {
     nulls > 0 && `${format.count(nulls, 'point')} not finite`,
   ];
   const isGain = kind === 'tf' && max?.value > MOST_TRANSMISSION_DB;
-  const gain = isGain && el('span', { class: 'bad', text: `transmission above +${MOST_TRANSMISSION_DB} dB: does the reference fit?` });
+  const gain = isGain && el('span', { class: 'bad', text: `transmission above +${MOST_TRANSMISSION_DB} dB: check the reference` });
   return [...facts.filter(Boolean).map((text) => el('span', { text })), gain].filter(Boolean);
 }
 
@@ -134,7 +134,7 @@ export function createTraces(onOverlay) {
     showProblem(byId('traces-problem'), null);
     if (!wanted) overlaid.delete(index);
     else if (overlaid.size < CURVES) overlaid.set(index, freeSlot());
-    else showProblem(byId('traces-problem'), `${CURVES} traces are overlaid at most: take one away first.`);
+    else showProblem(byId('traces-problem'), `${CURVES} traces can be shown at most: remove one first.`);
     tellOverlay();
     draw();
   }

@@ -3,7 +3,7 @@
 
 import { el, icon, keyed, setAttribute, setText } from './dom.js';
 
-const STATES = { pending: 'not begun', running: 'under way', done: 'done', failed: 'failed', skipped: 'skipped' };
+const STATES = { pending: 'not started', running: 'running', done: 'done', failed: 'failed', skipped: 'skipped' };
 
 export class StepTree {
   #box;

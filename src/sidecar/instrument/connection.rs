@@ -37,7 +37,7 @@ pub(in crate::sidecar) async fn status(State(app): State<App>) -> Json<Connectio
     Json(app.connection())
 }
 
-/// Connects, if there is no connection.
+/// Connects to the instrument if it is not connected.
 pub(in crate::sidecar) async fn connect(
     State(app): State<App>,
     Body(body): Body<ConnectBody>,
@@ -50,13 +50,13 @@ pub(in crate::sidecar) async fn connect(
         && !allowed.contains(address)
     {
         let message = format!(
-            "{address} is not an instrument that the configuration names (`instrument` in ctp10.toml): clients on other machines may choose no other"
+            "{address} is not the instrument in the configuration (`instrument` in ctp10.toml): clients on other computers cannot choose another one"
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }
     match tokio::time::timeout(CONNECT_LIMIT, app.station.connect(address)).await {
         Ok(answer) => drop(answer?),
-        Err(_) => return Err(Problem::not_connected("It does not answer.")),
+        Err(_) => return Err(Problem::not_connected("It does not reply.")),
     }
     Ok(Json(app.connection()))
 }

@@ -181,7 +181,7 @@ pub(in crate::sidecar) async fn reference(
     match tokio::time::timeout(REFERENCE_LIMIT, scan.finished()).await {
         Ok(ended) => ended?,
         Err(_) => {
-            let message = format!("the reference of {detector} was not over after 60 s");
+            let message = format!("the reference of {detector} was not finished after 60 s");
             return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, message));
         }
     }

@@ -138,7 +138,7 @@ async fn switch(app: &App, laser: u8, on: bool) -> Result<Json<LaserSwitched>, P
     let is_on = app.instrument().ask(&Ask::laser_output(laser)).await?;
     if is_on != on {
         let state = if is_on { "on" } else { "off" };
-        return Err(Problem::bad_gateway(format!("laser {laser} was switched and still is {state}")));
+        return Err(Problem::bad_gateway(format!("laser {laser} was switched, but it is still {state}")));
     }
     let message = format!("Laser {laser} turned {}", if on { "ON" } else { "OFF" });
     Ok(Json(LaserSwitched { success: true, message, laser_number: laser, is_on }))

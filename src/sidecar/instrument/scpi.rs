@@ -52,7 +52,7 @@ pub(in crate::sidecar) async fn send(
             Ok(Json(ScpiReply { reply: None, success: true }))
         }
         _ => Err(Problem::bad_request(
-            "give either `query`, a single question on one line, or `command`, one line that asks nothing",
+            "give either `query`, a single query on one line, or `command`, one line without a query",
         )),
     }
 }

@@ -104,7 +104,7 @@ impl AppState {
         let mut cut = self.station.cut();
         let transferred = tokio::select! {
             biased;
-            () = cut.wanted() => return Err(Problem::conflict("the transfer was cut: all lasers off, or disconnected")),
+            () = cut.wanted() => return Err(Problem::conflict("the transfer was interrupted: all lasers were turned off, or the connection was closed")),
             transferred = instrument.trace_values(detector, kind, grid.points, &values) => transferred,
         };
         drop(values);

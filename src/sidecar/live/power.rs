@@ -96,7 +96,7 @@ fn note_dropped(sending: Duration, interval: Duration) {
     )]
     let dropped = (sending.as_secs_f64() / interval.as_secs_f64()) as u64;
     if dropped > 0 {
-        tracing::debug!(dropped, "a client is slow: frames dropped");
+        tracing::debug!(dropped, "a client is too slow: frames were dropped");
         metrics::counter!("ctp10_power_frames_dropped_total").increment(dropped);
     }
 }

@@ -89,7 +89,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What is wrong, or probably wrong, with a recipe.
+/// Checks a recipe; returns errors and warnings.
 pub(in crate::sidecar) async fn check(
     State(app): State<App>,
     RecipeBody(body): RecipeBody<RunBody>,
@@ -130,7 +130,7 @@ pub(in crate::sidecar) async fn begin(
     let request = app.request(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
     let entry = app.station.begin(request, Vec::new()).await?;
     drop(operator);
-    tracing::info!(run = entry.run.id(), "run begun");
+    tracing::info!(run = entry.run.id(), "run started");
     let mut reply = json!(live_status(&entry.run));
     if let Some(reply) = reply.as_object_mut() {
         reply.insert("findings".to_owned(), entry.findings.iter().map(finding).collect());

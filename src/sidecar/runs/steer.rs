@@ -53,7 +53,7 @@ pub(in crate::sidecar) async fn answer(
     Body(body): Body<AnswerBody>,
 ) -> Result<Json<StatusReply>, Problem> {
     let run = app.under_way(&id)?;
-    let nothing_open = || Problem::conflict(format!("run {id} asks nothing"));
+    let nothing_open = || Problem::conflict(format!("run {id} has no open question"));
     let question = run.status().question.ok_or_else(nothing_open)?;
     let answer = body.answer.trim();
     if !question.choices.is_empty() && !question.choices.iter().any(|choice| choice == answer) {
@@ -74,7 +74,7 @@ pub(in crate::sidecar) async fn answer(
 pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
     // The emergency stop is completed even if the client disconnects.
     let station = std::sync::Arc::clone(&app.station);
-    let off = tokio::spawn(async move { station.off("all lasers off, asked for over HTTP").await });
+    let off = tokio::spawn(async move { station.off("all lasers turned off over HTTP").await });
     Json(off.await.map_or_else(
         |_| OffReply {
             aborted: false,

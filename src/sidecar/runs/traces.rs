@@ -128,7 +128,7 @@ pub(in crate::sidecar) async fn report(
                 format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)")
             }
             _ => format!(
-                "the report of run {id} cannot be read ({error}): `ctp10 runs report {id}` writes another"
+                "the report of run {id} cannot be read ({error}): `ctp10 runs report {id}` writes it again"
             ),
         };
         Problem::new(StatusCode::NOT_FOUND, told)

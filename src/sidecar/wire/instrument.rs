@@ -44,7 +44,7 @@ replies! {
         referencing: bool,
         quick_referencing: bool,
     }
-    /// Wavelength at which a detector's calibration is applied.
+    /// Wavelength that a detector's calibration is applied for.
     DetectorWavelength {
         module: u8,
         channel: u8,
@@ -74,7 +74,7 @@ replies! {
         /// Wavelength at which the calibration is applied, nm.
         wavelength_nm: Option<f64>,
     }
-    /// What happens before and after a scan.
+    /// Stabilization time before a scan, and laser output after it.
     Stabilization {
         /// The lasers stay on after the scan.
         output: bool,
@@ -124,9 +124,9 @@ replies! {
     }
     /// A sweep was started, or is over.
     SweepStarted { success: bool, message: &'static str, is_complete: bool }
-    /// Whether a sweep is under way.
+    /// Whether a sweep is active.
     SweepStatus { is_sweeping: bool, is_complete: bool, condition_register: u16 }
-    /// Whether a reference is under way.
+    /// Whether a reference scan is active.
     ReferencingStatus { is_referencing: bool, condition_register: u16 }
     /// Range of the scan.
     SweepWavelengths {

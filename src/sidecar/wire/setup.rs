@@ -165,7 +165,7 @@ macro_rules! single {
 }
 
 single! {
-    /// What happens before and after a scan.
+    /// Stabilization time before a scan, and laser output after it.
     DetectorStabilizationBody {
         /// The lasers stay on after the scan.
         output: bool,
@@ -173,7 +173,7 @@ single! {
         #[schemars(range(min = 0.0, max = 60.0))]
         duration_seconds: f64,
     }
-    /// What happens before and after a scan.
+    /// Stabilization time before a scan, and laser output after it.
     StabilizationQuery {
         /// The lasers stay on after the scan.
         output: bool,

@@ -80,7 +80,7 @@ impl Kind {
         let refuse = |allowed: &str| format!("value `{text}` is not allowed ({allowed})");
         let number = |from: f64, to: f64, unit: &str| {
             let value = text.parse().ok().filter(|value| (from..=to).contains(value));
-            value.ok_or_else(|| refuse(&format!("`{}` takes {from} to {to} {unit}", self.name())))
+            value.ok_or_else(|| refuse(&format!("`{}` accepts {from} to {to} {unit}", self.name())))
         };
         match self {
             Self::Late(_) => number(0.0, LONGEST_S, "seconds").map(Self::Late),
@@ -90,10 +90,10 @@ impl Kind {
                 let bytes: Option<i32> = text.parse().ok();
                 let bytes = bytes.filter(|bytes| *bytes != 0 && (-MOST_BYTES..=MOST_BYTES).contains(bytes));
                 bytes.map(|bytes| Self::Garble(Some(bytes))).ok_or_else(|| {
-                    refuse(&format!("`garble` takes -{MOST_BYTES} to {MOST_BYTES} bytes, not 0"))
+                    refuse(&format!("`garble` accepts -{MOST_BYTES} to {MOST_BYTES} bytes, not 0"))
                 })
             }
-            _ => Err(refuse(&format!("`{}` takes none", self.name()))),
+            _ => Err(refuse(&format!("`{}` accepts no value", self.name()))),
         }
     }
 
@@ -110,7 +110,7 @@ impl Kind {
     pub(super) fn fits(self, pattern: &Pattern) -> Result<(), String> {
         match self {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) if !pattern.query => {
-                Err(format!("`{}` needs a reply, and `{pattern}` has none", self.name()))
+                Err(format!("`{}` needs a reply, but `{pattern}` has none", self.name()))
             }
             Self::Hang if pattern.query || !pattern.headers.iter().all(|header| header.starts_scan()) => {
                 Err(format!("`{pattern}` starts no scan (`sweep` and `reference` do)"))

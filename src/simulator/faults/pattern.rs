@@ -49,7 +49,7 @@ impl Pattern {
                     format!("`{which}` is neither a number nor `every`")
                 }
                 _ if text.contains([':', '*', '?']) => format!("no command has the header `{text}`"),
-                _ => format!("`{text}` is neither a word nor a header; {}", suggestion(text, words)),
+                _ => format!("`{text}` is neither a group nor a header; {}", suggestion(text, words)),
             }
         };
         let parsed = match parse(text).as_slice() {
@@ -60,8 +60,8 @@ impl Pattern {
         let nodes: Vec<String> = parsed.nodes.iter().map(ToString::to_string).collect();
         let text = nodes.join(":");
         match (parsed.query, header.is_asked(), header.is_told()) {
-            (true, false, _) => Err(format!("`{text}` is never asked: leave out the `?`")),
-            (false, _, false) => Err(format!("`{text}` is only ever asked: write `{text}?`")),
+            (true, false, _) => Err(format!("`{text}` has no query: remove the `?`")),
+            (false, _, false) => Err(format!("`{text}` exists only as a query: write `{text}?`")),
             (query, ..) => {
                 let text = if query { text + "?" } else { text };
                 Ok(Self { text, headers: vec![header], suffixes, query })

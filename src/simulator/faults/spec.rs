@@ -76,7 +76,7 @@ fn read(text: &str) -> Result<Spec, String> {
         None => (head.trim(), None),
     };
     if word.is_empty() && place.is_some() {
-        return Err("a file of faults can only be given on the command line".to_owned());
+        return Err("a file of faults is only allowed on the command line".to_owned());
     }
     if word == RANDOM {
         return random(place, value);
@@ -85,7 +85,7 @@ fn read(text: &str) -> Result<Spec, String> {
     let kind =
         kind.ok_or_else(|| format!("unknown kind `{word}`; {}", suggestion(word, FaultSpec::kinds())))?;
     let kind = value.map_or(Ok(kind), |value| kind.with_value(value))?;
-    let place = place.ok_or_else(|| format!("where is missing: `{word}@` and {PLACES}"))?;
+    let place = place.ok_or_else(|| format!("the place is missing: write `{word}@` and {PLACES}"))?;
     let (pattern, which) = read_place(place)?;
     pattern.as_ref().map_or(Ok(()), |pattern| kind.fits(pattern))?;
     Ok(Spec::At { kind, pattern, which })
@@ -109,8 +109,8 @@ fn read_which(text: &str) -> Result<Option<Which>, String> {
         "every" => Ok(Some(Which::Every)),
         digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             let number = digits.parse().ok().filter(|number| *number > 0);
-            let number =
-                number.ok_or_else(|| format!("there is no command `{digits}`: they count from 1"))?;
+            let number = number
+                .ok_or_else(|| format!("there is no command `{digits}`: commands are counted from 1"))?;
             Ok(Some(Which::Nth(number)))
         }
         _ => Ok(None),

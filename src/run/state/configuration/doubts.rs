@@ -27,7 +27,7 @@ impl std::fmt::Display for Difference {
         if let Some(setting) = self.intended.setting() {
             write!(f, "{setting}: ")?;
         }
-        write!(f, "the run intends {intended}, the instrument says {found}")
+        write!(f, "the run has set {intended}, but the instrument has {found}")
     }
 }
 

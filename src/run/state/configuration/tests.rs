@@ -114,7 +114,7 @@ fn a_difference_names_the_setting_and_a_value_that_the_run_may_have_moved_is_tak
     assert_eq!(news.len(), 2);
     assert_eq!(
         differences[0].to_string(),
-        "the power of TLS 1: the run intends 2 dBm, the instrument says -9 dBm"
+        "the power of TLS 1: the run has set 2 dBm, but the instrument has -9 dBm"
     );
     // Somebody else moves what is known; the run itself moves the stop with the start.
     let mut configuration = configuration;
