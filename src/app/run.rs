@@ -105,12 +105,12 @@ async fn measure(
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("the instrument's error queue had old entries: {left}");
     }
+    let signals = session.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), entry.run.control().clone());
         move || terminal::show(style, &log, &shown, &control, manner.begun)
     });
-    let signals = session.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let ended = entry.ended().await;
     drop(signals);
     let status = screen.join().unwrap_or_default();

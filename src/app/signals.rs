@@ -64,8 +64,9 @@ impl Signals {
     ) -> Self {
         let (arrived, first) = watch::channel(false);
         let station = Arc::clone(station);
+        let mut signals = StopSignals::listen();
         let handler = tokio::spawn(async move {
-            let mut signal = stop_signal().await;
+            let mut signal = signals.next().await;
             station.drain();
             if signal == StopSignal::Terminate && on_terminate == OnTerminate::Finish {
                 commands.send_replace(WorkerCommand::FinishRun);
@@ -73,7 +74,7 @@ impl Signals {
                 if let Some(run) = station.current_run() {
                     errln!("waiting for the end of run {}; a second signal stops it cleanly", run.id());
                 }
-                signal = stop_signal().await;
+                signal = signals.next().await;
             }
             let reason = format!("stopped by {signal}");
             commands.send_replace(WorkerCommand::Stop(reason.clone()));
@@ -81,7 +82,7 @@ impl Signals {
                 run.control().stop(reason);
             }
             arrived.send_replace(true);
-            stop_signal().await;
+            signals.next().await;
             errln!("{}", farewell(&station));
             std::process::exit(ExitCode::Stopped as i32);
         });
@@ -115,17 +116,55 @@ fn farewell(station: &Station) -> &'static str {
 
 /// Waits for Ctrl-C or SIGTERM, and returns the one that arrived.
 pub(super) async fn stop_signal() -> StopSignal {
-    #[cfg(unix)]
-    {
+    StopSignals::listen().next().await
+}
+
+/// The signals since [`listen`](Self::listen) was called. None is lost between two calls of [`next`](Self::next).
+#[cfg(unix)]
+struct StopSignals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = terminate.recv() => StopSignal::Terminate,
-                _ = tokio::signal::ctrl_c() => StopSignal::Interrupt,
-            };
+        // Without a handler, the default action of a signal ends the process.
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
         }
     }
-    // Without a handler the default action ends the process, so there is nothing to wait for.
-    let _ = tokio::signal::ctrl_c().await;
-    StopSignal::Interrupt
+
+    async fn next(&mut self) -> StopSignal {
+        async fn arrival(signal: &mut Option<tokio::signal::unix::Signal>) {
+            let arrived = match signal {
+                Some(signal) => signal.recv().await,
+                None => None,
+            };
+            if arrived.is_none() {
+                std::future::pending::<()>().await;
+            }
+        }
+        tokio::select! {
+            () = arrival(&mut self.terminate) => StopSignal::Terminate,
+            () = arrival(&mut self.interrupt) => StopSignal::Interrupt,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        let _ = tokio::signal::ctrl_c().await;
+        StopSignal::Interrupt
+    }
 }
