@@ -297,7 +297,7 @@ fn cases() -> Vec<Case> {
         torn_case("nul-line", |lines| lines.push("\0\0\0\n".to_owned())),
         Case {
             resume: (1, "its folder contains 4 finished files"),
-            plan: (1, "does not say that it has begun"),
+            plan: (1, "has no start"),
             verify: (1, "extra    traces/0001_m4c1_raw.parquet"),
             ..torn_case("empty", |lines| lines.clear())
         },
