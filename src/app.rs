@@ -5,6 +5,7 @@ mod batch;
 mod check;
 mod choose;
 mod direct;
+mod notifications;
 mod rehearse;
 mod resume;
 mod run;
@@ -13,7 +14,6 @@ mod serve;
 mod session;
 mod signals;
 mod simulate;
-mod told;
 mod watchdog;
 
 use std::path::PathBuf;

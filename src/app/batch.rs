@@ -95,7 +95,7 @@ async fn run(
     let told = worked.is_some() || queue.recovered() > 0;
     let ending = BatchEnding { out: &out, command: &command, outbox: told.then_some(&outbox) };
     let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(WorkerEnd::Finished)), ending).await;
-    super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
+    super::notifications::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
     concluded
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use super::choose::{self, Choice};
-use super::run::{Manner, perform};
+use super::run::{RunOptions, perform};
 use crate::cli::{InstrumentArgs, OutputArgs, ResumeArgs, Unfinished};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -46,8 +46,8 @@ pub(super) async fn resume(
     request.unattended = args.unattended;
     request.at_terminal = at_terminal;
     let what = format!("resume {}", request.status.folder);
-    let manner = Manner { what, out: Some(out), sidecar: args.sidecar, begun: request.status.clone() };
-    perform(request, choice, manner, (config, output, log)).await
+    let options = RunOptions { what, out: Some(out), sidecar: args.sidecar };
+    perform(request, choice, options, (config, output, log)).await
 }
 
 fn refused(error: NotResumed) -> Failure {

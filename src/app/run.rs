@@ -19,7 +19,6 @@ use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
 use crate::run::events::Record;
-use crate::run::state::status::RunStatus;
 use crate::run::{RunRequest, Watcher};
 use crate::source::{Diagnostic, Severity};
 use crate::station::{NotStarted, Setup};
@@ -50,49 +49,48 @@ pub(super) async fn run(
     request.at_terminal = at_terminal;
 
     let what = format!("run {path}");
-    let manner = Manner { what, out: args.out, sidecar: args.sidecar, begun: RunStatus::default() };
-    perform(request, choice, manner, (config, output, log)).await
+    let options = RunOptions { what, out: args.out, sidecar: args.sidecar };
+    perform(request, choice, options, (config, output, log)).await
 }
 
 /// The options for performing a request.
-pub(super) struct Manner {
+pub(super) struct RunOptions {
     /// The activity of this process, which other programs can see.
     pub(super) what: String,
     /// The folder for run folders.
     pub(super) out: Option<PathBuf>,
     /// The address of the HTTP server.
     pub(super) sidecar: Option<String>,
-    /// The state of a run that is resumed.
-    pub(super) begun: RunStatus,
 }
 
 /// Performs a request and shows its progress at the terminal.
 pub(super) async fn perform(
     request: RunRequest,
     choice: Choice,
-    manner: Manner,
+    options: RunOptions,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let setup = setup(manner.out.clone(), config);
+    let setup = setup(options.out.clone(), config);
     let outbox = setup.outbox.clone();
-    let measured = measure(request, choice, manner, setup, (config, output, log)).await;
+    let measured = measure(request, choice, options, setup, (config, output, log)).await;
     // By now, the instrument is released for other programs.
-    super::told::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
+    super::notifications::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
     measured
 }
 
 async fn measure(
     mut request: RunRequest,
     choice: Choice,
-    manner: Manner,
+    options: RunOptions,
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let session = Session::open(choice, manner.what, Connect::Now, setup, config).await?;
+    let session = Session::open(choice, options.what, Connect::Now, setup, config).await?;
     let station = &session.station;
     request.simulator = session.simulator();
+    let begun = request.status.clone();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(station, manner.sidecar.as_deref(), config, quiet, None).await?;
+    let sidecar = super::serve::beside_run(station, options.sidecar.as_deref(), config, quiet, None).await?;
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
@@ -109,7 +107,7 @@ async fn measure(
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), entry.run.control().clone());
-        move || terminal::show(style, &log, &shown, &control, manner.begun)
+        move || terminal::show(style, &log, &shown, &control, begun)
     });
     let ended = entry.ended().await;
     drop(signals);

@@ -50,7 +50,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     }
     drop(signals);
     sidecar.stop().await;
-    super::told::wait(&station.setup().outbox, false).await;
+    super::notifications::wait(&station.setup().outbox, false).await;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One attempt at one item. It is recorded on the disk before its start and after its end, and stopped at its time
 //! limit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -29,14 +29,25 @@ enum Cause {
     ByHand,
 }
 
-/// The consequence of an attempt's end for its item, in addition to the state.
+/// The consequence of an attempt's end for its item.
 enum Then {
+    /// The item gets this state.
     Stays(ItemState),
     /// The attempt failed and may be repeated.
     Failed,
 }
 
+/// The end of an attempt that counts.
+struct AttemptResult {
+    then: Then,
+    /// The state of the attempt in the catalogue.
+    state: String,
+    reason: Option<String>,
+    folder: Option<PathBuf>,
+}
+
 impl Worker {
+    /// Makes one attempt at an item, from its entry in the catalogue to the entry of its end.
     pub(super) async fn attempt(
         &mut self,
         item: ItemRow,
@@ -63,47 +74,87 @@ impl Worker {
             .changing(move |catalogue, batch| catalogue.begin_attempt(batch, number, Utc::now()))
             .await?;
         let Some(attempt) = begun else { return Ok(AttemptOutcome::Again) };
-        let failed = |reason: String| ("failed".to_owned(), Some(reason));
-        let (then, (word, reason), folder) = match self.begin(&item, &task, cut).await {
-            Ok(entry) => {
-                let run = Arc::clone(&entry.run);
-                self.keep_begun(number, attempt, &entry).await;
-                let (state, cause) = self.see_through(entry, &item, &task, cut).await;
-                let (then, told) = judge(state, cause, &run, &item, &task, self.queue.window().deadline);
-                (then, told, Some(run.folder().to_owned()))
-            }
-            Err(NotBegun::Never(reason)) => (Then::Stays(ItemState::Failed), failed(reason), None),
-            Err(NotBegun::Failed(reason)) => (Then::Failed, failed(reason), None),
-            Err(NotBegun::DoneAlready(folder)) => {
-                (Then::Stays(ItemState::Done), (RunState::Done.to_string(), None), Some(folder))
-            }
+        let failed = |then, reason| AttemptResult {
+            then,
+            state: RunState::Failed.to_string(),
+            reason: Some(reason),
+            folder: None,
+        };
+        let result = match self.begin(&item, &task, cut).await {
+            Ok(entry) => self.perform(entry, attempt, &item, &task, cut).await,
+            Err(NotBegun::Never(reason)) => failed(Then::Stays(ItemState::Failed), reason),
+            Err(NotBegun::Failed(reason)) => failed(Then::Failed, reason),
+            Err(NotBegun::DoneAlready(folder)) => AttemptResult {
+                then: Then::Stays(ItemState::Done),
+                state: RunState::Done.to_string(),
+                reason: None,
+                folder: Some(folder),
+            },
             Err(NotBegun::Held(reason)) => {
-                let why = Some(reason.clone());
-                self.queue
-                    .changing(move |catalogue, batch| {
-                        catalogue.cancel_attempt(batch, number, attempt, &reason)?;
-                        let queued = &[ItemState::Queued];
-                        catalogue.set_state(batch, number, queued, ItemState::Held, Some(&reason))
-                    })
-                    .await?;
-                self.observer.ended(&item, ItemState::Held, why.as_deref(), None);
+                self.cancel(number, attempt, reason.clone(), Some(ItemState::Held)).await?;
+                self.observer.ended(&item, ItemState::Held, Some(&reason), None);
                 return Ok(AttemptOutcome::Again);
             }
-            Err(later) => {
-                let (reason, outcome) = match later {
-                    NotBegun::Later(reason) => (reason, AttemptOutcome::Again),
-                    _ => (CUT.to_owned(), AttemptOutcome::Enough(CUT.to_owned())),
-                };
-                self.queue
-                    .changing(move |catalogue, batch| {
-                        catalogue.cancel_attempt(batch, number, attempt, &reason)
-                    })
-                    .await?;
-                return Ok(outcome);
+            Err(NotBegun::Later(reason)) => {
+                self.cancel(number, attempt, reason, None).await?;
+                return Ok(AttemptOutcome::Again);
+            }
+            Err(NotBegun::ByHand) => {
+                self.cancel(number, attempt, CUT.to_owned(), None).await?;
+                return Ok(AttemptOutcome::Enough(CUT.to_owned()));
             }
         };
+        self.conclude(&item, &task, attempt, result).await
+    }
+
+    /// Waits for the end of a run that has begun.
+    async fn perform(
+        &mut self,
+        entry: BegunRun,
+        attempt: u32,
+        item: &ItemRow,
+        task: &Task,
+        cut: &mut Cut,
+    ) -> AttemptResult {
+        let run = Arc::clone(&entry.run);
+        self.keep_begun(item.number, attempt, &entry).await;
+        let (state, cause) = self.see_through(entry, item, task, cut).await;
+        judge(state, cause, &run, item, task, self.queue.window().deadline)
+    }
+
+    /// Removes an attempt that does not count, and gives its item another state if there is one.
+    async fn cancel(
+        &self,
+        number: u32,
+        attempt: u32,
+        reason: String,
+        state: Option<ItemState>,
+    ) -> Result<(), QueueError> {
+        self.queue
+            .changing(move |catalogue, batch| {
+                catalogue.cancel_attempt(batch, number, attempt, &reason)?;
+                match state {
+                    Some(state) => {
+                        catalogue.set_state(batch, number, &[ItemState::Queued], state, Some(&reason))?;
+                        Ok(())
+                    }
+                    None => Ok(()),
+                }
+            })
+            .await
+    }
+
+    /// Enters the end of an attempt into the catalogue.
+    async fn conclude(
+        &self,
+        item: &ItemRow,
+        task: &Task,
+        attempt: u32,
+        result: AttemptResult,
+    ) -> Result<AttemptOutcome, QueueError> {
+        let number = item.number;
         let retry = task.retry.filter(|retry| item.retries < retry.times);
-        let (state, again) = match (then, retry) {
+        let (state, again) = match (result.then, retry) {
             (Then::Stays(state), _) => (state, None),
             (Then::Failed, None) => (ItemState::Failed, None),
             (Then::Failed, Some(retry)) => {
@@ -111,21 +162,23 @@ impl Worker {
                 (ItemState::Queued, Some(Utc::now() + span(pause)))
             }
         };
-        let ending = AttemptEnd { state, attempt: word, reason: reason.clone(), again };
+        let ending = AttemptEnd { state, attempt: result.state, reason: result.reason.clone(), again };
         self.queue
             .changing(move |catalogue, batch| {
                 catalogue.end_attempt(batch, number, attempt, &ending, Utc::now())
             })
             .await?;
-        self.observer.ended(&item, state, reason.as_deref(), folder.as_deref());
-        let stop = task.on_failure == OnFailure::Stop;
+        self.observer.ended(item, state, result.reason.as_deref(), result.folder.as_deref());
+        let stops_batch = task.on_failure == OnFailure::Stop;
         Ok(match state {
             ItemState::Done => AttemptOutcome::Done,
             ItemState::Failed => AttemptOutcome::Failed(
-                stop.then(|| format!("item {number} has failed, and its `on_failure` is `stop`")),
+                stops_batch.then(|| format!("item {number} has failed, and its `on_failure` is `stop`")),
             ),
             ItemState::Held => AttemptOutcome::Enough(format!("a person stopped item {number}")),
-            _ => AttemptOutcome::Again,
+            ItemState::Queued | ItemState::Running | ItemState::Removed | ItemState::Skipped => {
+                AttemptOutcome::Again
+            }
         })
     }
 
@@ -192,10 +245,10 @@ fn judge(
     item: &ItemRow,
     task: &Task,
     deadline: Option<DateTime<Utc>>,
-) -> (Then, (String, Option<String>)) {
+) -> AttemptResult {
     let reason = run.status().reason;
     let at = |time: Option<DateTime<Utc>>| time.map(clock).unwrap_or_default();
-    let (then, word, reason) = match (state, cause) {
+    let (then, ended, reason) = match (state, cause) {
         (Ok(RunState::Done), _) => (Then::Stays(ItemState::Done), RunState::Done, None),
         (Ok(RunState::Aborted), Some(Cause::Timeout)) => {
             let limit = task.timeout_s.map_or(0.0, |limit| limit.get());
@@ -218,7 +271,7 @@ fn judge(
         (Ok(state), _) => (Then::Failed, state, reason),
         (Err(fault), _) => (Then::Failed, RunState::Interrupted, Some(fault.to_string())),
     };
-    (then, (word.to_string(), reason))
+    AttemptResult { then, state: ended.to_string(), reason, folder: Some(run.folder().to_owned()) }
 }
 
 pub(super) fn name_of(folder: &Path) -> String {

@@ -16,18 +16,18 @@ pub(super) async fn wait(outbox: &Outbox, quiet: bool) {
     if outbox.is_empty() {
         return;
     }
-    let (mut told, mut signal) = (pin!(outbox.emptied()), pin!(stop_signal()));
+    let (mut sent, mut signal) = (pin!(outbox.emptied()), pin!(stop_signal()));
     let mut noticed = pin!(tokio::time::sleep(NOTICEABLE));
-    let mut spoken = quiet;
+    let mut is_announced = quiet;
     loop {
         tokio::select! {
-            () = &mut told => return,
+            () = &mut sent => return,
             signal = &mut signal => {
                 tracing::warn!("end-of-run notifications were not sent: {signal} came first");
                 return;
             }
-            () = &mut noticed, if !spoken => {
-                spoken = true;
+            () = &mut noticed, if !is_announced => {
+                is_announced = true;
                 errln!("sending end-of-run notifications (up to 1 min; Ctrl-C skips)");
             }
         }
