@@ -1,8 +1,8 @@
-//! The runner: performs the operations of a recipe on the instrument, keeps the run folder, and says what
-//! happens as [`events::RunEvent`]s. It decides nothing about presentation and never touches the socket itself.
+//! The runner performs the operations of a recipe on the instrument, writes the run folder, and emits
+//! [`events::RunEvent`]s. It decides nothing about presentation and never uses the socket itself.
 //!
-//! A recipe runs on a thread of its own and hands its steps to the engine, an async task; the engine is the only
-//! one that changes the instrument.
+//! A recipe runs on a thread of its own and sends its steps to the engine, an async task. Only the engine changes the
+//! instrument. [`state`] folds the events into the state of the run, and [`resume`] continues an interrupted run.
 
 mod awake;
 mod bench;
@@ -50,10 +50,11 @@ use resume::transcript::Transcript;
 use state::history::History;
 use watchdog::Watchdog;
 
-/// Runs a recipe to its end: its steps, its `finally`, the lasers, the files. What happens goes to `watchers`.
+/// Runs a recipe to its end: its steps, its `finally`, turning off the lasers, and the files. The `watchers` receive
+/// every event.
 ///
 /// # Errors
-/// When the run folder cannot be written; everything else is a run that failed, and ends in its state.
+/// If the run folder cannot be written. Every other fault ends in a run with the state `failed`.
 pub async fn run(
     mut request: RunRequest,
     site: Site,
@@ -107,12 +108,12 @@ pub async fn run(
         }
     }
     let link = tokio::spawn(events::log::emit_link_events(instrument.clone(), log.clone()));
-    // Aborted when it is dropped.
+    // Dropping the set ends its tasks.
     let mut awake = JoinSet::new();
     awake.spawn(awake::stay_awake(record.simulated));
     awake.spawn(awake::tell_of_sleep(log.clone()));
     let uses = Uses { detectors, lasers: request.static_lasers() };
-    // The walked steps of a long recipe take memory, which a run of days does not need.
+    // The walked steps of a long recipe use memory that the run does not need.
     drop(request);
     let stop = control.stop_receiver();
     let heartbeat = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();
@@ -142,7 +143,7 @@ pub async fn run(
         None => Ok(()),
     };
 
-    // One request at a time: the recipe waits for each answer.
+    // The channel holds one request, because the recipe waits for each reply.
     let (requests, served) = tokio::sync::mpsc::channel(1);
     let keep_lasers = recipe.header().leave_lasers_on;
     let path = folder.path().to_owned();
@@ -164,7 +165,7 @@ pub async fn run(
 
     recorders.shutdown().await;
     let (mut state, mut reason) = verdict(performed, &engine);
-    // Behind the fence the instrument is the watchdog's.
+    // Once fenced, only the watchdog may use the instrument.
     let fenced = engine.bench.heartbeat.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && keep_lasers;
     let lasers_unknown = if keep_lasers { Vec::new() } else { engine.bench.lasers_off().await };
@@ -173,7 +174,7 @@ pub async fn run(
     }
     link.abort();
     awake.shutdown().await;
-    // What follows is the end of the run, which is told even when the disk is full.
+    // The end of the run is recorded even if the disk is full, so the reserve is released here.
     folder.release_reserve();
     if let Err(fault) = power_log.close().await {
         (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
@@ -182,7 +183,7 @@ pub async fn run(
     manifest.reason.clone_from(&reason);
     let elapsed_s = log.elapsed_s();
     manifest.elapsed_s = Some(elapsed_s);
-    // A clock that was set back meanwhile does not let it end before it began.
+    // If the clock was set back, the run must not end before it began.
     manifest.finished = Some(Utc::now().max(manifest.started + seconds(elapsed_s)));
     let history = log.history(History::clone);
     let (failed_steps, traces) = (history.passed_over.len() as u64, history.traces);
@@ -194,7 +195,7 @@ pub async fn run(
     for message in &manifest.warnings {
         log.emit(RunEvent::Warning { message: message.clone() })?;
     }
-    // The journal ends first, so that the manifest never claims an end that the journal does not know.
+    // The journal ends before the manifest, so that the manifest never states an end that the journal does not have.
     log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces }).await?;
     folder.write_manifest(&manifest)?;
     Ok(state)
@@ -223,7 +224,7 @@ fn manifest(
     let recipe = &request.recipe;
     let (mut files, mut source_sha256) = (Vec::new(), BTreeMap::new());
     for (index, source) in recipe.sources().iter().enumerate() {
-        // What the recipe includes is named relative to the recipe's folder; the recipe itself by its path.
+        // An included file is named relative to the recipe's folder, the recipe itself by its path.
         let path = Path::new(&source.name);
         let name = if index == 0 { path.file_name().map(Path::new).unwrap_or(path) } else { path };
         let (file, sha256) = folder.copy_source(name, &source.text)?;
@@ -266,7 +267,7 @@ fn manifest(
     })
 }
 
-/// What every trace file says of the run it comes from.
+/// The metadata of the run, for every trace file.
 fn run_metadata(manifest: &Manifest) -> BTreeMap<String, Value> {
     let values = [
         ("recipe_name", json!(manifest.name)),
@@ -282,7 +283,7 @@ fn run_metadata(manifest: &Manifest) -> BTreeMap<String, Value> {
     values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// Seconds as a span.
+/// Seconds as a duration.
 fn seconds(seconds: f64) -> chrono::TimeDelta {
     chrono::Duration::from_std(Duration::try_from_secs_f64(seconds).unwrap_or_default()).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The computer stays awake while a run measures, where the system has a program for that; and a sleep that happened is
-//! told, for whatever was measured meanwhile.
+//! Keeps the computer awake while a run measures, if the system has a program for that. A sleep that still happens is
+//! reported, because measurements of that time are doubtful.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,26 +10,27 @@ use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
 use crate::units::duration;
 
-/// How often the clocks are compared.
+/// The interval between two comparisons of the clocks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A shorter sleep harms nothing that the instrument would not tell.
+/// A shorter sleep is noticed by the instrument's own time limits, if it matters.
 const SHORTEST_SLEEP: Duration = Duration::from_secs(10);
-/// Where no clock counts sleep, another that was set looks the same: only what is this long is told.
+/// Some systems have no clock that counts sleep. There a sleep looks like a clock that was set, so only long jumps are
+/// reported.
 const SHORTEST_JUMP: Duration = Duration::from_secs(60);
 
 /// What a person can do where no program keeps the computer awake.
 const HINT: &str = "this computer may fall asleep during the run (`systemd-inhibit` and `caffeinate` are missing): switch off its automatic sleep";
 
-/// Keeps the computer awake until it is dropped. The program that does it ends with this one, however this one ends: its
-/// input is a pipe from here.
+/// Keeps the computer awake until it is dropped. The helper program reads from a pipe of this process, so it ends with
+/// this process in any case.
 pub(super) async fn stay_awake(is_simulated: bool) {
     let inhibit = ["--what=sleep:idle", "--who=ctp10", "--why=measuring", "--mode=block", "cat"];
     let pid = std::process::id().to_string();
     let held = start("systemd-inhibit", &inhibit).or_else(|| start("caffeinate", &["-i", "-w", &pid]));
     if let Some(mut held) = held {
-        // Waiting for it would close its input.
+        // `wait` would close the input.
         let _input = held.stdin.take();
-        // Only one that does not work ends by itself.
+        // The helper program ends by itself only if it does not work.
         let ended = held.wait().await;
         tracing::debug!(?ended, "the program that keeps the computer awake has ended");
     }
@@ -44,14 +45,14 @@ fn start(program: &str, arguments: &[&str]) -> Option<Child> {
     command.kill_on_drop(true).spawn().ok()
 }
 
-/// What the clocks show.
+/// The time of three clocks.
 #[derive(Debug, Clone, Copy)]
 struct Clocks {
-    /// Stands still while the computer sleeps.
+    /// Stops while the computer sleeps.
     running: Instant,
-    /// Goes on while it sleeps, where the system tells: the time since it was switched on.
+    /// Counts sleep too, if the system has such a clock: the time since it was switched on.
     since_boot: Option<Duration>,
-    /// Can be set.
+    /// The wall clock, which can be set.
     wall: SystemTime,
 }
 
@@ -60,7 +61,7 @@ impl Clocks {
         Self { running: Instant::now(), since_boot: since_boot(), wall: SystemTime::now() }
     }
 
-    /// How long the computer slept between two looks; `None` when it did not.
+    /// How long the computer slept between two looks; `None` if it did not.
     fn slept_since(&self, before: &Self) -> Option<Duration> {
         let ran = self.running.saturating_duration_since(before.running);
         let (passed, least) = match (before.since_boot, self.since_boot) {
@@ -71,14 +72,14 @@ impl Clocks {
     }
 }
 
-/// Linux counts the time since it was switched on with all its sleep.
+/// On Linux, the uptime includes sleep.
 fn since_boot() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Tells of each time that the computer sleeps, until it is dropped.
+/// Emits a warning for each sleep of the computer, until it is dropped.
 pub(super) async fn tell_of_sleep(log: RunLog) {
     let mut before = Clocks::now();
     loop {

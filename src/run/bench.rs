@@ -1,7 +1,7 @@
-//! The instrument as far as a run can trust it at this moment. Nothing of this survives the process: what the run has
-//! done and intends is in its [history](super::state::history).
+//! The instrument as far as a run can trust it now. This knowledge ends with the process. What the run has done and
+//! intends is in its [history](super::state::history).
 //!
-//! The bench is the only part of a run that holds the instrument.
+//! Only the bench holds the instrument.
 
 mod configure;
 mod detectors;
@@ -29,7 +29,7 @@ pub(super) use ensure::Needs;
 pub(super) use reference::Source;
 pub(super) use scan::{SettingsOf, describe};
 
-/// The instrument of a run, and what is known of it now.
+/// The instrument of a run, and what is known about it now.
 pub(super) struct Bench {
     instrument: Ctp10,
     /// The instrument is a simulated one.
@@ -40,31 +40,31 @@ pub(super) struct Bench {
     uses: Uses,
     /// Receives each loss of the link.
     lost_links: broadcast::Receiver<LinkEvent>,
-    /// How the detectors are set that power is read from, asked once.
+    /// The settings of the detectors, queried once for reading power.
     detectors: BTreeMap<Detector, DetectorState>,
-    /// Lasers that the run has set, or whose light it may have used: they go off at its end.
+    /// Lasers that the run has set or whose light it may have used. They are turned off at the end.
     lasers: BTreeSet<u8>,
     /// A raw command was sent, which may have turned on any laser.
     may_have_lit_all: bool,
-    /// An earlier process of the run may have lit the lasers of the scan, and which they are was not asked yet.
+    /// An earlier process of the run may have turned on the lasers of the scan, and these are not known yet.
     lasers_of_scan_unknown: bool,
-    /// Lasers that the run has on, and that an instrument which was switched off has not.
+    /// Lasers that the run has turned on, and that may be off after a restart of the instrument.
     unlit: BTreeSet<u8>,
-    /// A scan was started, and the instrument was not seen idle since.
+    /// A scan was started, and the instrument has not been idle since.
     is_scanning: bool,
     /// The instrument may have forgotten the settings of the run.
     may_have_forgotten: bool,
-    /// How often the settings were restored within the present attempt.
+    /// How often the settings were restored within the current attempt.
     restored: u32,
-    /// Settings that the run has changed to values that only the instrument can tell.
+    /// Settings that the run may have changed to unknown values.
     doubts: Doubts,
     /// The settings of an earlier time, while a sweep of that time is repeated.
     of_earlier: Option<Configuration>,
-    /// References that are being taken again: the instrument may have one of other settings.
+    /// References that are being taken again: the one in the instrument may belong to other settings.
     doubtful_references: BTreeSet<Detector>,
-    /// The settings of the last sweep as they were read after it; `None` before the first.
+    /// The settings after the last sweep; `None` before the first.
     pub(super) swept: Option<ScanSettings>,
-    /// The traces in the instrument's memory need not be those of the run's last sweep any more.
+    /// The instrument's memory may hold other traces than those of the last sweep.
     pub(super) memory_is_doubtful: bool,
     /// The proof covers the exchanges since this mark.
     mark: Option<Mark>,
@@ -153,13 +153,13 @@ impl Bench {
         self.restored = 0;
     }
 
-    /// The exchanges from here on are covered by the next proof.
+    /// Starts a proof: the next proof covers all exchanges from here on.
     pub(super) async fn begin_proof(&mut self) -> Result<(), Fault> {
         self.mark = Some(self.instrument.mark().await?);
         Ok(())
     }
 
-    /// Proves that each question since the mark was answered by its own reply.
+    /// Proves that each query since the mark got its own reply.
     pub(super) async fn prove(&mut self) -> Result<(), Error> {
         self.heartbeat.beat();
         let Some(mark) = self.mark else { return Ok(()) };

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::store::RunFolder;
 use crate::threads;
 
-/// A look at the disk takes at most this long; the disk then counts as one that does not tell.
+/// Time limit of a look at the disk. After that, the free space counts as unknown.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
-/// A look is good for this long, where nothing depends on a fresh one.
+/// A look is valid for this long, unless a fresh one is needed.
 const LOOK_AGE: Duration = Duration::from_millis(500);
 
 /// Looks at the disk of a run folder.

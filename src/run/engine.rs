@@ -1,5 +1,4 @@
-//! The engine: takes one step after another from the recipe, and performs it with its retries, under its time limit and
-//! under the stop.
+//! The engine performs one step of the recipe after another, with retries, under the time limit and under the stop.
 
 pub(super) mod columns;
 pub(super) mod fetch;
@@ -44,7 +43,7 @@ use policy::{after_fault, durability};
 use power::SharedPowerLog;
 use readings::Unproved;
 
-/// `finally` as a whole may take this long after a stop or a fault: what hangs there would hold the lasers on.
+/// Time limit of `finally` as a whole: a step that hangs there would keep the lasers on.
 const FINALLY_LIMIT: Duration = Duration::from_secs(120);
 
 /// Performs the steps of a recipe.
@@ -73,7 +72,7 @@ pub(super) struct Engine {
     pub(super) shortage: Shortage,
     /// The number of the latest step, from 1.
     pub(super) number: u64,
-    /// When `finally` has to be over. Set while it runs: from then on a first stop does not count any more.
+    /// When `finally` has to end. Set while `finally` runs; from then on a first stop is ignored.
     pub(super) finally_until: Option<Instant>,
 }
 
@@ -117,9 +116,9 @@ impl Engine {
     /// Serves the recipe until its thread is done.
     pub(super) async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
         let heartbeat = self.bench.heartbeat.clone();
-        // A recipe may compute for a while between two operations.
+        // The recipe may compute for a while between two operations.
         while let Some(request) = heartbeat.during(requests.recv()).await {
-            // A recipe that no longer listens has ended; its next request will not come.
+            // If the recipe has ended, nobody receives the reply, and no request follows.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
                 Request::Open(trace, reply) => {
@@ -143,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Performs a step: holds the run where it must not continue, makes attempts, and emits what happens.
+    /// Performs a step: holds the run where it must not continue, makes attempts, and emits the events.
     async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
         self.number += 1;
         let earlier = self.earlier.attempts(&step);
@@ -161,7 +160,7 @@ impl Engine {
         self.attempts(ctx, estimated_s).instrument(span).await
     }
 
-    /// Makes attempts at a step until it has ended well or is given up.
+    /// Makes attempts until the step has ended well or is given up.
     async fn attempts(&mut self, mut ctx: StepContext, estimated_s: Option<f64>) -> Result<Outcome, Fault> {
         let retry = self.retry(&ctx.step);
         let mut attempts_left = retry.map_or(0, |retry| retry.times);
@@ -189,7 +188,7 @@ impl Engine {
                     self.pause(Duration::from_secs_f64(after_s)).await?;
                     ctx.attempt += 1;
                     attempts_left -= 1;
-                    // A fetch is tried again with its sweep.
+                    // A fetch is repeated together with its sweep.
                     self.bench.memory_is_doubtful |= Needs::of(&ctx.step.operation).memory;
                 }
                 AfterFault::Continue => return Ok(Outcome::Failed(fault)),
@@ -198,7 +197,8 @@ impl Engine {
         }
     }
 
-    /// Emits the begin of an attempt and makes it. The events of a step that is held back come later, unless it fails.
+    /// Emits the beginning of an attempt and makes the attempt. The events of a step that is held back follow later,
+    /// unless the step fails.
     async fn announced_attempt(
         &mut self,
         ctx: &mut StepContext,
@@ -216,7 +216,7 @@ impl Engine {
         result
     }
 
-    /// Emits that an attempt begins. The record of one that emits light or cannot be repeated is on the disk before it.
+    /// Emits that an attempt begins. Before light, movements and questions, the record is on the disk first.
     pub(super) async fn announce(&self, ctx: &StepContext, estimated_s: Option<f64>) -> Result<(), Fault> {
         let StepContext { number, attempt, step, .. } = ctx.clone();
         let durability = durability(&step.operation);
@@ -227,7 +227,7 @@ impl Engine {
         }
     }
 
-    /// Emits that a step is performed again; the record is on the disk before it.
+    /// Emits that a step is repeated. The record is on the disk first.
     pub(super) async fn announce_durably(&self, ctx: &StepContext) -> Result<(), Fault> {
         let StepContext { number, attempt, step, .. } = ctx.clone();
         self.log.emit_durable(RunEvent::StepStarted { number, attempt, step, estimated_s: None }).await
@@ -261,14 +261,14 @@ impl Engine {
         self.log.emit(RunEvent::StepFailed { number: ctx.number, fault: fault.clone(), then })
     }
 
-    /// How often the step is tried again: a fetch that does not say so is tried as often as its sweep.
+    /// The retries of a step. A fetch without `retry` has those of its sweep.
     fn retry(&self, step: &Step) -> Option<Retry> {
         let fetches = Needs::of(&step.operation).memory;
         let of_sweep = || self.log.history(|history| history.repeatable_sweep()?.step.options.retry);
         step.options.retry.or_else(|| of_sweep().filter(|_| fetches))
     }
 
-    /// One attempt, and another where the link was lost in its course.
+    /// Makes an attempt, and another one if the link was lost during the first.
     async fn attempt_at_most_twice(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         self.unproved.once_more = false;
         let result = self.attempt_with_disk_space(ctx).await;
@@ -285,7 +285,7 @@ impl Engine {
         self.attempt_with_disk_space(ctx).await
     }
 
-    /// One attempt. If it found too little disk space, it is made again when there is enough, however long that takes.
+    /// Makes an attempt. If there is too little disk space, waits for it and makes the attempt again.
     pub(super) async fn attempt_with_disk_space(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         self.shortage.fetched.clear();
         loop {
@@ -305,13 +305,13 @@ impl Engine {
         self.attempt(ctx).await
     }
 
-    /// Makes the instrument what the step relies on, unless the run is being stopped.
+    /// Makes the instrument ready for the step, unless the run is being stopped.
     pub(super) async fn ensure_unless_stopped(
         &mut self,
         ctx: &StepContext,
         needs: Needs,
     ) -> Result<(), Fault> {
-        // What cleans up must not begin by setting things, nor by light.
+        // `finally` must not begin with restoring settings, nor with light.
         if self.finally_until.is_some() {
             return Ok(());
         }
@@ -335,7 +335,7 @@ impl Engine {
         if needs.memory && self.bench.memory_is_doubtful { self.sweep_again().await } else { Ok(()) }
     }
 
-    /// One attempt, under its time limit and under the stop.
+    /// Makes an attempt, under the time limit and under the stop.
     async fn attempt(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         let limit = ctx.step.options.timeout_s.map(|limit| Duration::from_secs_f64(limit.get()));
         let left = self.finally_until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -343,7 +343,8 @@ impl Engine {
         let mut stop = self.control.stop_receiver();
         let in_finally = self.finally_until.is_some();
         let (heartbeat, presence) = (self.bench.heartbeat.clone(), self.bench.ctp10().presence());
-        // An instrument that is away is waited for, under a limit of its own; nobody could reach it meanwhile.
+        // The wait for a lost instrument has a limit of its own. Heartbeats are sent meanwhile, since nobody could
+        // reach the instrument either.
         let away = || !matches!(&*presence.borrow(), Presence::Here(_));
         let end = tokio::select! {
             biased;
@@ -371,7 +372,7 @@ impl Engine {
         }
     }
 
-    /// A step that is not performed again although steps before it are: it gives what it gave.
+    /// A step that must not be repeated, although earlier steps are: it gives its recorded result.
     fn repeat_outcome(&mut self, ctx: StepContext, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
         let StepContext { number, attempt, step, .. } = ctx;
         self.log.emit(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;

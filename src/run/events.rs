@@ -1,4 +1,4 @@
-//! What happens in a run, as it happens. Terminal, journal, sidecar and report know a run by these events alone.
+//! The events of a run, in order. Terminal, journal, sidecar and report know a run only by these events.
 
 pub(super) mod log;
 
@@ -13,7 +13,7 @@ use crate::run::state::outline::OutlineStep;
 use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};
 
-/// What takes its time within a step.
+/// An activity within a step that takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
@@ -21,15 +21,15 @@ pub enum Activity {
     Sweep,
     /// A reference scan.
     Reference,
-    /// A trace on its way from the instrument.
+    /// The transfer of a trace from the instrument.
     Transfer,
     /// A wait.
     Wait,
-    /// Power readings one after another.
+    /// A series of power readings.
     Power,
 }
 
-/// One thing that happened.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
@@ -41,170 +41,170 @@ pub enum RunEvent {
         name: String,
         /// The run folder.
         folder: String,
-        /// What it measures with.
+        /// The instrument that measures.
         instrument: InstrumentRecord,
-        /// Operations foreseen, if the recipe could be walked beforehand.
+        /// Expected number of operations, if the recipe could be walked beforehand.
         operations: Option<u64>,
-        /// Time foreseen, s.
+        /// Expected time, s.
         estimated_s: Option<f64>,
-        /// The recipe's steps as they were foreseen, each place once.
+        /// The expected steps of the recipe, each place once.
         #[serde(default)]
         outline: Vec<OutlineStep>,
     },
-    /// Another process goes on with an interrupted run. Of what came before, the first `steps` steps hold; everything
-    /// after them is done again.
+    /// Another process resumes the interrupted run. The first `steps` steps hold; later steps are repeated.
     TakenUp {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// The computer.
+        /// The computer's name.
         host: String,
         /// Version of ctp10.
         ctp10: String,
-        /// What the recipe is told from the journal: steps and times, in the order in which it asked for them.
+        /// How many entries are replayed to the recipe from the journal: steps and times, in the order of the recipe's
+        /// requests.
         replayed: u64,
-        /// How many of these are steps.
+        /// How many of these entries are steps.
         steps: u64,
-        /// Files that were never finished, or that were withdrawn: they are deleted.
+        /// Files that were never complete or that were withdrawn; they are deleted.
         removed: Vec<String>,
-        /// Files that the journal did not know: they are in `aside/` now.
+        /// Files that are not in the journal; they were moved to `aside/`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         aside: Vec<String>,
     },
-    /// A sweep that others have followed is done again, with its fetches: traces of it are missing or changed. Steps
-    /// that have been done before come again until the run goes on.
+    /// An earlier sweep is repeated with its fetches, because traces of it are missing or changed. Until the run
+    /// continues, the following steps are repetitions.
     SweepRepeated {
-        /// The sweep; the fetch, where only that is repeated.
+        /// The step number of the sweep, or of the fetch if only the fetch is repeated.
         number: u64,
         /// The traces, relative to the run folder.
         files: Vec<String>,
     },
-    /// A segment of recorded power is missing or changed: what the journal has of its readings is stored anew.
+    /// A segment of recorded power is missing or changed. Its readings are stored again as far as the journal has them.
     PowerWithdrawn {
         /// The file, relative to the run folder.
         file: String,
-        /// Readings that were in it.
+        /// Number of readings in the file.
         rows: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Somebody has said what became of a step whose end is not recorded and that may not be repeated by itself.
+    /// A person has decided whether an interrupted step was finished. Such a step is never repeated automatically.
     Decided {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// It was done, and counts as having given this; `None`: it is to be done again.
+        /// The outcome of the step if it counts as done; `None` if it is repeated.
         outcome: Option<Outcome>,
     },
-    /// A stored trace is gone again, because its sweep is done once more.
+    /// A stored trace was deleted, because its sweep is repeated.
     TraceWithdrawn {
-        /// Its number within the run; the next trace with this number takes its place.
+        /// Its number within the run. The next trace with this number replaces it.
         trace_index: u64,
         /// The file, relative to the run folder.
         file: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// What the instrument is set to was read, where the run could not know it: a resumed run intends the same.
+    /// Settings of the instrument were read that the run did not know. A resumed run intends the same settings.
     SettingsRead {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// Before the run had changed anything.
+        /// Whether the run had changed nothing yet.
         at_beginning: bool,
-        /// The commands that set it so.
+        /// The commands that set these values.
         commands: Vec<String>,
     },
-    /// A reference was taken: at what, for those who would keep it.
+    /// A reference was taken. Later runs compare its conditions before they reuse it.
     ReferenceTaken {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// Of which detector.
+        /// The detector.
         detector: Detector,
-        /// When, by the instrument's clock.
+        /// The time, by the instrument's clock.
         taken: NaiveDateTime,
-        /// With which light.
+        /// The light sources.
         sources: Vec<Source>,
     },
-    /// A step waits for a moment: recorded, so that a resumed run waits for the same.
+    /// A step waits until a time. A resumed run waits until the same time.
     WaitsUntil {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// The moment.
+        /// The time.
         until: DateTime<Utc>,
     },
-    /// A step is about to be performed: written before anything is sent.
+    /// A step begins. The record is written before any command is sent.
     StepStarted {
         /// Its number within the run, from 1.
         number: u64,
-        /// Which attempt, from 1.
+        /// Counts the attempts, from 1.
         attempt: u32,
         /// The step.
         step: Step,
-        /// Time foreseen, s.
+        /// Expected time, s.
         estimated_s: Option<f64>,
     },
-    /// How far the current step is. Not kept in the journal.
+    /// Progress of the current step. The journal does not keep this event.
     Progress {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// What takes its time.
+        /// The activity.
         activity: Activity,
-        /// Share done, 0 to 1, where it can be told.
+        /// Share done, 0 to 1, if known.
         done: Option<f64>,
-        /// Time left, s, where it can be told.
+        /// Time left, s, if known.
         remaining_s: Option<f64>,
     },
-    /// The types of further columns of the trace files are decided, for all files of the run.
+    /// The types of further columns are decided, for all trace files of the run.
     ColumnsDecided {
-        /// By name.
+        /// The columns by name.
         columns: BTreeMap<String, Column>,
     },
     /// A trace has its final name.
     TraceStored {
-        /// What and where it is.
+        /// Its description and file.
         trace: TraceSummary,
     },
     /// A closed segment of recorded power has its final name.
     PowerStored {
-        /// What and where it is.
+        /// Its description and file.
         #[serde(flatten)]
         segment: PowerSegment,
     },
     /// A step succeeded.
     StepFinished {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// What it gave.
+        /// The outcome.
         outcome: Outcome,
         /// Time it took, s.
         seconds: f64,
     },
     /// An attempt at a step failed.
     StepFailed {
-        /// The step.
+        /// The step number.
         number: u64,
-        /// Why.
+        /// The reason.
         fault: Fault,
-        /// What follows.
+        /// What happens next.
         then: AfterFault,
     },
-    /// The operator is asked.
+    /// The operator is asked a question.
     Question {
-        /// The step that asks.
+        /// The number of the step that asks.
         number: u64,
         /// The question.
         message: String,
-        /// The answers to choose from; empty: any.
+        /// The allowed answers; if empty, any answer.
         choices: Vec<String>,
-        /// When nobody is waited for any longer; `None`: the question waits until it is answered.
+        /// When the question is given up; `None`: it waits for an answer without limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
-    /// A question has its answer.
+    /// A question was answered.
     Answered {
-        /// The step that asked.
+        /// The number of the step that asked.
         number: u64,
         /// The answer.
         answer: String,
-        /// False when it was taken because nobody was there.
+        /// False if the answer is the unattended one.
         by_operator: bool,
     },
     /// A line from the recipe.
@@ -212,118 +212,118 @@ pub enum RunEvent {
         /// The text.
         message: String,
     },
-    /// Something the operator should know and that does not fail the step.
+    /// A warning for the operator. The step does not fail.
     Warning {
         /// The text.
         message: String,
     },
-    /// The recipe asked for the time: recorded, so that a resumed run sees the same.
+    /// The recipe asked for the time. A resumed run gets the same time.
     Now {
         /// Seconds since 1970-01-01 UTC.
         time_s: f64,
     },
     /// The link to the instrument was lost.
     LinkLost {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The link is back, and the instrument is the same.
+    /// The link is back, to the same instrument.
     LinkRegained {
         /// How long it was away, s.
         after_s: f64,
     },
-    /// The run holds before its next step.
+    /// The run is paused before its next step.
     Paused,
-    /// Held for long, the run has turned its lasers off.
+    /// During a long pause the run has turned its lasers off.
     Darkened {
-        /// Off until it goes on.
+        /// Lasers that are off until the run continues.
         off: Vec<u8>,
-        /// Could not be confirmed off.
+        /// Lasers that could not be confirmed off.
         unknown: Vec<u8>,
     },
-    /// The run goes on.
+    /// The run continues after a pause.
     Resumed {
-        /// How long it held, s.
+        /// Duration of the pause, s.
         after_s: f64,
-        /// Lasers that are on again.
+        /// Lasers that were turned on again.
         relit: Vec<u8>,
     },
-    /// The run holds because the disk has no room.
+    /// The run waits for disk space.
     DiskFull {
-        /// Room that there is, bytes, where that can be told.
+        /// Free disk space, bytes, if known.
         free_bytes: Option<u64>,
-        /// Room that is needed, bytes.
+        /// Disk space needed, bytes.
         needed_bytes: u64,
-        /// How long it is waited for, s.
+        /// How long the run waits at most, s.
         wait_s: f64,
     },
-    /// There is room again, and the run goes on.
+    /// There is enough disk space again, and the run continues.
     RoomAgain {
-        /// How long it held, s.
+        /// Duration of the wait, s.
         after_s: f64,
-        /// Lasers that are on again.
+        /// Lasers that were turned on again.
         relit: Vec<u8>,
     },
-    /// The recipe's `suspend_when` holds the run.
+    /// The recipe's `suspend_when` suspends the run.
     Suspended {
-        /// The condition as it is written.
+        /// The condition as the recipe has it.
         condition: String,
     },
-    /// The suspension is over; a sweep that it has spoilt is done again.
+    /// The suspension is over. A sweep that the condition has spoilt is repeated.
     SuspensionOver,
-    /// A stop was asked for.
+    /// A stop was requested.
     Stopping {
-        /// By whom or what.
+        /// Who or what requested it.
         reason: String,
     },
     /// The recipe's `finally` begins.
     Finally,
-    /// What became of the lasers at the end.
+    /// The lasers were turned off at the end.
     LasersOff {
-        /// Off, as the instrument confirmed.
+        /// Lasers that the instrument has confirmed off.
         off: Vec<u8>,
-        /// Could not be confirmed off.
+        /// Lasers that could not be confirmed off.
         unknown: Vec<u8>,
     },
-    /// The run is over.
+    /// The run has ended.
     Finished {
-        /// How.
+        /// The final state.
         state: RunState,
-        /// Why, when it is not `done`.
+        /// The reason, if the state is not `done`.
         reason: Option<String>,
-        /// Steps that failed and were passed over.
+        /// Number of steps that failed and were passed over.
         failed_steps: u64,
-        /// Traces stored.
+        /// Number of traces stored.
         traces: u64,
     },
 }
 
-/// What follows a failed attempt.
+/// What happens after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AfterFault {
-    /// Another attempt.
+    /// Another attempt is made.
     Retry {
-        /// After this pause, s.
+        /// Pause before it, s.
         after_s: f64,
     },
-    /// The run goes on with the next step (`on_error: continue`).
+    /// The run continues with the next step (`on_error: continue`).
     Continue,
-    /// The fault goes to the recipe, which stops or, in a script, may catch it.
+    /// The fault is raised in the recipe, which stops. A script may catch it.
     Raise,
 }
 
 /// An event with its number and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Counts the run's events from 1; events that are not kept have the number of the last kept one.
+    /// Counts the events of the run, from 1. An event that the journal does not keep has 0.
     pub n: u64,
-    /// When.
+    /// Time of the event.
     pub time: DateTime<Utc>,
-    /// How long the run has lasted, s, by a clock that nobody sets: the time of all its processes together.
+    /// Duration of the run so far, s, all its processes together. This clock cannot be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elapsed_s: Option<f64>,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: RunEvent,
 }
@@ -333,7 +333,7 @@ impl RunEvent {
         Self::Suspended { condition }
     }
 
-    /// Whether the journal keeps it.
+    /// Whether the journal keeps the event.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         !matches!(self, Self::Progress { .. })

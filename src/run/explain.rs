@@ -1,4 +1,4 @@
-//! What a refusal of the instrument means, in the words of `ctp10 check`.
+//! Explains a refusal of the instrument with the sentences that `ctp10 check` uses.
 
 use crate::forecast::bench::Source;
 use crate::forecast::rules::{reference, scan};
@@ -8,7 +8,7 @@ use crate::operation::FetchTrace;
 use crate::run::bench::Bench;
 use crate::step::{Fault, FaultKind};
 
-/// Refuses a range that the instrument would not take, or would take as another one.
+/// Refuses a range that the instrument would refuse, or would change.
 pub(in crate::run) fn check_range(start_nm: f64, stop_nm: f64) -> Result<(), Fault> {
     match scan::no_range(start_nm, stop_nm) {
         Some((message, hint)) => Err(Fault::new(FaultKind::Refused, message).hint(hint)),
@@ -16,7 +16,7 @@ pub(in crate::run) fn check_range(start_nm: f64, stop_nm: f64) -> Result<(), Fau
     }
 }
 
-/// The instrument has refused to scan.
+/// Explains why the instrument has refused a scan.
 pub(in crate::run) fn refused_scan(fault: Fault, settings: &ScanSettings) -> Fault {
     let sources: Vec<Source> = settings
         .tls
@@ -33,7 +33,7 @@ pub(in crate::run) fn refused_scan(fault: Fault, settings: &ScanSettings) -> Fau
     said(fault, gap.map(scan::of_gap))
 }
 
-/// The same fault in the words of `check`, where it is the instrument's; its own words stay.
+/// Replaces the message of an instrument's fault by an explanation. The original message becomes the hint.
 fn said(fault: Fault, sentence: Option<String>) -> Fault {
     match sentence.filter(|_| fault.kind == FaultKind::Instrument) {
         Some(message) => {
@@ -44,7 +44,7 @@ fn said(fault: Fault, sentence: Option<String>) -> Fault {
 }
 
 impl Bench {
-    /// The instrument has refused to send traces.
+    /// Explains why the instrument has refused to send traces.
     pub(in crate::run) async fn explain_refused_fetch(&self, fields: &FetchTrace, fault: Fault) -> Fault {
         if fault.kind != FaultKind::Instrument || !fields.traces.contains(&TraceKind::Tf) {
             return fault;
@@ -57,7 +57,7 @@ impl Bench {
         fault
     }
 
-    /// Why there is no transmission function of a detector; nothing where the instrument does not tell.
+    /// Why a detector has no transmission function; `None` if the instrument does not answer.
     async fn why_no_transmission(&self, detector: Detector) -> Option<String> {
         let reference = self.ctp10().reference(detector).await.ok()?;
         if !reference.is_some_and(|reference| reference.valid) {

@@ -1,4 +1,5 @@
-//! Before a run: is the instrument free, is it what the recipe needs, and is it set to scan once for each start.
+//! Preparations of a run: the instrument must be free, it must have what the recipe needs, and it must scan once for
+//! each start.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::recipe::Recipe;
 use crate::source::{Diagnostic, SourceFile};
 use crate::store::InstrumentRecord;
 
-/// Walks a recipe beside the event loop: a script may compute for a while.
+/// Walks a recipe on a thread of its own, because a script may compute for a while.
 pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances, budget: &Budget) -> Walk {
     let recipe = Arc::clone(recipe);
     let walking = budget.run_on_thread(move || {
@@ -31,10 +32,10 @@ pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances, budget: &B
     })
 }
 
-/// Asks an instrument, by queries alone, for what the recipe needs, and says what it cannot do.
+/// Compares the instrument with the needs of the recipe, using only queries. Gives the facts and the problems.
 ///
 /// # Errors
-/// When the link fails.
+/// If the link fails.
 pub async fn compare(
     instrument: &Ctp10,
     header: &Header,
@@ -52,7 +53,7 @@ pub async fn compare(
         known.lasers.insert(laser, instrument.probe(&Query::laser_identity(laser)).await?);
     }
     for detector in needs.detectors {
-        // The unit can be asked while a scan runs, and of detectors that cannot be read.
+        // The unit can be queried during a scan, and for detectors that give no reading.
         let there = instrument.probe(&Query::power_unit(detector)).await?.is_some();
         known.detectors.insert(detector, there);
     }
@@ -62,7 +63,7 @@ pub async fn compare(
         {
             let scan = match instrument.trace_grid(detector, TraceKind::Reference).await {
                 Ok(scan) => Some(scan),
-                // Not every module may tell: then nothing is said of its range.
+                // Some modules do not answer. In that case nothing is known of the range.
                 Err(Error::Refused { .. } | Error::NoReply { .. } | Error::Implausible { .. }) => None,
                 Err(error) => return Err(error),
             };
@@ -81,22 +82,22 @@ pub async fn compare(
     Ok((known, findings))
 }
 
-/// Why an instrument cannot be used for a run right now.
+/// Why the instrument cannot be used now.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// It is doing something else.
+    /// The instrument is busy.
     #[error("the instrument is busy: {0}")]
     Busy(crate::instrument::scpi::Condition),
-    /// It does not answer.
+    /// The instrument does not answer.
     #[error(transparent)]
     Link(#[from] Error),
 }
 
-/// Makes sure that the instrument is idle, sets it to scan once for each start, and empties the error queue; gives
-/// the errors that others left there.
+/// Makes sure that the instrument is idle, sets it to scan once for each start, and empties its error queue. Gives the
+/// errors that were in the queue.
 ///
 /// # Errors
-/// When it is busy or does not answer.
+/// If the instrument is busy or does not answer.
 pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady> {
     let condition = instrument.condition().await?;
     if !condition.is_idle() {
@@ -107,7 +108,7 @@ pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady>
     Ok(left)
 }
 
-/// The instrument as the run's files name it.
+/// The instrument as the files of the run name it.
 #[must_use]
 pub fn record(identity: &Identity, address: &str, facts: &Facts) -> InstrumentRecord {
     let lasers =

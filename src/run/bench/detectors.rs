@@ -1,4 +1,4 @@
-//! How the detectors are set that power is read from.
+//! The settings of the detectors that power is read from.
 
 use super::Bench;
 use crate::forecast::bench::BenchState;
@@ -9,17 +9,17 @@ use crate::measurement::{Detector, PowerReading, PowerUnit};
 use crate::run::events::RunEvent;
 use crate::step::Fault;
 
-/// How a detector is set.
+/// The settings of a detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::run) struct DetectorState {
     /// The unit of its power.
     pub(in crate::run) unit: PowerUnit,
-    /// The wavelength that it is calibrated for, nm; `None` where it does not tell.
+    /// The wavelength of its calibration, nm; `None` if the instrument does not report it.
     pub(in crate::run) calibration_nm: Option<f64>,
 }
 
 impl Bench {
-    /// One power reading, in the detector's own unit. `expected` are the settings that the recipe has made.
+    /// Reads power once, in the detector's own unit. `expected` are the settings that the recipe has made.
     pub(in crate::run) async fn power(
         &mut self,
         detector: Detector,
@@ -39,7 +39,7 @@ impl Bench {
         })
     }
 
-    /// Asks how a detector is set, and warns when that is not for the light that the run has switched on.
+    /// Reads the settings of a detector. Warns if its calibration does not fit the light that the run has turned on.
     async fn look_at_detector(
         &mut self,
         detector: Detector,
@@ -48,7 +48,7 @@ impl Bench {
         let unit = self.ask(Query::power_unit(detector)).await?;
         let calibration_nm = match self.instrument.ask(&Query::detector_wavelength_nm(detector)).await {
             Ok(nm) => Some(nm),
-            // A detector of photocurrent has none.
+            // A detector of photocurrent has no calibration wavelength.
             Err(Error::Refused { .. } | Error::NoReply { .. }) => None,
             Err(error) => return Err(error.into()),
         };

@@ -1,8 +1,8 @@
-//! Before each attempt: the instrument has the settings that the run intends, and the lasers are on where the step needs
+//! Before each attempt, the instrument must have the intended settings, and the lasers must be on if the step needs
 //! light.
 //!
-//! After a loss of the link all this may be gone: the instrument may have been switched off and on. A resumed run begins
-//! at the same point.
+//! After a loss of the link, none of this is certain: the instrument may have been restarted. A resumed run begins in
+//! the same way.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::step::{Fault, FaultKind, Step};
 
-/// The settings are restored at most so many times within one attempt at a step.
+/// The settings are restored at most this often within one attempt.
 const ROUNDS: u32 = 5;
 
-/// What a step relies on.
+/// The needs of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::run) struct Needs {
     /// The instrument, with the settings of the run.
     pub(in crate::run) instrument: bool,
     /// The light that the run has turned on.
     pub(in crate::run) light: bool,
-    /// The traces that the last sweep has left in memory.
+    /// The traces of the last sweep in the instrument's memory.
     pub(in crate::run) memory: bool,
 }
 
@@ -40,12 +40,12 @@ impl Needs {
 }
 
 impl Bench {
-    /// Makes the instrument what a step relies on, except for the traces in its memory.
+    /// Makes the instrument ready for a step, except for the traces in its memory.
     pub(in crate::run) async fn ensure(&mut self, ctx: &StepContext, needs: Needs) -> Result<(), Fault> {
         if !needs.instrument {
             return Ok(());
         }
-        // A connection that has died since the last step shows only when it is used.
+        // A dead connection is noticed only when it is used.
         self.find_instrument(&ctx.step).await?;
         self.restore_if_forgotten(ctx).await?;
         self.read_settings_at_beginning(ctx).await?;
@@ -56,7 +56,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Returns when the instrument answers; a step that has a time limit does not wait for longer than that.
+    /// Waits until the instrument answers, but not longer than the time limit of the step.
     async fn find_instrument(&self, step: &Step) -> Result<(), Fault> {
         let limit =
             step.options.timeout_s.map_or(Duration::MAX, |limit| Duration::from_secs_f64(limit.get()));
@@ -74,7 +74,7 @@ impl Bench {
     pub(in crate::run) async fn restore_if_forgotten(&mut self, ctx: &StepContext) -> Result<(), Fault> {
         let mut reason = String::new();
         loop {
-            // A receiver that fell behind has missed some events, and has had some.
+            // A receiver that is too slow misses events, but it has received some.
             if self.link_was_lost() {
                 let message = "the connection was lost: the settings of the run are restored".to_owned();
                 self.log.emit(RunEvent::Warning { message })?;
@@ -133,7 +133,7 @@ impl Bench {
             self.doubtful_references.insert(detector);
             self.put_back(&settings).await?;
             if !self.record_reference(ctx, detector, SettingsOf::Reference).await? {
-                // Once more from the beginning.
+                // The restoring begins again.
                 return Ok(());
             }
             self.doubtful_references.remove(&detector);
@@ -143,7 +143,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Turns the lasers on again that the run has on.
+    /// Turns on the lasers that the run intends to be on.
     pub(in crate::run) async fn light(&mut self) -> Result<(), Fault> {
         while let Some(laser) = self.unlit.first().copied() {
             self.claim_lasers([laser])?;
@@ -153,14 +153,14 @@ impl Bench {
         Ok(())
     }
 
-    /// The lasers that the run intends to be on are to be turned on again, before light is needed. Gives those of `on` that
-    /// are not among them.
+    /// Marks the lasers that the run intends to be on, so that they are turned on before light is needed. Gives the
+    /// lasers of `on` that are not among them.
     pub(in crate::run) fn relight(&mut self, on: &BTreeSet<u8>) -> Vec<u8> {
         self.unlit = self.intended().lit();
         on.difference(&self.unlit).copied().collect()
     }
 
-    /// The recipe has switched a laser itself.
+    /// The recipe has switched this laser itself.
     pub(in crate::run) fn note_switched(&mut self, laser: u8) {
         self.unlit.remove(&laser);
     }

@@ -1,4 +1,5 @@
-//! At what a reference was taken. The instrument does not say: the journals of the runs do.
+//! The conditions of a reference. The instrument does not report them, so they are looked up in the journals of the
+//! runs.
 
 use std::path::Path;
 
@@ -14,23 +15,23 @@ use crate::step::{Fault, FaultKind};
 use crate::store::{read_run_journal, runs};
 use crate::threads;
 
-/// So many runs, the newest ones, are looked through for the one that has taken a reference.
+/// The number of runs that are searched, newest first.
 const RUNS: usize = 200;
-/// Clocks of instrument and computer may be this far apart.
+/// The clocks of instrument and computer may differ by this much.
 const CLOCKS_S: i64 = 60;
-/// Two powers are the same within this, dB.
+/// Two powers count as equal within this difference, dB.
 const POWER_DB: f64 = 0.05;
-/// Two ends of a range are the same within this, nm.
+/// Two ends of a range count as equal within this difference, nm.
 const RANGE_NM: f64 = 1e-4;
 
-/// A source of light that a reference was taken with.
+/// A light source of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// The laser.
     pub laser: u8,
-    /// Where it began, nm.
+    /// Start of its part of the scan, nm.
     pub start_nm: f64,
-    /// Where it ended, nm.
+    /// End of its part of the scan, nm.
     pub stop_nm: f64,
     /// Its power, dBm.
     pub power_dbm: f64,
@@ -53,7 +54,7 @@ impl Source {
     }
 }
 
-/// The sources that reach into a scan, each with the part of it that it sweeps.
+/// The sources that reach into a scan, each with its part of the scan.
 fn sources(scan: &ScanSettings) -> Vec<Source> {
     let source = |tls: &crate::instrument::TlsSettings| Source {
         laser: tls.laser,
@@ -65,7 +66,7 @@ fn sources(scan: &ScanSettings) -> Vec<Source> {
 }
 
 impl Bench {
-    /// Keeps in the journal at what a reference has been taken.
+    /// Records the conditions of a reference in the journal.
     pub(super) async fn keep_reference(
         &self,
         ctx: &StepContext,
@@ -80,7 +81,8 @@ impl Bench {
         self.log.emit_durable(event).await
     }
 
-    /// Whether a reference was taken with the light that a scan would have now; says why not.
+    /// Whether a reference was taken with the light that a scan would have now. If not, emits a warning with the
+    /// reason.
     pub(in crate::run) async fn is_of_this_light(
         &self,
         folder: &Path,
@@ -112,8 +114,8 @@ fn list(sources: &[Source]) -> String {
     if shown.is_empty() { "no laser".to_owned() } else { shown.join(" and ") }
 }
 
-/// Looks for the run that has taken a reference, among those beside a run folder and the run itself. Blocks. What cannot be
-/// read knows nothing.
+/// Finds the run that has taken a reference, among the runs next to a run folder and the run itself. Blocks. An
+/// unreadable journal counts as one without references.
 fn find(
     folder: &Path,
     identity: &str,
@@ -130,7 +132,7 @@ fn find(
             return None;
         }
         let records = read_run_journal::<Record>(&run.folder).ok()?;
-        // The last one counts: a run that is resumed may have taken it again within a second.
+        // The last record counts: a resumed run may have taken the reference again within a second.
         let found = records.filter_map(Result::ok).filter_map(|record| match record.event {
             RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. }
                 if of == detector && when == taken =>

@@ -17,31 +17,31 @@ use crate::run::state::configuration::Doubts;
 use crate::shown;
 use crate::step::{Fault, FaultKind, Outcome};
 
-/// An aborted scan is given this long to end.
+/// Time limit for the end of an aborted scan.
 pub(in crate::run) const ABORT_LIMIT: Duration = Duration::from_secs(30);
 
-/// The abort is given this long to be confirmed, on a connection that may have gone silent.
+/// Time limit for the confirmation of an abort, on a connection that may be dead.
 const ABORT_HASTE: Duration = Duration::from_secs(5);
 
-/// So many questions one after another say how a scan is set.
+/// The settings of a scan take this many queries.
 const SETTINGS: u32 = 30;
 
 /// The settings of the instrument when a reference is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::run) enum SettingsOf {
-    /// Those that the run intends.
+    /// The settings that the run intends.
     Run,
-    /// For a moment those at which the reference was taken before.
+    /// Temporarily, the settings of the reference that is taken again.
     Reference,
 }
 
 impl Bench {
-    /// The longest that the settings of a scan may take, of a unit that answers each question in its last second.
+    /// The longest time for reading the settings of a scan, if each reply arrives in the last second.
     fn settings_limit(&self) -> Duration {
         self.instrument.deadlines().query * SETTINGS
     }
 
-    /// The scan as the instrument has it now.
+    /// The settings of the scan in the instrument.
     pub(in crate::run) async fn scan_settings(&self) -> Result<ScanSettings, Fault> {
         self.heartbeat.beat_for(self.settings_limit());
         let settings = self.instrument.scan_settings().await?;
@@ -49,7 +49,8 @@ impl Bench {
         Ok(settings)
     }
 
-    /// Sets the fields of a sweep, runs the scan, and makes sure that the settings were the intended ones before and after.
+    /// Sets the fields of a sweep and runs the scan. Makes sure that the settings are the intended ones before and
+    /// after the scan.
     pub(in crate::run) async fn sweep(
         &mut self,
         ctx: &StepContext,
@@ -63,7 +64,7 @@ impl Bench {
                 check_range(scan.start_nm, scan.stop_nm)?;
                 break (settings, scan);
             }
-            // The instrument may have been switched off and on: the scan would not be the one that was asked for.
+            // The instrument may have been restarted, so the scan would have other settings.
             self.restore_if_forgotten(ctx).await?;
         };
         let mut intended = self.intended();
@@ -74,7 +75,7 @@ impl Bench {
         self.swept = None;
         let scanned = self.scan(ctx, &Action::StartScan, Activity::Sweep, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
-        // Read again afterwards: somebody may have used the front panel during the scan.
+        // Somebody may have used the front panel during the scan.
         let now = self.scan_settings().await?;
         if now != scan && self.link_was_lost() {
             let message = "the instrument was unreachable during the scan and has lost its settings: the trace in memory is not from this sweep";
@@ -87,8 +88,8 @@ impl Bench {
         Ok(settings)
     }
 
-    /// Records a reference of whatever is in the path now. False when the link was lost meanwhile: the instrument may
-    /// have been switched off and on, and a reference at other settings is as valid to it.
+    /// Takes a reference of the path that is connected now. Gives false if the link was lost meanwhile: the instrument
+    /// may have been restarted, and it accepts a reference at other settings too.
     pub(in crate::run) async fn record_reference(
         &mut self,
         ctx: &StepContext,
@@ -127,8 +128,8 @@ impl Bench {
         Ok(true)
     }
 
-    /// Runs one scan to its end. The register has to be seen busy: a scan that never started leaves the previous
-    /// trace in memory, ready to be taken for a new one.
+    /// Runs one scan to its end. The register must show the scan. If the scan had never started, the memory would still
+    /// hold the previous trace.
     async fn scan(
         &mut self,
         ctx: &StepContext,
@@ -138,25 +139,25 @@ impl Bench {
     ) -> Result<(), Fault> {
         self.is_scanning = true;
         let result = self.scan_until_idle(ctx.number, start, activity, expected).await;
-        // Whatever went wrong, the scan may be under way: an error in the queue need not be the command's own, and one
-        // whose fate is unknown may have been carried out.
+        // The scan may be running after any error: the error in the queue may belong to another command, and a command
+        // with an unknown result may have been executed.
         if result.is_err() {
             self.break_off().await;
         }
         self.is_scanning = false;
         result?;
-        // A scan that went on although the link was lost is judged by what the instrument says after it.
+        // If the link was lost during the scan, the proof begins after the scan.
         self.begin_proof().await
     }
 
-    /// The operation was cut short: a scan that may still be under way is aborted.
+    /// Aborts a scan that may still be running, after its step was interrupted.
     pub(in crate::run) async fn break_off(&mut self) {
         self.heartbeat.beat();
         if self.is_scanning {
             let abort_twice = async {
                 let hasty = self.instrument.confirming_within(ABORT_HASTE);
                 match hasty.abort().await {
-                    // What is idle stays idle: an abort may be sent twice.
+                    // An abort may be sent twice, because an idle instrument stays idle.
                     Err(Error::FateUnknown { .. }) => self.instrument.abort().await,
                     known => known,
                 }
@@ -171,7 +172,7 @@ impl Bench {
             };
             if let Some(reason) = reason {
                 let message = format!("the scan may still be active: {reason}");
-                // The journal may be what failed; the stop goes on all the same.
+                // Even if the journal has failed, the stop continues.
                 let _ = self.log.emit(RunEvent::Warning { message });
             }
         }
@@ -193,7 +194,7 @@ impl Bench {
             let left = expected.saturating_sub(began.elapsed()).as_secs_f64();
             let done = 1.0 - left / expected.as_secs_f64().max(1e-9);
             let progress = RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(left) };
-            // Progress is for watchers; a journal that cannot be written shows at the next event that is kept.
+            // Progress is only for watchers. A failing journal is noticed at the next event that it keeps.
             let _ = log.emit(progress);
         });
         let allowed = expected + self.instrument.deadlines().scan;
@@ -220,7 +221,7 @@ impl Bench {
     }
 }
 
-/// The settings of a sweep by field name, for the files of its traces.
+/// The settings of a sweep by field name, for its trace files.
 pub(in crate::run) fn describe(scan: &ScanSettings) -> Map<String, Value> {
     let tls: Vec<Value> = scan
         .tls

@@ -1,5 +1,5 @@
-//! Keeps the instrument at the settings that the run intends. The settings at the beginning are read, those before and
-//! after each scan are compared, and those that the instrument has forgotten are set again.
+//! Keeps the instrument at the settings that the run intends. The settings at the beginning are read. The settings
+//! before and after each scan are compared. Settings that the instrument has forgotten are restored.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use crate::run::events::RunEvent;
 use crate::run::state::configuration::{Configuration, Difference, Doubts, Kept, Settings};
 use crate::step::{Fault, FaultKind, Outcome};
 
-/// What is put back may move something else: after so many rounds it is not to be put back.
+/// Setting one value may change another. After this many rounds the settings cannot be restored.
 const ROUNDS: usize = 3;
-/// A message names so many settings.
+/// A message names at most this many settings.
 const NAMED: usize = 10;
 
 impl Bench {
@@ -25,7 +25,7 @@ impl Bench {
         of_earlier.unwrap_or_else(|| self.log.history(|history| history.settings.clone()))
     }
 
-    /// From here on the instrument is to have the settings of an earlier time; `None`: again those of the run.
+    /// The instrument is to have the settings of an earlier time; `None`: again those of the run.
     pub(in crate::run) fn intend_earlier(&mut self, of_earlier: Option<Configuration>) {
         self.of_earlier = of_earlier;
         self.may_have_forgotten = true;
@@ -38,7 +38,7 @@ impl Bench {
         }
     }
 
-    /// Reads the settings of the instrument before the run has changed any of them: a restart would lose them.
+    /// Reads the settings before the run changes any of them, because a restart of the instrument would lose them.
     pub(super) async fn read_settings_at_beginning(&mut self, ctx: &StepContext) -> Result<(), Fault> {
         while !self.log.history(|history| history.settings.is_known) {
             let intended = self.intended();
@@ -50,7 +50,7 @@ impl Bench {
             let others: BTreeSet<Setting> = lasers.chain(detectors).filter(unknown).collect();
             found.extend(self.read(others).await?);
             if self.link_was_lost() {
-                // The instrument may have been switched off and on meanwhile.
+                // The instrument may have been restarted meanwhile.
                 self.restore_if_forgotten(ctx).await?;
                 continue;
             }
@@ -61,12 +61,12 @@ impl Bench {
         Ok(())
     }
 
-    /// A step has ended with doubts about some settings.
+    /// Adds the doubts that a step has left.
     pub(in crate::run) fn doubt(&mut self, doubts: Doubts) {
         self.doubts.add(doubts);
     }
 
-    /// Asks the instrument for the settings that the run has changed to values which only the instrument can tell.
+    /// Reads the settings that the run may have changed to unknown values.
     pub(in crate::run) async fn settle_doubts(&mut self, number: u64) -> Result<(), Fault> {
         let is_known = self.log.history(|history| history.settings.is_known);
         if !is_known || self.doubts.is_empty() {
@@ -80,8 +80,8 @@ impl Bench {
         self.keep_settings(number, &news, false).await
     }
 
-    /// Fails when the instrument does not have the settings that the run intends: another client or the front panel has
-    /// changed them. Gives `intended` with the settings that were not known before.
+    /// Fails if the instrument does not have the intended settings: another client or the front panel has changed them.
+    /// Adds the settings that were unknown to `intended`.
     pub(in crate::run) async fn compare_settings(
         &mut self,
         ctx: &StepContext,
@@ -102,7 +102,7 @@ impl Bench {
         Err(Fault::new(FaultKind::Instrument, message).hint(hint))
     }
 
-    /// The values of a scan's settings, and of all others that the run knows of.
+    /// The values of a scan's settings, and of all other settings that the run knows.
     async fn found(&self, scan: &ScanSettings, configuration: &Configuration) -> Result<Vec<Action>, Fault> {
         let mut found = values(scan);
         let is_new = |setting: &Setting| !found.iter().any(|found| found.setting() == Some(*setting));
@@ -110,9 +110,9 @@ impl Bench {
         let lit = configuration.lit();
         let emits = |laser: &u8| lit.contains(laser) || scan.lasers().any(|of_scan| of_scan == *laser);
         let wanted = known.chain([Setting::ScanMode]).filter(|setting| match setting {
-            // What a dark laser would emit is nobody's concern.
+            // The settings of a dark laser do not matter.
             Setting::LaserPower(laser) | Setting::LaserWavelength(laser) => emits(laser),
-            // Of a TLS without a laser nothing counts; an output is switched by scans.
+            // Without a laser, the settings of a TLS do not matter. Scans switch the output of a laser.
             Setting::TlsLaser(_)
             | Setting::TlsStart(_)
             | Setting::TlsStop(_)
@@ -144,7 +144,7 @@ impl Bench {
         Ok(found)
     }
 
-    /// The journal keeps the settings that were read: a resumed run intends the same.
+    /// Records the settings that were read, because a resumed run intends the same.
     async fn keep_settings(&self, number: u64, values: &[Action], at_beginning: bool) -> Result<(), Fault> {
         if values.is_empty() && !at_beginning {
             return Ok(());
@@ -153,12 +153,12 @@ impl Bench {
         self.log.emit_durable(RunEvent::SettingsRead { number, at_beginning, commands }).await
     }
 
-    /// Sets again what the instrument has forgotten of the settings that the run intends. Turns no light on.
+    /// Restores the intended settings that the instrument has forgotten. Turns no light on.
     pub(in crate::run) async fn put_back_settings(&mut self) -> Result<(), Fault> {
         let intended = self.intended();
         let lost = self.put_back(&intended.settings).await?;
         if self.link_was_lost() {
-            // Everything once more from the beginning.
+            // The restoring begins again.
             return Ok(());
         }
         let unknown = intended.unknown();
@@ -176,7 +176,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Sets settings that the instrument does not have any more; gives those.
+    /// Sets the settings that the instrument does not have any more. Gives these settings.
     pub(in crate::run) async fn put_back(&mut self, settings: &Settings) -> Result<Vec<Difference>, Fault> {
         let mut lost = Vec::new();
         let intends = self.intended();

@@ -1,5 +1,6 @@
-//! The constant columns of the run's trace files. Each column has one type in all files of the run: written values decide
-//! before the first file, and otherwise the first file does. The journal keeps the decision for a run that is resumed.
+//! The constant columns of the run's trace files. Each column has one type in all files of the run. Values written in
+//! the recipe decide the type before the first file; otherwise the first file decides. The journal records the decision
+//! for a resumed run.
 
 use std::collections::BTreeMap;
 
@@ -13,35 +14,35 @@ use crate::run::events::log::RunLog;
 use crate::run::resume::transcript::Transcript;
 use crate::step::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, Fault, Outcome, columns};
 
-/// What is known of the columns of a run.
+/// The columns of a run.
 #[derive(Debug, Clone, Default)]
 pub(in crate::run) struct Columns {
-    /// The recipe's own; `None` where only the run can tell the type.
+    /// The columns of the recipe. `None` if only the run can decide the type.
     own: WrittenColumns,
-    /// Those that a batch gives: the same in every file.
+    /// The columns from a batch, which have the same value in every file.
     given: BTreeMap<String, Constant>,
 }
 
-/// The constants of one fetch, and the decisions that its first file makes.
+/// The constants of one fetch, and the types that its first file decides.
 #[derive(Debug, Default)]
 pub(in crate::run) struct FetchColumns {
     values: BTreeMap<String, ColumnValue>,
     new: BTreeMap<String, Column>,
-    /// The files get the detector's name.
+    /// Whether the files get the name of the detector.
     names_detector: bool,
 }
 
 impl Columns {
-    /// Those of a run with the recipe's columns `own`, which has been given others.
+    /// The columns of a run: those of the recipe (`own`), and those that were `given` to the run.
     #[must_use]
     pub(in crate::run) fn new(own: WrittenColumns, given: BTreeMap<String, Constant>) -> Self {
-        // Where a name is taken, the recipe's column stays.
+        // If both have a column of the same name, the recipe's column is used.
         let free = |name: &String| !own.contains_key(name) && !TRACE_COLUMNS.contains(&name.as_str());
         let given: BTreeMap<_, _> = given.into_iter().filter(|(name, _)| free(name)).collect();
         Self { own, given }
     }
 
-    /// Emits the types that the written values have decided. The decisions of the run's earlier processes hold.
+    /// Emits the types that written values decide. Decisions of earlier processes of the run hold.
     pub(in crate::run) fn begin(&self, earlier: &Transcript, log: &RunLog) -> Result<(), Fault> {
         let mut columns = self.written();
         columns.extend(stored_columns(earlier));
@@ -60,7 +61,7 @@ impl Columns {
     }
 }
 
-/// The columns of the stored files, for journals that do not say how their types were decided.
+/// The columns of the stored files. Old journals do not record how the types were decided.
 fn stored_columns(past: &Transcript) -> BTreeMap<String, Column> {
     let mut found = BTreeMap::new();
     for step in past.steps() {
@@ -77,7 +78,8 @@ fn stored_columns(past: &Transcript) -> BTreeMap<String, Column> {
 }
 
 impl Engine {
-    /// The constants for the traces of a fetch. A value of another type than its column's becomes a null, with a warning.
+    /// The constants for the traces of a fetch. If a value does not fit the type of its column, null is stored and a
+    /// warning is emitted.
     pub(in crate::run) fn fetch_columns(
         &self,
         ctx: &StepContext,
@@ -129,13 +131,13 @@ impl Engine {
         values
     }
 
-    /// The name that the recipe gives a detector; where it gives none, `module/channel`.
+    /// The name that the recipe gives to a detector, or `module/channel`.
     pub(in crate::run) fn detector_name(&self, ctx: &StepContext, detector: Detector) -> String {
         let named = self.recipe.detector_name(&ctx.step.place.path, detector);
         named.map_or_else(|| detector.to_string(), str::to_owned)
     }
 
-    /// A file of the fetch is stored: the types of its new columns are those of all later files.
+    /// The first file of the fetch is stored, so the types of its new columns hold for all later files.
     pub(in crate::run) fn decide_columns(&self, columns: &mut FetchColumns) -> Result<(), Fault> {
         let new = std::mem::take(&mut columns.new);
         if new.is_empty() {

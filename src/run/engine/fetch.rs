@@ -1,4 +1,4 @@
-//! Brings a trace from the instrument into the run folder while it arrives.
+//! Transfers traces from the instrument, and writes them while they arrive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::step::{Fault, FaultKind, Outcome};
 use crate::store::{RunFolder, StoreError, TraceHeader, space_for_trace};
 use crate::threads;
 
-/// Pieces of a trace that may wait for the disk; more would only be memory.
+/// Pieces of a trace that may wait for the disk. More would only use memory.
 const PIECES_WAITING: usize = 16;
-/// How often progress is told.
+/// The interval between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Engine {
@@ -38,14 +38,14 @@ impl Engine {
             let message = "the last sweep failed: the memory contains an older trace";
             return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
         }
-        // After a wait for disk space those that are stored are not fetched again.
+        // After a wait for disk space, the traces that are already stored are not fetched again.
         let stored = self.shortage.fetched.len();
         let pairs =
             |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
         let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
         let mut columns = self.fetch_columns(ctx, fields)?;
         for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
-            // A trace of an earlier attempt is there until the one that takes its place has arrived.
+            // A trace of an earlier attempt stays until its replacement has arrived.
             let old = self.slots(ctx).get(index).cloned();
             let trace = self.fetch_trace(ctx, detector, kind, (fields, &mut columns), old).await?;
             self.shortage.fetched.push(trace);
@@ -53,7 +53,7 @@ impl Engine {
         Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
 
-    /// The traces of earlier attempts at a fetch, whose places its traces take.
+    /// The traces of earlier attempts at this fetch. The new traces replace them.
     fn slots(&self, ctx: &StepContext) -> Vec<Slot> {
         let known = self.log.history(|history| history.slots(ctx.number).to_vec());
         let Some(repair) = &ctx.repair else { return known };
@@ -98,9 +98,9 @@ impl Engine {
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, log, number) = (Arc::clone(&self.output.folder), self.log.clone(), ctx.number);
         let heartbeat = self.bench.heartbeat.clone();
-        // The instrument may take its time to prepare the block.
+        // The instrument may need time to prepare the block.
         heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
-        // The encoder works beside the transfer, so that the link is held at wire speed and no longer.
+        // The encoder works during the transfer, so that the link is busy only as long as the wire needs.
         let old = old.and_then(|old| old.stored);
         let (proof, proved) = oneshot::channel();
         let writing = threads::begin("trace", move || {
@@ -114,14 +114,14 @@ impl Engine {
         };
         let transferred = transferred.await;
         if transferred.is_ok() {
-            // A writer that has failed does not wait for it.
+            // A writer that has failed does not receive this.
             let _ = proof.send(());
         } else {
             drop(proof);
         }
         let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
         let trace = match (transferred, written) {
-            // Another has been quicker to fill the disk.
+            // Another program has filled the disk.
             (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {
                 self.shortage.wanted = Some(room);
                 return Err(disk.into());
@@ -133,7 +133,7 @@ impl Engine {
             ) => {
                 return Err(error.into());
             }
-            // A disk that fails cuts the transfer short too; its own word says more.
+            // If the disk fails, the transfer fails too. The error of the disk is more useful.
             (_, Err(disk)) => return Err(disk.into()),
         };
         self.decide_columns(columns)?;
@@ -152,7 +152,7 @@ impl Engine {
         self.log.history(of_sweep).unwrap_or_default()
     }
 
-    /// What a file says of how its trace was made.
+    /// The metadata for the file: how its trace was measured.
     async fn trace_metadata(
         &self,
         ctx: &StepContext,
@@ -173,7 +173,8 @@ impl Engine {
         Ok(metadata)
     }
 
-    /// A live trace of the run's own sweep covers what was swept: another axis is one of another scan, or was garbled.
+    /// A live trace must cover the range of the last sweep. Another axis belongs to another scan, or the reply was
+    /// damaged.
     fn check_axis(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
         let is_live = matches!(kind, TraceKind::Tf | TraceKind::Raw);
         let scan = self.bench.swept.as_ref().filter(|_| is_live);
@@ -182,7 +183,7 @@ impl Engine {
         Err(Fault::new(FaultKind::Instrument, message))
     }
 
-    /// Says what is strange about the values of a trace that is stored.
+    /// Warns about implausible values of a stored trace.
     fn warn_of_values(&self, trace: &TraceSummary) -> Result<(), Fault> {
         let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, .. } = trace;
         let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
@@ -205,7 +206,7 @@ impl Engine {
         self.log.emit(RunEvent::Warning { message })
     }
 
-    /// Transfers the wavelength axis and makes sure that it is the even grid that the file will state.
+    /// Transfers the wavelength axis and confirms that it is the even grid that the file states.
     async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
         self.bench.heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
@@ -245,7 +246,7 @@ impl Engine {
 enum Unwritten {
     Store(StoreError),
     Told(Fault),
-    /// It arrived, and it is not certain that it is what was asked for.
+    /// The trace arrived, but it was not proved that it answers the query.
     Unproved,
 }
 
@@ -265,7 +266,7 @@ impl From<Unwritten> for Fault {
     }
 }
 
-/// Takes a trace back: the journal says so first, so that a file is never missed that the journal still knows.
+/// Withdraws a trace. The journal records this first, so that it never lists a file that is missing.
 pub(in crate::run) fn withdraw(
     folder: &RunFolder,
     log: &RunLog,
@@ -303,7 +304,7 @@ fn write(
             let activity = Activity::Transfer;
             let progress =
                 RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(remaining_s) };
-            // Progress is not kept, so that there is nothing to fail.
+            // Progress is not kept in the journal, so this cannot fail.
             let _ = log.emit(progress);
         }
     }

@@ -1,5 +1,5 @@
-//! Holding the run: before a step while the run is paused, and while the disk has too little space. Meanwhile the lasers go
-//! off after some time, and they come back before the run continues.
+//! Holds the run: before a step while the run is paused, and while there is too little disk space. After some time the
+//! lasers go off; they are turned on again before the run continues.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::run::events::RunEvent;
 use crate::step::{Fault, FaultKind};
 use crate::store::space_for_step;
 
-/// Pause between two looks at the disk.
+/// The interval between two looks at the disk.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A lack of disk space.
+/// The state of a wait for disk space.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Shortage {
-    /// Since when there has been too little.
+    /// When the disk space became too little.
     pub(super) since: Option<Instant>,
-    /// The space that the attempt under way found missing, bytes.
+    /// The disk space that the current attempt needs, bytes.
     pub(super) wanted: Option<u64>,
-    /// Traces that the attempt under way has stored so far.
+    /// Traces that the current attempt has stored.
     pub(super) fetched: Vec<TraceSummary>,
 }
 
 impl Engine {
-    /// Holds the run before an attempt, for as long as it must not continue.
+    /// Holds the run before an attempt, as long as it must not continue.
     pub(super) async fn hold_before_attempt(&mut self, emits_light: bool) -> Result<(), Fault> {
         loop {
             self.hold_while_paused().await?;
@@ -42,7 +42,7 @@ impl Engine {
         self.bench.beat()
     }
 
-    /// Holds before a step for as long as the run is paused. The lease is kept, and no time limit runs.
+    /// Holds the run while it is paused. The lease is kept, and no time limit runs.
     pub(super) async fn hold_while_paused(&mut self) -> Result<(), Fault> {
         if !self.control.is_paused() || self.finally_until.is_some() {
             return Ok(());
@@ -58,12 +58,12 @@ impl Engine {
         self.log.emit(RunEvent::Resumed { after_s: began.elapsed().as_secs_f64(), relit })
     }
 
-    /// Holds until the disk has this much space. Nothing is waited for in `finally`, which has to come to its end.
+    /// Holds the run until the disk has this much space. `finally` does not wait, because it has to end.
     ///
     /// # Errors
-    /// When the run is stopped, or nobody has made space in time.
+    /// If the run is stopped, or there is no space in time.
     pub(super) async fn wait_for_disk_space(&mut self, bytes: u64) -> Result<(), Fault> {
-        // A disk that takes nothing although it says that it has space is waited for under one limit.
+        // A disk may report free space and still accept nothing. All such waits share one limit.
         let since = *self.shortage.since.get_or_insert_with(Instant::now);
         let limit = self.times.disk_full_wait;
         let (folder, disk) = (Arc::clone(&self.output.folder), self.output.disk.clone());
@@ -93,11 +93,11 @@ impl Engine {
         self.log.emit(RunEvent::RoomAgain { after_s: began.elapsed().as_secs_f64(), relit })
     }
 
-    /// Holds the run until it is released. Lasers go off after `dark_after`; those are turned on again at the end, and
-    /// given.
+    /// Holds the run until `released` ends. After `dark_after` the lasers go off. They are turned on again at the end;
+    /// gives these lasers.
     ///
     /// # Errors
-    /// When the run is stopped, or `released` gives an error.
+    /// If the run is stopped, or `released` gives an error.
     async fn hold_until(
         &mut self,
         released: impl Future<Output = Result<(), Fault>>,
@@ -124,7 +124,7 @@ impl Engine {
         Ok(relit)
     }
 
-    /// Turns off the lasers that the run has set and that are on; gives them.
+    /// Turns off the lasers that the run has set and that are on. Gives these lasers.
     async fn darken(&mut self) -> Result<Vec<u8>, Fault> {
         let mut lit = Vec::new();
         for laser in self.bench.lasers_of_run() {

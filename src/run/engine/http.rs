@@ -13,13 +13,13 @@ use crate::run::events::Activity;
 use crate::script::{Condition, Mistake};
 use crate::step::{Fault, FaultKind, Outcome};
 
-/// How long a request may take whose step gives no limit.
+/// Time limit of a request, if the step has none.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// How long a poll may take, however little is left of its time: one that is cut short would say less than the one
-/// before it.
+/// Time limit of one poll. The limit does not shrink with the time left, because an interrupted poll would report less
+/// than the one before it.
 const POLL_LIMIT: Duration = Duration::from_secs(5);
-/// Largest reply that becomes the result of a step, in bytes. It is kept whole in the journal, so that a run that is
-/// resumed decides by what this one saw: one that was cut would be another reply.
+/// Largest reply that becomes the result of a step, bytes. The journal keeps the whole reply, because a resumed run
+/// must get the same result.
 const LARGEST_RESULT: usize = 64 << 10;
 
 impl From<HttpError> for Fault {
@@ -69,8 +69,8 @@ impl Engine {
         Ok(Outcome::Http { status: reply.status, reply: reply.value()? })
     }
 
-    /// Asks until it is ready. A poll that finds nobody is not the end of it: what was begun goes on, and asking again
-    /// does no harm.
+    /// Polls until the reply is ready. An unreachable instrument does not end the polling: the task continues there,
+    /// and polling again does no harm.
     async fn poll(
         &self,
         ctx: &StepContext,
@@ -133,7 +133,7 @@ fn unexpected(request: HttpRequest<'_>, reply: &Reply) -> Fault {
     }
 }
 
-/// A body that cannot be understood names no field; it may still have said `Location`.
+/// A body that is not readable gives no value, but the reply may still have a `Location`.
 fn value_or_nothing(reply: &Reply) -> Value {
     reply.value().unwrap_or_default()
 }

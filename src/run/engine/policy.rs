@@ -1,17 +1,18 @@
-//! What the engine decides by the kind of a step alone: what follows a fault, and when a step is on the disk.
+//! Decisions that depend only on the kind of a step: what happens after a fault, and when its record must be on the
+//! disk.
 
 use crate::operation::{Effect, Operation};
 use crate::run::events::AfterFault;
 use crate::step::{Fault, FaultKind, OnError, Retry, Step};
 use crate::store::Durability;
 
-/// What emits light, moves or asks is on the disk before it is sent; the rest may follow within a second.
+/// When the record of a step must be on the disk: before light, movements and questions; otherwise within a second.
 pub(in crate::run) fn durability(operation: &Operation) -> Durability {
     if operation.traits().is_recorded_first() { Durability::Now } else { Durability::Soon }
 }
 
-/// Decides what follows a fault. What moves or asks is never repeated by itself, and what another attempt
-/// cannot change is not tried again.
+/// Decides what happens after a fault. Movements and questions are never repeated automatically. An attempt that cannot
+/// change the result is not made.
 pub(in crate::run) fn after_fault(step: &Step, fault: &Fault, retry: Option<Retry>) -> AfterFault {
     let may_pass = matches!(
         fault.kind,
@@ -52,7 +53,7 @@ mod tests {
         let sweep = step("sweep", &json!({ "retry": { "times": 2, "backoff_s": 5 } }));
         assert_eq!(decide(&sweep, FaultKind::Link, true), AfterFault::Retry { after_s: 5.0 });
         assert_eq!(decide(&sweep, FaultKind::Link, false), AfterFault::Raise);
-        // Another attempt does not change what the bench forbids, nor what the disk has no room for.
+        // Another attempt changes neither the limits of the bench nor the free disk space.
         assert_eq!(decide(&sweep, FaultKind::Refused, true), AfterFault::Raise);
         assert_eq!(decide(&sweep, FaultKind::Store, true), AfterFault::Raise);
     }

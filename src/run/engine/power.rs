@@ -1,4 +1,4 @@
-//! Power that is kept: readings asked for by the recipe, and `record_power`, which logs during the whole run.
+//! Recorded power: readings of `read_power`, and `record_power`, which records during the whole run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl SharedPowerLog {
         Self { power: Arc::new(tokio::sync::Mutex::new(power)), log }
     }
 
-    /// Keeps a reading. A segment that is complete is written on a thread of its own; the readings after it wait for it.
+    /// Adds a reading. A complete segment is written on a thread of its own, and readings wait for that.
     pub(in crate::run) async fn keep(
         &self,
         reading: PowerReading,
@@ -40,7 +40,7 @@ impl SharedPowerLog {
         let written = self.write_segment().await;
         self.power.lock().await.add(reading, name, source);
         match written {
-            // The readings wait in memory; the engine holds the run until there is disk space.
+            // The readings wait in memory. The engine holds the run until there is disk space.
             Err(StoreError::Full { .. }) => Ok(()),
             written => self.emit(written?).await,
         }
@@ -67,8 +67,8 @@ impl SharedPowerLog {
     }
 }
 
-/// Keeps what the monitor reads until it is dropped. While a scan runs, while a transfer takes the only connection,
-/// and while the instrument is unreachable, there is nothing to keep.
+/// Records the readings of the monitor until it is dropped. During a scan, during a transfer over the only connection,
+/// and without a link there are no readings.
 pub(in crate::run) async fn record(
     monitor: PowerMonitor,
     module: u8,

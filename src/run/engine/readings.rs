@@ -1,8 +1,8 @@
-//! What a step was told by the instrument is relied on once it is proved: each question was answered by its own reply. A
-//! reply that came twice would otherwise be the next question's answer.
+//! Proving replies: a result is used only once it is proved that each query got its own reply. Without that, a
+//! duplicated reply would be taken for the reply to the next query.
 //!
-//! A proof is one exchange. Quick readings in a loop of a YAML recipe share one: they are held back until it is there,
-//! and measured again when it fails. Nothing can depend on their values meanwhile.
+//! A proof costs one exchange. Quick readings in a loop of a YAML recipe share one proof: their events are held back
+//! until then, and the readings are repeated if the proof fails. Nothing can depend on their values meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::run::events::{AfterFault, RunEvent};
 use crate::run::state::rewind::{Again, Cause, rewind};
 use crate::step::{Fault, Outcome, Step};
 
-/// Readings are proved after this time at the latest.
+/// Readings are proved at the latest after this time.
 const HELD_BACK: Duration = Duration::from_secs(1);
 
 /// Readings that are not proved yet.
@@ -25,9 +25,9 @@ pub(in crate::run) struct Unproved {
     held: Vec<Held>,
     /// When the first of them was measured.
     since: Option<Instant>,
-    /// The step under way has to be done once more: its replies could not be proved.
+    /// The current step is repeated, because its replies could not be proved.
     pub(super) once_more: bool,
-    /// Why the last readings of the steps could not be proved.
+    /// Why the last readings could not be proved.
     pub(in crate::run) fault_at_end: Option<Fault>,
 }
 
@@ -41,7 +41,7 @@ struct Held {
 }
 
 impl Engine {
-    /// Performs a step, and proves what it gives; readings that are held back are proved later.
+    /// Performs a step and proves its result. Readings that are held back are proved later.
     pub(super) async fn perform_proved(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         let step = &ctx.step;
         if !step.operation.traits().is_proved_at_end() {
@@ -64,11 +64,11 @@ impl Engine {
 
     /// Whether the reading of this step may be held back.
     pub(super) fn may_hold_back(&self, step: &Step) -> bool {
-        // A value that has a name may decide something.
+        // A named value may decide how the recipe continues.
         is_quick(step) && step.options.id.is_none() && self.finally_until.is_none()
     }
 
-    /// Whether readings that are held back may stay so while this step is performed.
+    /// Whether the readings that are held back may wait while this step is performed.
     pub(super) fn leaves_unproved(&self, step: &Step) -> bool {
         let traits = step.operation.traits();
         let lasts = match (traits.uses_instrument(), traits.lasts) {
@@ -80,7 +80,7 @@ impl Engine {
         self.unproved.since.is_none_or(|since| since.elapsed() + lasts < HELD_BACK)
     }
 
-    /// Holds a reading back, and proves all of them when it is time.
+    /// Holds a reading back. Proves all of them when the time is up.
     pub(super) async fn hold_back(
         &mut self,
         ctx: StepContext,
@@ -136,7 +136,7 @@ impl Engine {
         }
     }
 
-    /// Readings go into the run's power once their step has ended well.
+    /// Adds readings to the recorded power, once their step has ended well.
     async fn keep_readings(&self, step: &Step, outcome: &Outcome) -> Result<(), Fault> {
         if let Outcome::Power(readings) = outcome {
             let name = step.operation.traits().name.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The operation that records a reference: whether a recorded one is young enough, and what is connected.
+//! The operation that takes a reference: whether an existing reference can be reused, and what must be connected.
 
 use chrono::{Local, Utc};
 
@@ -28,8 +28,8 @@ impl Engine {
         Ok(Outcome::Reference { created: true })
     }
 
-    /// Makes sure that what the reference will record is what it should: asks the operator, or takes the
-    /// recipe's word for it when nobody is there. On the embedded instrument there is nothing to connect.
+    /// Makes sure that the right path is connected: asks the operator, or follows `unattended`. With the simulator
+    /// there is nothing to connect.
     async fn confirm_reference_path(
         &mut self,
         ctx: &StepContext,
@@ -55,16 +55,17 @@ impl Engine {
         }
     }
 
-    /// A reference that is valid, for the same points, taken with the same light, and younger than `max_age_min` by this computer's clock.
+    /// Whether the instrument has a valid reference for the same points, taken with the same light, and younger than
+    /// `max_age_min`.
     async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
         let reference = self.bench.ctp10().reference(detector).await?.filter(|reference| reference.valid);
         let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
-        // The instrument's clock is taken for one of this zone. Of a time that comes twice the earlier one counts.
+        // The instrument's clock is assumed to show local time. If a local time occurs twice, the earlier one counts.
         let Some(at) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
             return Ok(false);
         };
         let age_s = (Utc::now() - at).as_seconds_f64();
-        // One from the future proves nothing: the clocks disagree by more than their resolution.
+        // A reference from the future proves nothing: the clocks differ by more than their resolution.
         if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-//! Operations that wait: for a time, a time of day, a steady level, or the operator.
+//! Operations that wait: for a time, until a time of day, until the power is stable, or for the operator.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
 
-/// How often progress is told while something lasts.
+/// The interval between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
-/// How often power is read while waiting for it to hold still.
+/// The interval between two readings while the power is not stable.
 const STABLE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Engine {
@@ -31,14 +31,14 @@ impl Engine {
                 let time = time_of_day(text).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` is not a time of day"))
                 })?;
-                // A run that was interrupted while it waited goes on waiting for the same moment.
+                // If the run was interrupted while it waited, it waits until the same time.
                 let recorded = ctx.waits_until;
                 let until = recorded.or_else(|| local_time::next(&Local::now(), time)).ok_or_else(|| {
                     Fault::new(FaultKind::Refused, format!("`{text}` does not exist in the local time zone"))
                 })?;
                 let number = ctx.number;
                 self.log.emit_durable(RunEvent::WaitsUntil { number, until }).await?;
-                // The wall clock is asked again at every turn: it may be set while the run waits.
+                // The clock may be set during the wait, so each turn reads it again.
                 let left = || (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
                 self.wait_while(ctx, left(), left).await?;
             }
@@ -64,7 +64,7 @@ impl Engine {
         }
     }
 
-    /// Waits until the highest and the lowest of the readings of the last `for_s` are within `within_db`.
+    /// Waits until all readings of the last `for_s` lie within `within_db`.
     async fn wait_until_stable(&mut self, ctx: &StepContext, stable: &Stable) -> Result<(), Fault> {
         let window = Duration::from_secs_f64(stable.for_s.get());
         let limit = Duration::from_secs_f64(stable.timeout_s.get());
@@ -79,7 +79,7 @@ impl Engine {
                 Some(level) => readings.push_back((now, level)),
                 None => readings.clear(),
             }
-            // One reading older than the window stays, so that the window is known to be filled.
+            // One reading older than the window is kept, so that the window is known to be filled.
             while readings.get(1).is_some_and(|(time, _)| now - *time >= window) {
                 readings.pop_front();
             }
@@ -123,7 +123,7 @@ impl Engine {
             for detector in &fields.detectors {
                 readings.push(self.bench.power(*detector, &self.expected).await?);
             }
-            // The step is not known to anybody yet.
+            // The beginning of the step was not emitted yet.
             if ctx.is_held_back {
                 self.bench.beat()?;
                 continue;
@@ -141,8 +141,8 @@ impl Engine {
             .map(Outcome::Answer)
     }
 
-    /// Asks the operator. Where nobody was there, or nobody answers in time, takes `unattended`, and fails when there is
-    /// none.
+    /// Asks the operator. If nobody was present, or nobody answers in time, the result is `unattended`; without that,
+    /// the step fails.
     pub(super) async fn ask_operator(
         &mut self,
         ctx: &StepContext,
@@ -166,7 +166,7 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The operator's answer, asked for until it is an allowed one; `None` when it does not come in time.
+    /// The operator's answer. The question is repeated until the answer is allowed. `None` if there is none in time.
     async fn answer(
         &mut self,
         ctx: &StepContext,
@@ -192,7 +192,7 @@ impl Engine {
     }
 }
 
-/// What comes in time; without a time, whenever it comes.
+/// The result of `wait`, or `None` if the time is up first.
 async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Output = T>) -> Option<T> {
     match give_up {
         Some(at) => tokio::time::timeout_at(at, wait).await.ok(),
@@ -200,7 +200,7 @@ async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Outp
     }
 }
 
-/// A reading in dBm, whatever unit the detector reports in. No light at all has no level.
+/// A reading in dBm. A power of zero has no level.
 fn level_dbm(reading: &PowerReading) -> Option<f64> {
     reading.unit.convert(reading.value?, PowerUnit::Dbm)
 }

@@ -1,4 +1,4 @@
-//! What a resumed run relies on, compared with the files that are there: words alone are not trusted.
+//! Damage of files that a resumed run relies on. Every file is compared with its record.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::resume::transcript::Transcript;
 use crate::store::{PowerSegment, segment_damage, trace_damage};
 
-/// Files that are not as the journal says, each with what is wrong: `has changed`, `is missing`.
+/// Files that differ from their records, each with the damage: `has changed`, `is missing`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Damage {
     /// Traces, by file.

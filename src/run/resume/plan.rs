@@ -1,5 +1,5 @@
-//! How far the past of an interrupted run holds, and what is left to do: found by telling the recipe its past, without
-//! an instrument.
+//! The plan for resuming an interrupted run: which steps hold, and which are left. The recorded part is replayed to the
+//! recipe, without an instrument.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::store::{RunState, StoreError, read_run_journal};
 /// What is left of an interrupted run.
 #[derive(Debug)]
 pub struct Foreseen {
-    /// What holds.
+    /// The part of the transcript that holds.
     pub past: Transcript,
     /// The operations that are left, in order.
     pub left: Walk,
-    /// A step whose end is not recorded and that may not be repeated by itself.
+    /// An interrupted step that must not be repeated automatically.
     pub undecided: Option<Performed>,
-    /// Sweeps in the middle of it that are done again, because their traces are missing or changed.
+    /// Earlier sweeps that are repeated, because their traces are missing or changed.
     pub repairs: Repairs,
 }
 
-/// Reads the past of the run in this folder.
+/// Reads the transcript of the run in this folder.
 ///
 /// # Errors
-/// When its journal cannot be read, or a line of it is damaged.
+/// If the journal cannot be read, or one of its lines is damaged.
 pub fn transcript(folder: &Path) -> Result<Transcript, StoreError> {
     let mut past = Transcript::default();
     match read_run_journal::<crate::run::events::Record>(folder) {
@@ -41,19 +41,19 @@ pub fn transcript(folder: &Path) -> Result<Transcript, StoreError> {
                 past.apply(&record.event);
             }
         }
-        // Its process was gone before it had begun one.
+        // The process ended before it had created a journal.
         Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     Ok(past)
 }
 
-/// Finds out how far the past of a run holds, by telling it to the recipe again, and what comes after it. Touches
-/// neither the instrument nor the folder.
+/// Finds out which steps hold by replaying them to the recipe, and which steps are left. Uses neither the instrument
+/// nor changes the folder.
 ///
 /// # Errors
-/// When the recipe goes another way than it went, when nothing is left that could end otherwise, or when a trace is
-/// damaged that cannot be measured again.
+/// If the recipe no longer matches its journal, if no step is left that could change the result, or if a damaged trace
+/// cannot be measured again.
 pub fn plan(
     recipe: &Recipe,
     past: &Transcript,
@@ -64,7 +64,7 @@ pub fn plan(
     let mut count = past.done();
     let first_open = past.asked.get(count).and_then(Asked::step);
     let no_ask = |step: &&Performed| {
-        // On the embedded instrument there is nothing to connect.
+        // With the simulator there is nothing to connect.
         !(circumstances.simulated && step.step.operation.traits().reference().is_some())
     };
     let undecided_of =
@@ -83,7 +83,7 @@ pub fn plan(
             left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
         if certain && ahead.clone().next().is_none() {
             match ended {
-                // It would only fail again as it did: the step that failed is what is left to do.
+                // The recipe would fail in the same way, so the failed step is the one to repeat.
                 Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
                     Some(at) => {
                         undecided = kept.asked[at].step().and_then(undecided_of);
@@ -91,14 +91,14 @@ pub fn plan(
                         count = at;
                         continue;
                     }
-                    // What was bad then may be good by now.
+                    // The condition may be good by now.
                     None if was_suspended(&kept.asked) => {
                         count = before_suspension(&kept.asked);
                         continue;
                     }
                     None => return Err(fault.hint("the recipe itself failed and would fail again")),
                 },
-                // What failed is to be done again, and stands where it always does: at the end.
+                // A failed step of `finally` is repeated where it is: at the end.
                 Ok(()) if past.history.finally_failed => {}
                 Ok(()) if past.history.ended == Some(RunState::Failed) => {
                     let message = "every step was done, or its failure was ignored: nothing is left to do";
@@ -126,7 +126,8 @@ pub fn plan(
     }
 }
 
-/// Tells a recipe its past; gives what it asks for behind it, how it ended, and whether it would end so again.
+/// Replays the transcript to the recipe. Gives the operations after it, how the recipe ended, and whether it would end
+/// in the same way again.
 fn replay(
     recipe: &Recipe,
     past: &Arc<Transcript>,
@@ -154,24 +155,24 @@ fn failed_with(asked: &Asked, fault: &Fault) -> bool {
     matches!(told, Some(Err(known)) if known.kind == fault.kind && known.message == fault.message)
 }
 
-/// Whether what was asked ends within a suspension, or within a judgement.
+/// Whether the transcript ends within a suspension, or within a check of its condition.
 fn was_suspended(asked: &[Asked]) -> bool {
     asked.iter().rev().find_map(Asked::step).is_some_and(|step| step.step.place.is_beside())
 }
 
-/// How much holds of what was asked, which ends within a suspension: up to the sweep that was not found good and is
-/// repeated with what followed it, or else up to the step before which the recipe was held.
+/// How many entries hold of a transcript that ends within a suspension. If the last sweep was not found good, the
+/// entries before that sweep hold; otherwise the entries before the step at which the recipe was suspended.
 fn before_suspension(asked: &[Asked]) -> usize {
     let steps = || asked.iter().enumerate().filter_map(|(at, asked)| Some((at, &asked.step()?.step)));
     let held_at = steps().rfind(|(_, step)| !step.place.is_beside()).map_or(0, |(at, _)| at + 1);
-    // A judgement that the recipe went on after has found it good.
+    // If the recipe continued after a check, the check has found the sweep good.
     let mut unjudged =
         steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_beside());
     let spoilt = unjudged.find(|(_, step)| step.operation.traits().unsettles_sweep());
     let Some((at, sweep)) = spoilt.filter(|(_, step)| step.operation.traits().is_sweep()) else {
         return held_at;
     };
-    // One that is judged right after it may have been done again and again.
+    // A sweep that is checked right away may have been repeated several times.
     let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_beside());
     others.take_while(|(_, step)| same(step, sweep)).last().map_or(at, |(first, _)| first)
 }

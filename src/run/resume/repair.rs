@@ -1,10 +1,10 @@
-//! Which sweeps of a resumed run are done again because their traces are missing or changed, and what has to come
-//! before them.
+//! Which sweeps of a resumed run are repeated because their traces are missing or changed, and which steps must be
+//! repeated before them.
 //!
-//! A sweep that nothing followed is done again where the run goes on. One in the middle is done again by itself, as it
-//! was then: with the settings of then, and with every `http` and raw command since the start of its turn. Where one of
-//! these may not be repeated, or what came later has changed the bench for good, nobody can measure the trace again:
-//! then the run is refused, and the trace is named.
+//! The last sweep is repeated where the run continues. An earlier sweep is repeated by itself, under its own
+//! conditions: with the settings of that time, and with every `http` and raw command since the start of its turn. If
+//! one of these must not be repeated, or a later step has changed the bench for good, the trace cannot be measured
+//! again. In that case the run is refused, and the message names the trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,43 +12,43 @@ use crate::operation::{BenchEffect, Effect, Operation, OperationTraits};
 use crate::run::resume::transcript::{Asked, Performed, Transcript};
 use crate::step::{Fault, FaultKind, Outcome, Place};
 
-/// A sweep that is done again, with what belongs to it. Steps are named by their numbers.
+/// A sweep that is repeated, with the steps that belong to it. Steps are given by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
-    /// The sweep; none where a trace of a reference is only fetched again.
+    /// The sweep; `None` if only a trace of a reference is fetched again.
     pub sweep: Option<u64>,
-    /// The first step of its turn: the settings are those before it.
+    /// The first step of its turn. The settings are those before this step.
     pub turn: u64,
-    /// What is done again before it.
+    /// Steps that are repeated before the sweep.
     pub before: Vec<u64>,
-    /// The fetches behind it.
+    /// The fetches after the sweep.
     pub fetches: Vec<u64>,
-    /// The traces that are not as they were stored, each with what is wrong.
+    /// The damaged traces, each with the damage.
     pub damaged: Vec<(String, String)>,
 }
 
-/// What is done again within the past of a run.
+/// All repetitions within a transcript.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repairs {
-    /// In the order of the past.
+    /// The repetitions, in the order of the transcript.
     pub list: Vec<Repair>,
-    /// What brings the bench back to where the past ends.
+    /// Steps that restore the bench to its state at the end of the transcript.
     pub after: Vec<u64>,
 }
 
-/// What is to become of a past with damaged traces.
+/// The decision about a transcript with damaged traces.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::run) enum Judged {
-    /// Only so much of it holds: the last sweep is done again.
+    /// Only this many entries hold; the last sweep is repeated.
     Keep(usize),
-    /// All of it holds, once this is done.
+    /// All entries hold, once these repetitions are done.
     Repair(Repairs),
 }
 
-/// Judges a past whose traces are damaged as `damaged` says, by file.
+/// Decides about a transcript whose traces are `damaged`, by file.
 ///
 /// # Errors
-/// When a trace cannot be measured again.
+/// If a trace cannot be measured again.
 pub(in crate::run) fn judge(
     past: &Transcript,
     damaged: &BTreeMap<String, String>,
@@ -111,7 +111,7 @@ fn cannot(file: &str, what: &str, reason: &str) -> Fault {
     Fault::new(FaultKind::Refused, message).hint("restore the file, or start a new run")
 }
 
-/// The traces of a fetch that are not as the recipe was told: file, kind, what is wrong.
+/// The damaged traces of a fetch: file, kind, damage.
 fn wrong_traces<'a>(
     step: &'a Performed,
     damaged: &'a BTreeMap<String, String>,
@@ -135,7 +135,7 @@ struct Unit {
     damaged: Vec<(String, String)>,
 }
 
-/// The steps of a past by their position; `None` where something else was asked for.
+/// The steps of a transcript by their position; `None` at the position of another entry.
 struct Steps<'a> {
     steps: Vec<Option<&'a Performed>>,
     simulated: bool,
@@ -165,7 +165,7 @@ impl Steps<'_> {
 
     fn repair(&self, sweep: Option<usize>, turn: usize, before: &[usize], unit: Unit) -> Repair {
         let number = |at: &usize| self.number(*at);
-        // The turn may begin with something that is no step.
+        // The turn may begin with an entry that is no step.
         let turn = (turn..self.steps.len()).map(|at| self.number(at)).find(|number| *number > 0);
         Repair {
             sweep: sweep.as_ref().map(number),
@@ -186,14 +186,14 @@ impl Steps<'_> {
         behind.filter(|(_, step)| live(step)).map(|(at, _)| at).collect()
     }
 
-    /// Whether it is a sweep, and the bench is as it was at its end.
+    /// Whether it is a sweep after which nothing has changed the bench.
     fn is_last(&self, scan: usize) -> bool {
         let later = || self.all().filter(|(at, _)| *at > scan);
         self.traits(scan).is_some_and(|traits| traits.is_sweep())
             && !later().any(|(at, step)| is_scan(&step.step.operation) || self.changes_bench(at))
     }
 
-    /// Whether a reference that was fetched is the one that the instrument has.
+    /// Whether the instrument still has the reference that was fetched.
     fn is_reference_still_there(&self, fetch: usize, step: &Performed) -> bool {
         let Some(fields) = step.step.operation.traits().fetch() else { return false };
         let replaces = |later: &Performed| {
@@ -203,33 +203,33 @@ impl Steps<'_> {
         !self.all().any(|(at, later)| at > fetch && replaces(later))
     }
 
-    /// Whether it may have changed something on the bench that the settings of the run say nothing of.
+    /// Whether the step may have changed the bench in a way that no setting of the run describes.
     fn changes_bench(&self, at: usize) -> bool {
         self.traits(at).is_some_and(|traits| traits.changes_bench())
     }
 
-    /// Whether it is done again on the way to a sweep.
+    /// Whether the step is repeated before a sweep.
     fn is_repeated(&self, at: usize) -> bool {
         let beside = self.place(at).is_some_and(Place::is_beside);
         !beside && self.traits(at).is_some_and(|traits| traits.bench != BenchEffect::None)
     }
 
     fn may_be_repeated(&self, at: usize) -> bool {
-        // On the embedded instrument there is nothing to connect.
+        // With the simulator there is nothing to connect.
         self.traits(at).is_none_or(|traits| {
             traits.effect != Effect::Ask || self.simulated && traits.reference().is_some()
         })
     }
 
-    /// Whether doing the one step again undoes what the other has done.
+    /// Whether repeating one step undoes the change of the other.
     fn have_same_target(&self, one: usize, other: usize) -> bool {
         let (one, other) = (self.traits(one), self.traits(other));
         let target = one.as_ref().and_then(OperationTraits::target);
         target.is_some() && target == other.as_ref().and_then(OperationTraits::target)
     }
 
-    /// What has to come before a sweep in the middle, where its turn begins, and from where what comes before the end
-    /// of the past is repeated afterwards.
+    /// The steps to repeat before an earlier sweep, the position where its turn begins, and the position from which
+    /// steps are repeated afterwards.
     fn way_to(&self, scan: usize) -> Result<(Vec<usize>, usize, usize), String> {
         let Some(place) = self.place(scan) else { return Err("it has no place".to_owned()) };
         let later: Vec<usize> = (scan + 1..self.steps.len()).filter(|at| self.changes_bench(*at)).collect();
@@ -263,7 +263,7 @@ impl Steps<'_> {
         Err(format!("{what} came after it, and the earlier state of the bench is not recorded"))
     }
 
-    /// What is repeated, with the settings of the turn and the waits behind what moves.
+    /// The steps to repeat, with the settings of the turn, and with the waits after the first movement.
     fn with_settings(&self, turn: usize, scan: usize, repeated: &[usize]) -> Vec<usize> {
         let first = repeated.first().copied().unwrap_or(scan);
         let belongs = |at: &usize| {
@@ -276,7 +276,7 @@ impl Steps<'_> {
         (turn..scan).filter(belongs).collect()
     }
 
-    /// The first position of the turn of so many loops that a step belongs to.
+    /// The first position of the turn that a step belongs to, at this loop depth.
     fn begin_of_turn(&self, of: usize, depth: usize) -> usize {
         let Some(place) = self.place(of) else { return 0 };
         if depth == 0 {
@@ -288,13 +288,13 @@ impl Steps<'_> {
     }
 }
 
-/// The way to the steps of the loop at this depth, from 1.
+/// The path of the loop at this depth, from 1.
 fn way(place: &Place, depth: usize) -> &str {
     let ends = place.path.match_indices(".repeat.").map(|(at, _)| at);
     depth.checked_sub(1).and_then(|nth| ends.clone().nth(nth)).map_or("", |end| &place.path[..end])
 }
 
-/// Whether two steps stand in the same loop at this depth, in whatever turn of it.
+/// Whether two steps are in the same loop at this depth, in any of its turns.
 fn same_loop(one: &Place, other: &Place, depth: usize) -> bool {
     let within = depth == 0 || same_turn(one, other, depth - 1);
     within && one.loops.len() >= depth && other.loops.len() >= depth && way(one, depth) == way(other, depth)

@@ -1,4 +1,4 @@
-//! The start of a resumed run: what is recorded and withdrawn before its first step.
+//! The start of a resumed run: its first records, and the traces that are withdrawn before its first step.
 
 use crate::instrument::limits::Limits;
 use crate::measurement::PowerReading;
@@ -13,25 +13,25 @@ use crate::store::{
     Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
 };
 
-/// An interrupted run as it is taken up.
+/// An interrupted run that is resumed.
 #[derive(Debug)]
 pub struct Resumption {
-    /// The run's manifest as it was left.
+    /// The manifest before the run is resumed.
     pub manifest: Manifest,
-    /// The part of its transcript that holds.
+    /// The part of the transcript that holds.
     pub transcript: Transcript,
-    /// What somebody decided about a step without an end.
+    /// A person's decision about an interrupted step.
     pub decided: Option<RunEvent>,
-    /// Files that the journal does not know.
+    /// Files that are not in the journal.
     pub leftovers: Vec<Leftover>,
-    /// What was found of the files that the journal knows.
+    /// Damage of files that are in the journal.
     pub damage: Damage,
-    /// Sweeps in the middle of the past that are done again.
+    /// Earlier sweeps that are repeated.
     pub repairs: Repairs,
 }
 
 impl Resumption {
-    /// Why the run cannot go on with this instrument: what was measured before was measured with another one.
+    /// Why the run cannot be resumed on this instrument: its earlier steps were measured with another one.
     #[must_use]
     pub fn other_instrument(&self, found: &InstrumentRecord) -> Option<String> {
         let known = &self.manifest.instrument;
@@ -48,17 +48,17 @@ impl Resumption {
             .or_else(|| lasers.reduce(|first, _| first))
     }
 
-    /// The limits of the bench that the run was begun under.
+    /// The limits of the bench under which the run began.
     ///
     /// # Errors
-    /// When they cannot be read: a limit that was meant to hold must not be lost.
+    /// If they cannot be read: a limit must not be lost.
     pub fn limits(&self) -> Result<Limits, String> {
         let Some(limits) = &self.manifest.limits else { return Ok(Limits::default()) };
         serde_json::from_value(limits.clone())
             .map_err(|error| format!("`limits` in the run's `run.json` cannot be read: {error}"))
     }
 
-    /// The manifest of the run that goes on.
+    /// The manifest of the resumed run.
     pub(in crate::run) fn manifest(&self) -> Manifest {
         Manifest {
             status: RunState::Running,
@@ -73,10 +73,10 @@ impl Resumption {
         }
     }
 
-    /// Makes the folder ready, before anything is written to it; gives what is to be said of that.
+    /// Repairs the folder before anything is written to it. Gives the warnings about that.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the folder cannot be written.
     pub(in crate::run) fn mend(&self, folder: &mut RunFolder) -> Result<Vec<String>, StoreError> {
         let (torn_bytes, moved) = folder.repair(&self.leftovers)?;
         let mut said = Vec::new();
@@ -93,7 +93,7 @@ impl Resumption {
         Ok(said)
     }
 
-    /// Says that the run goes on, and withdraws the traces that will be measured again.
+    /// Emits that the run is resumed, and withdraws the traces that will be measured again.
     pub(in crate::run) fn begin(&self, folder: &RunFolder, log: &RunLog) -> Result<(), Fault> {
         if let Some(decided) = &self.decided {
             log.emit_durable_blocking(decided.clone())?;
@@ -121,7 +121,7 @@ impl Resumption {
         wanted.map(|left| left.file.clone()).collect()
     }
 
-    /// What is there of a damaged file goes to `aside/`, and is said.
+    /// Moves damaged files to `aside/`, with a warning.
     fn put_damaged_aside(&self, folder: &RunFolder, log: &RunLog) -> Result<(), Fault> {
         for (file, what) in &self.damage.traces {
             let moved = folder.move_aside(file)?.map(|to| format!(" (moved to `{to}`)")).unwrap_or_default();

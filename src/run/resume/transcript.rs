@@ -1,5 +1,5 @@
-//! The transcript of a run: what its recipe has asked for, and what the recipe was told, folded from the journal. Only a
-//! resumed run needs it: the recipe is told the same again.
+//! The transcript of a run: the requests of its recipe and their results, folded from the journal. Only a resumed run
+//! needs a transcript, to replay it to the recipe.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,16 @@ use crate::run::state::history::History;
 use crate::step::{Fault, FaultKind, Outcome, Step};
 use crate::store::PowerSegment;
 
-/// One thing that the recipe asked for, and what it was told.
+/// A request of the recipe, with its result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
     /// A step.
     Step(Box<Performed>),
-    /// The time.
+    /// The time, seconds since 1970-01-01 UTC.
     Now(f64),
 }
 
-/// A step as far as the journal knows it.
+/// A step as recorded in the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Performed {
     /// The step.
@@ -30,15 +30,15 @@ pub struct Performed {
     pub number: u64,
     /// The last attempt at it.
     pub attempt: u32,
-    /// An attempt was begun whose end is not recorded.
+    /// Whether an attempt has begun whose end is not recorded.
     pub open: bool,
-    /// What the recipe was told; the first time counts, whatever was measured again later.
+    /// The result that the recipe got. If the step was repeated later, the first result stays.
     pub told: Option<Result<Outcome, Fault>>,
     /// Why the last attempt failed.
     pub fault: Option<Fault>,
-    /// The moment that it waits for.
+    /// The time until which the step waits.
     pub until: Option<DateTime<Utc>>,
-    /// The traces that it stored and that are still there.
+    /// The traces that the step has stored and that are still there.
     pub traces: Vec<TraceSummary>,
     /// The commands for the settings that were read during it.
     pub settings_read: Vec<String>,
@@ -62,7 +62,7 @@ impl Performed {
         }
     }
 
-    /// The events that lead to what is known of the step.
+    /// The events that lead to this state of the step.
     fn events(&self) -> impl Iterator<Item = RunEvent> {
         let (number, attempt, step) = (self.number, self.attempt, self.step.clone());
         let started = RunEvent::StepStarted { number, attempt, step, estimated_s: None };
@@ -92,13 +92,13 @@ impl Performed {
         [started, read(&self.settings_read)].into_iter().chain(stored).chain(ended).chain(after)
     }
 
-    /// Whether it ended well, or in a fault that the recipe went on after.
+    /// Whether the step ended well, or the recipe continued after its fault.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.open && self.told.is_some()
     }
 
-    /// Whether nobody can know if it was done, and doing it twice may matter.
+    /// Whether nobody can know if the step was finished, while a repetition may do harm.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         let unknown = |fault: &Fault| matches!(fault.kind, FaultKind::Link | FaultKind::Timeout);
@@ -113,25 +113,25 @@ impl Performed {
 pub struct Transcript {
     /// The history of the steps that hold.
     pub history: History,
-    /// What the recipe asked for outside its `finally`, in order.
+    /// The requests of the recipe outside its `finally`, in order.
     pub asked: Vec<Asked>,
-    /// Every trace that is stored, those of `finally` too.
+    /// Every stored trace, those of `finally` too.
     pub stored: Vec<TraceSummary>,
-    /// Files that were withdrawn, and under whose names nothing has been stored since.
+    /// Files that were withdrawn and not stored again.
     pub withdrawn: BTreeSet<String>,
-    /// Segments of power that are stored.
+    /// Stored segments of power.
     pub segments: Vec<PowerSegment>,
-    /// Times from which readings are missing, from and until, in seconds since 1970-01-01 UTC.
+    /// Times without readings, from and until, seconds since 1970-01-01 UTC.
     power_gaps: Vec<(f64, f64)>,
-    /// How long the run has lasted so far, s, all its processes together.
+    /// Duration of the run so far, s, all its processes together.
     pub elapsed_s: f64,
-    /// Attempts at steps that are to be done again, by place.
+    /// Attempts at steps that are repeated, by place.
     attempts: BTreeMap<String, u32>,
-    /// Steps among these that are never repeated by themselves and were done, by place: they are not done again.
+    /// Steps after the holding part that were done and must not be repeated, by place.
     pub held: BTreeMap<String, Performed>,
-    /// Moments that steps among these waited for, by place.
+    /// Times until which steps after the holding part waited, by place.
     moments: BTreeMap<String, DateTime<Utc>>,
-    /// Steps that hold are being done again, each for itself.
+    /// Earlier steps are being repeated, to replace damaged traces.
     repairing: bool,
 }
 
@@ -191,7 +191,7 @@ impl Transcript {
             RunEvent::PowerStored { segment } => {
                 self.withdrawn.remove(&segment.file);
                 self.segments.push(segment.clone());
-                // The first segment behind a gap has what the journal knew of it.
+                // The first segment after a gap has all readings of the gap that the journal knows.
                 self.power_gaps.clear();
             }
             RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
@@ -228,7 +228,7 @@ impl Transcript {
         }
         let repairing = self.repairing;
         match self.step(number) {
-            // What holds goes on holding while only its files are made anew.
+            // A step that holds still holds while its files are replaced.
             Some(known) if repairing => known.attempt = known.attempt.max(attempt),
             Some(known) => (known.open, known.attempt) = (true, attempt),
             None => {
@@ -248,7 +248,7 @@ impl Transcript {
         }
         if let Some(step) = self.step(number) {
             step.fault = Some(fault.clone());
-            // One that was done and is repeated for the sake of a later one stays open.
+            // A step that was done, and is repeated for a later step, stays open until it is done again.
             step.open = step.told.is_some();
             step.told = step.told.take().or_else(|| match then {
                 _ if fault.kind == FaultKind::Stopped => None,
@@ -259,7 +259,7 @@ impl Transcript {
         }
     }
 
-    /// A step outside `finally`. Steps are numbered as they were asked for: the one looked for is near the end.
+    /// A step outside `finally`. Numbers increase with the order of the requests, so the search begins at the end.
     fn step(&mut self, number: u64) -> Option<&mut Performed> {
         if self.history.in_finally {
             return None;
@@ -274,7 +274,7 @@ impl Transcript {
         }
     }
 
-    /// A segment of power is not there any more.
+    /// A segment of power is missing.
     pub fn withdraw_power(&mut self, file: &str) {
         let Some(at) = self.segments.iter().position(|segment| segment.file == file) else { return };
         let until = |segment: &PowerSegment| segment.until_s;
@@ -292,14 +292,14 @@ impl Transcript {
         time_s > until || self.power_gaps.iter().any(|(from, to)| *from < time_s && time_s <= *to)
     }
 
-    /// Lets only the first of what was asked hold; the rest is to be done again.
+    /// Keeps the first `count` requests. The others are repeated.
     pub fn keep(&mut self, count: usize) {
         for again in self.asked.drain(count.min(self.asked.len())..) {
             if let Asked::Step(step) = again {
                 let place = place(&step.step);
                 self.attempts.insert(place.clone(), step.attempt);
                 self.moments.extend(step.until.map(|until| (place.clone(), until)));
-                // A probe tells how things are now, whatever it told before.
+                // A check of a condition is always made anew.
                 let probes = step.step.place.is_beside();
                 if step.is_done() && step.step.operation.traits().effect == Effect::Ask && !probes {
                     self.held.insert(place, *step);
@@ -309,14 +309,14 @@ impl Transcript {
         self.history = self.history.rewound(self.steps().flat_map(Performed::events));
     }
 
-    /// Puts a step where it was asked for. A reading that is proved after the steps behind it is written after them.
+    /// Inserts a step in the order of the requests. Readings that are held back are recorded after later steps.
     fn insert(&mut self, step: Performed) {
         let later = |asked: &Asked| asked.step().is_some_and(|known| known.number > step.number);
         let at = self.asked.iter().rposition(|asked| !later(asked)).map_or(0, |at| at + 1);
         self.asked.insert(at, Asked::Step(Box::new(step)));
     }
 
-    /// How much of it holds: up to the first step that was not done, or that was never written.
+    /// How many requests hold: those before the first step that was not done or not recorded.
     #[must_use]
     pub fn done(&self) -> usize {
         let mut next = 1;
@@ -330,24 +330,24 @@ impl Transcript {
         open.unwrap_or(self.asked.len())
     }
 
-    /// The moment that a step waited for when it was interrupted.
+    /// The time until which a step waited when it was interrupted.
     #[must_use]
     pub fn until(&self, step: &Step) -> Option<DateTime<Utc>> {
         self.moments.get(&place(step)).copied()
     }
 
-    /// The run ended with this step's failure: it counts as not done.
+    /// The run has failed with this step, so the step is repeated.
     pub fn let_go(&mut self, step: &Step) {
         self.held.remove(&place(step));
     }
 
-    /// What a step gave that was done and is not to be repeated.
+    /// The result of a step that was done and must not be repeated.
     #[must_use]
     pub fn held(&self, step: &Step) -> Option<Result<Outcome, Fault>> {
         self.held.get(&place(step)).filter(|held| same(&held.step, step)).and_then(|held| held.told.clone())
     }
 
-    /// Attempts at a step that do not hold any more.
+    /// Attempts at a step that is repeated.
     #[must_use]
     pub fn attempts(&self, step: &Step) -> u32 {
         self.attempts.get(&place(step)).copied().unwrap_or(0)

@@ -1,5 +1,6 @@
-//! What a run intends the instrument to be set to: what it has set, typed or raw, and what it found set at its beginning.
-//! A value is the command that sets it. Pure: reading, comparing and setting again is in `intended`.
+//! The settings that a run intends: those that it has set, by operations or raw commands, and those that it found at
+//! its beginning. A value is stored as the command that sets it. This module is pure; the bench reads, compares and
+//! restores.
 
 mod doubts;
 mod read_back;
@@ -17,16 +18,16 @@ use crate::operation::{self, Effect, Lasers, Operation, Scpi};
 use crate::step::Outcome;
 pub(in crate::run) use doubts::{Difference, Doubts};
 
-/// Something that is set again when the instrument has forgotten it.
+/// A setting that is restored after the instrument has forgotten it.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::run) enum Kept {
-    /// A setting that the instrument can be asked for.
+    /// A setting that can be read from the instrument.
     Value(Action),
-    /// Raw text that sets something which the driver does not know.
+    /// A raw command for a setting that the driver does not know.
     Raw {
-        /// Its header: the last text with it counts.
+        /// Its header. The last command with a header counts.
         header: String,
-        /// The text.
+        /// The command.
         action: Action,
     },
 }
@@ -51,8 +52,8 @@ impl Settings {
         })
     }
 
-    /// In the order in which it is set again: which laser serves as which TLS comes first, for some units forget the rest
-    /// of a TLS with it. No light is turned on.
+    /// The order in which the settings are restored. The laser of each TLS comes first, because some units forget the
+    /// other settings of a TLS with it. No light is turned on.
     pub(in crate::run) fn in_order(&self) -> Vec<Kept> {
         let is_laser = |kept: &&Kept| matches!(kept, Kept::Value(Action::SetTlsLaser { .. }));
         let is_light = |kept: &Kept| matches!(kept, Kept::Value(Action::SetLaserOutput { on: true, .. }));
@@ -60,13 +61,13 @@ impl Settings {
         first.into_iter().chain(rest).filter(|kept| !is_light(kept)).cloned().collect()
     }
 
-    /// The run has set this, after everything else.
+    /// The run has set this value, so the setting becomes the last one in the order.
     fn set(&mut self, action: Action) {
         self.kept.retain(|kept| !matches!(kept, Kept::Value(known) if known.setting() == action.setting()));
         self.kept.push(Kept::Value(action));
     }
 
-    /// The instrument has this now: it keeps its place in the order.
+    /// The instrument has this value. The setting keeps its place in the order.
     fn adopt(&mut self, action: Action) {
         let known = self.kept.iter_mut().find_map(|kept| match kept {
             Kept::Value(known) if known.setting() == action.setting() => Some(known),
@@ -104,22 +105,22 @@ impl Settings {
     }
 }
 
-/// What a run intends, and what it relies on.
+/// The settings that a run intends and relies on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::run) struct Configuration {
     pub(in crate::run) settings: Settings,
-    /// What the instrument had at the beginning has been read.
+    /// Whether the settings at the beginning have been read.
     pub(in crate::run) is_known: bool,
-    /// A scan has been made since these lasers were set: they tell the wavelength and power that they have.
+    /// Lasers that have scanned since they were set. Such a laser reports its present wavelength and power.
     scanned: BTreeSet<u8>,
-    /// Raw text that may have set something that nobody can ask for, and that is not to be sent again.
+    /// Raw commands whose settings cannot be read, and which must not be sent again.
     unknown: Vec<String>,
-    /// What each reference was taken at.
+    /// The settings of each reference.
     references: BTreeMap<Detector, Settings>,
 }
 
 impl Configuration {
-    /// Takes an operation into account that ended so.
+    /// Takes the outcome of an operation into account.
     pub(in crate::run) fn note(&mut self, operation: &Operation, outcome: &Outcome) {
         if matches!(outcome, Outcome::Failed(_)) {
             return;
@@ -138,7 +139,7 @@ impl Configuration {
         }
     }
 
-    /// The run intends the settings that an operation gives, and the others that it has read back.
+    /// The run intends the settings that an operation sets, and the others that it has read back.
     pub(in crate::run) fn note_settings(&mut self, operation: &Operation, outcome: &Outcome) {
         let present = Present { stabilization: self.settings.stabilization(), ..Present::default() };
         let given = given(operation, &present);
@@ -157,7 +158,7 @@ impl Configuration {
         }
     }
 
-    /// A scan was made: the lasers of the scan are dark again, unless they are to stay on.
+    /// After a scan, the lasers of the scan are off, unless they stay on.
     pub(in crate::run) fn note_scan(&mut self) {
         for tls in TLS {
             let Some(Action::SetTlsLaser { laser, .. }) = self.settings.value(Setting::TlsLaser(tls)) else {
@@ -202,8 +203,8 @@ impl Configuration {
         }
     }
 
-    /// Whether the instrument has what is intended. After a scan a laser tells the power that it has, which is that of the
-    /// scan perhaps, and a wavelength of the scan.
+    /// Whether the instrument has the intended value. After a scan, a laser may report the power of the scan, and any
+    /// wavelength of the scan.
     pub(in crate::run) fn is_the_same(&self, intended: &Action, found: &Action) -> bool {
         match *found {
             Action::SetLaserWavelength { laser, .. } if self.scanned.contains(&laser) => true,
@@ -215,7 +216,7 @@ impl Configuration {
         }
     }
 
-    /// The instrument was asked, and has these values; `at_beginning`: before the run had changed anything.
+    /// The instrument has these values. `at_beginning`: the run had changed nothing yet.
     pub(in crate::run) fn note_read(&mut self, commands: &[String], at_beginning: bool) {
         for line in commands.iter().filter_map(|command| Line::parse(command).ok()) {
             for action in line.units.iter().filter_map(Action::from_unit) {
@@ -225,12 +226,12 @@ impl Configuration {
         self.is_known |= at_beginning;
     }
 
-    /// The references that the run relies on, each with what it was taken at.
+    /// The references that the run relies on, each with its settings.
     pub(in crate::run) fn references(&self) -> Vec<(Detector, Settings)> {
         self.references.iter().map(|(detector, settings)| (*detector, settings.clone())).collect()
     }
 
-    /// The lasers that the run has on.
+    /// The lasers that the run has turned on.
     pub(in crate::run) fn lit(&self) -> BTreeSet<u8> {
         let lit = self.settings.values().filter_map(|action| match action {
             Action::SetLaserOutput { laser, on: true } => Some(*laser),
@@ -239,7 +240,7 @@ impl Configuration {
         lit.collect()
     }
 
-    /// Raw text that may have set something which is lost when the instrument forgets it.
+    /// Raw commands whose settings are lost after a restart of the instrument.
     pub(in crate::run) fn unknown(&self) -> &[String] {
         &self.unknown
     }
@@ -252,12 +253,12 @@ fn given(operation: &Operation, present: &Present) -> Vec<Action> {
     given
 }
 
-/// The settings that the instrument may change when it is given these.
+/// The settings that the instrument may change when these are set.
 fn moved(given: &[Action]) -> BTreeSet<Setting> {
     given.iter().filter_map(Action::setting).flat_map(Setting::moves).collect()
 }
 
-/// The lasers whose static settings an operation sets or uses, typed or raw.
+/// The lasers whose static settings an operation sets or uses, also by a raw command.
 #[must_use]
 pub(in crate::run) fn lasers_in_static_control(operation: &Operation) -> Vec<u8> {
     let of_setting = |setting| match setting {

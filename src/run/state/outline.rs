@@ -1,4 +1,4 @@
-//! The shape of a recipe, for those who watch it run: each place once, however often a loop comes by.
+//! The outline of a recipe for its watchers: each place once, regardless of the number of turns.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use crate::forecast::PlannedStep;
 use crate::source::Position;
 use crate::step::{Place, Step};
 
-/// A longer recipe is shown as far as this.
+/// At most this many places of a recipe are shown.
 const MOST: usize = 2_000;
 
-/// One place of a recipe.
+/// A place of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutlineStep {
-    /// The way to it: `steps[6].repeat.steps[1]`; for a script `line[12:5]`.
+    /// The path of the place: `steps[6].repeat.steps[1]`, or `line[12:5]` in a script.
     pub key: String,
     /// The operation, with the values of its first turn.
     pub text: String,
-    /// How many turns the loops around it make, outermost first, where that is known.
+    /// Number of turns of the loops around the place, outermost first, if known.
     pub turns: Vec<Option<u64>>,
-    /// Within `finally`.
+    /// Whether the place is within `finally`.
     pub finally: bool,
-    /// How often the run was foreseen to come by; 0 in journals that do not say it.
+    /// Expected number of times; 0 in journals without this field.
     #[serde(default)]
     pub times: u64,
-    /// How many traces all of these were foreseen to store.
+    /// Expected number of traces, all times together.
     #[serde(default)]
     pub traces: u64,
 }
@@ -61,8 +61,8 @@ pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
     outline
 }
 
-/// What a step's place is called. A script's calls are counted, and the same line is another call each time it
-/// comes by: there the line itself is the place.
+/// The key of a step's place. In a script the calls are numbered, and the same line makes another call each time, so
+/// the line is the place.
 #[must_use]
 pub fn key(step: &Step) -> String {
     let Place { position, path, .. } = &step.place;

@@ -13,35 +13,35 @@ use crate::run::state::tree::{StepState, StepTree};
 use crate::step::Step;
 use crate::store::{InstrumentRecord, RunState};
 
-/// How many traces a status lists; the rest are counted.
+/// A status lists at most this many traces, and counts the others.
 const LISTED_TRACES: usize = 20;
 
-/// How many warnings a status keeps: the last ones.
+/// A status keeps at most this many warnings: the last ones.
 const KEPT_WARNINGS: usize = 20;
 
 /// A question that waits for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Question {
-    /// The step that asks.
+    /// The number of the step that asks.
     pub number: u64,
     /// The question.
     pub message: String,
-    /// The answers to choose from; empty: any.
+    /// The allowed answers; if empty, any answer.
     pub choices: Vec<String>,
-    /// When nobody is waited for any longer; null: it waits until it is answered.
+    /// When the question is given up; null: it waits for an answer without limit.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// What a run is doing right now.
+/// The current activity of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurrentStep {
     /// Its number within the run, from 1.
     pub number: u64,
-    /// Which attempt, from 1.
+    /// Counts the attempts, from 1.
     pub attempt: u32,
     /// The step.
     pub step: Step,
-    /// What takes its time.
+    /// The activity that takes time.
     pub activity: Option<Activity>,
     /// Share done, 0 to 1.
     pub done: Option<f64>,
@@ -49,15 +49,15 @@ pub struct CurrentStep {
     pub remaining_s: Option<f64>,
 }
 
-/// The deepest or highest point over the traces of a run, and where it was.
+/// The deepest or highest point over the traces of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Highlight {
     /// Level and wavelength.
     #[serde(flatten)]
     pub extreme: Extreme,
-    /// On which detector.
+    /// The detector.
     pub detector: Detector,
-    /// In which trace of the run.
+    /// The number of the trace within the run.
     pub trace_index: u64,
 }
 
@@ -68,7 +68,7 @@ impl Highlight {
     }
 }
 
-/// A run as far as it has come.
+/// The status of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunStatus {
     /// The run's identifier.
@@ -77,58 +77,58 @@ pub struct RunStatus {
     pub name: String,
     /// The run folder.
     pub folder: String,
-    /// How it ended; `None` before it started.
+    /// The state of the run; `None` before it has started.
     pub state: Option<RunState>,
-    /// Why it ended so, when not `done`.
+    /// The reason of the state, if it is not `done`.
     pub reason: Option<String>,
-    /// What it measures with.
+    /// The instrument.
     pub instrument: Option<InstrumentRecord>,
-    /// Operations foreseen.
+    /// Expected number of operations.
     pub operations: Option<u64>,
-    /// Time foreseen, s.
+    /// Expected time, s.
     pub estimated_s: Option<f64>,
-    /// Steps that were finished, failed ones included.
+    /// Number of steps that have ended, failed ones included.
     pub finished_steps: u64,
-    /// Steps that failed and were passed over.
+    /// Number of steps that failed and were passed over.
     pub failed_steps: u64,
-    /// Attempts that failed and were repeated.
+    /// Number of attempts that failed and were repeated.
     pub retries: u64,
-    /// The step under way.
+    /// The step in progress.
     pub current: Option<CurrentStep>,
-    /// Time foreseen for the steps that are finished, s: what `estimated_s` counts down by.
+    /// Expected time of the steps that have ended, s. The remaining time is computed from it.
     pub finished_estimate_s: f64,
-    /// Traces stored.
+    /// Number of stored traces.
     pub traces: u64,
     /// The number of the last event.
     pub events: u64,
-    /// The first of them.
+    /// The first traces.
     pub first_traces: Vec<TraceSummary>,
-    /// The highest transmission over all TF traces: the lowest insertion loss, with its sign turned.
+    /// The highest transmission over all TF traces: the lowest insertion loss, with the opposite sign.
     pub highest_tf: Option<Highlight>,
-    /// The lowest transmission over all TF traces that dip; in a trace of peaks the lowest point means nothing.
+    /// The lowest transmission over all TF traces with dips. In a trace with peaks, the lowest point has no meaning.
     pub deepest_tf: Option<Highlight>,
     /// Lasers that could not be confirmed off at the end.
     pub lasers_unknown: Vec<u8>,
-    /// When it began.
+    /// When the run began.
     pub started: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// When the run ended.
     pub finished: Option<DateTime<Utc>>,
-    /// It holds before its next step.
+    /// Whether the run is paused.
     pub held: bool,
-    /// What it waits for, when it is not the operator.
+    /// What the run waits for, other than the operator.
     pub waiting: Option<String>,
     /// The question that waits for an answer.
     pub question: Option<Question>,
     /// The last warnings and faults.
     pub warnings: VecDeque<String>,
-    /// What has become of each step.
+    /// The state of each step.
     pub tree: StepTree,
-    /// How often the run was taken up again.
+    /// How often the run was resumed.
     pub taken_up: u64,
     current_estimate_s: f64,
-    /// What counts of its steps and traces.
+    /// The counts of steps and traces.
     counts: Counts,
-    /// The highest and, where it dips, the lowest point of each TF trace, by its number.
+    /// The highest point of each TF trace and, if it has dips, the lowest point, by the number of the trace.
     extremes: BTreeMap<u64, (Option<Highlight>, Option<Highlight>)>,
 }
 
@@ -225,7 +225,7 @@ impl RunStatus {
         self.events = self.events.max(record.n);
     }
 
-    /// The run has no end and its process is gone: nothing is under way any more.
+    /// The process of the run is gone, so nothing is in progress any more.
     pub fn close(&mut self) {
         self.current = None;
         self.question = None;
@@ -240,7 +240,7 @@ impl RunStatus {
         }
     }
 
-    /// What stands out in its transmissions, for people: a name and a text each.
+    /// The highlights of the transmissions as text: a name and a value each.
     #[must_use]
     pub fn highlights(&self) -> Vec<(&'static str, String)> {
         let lowest_loss =
@@ -249,7 +249,7 @@ impl RunStatus {
         lowest_loss.into_iter().chain(deepest_dip).collect()
     }
 
-    /// Time left, s, by the estimates; `None` when nothing was foreseen.
+    /// Remaining time by the estimates, s; `None` without an estimate.
     #[must_use]
     pub fn remaining_s(&self) -> Option<f64> {
         let current = self.current.as_ref().and_then(|current| current.remaining_s).unwrap_or(0.0);
@@ -265,7 +265,7 @@ impl RunStatus {
         self.current = None;
     }
 
-    /// Another process continues the run.
+    /// Another process resumes the run.
     fn resume(&mut self) {
         self.taken_up += 1;
         self.state = Some(RunState::Running);
@@ -275,7 +275,7 @@ impl RunStatus {
         self.tree.reopen();
     }
 
-    /// The highlights over all traces that are there, the first of equals.
+    /// Computes the highlights over all traces. Of equal values, the first one is used.
     fn look_for_highlights(&mut self) {
         let higher = |a: &Highlight, b: &Highlight| a.extreme.value >= b.extreme.value;
         let highest = self.extremes.values().filter_map(|(highest, _)| *highest);
@@ -302,7 +302,7 @@ impl RunStatus {
     }
 }
 
-/// Whether a trace is high with dips in it (a through port), and not low with peaks in it (a drop port).
+/// Whether a trace is high with dips in it (a through port), rather than low with peaks (a drop port).
 #[must_use]
 pub fn is_dip(trace: &TraceSummary) -> bool {
     match (trace.min, trace.max, trace.mean) {

@@ -1,5 +1,5 @@
-//! The steps of a run as a tree: each place of the recipe once, with what has become of it. Its size is the recipe's,
-//! however long the run.
+//! The steps of a run as a tree, with the state of each place of the recipe. The size of the tree depends on the
+//! recipe, not on the length of the run.
 
 use std::collections::BTreeMap;
 
@@ -9,46 +9,46 @@ use serde::Serialize;
 use crate::run::state::outline::{OutlineStep, key};
 use crate::step::Step;
 
-/// Places that were not foreseen are added up to this many.
+/// At most this many unexpected places are added.
 const MOST: usize = 4_000;
 
-/// What has become of a step.
+/// The state of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// Its turn has not come.
+    /// The step has not begun.
     #[default]
     Pending,
-    /// Under way.
+    /// The step is in progress.
     Running,
-    /// It succeeded, the last time at least.
+    /// The step has succeeded, at least the last time.
     Done,
-    /// It failed the last time.
+    /// The step has failed the last time.
     Failed,
-    /// The run has ended without it.
+    /// The run has ended without the step.
     Skipped,
 }
 
-/// One place of the recipe, or a group of them.
+/// A place of the recipe, or a group of places.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TreeNode {
-    /// The way to it.
+    /// The path of the place.
     pub key: String,
-    /// The operation, or what kind of group it is.
+    /// The operation, or the kind of the group.
     pub text: String,
     /// `step` or `group`.
     pub kind: &'static str,
-    /// What has become of it.
+    /// The state of the place.
     pub state: StepState,
-    /// How often it was begun; for a loop, which turn it is at.
+    /// How often the place was begun; for a loop, the current turn.
     pub times: u64,
-    /// How many turns a loop makes, where that is known.
+    /// Number of turns of a loop, if known.
     pub of: Option<u64>,
     /// The places within a group.
     pub children: Vec<TreeNode>,
 }
 
-/// The places of a run, in the order in which they were foreseen or came.
+/// The places of a run, in their expected order. Unexpected places follow.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StepTree {
     leaves: Vec<Leaf>,
@@ -105,14 +105,14 @@ impl StepTree {
         for leaf in &mut self.leaves {
             leaf.state = match leaf.state {
                 StepState::Pending => StepState::Skipped,
-                // It was cut short.
+                // The step was interrupted.
                 StepState::Running => StepState::Failed,
                 state => state,
             };
         }
     }
 
-    /// The run goes on: what its end had passed over may still come.
+    /// The run continues, so skipped places may still be reached.
     pub(in crate::run) fn reopen(&mut self) {
         let over = |leaf: &&mut Leaf| {
             matches!(leaf.state, StepState::Skipped | StepState::Running | StepState::Failed)
@@ -122,7 +122,7 @@ impl StepTree {
         }
     }
 
-    /// The tree, nested as the recipe is.
+    /// The tree, nested like the recipe.
     #[must_use]
     pub fn nested(&self) -> Vec<TreeNode> {
         let mut roots = Vec::new();
@@ -135,7 +135,7 @@ impl StepTree {
     }
 }
 
-/// Puts a leaf below the groups that its key names: `steps[6].repeat.steps[1]` is in the group `steps[6]`, a `repeat`.
+/// Inserts a leaf below its groups: `steps[6].repeat.steps[1]` is in the group `steps[6]`, a `repeat`.
 fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String, loops: usize) {
     let dot = if before.is_empty() { "" } else { "." };
     let key = format!("{before}{dot}{}", parts.first().copied().unwrap_or_default());
@@ -178,7 +178,7 @@ fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String,
 }
 
 impl TreeNode {
-    /// What has become of a group follows from what has become of its parts.
+    /// Computes the state of a group from the states of its parts.
     fn conclude(&mut self) {
         if self.kind == "step" {
             return;

@@ -1,4 +1,5 @@
-//! Settings whose value only the instrument can tell, and the comparison of its values with those that the run intends.
+//! Settings whose value must be read from the instrument, and the comparison of the instrument's values with the
+//! intended ones.
 
 use std::collections::BTreeSet;
 

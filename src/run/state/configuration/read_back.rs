@@ -1,4 +1,4 @@
-//! What an operation has read back, as values of settings.
+//! The values that an operation has read back, as settings.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::instrument::scpi::Action;
 use crate::operation::Operation;
 use crate::step::Outcome;
 
-/// The settings that an operation that sets something has read back.
+/// The settings that an operation has read back.
 pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Action> {
     let Outcome::Settings(found) = outcome else { return Vec::new() };
     let found = Found(found);
@@ -70,7 +70,7 @@ impl Found<'_> {
         self.value(name)
     }
 
-    /// A whole number, which may have been kept as `1.0`.
+    /// A whole number, which may have been stored as `1.0`.
     fn count(&self, name: &str) -> Option<u8> {
         let number = self.number(name)?;
         (0..=u8::MAX).find(|count| f64::from(*count) == number)
