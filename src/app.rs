@@ -6,12 +6,12 @@ mod check;
 mod choose;
 mod direct;
 mod notifications;
+mod open;
 mod rehearse;
 mod resume;
 mod run;
 mod runs;
 mod serve;
-mod session;
 mod signals;
 mod simulate;
 mod watchdog;
@@ -27,8 +27,8 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
 use crate::run::Times;
+use crate::session::Setup;
 use crate::shown;
-use crate::station::Setup;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{out, outln};
 
@@ -71,7 +71,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// The configuration of the station for a run or for the service.
+/// The configuration of the session for a run or for the service.
 fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
     Setup {
         out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),

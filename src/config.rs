@@ -18,9 +18,9 @@ use crate::forecast::limits::BenchLimits;
 use crate::http::AllowedHosts;
 use crate::instrument::limits::Limits;
 use crate::instrument::{Address, Deadlines};
+use crate::session::Connections;
 use crate::sidecar::Defaults;
 use crate::source::{decode, without_mark};
-use crate::station::Connections;
 
 /// The content of a `ctp10.toml`.
 #[derive(Debug, Clone, Default, Deserialize)]

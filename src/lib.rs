@@ -14,7 +14,7 @@
 //! - live power for everybody who watches: [`power`]
 //! - other instruments on the bench: [`http`]; whoever wants to hear of the end of a run or a batch: [`notify`]
 //! - what can be known beforehand: [`forecast`], [`schema`]
-//! - the engine: [`run`]; the instrument and those who use it: [`station`]
+//! - the engine: [`run`]; the instrument and those who use it: [`session`]
 //! - what is to be measured and what has been, in one database: [`catalogue`]; many recipes one after another: [`batch`]
 //! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
@@ -54,11 +54,11 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod script;
+pub mod session;
 pub mod shown;
 pub mod sidecar;
 pub mod simulator;
 pub mod source;
-pub mod station;
 pub mod step;
 pub mod store;
 pub mod table;

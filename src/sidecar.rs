@@ -1,5 +1,5 @@
 //! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Its
-//! handlers are small and use the [`crate::station`]. An error in a handler never affects a run.
+//! handlers are small and use the [`crate::session`]. An error in a handler never affects a run.
 
 mod access;
 mod batch;
@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 pub use metrics::Metrics;
 pub use state::{BatchQueue, Defaults, Options};
 
-use crate::station::Station;
+use crate::session::Session;
 use access::Access;
 use state::AppState;
 
@@ -75,7 +75,7 @@ impl Sidecar {
     /// See [`SidecarError`].
     pub async fn start(
         listen: &str,
-        station: Arc<Station>,
+        session: Arc<Session>,
         options: Options,
         metrics: Metrics,
     ) -> Result<Self, SidecarError> {
@@ -95,13 +95,13 @@ impl Sidecar {
         let token = options.token.clone();
         let is_local = address.ip().is_loopback();
         let access = Access::new(options.token.clone(), &options.allow_origin);
-        let shared = AppState::new(station, options, access, metrics, is_local, closed.clone());
+        let shared = AppState::new(session, options, access, metrics, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, closed));
         tracing::info!(%address, "HTTP server started");
         let sidecar = Self { address, closing, serving, shared };
         // Other programs that want the instrument can now ask this one.
-        sidecar.shared.station.sign(sidecar.url(), token);
+        sidecar.shared.session.sign(sidecar.url(), token);
         Ok(sidecar)
     }
 

@@ -16,7 +16,7 @@ use indicatif::HumanBytes;
 use tokio::sync::watch;
 
 use super::choose::{Choice, choose};
-use super::session::{Connect, Session};
+use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::OnTerminate;
 use crate::batch::{
@@ -28,9 +28,9 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::notify::Outbox;
 use crate::report::shell_word;
+use crate::session::Setup;
 use crate::sidecar::BatchQueue;
 use crate::source::{Diagnostic, Severity};
-use crate::station::Setup;
 use crate::store::free_bytes;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{coloured, errln, out, outln};
@@ -109,28 +109,28 @@ async fn work(
 ) -> Result<WorkerEnd, Failure> {
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let what = format!("batch {}", batch.name);
-    let session = Session::open(choice, what, Connect::Now, setup, config).await?;
-    let station = &session.station;
+    let open = OpenSession::open(choice, what, Connect::Now, setup, config).await?;
+    let session = &open.session;
     let quiet = output.quiet || output.log_format == LogFormat::Json;
     let desk = BatchQueue { queue: Arc::clone(queue), open: false };
     let sidecar =
-        super::serve::beside_run(station, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
+        super::serve::beside_run(session, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
-    let signals = session.handle_signals(OnTerminate::Finish, commands);
+    let signals = open.handle_signals(OnTerminate::Finish, commands);
     let worker = Worker {
-        station: Arc::clone(station),
+        session: Arc::clone(session),
         queue: Arc::clone(queue),
         observer: Arc::new(Screen::new(output, log, items)),
         most_failures: batch.most_failures,
-        simulator: session.simulator(),
+        simulator: open.simulator(),
         instrument_named: args.instrument.instrument.is_some(),
         at_terminal,
         stays: false,
         command,
     };
     let over = worker.work().await.map_err(|error| failed(&error));
-    station.drain();
-    if let Some(run) = station.current_run() {
+    session.drain();
+    if let Some(run) = session.current_run() {
         errln!("waiting for the end of run {}, which was started over HTTP", run.id());
         run.ended().await;
     }

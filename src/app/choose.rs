@@ -11,8 +11,8 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::header::Header;
 use crate::instrument::scpi::Identity;
 use crate::instrument::{Address, Ctp10, Target};
+use crate::session::{Claim, Holder};
 use crate::simulator::{Simulator, SimulatorOptions};
-use crate::station::{Claim, Holder};
 
 /// Longest waiting time for an active watchdog.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);

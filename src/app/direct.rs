@@ -13,7 +13,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::http::{AllowedHosts, Client, HttpRequest};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
-use crate::station::{EmergencyStop, Station, find_holder};
+use crate::session::{EmergencyStop, Session, find_holder};
 use crate::terminal::output::{errln, outln};
 
 /// Time within which the other program must abort and turn ten lasers off. After that it is not relied on.
@@ -133,8 +133,8 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
         });
     }
     let (reached, _) = choice.reach(config).await?;
-    let station = Station::new(reached.instrument.clone(), reached.target.clone(), setup(None, config));
-    told_off(&station.off("stopped by `ctp10 off`").await)
+    let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup(None, config));
+    told_off(&session.off("stopped by `ctp10 off`").await)
 }
 
 fn told_off(done: &EmergencyStop) -> Result<(), Failure> {

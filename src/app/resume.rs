@@ -13,7 +13,7 @@ use crate::instrument::Target;
 use crate::operation::Operation;
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
-use crate::station::{Interrupted, NotResumed, Outlook};
+use crate::session::{Interrupted, NotResumed, Outlook};
 use crate::step::Outcome;
 use crate::store::{Fate, Manifest, StoreError, runs};
 use crate::terminal::output::{err, errln, out, outln};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::choose::{Choice, choose};
-use super::session::{Connect, Session};
+use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::OnTerminate;
 use crate::batch::WorkerCommand;
@@ -20,8 +20,8 @@ use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
 use crate::run::events::Record;
 use crate::run::{RunRequest, Watcher};
+use crate::session::{NotStarted, Setup};
 use crate::source::{Diagnostic, Severity};
-use crate::station::{NotStarted, Setup};
 use crate::store::RunState;
 use crate::terminal::output::{coloured, outln};
 use crate::terminal::{self, LogWriter, Style};
@@ -85,16 +85,16 @@ async fn measure(
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let session = Session::open(choice, options.what, Connect::Now, setup, config).await?;
-    let station = &session.station;
-    request.simulator = session.simulator();
+    let open = OpenSession::open(choice, options.what, Connect::Now, setup, config).await?;
+    let session = &open.session;
+    request.simulator = open.simulator();
     let begun = request.status.clone();
     let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(station, options.sidecar.as_deref(), config, quiet, None).await?;
+    let sidecar = super::serve::beside_run(session, options.sidecar.as_deref(), config, quiet, None).await?;
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
-    let entry = station.begin(request, vec![show]).await.map_err(not_started)?;
+    let entry = session.begin(request, vec![show]).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
         coloured!("{}", finding.render(std::io::stderr().is_terminal()));
@@ -103,7 +103,7 @@ async fn measure(
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("the instrument's error queue had old entries: {left}");
     }
-    let signals = session.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
+    let signals = open.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), entry.run.control().clone());

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::choose::choose;
-use super::session::{Connect, Session};
+use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::OnTerminate;
 use crate::batch::WorkerCommand;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::session::Session;
 use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError};
-use crate::station::Station;
 use crate::terminal::output::{errln, outln};
 
 /// The default address of the HTTP server.
@@ -23,25 +23,25 @@ const LISTEN: &str = "127.0.0.1:8002";
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let choice = choose(&args.instrument, None, config)?;
     let setup = setup(args.out, config);
-    let session = Session::open(choice, "serve".to_owned(), Connect::Later, setup, config).await?;
-    let station = &session.station;
+    let open = OpenSession::open(choice, "serve".to_owned(), Connect::Later, setup, config).await?;
+    let session = &open.session;
     let mut options = options(config, args.token_file.as_deref())?;
     options.allow_origin.extend(args.allow_origin);
-    options.simulator = session.simulator();
-    let queue = super::batch::service::open(session.target(), &station.setup().out);
+    options.simulator = open.simulator();
+    let queue = super::batch::service::open(open.target(), &session.setup().out);
     options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
-    let sidecar = Sidecar::start(&listen, Arc::clone(station), options, metrics()?).await;
+    let sidecar = Sidecar::start(&listen, Arc::clone(session), options, metrics()?).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
-    let worker = queue.map(|queue| super::batch::service::work(station, queue, session.simulator(), command));
-    let mut signals = session.handle_signals(OnTerminate::Finish, commands);
+    let worker = queue.map(|queue| super::batch::service::work(session, queue, open.simulator(), command));
+    let mut signals = open.handle_signals(OnTerminate::Finish, commands);
     outln!("listening on {}", sidecar.url());
-    if session.simulator().is_some() {
+    if open.simulator().is_some() {
         errln!("SIMULATED INSTRUMENT: no light, no device; all values are computed");
     }
     signals.first().await;
-    if let Some(run) = station.current_run() {
+    if let Some(run) = session.current_run() {
         run.ended().await;
     }
     if let Some(worker) = worker {
@@ -50,13 +50,13 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     }
     drop(signals);
     sidecar.stop().await;
-    super::notifications::wait(&station.setup().outbox, false).await;
+    super::notifications::wait(&session.setup().outbox, false).await;
     Ok(())
 }
 
 /// The HTTP server of a run, unless it is disabled. A port that is already used does not prevent the run.
 pub(super) async fn beside_run(
-    station: &Arc<Station>,
+    session: &Arc<Session>,
     wanted: Option<&str>,
     config: &Config,
     quiet: bool,
@@ -67,7 +67,7 @@ pub(super) async fn beside_run(
         return Ok(None);
     }
     let options = Options { batch, ..options(config, None)? };
-    match Sidecar::start(listen, Arc::clone(station), options, metrics()?).await {
+    match Sidecar::start(listen, Arc::clone(session), options, metrics()?).await {
         Ok(sidecar) => {
             if !quiet {
                 errln!("dashboard at {}", sidecar.url());

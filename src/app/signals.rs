@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::batch::WorkerCommand;
 use crate::error::ExitCode;
-use crate::station::Station;
+use crate::session::Session;
 use crate::terminal::output::errln;
 
 /// A signal that asks the program to end.
@@ -56,34 +56,34 @@ impl Drop for Signals {
 }
 
 impl Signals {
-    /// Begins to handle signals. A worker on the station gets `commands`.
+    /// Begins to handle signals. A worker on the session gets `commands`.
     pub(super) fn handle(
-        station: &Arc<Station>,
+        session: &Arc<Session>,
         on_terminate: OnTerminate,
         commands: watch::Sender<WorkerCommand>,
     ) -> Self {
         let (arrived, first) = watch::channel(false);
-        let station = Arc::clone(station);
+        let session = Arc::clone(session);
         let mut signals = StopSignals::listen();
         let handler = tokio::spawn(async move {
             let mut signal = signals.next().await;
-            station.drain();
+            session.drain();
             if signal == StopSignal::Terminate && on_terminate == OnTerminate::Finish {
                 commands.send_replace(WorkerCommand::FinishRun);
                 arrived.send_replace(true);
-                if let Some(run) = station.current_run() {
+                if let Some(run) = session.current_run() {
                     errln!("waiting for the end of run {}; a second signal stops it cleanly", run.id());
                 }
                 signal = signals.next().await;
             }
             let reason = format!("stopped by {signal}");
             commands.send_replace(WorkerCommand::Stop(reason.clone()));
-            if let Some(run) = station.current_run() {
+            if let Some(run) = session.current_run() {
                 run.control().stop(reason);
             }
             arrived.send_replace(true);
             signals.next().await;
-            errln!("{}", farewell(&station));
+            errln!("{}", farewell(&session));
             std::process::exit(ExitCode::Stopped as i32);
         });
         Self { first, handler }
@@ -98,9 +98,9 @@ impl Signals {
 }
 
 /// The last message of a program that exits immediately: the state of the lasers.
-fn farewell(station: &Station) -> &'static str {
-    let is_watched = station.setup().times.guard_after.is_some();
-    match (station.current_run(), station.is_embedded(), is_watched) {
+fn farewell(session: &Session) -> &'static str {
+    let is_watched = session.setup().times.guard_after.is_some();
+    match (session.current_run(), session.is_embedded(), is_watched) {
         (None, ..) => "exiting at once",
         (Some(_), true, _) => {
             "exiting at once: the run is left interrupted, and the embedded instrument ends"

@@ -13,7 +13,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
 use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::run::watchdog::{Config, GRACE, Message};
-use crate::station::{Claim, Holder};
+use crate::session::{Claim, Holder};
 use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
 use crate::terminal::output::outln;
 

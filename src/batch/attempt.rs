@@ -15,7 +15,7 @@ use super::queue_error::QueueError;
 use super::schedule::{clock, span};
 use super::work::{AttemptOutcome, CUT, Worker, WorkerCommand};
 use crate::catalogue::{AttemptEnd, ItemRow, ItemState};
-use crate::station::{BegunRun, Cut, LiveRun};
+use crate::session::{BegunRun, Cut, LiveRun};
 use crate::step::Fault;
 use crate::store::{RunState, free_bytes};
 
@@ -62,7 +62,7 @@ impl Worker {
                 return Ok(AttemptOutcome::Failed(None));
             }
         };
-        let room = free_bytes(&self.station.setup().out);
+        let room = free_bytes(&self.session.setup().out);
         let needed = reserve(item.bytes.unwrap_or_default());
         if let Some(room) = room.filter(|room| *room < needed) {
             return Ok(AttemptOutcome::Enough(format!(

@@ -13,8 +13,8 @@ use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
 use crate::run::RunRequest;
+use crate::session::{BegunRun, Cut, NotStarted};
 use crate::source::{Diagnostic, Severity};
-use crate::station::{BegunRun, Cut, NotStarted};
 
 /// Number of attempts to start a run while the connection fails. After that the item has failed.
 const TRIES: u32 = 6;
@@ -62,7 +62,7 @@ impl Worker {
             }
             let request = self.request(item, task).await?;
             let goes_on = request.resumed.is_some();
-            let error = match self.station.begin(request, self.observer.begins(item, task)).await {
+            let error = match self.session.begin(request, self.observer.begins(item, task)).await {
                 Ok(entry) => return Ok(entry),
                 Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
                     return Err(NotBegun::Held(error.message()));
@@ -83,7 +83,7 @@ impl Worker {
                 return Err(NotBegun::Later(last));
             }
             tracing::warn!(item = item.number, reason = last, "its run cannot start yet");
-            let mut presence = self.station.endpoint().instrument.presence();
+            let mut presence = self.session.endpoint().instrument.presence();
             tokio::select! {
                 _ = tokio::time::timeout(patience_left, presence.wait_for(|now| matches!(now, Presence::Here(_)))) => {}
                 () = patience::until(deadline) => return Err(NotBegun::Later(last)),
@@ -118,10 +118,10 @@ impl Worker {
             Ok(Err(findings)) => return Err(NotBegun::Never(wrong(&findings))),
             Err(gone) => return Err(NotBegun::Failed(gone.to_string())),
         };
-        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
+        let simulated = self.session.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended: task.unattended.then_some(false) };
         let columns = task.column_values(&recipe);
-        let allowed = &self.station.setup().allowed;
+        let allowed = &self.session.setup().allowed;
         let mut request = RunRequest::new(recipe, task.recipe.clone(), circumstances, allowed, &budget).await;
         request.columns = columns;
         request.metadata = task.metadata.clone();

@@ -8,14 +8,14 @@ use super::work::Worker;
 use crate::budget::Budget;
 use crate::report::shell_word;
 use crate::run::RunRequest;
-use crate::station::{Interrupted, NotResumed};
+use crate::session::{Interrupted, NotResumed};
 use crate::store::{finished_files, runs};
 
 impl Worker {
     /// The request to resume the run in the folder with this name; none if the folder does not exist. If only a
     /// person can decide about a step, the item is held.
     pub(super) async fn go_on(&self, folder: &str, task: &Task) -> Result<Option<RunRequest>, NotBegun> {
-        let out = &self.station.setup().out;
+        let out = &self.session.setup().out;
         let path = out.join(folder);
         if !path.exists() {
             tracing::warn!(
@@ -36,7 +36,7 @@ impl Worker {
             Budget::default().run_on_thread(move || Interrupted::read(runs::open(&path)?, attended)).await;
         let read = read.unwrap_or_else(|gone| Err(NotResumed::Broken(gone.to_string())));
         let resumed = match read {
-            Ok(interrupted) => interrupted.resume(None, &self.station.setup().allowed).await,
+            Ok(interrupted) => interrupted.resume(None, &self.session.setup().allowed).await,
             Err(error) => Err(error),
         };
         match resumed {

@@ -14,7 +14,7 @@ use super::queue_error::QueueError;
 use super::schedule::{Decision, Situation, next_item};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;
-use crate::station::{BegunRun, Cut, Station};
+use crate::session::{BegunRun, Cut, Session};
 
 /// The reason why no item starts after an emergency stop, or after the connection was closed on purpose.
 pub(super) const CUT: &str = "a person turned the lasers off or closed the connection";
@@ -56,8 +56,8 @@ pub trait BatchObserver: Send + Sync {
 
 /// Runs the items of a queue.
 pub struct Worker {
-    /// The station of the instrument.
-    pub station: Arc<Station>,
+    /// The session of the instrument.
+    pub session: Arc<Session>,
     /// The queue.
     pub queue: Arc<Queue>,
     /// The receiver of the progress.
@@ -99,7 +99,7 @@ impl Worker {
         let mut failures_in_a_row = 0;
         loop {
             changes.borrow_and_update();
-            let mut cut = self.station.cut();
+            let mut cut = self.session.cut();
             if *self.command.borrow() != WorkerCommand::Continue {
                 return Ok(WorkerEnd::Requested);
             }
@@ -108,7 +108,7 @@ impl Worker {
             let situation = Situation { items: &items, window, paused, failures_in_a_row, most_failures };
             let enough = match next_item(&situation, Utc::now()) {
                 Decision::Begin(number) => {
-                    if let Some(run) = self.station.current_run() {
+                    if let Some(run) = self.session.current_run() {
                         tokio::select! {
                             () = run.ended() => {}
                             _ = self.command.changed() => {}

@@ -23,7 +23,7 @@ use crate::batch::{
 use crate::budget::Budget;
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
-use crate::station::NotStarted;
+use crate::session::NotStarted;
 
 /// The time limit for checking added items: this many times the limit for one recipe.
 const RECIPES_WORTH: u32 = 6;
@@ -82,7 +82,7 @@ impl AppState {
 
     /// When the instrument is free for the next item, according to the estimate of the present run.
     fn free_at(&self) -> DateTime<Utc> {
-        let left = self.station.current_run().and_then(|run| run.status().remaining_s());
+        let left = self.session.current_run().and_then(|run| run.status().remaining_s());
         Utc::now() + span(left.unwrap_or_default())
     }
 
@@ -103,7 +103,7 @@ async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
 
 /// Returns the report of the items so far.
 async fn report(State(app): State<App>) -> Result<Response, Problem> {
-    let page = app.queue()?.page(&app.station.setup().out).await?;
+    let page = app.queue()?.page(&app.session.setup().out).await?;
     Ok((REPORT_POLICY, Html(page)).into_response())
 }
 
@@ -190,7 +190,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
     let (mut items, mut findings) =
         (Vec::new(), findings.into_iter().map(|found| finding(&found.told())).collect::<Vec<_>>());
     for task in &tasks {
-        let allowed = &app.station.setup().allowed;
+        let allowed = &app.session.setup().allowed;
         let checked = check(task, desk.queue.folder(), allowed, &budget).await;
         if budget.is_spent() {
             let message = "the check of the items takes too long: add fewer items at a time";

@@ -17,7 +17,7 @@ use crate::instrument::scpi::Action;
 impl AppState {
     /// Why no instrument is connected; `None` if one is.
     pub(super) fn absence(&self) -> Option<String> {
-        match &*self.station.endpoint().instrument.presence().borrow() {
+        match &*self.session.endpoint().instrument.presence().borrow() {
             Presence::Here(_) => None,
             Presence::Unknown => Some("it has not replied yet".to_owned()),
             Presence::Away { reason } => Some(reason.clone()),
@@ -27,7 +27,7 @@ impl AppState {
 
     /// Sends commands one after another, unless a run holds the instrument.
     async fn change(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), Problem> {
-        let _lease = self.station.lease().for_change().await?;
+        let _lease = self.session.lease().for_change().await?;
         let instrument = self.instrument();
         // Checked even without commands: an absent instrument must not be reported as configured.
         if let Some(reason) = self.absence() {

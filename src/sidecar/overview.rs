@@ -110,7 +110,7 @@ pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> 
     let changes = app.overview.changes.load(Ordering::Acquire);
     let fresh =
         app.overview.known().is_some_and(|known| known.at.elapsed() < AGE && known.changes == changes);
-    let connected = app.station.identity().is_some();
+    let connected = app.session.identity().is_some();
     if !fresh && connected {
         // The read continues after the wait; the next request finds its result.
         let asking = tokio::spawn({
@@ -137,7 +137,7 @@ impl AppState {
     }
 
     fn overview_reply(&self) -> InstrumentReply {
-        let endpoint = self.station.endpoint();
+        let endpoint = self.session.endpoint();
         let reason = self.absence();
         let connected = reason.is_none();
         let identity = endpoint.instrument.last_identity();
@@ -158,7 +158,7 @@ impl AppState {
             }),
             lasers: known.iter().flat_map(|known| known.status.lasers.iter().map(LaserReply::from)).collect(),
             age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
-            run: self.station.current_run().map(|run| run.id().to_owned()),
+            run: self.session.current_run().map(|run| run.id().to_owned()),
             queue: self.options.batch.as_ref().map(|desk| *desk.queue.changes().borrow()),
             reason,
         }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::budget::{Busy, Gone};
 use crate::error::chain;
 use crate::instrument::Error;
+use crate::session::{Held, NotConnected, NotStarted};
 use crate::source::Diagnostic;
-use crate::station::{Held, NotConnected, NotStarted};
 use crate::store::StoreError;
 
 /// Why a request failed.

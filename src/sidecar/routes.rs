@@ -287,7 +287,7 @@ pub(super) fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>)
 async fn health(
     axum::extract::State(app): axum::extract::State<App>,
 ) -> axum::Json<super::wire::instrument::Health> {
-    let connected = app.station.identity().is_some();
+    let connected = app.session.identity().is_some();
     axum::Json(super::wire::instrument::Health { status: "healthy", connected, timestamp: timestamp() })
 }
 

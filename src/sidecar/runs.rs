@@ -19,7 +19,7 @@ use super::state::{App, AppState};
 use super::wire::runs::{PageQuery, RunPath, RunReply, RunsReply, StatusReply};
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
-use crate::station::LiveRun;
+use crate::session::LiveRun;
 use crate::store::runs::{self, FoundRun};
 use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watchdog_records};
 
@@ -38,7 +38,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<RunsReply>, Problem> {
-    let out = app.station.setup().out.clone();
+    let out = app.session.setup().out.clone();
     let limit = usize::from(query.limit.unwrap_or(PAGE));
     let page = read_on_thread(move || runs::page(&out, query.before.as_deref(), limit)).await?;
     Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }))
@@ -47,7 +47,7 @@ pub(super) async fn list(
 impl AppState {
     /// The run of this process with this identifier.
     fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
-        self.station.last_run().filter(|run| run.id() == id)
+        self.session.last_run().filter(|run| run.id() == id)
     }
 
     /// The run in progress with this identifier.
@@ -68,7 +68,7 @@ impl AppState {
     }
 
     async fn found(&self, id: &str) -> Result<FoundRun, Problem> {
-        let (out, id) = (self.station.setup().out.clone(), id.to_owned());
+        let (out, id) = (self.session.setup().out.clone(), id.to_owned());
         read_on_thread(move || runs::by_id(&out, &id)).await
     }
 }
@@ -86,7 +86,7 @@ fn live_status(run: &LiveRun) -> StatusReply {
 
 /// Returns the run in progress.
 pub(super) async fn current(State(app): State<App>) -> Result<Json<StatusReply>, Problem> {
-    let run = app.station.current_run().ok_or_else(|| Problem::not_found("an active run"))?;
+    let run = app.session.current_run().ok_or_else(|| Problem::not_found("an active run"))?;
     Ok(Json(live_status(&run)))
 }
 

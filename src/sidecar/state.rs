@@ -18,7 +18,7 @@ use crate::batch::Queue;
 use crate::instrument::scpi::Condition;
 use crate::instrument::{Address, Ctp10};
 use crate::measurement::{Detector, TraceKind};
-use crate::station::Station;
+use crate::session::Session;
 
 /// A value of the condition register is used by all clients up to this age.
 const CONDITION_AGE: Duration = Duration::from_millis(20);
@@ -73,7 +73,7 @@ pub struct BatchQueue {
 /// The state that all handlers share.
 #[derive(Debug)]
 pub(super) struct AppState {
-    pub(super) station: Arc<Station>,
+    pub(super) session: Arc<Session>,
     pub(super) options: Options,
     pub(super) access: Access,
     pub(super) streams: Streams,
@@ -101,7 +101,7 @@ pub(super) type App = Arc<AppState>;
 
 impl AppState {
     pub(super) fn new(
-        station: Arc<Station>,
+        session: Arc<Session>,
         options: Options,
         access: Access,
         metrics: Metrics,
@@ -109,10 +109,10 @@ impl AppState {
         closing: watch::Receiver<bool>,
     ) -> App {
         let mut instruments = options.instruments.clone();
-        instruments.push(station.endpoint().instrument.address().clone());
+        instruments.push(session.endpoint().instrument.address().clone());
         Arc::new(Self {
             instruments: (!is_local).then_some(instruments),
-            station,
+            session,
             options,
             access,
             streams: Streams::default(),
@@ -127,7 +127,7 @@ impl AppState {
 
     /// The instrument as an observer: an unreachable instrument is an error at once.
     pub(super) fn instrument(&self) -> Ctp10 {
-        self.station.observer()
+        self.session.observer()
     }
 
     /// The condition register. Clients that read it at the same time share one value.
@@ -138,7 +138,7 @@ impl AppState {
         if let Some(seen) = *known
             && seen.at.elapsed() < CONDITION_AGE
             && seen.changes == changes
-            && self.station.identity().is_some()
+            && self.session.identity().is_some()
         {
             return Ok(seen.condition);
         }

@@ -16,8 +16,8 @@ use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
+use crate::session::BegunRun;
 use crate::shown;
-use crate::station::BegunRun;
 use crate::terminal::output::errln;
 use crate::terminal::{self, LogWriter, Style};
 

@@ -14,7 +14,7 @@ use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState};
 use crate::error::chain;
 use crate::instrument::Target;
 use crate::run::Watcher;
-use crate::station::{BegunRun, Station};
+use crate::session::{BegunRun, Session};
 
 /// Pause before the next attempt if the catalogue cannot be used.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -50,17 +50,17 @@ fn try_open(instrument: &Target, out: &Path) -> Result<Queue, QueueError> {
 
 /// Starts to run its items.
 pub(in crate::app) fn work(
-    station: &Arc<Station>,
+    session: &Arc<Session>,
     queue: Arc<Queue>,
     simulator: Option<Value>,
     command: watch::Receiver<WorkerCommand>,
 ) -> JoinHandle<()> {
-    let station = Arc::clone(station);
+    let session = Arc::clone(session);
     tokio::spawn(async move {
         loop {
             let mut ending = command.clone();
             let worker = Worker {
-                station: Arc::clone(&station),
+                session: Arc::clone(&session),
                 queue: Arc::clone(&queue),
                 observer: Arc::new(Log),
                 most_failures: None,

@@ -19,7 +19,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(9);
 
 impl AppState {
     fn connection(&self) -> Connection {
-        let instrument = &self.station.endpoint().instrument;
+        let instrument = &self.session.endpoint().instrument;
         let identity = match &*instrument.presence().borrow() {
             Presence::Here(identity) => Some(identity.to_string()),
             Presence::Unknown | Presence::Away { .. } | Presence::Closed => None,
@@ -54,7 +54,7 @@ pub(in crate::sidecar) async fn connect(
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }
-    match tokio::time::timeout(CONNECT_LIMIT, app.station.connect(address)).await {
+    match tokio::time::timeout(CONNECT_LIMIT, app.session.connect(address)).await {
         Ok(answer) => drop(answer?),
         Err(_) => return Err(Problem::not_connected("It does not reply.")),
     }
@@ -63,7 +63,7 @@ pub(in crate::sidecar) async fn connect(
 
 /// Closes the connection. It stays closed until a client connects again.
 pub(in crate::sidecar) async fn disconnect(State(app): State<App>) -> Result<Json<Done>, Problem> {
-    app.station.disconnect().await?;
+    app.session.disconnect().await?;
     Ok(Json(Done { success: true, message: "Disconnected successfully".to_owned() }))
 }
 
@@ -89,7 +89,7 @@ pub(in crate::sidecar) async fn condition(State(app): State<App>) -> Result<Json
 /// Reads the error queue of the instrument. During a run, only the run reads the queue. This returns the errors that
 /// the run has read.
 pub(in crate::sidecar) async fn check_errors(State(app): State<App>) -> Result<Json<Done>, Problem> {
-    let errors: Vec<String> = match app.station.current_run() {
+    let errors: Vec<String> = match app.session.current_run() {
         Some(run) => run.take_errors(),
         None => app.instrument().drain_errors().await?.iter().map(ToString::to_string).collect(),
     };

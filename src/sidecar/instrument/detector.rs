@@ -37,7 +37,7 @@ pub(in crate::sidecar) async fn snapshot(
     Query(query): Query<ModuleQuery>,
 ) -> Result<Json<Power>, Problem> {
     let module = query.module.unwrap_or(app.options.defaults.module);
-    let mut watch = app.station.endpoint().monitor.watch(module, SNAPSHOT_INTERVAL, &[]);
+    let mut watch = app.session.endpoint().monitor.watch(module, SNAPSHOT_INTERVAL, &[]);
     match watch.next(&mut UpdateSchedule::new(SNAPSHOT_INTERVAL)).await {
         PowerUpdate::Reading(frame) | PowerUpdate::Busy { last: frame, .. } => Ok(Json(Power::from(&*frame))),
         PowerUpdate::Unavailable { reason, away: true } => Err(Problem::not_connected(&reason)),

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::instrument::scpi::{Action, Query as Ask};
+use crate::session::ScanTicket;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Body, Query};
 use crate::sidecar::state::{App, AppState};
@@ -14,7 +15,6 @@ use crate::sidecar::wire::instrument::{
 use crate::sidecar::wire::setup::{
     MeasurementConfigBody, ResolutionQuery, StabilizationQuery, SweepWavelengthsBody, WaitQuery,
 };
-use crate::station::ScanTicket;
 
 /// Starts a sweep. With `wait` the response is sent when the sweep has ended. The sweep continues if the client
 /// disconnects.
@@ -32,7 +32,7 @@ pub(in crate::sidecar) async fn start_sweep(
 
 /// Aborts the scan in progress.
 pub(in crate::sidecar) async fn abort_sweep(State(app): State<App>) -> Result<Json<Done>, Problem> {
-    app.station.abort().await??;
+    app.session.abort().await??;
     app.forget_answers().await;
     Ok(Json(Done { success: true, message: "Sweep aborted".to_owned() }))
 }
@@ -67,7 +67,7 @@ impl AppState {
 
     /// Starts a scan. Every response sent from now on is based on queries after its start.
     pub(super) async fn start_scan(&self, action: Action) -> Result<ScanTicket, Problem> {
-        let started = self.station.start_scan(action).await;
+        let started = self.session.start_scan(action).await;
         self.forget_answers().await;
         Ok(started??)
     }

@@ -43,7 +43,7 @@ impl AppState {
     /// The metadata of the trace, read from the instrument, or from the run that has stored it.
     async fn trace_metadata(&self, wanted: Wanted) -> Result<TraceMetadata, Problem> {
         let Wanted { detector, kind } = wanted;
-        let run = self.station.current_run();
+        let run = self.session.current_run();
         let instrument = self.instrument();
         let grid = match run.as_ref().and_then(|run| run.stored(detector, kind)) {
             Some(trace) => trace.grid,
@@ -82,7 +82,7 @@ impl AppState {
     /// it in memory. The transfers of the run come first.
     async fn trace(&self, wanted: Wanted, grid: Grid) -> Result<Box<dyn TraceReader>, Problem> {
         let Wanted { detector, kind } = wanted;
-        if let Some(run) = self.station.current_run() {
+        if let Some(run) = self.session.current_run() {
             let Some(stored) = run.stored(detector, kind) else {
                 let id = run.id();
                 let what = format!(
@@ -101,7 +101,7 @@ impl AppState {
             Ok::<_, std::io::Error>(spool)
         });
         let instrument = self.instrument();
-        let mut cut = self.station.cut();
+        let mut cut = self.session.cut();
         let transferred = tokio::select! {
             biased;
             () = cut.wanted() => return Err(Problem::conflict("the transfer was interrupted: all lasers were turned off, or the connection was closed")),

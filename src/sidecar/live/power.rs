@@ -55,7 +55,7 @@ fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
 async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) {
     let stream = app.streams.open("power");
     let mut closing = app.closing.clone();
-    let mut endpoints = app.station.watch_endpoint();
+    let mut endpoints = app.session.watch_endpoint();
     let mut watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
     let mut schedule = UpdateSchedule::new(interval);
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
@@ -73,7 +73,7 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return,
             },
-            // The station has connected to another instrument.
+            // The session has connected to another instrument.
             _ = endpoints.changed() => {
                 watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
                 continue;

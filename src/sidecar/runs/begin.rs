@@ -13,12 +13,12 @@ use crate::forecast::{Circumstances, plan};
 use crate::instrument::Target;
 use crate::recipe::Recipe;
 use crate::run::RunRequest;
+use crate::session::NotStarted;
 use crate::sidecar::problem::{Problem, finding};
 use crate::sidecar::read::RecipeBody;
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity};
-use crate::station::NotStarted;
 
 /// A recipe that was loaded, or what is wrong with it.
 type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
@@ -63,22 +63,22 @@ impl AppState {
             Err(findings) => return Ok(Err(findings)),
         };
         let unattended = body.unattended.unwrap_or(false);
-        let attended = match (unattended, body.attend == Some(true) || self.station.is_attended()) {
+        let attended = match (unattended, body.attend == Some(true) || self.session.is_attended()) {
             (true, _) => Some(false),
             (false, true) => Some(true),
             // Somebody may open a dashboard later.
             (false, false) => None,
         };
-        let simulated = self.station.identity().is_some_and(|identity| identity.simulated());
+        let simulated = self.session.identity().is_some_and(|identity| identity.simulated());
         let circumstances = Circumstances { simulated, attended };
-        let allowed = &self.station.setup().allowed;
+        let allowed = &self.session.setup().allowed;
         let mut request = RunRequest::new(recipe, path, circumstances, allowed, &budget).await;
         request.metadata = body.metadata.unwrap_or_default();
         request.unattended = unattended;
         request.instrument_named = body
             .instrument
             .and_then(|named| named.parse::<Target>().ok())
-            .is_some_and(|target| target == self.station.endpoint().target);
+            .is_some_and(|target| target == self.session.endpoint().target);
         request.simulator.clone_from(&self.options.simulator);
         Ok(Ok(request))
     }
@@ -126,9 +126,9 @@ pub(in crate::sidecar) async fn begin(
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Response, Problem> {
     // Until its stream of events is open, whoever wants the run counts as being there.
-    let operator = (body.attend == Some(true)).then(|| app.station.operator());
+    let operator = (body.attend == Some(true)).then(|| app.session.operator());
     let request = app.request(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
-    let entry = app.station.begin(request, Vec::new()).await?;
+    let entry = app.session.begin(request, Vec::new()).await?;
     drop(operator);
     tracing::info!(run = entry.run.id(), "run started");
     let mut reply = json!(live_status(&entry.run));

@@ -14,11 +14,11 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::spawn_blocking;
 
 use crate::run::events::{Record, RunEvent};
+use crate::session::{LiveRun, Operator};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Stream};
 use crate::sidecar::wire::runs::{EventsQuery, RunPath};
-use crate::station::{LiveRun, Operator};
 use crate::store::read_run_journal;
 
 /// Number of events that may wait for a slow client.
@@ -40,7 +40,7 @@ pub(in crate::sidecar) async fn stream(
     let live = app.live(&id).filter(|run| !run.has_ended()).map(|run| (run.follow(), run));
     let watch = Watching {
         _stream: app.streams.open("events"),
-        _operator: (query.attend && live.is_some()).then(|| app.station.operator()),
+        _operator: (query.attend && live.is_some()).then(|| app.session.operator()),
     };
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut closing = app.closing.clone();

@@ -73,8 +73,8 @@ pub(in crate::sidecar) async fn answer(
 /// The emergency stop: aborts the scan, stops the run, and turns all lasers off.
 pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
     // The emergency stop is completed even if the client disconnects.
-    let station = std::sync::Arc::clone(&app.station);
-    let off = tokio::spawn(async move { station.off("all lasers turned off over HTTP").await });
+    let session = std::sync::Arc::clone(&app.session);
+    let off = tokio::spawn(async move { session.off("all lasers turned off over HTTP").await });
     Json(off.await.map_or_else(
         |_| OffReply {
             aborted: false,

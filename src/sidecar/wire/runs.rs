@@ -11,7 +11,7 @@ use crate::measurement::TraceSummary;
 use crate::run::state::outline::key;
 use crate::run::state::status::{Highlight, Question, RunStatus};
 use crate::run::state::tree::TreeNode;
-use crate::station::PauseState;
+use crate::session::PauseState;
 use crate::store::runs::FoundRun;
 
 /// What to run.

@@ -1,8 +1,8 @@
-//! The claim of a station on its instrument. The claim changes when the station moves to another address.
+//! The claim of a session on its instrument. The claim changes when the session moves to another address.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::{Claim, Holder, Station};
+use super::{Claim, Holder, Session};
 use crate::instrument::Address;
 
 /// The claim, and the entry that other programs read.
@@ -14,7 +14,7 @@ pub(super) struct Occupancy {
 
 /// Holds the instrument for this process until it is dropped.
 #[derive(Debug)]
-pub struct Occupied(Arc<Station>);
+pub struct Occupied(Arc<Session>);
 
 impl Drop for Occupied {
     fn drop(&mut self) {
@@ -22,7 +22,7 @@ impl Drop for Occupied {
     }
 }
 
-impl Station {
+impl Session {
     /// Holds the instrument. The embedded instrument needs no claim.
     #[must_use]
     pub fn occupy(self: &Arc<Self>, claim: Option<Claim>, holder: Holder) -> Occupied {

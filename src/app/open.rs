@@ -10,15 +10,15 @@ use crate::batch::WorkerCommand;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::instrument::Target;
-use crate::station::{Occupied, Reconnector, Setup, Station};
+use crate::session::{Occupied, Reconnector, Session, Setup};
 use tokio::sync::watch;
 
 /// An instrument that this process has claimed. Dropped, it is released for other processes.
-pub(super) struct Session {
+pub(super) struct OpenSession {
     // Dropped in this order: the simulator ends last.
     _reconnector: Reconnector,
     _occupied: Occupied,
-    pub(super) station: Arc<Station>,
+    pub(super) session: Arc<Session>,
     chosen: Chosen,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Connect {
     Later,
 }
 
-impl Session {
+impl OpenSession {
     /// Claims an instrument under the name of `what` this process does, and keeps the connection to it.
     pub(super) async fn open(
         choice: Choice,
@@ -45,12 +45,12 @@ impl Session {
         if connect == Connect::Now {
             chosen.greet().await?;
         }
-        let station = Station::new(chosen.instrument.clone(), chosen.target.clone(), setup);
-        let occupied = station.occupy(claim, holder);
+        let session = Session::new(chosen.instrument.clone(), chosen.target.clone(), setup);
+        let occupied = session.occupy(claim, holder);
         if connect == Connect::Now {
-            station.seek_second().await;
+            session.seek_second().await;
         }
-        Ok(Self { _reconnector: station.keep_connected(), _occupied: occupied, station, chosen })
+        Ok(Self { _reconnector: session.keep_connected(), _occupied: occupied, session, chosen })
     }
 
     /// The options of the simulator; `None` for a real instrument.
@@ -69,6 +69,6 @@ impl Session {
         on_terminate: OnTerminate,
         commands: watch::Sender<WorkerCommand>,
     ) -> Signals {
-        Signals::handle(&self.station, on_terminate, commands)
+        Signals::handle(&self.session, on_terminate, commands)
     }
 }

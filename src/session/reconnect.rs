@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{Connections, Station};
+use super::{Connections, Session};
 use crate::instrument::Presence;
 
 /// The pause between two attempts: the first and the longest. Both are short because clients wait for the data.
@@ -23,7 +23,7 @@ impl Drop for Reconnector {
     }
 }
 
-impl Station {
+impl Session {
     /// Begins to maintain the connections.
     #[must_use]
     pub fn keep_connected(self: &Arc<Self>) -> Reconnector {
@@ -46,19 +46,19 @@ impl Station {
     }
 }
 
-async fn keep_connected(station: Arc<Station>) {
-    let mut endpoints = station.endpoint.subscribe();
+async fn keep_connected(session: Arc<Session>) {
+    let mut endpoints = session.endpoint.subscribe();
     loop {
         let endpoint = Arc::clone(&endpoints.borrow_and_update());
         tokio::select! {
-            // The station has moved to another address.
+            // The session has moved to another address.
             moved = endpoints.changed() => if moved.is_err() { return },
-            () = keep_endpoint_connected(&station, &endpoint.instrument) => return,
+            () = keep_endpoint_connected(&session, &endpoint.instrument) => return,
         }
     }
 }
 
-async fn keep_endpoint_connected(station: &Station, instrument: &crate::instrument::Ctp10) {
+async fn keep_endpoint_connected(session: &Session, instrument: &crate::instrument::Ctp10) {
     let mut presence = instrument.presence();
     let mut pause = PAUSE.0;
     loop {
@@ -68,8 +68,8 @@ async fn keep_endpoint_connected(station: &Station, instrument: &crate::instrume
                 Ok(identity) => {
                     pause = PAUSE.0;
                     tracing::info!(%identity, address = %instrument.address(), "connected");
-                    if station.current_run().is_none() {
-                        station.seek_second().await;
+                    if session.current_run().is_none() {
+                        session.seek_second().await;
                     }
                 }
                 Err(error) => {

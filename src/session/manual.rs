@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Endpoint, Held, Holder, Station};
+use super::{Endpoint, Held, Holder, Session};
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
 
@@ -86,7 +86,7 @@ async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
     Ok(())
 }
 
-impl Station {
+impl Session {
     /// Starts a scan and returns when the instrument reports it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Station;
+use super::Session;
 
 /// Counts the open dashboards.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Operators(AtomicUsize);
 #[derive(Debug)]
 pub struct Operator(Arc<Operators>);
 
-impl Station {
+impl Session {
     /// Notes that an operator is at a dashboard until the result is dropped. The active run, and a run that begins
     /// meanwhile, counts as attended to its end, even after the page was closed.
     #[must_use]

@@ -94,7 +94,7 @@ impl From<Connections> for String {
     }
 }
 
-/// The settings of a station.
+/// The settings of a session.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The folder that contains the run folders.
@@ -128,7 +128,7 @@ impl Endpoint {
 
 /// The instrument and its users.
 #[derive(Debug)]
-pub struct Station {
+pub struct Session {
     setup: Setup,
     endpoint: watch::Sender<Arc<Endpoint>>,
     lease: Lease,
@@ -143,8 +143,8 @@ pub struct Station {
     cuts: watch::Sender<u64>,
 }
 
-impl Station {
-    /// A station for an instrument that may not be connected yet.
+impl Session {
+    /// A session for an instrument that may not be connected yet.
     #[must_use]
     pub fn new(instrument: Ctp10, target: Target, setup: Setup) -> Arc<Self> {
         Arc::new(Self {
@@ -172,7 +172,7 @@ impl Station {
         Arc::clone(&self.endpoint.borrow())
     }
 
-    /// Changes when the station moves to another address.
+    /// Changes when the session moves to another address.
     #[must_use]
     pub fn watch_endpoint(&self) -> watch::Receiver<Arc<Endpoint>> {
         self.endpoint.subscribe()

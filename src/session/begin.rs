@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::records::{leave_report, list_run};
-use super::{Held, LiveRun, Station, notification};
+use super::{Held, LiveRun, Session, notification};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
@@ -75,7 +75,7 @@ impl BegunRun {
     }
 }
 
-impl Station {
+impl Session {
     /// Begins a run.
     ///
     /// # Errors
