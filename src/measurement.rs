@@ -257,8 +257,8 @@ pub struct Grid {
 impl Grid {
     /// Wavelength of point `index`, nm: the double nearest to the decimal number.
     ///
-    /// Computed in whole femtometres, so that point 1,001 of a grid from 1520 nm by 1 pm is `1521.001` and not
-    /// `1521.0009999999999`: it reads well, joins between files, and compresses to almost nothing.
+    /// The value is computed in whole femtometres. So point 1,001 of a grid from 1520 nm by 1 pm is `1521.001` and not
+    /// `1521.0009999999999`. Such values are easy to read, match between files, and compress very well.
     #[expect(clippy::cast_precision_loss, reason = "1.7e9 fm and 1e8 points stay far below 2^53")]
     #[must_use]
     pub fn wavelength_nm(&self, index: u64) -> f64 {

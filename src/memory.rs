@@ -1,12 +1,12 @@
 //! Memory of a program that works for weeks with many short threads.
 
-/// The C library reads it when a program starts.
+/// The C library reads this variable when a program starts.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS: &str = "MALLOC_ARENA_MAX";
 
-/// Keeps memory from growing: the C library would give each thread a heap of its own, up to eight for each processor,
-/// and what is free in one is of no use to the others. The limit holds for a program that starts with it, so this
-/// program starts itself once more, as the same process. To be called before any other thread starts.
+/// Limits the number of heaps, so that the memory does not grow. The C library would give each thread its own heap, up
+/// to eight per processor, and free memory of one heap cannot be used by the others. The limit must be set before a
+/// program starts, so this program starts itself again, as the same process. Call this before any other thread starts.
 pub fn share_heaps() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -1,8 +1,8 @@
-//! What is said to the instrument and what it answers, as text. Pure: nothing here touches a socket.
+//! The commands to the instrument and its replies, as text. Pure functions: this module uses no socket.
 //!
-//! A [`Query`] asks and may be repeated; an [`Action`] changes something and never is. Numbers are sent with all
-//! the digits they have, and replies are rounded to what the instrument resolves, so that a value that was set
-//! reads back as it was given.
+//! A [`Query`] only reads and may be repeated. An [`Action`] changes something and is never repeated. Numbers are sent
+//! with all their digits, and replies are rounded to the resolution of the instrument. So a value reads back exactly
+//! as it was set.
 
 use std::fmt;
 

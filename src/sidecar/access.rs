@@ -1,6 +1,6 @@
-//! Who may ask. On loopback: programs on this machine, and pages served from it; the host name asked for has to be a
-//! loopback name, so that a page elsewhere cannot reach the instrument through the browser under a name of its own
-//! (DNS rebinding). Beyond loopback, and behind a proxy, a token is needed on top.
+//! Decides who may send requests. On loopback these are programs on this computer, and pages that it serves. The host
+//! name of the request must be a loopback name. Otherwise a page from elsewhere could reach the instrument through the
+//! browser with its own host name (DNS rebinding). Beyond loopback, and behind a proxy, a token is also required.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! Converts the values of a request to the types of a JSON Schema, in the lenient way that clients know: numbers as
-//! text, several spellings of booleans, whole numbers with a decimal point. An error names the value, its place and
+//! Converts the values of a request to the types of a JSON Schema. Like the Python service it accepts numbers as text,
+//! several spellings of booleans, and whole numbers with a decimal point. An error names the value, its place and
 //! the allowed values. The schema of the wire type is the single source of names, types and ranges, so requests are
 //! checked exactly as documented.
 

@@ -98,8 +98,9 @@ enum RingPort {
 
 /// Add-drop ring of 10 µm radius with equal couplers.
 ///
-/// W. Bogaerts et al., "Silicon microring resonators", Laser & Photonics Reviews 6 (2012), equations 3 and 4:
-/// with self-coupling r, round-trip amplitude a and phase φ = 2π·n_eff·L/λ,
+/// W. Bogaerts et al., "Silicon microring resonators", Laser & Photonics Reviews 6 (2012), equations 3 and 4.
+/// The self-coupling is r, the round-trip amplitude a, the phase φ = 2π·n_eff·L/λ.
+///
 /// T_through = (r²a² − 2r²a·cos φ + r²) / (1 − 2r²a·cos φ + r⁴a²), T_drop = (1 − r²)²·a / (same denominator).
 fn ring(nm: f64, port: RingPort) -> f64 {
     const LENGTH_NM: f64 = 2.0 * PI * 10_000.0;
@@ -155,7 +156,8 @@ fn bragg_reflection(nm: f64) -> f64 {
     (k2 * sinh2 / (s2 * cosh2 + d2 * sinh2)).clamp(0.0, 1.0)
 }
 
-/// One channel of a flat-top filter: a super-Gaussian of order 4 with a 3-dB width of 13 nm,
+/// One channel of a flat-top filter: a super-Gaussian of order 4 with a 3-dB width of 13 nm.
+///
 /// T = −IL − 3.01·((λ − λ_c)/6.5 nm)⁸ dB, down to an isolation of 45 dB.
 fn flat_top_db(nm: f64, centre_nm: f64) -> f64 {
     const LOSS_DB: f64 = 0.8;

@@ -1,10 +1,12 @@
-//! The sentences of the documents, of the generated schemas and of `--help` are short: at most [`MOST_WORDS`] words.
+//! The sentences of documents, schemas, comments and `--help` are short: at most [`MOST_WORDS`] words.
 
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use ctp10::cli::Cli;
 use serde_json::Value;
+
+use crate::layering::sources;
 
 /// CONTRIBUTING asks for about 25 words.
 const MOST_WORDS: usize = 30;
@@ -89,6 +91,40 @@ fn sentences_of_the_documents_are_short() {
     for path in files {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
         for (line, block) in blocks(&std::fs::read_to_string(&path).unwrap()) {
+            wrong.extend(
+                long_sentences(&block).into_iter().map(|sentence| format!("{name}:{line}: {sentence}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The comments of a source as Markdown: each run of lines that begin with the same slashes is a paragraph.
+fn comments(source: &str) -> String {
+    let mut text = String::new();
+    let mut last = "";
+    for line in source.lines().map(str::trim) {
+        let marker =
+            ["///", "//!", "//"].into_iter().find(|marker| line.starts_with(marker)).unwrap_or_default();
+        if marker != last {
+            text.push('\n');
+        }
+        text.push_str(if marker.is_empty() { "" } else { &line[marker.len()..] });
+        text.push('\n');
+        last = marker;
+    }
+    text
+}
+
+#[test]
+fn sentences_of_comments_are_short() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    assert!(files.len() > 300);
+    let mut wrong = Vec::new();
+    for path in files {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        for (line, block) in blocks(&comments(&std::fs::read_to_string(&path).unwrap())) {
             wrong.extend(
                 long_sentences(&block).into_iter().map(|sentence| format!("{name}:{line}: {sentence}")),
             );

@@ -65,8 +65,8 @@ pub fn number(wavelengths_nm: &[f64]) -> Result<Spacings, String> {
 fn irregular(wavelengths_nm: &[f64], place: usize, spacing_ghz: f64, unit_ghz: f64) -> String {
     let (from, to) = (wavelengths_nm[place], wavelengths_nm[place + 1]);
     format!(
-        "the {} lines are no regular comb: from {from:.3} to {to:.3} nm are {spacing_ghz:.1} GHz, which is no multiple of \
-         the spacing beside, {unit_ghz:.1} GHz; a higher prominence, a larger distance or a narrower band leaves other lines out",
+        "the {} lines are not a regular comb: from {from:.3} to {to:.3} nm there are {spacing_ghz:.1} GHz, which is not a \
+         multiple of the next spacing ({unit_ghz:.1} GHz). A higher prominence, a larger distance or a narrower band excludes other lines",
         wavelengths_nm.len()
     )
 }

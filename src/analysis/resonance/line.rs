@@ -1,7 +1,7 @@
 //! The models: one line, an asymmetric line, two lines, each on a sloped base.
 //!
-//! Wavelengths are in units of the expected FWHM about the centre, powers in units of the highest power of the window,
-//! so that all parameters are of the order of 1. Parameters: centre, FWHM, base, slope, strength, and what a model adds.
+//! Wavelengths are in units of the expected FWHM, relative to the centre. Powers are in units of the highest power of
+//! the window. So all parameters are of the order of 1. Parameters: centre, FWHM, base, slope, strength, and what a model adds.
 
 use super::{HALF_WINDOW, Window};
 use crate::analysis::extrema::Kind;

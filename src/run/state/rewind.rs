@@ -7,8 +7,8 @@ use crate::step::Step;
 /// Why steps are performed again.
 #[derive(Debug, Clone)]
 pub enum Cause {
-    /// The traces of the last sweep cannot be used: a fetch has failed, a condition has spoilt the sweep, a trace of it is
-    /// damaged, or another process may have used the instrument since.
+    /// The traces of the last sweep cannot be used. A fetch has failed, a condition has rejected the sweep, a trace is
+    /// damaged, or another process may have used the instrument.
     SweepLost,
     /// The replies of these readings could not be proved.
     ReadingsUnproved(Vec<Again>),
