@@ -3,7 +3,7 @@
 use crate::instrument::scpi::{Action, Stabilization};
 use crate::operation::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, Operation};
 
-/// What the commands of an operation depend on beside its own fields.
+/// The settings that the commands of an operation depend on, in addition to its own fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Present {
     /// One command sets both halves of the stabilization; the half that is not given keeps this value.
@@ -39,7 +39,7 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
     }
 }
 
-/// Off comes first and on comes last: power and wavelength are what was asked for before there is light.
+/// Turning off comes first and turning on comes last, so that power and wavelength are correct before there is light.
 fn laser(fields: &ConfigureLaser) -> Vec<Action> {
     let ConfigureLaser { laser, power_dbm, wavelength_nm, output } = fields;
     let laser = laser.get();

@@ -95,7 +95,7 @@ impl Header {
         self.instrument.as_deref()?.parse().ok()
     }
 
-    /// Whether the recipe requires the embedded simulator.
+    /// Whether the recipe requires the simulator.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         self.target().is_some_and(|target| target.is_embedded())

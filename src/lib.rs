@@ -6,9 +6,9 @@
 //!
 //! The modules, from those that depend on no other to the one that depends on all:
 //!
-//! - words, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`], [`source`],
-//!   [`decode`]; tables of such words: [`table`]; how much may be computed: [`budget`]; times of day: [`local_time`]
-//! - authors, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`],
+//!   [`source`], [`decode`]; CSV files: [`table`]; limits of computing time: [`budget`]; times of day: [`local_time`]
+//! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - figures of merit of traces, and verdicts on them: [`analysis`]
 //! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
 //! - live power for everybody who watches: [`power`]

@@ -114,7 +114,7 @@ impl TraceKind {
         }
     }
 
-    /// Whether it is a recorded reference, which a sweep leaves as it is.
+    /// Whether it is a recorded reference, which a sweep does not change.
     #[must_use]
     pub fn is_reference(self) -> bool {
         matches!(self, Self::Reference | Self::QuickReference)
@@ -273,7 +273,7 @@ impl Grid {
         self.wavelength_nm(self.points.saturating_sub(1))
     }
 
-    /// What cannot be true of a trace of this instrument; `None` when there is nothing.
+    /// The property that a trace of this instrument cannot have; `None` if the grid is plausible.
     #[must_use]
     pub fn implausible(&self) -> Option<String> {
         let Self { start_nm, step_pm, points } = *self;
@@ -299,7 +299,7 @@ impl Grid {
     #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
     #[must_use]
     pub fn indices(&self, from_nm: f64, to_nm: f64) -> std::ops::Range<u64> {
-        // A thousandth of a step absorbs rounding: 1521.001 asked for is 1521.001 found.
+        // A tolerance of a thousandth of a step absorbs rounding errors.
         let position = |nm: f64| (nm - self.start_nm) * 1e3 / self.step_pm;
         let first = (position(from_nm) - 1e-3).ceil().clamp(0.0, self.points as f64) as u64;
         let end = ((position(to_nm) + 1e-3).floor() + 1.0).clamp(0.0, self.points as f64) as u64;
@@ -307,10 +307,11 @@ impl Grid {
     }
 }
 
-/// A level further from 0 than this, in dB or dBm, was never measured.
+/// A level further from 0 than this, in dB or dBm, cannot be a measured value.
 const FARTHEST_LEVEL: f64 = 1e3;
 
-/// SCPI writes 9.91E37 for "not a number" and 9.9E37 for infinity: NaN for these and for whatever else is not finite.
+/// SCPI writes 9.91E37 for "not a number" and 9.9E37 for infinity. These, and all other values that are not finite,
+/// become NaN.
 #[must_use]
 pub fn finite_or_nan(value: f32) -> f32 {
     let size = value.abs();
@@ -326,13 +327,13 @@ pub fn is_implausible_level(value: f64) -> bool {
 /// One power reading.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerReading {
-    /// Where it was read.
+    /// The detector.
     pub detector: Detector,
-    /// The value in `unit`; `None` where the detector had no finite value.
+    /// The value in `unit`; `None` if the detector had no finite value.
     pub value: Option<f64>,
     /// The detector's unit at the time.
     pub unit: PowerUnit,
-    /// The wavelength that the detector was calibrated for at the time, nm; `None` where it does not tell.
+    /// The calibration wavelength of the detector at that time, nm; `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_nm: Option<f64>,
     /// When it was read, in seconds since 1970-01-01 UTC.
@@ -345,7 +346,7 @@ pub fn unix_time_s() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// A level and where it was found.
+/// A level with its wavelength.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Extreme {
     /// The level, in the trace's unit (dB or dBm).
@@ -355,14 +356,14 @@ pub struct Extreme {
 }
 
 impl Extreme {
-    /// The level for people, the same wherever it is shown: `0.52 dB`. It has no sign where it rounds to zero.
+    /// The level for people, in the same form everywhere: `0.52 dB`. It has no sign if it rounds to zero.
     #[must_use]
     pub fn level(&self, unit: &str) -> String {
         let hundredths = (self.value * 100.0).round() + 0.0;
         format!("{:.2} {unit}", hundredths / 100.0)
     }
 
-    /// Where it is, for people.
+    /// The wavelength, for people.
     #[must_use]
     pub fn place(&self) -> String {
         format!("at {:.4} nm", self.nm)
@@ -375,7 +376,7 @@ impl Extreme {
     }
 }
 
-/// A stored trace: what it is, where it lies, and the figures taken while it arrived.
+/// A stored trace: its identity, its file, and the figures that were computed while it arrived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceSummary {
     /// Its number within the run, from 1.
@@ -390,7 +391,7 @@ pub struct TraceSummary {
     pub trace: TraceKind,
     /// `dB` or `dBm`.
     pub unit: String,
-    /// The name given in the recipe, as it came; empty when none was.
+    /// The name in the recipe, unchanged; empty if there is none.
     pub name: String,
     /// The file, relative to the run folder, with `/` as separator.
     pub file: String,
@@ -401,30 +402,30 @@ pub struct TraceSummary {
     /// The wavelength axis.
     #[serde(flatten)]
     pub grid: Grid,
-    /// How many values were not finite (they are nulls in the file).
+    /// The number of values that were not finite (nulls in the file).
     pub nulls: u64,
-    /// The lowest finite value; `None` when there is none.
+    /// The lowest finite value; `None` if there is none.
     pub min: Option<Extreme>,
-    /// The highest finite value; `None` when there is none.
+    /// The highest finite value; `None` if there is none.
     pub max: Option<Extreme>,
     /// Mean of the finite values, in the trace's unit.
     pub mean: Option<f64>,
-    /// The highest transmission, dB, where it is more than a passive device has: the reference does not fit.
+    /// The highest transmission, dB, if it is too high for a passive device, because the reference does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above_reference_db: Option<f64>,
 }
 
-/// A transmission above this is more than a passive device has, dB.
+/// The highest transmission that a passive device can have, dB, with a tolerance.
 const MOST_TRANSMISSION_DB: f64 = 0.5;
 
-/// The highest transmission of a trace where it is more than a passive device has.
+/// The highest transmission of a trace, if it is too high for a passive device.
 #[must_use]
 pub fn above_reference_db(trace: TraceKind, highest: Option<f64>) -> Option<f64> {
     highest.filter(|level| trace.unit() == "dB" && *level > MOST_TRANSMISSION_DB)
 }
 
-/// The columns that every trace file has beside its loop variables: no parameter, loop variable or constant
-/// column may be called like one of them.
+/// The columns of every trace file, in addition to loop variables. No parameter, loop variable or constant column may
+/// have one of these names.
 pub const TRACE_COLUMNS: [&str; 11] = [
     "wavelength_nm",
     "value",

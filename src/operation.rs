@@ -1,5 +1,5 @@
-//! The vocabulary: everything a recipe can ask for. YAML and Rhai produce nothing else, the runner performs
-//! nothing else. Field names carry their unit.
+//! The vocabulary: all operations of recipes. YAML and Rhai produce only these, and the runner performs only these.
+//! Field names contain the unit.
 
 mod acquire;
 mod attend;
@@ -59,8 +59,7 @@ macro_rules! operations {
                 }
             }
 
-            /// The fields of the operation called `name` with texts where it takes texts: `written` tells how a
-            /// number was written.
+            /// The fields of the operation `name`; fields for texts get a number as it was written, from `written`.
             #[must_use]
             pub fn with_texts<'v>(
                 name: &str,
@@ -111,7 +110,7 @@ operations! {
     Log = "log",
     /// Asks the operator a question.
     Prompt = "prompt",
-    /// Asks another instrument on the bench, or tells it to do something.
+    /// Sends a request to another instrument on the bench.
     Http = "http",
     /// Sends one line of SCPI as it stands.
     Scpi = "scpi",

@@ -210,8 +210,8 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
         Err(fault) => (RunState::Failed, Some(fault.to_string())),
         Ok(()) => match engine.log.history(|history| history.passed_over.len()) {
             0 => (RunState::Done, None),
-            1 => (RunState::Failed, Some("1 step failed and was passed over".to_owned())),
-            failed => (RunState::Failed, Some(format!("{failed} steps failed and were passed over"))),
+            1 => (RunState::Failed, Some("1 step failed and was ignored".to_owned())),
+            failed => (RunState::Failed, Some(format!("{failed} steps failed and were ignored"))),
         },
     }
 }

@@ -50,7 +50,7 @@ pub enum OnError {
     Continue,
 }
 
-/// What any operation's map may hold beside the operation's own fields.
+/// The options that any operation may have in addition to its own fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepOptions {
@@ -78,17 +78,16 @@ impl StepOptions {
 pub struct LoopPoint {
     /// The loop variable; empty for `times` and `while`.
     pub name: String,
-    /// Its value: a map where it is the row of a table, null for `times` and `while`.
+    /// Its value: a map for the row of a table, null for `times` and `while`.
     pub value: serde_json::Value,
     /// Which turn, from 0.
     pub index: u64,
-    /// How many turns there are, where that is known.
+    /// The number of turns, if it is known.
     pub count: Option<u64>,
 }
 
 impl LoopPoint {
-    /// The constants that it adds to trace files, by name: its variable or, where that is the row of a table, each of
-    /// the row's columns.
+    /// The constants that it adds to trace files, by name: its variable, or each column of the row of a table.
     #[must_use]
     pub fn columns(&self) -> Vec<(&String, &serde_json::Value)> {
         match &self.value {
@@ -99,36 +98,37 @@ impl LoopPoint {
     }
 }
 
-/// Where a step stands in the recipe, and in which turn of which loops. Together they are its key in the journal.
+/// The place of a step in the recipe, with the turns of the surrounding loops. Together they are its key in the
+/// journal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// The source's name, as in `SourceFile`.
     pub file: String,
     /// Line and column of the step.
     pub position: Option<Position>,
-    /// The way to the step: `steps[6].repeat.steps[1]`; for scripts `call[17]`, counted from 1.
+    /// The path of the step: `steps[6].repeat.steps[1]`; for scripts `call[17]`, counted from 1.
     pub path: String,
-    /// The loops around it, outermost first.
+    /// The surrounding loops, outermost first.
     pub loops: Vec<LoopPoint>,
 }
 
-/// What the way to a step begins with that belongs to `suspend_when`.
+/// The beginning of the path of a step that belongs to `suspend_when`.
 pub const SUSPENSION: &str = "suspend_when.";
 
 impl Place {
-    /// Whether the step belongs to `suspend_when`: it stands beside the recipe's own.
+    /// Whether the step belongs to `suspend_when`, outside the recipe's own steps.
     #[must_use]
     pub fn is_beside(&self) -> bool {
         self.path.starts_with(SUSPENSION)
     }
 
-    /// Whether a script asks for the step.
+    /// Whether the step comes from a script.
     #[must_use]
     pub fn is_in_script(&self) -> bool {
         self.path.rsplit('.').next().is_some_and(|last| last.starts_with("call["))
     }
 
-    /// The turns of the loops around the step, to stand in front of it: `(power=-5, 2/3) `; empty outside loops.
+    /// The turns of the surrounding loops, as a prefix of the step: `(power=-5, 2/3) `; empty outside loops.
     #[must_use]
     pub fn turns(&self) -> String {
         let turns: Vec<String> = self
@@ -137,7 +137,7 @@ impl Place {
             .map(|turn| match (turn.name.as_str(), turn.count) {
                 ("", Some(count)) => format!("{}/{count}", turn.index + 1),
                 ("", None) => format!("turn {}", turn.index + 1),
-                // A row with a column of the variable's own name is called by it.
+                // A row with a column of the variable's name is represented by that value.
                 (name, _) => match &turn.value {
                     serde_json::Value::Object(row) => {
                         format!("{name}={}", plain(row.get(name).unwrap_or(&turn.value)))
@@ -164,11 +164,11 @@ impl fmt::Display for Place {
 /// One operation to perform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
-    /// How to treat its failure.
+    /// The options.
     pub options: StepOptions,
-    /// Where it comes from.
+    /// The place in the recipe.
     pub place: Place,
 }
 

@@ -132,7 +132,8 @@ fn fit_one(trace: &Trace<'_>, extremum: &Extremum, room: Window) -> Result<Line,
     let Some(raw_nm) = raw_width_nm(trace, extremum) else {
         return Err(unfitted("the trace does not return to half of the line's depth or height"));
     };
-    // Noise on the flanks makes the raw width too small, so the raw width alone does not decide that a line is too narrow.
+    // Noise on the flanks makes the raw width too small, so the raw width alone does not decide that a line is too
+    // narrow.
     let step_nm = trace.step_nm(extremum.index);
     let mut fwhm_nm = raw_nm.max(2.0 * step_nm);
     let mut center_nm = extremum.nm;
@@ -169,7 +170,7 @@ fn judge(samples: &Samples, fit: &Fit<5>, extremum: &Extremum) -> Result<(), Unf
     if explained.is_nan() || explained < FEWEST_EXPLAINED {
         let share = (100.0 * explained).max(0.0);
         return Err(unfitted(format!(
-            "the line is no Lorentzian: the fit explains {share:.0} % of the variance in its window"
+            "the line is not a Lorentzian: the fit explains {share:.0} % of the variance in its window"
         )));
     }
     let window_nm = samples.to_nm - samples.from_nm;

@@ -63,10 +63,11 @@ fn refused(error: NotResumed) -> Failure {
         },
         NotResumed::Undecided(_) => failed(ExitCode::Failed)
             .hint("check the instrument, then pass `--unfinished done` or `--unfinished again`"),
-        NotResumed::Unknown { .. } => failed(ExitCode::Failed)
-            .hint("nothing has been changed: move these files away, or begin a new run"),
+        NotResumed::Unknown { .. } => {
+            failed(ExitCode::Failed).hint("nothing was changed: move these files away, or start a new run")
+        }
         NotResumed::Store(StoreError::Line { .. }) => {
-            failed(ExitCode::Failed).hint("nothing has been changed; `ctp10 runs verify` lists the damage")
+            failed(ExitCode::Failed).hint("nothing was changed; `ctp10 runs verify` lists the damage")
         }
         NotResumed::Copy(_) | NotResumed::Store(_) | NotResumed::Broken(_) => failed(ExitCode::Failed),
     }

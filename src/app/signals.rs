@@ -106,10 +106,10 @@ fn farewell(session: &Session) -> &'static str {
             "exiting at once: the run is left interrupted, and the embedded instrument ends"
         }
         (Some(_), false, true) => {
-            "exiting at once: the run is left interrupted; its watchdog turns the lasers off, and so does `ctp10 off`"
+            "exiting immediately: the run is interrupted; its watchdog turns the lasers off (or use `ctp10 off`)"
         }
         (Some(_), false, false) => {
-            "exiting at once: the run is left interrupted; the lasers may be on, and `ctp10 off` turns them off"
+            "exiting immediately: the run is interrupted; the lasers may be on: use `ctp10 off`"
         }
     }
 }

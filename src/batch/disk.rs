@@ -1,6 +1,6 @@
 //! Disk space of a batch.
 
-/// What is to stay free: journals, power files and other programs need space too.
+/// Disk space that must stay free for journals, power files and other programs.
 const RESERVE: u64 = 64 << 20;
 
 /// Space that a batch of so many bytes needs: a twentieth more than its traces, and a reserve.

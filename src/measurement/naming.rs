@@ -10,7 +10,7 @@ fn is_fit(letter: char) -> bool {
 /// Checks a name that is written in a recipe.
 ///
 /// # Errors
-/// What is not fit for the name of a file.
+/// If the name contains characters that are not allowed in a file name.
 pub fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > LONGEST || name.starts_with('.') || !name.chars().all(is_fit) {
         return Err(format!(
@@ -23,7 +23,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 /// Checks the written part of a name whose rest comes from an expression.
 ///
 /// # Errors
-/// What is not fit for the name of a file.
+/// If the name contains characters that are not allowed in a file name.
 pub fn check_part_of_name(part: &str) -> Result<(), String> {
     match part.chars().find(|letter| !is_fit(*letter)) {
         Some(letter) => {
@@ -33,8 +33,8 @@ pub fn check_part_of_name(part: &str) -> Result<(), String> {
     }
 }
 
-/// What of a name is fit for the name of a file: runs of other characters become one `_`, none stands at an end, and the
-/// rest is cut. It may be empty, and two names may have one such part.
+/// The part of a name for a file name. Each run of other characters becomes one `_`, `_` at either end is removed,
+/// and long names are cut. The result may be empty, and two names may have the same result.
 #[must_use]
 pub fn fit_for_file(name: &str) -> String {
     if check_name(name).is_ok() {

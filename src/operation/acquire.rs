@@ -11,13 +11,13 @@ use crate::decimal;
 use crate::measurement::{Detector, TraceKind};
 use crate::units::{Minutes, Seconds};
 
-/// What to do about a new reference when nobody is there to connect anything.
+/// The action if a new reference is needed and no person is present to connect the patch cord.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnattendedReference {
-    /// Fail: a reference taken with the device in the path makes every transmission read 0 dB.
+    /// Fail, because with a reference of the device every transmission is 0 dB.
     Fail,
-    /// Take it all the same: whoever says so knows what is in the path.
+    /// Take it nevertheless: the author of the recipe knows that the path is correct.
     Recreate,
 }
 

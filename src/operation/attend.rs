@@ -105,15 +105,15 @@ pub struct Prompt {
     pub unattended: Option<String>,
 }
 
-/// What repeating an operation would do; it decides what a retry and a resumed run may repeat by themselves.
+/// The effect of repeating an operation. It decides whether a retry or a resumed run may repeat it automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
-    /// Sets an absolute value: setting it again is harmless.
+    /// Sets an absolute value, so a repetition is harmless.
     Configure,
-    /// Measures: do it again.
+    /// Measures, so it can be repeated.
     Measure,
-    /// Moves or asks: never repeated without being told to.
+    /// Moves something or asks a person: never repeated automatically.
     Ask,
 }
 
@@ -138,7 +138,7 @@ pub struct Scpi {
     pub text: String,
     /// Whether a reply is expected.
     pub is_query: bool,
-    /// What repeating it would do.
+    /// The effect of repeating it.
     pub effect: Effect,
 }
 
@@ -171,8 +171,7 @@ impl TryFrom<ScpiFields> for Scpi {
             return Err("`scpi` takes one line of text".to_owned());
         }
         let line = Line::parse(&text).map_err(|error| error.to_string())?;
-        // A line that asks is repeated when the link fails, and a line that commands never is: one that did both
-        // could be neither.
+        // A query is repeated after a lost connection, a command never is. So one line cannot be both.
         if is_query && !line.is_query() {
             return Err(format!("query `{text}` has a part that is not a query: write it as `command`"));
         }

@@ -14,7 +14,7 @@ mod statuses;
 pub use poll::Poll;
 use statuses::Statuses;
 
-/// What is asked of a resource.
+/// The method of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
@@ -32,7 +32,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it goes over the wire.
+    /// The name in the request.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Method {
         }
     }
 
-    /// What repeating it does, where the recipe does not say: moving a stage by 5 µm twice is not moving it by 5 µm.
+    /// The default effect of repeating it: only GET is safe, because two moves by 5 µm are not one move by 5 µm.
     fn effect(self) -> Effect {
         if self == Self::Get { Effect::Measure } else { Effect::Ask }
     }
@@ -83,19 +83,19 @@ struct HttpFields {
 #[serde(from = "HttpFields", into = "HttpFields")]
 #[schemars(with = "HttpFields")]
 pub struct Http {
-    /// What to do there.
+    /// The method.
     pub method: Method,
-    /// Where: http or https, with a host.
+    /// The address: http or https, with a host.
     pub url: Url,
-    /// What to send.
+    /// The body.
     pub json: Option<Value>,
     /// The status codes of a success; empty: any from 200 to 299.
     pub expect_status: Vec<u16>,
-    /// What to wait for afterwards.
+    /// The poll after the request.
     pub poll: Option<Box<Poll>>,
-    /// What repeating it would do.
+    /// The effect of repeating it.
     pub effect: Effect,
-    /// What the forecast takes for the reply.
+    /// The reply that the forecast assumes.
     pub assume: Option<Value>,
 }
 
@@ -114,7 +114,7 @@ impl From<HttpFields> for Http {
     }
 }
 
-/// As short as it can be written.
+/// The shortest written form.
 impl From<Http> for HttpFields {
     fn from(http: Http) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl Http {
         }
     }
 
-    /// The URLs that it asks, as far as they do not depend on a reply.
+    /// The URLs of the requests, as far as they do not depend on a reply.
     pub fn known_urls(&self) -> impl Iterator<Item = Url> {
         let polled = self.poll.as_ref().and_then(|poll| poll.known_url(&self.url));
         std::iter::once(self.url.clone()).chain(polled)
@@ -162,7 +162,7 @@ fn read_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
     .map_err(D::Error::custom)
 }
 
-/// Only what a request can be made to, and nothing that must not be written into a journal.
+/// Allows only URLs for requests, without parts that must not appear in the journal.
 fn check_url(url: Url) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(format!("url `{url}` is not allowed (http://host:port/path or https://…)"));

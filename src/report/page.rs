@@ -49,7 +49,7 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
     let footer = html! {
         "Run " (report.run) ", written by ctp10 " (report.about.report_by)
         " from the run’s manifest, journal and traces. The same for programs: " (link(SUMMARY_FILE))
-        ". Written anew by " code { "ctp10 runs report " (report.run) } "."
+        ". To write it again: " code { "ctp10 runs report " (report.run) } "."
     };
     framed(&title, &main, &footer)
 }

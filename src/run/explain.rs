@@ -57,7 +57,7 @@ impl Bench {
         fault
     }
 
-    /// Why a detector has no transmission function; `None` if the instrument does not answer.
+    /// Why a detector has no transmission function; `None` if the instrument does not reply.
     async fn why_no_transmission(&self, detector: Detector) -> Option<String> {
         let reference = self.ctp10().reference(detector).await.ok()?;
         if !reference.is_some_and(|reference| reference.valid) {

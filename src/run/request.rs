@@ -136,7 +136,8 @@ impl RunRequest {
         let (written, target) = (header.instrument.as_ref()?, header.target()?);
         let is_meant = if target.is_embedded() { simulated } else { target == *found };
         (!is_meant && !self.instrument_named).then(|| {
-            let message = format!("the recipe says `instrument: {written}`, and this is {found}");
+            let message =
+                format!("the recipe requires `instrument: {written}`, but this instrument is {found}");
             Diagnostic::error(message).hint(format!("name the instrument for this run: `{found}`"))
         })
     }

@@ -88,7 +88,8 @@ impl Heartbeat {
         }
     }
 
-    /// Announces lasers that the run is about to set or to switch on. The watchdog must know them before they emit light.
+    /// Announces lasers that the run is about to set or to switch on. The watchdog must know them before they emit
+    /// light.
     pub(super) fn claim(&self, lasers: impl IntoIterator<Item = u8>) {
         if let Some(channel) = &self.0 {
             {
@@ -106,7 +107,7 @@ impl Heartbeat {
         let channel = self.0.as_ref()?;
         if channel.is_fenced() {
             return Some(
-                "the watchdog has acted: this process did not answer, so the watchdog turns the lasers off"
+                "the watchdog has acted: this process sent no heartbeat, so the watchdog turns the lasers off"
                     .to_owned(),
             );
         }
@@ -130,7 +131,8 @@ impl Heartbeat {
         }
     }
 
-    /// Sends heartbeats for as long as a condition holds. The caller polls it together with the future that it waits for.
+    /// Sends heartbeats for as long as a condition holds. The caller polls it together with the future that it waits
+    /// for.
     pub(super) async fn beats_while(&self, cause: impl Fn() -> bool) -> Infallible {
         loop {
             if cause() {

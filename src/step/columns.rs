@@ -1,4 +1,5 @@
-//! The constant columns of trace files: which of them a step adds, and the one type that each has in all files of a run.
+//! The constant columns of trace files: which of them a step adds, and the one type that each has in all files of a
+//! run.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::operation::{Constant, FetchTrace, plain};
 /// The name of the column that holds the detector's name, unless the recipe has a column of that name.
 pub const DETECTOR_COLUMN: &str = "detector";
 
-/// What a column holds in every file of a run.
+/// The type of a column in every file of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
@@ -56,11 +57,11 @@ pub struct Column {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// What decided that.
+    /// The origin of the type.
     pub by: DecidedBy,
 }
 
-/// What decided the type of a column.
+/// The origin of the type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecidedBy {
@@ -71,8 +72,8 @@ pub enum DecidedBy {
 }
 
 impl Column {
-    /// The value in this column; `None` where it is of another type. Where the written values decided, they are known to
-    /// be numbers and texts, and a number is written as a text.
+    /// The value in this column; `None` if it has another type. If the written values have decided, a number in a
+    /// text column is written as a text.
     #[must_use]
     pub fn hold(self, value: Constant) -> Option<Constant> {
         match self.by {

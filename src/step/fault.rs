@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Position;
 
-/// What kind of thing went wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The request is wrong or not allowed: bench limits, a bad value, nobody there to answer.
+    /// The request is wrong or not allowed: a limit of the bench, a wrong value, no person to answer.
     Refused,
     /// The instrument answered with an error.
     Instrument,
@@ -28,17 +28,17 @@ pub enum FaultKind {
     Stopped,
 }
 
-/// Why an operation was not done.
+/// The reason why an operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What kind of thing went wrong.
+    /// The kind of a fault.
     pub kind: FaultKind,
-    /// Source and position, where the recipe itself is to blame.
+    /// Source and position, if the recipe itself caused the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<(String, Position)>,
-    /// What happened, with the causes.
+    /// The message, with the causes.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

@@ -67,7 +67,7 @@ pub fn resolve_detectors(fields: &mut Value, names: &BTreeMap<String, Detector>)
 }
 
 fn resolve(value: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), ReadError> {
-    // What is not a text, or looks like module/channel, is left to the type's own reader and its words.
+    // Other values, and texts like module/channel, are left to the reader of the type, which has its own messages.
     let Value::String(text) = value else { return Ok(()) };
     if let Some(detector) = names.get(text) {
         *value = Value::String(detector.to_string());
@@ -82,8 +82,8 @@ fn resolve(value: &mut Value, names: &BTreeMap<String, Detector>) -> Result<(), 
     Ok(())
 }
 
-/// A field without a value is a slip (an expression that gave nothing, a line that was not finished), never a
-/// wish to leave something as it is.
+/// Refuses a field without a value. It is a mistake (an expression without a result, an unfinished line) and never
+/// means "unchanged".
 fn no_empty_field(map: &Map<String, Value>) -> Result<(), ReadError> {
     match map.iter().find(|(_, value)| value.is_null()) {
         Some((key, _)) => Err(ReadError {
@@ -106,7 +106,7 @@ fn mention_options(error: ReadError) -> ReadError {
     }
 }
 
-/// What is checked for the map as a whole has no path; its words begin with the field, or with its value.
+/// Adds the path to an error about the whole map. Its message begins with the field or with its value.
 fn blame_field(error: ReadError, fields: &Value) -> ReadError {
     let (true, Value::Object(map)) = (error.path.is_empty(), fields) else { return error };
     let begins = |word: &str| error.message.split(' ').next() == Some(word);

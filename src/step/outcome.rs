@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::Fault;
 use crate::measurement::{PowerReading, TraceSummary};
 
-/// What an operation gave.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
 pub enum Outcome {
-    /// Done; there is nothing to tell.
+    /// Done, without a result.
     Done,
-    /// It failed, and the step says `on_error: continue`.
+    /// The step failed and has `on_error: continue`.
     Failed(Fault),
     /// The settings as re-read from the instrument, by field name.
     Settings(serde_json::Map<String, serde_json::Value>),
-    /// Whether a reference was recorded anew (`false`: a valid one was kept).
+    /// Whether a new reference was recorded (`false`: a valid one was kept).
     Reference {
         /// Recorded by this operation.
         created: bool,
     },
-    /// The traces stored, in the order asked for.
+    /// The stored traces, in the order of the operation.
     Traces(Vec<TraceSummary>),
     /// Power readings in the order taken.
     Power(Vec<PowerReading>),
@@ -28,7 +28,7 @@ pub enum Outcome {
     Answer(String),
     /// The instrument's reply to a query.
     Reply(String),
-    /// What another instrument replied.
+    /// The reply of another instrument.
     Http {
         /// The status code.
         status: u16,

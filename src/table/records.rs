@@ -85,7 +85,7 @@ impl Reader<'_> {
         Some(letter)
     }
 
-    /// What comes before the end of the line, or before a letter that ends it.
+    /// The text before the end of the line, or before a character that ends it.
     fn until(&mut self, ends: impl Fn(char) -> bool) -> String {
         let end = self.rest.find(|c| is_line_end(c) || ends(c)).unwrap_or(self.rest.len());
         let text = self.rest[..end].to_owned();

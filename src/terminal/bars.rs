@@ -76,7 +76,7 @@ fn units(share: f64) -> u64 {
 
 impl View for Bars {
     fn take(&mut self, record: &Record, status: &RunStatus) {
-        // The bar itself shows which step is under way.
+        // The bar itself shows the current step.
         let is_shown = matches!(record.event, RunEvent::StepStarted { .. });
         if let Some(text) = lines::line(&record.event, status, false).filter(|_| !is_shown) {
             self.print(&text);

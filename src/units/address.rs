@@ -1,7 +1,7 @@
 //! The address of an instrument: how it is written, read, completed, shown and stored.
 //!
-//! A [`Target`] is `sim` for the embedded instrument, or an [`Address`]. An address is written as `host:port`, as `host`
-//! with the default port, or as a VISA resource name. It is shown and stored as `host:port`.
+//! A [`Target`] is `sim` for the embedded instrument, or an [`Address`]. An address is written as `host:port`, as
+//! `host` with the default port, or as a VISA resource name. It is shown and stored as `host:port`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the embedded instrument.
+/// The name of the simulator.
 const EMBEDDED: &str = "sim";
 
-/// Which instrument: the embedded one, or one on the network.
+/// The instrument: the simulator, or one in the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The instrument that this program simulates.
@@ -62,7 +62,7 @@ impl Target {
         }
     }
 
-    /// Whether this is the embedded instrument.
+    /// Whether this is the simulator.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         *self == Self::Embedded

@@ -1,4 +1,4 @@
-//! Waiting for what a request began: a task that answers at once and takes its time.
+//! Waits for an action that a request has started: the server replies immediately, and the action takes time.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
@@ -9,22 +9,22 @@ use url::Url;
 use super::check_url;
 use crate::units::Seconds;
 
-/// Time between two polls when the recipe gives none, s.
+/// Default time between two polls, s.
 const INTERVAL_S: f64 = 0.5;
-/// Nothing on a bench needs to be asked more often, s.
+/// Shortest time between two polls, s; no instrument on a bench needs more polls.
 const SHORTEST_INTERVAL_S: f64 = 0.02;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PollFields {
-    /// Where to ask, relative to `url`; `{task_id}` stands for that field of the reply. Not given: where the reply's
-    /// header `Location` points.
+    /// Address of the poll, relative to `url`; `{task_id}` stands for that field of the reply. Default: the
+    /// `Location` header of the reply.
     url: Option<String>,
-    /// An expression over `reply` (and `status`) that is true once it is done.
+    /// An expression over `reply` and `status` that is true when the action is done.
     ready: String,
-    /// Time between two polls; 0.5 s when not given.
+    /// Time between two polls. Default: 0.5 s.
     interval_s: Option<Seconds>,
-    /// How long to ask before it is a fault.
+    /// After this time the poll is a fault.
     timeout_s: Seconds,
 }
 
@@ -33,14 +33,14 @@ struct PollFields {
 #[serde(try_from = "PollFields")]
 #[schemars(with = "PollFields")]
 pub struct Poll {
-    /// Where to ask, with `{field}` for fields of the reply; relative to the request's own URL.
+    /// Address of the poll, with `{field}` for fields of the reply; relative to the request's own URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// An expression over `reply` and `status`.
     pub ready: String,
     /// Time between two polls.
     pub interval_s: Seconds,
-    /// How long to ask before it is a fault.
+    /// After this time the poll is a fault.
     pub timeout_s: Seconds,
 }
 
@@ -75,11 +75,11 @@ impl TryFrom<PollFields> for Poll {
 #[derive(Debug, PartialEq)]
 enum Piece<'a> {
     Text(&'a str),
-    /// The way to a field of the reply: `task.id`.
+    /// The path of a field of the reply: `task.id`.
     Field(&'a str),
 }
 
-/// The notation of URI templates (RFC 6570), as far as anybody here needs it. `${…}` is gone by then.
+/// A small part of the notation of URI templates (RFC 6570). `${…}` has already been replaced.
 fn pieces(url: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut rest = url;
@@ -104,10 +104,10 @@ fn pieces(url: &str) -> Result<Vec<Piece<'_>>, String> {
 }
 
 impl Poll {
-    /// Where to ask, given the URL of the request, its reply and where the reply's `Location` points.
+    /// The address of the poll, from the URL of the request, its reply and the `Location` of the reply.
     ///
     /// # Errors
-    /// When the reply does not tell, or what it tells is no URL.
+    /// If the reply has no address, or if the address is not a URL.
     pub fn target(&self, request: &Url, location: Option<&str>, reply: &Value) -> Result<Url, String> {
         let Some(url) = &self.url else {
             let location = location.ok_or(
@@ -125,10 +125,10 @@ impl Poll {
         join(request, &text)
     }
 
-    /// Where it will ask, as far as that is known before there is a reply: its host is, its path may not be.
+    /// The address of the poll, as far as it is known before the reply: the host is known, the path may be unknown.
     pub(super) fn known_url(&self, request: &Url) -> Option<Url> {
         let url = self.url.as_ref()?;
-        // What begins with a scheme or `//` says its host, up to the next slash.
+        // A text that begins with a scheme or `//` contains its host, up to the next slash.
         let host = url.split_once("//").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
         let pieces = pieces(url).ok().filter(|_| !host.contains('{'))?;
         let text: String =
@@ -141,7 +141,7 @@ fn join(request: &Url, url: &str) -> Result<Url, String> {
     check_url(request.join(url).map_err(|error| format!("url `{url}` is not valid: {error}"))?)
 }
 
-/// The field at the end of `way`, as a URL can hold it.
+/// The field at the end of `way`, in a form for a URL.
 fn field(reply: &Value, way: &str) -> Result<String, String> {
     let mut found = Some(reply);
     for part in way.split('.') {

@@ -31,7 +31,7 @@ pub fn batch_page(
     let footer = html! {
         "Batch " (report.batch) ", written by ctp10 " (env!("CARGO_PKG_VERSION"))
         " from the catalogue and the runs’ summaries. The same for programs: "
-        code { "batch-" (report.batch) ".json" } ". Written anew by "
+        code { "batch-" (report.batch) ".json" } ". To write it again: "
         code { "ctp10 runs report --batch " (report.batch) } "."
     };
     framed(&title, &main, &footer)

@@ -75,7 +75,7 @@ impl Watchdog {
             }
             tokio::time::sleep(LOOK).await;
         }
-        tracing::warn!("the watchdog of this run did not end by itself");
+        tracing::warn!("the watchdog of this run did not end in time");
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -91,7 +91,7 @@ fn start(config: Config) -> io::Result<Watchdog> {
     command.arg("guard").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     // The watchdog must not keep any other folder in use.
     let mut child = command.current_dir("/").spawn()?;
-    let gone = || io::Error::other("its process ended at once");
+    let gone = || io::Error::other("its process ended immediately");
     let (pipe, heard) = child.stdin.take().zip(child.stdout.take()).ok_or_else(gone)?;
     let (said, hear) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -103,8 +103,9 @@ fn start(config: Config) -> io::Result<Watchdog> {
     let silence = Duration::from_secs_f64(config.silence_s);
     let heartbeat = Heartbeat::new(Some(pipe), config.folder.clone(), silence);
     let began = heartbeat.begin(config).and_then(|()| {
-        let line =
-            hear.recv_timeout(START_LIMIT).map_err(|_| io::Error::other("its process does not answer"))??;
+        let line = hear
+            .recv_timeout(START_LIMIT)
+            .map_err(|_| io::Error::other("its process does not respond"))??;
         if line.trim() == "ready" { Ok(()) } else { Err(gone()) }
     });
     if let Err(error) = began {

@@ -39,7 +39,7 @@ pub(in crate::sidecar) async fn abort(
 ) -> Result<Json<StatusReply>, Problem> {
     let run = app.under_way(&id)?;
     if query.now {
-        run.control().stop_now("stopped at once over HTTP");
+        run.control().stop_now("stopped immediately over HTTP");
     } else {
         run.control().stop("stopped over HTTP");
     }
