@@ -1,6 +1,7 @@
 //! The composition root: the only module that depends on all others. Each command of the command line is a function
 //! here.
 
+mod analyze;
 mod batch;
 mod check;
 mod choose;
@@ -52,6 +53,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
         Command::Guard => watchdog::watchdog().await,
+        Command::Analyze(args) => analyze::analyze(&args),
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {

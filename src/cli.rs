@@ -1,5 +1,6 @@
 //! The command line: types only. The commands themselves are in `app`.
 
+mod analyze;
 mod batch;
 mod rehearse;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use rehearse::RehearseArgs;
 
@@ -71,6 +73,8 @@ pub enum Command {
     Off(InstrumentArgs),
     /// List, show, report or verify runs.
     Runs(RunsArgs),
+    /// Compute figures of merit of a trace in a file: loss, bandwidth, dips, peaks, Q, free spectral range.
+    Analyze(Box<AnalyzeArgs>),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.

@@ -12,6 +12,7 @@ mod power;
 mod publish;
 mod read;
 pub mod runs;
+mod spectrum;
 mod spool;
 mod stored;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
 pub use read::{TraceFile, open_trace};
 pub use runs::FoundRun;
+pub use spectrum::{Levels, Spectrum, read_spectrum};
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 pub use verify::{Finding, Verified, segment_damage, source_damage, trace_damage, verify};

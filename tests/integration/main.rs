@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod again;
+mod analyze;
 #[cfg(target_os = "linux")]
 mod awake;
 mod batch;

@@ -3,7 +3,7 @@
 use super::{Analysis, Request, Settings, Wanted};
 use crate::analysis::comb::{self, Comb};
 use crate::analysis::extrema::{self, Extremum, Found, Kind, find, nothing_found};
-use crate::analysis::figure::Figure;
+use crate::analysis::figure::{Figure, WindowNm};
 use crate::analysis::floor::{Floor, Unusable};
 use crate::analysis::loss;
 use crate::analysis::registry as define;
@@ -33,6 +33,10 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
     let mut figures = Vec::new();
     for wanted in &request.wanted {
         figures.extend(lines.answer(*wanted, &part, request, floor));
+    }
+    // A figure that has no window of its own rests on the whole band.
+    for figure in &mut figures {
+        figure.window.get_or_insert(WindowNm { from_nm: part.first_nm(), to_nm: part.last_nm() });
     }
     let settings = Settings {
         from_nm: part.first_nm(),

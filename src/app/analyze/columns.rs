@@ -1,0 +1,116 @@
+//! The two columns of a trace in a file, and whether they can be wavelengths in nm and transmissions in dB.
+
+use std::path::Path;
+
+use super::csv;
+use crate::analysis::LevelsDb;
+use crate::error::{ExitCode, Failure, chain};
+use crate::files;
+use crate::source::{decode, without_mark};
+use crate::store::{Levels, read_spectrum};
+
+/// The largest CSV file: some 30 million rows.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// The columns of a file.
+pub(super) struct Columns {
+    pub(super) wavelengths_nm: Vec<f64>,
+    pub(super) column: String,
+    levels: Levels,
+    unit: Option<String>,
+}
+
+impl Columns {
+    /// Reads a Parquet file or a CSV file, told by its first bytes.
+    pub(super) fn read(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
+        let wrong = |why: String| Failure::new(ExitCode::Usage, why);
+        let columns = if is_parquet(path).map_err(wrong)? {
+            let read = read_spectrum(path, column).map_err(|error| wrong(chain(&error)))?;
+            Self {
+                wavelengths_nm: read.wavelengths_nm,
+                column: read.column,
+                levels: read.levels,
+                unit: read.unit,
+            }
+        } else {
+            let shown = path.display();
+            let bytes = files::read(path, MOST_BYTES);
+            let bytes = bytes.map_err(|error| wrong(format!("cannot read `{shown}`: {error}")))?;
+            let text = decode(bytes).map_err(|why| wrong(format!("`{shown}` {why}")))?;
+            let table =
+                csv::read(without_mark(&text), column).map_err(|why| wrong(format!("{shown}:{why}")))?;
+            Self {
+                wavelengths_nm: table.wavelengths_nm,
+                column: table.column,
+                levels: Levels::Double(table.levels_db),
+                unit: None,
+            }
+        };
+        match columns.contradiction() {
+            Some(why) => Err(wrong(format!("`{}`: {why}", path.display()))),
+            None => Ok(columns),
+        }
+    }
+
+    pub(super) fn levels(&self) -> LevelsDb<'_> {
+        match &self.levels {
+            Levels::Single(levels) => LevelsDb::Single(levels),
+            Levels::Double(levels) => LevelsDb::Double(levels),
+        }
+    }
+
+    /// Whether the wavelengths fall.
+    pub(super) fn is_falling(&self) -> bool {
+        matches!(self.wavelengths_nm.as_slice(), [first, second, ..] if second < first)
+    }
+
+    /// Why the levels cannot be transmissions in dB.
+    fn contradiction(&self) -> Option<String> {
+        let unit = self.unit.as_deref().unwrap_or("dB");
+        if !["dB", "dBm"].contains(&unit) {
+            return Some(format!("the column `{}` is in {unit}, and dB is needed", self.column));
+        }
+        let (lowest, highest) = self.range();
+        if lowest >= 0.0 && highest > lowest && highest <= 1.0 && self.unit.is_none() {
+            return Some(format!(
+                "the levels are from {lowest} to {highest}, which looks like linear transmission: dB is needed, 10·log10 of it"
+            ));
+        }
+        None
+    }
+
+    fn range(&self) -> (f64, f64) {
+        let grow = |(lowest, highest): (f64, f64), level: f64| (lowest.min(level), highest.max(level));
+        let start = (f64::INFINITY, f64::NEG_INFINITY);
+        match &self.levels {
+            Levels::Single(levels) => levels
+                .iter()
+                .filter(|level| level.is_finite())
+                .map(|level| f64::from(*level))
+                .fold(start, grow),
+            Levels::Double(levels) => {
+                levels.iter().filter(|level| level.is_finite()).copied().fold(start, grow)
+            }
+        }
+    }
+
+    /// What makes the figures doubtful.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.unit.as_deref() == Some("dBm") {
+            warnings.push("the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
+        } else if self.range().0 > 0.0 {
+            warnings.push("all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB".to_owned());
+        }
+        warnings
+    }
+}
+
+/// Whether the file begins like a Parquet file.
+fn is_parquet(path: &Path) -> Result<bool, String> {
+    use std::io::Read as _;
+    let cannot = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let mut first = Vec::new();
+    files::open(path).map_err(cannot)?.take(4).read_to_end(&mut first).map_err(cannot)?;
+    Ok(first == b"PAR1")
+}

@@ -1,0 +1,107 @@
+//! `ctp10 analyze`: types only.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// The groups of figures.
+const FIGURES: &str = "\
+Figures, separated by commas.
+
+  loss            insertion loss (lowest, highest, mean), mean in dB, ripple
+  loss@1550       insertion loss at a wavelength, nm
+  dips, peaks     raw extrema with level and prominence
+  bandwidth@3     bandwidth at this level below a peak, dB
+  notch@3         width of dips at this level below the base, dB
+  q               fitted resonances: centre, FWHM, loaded Q, extinction, asymmetry
+  fsr             free spectral range, nm and GHz
+  group_index     needs --length-um
+  finesse         free spectral range / FWHM
+  dispersion      D1 and D2 of a comb
+  quality         floor, and unusable samples
+
+docs/figures.md has the definitions.";
+
+/// `ctp10 analyze`
+#[derive(Debug, Clone, Args)]
+pub struct AnalyzeArgs {
+    /// A trace: a Parquet file with `wavelength_nm` and `value` or `transmission_db`, or a CSV file with wavelengths in nm and transmissions in dB.
+    pub file: PathBuf,
+    /// Figures, separated by commas: `dips,fsr,q,peaks,bandwidth@3`. `--help` lists them.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', required = true, long_help = FIGURES)]
+    pub figures: Vec<String>,
+    /// Use only this part of the trace, nm.
+    #[arg(long, value_name = "FROM:TO", value_parser = band)]
+    pub band: Option<(f64, f64)>,
+    /// Least prominence of dips and peaks, dB. Default: 3, without the lines that are so weak that they count as noise.
+    #[arg(long, value_name = "DB", value_parser = not_negative)]
+    pub prominence: Option<f64>,
+    /// Least distance of two dips, or of two peaks, nm.
+    #[arg(long, value_name = "NM", default_value_t = 0.5, value_parser = not_negative)]
+    pub distance: f64,
+    /// Whether the resonances are dips or peaks. Default: the kind among the figures, or the narrower lines.
+    #[arg(long, value_enum)]
+    pub lines: Option<LinesArg>,
+    /// Circumference of a ring, path difference of an interferometer, or twice the length of a cavity, µm.
+    #[arg(long, value_name = "UM", value_parser = positive)]
+    pub length_um: Option<f64>,
+    /// How a ring is coupled. Adds intrinsic and coupling Q.
+    #[arg(long, value_enum)]
+    pub topology: Option<TopologyArg>,
+    /// Lowest level that the detector can show, dB. Default: the lowest value, if at least three samples have it.
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    pub floor: Option<f64>,
+    /// Level from which the detector is saturated, dB.
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    pub saturation: Option<f64>,
+    /// Replace each level by the mean of this odd number of levels in dB before the analysis.
+    #[arg(long, value_name = "SAMPLES")]
+    pub smooth: Option<usize>,
+    /// The column with the levels, if the file has several.
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The kind of the resonances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LinesArg {
+    /// Minima.
+    Dips,
+    /// Maxima.
+    Peaks,
+}
+
+/// How a ring is coupled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopologyArg {
+    /// A ring at one waveguide.
+    AllPass,
+    /// A ring between two waveguides with equal couplers.
+    AddDrop,
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text)
+        .filter(|number| *number >= 0.0)
+        .ok_or_else(|| "a number that is not negative is needed".to_owned())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text).filter(|number| *number > 0.0).ok_or_else(|| "a number above 0 is needed".to_owned())
+}
+
+fn band(text: &str) -> Result<(f64, f64), String> {
+    let ends = text.split_once(':').and_then(|(from, to)| Some((number(from)?, number(to)?)));
+    match ends {
+        Some((from, to)) if from < to => Ok((from, to)),
+        Some((from, to)) => Err(format!("{from} nm is not below {to} nm")),
+        None => Err("two wavelengths in nm are needed, as in `1525:1580`".to_owned()),
+    }
+}

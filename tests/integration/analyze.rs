@@ -1,0 +1,104 @@
+//! `ctp10 analyze`: figures of merit of a trace in a file.
+
+use serde_json::Value;
+
+use crate::support::{Bench, text};
+
+/// Dips of 0.1 nm every 5 nm, with these separators and decimals.
+fn comb() -> String {
+    let rows = (0..20_001).map(|point| {
+        let nm = 1540.0 + 1e-3 * f64::from(point);
+        let power: f64 = [1542.5, 1547.5, 1552.5, 1557.5]
+            .into_iter()
+            .map(|center| 1.0 - 0.9 / (1.0 + (2.0 * (nm - center) / 0.1f64).powi(2)))
+            .product();
+        format!("{nm:.3},{:.6}\n", 10.0 * power.log10() - 3.0)
+    });
+    "wavelength_nm,transmission_db\n".to_owned() + &rows.collect::<String>()
+}
+
+fn json(bench: &Bench, arguments: &[&str]) -> Value {
+    let output = bench.run(&[&["analyze"], arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn values(answer: &Value, name: &str) -> Vec<f64> {
+    let figures = answer["figures"].as_array().unwrap().iter();
+    figures
+        .filter(|figure| figure["figure"] == name)
+        .map(|figure| figure["value"].as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_csv_file_gives_its_figures_as_json_and_as_a_table() {
+    let bench = Bench::new();
+    bench.write("comb.csv", &comb());
+    let answer = json(&bench, &["comb.csv", "--figures", "dips,fsr,q,loss", "--band", "1545:1560"]);
+    assert_eq!(values(&answer, "dip_nm"), [1547.5, 1552.5, 1557.5]);
+    assert!(values(&answer, "fsr_nm").iter().all(|fsr| (fsr - 5.0).abs() < 1e-4));
+    assert!(values(&answer, "q_loaded").iter().all(|q| (q / 15_500.0 - 1.0).abs() < 0.02));
+    assert!((values(&answer, "insertion_loss_max_db")[0] - 13.0).abs() < 0.01);
+    for figure in answer["figures"].as_array().unwrap() {
+        for key in ["figure", "value", "unit", "window", "definition"] {
+            assert!(!figure[key].is_null(), "{key} of {figure}");
+        }
+    }
+    assert_eq!(
+        (&answer["settings"]["distance_nm"], &answer["settings"]["lines"]),
+        (&0.5.into(), &"dip".into())
+    );
+    let table = bench.run(&["analyze", "comb.csv", "--figures", "dips,notch@30"]);
+    let table = text(&table.stdout);
+    assert!(table.contains("prominence 3 dB; distance 0.5 nm"), "{table}");
+    assert!(table.contains("not measured") && table.contains("30 dB below the base"), "{table}");
+}
+
+#[test]
+fn a_trace_of_a_run_gives_its_figures() {
+    let bench = Bench::new();
+    bench.write(
+        "one.yaml",
+        "name: one\ninstrument: sim\nsimulator: { time_scale: 0.001, dut: filter }\nsteps:\n  - sweep: { start_nm: 1540, stop_nm: 1560, resolution_pm: 10 }\n  - fetch_trace: { detector: 4/1, trace: raw }\n",
+    );
+    let run = bench.run(&["run", "one.yaml"]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let traces = bench.run_folder(&run).join("traces");
+    let file = std::fs::read_dir(traces).unwrap().next().unwrap().unwrap().path();
+    let answer = json(&bench, &[file.to_str().unwrap(), "--figures", "loss,bandwidth@3"]);
+    assert_eq!(answer["column"], "value");
+    assert!(answer["warnings"][0].as_str().unwrap().contains("powers in dBm"), "{answer}");
+    assert_eq!(answer["settings"]["samples"], 2001);
+    assert!(values(&answer, "insertion_loss_min_db")[0] < values(&answer, "insertion_loss_max_db")[0]);
+}
+
+#[test]
+fn wrong_use_names_the_mistake_and_ends_with_the_usage_code() {
+    let bench = Bench::new();
+    bench.write("comb.csv", &comb());
+    bench.write("linear.csv", "1550,0.1\n1551,0.9\n1552,0.5\n");
+    bench.write("um.csv", "wavelength_um,transmission_db\n1.55,-3\n");
+    bench.write("unsorted.csv", "1550,-3\n1552,-3\n1551,-3\n");
+    bench.write("fake.parquet", "PAR1 and no more");
+    for (arguments, said) in [
+        (
+            vec!["comb.csv", "--figures", "dips", "--band", "1600:1610"],
+            "is outside the trace, which reaches from 1540 to 1560 nm",
+        ),
+        (vec!["comb.csv", "--figures", "dip,qq"], "there are no figures `qq`"),
+        (vec!["comb.csv", "--figures", "dips", "--band", "1560:1550"], "1560 nm is not below 1550 nm"),
+        (vec!["comb.csv", "--figures", "dips", "--smooth", "4"], "an odd number is needed"),
+        (vec!["comb.csv", "--figures", "dips", "--column", "x"], "no column `x`"),
+        (vec!["linear.csv", "--figures", "dips"], "looks like linear transmission"),
+        (vec!["um.csv", "--figures", "dips"], "`wavelength_um` has another unit"),
+        (vec!["unsorted.csv", "--figures", "dips"], "sample 3: the wavelength 1551 nm follows 1552 nm"),
+        (vec!["fake.parquet", "--figures", "dips"], "is damaged"),
+        (vec!["nowhere.csv", "--figures", "dips"], "cannot read `nowhere.csv`"),
+    ] {
+        let output = bench.run(&[vec!["analyze"], arguments.clone()].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}

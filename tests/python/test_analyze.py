@@ -1,0 +1,115 @@
+"""The figures of `ctp10 analyze` beside those of scipy."""
+
+import json
+
+import numpy
+import pytest
+from scipy.optimize import curve_fit
+from scipy.signal import find_peaks
+
+from conftest import ROOT, ctp10
+
+SPECTRA = ROOT.parent / "shared" / "spectra"
+# Analytic devices, and measured ones where they are there.
+DEVICES = ["ring", "noisy ring", "ring_r10g100_through.csv", "ring_r10g100_drop.csv"]
+# nm, and samples of 4 pm.
+DISTANCE_NM, DISTANCE_SAMPLES = 0.5, 125
+
+
+def lorentzian(nm, center, fwhm):
+    return 1 / (1 + (2 * (nm - center) / fwhm) ** 2)
+
+
+def analytic(noise):
+    nm = numpy.arange(1500.004, 1580.0, 0.004).round(3)
+    power = 0.02 * (1 - ((nm - 1550) / 80) ** 2)
+    for number in range(-4, 4):
+        power = power * (1 - 0.98 * lorentzian(nm, 1545 + 9.1 * number, 0.12 + 0.01 * number))
+    db = 10 * numpy.log10(power)
+    return nm, db + noise * numpy.random.default_rng(7).normal(size=len(nm))
+
+
+@pytest.fixture(params=DEVICES)
+def device(request, tmp_path):
+    path = SPECTRA / request.param
+    if not request.param.endswith(".csv"):
+        nm, db = analytic(0.1 if "noisy" in request.param else 0)
+        path = tmp_path / "device.csv"
+        numpy.savetxt(path, numpy.column_stack([nm, db]), "%.6f", ",", header="wavelength_nm,transmission_db", comments="")
+    elif not path.exists():
+        pytest.skip(f"{path} does not exist")
+    nm, db = numpy.loadtxt(path, delimiter=",", skiprows=1).T
+    return path, nm, db, -1 if "drop" not in path.name else 1
+
+
+def analyze(path, figures, *options):
+    output = ctp10("analyze", path, "--figures", figures, "--band", "1525:1580", "--json", *options)
+    assert output.returncode == 0, output.stderr
+    return json.loads(output.stdout)["figures"]
+
+
+def values(figures, name):
+    return numpy.array([figure["value"] for figure in figures if figure["figure"] == name])
+
+
+def test_dips_peaks_and_prominences_are_those_of_scipy(device):
+    path, nm, db, sign = device
+    band = (nm >= 1525) & (nm <= 1580)
+    places, found = find_peaks(sign * db[band], prominence=15, distance=DISTANCE_SAMPLES)
+    kind = "dip" if sign < 0 else "peak"
+    figures = analyze(path, kind + "s", "--prominence", 15, "--distance", DISTANCE_NM)
+    assert values(figures, f"{kind}_nm") == pytest.approx(nm[band][places], abs=1e-9)
+    assert values(figures, f"{kind}_db") == pytest.approx(db[band][places], abs=1e-6)
+    assert values(figures, "prominence_db") == pytest.approx(found["prominences"], abs=1e-4)
+
+
+def test_resonances_agree_with_a_fit_of_scipy(device):
+    path, nm, db, sign = device
+    figures = analyze(path, "q,fsr", "--prominence", 15, "--lines", "dips" if sign < 0 else "peaks")
+    centers, widths = values(figures, "resonance_nm"), values(figures, "fwhm_nm")
+    assert len(centers) >= 6
+
+    def model(x, center, fwhm, base, slope, strength):
+        return base + slope * x + sign * strength * lorentzian(x, center, fwhm)
+
+    fitted = []
+    for center in centers:
+        window = abs(nm - center) <= 0.6
+        power = 10 ** (db[window] / 10)
+        start = [0, 0.15, 1 if sign < 0 else 0, 0, 0.9]
+        fit, _ = curve_fit(model, nm[window] - center, power / power.max(), start)
+        fitted.append((center + fit[0], abs(fit[1])))
+    places, fwhm = numpy.array(fitted).T
+    assert centers == pytest.approx(places, abs=0.005)
+    assert widths == pytest.approx(fwhm, rel=0.08)
+    assert values(figures, "q_loaded") == pytest.approx(centers / widths, rel=1e-9)
+    assert values(figures, "fsr_nm") == pytest.approx(numpy.diff(places), abs=0.010)
+    assert values(figures, "fsr_mean_nm") == pytest.approx(numpy.diff(places).mean(), abs=0.002)
+
+
+def test_insertion_losses_are_those_of_numpy(device):
+    path, nm, db, _ = device
+    band = db[(nm >= 1525) & (nm <= 1580)]
+    figures = analyze(path, "loss,loss@1550.001")
+    assert values(figures, "insertion_loss_min_db") == pytest.approx(-band.max())
+    assert values(figures, "insertion_loss_max_db") == pytest.approx(-band.min())
+    assert values(figures, "insertion_loss_mean_db") == pytest.approx(-10 * numpy.log10((10 ** (band / 10)).mean()))
+    assert values(figures, "mean_db") == pytest.approx(band.mean())
+    assert values(figures, "insertion_loss_db") == pytest.approx(-numpy.interp(1550.001, nm, db))
+
+
+def test_a_trace_of_a_run_and_of_pandas_give_the_same_figures(run_of, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    trace = sorted((run_of("find-resonance") / "traces").glob("*.parquet"))[0]
+    table = pandas.read_parquet(trace)[["wavelength_nm", "value"]].rename(columns={"value": "transmission_db"})
+    written, falling = tmp_path / "pandas.parquet", tmp_path / "falling.csv"
+    table.astype("float64").to_parquet(written)
+    table.astype("float64")[::-1].to_csv(falling, index=False)
+    answers = []
+    for path in (trace, written, falling):
+        output = ctp10("analyze", path, "--figures", "dips,q,loss", "--json")
+        assert output.returncode == 0, output.stderr
+        answers.append([(figure["figure"], figure["value"]) for figure in json.loads(output.stdout)["figures"]])
+    assert [name for name, _ in answers[0]] == [name for name, _ in answers[1]] == [name for name, _ in answers[2]]
+    for (_, first), (_, second), (_, third) in zip(*answers):
+        assert first == pytest.approx(second, rel=1e-9) and first == pytest.approx(third, rel=1e-6)
