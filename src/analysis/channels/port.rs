@@ -34,37 +34,34 @@ fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
             trace.last_nm()
         ));
     }
-    let range = trace.indices(*from_nm, *to_nm);
-    let mut found: Option<InWindow> = None;
+    // The places become wavelengths at the end: a long trace has many samples, and few of them are extrema.
+    let mut found: Option<(f64, usize, f64, usize)> = None;
     let mut unusable = 0;
-    for index in range {
-        let (nm, level) = (trace.nm(index), trace.db(index));
+    for index in trace.indices(*from_nm, *to_nm) {
+        let level = trace.db(index);
         if !level.is_finite() {
             unusable += 1;
             continue;
         }
-        let seen = found.get_or_insert(InWindow {
-            lowest_db: level,
-            lowest_nm: nm,
-            highest_db: level,
-            highest_nm: nm,
-            highest_index: index,
-        });
-        if level < seen.lowest_db {
-            (seen.lowest_db, seen.lowest_nm) = (level, nm);
+        let (lowest, lowest_index, highest, highest_index) =
+            found.get_or_insert((level, index, level, index));
+        if level < *lowest {
+            (*lowest, *lowest_index) = (level, index);
         }
-        if level > seen.highest_db {
-            (seen.highest_db, seen.highest_nm, seen.highest_index) = (level, nm, index);
+        if level > *highest {
+            (*highest, *highest_index) = (level, index);
         }
     }
     if unusable > 0 {
         return Err(format!("{unusable} samples in the window of channel {name} have no finite value"));
     }
-    let Some(mut seen) = found else {
+    let Some((lowest_db, lowest_index, highest_db, highest_index)) = found else {
         return Err(format!(
             "no sample is within the window of channel {name}, {from_nm:.4} to {to_nm:.4} nm"
         ));
     };
+    let (lowest_nm, highest_nm) = (trace.nm(lowest_index), trace.nm(highest_index));
+    let mut seen = InWindow { lowest_db, lowest_nm, highest_db, highest_nm, highest_index };
     for nm in [*from_nm, *to_nm] {
         if let Some(level) = trace.at_nm(nm) {
             if level < seen.lowest_db {

@@ -116,14 +116,18 @@ fn an_isolation_at_the_floor_is_a_bound_and_a_window_beyond_the_trace_is_named()
 
 #[test]
 fn ninety_six_channels_on_a_long_trace_take_little_time() {
-    let axis = AxisNm::Regular { start_nm: 1520.0, step_pm: 0.1, points: 940_001 };
+    // Without optimisation a tenth of the samples is slow enough.
+    let thinner = if cfg!(debug_assertions) { 10 } else { 1 };
+    let points = 940_000 / thinner + 1;
+    let step_pm = 0.1 * thinner as f64;
+    let axis = AxisNm::Regular { start_nm: 1520.0, step_pm, points };
     let channels =
         Grid::Dwdm { spacing_ghz: 100.0, first_ghz: 187_600.0, channels: 96, half_width_ghz: 25.0 }
             .channels()
             .unwrap();
-    let levels: Vec<f32> = (0..940_001u32)
+    let levels: Vec<f32> = (0..points)
         .map(|point| {
-            let ghz = 299_792_458.0 / (1520.0 + 1e-4 * f64::from(point));
+            let ghz = 299_792_458.0 / (1520.0 + step_pm * 1e-3 * point as f64);
             let phase = std::f64::consts::PI * (ghz - 193_100.0) / 100.0;
             (-1.0 - 30.0 * phase.sin().powi(4)) as f32
         })
@@ -132,7 +136,7 @@ fn ninety_six_channels_on_a_long_trace_take_little_time() {
     let begun = Instant::now();
     let figures: Vec<Figure> =
         (0..96).flat_map(|own| port(&trace, &channels, own, &[3.0], Floor::default())).collect();
-    println!("96 channels on 940,001 points: {:?}", begun.elapsed());
+    println!("96 channels on {points} samples: {:?}", begun.elapsed());
     let bands = figures.iter().filter(|figure| figure.name == "bandwidth_3db_nm");
     assert_eq!(bands.filter(|figure| figure.is_measured()).count(), 96);
     // Each channel of a comb filter passes in all windows: nothing is isolated.

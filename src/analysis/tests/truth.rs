@@ -74,12 +74,9 @@ fn rings_have_their_resonances_widths_and_free_spectral_ranges() {
         ("add-drop ring, drop", &add_drop, Kind::Peak, Ring::drop),
     ];
     for (device, ring, kind, port) in ports {
-        for (step_pm, noise, most_center, most_width) in [
-            (1.0, 0.0, 0.001, 0.01),
-            (1.0, 0.005, 0.01, 0.02),
-            (2.0, 0.005, 0.015, 0.03),
-            (2.5, 0.0, 0.001, 0.01),
-        ] {
+        for (step_pm, noise, most_center, most_width) in
+            [(1.0, 0.005, 0.01, 0.02), (2.0, 0.005, 0.015, 0.03), (2.5, 0.0, 0.001, 0.01)]
+        {
             let trace = Owned::sampled(BAND.0, BAND.1, step_pm, |nm| port(ring, nm)).noisy(0.0, noise);
             let found = trace.analyze("q,fsr,group_index", request(kind, ring.length_um));
             let truth = ring.resonances(BAND.0 + 0.1, BAND.1 - 0.1);
