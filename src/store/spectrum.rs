@@ -1,5 +1,6 @@
 //! Reads a wavelength and a level column of any Parquet file: of a run, or written by another program.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
 
 use super::StoreError;
 use crate::files;
@@ -49,6 +51,11 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
     let wrong = |what: String| StoreError::read(path, io::Error::new(io::ErrorKind::InvalidData, what));
     let file = files::open(path).map_err(|source| StoreError::read(path, source))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(bad)?;
+    if let Some(other) = other_compression(&builder) {
+        return Err(wrong(format!(
+            "it is compressed with {other}: only files with zstd or without compression are read (in pandas: `compression=\"zstd\"`)"
+        )));
+    }
     let schema = builder.schema().clone();
     let column = level_column(&schema, column).map_err(wrong)?;
     let field = schema.field_with_name(&column).map_err(|error| wrong(error.to_string()))?;
@@ -70,6 +77,19 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
         }
     }
     Ok(Spectrum { wavelengths_nm, levels, column, unit })
+}
+
+/// The compression of a file, if it is not one that this program is built with.
+fn other_compression(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<&'static str> {
+    let chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    chunks.map(|chunk| chunk.compression()).find_map(|compression| match compression {
+        Compression::UNCOMPRESSED | Compression::ZSTD(_) => None,
+        Compression::SNAPPY => Some("snappy"),
+        Compression::GZIP(_) => Some("gzip"),
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZ4 | Compression::LZ4_RAW => Some("lz4"),
+        Compression::LZO => Some("lzo"),
+    })
 }
 
 /// The values of a column of floats. The type was checked with the schema.

@@ -14,7 +14,7 @@ fn comb() -> String {
             .product();
         format!("{nm:.3},{:.6}\n", 10.0 * power.log10() - 3.0)
     });
-    "wavelength_nm,transmission_db\n".to_owned() + &rows.collect::<String>()
+    format!("wavelength_nm,transmission_db\n{}", rows.collect::<String>())
 }
 
 fn json(bench: &Bench, arguments: &[&str]) -> Value {

@@ -3,6 +3,7 @@
 import json
 
 import numpy
+import pandas
 import pytest
 from scipy.optimize import curve_fit
 from scipy.signal import find_peaks
@@ -99,11 +100,10 @@ def test_insertion_losses_are_those_of_numpy(device):
 
 
 def test_a_trace_of_a_run_and_of_pandas_give_the_same_figures(run_of, tmp_path):
-    pandas = pytest.importorskip("pandas")
     trace = sorted((run_of("find-resonance") / "traces").glob("*.parquet"))[0]
     table = pandas.read_parquet(trace)[["wavelength_nm", "value"]].rename(columns={"value": "transmission_db"})
     written, falling = tmp_path / "pandas.parquet", tmp_path / "falling.csv"
-    table.astype("float64").to_parquet(written)
+    table.astype("float64").to_parquet(written, compression="zstd")
     table.astype("float64")[::-1].to_csv(falling, index=False)
     answers = []
     for path in (trace, written, falling):
@@ -113,3 +113,11 @@ def test_a_trace_of_a_run_and_of_pandas_give_the_same_figures(run_of, tmp_path):
     assert [name for name, _ in answers[0]] == [name for name, _ in answers[1]] == [name for name, _ in answers[2]]
     for (_, first), (_, second), (_, third) in zip(*answers):
         assert first == pytest.approx(second, rel=1e-9) and first == pytest.approx(third, rel=1e-6)
+
+
+def test_a_compression_that_is_not_read_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "snappy.parquet"
+    pandas.DataFrame({"wavelength_nm": [1550.0, 1551.0], "value": [-3.0, -4.0]}).to_parquet(path, compression="snappy")
+    output = ctp10("analyze", path, "--figures", "loss")
+    assert output.returncode == 2
+    assert "compressed with snappy" in output.stderr and 'compression="zstd"' in output.stderr
