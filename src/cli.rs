@@ -99,6 +99,7 @@ impl Command {
             | Self::Status(_)
             | Self::Off(_)
             | Self::Runs(_)
+            | Self::Analyze(_)
             | Self::Schema(_)
             | Self::Guard
             | Self::Completions { .. } => false,
