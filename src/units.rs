@@ -56,6 +56,36 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
+/// The JSON of a number whose range is checked when it is read.
+macro_rules! checked_number {
+    ($name:ident, $what:literal, $schema:tt) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = deserializer.deserialize_any(NumberVisitor { quantity: $what })?;
+                Self::new(value).map_err(D::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
 /// A quantity with real values in a closed range.
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident, $what:literal, $unit:literal, $min:literal ..= $max:literal) => {
@@ -96,33 +126,9 @@ macro_rules! quantity {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_f64(self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = deserializer.deserialize_any(NumberVisitor { quantity: $what })?;
-                Self::new(value).map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
-                    "type": "number", "minimum": $min, "maximum": $max,
-                    "description": concat!($what, " in ", $unit),
-                })
-            }
-        }
+        checked_number!($name, $what, {
+            "type": "number", "minimum": $min, "maximum": $max, "description": concat!($what, " in ", $unit),
+        });
     };
 }
 
@@ -166,32 +172,7 @@ macro_rules! ordinal {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_u8(self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = deserializer.deserialize_any(NumberVisitor { quantity: $what })?;
-                Self::new(value).map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
-                    "type": "integer", "minimum": $min, "maximum": $max, "description": $what,
-                })
-            }
-        }
+        checked_number!($name, $what, { "type": "integer", "minimum": $min, "maximum": $max, "description": $what });
     };
 }
 
