@@ -150,11 +150,13 @@ pub async fn run(
     let performed = match entered {
         Ok(()) => {
             let asked = std::mem::take(&mut engine.earlier.asked);
+            let span = tracing::info_span!("run", id = folder.id());
+            let span_of_recipe = span.clone();
             let author = threads::begin("recipe", move || {
                 let engine = Arc::new(RemoteHost::new(requests, stop));
-                recipe.perform(Arc::new(ReplayHost::new(asked, path, engine)))
+                let host = Arc::new(ReplayHost::new(asked, path, engine));
+                span_of_recipe.in_scope(|| recipe.perform(host))
             });
-            let span = tracing::info_span!("run", id = folder.id());
             engine.serve(served).instrument(span).await;
             let ended =
                 author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));

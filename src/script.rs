@@ -218,7 +218,7 @@ impl Performance {
         lock(&context.declared).given = given;
         let mut engine = engine::bounded();
         context.limit_computing(&mut engine);
-        memory::watch(&mut engine);
+        memory::limit(&mut engine);
         if phase == Phase::Declaring {
             // Output is printed only once, when the script is performed.
             engine.on_print(|_| {}).on_debug(|_, _, _| {});

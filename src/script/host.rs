@@ -65,17 +65,18 @@ impl HostSlot {
     }
 }
 
-/// Runs a part of a script on a thread whose stack is deep enough for its limits, and waits for its end.
+/// Runs a part of a script on a thread whose stack is deep enough for its limits, and waits for its end. The part keeps the
+/// budget and the log context of the current thread.
 ///
 /// # Errors
 /// When the thread cannot be started, or when the part panics.
 pub(super) fn on_deep_stack<T: Send>(part: impl FnOnce() -> T + Send) -> Result<T, Fault> {
-    let budget = budget::current();
+    let (budget, span) = (budget::current(), tracing::Span::current());
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("recipe script".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || budget::within(budget, part))
+            .spawn_scoped(scope, || span.in_scope(|| budget::within(budget, part)))
             .map_err(|error| {
                 Fault::new(FaultKind::Recipe, format!("cannot start a thread for the script: {error}"))
             })?;

@@ -1,8 +1,8 @@
-//! Limits the memory of all variables of a script together. Rhai limits only each value, and a thousand variables in
-//! each of sixty calls would fill the memory.
+//! The limit for the memory of all variables of a script together. Rhai limits only each single value, so that a thousand
+//! variables in each of sixty nested calls would still fill the memory.
 //!
-//! There is no notification when a value grows. For this reason the variables are measured when one is used or
-//! defined. The measurements take at most a fifth of the time.
+//! Rhai does not report when a value grows. So the variables are measured when one of them is used or defined, but at most
+//! during a fifth of the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,37 +12,49 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, ImmutableS
 use super::errors::Mistake;
 use crate::budget::{ALL_VALUES_BYTES, ELEMENT_BYTES};
 
-/// Number of uses of variables between two reads of the clock.
+/// The number of uses of variables for each look at the clock.
 const USES: u32 = 8;
-/// The pause between two measurements is this many times as long as a measurement.
+/// The pause after a measurement, as a multiple of the time that the measurement took.
 const PAUSE: u32 = 4;
+/// The most values that may be nested in each other. A function that is stored in a variable which it uses nests for ever.
+const MOST_NESTED: usize = 1_000;
 
 /// The measurements of a script's variables.
 #[derive(Default)]
-struct Seen {
+struct Measured {
     uses: u32,
     /// The earliest time of the next measurement.
     next: Option<Instant>,
-    /// The bytes of each of the nested calls.
+    /// The bytes in each of the nested calls.
     calls: Vec<usize>,
 }
 
-/// Ends a script whose variables take too much memory.
-pub(super) fn watch(engine: &mut Engine) {
-    let used = std::sync::Arc::new(Mutex::new(Seen::default()));
+/// Why the variables of a script are not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excess {
+    Bytes,
+    Nesting,
+}
+
+/// Ends the script if its variables need too much memory.
+pub(super) fn limit(engine: &mut Engine) {
+    let used = std::sync::Arc::new(Mutex::new(Measured::default()));
     let defined = std::sync::Arc::clone(&used);
-    let look = |seen: &Mutex<Seen>, context: &EvalContext, most: usize| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).look(context, most)
+    let check = |measured: &Mutex<Measured>, context: &EvalContext, most: usize| {
+        let checked = measured.lock().unwrap_or_else(PoisonError::into_inner).check(context, most);
+        checked.map_err(|excess| {
+            EvalAltResult::ErrorRuntime(Dynamic::from(excess.mistake()), Position::NONE).into()
+        })
     };
     #[expect(deprecated, reason = "rhai marks the part of its interface so that may still change")]
     engine
-        .on_var(move |_, _, context| look(&used, &context, ALL_VALUES_BYTES).map(|()| None))
-        // Rhai does not report the position here. It does for the use of a variable, which has the lower limit.
-        .on_def_var(move |_, _, context| look(&defined, &context, 2 * ALL_VALUES_BYTES).map(|()| true));
+        .on_var(move |_, _, context| check(&used, &context, ALL_VALUES_BYTES).map(|()| None))
+        // Rhai gives no position for an error here. The higher limit lets an error at the use of a variable come first.
+        .on_def_var(move |_, _, context| check(&defined, &context, 2 * ALL_VALUES_BYTES).map(|()| true));
 }
 
-impl Seen {
-    fn look(&mut self, context: &EvalContext, most: usize) -> Result<(), Box<EvalAltResult>> {
+impl Measured {
+    fn check(&mut self, context: &EvalContext, most: usize) -> Result<(), Excess> {
         self.uses += 1;
         if self.uses < USES {
             return Ok(());
@@ -52,41 +64,63 @@ impl Seen {
         if self.next.is_some_and(|next| begun < next) {
             return Ok(());
         }
-        self.calls.resize(context.call_level() + 1, 0);
-        if let Some(innermost) = self.calls.last_mut() {
-            *innermost = context.scope().iter_raw().map(|(_, _, value)| size(value)).sum();
+        // Only the variables of the innermost call can have changed since they were measured.
+        self.calls.resize(context.call_level(), 0);
+        let available = most.saturating_sub(self.calls.iter().sum());
+        let mut left = available;
+        for (_, _, value) in context.scope().iter_raw() {
+            take(value, &mut left, MOST_NESTED)?;
         }
-        let took = begun.elapsed();
-        self.next = Some(begun + took * (PAUSE + 1) + Duration::from_micros(20));
-        if self.calls.iter().sum::<usize>() <= most {
-            return Ok(());
-        }
-        let mistake = Mistake {
-            message: format!("the script's variables need more than {} MiB", ALL_VALUES_BYTES >> 20),
-            hint: Some("keep only the part of a value that is needed".to_owned()),
-            position: None,
-        };
-        Err(EvalAltResult::ErrorRuntime(Dynamic::from(mistake), Position::NONE).into())
+        self.calls.push(available - left);
+        self.next = Some(begun + begun.elapsed() * (PAUSE + 1) + Duration::from_micros(20));
+        Ok(())
     }
 }
 
-/// The approximate size of a value, bytes. A shared value counts once for each variable.
-fn size(value: &Dynamic) -> usize {
+impl Excess {
+    fn mistake(self) -> Mistake {
+        let (message, hint) = match self {
+            Self::Bytes => (
+                format!("the script's variables need more than {} MiB", ALL_VALUES_BYTES >> 20),
+                "keep only the part of a value that is needed",
+            ),
+            Self::Nesting => (
+                format!("a variable of the script has more than {MOST_NESTED} values nested in each other"),
+                "is a function stored in a variable that the function uses?",
+            ),
+        };
+        Mistake { message, hint: Some(hint.to_owned()), position: None }
+    }
+}
+
+/// Subtracts the approximate size of a value from the bytes that are `left`. A value that several variables share counts
+/// for each of them.
+///
+/// The work is limited too, because every visit of a value needs some of the bytes.
+fn take(value: &Dynamic, left: &mut usize, nested: usize) -> Result<(), Excess> {
+    let nested = nested.checked_sub(1).ok_or(Excess::Nesting)?;
+    let mut take_bytes = |bytes: usize| {
+        *left = left.checked_sub(bytes).ok_or(Excess::Bytes)?;
+        Ok(())
+    };
+    take_bytes(ELEMENT_BYTES)?;
     if let Some(text) = value.read_lock::<ImmutableString>() {
-        return ELEMENT_BYTES + text.len();
-    }
-    if let Some(items) = value.read_lock::<Array>() {
-        return ELEMENT_BYTES + items.iter().map(size).sum::<usize>();
-    }
-    if let Some(map) = value.read_lock::<Map>() {
-        let entries = map.iter().map(|(key, inner)| ELEMENT_BYTES + key.len() + size(inner));
-        return ELEMENT_BYTES + entries.sum::<usize>();
+        return take_bytes(text.len());
     }
     if let Some(bytes) = value.read_lock::<rhai::Blob>() {
-        return ELEMENT_BYTES + bytes.len();
+        return take_bytes(bytes.len());
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().try_for_each(|item| take(item, left, nested));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().try_for_each(|(key, inner)| {
+            *left = left.checked_sub(ELEMENT_BYTES + key.len()).ok_or(Excess::Bytes)?;
+            take(inner, left, nested)
+        });
     }
     if let Some(function) = value.read_lock::<FnPtr>() {
-        return ELEMENT_BYTES + function.iter_curry().map(size).sum::<usize>();
+        return function.iter_curry().try_for_each(|captured| take(captured, left, nested));
     }
-    ELEMENT_BYTES
+    Ok(())
 }

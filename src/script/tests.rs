@@ -257,3 +257,14 @@ fn a_script_whose_values_keep_themselves_alive_still_releases_its_host() {
     ended.unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(Arc::strong_count(&host), 1, "the engine of a run would wait for this host for ever");
 }
+
+#[test]
+fn a_function_that_is_stored_in_a_variable_which_it_uses_ends_in_a_clear_error() {
+    for text in [
+        "let f = 1; let own = || f; f = [own]; loop { let g = f; }",
+        "let f = 1; let own = || f; f = #{ own: own }; loop { let g = f; }",
+    ] {
+        let nested = "a variable of the script has more than 1000 values nested in each other";
+        assert_eq!(fault(text).message, nested, "{text}");
+    }
+}
