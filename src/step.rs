@@ -118,7 +118,7 @@ pub const SUSPENSION: &str = "suspend_when.";
 impl Place {
     /// Whether the step belongs to `suspend_when`, outside the recipe's own steps.
     #[must_use]
-    pub fn is_beside(&self) -> bool {
+    pub fn is_in_suspension(&self) -> bool {
         self.path.starts_with(SUSPENSION)
     }
 

@@ -10,7 +10,7 @@ use crate::source::Diagnostic;
 pub(super) fn dark(context: &RuleContext) -> Said {
     let (detector, does) = match &context.step.operation {
         Operation::Wait(Wait::Stable(stable)) => (stable.detector, "waited for"),
-        Operation::ReadPower(read) if context.step.place.is_beside() && !read.detectors.is_empty() => {
+        Operation::ReadPower(read) if context.step.place.is_in_suspension() && !read.detectors.is_empty() => {
             (read.detectors[0], "judged")
         }
         _ => return Said::new(),

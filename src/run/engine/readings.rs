@@ -170,5 +170,5 @@ fn is_quick(step: &Step) -> bool {
         && is_short
         && !place.loops.is_empty()
         && !place.is_in_script()
-        && !place.is_beside()
+        && !place.is_in_suspension()
 }

@@ -157,22 +157,22 @@ fn failed_with(asked: &Asked, fault: &Fault) -> bool {
 
 /// Whether the transcript ends within a suspension, or within a check of its condition.
 fn was_suspended(asked: &[Asked]) -> bool {
-    asked.iter().rev().find_map(Asked::step).is_some_and(|step| step.step.place.is_beside())
+    asked.iter().rev().find_map(Asked::step).is_some_and(|step| step.step.place.is_in_suspension())
 }
 
 /// How many entries hold of a transcript that ends within a suspension. If the last sweep was not found good, the
 /// entries before that sweep hold; otherwise the entries before the step at which the recipe was suspended.
 fn before_suspension(asked: &[Asked]) -> usize {
     let steps = || asked.iter().enumerate().filter_map(|(at, asked)| Some((at, &asked.step()?.step)));
-    let held_at = steps().rfind(|(_, step)| !step.place.is_beside()).map_or(0, |(at, _)| at + 1);
+    let held_at = steps().rfind(|(_, step)| !step.place.is_in_suspension()).map_or(0, |(at, _)| at + 1);
     // If the recipe continued after a check, the check has found the sweep good.
     let mut unjudged =
-        steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_beside());
+        steps().rev().filter(|(at, _)| *at < held_at).take_while(|(_, step)| !step.place.is_in_suspension());
     let spoilt = unjudged.find(|(_, step)| step.operation.traits().unsettles_sweep());
     let Some((at, sweep)) = spoilt.filter(|(_, step)| step.operation.traits().is_sweep()) else {
         return held_at;
     };
     // A sweep that is checked right away may have been repeated several times.
-    let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_beside());
+    let others = steps().rev().filter(|(earlier, step)| *earlier < at && !step.place.is_in_suspension());
     others.take_while(|(_, step)| same(step, sweep)).last().map_or(at, |(first, _)| first)
 }

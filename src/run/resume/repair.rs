@@ -210,7 +210,7 @@ impl Steps<'_> {
 
     /// Whether the step is repeated before a sweep.
     fn is_repeated(&self, at: usize) -> bool {
-        let beside = self.place(at).is_some_and(Place::is_beside);
+        let beside = self.place(at).is_some_and(Place::is_in_suspension);
         !beside && self.traits(at).is_some_and(|traits| traits.bench != BenchEffect::None)
     }
 

@@ -300,7 +300,7 @@ impl Transcript {
                 self.attempts.insert(place.clone(), step.attempt);
                 self.moments.extend(step.until.map(|until| (place.clone(), until)));
                 // A check of a condition is always made anew.
-                let probes = step.step.place.is_beside();
+                let probes = step.step.place.is_in_suspension();
                 if step.is_done() && step.step.operation.traits().effect == Effect::Ask && !probes {
                     self.held.insert(place, *step);
                 }
