@@ -9,6 +9,7 @@ pub mod headers;
 mod lasers_off;
 pub mod limits;
 pub mod link;
+mod links;
 mod metrics;
 pub mod permit;
 mod reply;
@@ -18,8 +19,8 @@ pub mod setting;
 mod status;
 mod trace;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -34,7 +35,8 @@ pub use status::{InstrumentStatus, LaserStatus};
 
 use activity::Activity;
 use limits::Limits;
-use link::{ExchangeOptions, Link, LinkShared};
+use link::{ExchangeOptions, Link};
+use links::Links;
 use scpi::{Action, Condition, ErrorEntry, Identity, Query};
 
 /// An absent laser or module does not reply. After this silence, the driver reads the error queue to find out whether
@@ -60,63 +62,12 @@ pub struct Ctp10 {
     waits_for_scan_end: bool,
 }
 
-/// The connections to one instrument.
-#[derive(Debug)]
-struct Links {
-    /// The main connection: all commands, and all queries of a run.
-    main: Arc<Link>,
-    /// The second connection, if the instrument accepts one: queries of observers.
-    second: Mutex<Option<Arc<Link>>>,
-    deadlines: Deadlines,
-    shared: Arc<LinkShared>,
-    /// Counts the commands sent. Settings that were read before the counter grew may be out of date.
-    changes: AtomicU64,
-    /// Counts the aborts. A scan during which this counter grew was aborted.
-    aborts: AtomicU64,
-    /// Counts the scans that were started.
-    scans: AtomicU64,
-    /// Whether the instrument has an event register. Assumed until the instrument refuses the query.
-    has_events: AtomicBool,
-    /// Whether a laser has replied so far. If so, a laser that does not reply is absent.
-    lasers_answer: AtomicBool,
-}
-
-impl Links {
-    fn second(&self) -> Option<Arc<Link>> {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    async fn ask_as_observer<R>(&self, query: &Query<R>, options: ExchangeOptions) -> Result<R, Error> {
-        let Some(second) = self.second() else { return self.main.ask(query, options).await };
-        match second.ask(query, options).await {
-            // Only the second connection may be lost, so the main connection is tried too.
-            Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, options).await,
-            answer => answer,
-        }
-    }
-
-    fn set_second(&self, link: Option<Arc<Link>>) {
-        *self.second.lock().unwrap_or_else(PoisonError::into_inner) = link;
-    }
-}
-
 impl Ctp10 {
     /// A handle for the instrument at an address. It is not connected yet, and it waits for an instrument that is
     /// unreachable.
     #[must_use]
     pub fn at(address: Address, deadlines: Deadlines, limits: Limits) -> Self {
-        let shared = Arc::new(LinkShared::default());
-        let links = Links {
-            main: Arc::new(Link::new(address, deadlines, Arc::clone(&shared))),
-            second: Mutex::default(),
-            deadlines,
-            shared,
-            changes: AtomicU64::new(0),
-            aborts: AtomicU64::new(0),
-            scans: AtomicU64::new(0),
-            has_events: AtomicBool::new(true),
-            lasers_answer: AtomicBool::new(false),
-        };
+        let links = Links::new(address, deadlines);
         let options = ExchangeOptions {
             reply: deadlines.query,
             refusal_after: deadlines.query,
@@ -208,51 +159,6 @@ impl Ctp10 {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// Tries to open a second connection, and keeps it only if both connections answer at the same time. Some units
-    /// accept a single client, and drop the first connection for the second.
-    pub async fn open_second(&self) -> bool {
-        if self.links.second().is_some() {
-            return true;
-        }
-        let Links { main, deadlines, shared, .. } = &*self.links;
-        let second = Link::new(main.address().clone(), *deadlines, Arc::clone(shared));
-        let Ok(expected) = self.reconnect(true).await else { return false };
-        if !second.connect(true).await.is_ok_and(|found| found == expected) {
-            return false;
-        }
-        let (query, options) = (Query::identity(), self.observer().options);
-        let (one, other) = tokio::join!(main.ask(&query, options), second.ask(&query, options));
-        let both = one.is_ok() && other.is_ok();
-        if both {
-            self.links.set_second(Some(Arc::new(second)));
-        }
-        both
-    }
-
-    /// Detects that the instrument has closed an idle connection. Sends nothing.
-    pub fn notice_loss(&self) {
-        self.links.main.notice_loss();
-        if let Some(second) = self.links.second() {
-            second.notice_loss();
-        }
-    }
-
-    /// Reopens the second connection if it was lost.
-    pub async fn renew_second(&self) {
-        if let Some(second) = self.links.second()
-            && !matches!(&*second.presence().borrow(), Presence::Here(_))
-            && let Err(error) = second.connect(true).await
-        {
-            tracing::debug!(%error, "no second connection");
-        }
-    }
-
-    /// Whether the instrument has accepted a second connection.
-    #[must_use]
-    pub fn has_second(&self) -> bool {
-        self.links.second().is_some()
     }
 
     /// The identity of the instrument that answered last, whether it is reachable now or not.

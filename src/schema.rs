@@ -1,18 +1,18 @@
 //! The recipe language as a JSON Schema for editors, and as a reference for people. Both are generated from the types
 //! that recipes are decoded into, so that they cannot contradict the program.
 
+mod reference;
 mod suspension;
-
-use std::fmt::Write as _;
 
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use crate::header::{Header, Parameter};
-use crate::measurement::TRACE_COLUMNS;
+use crate::header::Header;
 use crate::operation::Operation;
 use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;
+
+pub use reference::reference;
 
 /// Definitions that several places of the schema use.
 type Definitions = Map<String, Value>;
@@ -202,199 +202,6 @@ fn structure() -> Definitions {
         None => schema.clone(),
     };
     schemas.iter().map(|(name, schema)| ((*name).to_owned(), describe(name, schema))).collect()
-}
-
-/// The reference of the recipe language, as Markdown.
-#[must_use]
-pub fn reference() -> String {
-    let mut text = String::from(REFERENCE_HEAD);
-    text.push_str("\n## Keys of a recipe\n\nYAML keys, or fields of `recipe(#{ … })` in a script.\n\n");
-    table(&mut text, &schema_of::<Header>());
-    text.push_str("| `steps` | list | yes | the steps, in order (YAML only) |\n");
-    text.push_str("| `finally` | list | no | steps at the end of the run, also after a fault or a stop (in a script: `finally(\\|\\| …)`) |\n");
-    suspension::reference(&mut text);
-    text.push_str("\nA parameter (`parameters: { top_dbm: { default: 5, max: 10 } }`, or `parameter(\"top_dbm\", 5, #{ max: 10 })`) has:\n\n");
-    table(&mut text, &schema_of::<Parameter>());
-    text.push_str("\n`simulator` has (see `docs/instrument.md`):\n\n");
-    table(&mut text, &schema_of::<SimulatorOptions>());
-    text.push_str("\n## Operations\n\nIn YAML a step is a map with one key. In Rhai the same name is a function that takes a map.\n");
-    for (name, schema) in Operation::schemas() {
-        let schema = schema.to_value();
-        let about = match name {
-            "sweep" => {
-                "Runs one scan and waits until the instrument is idle. The given fields are set directly before the scan."
-            }
-            _ => schema.get("description").and_then(Value::as_str).unwrap_or_default(),
-        };
-        let _ = write!(text, "\n### {name}\n\n{}\n\n", one_line(about));
-        table(&mut text, &schema);
-    }
-    text.push_str("\n### Options of every operation\n\n");
-    table(&mut text, &schema_of::<StepOptions>());
-    text.push_str("\n## Structure (YAML)\n\n| step | what it does | example |\n|---|---|---|\n");
-    for (name, about, example) in STRUCTURE {
-        let _ = writeln!(text, "| `{name}` | {about} | `{}` |", example.replace('|', "\\|"));
-    }
-    text.push_str(REFERENCE_TABLES);
-    text.push_str(REFERENCE_HTTP);
-    text.push_str(REFERENCE_BOUNDS);
-    text.push_str(REFERENCE_TAIL);
-    let columns: Vec<String> = TRACE_COLUMNS.iter().map(|column| format!("`{column}`")).collect();
-    let _ = writeln!(text, "{}.", columns.join(", "));
-    text
-}
-
-const REFERENCE_HEAD: &str = "\
-# Recipe reference
-
-<!-- Generated from the source by `ctp10 schema --markdown`; a test keeps it current. -->
-
-A recipe is a YAML file or a Rhai script. Both use the operations below, with the same names, fields, checks and error messages. Field
-names contain the unit. `ctp10 schema` prints the language as a JSON Schema for editors.
-
-A detector is written `module/channel` (`4/1`), or as a name that `detectors` defines.
-
-`${…}` contains a Rhai expression. It can use parameters, loop variables, `set` names and the results of steps with an `id`
-(`steps.<id>.…`). If the whole value is one `${…}`, the value keeps the type of the expression. Inside a longer text the value is printed.
-In `{ flow, maps }` put it into quotes, because YAML requires this. Some fields are always an expression (`condition`, `while`,
-`resume_when`, `ready`). There, `${` and `}` around the whole expression are optional.
-
-Files are UTF-8, with or without a byte order mark.
-";
-
-/// The section about loops over tables.
-const REFERENCE_TABLES: &str = include_str!("schema/tables.md");
-
-/// The section about requests to other instruments.
-const REFERENCE_HTTP: &str = include_str!("schema/http.md");
-
-/// The section about the size of values and the computing time of recipes.
-const REFERENCE_BOUNDS: &str = include_str!("schema/bounds.md");
-
-const REFERENCE_TAIL: &str = "
-## Results of steps
-
-| operation | `steps.<id>.…` |
-|---|---|
-| `configure_…`, `sweep` | the settings as read back from the instrument, by field name |
-| `create_reference` | `created`: whether a new reference was recorded |
-| `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list |
-| `read_power` | `value` of a single reading; `readings`: the list |
-| `prompt` | `answer` |
-| `http` | `reply`, `status` |
-| `scpi` | `reply` of a query |
-| any | after a failure with `on_error: continue`: `failed` is true, and `message` is the error message |
-
-## In scripts
-
-| function | result |
-|---|---|
-| `fetch_trace` | a trace, or an array of traces |
-| `read_power` | a number if there is one reading |
-| `prompt` | the answer |
-| `scpi` | the reply |
-| `http` | a map of `reply` and `status` |
-| `now()` | Unix time in seconds |
-
-A trace has these functions:
-
-| function | result |
-|---|---|
-| `min_db()`, `min_nm()`, `max_db()`, `max_nm()`, `mean_db()` | the levels, and the wavelengths where they are |
-| `at(nm)` | the level at a wavelength, by linear interpolation |
-| `slice(from_nm, to_nm)` | the part of the trace between two wavelengths |
-| `bandwidth_nm(level_db)` | for `3` the width 3 dB above the minimum, for `-3` the width 3 dB below the maximum |
-| `points()`, `start_nm()`, `stop_nm()`, `step_pm()` | the wavelength grid |
-| `file()` | the file of the trace |
-
-A script can catch a fault of the instrument (`try { … } catch (fault) { fault.kind … }`), but not a stop. Declarations (`recipe`,
-`parameter`, `finally`) must come before the first operation. A script has no access to files, processes, `import` and `eval`, and to the
-network only with `http`.
-
-## Reserved names
-
-Loop variables and parameters must not have the name of a trace-file column: ";
-
-/// Rows of a table of fields.
-fn table(text: &mut String, schema: &Value) {
-    let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    text.push_str("| field | takes | required | meaning |\n|---|---|---|---|\n");
-    for (name, field) in &properties {
-        let needed = if required.contains(&name.as_str()) { "yes" } else { "no" };
-        let about = field.get("description").and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "| `{name}` | {} | {needed} | {} |",
-            takes(schema, field),
-            one_line(about).replace('|', "\\|")
-        );
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The type and range of a field, in a few words.
-fn takes(root: &Value, field: &Value) -> String {
-    if let Some(name) =
-        field.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/"))
-    {
-        return root
-            .get("$defs")
-            .and_then(|defs| defs.get(name))
-            .map_or_else(String::new, |inner| takes(root, inner));
-    }
-    if let Some(words) = field.get("enum").and_then(Value::as_array) {
-        let words: Vec<String> =
-            words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
-        return words.join(", ");
-    }
-    if let Some(word) = field.get("const").and_then(Value::as_str) {
-        return format!("`{word}`");
-    }
-    for several in ["anyOf", "oneOf"] {
-        if let Some(choices) = field.get(several).and_then(Value::as_array) {
-            let mut known: Vec<String> = choices.iter().map(|choice| takes(root, choice)).collect();
-            known.retain(|choice| !choice.is_empty() && choice != "null");
-            return known.join(" or ");
-        }
-    }
-    if field.get("type") == Some(&json!("null")) {
-        return "null".to_owned();
-    }
-    let kinds: Vec<&str> = match field.get("type") {
-        Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => {
-            kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect()
-        }
-        _ => vec![],
-    };
-    let kind = match kinds.first().copied() {
-        Some("integer") => "whole number",
-        Some("number") => "number",
-        Some("string") => "text",
-        Some("boolean") => "true or false",
-        Some("array") => "list",
-        Some("object") => "map",
-        _ => return "any value".to_owned(),
-    };
-    match (field.get("minimum"), field.get("maximum")) {
-        (Some(low), Some(high)) => format!("{kind}, {} to {}", plain(low), plain(high)),
-        (None, Some(high)) => format!("{kind}, at most {}", plain(high)),
-        _ => kind.to_owned(),
-    }
-}
-
-fn plain(number: &Value) -> String {
-    number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{described, one_line, takes};
+use super::described;
+use super::reference::{one_line, takes};
 
 /// The fields of `suspend_when`: name, schema, whether it is required, meaning.
 fn fields(steps: &Value) -> [(&'static str, Value, bool, &'static str); 9] {
