@@ -61,7 +61,7 @@ test('an error has its status and the words of the server', async () => {
     [409, '{"detail":"run abc holds the instrument"}', 'run abc holds the instrument', null],
     [422, '{"detail":[{"loc":["body","power"],"msg":"too high"},{"loc":["query"],"msg":"missing"}]}', 'power: too high\nmissing', null],
     [422, JSON.stringify({ detail: findings }), 'unknown field', findings],
-    [500, '{}', 'the server answered with 500', null],
+    [500, '{}', 'the server replied with status 500', null],
     [502, '<html>Bad Gateway</html>', '<html>Bad Gateway</html>', null],
     [200, 'not json', 'the reply is not JSON', null],
   ]) {
