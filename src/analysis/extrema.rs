@@ -273,7 +273,7 @@ pub(super) fn nothing_found(trace: &Trace<'_>, kind: Kind) -> String {
         return NO_USABLE.to_owned();
     }
     if usable < 3 {
-        return format!("{usable} usable samples cannot have a {}: at least 3 are needed", kind.word());
+        return format!("too few usable samples for a {}: {usable}, and at least 3 are needed", kind.word());
     }
     let most = maxima(trace, kind).into_iter().map(|(_, prominence)| prominence);
     match most.reduce(f32::max) {

@@ -87,7 +87,7 @@ fn spacing_figures(centers: &[Estimate], spacings: &Spacings, comb: &Comb) -> Ve
                 .of(format!("pair {number}"))
                 .within(first.value, second.value);
             if modes > 1.0 {
-                figure.noted(format!("{} resonances are missing in between", modes - 1.0))
+                figure.noted(format!("missing resonances in between: {}", modes - 1.0))
             } else {
                 figure
             }
@@ -113,13 +113,14 @@ fn mean_figures(centers: &[Estimate], spacings: &Spacings, resonances: &[Resonan
     let finish = |figure: Figure| {
         let mut figure = figure.within(first.value, last.value);
         if spacings.missing > 0 {
-            figure = figure.noted(format!("{} resonances are missing", spacings.missing));
+            figure = figure.noted(format!("missing resonances: {}", spacings.missing));
         }
         if centers.len() == 2 {
             figure = figure.noted("two resonances only: a missing one between them cannot be excluded");
         }
         if raw > 0 {
-            figure = figure.noted(format!("{raw} resonances have no fit: their raw sample is used"));
+            figure =
+                figure.noted(format!("resonances without a fit, of which the raw sample is used: {raw}"));
         }
         figure
     };

@@ -8,7 +8,7 @@ pub const PROPAGATION_LOSS: Definition = Definition {
     unit: "dB/cm",
     formula: "slope of the least squares line of insertion loss over length, from at least three lengths",
     window: "one value for each length",
-    source: "IEC 61300-3-7 (cut-back)",
+    source: "IEC 60793-1-40, method A (cut-back)",
 };
 /// Intercept of the cut-back line.
 pub const COUPLING_LOSS: Definition = Definition {
@@ -16,7 +16,7 @@ pub const COUPLING_LOSS: Definition = Definition {
     unit: "dB",
     formula: "intercept at length 0 of the least squares line of insertion loss over length, from at least three lengths",
     window: "one value for each length",
-    source: "IEC 61300-3-7 (cut-back)",
+    source: "IEC 60793-1-40, method A (cut-back)",
 };
 
 pub(super) const TABLE: &[&Definition] = &[&PROPAGATION_LOSS, &COUPLING_LOSS];

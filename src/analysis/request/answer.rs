@@ -67,9 +67,9 @@ fn warnings(trace: &Trace<'_>, part: &Trace<'_>, request: &Request, lines: &Line
             && found.weaker > 0
         {
             warnings.push(format!(
-                "{} weaker {}s are left out as noise: a given prominence includes them",
-                found.weaker,
-                kind.word()
+                "weaker {}s that are left out as noise: {}; a given prominence includes them",
+                kind.word(),
+                found.weaker
             ));
         }
     }

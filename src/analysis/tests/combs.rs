@@ -26,7 +26,7 @@ fn a_missing_resonance_never_doubles_the_free_spectral_range() {
     }
     let gaps: Vec<&str> =
         named(&found, "fsr_nm").into_iter().flat_map(|figure| &figure.notes).map(String::as_str).collect();
-    assert_eq!(gaps, ["2 resonances are missing in between", "1 resonances are missing in between"]);
+    assert_eq!(gaps, ["missing resonances in between: 2", "missing resonances in between: 1"]);
     assert!((values(&found, "fsr_mean_ghz")[0] - 200.0).abs() < 0.01);
 }
 
