@@ -259,12 +259,18 @@ impl Grid {
     ///
     /// The value is computed in whole femtometres. So point 1,001 of a grid from 1520 nm by 1 pm is `1521.001` and not
     /// `1521.0009999999999`. Such values are easy to read, match between files, and compress very well.
-    #[expect(clippy::cast_precision_loss, reason = "1.7e9 fm and 1e8 points stay far below 2^53")]
     #[must_use]
     pub fn wavelength_nm(&self, index: u64) -> f64 {
+        self.wavelength_fm(index) / 1e6
+    }
+
+    /// Wavelength of point `index`, in whole femtometres.
+    #[expect(clippy::cast_precision_loss, reason = "1.7e9 fm and 1e8 points stay far below 2^53")]
+    #[must_use]
+    pub fn wavelength_fm(&self, index: u64) -> f64 {
         let start_fm = (self.start_nm * 1e6).round();
         let step_fm = (self.step_pm * 1e3).round();
-        (start_fm + step_fm * index as f64) / 1e6
+        start_fm + step_fm * index as f64
     }
 
     /// Wavelength of the last point, nm.

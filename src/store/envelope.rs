@@ -16,6 +16,24 @@ pub struct Envelope {
     pub max: Vec<Option<f32>>,
 }
 
+impl Envelope {
+    /// Adds values to the last piece.
+    fn add_to_last(&mut self, values: &[f32]) {
+        let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
+        for value in values.iter().copied().filter(|value| value.is_finite()) {
+            lowest = lowest.min(value);
+            highest = highest.max(value);
+        }
+        if lowest > highest {
+            return;
+        }
+        if let (Some(min), Some(max)) = (self.min.last_mut(), self.max.last_mut()) {
+            *min = Some(min.map_or(lowest, |known| known.min(lowest)));
+            *max = Some(max.map_or(highest, |known| known.max(highest)));
+        }
+    }
+}
+
 /// The envelope of the window `from_nm..=to_nm` in at most `pieces` pieces, and the number of points in the window.
 /// With few points, each piece holds a single value.
 ///
@@ -34,21 +52,19 @@ pub fn envelope(
     let mut envelope = Envelope::default();
     let start = window.start;
     trace.read(window, &mut |first, values| {
-        for (index, value) in (first..).zip(values) {
-            if (index - start).is_multiple_of(size) {
+        let (mut index, mut values) = (first, values);
+        while !values.is_empty() {
+            let before = (index - start) % size;
+            if before == 0 {
                 envelope.wavelength_nm.push(grid.wavelength_nm(index));
                 envelope.min.push(None);
                 envelope.max.push(None);
             }
-            if !value.is_finite() {
-                continue;
-            }
-            if let Some(min) = envelope.min.last_mut() {
-                *min = Some(min.map_or(*value, |known| known.min(*value)));
-            }
-            if let Some(max) = envelope.max.last_mut() {
-                *max = Some(max.map_or(*value, |known| known.max(*value)));
-            }
+            let rest = usize::try_from(size - before).unwrap_or(usize::MAX);
+            let (piece, later) = values.split_at(rest.min(values.len()));
+            envelope.add_to_last(piece);
+            index += piece.len() as u64;
+            values = later;
         }
     })?;
     Ok((envelope, points))

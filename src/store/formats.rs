@@ -2,7 +2,7 @@
 //! read, so that memory is bounded.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::{Float32Array, Float64Array, RecordBatch};
@@ -10,7 +10,13 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::Value;
 
+mod digits;
+
+use self::digits::{Digits, without_fraction};
 use crate::step::TraceReader;
+
+/// Bytes that are collected before they are written.
+const PIECE: usize = 64 * 1024;
 
 /// Reads a whole trace and writes each piece. Returns the first error.
 fn each_piece(
@@ -53,13 +59,18 @@ pub fn npy_bytes(names: [&str; 2], points: u64) -> u64 {
 /// If the trace cannot be read or written.
 pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
+    let mut out = BufWriter::with_capacity(PIECE, out);
     out.write_all(&npy_header(names, grid.points))?;
     each_piece(trace, |first, values| {
-        let rows = (first..).zip(values).flat_map(|(index, value)| {
-            [grid.wavelength_nm(index).to_le_bytes(), f64::from(*value).to_le_bytes()].concat()
-        });
-        out.write_all(&rows.collect::<Vec<u8>>())
-    })
+        for (index, value) in (first..).zip(values) {
+            let mut row = [0; 16];
+            row[..8].copy_from_slice(&grid.wavelength_nm(index).to_le_bytes());
+            row[8..].copy_from_slice(&f64::from(*value).to_le_bytes());
+            out.write_all(&row)?;
+        }
+        Ok(())
+    })?;
+    out.flush()
 }
 
 /// Writes a trace as CSV with the columns `wavelength_nm` and `value`. A value that is not finite is empty.
@@ -68,14 +79,21 @@ pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io
 /// If the trace cannot be read or written.
 pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
+    let mut out = BufWriter::with_capacity(PIECE, out);
+    let mut digits = Digits::default();
     out.write_all(b"wavelength_nm,value\n")?;
     each_piece(trace, |first, values| {
         for (index, value) in (first..).zip(values) {
-            let nm = grid.wavelength_nm(index);
-            if value.is_finite() { writeln!(out, "{nm},{value}")? } else { writeln!(out, "{nm},")? }
+            out.write_all(without_fraction(digits.wavelength_nm(grid, index)))?;
+            out.write_all(b",")?;
+            if value.is_finite() {
+                out.write_all(without_fraction(digits.level(*value)))?;
+            }
+            out.write_all(b"\n")?;
         }
         Ok(())
-    })
+    })?;
+    out.flush()
 }
 
 /// Writes a trace as an Arrow IPC stream with the columns `wavelength_nm` (f64) and `value` (f32, nullable). The
@@ -111,20 +129,27 @@ pub fn arrow(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Re
 /// If the trace cannot be read or written.
 pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
+    let mut out = BufWriter::with_capacity(PIECE, out);
+    let mut digits = Digits::default();
     write!(out, "{{\"metadata\":{metadata},\"wavelengths\":[")?;
     for index in 0..grid.points {
-        let comma = if index > 0 { "," } else { "" };
-        write!(out, "{comma}{:?}", grid.wavelength_nm(index))?;
+        if index > 0 {
+            out.write_all(b",")?;
+        }
+        out.write_all(digits.wavelength_nm(grid, index))?;
     }
     out.write_all(b"],\"values\":[")?;
     each_piece(trace, |first, values| {
         for (index, value) in (first..).zip(values) {
-            let comma = if index > 0 { "," } else { "" };
-            if value.is_finite() { write!(out, "{comma}{value:?}")? } else { write!(out, "{comma}null")? }
+            if index > 0 {
+                out.write_all(b",")?;
+            }
+            out.write_all(if value.is_finite() { digits.level(*value) } else { b"null" })?;
         }
         Ok(())
     })?;
-    out.write_all(b"]}")
+    out.write_all(b"]}")?;
+    out.flush()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatchReader as _;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_array::{Array as _, RecordBatchReader as _};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
@@ -89,13 +89,17 @@ impl TraceFile {
             .map_err(bad)?;
         debug_assert_eq!(reader.schema().fields().len(), 1);
         let mut index = range.start;
-        let mut piece = Vec::with_capacity(PIECE);
+        let mut piece = Vec::new();
         for batch in reader {
             let batch = batch.map_err(|error| bad(error.into()))?;
             let values = batch.column(0).as_primitive::<Float32Type>();
-            piece.clear();
-            piece.extend(values.iter().map(|value| value.unwrap_or(f32::NAN)));
-            take(index, &piece);
+            if values.null_count() == 0 {
+                take(index, values.values());
+            } else {
+                piece.clear();
+                piece.extend(values.iter().map(|value| value.unwrap_or(f32::NAN)));
+                take(index, &piece);
+            }
             index += values.len() as u64;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! killed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use crate::measurement::Grid;
@@ -32,22 +32,20 @@ impl Spool {
     /// # Errors
     /// If there is not enough disk space.
     pub fn push(&mut self, values: &[f32]) -> io::Result<()> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.file.write_all(&bytes)
+        let bytes: Vec<[u8; 4]> = values.iter().map(|value| value.to_le_bytes()).collect();
+        self.file.write_all(bytes.as_flattened())
     }
 
     fn visit(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> io::Result<()> {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(range.start * 4))?;
-        let mut file = BufReader::new(file).take((range.end - range.start) * 4);
-        let (mut bytes, mut index) = (vec![0; PIECE * 4], range.start);
+        let mut file = file.take((range.end - range.start) * 4);
+        let (mut bytes, mut values, mut index) = (vec![0; PIECE * 4], Vec::with_capacity(PIECE), range.start);
         while index < range.end {
             let left = usize::try_from(range.end - index).unwrap_or(PIECE).min(PIECE);
             file.read_exact(&mut bytes[..left * 4])?;
-            let values: Vec<f32> = bytes[..left * 4]
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            values.clear();
+            values.extend(bytes[..left * 4].as_chunks().0.iter().copied().map(f32::from_le_bytes));
             take(index, &values);
             index += left as u64;
         }

@@ -11,7 +11,7 @@ use crate::measurement::TraceSummary;
 /// A record about a file.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum FileEvent {
+pub(super) enum FileEvent {
     TraceStored {
         trace: TraceSummary,
     },

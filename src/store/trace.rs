@@ -4,23 +4,34 @@
 //! along the grid once they are split into streams. The values are noise in their low bytes and smooth in their high
 //! bytes, which splitting separates. Both are compressed with zstd. The constant columns are dictionaries with one
 //! entry.
+//!
+//! The work for a trace is to compress its values. The wavelength axis is encoded once for all traces of a grid, and the
+//! size of a constant column does not depend on its rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray,
-};
+use arrow_array::{ArrayRef, Float32Array};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
+mod axis;
+mod chunk;
+mod constant;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use self::constant::{Constant, ZSTD_LEVEL};
+use self::tally::Tally;
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
 use crate::measurement::{
@@ -30,8 +41,12 @@ use crate::step::ColumnValue;
 
 /// Rows per batch.
 const BATCH: usize = 64 * 1024;
-/// Rows per row group. This bounds the memory for traces of any length.
-const ROW_GROUP: usize = 1024 * 1024;
+/// Rows per row group, a multiple of a batch. This bounds the memory for traces of any length.
+const ROW_GROUP: u64 = 1024 * 1024;
+/// The positions of the first two columns in the file. The constant columns follow.
+const AXIS: usize = 0;
+const VALUE: usize = 1;
+
 /// What is known about a trace before its first value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceHeader {
@@ -70,16 +85,17 @@ impl TraceHeader {
 /// Writes one trace. If it is dropped before [`TraceWriter::finish`], no file remains.
 pub struct TraceWriter {
     header: TraceHeader,
-    writer: ArrowWriter<PartFile>,
-    schema: Arc<Schema>,
-    /// One full batch of each constant column, created once.
-    constants: Vec<ArrayRef>,
+    file: SerializedFileWriter<PartFile>,
+    columns: ArrowRowGroupWriterFactory,
+    /// The field of the values.
+    field: Field,
+    /// The values of the row group that has begun.
+    values: Option<ArrowColumnWriter>,
+    /// The rows before this row group.
+    before: u64,
+    constants: Vec<Constant>,
     waiting: Vec<f32>,
-    rows: u64,
-    nulls: u64,
-    min: Option<(f32, u64)>,
-    max: Option<(f32, u64)>,
-    sum: f64,
+    tally: Tally,
 }
 
 impl RunFolder {
@@ -89,54 +105,58 @@ impl RunFolder {
     /// If the file cannot be created.
     pub fn trace(&self, header: TraceHeader) -> Result<TraceWriter, StoreError> {
         let path = self.path().join(header.file());
-        let failed = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
-        let mut fields = vec![
-            Field::new("wavelength_nm", DataType::Float64, false).with_metadata(unit("nm")),
-            Field::new("value", DataType::Float32, true).with_metadata(unit(header.trace.unit())),
-        ];
-        let mut constants = Vec::new();
-        for (name, array) in constant_columns(self.id(), &header) {
-            // Columns of a recipe or a batch are nullable in all files of a run, because some of their values may be
-            // null.
-            let nullable = header.constants.contains_key(&name);
-            fields.push(Field::new(name, array.data_type().clone(), nullable));
-            constants.push(array);
-        }
-        let metadata = texts(&header);
-        let schema = Arc::new(Schema::new_with_metadata(
-            fields,
-            metadata.clone().into_iter().collect::<HashMap<_, _>>(),
-        ));
-        let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
-        let [wavelength, value] = ["wavelength_nm", "value"].map(ColumnPath::from);
-        // On split streams of noise, the lowest level compresses as well as the middle ones, in less time.
-        let zstd = Compression::ZSTD(ZstdLevel::try_new(1).map_err(failed)?);
-        let properties = WriterProperties::builder()
-            .set_compression(zstd)
-            .set_column_dictionary_enabled(wavelength.clone(), false)
-            .set_column_encoding(wavelength, Encoding::BYTE_STREAM_SPLIT)
-            .set_column_dictionary_enabled(value.clone(), false)
-            .set_column_encoding(value, Encoding::BYTE_STREAM_SPLIT)
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(ROW_GROUP))
-            .set_key_value_metadata(Some(metadata))
-            .set_created_by(format!("ctp10 {}", env!("CARGO_PKG_VERSION")))
-            .build();
+        let failed = |error: ParquetError| StoreError::encode(&path, error);
+        let (schema, constants) = schema(self.id(), &header);
+        let field = schema.field(VALUE).clone();
+        let properties = properties(texts(&header)).map_err(failed)?;
         let part = PartFile::create(&path)?;
-        let writer = ArrowWriter::try_new(part, Arc::clone(&schema), Some(properties)).map_err(failed)?;
+        let writer = ArrowWriter::try_new(part, Arc::new(schema), Some(properties)).map_err(failed)?;
+        let (file, columns) = writer.into_serialized_writer().map_err(failed)?;
         Ok(TraceWriter {
             header,
-            writer,
-            schema,
+            file,
+            columns,
+            field,
+            values: None,
+            before: 0,
             constants,
             waiting: Vec::with_capacity(BATCH),
-            rows: 0,
-            nulls: 0,
-            min: None,
-            max: None,
-            sum: 0.0,
+            tally: Tally::default(),
         })
     }
+}
+
+/// The columns of the file, and the values of those that are constant.
+fn schema(run: &str, header: &TraceHeader) -> (Schema, Vec<Constant>) {
+    let mut fields = vec![
+        Field::new("wavelength_nm", DataType::Float64, false).with_metadata(unit("nm")),
+        Field::new("value", DataType::Float32, true).with_metadata(unit(header.trace.unit())),
+    ];
+    let mut constants = Vec::new();
+    for (name, constant) in constant_columns(run, header) {
+        // Columns of a recipe or a batch are nullable in all files of a run, because some of their values may be
+        // null.
+        let nullable = header.constants.contains_key(&name);
+        fields.push(Field::new(name, constant.data_type(), nullable));
+        constants.push(constant);
+    }
+    (Schema::new_with_metadata(fields, texts(header).into_iter().collect::<HashMap<_, _>>()), constants)
+}
+
+/// How the columns are encoded.
+fn properties(metadata: BTreeMap<String, String>) -> ParquetResult<WriterProperties> {
+    let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
+    let [wavelength, value] = ["wavelength_nm", "value"].map(ColumnPath::from);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_column_dictionary_enabled(wavelength.clone(), false)
+        .set_column_encoding(wavelength, Encoding::BYTE_STREAM_SPLIT)
+        .set_column_dictionary_enabled(value.clone(), false)
+        .set_column_encoding(value, Encoding::BYTE_STREAM_SPLIT)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_key_value_metadata(Some(metadata))
+        .set_created_by(format!("ctp10 {}", env!("CARGO_PKG_VERSION")));
+    Ok(properties.build())
 }
 
 /// The key under which pandas stores `DataFrame.attrs` in a file, as JSON.
@@ -159,38 +179,28 @@ fn unit(symbol: &str) -> HashMap<String, String> {
     HashMap::from([("unit".to_owned(), symbol.to_owned())])
 }
 
-/// One batch of each constant column, in the order of the file.
-fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, ArrayRef)> {
-    let text = |value: &str| -> ArrayRef {
-        let keys = Int32Array::from(vec![0; BATCH]);
-        let values = Arc::new(StringArray::from(vec![value]));
-        // One key for one value, so no key can be out of range.
-        Arc::new(DictionaryArray::<Int32Type>::new(keys, values))
-    };
-    let count = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value.cast_signed(); BATCH])) };
-    let small = |value: u32| -> ArrayRef { Arc::new(Int32Array::from(vec![value.cast_signed(); BATCH])) };
-    let mut columns: Vec<(String, ArrayRef)> = vec![
+/// The constant columns, in the order of the file.
+fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, Constant)> {
+    let text = |value: &str| Constant::Text(Some(value.to_owned()));
+    let count = |value: u64| Constant::Count(value.cast_signed());
+    let small = |value: u32| Constant::Small(value.cast_signed());
+    let mut columns: Vec<(String, Constant)> = vec![
         ("run_id".into(), text(run)),
         ("trace_index".into(), count(header.trace_index)),
         ("sweep_index".into(), count(header.sweep_index)),
         ("attempt".into(), small(header.attempt)),
-        ("simulated".into(), Arc::new(BooleanArray::from(vec![header.simulated; BATCH]))),
+        ("simulated".into(), Constant::Truth(header.simulated)),
         ("module".into(), small(u32::from(header.detector.module))),
         ("channel".into(), small(u32::from(header.detector.channel))),
         ("trace".into(), text(&header.trace.to_string())),
         ("name".into(), text(&header.name)),
     ];
-    for (name, constant) in &header.constants {
-        let array: ArrayRef = match constant {
-            ColumnValue::Number(number) => Arc::new(Float64Array::from(vec![*number; BATCH])),
-            ColumnValue::Text(Some(value)) => text(value),
-            ColumnValue::Text(None) => {
-                let keys = Int32Array::from(vec![None; BATCH]);
-                let values = Arc::new(StringArray::from(Vec::<&str>::new()));
-                Arc::new(DictionaryArray::<Int32Type>::new(keys, values))
-            }
+    for (name, value) in &header.constants {
+        let constant = match value {
+            ColumnValue::Number(number) => Constant::Number(*number),
+            ColumnValue::Text(text) => Constant::Text(text.clone()),
         };
-        columns.push((name.clone(), array));
+        columns.push((name.clone(), constant));
     }
     columns
 }
@@ -214,66 +224,82 @@ impl TraceWriter {
     }
 
     fn encode(&mut self) -> Result<(), StoreError> {
-        let rows = self.waiting.len();
-        let first = self.rows;
-        for (index, value) in (first..).zip(&self.waiting).filter(|(_, value)| value.is_finite()) {
-            self.sum += f64::from(*value);
-            if self.min.is_none_or(|(known, _)| *value < known) {
-                self.min = Some((*value, index));
-            }
-            if self.max.is_none_or(|(known, _)| *value > known) {
-                self.max = Some((*value, index));
-            }
-        }
-        let finite = self.waiting.iter().filter(|value| value.is_finite()).count();
-        self.nulls += (rows - finite) as u64;
-        let values = if finite == rows {
-            Float32Array::from(std::mem::take(&mut self.waiting))
+        let nulls = self.tally.add(&self.waiting);
+        let values: Float32Array = if nulls == 0 {
+            std::mem::take(&mut self.waiting).into()
         } else {
             self.waiting.drain(..).map(|value| Some(value).filter(|value| value.is_finite())).collect()
         };
         self.waiting.reserve(BATCH);
-        let end = first + rows as u64;
-        let wavelengths =
-            Float64Array::from_iter_values((first..end).map(|index| self.header.grid.wavelength_nm(index)));
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(wavelengths), Arc::new(values)];
-        columns.extend(self.constants.iter().map(|constant| constant.slice(0, rows)));
-        let path = self.writer.inner().target().to_owned();
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
-            .map_err(|error| StoreError::encode(&path, error.into()))?;
-        self.writer.write(&batch).map_err(|error| StoreError::encode(&path, error))?;
-        self.rows = end;
+        self.write(Arc::new(values)).map_err(|error| self.failed(error))?;
+        if self.tally.rows() - self.before == ROW_GROUP {
+            self.end_row_group().map_err(|error| self.failed(error))?;
+        }
         Ok(())
+    }
+
+    fn failed(&self, error: ParquetError) -> StoreError {
+        StoreError::encode(self.file.inner().target(), error)
+    }
+
+    fn write(&mut self, values: ArrayRef) -> ParquetResult<()> {
+        if self.values.is_none() {
+            let group = self.file.flushed_row_groups().len();
+            self.values = Some(self.columns.create_column_writers(group)?.swap_remove(VALUE));
+        }
+        if let Some(writer) = &mut self.values {
+            for leaf in compute_leaves(&self.field, &values)? {
+                writer.write(&leaf)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the columns of the row group into the file. Before the first value, there is none.
+    fn end_row_group(&mut self) -> ParquetResult<()> {
+        let Some(values) = self.values.take() else { return Ok(()) };
+        let rows = self.before..self.tally.rows();
+        self.before = rows.end;
+        let properties = Arc::clone(self.file.properties());
+        let columns = self.file.schema_descr().columns().to_vec();
+        let axis = axis::chunk(&columns[AXIS], &properties, self.header.grid, rows.clone())?;
+        let mut group = self.file.next_row_group()?;
+        axis.append_to(&mut group)?;
+        values.close()?.append_to_row_group(&mut group)?;
+        for (column, constant) in columns[VALUE + 1..].iter().zip(&self.constants) {
+            constant.chunk(column, &properties, rows.end - rows.start)?.append_to(&mut group)?;
+        }
+        group.close().map(drop)
     }
 
     /// Closes the file and gives it its final name.
     ///
     /// # Errors
     /// If the number of values is wrong, in which case no file appears, or if the file cannot be written.
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn finish(mut self) -> Result<TraceSummary, StoreError> {
         self.encode()?;
-        let path = self.writer.inner().target().to_owned();
-        let header = &self.header;
-        if self.rows != header.grid.points {
-            return Err(StoreError::Incomplete { path, expected: header.grid.points, found: self.rows });
+        self.end_row_group().map_err(|error| self.failed(error))?;
+        let path = self.file.inner().target().to_owned();
+        let (header, tally) = (&self.header, &self.tally);
+        let (expected, found) = (header.grid.points, tally.rows());
+        if expected != found {
+            return Err(StoreError::Incomplete { path, expected, found });
         }
         let above_reference_db =
-            above_reference_db(header.trace, self.max.map(|(value, _)| f64::from(value)));
+            above_reference_db(header.trace, tally.max().map(|(value, _)| f64::from(value)));
         if let Some(level) = above_reference_db {
             let mark = KeyValue::new("above_reference_db".to_owned(), level.to_string());
-            self.writer.append_key_value_metadata(mark);
+            self.file.append_key_value_metadata(mark);
         }
         // `into_inner` would hide a disk that becomes full at the last byte.
-        self.writer.finish().map_err(|error| StoreError::encode(&path, error))?;
-        let published = self.writer.inner_mut().publish()?;
+        self.file.finish().map_err(|error| StoreError::encode(&path, error))?;
+        let published = self.file.inner_mut().publish()?;
         let extreme = |found: Option<(f32, u64)>| {
             found.map(|(value, index)| Extreme {
                 value: f64::from(value),
                 nm: header.grid.wavelength_nm(index),
             })
         };
-        let finite = self.rows - self.nulls;
         Ok(TraceSummary {
             trace_index: header.trace_index,
             sweep_index: header.sweep_index,
@@ -286,10 +312,10 @@ impl TraceWriter {
             bytes: published.bytes,
             sha256: published.sha256,
             grid: header.grid,
-            nulls: self.nulls,
-            min: extreme(self.min),
-            max: extreme(self.max),
-            mean: (finite > 0).then(|| self.sum / finite as f64),
+            nulls: tally.nulls(),
+            min: extreme(tally.min()),
+            max: extreme(tally.max()),
+            mean: tally.mean(),
             above_reference_db,
         })
     }

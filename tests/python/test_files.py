@@ -1,11 +1,14 @@
 """The files of a run, read by the libraries that people read them with."""
 
 import json
+import pathlib
 
 import duckdb
 import pandas
+import polars
 import pyarrow.parquet
 import pytest
+from conftest import ctp10
 
 
 def traces(folder):
@@ -67,3 +70,52 @@ def test_recorded_power_has_times_and_sources(run_of):
     assert set(power.unit) == {"dBm"}
     flank = power[(power.name == "flank") & (power.channel == 1)]
     assert len(flank) == 10 and flank.value.min() > -40
+
+
+OLDER_RUN = next((pathlib.Path(__file__).parents[1] / "fixtures/older-program/runs").glob("*_finished_*"))
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Traces of an older program, each with the same trace of this program: the recipe has noise by settings."""
+    folder = tmp_path_factory.mktemp("again")
+    recipe = OLDER_RUN / "recipe" / "finished.yaml"
+    ctp10("run", recipe, "--unattended", "--sidecar", "off", "--out", folder / "runs", cwd=folder)
+    (run,) = (folder / "runs").glob("*_finished_*")
+    older, newer = traces(OLDER_RUN), traces(run)
+    assert [file.name for file in newer] == [file.name for file in older] and len(older) == 3
+    return list(zip(older, newer))
+
+
+# The only column that differs between two runs of a recipe.
+OWN = "run_id"
+
+
+def test_all_libraries_read_the_same_table_as_from_a_file_of_an_older_program(pairs):
+    for older, newer in pairs:
+        schemas = [pyarrow.parquet.read_schema(file) for file in (older, newer)]
+        assert schemas[0].equals(schemas[1]) and schemas[0].field("value").equals(schemas[1].field("value"), check_metadata=True)
+        assert set(schemas[0].metadata) == set(schemas[1].metadata)
+        by_pyarrow = [pyarrow.parquet.read_table(file).drop_columns([OWN]) for file in (older, newer)]
+        assert by_pyarrow[0].equals(by_pyarrow[1])
+        by_polars = [polars.read_parquet(file).drop(OWN) for file in (older, newer)]
+        assert by_polars[0].equals(by_polars[1])
+        by_duckdb = [duckdb.sql(f"SELECT * EXCLUDE {OWN} FROM read_parquet('{file}')").fetchall() for file in (older, newer)]
+        assert by_duckdb[0] == by_duckdb[1]
+        one = duckdb.sql(f"SELECT DISTINCT {OWN} FROM read_parquet('{newer}')").fetchall()
+        assert len(one) == 1 and one[0][0] in str(newer)
+
+
+def test_statistics_and_page_indexes_are_those_of_an_older_program(pairs):
+    for older, newer in pairs:
+        before, now = (pyarrow.parquet.ParquetFile(file).metadata for file in (older, newer))
+        assert now.num_row_groups == before.num_row_groups == 1
+        for position in range(before.num_columns):
+            expected, found = before.row_group(0).column(position), now.row_group(0).column(position)
+            assert found.path_in_schema == expected.path_in_schema
+            for fact in ["physical_type", "compression", "num_values", "has_offset_index", "has_column_index", "has_dictionary_page"]:
+                assert getattr(found, fact) == getattr(expected, fact), (found.path_in_schema, fact)
+            assert set(found.encodings) == set(expected.encodings), found.path_in_schema
+            if found.path_in_schema != OWN:
+                assert found.statistics == expected.statistics, found.path_in_schema
+        assert newer.stat().st_size <= older.stat().st_size

@@ -1,0 +1,59 @@
+//! The encoded wavelength axis. All traces of a sweep, and most traces of a night, have the same one.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parquet::column::writer::{get_column_writer, get_typed_column_writer};
+use parquet::data_type::DoubleType;
+use parquet::errors::Result;
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::chunk::Chunk;
+use crate::measurement::Grid;
+
+/// Wavelengths that are computed at once.
+const PIECE: u64 = 16 * 1024;
+
+/// The axis that was encoded last. One is enough: detectors are fetched one after the other, on the same grid.
+static LAST: Mutex<Option<(Grid, Arc<Chunk>)>> = Mutex::new(None);
+
+/// The wavelengths of these rows of a grid. An axis with several row groups is encoded each time, so that the memory for it
+/// stays bounded.
+pub(super) fn chunk(
+    column: &ColumnDescPtr,
+    properties: &WriterPropertiesPtr,
+    grid: Grid,
+    rows: Range<u64>,
+) -> Result<Arc<Chunk>> {
+    let whole = rows == (0..grid.points);
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, chunk)) = last().as_ref().filter(|(known, _)| whole && *known == grid) {
+        return Ok(Arc::clone(chunk));
+    }
+    let chunk = Arc::new(encode(column, properties, grid, rows)?);
+    if whole {
+        *last() = Some((grid, Arc::clone(&chunk)));
+    }
+    Ok(chunk)
+}
+
+fn encode(
+    column: &ColumnDescPtr,
+    properties: &WriterPropertiesPtr,
+    grid: Grid,
+    rows: Range<u64>,
+) -> Result<Chunk> {
+    let mut bytes = TrackedWrite::new(Vec::new());
+    let pages = Box::new(SerializedPageWriter::new(&mut bytes));
+    let writer = get_column_writer(Arc::clone(column), Arc::clone(properties), pages);
+    let mut writer = get_typed_column_writer::<DoubleType>(writer);
+    for first in rows.clone().step_by(PIECE as usize) {
+        let piece = first..rows.end.min(first + PIECE);
+        let wavelengths: Vec<f64> = piece.map(|index| grid.wavelength_nm(index)).collect();
+        writer.write_batch(&wavelengths, None, None)?;
+    }
+    let layout = writer.close()?;
+    Ok(Chunk { bytes: bytes.into_inner()?.into(), layout })
+}
