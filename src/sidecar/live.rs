@@ -5,7 +5,7 @@ pub(super) mod power;
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
 
 use super::wire::power::Frame;
@@ -16,14 +16,14 @@ const SEND_LIMIT: Duration = Duration::from_secs(60);
 const MOST_INCOMING: usize = 64 * 1024;
 
 /// Sends a frame; returns false if the client has disconnected.
-async fn send(socket: &mut WebSocket, text: String) -> bool {
-    matches!(tokio::time::timeout(SEND_LIMIT, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
+async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
+    matches!(tokio::time::timeout(SEND_LIMIT, socket.send(Message::Text(text))).await, Ok(Ok(())))
 }
 
 /// Sends a close frame before the server closes the connection.
 async fn say_goodbye(socket: &mut WebSocket) {
     let goodbye = Frame::Reconnect { reason: "the server is shutting down".to_owned(), retry_after: 2.0 };
-    if send(socket, goodbye.text()).await {
+    if send(socket, goodbye.text().into()).await {
         let _ = socket.send(Message::Close(None)).await;
     }
 }

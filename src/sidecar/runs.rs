@@ -5,6 +5,7 @@ pub(super) mod events;
 pub(super) mod recipes;
 pub(super) mod steer;
 pub(super) mod traces;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use tokio::task::spawn_blocking;
 
+pub(super) use self::views::Views;
 use super::problem::Problem;
 use super::read::{Path, Query};
 use super::state::{App, AppState};

@@ -10,15 +10,18 @@ use tokio::sync::watch;
 
 use super::access::Access;
 use super::intake::Intake;
+use super::live::power::ReadingTexts;
 use super::metrics::Metrics;
 use super::overview::Overview;
 use super::problem::Problem;
+use super::runs::Views;
 use super::stream::Downloads;
 use crate::batch::Queue;
 use crate::instrument::scpi::Condition;
 use crate::instrument::{Address, Ctp10};
 use crate::measurement::{Detector, TraceKind};
 use crate::session::Session;
+use crate::store::TraceIndexes;
 
 /// A value of the condition register is used by all clients up to this age.
 const CONDITION_AGE: Duration = Duration::from_millis(20);
@@ -81,6 +84,9 @@ pub(super) struct AppState {
     pub(super) metrics: Metrics,
     pub(super) intake: Intake,
     pub(super) downloads: Downloads,
+    pub(super) traces: Arc<TraceIndexes>,
+    pub(super) views: Views,
+    pub(super) readings: ReadingTexts,
     /// The instruments that clients may choose; `None` if all clients are on this computer.
     pub(super) instruments: Option<Vec<Address>>,
     /// True when the sidecar is about to stop.
@@ -120,6 +126,9 @@ impl AppState {
             metrics,
             intake: Intake::default(),
             downloads: Downloads::default(),
+            traces: Arc::default(),
+            views: Views::default(),
+            readings: ReadingTexts::default(),
             closing,
             condition: tokio::sync::Mutex::default(),
         })

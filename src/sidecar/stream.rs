@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::problem::Problem;
 
 /// Bytes per piece.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
 /// Number of pieces that may wait for a slow client.
 const PIECES_WAITING: usize = 4;
 /// Highest number of bodies at the same time, because each needs a thread.

@@ -33,7 +33,7 @@ async fn serve(mut socket: WebSocket, app: App) {
                 Some(Err(_)) | None => return,
             },
         };
-        if !send(&mut socket, frame.text()).await {
+        if !send(&mut socket, frame.text().into()).await {
             return;
         }
     }

@@ -1,8 +1,10 @@
 //! `/ws/power`: power readings at the interval of each client, from the single poller of the module.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{MOST_INCOMING, closed, say_goodbye, send};
-use crate::power::{PowerUpdate, UpdateSchedule};
+use crate::power::{PowerFrame, PowerUpdate, UpdateSchedule};
 use crate::sidecar::problem::{Problem, not_connected};
 use crate::sidecar::read::read;
 use crate::sidecar::state::App;
@@ -19,6 +21,23 @@ use crate::sidecar::wire::power::{Frame, Power, timestamp};
 
 /// Interval of the heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// The text of the last reading of each module. All clients of a module get the same reading, and it is encoded once.
+#[derive(Debug, Default)]
+pub(in crate::sidecar) struct ReadingTexts(Mutex<BTreeMap<u8, (Arc<PowerFrame>, Utf8Bytes)>>);
+
+impl ReadingTexts {
+    fn text(&self, reading: &Arc<PowerFrame>) -> Utf8Bytes {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = texts.get(&reading.module).filter(|(known, _)| Arc::ptr_eq(known, reading));
+        if let Some((_, text)) = known {
+            return text.clone();
+        }
+        let text = Utf8Bytes::from(Frame::Data(Power::from(&**reading)).text());
+        texts.insert(reading.module, (Arc::clone(reading), text.clone()));
+        text
+    }
+}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct PowerStreamQuery {
@@ -61,12 +80,17 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut errors = 0;
     loop {
-        let frame = tokio::select! {
+        let text = tokio::select! {
             update = watch.next(&mut schedule) => {
                 errors = if matches!(update, PowerUpdate::Unavailable { .. }) { errors + 1 } else { 0 };
-                frame(update, errors)
+                match update {
+                    PowerUpdate::Reading(reading) => app.readings.text(&reading),
+                    other => frame(other, errors).text().into(),
+                }
             }
-            _ = heartbeat.tick() => Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() },
+            _ = heartbeat.tick() => {
+                Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() }.text().into()
+            }
             () = closed(&mut closing) => return say_goodbye(&mut socket).await,
             // Pings are answered automatically; other messages are ignored.
             incoming = socket.recv() => match incoming {
@@ -80,7 +104,7 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
             }
         };
         let began = Instant::now();
-        if !send(&mut socket, frame.text()).await {
+        if !send(&mut socket, text).await {
             return;
         }
         note_dropped(began.elapsed(), interval);

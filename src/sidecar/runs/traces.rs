@@ -1,6 +1,7 @@
 //! The traces of a run: a list, the data in several formats, and envelopes for plots.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
@@ -12,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
 
 use super::read_on_thread;
+use super::views::ViewKey;
 use crate::files;
 use crate::measurement::TraceSummary;
 use crate::sidecar::headers::REPORT_POLICY;
@@ -20,7 +22,7 @@ use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
-use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace, runs, skip_damaged};
+use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace};
 
 /// The largest report that is served, bytes. The reports of long runs have a few megabytes.
 const LARGEST_REPORT: u64 = 64 << 20;
@@ -80,10 +82,9 @@ impl AppState {
         // The links of the report use the file name, which begins with the number.
         let digits = number.split('_').next().unwrap_or_default();
         let index: u64 = digits.parse().map_err(|_| refuse())?;
+        let traces = Arc::clone(&self.traces);
         let found = read_on_thread(move || {
-            let mut traces = skip_damaged(runs::traces(&folder)?);
-            let found = traces.find(|trace| trace.as_ref().map_or(true, |trace| trace.trace_index == index));
-            let Some(trace) = found.transpose()? else { return Ok(None) };
+            let Some(trace) = traces.trace(&folder, index)? else { return Ok(None) };
             let file = open_trace(&folder, &trace)?;
             Ok(Some((trace, file)))
         });
@@ -102,11 +103,9 @@ pub(in crate::sidecar) async fn list(
     }
     let folder = app.folder(&id).await?;
     let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
-    let found = read_on_thread(move || {
-        let later = |trace: &Result<TraceSummary, _>| trace.as_ref().map_or(true, |t| t.trace_index > after);
-        // One additional trace shows whether there is another page.
-        skip_damaged(runs::traces(&folder)?).filter(later).take(limit + 1).collect::<Result<Vec<_>, _>>()
-    });
+    let traces = Arc::clone(&app.traces);
+    // One additional trace shows whether there is another page.
+    let found = read_on_thread(move || traces.page(&folder, after, limit + 1));
     let mut traces = found.await?;
     let more = traces.len() > limit;
     traces.truncate(limit);
@@ -186,9 +185,15 @@ pub(in crate::sidecar) async fn view(
     let grid = file.grid();
     let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
     let pieces = u64::from(query.points.unwrap_or(PIECES));
+    let key = ViewKey::new(&summary, from_nm, to_nm, pieces);
+    if let Some(known) = app.views.find(&key) {
+        return Ok(Json(known));
+    }
     let viewed = spawn_blocking(move || envelope(&file, from_nm, to_nm, pieces)).await;
     let viewed = viewed.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
     let (envelope, points) = viewed.map_err(|fault| Problem::new(StatusCode::GONE, fault.message))?;
     let (trace_index, unit) = (summary.trace_index, summary.unit);
-    Ok(Json(ViewReply { trace_index, unit, points, from_nm, to_nm, envelope }))
+    let reply = ViewReply { trace_index, unit, points, from_nm, to_nm, envelope };
+    app.views.keep(key, reply.clone());
+    Ok(Json(reply))
 }
