@@ -49,6 +49,9 @@ struct File {
     limits: Limits,
 }
 
+/// Set in the environment of a process that `ctp10 rehearse` starts: its deadlines are short, unless configured.
+pub const REHEARSAL_VARIABLE: &str = "CTP10_REHEARSAL";
+
 /// A setting and its origin, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
@@ -163,6 +166,9 @@ impl Config {
     /// If a file exists and cannot be read or parsed. Otherwise a limit in it could be lost.
     pub fn load() -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        if std::env::var_os(REHEARSAL_VARIABLE).is_some() {
+            config.deadlines = deadlines::of_rehearsal();
+        }
         if let Ok(strategy) = etcetera::choose_base_strategy() {
             config.take_file(&strategy.config_dir().join("ctp10").join("ctp10.toml"))?;
         }

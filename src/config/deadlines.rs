@@ -19,6 +19,27 @@ pub(super) struct Given {
     scan_s: Option<f64>,
 }
 
+/// The simulator of a rehearsal scales times by this.
+const REHEARSAL_SCALE: f64 = 0.02;
+/// The shortest deadline of a rehearsal. A busy computer needs this long for a reply.
+const REHEARSAL_SHORTEST: Duration = Duration::from_secs(2);
+
+/// The deadlines of a rehearsal, if none are configured. Most rehearsals wait for a reply that never comes.
+pub(super) fn of_rehearsal() -> Deadlines {
+    let scaled = |time: Duration| time.mul_f64(REHEARSAL_SCALE).max(REHEARSAL_SHORTEST);
+    let Deadlines { connect, query, action, block_start, block_stall, reconnect, scan } =
+        Deadlines::default();
+    Deadlines {
+        connect: scaled(connect),
+        query: scaled(query),
+        action: scaled(action),
+        block_start: scaled(block_start),
+        block_stall: scaled(block_stall),
+        reconnect: scaled(reconnect),
+        scan: scaled(scan),
+    }
+}
+
 /// Replaces the known deadlines by the given ones.
 ///
 /// # Errors
@@ -53,6 +74,9 @@ mod tests {
         let given: Given = toml::from_str("question_s = 0.5\n").unwrap();
         set(&mut known, &given).unwrap();
         assert_eq!(known, Deadlines { query: Duration::from_millis(500), ..Deadlines::default() });
+        let mut known = of_rehearsal();
+        set(&mut known, &given).unwrap();
+        assert_eq!((known.query, known.action), (Duration::from_millis(500), Duration::from_secs(2)));
         let given: Given = toml::from_str("command_s = 0.0\n").unwrap();
         let error = set(&mut known, &given).unwrap_err();
         assert_eq!(error, "command_s `0` is not allowed (0.1 to 3600 seconds)");

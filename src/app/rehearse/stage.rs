@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::outcome::{RehearsalOutcome, of_batch, of_recipe};
 use super::subject::Subject;
+use crate::config::REHEARSAL_VARIABLE;
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Operation;
 use crate::rehearsal::{
@@ -162,7 +163,7 @@ impl Stage {
             |error: std::io::Error| Failure::new(ExitCode::Failed, format!("cannot start itself: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         // A rehearsal sends no notifications.
-        command.env("CTP10_NOTIFY", "off");
+        command.env("CTP10_NOTIFY", "off").env(REHEARSAL_VARIABLE, "1");
         if !self.subject.with_http {
             // A measured value may lead to steps that the forecast did not contain.
             command.env("CTP10_ALLOW_HTTP", "none");
