@@ -6,7 +6,7 @@
 //!
 //! The modules, from those that depend on no other to the one that depends on all:
 //!
-//! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`header`],
+//! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`declarations`],
 //!   [`source`], [`decode`]; CSV files: [`table`]; limits of computing time: [`budget`]; times of day: [`local_time`]
 //! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - figures of merit of traces, and verdicts on them: [`analysis`]
@@ -33,13 +33,13 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod decimal;
+pub mod declarations;
 pub mod decode;
 pub mod error;
 pub mod files;
 pub mod forecast;
 pub mod grammar;
 pub mod handles;
-pub mod header;
 pub mod http;
 pub mod instrument;
 pub mod local_time;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::header::Notify;
+use crate::declarations::Notify;
 use crate::http::{AllowedHosts, Client, HttpError, HttpRequest};
 
 /// How long and how often delivery is tried.

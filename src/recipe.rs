@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::declarations::Header;
 use crate::files::hex_sha256;
-use crate::header::Header;
 use crate::script::{Given, Script};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, Host, Values};

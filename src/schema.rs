@@ -7,7 +7,7 @@ mod suspension;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use crate::header::Header;
+use crate::declarations::Header;
 use crate::operation::Operation;
 use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;

@@ -15,8 +15,8 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 use serde_json::Value;
 
 use crate::budget::Budget;
+use crate::declarations::Header;
 use crate::decode;
-use crate::header::Header;
 use crate::measurement::Detector;
 use crate::operation::Operation;
 use crate::source::{Diagnostic, Position, SourceFile};

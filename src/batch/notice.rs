@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::summary::{BatchState, Summary};
 use crate::catalogue::ItemState;
-use crate::header::NotifyOn;
+use crate::declarations::NotifyOn;
 use crate::report::BatchReport;
 
 /// Number of items that the notification lists.

@@ -8,8 +8,8 @@ use super::file::ItemEntry;
 use super::given::{EntryFinding, Given, Origin, Rows};
 use crate::catalogue::{BATCH, BATCH_ITEM};
 use crate::decimal;
+use crate::declarations::{Parameter, bind, read_text};
 use crate::decode::ReadError;
-use crate::header::{Parameter, bind, read_text};
 use crate::source::Severity;
 use crate::table::Written;
 

@@ -7,7 +7,7 @@ use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use super::lasers;
 use super::walk::PlannedStep;
-use crate::header::Header;
+use crate::declarations::Header;
 use crate::instrument::scpi::Identity;
 use crate::measurement::{Detector, Grid, TraceKind};
 use crate::operation::{Operation, Wait};

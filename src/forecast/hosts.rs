@@ -4,7 +4,7 @@ use url::Url;
 
 use super::findings::Findings;
 use super::walk::PlannedStep;
-use crate::header::Notify;
+use crate::declarations::Notify;
 use crate::http::{AllowedHosts, host};
 use crate::operation::Operation;
 use crate::recipe::Recipe;

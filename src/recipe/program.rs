@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decimal;
-use crate::header::Header;
+use crate::declarations::Header;
 use crate::operation::Operation;
 use crate::script::Script;
 use crate::source::Position;

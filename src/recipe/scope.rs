@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::declarations::check_variable_name;
 use crate::decode;
-use crate::header::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
 use crate::script::is_free_word;
 

@@ -12,8 +12,8 @@ use super::program::{Action, LoopSource, ignored_inside};
 use super::reader::Reader;
 use super::table;
 use super::template::{Template, check_condition};
+use crate::declarations::bind;
 use crate::decode;
-use crate::header::bind;
 use crate::script::{Origin, Script};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 

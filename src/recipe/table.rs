@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::files;
 use super::grid::TURNS;
-use crate::header::check_variable_name;
+use crate::declarations::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::table;

@@ -207,11 +207,11 @@ fn no_operation_field_or_declaration_is_a_word_that_rhai_reserves() {
     }
     words.extend(crate::step::StepOptions::NAMES.map(str::to_owned));
     words.extend(crate::decode::fields::<Header>());
-    words.extend(crate::decode::fields::<crate::header::RecordPower>());
+    words.extend(crate::decode::fields::<crate::declarations::RecordPower>());
     words.extend(crate::decode::fields::<crate::step::Retry>());
     words.extend(crate::decode::fields::<crate::operation::Stable>());
     words.extend(crate::decode::fields::<crate::operation::Poll>());
-    let parameter = crate::decode::fields::<crate::header::Parameter>();
+    let parameter = crate::decode::fields::<crate::declarations::Parameter>();
     // A script gives the default as an argument, and never as a key.
     words.extend(parameter.into_iter().filter(|word| word != "default"));
     for word in words {

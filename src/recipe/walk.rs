@@ -15,7 +15,7 @@ use super::template::{Template, Wrong};
 use super::written::as_written;
 use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
-use crate::header::bind;
+use crate::declarations::bind;
 use crate::measurement::Detector;
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::budget::Budget;
+use crate::declarations::Header;
 use crate::forecast::facts::{self, Facts};
 use crate::forecast::{self, Circumstances, PlannedStep, Walk};
-use crate::header::Header;
 use crate::instrument::scpi::{Action, ErrorEntry, Identity, Query};
 use crate::instrument::{Ctp10, Error, TLS};
 use crate::measurement::TraceKind;

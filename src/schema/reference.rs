@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{STRUCTURE, schema_of, suspension};
-use crate::header::{Header, Parameter};
+use crate::declarations::{Header, Parameter};
 use crate::measurement::TRACE_COLUMNS;
 use crate::operation::Operation;
 use crate::simulator::SimulatorOptions;

@@ -9,8 +9,8 @@ use super::context::{Context, Given, Phase, ScriptResult, lock, raise_mistake, r
 use super::errors::position;
 use super::expression::is_free_word;
 use super::values::{to_dynamic, to_plain};
+use crate::declarations::{Header, Parameter, bind, check_parameter, read_text};
 use crate::decode;
-use crate::header::{Header, Parameter, bind, check_parameter, read_text};
 
 /// Highest number of `finally` functions, because each needs a thread.
 const MOST_FINALLY: usize = 100;

@@ -1,7 +1,7 @@
 //! Sends the notification of the end of a run. A notification that fails does not change the result of the run.
 
 use super::LiveRun;
-use crate::header::{Notify, NotifyOn};
+use crate::declarations::{Notify, NotifyOn};
 use crate::notify::Outbox;
 use crate::report::{Ended, Report, notice};
 use crate::step::Fault;

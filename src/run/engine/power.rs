@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::header::RecordPower;
+use crate::declarations::RecordPower;
 use crate::measurement::PowerReading;
 use crate::power::{PowerMonitor, PowerUpdate, UpdateSchedule};
 use crate::run::events::RunEvent;
