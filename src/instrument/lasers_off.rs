@@ -11,7 +11,7 @@
 //!   laser may be on.
 //! - **An instrument that cannot be reached ends the round,** because the next laser would wait for the same connection.
 //!
-//! The watchdog repeats the whole for as long as it has patience. Nobody else repeats it.
+//! Only the watchdog repeats the whole, for up to 15 minutes, because it is the last that can act.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

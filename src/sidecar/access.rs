@@ -28,7 +28,7 @@ pub(super) struct Access {
     refusals: Refusals,
 }
 
-/// Headers with which a proxy says that the request comes from somebody else; also all that begin with `X-Forwarded`.
+/// Headers that a proxy adds to requests of other clients. All headers that begin with `X-Forwarded` count too.
 const FORWARDED: [&str; 9] = [
     "forwarded",
     "via",
@@ -68,7 +68,7 @@ impl Access {
         let Some(host) = host.map(str::to_ascii_lowercase) else { return false };
         let name = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         let listed = || self.allow_origin.iter().any(|origin| origin.ends_with(&format!("://{host}")));
-        // A name of somebody else's does not know the token.
+        // A page under a foreign host name does not have the token.
         self.token.is_some() || name.as_deref().is_some_and(is_loopback) || listed()
     }
 
@@ -119,7 +119,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
         .any(|name| name.starts_with("x-forwarded") || FORWARDED.contains(&name))
 }
 
-/// Lets a request pass, or says why not.
+/// Lets a request pass, or returns the reason for a refusal.
 pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.access.refusal(&request) {
         None => next.run(request).await,

@@ -20,7 +20,7 @@ use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity};
 
-/// A recipe that was loaded, or what is wrong with it.
+/// A loaded recipe with its path, or its errors.
 type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
 
 impl AppState {
@@ -66,7 +66,7 @@ impl AppState {
         let attended = match (unattended, body.attend == Some(true) || self.session.is_attended()) {
             (true, _) => Some(false),
             (false, true) => Some(true),
-            // Somebody may open a dashboard later.
+            // An operator may open a dashboard later.
             (false, false) => None,
         };
         let simulated = self.session.identity().is_some_and(|identity| identity.simulated());
@@ -125,7 +125,7 @@ pub(in crate::sidecar) async fn begin(
     State(app): State<App>,
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Response, Problem> {
-    // Until its stream of events is open, whoever wants the run counts as being there.
+    // The client counts as present until it has opened its stream of events.
     let operator = (body.attend == Some(true)).then(|| app.session.operator());
     let request = app.request(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
     let entry = app.session.begin(request, Vec::new()).await?;

@@ -27,9 +27,9 @@ pub(crate) struct RunBody {
     pub(crate) parameters: Option<BTreeMap<String, Value>>,
     /// Added to its metadata.
     pub(crate) metadata: Option<BTreeMap<String, Value>>,
-    /// Nobody is to be asked: each prompt takes its `unattended` answer.
+    /// No operator is asked: each prompt takes its `unattended` answer.
     pub(crate) unattended: Option<bool>,
-    /// Somebody is there to answer, and will follow the run's events with `attend=true` in a moment.
+    /// An operator is present, and the client will follow the run's events with `attend=true` immediately.
     pub(crate) attend: Option<bool>,
     /// The instrument, where the recipe names another one: as `/instrument` calls it.
     pub(crate) instrument: Option<String>,
@@ -84,7 +84,7 @@ pub(crate) struct AbortQuery {
 pub(crate) struct EventsQuery {
     /// The last event that is known already.
     pub(crate) after: Option<u32>,
-    /// Somebody is there to answer questions while the stream is open.
+    /// An operator is present to answer questions while the stream is open.
     #[serde(default)]
     pub(crate) attend: bool,
 }
@@ -182,7 +182,7 @@ pub(crate) struct StatusReply {
     finished_steps: u64,
     failed_steps: u64,
     retries: u64,
-    /// How often it was taken up again after an interruption.
+    /// How often the run was resumed after an interruption.
     taken_up: u64,
     traces: u64,
     /// The number of the last event.
@@ -221,7 +221,7 @@ pub(crate) struct HighlightReply {
 }
 
 impl StatusReply {
-    /// `state` is what the run's folder says where its events do not end.
+    /// `state` is the state in the run folder, for a run whose events have no end.
     pub(crate) fn new(status: &RunStatus, state: String, pause: Option<PauseState>) -> Self {
         let until = status.finished.or_else(|| (state == "running").then(Utc::now));
         let elapsed = status.started.zip(until).map(|(started, until)| (until - started).as_seconds_f64());
