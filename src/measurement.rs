@@ -117,7 +117,28 @@ impl TraceKind {
     /// Whether it is a recorded reference, which a sweep does not change.
     #[must_use]
     pub fn is_reference(self) -> bool {
-        matches!(self, Self::Reference | Self::QuickReference)
+        match self {
+            Self::Reference | Self::QuickReference => true,
+            Self::Tf | Self::Raw | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether the trace is known to be of the last sweep. Traces that have only a number may be anything.
+    #[must_use]
+    pub fn is_of_last_sweep(self) -> bool {
+        match self {
+            Self::Tf | Self::Raw => true,
+            Self::Reference | Self::QuickReference | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether a reference scan of another detector leaves the trace as it is.
+    #[must_use]
+    pub fn outlasts_reference_scan(self) -> bool {
+        match self {
+            Self::Tf | Self::Reference | Self::QuickReference => true,
+            Self::Raw | Self::Other(_) => false,
+        }
     }
 
     /// The trace that has this number, 1 to 23.

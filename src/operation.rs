@@ -3,6 +3,7 @@
 
 mod acquire;
 mod attend;
+mod forms;
 mod http;
 mod settings;
 mod traits;
@@ -12,10 +13,11 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
+pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 pub use traits::{
@@ -26,7 +28,7 @@ use crate::budget;
 use crate::decode::{self, ReadError};
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $form:expr, $result:ident;)+) => {
         /// One operation with its fields.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub enum Operation {
@@ -43,6 +45,33 @@ macro_rules! operations {
                 match self { $(Self::$name(_) => $word,)+ }
             }
 
+            /// The short form of the operation called `name`.
+            #[must_use]
+            pub fn short_form(name: &str) -> ShortForm {
+                match name {
+                    $($word => $form,)+
+                    _ => ShortForm::None,
+                }
+            }
+
+            /// What the result of the operation called `name` holds; `None` if there is no such operation.
+            #[must_use]
+            pub fn result_kind(name: &str) -> Option<ResultKind> {
+                match name {
+                    $($word => Some(ResultKind::$result),)+
+                    _ => None,
+                }
+            }
+
+            /// The fields of the operation called `name`.
+            #[must_use]
+            pub fn field_names(name: &str) -> Vec<String> {
+                match name {
+                    $($word => decode::fields::<$name>(),)+
+                    _ => Vec::new(),
+                }
+            }
+
             /// Reads the fields of the operation called `name`.
             ///
             /// # Errors
@@ -50,7 +79,7 @@ macro_rules! operations {
             pub fn read(name: &str, fields: &Value) -> Result<Self, ReadError> {
                 check_texts(name, fields)?;
                 match name {
-                    $($word => decode::from_value(&expand_shorthand(name, fields)).map(Self::$name),)+
+                    $($word => decode::from_value(&Self::short_form(name).expand(fields)).map(Self::$name),)+
                     _ => Err(ReadError {
                         hint: Some(decode::suggestion(name, Self::NAMES.iter().copied())),
                         at_key: true,
@@ -67,7 +96,7 @@ macro_rules! operations {
                 written: &dyn Fn(&[String]) -> Option<String>,
             ) -> Cow<'v, Value> {
                 match (name, fields) {
-                    ("log", Value::Number(_)) => {
+                    (_, Value::Number(_)) if matches!(Self::short_form(name), ShortForm::Text(_)) => {
                         written(&[]).map_or(Cow::Borrowed(fields), |text| Cow::Owned(Value::String(text)))
                     }
                     $(($word, _) => decode::numbers_to_texts::<$name>(fields, written),)+
@@ -87,33 +116,34 @@ macro_rules! operations {
 /// A sweep, with any field of the scan set just before it.
 pub type Sweep = ConfigureScan;
 
+// Each line: the name in recipes, the short form, and what the result holds.
 operations! {
     /// Static control of one laser: power, wavelength, output.
-    ConfigureLaser = "configure_laser",
+    ConfigureLaser = "configure_laser", ShortForm::None, Settings;
     /// One tunable laser source of the scan: laser, range, speed, power, trigger.
-    ConfigureTls = "configure_tls",
+    ConfigureTls = "configure_tls", ShortForm::None, Settings;
     /// The scan as a whole: range, resolution, stabilization.
-    ConfigureScan = "configure_scan",
+    ConfigureScan = "configure_scan", ShortForm::None, Settings;
     /// How one detector measures: units, calibration wavelength, trigger.
-    ConfigureDetector = "configure_detector",
+    ConfigureDetector = "configure_detector", ShortForm::None, Settings;
     /// Records the reference of a detector. A transmission function is relative to it.
-    CreateReference = "create_reference",
+    CreateReference = "create_reference", ShortForm::None, Reference;
     /// Runs one scan and waits until the instrument is idle; takes any field of `configure_scan`.
-    Sweep = "sweep",
+    Sweep = "sweep", ShortForm::Empty, Settings;
     /// Transfers traces from the instrument and stores them in the run folder.
-    FetchTrace = "fetch_trace",
+    FetchTrace = "fetch_trace", ShortForm::None, Traces;
     /// Reads power between scans.
-    ReadPower = "read_power",
+    ReadPower = "read_power", ShortForm::None, Power;
     /// Waits: for a time, until a time of day, or until the power holds still.
-    Wait = "wait",
+    Wait = "wait", ShortForm::Number("seconds"), Nothing;
     /// Writes a line into the journal and onto the terminal.
-    Log = "log",
+    Log = "log", ShortForm::Text("message"), Nothing;
     /// Asks the operator a question.
-    Prompt = "prompt",
+    Prompt = "prompt", ShortForm::None, Answer;
     /// Sends a request to another instrument on the bench.
-    Http = "http",
+    Http = "http", ShortForm::None, Http;
     /// Sends one line of SCPI as it stands.
-    Scpi = "scpi",
+    Scpi = "scpi", ShortForm::None, Reply;
 }
 
 /// The longest texts of one operation: each step is journaled, printed and sent to watchers with its fields.
@@ -122,22 +152,11 @@ const TEXT_BYTES: usize = 16 << 10;
 /// Refuses an operation whose texts are too long. The body of an `http` request is bounded as any value.
 fn check_texts(name: &str, fields: &Value) -> Result<(), ReadError> {
     let bytes = budget::size(fields);
-    if name == "http" || bytes <= TEXT_BYTES {
+    if Operation::result_kind(name) == Some(ResultKind::Http) || bytes <= TEXT_BYTES {
         return Ok(());
     }
     let message = format!("the fields of `{name}` have {bytes} bytes; at most {TEXT_BYTES} are allowed");
     Err(ReadError { at_key: true, ..ReadError::new(message) })
-}
-
-/// `sweep` alone, `log: text` and `wait: 5` are complete operations.
-fn expand_shorthand(name: &str, fields: &Value) -> Value {
-    let field = match (name, fields) {
-        ("sweep", Value::Null) => return Value::Object(Map::new()),
-        ("log", Value::String(_) | Value::Number(_) | Value::Bool(_)) => "message",
-        ("wait", Value::Number(_)) => "seconds",
-        _ => return fields.clone(),
-    };
-    Value::Object(Map::from_iter([(field.to_owned(), fields.clone())]))
 }
 
 /// The operation as a recipe writes it, in one line: `sweep { start_nm: 1520 }`.

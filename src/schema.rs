@@ -8,7 +8,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
 use crate::declarations::Header;
-use crate::operation::Operation;
+use crate::operation::{Operation, ShortForm};
 use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;
 
@@ -118,11 +118,12 @@ fn operation(
         "required": schema.get("required").cloned().unwrap_or_else(|| json!([])),
         "additionalProperties": false,
     });
-    match name {
-        "sweep" => json!({ "anyOf": [map, { "type": "null" }] }),
-        "log" => json!({ "anyOf": [map, { "type": "string" }] }),
-        "wait" => json!({ "anyOf": [map, { "type": ["number", "string"] }] }),
-        _ => map,
+    match Operation::short_form(name) {
+        ShortForm::None => map,
+        ShortForm::Empty => json!({ "anyOf": [map, { "type": "null" }] }),
+        ShortForm::Text(_) => json!({ "anyOf": [map, { "type": "string" }] }),
+        // An expression that gives the number is a text.
+        ShortForm::Number(_) => json!({ "anyOf": [map, { "type": ["number", "string"] }] }),
     }
 }
 
@@ -131,12 +132,10 @@ fn step() -> Value {
     let names = Operation::NAMES.iter().copied().chain(STRUCTURE.iter().map(|(name, ..)| *name));
     let one: Map<String, Value> =
         names.map(|name| (name.into(), json!({ "$ref": format!("#/$defs/{name}") }))).collect();
-    json!({
-        "anyOf": [
-            { "type": "object", "properties": one, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
-            { "const": "sweep" },
-        ],
-    })
+    let map = json!({ "type": "object", "properties": one, "minProperties": 1, "maxProperties": 1, "additionalProperties": false });
+    let alone = Operation::NAMES.iter().filter(|name| Operation::short_form(name) == ShortForm::Empty);
+    let forms: Vec<Value> = std::iter::once(map).chain(alone.map(|name| json!({ "const": name }))).collect();
+    json!({ "anyOf": forms })
 }
 
 /// Structure steps: YAML needs them; Rhai has its own statements.

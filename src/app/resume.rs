@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::plan;
 use crate::instrument::Target;
-use crate::operation::Operation;
+use crate::operation::{Operation, ResultKind};
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
 use crate::session::{Interrupted, NotResumed, Outlook};
@@ -77,7 +77,7 @@ fn refused(error: NotResumed) -> Failure {
 fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Result<RunEvent, Failure> {
     let number = step.number;
     let event = |outcome| Ok(RunEvent::Decided { number, outcome });
-    let prompts = matches!(step.step.operation, Operation::Prompt(_));
+    let prompts = step.step.operation.traits().is_prompt();
     let what = format!("`{}` ({})", step.step.operation, step.step.place);
     let unfinished = match given {
         Some(given) => given,
@@ -86,16 +86,21 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
         None if at_terminal => ask(&what)?,
         None => return Err(refused(NotResumed::Undecided(Box::new(step.clone())))),
     };
-    match (unfinished, &step.step.operation) {
-        (Unfinished::Again, _) => event(None),
-        (Unfinished::Done, Operation::CreateReference(_)) => {
-            event(Some(Outcome::Reference { created: true }))
-        }
-        (Unfinished::Done, Operation::Prompt(_)) => {
+    if unfinished == Unfinished::Again {
+        return event(None);
+    }
+    match Operation::result_kind(step.step.operation.name()).unwrap_or(ResultKind::Nothing) {
+        ResultKind::Reference => event(Some(Outcome::Reference { created: true })),
+        ResultKind::Answer => {
             let message = format!("{what} has no recorded answer: the question must be asked again");
             Err(Failure::new(ExitCode::Usage, message).hint("pass `--unfinished again`"))
         }
-        (Unfinished::Done, _) => event(Some(Outcome::Done)),
+        ResultKind::Nothing
+        | ResultKind::Settings
+        | ResultKind::Traces
+        | ResultKind::Power
+        | ResultKind::Reply
+        | ResultKind::Http => event(Some(Outcome::Done)),
     }
 }
 

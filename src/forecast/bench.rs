@@ -7,7 +7,7 @@ use super::cost::{self, Estimate, Scan};
 use crate::commands::Present;
 use crate::instrument::scpi::Stabilization;
 use crate::measurement::{Detector, Grid};
-use crate::operation::{ConfigureLaser, ConfigureScan, ConfigureTls, CreateReference, Effect, Operation};
+use crate::operation::{ConfigureScan, CreateReference, Lasers, Memory, Operation};
 
 /// The scan that estimates assume if the recipe does not set it.
 const ASSUMED: Grid = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
@@ -148,68 +148,63 @@ impl BenchState {
 
     /// Applies an operation to the settings and returns its cost.
     pub fn perform(&mut self, operation: &Operation) -> Estimate {
-        match operation {
-            Operation::ConfigureLaser(laser) => self.set_laser(laser),
-            Operation::ConfigureTls(tls) => self.set_source(tls),
-            Operation::ConfigureScan(scan) => self.set_scan(scan),
-            Operation::CreateReference(reference) => self.reference(reference),
-            Operation::Sweep(scan) => {
-                self.set_scan(scan);
+        let traits = operation.traits();
+        if let Some(scan) = traits.scan {
+            self.set_scan(scan);
+        }
+        self.set_lasers(&traits.lasers);
+        if let Some(nm) = traits.calibration_nm {
+            self.calibrated_nm.extend(traits.detectors.iter().map(|detector| (*detector, nm)));
+        }
+        // A person, a stage, a switch or raw SCPI may bring the device into the path.
+        if traits.changes_bench() && !traits.is_scan() || traits.gives_time() {
+            self.patched = false;
+        }
+        match traits.memory {
+            Memory::ReplacesLive => {
                 self.sweeps += 1;
                 self.swept = Some(self.grid());
                 self.swept_by = self.light();
                 self.after_scan();
             }
-            // A person, or raw SCPI, may change the connections and the lasers.
-            Operation::Prompt(_) => self.patched = false,
-            Operation::Wait(_) => self.patched = false,
-            // A stage or a switch may bring the device into the path.
-            Operation::Http(http) if http.effect != Effect::Measure => self.patched = false,
-            Operation::Scpi(scpi) if !scpi.is_query => {
-                self.patched = false;
-                self.dark = false;
-                self.is_changed = true;
-            }
-            Operation::ConfigureDetector(fields) => {
-                if let Some(nm) = fields.wavelength_nm {
-                    self.calibrated_nm.insert(fields.detector, nm.get());
-                }
-            }
-            Operation::Scpi(_)
-            | Operation::Http(_)
-            | Operation::FetchTrace(_)
-            | Operation::ReadPower(_)
-            | Operation::Log(_) => {}
+            Memory::ReplacesReference(reference) => self.reference(reference),
+            Memory::Keeps | Memory::Reads(_) | Memory::Unknown => {}
         }
         let points = self.swept.unwrap_or_else(|| self.grid()).points;
         cost::of(operation, Scan { seconds: self.sweeping_s(), points })
     }
 
-    fn set_laser(&mut self, fields: &ConfigureLaser) {
-        let laser = fields.laser.get();
-        if let Some(nm) = fields.wavelength_nm {
-            self.static_nm.insert(laser, nm.get());
-        }
-        match fields.output {
-            Some(true) => {
-                self.lasers_on.insert(laser);
+    fn set_lasers(&mut self, lasers: &Lasers) {
+        match *lasers {
+            Lasers::Static { laser, output, demand } => {
+                self.static_nm.extend(demand.wavelength_nm.map(|nm| (laser, nm)));
+                match output {
+                    Some(true) => {
+                        self.lasers_on.insert(laser);
+                        self.dark = false;
+                    }
+                    Some(false) => {
+                        self.lasers_on.remove(&laser);
+                        self.dark = self.lasers_on.is_empty();
+                    }
+                    None => {}
+                }
+            }
+            Lasers::Source { tls, laser, demand } => {
+                let source = self.sources.entry(tls).or_default();
+                source.laser = laser.or(source.laser);
+                source.start_nm = demand.start_nm.or(source.start_nm);
+                source.stop_nm = demand.stop_nm.or(source.stop_nm);
+                source.speed_nm_s = demand.speed_nm_s.or(source.speed_nm_s);
+                source.power_dbm = demand.power_dbm.or(source.power_dbm);
+            }
+            // A raw command may switch any laser and change the scan.
+            Lasers::Any => {
                 self.dark = false;
+                self.is_changed = true;
             }
-            Some(false) => {
-                self.lasers_on.remove(&laser);
-                self.dark = self.lasers_on.is_empty();
-            }
-            None => {}
+            Lasers::OfScan | Lasers::None => {}
         }
-    }
-
-    fn set_source(&mut self, fields: &ConfigureTls) {
-        let source = self.sources.entry(fields.tls.get()).or_default();
-        source.laser = fields.laser.map(|laser| laser.get()).or(source.laser);
-        source.start_nm = fields.start_nm.map(|nm| nm.get()).or(source.start_nm);
-        source.stop_nm = fields.stop_nm.map(|nm| nm.get()).or(source.stop_nm);
-        source.speed_nm_s = fields.speed_nm_s.map(|speed| speed.get()).or(source.speed_nm_s);
-        source.power_dbm = fields.power_dbm.map(|power| power.get()).or(source.power_dbm);
     }
 
     fn set_scan(&mut self, fields: &ConfigureScan) {

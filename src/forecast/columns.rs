@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::PlannedStep;
 use crate::measurement::{Detector, TRACE_COLUMNS};
-use crate::operation::{Constant, Operation, plain};
+use crate::operation::{Constant, plain};
 use crate::recipe::{Recipe, WrittenColumns};
 use crate::source::Diagnostic;
 use crate::step::{ColumnType, DETECTOR_COLUMN, columns};
@@ -81,10 +81,8 @@ pub fn taken_detector_column(recipe: &Recipe, steps: &[PlannedStep]) -> Option<D
 /// All values that the steps of the forecast give to a column of their traces.
 fn planned_values(steps: &[PlannedStep]) -> impl Iterator<Item = (&PlannedStep, String, Constant)> {
     steps.iter().flat_map(|planned| {
-        let added = match &planned.step.operation {
-            Operation::FetchTrace(fetch) => columns(fetch, &planned.step.place),
-            _ => BTreeMap::new(),
-        };
+        let fetch = planned.step.operation.traits().fetch();
+        let added = fetch.map(|fetch| columns(fetch, &planned.step.place)).unwrap_or_default();
         added.into_iter().map(move |(name, value)| (planned, name, value))
     })
 }
@@ -98,7 +96,7 @@ fn differs_from_detectors(value: &Constant, recipe: &Recipe, steps: &[PlannedSte
 
 /// The names of each detector of a fetch: in the recipe, and by position.
 fn detector_names(recipe: &Recipe, planned: &PlannedStep) -> Vec<Vec<String>> {
-    let Operation::FetchTrace(fetch) = &planned.step.operation else { return Vec::new() };
+    let Some(fetch) = planned.step.operation.traits().fetch() else { return Vec::new() };
     let names = |detector: &Detector| {
         let named = recipe.detector_name(&planned.step.place.path, *detector).map(str::to_owned);
         named.into_iter().chain([detector.to_string()]).collect()

@@ -1,6 +1,6 @@
 //! Estimates of the time, points and bytes of an operation. Each constant has its origin.
 
-use crate::operation::{FetchTrace, Operation, ReadPower, Wait};
+use crate::operation::{FetchTrace, Lasts, Operation};
 
 /// Bytes of a Parquet file for each point. The values of a noisy ring with 1 pm between points need 2.5 bytes
 /// (measured with 940,001 points); the grid needs almost nothing.
@@ -44,23 +44,24 @@ pub(super) struct Scan {
 
 /// The cost of an operation with the settings that it leaves.
 pub(super) fn of(operation: &Operation, scan: Scan) -> Estimate {
-    let seconds = match operation {
-        Operation::ConfigureLaser(laser) if laser.output == Some(true) => LASER_ON_S,
-        Operation::ConfigureLaser(_) | Operation::ConfigureDetector(_) | Operation::Scpi(_) => {
-            6.0 * EXCHANGE_S
+    let traits = operation.traits();
+    if let Some(fields) = traits.fetch() {
+        return fetch(fields, scan.points);
+    }
+    let seconds = match traits.lasts {
+        Lasts::Exchanges(count) => f64::from(count) * EXCHANGE_S,
+        Lasts::LaserOn => LASER_ON_S,
+        // Only a fetch transfers traces.
+        Lasts::Transfer => 0.0,
+        Lasts::Readings { count, seconds } => (count * EXCHANGE_S).max(seconds),
+        Lasts::Reply => {
+            let poll = traits.request.and_then(|http| http.poll.as_ref());
+            REQUEST_S + poll.map_or(0.0, |poll| TASK_S.min(poll.timeout_s.get()))
         }
-        Operation::ConfigureTls(_) => 12.0 * EXCHANGE_S,
-        Operation::ConfigureScan(_) => 10.0 * EXCHANGE_S,
-        Operation::CreateReference(_) | Operation::Sweep(_) => scan.seconds + SCAN_OVERHEAD_S,
-        Operation::FetchTrace(fields) => return fetch(fields, scan.points),
-        Operation::ReadPower(fields) => read_power(fields),
-        Operation::Http(http) => {
-            REQUEST_S + http.poll.as_ref().map_or(0.0, |poll| TASK_S.min(poll.timeout_s.get()))
-        }
-        Operation::Wait(Wait::Seconds(time)) => time.get(),
-        Operation::Wait(Wait::Stable(stable)) => stable.for_s.get(),
+        Lasts::Pause(seconds) | Lasts::AtLeast(seconds) => seconds,
+        Lasts::Scan => scan.seconds + SCAN_OVERHEAD_S,
         // The time until a time of day, and until a person answers, is unknown.
-        Operation::Wait(Wait::At(_)) | Operation::Log(_) | Operation::Prompt(_) => 0.0,
+        Lasts::Until(_) | Lasts::Answer => 0.0,
     };
     Estimate { seconds, ..Estimate::default() }
 }
@@ -76,10 +77,4 @@ fn fetch(fields: &FetchTrace, points: u64) -> Estimate {
         points: files * points,
         bytes: files * (points as f64 * BYTES_PER_POINT + BYTES_PER_FILE) as u64,
     }
-}
-
-fn read_power(fields: &ReadPower) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a handful of detectors")]
-    let exchanges = f64::from(fields.samples) * fields.detectors.len() as f64 * EXCHANGE_S;
-    exchanges.max(fields.interval_s.get() * f64::from(fields.samples.saturating_sub(1)))
 }

@@ -10,7 +10,7 @@ use super::walk::PlannedStep;
 use crate::declarations::Header;
 use crate::instrument::scpi::Identity;
 use crate::measurement::{Detector, Grid, TraceKind};
-use crate::operation::{Operation, Wait};
+use crate::operation::{LaserDemand, Lasers, Operation};
 use crate::source::{Diagnostic, SourceFile};
 
 /// The replies of the instrument to queries.
@@ -43,16 +43,11 @@ pub struct Needs {
 pub fn needs(header: &Header, steps: &[PlannedStep]) -> Needs {
     let mut needs = Needs { detectors: recorded(header).collect(), ..Needs::default() };
     for planned in steps {
-        needs.detectors.extend(detectors(&planned.step.operation));
-        match &planned.step.operation {
-            Operation::ConfigureLaser(laser) => drop(needs.lasers.insert(laser.laser.get())),
-            Operation::ConfigureTls(tls) => {
-                needs.lasers.extend(tls.laser.map(|laser| laser.get()).filter(|laser| *laser > 0));
-            }
-            Operation::FetchTrace(fetch) if fetch.traces.contains(&TraceKind::Tf) => {
-                needs.transmissions.extend(&fetch.detectors);
-            }
-            _ => {}
+        let traits = planned.step.operation.traits();
+        needs.detectors.extend(traits.detectors);
+        needs.lasers.extend(traits.lasers.named());
+        if let Some(fetch) = traits.fetch().filter(|fetch| fetch.traces.contains(&TraceKind::Tf)) {
+            needs.transmissions.extend(&fetch.detectors);
         }
     }
     needs
@@ -60,17 +55,6 @@ pub fn needs(header: &Header, steps: &[PlannedStep]) -> Needs {
 
 fn recorded(header: &Header) -> impl Iterator<Item = Detector> {
     header.record_power.iter().flat_map(|record| record.detectors.iter().copied())
-}
-
-fn detectors(operation: &Operation) -> Vec<Detector> {
-    match operation {
-        Operation::ConfigureDetector(fields) => vec![fields.detector],
-        Operation::CreateReference(fields) => vec![fields.detector],
-        Operation::FetchTrace(fields) => fields.detectors.clone(),
-        Operation::ReadPower(fields) => fields.detectors.clone(),
-        Operation::Wait(Wait::Stable(stable)) => vec![stable.detector],
-        _ => Vec::new(),
-    }
 }
 
 /// The findings about parts that the recipe needs and the instrument does not have.
@@ -113,45 +97,37 @@ impl Facts {
     }
 
     fn judge(&self, operation: &Operation, bench: &BenchState) -> Said {
-        let mut said: Said = detectors(operation)
-            .into_iter()
-            .filter_map(|detector| Some((detector.to_string(), self.without_detector(detector)?)))
+        let traits = operation.traits();
+        let mut said: Said = traits
+            .detectors
+            .iter()
+            .filter_map(|detector| Some((detector.to_string(), self.without_detector(*detector)?)))
             .collect();
-        match operation {
-            Operation::ConfigureLaser(fields) => {
-                let nm = fields.wavelength_nm.map(|nm| nm.get());
-                let dbm = fields.power_dbm.map(|power| power.get());
-                said.extend(self.of_laser(fields.laser.get(), dbm, None, nm));
-            }
+        match traits.lasers {
+            Lasers::Static { laser, demand, .. } => said.extend(self.of_laser(laser, demand)),
             // A laser that the recipe does not name may exist.
-            Operation::ConfigureTls(fields) if fields.laser.is_none() && self.no_laser_answers() => {}
-            Operation::ConfigureTls(fields) => {
-                let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
-                let dbm = fields.power_dbm.map(|power| power.get());
-                let speed = fields.speed_nm_s.map(|speed| speed.get());
-                let nm = [fields.start_nm, fields.stop_nm].into_iter().flatten().map(|nm| nm.get());
-                said.extend(self.of_laser(laser.unwrap_or_default(), dbm, speed, nm));
+            Lasers::Source { laser: None, .. } if self.no_laser_answers() => {}
+            Lasers::Source { tls, demand, .. } => {
+                let laser = bench.sources.get(&tls).and_then(|source| source.laser);
+                said.extend(self.of_laser(laser.unwrap_or_default(), demand));
             }
-            Operation::Sweep(_) | Operation::CreateReference(_) => said.extend(self.out_of_reach(bench)),
-            Operation::FetchTrace(fields) if fields.traces.contains(&TraceKind::Tf) => {
-                for detector in &fields.detectors {
-                    let about = format!("reference of {detector}");
-                    said.extend(self.without_reference(*detector, bench).map(|found| (about, found)));
-                }
-            }
-            _ => {}
+            Lasers::OfScan => said.extend(self.out_of_reach(bench)),
+            Lasers::None | Lasers::Any => {}
+        }
+        for detector in traits
+            .fetch()
+            .filter(|fetch| fetch.traces.contains(&TraceKind::Tf))
+            .iter()
+            .flat_map(|fetch| &fetch.detectors)
+        {
+            let about = format!("reference of {detector}");
+            said.extend(self.without_reference(*detector, bench).map(|found| (about, found)));
         }
         said
     }
 
     /// The settings that a laser does not support.
-    fn of_laser(
-        &self,
-        laser: u8,
-        dbm: Option<f64>,
-        nm_s: Option<f64>,
-        nm: impl IntoIterator<Item = f64>,
-    ) -> Said {
+    fn of_laser(&self, laser: u8, demand: LaserDemand) -> Said {
         let identity = match self.lasers.get(&laser) {
             Some(Some(identity)) => identity,
             Some(None) => {
@@ -163,10 +139,18 @@ impl Facts {
             None => return Said::new(),
         };
         let mut said = Said::new();
-        said.extend(dbm.and_then(|dbm| Some(("power".into(), lasers::power(laser, identity, dbm)?))));
-        said.extend(nm_s.and_then(|speed| Some(("speed".into(), lasers::speed(laser, identity, speed)?))));
         said.extend(
-            nm.into_iter().filter_map(|nm| Some(("band".into(), lasers::wavelength(laser, identity, nm)?))),
+            demand.power_dbm.and_then(|dbm| Some(("power".into(), lasers::power(laser, identity, dbm)?))),
+        );
+        said.extend(
+            demand
+                .speed_nm_s
+                .and_then(|speed| Some(("speed".into(), lasers::speed(laser, identity, speed)?))),
+        );
+        said.extend(
+            demand
+                .wavelengths_nm()
+                .filter_map(|nm| Some(("band".into(), lasers::wavelength(laser, identity, nm)?))),
         );
         said
     }

@@ -6,7 +6,6 @@ use super::findings::Findings;
 use super::walk::PlannedStep;
 use crate::declarations::Notify;
 use crate::http::{AllowedHosts, host};
-use crate::operation::Operation;
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
 
@@ -18,7 +17,7 @@ use crate::source::Diagnostic;
 pub fn check(recipe: &Recipe, steps: &[PlannedStep], allowed: Option<&AllowedHosts>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
     for planned in steps {
-        let Operation::Http(http) = &planned.step.operation else { continue };
+        let Some(http) = planned.step.operation.traits().request else { continue };
         for url in http.known_urls() {
             if let Some(finding) = judge(&url, allowed) {
                 findings.add(&planned.step.place, host(&url), finding);

@@ -8,7 +8,7 @@ use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
 use crate::instrument::limits::{Demand, LimitExceeded, Limits};
 use crate::instrument::permit::judge_line;
-use crate::operation::Operation;
+use crate::operation::{Lasers, Operation};
 use crate::source::{Diagnostic, SourceFile};
 
 /// The lasers that may be used as a TLS.
@@ -116,7 +116,7 @@ pub(super) fn check(
     let (mut findings, mut bench) = (Findings::default(), BenchState::default());
     for planned in steps {
         bench.perform(&planned.step.operation);
-        if let Operation::Scpi(scpi) = &planned.step.operation
+        if let Some(scpi) = planned.step.operation.traits().raw
             && let Some(finding) = limits.judge_line(&scpi.text, &bench)
         {
             findings.add(&planned.step.place, "line", softened(finding, planned.may_differ));
@@ -132,26 +132,20 @@ pub(super) fn check(
 }
 
 fn wanted(operation: &Operation, bench: &BenchState) -> Vec<Wanted> {
-    let (laser, power, wavelengths, is_lit) = match operation {
-        Operation::ConfigureLaser(fields) => {
-            let nm = [fields.wavelength_nm.map(|nm| nm.get()), None];
-            let power = fields.power_dbm.map(|power| power.get());
-            (Some(fields.laser.get()), power, nm, fields.output == Some(true))
+    let (laser, demand, is_lit) = match operation.traits().lasers {
+        Lasers::Static { laser, output, demand } => (Some(laser), demand, output == Some(true)),
+        Lasers::Source { tls, laser, demand } => {
+            (bench.sources.get(&tls).and_then(|source| source.laser), demand, laser.is_some())
         }
-        Operation::ConfigureTls(fields) => {
-            let laser = bench.sources.get(&fields.tls.get()).and_then(|source| source.laser);
-            let nm = [fields.start_nm.map(|nm| nm.get()), fields.stop_nm.map(|nm| nm.get())];
-            let power = fields.power_dbm.map(|power| power.get());
-            // Without a laser the TLS emits nothing.
-            if laser == Some(0) {
-                return Vec::new();
-            }
-            (laser, power, nm, fields.laser.is_some())
-        }
-        _ => return Vec::new(),
+        // The settings of a scan are checked where they are set, and raw text by its commands.
+        Lasers::None | Lasers::OfScan | Lasers::Any => return Vec::new(),
     };
-    let power = power.map(What::Power).into_iter();
-    let wavelengths = wavelengths.into_iter().flatten().map(What::Wavelength);
+    // Without a laser the TLS emits nothing.
+    if laser == Some(0) {
+        return Vec::new();
+    }
+    let power = demand.power_dbm.map(What::Power).into_iter();
+    let wavelengths = demand.wavelengths_nm().map(What::Wavelength);
     let light = is_lit.then_some(What::Light);
     power.chain(wavelengths).chain(light).map(|what| Wanted { laser, what }).collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::walk::PlannedStep;
-use crate::operation::{Operation, Wait};
+use crate::operation::Lasts;
 use crate::shown;
 
 /// Totals over a plan.
@@ -31,8 +31,7 @@ pub fn total(steps: &[PlannedStep]) -> Total {
         points: total.points + planned.estimate.points,
         bytes: total.bytes + planned.estimate.bytes,
         may_differ: total.may_differ | planned.may_differ,
-        waits: total.waits
-            | matches!(planned.step.operation, Operation::Prompt(_) | Operation::Wait(Wait::At(_))),
+        waits: total.waits | planned.step.operation.traits().waits_for_person_or_clock(),
     })
 }
 
@@ -75,11 +74,24 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
 
 /// The duration of an operation; empty if it is unknown.
 fn takes(planned: &PlannedStep) -> String {
-    match &planned.step.operation {
-        Operation::Prompt(_) => "?".to_owned(),
-        Operation::Wait(Wait::At(time)) => format!("→{time}"),
-        _ if planned.estimate.seconds < 1000.0 => format!("{:.1} s", planned.estimate.seconds),
-        _ => clock(planned.estimate.seconds),
+    let seconds = planned.estimate.seconds;
+    match planned.step.operation.traits().lasts {
+        Lasts::Answer => "?".to_owned(),
+        Lasts::Until(time) => format!("→{time}"),
+        Lasts::Pause(_)
+        | Lasts::AtLeast(_)
+        | Lasts::Readings { .. }
+        | Lasts::Exchanges(_)
+        | Lasts::LaserOn
+        | Lasts::Transfer
+        | Lasts::Reply
+        | Lasts::Scan => {
+            if seconds < 1000.0 {
+                format!("{seconds:.1} s")
+            } else {
+                clock(seconds)
+            }
+        }
     }
 }
 

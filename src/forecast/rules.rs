@@ -9,7 +9,7 @@ mod time;
 use super::Circumstances;
 use super::bench::BenchState;
 use super::findings::{Findings, softened};
-use crate::operation::{Effect, Operation, Prompt};
+use crate::operation::{Effect, Operation, Question};
 use crate::source::Diagnostic;
 use crate::step::Step;
 
@@ -57,21 +57,23 @@ fn retried(step: &Step) -> Said {
         return Said::new();
     }
     let message = format!("`{}` is never repeated automatically", step.operation.name());
-    let hint = match step.operation {
-        Operation::Scpi(_) | Operation::Http(_) => {
-            "add `effect: configure` or `effect: measure` if a repetition is harmless"
-        }
-        _ => "a step that asks a person is not repeated",
+    let states_effect = Operation::field_names(step.operation.name()).iter().any(|field| field == "effect");
+    let hint = if states_effect {
+        "add `effect: configure` or `effect: measure` if a repetition is harmless"
+    } else {
+        "a step that asks a person is not repeated"
     };
     vec![("retry".into(), Diagnostic::warning(message).hint(hint))]
 }
 
 /// A run from a terminal has a person present. For a check of the recipe, the note is useful.
 fn asked(context: &RuleContext) -> Said {
-    let Operation::Prompt(Prompt { unattended: None, .. }) = &context.step.operation else {
-        return Said::new();
+    let has_no_answer = match context.step.operation.traits().question {
+        Question::Prompt(prompt) => prompt.unattended.is_none(),
+        // `reference::created` looks at the requests to connect something.
+        Question::None | Question::Connect(_) => false,
     };
-    if context.circumstances.attended == Some(true) {
+    if !has_no_answer || context.circumstances.attended == Some(true) {
         return Said::new();
     }
     let warning = Diagnostic::warning("if no person is present, this question fails immediately")

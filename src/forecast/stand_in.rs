@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::bench::{ASSUMED_SPEED_NM_S, BenchState, Source};
 use crate::measurement::{Detector, Extreme, Grid, PowerReading, PowerUnit, TraceKind, TraceSummary};
-use crate::operation::Operation;
+use crate::operation::{Exchange, Lasers, Operation, OperationTraits, Question, ResultKind};
 use crate::step::{Fault, Outcome, TraceReader};
 
 /// Level of a trace outside its dip, dB or dBm.
@@ -57,56 +57,78 @@ impl TraceReader for StandInTrace {
 
 /// The assumed result of an operation. `traces` is the number of earlier traces.
 pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, time_s: f64) -> Outcome {
-    match operation {
-        Operation::FetchTrace(fetch) => {
-            let each = fetch
-                .detectors
-                .iter()
-                .flat_map(|detector| fetch.traces.iter().map(move |trace| (*detector, *trace)));
+    let traits = operation.traits();
+    match Operation::result_kind(operation.name()).unwrap_or(ResultKind::Nothing) {
+        ResultKind::Nothing => Outcome::Done,
+        ResultKind::Settings => settings(operation, settings_of(&traits, bench)),
+        ResultKind::Reference => Outcome::Reference { created: true },
+        ResultKind::Traces => {
+            let fetches = traits.fetch().into_iter();
+            let each = fetches.flat_map(|fetch| {
+                let detectors = fetch.detectors.iter();
+                detectors.flat_map(|detector| fetch.traces.iter().map(move |trace| (*detector, *trace)))
+            });
             let summaries = each.zip(traces + 1..).map(|((detector, trace), index)| TraceSummary {
-                name: fetch.name.clone().unwrap_or_default(),
+                name: traits.name.unwrap_or_default().to_owned(),
                 ..summary(index, detector, trace, bench)
             });
             Outcome::Traces(summaries.collect())
         }
-        Operation::ReadPower(read) => {
-            let sample = read.detectors.iter().map(|detector| PowerReading {
+        ResultKind::Power => {
+            let sample = traits.detectors.iter().map(|detector| PowerReading {
                 detector: *detector,
                 value: Some(POWER_DBM),
                 unit: PowerUnit::Dbm,
                 calibration_nm: bench.calibrated_nm.get(detector).copied(),
                 time_s,
             });
-            let samples = std::iter::repeat_n(sample, read.samples as usize);
+            let samples = match traits.exchange {
+                Exchange::Readings(samples) => samples,
+                Exchange::Nothing
+                | Exchange::Commands
+                | Exchange::Values
+                | Exchange::WatchesPower
+                | Exchange::Traces => 1,
+            };
+            let samples = std::iter::repeat_n(sample, samples as usize);
             Outcome::Power(samples.flatten().take(MOST_READINGS).collect())
         }
-        Operation::Prompt(prompt) => {
-            let answer = prompt.unattended.clone().or_else(|| prompt.choices.first().cloned());
+        ResultKind::Answer => {
+            let answer = match traits.question {
+                Question::Prompt(prompt) => {
+                    prompt.unattended.clone().or_else(|| prompt.choices.first().cloned())
+                }
+                Question::None | Question::Connect(_) => None,
+            };
             Outcome::Answer(answer.unwrap_or_default())
         }
-        Operation::Scpi(scpi) if scpi.is_query => Outcome::Reply("0".to_owned()),
-        Operation::Http(http) => Outcome::Http {
-            status: http.expect_status.first().copied().unwrap_or(200),
-            reply: http.assume.clone().unwrap_or_else(|| json!({})),
-        },
-        Operation::CreateReference(_) => Outcome::Reference { created: true },
-        Operation::ConfigureScan(_) | Operation::Sweep(_) => settings(operation, scan(bench)),
-        Operation::ConfigureTls(fields) => {
-            let source = bench.sources.get(&fields.tls.get()).copied().unwrap_or_default();
-            settings(operation, tls(&source, bench))
+        ResultKind::Reply if traits.raw.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
+        ResultKind::Reply => Outcome::Reply("0".to_owned()),
+        ResultKind::Http => {
+            let status = traits.request.and_then(|http| http.expect_status.first().copied());
+            let reply = traits.request.and_then(|http| http.assume.clone());
+            Outcome::Http { status: status.unwrap_or(200), reply: reply.unwrap_or_else(|| json!({})) }
         }
-        Operation::ConfigureLaser(fields) => {
-            let on = bench.lasers_on.contains(&fields.laser.get());
-            let unset = json!({ "power_dbm": 0.0, "wavelength_nm": bench.grid().start_nm, "output": on });
-            settings(operation, unset)
+    }
+}
+
+/// The settings that would be read back, as far as the forecast knows or assumes them.
+fn settings_of(traits: &OperationTraits<'_>, bench: &BenchState) -> Value {
+    if traits.scan.is_some() {
+        return scan(bench);
+    }
+    match traits.lasers {
+        Lasers::Source { tls: number, .. } => {
+            let source = bench.sources.get(&number).copied().unwrap_or_default();
+            tls(&source, bench)
         }
-        Operation::ConfigureDetector(_) => {
-            let unset = json!({
-                "power_unit": "dBm", "spectral_unit": "nm", "wavelength_nm": 1550.0, "trigger_in": 0,
-            });
-            settings(operation, unset)
+        Lasers::Static { laser, .. } => {
+            let on = bench.lasers_on.contains(&laser);
+            json!({ "power_dbm": 0.0, "wavelength_nm": bench.grid().start_nm, "output": on })
         }
-        Operation::Wait(_) | Operation::Log(_) | Operation::Scpi(_) => Outcome::Done,
+        Lasers::None | Lasers::OfScan | Lasers::Any => {
+            json!({ "power_unit": "dBm", "spectral_unit": "nm", "wavelength_nm": 1550.0, "trigger_in": 0 })
+        }
     }
 }
 

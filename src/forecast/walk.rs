@@ -11,7 +11,6 @@ use super::stand_in::{self, StandInTrace};
 use crate::budget::{Budget, size};
 use crate::commands::Present;
 use crate::measurement::TraceSummary;
-use crate::operation::Operation;
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
@@ -113,7 +112,7 @@ pub fn walk(
 
 /// Whether the reply of another instrument is unknown.
 fn has_unknown_reply(planned: &PlannedStep) -> bool {
-    matches!(&planned.step.operation, Operation::Http(http) if http.assume.is_none())
+    planned.step.operation.traits().request.is_some_and(|http| http.assume.is_none())
 }
 
 struct PlanHost {

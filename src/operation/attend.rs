@@ -9,7 +9,8 @@ use crate::units::{Decibels, Seconds};
 
 /// Waits until the power at a detector is stable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "StableFields")]
+#[schemars(with = "StableFields")]
 pub struct Stable {
     /// The detector.
     pub detector: Detector,
@@ -19,6 +20,31 @@ pub struct Stable {
     pub for_s: Seconds,
     /// After this time the step fails.
     pub timeout_s: Seconds,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StableFields {
+    /// The detector.
+    detector: Detector,
+    /// Largest allowed difference between the highest and the lowest reading.
+    within_db: Decibels,
+    /// Time for which the readings must stay within the tolerance.
+    for_s: Seconds,
+    /// After this time the step fails.
+    timeout_s: Seconds,
+}
+
+impl TryFrom<StableFields> for Stable {
+    type Error = String;
+
+    fn try_from(given: StableFields) -> Result<Self, String> {
+        let StableFields { detector, within_db, for_s, timeout_s } = given;
+        if for_s > timeout_s {
+            return Err(format!("`for_s` {for_s} is longer than `timeout_s` {timeout_s}"));
+        }
+        Ok(Self { detector, within_db, for_s, timeout_s })
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

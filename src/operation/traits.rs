@@ -29,6 +29,8 @@ pub struct OperationTraits<'a> {
     pub bench: BenchEffect<'a>,
     /// The detectors that the operation uses.
     pub detectors: &'a [Detector],
+    /// The calibration wavelength that the detectors get, nm.
+    pub calibration_nm: Option<f64>,
     /// How long the operation lasts.
     pub lasts: Lasts<'a>,
     /// The question to the operator.
@@ -50,8 +52,8 @@ pub enum Exchange {
     Commands,
     /// Commands and queries. The result holds values from the instrument, which are proved at the end of the step.
     Values,
-    /// Queries for power. The result holds readings, which are right only with the settings of the run.
-    Readings,
+    /// Queries for power: so many readings of each detector. The readings are right only with the settings of the run.
+    Readings(u32),
     /// Queries for power, until the power is stable. The result holds no reading.
     WatchesPower,
     /// Transfers of traces. Each transfer has its own proof.
@@ -59,7 +61,7 @@ pub enum Exchange {
 }
 
 /// The lasers that an operation sets or uses.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Lasers {
     /// No laser.
     None,
@@ -88,14 +90,25 @@ pub enum Lasers {
 }
 
 /// What an operation demands of a laser.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LaserDemand {
     /// Power, dBm.
     pub power_dbm: Option<f64>,
     /// Sweep speed, nm/s.
     pub speed_nm_s: Option<f64>,
-    /// Wavelengths, nm.
-    pub wavelengths_nm: Vec<f64>,
+    /// Static wavelength, nm.
+    pub wavelength_nm: Option<f64>,
+    /// Start wavelength of a sweep, nm.
+    pub start_nm: Option<f64>,
+    /// Stop wavelength of a sweep, nm.
+    pub stop_nm: Option<f64>,
+}
+
+impl LaserDemand {
+    /// All wavelengths, nm.
+    pub fn wavelengths_nm(&self) -> impl Iterator<Item = f64> {
+        [self.wavelength_nm, self.start_nm, self.stop_nm].into_iter().flatten()
+    }
 }
 
 /// What an operation does to the traces in the instrument's memory.
@@ -149,8 +162,21 @@ pub enum Target<'a> {
 /// How long an operation lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Lasts<'a> {
-    /// As long as a few exchanges or a transfer.
-    Exchanges,
+    /// As long as so many exchanges with the instrument.
+    Exchanges(u32),
+    /// As long as a laser needs to switch on.
+    LaserOn,
+    /// As long as the transfer of traces.
+    Transfer,
+    /// As long as another instrument needs for its reply.
+    Reply,
+    /// So many readings, which take at least so many seconds.
+    Readings {
+        /// The number of readings of all detectors.
+        count: f64,
+        /// The pauses between the readings.
+        seconds: f64,
+    },
     /// Only a pause of so many seconds, which may be divided.
     Pause(f64),
     /// At least so many seconds.
@@ -224,7 +250,7 @@ impl<'a> OperationTraits<'a> {
     #[must_use]
     pub fn relies_on_settings(&self) -> bool {
         match self.exchange {
-            Exchange::Readings | Exchange::WatchesPower => true,
+            Exchange::Readings(_) | Exchange::WatchesPower => true,
             Exchange::Nothing | Exchange::Commands | Exchange::Values | Exchange::Traces => false,
         }
     }
@@ -233,7 +259,7 @@ impl<'a> OperationTraits<'a> {
     #[must_use]
     pub fn is_proved_at_end(&self) -> bool {
         match self.exchange {
-            Exchange::Values | Exchange::Readings | Exchange::WatchesPower => true,
+            Exchange::Values | Exchange::Readings(_) | Exchange::WatchesPower => true,
             Exchange::Nothing | Exchange::Commands | Exchange::Traces => false,
         }
     }
@@ -247,14 +273,76 @@ impl<'a> OperationTraits<'a> {
     /// Whether the operation only waits, for a time that a repetition needs too.
     #[must_use]
     pub fn only_waits(&self) -> bool {
-        match (self.exchange, self.lasts) {
-            (Exchange::WatchesPower, _) | (Exchange::Nothing, Lasts::Pause(_)) => true,
-            (Exchange::Commands | Exchange::Values | Exchange::Readings | Exchange::Traces, _)
-            | (
-                Exchange::Nothing,
-                Lasts::Exchanges | Lasts::AtLeast(_) | Lasts::Scan | Lasts::Until(_) | Lasts::Answer,
-            ) => false,
+        self.exchange == Exchange::WatchesPower || self.pause_s().is_some()
+    }
+
+    /// The duration of a mere pause, s.
+    #[must_use]
+    pub fn pause_s(&self) -> Option<f64> {
+        match self.lasts {
+            Lasts::Pause(seconds) => Some(seconds),
+            Lasts::AtLeast(_)
+            | Lasts::Readings { .. }
+            | Lasts::Exchanges(_)
+            | Lasts::LaserOn
+            | Lasts::Transfer
+            | Lasts::Reply
+            | Lasts::Scan
+            | Lasts::Until(_)
+            | Lasts::Answer => None,
         }
+    }
+
+    /// The shortest duration that the fields alone determine, s.
+    #[must_use]
+    pub fn least_s(&self) -> Option<f64> {
+        match self.lasts {
+            Lasts::Pause(seconds) | Lasts::AtLeast(seconds) | Lasts::Readings { seconds, .. } => {
+                Some(seconds)
+            }
+            Lasts::Exchanges(_)
+            | Lasts::LaserOn
+            | Lasts::Transfer
+            | Lasts::Reply
+            | Lasts::Scan
+            | Lasts::Until(_)
+            | Lasts::Answer => None,
+        }
+    }
+
+    /// Whether the operation waits for a person or a time of day, so that its duration cannot be estimated.
+    #[must_use]
+    pub fn waits_for_person_or_clock(&self) -> bool {
+        match self.lasts {
+            Lasts::Until(_) | Lasts::Answer => true,
+            Lasts::Pause(_)
+            | Lasts::AtLeast(_)
+            | Lasts::Readings { .. }
+            | Lasts::Exchanges(_)
+            | Lasts::LaserOn
+            | Lasts::Transfer
+            | Lasts::Reply
+            | Lasts::Scan => false,
+        }
+    }
+
+    /// Whether the result holds power readings.
+    #[must_use]
+    pub fn gives_readings(&self) -> bool {
+        match self.exchange {
+            Exchange::Readings(_) => true,
+            Exchange::Nothing
+            | Exchange::Commands
+            | Exchange::Values
+            | Exchange::WatchesPower
+            | Exchange::Traces => false,
+        }
+    }
+
+    /// Whether somebody has time to change a connection while the operation lasts.
+    #[must_use]
+    pub fn gives_time(&self) -> bool {
+        self.only_waits() || self.waits_for_person_or_clock()
     }
 
     /// Whether the operation may change something on the bench that no setting of the run describes.

@@ -107,9 +107,8 @@ fn turns(variable: &str, over: &LoopSource, parameters: &Values, found: &mut Wri
 
 /// The columns of the fetch itself.
 fn own_columns(operate: &Operate, parameters: &Values, found: &mut WrittenColumns) {
-    let fields = operate.fields.entries().into_iter().flatten();
-    let columns = fields.filter(|(key, _)| operate.name == "fetch_trace" && key.name == "columns");
-    for (key, template) in columns.flat_map(|(_, columns)| columns.entries().into_iter().flatten()) {
+    let columns = operate.fields.field_of(&operate.name, "columns");
+    for (key, template) in columns.and_then(|columns| columns.entries()).into_iter().flatten() {
         note(&key.name, known(template, parameters).as_ref(), found);
     }
 }

@@ -91,7 +91,7 @@ impl Reader<'_> {
             return None;
         }
         let before = self.found.len();
-        let node = &if key.name == "http" { with_bare_ready(node) } else { node.clone() };
+        let node = &with_bare_ready(&key.name, node);
         let fields = self.template(node);
         self.columns(&fields);
         self.written_name(&key.name, &fields);

@@ -199,7 +199,7 @@ impl Reader<'_> {
             let (_, inner) = fields.entries()?.iter().find(|(key, _)| key.name == name)?;
             Some(inner.clone())
         };
-        let ready = inside(fields, "poll").and_then(|poll| inside(&poll, "ready")).filter(|_| name == "http");
+        let ready = fields.field_of(name, "poll").and_then(|poll| inside(poll, "ready"));
         if let Some(ready) = ready.filter(Template::is_plain)
             && let Some(text) = ready.written.text()
         {

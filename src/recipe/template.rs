@@ -10,12 +10,18 @@ use serde_json::Value;
 use super::document::{Key, Kind, Node};
 use super::scope::Scope;
 use crate::budget::{VALUE_BYTES, size};
+use crate::operation::Operation;
 use crate::script::{Expression, Mistake, bare, print};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::Values;
 
 pub(super) use compile::{check_condition, place_in_source, with_bare_ready};
 use compile::{compile_hole, compile_text};
+
+/// Whether the operation has this field.
+fn has_field(operation: &str, field: &str) -> bool {
+    Operation::field_names(operation).iter().any(|known| known == field)
+}
 
 /// A value, parts of which may be expressions.
 #[derive(Debug, Clone)]
@@ -182,6 +188,12 @@ impl Template {
             Content::Map(entries) => Some(entries),
             _ => None,
         }
+    }
+
+    /// The value of a field that the operation has.
+    pub(super) fn field_of(&self, operation: &str, field: &str) -> Option<&Self> {
+        let (_, value) = self.entries()?.iter().find(|(key, _)| key.name == field)?;
+        has_field(operation, field).then_some(value)
     }
 
     /// The items, if it is a list.

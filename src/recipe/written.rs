@@ -65,9 +65,7 @@ impl Reader<'_> {
 
     /// Checks the written part of a name; the characters that expressions add are replaced later.
     pub(super) fn written_name(&mut self, operation: &str, fields: &Template) {
-        let named = ["fetch_trace", "read_power"].contains(&operation);
-        let fields = fields.entries().into_iter().flatten();
-        let Some((_, name)) = fields.into_iter().find(|(key, _)| named && key.name == "name") else { return };
+        let Some(name) = fields.field_of(operation, "name") else { return };
         let check = if name.is_plain() { check_name } else { check_part_of_name };
         if let Some(message) = name.written_parts().into_iter().find_map(|part| check(part).err()) {
             self.report(name.written.at, message);

@@ -29,8 +29,9 @@ impl Condition {
     /// # Errors
     /// See [`compile`](Self::compile); the error names the condition.
     pub(crate) fn check(operation: &Operation) -> Result<(), Mistake> {
-        let Operation::Http(http) = operation else { return Ok(()) };
-        let Some(poll) = &http.poll else { return Ok(()) };
+        let Some(poll) = operation.traits().request.and_then(|http| http.poll.as_ref()) else {
+            return Ok(());
+        };
         Self::compile(&poll.ready).map(drop).map_err(|mistake| Mistake {
             message: format!("ready `{}`: {}", poll.ready, mistake.message),
             position: None,

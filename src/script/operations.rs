@@ -10,7 +10,7 @@ use super::context::{Context, ScriptResult, lock, raise, raise_mistake, raise_re
 use super::errors::Mistake;
 use super::outcome;
 use super::values::to_plain;
-use crate::operation::Operation;
+use crate::operation::{Operation, Question};
 use crate::step::{self, Fault, FaultKind, Step};
 
 /// The functions of scripts that are not operations.
@@ -48,7 +48,10 @@ fn operate(
     let (operation, options) = read.map_err(|error| raise_read_error(error, call))?;
     Condition::check(&operation).map_err(|mistake| raise_mistake(mistake.message, mistake.hint, call))?;
     // The answer to a prompt without choices cannot influence the script.
-    let decides = !matches!(&operation, Operation::Prompt(prompt) if prompt.choices.is_empty());
+    let decides = match operation.traits().question {
+        Question::Prompt(prompt) => !prompt.choices.is_empty(),
+        Question::None | Question::Connect(_) => true,
+    };
     let outcome = context.host.get().and_then(|host| host.perform(Step { operation, options, place }));
     context.reset_computed();
     outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &context.host)

@@ -11,9 +11,7 @@ use super::trace::Trace;
 use super::values::to_dynamic;
 use crate::decode;
 use crate::measurement::TraceSummary;
-use crate::operation::{
-    ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls, FetchTrace, Operation, ReadPower,
-};
+use crate::operation::{Exchange, Operation, ResultKind};
 use crate::step::Outcome;
 
 /// The result as a map. It always has `failed`; the other fields depend on the operation:
@@ -66,32 +64,36 @@ pub fn view(outcome: &Outcome) -> Value {
 pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
     let mut fields: Vec<String> = vec!["failed".to_owned()];
     let mut add = |names: &[&str]| fields.extend(names.iter().map(|name| (*name).to_owned()));
-    match name {
-        "create_reference" => add(&["created"]),
-        "prompt" => add(&["answer"]),
-        "http" => add(&["status", "reply"]),
-        "scpi" if !matches!(operation, Some(Operation::Scpi(scpi)) if !scpi.is_query) => add(&["reply"]),
-        "read_power" => {
-            add(&["readings"]);
-            let several = |read: &ReadPower| read.detectors.len() * read.samples as usize != 1;
-            if !matches!(operation, Some(Operation::ReadPower(read)) if several(read)) {
-                add(&["value", "unit"]);
-            }
+    let traits = operation.map(Operation::traits);
+    match Operation::result_kind(name).unwrap_or(ResultKind::Nothing) {
+        ResultKind::Nothing => {}
+        ResultKind::Settings => fields.extend(Operation::field_names(name)),
+        ResultKind::Reference => add(&["created"]),
+        ResultKind::Answer => add(&["answer"]),
+        ResultKind::Http => add(&["status", "reply"]),
+        ResultKind::Reply => {
+            let is_command = traits.and_then(|traits| traits.raw).is_some_and(|scpi| !scpi.is_query);
+            add(if is_command { &[] } else { &["reply"] });
         }
-        "fetch_trace" => {
+        ResultKind::Power => {
+            let several = traits.is_some_and(|traits| match traits.exchange {
+                Exchange::Readings(samples) => traits.detectors.len() * samples as usize != 1,
+                Exchange::Nothing
+                | Exchange::Commands
+                | Exchange::Values
+                | Exchange::WatchesPower
+                | Exchange::Traces => false,
+            });
+            add(if several { &["readings"] } else { &["readings", "value", "unit"] });
+        }
+        ResultKind::Traces => {
+            let fetch = traits.and_then(|traits| traits.fetch());
             add(&["traces"]);
-            let several = |fetch: &FetchTrace| fetch.detectors.len() * fetch.traces.len() != 1;
-            if !matches!(operation, Some(Operation::FetchTrace(fetch)) if several(fetch)) {
+            if fetch.is_none_or(|fetch| fetch.detectors.len() * fetch.traces.len() == 1) {
                 add(&["stop_nm"]);
                 fields.extend(decode::fields::<TraceSummary>());
             }
         }
-        "configure_laser" => fields.extend(decode::fields::<ConfigureLaser>()),
-        "configure_tls" => fields.extend(decode::fields::<ConfigureTls>()),
-        "configure_scan" | "sweep" => fields.extend(decode::fields::<ConfigureScan>()),
-        "configure_detector" => fields.extend(decode::fields::<ConfigureDetector>()),
-        // `wait`, `log` and commands have no further fields.
-        _ => {}
     }
     fields.into_iter().collect()
 }

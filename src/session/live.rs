@@ -174,7 +174,7 @@ impl Seen {
             RunEvent::StepStarted { step, .. } => match step.operation.traits().memory {
                 Memory::ReplacesLive => self.in_memory.retain(|(_, kind), _| kind.is_reference()),
                 Memory::ReplacesReference(fields) => self.in_memory.retain(|(detector, kind), _| {
-                    *detector != fields.detector && !matches!(kind, TraceKind::Raw | TraceKind::Other(_))
+                    *detector != fields.detector && kind.outlasts_reference_scan()
                 }),
                 Memory::Unknown => self.in_memory.clear(),
                 Memory::Keeps | Memory::Reads(_) => {}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::StepOptions;
 use crate::decode::{self, ReadError};
 use crate::measurement::{Detector, TRACE_COLUMNS};
-use crate::operation::{Operation, Wait};
+use crate::operation::{Lasers, Operation, Question};
 
 /// Reads the fields and options of the operation called `name`; `detectors` are those of the recipe's header.
 ///
@@ -22,12 +22,7 @@ pub fn read(
 ) -> Result<(Operation, StepOptions), ReadError> {
     let mut fields = fields.clone();
     let mut options = Map::new();
-    let short = matches!(
-        (name, &fields),
-        ("sweep", Value::Null)
-            | ("log", Value::String(_) | Value::Number(_) | Value::Bool(_))
-            | ("wait", Value::Number(_))
-    );
+    let short = Operation::short_form(name).takes(&fields);
     if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
         let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
         return Err(ReadError::new(format!("`{name}` needs a map of its fields, not {given}")));
@@ -119,35 +114,30 @@ fn blame_field(error: ReadError, fields: &Value) -> ReadError {
 /// Two fields of one map that cannot both hold.
 fn contradiction(operation: &Operation) -> Result<(), ReadError> {
     let at = |field: &str, message: String| Err(ReadError::new(message).under(&[field.to_owned()]));
-    let range = match operation {
-        Operation::ConfigureTls(tls) => (tls.start_nm, tls.stop_nm),
-        Operation::ConfigureScan(scan) | Operation::Sweep(scan) => (scan.start_nm, scan.stop_nm),
-        _ => (None, None),
+    let traits = operation.traits();
+    let range = match (traits.scan, traits.lasers) {
+        (Some(scan), _) => (scan.start_nm.map(|nm| nm.get()), scan.stop_nm.map(|nm| nm.get())),
+        (None, Lasers::Source { demand, .. }) => (demand.start_nm, demand.stop_nm),
+        (None, Lasers::None | Lasers::Static { .. } | Lasers::OfScan | Lasers::Any) => (None, None),
     };
     if let (Some(start), Some(stop)) = range
         && start >= stop
     {
-        return at("stop_nm", format!("stop_nm `{}` must be above start_nm `{}`", stop.get(), start.get()));
+        return at("stop_nm", format!("stop_nm `{stop}` must be above start_nm `{start}`"));
     }
-    match operation {
-        Operation::Wait(Wait::Stable(stable)) if stable.for_s > stable.timeout_s => {
-            at("stable", format!("`for_s` {} is longer than `timeout_s` {}", stable.for_s, stable.timeout_s))
-        }
-        Operation::Prompt(prompt) => match &prompt.unattended {
-            Some(answer) if !prompt.choices.is_empty() && !prompt.choices.contains(answer) => at(
-                "unattended",
-                format!("`{answer}` is not one of the choices ({})", prompt.choices.join(", ")),
-            ),
-            _ => Ok(()),
-        },
-        Operation::FetchTrace(fetch) => {
-            match fetch.columns.keys().find(|name| TRACE_COLUMNS.contains(&name.as_str())) {
-                Some(name) => Err(ReadError::new(format!("every trace file already has a column `{name}`"))
-                    .under(&["columns".to_owned(), name.clone()])),
-                None => Ok(()),
-            }
-        }
-        _ => Ok(()),
+    if let Question::Prompt(prompt) = traits.question
+        && let Some(answer) = &prompt.unattended
+        && !prompt.choices.is_empty()
+        && !prompt.choices.contains(answer)
+    {
+        let choices = prompt.choices.join(", ");
+        return at("unattended", format!("`{answer}` is not one of the choices ({choices})"));
+    }
+    let mut columns = traits.fetch().into_iter().flat_map(|fetch| fetch.columns.keys());
+    match columns.find(|name| TRACE_COLUMNS.contains(&name.as_str())) {
+        Some(name) => Err(ReadError::new(format!("every trace file already has a column `{name}`"))
+            .under(&["columns".to_owned(), name.clone()])),
+        None => Ok(()),
     }
 }
 

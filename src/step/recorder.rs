@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
-use crate::operation::Operation;
+use crate::operation::{Exchange, Operation, ResultKind};
 use crate::step::Outcome;
 
 /// Records the steps of a recipe. The text of a `log` step can control it: `fail` fails, `stop` stops the run.
@@ -56,7 +56,7 @@ pub(crate) fn dip(nm: f64) -> f32 {
 }
 
 fn summary(step: &Step, index: u64) -> TraceSummary {
-    let Operation::FetchTrace(fetch) = &step.operation else { panic!() };
+    let fetch = step.operation.traits().fetch().unwrap();
     TraceSummary {
         trace_index: index + 1,
         sweep_index: 1,
@@ -77,48 +77,61 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
     }
 }
 
+/// An outcome of the kind that the operation has.
+fn plausible(step: &Step) -> Outcome {
+    let traits = step.operation.traits();
+    match Operation::result_kind(step.operation.name()).unwrap() {
+        ResultKind::Nothing => Outcome::Done,
+        ResultKind::Settings => {
+            let fields = serde_json::to_value(&step.operation).unwrap()[step.operation.name()].clone();
+            Outcome::Settings(fields.as_object().unwrap().clone())
+        }
+        ResultKind::Reference => Outcome::Reference { created: true },
+        ResultKind::Traces => {
+            let fetch = traits.fetch().unwrap();
+            let count = u64::try_from(fetch.detectors.len() * fetch.traces.len()).unwrap();
+            Outcome::Traces((0..count).map(|index| summary(step, index)).collect())
+        }
+        ResultKind::Power => {
+            let Exchange::Readings(samples) = traits.exchange else { panic!("{:?}", traits.exchange) };
+            let reading = |detector| PowerReading {
+                detector,
+                value: Some(-12.5),
+                unit: PowerUnit::Dbm,
+                calibration_nm: Some(1550.0),
+                time_s: 0.0,
+            };
+            let each = traits.detectors.iter().flat_map(|d| vec![reading(*d); samples as usize]);
+            Outcome::Power(each.collect())
+        }
+        ResultKind::Answer => Outcome::Answer("yes".into()),
+        ResultKind::Reply if traits.raw.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
+        ResultKind::Reply => Outcome::Reply("1".into()),
+        ResultKind::Http => {
+            let reply = traits.request.and_then(|http| http.assume.clone());
+            Outcome::Http { status: 200, reply: reply.unwrap_or_default() }
+        }
+    }
+}
+
 impl Host for Recorder {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
         if self.stopping() {
             return Err(Self::stopped());
         }
-        let outcome = match &step.operation {
-            Operation::Log(log) if log.message == "stop" => {
-                self.stopped.store(true, Ordering::SeqCst);
-                return Err(Self::stopped());
+        let said = if let Operation::Log(log) = &step.operation { log.message.as_str() } else { "" };
+        if said == "stop" {
+            self.stopped.store(true, Ordering::SeqCst);
+            return Err(Self::stopped());
+        }
+        let outcome = if said == "fail" {
+            let fault = Fault::new(FaultKind::Instrument, "it failed").hint("try it by hand");
+            if step.options.on_error == OnError::Stop {
+                return Err(fault);
             }
-            Operation::Log(log) if log.message == "fail" => {
-                let fault = Fault::new(FaultKind::Instrument, "it failed").hint("try it by hand");
-                if step.options.on_error == OnError::Stop {
-                    return Err(fault);
-                }
-                Outcome::Failed(fault)
-            }
-            Operation::FetchTrace(fetch) => {
-                let count = u64::try_from(fetch.detectors.len() * fetch.traces.len()).unwrap();
-                Outcome::Traces((0..count).map(|index| summary(&step, index)).collect())
-            }
-            Operation::ReadPower(read) => {
-                let reading = |detector| PowerReading {
-                    detector,
-                    value: Some(-12.5),
-                    unit: PowerUnit::Dbm,
-                    calibration_nm: Some(1550.0),
-                    time_s: 0.0,
-                };
-                let each = read.detectors.iter().flat_map(|d| vec![reading(*d); read.samples as usize]);
-                Outcome::Power(each.collect())
-            }
-            Operation::Prompt(_) => Outcome::Answer("yes".into()),
-            Operation::Scpi(scpi) if scpi.is_query => Outcome::Reply("1".into()),
-            Operation::Http(http) => {
-                Outcome::Http { status: 200, reply: http.assume.clone().unwrap_or_default() }
-            }
-            Operation::CreateReference(_) => Outcome::Reference { created: true },
-            Operation::ConfigureScan(scan) => {
-                Outcome::Settings(serde_json::to_value(scan).unwrap().as_object().unwrap().clone())
-            }
-            _ => Outcome::Done,
+            Outcome::Failed(fault)
+        } else {
+            plausible(&step)
         };
         self.steps.lock().unwrap().push(step);
         Ok(outcome)

@@ -14,7 +14,6 @@ use super::outcome::{RehearsalOutcome, of_batch, of_recipe};
 use super::subject::Subject;
 use crate::config::REHEARSAL_VARIABLE;
 use crate::error::{ExitCode, Failure, chain};
-use crate::operation::Operation;
 use crate::rehearsal::{
     InspectedRun, InstrumentState, ProgramEnd, RunSize, Scenario, inspect_runs, safety_violations,
 };
@@ -233,7 +232,7 @@ fn common(address: &str, out: &Path) -> Vec<String> {
 fn count(size: &mut RunSize, record: &Record) {
     size.events += 1;
     match &record.event {
-        RunEvent::StepStarted { step, .. } if matches!(step.operation, Operation::Sweep(_)) => {
+        RunEvent::StepStarted { step, .. } if step.operation.traits().is_sweep() => {
             size.sweeps += 1;
         }
         RunEvent::TraceStored { .. } => size.traces += 1,

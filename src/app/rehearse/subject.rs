@@ -8,7 +8,6 @@ use crate::cli::{InstrumentArgs, RehearseArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
-use crate::operation::Operation;
 use crate::recipe::{PlainFile, Recipe};
 use crate::run::RunRequest;
 use crate::simulator::{Noise, SimulatorOptions};
@@ -83,7 +82,7 @@ async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(),
     )
     .await;
     let all = order.walked.all();
-    let http = all.iter().find(|planned| matches!(planned.step.operation, Operation::Http(_)));
+    let http = all.iter().find(|planned| planned.step.operation.traits().request.is_some());
     if let Some(planned) = http.filter(|_| !with_http) {
         let message = format!(
             "`{}` ({}) would really be sent: other instruments are not simulated",

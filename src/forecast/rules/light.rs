@@ -2,22 +2,23 @@
 
 use super::{RuleContext, Said};
 use crate::measurement::Detector;
-use crate::operation::{Operation, Wait};
+use crate::operation::Exchange;
 use crate::source::Diagnostic;
 
 /// Without light a detector reads its own noise, which is never stable and says nothing about a laser. A single
 /// reading in the dark may be intended, but not in `suspend_when`.
 pub(super) fn dark(context: &RuleContext) -> Said {
-    let (detector, does) = match &context.step.operation {
-        Operation::Wait(Wait::Stable(stable)) => (stable.detector, "waited for"),
-        Operation::ReadPower(read) if context.step.place.is_in_suspension() && !read.detectors.is_empty() => {
-            (read.detectors[0], "judged")
-        }
-        _ => return Said::new(),
+    let traits = context.step.operation.traits();
+    let does = match traits.exchange {
+        Exchange::WatchesPower => "waited for",
+        Exchange::Readings(_) if context.step.place.is_in_suspension() => "judged",
+        Exchange::Readings(_)
+        | Exchange::Nothing
+        | Exchange::Commands
+        | Exchange::Values
+        | Exchange::Traces => return Said::new(),
     };
-    if !context.before.dark {
-        return Said::new();
-    }
+    let Some(detector) = traits.detectors.first().filter(|_| context.before.dark) else { return Said::new() };
     let message = format!("the power on {detector} is {does}, but no laser is on");
     let hint = "lasers are off after a scan; `configure_laser: { laser: 1, output: true }` turns one on";
     vec![("dark".into(), Diagnostic::warning(message).hint(hint))]
@@ -40,11 +41,10 @@ pub(crate) fn miscalibrated(
 
 /// A power with the calibration of another wavelength is wrong, but looks plausible.
 pub(super) fn calibrated(context: &RuleContext) -> Said {
-    let detectors = match &context.step.operation {
-        Operation::ReadPower(read) => read.detectors.clone(),
-        Operation::Wait(Wait::Stable(stable)) => vec![stable.detector],
-        _ => return Said::new(),
-    };
+    let traits = context.step.operation.traits();
+    if !traits.relies_on_settings() {
+        return Said::new();
+    }
     let bench = context.before;
     // Light of unknown wavelength may be correct.
     let lit: Option<Vec<(u8, f64)>> =
@@ -58,5 +58,5 @@ pub(super) fn calibrated(context: &RuleContext) -> Said {
         let hint = "use `configure_detector` with the `wavelength_nm` of the light";
         Some((format!("calibration of {detector}"), Diagnostic::warning(message).hint(hint)))
     };
-    detectors.iter().filter_map(judge).collect()
+    traits.detectors.iter().filter_map(judge).collect()
 }

@@ -3,7 +3,7 @@
 use super::{RuleContext, Said};
 use crate::forecast::bench::Light;
 use crate::measurement::{Detector, Grid, TraceKind};
-use crate::operation::{Operation, UnattendedReference};
+use crate::operation::{Memory, UnattendedReference};
 use crate::source::Diagnostic;
 use crate::step::OnError;
 
@@ -12,7 +12,7 @@ const SAME_POWER_DB: f64 = 0.05;
 
 /// Checks that a reference has a `connect` text.
 pub(super) fn created(context: &RuleContext) -> Said {
-    let Operation::CreateReference(reference) = &context.step.operation else { return Said::new() };
+    let Some(reference) = context.step.operation.traits().reference() else { return Said::new() };
     let mut said = Said::new();
     if reference.connect.is_none() {
         let message = format!("the reference of {} has no `connect`", reference.detector);
@@ -43,23 +43,27 @@ pub(super) fn created(context: &RuleContext) -> Said {
 /// Checks that fetched traces belong to the intended scan, and that their reference fits.
 pub(super) fn fetched(context: &RuleContext) -> Said {
     let bench = context.before;
-    match &context.step.operation {
+    match context.step.operation.traits().memory {
         // The device must be in the path again before the measurement.
-        Operation::Sweep(_) if bench.patched && !context.circumstances.simulated => {
+        Memory::ReplacesLive if bench.patched && !context.circumstances.simulated => {
             let message = "no prompt asks for the device between the reference and this sweep";
             let hint = "add a `prompt`: with the patch cord in the path every transmission is 0 dB";
             vec![("device".into(), Diagnostic::warning(message).hint(hint))]
         }
         // A fetch in `finally` may come after a sweep that did not take place.
-        Operation::FetchTrace(fetch) if !context.finally => {
-            let live = fetch.traces.iter().any(|kind| matches!(kind, TraceKind::Tf | TraceKind::Raw));
+        Memory::Reads(fetch) if !context.finally => {
+            let live = fetch.traces.iter().any(|kind| kind.is_of_last_sweep());
             let mut said = if live { of_which_sweep(context) } else { Said::new() };
             if fetch.traces.contains(&TraceKind::Tf) {
                 said.extend(fetch.detectors.iter().flat_map(|detector| transmission(context, *detector)));
             }
             said
         }
-        _ => Said::new(),
+        Memory::ReplacesLive
+        | Memory::Reads(_)
+        | Memory::Keeps
+        | Memory::ReplacesReference(_)
+        | Memory::Unknown => Said::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{RuleContext, Said};
 use crate::forecast::bench::{BenchState, Source};
-use crate::operation::Operation;
+use crate::operation::{LaserDemand, Lasers};
 use crate::source::Diagnostic;
 
 /// Wavelengths that differ by less than this are equal, nm: half the finest step.
@@ -32,16 +32,15 @@ pub(crate) fn no_range(start: f64, stop: f64) -> Option<(String, &'static str)> 
 /// Checks that the start of a scan is below its stop. Ends within one step were compared when it was read; these may
 /// come from two steps.
 pub(super) fn range(context: &RuleContext) -> Said {
-    let range = match &context.step.operation {
-        Operation::ConfigureScan(fields) => {
+    let traits = context.step.operation.traits();
+    let sets_start = traits.scan.is_some_and(|fields| fields.start_nm.is_some());
+    let range = match (traits.scan, traits.is_scan()) {
+        // Ends that one step has set were checked there.
+        (_, true) if sets_start || !context.after.range_is_of_one_step => context.after.range(),
+        (Some(fields), false) => {
             fields.start_nm.zip(fields.stop_nm).map(|(start, stop)| (start.get(), stop.get()))
         }
-        // Ends that one step has set were checked there.
-        Operation::Sweep(fields) if fields.start_nm.is_some() || !context.after.range_is_of_one_step => {
-            context.after.range()
-        }
-        Operation::CreateReference(_) if !context.after.range_is_of_one_step => context.after.range(),
-        _ => None,
+        (_, true) | (None, false) => None,
     };
     let wrong = range.and_then(|(start, stop)| no_range(start, stop));
     wrong.map(|(message, hint)| ("range".into(), Diagnostic::error(message).hint(hint))).into_iter().collect()
@@ -49,22 +48,17 @@ pub(super) fn range(context: &RuleContext) -> Said {
 
 /// Checks that a laser covers each wavelength of a scan.
 pub(super) fn sources(context: &RuleContext) -> Said {
-    match &context.step.operation {
-        Operation::ConfigureTls(tls) => {
-            let Some(laser) = tls.laser else { return Said::new() };
-            let settings = tls.start_nm.is_some()
-                || tls.stop_nm.is_some()
-                || tls.speed_nm_s.is_some()
-                || tls.power_dbm.is_some();
-            if laser.get() > 0 || !settings {
+    match context.step.operation.traits().lasers {
+        Lasers::Source { tls, laser, demand } => {
+            if laser != Some(0) || demand == LaserDemand::default() {
                 return Said::new();
             }
-            let message = format!("TLS {} has settings but no laser", tls.tls);
+            let message = format!("TLS {tls} has settings but no laser");
             let hint = "`laser: 0` removes the TLS from the scan";
             vec![("laser".into(), Diagnostic::warning(message).hint(hint))]
         }
-        Operation::Sweep(_) | Operation::CreateReference(_) => scanned(context.after),
-        _ => Said::new(),
+        Lasers::OfScan => scanned(context.after),
+        Lasers::None | Lasers::Static { .. } | Lasers::Any => Said::new(),
     }
 }
 

@@ -2,23 +2,17 @@
 
 use super::{RuleContext, Said};
 use crate::forecast::bench::BenchState;
-use crate::operation::{Operation, Wait};
 use crate::source::Diagnostic;
 
 /// Checks that a step can finish within its `timeout_s`.
 pub(super) fn limits(context: &RuleContext) -> Said {
     let Some(limit) = context.step.options.timeout_s.map(|limit| limit.get()) else { return Said::new() };
     // The duration of a wait is exact. That of a scan is as exact as the speed that the recipe sets.
-    let (least, certain) = match &context.step.operation {
-        Operation::Wait(Wait::Seconds(time)) => (time.get(), true),
-        Operation::Wait(Wait::Stable(stable)) => (stable.for_s.get(), true),
-        Operation::ReadPower(read) => {
-            (read.interval_s.get() * f64::from(read.samples.saturating_sub(1)), true)
-        }
-        Operation::Sweep(_) | Operation::CreateReference(_) if speeds_are_known(context.after) => {
-            (context.after.sweeping_s(), false)
-        }
-        _ => return Said::new(),
+    let traits = context.step.operation.traits();
+    let (least, certain) = match traits.least_s() {
+        Some(seconds) => (seconds, true),
+        None if traits.is_scan() && speeds_are_known(context.after) => (context.after.sweeping_s(), false),
+        None => return Said::new(),
     };
     if least <= limit {
         return Said::new();

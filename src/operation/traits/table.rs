@@ -3,7 +3,7 @@
 use super::{
     BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,
 };
-use crate::operation::{ConfigureDetector, ConfigureLaser, ConfigureTls, Effect, Operation, Wait};
+use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Wait};
 
 /// An operation that only passes time or writes a record. Each entry of the table begins with this one and states the
 /// differences.
@@ -18,7 +18,8 @@ const PLAIN: OperationTraits<'static> = OperationTraits {
     scan: None,
     bench: BenchEffect::None,
     detectors: &[],
-    lasts: Lasts::Exchanges,
+    calibration_nm: None,
+    lasts: Lasts::AtLeast(0.0),
     question: Question::None,
     request: None,
     raw: None,
@@ -30,6 +31,7 @@ const CONFIGURE: OperationTraits<'static> = OperationTraits {
     effect: Effect::Configure,
     exchange: Exchange::Values,
     settings: Settings::Typed,
+    lasts: Lasts::Exchanges(6),
     ..PLAIN
 };
 
@@ -41,13 +43,20 @@ impl Operation {
             Self::ConfigureLaser(fields) => OperationTraits {
                 emits_light: fields.output == Some(true),
                 lasers: static_laser(fields),
+                lasts: if fields.output == Some(true) { Lasts::LaserOn } else { Lasts::Exchanges(6) },
                 ..CONFIGURE
             },
-            Self::ConfigureTls(fields) => OperationTraits { lasers: source(fields), ..CONFIGURE },
-            Self::ConfigureScan(fields) => OperationTraits { scan: Some(fields), ..CONFIGURE },
-            Self::ConfigureDetector(ConfigureDetector { detector, .. }) => {
-                OperationTraits { detectors: std::slice::from_ref(detector), ..CONFIGURE }
+            Self::ConfigureTls(fields) => {
+                OperationTraits { lasers: source(fields), lasts: Lasts::Exchanges(12), ..CONFIGURE }
             }
+            Self::ConfigureScan(fields) => {
+                OperationTraits { scan: Some(fields), lasts: Lasts::Exchanges(10), ..CONFIGURE }
+            }
+            Self::ConfigureDetector(fields) => OperationTraits {
+                detectors: std::slice::from_ref(&fields.detector),
+                calibration_nm: fields.wavelength_nm.map(|nm| nm.get()),
+                ..CONFIGURE
+            },
             Self::CreateReference(fields) => OperationTraits {
                 effect: if fields.connect.is_some() { Effect::Ask } else { Effect::Measure },
                 exchange: Exchange::Values,
@@ -76,14 +85,15 @@ impl Operation {
                 exchange: Exchange::Traces,
                 memory: Memory::Reads(fields),
                 detectors: &fields.detectors,
+                lasts: Lasts::Transfer,
                 name: fields.name.as_deref(),
                 ..PLAIN
             },
             Self::ReadPower(fields) => OperationTraits {
-                exchange: Exchange::Readings,
+                exchange: Exchange::Readings(fields.samples),
                 needs_light: true,
                 detectors: &fields.detectors,
-                lasts: Lasts::AtLeast(f64::from(fields.samples.saturating_sub(1)) * fields.interval_s.get()),
+                lasts: readings(fields),
                 name: fields.name.as_deref(),
                 ..PLAIN
             },
@@ -98,7 +108,7 @@ impl Operation {
                 lasts: Lasts::AtLeast(stable.for_s.get()),
                 ..PLAIN
             },
-            Self::Log(_) => OperationTraits { lasts: Lasts::AtLeast(0.0), ..PLAIN },
+            Self::Log(_) => PLAIN,
             Self::Prompt(fields) => OperationTraits {
                 effect: Effect::Ask,
                 bench: BenchEffect::Changes(None),
@@ -112,13 +122,20 @@ impl Operation {
                     Effect::Measure => BenchEffect::Asks(target),
                     Effect::Configure | Effect::Ask => BenchEffect::Changes(Some(target)),
                 };
-                OperationTraits { effect: fields.effect, bench, request: Some(fields), ..PLAIN }
+                OperationTraits {
+                    effect: fields.effect,
+                    bench,
+                    lasts: Lasts::Reply,
+                    request: Some(fields),
+                    ..PLAIN
+                }
             }
             Self::Scpi(fields) if fields.is_query => OperationTraits {
                 effect: fields.effect,
                 exchange: Exchange::Values,
                 needs_light: true,
                 memory: Memory::Unknown,
+                lasts: Lasts::Exchanges(6),
                 raw: Some(fields),
                 ..PLAIN
             },
@@ -129,6 +146,7 @@ impl Operation {
                 emits_light: true,
                 lasers: Lasers::Any,
                 memory: Memory::Unknown,
+                lasts: Lasts::Exchanges(6),
                 settings: Settings::Raw(fields),
                 bench: BenchEffect::Changes(Some(Target::Header(header(&fields.text)))),
                 raw: Some(fields),
@@ -145,8 +163,8 @@ fn static_laser(fields: &ConfigureLaser) -> Lasers {
         output: *output,
         demand: LaserDemand {
             power_dbm: power_dbm.map(|power| power.get()),
-            speed_nm_s: None,
-            wavelengths_nm: wavelength_nm.iter().map(|nm| nm.get()).collect(),
+            wavelength_nm: wavelength_nm.map(|nm| nm.get()),
+            ..LaserDemand::default()
         },
     }
 }
@@ -159,9 +177,17 @@ fn source(fields: &ConfigureTls) -> Lasers {
         demand: LaserDemand {
             power_dbm: power_dbm.map(|power| power.get()),
             speed_nm_s: speed_nm_s.map(|speed| speed.get()),
-            wavelengths_nm: start_nm.iter().chain(stop_nm).map(|nm| nm.get()).collect(),
+            start_nm: start_nm.map(|nm| nm.get()),
+            stop_nm: stop_nm.map(|nm| nm.get()),
+            wavelength_nm: None,
         },
     }
+}
+
+fn readings(fields: &ReadPower) -> Lasts<'static> {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of detectors")]
+    let count = f64::from(fields.samples) * fields.detectors.len() as f64;
+    Lasts::Readings { count, seconds: f64::from(fields.samples.saturating_sub(1)) * fields.interval_s.get() }
 }
 
 fn header(text: &str) -> Option<String> {

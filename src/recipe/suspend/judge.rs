@@ -234,20 +234,20 @@ impl Host for Suspender {
             return self.host.perform(step);
         }
         if !self.suspends() {
-            let swept = matches!(step.operation, Operation::Sweep(_)).then(|| step.place.clone());
+            let swept = step.operation.traits().is_sweep().then(|| step.place.clone());
             let outcome = self.host.perform(step)?;
             swept.iter().for_each(|place| self.check_in_forecast(place));
             return Ok(outcome);
         }
         let every_s = self.rule.every_s;
         every_s.map_or(Ok(()), |every_s| self.judge_before(&step, every_s))?;
-        match (&step.operation, every_s) {
-            (Operation::Sweep(_), _) => self.sweep(&step),
-            (Operation::Wait(Wait::Seconds(seconds)), Some(every_s)) => {
-                let seconds = seconds.get();
-                self.wait_in_parts(step, seconds, every_s)
-            }
-            _ => self.host.perform(step),
+        let traits = step.operation.traits();
+        if traits.is_sweep() {
+            return self.sweep(&step);
+        }
+        match traits.pause_s().zip(every_s) {
+            Some((seconds, every_s)) => self.wait_in_parts(step, seconds, every_s),
+            None => self.host.perform(step),
         }
     }
 

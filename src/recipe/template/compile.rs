@@ -8,7 +8,7 @@ use crate::recipe::scope::Scope;
 use crate::script::{Condition, Expression, Mistake, bare, closing_brace};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
-use super::{Content, Hole, Piece};
+use super::{Content, Hole, Piece, has_field};
 
 pub(super) fn compile_text(
     text: &str,
@@ -105,9 +105,12 @@ pub(in crate::recipe) fn place_in_source(source: &SourceFile, at: Position, part
     found.filter(|_| !part.is_empty()).unwrap_or(at)
 }
 
-/// A map of `http` with `poll.ready` without `${` and `}` around it. This expression is evaluated later, when there
+/// The fields of an operation with `poll.ready` without `${` and `}` around it. This expression is evaluated later, when there
 /// is a reply.
-pub(in crate::recipe) fn with_bare_ready(node: &Node) -> Node {
+pub(in crate::recipe) fn with_bare_ready(operation: &str, node: &Node) -> Node {
+    if node.get(&["poll".to_owned()]).is_none() || !has_field(operation, "poll") {
+        return node.clone();
+    }
     inside(node, &["poll", "ready"], &|ready| {
         let code = ready.text().map(bare).filter(|code| words(code).any(|(word, _)| REPLIED.contains(&word)));
         match code {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Fold;
 use crate::measurement::{TraceKind, TraceSummary};
-use crate::operation::Operation;
+use crate::operation::Question;
 use crate::report::format::clip;
 use crate::report::value::{Consequence, FaultLine, PlaceLine, PromptLine, TraceLine};
 use crate::run::events::AfterFault;
@@ -213,10 +213,11 @@ impl Fold {
         let open = self.report.prompts.last().is_some_and(|p| p.number == number && p.answer.is_none());
         if !open {
             // The question was not asked, because no operator was present. Its text is in the step.
-            let message = match self.under_way.last().map(|current| &current.step.operation) {
-                Some(Operation::Prompt(prompt)) => prompt.message.clone(),
-                Some(Operation::CreateReference(reference)) => reference.connect.clone().unwrap_or_default(),
-                _ => String::new(),
+            let current = self.under_way.last().map(|current| current.step.operation.traits());
+            let message = match current.map_or(Question::None, |traits| traits.question) {
+                Question::Prompt(prompt) => prompt.message.clone(),
+                Question::Connect(what) => what.to_owned(),
+                Question::None => String::new(),
             };
             self.ask(time, number, &message);
         }

@@ -10,7 +10,6 @@ use super::Engine;
 use super::policy::after_fault;
 use crate::instrument::Error;
 use crate::measurement::is_implausible_level;
-use crate::operation::{Exchange, Lasts};
 use crate::run::context::StepContext;
 use crate::run::events::{AfterFault, RunEvent};
 use crate::run::state::rewind::{Again, Cause, rewind};
@@ -71,12 +70,10 @@ impl Engine {
     /// Whether the readings that are held back may wait while this step is performed.
     pub(super) fn leaves_unproved(&self, step: &Step) -> bool {
         let traits = step.operation.traits();
-        let lasts = match (traits.uses_instrument(), traits.lasts) {
-            (false, Lasts::Pause(seconds) | Lasts::AtLeast(seconds)) => Duration::from_secs_f64(seconds),
-            (true, _) | (_, Lasts::Exchanges | Lasts::Scan | Lasts::Until(_) | Lasts::Answer) => {
-                return self.may_hold_back(step);
-            }
+        let Some(seconds) = traits.least_s().filter(|_| !traits.uses_instrument()) else {
+            return self.may_hold_back(step);
         };
+        let lasts = Duration::from_secs_f64(seconds);
         self.unproved.since.is_none_or(|since| since.elapsed() + lasts < HELD_BACK)
     }
 
@@ -161,12 +158,9 @@ impl Engine {
 /// A quick reading in a loop of a YAML recipe.
 fn is_quick(step: &Step) -> bool {
     let traits = step.operation.traits();
-    let is_short = match traits.lasts {
-        Lasts::Pause(seconds) | Lasts::AtLeast(seconds) => seconds < HELD_BACK.as_secs_f64(),
-        Lasts::Exchanges | Lasts::Scan | Lasts::Until(_) | Lasts::Answer => false,
-    };
+    let is_short = traits.least_s().is_some_and(|seconds| seconds < HELD_BACK.as_secs_f64());
     let place = &step.place;
-    traits.exchange == Exchange::Readings
+    traits.gives_readings()
         && is_short
         && !place.loops.is_empty()
         && !place.is_in_script()
