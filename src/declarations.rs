@@ -15,7 +15,7 @@ mod notify;
 mod parameters;
 
 pub use notify::{HookUrl, Notify, NotifyOn};
-pub use parameters::{bind, check_parameter, check_variable_name, read_text};
+pub use parameters::{Given, bind, check_parameter, check_variable_name};
 
 /// A parameter that can be overridden with `--set NAME=VALUE`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

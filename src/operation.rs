@@ -5,6 +5,8 @@ mod acquire;
 mod attend;
 mod forms;
 mod http;
+#[cfg(test)]
+pub(crate) mod samples;
 mod settings;
 mod traits;
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::declarations::Header;
+use crate::declarations::{Given, Header};
 use crate::files::hex_sha256;
-use crate::script::{Given, Script};
+use crate::script::Script;
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, Host, Values};
 
@@ -66,11 +66,11 @@ enum Body {
 }
 
 impl Recipe {
-    /// Loads a recipe (`.yaml`, `.yml` or `.rhai`) and binds `set`, pairs of parameter and text, over its defaults.
+    /// Loads a recipe (`.yaml`, `.yml` or `.rhai`) and binds `set`, pairs of parameter and value, over its defaults.
     ///
     /// # Errors
     /// All mistakes in the recipe, in the order of the file.
-    pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self, Vec<Diagnostic>> {
+    pub fn load(path: &Path, set: &[(String, Given)]) -> Result<Self, Vec<Diagnostic>> {
         let refuse = |message: String| vec![Diagnostic::error(message)];
         let known = ["yaml", "yml", "rhai"];
         if !path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) {
@@ -92,7 +92,7 @@ impl Recipe {
         name: &str,
         text: &str,
         folder: Option<&Path>,
-        set: &[(String, String)],
+        set: &[(String, Given)],
     ) -> Result<Self, Vec<Diagnostic>> {
         let refuse = |message: String| vec![Diagnostic::error(message)];
         if text.len() as u64 > files::LARGEST {
@@ -108,12 +108,12 @@ impl Recipe {
 
     fn read(
         source: SourceFile,
-        set: &[(String, String)],
+        set: &[(String, Given)],
         mut around: Surroundings,
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut given = BTreeMap::new();
-        for (name, text) in set {
-            if given.insert(name.clone(), Given::Text(text.clone())).is_some() {
+        for (name, value) in set {
+            if given.insert(name.clone(), value.clone()).is_some() {
                 return Err(vec![Diagnostic::error(format!("parameter `{name}` is given twice"))]);
             }
         }

@@ -15,7 +15,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 use serde_json::Value;
 
 use crate::budget::Budget;
-use crate::declarations::Header;
+use crate::declarations::{Given, Header};
 use crate::decode;
 use crate::measurement::Detector;
 use crate::operation::Operation;
@@ -45,7 +45,6 @@ use errors::Ending;
 
 pub(crate) use braces::{bare, closing_brace, skip};
 pub(crate) use condition::Condition;
-pub(crate) use context::Given;
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
 pub use outcome::{fields, view};

@@ -9,6 +9,7 @@ use super::choose::{choose, options};
 use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
+use crate::declarations::Given;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
@@ -21,7 +22,7 @@ use crate::terminal::output::{coloured, out, outln};
 pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
     let mut told = Count::default();
     for path in &args.recipes {
-        let findings = match Recipe::load(path, &args.set) {
+        let findings = match Recipe::load(path, &Given::texts(&args.set)) {
             Err(findings) => findings,
             Ok(recipe) => {
                 let recipe = Arc::new(recipe);
@@ -118,7 +119,9 @@ async fn ask_instrument(
 }
 
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
-    let recipe = Arc::new(Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?);
+    let recipe = Arc::new(
+        Recipe::load(&args.recipe.recipe, &Given::texts(&args.recipe.set)).map_err(Failure::recipe)?,
+    );
     let walked = walk(&recipe, unknown(&recipe), &Budget::default()).await;
     let mut told = allowed::check(&recipe, &walked.all(), &config.allowed());
     if is_simulated(&recipe) {

@@ -15,6 +15,7 @@ use crate::batch::WorkerCommand;
 use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
 use crate::config::Config;
+use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
@@ -32,7 +33,8 @@ pub(super) async fn run(
     output: &OutputArgs,
     log: &LogWriter,
 ) -> Result<(), Failure> {
-    let recipe = Recipe::load(&args.recipe.recipe, &args.recipe.set).map_err(Failure::recipe)?;
+    let recipe =
+        Recipe::load(&args.recipe.recipe, &Given::texts(&args.recipe.set)).map_err(Failure::recipe)?;
     let choice = choose(&args.instrument, Some(recipe.header()), config)?;
     let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let simulated = matches!(choice, Choice::Simulated(_));

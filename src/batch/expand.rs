@@ -12,6 +12,7 @@ use super::given::{EntryFinding, Given, devices};
 use super::times::Moment;
 use super::vary::{Parameters, matrix, names, parameter_value, refused_names, same_numbers};
 use crate::decimal;
+use crate::declarations;
 use crate::decode::ReadError;
 use crate::recipe::{PlainFile, Recipe, SuspendWhen};
 use crate::source::Diagnostic;
@@ -59,10 +60,10 @@ pub struct Task {
 }
 
 impl Task {
-    /// The values of its parameters as on the command line.
+    /// The values for its parameters.
     #[must_use]
-    pub fn settings(&self) -> Vec<(String, String)> {
-        self.set.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+    pub fn settings(&self) -> Vec<(String, declarations::Given)> {
+        self.set.iter().map(|(name, value)| (name.clone(), declarations::Given::from_json(value))).collect()
     }
 
     /// The recipe with its values; the path is relative to `base`.

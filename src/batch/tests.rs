@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::declarations::Given;
 use crate::source::Diagnostic;
 
 const DIE: &str = "name: die
@@ -59,8 +60,9 @@ fn a_table_of_devices_gives_an_item_a_row() {
     let read = tasks("devices.csv");
     assert_eq!(read.len(), 2);
     assert_eq!(read[0].metadata["die"], "3,4");
-    assert_eq!(read[1].settings(), [("power_dbm".to_owned(), "7".to_owned())]);
-    assert_eq!(tasks("devices.yaml")[1].settings(), [("power_dbm".to_owned(), "2".to_owned())]);
+    let power = |dbm: u8| [("power_dbm".to_owned(), Given::Value(json!(dbm)))];
+    assert_eq!(read[1].settings(), power(7));
+    assert_eq!(tasks("devices.yaml")[1].settings(), power(2));
     assert_eq!(tasks("[{ die: a }, { die: b }]").len(), 2);
 }
 

@@ -8,7 +8,7 @@ use super::file::ItemEntry;
 use super::given::{EntryFinding, Given, Origin, Rows};
 use crate::catalogue::{BATCH, BATCH_ITEM};
 use crate::decimal;
-use crate::declarations::{Parameter, bind, read_text};
+use crate::declarations::{self, Parameter, bind};
 use crate::decode::ReadError;
 use crate::source::Severity;
 use crate::table::Written;
@@ -52,7 +52,7 @@ pub(super) fn parameter_value(
     if text.is_empty() && !parameter.default.is_string() {
         return Err(given.origin.refuse(format!("the value for parameter `{name}` is empty")));
     }
-    let value = read_text(name, parameter, &text).map_err(wrong)?;
+    let value = declarations::Given::Text(text).value_for(name, parameter).map_err(wrong)?;
     let declared = [(name.to_owned(), parameter.clone())].into();
     let bound = bind(&declared, &[(name.to_owned(), value)].into());
     let mut bound = bound.map_err(|mut errors| wrong(errors.swap_remove(0)))?;

@@ -96,11 +96,63 @@ pub fn bind(
     if wrong.is_empty() { Ok(values) } else { Err(wrong) }
 }
 
-/// Reads a value from the command line, with the type of the parameter's default.
-///
-/// # Errors
-/// If the text is not of that type.
-pub fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value, ReadError> {
+/// A value that is given for a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// A text whose type is not known yet: the type of the parameter's default decides.
+    Text(String),
+    /// A value of a known type.
+    Value(Value),
+}
+
+impl Given {
+    /// A value from a batch file or a request. A text may stand for a number, as on the command line. A number that prints
+    /// in another way than it was written stays a text, so that a parameter of texts gets it as it was written.
+    #[must_use]
+    pub fn from_json(value: &Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Number(number)
+                if decimal::print(number) == number.to_string() && decimal::changed(number).is_none() =>
+            {
+                Self::Value(value.clone())
+            }
+            Value::Bool(_) => Self::Value(value.clone()),
+            Value::Number(_) | Value::Null | Value::Array(_) | Value::Object(_) => {
+                Self::Text(value.to_string())
+            }
+        }
+    }
+
+    /// The texts from a command line.
+    #[must_use]
+    pub fn texts(set: &[(String, String)]) -> Vec<(String, Self)> {
+        set.iter().map(|(name, text)| (name.clone(), Self::Text(text.clone()))).collect()
+    }
+
+    /// The value for a parameter, before [`bind`] checks it against the declaration.
+    ///
+    /// # Errors
+    /// When a text is not of the parameter's type.
+    pub fn value_for(&self, name: &str, parameter: &Parameter) -> Result<Value, ReadError> {
+        match self {
+            Self::Text(text) => read_text(name, parameter, text),
+            Self::Value(value) => Ok(value.clone()),
+        }
+    }
+
+    /// The value when no parameter decides its type.
+    #[must_use]
+    pub fn untyped(&self) -> Value {
+        match self {
+            Self::Text(text) => Value::String(text.clone()),
+            Self::Value(value) => value.clone(),
+        }
+    }
+}
+
+/// Reads a text, with the type of the parameter's default.
+fn read_text(name: &str, parameter: &Parameter, text: &str) -> Result<Value, ReadError> {
     let refuse = |kind: &str| Err(ReadError::new(format!("parameter `{name}` must be {kind}, not `{text}`")));
     match parameter.default {
         Value::Number(_) => {
@@ -213,6 +265,40 @@ mod tests {
                 read_text("p", &power(), wrong).unwrap_err().message.contains("must be a number"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_value_from_a_batch_or_a_request_means_the_same_as_its_text_on_the_command_line() {
+        let chip = Parameter { default: json!("none"), ..Parameter::default() };
+        let flag = Parameter { default: json!(false), ..Parameter::default() };
+        let values = [
+            json!(6),
+            json!(2.5),
+            json!(5.0),
+            json!(1e20),
+            json!(0.1 + 0.2),
+            json!("6"),
+            json!("1E1"),
+            json!(""),
+            json!(true),
+            json!("TRUE"),
+            json!(null),
+            json!([1]),
+            json!({ "a": 1 }),
+            json!(202_411_090_210_450_001_i64),
+        ];
+        for value in values {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            for parameter in [&power(), &chip, &flag] {
+                let bound = |given: Given| {
+                    let declared = [("p".to_owned(), parameter.clone())].into();
+                    let value = given.value_for("p", parameter).map_err(|error| error.message)?;
+                    let bound = bind(&declared, &[("p".to_owned(), value)].into());
+                    bound.map(|values| values["p"].clone()).map_err(|wrong| wrong[0].message.clone())
+                };
+                assert_eq!(bound(Given::from_json(&value)), bound(Given::Text(text.clone())), "{value}");
+            }
         }
     }
 

@@ -239,6 +239,40 @@ mod tests {
             .collect()
     }
 
+    /// What the fields of an operation name, wherever they stand.
+    fn named(fields: &serde_json::Value, lasers: &mut BTreeSet<u8>, detectors: &mut BTreeSet<Detector>) {
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            match (key.as_str(), value) {
+                ("laser", value) => lasers.extend(value.as_u64().and_then(|laser| u8::try_from(laser).ok())),
+                ("detector", value) => {
+                    detectors.extend(value.as_str().map(|text| text.parse::<Detector>().unwrap()));
+                }
+                ("detectors", serde_json::Value::Array(many)) => {
+                    detectors
+                        .extend(many.iter().map(|one| one.as_str().unwrap().parse::<Detector>().unwrap()));
+                }
+                (_, inner) => named(inner, lasers, detectors),
+            }
+        }
+    }
+
+    #[test]
+    fn every_laser_and_detector_that_an_operation_names_is_asked_for_at_the_instrument() {
+        for (name, fields) in crate::operation::samples::samples() {
+            let text = serde_json::json!({ "name": "t", "steps": [{ name: fields }] }).to_string();
+            let recipe = Recipe::from_text("t.yaml", &text, None, &[]).unwrap();
+            let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());
+            let (mut lasers, mut detectors) = (BTreeSet::new(), BTreeSet::new());
+            named(&fields, &mut lasers, &mut detectors);
+            let needs = needs(recipe.header(), &walked.all());
+            assert_eq!(
+                (needs.lasers, needs.detectors),
+                (lasers, detectors),
+                "`lasers` and `detectors` of `{name}` in src/operation/traits/table.rs"
+            );
+        }
+    }
+
     #[test]
     fn lasers_are_asked_for_what_their_models_have() {
         let tls = |fields: &str| said(&format!("steps:\n  - configure_tls: {{ tls: 1, {fields} }}\n"));

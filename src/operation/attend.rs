@@ -22,8 +22,10 @@ pub struct Stable {
     pub timeout_s: Seconds,
 }
 
+/// Waits until the power at a detector is stable.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Stable")]
 struct StableFields {
     /// The detector.
     detector: Detector,

@@ -129,8 +129,9 @@ fn note(name: &str, value: Option<&Value>, found: &mut WrittenColumns) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declarations::Given;
 
-    fn recipe(text: &str, set: &[(String, String)]) -> Recipe {
+    fn recipe(text: &str, set: &[(String, Given)]) -> Recipe {
         Recipe::from_text("a.yaml", text, None, set).unwrap_or_else(|found| panic!("{}", found[0]))
     }
 

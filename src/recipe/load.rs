@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::document::{self, Kind, Node};
 use super::files::Folder;
@@ -13,9 +13,9 @@ use super::reader::Reader;
 use super::scope::{Scope, check_new};
 use super::suspend::SuspendWhen;
 use super::{Body, Recipe};
-use crate::declarations::{Header, Parameter, bind, check_parameter, read_text};
+use crate::declarations::{Given, Header, Parameter, bind, check_parameter};
 use crate::decode::{self, ReadError};
-use crate::script::{Declarations, Given, Origin, Script};
+use crate::script::{Declarations, Origin, Script};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
 use crate::step::Values;
 
@@ -238,10 +238,9 @@ fn bound(
     let mut wrong = Vec::new();
     let mut values = BTreeMap::new();
     for (name, given) in given {
-        let value = match (given, header.parameters.get(name)) {
-            (Given::Text(text), Some(parameter)) => read_text(name, parameter, text),
-            (Given::Text(text), None) => Ok(Value::String(text.clone())),
-            (Given::Value(value), _) => Ok(value.clone()),
+        let value = match header.parameters.get(name) {
+            Some(parameter) => given.value_for(name, parameter),
+            None => Ok(given.untyped()),
         };
         match value {
             Ok(value) => drop(values.insert(name.clone(), value)),

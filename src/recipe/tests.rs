@@ -12,6 +12,7 @@ mod words;
 
 use super::*;
 use crate::operation::Operation;
+use crate::operation::samples::samples;
 use crate::step::FaultKind;
 use crate::step::recorder::Recorder;
 
@@ -43,48 +44,9 @@ fn told(text: &str) -> Vec<String> {
     host.performed()
 }
 
-/// One complete set of fields for each operation; a new operation has to be added here.
-fn sample(name: &str) -> Value {
-    match name {
-        "configure_laser" => json!({ "laser": 1, "power_dbm": -2.5, "wavelength_nm": 1550, "output": true }),
-        "configure_tls" => {
-            json!({ "tls": 1, "laser": 1, "start_nm": 1520, "stop_nm": 1580, "speed_nm_s": 50, "power_dbm": 5, "trigger_in": 0 })
-        }
-        "configure_scan" => {
-            json!({ "start_nm": 1520, "stop_nm": 1580.5, "resolution_pm": 0.5, "stabilization_s": 1, "keep_lasers_on": false })
-        }
-        "configure_detector" => {
-            json!({ "detector": "4/1", "power_unit": "dBm", "spectral_unit": "nm", "wavelength_nm": 1550, "trigger_in": 0 })
-        }
-        "create_reference" => {
-            json!({ "detector": "4/1", "connect": "patch cord", "max_age_min": 720, "unattended": "fail" })
-        }
-        "sweep" => json!({ "start_nm": 1520, "retry": { "times": 2, "backoff_s": 5 }, "timeout_s": 120 }),
-        "fetch_trace" => {
-            json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", 12], "name": "a", "transfer_x": true, "columns": { "die": 3 } })
-        }
-        "read_power" => json!({ "detector": "4/1", "samples": 3, "interval_s": 0.1, "name": "p", "id": "p" }),
-        "wait" => {
-            json!({ "stable": { "detector": "4/1", "within_db": 0.1, "for_s": 5, "timeout_s": 60 } })
-        }
-        "log" => json!({ "message": "hello", "on_error": "continue" }),
-        "prompt" => json!({ "message": "go?", "choices": ["yes", "no"], "unattended": "no", "timeout_s": 5 }),
-        "http" => {
-            json!({
-                "method": "POST", "url": "http://stage:8000/move", "json": { "to": [1, 2.5], "now": true },
-                "expect_status": [200, 202], "effect": "configure", "assume": { "state": "done" }, "timeout_s": 90,
-                "poll": { "url": "/tasks/last", "ready": "reply.state == \"done\"", "interval_s": 1, "timeout_s": 60 }
-            })
-        }
-        "scpi" => json!({ "query": "*IDN?", "effect": "measure" }),
-        other => panic!("`{other}` needs a sample of its fields"),
-    }
-}
-
 #[test]
 fn every_operation_is_reachable_from_yaml_and_from_rhai_and_is_the_same() {
-    for name in Operation::NAMES {
-        let fields = sample(name);
+    for (name, fields) in samples() {
         let header = "recipe(#{ name: \"t\" });\n";
         // JSON is YAML; with `#` before its braces it is Rhai.
         let yaml = format!("name: t\nsteps: [{{ \"{name}\": {fields} }}]\n");
@@ -110,7 +72,7 @@ fn every_operation_is_reachable_from_yaml_and_from_rhai_and_is_the_same() {
                 host.steps().remove(0)
             })
             .collect();
-        assert_eq!(steps[0].operation.name(), *name);
+        assert_eq!(steps[0].operation.name(), name);
         assert_eq!(steps[0].operation, steps[1].operation);
         assert_eq!(steps[0].options, steps[1].options);
         assert_eq!(steps[0].operation, steps[2].operation);
@@ -144,7 +106,7 @@ steps:
 finally:
   - configure_laser: { laser: 1, output: false }
 "#;
-    let set = [("top_dbm".to_owned(), "6.5".to_owned())];
+    let set = [("top_dbm".to_owned(), Given::Text("6.5".to_owned()))];
     let recipe =
         Recipe::from_text("r.yaml", text, None, &set).unwrap_or_else(|found| panic!("{}", shown(&found)));
     assert_eq!(recipe.header().record_power.as_ref().unwrap().detectors[1].to_string(), "4/2");
@@ -457,7 +419,7 @@ fn what_is_set_is_checked_against_the_parameters() {
     let text = "name: t\nparameters:\n  top_dbm: { default: 5, min: -10, max: 10, unit: dBm }\n  on: { default: true }\nsteps: [{ log: \"${top_dbm} ${on}\" }]\n";
     let set = |pairs: &[(&str, &str)]| {
         let pairs: Vec<_> =
-            pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+            pairs.iter().map(|(name, text)| ((*name).to_owned(), Given::Text((*text).to_owned()))).collect();
         Recipe::from_text("r.yaml", text, None, &pairs)
     };
     let host = Recorder::shared();

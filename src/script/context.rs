@@ -12,7 +12,7 @@ use super::Origin;
 use super::errors::{Mistake, position};
 use super::host::HostSlot;
 use crate::budget::{self, Budget};
-use crate::declarations::Header;
+use crate::declarations::{Given, Header};
 use crate::decode::ReadError;
 use crate::measurement::Detector;
 use crate::source::Position;
@@ -55,15 +55,6 @@ pub(super) struct Declared {
     pub(super) suspend_when: Option<(Value, Position)>,
     /// The values given from outside, by parameter.
     pub(super) given: BTreeMap<String, Given>,
-}
-
-/// A value given for a parameter from outside.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Given {
-    /// From the command line: read as the type of the parameter's default.
-    Text(String),
-    /// From another recipe.
-    Value(Value),
 }
 
 pub(super) struct Context {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, FnPtr, Map, NativeCallContext};
 use serde_json::Value;
 
-use super::context::{Context, Given, Phase, ScriptResult, lock, raise_mistake, raise_read_error};
+use super::context::{Context, Phase, ScriptResult, lock, raise_mistake, raise_read_error};
 use super::errors::position;
 use super::expression::is_free_word;
 use super::values::{to_dynamic, to_plain};
-use crate::declarations::{Header, Parameter, bind, check_parameter, read_text};
+use crate::declarations::{Header, Parameter, bind, check_parameter};
 use crate::decode;
 
 /// Highest number of `finally` functions, because each needs a thread.
@@ -99,10 +99,7 @@ fn parameter(
         return Err(raise_mistake(format!("parameter `{name}` is a word that scripts reserve"), None, call));
     }
     let mut declared = lock(&context.declared);
-    let given = declared.given.get(name).map(|given| match given {
-        Given::Text(text) => read_text(name, &parameter, text),
-        Given::Value(value) => Ok(value.clone()),
-    });
+    let given = declared.given.get(name).map(|given| given.value_for(name, &parameter));
     let given = given.transpose().map_err(|error| raise_read_error(error, call))?;
     let Some(header) = declared.header.as_mut() else {
         return Err(raise_mistake("`parameter` comes before `recipe`", None, call));

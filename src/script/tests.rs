@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::declarations::Given;
 use crate::step::FaultKind;
 use crate::step::recorder::Recorder;
 use serde_json::json;

@@ -1,12 +1,12 @@
 //! An interrupted run: its valid steps, its remaining steps, and the request to perform the rest.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::budget::Budget;
+use crate::declarations::Given;
 use crate::error::chain;
 use crate::files;
 use crate::forecast::Circumstances;
@@ -259,7 +259,8 @@ fn recipe(run: &FoundRun) -> Result<Recipe, NotResumed> {
             manifest.recipe.sha256
         )));
     }
-    let given = as_given(&manifest.parameters);
+    let value = |(name, value): (&String, &Value)| (name.clone(), Given::Value(value.clone()));
+    let given: Vec<(String, Given)> = manifest.parameters.iter().map(value).collect();
     let recipe = Recipe::from_text(&manifest.recipe.path, &text, path.parent(), &given)
         .map_err(|findings| NotResumed::Recipe(of_copy(findings, folder, &manifest.recipe.path, copy)))?;
     let recipe = match &manifest.suspend_when {
@@ -290,12 +291,6 @@ fn of_copy(findings: Vec<Diagnostic>, folder: &Path, recipe: &str, copy: &str) -
         Diagnostic { place, ..finding }
     };
     findings.into_iter().map(named).collect()
-}
-
-/// The parameters as texts for `--set`.
-fn as_given(parameters: &BTreeMap<String, Value>) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    parameters.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
 /// The state of a run according to its journal.

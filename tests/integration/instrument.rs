@@ -107,34 +107,45 @@ fn block(values: &[f32]) -> Vec<u8> {
     bytes
 }
 
+/// Commands with their texts. The macro does not compile while a variant of `Action` has no line.
+macro_rules! every_command {
+    ($($variant:ident: $($action:expr => $text:literal),+;)+) => {{
+        let is_known = |action: &Action| match action {
+            $(Action::$variant { .. } => true,)+
+        };
+        let commands = [$($(($action, $text)),+),+];
+        assert!(commands.iter().all(|(action, _)| is_known(action)));
+        commands
+    }};
+}
+
 #[tokio::test]
 async fn every_command_is_sent_as_written_here_and_confirmed_by_the_error_queue() {
-    let commands = [
-        (Action::SetLaserPower { laser: 1, dbm: -1.5 }, "CTP:RLAS1:POW -1.5DBM"),
-        (Action::SetLaserWavelength { laser: 2, nm: 1310.123 }, "CTP:RLAS2:WAV 1310.123NM"),
-        (Action::SetLaserOutput { laser: 10, on: true }, "CTP:RLAS10:POW:STAT ON"),
-        (Action::SetLaserOutput { laser: 1, on: false }, "CTP:RLAS1:POW:STAT OFF"),
-        (Action::SetTlsLaser { tls: 1, laser: 2 }, "INIT:TLS1:ID 2"),
-        (Action::SetTlsStart { tls: 1, nm: 1520.0 }, "INIT:TLS1:WAV:STAR 1520NM"),
-        (Action::SetTlsStop { tls: 4, nm: 1580.5 }, "INIT:TLS4:WAV:STOP 1580.5NM"),
-        (Action::SetTlsSpeed { tls: 1, nm_s: 50.0 }, "INIT:TLS1:SPE 50"),
-        (Action::SetTlsPower { tls: 1, dbm: 5.0 }, "INIT:TLS1:POW 5DBM"),
-        (Action::SetTlsTrigger { tls: 1, trigger: 8 }, "INIT:TLS1:TRIG 8"),
-        (Action::SetScanStart { nm: 1550.123 }, "INIT:WAV:STAR 1550.123NM"),
-        (Action::SetScanStop { nm: 1580.0 }, "INIT:WAV:STOP 1580NM"),
-        (Action::SetResolution { pm: 0.02 }, "INIT:WAV:SAMP 0.02PM"),
-        (Action::SetStabilization { output: true, seconds: 12.3 }, "INIT:STAB 1,12.3"),
-        (Action::SetDetectorWavelength { detector: D, nm: 1310.0 }, "CTP:SENS4:CHAN2:WAV 1310NM"),
-        (Action::SetPowerUnit { detector: D, unit: PowerUnit::Mw }, "CTP:SENS4:CHAN2:UNIT:Y MW"),
-        (Action::SetSpectralUnit { detector: D, unit: SpectralUnit::Thz }, "CTP:SENS4:CHAN2:UNIT:X FREQ"),
-        (Action::SetDetectorTrigger { detector: D, trigger: 3 }, "CTP:SENS4:CHAN2:FUNC:TRIG 3"),
-        (Action::StartReference { detector: D }, "REF:SENS4:CHAN2:INIT"),
-        (Action::StartScan, "INIT"),
-        (Action::Abort, "ABOR"),
-        (Action::ClearErrors, "*CLS"),
-        (Action::SetScanMode { continuous: false }, "INIT:SMOD SING"),
-        (Action::Raw("SYST:ANLG:OUT1:SOUR 4,1".into()), "SYST:ANLG:OUT1:SOUR 4,1"),
-    ];
+    let commands = every_command! {
+        SetLaserPower: Action::SetLaserPower { laser: 1, dbm: -1.5 } => "CTP:RLAS1:POW -1.5DBM";
+        SetLaserWavelength: Action::SetLaserWavelength { laser: 2, nm: 1310.123 } => "CTP:RLAS2:WAV 1310.123NM";
+        SetLaserOutput: Action::SetLaserOutput { laser: 10, on: true } => "CTP:RLAS10:POW:STAT ON", Action::SetLaserOutput { laser: 1, on: false } => "CTP:RLAS1:POW:STAT OFF";
+        SetTlsLaser: Action::SetTlsLaser { tls: 1, laser: 2 } => "INIT:TLS1:ID 2";
+        SetTlsStart: Action::SetTlsStart { tls: 1, nm: 1520.0 } => "INIT:TLS1:WAV:STAR 1520NM";
+        SetTlsStop: Action::SetTlsStop { tls: 4, nm: 1580.5 } => "INIT:TLS4:WAV:STOP 1580.5NM";
+        SetTlsSpeed: Action::SetTlsSpeed { tls: 1, nm_s: 50.0 } => "INIT:TLS1:SPE 50";
+        SetTlsPower: Action::SetTlsPower { tls: 1, dbm: 5.0 } => "INIT:TLS1:POW 5DBM";
+        SetTlsTrigger: Action::SetTlsTrigger { tls: 1, trigger: 8 } => "INIT:TLS1:TRIG 8";
+        SetScanStart: Action::SetScanStart { nm: 1550.123 } => "INIT:WAV:STAR 1550.123NM";
+        SetScanStop: Action::SetScanStop { nm: 1580.0 } => "INIT:WAV:STOP 1580NM";
+        SetResolution: Action::SetResolution { pm: 0.02 } => "INIT:WAV:SAMP 0.02PM";
+        SetStabilization: Action::SetStabilization { output: true, seconds: 12.3 } => "INIT:STAB 1,12.3";
+        SetDetectorWavelength: Action::SetDetectorWavelength { detector: D, nm: 1310.0 } => "CTP:SENS4:CHAN2:WAV 1310NM";
+        SetPowerUnit: Action::SetPowerUnit { detector: D, unit: PowerUnit::Mw } => "CTP:SENS4:CHAN2:UNIT:Y MW";
+        SetSpectralUnit: Action::SetSpectralUnit { detector: D, unit: SpectralUnit::Thz } => "CTP:SENS4:CHAN2:UNIT:X FREQ";
+        SetDetectorTrigger: Action::SetDetectorTrigger { detector: D, trigger: 3 } => "CTP:SENS4:CHAN2:FUNC:TRIG 3";
+        StartReference: Action::StartReference { detector: D } => "REF:SENS4:CHAN2:INIT";
+        StartScan: Action::StartScan => "INIT";
+        Abort: Action::Abort => "ABOR";
+        ClearErrors: Action::ClearErrors => "*CLS";
+        SetScanMode: Action::SetScanMode { continuous: false } => "INIT:SMOD SING";
+        Raw: Action::Raw("SYST:ANLG:OUT1:SOUR 4,1".into()) => "SYST:ANLG:OUT1:SOUR 4,1";
+    };
     let (actions, texts): (Vec<Action>, Vec<&str>) = commands.into_iter().unzip();
     let (instrument, script) = driver(Limits::default(), |_, mut peer| async move {
         for text in texts {

@@ -33,6 +33,7 @@ mod limits;
 mod nights;
 mod notify;
 mod older_program;
+mod operations;
 mod pasted;
 #[cfg(target_os = "linux")]
 mod printing;

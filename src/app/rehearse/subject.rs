@@ -6,6 +6,7 @@ use crate::app::batch::load::Batch;
 use crate::budget::Budget;
 use crate::cli::{InstrumentArgs, RehearseArgs};
 use crate::config::Config;
+use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::{PlainFile, Recipe};
@@ -45,7 +46,7 @@ impl Subject {
             let load = |task: &crate::batch::Task| task.load(&batch.folder);
             batch.tasks.iter().map(load).collect::<Result<Vec<_>, _>>().map_err(Failure::recipe)?
         } else {
-            vec![Recipe::load(&args.file, &args.set).map_err(Failure::recipe)?]
+            vec![Recipe::load(&args.file, &Given::texts(&args.set)).map_err(Failure::recipe)?]
         };
         let simulator = recipes.first().and_then(|recipe| recipe.header().simulator.clone());
         let may_stay_on = recipes.iter().any(|recipe| recipe.header().leave_lasers_on);

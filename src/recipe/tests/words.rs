@@ -82,7 +82,7 @@ fn set_follows_the_same_rules() {
     let text =
         "name: t\nparameters: { p: { default: 1 }, d: { default: none } }\nsteps: [{ log: \"${p} ${d}\" }]\n";
     let load = |name: &str, value: &str| {
-        Recipe::from_text("r.yaml", text, None, &[(name.to_owned(), value.to_owned())])
+        Recipe::from_text("r.yaml", text, None, &[(name.to_owned(), Given::Text(value.to_owned()))])
     };
     let told = |name: &str, value: &str| {
         let host = Recorder::shared();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::live_status;
 use crate::budget::Budget;
+use crate::declarations::Given;
 use crate::forecast::{Circumstances, plan};
 use crate::instrument::Target;
 use crate::recipe::Recipe;
@@ -26,8 +27,8 @@ type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
 impl AppState {
     /// Loads what a request means.
     async fn load(&self, body: &RunBody, budget: &Budget) -> Result<Loaded, Problem> {
-        let set: Vec<(String, String)> =
-            body.parameters.iter().flatten().map(|(name, value)| (name.clone(), plain(value))).collect();
+        let given = |(name, value): (&String, &Value)| (name.clone(), Given::from_json(value));
+        let set: Vec<(String, Given)> = body.parameters.iter().flatten().map(given).collect();
         match (&body.path, &body.recipe) {
             (Some(path), None) => {
                 let (file, shown) = (self.recipe_file(path)?, path.clone());
@@ -82,11 +83,6 @@ impl AppState {
         request.simulator.clone_from(&self.options.simulator);
         Ok(Ok(request))
     }
-}
-
-/// A parameter's value as the command line would have it.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Checks a recipe; returns errors and warnings.
