@@ -166,6 +166,7 @@ pub async fn run(
     };
 
     recorders.shutdown().await;
+    engine.bench.heartbeat.look().await;
     let (mut state, mut reason) = verdict(performed, &engine);
     // Once fenced, only the watchdog may use the instrument.
     let fenced = engine.bench.heartbeat.is_fenced();

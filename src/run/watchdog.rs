@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::is_fenced;
+use crate::threads;
 
 mod message;
 mod process;
@@ -26,6 +27,10 @@ pub(super) use process::Watchdog;
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Heartbeats are sent no more often than this.
 const BEAT_INTERVAL: Duration = Duration::from_millis(200);
+/// The interval between two looks for the fence.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Time limit of a look for the fence before light.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
 /// The interval of heartbeats during a wait without progress.
 const TURN: Duration = Duration::from_millis(500);
 
@@ -38,6 +43,8 @@ struct Channel {
     folder: PathBuf,
     silence: Duration,
     state: Mutex<State>,
+    /// The fence was up at the last look.
+    fenced: AtomicBool,
     /// A fence that could not be read has been logged.
     unreadable: AtomicBool,
 }
@@ -58,8 +65,8 @@ impl Heartbeat {
     fn new(pipe: Option<ChildStdin>, folder: PathBuf, silence: Duration) -> Self {
         let state =
             State { pipe, lasers: BTreeSet::new(), has_news: false, last_sent: None, due: None, late: false };
-        let unreadable = AtomicBool::new(false);
-        Self(Some(Arc::new(Channel { folder, silence, state: Mutex::new(state), unreadable })))
+        let (fenced, unreadable) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Some(Arc::new(Channel { folder, silence, state: Mutex::new(state), fenced, unreadable })))
     }
 
     /// Sends the first message. From then on, a full pipe never makes the engine wait.
@@ -102,10 +109,34 @@ impl Heartbeat {
         }
     }
 
+    /// Looks for the fence every [`LOOK_INTERVAL`], on a thread of its own: a disk may hang. The thread ends with the run.
+    fn watch_fence(&self) {
+        let Some(channel) = self.0.as_ref().map(Arc::downgrade) else { return };
+        let watch = move || {
+            while let Some(channel) = channel.upgrade() {
+                channel.look();
+                drop(channel);
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+        };
+        let started = std::thread::Builder::new().name("fence".to_owned()).spawn(watch);
+        if let Err(error) = started {
+            tracing::warn!(%error, "without a thread for it, the fence is looked at only before light");
+        }
+    }
+
+    /// Looks for the fence now. If the disk does not answer in time, the last look counts.
+    pub(super) async fn look(&self) {
+        let Some(channel) = self.0.clone() else { return };
+        let look = threads::begin("fence", move || channel.look());
+        // The journal, on the same disk, reports a disk that hangs.
+        let _ = tokio::time::timeout(LOOK_LIMIT, look).await;
+    }
+
     /// Why the run must not continue: the watchdog has acted, or is about to act.
     pub(super) fn fence(&self) -> Option<String> {
         let channel = self.0.as_ref()?;
-        if channel.is_fenced() {
+        if channel.fenced.load(Ordering::Acquire) {
             return Some(
                 "the watchdog has acted: this process sent no heartbeat, so the watchdog turns the lasers off"
                     .to_owned(),
@@ -119,7 +150,7 @@ impl Heartbeat {
 
     /// Whether the watchdog acts: then only the watchdog may use the instrument.
     pub(super) fn is_fenced(&self) -> bool {
-        self.0.as_ref().is_some_and(|channel| channel.is_fenced())
+        self.0.as_ref().is_some_and(|channel| channel.fenced.load(Ordering::Acquire))
     }
 
     /// Sends heartbeats while the engine waits for something that reports no progress.
@@ -158,14 +189,15 @@ impl Channel {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A fence that cannot be read does not stop the run. The run looks again at its next heartbeat.
-    fn is_fenced(&self) -> bool {
-        is_fenced(&self.folder, std::process::id()).unwrap_or_else(|error| {
+    /// Looks for the fence. If the fence cannot be read, there is none: the run continues and looks again.
+    fn look(&self) {
+        let fenced = is_fenced(&self.folder, std::process::id()).unwrap_or_else(|error| {
             if !self.unreadable.swap(true, Ordering::Relaxed) {
-                tracing::warn!(%error, "cannot check whether the watchdog has acted; the run tries again");
+                tracing::warn!(%error, "cannot read whether the watchdog has acted; the run looks again");
             }
             false
-        })
+        });
+        self.fenced.store(fenced, Ordering::Release);
     }
 
     fn beat(&self, next: Duration) {
@@ -231,12 +263,16 @@ mod tests {
     fn a_fence_in_the_folder_holds_however_punctual_the_beats_are() {
         let folder = tempfile::tempdir().unwrap();
         let heartbeat = Heartbeat::new(None, folder.path().to_owned(), Duration::from_secs(60));
+        let look = || heartbeat.0.as_ref().unwrap().look();
         crate::store::put_up_fence(folder.path(), std::process::id() + 1).unwrap();
+        look();
         assert_eq!(heartbeat.fence(), None);
         crate::store::put_up_fence(folder.path(), std::process::id()).unwrap();
         heartbeat.beat();
+        look();
         assert!(heartbeat.fence().unwrap().contains("the watchdog has acted"));
         crate::store::take_down_fence(folder.path()).unwrap();
+        look();
         assert_eq!(heartbeat.fence(), None);
     }
 
@@ -247,6 +283,7 @@ mod tests {
         std::fs::write(&file, "no folder").unwrap();
         let heartbeat = Heartbeat::new(None, file, Duration::from_secs(60));
         heartbeat.beat();
+        heartbeat.0.as_ref().unwrap().look();
         assert_eq!(heartbeat.fence(), None);
         assert!(!heartbeat.is_fenced());
     }

@@ -68,7 +68,7 @@ impl Bench {
         fields: &ConfigureLaser,
     ) -> Result<Outcome, Fault> {
         let laser = fields.laser.get();
-        self.claim_lasers([laser])?;
+        self.claim_lasers([laser]).await?;
         self.send(operation).await?;
         let mut back = ReadBack::new();
         back.number(
@@ -98,7 +98,7 @@ impl Bench {
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
         if let Some(laser) = fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0) {
-            self.claim_lasers([laser])?;
+            self.claim_lasers([laser]).await?;
         }
         self.send(operation).await?;
         let mut back = ReadBack::new();

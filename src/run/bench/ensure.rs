@@ -112,7 +112,7 @@ impl Bench {
         self.instrument.act(&Action::SetScanMode { continuous: false }).await?;
         if self.lasers_of_scan_unknown {
             let scan = self.scan_settings().await?;
-            self.claim_lasers(scan.lasers())?;
+            self.claim_lasers(scan.lasers()).await?;
             self.lasers_of_scan_unknown = false;
         }
         self.forget_detectors(None);
@@ -146,7 +146,7 @@ impl Bench {
     /// Turns on the lasers that the run intends to be on.
     pub(in crate::run) async fn light(&mut self) -> Result<(), Fault> {
         while let Some(laser) = self.unlit.first().copied() {
-            self.claim_lasers([laser])?;
+            self.claim_lasers([laser]).await?;
             self.act(&Action::SetLaserOutput { laser, on: true }).await?;
             self.unlit.remove(&laser);
         }

@@ -12,16 +12,20 @@ const SOURCES_LIMIT: Duration = Duration::from_secs(5);
 
 impl Bench {
     /// The run is about to set or to switch on these lasers: they go off at its end, whatever that is.
-    pub(in crate::run) fn claim_lasers(&mut self, lasers: impl IntoIterator<Item = u8>) -> Result<(), Fault> {
+    pub(in crate::run) async fn claim_lasers(
+        &mut self,
+        lasers: impl IntoIterator<Item = u8>,
+    ) -> Result<(), Fault> {
         self.lasers.extend(lasers);
         self.heartbeat.claim(self.lasers_of_run());
+        self.heartbeat.look().await;
         self.beat()
     }
 
     /// The run is about to send a raw command, which may turn on any laser.
-    pub(in crate::run) fn claim_all_lasers(&mut self) -> Result<(), Fault> {
+    pub(in crate::run) async fn claim_all_lasers(&mut self) -> Result<(), Fault> {
         self.may_have_lit_all = true;
-        self.claim_lasers([])
+        self.claim_lasers([]).await
     }
 
     /// The lasers that the run has set or switched on; all of them after a raw command.

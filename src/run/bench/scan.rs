@@ -71,7 +71,7 @@ impl Bench {
         intended.note_settings(&configures, &settings);
         let mut doubts = Doubts::left_by(&configures, &settings);
         self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
-        self.claim_lasers(scan.lasers())?;
+        self.claim_lasers(scan.lasers()).await?;
         self.swept = None;
         let scanned = self.scan(ctx, &Action::StartScan, Activity::Sweep, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
@@ -105,7 +105,7 @@ impl Bench {
         if settings == SettingsOf::Run {
             self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
         }
-        self.claim_lasers(scan.lasers())?;
+        self.claim_lasers(scan.lasers()).await?;
         let start = Action::StartReference { detector };
         let scanned = self.scan(ctx, &start, Activity::Reference, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;

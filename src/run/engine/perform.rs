@@ -61,7 +61,7 @@ impl Engine {
                 Query::raw(&scpi.text).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
             return Ok(Outcome::Reply(self.bench.ask(query).await?));
         }
-        self.bench.claim_all_lasers()?;
+        self.bench.claim_all_lasers().await?;
         self.bench.forget_detectors(None);
         self.bench.send(operation).await?;
         Ok(Outcome::Done)

@@ -113,6 +113,7 @@ fn start(config: Config) -> io::Result<Watchdog> {
         let _ = child.wait();
         return Err(error);
     }
+    heartbeat.watch_fence();
     Ok(Watchdog { child, heartbeat })
 }
 
