@@ -80,7 +80,7 @@ fn since_boot() -> Option<Duration> {
 }
 
 /// Emits a warning for each sleep of the computer, until it is dropped.
-pub(super) async fn tell_of_sleep(log: RunLog) {
+pub(super) async fn report_sleep(log: RunLog) {
     let mut before = Clocks::now();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;

@@ -77,7 +77,7 @@ impl Resumption {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub(in crate::run) fn mend(&self, folder: &mut RunFolder) -> Result<Vec<String>, StoreError> {
+    pub(in crate::run) fn repair_folder(&self, folder: &mut RunFolder) -> Result<Vec<String>, StoreError> {
         let (torn_bytes, moved) = folder.repair(&self.leftovers)?;
         let mut said = Vec::new();
         if torn_bytes > 0 {

@@ -1,0 +1,53 @@
+//! Tasks that accompany a run: recording power, reporting losses of the link, and keeping the computer awake.
+
+use std::collections::BTreeSet;
+
+use tokio::task::JoinSet;
+
+use super::awake;
+use super::engine::power::{self, SharedPowerLog};
+use super::events::log::{RunLog, emit_link_events};
+use crate::instrument::Ctp10;
+use crate::power::PowerMonitor;
+use crate::recipe::Recipe;
+use crate::step::Fault;
+
+/// The tasks. Dropping them ends them.
+pub(super) struct Companions {
+    recorders: JoinSet<Result<(), Fault>>,
+    others: JoinSet<()>,
+}
+
+impl Companions {
+    /// Starts the tasks of a run.
+    pub(super) fn start(
+        recipe: &Recipe,
+        instrument: &Ctp10,
+        monitor: &PowerMonitor,
+        power: &SharedPowerLog,
+        log: &RunLog,
+        simulated: bool,
+    ) -> Self {
+        let mut recorders = JoinSet::new();
+        if let Some(what) = &recipe.header().record_power {
+            for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
+                recorders.spawn(power::record(monitor.clone(), module, what.clone(), power.clone()));
+            }
+        }
+        let mut others = JoinSet::new();
+        others.spawn(emit_link_events(instrument.clone(), log.clone()));
+        others.spawn(awake::stay_awake(simulated));
+        others.spawn(awake::report_sleep(log.clone()));
+        Self { recorders, others }
+    }
+
+    /// Ends the recording of power.
+    pub(super) async fn stop_recording(&mut self) {
+        self.recorders.shutdown().await;
+    }
+
+    /// Ends all tasks.
+    pub(super) async fn stop(mut self) {
+        self.others.shutdown().await;
+    }
+}
