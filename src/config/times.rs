@@ -27,7 +27,7 @@ pub(super) fn dark_after(seconds: f64) -> Result<Duration, String> {
 
 /// Zero means no watchdog. Less than a second is refused because the engine itself sends heartbeats twice a second.
 pub(super) fn guard_after(seconds: f64) -> Result<Option<Duration>, String> {
-    let allowed = "0: no watchdog; 1 or more seconds";
+    let allowed = "0 (no watchdog), or at least 1 second";
     time("guard_after_s", seconds, allowed, |time| time.is_zero() || time.as_secs() > 0)
         .map(|silence| Some(silence).filter(|silence| !silence.is_zero()))
 }
