@@ -94,7 +94,7 @@ fn a_service_that_is_terminated_waits_for_its_run_and_begins_no_other() {
         let (status, reply) = request(&service.address, "POST", "/runs", Some(&json!({ "recipe": SHORT })));
         assert_eq!(status, 409);
         // Until then, the run is the reason for the refusal.
-        Some(reply).filter(|reply| reply["detail"].as_str().unwrap().contains("ending"))
+        Some(reply).filter(|reply| reply["detail"].as_str().unwrap().contains("shutting down"))
     });
     assert!(refused["detail"].as_str().unwrap().contains("no new run"));
     assert!(service.child.wait().unwrap().success());

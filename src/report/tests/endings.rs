@@ -141,7 +141,7 @@ fn the_command_that_finishes_a_run_can_be_pasted_wherever_the_folder_is() {
     run.begin().manifest.status = RunState::Interrupted;
     let records = || run.records.iter().cloned().map(Ok);
     let report = fold(&run.manifest, "/data/it's a night/$(reboot)", records());
-    assert_eq!(report.finish_command.unwrap(), "ctp10 resume '/data/it'\\''s a night/$(reboot)'");
+    assert_eq!(report.finish_command.unwrap(), "ctp10 resume \"/data/it's a night/\"'$(reboot)'");
     // During the run there is nothing to finish, and the remaining steps are still to come.
     run.manifest.status = RunState::Running;
     assert_eq!(fold(&run.manifest, "/data", records()).finish_command, None);
