@@ -101,9 +101,9 @@ impl Signals {
 fn farewell(session: &Session) -> &'static str {
     let is_watched = session.setup().times.guard_after.is_some();
     match (session.current_run(), session.is_embedded(), is_watched) {
-        (None, ..) => "exiting at once",
+        (None, ..) => "exiting immediately",
         (Some(_), true, _) => {
-            "exiting at once: the run is left interrupted, and the embedded instrument ends"
+            "exiting immediately: the run is interrupted, and the simulator ends with the program"
         }
         (Some(_), false, true) => {
             "exiting immediately: the run is interrupted; its watchdog turns the lasers off (or use `ctp10 off`)"
