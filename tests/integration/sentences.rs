@@ -78,7 +78,7 @@ fn root() -> &'static Path {
 fn documents(extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.extend([root().join("README.md"), root().join("CONTRIBUTING.md")]);
+    files.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
     files.retain(|path| path.extension().is_some_and(|found| found == extension));
     files
 }
