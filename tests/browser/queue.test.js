@@ -11,7 +11,7 @@ before(async () => {
   bench = await Bench.open({ timeScale: 2 });
   page = bench.page;
   await page.goto(bench.url);
-  await bench.sees('#queue-none', /^Nothing is queued/);
+  await bench.sees('#queue-none', /^The queue is empty/);
   await page.locator('#start-queue').waitFor();
 });
 
@@ -51,7 +51,7 @@ test('an item that is added runs, is done, and leads to its run and report', asy
 test('a queue that is paused begins nothing, and says so', async () => {
   await page.click('#queue-pause');
   await bench.sees('#queue-state', /^paused$/);
-  await bench.sees('#queue-note', /No item begins before you resume/);
+  await bench.sees('#queue-note', /No item starts before you resume/);
   await page.click('#start-queue-box > summary');
   await page.fill('#start-priority', '7');
   await page.fill('#start-not-before', '2030-01-02T03:04');
@@ -82,7 +82,7 @@ test('by keyboard alone an item is moved, and the focus goes with it', async () 
   assert.equal(await focused(), 'Move item 4 up');
   // At the top it says why it goes no further.
   await page.keyboard.press('Enter');
-  await bench.sees('#announcer', /^Item 4 is the first already$/);
+  await bench.sees('#announcer', /^Item 4 is already the first$/);
   await page.keyboard.press('Tab');
   assert.equal(await focused(), 'Move item 4 down');
   await page.keyboard.press('Enter');
@@ -149,7 +149,7 @@ test('an item can be added while a run is under way', async () => {
   await comes(8, 'queued');
   await page.check('[name="source"][value="text"]');
   assert.equal(await page.locator('#start-queue').isDisabled(), true);
-  await bench.sees('#start-queue-why', /Only a recipe of the list/);
+  await bench.sees('#start-queue-why', /Only a recipe from the list/);
   await page.check('[name="source"][value="list"]');
 });
 

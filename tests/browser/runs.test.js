@@ -81,7 +81,7 @@ test('a run asks on the page, is held and goes on; texts are not markup', async 
   await bench.picture('question');
   // A question is open for as long as nobody answers: the run cannot be over before it is held.
   await page.click('#run-pause');
-  await bench.sees('#run-state', /^holds at the next step$/);
+  await bench.sees('#run-state', /^pauses at the next step$/);
   await page.click('#question-form button >> text=yes');
   await bench.sees('#run-state', /^paused$/);
   assert.match(await page.title(), /paused/);

@@ -143,7 +143,7 @@ def test_the_recipe_keeps_a_name_that_a_batch_gives_too(tmp_path):
     (tmp_path / "night.yaml").write_text(batch)
     checked = ctp10("batch", "check", "night.yaml", cwd=tmp_path)
     for name in ("device", "channel"):
-        assert f"`{name}` of the batch is not a column of the trace files" in checked.stderr, checked.stderr
+        assert f"`{name}` of the batch does not become a column of the trace files" in checked.stderr, checked.stderr
     ran = ctp10("batch", "night.yaml", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     (folder,) = [path.parent for path in (tmp_path / "runs").glob("*/run.json")]
