@@ -239,7 +239,7 @@ fn a_column_detector_of_a_batch_is_a_warning_unless_it_is_what_the_traces_have_t
         let output = bench.run(&["batch", "check", "night.yaml"]);
         let said = text(&output.stdout) + text(&output.stderr).as_str();
         assert!(output.status.success(), "{file} {value}: {said}");
-        let warned = said.contains("`detector` of the batch is not a column of the trace files");
+        let warned = said.contains("`detector` of the batch does not become a column of the trace files");
         assert_eq!(warned, warns, "{file} {value}: {said}");
     }
 }
