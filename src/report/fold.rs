@@ -130,7 +130,7 @@ impl Fold {
                 report.counts.traces_foreseen = estimated_s.map(|_| foreseen);
                 self.places = Places::foresee(outline);
             }
-            RunEvent::TakenUp { .. } => self.resume(),
+            RunEvent::RunResumed { .. } => self.resume(),
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.begin_step(*number, *attempt, step, *estimated_s, time);
             }
@@ -168,7 +168,7 @@ impl Fold {
                     loss.seconds.get_or_insert(*after_s);
                 }
             }
-            RunEvent::Resumed { after_s, .. } => {
+            RunEvent::PauseEnded { after_s, .. } => {
                 report.holds.times += 1;
                 report.holds.seconds += after_s;
             }
@@ -195,9 +195,9 @@ impl Fold {
             | RunEvent::Log { .. }
             | RunEvent::Now { .. }
             | RunEvent::Paused
-            | RunEvent::Darkened { .. }
+            | RunEvent::LasersPaused { .. }
             | RunEvent::DiskFull { .. }
-            | RunEvent::RoomAgain { .. }
+            | RunEvent::DiskSpaceAgain { .. }
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. } => {}

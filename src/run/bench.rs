@@ -23,6 +23,7 @@ use super::watchdog::Heartbeat;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Mark, ScanSettings};
 use crate::measurement::Detector;
+use crate::operation::{OperationTraits, Settings};
 use crate::step::{Fault, FaultKind};
 use detectors::DetectorState;
 pub(super) use ensure::Needs;
@@ -38,8 +39,8 @@ pub(super) struct Bench {
     pub(super) heartbeat: Heartbeat,
     log: RunLog,
     uses: Uses,
-    /// Receives each loss of the link.
-    lost_links: broadcast::Receiver<LinkEvent>,
+    /// Receives each loss and each return of the link.
+    link_changes: broadcast::Receiver<LinkEvent>,
     /// The settings of the detectors, queried once for reading power.
     detectors: BTreeMap<Detector, DetectorState>,
     /// Lasers that the run has set or whose light it may have used. They are turned off at the end.
@@ -79,14 +80,14 @@ impl Bench {
         log: RunLog,
         uses: Uses,
     ) -> Self {
-        let lost_links = instrument.link_events();
+        let link_changes = instrument.link_events();
         Self {
             instrument,
             simulated,
             heartbeat,
             log,
             uses,
-            lost_links,
+            link_changes,
             detectors: BTreeMap::new(),
             lasers: BTreeSet::new(),
             may_have_lit_all: false,
@@ -109,7 +110,7 @@ impl Bench {
         self.lasers.clone_from(&history.touched.lasers);
         self.may_have_lit_all = history.touched.commanded;
         self.lasers_of_scan_unknown = history.touched.scanned;
-        self.unlit = history.settings.lit();
+        self.unlit = history.intended.lit();
         self.may_have_forgotten = history.started;
         self.memory_is_doubtful = true;
         self.doubts = doubts;
@@ -145,7 +146,7 @@ impl Bench {
 
     /// Whether the link was lost since the settings were last restored: the instrument may have forgotten everything.
     pub(super) fn link_was_lost(&self) -> bool {
-        !self.lost_links.is_empty()
+        !self.link_changes.is_empty()
     }
 
     /// A new attempt at a step begins.
@@ -170,9 +171,16 @@ impl Bench {
         proved
     }
 
-    /// The detectors of a module, or all of them, may have other settings now: on some modules a setting of one channel is
-    /// that of all.
-    pub(super) fn forget_detectors(&mut self, of_module: Option<u8>) {
-        self.detectors.retain(|known, _| of_module.is_some_and(|module| known.module != module));
+    /// The operation may change settings of detectors, so they are read again. On some modules a setting of one channel
+    /// is that of all.
+    pub(super) fn forget_detectors_of(&mut self, traits: &OperationTraits<'_>) {
+        match traits.settings {
+            Settings::Unchanged => {}
+            Settings::Raw(_) => self.detectors.clear(),
+            Settings::Typed => {
+                let is_set = |module: u8| traits.detectors.iter().any(|detector| detector.module == module);
+                self.detectors.retain(|known, _| !is_set(known.module));
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::state::history::Slot;
 use crate::step::Step;
 
-/// One attempt at a step. Nothing changes it while the attempt lasts.
+/// One attempt at a step. What takes part in the attempt does not change it; a retry makes the next one.
 #[derive(Debug, Clone)]
 pub(super) struct StepContext {
     /// The step's number within the run, from 1.

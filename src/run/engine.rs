@@ -1,4 +1,15 @@
 //! The engine performs one step of the recipe after another, with retries, under the time limit and under the stop.
+//!
+//! A step goes down these functions. Each has one reason to repeat or to end what is below it:
+//! - `step`: an interrupted step that must not be repeated gets its recorded result;
+//! - `attempts`: the run is held before each attempt; `retry` and `on_error` decide after a fault;
+//! - `announced_attempt`: the journal records the attempt first, or, for quick readings, later;
+//! - `attempt_at_most_twice`: a loss of the link, or a failed proof, repeats a reading;
+//! - `attempt_with_disk_space`: too little disk space holds the run;
+//! - `settled_attempt`: the instrument is made ready for the step, with `ensure`;
+//! - `attempt`: the time limit and the stop end it;
+//! - `perform_proved`: the replies are proved;
+//! - `perform`: the operation itself.
 
 pub(super) mod columns;
 pub(super) mod fetch;
@@ -150,7 +161,7 @@ impl Engine {
         let mut ctx = StepContext::new(self.number, earlier, step, until);
         let estimated_s = Some(self.expected.perform(&ctx.step.operation).seconds);
         if let Some(told) = self.earlier.held(&ctx.step) {
-            return self.repeat_outcome(ctx, told);
+            return self.reply_recorded(ctx, told);
         }
         if !self.leaves_unproved(&ctx.step) || self.control.is_paused() {
             self.prove_readings().await?;
@@ -228,7 +239,7 @@ impl Engine {
     }
 
     /// Emits that a step is repeated. The record is on the disk first.
-    pub(super) async fn announce_durably(&self, ctx: &StepContext) -> Result<(), Fault> {
+    pub(super) async fn announce_repeat(&self, ctx: &StepContext) -> Result<(), Fault> {
         let StepContext { number, attempt, step, .. } = ctx.clone();
         self.log.emit_durable(RunEvent::StepStarted { number, attempt, step, estimated_s: None }).await
     }
@@ -372,13 +383,16 @@ impl Engine {
         }
     }
 
-    /// A step that must not be repeated, although earlier steps are: it gives its recorded result.
-    fn repeat_outcome(&mut self, ctx: StepContext, told: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+    /// A step that must not be repeated, although earlier steps are: the recipe gets its recorded result.
+    fn reply_recorded(
+        &mut self,
+        ctx: StepContext,
+        recorded: Result<Outcome, Fault>,
+    ) -> Result<Outcome, Fault> {
         let StepContext { number, attempt, step, .. } = ctx;
         self.log.emit(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
-        let outcome = told?;
-        self.log.emit(RunEvent::StepFinished { number, outcome: outcome.clone(), seconds: 0.0 })?;
-        Ok(outcome)
+        self.log.emit(RunEvent::step_ended(number, recorded.clone(), 0.0))?;
+        recorded
     }
 
     /// Waits, unless the run is being stopped.

@@ -52,7 +52,8 @@ pub enum RunEvent {
         outline: Vec<OutlineStep>,
     },
     /// Another process resumes the interrupted run. The first `steps` steps hold; later steps are repeated.
-    TakenUp {
+    #[serde(rename = "taken_up")]
+    RunResumed {
         /// The process id.
         pid: u32,
         /// The computer's name.
@@ -235,14 +236,16 @@ pub enum RunEvent {
     /// The run is paused before its next step.
     Paused,
     /// During a long pause the run has turned its lasers off.
-    Darkened {
+    #[serde(rename = "darkened")]
+    LasersPaused {
         /// Lasers that are off until the run continues.
         off: Vec<u8>,
         /// Lasers that could not be confirmed off.
         unknown: Vec<u8>,
     },
     /// The run continues after a pause.
-    Resumed {
+    #[serde(rename = "resumed")]
+    PauseEnded {
         /// Duration of the pause, s.
         after_s: f64,
         /// Lasers that were turned on again.
@@ -258,7 +261,8 @@ pub enum RunEvent {
         wait_s: f64,
     },
     /// There is enough disk space again, and the run continues.
-    RoomAgain {
+    #[serde(rename = "room_again")]
+    DiskSpaceAgain {
         /// Duration of the wait, s.
         after_s: f64,
         /// Lasers that were turned on again.
@@ -331,6 +335,15 @@ pub struct Record {
 impl RunEvent {
     pub(super) fn suspended(condition: String) -> Self {
         Self::Suspended { condition }
+    }
+
+    /// The event for the end of a step that gave this result to the recipe.
+    pub(super) fn step_ended(number: u64, result: Result<Outcome, Fault>, seconds: f64) -> Self {
+        match result {
+            Ok(Outcome::Failed(fault)) => Self::StepFailed { number, fault, then: AfterFault::Continue },
+            Ok(outcome) => Self::StepFinished { number, outcome, seconds },
+            Err(fault) => Self::StepFailed { number, fault, then: AfterFault::Raise },
+        }
     }
 
     /// Whether the journal keeps the event.

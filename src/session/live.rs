@@ -192,7 +192,7 @@ impl Seen {
                 }
             }
             RunEvent::Started { .. }
-            | RunEvent::TakenUp { .. }
+            | RunEvent::RunResumed { .. }
             | RunEvent::SweepRepeated { .. }
             | RunEvent::PowerStored { .. }
             | RunEvent::PowerWithdrawn { .. }
@@ -211,10 +211,10 @@ impl Seen {
             | RunEvent::LinkLost { .. }
             | RunEvent::LinkRegained { .. }
             | RunEvent::Paused
-            | RunEvent::Darkened { .. }
-            | RunEvent::Resumed { .. }
+            | RunEvent::LasersPaused { .. }
+            | RunEvent::PauseEnded { .. }
             | RunEvent::DiskFull { .. }
-            | RunEvent::RoomAgain { .. }
+            | RunEvent::DiskSpaceAgain { .. }
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. }

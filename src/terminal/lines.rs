@@ -65,7 +65,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             Some(format!("fault: {fault}{hint}{then}"))
         }
         RunEvent::Started { instrument, .. } => detail(banner(instrument)),
-        RunEvent::TakenUp { steps, removed, .. } => {
+        RunEvent::RunResumed { steps, removed, .. } => {
             let banner =
                 status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
             let count = status.operations.map(|count| format!(" of {count}")).unwrap_or_default();
@@ -94,7 +94,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::LinkRegained { after_s } => {
             detail(format!("connection restored after {}", duration(*after_s)))
         }
-        RunEvent::RoomAgain { after_s, .. } => {
+        RunEvent::DiskSpaceAgain { after_s, .. } => {
             detail(format!("there is enough disk space again, after {}", duration(*after_s)))
         }
         RunEvent::Finally => detail("finally".to_owned()),
@@ -118,8 +118,8 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         | RunEvent::StepFinished { .. }
         | RunEvent::Now { .. }
         | RunEvent::Paused
-        | RunEvent::Darkened { .. }
-        | RunEvent::Resumed { .. } => None,
+        | RunEvent::LasersPaused { .. }
+        | RunEvent::PauseEnded { .. } => None,
     }
 }
 

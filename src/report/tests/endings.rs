@@ -116,7 +116,7 @@ fn link_losses_holds_power_and_answers_are_told() {
     let mut run = FakeRun::new(&[]);
     run.begin().event(RunEvent::LinkLost { reason: "unplugged".into() });
     run.event(RunEvent::LinkRegained { after_s: 7.5 }).event(RunEvent::LinkLost { reason: "again".into() });
-    run.event(RunEvent::Resumed { after_s: 60.0, relit: vec![] });
+    run.event(RunEvent::PauseEnded { after_s: 60.0, relit: vec![] });
     let segment =
         PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new(), until_s: None };
     run.event(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
@@ -187,7 +187,7 @@ fn what_a_process_had_done_that_another_does_again_counts_once() {
     let mut run = FakeRun::new(&[(&sweep, 1), (&fetch, 1)]);
     run.begin().try_step(1, 1, &sweep).done(1, 4).try_step(2, 1, &fetch).trace(1);
     let (removed, aside) = (Vec::new(), Vec::new());
-    run.event(RunEvent::TakenUp {
+    run.event(RunEvent::RunResumed {
         pid: 2,
         host: "bench".to_owned(),
         ctp10: "0.1.0".to_owned(),

@@ -68,7 +68,6 @@ impl Bench {
         fields: &ConfigureLaser,
     ) -> Result<Outcome, Fault> {
         let laser = fields.laser.get();
-        self.claim_lasers([laser]).await?;
         self.send(operation).await?;
         let mut back = ReadBack::new();
         back.number(
@@ -97,9 +96,6 @@ impl Bench {
         fields: &ConfigureTls,
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
-        if let Some(laser) = fields.laser.map(|laser| laser.get()).filter(|laser| *laser > 0) {
-            self.claim_lasers([laser]).await?;
-        }
         self.send(operation).await?;
         let mut back = ReadBack::new();
         let asked = fields.laser.map(|laser| f64::from(laser.get()));
@@ -147,8 +143,6 @@ impl Bench {
     ) -> Result<Outcome, Fault> {
         let detector = fields.detector;
         self.send(operation).await?;
-        // On some modules a setting of one channel is that of all.
-        self.forget_detectors(Some(detector.module));
         let mut back = ReadBack::new();
         back.keep("power_unit", self.ask(Query::power_unit(detector)).await?);
         back.keep("spectral_unit", self.ask(Query::spectral_unit(detector)).await?);

@@ -79,9 +79,9 @@ impl Bench {
                 let message = "the connection was lost: the settings of the run are restored".to_owned();
                 self.log.emit(RunEvent::Warning { message })?;
             }
-            while !self.lost_links.is_empty() {
+            while !self.link_changes.is_empty() {
                 self.may_have_forgotten = true;
-                if let Ok(LinkEvent::Lost { reason: lost }) = self.lost_links.try_recv() {
+                if let Ok(LinkEvent::Lost { reason: lost }) = self.link_changes.try_recv() {
                     reason = lost;
                 }
             }
@@ -115,7 +115,7 @@ impl Bench {
             self.claim_lasers(scan.lasers()).await?;
             self.lasers_of_scan_unknown = false;
         }
-        self.forget_detectors(None);
+        self.detectors.clear();
         for (detector, settings) in self.intended().references() {
             self.beat()?;
             let is_valid =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::instrument::{LASERS, LasersOff};
+use crate::operation::Lasers;
 use crate::run::events::RunEvent;
 use crate::step::Fault;
 
@@ -22,10 +23,17 @@ impl Bench {
         self.beat()
     }
 
-    /// The run is about to send a raw command, which may turn on any laser.
-    pub(in crate::run) async fn claim_all_lasers(&mut self) -> Result<(), Fault> {
-        self.may_have_lit_all = true;
-        self.claim_lasers([]).await
+    /// The run is about to perform an operation that sets or uses these lasers. Those of a scan are claimed before the scan,
+    /// when they are known.
+    pub(in crate::run) async fn claim(&mut self, lasers: &Lasers) -> Result<(), Fault> {
+        match lasers {
+            Lasers::None | Lasers::OfScan => Ok(()),
+            Lasers::Static { .. } | Lasers::Source { .. } => self.claim_lasers(lasers.named()).await,
+            Lasers::Any => {
+                self.may_have_lit_all = true;
+                self.claim_lasers([]).await
+            }
+        }
     }
 
     /// The lasers that the run has set or switched on; all of them after a raw command.

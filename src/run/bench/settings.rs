@@ -22,7 +22,7 @@ impl Bench {
     /// The settings that the run intends.
     pub(in crate::run) fn intended(&self) -> Configuration {
         let of_earlier = self.of_earlier.clone();
-        of_earlier.unwrap_or_else(|| self.log.history(|history| history.settings.clone()))
+        of_earlier.unwrap_or_else(|| self.log.history(|history| history.intended.clone()))
     }
 
     /// The instrument is to have the settings of an earlier time; `None`: again those of the run.
@@ -40,7 +40,7 @@ impl Bench {
 
     /// Reads the settings before the run changes any of them, because a restart of the instrument would lose them.
     pub(super) async fn read_settings_at_beginning(&mut self, ctx: &StepContext) -> Result<(), Fault> {
-        while !self.log.history(|history| history.settings.is_known) {
+        while !self.log.history(|history| history.intended.is_known) {
             let intended = self.intended();
             let scan = self.scan_settings().await?;
             let mut found = self.found(&scan, &intended).await?;
@@ -68,7 +68,7 @@ impl Bench {
 
     /// Reads the settings that the run may have changed to unknown values.
     pub(in crate::run) async fn settle_doubts(&mut self, number: u64) -> Result<(), Fault> {
-        let is_known = self.log.history(|history| history.settings.is_known);
+        let is_known = self.log.history(|history| history.intended.is_known);
         if !is_known || self.doubts.is_empty() {
             return Ok(());
         }

@@ -55,7 +55,7 @@ impl Engine {
             Ok(())
         };
         let relit = self.hold_until(resumed).await?;
-        self.log.emit(RunEvent::Resumed { after_s: began.elapsed().as_secs_f64(), relit })
+        self.log.emit(RunEvent::PauseEnded { after_s: began.elapsed().as_secs_f64(), relit })
     }
 
     /// Holds the run until the disk has this much space. `finally` does not wait, because it has to end.
@@ -90,7 +90,7 @@ impl Engine {
         };
         let relit = self.hold_until(space).await?;
         self.output.disk.set_reserve().await;
-        self.log.emit(RunEvent::RoomAgain { after_s: began.elapsed().as_secs_f64(), relit })
+        self.log.emit(RunEvent::DiskSpaceAgain { after_s: began.elapsed().as_secs_f64(), relit })
     }
 
     /// Holds the run until `released` ends. After `dark_after` the lasers go off. They are turned on again at the end;
@@ -133,7 +133,7 @@ impl Engine {
             }
         }
         let LasersOff { off, unknown, .. } = self.bench.turn_off(lit).await;
-        self.log.emit(RunEvent::Darkened { off: off.clone(), unknown })?;
+        self.log.emit(RunEvent::LasersPaused { off: off.clone(), unknown })?;
         Ok(off)
     }
 }

@@ -32,6 +32,10 @@ impl From<Error> for Fault {
 impl Engine {
     pub(super) async fn perform(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         let operation = &ctx.step.operation;
+        // Lasers go off at the end of the run, and detectors are asked again, whatever becomes of the operation.
+        let traits = operation.traits();
+        self.bench.claim(&traits.lasers).await?;
+        self.bench.forget_detectors_of(&traits);
         match operation {
             Operation::ConfigureLaser(fields) => self.bench.configure_laser(operation, fields).await,
             Operation::ConfigureTls(fields) => self.bench.configure_tls(operation, fields).await,
@@ -61,8 +65,6 @@ impl Engine {
                 Query::raw(&scpi.text).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
             return Ok(Outcome::Reply(self.bench.ask(query).await?));
         }
-        self.bench.claim_all_lasers().await?;
-        self.bench.forget_detectors(None);
         self.bench.send(operation).await?;
         Ok(Outcome::Done)
     }

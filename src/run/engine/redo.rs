@@ -64,7 +64,7 @@ impl Engine {
     pub(super) async fn redo_step(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         // The traces that were fetched from the sweep before this one are fetched again.
         self.shortage.fetched.clear();
-        self.announce_durably(ctx).await?;
+        self.announce_repeat(ctx).await?;
         let began = Instant::now();
         match self.perform_proved(ctx).await {
             Ok(outcome) => {

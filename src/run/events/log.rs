@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{Record, RunEvent};
 use crate::error::chain;
@@ -16,7 +17,7 @@ use crate::step::{Fault, FaultKind};
 use crate::store::{Durability, Journal, JournalSync};
 use crate::threads;
 
-/// Takes every event of a run; it must not block.
+/// Takes every event of a run. A watcher must not block, and must not use the log itself.
 pub type Watcher = Box<dyn Fn(&Record) + Send + Sync>;
 
 /// The log of a run. Clones are handles to the same log.
@@ -151,10 +152,13 @@ fn store_fault(error: crate::store::StoreError) -> Fault {
 /// Emits an event for each loss and return of the link, until it is dropped.
 pub(in crate::run) async fn emit_link_events(instrument: Ctp10, log: RunLog) {
     let mut link = instrument.link_events();
-    while let Ok(event) = link.recv().await {
-        let event = match event {
-            LinkEvent::Lost { reason } => RunEvent::LinkLost { reason },
-            LinkEvent::Regained { after } => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
+    loop {
+        let event = match link.recv().await {
+            Ok(LinkEvent::Lost { reason }) => RunEvent::LinkLost { reason },
+            Ok(LinkEvent::Regained { after }) => RunEvent::LinkRegained { after_s: after.as_secs_f64() },
+            // Events were missed, and later ones follow.
+            Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return,
         };
         if let Err(error) = log.emit(event) {
             tracing::error!(%error, "the journal cannot be written");

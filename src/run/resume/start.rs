@@ -98,7 +98,7 @@ impl Resumption {
         if let Some(decided) = &self.decided {
             log.emit_durable_blocking(decided.clone())?;
         }
-        let taken_up = RunEvent::TakenUp {
+        let taken_up = RunEvent::RunResumed {
             pid: std::process::id(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             ctp10: env!("CARGO_PKG_VERSION").to_owned(),

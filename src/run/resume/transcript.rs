@@ -82,11 +82,7 @@ impl Performed {
             reason: String::new(),
         });
         let stored = told.iter().chain(&self.traces).cloned().map(|trace| RunEvent::TraceStored { trace });
-        let ended = self.told.clone().map(|told| match told {
-            Ok(Outcome::Failed(fault)) => RunEvent::StepFailed { number, fault, then: AfterFault::Continue },
-            Ok(outcome) => RunEvent::StepFinished { number, outcome, seconds: 0.0 },
-            Err(fault) => RunEvent::StepFailed { number, fault, then: AfterFault::Raise },
-        });
+        let ended = self.told.clone().map(|told| RunEvent::step_ended(number, told, 0.0));
         let stored: Vec<RunEvent> = stored.chain(withdrawn).collect();
         let after = [read(&self.settings_read_after)];
         [started, read(&self.settings_read)].into_iter().chain(stored).chain(ended).chain(after)
@@ -138,7 +134,7 @@ pub struct Transcript {
 impl Transcript {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
-        if let RunEvent::TakenUp { replayed, .. } = event {
+        if let RunEvent::RunResumed { replayed, .. } = event {
             self.keep(usize::try_from(*replayed).unwrap_or(usize::MAX));
             self.repairing = false;
         }
@@ -197,7 +193,7 @@ impl Transcript {
             RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
             RunEvent::Now { time_s } if !self.history.in_finally => self.asked.push(Asked::Now(*time_s)),
             RunEvent::Started { .. }
-            | RunEvent::TakenUp { .. }
+            | RunEvent::RunResumed { .. }
             | RunEvent::SettingsRead { at_beginning: true, .. }
             | RunEvent::ReferenceTaken { .. }
             | RunEvent::ColumnsDecided { .. }
@@ -209,10 +205,10 @@ impl Transcript {
             | RunEvent::LinkLost { .. }
             | RunEvent::LinkRegained { .. }
             | RunEvent::Paused
-            | RunEvent::Darkened { .. }
-            | RunEvent::Resumed { .. }
+            | RunEvent::LasersPaused { .. }
+            | RunEvent::PauseEnded { .. }
             | RunEvent::DiskFull { .. }
-            | RunEvent::RoomAgain { .. }
+            | RunEvent::DiskSpaceAgain { .. }
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. }
@@ -249,7 +245,7 @@ impl Transcript {
         if let Some(step) = self.step(number) {
             step.fault = Some(fault.clone());
             // A step that was done, and is repeated for a later step, stays open until it is done again.
-            step.open = step.told.is_some();
+            step.open = step.told.is_some() && matches!(then, AfterFault::Retry { .. });
             step.told = step.told.take().or_else(|| match then {
                 _ if fault.kind == FaultKind::Stopped => None,
                 AfterFault::Retry { .. } => None,

@@ -96,7 +96,7 @@ impl Counts {
                 AfterFault::Continue => self.end(*number, StepEnd::PassedOver),
                 AfterFault::Raise => self.end(*number, StepEnd::Failed),
             },
-            RunEvent::TakenUp { steps, .. } => self.drop_after(*steps),
+            RunEvent::RunResumed { steps, .. } => self.drop_after(*steps),
             RunEvent::TraceStored { .. } => {
                 self.traces += 1;
                 Vec::new()
@@ -123,10 +123,10 @@ impl Counts {
             | RunEvent::LinkLost { .. }
             | RunEvent::LinkRegained { .. }
             | RunEvent::Paused
-            | RunEvent::Darkened { .. }
-            | RunEvent::Resumed { .. }
+            | RunEvent::LasersPaused { .. }
+            | RunEvent::PauseEnded { .. }
             | RunEvent::DiskFull { .. }
-            | RunEvent::RoomAgain { .. }
+            | RunEvent::DiskSpaceAgain { .. }
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. }
@@ -148,7 +148,11 @@ impl Counts {
     }
 
     fn end(&mut self, number: u64, ended: StepEnd) -> Vec<Change> {
-        let Some(step) = self.under_way.pop_if(|step| step.number == number) else { return Vec::new() };
+        let known = self.under_way.pop_if(|step| step.number == number);
+        // The repetition of a sweep may be given up before it begins: then the sweep counts as passed over.
+        let given_up = Some(UnderWay { number, attempt: 1, estimated_s: None });
+        let given_up = given_up.filter(|_| ended == StepEnd::PassedOver && self.steps.contains_key(&number));
+        let Some(step) = known.or(given_up) else { return Vec::new() };
         // Performed again for the sake of a later step: it was done before, and counts so.
         if !self.under_way.is_empty() {
             return Vec::new();

@@ -41,7 +41,7 @@ pub struct History {
     /// The commands for the settings that the instrument had before the run changed any of them.
     pub settings_at_beginning: Option<Vec<String>>,
     /// The settings that the run intends.
-    pub(in crate::run) settings: Configuration,
+    pub(in crate::run) intended: Configuration,
     /// The steps under way. The last one is performed; those before it wait while it is performed again.
     under_way: Vec<UnderWay>,
     /// Steps before the last one are performed again, to replace damaged traces.
@@ -122,7 +122,7 @@ impl History {
     pub fn apply(&mut self, event: &RunEvent) {
         match event {
             RunEvent::Started { .. } => self.started = true,
-            RunEvent::TakenUp { .. } => self.resume(),
+            RunEvent::RunResumed { .. } => self.resume(),
             RunEvent::StepStarted { number, attempt, step, .. } => self.begin_step(*number, *attempt, step),
             RunEvent::StepFinished { number, outcome, .. } => self.finish_step(*number, outcome),
             RunEvent::StepFailed { number, fault, then } => self.fail_step(*number, fault, *then),
@@ -131,12 +131,12 @@ impl History {
                     self.settings_at_beginning.get_or_insert_with(|| commands.clone());
                 }
                 if !self.repairing {
-                    self.settings.note_read(commands, *at_beginning);
+                    self.intended.note_read(commands, *at_beginning);
                 }
             }
             RunEvent::ReferenceTaken { .. } => {
                 if !self.repairing {
-                    self.settings.note_scan();
+                    self.intended.note_scan();
                 }
             }
             RunEvent::TraceStored { trace } => self.store_trace(trace),
@@ -158,10 +158,10 @@ impl History {
             | RunEvent::LinkLost { .. }
             | RunEvent::LinkRegained { .. }
             | RunEvent::Paused
-            | RunEvent::Darkened { .. }
-            | RunEvent::Resumed { .. }
+            | RunEvent::LasersPaused { .. }
+            | RunEvent::PauseEnded { .. }
             | RunEvent::DiskFull { .. }
-            | RunEvent::RoomAgain { .. }
+            | RunEvent::DiskSpaceAgain { .. }
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. }
@@ -216,7 +216,7 @@ impl History {
             ..Self::default()
         };
         if let Some(commands) = &self.settings_at_beginning {
-            rewound.settings.note_read(commands, true);
+            rewound.intended.note_read(commands, true);
         }
         for event in kept {
             rewound.apply(&event);
@@ -281,7 +281,7 @@ impl History {
         if self.repairing {
             return;
         }
-        self.settings.note(&step.operation, outcome);
+        self.intended.note(&step.operation, outcome);
         let Some(sweep) = &mut self.sweep else { return };
         let traits = step.operation.traits();
         match traits.memory {
@@ -308,18 +308,18 @@ impl History {
             }
             None => self.end_step(number).map(|known| known.step.operation),
         };
-        self.finally_failed |= self.in_finally;
+        self.finally_failed |= self.in_finally && !matches!(then, AfterFault::Retry { .. });
+        if then == AfterFault::Continue && !self.repairing {
+            self.passed_over.insert(number);
+        }
         let Some(operation) = operation.filter(|_| !self.repairing) else { return };
         let traits = operation.traits();
         // The fields of a sweep stay intended, unless none of them was sent.
         if traits.is_sweep() && fault.kind != FaultKind::Refused {
-            self.settings.note_settings(&operation, &Outcome::Done);
+            self.intended.note_settings(&operation, &Outcome::Done);
         }
         if traits.reference().is_some() && then == AfterFault::Continue {
             self.sweep.iter_mut().for_each(SweepRecord::forget_fetches);
-        }
-        if then == AfterFault::Continue {
-            self.passed_over.insert(number);
         }
     }
 

@@ -169,7 +169,7 @@ impl RunStatus {
                     current.remaining_s = *remaining_s;
                 }
             }
-            RunEvent::TakenUp { .. } => self.resume(),
+            RunEvent::RunResumed { .. } => self.resume(),
             RunEvent::TraceStored { trace } => self.take_trace(trace),
             RunEvent::TraceWithdrawn { trace_index, file, .. } => {
                 self.first_traces.retain(|trace| trace.file != *file);
@@ -191,10 +191,10 @@ impl RunStatus {
             }
             RunEvent::Answered { .. } => self.question = None,
             RunEvent::Paused => self.held = true,
-            RunEvent::Resumed { .. } => self.held = false,
+            RunEvent::PauseEnded { .. } => self.held = false,
             RunEvent::DiskFull { .. } => self.waiting = Some("disk space".to_owned()),
             RunEvent::Suspended { condition } => self.waiting = Some(format!("the end of {condition}")),
-            RunEvent::RoomAgain { .. } | RunEvent::SuspensionOver => self.waiting = None,
+            RunEvent::DiskSpaceAgain { .. } | RunEvent::SuspensionOver => self.waiting = None,
             RunEvent::Stopping { .. } | RunEvent::Finally => (self.held, self.waiting) = (false, None),
             RunEvent::Warning { message } => self.warn(message),
             RunEvent::LinkLost { reason } => self.warn(&format!("connection lost: {reason}")),
@@ -216,7 +216,7 @@ impl RunStatus {
             | RunEvent::Log { .. }
             | RunEvent::Now { .. }
             | RunEvent::LinkRegained { .. }
-            | RunEvent::Darkened { .. } => {}
+            | RunEvent::LasersPaused { .. } => {}
         }
         self.counts.apply(&record.event);
         let Counts { ended, passed_over, retries, traces, ended_estimate_s, .. } = self.counts;
