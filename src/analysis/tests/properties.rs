@@ -88,7 +88,8 @@ proptest! {
         near(&coarse, &fine, "resonance_nm", 0.0, 2e-4)?;
         near(&coarse, &fine, "fwhm_nm", 0.0, 1e-3)?;
         near(&coarse, &fine, "notch_width_2db_nm", 0.0, 2e-3)?;
-        near(&coarse, &fine, "prominence_db", 0.0, 0.3)?;
+        // The lowest sample may lie half a step beside the dip: 0.75 dB for the narrowest and deepest of these.
+        near(&coarse, &fine, "prominence_db", 0.0, 0.8)?;
         near(&coarse, &fine, "insertion_loss_mean_db", 0.0, 1e-2)?;
     }
 
