@@ -12,6 +12,7 @@ mod scan;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 
@@ -55,6 +56,8 @@ pub(super) struct Bench {
     is_scanning: bool,
     /// The instrument may have forgotten the settings of the run.
     may_have_forgotten: bool,
+    /// When the instrument last answered before a step.
+    last_seen: Option<Instant>,
     /// How often the settings were restored within the current attempt.
     restored: u32,
     /// Settings that the run may have changed to unknown values.
@@ -95,6 +98,7 @@ impl Bench {
             unlit: BTreeSet::new(),
             is_scanning: false,
             may_have_forgotten: false,
+            last_seen: None,
             restored: 0,
             doubts: Doubts::default(),
             of_earlier: None,

@@ -5,7 +5,7 @@
 //! the same way.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Bench;
 use super::scan::{ABORT_LIMIT, SettingsOf};
@@ -19,6 +19,9 @@ use crate::step::{Fault, FaultKind, Step};
 /// The settings are restored at most this often within one attempt.
 const ROUNDS: u32 = 5;
 
+/// After this time the link is tried before a reading.
+const RECENT: Duration = Duration::from_secs(1);
+
 /// The needs of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::run) struct Needs {
@@ -28,6 +31,8 @@ pub(in crate::run) struct Needs {
     pub(in crate::run) light: bool,
     /// The traces of the last sweep in the instrument's memory.
     pub(in crate::run) memory: bool,
+    /// The result is discarded if the link is lost meanwhile, so a link that worked a moment ago is good enough.
+    pub(in crate::run) is_repeated_after_loss: bool,
 }
 
 impl Needs {
@@ -35,7 +40,7 @@ impl Needs {
     pub(in crate::run) fn of(operation: &Operation) -> Self {
         let traits = operation.traits();
         let (instrument, light, memory) = (traits.uses_instrument(), traits.needs_light, traits.reads_live());
-        Self { instrument, light, memory }
+        Self { instrument, light, memory, is_repeated_after_loss: traits.relies_on_settings() }
     }
 }
 
@@ -46,7 +51,11 @@ impl Bench {
             return Ok(());
         }
         // A dead connection is noticed only when it is used.
-        self.find_instrument(&ctx.step).await?;
+        let is_recent = self.last_seen.is_some_and(|at| at.elapsed() < RECENT) && !self.link_was_lost();
+        if !(needs.is_repeated_after_loss && is_recent) {
+            self.find_instrument(&ctx.step).await?;
+            self.last_seen = Some(Instant::now());
+        }
         self.restore_if_forgotten(ctx).await?;
         self.read_settings_at_beginning(ctx).await?;
         self.settle_doubts(ctx.number).await?;

@@ -119,7 +119,10 @@ impl Engine {
         let mut readings = Vec::new();
         let began = tokio::time::Instant::now();
         for sample in 0..fields.samples {
-            self.bench.heartbeat.during(tokio::time::sleep_until(began + interval * sample)).await;
+            // The timer rounds up to a millisecond, so the first reading does not wait for it.
+            if sample > 0 {
+                self.bench.heartbeat.during(tokio::time::sleep_until(began + interval * sample)).await;
+            }
             for detector in &fields.detectors {
                 readings.push(self.bench.power(*detector, &self.expected).await?);
             }
