@@ -133,13 +133,11 @@ fn find(
         }
         let records = read_run_journal::<Record>(&run.folder).ok()?;
         // The last record counts: a resumed run may have taken the reference again within a second.
-        let found = records.filter_map(Result::ok).filter_map(|record| match record.event {
-            RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. }
-                if of == detector && when == taken =>
-            {
-                Some(sources)
-            }
-            _ => None,
+        let found = records.filter_map(Result::ok).filter_map(|record| {
+            let RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. } = record.event else {
+                return None;
+            };
+            (of == detector && when == taken).then_some(sources)
         });
         found.last()
     })
