@@ -40,7 +40,7 @@ steps:
   - configure_tls: {{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 100, power_dbm: 0 }}
   - configure_scan: {{ start_nm: 1502, stop_nm: 1596, resolution_pm: 0.1 }}
   - create_reference: {{ detector: 4/1 }}
-  - sweep
+  - sweep: {{}}
   - repeat:
       times: {ROUNDS + 2}
       steps:
@@ -235,7 +235,7 @@ def downloads(table):
             time.sleep(0.01)
         client.request("POST", "/runs", json.dumps({"recipe": RECIPE.replace(f"times: {ROUNDS + 2}", "times: 2")}), {"Content-Type": "application/json"})
         run = json.loads(client.getresponse().read())["run"]
-        while json.loads(get(f"/runs/{run}"))["status"]["state"] not in ("done", "failed"):
+        while json.loads(get(f"/runs/{run}"))["state"] not in ("done", "failed"):
             time.sleep(0.05)
         idle = memory_mib(service)
         for name, path, target in [
