@@ -1,5 +1,6 @@
 //! Recorded power: readings of `read_power`, and `record_power`, which records during the whole run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
 use crate::step::Fault;
 use crate::store::{PowerLog, PowerSegment, StoreError};
-use crate::threads;
+use crate::threads::{self, Unfinished};
 
 /// The run's power, shared by the engine and the recorders.
 #[derive(Clone)]
@@ -31,15 +32,19 @@ impl SharedPowerLog {
         name: &str,
         source: &'static str,
     ) -> Result<(), Fault> {
-        let mut power = self.power.lock().await;
+        let mut power = Arc::clone(&self.power).lock_owned().await;
         if !power.is_due(&reading) {
             power.add(reading, name, source);
             return Ok(());
         }
-        drop(power);
-        let written = self.write_segment().await;
-        self.power.lock().await.add(reading, name, source);
-        match written {
+        // The lock is kept until the reading is added, so that no other reading closes the segment a second time.
+        let (path, name) = (power.path(), name.to_owned());
+        let written = threads::begin("power", move || {
+            let written = power.close();
+            power.add(reading, &name, source);
+            written
+        });
+        match finished(written.await, path) {
             // The readings wait in memory. The engine holds the run until there is disk space.
             Err(StoreError::Full { .. }) => Ok(()),
             written => self.emit(written?).await,
@@ -48,15 +53,10 @@ impl SharedPowerLog {
 
     /// Writes the readings since the last segment.
     pub(in crate::run) async fn close(&self) -> Result<(), Fault> {
-        let written = self.write_segment().await?;
-        self.emit(written).await
-    }
-
-    async fn write_segment(&self) -> Result<Option<PowerSegment>, StoreError> {
         let mut power = Arc::clone(&self.power).lock_owned().await;
         let path = power.path();
         let written = threads::begin("power", move || power.close()).await;
-        written.unwrap_or_else(|panic| Err(StoreError::Write { path, source: std::io::Error::other(panic) }))
+        self.emit(finished(written, path)?).await
     }
 
     async fn emit(&self, written: Option<PowerSegment>) -> Result<(), Fault> {
@@ -65,6 +65,14 @@ impl SharedPowerLog {
             None => Ok(()),
         }
     }
+}
+
+/// The segment that a thread has written.
+fn finished(
+    written: Result<Result<Option<PowerSegment>, StoreError>, Unfinished>,
+    path: PathBuf,
+) -> Result<Option<PowerSegment>, StoreError> {
+    written.unwrap_or_else(|panic| Err(StoreError::Write { path, source: std::io::Error::other(panic) }))
 }
 
 /// Records the readings of the monitor until it is dropped. During a scan, during a transfer over the only connection,
@@ -87,5 +95,47 @@ pub(in crate::run) async fn record(
                 log.keep(reading, "", "recorder").await?;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::measurement::PowerUnit;
+    use crate::run::state::history::History;
+    use crate::store::RunFolder;
+
+    fn reading(time_s: f64) -> PowerReading {
+        let detector = "4/1".parse().unwrap();
+        PowerReading { detector, value: Some(-3.0), unit: PowerUnit::Dbm, calibration_nm: None, time_s }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_segment_is_closed_once_however_many_readings_come_at_its_end() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "a", "abcdef", Utc::now()).unwrap();
+        let (stored, segments) = std::sync::mpsc::channel();
+        let watcher = move |record: &crate::run::events::Record| {
+            if let RunEvent::PowerStored { segment } = &record.event {
+                stored.send(segment.rows).unwrap();
+            }
+        };
+        let log = RunLog::new(folder.journal().unwrap(), History::default(), vec![Box::new(watcher)], 0.0);
+        let power = SharedPowerLog::new(folder.power_log(true), log);
+        for second in 0..10 {
+            power.keep(reading(f64::from(second)), "", "recorder").await.unwrap();
+        }
+        let late = (0..8).map(|_| {
+            let power = power.clone();
+            tokio::spawn(async move { power.keep(reading(100.0), "", "recorder").await })
+        });
+        for kept in late.collect::<Vec<_>>() {
+            kept.await.unwrap().unwrap();
+        }
+        power.close().await.unwrap();
+        drop(power);
+        assert_eq!(segments.iter().collect::<Vec<_>>(), [10, 8]);
     }
 }
