@@ -31,7 +31,7 @@ use crate::http::Client;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
 use crate::store::{InstrumentRecord, Manifest, RunFolder, RunState};
-use crate::threads::{self, Unfinished};
+use crate::threads;
 use bench::Bench;
 use companions::Companions;
 use control::{ControlReceiver, StopReceiver};
@@ -69,13 +69,13 @@ pub async fn run(
     let limits = instrument.limits();
     let limits = Some(limits).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
     let named = record.clone();
-    let begun = threads::begin("begin", move || {
+    let begun = threads::begin("begin", move || -> Result<_, Fault> {
         let begun = begin(&request, resumption.as_ref(), folder, &named, limits, watchers)?;
         // The walked steps of a long recipe use memory that the run does not need.
         drop(request);
         Ok((begun, resumption))
     });
-    let (Begun { folder, mut manifest, log, columns }, resumption) = on_thread(begun).await?;
+    let (Begun { folder, mut manifest, log, columns }, resumption) = begun.await??;
     let watchdog = Watchdog::of(times.guard_after, &instrument, &record.identity, &folder, &log).await?;
     let power = SharedPowerLog::new(folder.power_log(record.simulated), log.clone());
     let mut companions = Companions::start(&recipe, &instrument, &monitor, &power, &log, record.simulated);
@@ -131,7 +131,7 @@ pub async fn run(
     let (failed_steps, traces) = (history.passed_over.len() as u64, history.traces);
     // The journal ends before the manifest, so that the manifest never states an end that the journal does not have.
     log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces }).await?;
-    on_thread(threads::begin("manifest", move || Ok(folder.write_manifest(&manifest)?))).await?;
+    threads::begin("manifest", move || folder.write_manifest(&manifest)).await??;
     Ok(state)
 }
 
@@ -208,11 +208,6 @@ async fn perform(
     engine.serve(served).await;
     let ended = author.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Recipe, panic.to_string())));
     ended.and(engine.unproved.fault_at_end.take().map_or(Ok(()), Err))
-}
-
-/// The result of work on a thread of its own.
-async fn on_thread<T>(work: impl Future<Output = Result<Result<T, Fault>, Unfinished>>) -> Result<T, Fault> {
-    work.await.unwrap_or_else(|panic| Err(Fault::new(FaultKind::Store, panic.to_string())))
 }
 
 fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<String>) {

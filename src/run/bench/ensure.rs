@@ -56,8 +56,8 @@ impl Bench {
             self.find_instrument(&ctx.step).await?;
             self.last_seen = Some(Instant::now());
         }
-        self.restore_if_forgotten(ctx).await?;
-        self.read_settings_at_beginning(ctx).await?;
+        self.restore_if_forgotten(ctx.number).await?;
+        self.read_settings_at_beginning(ctx.number).await?;
         self.settle_doubts(ctx.number).await?;
         if needs.light {
             self.light().await?;
@@ -80,7 +80,7 @@ impl Bench {
     }
 
     /// Restores the settings after a loss of the link, and once when a run is resumed.
-    pub(in crate::run) async fn restore_if_forgotten(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+    pub(in crate::run) async fn restore_if_forgotten(&mut self, number: u64) -> Result<(), Fault> {
         let mut reason = String::new();
         loop {
             // A receiver that is too slow misses events, but it has received some.
@@ -103,13 +103,13 @@ impl Bench {
                 return Err(Fault::new(FaultKind::Link, format!("{message}: {reason}")));
             }
             self.restored += 1;
-            self.restore(ctx).await?;
+            self.restore(number).await?;
             self.may_have_forgotten = self.link_was_lost();
         }
     }
 
     /// Restores everything that the run has set, and its references. Turns no light on.
-    async fn restore(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+    async fn restore(&mut self, number: u64) -> Result<(), Fault> {
         self.beat()?;
         if !self.instrument.condition().await?.is_idle() {
             self.heartbeat.beat_for(ABORT_LIMIT);
@@ -141,7 +141,7 @@ impl Bench {
             self.log.emit(RunEvent::Warning { message })?;
             self.doubtful_references.insert(detector);
             self.put_back(&settings).await?;
-            if !self.record_reference(ctx, detector, SettingsOf::Reference).await? {
+            if !self.record_reference(number, detector, SettingsOf::Reference).await? {
                 // The restoring begins again.
                 return Ok(());
             }

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Bench;
 use crate::instrument::ScanSettings;
 use crate::measurement::Detector;
-use crate::run::context::StepContext;
 use crate::run::events::{Record, RunEvent};
-use crate::step::{Fault, FaultKind};
+use crate::step::Fault;
 use crate::store::{read_run_journal, runs};
 use crate::threads;
 
@@ -69,7 +68,7 @@ impl Bench {
     /// Records the conditions of a reference in the journal.
     pub(super) async fn keep_reference(
         &self,
-        ctx: &StepContext,
+        number: u64,
         detector: Detector,
         scan: &ScanSettings,
     ) -> Result<(), Fault> {
@@ -77,7 +76,7 @@ impl Bench {
         else {
             return Ok(());
         };
-        let event = RunEvent::ReferenceTaken { number: ctx.number, detector, taken, sources: sources(scan) };
+        let event = RunEvent::ReferenceTaken { number, detector, taken, sources: sources(scan) };
         self.log.emit_durable(event).await
     }
 
@@ -94,7 +93,7 @@ impl Bench {
         let (folder, identity) = (folder.to_owned(), self.instrument.last_identity());
         let identity = identity.map(|identity| identity.to_string()).unwrap_or_default();
         let looked = threads::begin("reference", move || find(&folder, &identity, detector, taken, at));
-        let known = looked.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
+        let known = looked.await?;
         let now = sources(scan);
         let reason = match known {
             Some(then) if then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| a.is_like(b)) => {

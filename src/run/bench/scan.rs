@@ -10,7 +10,6 @@ use crate::instrument::scpi::Action;
 use crate::instrument::{Error, ScanSettings};
 use crate::measurement::Detector;
 use crate::operation::{Operation, Sweep};
-use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
 use crate::run::explain::{check_range, refused_scan};
 use crate::run::state::configuration::Doubts;
@@ -51,11 +50,7 @@ impl Bench {
 
     /// Sets the fields of a sweep and runs the scan. Makes sure that the settings are the intended ones before and
     /// after the scan.
-    pub(in crate::run) async fn sweep(
-        &mut self,
-        ctx: &StepContext,
-        fields: &Sweep,
-    ) -> Result<Outcome, Fault> {
+    pub(in crate::run) async fn sweep(&mut self, number: u64, fields: &Sweep) -> Result<Outcome, Fault> {
         let configures = Operation::ConfigureScan(fields.clone());
         let (settings, scan) = loop {
             let settings = self.configure_scan(fields).await?;
@@ -65,15 +60,15 @@ impl Bench {
                 break (settings, scan);
             }
             // The instrument may have been restarted, so the scan would have other settings.
-            self.restore_if_forgotten(ctx).await?;
+            self.restore_if_forgotten(number).await?;
         };
         let mut intended = self.intended();
         intended.note_settings(&configures, &settings);
         let mut doubts = Doubts::left_by(&configures, &settings);
-        self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
+        self.compare_settings(number, &scan, &mut intended, &mut doubts).await?;
         self.claim_lasers(scan.lasers()).await?;
         self.swept = None;
-        let scanned = self.scan(ctx, &Action::StartScan, Activity::Sweep, scan.expected()).await;
+        let scanned = self.scan(number, &Action::StartScan, Activity::Sweep, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
         // Somebody may have used the front panel during the scan.
         let now = self.scan_settings().await?;
@@ -82,7 +77,7 @@ impl Bench {
             return Err(Fault::new(FaultKind::Link, message).hint("give the sweep a `retry`"));
         }
         intended.note_scan();
-        self.compare_settings(ctx, &now, &mut intended, &mut doubts).await?;
+        self.compare_settings(number, &now, &mut intended, &mut doubts).await?;
         self.swept = Some(now);
         self.memory_is_doubtful = false;
         Ok(settings)
@@ -92,7 +87,7 @@ impl Bench {
     /// may have been restarted, and it accepts a reference at other settings too.
     pub(in crate::run) async fn record_reference(
         &mut self,
-        ctx: &StepContext,
+        number: u64,
         detector: Detector,
         settings: SettingsOf,
     ) -> Result<bool, Fault> {
@@ -103,11 +98,11 @@ impl Bench {
         let mut intended = self.intended();
         let mut doubts = Doubts::default();
         if settings == SettingsOf::Run {
-            self.compare_settings(ctx, &scan, &mut intended, &mut doubts).await?;
+            self.compare_settings(number, &scan, &mut intended, &mut doubts).await?;
         }
         self.claim_lasers(scan.lasers()).await?;
         let start = Action::StartReference { detector };
-        let scanned = self.scan(ctx, &start, Activity::Reference, scan.expected()).await;
+        let scanned = self.scan(number, &start, Activity::Reference, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
         if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
             let message = format!("the reference scan of {detector} left no valid reference");
@@ -119,12 +114,12 @@ impl Bench {
         }
         intended.note_scan();
         if settings == SettingsOf::Run {
-            self.compare_settings(ctx, &now, &mut intended, &mut doubts).await?;
+            self.compare_settings(number, &now, &mut intended, &mut doubts).await?;
         }
         if self.link_was_lost() {
             return Ok(false);
         }
-        self.keep_reference(ctx, detector, &now).await?;
+        self.keep_reference(number, detector, &now).await?;
         Ok(true)
     }
 
@@ -132,13 +127,13 @@ impl Bench {
     /// hold the previous trace.
     async fn scan(
         &mut self,
-        ctx: &StepContext,
+        number: u64,
         start: &Action,
         activity: Activity,
         expected: Duration,
     ) -> Result<(), Fault> {
         self.is_scanning = true;
-        let result = self.scan_until_idle(ctx.number, start, activity, expected).await;
+        let result = self.scan_until_idle(number, start, activity, expected).await;
         // The scan may be running after any error: the error in the queue may belong to another command, and a command
         // with an unknown result may have been executed.
         if result.is_err() {

@@ -8,7 +8,6 @@ use crate::instrument::scpi::Action;
 use crate::instrument::setting::Setting;
 use crate::instrument::{ScanSettings, TLS};
 use crate::operation::Operation;
-use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::run::state::configuration::{Configuration, Difference, Doubts, Kept, Settings};
 use crate::step::{Fault, FaultKind, Outcome};
@@ -39,7 +38,7 @@ impl Bench {
     }
 
     /// Reads the settings before the run changes any of them, because a restart of the instrument would lose them.
-    pub(super) async fn read_settings_at_beginning(&mut self, ctx: &StepContext) -> Result<(), Fault> {
+    pub(super) async fn read_settings_at_beginning(&mut self, number: u64) -> Result<(), Fault> {
         while !self.log.history(|history| history.intended.is_known) {
             let intended = self.intended();
             let scan = self.scan_settings().await?;
@@ -51,12 +50,12 @@ impl Bench {
             found.extend(self.read(others).await?);
             if self.link_was_lost() {
                 // The instrument may have been restarted meanwhile.
-                self.restore_if_forgotten(ctx).await?;
+                self.restore_if_forgotten(number).await?;
                 continue;
             }
             let (news, _) = self.doubts.compare(&intended, found);
             self.doubts.clear();
-            self.keep_settings(ctx.number, &news, true).await?;
+            self.keep_settings(number, &news, true).await?;
         }
         Ok(())
     }
@@ -84,7 +83,7 @@ impl Bench {
     /// Adds the settings that were unknown to `intended`.
     pub(in crate::run) async fn compare_settings(
         &mut self,
-        ctx: &StepContext,
+        number: u64,
         scan: &ScanSettings,
         intended: &mut Configuration,
         doubts: &mut Doubts,
@@ -92,7 +91,7 @@ impl Bench {
         let found = self.found(scan, intended).await?;
         let (news, differences) = doubts.compare(intended, found);
         intended.note_read(&commands(&news), false);
-        self.keep_settings(ctx.number, &news, false).await?;
+        self.keep_settings(number, &news, false).await?;
         if differences.is_empty() {
             return Ok(());
         }

@@ -119,7 +119,7 @@ impl Engine {
         } else {
             drop(proof);
         }
-        let written = writing.await.map_err(|error| Fault::new(FaultKind::Store, error.to_string()))?;
+        let written = writing.await?;
         let trace = match (transferred, written) {
             // Another program has filled the disk.
             (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {

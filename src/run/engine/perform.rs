@@ -7,6 +7,7 @@ use crate::operation::{Operation, Scpi};
 use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
+use crate::threads::Unfinished;
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -29,6 +30,12 @@ impl From<Error> for Fault {
     }
 }
 
+impl From<Unfinished> for Fault {
+    fn from(error: Unfinished) -> Self {
+        Self::new(FaultKind::Store, error.to_string())
+    }
+}
+
 impl Engine {
     pub(super) async fn perform(&mut self, ctx: &StepContext) -> Result<Outcome, Fault> {
         let operation = &ctx.step.operation;
@@ -42,7 +49,7 @@ impl Engine {
             Operation::ConfigureScan(fields) => self.bench.configure_scan(fields).await,
             Operation::ConfigureDetector(fields) => self.bench.configure_detector(operation, fields).await,
             Operation::CreateReference(fields) => self.create_reference(ctx, fields).await,
-            Operation::Sweep(fields) => self.bench.sweep(ctx, fields).await,
+            Operation::Sweep(fields) => self.bench.sweep(ctx.number, fields).await,
             Operation::FetchTrace(fields) => match self.fetch_traces(ctx, fields).await {
                 Err(fault) => Err(self.bench.explain_refused_fetch(fields, fault).await),
                 fetched => fetched,

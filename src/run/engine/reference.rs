@@ -22,8 +22,8 @@ impl Engine {
             return Ok(Outcome::Reference { created: false });
         }
         self.confirm_reference_path(ctx, fields).await?;
-        while !self.bench.record_reference(ctx, fields.detector, SettingsOf::Run).await? {
-            self.bench.restore_if_forgotten(ctx).await?;
+        while !self.bench.record_reference(ctx.number, fields.detector, SettingsOf::Run).await? {
+            self.bench.restore_if_forgotten(ctx.number).await?;
         }
         Ok(Outcome::Reference { created: true })
     }

@@ -79,11 +79,8 @@ impl Engine {
             }
         }
         self.bench.intend_earlier(Some(of_earlier));
-        if let Some(first) = self.performed(number) {
-            self.bench.begin_attempt();
-            let ctx = StepContext::again(number, first.attempt, first.step);
-            self.bench.restore_if_forgotten(&ctx).await?;
-        }
+        self.bench.begin_attempt();
+        self.bench.restore_if_forgotten(number).await?;
         for number in &repair.before {
             self.repeat_recorded(*number).await?;
         }
