@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod rehearse;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use rehearse::RehearseArgs;
+pub use simulate::SimulateArgs;
 
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 #[derive(Debug, Parser)]
@@ -233,108 +235,6 @@ pub struct PlanArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// The long help of `--fault`.
-const FAULTS: &str = "\
-Produce a fault: KIND@WHERE or KIND@WHERE=VALUE. May be given several times.
-
-KIND:
-  drop         the connection is closed instead of a reply, or half-way through a trace
-  stall        no reply, now and later; the connection stays open
-  garble       the reply is unreadable; =BYTES: a trace announces so many bytes too many
-  truncate     the reply ends early, and the connection is closed
-  late         the reply comes after =SECONDS (8)
-  reboot       power-on state; all connections are closed, new ones are refused for =SECONDS (3)
-  refuse       the command is not carried out; -200 is in the error queue
-  error-queue  the error queue has an error (-310) that the command did not cause
-  slow         the reply is sent at =BYTES per second (20000)
-  hang         the scan that is started does not end before ABORt
-
-WHERE:
-  57           the 57th command, from any client; `every`: each command
-  trace        the first command of a group: sweep, reference, abort, laser, trace,
-               power, condition, idn, error, or a header, with `?` for a query
-  trace:2      the second command of the group; `trace:every`: each one
-
-random@SEED        a random fault at one command in a hundred; a seed gives the same faults again
-random@SEED=RATE   this share of the commands, 0 to 1
-@FILE              a file with one fault per line; # starts a comment";
-
-/// `ctp10 simulate`
-#[derive(Debug, Clone, Args)]
-pub struct SimulateArgs {
-    /// Address of the simulator. With port 0 the system chooses a port.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5025")]
-    pub listen: String,
-    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with
-    /// `wavelength_nm,transmission_db`.
-    #[arg(long, value_name = "NAME|FILE.csv")]
-    pub dut: Option<String>,
-    /// Seed of the noise. The same seed gives the same noise.
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// `fresh`: each sweep has new noise. `by-settings`: the same settings give the same samples.
-    #[arg(long, value_name = "fresh|by-settings")]
-    pub noise: Option<String>,
-    /// Factor for all durations: with 0.1 sweeps are ten times shorter.
-    #[arg(long, value_name = "X")]
-    pub time_scale: Option<f64>,
-    /// Delay before each reply, in ms.
-    #[arg(long, value_name = "MS")]
-    pub latency_ms: Option<f64>,
-    /// Largest rate of sent data, in bytes per second.
-    #[arg(long, value_name = "BYTES_PER_S")]
-    pub bandwidth: Option<f64>,
-    /// Largest number of clients that are connected at the same time.
-    #[arg(long, value_name = "N")]
-    pub max_connections: Option<usize>,
-    /// Characters after a binary block.
-    #[arg(long, value_name = "none|crlf")]
-    pub block_end: Option<String>,
-    /// Number of points of every trace, independent of the settings.
-    #[arg(long, value_name = "N")]
-    pub points: Option<u64>,
-    /// Light path during a reference scan.
-    #[arg(long, value_name = "patch-cord|device")]
-    pub reference_path: Option<String>,
-    /// Whether lasers stay on after a scan if `INITiate:STABilization` has never been set.
-    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub stabilization_output: Option<u8>,
-    /// `resets`: a change of the laser resets the other settings of a TLS to their defaults. `keeps`: they stay.
-    #[arg(long, value_name = "keeps|resets")]
-    pub identifier: Option<String>,
-    /// If the TLSs do not cover a scan: `overlap` sweeps the common range, `refuse` refuses the scan.
-    #[arg(long, value_name = "overlap|refuse")]
-    pub tls_range: Option<String>,
-    /// Whether a power query during a scan is answered.
-    #[arg(long, value_name = "answered|refused")]
-    pub power_in_scan: Option<String>,
-    /// Power and wavelength of a laser after a scan: those set for static control (`as-set`) or the last ones of the
-    /// scan (`actual`).
-    #[arg(long, value_name = "as-set|actual")]
-    pub lasers_after_scan: Option<String>,
-    /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
-    #[arg(long, value_name = "silent|answers")]
-    pub analog_output: Option<String>,
-    /// Simulate a Distributed CTP10: laser commands fail, and a scan first waits for the Controller.
-    #[arg(long)]
-    pub distributed: bool,
-    /// Start with a trace and a reference of every detector in memory.
-    #[arg(long)]
-    pub preload: bool,
-    /// Positions of the detector modules, 1 to 20. A module 4 is an IL RL OPM2, all others are plain. Default: 4,5.
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
-    pub modules: Option<Vec<u8>>,
-    /// Number of detectors of a plain module, 1 to 6. Default: 4.
-    #[arg(long, value_name = "N")]
-    pub channels: Option<u8>,
-    /// Produce a fault: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
-    #[arg(long = "fault", value_name = "SPEC", long_help = FAULTS)]
-    pub faults: Vec<String>,
-    /// Write every received command and every fault to this file, with the time.
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
 }
 
 /// `ctp10 status`

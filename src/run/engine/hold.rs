@@ -28,12 +28,12 @@ pub(in crate::run) struct Shortage {
 }
 
 impl Engine {
-    /// Holds the run before an attempt, as long as it must not continue.
-    pub(super) async fn hold_before_attempt(&mut self, emits_light: bool) -> Result<(), Fault> {
+    /// Holds the run before an attempt, as long as it must not continue. `fresh`: the disk is looked at now.
+    pub(super) async fn hold_before_attempt(&mut self, fresh: bool) -> Result<(), Fault> {
         loop {
             self.hold_while_paused().await?;
             let needed = space_for_step();
-            if self.finally_until.is_some() || self.output.disk.has(needed, emits_light).await {
+            if self.finally_until.is_some() || self.output.disk.has(needed, fresh).await {
                 break;
             }
             self.wait_for_disk_space(needed).await?;
@@ -112,7 +112,7 @@ impl Engine {
                 biased;
                 reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
                 released = &mut released => break released?,
-                () = super::sleep_if(until_dark) => off = Some(self.darken().await?),
+                () = super::attempt::sleep_if(until_dark) => off = Some(self.darken().await?),
                 never = heartbeat.beats_while(|| true) => match never {},
             }
         }
