@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::sidecar::{request, serve};
-use crate::support::{Bench, text};
+use crate::support::{Bench, text, until_some};
 
 /// Twelve levels, each ten times the one before.
 fn bomb(level: impl Fn(&str) -> String) -> String {
@@ -128,14 +128,12 @@ fn the_service_outlives_hostile_recipes_and_answers_others_meanwhile() {
         client
     };
     let sound = check("name: sound\nsteps: [ { sweep: {} } ]\n", "yaml");
-    let (refused, clients) = loop {
+    let (refused, clients) = until_some("a third one is refused", || {
         // These two may not have been read yet, or be over by now.
         let clients = [ask(), ask()];
         let reply = request(address, "POST", "/check", Some(&sound));
-        if reply.0 != 200 {
-            break (reply, clients);
-        }
-    };
+        (reply.0 != 200).then_some((reply, clients))
+    });
     assert_eq!(refused.0, 503, "{refused:?}");
     assert!(refused.1["detail"].as_str().unwrap().contains("try again"), "{refused:?}");
 

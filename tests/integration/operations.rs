@@ -67,13 +67,23 @@ fn the_simulator_performs_every_operation_and_what_is_set_is_read_back() {
     );
     let records = journal(&bench.run_folder(&output));
     let finished: Vec<&Value> = records.iter().filter(|record| record["event"] == "step_finished").collect();
+    let mut read_back = Vec::new();
     for ((name, fields), record) in samples.iter().zip(finished) {
         let Some(found) = record["outcome"]["value"].as_object() else { continue };
+        read_back.push(*name);
         let (operation, _) = read(name, fields, &BTreeMap::new()).unwrap();
         for (field, value) in json!(operation)[*name].as_object().unwrap() {
             // The number of the laser, TLS or detector is no setting.
             let Some(found) = found.get(field) else { continue };
-            assert_eq!(found.as_f64(), value.as_f64(), "`{field}` of `{name}` reads back as {found}");
+            match (found.as_f64(), value.as_f64()) {
+                (Some(found), Some(value)) => {
+                    assert_eq!(found, value, "`{field}` of `{name}` reads back as {found}");
+                }
+                _ => assert_eq!(found, value, "`{field}` of `{name}` reads back as {found}"),
+            }
         }
+    }
+    for name in ["configure_laser", "configure_tls", "configure_scan", "configure_detector"] {
+        assert!(read_back.contains(&name), "`{name}` reads nothing back: {read_back:?}");
     }
 }

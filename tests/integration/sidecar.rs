@@ -172,12 +172,10 @@ fn a_recipe_that_comes_over_http_asks_only_the_hosts_that_the_bench_allows() {
     let body = json!({ "recipe": asking("http://127.0.0.1:1/state") });
     for path in ["/check", "/plan", "/runs"] {
         // The instrument is looked for from the start on.
-        let reply = loop {
+        let reply = until_some("the instrument is connected", || {
             let (status, reply) = request(&service.address, "POST", path, Some(&body));
-            if status != 503 {
-                break reply;
-            }
-        };
+            (status != 503).then_some(reply)
+        });
         assert!(reply.to_string().contains("`127.0.0.1:1` is not an allowed host"), "{path}: {reply}");
     }
     begin(&service.address, &asking(&stage.url("/state")));

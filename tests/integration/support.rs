@@ -60,7 +60,7 @@ impl Bench {
 }
 
 /// No test depends on the speed of the machine: this only ends a test that would never end.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// The same for one call of the program, which may measure many items.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(1200);
 /// The pause between two looks of [`until`].
