@@ -1,28 +1,29 @@
 //! ctp10: runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 //!
-//! Recipes describe, and the runner performs. YAML and Rhai produce only one enum, [`operation::Operation`], and the
-//! runner performs only this enum. Therefore checking, planning, the journal and safe cleanup work in the same way
+//! Recipes describe, and the engine performs. YAML and Rhai produce only one enum, [`operation::Operation`], and the
+//! engine performs only this enum. Therefore checking, planning, the journal and safe cleanup work in the same way
 //! for both languages.
 //!
 //! The modules, from those that depend on no other to the one that depends on all:
 //!
-//! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`], [`declarations`],
-//!   [`source`], [`decode`]; CSV files: [`table`]; limits of computing time: [`budget`]; times of day: [`local_time`]
-//! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - resources of the operating system: file handles ([`handles`]), [`memory`] and [`threads`]; files that may be
+//!   damaged: [`files`]; text as it is shown to people: [`shown`]
+//! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`],
+//!   [`declarations`], [`source`], [`decode`]; SCPI lines: [`grammar`]; CSV files: [`table`]; limits of computing time:
+//!   [`budget`]; times of day: [`local_time`]
 //! - figures of merit of traces, and verdicts on them: [`analysis`]
-//! - the instrument, from typed calls to bytes: [`instrument`], and [`commands`] from operations to its commands
-//! - live power for everybody who watches: [`power`]
-//! - other instruments on the bench: [`http`]; whoever wants to hear of the end of a run or a batch: [`notify`]
-//! - what can be known beforehand: [`forecast`], [`schema`]
-//! - the engine: [`run`]; the instrument and those who use it: [`session`]
-//! - what is to be measured and what has been, in one database: [`catalogue`]; many recipes one after another: [`batch`]
-//! - outlets: [`store`] (run folders and Parquet), [`report`] (what became of a run, on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
-//! - the embedded instrument: [`simulator`], which shares no code with [`instrument`]
-//! - whether a user's own recipe ends safely on an instrument that fails: [`rehearsal`]
-//! - text as people see it: [`shown`]
-//! - files that somebody may have damaged, opened safely: [`files`]
-//! - what the system gives: file handles ([`handles`]), [`memory`] and [`threads`]
-//! - the program: [`cli`], [`config`], [`error`], and [`app`], the one that knows everybody
+//! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - the simulator: [`simulator`], which shares no code with [`instrument`]
+//! - the instrument, from typed calls to bytes: [`instrument`]; the commands of each operation: [`commands`]
+//! - live power for all its clients: [`power`]
+//! - other instruments on the bench: [`http`]; notifications at the end of a run or a batch: [`notify`]
+//! - `check` and `plan`: [`forecast`]; the schema of recipes: [`schema`]
+//! - run folders, journal and Parquet: [`store`]
+//! - the engine: [`run`]; the instrument and its users: [`session`]
+//! - batches, their items and all runs, in one database: [`catalogue`]; many recipes one after another: [`batch`]
+//! - results: [`report`] (a run on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
+//! - rehearsals of a recipe on simulators that fail: [`rehearsal`]
+//! - the program: [`cli`], [`config`], [`error`], and [`app`], which depends on all others
 
 pub mod analysis;
 pub mod app;

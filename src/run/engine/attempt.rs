@@ -1,5 +1,5 @@
-//! One attempt at a step: repeated after a loss of the link, made when there is disk space and the instrument is ready, and
-//! ended by the time limit or the stop.
+//! One attempt at a step. A loss of the link repeats it; too little disk space holds it; the time limit or the stop ends
+//! it.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@
 import { loadPlotly } from './plot.js';
 import { colour, curveColour, onThemeChange, wantsLittleMotion } from './theme.js';
 
-export const WINDOW_S = 60;
+const WINDOW_S = 60;
 const BINS = 600;
 const BIN_S = WINDOW_S / BINS;
 // Drawing more often shows no more on a minute's width, and costs the phone its battery.

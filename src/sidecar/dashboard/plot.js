@@ -38,7 +38,7 @@ export const CONFIG = {
 };
 
 /** dB is on the left axis and dBm on the right one; alone, either is on the left. */
-export function axisOf(unit, units) {
+function axisOf(unit, units) {
   return unit === 'dB' || !units.has('dB') ? 'y' : 'y2';
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::batch::{Expectation, Forecast, Task, Window, in_order};
 use crate::catalogue::{ItemRow, ItemState};
 
-/// Which item.
+/// An item.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct ItemPath {
     /// Its number, from 1.
@@ -21,15 +21,15 @@ pub(crate) struct ItemPath {
 /// How an item is queued again.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub(crate) struct ReleaseQuery {
-    /// It begins from its beginning, instead of going on in the run that was cut off or stopped.
+    /// Start from the beginning instead of resuming the interrupted run.
     #[serde(default)]
     pub(crate) anew: bool,
 }
 
-/// Where to.
+/// The new place of an item.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct MoveQuery {
-    /// Its place among those still to come, from 1.
+    /// Its place among the items that have not begun, from 1.
     #[schemars(range(min = 1))]
     pub(crate) to: u32,
 }
@@ -46,23 +46,23 @@ pub(crate) struct ItemReply {
     priority: i64,
     not_before: Option<DateTime<Utc>>,
     deadline: Option<DateTime<Utc>>,
-    /// How often it was begun.
+    /// Number of attempts.
     attempts: u32,
-    /// How many of these repeated one that had failed.
+    /// Number of attempts that repeated a failed one.
     retries: u32,
-    /// Time foreseen, s.
+    /// Expected time, s.
     estimated_s: Option<f64>,
-    /// Bytes foreseen.
+    /// Expected disk space, bytes.
     bytes: Option<u64>,
     /// Its runs, in order.
     runs: Vec<String>,
-    /// Its place among those still to come, from 1.
+    /// Its place among the items that have not begun, from 1.
     place: Option<usize>,
-    /// When it is expected to begin; null when it is not reached, or not still to come.
+    /// When it is expected to begin; null if it is not reached, or has begun.
     begins: Option<DateTime<Utc>>,
     /// When it is expected to end.
     ends: Option<DateTime<Utc>>,
-    /// Its time would be over while it is under way.
+    /// Whether its time window is expected to end during the item.
     cut: bool,
 }
 
@@ -71,15 +71,15 @@ pub(crate) struct ItemReply {
 pub(crate) struct BatchReply {
     batch: String,
     paused: bool,
-    /// Items may be added.
+    /// Whether items may be added.
     open: bool,
     not_before: Option<DateTime<Utc>>,
     deadline: Option<DateTime<Utc>>,
-    /// How many items are in which state.
+    /// Number of items in each state.
     counts: BTreeMap<String, usize>,
-    /// Time of what is still to come, s.
+    /// Expected time of the items that have not ended, s.
     remaining_s: f64,
-    /// Bytes of what is still to come.
+    /// Expected disk space of the items that have not ended, bytes.
     remaining_bytes: u64,
     /// When the last item is expected to end.
     ends: Option<DateTime<Utc>>,
