@@ -7,8 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
-
+use super::lines::LONGEST;
 use super::stored::FileEvent;
 use super::{JOURNAL_FILE, StoreError, find};
 use crate::files;
@@ -16,44 +15,24 @@ use crate::measurement::TraceSummary;
 
 /// Runs whose index is kept in memory.
 const RUNS: usize = 8;
-/// The longest line that is read at once, bytes.
-const LONGEST: u64 = 16 << 20;
 /// The name of an event stands within the first bytes of its line.
 const HEAD: usize = 160;
 /// How the events about traces begin.
 const ABOUT_TRACES: &[u8] = b"\"event\":\"trace_";
 
-/// The indexes of the runs that were asked for last.
+/// The indexes of the runs that were asked for last, by the folder of the run. Each has its own lock, so that the long
+/// journal of one run does not delay the others.
 #[derive(Debug, Default)]
-pub struct TraceIndexes(Mutex<Vec<Arc<Mutex<TraceIndex>>>>);
+pub struct TraceIndexes(Mutex<Vec<(PathBuf, Arc<Mutex<TraceIndex>>)>>);
 
 /// Where the journal of a run tells about its traces.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct TraceIndex {
-    folder: PathBuf,
-    /// The first and the last byte of the line of each trace, by the number of the trace.
+    /// The first and the last byte of the line of each trace, by the number of the trace. A summary that cannot be
+    /// understood is left out, as everywhere where a run is shown.
     lines: BTreeMap<u64, (u64, u64)>,
     /// Bytes of the journal that are in the index.
     known: u64,
-}
-
-/// The part of a stored trace that the index needs.
-#[derive(Deserialize)]
-struct Numbered {
-    trace_index: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Event {
-    TraceStored {
-        trace: Numbered,
-    },
-    TraceWithdrawn {
-        file: String,
-    },
-    #[serde(other)]
-    Other,
 }
 
 impl TraceIndexes {
@@ -84,7 +63,6 @@ impl TraceIndexes {
                 .seek(SeekFrom::Start(*first))
                 .and_then(|_| journal.read_exact(&mut line))
                 .map_err(failed)?;
-            // A summary that cannot be understood is left out, as everywhere where a run is shown.
             if let Ok(FileEvent::TraceStored { trace }) = serde_json::from_slice(&line) {
                 traces.push(trace);
             }
@@ -95,18 +73,12 @@ impl TraceIndexes {
     /// The index of a run. It becomes the last one to be dropped.
     fn of(&self, folder: &Path) -> Arc<Mutex<TraceIndex>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = |index: &Arc<Mutex<TraceIndex>>| {
-            index.lock().unwrap_or_else(PoisonError::into_inner).folder == folder
-        };
-        let index = match kept.iter().position(is_known) {
+        let entry = match kept.iter().position(|(known, _)| known == folder) {
             Some(position) => kept.remove(position),
-            None => Arc::new(Mutex::new(TraceIndex {
-                folder: folder.to_owned(),
-                lines: BTreeMap::new(),
-                known: 0,
-            })),
+            None => (folder.to_owned(), Arc::default()),
         };
-        kept.push(Arc::clone(&index));
+        let index = Arc::clone(&entry.1);
+        kept.push(entry);
         if kept.len() > RUNS {
             kept.remove(0);
         }
@@ -142,23 +114,16 @@ impl TraceIndex {
 
     fn note(&mut self, line: &[u8], first: u64) {
         match serde_json::from_slice(line) {
-            Ok(Event::TraceStored { trace }) => {
+            Ok(FileEvent::TraceStored { trace }) => {
                 self.lines.entry(trace.trace_index).or_insert((first, first + line.len() as u64));
             }
-            Ok(Event::TraceWithdrawn { file }) => {
-                if let Some(number) = number_in(&file) {
-                    self.lines.remove(&number);
-                }
+            Ok(FileEvent::TraceWithdrawn { trace_index, .. }) => {
+                self.lines.remove(&trace_index);
             }
             // A damaged line is no trace.
-            Ok(Event::Other) | Err(_) => {}
+            Ok(FileEvent::PowerStored(_) | FileEvent::PowerWithdrawn { .. } | FileEvent::Other) | Err(_) => {}
         }
     }
-}
-
-/// The number of a trace, with which the name of its file begins.
-fn number_in(file: &str) -> Option<u64> {
-    file.rsplit('/').next()?.split('_').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -180,7 +145,7 @@ mod tests {
 
     fn withdrawn(number: u64) -> String {
         let file = format!("traces/{number:04}_m4c1_tf.parquet");
-        json!({ "n": 1, "event": "trace_withdrawn", "file": file }).to_string() + "\n"
+        json!({ "n": 1, "event": "trace_withdrawn", "trace_index": number, "file": file }).to_string() + "\n"
     }
 
     #[test]
@@ -211,5 +176,28 @@ mod tests {
         // The journal of another run with the same name.
         std::fs::write(&path, stored(7)).unwrap();
         assert_eq!(numbers(0, 10), [7]);
+    }
+
+    #[test]
+    fn a_summary_that_cannot_be_understood_does_not_shorten_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let unknown = stored(2).replace("\"tf\"", "\"of a later program\"");
+        let journal = [stored(1), unknown, stored(3), stored(4)].concat();
+        std::fs::write(folder.path().join(JOURNAL_FILE), journal).unwrap();
+        let page = TraceIndexes::default().page(folder.path(), 0, 2).unwrap();
+        assert_eq!(page.iter().map(|trace| trace.trace_index).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn a_run_whose_journal_is_being_read_does_not_delay_another() {
+        let [long, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        std::fs::write(other.path().join(JOURNAL_FILE), stored(1)).unwrap();
+        let indexes = Arc::new(TraceIndexes::default());
+        let reading = indexes.of(long.path());
+        let _held = reading.lock().unwrap();
+        let (replies, reply) = std::sync::mpsc::channel();
+        let (asked, path) = (Arc::clone(&indexes), other.path().to_owned());
+        std::thread::spawn(move || replies.send(asked.page(&path, 0, 10).unwrap().len()));
+        assert_eq!(reply.recv_timeout(std::time::Duration::from_secs(10)), Ok(1));
     }
 }

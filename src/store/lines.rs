@@ -21,7 +21,7 @@ use super::StoreError;
 use crate::files;
 
 /// The longest line that is read, bytes. The first record of a long recipe has a few hundred kilobytes.
-const LONGEST: u64 = 16 << 20;
+pub(super) const LONGEST: u64 = 16 << 20;
 /// The largest file that is read, bytes. A run of 100,000 steps writes a hundredth of this.
 const LARGEST: u64 = 4 << 30;
 /// A line is read in pieces of this size, so that a line that is too long takes little memory.

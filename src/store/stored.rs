@@ -16,6 +16,7 @@ pub(super) enum FileEvent {
         trace: TraceSummary,
     },
     TraceWithdrawn {
+        trace_index: u64,
         file: String,
     },
     PowerStored(PowerSegment),
@@ -38,7 +39,7 @@ fn withdrawals(folder: &Path) -> Result<BTreeMap<String, usize>, StoreError> {
     let mut withdrawn = BTreeMap::new();
     for (position, event) in read_run_journal::<FileEvent>(folder)?.enumerate() {
         match event {
-            Ok(FileEvent::TraceWithdrawn { file } | FileEvent::PowerWithdrawn { file }) => {
+            Ok(FileEvent::TraceWithdrawn { file, .. } | FileEvent::PowerWithdrawn { file }) => {
                 withdrawn.insert(file, position);
             }
             Ok(FileEvent::TraceStored { .. } | FileEvent::PowerStored(_) | FileEvent::Other) | Err(_) => {}

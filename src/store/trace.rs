@@ -223,7 +223,11 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// Encodes the values that wait. Without any, no row group is begun.
     fn encode(&mut self) -> Result<(), StoreError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         let nulls = self.tally.add(&self.waiting);
         let values: Float32Array = if nulls == 0 {
             std::mem::take(&mut self.waiting).into()
@@ -278,13 +282,13 @@ impl TraceWriter {
     /// If the number of values is wrong, in which case no file appears, or if the file cannot be written.
     pub fn finish(mut self) -> Result<TraceSummary, StoreError> {
         self.encode()?;
-        self.end_row_group().map_err(|error| self.failed(error))?;
         let path = self.file.inner().target().to_owned();
-        let (header, tally) = (&self.header, &self.tally);
-        let (expected, found) = (header.grid.points, tally.rows());
+        let (expected, found) = (self.header.grid.points, self.tally.rows());
         if expected != found {
             return Err(StoreError::Incomplete { path, expected, found });
         }
+        self.end_row_group().map_err(|error| self.failed(error))?;
+        let (header, tally) = (&self.header, &self.tally);
         let above_reference_db =
             above_reference_db(header.trace, tally.max().map(|(value, _)| f64::from(value)));
         if let Some(level) = above_reference_db {

@@ -136,23 +136,49 @@ fn a_file_equals_one_of_the_general_encoder() {
 }
 
 #[test]
-fn a_trace_of_several_row_groups_is_read_as_it_was_written() {
+fn a_trace_of_long_row_groups_is_read_as_it_was_written() {
     let out = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(out.path(), "long", "abcdef", Utc::now()).unwrap();
-    let points = ROW_GROUP + 70_001;
-    let header = header(points);
-    let mut writer = folder.trace(header.clone()).unwrap();
-    values(points).chunks(10_000).for_each(|piece| writer.push(piece).unwrap());
-    let summary = writer.finish().unwrap();
-    let path = folder.path().join(&summary.file);
-    assert_eq!(metadata(&path).num_row_groups(), 2);
-    let mut first = 0;
-    for batch in rows(&path) {
-        let [axis, levels] = ["wavelength_nm", "value"].map(|name| batch.column_by_name(name).unwrap());
-        let axis = axis.as_any().downcast_ref::<Float64Array>().unwrap();
-        assert_eq!(axis.value(0), header.grid.wavelength_nm(first));
-        assert_eq!(levels.len(), axis.len());
-        first += batch.num_rows() as u64;
+    for (trace_index, points, groups) in [(1, ROW_GROUP, 1), (2, ROW_GROUP + 70_001, 2)] {
+        let header = TraceHeader { trace_index, ..header(points) };
+        let mut writer = folder.trace(header.clone()).unwrap();
+        let values = values(points);
+        values.chunks(10_000).for_each(|piece| writer.push(piece).unwrap());
+        let summary = writer.finish().unwrap();
+        let path = folder.path().join(&summary.file);
+        assert_eq!(metadata(&path).num_row_groups(), groups);
+        let mut first = 0;
+        for batch in rows(&path) {
+            let [axis, levels] = ["wavelength_nm", "value"].map(|name| batch.column_by_name(name).unwrap());
+            let axis = axis.as_any().downcast_ref::<Float64Array>().unwrap();
+            assert_eq!(axis.value(0), header.grid.wavelength_nm(first as u64));
+            let levels = levels.as_any().downcast_ref::<Float32Array>().unwrap();
+            let written =
+                values[first..first + axis.len()].iter().map(|value| value.is_finite().then_some(*value));
+            assert!(levels.iter().eq(written));
+            first += batch.num_rows();
+        }
+        assert_eq!(first as u64, points);
     }
-    assert_eq!(first, points);
+}
+
+#[test]
+fn every_trace_has_the_wavelengths_of_its_own_grid() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(out.path(), "grids", "abcdef", Utc::now()).unwrap();
+    // The second trace repeats the first grid, the third has as many points from another start.
+    for (trace_index, start_nm) in [(1, 1520.0), (2, 1520.0), (3, 1530.0), (4, 1520.0)] {
+        let grid = Grid { start_nm, step_pm: 0.1, points: POINTS };
+        let mut writer = folder.trace(TraceHeader { trace_index, grid, ..header(POINTS) }).unwrap();
+        writer.push(&values(POINTS)).unwrap();
+        let path = folder.path().join(writer.finish().unwrap().file);
+        let batches = rows(&path).into_iter();
+        let axis: Vec<f64> = batches
+            .flat_map(|batch| {
+                let axis = batch.column_by_name("wavelength_nm").unwrap();
+                axis.as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
+            })
+            .collect();
+        assert!(axis.into_iter().eq((0..POINTS).map(|index| grid.wavelength_nm(index))), "{trace_index}");
+    }
 }
