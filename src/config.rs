@@ -51,6 +51,8 @@ struct File {
 
 /// Set in the environment of a process that `ctp10 rehearse` starts: its deadlines are short, unless configured.
 pub const REHEARSAL_VARIABLE: &str = "CTP10_REHEARSAL";
+/// A rehearsal takes at most a fiftieth of the time: its simulator scales times by this, and its deadlines follow.
+pub const REHEARSAL_SCALE: f64 = 0.02;
 
 /// A setting and its origin, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::times;
+use super::{REHEARSAL_SCALE, times};
 use crate::instrument::Deadlines;
 
 /// The deadlines in a `ctp10.toml`.
@@ -19,8 +19,6 @@ pub(super) struct Given {
     scan_s: Option<f64>,
 }
 
-/// The simulator of a rehearsal scales times by this.
-const REHEARSAL_SCALE: f64 = 0.02;
 /// The shortest deadline of a rehearsal. A busy computer needs this long for a reply.
 const REHEARSAL_SHORTEST: Duration = Duration::from_secs(2);
 

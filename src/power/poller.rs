@@ -103,7 +103,7 @@ impl Poller {
 
     async fn read(&mut self, channels: &[u8]) -> Result<PowerFrame, Error> {
         let mark = self.instrument.mark().await?;
-        let first = self.skip_damaged(channels).first().copied();
+        let first = self.readable(channels).first().copied();
         if let Some(first) = first {
             let unit = self.ask(&Query::power_unit(self.detector(first)), first).await?;
             if self.are_settings_old(first, unit) {
@@ -111,7 +111,7 @@ impl Poller {
             }
         }
         let mut powers = BTreeMap::new();
-        for channel in self.skip_damaged(channels) {
+        for channel in self.readable(channels) {
             let Some(value) = self.ask(&Query::power(self.detector(channel)), channel).await? else {
                 continue;
             };
@@ -130,7 +130,8 @@ impl Poller {
         })
     }
 
-    fn skip_damaged(&self, channels: &[u8]) -> Vec<u8> {
+    /// The channels that have not refused.
+    fn readable(&self, channels: &[u8]) -> Vec<u8> {
         channels.iter().copied().filter(|channel| !self.refused.contains_key(channel)).collect()
     }
 
@@ -146,7 +147,7 @@ impl Poller {
         // Read before the queries: if a setting changes meanwhile, the replies are out of date at once.
         let changes = self.instrument.changes();
         let mut units = BTreeMap::new();
-        for channel in self.skip_damaged(channels) {
+        for channel in self.readable(channels) {
             if let Some(unit) = self.ask(&Query::power_unit(self.detector(channel)), channel).await? {
                 units.insert(channel, unit);
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::app::batch::load::Batch;
 use crate::budget::Budget;
 use crate::cli::{InstrumentArgs, RehearseArgs};
-use crate::config::Config;
+use crate::config::{Config, REHEARSAL_SCALE};
 use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
@@ -13,9 +13,6 @@ use crate::recipe::{PlainFile, Recipe};
 use crate::run::RunRequest;
 use crate::simulator::{Noise, SimulatorOptions};
 use crate::source::{Diagnostic, Severity};
-
-/// Sweeps take at most a fiftieth of their time.
-const TIME_SCALE: f64 = 0.02;
 
 /// A recipe or batch, with the options of all its rehearsals.
 pub(super) struct Subject {
@@ -55,7 +52,7 @@ impl Subject {
         }
         let options = super::super::choose::options(simulator)?;
         let options = SimulatorOptions {
-            time_scale: options.time_scale.min(TIME_SCALE),
+            time_scale: options.time_scale.min(REHEARSAL_SCALE),
             // A measurement that is repeated after a fault is then identical.
             noise: Noise::BySettings,
             log: None,

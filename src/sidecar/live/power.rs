@@ -83,10 +83,7 @@ async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) 
         let text = tokio::select! {
             update = watch.next(&mut schedule) => {
                 errors = if matches!(update, PowerUpdate::Unavailable { .. }) { errors + 1 } else { 0 };
-                match update {
-                    PowerUpdate::Reading(reading) => app.readings.text(&reading),
-                    other => frame(other, errors).text().into(),
-                }
+                text(update, errors, &app.readings)
             }
             _ = heartbeat.tick() => {
                 Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() }.text().into()
@@ -125,9 +122,10 @@ fn note_dropped(sending: Duration, interval: Duration) {
     }
 }
 
-fn frame(update: PowerUpdate, errors: u64) -> Frame {
-    match update {
-        PowerUpdate::Reading(reading) => Frame::Data(Power::from(&*reading)),
+/// The text of an update, which is the `errors`th in a row without a reading.
+fn text(update: PowerUpdate, errors: u64, readings: &ReadingTexts) -> Utf8Bytes {
+    let frame = match update {
+        PowerUpdate::Reading(reading) => return readings.text(&reading),
         PowerUpdate::Busy { last, age_s, occupation } => Frame::Busy {
             last: Power::from(&*last),
             age_s,
@@ -142,5 +140,6 @@ fn frame(update: PowerUpdate, errors: u64) -> Frame {
             recoverable: true,
             error_count: errors,
         },
-    }
+    };
+    frame.text().into()
 }
