@@ -39,7 +39,7 @@ pub use lines::{Lines, skip_damaged};
 pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
-pub use read::{TraceFile, open_trace};
+pub use read::{TraceFile, locate_trace, open_trace};
 pub use runs::FoundRun;
 pub use spectrum::{Levels, Spectrum, read_spectrum};
 pub use spool::Spool;

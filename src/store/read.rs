@@ -20,7 +20,7 @@ use crate::step::{Fault, TraceReader};
 /// Rows per piece.
 const PIECE: usize = 64 * 1024;
 
-/// A stored trace, open for reading.
+/// The file of a stored trace. Each reading opens the file.
 #[derive(Debug)]
 pub struct TraceFile {
     path: PathBuf,
@@ -42,8 +42,16 @@ impl RunFolder {
 /// # Errors
 /// If the file does not exist, leads out of the folder, or contradicts the journal.
 pub fn open_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
-    let file = TraceFile { path: find(folder, &trace.file)?, grid: trace.grid };
+    let file = locate_trace(folder, trace)?;
     file.open().map(|_| file)
+}
+
+/// Finds the file of a trace, for a reader that opens the file once. A contradiction to the journal is an error of the reading.
+///
+/// # Errors
+/// If the file does not exist or leads out of the folder.
+pub fn locate_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, StoreError> {
+    Ok(TraceFile { path: find(folder, &trace.file)?, grid: trace.grid })
 }
 
 impl TraceFile {

@@ -1,6 +1,7 @@
 //! The traces of a run: a list, the data in several formats, and envelopes for plots.
 
 use std::io::ErrorKind;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
@@ -22,7 +23,7 @@ use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
-use crate::store::{REPORT_FILE, TraceFile, envelope, formats, open_trace};
+use crate::store::{REPORT_FILE, StoreError, TraceFile, envelope, formats, locate_trace, open_trace};
 
 /// The largest report that is served, bytes. The reports of long runs have a few megabytes.
 const LARGEST_REPORT: u64 = 64 << 20;
@@ -76,7 +77,13 @@ impl Format {
 }
 
 impl AppState {
-    async fn stored(&self, id: &str, number: &str) -> Result<(TraceSummary, TraceFile), Problem> {
+    /// A trace of a run. `find` checks its file, or only finds it.
+    async fn stored(
+        &self,
+        id: &str,
+        number: &str,
+        find: fn(&FilePath, &TraceSummary) -> Result<TraceFile, StoreError>,
+    ) -> Result<(TraceSummary, TraceFile), Problem> {
         let folder = self.folder(id).await?;
         let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
         // The links of the report use the file name, which begins with the number.
@@ -85,7 +92,7 @@ impl AppState {
         let traces = Arc::clone(&self.traces);
         let found = read_on_thread(move || {
             let Some(trace) = traces.trace(&folder, index)? else { return Ok(None) };
-            let file = open_trace(&folder, &trace)?;
+            let file = find(&folder, &trace)?;
             Ok(Some((trace, file)))
         });
         found.await?.ok_or_else(refuse)
@@ -148,7 +155,7 @@ pub(in crate::sidecar) async fn file(
             (number, format.ok_or_else(|| Problem::not_found(&format!("format `{suffix}`")))?)
         }
     };
-    let (summary, file) = app.stored(&id, number).await?;
+    let (summary, file) = app.stored(&id, number, open_trace).await?;
     let stem = summary.file.rsplit('/').next().unwrap_or_default().trim_end_matches(".parquet");
     let name = format!("attachment; filename={id}_{stem}.{}", format.suffix());
     let mut response = match format {
@@ -181,7 +188,7 @@ pub(in crate::sidecar) async fn view(
     Path(TracePath { id, trace }): Path<TracePath>,
     Query(query): Query<ViewQuery>,
 ) -> Result<Json<ViewReply>, Problem> {
-    let (summary, file) = app.stored(&id, &trace).await?;
+    let (summary, file) = app.stored(&id, &trace, locate_trace).await?;
     let grid = file.grid();
     let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
     let pieces = u64::from(query.points.unwrap_or(PIECES));
