@@ -3,7 +3,7 @@
 //! The encoding was chosen by measurement. The wavelengths are computed as rounded decimals, and their bytes repeat
 //! along the grid once they are split into streams. The values are noise in their low bytes and smooth in their high
 //! bytes, which splitting separates. Both are compressed with zstd. The constant columns are dictionaries with one
-//! entry.
+//! entry, and one page of each row group.
 //!
 //! The work for a trace is to compress its values. The wavelength axis is encoded once for all traces of a grid, and the
 //! size of a constant column does not depend on its rows.
@@ -41,6 +41,9 @@ use crate::step::ColumnValue;
 
 /// Rows per batch.
 const BATCH: usize = 64 * 1024;
+/// Rows per page of the first two columns, a multiple of a batch. A page with fewer rows compresses worse, and a reader of a
+/// narrow window decodes at least one page.
+const PAGE: usize = 2 * BATCH;
 /// Rows per row group, a multiple of a batch. This bounds the memory for traces of any length.
 const ROW_GROUP: u64 = 1024 * 1024;
 /// The positions of the first two columns in the file. The constant columns follow.
@@ -153,6 +156,7 @@ fn properties(metadata: BTreeMap<String, String>) -> ParquetResult<WriterPropert
         .set_column_encoding(wavelength, Encoding::BYTE_STREAM_SPLIT)
         .set_column_dictionary_enabled(value.clone(), false)
         .set_column_encoding(value, Encoding::BYTE_STREAM_SPLIT)
+        .set_data_page_row_count_limit(PAGE)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_key_value_metadata(Some(metadata))
         .set_created_by(format!("ctp10 {}", env!("CARGO_PKG_VERSION")));

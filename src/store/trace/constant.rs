@@ -1,14 +1,14 @@
-//! Columns with one value for all rows. The general encoder looks at every row; here a page is one run, whose size does not
-//! depend on its rows.
+//! Columns with one value for all rows. The general encoder looks at every row. Here all rows of a row group are one page,
+//! and the page is one run, whose size does not depend on its rows.
 
 use arrow_schema::DataType;
-use parquet::basic::{Encoding, PageType};
+use parquet::basic::Encoding;
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer_mut};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, ColumnChunkMetaDataBuilder, LevelHistogram, OffsetIndexBuilder, PageEncodingStats,
+    ColumnChunkMetaData, ColumnChunkMetaDataBuilder, LevelHistogram, OffsetIndexBuilder,
 };
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::statistics::{Statistics, ValueStatistics};
@@ -142,25 +142,21 @@ impl Constant {
         let encoding = if dictionary_size > 0 { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
         let bytes_of_text = one_row.metadata.unencoded_byte_array_data_bytes();
         let mut places = OffsetIndexBuilder::new();
-        let page_rows = page_rows(column);
-        for first in (0..rows).step_by(page_rows) {
-            let rows = (rows - first).min(page_rows as u64);
-            let body = self.page(column, rows);
-            let page = Page::DataPage {
-                buf: zstd.compress(&body)?.into(),
-                num_values: u32::try_from(rows).unwrap_or(u32::MAX),
-                encoding,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            let written = writer.write_page(CompressedPage::new(page, body.len()))?;
-            let size = i32::try_from(written.compressed_size).unwrap_or(i32::MAX);
-            places.append_row_count(rows.cast_signed());
-            places.append_offset_and_size(written.offset.cast_signed(), size);
-            places.append_unencoded_byte_array_data_bytes(times(bytes_of_text, rows));
-            uncompressed_size += written.uncompressed_size;
-        }
+        let body = self.page(column, rows);
+        let page = Page::DataPage {
+            buf: zstd.compress(&body)?.into(),
+            num_values: u32::try_from(rows).unwrap_or(u32::MAX),
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let written = writer.write_page(CompressedPage::new(page, body.len()))?;
+        places.append_row_count(rows.cast_signed());
+        let size = i32::try_from(written.compressed_size).unwrap_or(i32::MAX);
+        places.append_offset_and_size(written.offset.cast_signed(), size);
+        places.append_unencoded_byte_array_data_bytes(times(bytes_of_text, rows));
+        uncompressed_size += written.uncompressed_size;
         writer.close()?;
         let bytes = bytes.into_inner()?;
         let metadata = of_all_rows(&one_row.metadata, rows)
@@ -177,11 +173,6 @@ impl Constant {
         };
         Ok(Chunk { bytes: bytes.into(), layout })
     }
-}
-
-/// Rows of a page: as many as the general encoder puts into one.
-fn page_rows(column: &ColumnDescPtr) -> usize {
-    if column.max_def_level() > 0 { 20_000 } else { 20_480 }
 }
 
 /// A run of equal levels or indices of up to 8 bits: its length, as a variable-length number. The value would follow.
@@ -207,7 +198,6 @@ fn of_all_rows(one: &ColumnChunkMetaData, rows: u64) -> ColumnChunkMetaDataBuild
         let levels: Vec<i64> = levels.values().iter().map(|count| count * rows.cast_signed()).collect();
         LevelHistogram::from(levels)
     };
-    let pages = i32::try_from(rows.div_ceil(page_rows(&one.column_descr_ptr()) as u64)).unwrap_or(i32::MAX);
     let mut builder = ColumnChunkMetaData::builder(one.column_descr_ptr())
         .set_compression_codec(one.compression_codec())
         .set_encodings_mask(*one.encodings_mask())
@@ -216,11 +206,7 @@ fn of_all_rows(one: &ColumnChunkMetaData, rows: u64) -> ColumnChunkMetaDataBuild
         .set_repetition_level_histogram(one.repetition_level_histogram().map(histogram))
         .set_definition_level_histogram(one.definition_level_histogram().map(histogram));
     if let Some(stats) = one.page_encoding_stats() {
-        let of_all = |stats: &PageEncodingStats| PageEncodingStats {
-            count: if stats.page_type == PageType::DICTIONARY_PAGE { stats.count } else { pages },
-            ..stats.clone()
-        };
-        builder = builder.set_page_encoding_stats(stats.iter().map(of_all).collect());
+        builder = builder.set_page_encoding_stats(stats.clone());
     }
     // Numbers and texts can be null.
     let is_null = |nulls: Option<u64>| nulls == Some(1);
