@@ -73,10 +73,15 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// The folder for run folders: as given, as configured, or the default.
+fn run_folders(given: Option<PathBuf>, config: &Config) -> PathBuf {
+    given.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"))
+}
+
 /// The configuration of the session for a run or for the service.
 fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
     Setup {
-        out: out.or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs")),
+        out: run_folders(out, config),
         connections: config.connections,
         outbox: match config.notify {
             true => Outbox::new(config.allow_http.clone().unwrap_or_default()),

@@ -25,7 +25,7 @@ pub use claim::{Claim, Holder, find_holder};
 pub use interrupted::{Interrupted, NotResumed, Outlook};
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
-pub use manual::{Cut, EmergencyStop, NotConnected, ScanTicket};
+pub use manual::{Cut, EmergencyStop, NotChanged, NotConnected, ScanTicket};
 pub use occupy::Occupied;
 pub use operators::Operator;
 pub use reconnect::Reconnector;
@@ -139,7 +139,7 @@ pub struct Session {
     draining: AtomicBool,
     /// Runs that are not in the catalogue yet.
     unlisted: Arc<records::Unlisted>,
-    /// Grows when the transfers of observers must end.
+    /// Grows when transfers and starts from before must end.
     cuts: watch::Sender<u64>,
 }
 
@@ -211,6 +211,18 @@ impl Session {
     /// Refuses new runs from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Waits for the end of the active run, also if it is still starting.
+    pub async fn run_ended(&self) {
+        self.lease.run_released().await;
+        if let Some(run) = self.current_run() {
+            run.ended().await;
+        }
     }
 
     fn run(&self) -> MutexGuard<'_, Option<Arc<LiveRun>>> {

@@ -86,6 +86,12 @@ pub struct Diagnostic {
     pub hint: Option<String>,
 }
 
+/// Whether any finding is an error.
+#[must_use]
+pub fn has_errors(findings: &[Diagnostic]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
+}
+
 impl Diagnostic {
     /// An error without a position.
     #[must_use]

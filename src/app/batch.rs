@@ -8,7 +8,7 @@ mod screen;
 pub(super) mod service;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::choose::{Choice, choose};
 use super::open::{Connect, OpenSession};
 use super::setup;
-use super::signals::OnTerminate;
+use super::signals::{OnTerminate, Signals};
 use crate::batch::{
     Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice, reserve, write,
 };
@@ -63,8 +63,7 @@ async fn run(
     let mut batch = match (&args.file, &args.go_on) {
         (Some(file), _) => Batch::load(file, &args.instrument, config).await?,
         (None, Some(name)) => {
-            let out =
-                args.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
+            let out = super::run_folders(args.out.clone(), config);
             Batch::known(name, &out, &args.instrument, config).await?
         }
         (None, None) => return Err(Failure::new(ExitCode::Usage, "no batch file is given")),
@@ -116,7 +115,7 @@ async fn work(
     let sidecar =
         super::serve::beside_run(session, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
-    let signals = open.handle_signals(OnTerminate::Finish, commands);
+    let signals = Signals::handle(session, OnTerminate::Finish, commands);
     let worker = Worker {
         session: Arc::clone(session),
         queue: Arc::clone(queue),
@@ -132,12 +131,12 @@ async fn work(
     session.drain();
     if let Some(run) = session.current_run() {
         errln!("waiting for the end of run {}, which was started over HTTP", run.id());
-        run.ended().await;
     }
-    drop(signals);
+    session.run_ended().await;
     if let Some(sidecar) = sidecar {
         sidecar.stop().await;
     }
+    drop(signals);
     over
 }
 

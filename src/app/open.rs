@@ -5,13 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::choose::{Choice, Chosen};
-use super::signals::{OnTerminate, Signals};
-use crate::batch::WorkerCommand;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::instrument::Target;
 use crate::session::{Occupied, Reconnector, Session, Setup};
-use tokio::sync::watch;
 
 /// An instrument that this process has claimed. Dropped, it is released for other processes.
 pub(super) struct OpenSession {
@@ -61,14 +58,5 @@ impl OpenSession {
     /// The instrument.
     pub(super) fn target(&self) -> &Target {
         &self.chosen.target
-    }
-
-    /// Starts to handle signals.
-    pub(super) fn handle_signals(
-        &self,
-        on_terminate: OnTerminate,
-        commands: watch::Sender<WorkerCommand>,
-    ) -> Signals {
-        Signals::handle(&self.session, on_terminate, commands)
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::choose::{Choice, choose};
 use super::open::{Connect, OpenSession};
 use super::setup;
-use super::signals::OnTerminate;
+use super::signals::{OnTerminate, Signals};
 use crate::batch::WorkerCommand;
 use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
@@ -22,7 +22,7 @@ use crate::recipe::Recipe;
 use crate::run::events::Record;
 use crate::run::{RunRequest, Watcher};
 use crate::session::{NotStarted, Setup};
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, Severity, has_errors};
 use crate::store::RunState;
 use crate::terminal::output::{coloured, outln};
 use crate::terminal::{self, LogWriter, Style};
@@ -96,7 +96,7 @@ async fn measure(
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
-    let entry = session.begin(request, vec![show]).await.map_err(not_started)?;
+    let entry = session.begin(request, vec![show], &session.cut()).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
         coloured!("{}", finding.render(std::io::stderr().is_terminal()));
@@ -105,20 +105,20 @@ async fn measure(
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("the instrument's error queue had old entries: {left}");
     }
-    let signals = open.handle_signals(OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
+    let signals = Signals::handle(session, OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
         let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
         let (log, control) = (log.clone(), entry.run.control().clone());
         move || terminal::show(style, &log, &shown, &control, begun)
     });
     let ended = entry.ended().await;
-    drop(signals);
     let status = screen.join().unwrap_or_default();
     let state = ended.map_err(|fault| Failure::new(ExitCode::Failed, fault))?;
     outln!("{}", terminal::summary(&status));
     if let Some(sidecar) = sidecar {
         sidecar.stop().await;
     }
+    drop(signals);
     match state {
         RunState::Done => Ok(()),
         RunState::Aborted => Err(Failure::told(ExitCode::Stopped)),
@@ -140,6 +140,5 @@ fn not_started(error: NotStarted) -> Failure {
 
 /// Errors end the program; the warnings are printed before them.
 fn stop_on_errors(findings: &[Diagnostic]) -> Result<(), Failure> {
-    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
-    if wrong { Err(Failure::recipe(findings.to_vec())) } else { Ok(()) }
+    if has_errors(findings) { Err(Failure::recipe(findings.to_vec())) } else { Ok(()) }
 }

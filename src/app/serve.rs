@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::choose::choose;
 use super::open::{Connect, OpenSession};
 use super::setup;
-use super::signals::OnTerminate;
+use super::signals::{OnTerminate, Signals};
 use crate::batch::WorkerCommand;
 use crate::cli::ServeArgs;
 use crate::config::Config;
@@ -35,21 +35,19 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
     let worker = queue.map(|queue| super::batch::service::work(session, queue, open.simulator(), command));
-    let mut signals = open.handle_signals(OnTerminate::Finish, commands);
+    let mut signals = Signals::handle(session, OnTerminate::Finish, commands);
     outln!("listening on {}", sidecar.url());
     if open.simulator().is_some() {
         errln!("SIMULATED INSTRUMENT: no light, no device; all values are computed");
     }
     signals.first().await;
-    if let Some(run) = session.current_run() {
-        run.ended().await;
-    }
+    session.run_ended().await;
     if let Some(worker) = worker {
         // The result of the last item is stored before the program ends.
         let _ = worker.await;
     }
-    drop(signals);
     sidecar.stop().await;
+    drop(signals);
     super::notifications::wait(&session.setup().outbox, false).await;
     Ok(())
 }

@@ -204,7 +204,7 @@ impl Work {
     async fn attempt(&mut self, instrument: &Ctp10) -> Result<(), String> {
         let mut trouble = None;
         if !self.aborted {
-            match instrument.stop_everything().await {
+            match instrument.abort_scan().await {
                 Ok(()) => self.aborted = true,
                 Err(error) => trouble = Some(format!("abort: {error}")),
             }

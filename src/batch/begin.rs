@@ -62,7 +62,7 @@ impl Worker {
             }
             let request = self.request(item, task).await?;
             let goes_on = request.resumed.is_some();
-            let error = match self.session.begin(request, self.observer.begins(item, task)).await {
+            let error = match self.session.begin(request, self.observer.begins(item, task), cut).await {
                 Ok(entry) => return Ok(entry),
                 Err(error @ NotStarted::OtherInstrument(_)) if goes_on => {
                     return Err(NotBegun::Held(error.message()));

@@ -77,7 +77,7 @@ impl Ctp10 {
     ///
     /// # Errors
     /// Why the instrument may not be idle.
-    pub async fn stop_everything(&self) -> Result<(), Error> {
+    pub async fn abort_scan(&self) -> Result<(), Error> {
         within_limit(self.abort_quickly()).await
     }
 

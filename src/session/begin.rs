@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::records::{leave_report, list_run};
-use super::{Held, LiveRun, Session, notification};
+use super::{Cut, Held, LiveRun, Session, notification};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
@@ -18,7 +18,7 @@ use crate::run::control::control;
 use crate::run::prepare::{self, NotReady};
 use crate::run::resume::start::Resumption;
 use crate::run::{RunRequest, Site, Times, Watcher};
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, has_errors};
 use crate::step::Fault;
 use crate::store::{RunFolder, RunState, StoreError, new_run_id};
 
@@ -76,7 +76,7 @@ impl BegunRun {
 }
 
 impl Session {
-    /// Begins a run.
+    /// Begins a run. `cut` is from the moment when the run was asked for: an emergency stop since then prevents the run.
     ///
     /// # Errors
     /// See [`NotStarted`]. After an error, nothing has been changed.
@@ -84,10 +84,9 @@ impl Session {
         self: &Arc<Self>,
         mut request: RunRequest,
         watchers: Vec<Watcher>,
+        cut: &Cut,
     ) -> Result<BegunRun, NotStarted> {
-        if self.draining.load(std::sync::atomic::Ordering::Acquire) {
-            return Err(NotStarted::Busy("the program is shutting down: no new run starts".to_owned()));
-        }
+        self.admits_runs(cut)?;
         // A run that has reported its end is about to release the lease.
         if let Some(run) = self.current_run().filter(|run| run.status().finished.is_some()) {
             run.ended().await;
@@ -123,6 +122,7 @@ impl Session {
         if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }
+        self.admits_runs(cut)?;
         let folder = match folder {
             Some(folder) => folder,
             None => RunFolder::create(&self.setup.out, &recipe.header().name, &id, Utc::now())?,
@@ -146,6 +146,10 @@ impl Session {
         status.instrument = Some(site.record.clone());
         let run = LiveRun::new(id, site.folder.path().to_owned(), control, request.unattended, status);
         *self.run() = Some(Arc::clone(&run));
+        // What has happened before this line did not see the run; what happens later does.
+        if let Err(reason) = self.admits_runs(cut) {
+            run.control().stop_now(reason.message());
+        }
         if self.is_attended() {
             run.attend();
         }
@@ -157,7 +161,7 @@ impl Session {
             let begun = Arc::clone(&begun);
             move |_| begun.notify_one()
         }));
-        let (listed, is_listed) = oneshot::channel::<()>();
+        let (started, has_started) = oneshot::channel::<()>();
         let ended = tokio::spawn({
             let (run, outbox) = (Arc::clone(&run), self.setup.outbox.clone());
             let unlisted = Arc::clone(&self.unlisted);
@@ -169,11 +173,11 @@ impl Session {
                 let mut performed = Box::pin(crate::run::run(request, site, receiver, watchers));
                 let state = tokio::select! {
                     state = &mut performed => {
-                        drop(listed);
+                        drop(started);
                         state
                     }
                     () = begun.notified() => {
-                        drop(listed);
+                        drop(started);
                         tokio::join!(performed, list_run(Arc::clone(&unlisted), path.clone())).0
                     }
                 };
@@ -187,9 +191,19 @@ impl Session {
                 state
             }
         });
-        // A client that lists the runs now must find this one.
-        let _ = is_listed.await;
+        // Waits only for the first event: from now on, a client finds the manifest of the run.
+        let _ = has_started.await;
         Ok(BegunRun { run, findings, left, ended })
+    }
+
+    fn admits_runs(&self, cut: &Cut) -> Result<(), NotStarted> {
+        if cut.is_wanted() {
+            return Err(NotStarted::Busy(format!("the run did not start: {}", Cut::REASON)));
+        }
+        if self.is_draining() {
+            return Err(NotStarted::Busy("the program is shutting down: no new run starts".to_owned()));
+        }
+        Ok(())
     }
 
     /// The identity of the connected instrument.
@@ -210,8 +224,7 @@ impl Drop for EndOf {
 }
 
 fn without_errors(findings: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, NotStarted> {
-    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
-    if wrong { Err(NotStarted::Recipe(findings)) } else { Ok(findings) }
+    if has_errors(&findings) { Err(NotStarted::Recipe(findings)) } else { Ok(findings) }
 }
 
 impl NotStarted {

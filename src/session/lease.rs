@@ -50,6 +50,13 @@ impl Lease {
         }
     }
 
+    /// Waits until no run holds the instrument.
+    pub async fn run_released(&self) {
+        while self.free_of_runs().is_err() {
+            drop(self.changing.lock().await);
+        }
+    }
+
     /// Takes the lease for a run. The call waits for a manual change, which takes no longer than one exchange.
     ///
     /// # Errors

@@ -31,6 +31,23 @@ pub enum NotConnected {
     Instrument(#[from] Error),
 }
 
+/// Why a change was not made completely.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// A run holds the instrument.
+    #[error(transparent)]
+    Held(#[from] Held),
+    /// An emergency stop came first.
+    #[error("`{command}` was not sent: {}", Cut::REASON)]
+    Cut {
+        /// The first command that was not sent.
+        command: String,
+    },
+    /// A command has failed.
+    #[error(transparent)]
+    Instrument(#[from] Error),
+}
+
 /// A scan that was started manually.
 #[derive(Debug)]
 pub struct ScanTicket {
@@ -49,11 +66,20 @@ impl ScanTicket {
     }
 }
 
-/// Reports that the transfers of observers must end.
+/// Reports that transfers and starts from before must end: all lasers were turned off, or the connection was closed.
 #[derive(Debug)]
 pub struct Cut(watch::Receiver<u64>);
 
 impl Cut {
+    /// Why they must end, as a text for people.
+    pub const REASON: &str = "all lasers were turned off, or the connection was closed";
+
+    /// Whether they must end.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     /// Waits until they must end.
     pub async fn wanted(&mut self) {
         if self.0.changed().await.is_err() {
@@ -87,11 +113,30 @@ async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
 }
 
 impl Session {
-    /// Starts a scan and returns when the instrument reports it.
+    /// Sends commands one after another. After an emergency stop, no further command is sent, because it could make
+    /// light again.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    pub async fn change(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), NotChanged> {
+        let cut = self.cut();
+        let _change = self.lease.for_change().await?;
+        let instrument = self.observer();
+        for action in actions {
+            if cut.is_wanted() {
+                return Err(NotChanged::Cut { command: action.to_string() });
+            }
+            instrument.act(&action).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a scan and returns when the instrument reports it. An emergency stop before that ends the scan too.
     ///
     /// # Errors
     /// If the scan does not start.
     pub async fn start_scan(self: &Arc<Self>, action: Action) -> Result<Result<ScanTicket, Error>, Held> {
+        let cut = self.cut();
         let change = self.lease.for_change().await?;
         let instrument = self.observer();
         let (started, running) = oneshot::channel();
@@ -101,10 +146,16 @@ impl Session {
             let scan = async {
                 wait_for_analysis(&instrument).await?;
                 let expected = instrument.scan_settings().await?.expected();
+                if cut.is_wanted() {
+                    return Err(Error::Aborted { command: action.to_string() });
+                }
                 instrument
                     .scan(&action, expected, |_| {
-                        if let Some((started, _)) = waiting.take() {
-                            let _ = started.send(());
+                        let Some((started, _)) = waiting.take() else { return };
+                        let _ = started.send(());
+                        if cut.is_wanted() {
+                            let instrument = instrument.clone();
+                            tokio::spawn(async move { instrument.abort_scan().await });
                         }
                     })
                     .await
@@ -125,7 +176,7 @@ impl Session {
         }
     }
 
-    /// Reports to the transfers of observers when they must end.
+    /// Reports when transfers and starts from before this call must end.
     #[must_use]
     pub fn cut(&self) -> Cut {
         Cut(self.cuts.subscribe())
@@ -185,13 +236,14 @@ impl Session {
     /// lease.
     pub async fn off(&self, reason: &str) -> EmergencyStop {
         tracing::warn!(reason, "all lasers off");
+        // First, for a run or a scan that is still starting.
+        self.cuts.send_modify(|cuts| *cuts += 1);
         let run = self.current_run();
         if let Some(run) = &run {
             run.control().stop_now(reason);
         }
-        self.cuts.send_modify(|cuts| *cuts += 1);
         let instrument = self.observer();
-        let aborted = instrument.stop_everything().await.is_ok();
+        let aborted = instrument.abort_scan().await.is_ok();
         let LasersOff { off, unknown, .. } = instrument.lasers_off(LASERS).await;
         EmergencyStop { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
     }

@@ -27,19 +27,12 @@ impl AppState {
 
     /// Sends commands one after another, unless a run holds the instrument.
     async fn change(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), Problem> {
-        let _lease = self.session.lease().for_change().await?;
-        let instrument = self.instrument();
+        self.session.lease().free_of_runs()?;
         // Checked even without commands: an absent instrument must not be reported as configured.
         if let Some(reason) = self.absence() {
             return Err(Problem::not_connected(&reason));
         }
-        let mut done = Ok(());
-        for action in actions {
-            done = instrument.act(&action).await;
-            if done.is_err() {
-                break;
-            }
-        }
+        let done = self.session.change(actions).await;
         self.forget_answers().await;
         Ok(done?)
     }

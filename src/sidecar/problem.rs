@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::budget::{Busy, Gone};
 use crate::error::chain;
 use crate::instrument::Error;
-use crate::session::{Held, NotConnected, NotStarted};
+use crate::session::{Held, NotChanged, NotConnected, NotStarted};
 use crate::source::Diagnostic;
 use crate::store::StoreError;
 
@@ -104,6 +104,16 @@ impl From<Gone> for Problem {
 impl From<Held> for Problem {
     fn from(held: Held) -> Self {
         Self::conflict(held.to_string())
+    }
+}
+
+impl From<NotChanged> for Problem {
+    fn from(error: NotChanged) -> Self {
+        match error {
+            NotChanged::Held(held) => held.into(),
+            NotChanged::Cut { .. } => Self::conflict(error.to_string()),
+            NotChanged::Instrument(error) => error.into(),
+        }
     }
 }
 

@@ -1,11 +1,21 @@
 //! The policy of turning lasers off, against an instrument that resists.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use ctp10::forecast::allowed::Allowed;
 use ctp10::instrument::limits::Limits;
-use ctp10::instrument::{Ctp10, Deadlines, LasersOff};
+use ctp10::instrument::scpi::{Action, Query};
+use ctp10::instrument::{Address, Ctp10, Deadlines, LasersOff, Target};
+use ctp10::notify::Outbox;
+use ctp10::run::Times;
+use ctp10::session::{Connections, NotChanged, Session, Setup};
+use ctp10::simulator::{Simulator, SimulatorOptions};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// An instrument with lasers that resist.
@@ -119,4 +129,69 @@ async fn without_a_connection_every_laser_is_unknown() {
     let done = instrument.observer().lasers_off([1, 2]).await;
     assert_eq!((done.off, done.unknown), (vec![], vec![1, 2]));
     assert!(done.trouble.unwrap().contains("cannot reach"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_second() {
+    let simulator = Simulator::start("127.0.0.1:0", SimulatorOptions::default()).await.unwrap();
+    let address = Address::from(simulator.address());
+    let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
+    let setup = Setup {
+        out: std::env::temp_dir(),
+        connections: Connections::One,
+        outbox: Outbox::silent(),
+        allowed: Allowed::default(),
+        times: Times {
+            dark_after: Duration::from_secs(1),
+            guard_after: None,
+            disk_full_wait: Duration::ZERO,
+            answer_wait: None,
+        },
+    };
+    let session = Session::new(instrument.clone(), Target::Remote(address), setup);
+    let on = Action::SetLaserOutput { laser: 2, on: true };
+    let stopping = Arc::clone(&session);
+    // The change asks for its second command after the first is done.
+    let actions = [Action::SetLaserPower { laser: 2, dbm: 1.0 }, on.clone()].into_iter().inspect(|action| {
+        if *action == on {
+            let off = stopping.off("test");
+            let stopped = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(off));
+            assert!(stopped.unknown.is_empty(), "{stopped:?}");
+        }
+    });
+    let refused = session.change(actions).await.unwrap_err();
+    assert!(matches!(&refused, NotChanged::Cut { command } if *command == on.to_string()), "{refused}");
+    assert!(!instrument.ask(&Query::laser_output(2)).await.unwrap());
+    session.change([on.clone()]).await.unwrap();
+    assert!(instrument.ask(&Query::laser_output(2)).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_instrument_that_cannot_be_reached_ends_the_round() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().into();
+    let (leave, left) = oneshot::channel::<()>();
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    let serving = tokio::spawn(async move {
+        let (first, _) = listener.accept().await.unwrap();
+        tokio::select! {
+            () = async { Unit::lit(1..=10).serve(first).await } => {}
+            _ = left => {}
+        }
+        // Each later connection is closed at once.
+        while listener.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let deadlines = Deadlines { reconnect: Duration::from_millis(100), ..Deadlines::default() };
+    let instrument = Ctp10::connect(address, deadlines, Limits::default()).await.unwrap();
+    drop(leave);
+    let done = instrument.lasers_off(1..=10).await;
+    serving.abort();
+    assert_eq!((done.off, done.unknown), (vec![], Vec::from_iter(1..=10)));
+    // Both rounds and the abort between them connect at most twice for each laser that they try. Without the rule,
+    // there would be one try or more for each of ten lasers, in each round.
+    let tries = tries.load(Ordering::SeqCst);
+    assert!((2..10).contains(&tries), "{tries} tries");
 }

@@ -7,8 +7,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use crate::support::until;
 
 /// What becomes of a reply.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub(crate) enum Spoil {
     DoubleBeforeNext,
     /// It does not come.
     Drop,
+    /// It comes when this is set.
+    Hold(Arc<AtomicBool>),
     /// It comes after this time.
     Delay(Duration),
     /// This comes instead, with a line end.
@@ -146,6 +151,10 @@ fn serve(client: TcpStream, instrument: &str, shared: &Shared) -> std::io::Resul
                 before_next = reply;
             }
             Some(Spoil::Drop | Spoil::Lose) => {}
+            Some(Spoil::Hold(released)) => {
+                until("the reply is released", || released.load(Ordering::SeqCst));
+                client.write_all(&reply)?;
+            }
             Some(Spoil::Delay(time)) => {
                 std::thread::sleep(time);
                 client.write_all(&reply)?;

@@ -3,10 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::probe_station::{Answer, Station, bench_with};
+use crate::proxy::{Proxy, Spoil, rule};
 use crate::support::{Bench, Running, Talk, manifest, simulate, text, until, until_some};
 
 /// A sweep that lasts until it is ended.
@@ -196,6 +200,111 @@ fn off_goes_through_the_runner_that_holds_the_only_connection() {
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((&status["simulated"], &status["connected"]), (&json!(true), &json!(true)));
     assert_eq!(end_of(&service.address, &run), "aborted");
+}
+
+/// Calls `POST path` and does `meanwhile` before the reply to a query of the call is released. Gives the response, and
+/// what `meanwhile` gave.
+fn post_held<T>(
+    service: &str,
+    (path, body): (&str, Option<&Value>),
+    (proxy, query, released): (&Proxy, &str, &AtomicBool),
+    meanwhile: impl FnOnce() -> T,
+) -> ((u16, Value), T) {
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| request(service, "POST", path, body));
+        until("the query is held", || proxy.count(query) > 0);
+        let done = meanwhile();
+        released.store(true, Ordering::SeqCst);
+        (held.join().unwrap(), done)
+    })
+}
+
+/// A service behind a proxy that holds the first reply to a query, when the service has found the instrument.
+fn serve_held(bench: &Bench, instrument: &str, query: &'static str) -> (Running, Proxy, Arc<AtomicBool>) {
+    let released = Arc::new(AtomicBool::new(false));
+    let hold = rule(query, 1, Spoil::Hold(Arc::clone(&released)));
+    let proxy = Proxy::to(instrument, &[hold], Duration::ZERO);
+    let service = serve(bench, &["--instrument", &proxy.address]);
+    until("the instrument has been found", || {
+        request(&service.address, "GET", "/connection/status", None).1["connected"] == true
+    });
+    (service, proxy, released)
+}
+
+/// Sends an emergency stop, waits until it is on its way, and gives the thread that waits for its end.
+fn send_off(service: &str, proxy: &Proxy) -> std::thread::JoinHandle<Value> {
+    let service = service.to_owned();
+    let off = std::thread::spawn(move || request(&service, "POST", "/off", None).1);
+    until("the emergency stop aborts", || proxy.count("ABOR") > 0);
+    off
+}
+
+/// Whether a command that makes light was sent.
+fn is_lit(proxy: &Proxy) -> bool {
+    proxy.commands().iter().any(|line| line == "INIT" || line.contains("POW:STAT ON"))
+}
+
+#[test]
+fn an_emergency_stop_prevents_a_run_that_is_still_starting() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let query = "INIT:TLS4:ID?";
+    let (service, proxy, released) = serve_held(&bench, &simulator.address, query);
+    let body = json!({ "recipe": LONG });
+    let call = ("/runs", Some(&body));
+    let ((status, refused), off) =
+        post_held(&service.address, call, (&proxy, query, &released), || send_off(&service.address, &proxy));
+    let off = off.join().unwrap();
+    assert_eq!((&off["lasers_unknown"], &off["run"]), (&json!([]), &Value::Null), "{off}");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(status == 409 && detail.contains("all lasers were turned off"), "{status} {refused}");
+    assert!(!is_lit(&proxy), "{:?}", proxy.commands());
+    assert_eq!(request(&service.address, "POST", "/runs", Some(&json!({ "recipe": SHORT }))).0, 201);
+}
+
+#[test]
+fn an_emergency_stop_ends_a_manual_scan_that_is_still_starting() {
+    // Before the last look at the emergency stop, and after it.
+    for query in ["INIT:TLS4:ID?", "STAT:OPER:EVEN?"] {
+        let bench = Bench::new();
+        let simulator = simulate(&bench, &[]);
+        Talk::to(&simulator.address).send("INIT:TLS1:SPE 5;:INIT:WAV:STAR 1520NM;STOP 1620NM");
+        let (service, proxy, released) = serve_held(&bench, &simulator.address, query);
+        let call = ("/measurement/sweep/start", None);
+        let ((status, reply), off) = post_held(&service.address, call, (&proxy, query, &released), || {
+            send_off(&service.address, &proxy)
+        });
+        off.join().unwrap();
+        let mut talk = Talk::to(&simulator.address);
+        talk.wait_until_idle();
+        assert_eq!(talk.ask("CTP:RLAS1:POW:STAT?"), "0");
+        assert!(proxy.count("INIT") == 0 || proxy.count("ABOR") > 1, "{:?}", proxy.commands());
+        if query == "INIT:TLS4:ID?" {
+            assert!(status == 409 && !is_lit(&proxy), "{status} {reply}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_terminated_does_not_leave_a_run_that_is_still_starting() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let query = "INIT:TLS4:ID?";
+    let (mut service, proxy, released) = serve_held(&bench, &simulator.address, query);
+    let body = json!({ "recipe": LONG });
+    let address = service.address.clone();
+    let ((status, refused), ()) =
+        post_held(&address, ("/runs", Some(&body)), (&proxy, query, &released), || {
+            signal(&service, "TERM");
+            until("the signal has arrived", || {
+                let (status, reply) = request(&address, "POST", "/runs", Some(&body));
+                assert_eq!(status, 409);
+                reply["detail"].as_str().unwrap().contains("shutting down")
+            });
+        });
+    assert_eq!(status, 409, "{refused}");
+    assert!(service.child.wait().unwrap().success());
+    assert!(!is_lit(&proxy), "{:?}", proxy.commands());
 }
 
 #[test]

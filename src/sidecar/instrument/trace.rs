@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::instrument::Error;
 use crate::instrument::scpi::Query as Ask;
 use crate::measurement::{Detector, Grid, TraceKind};
+use crate::session::Cut;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, AppState};
@@ -104,7 +105,7 @@ impl AppState {
         let mut cut = self.session.cut();
         let transferred = tokio::select! {
             biased;
-            () = cut.wanted() => return Err(Problem::conflict("the transfer was interrupted: all lasers were turned off, or the connection was closed")),
+            () = cut.wanted() => return Err(Problem::conflict(format!("the transfer was interrupted: {}", Cut::REASON))),
             transferred = instrument.trace_values(detector, kind, grid.points, &values) => transferred,
         };
         drop(values);

@@ -19,7 +19,7 @@ use crate::sidecar::problem::{Problem, finding};
 use crate::sidecar::read::RecipeBody;
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, Severity, has_errors};
 
 /// A loaded recipe with its path, or its errors.
 type Loaded = Result<(Recipe, String), Vec<Diagnostic>>;
@@ -110,7 +110,7 @@ pub(in crate::sidecar) async fn plan(
     let refuse = |findings: Vec<Diagnostic>| Problem::from(NotStarted::Recipe(findings));
     let request = app.request(body).await?.map_err(refuse)?;
     let findings = request.findings();
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    if has_errors(&findings) {
         return Err(refuse(findings));
     }
     Ok(Json(plan::json(&request.walked.steps)))
@@ -121,10 +121,11 @@ pub(in crate::sidecar) async fn begin(
     State(app): State<App>,
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Response, Problem> {
+    let cut = app.session.cut();
     // The client counts as present until it has opened its stream of events.
     let operator = (body.attend == Some(true)).then(|| app.session.operator());
     let request = app.request(body).await?.map_err(|findings| Problem::from(NotStarted::Recipe(findings)))?;
-    let entry = app.session.begin(request, Vec::new()).await?;
+    let entry = app.session.begin(request, Vec::new(), &cut).await?;
     drop(operator);
     tracing::info!(run = entry.run.id(), "run started");
     let mut reply = json!(live_status(&entry.run));
