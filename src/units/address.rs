@@ -4,7 +4,7 @@
 //! `host` with the default port, or as a VISA resource name. It is shown and stored as `host:port`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -126,13 +126,19 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
         let refuse = || NotAnAddress(text.to_owned());
-        let (host, port) = match text.get(..5).filter(|prefix| prefix.eq_ignore_ascii_case("TCPIP")) {
-            Some(_) => visa_parts(text).ok_or_else(refuse)?,
-            None => host_and_port(text.trim()),
+        let trimmed = text.trim();
+        let (host, port) = match trimmed.get(..5).filter(|prefix| prefix.eq_ignore_ascii_case("TCPIP")) {
+            Some(_) => visa_parts(trimmed).ok_or_else(refuse)?,
+            None => host_and_port(trimmed),
         };
         let port = port.map_or(Ok(DEFAULT_PORT), str::parse).map_err(|_| refuse())?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
         if host.is_empty() || port == 0 || !host.chars().all(plain) {
+            return Err(refuse());
+        }
+        // Only an IPv6 address contains colons. It may end with a zone: `fe80::1%eth0`.
+        let without_zone = host.split_once('%').map_or(host, |(address, _)| address);
+        if host.contains(':') && without_zone.parse::<Ipv6Addr>().is_err() {
             return Err(refuse());
         }
         Ok(Self { host: host.to_owned(), port })
@@ -180,6 +186,10 @@ mod tests {
             ("tcpip0::bench::10001::socket", "bench:10001"),
             ("[fe80::1]:5025", "[fe80::1]:5025"),
             ("::1", "[::1]:5025"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:5025"),
+            (" 192.0.2.7:10001 ", "192.0.2.7:10001"),
+            (" TCPIP::192.0.2.7::5025::SOCKET\n", "192.0.2.7:5025"),
+            ("TCPIP::[::1]::5025::SOCKET", "[::1]:5025"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), shown, "{text}");
         }
@@ -194,6 +204,12 @@ mod tests {
             "bench:99999",
             "bench:port",
             "TCPIP::bench::INSTR",
+            " TCPIP::bench::INSTR",
+            "TCPIP::bench::1::5025::SOCKET",
+            "bench::5025",
+            "bench:1:2",
+            "[bench:1]:2",
+            "::1::5025",
             "a b",
             "http://bench/x",
         ] {
