@@ -45,14 +45,10 @@ pub(super) struct Scan {
 /// The cost of an operation with the settings that it leaves.
 pub(super) fn of(operation: &Operation, scan: Scan) -> Estimate {
     let traits = operation.traits();
-    if let Some(fields) = traits.fetch() {
-        return fetch(fields, scan.points);
-    }
     let seconds = match traits.lasts {
         Lasts::Exchanges(count) => f64::from(count) * EXCHANGE_S,
         Lasts::LaserOn => LASER_ON_S,
-        // Only a fetch transfers traces.
-        Lasts::Transfer => 0.0,
+        Lasts::Transfer(fields) => return fetch(fields, scan.points),
         Lasts::Readings { count, seconds } => (count * EXCHANGE_S).max(seconds),
         Lasts::Reply => {
             let poll = traits.request.and_then(|http| http.poll.as_ref());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use super::lasers;
+use super::rules::reference::{absent, covers};
 use super::walk::PlannedStep;
 use crate::declarations::Header;
 use crate::instrument::scpi::Identity;
@@ -188,17 +189,15 @@ impl Facts {
         }
         let hint = "add `create_reference` before the sweep, or fetch `raw`";
         let Some(reference) = self.references.get(&detector) else {
-            return Some(Diagnostic::error(super::rules::reference::absent(detector)).hint(hint));
+            return Some(Diagnostic::error(absent(detector)).hint(hint));
         };
         let (reference, (start, stop)) = (reference.as_ref()?, bench.swept_by.range?);
-        let step_nm = reference.step_pm * 1e-3;
-        let covered = start >= reference.start_nm - step_nm && stop <= reference.stop_nm() + step_nm;
         let message = format!(
             "the instrument's reference of {detector} covers {} to {} nm, but the scan covers {start} to {stop} nm",
             reference.start_nm,
             reference.stop_nm()
         );
-        (!covered).then(|| Diagnostic::error(message).hint(hint))
+        (!covers(reference, (start, stop))).then(|| Diagnostic::error(message).hint(hint))
     }
 }
 
@@ -258,7 +257,12 @@ mod tests {
 
     #[test]
     fn every_laser_and_detector_that_an_operation_names_is_asked_for_at_the_instrument() {
-        for (name, fields) in crate::operation::samples::samples() {
+        let more = [
+            ("scpi", serde_json::json!({ "command": "*CLS" })),
+            ("wait", serde_json::json!({ "seconds": 1 })),
+            ("wait", serde_json::json!({ "at": "12:00" })),
+        ];
+        for (name, fields) in crate::operation::samples::samples().into_iter().chain(more) {
             let text = serde_json::json!({ "name": "t", "steps": [{ name: fields }] }).to_string();
             let recipe = Recipe::from_text("t.yaml", &text, None, &[]).unwrap();
             let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());

@@ -83,7 +83,7 @@ fn takes(planned: &PlannedStep) -> String {
         | Lasts::Readings { .. }
         | Lasts::Exchanges(_)
         | Lasts::LaserOn
-        | Lasts::Transfer
+        | Lasts::Transfer(_)
         | Lasts::Reply
         | Lasts::Scan => {
             if seconds < 1000.0 {

@@ -104,8 +104,8 @@ pub enum BenchEffect<'a> {
 pub enum Target<'a> {
     /// A resource of another instrument.
     Resource(Method, &'a url::Url),
-    /// The header of SCPI text, in capitals.
-    Header(Option<String>),
+    /// The header of the only unit of SCPI text, in capitals.
+    Header(String),
     /// The reference of a detector.
     Reference(Detector),
 }
@@ -118,7 +118,7 @@ pub enum Lasts<'a> {
     /// As long as a laser needs to switch on.
     LaserOn,
     /// As long as the transfer of traces.
-    Transfer,
+    Transfer(&'a FetchTrace),
     /// As long as another instrument needs for its reply.
     Reply,
     /// So many readings, which take at least so many seconds.
@@ -236,7 +236,7 @@ impl<'a> OperationTraits<'a> {
             | Lasts::Readings { .. }
             | Lasts::Exchanges(_)
             | Lasts::LaserOn
-            | Lasts::Transfer
+            | Lasts::Transfer(_)
             | Lasts::Reply
             | Lasts::Scan
             | Lasts::Until(_)
@@ -253,7 +253,7 @@ impl<'a> OperationTraits<'a> {
             }
             Lasts::Exchanges(_)
             | Lasts::LaserOn
-            | Lasts::Transfer
+            | Lasts::Transfer(_)
             | Lasts::Reply
             | Lasts::Scan
             | Lasts::Until(_)
@@ -271,7 +271,7 @@ impl<'a> OperationTraits<'a> {
             | Lasts::Readings { .. }
             | Lasts::Exchanges(_)
             | Lasts::LaserOn
-            | Lasts::Transfer
+            | Lasts::Transfer(_)
             | Lasts::Reply
             | Lasts::Scan => false,
         }

@@ -118,13 +118,16 @@ pub(crate) fn absent(detector: Detector) -> String {
     format!("`{detector}` has no valid reference on this instrument")
 }
 
+/// Whether a reference covers a range in nm. One step of the reference may be missing at each end.
+pub(crate) fn covers(reference: &Grid, (start_nm, stop_nm): (f64, f64)) -> bool {
+    let step_nm = reference.step_pm * 1e-3;
+    start_nm >= reference.start_nm - step_nm && stop_nm <= reference.stop_nm() + step_nm
+}
+
 /// The message if a reference does not cover the range of a sweep.
 #[must_use]
 pub(crate) fn uncovered(detector: Detector, reference: &Grid, swept: &Grid) -> Option<String> {
-    let step_nm = reference.step_pm * 1e-3;
-    let covered =
-        swept.start_nm >= reference.start_nm - step_nm && swept.stop_nm() <= reference.stop_nm() + step_nm;
-    (!covered).then(|| {
+    (!covers(reference, (swept.start_nm, swept.stop_nm()))).then(|| {
         format!(
             "the reference of {detector} covers {} to {} nm, but the sweep covers {} to {} nm",
             reference.start_nm,

@@ -3,6 +3,7 @@
 use super::{
     BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,
 };
+use crate::grammar::Line;
 use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Wait};
 
 /// An operation that only passes time or writes a record. Each entry of the table begins with this one and states the
@@ -85,7 +86,7 @@ impl Operation {
                 exchange: Exchange::Traces,
                 memory: Memory::Reads(fields),
                 detectors: &fields.detectors,
-                lasts: Lasts::Transfer,
+                lasts: Lasts::Transfer(fields),
                 name: fields.name.as_deref(),
                 ..PLAIN
             },
@@ -148,7 +149,7 @@ impl Operation {
                 memory: Memory::Unknown,
                 lasts: Lasts::Exchanges(6),
                 settings: Settings::Raw(fields),
-                bench: BenchEffect::Changes(Some(Target::Header(header(&fields.text)))),
+                bench: BenchEffect::Changes(only_header(&fields.text).map(Target::Header)),
                 raw: Some(fields),
                 ..PLAIN
             },
@@ -190,6 +191,31 @@ fn readings(fields: &ReadPower) -> Lasts<'static> {
     Lasts::Readings { count, seconds: f64::from(fields.samples.saturating_sub(1)) * fields.interval_s.get() }
 }
 
-fn header(text: &str) -> Option<String> {
-    text.split_whitespace().next().map(str::to_uppercase)
+/// The header of a line with one unit. A line with several units changes several things, which no single header
+/// describes.
+fn only_header(text: &str) -> Option<String> {
+    match &Line::parse(text).ok()?.units[..] {
+        [unit] => Some(unit.header().to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_one_unit_has_its_header_as_target_and_one_with_several_has_none() {
+        for (text, header) in [
+            ("ctp:sens4:chan1:func:trig 1", Some("CTP:SENS4:CHAN:FUNC:TRIG")),
+            (":CTP:SENS4:CHAN:FUNC:TRIG 2", Some("CTP:SENS4:CHAN:FUNC:TRIG")),
+            ("CTP:SENS4:CHAN1:FUNC:TRIG\t3;", Some("CTP:SENS4:CHAN:FUNC:TRIG")),
+            ("*RST", Some("*RST")),
+            ("INIT:STAB 1,2;SMOD SING", None),
+            ("*CLS;*RST", None),
+            ("no(SCPI", None),
+        ] {
+            assert_eq!(only_header(text).as_deref(), header, "{text}");
+        }
+    }
 }
