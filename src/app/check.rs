@@ -15,7 +15,7 @@ use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, Severity, has_errors};
 use crate::terminal::duration;
 use crate::terminal::output::{coloured, out, outln};
 
@@ -129,7 +129,7 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
         told.extend(ask_instrument(&none, &recipe, &walked, config).await?);
     }
     let findings: Vec<_> = walked.findings.iter().chain(&told).cloned().collect();
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    if has_errors(&findings) {
         return Err(Failure::recipe(findings));
     }
     for note in &told {

@@ -1,7 +1,6 @@
 //! `ctp10 resume`
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 
 use super::choose::{self, Choice};
 use super::run::{RunOptions, perform};
@@ -25,7 +24,7 @@ pub(super) async fn resume(
     output: &OutputArgs,
     log: &LogWriter,
 ) -> Result<(), Failure> {
-    let out = args.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"));
+    let out = super::run_folders(args.out.clone(), config);
     let run = runs::find(&out, &args.run).map_err(|error| refused(error.into()))?;
     let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let interrupted = Interrupted::read(run, Some(at_terminal)).map_err(refused)?;

@@ -1,6 +1,6 @@
 //! `ctp10 runs`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
@@ -16,9 +16,7 @@ use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
 
 pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
-    let out = |list: &RunsListArgs| {
-        list.out.clone().or_else(|| config.out.clone()).unwrap_or_else(|| PathBuf::from("runs"))
-    };
+    let out = |list: &RunsListArgs| super::run_folders(list.out.clone(), config);
     match args.what {
         None => list(&args.list, &out(&args.list)),
         Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),

@@ -9,7 +9,7 @@ use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, plan, taken_columns};
 use crate::recipe::Recipe;
 use crate::run::prepare;
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, has_errors};
 
 /// A checked item.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Checked {
     /// Whether the item can run.
     #[must_use]
     pub fn is_wrong(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+        has_errors(&self.findings)
     }
 }
 

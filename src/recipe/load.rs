@@ -16,7 +16,7 @@ use super::{Body, Recipe};
 use crate::declarations::{Given, Header, Parameter, bind, check_parameter};
 use crate::decode::{self, ReadError};
 use crate::script::{Declarations, Origin, Script};
-use crate::source::{Diagnostic, Position, Severity, SourceFile};
+use crate::source::{Diagnostic, Position, SourceFile, has_errors};
 use crate::step::Values;
 
 /// Largest number of recipes that one recipe may include, directly and indirectly.
@@ -150,7 +150,7 @@ pub(super) fn read(
     if steps.is_none() {
         found.push(Diagnostic::error("the recipe has no `steps`").at(&source, root.at));
     }
-    if found.iter().any(|finding| finding.severity == Severity::Error) {
+    if has_errors(&found) {
         return Err(in_order(found, &source));
     }
     let body = Body::Yaml(Program { steps: steps.unwrap_or_default(), finally });

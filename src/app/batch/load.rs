@@ -215,8 +215,7 @@ impl Batch {
 
     /// The folder for run folders.
     pub(super) fn out(&self, given: Option<PathBuf>, config: &Config) -> PathBuf {
-        let configured = || config.out.clone();
-        given.or_else(|| self.own_out.clone()).or_else(configured).unwrap_or_else(|| PathBuf::from("runs"))
+        crate::app::run_folders(given.or_else(|| self.own_out.clone()), config)
     }
 
     /// Prints the findings with the numbers of the items; returns the numbers of errors and warnings.

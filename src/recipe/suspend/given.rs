@@ -11,7 +11,7 @@ use super::super::load::Surroundings;
 use super::super::reader::Reader;
 use super::super::scope::Scope;
 use super::super::template::place_in_source;
-use crate::source::{Diagnostic, Position, Severity, SourceFile};
+use crate::source::{Diagnostic, Position, SourceFile, has_errors};
 
 /// A `suspend_when` as it was written, with its position.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Recipe {
         };
         let suspension = reader.suspend_rule(&given.node, &self.values);
         let Reader { found, sources, .. } = reader;
-        if found.iter().any(|finding| finding.severity == Severity::Error) {
+        if has_errors(&found) {
             return Err(found);
         }
         self.suspension = suspension;
