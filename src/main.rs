@@ -14,7 +14,7 @@ const THREADS_LIMIT: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.command.may_work_for_weeks() {
-        memory::share_heaps();
+        memory::limit_heaps();
     }
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

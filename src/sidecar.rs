@@ -2,6 +2,7 @@
 //! handlers are small and use the [`crate::session`]. An error in a handler never affects a run.
 
 mod access;
+mod api;
 mod batch;
 mod coerce;
 mod dashboard;

@@ -2,8 +2,6 @@
 
 use std::path::Path as FilePath;
 
-use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,10 +9,10 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::api::Routes;
 use super::headers::REPORT_POLICY;
 use super::problem::{Problem, finding};
 use super::read::{Path, Query, RecipeBody};
-use super::routes::says;
 use super::state::{App, AppState, BatchQueue};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
 use crate::batch::{
@@ -29,34 +27,32 @@ use crate::session::NotStarted;
 const RECIPES_WORTH: u32 = 6;
 
 /// The routes of the queue.
-pub(super) fn routes() -> ApiRouter<App> {
-    ApiRouter::new()
-        .api_route("/batch", get_with(show, says("Returns the queue: its items with state and forecast")))
-        .api_route("/batch/report", get_with(report, says("Returns a page with the results of the items so far")))
-        .api_route("/batch/pause", post_with(pause, says("Pauses the queue: no item starts; the active run continues")))
-        .api_route("/batch/resume", post_with(resume, says("Resumes the queue: items start again")))
-        .api_route(
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/batch", show, "Returns the queue: its items with state and forecast")
+        .get("/batch/report", report, "Returns a page with the results of the items so far")
+        .post("/batch/pause", pause, "Pauses the queue: no item starts; the active run continues")
+        .post("/batch/resume", resume, "Resumes the queue: items start again")
+        .post(
             "/batch/items",
-            post_with(add, says("Adds items. The body has the fields of an item of a batch file, with `devices` as a list")),
+            add,
+            "Adds items. The body has the fields of an item of a batch file, with `devices` as a list",
         )
-        .api_route(
+        .post(
             "/batch/items/{number}/hold",
-            post_with(hold, says("Holds a queued item: it does not start until it is released")),
+            hold,
+            "Holds a queued item: it does not start until it is released",
         )
-        .api_route(
+        .post(
             "/batch/items/{number}/release",
-            post_with(release, says("Queues an item that is held, failed, skipped or removed")),
+            release,
+            "Queues an item that is held, failed, skipped or removed",
         )
-        .api_route(
-            "/batch/items/{number}/remove",
-            post_with(remove, says("Removes an item that is not running from the queue")),
-        )
-        .api_route(
+        .post("/batch/items/{number}/remove", remove, "Removes an item that is not running from the queue")
+        .post(
             "/batch/items/{number}/move",
-            post_with(
-                move_to,
-                says("Moves a queued item; it gets the priority of its new neighbours"),
-            ),
+            move_to,
+            "Moves a queued item; it gets the priority of its new neighbours",
         )
 }
 

@@ -1,15 +1,18 @@
 //! The OpenAPI document, generated from the routes and the wire types, and offline pages to try the API.
 
-use std::sync::Arc;
-
 use aide::openapi::{Info, OpenApi};
 use aide::redoc::Redoc;
 use aide::swagger::Swagger;
 use aide::transform::TransformOpenApi;
 use axum::Json;
-use axum::http::HeaderName;
 use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse};
+
+use super::api::Routes;
+use super::problem::Problem;
+use super::routes;
+use crate::threads;
 
 const TITLE: &str = "ctp10";
 
@@ -39,8 +42,10 @@ pub(super) fn finish(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     )
 }
 
-pub(super) async fn openapi(document: Arc<OpenApi>) -> Json<OpenApi> {
-    Json((*document).clone())
+/// Makes the document. The thread ends with it, so that all of its memory becomes free.
+pub(super) async fn openapi() -> Result<Json<OpenApi>, Problem> {
+    let made = threads::begin("openapi", || routes::api(Routes::described()).document());
+    made.await.map(Json).map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
 }
 
 /// The pages contain their scripts. These would load a badge and a logo from other hosts, which the policy forbids.

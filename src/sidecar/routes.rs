@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
-use aide::transform::TransformOperation;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -13,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
+use super::api::Routes;
 use super::instrument::{connection, detector, laser, measurement, scpi, tls, trace};
 use super::live::{health, power};
 use super::problem::Problem;
@@ -23,17 +21,12 @@ use super::{access, batch, dashboard, docs, headers, intake, login, metrics, ove
 
 /// The router for all paths.
 pub(super) fn router(app: App) -> Router {
-    let mut document = docs::document();
-    let api = ApiRouter::new()
-        .merge(instrument())
-        .merge(runs_half())
-        .merge(batch::routes())
-        .finish_api_with(&mut document, docs::finish);
-    let document = Arc::new(document);
     let cors = cors(&app);
-    api.route("/assets/{name}", axum::routing::get(dashboard::asset))
+    api(Routes::served())
+        .router()
+        .route("/assets/{name}", axum::routing::get(dashboard::asset))
         .route("/login", axum::routing::get(login::page).post(login::log_in))
-        .route("/openapi.json", axum::routing::get(move || docs::openapi(Arc::clone(&document))))
+        .route("/openapi.json", axum::routing::get(docs::openapi))
         .route("/docs", axum::routing::get(docs::swagger))
         .route("/redoc", axum::routing::get(docs::redoc))
         .route("/ws/power", axum::routing::get(power::stream))
@@ -59,228 +52,153 @@ pub(super) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-fn instrument() -> ApiRouter<App> {
-    ApiRouter::new()
-        .api_route(
-            "/",
-            get_with(dashboard::root, says("Name and version of the service; for browsers, the dashboard")),
-        )
-        .api_route(
-            "/health",
-            get_with(health, says("Whether the service is alive. Sends nothing to the instrument")),
-        )
-        .api_route(
+/// Everything that the API describes.
+pub(super) fn api(routes: Routes) -> Routes {
+    batch::routes(runs_half(instrument(routes)))
+}
+
+fn instrument(routes: Routes) -> Routes {
+    routes
+        .get("/", dashboard::root, "Name and version of the service; for browsers, the dashboard")
+        .get("/health", health, "Whether the service is alive. Sends nothing to the instrument")
+        .get(
             "/connection/status",
-            get_with(
-                connection::status,
-                says("Whether an instrument is connected. Sends nothing to the instrument"),
-            ),
+            connection::status,
+            "Whether an instrument is connected. Sends nothing to the instrument",
         )
-        .api_route(
-            "/connection/connect",
-            post_with(connection::connect, says("Connects to the instrument if it is not connected")),
-        )
-        .api_route(
+        .post("/connection/connect", connection::connect, "Connects to the instrument if it is not connected")
+        .post(
             "/connection/disconnect",
-            post_with(connection::disconnect, says("Closes the connection until the next connect request")),
+            connection::disconnect,
+            "Closes the connection until the next connect request",
         )
-        .api_route(
-            "/connection/condition",
-            get_with(connection::condition, says("The operation condition register")),
-        )
-        .api_route(
-            "/connection/check_errors",
-            post_with(connection::check_errors, says("The instrument's error queue")),
-        )
-        .api_route("/detector/snapshot", get_with(detector::snapshot, says("The power of all four channels")))
-        .api_route(
+        .get("/connection/condition", connection::condition, "The operation condition register")
+        .post("/connection/check_errors", connection::check_errors, "The instrument's error queue")
+        .get("/detector/snapshot", detector::snapshot, "The power of all four channels")
+        .get(
             "/detector/wavelength",
-            get_with(detector::wavelength, says("Wavelength that a detector's calibration is applied for"))
-                .post_with(
-                    detector::set_wavelength,
-                    says("Sets the wavelength that a detector's calibration is applied for"),
-                ),
+            detector::wavelength,
+            "Wavelength that a detector's calibration is applied for",
         )
-        .api_route(
-            "/detector/config",
-            get_with(detector::config, says("Units and resolution of a detector"))
-                .post_with(detector::set_config, says("Sets the units and the resolution of a detector")),
+        .post(
+            "/detector/wavelength",
+            detector::set_wavelength,
+            "Sets the wavelength that a detector's calibration is applied for",
         )
-        .api_route(
+        .get("/detector/config", detector::config, "Units and resolution of a detector")
+        .post("/detector/config", detector::set_config, "Sets the units and the resolution of a detector")
+        .get(
             "/detector/stabilization",
-            get_with(
-                detector::stabilization,
-                says("Stabilization time before a scan, and laser output after it"),
-            )
-            .post_with(
-                detector::set_stabilization,
-                says("Sets the stabilization time before a scan, and the laser output after it"),
-            ),
+            detector::stabilization,
+            "Stabilization time before a scan, and laser output after it",
         )
-        .api_route(
+        .post(
+            "/detector/stabilization",
+            detector::set_stabilization,
+            "Sets the stabilization time before a scan, and the laser output after it",
+        )
+        .post(
             "/detector/reference",
-            post_with(detector::reference, says("Records a reference; the patch cord must be connected")),
+            detector::reference,
+            "Records a reference; the patch cord must be connected",
         )
-        .api_route(
-            "/detector/reference/result",
-            get_with(detector::reference_result, says("The reference of a detector")),
-        )
-        .api_route("/detector/trace/metadata", get_with(trace::metadata, says("Information about a trace")))
-        .api_route("/detector/trace/data", get_with(trace::data, says("A trace as JSON")))
-        .api_route("/detector/trace/binary", get_with(trace::binary, says("A trace as an NPY file")))
-        .api_route(
+        .get("/detector/reference/result", detector::reference_result, "The reference of a detector")
+        .get("/detector/trace/metadata", trace::metadata, "Information about a trace")
+        .get("/detector/trace/data", trace::data, "A trace as JSON")
+        .get("/detector/trace/binary", trace::binary, "A trace as an NPY file")
+        .post(
             "/measurement/sweep/start",
-            post_with(
-                measurement::start_sweep,
-                says("Starts a sweep; with `wait` the reply is sent when it has ended"),
-            ),
+            measurement::start_sweep,
+            "Starts a sweep; with `wait` the reply is sent when it has ended",
         )
-        .api_route(
-            "/measurement/sweep/abort",
-            post_with(measurement::abort_sweep, says("Aborts the active scan")),
-        )
-        .api_route(
-            "/measurement/sweep/status",
-            get_with(measurement::sweep_status, says("Whether a sweep is active")),
-        )
-        .api_route(
+        .post("/measurement/sweep/abort", measurement::abort_sweep, "Aborts the active scan")
+        .get("/measurement/sweep/status", measurement::sweep_status, "Whether a sweep is active")
+        .get(
             "/measurement/status/referencing",
-            get_with(measurement::referencing, says("Whether a reference scan is active")),
+            measurement::referencing,
+            "Whether a reference scan is active",
         )
-        .api_route(
+        .get("/measurement/sweep/wavelengths", measurement::wavelengths, "Range of the scan")
+        .post(
             "/measurement/sweep/wavelengths",
-            get_with(measurement::wavelengths, says("Range of the scan")).post_with(
-                measurement::set_wavelengths,
-                says("Sets the range of the scan; returns both limits as read back"),
-            ),
+            measurement::set_wavelengths,
+            "Sets the range of the scan; returns both limits as read back",
         )
-        .api_route(
-            "/measurement/resolution",
-            get_with(measurement::resolution, says("Sampling step of the scan"))
-                .post_with(measurement::set_resolution, says("Sets the sampling step of the scan")),
-        )
-        .api_route(
+        .get("/measurement/resolution", measurement::resolution, "Sampling step of the scan")
+        .post("/measurement/resolution", measurement::set_resolution, "Sets the sampling step of the scan")
+        .get(
             "/measurement/stabilization",
-            get_with(
-                measurement::stabilization,
-                says("Stabilization time before a scan, and laser output after it"),
-            )
-            .post_with(
-                measurement::set_stabilization,
-                says("Sets the stabilization time before a scan, and the laser output after it"),
-            ),
+            measurement::stabilization,
+            "Stabilization time before a scan, and laser output after it",
         )
-        .api_route(
-            "/measurement/config",
-            get_with(measurement::config, says("The scan's settings"))
-                .post_with(measurement::set_config, says("Sets settings of the scan")),
+        .post(
+            "/measurement/stabilization",
+            measurement::set_stabilization,
+            "Sets the stabilization time before a scan, and the laser output after it",
         )
-        .api_route(
-            "/tls/{channel}/config",
-            get_with(tls::config, says("All settings of a source"))
-                .post_with(tls::set_config, says("Sets settings of a source")),
-        )
-        .api_route(
-            "/tls/{channel}/wavelength",
-            get_with(tls::wavelength, says("Range of a source"))
-                .post_with(tls::set_wavelength, says("Sets the range of a source")),
-        )
-        .api_route(
-            "/tls/{channel}/power",
-            get_with(tls::power, says("Power of a source"))
-                .post_with(tls::set_power, says("Sets the power of a source")),
-        )
-        .api_route(
-            "/tls/{channel}/speed",
-            get_with(tls::speed, says("Speed of a source"))
-                .post_with(tls::set_speed, says("Sets the speed of a source")),
-        )
-        .api_route(
-            "/tls/{channel}/trigger",
-            get_with(tls::trigger, says("Trigger of a source"))
-                .post_with(tls::set_trigger, says("Sets the trigger of a source")),
-        )
-        .api_route(
+        .get("/measurement/config", measurement::config, "The scan's settings")
+        .post("/measurement/config", measurement::set_config, "Sets settings of the scan")
+        .get("/tls/{channel}/config", tls::config, "All settings of a source")
+        .post("/tls/{channel}/config", tls::set_config, "Sets settings of a source")
+        .get("/tls/{channel}/wavelength", tls::wavelength, "Range of a source")
+        .post("/tls/{channel}/wavelength", tls::set_wavelength, "Sets the range of a source")
+        .get("/tls/{channel}/power", tls::power, "Power of a source")
+        .post("/tls/{channel}/power", tls::set_power, "Sets the power of a source")
+        .get("/tls/{channel}/speed", tls::speed, "Speed of a source")
+        .post("/tls/{channel}/speed", tls::set_speed, "Sets the speed of a source")
+        .get("/tls/{channel}/trigger", tls::trigger, "Trigger of a source")
+        .post("/tls/{channel}/trigger", tls::set_trigger, "Sets the trigger of a source")
+        .get("/rlaser/{laser_number}/config", laser::config, "All settings of a laser")
+        .post(
             "/rlaser/{laser_number}/config",
-            get_with(laser::config, says("All settings of a laser"))
-                .post_with(laser::set_config, says("Sets power, wavelength and output of a laser")),
+            laser::set_config,
+            "Sets power, wavelength and output of a laser",
         )
-        .api_route("/rlaser/{laser_number}/id", get_with(laser::identity, says("Identity of a laser")))
-        .api_route(
-            "/rlaser/{laser_number}/power",
-            get_with(laser::power, says("Power of a laser"))
-                .post_with(laser::set_power, says("Sets the power of a laser")),
-        )
-        .api_route(
-            "/rlaser/{laser_number}/wavelength",
-            get_with(laser::wavelength, says("Wavelength of a laser"))
-                .post_with(laser::set_wavelength, says("Sets the wavelength of a laser")),
-        )
-        .api_route(
-            "/rlaser/{laser_number}/state",
-            get_with(laser::state, says("Whether the output of a laser is on")),
-        )
-        .api_route("/rlaser/{laser_number}/on", post_with(laser::on, says("Turns a laser on")))
-        .api_route("/rlaser/{laser_number}/off", post_with(laser::off, says("Turns a laser off")))
-        .api_route("/scpi", post_with(scpi::send, says("Sends one raw SCPI line, if `allow_scpi` is set")))
+        .get("/rlaser/{laser_number}/id", laser::identity, "Identity of a laser")
+        .get("/rlaser/{laser_number}/power", laser::power, "Power of a laser")
+        .post("/rlaser/{laser_number}/power", laser::set_power, "Sets the power of a laser")
+        .get("/rlaser/{laser_number}/wavelength", laser::wavelength, "Wavelength of a laser")
+        .post("/rlaser/{laser_number}/wavelength", laser::set_wavelength, "Sets the wavelength of a laser")
+        .get("/rlaser/{laser_number}/state", laser::state, "Whether the output of a laser is on")
+        .post("/rlaser/{laser_number}/on", laser::on, "Turns a laser on")
+        .post("/rlaser/{laser_number}/off", laser::off, "Turns a laser off")
+        .post("/scpi", scpi::send, "Sends one raw SCPI line, if `allow_scpi` is set")
 }
 
-fn runs_half() -> ApiRouter<App> {
-    ApiRouter::new()
-        .api_route("/instrument", get_with(overview::instrument, says("State of the instrument; sends nothing to it")))
-        .api_route("/metrics", get_with(metrics::metrics, says("Metrics in Prometheus' text format")))
-        .api_route("/off", post_with(steer::off, says("The emergency stop: all lasers off")))
-        .api_route(
-            "/recipes",
-            get_with(recipes::list, says("The recipes in the folders that the configuration lists")),
-        )
-        .api_route("/recipes/text", get_with(recipes::text, says("The text of a recipe")))
-        .api_route("/check", post_with(begin::check, says("Checks a recipe; returns errors and warnings")))
-        .api_route(
-            "/plan",
-            post_with(begin::plan, says("All operations of a recipe, with times, points and bytes")),
-        )
-        .api_route(
-            "/runs",
-            get_with(runs::list, says("A page of runs, newest first"))
-                .post_with(begin::begin, says("Starts a run")),
-        )
-        .api_route("/runs/current", get_with(runs::current, says("The active run")))
-        .api_route("/runs/{id}", get_with(runs::show, says("The status of a run")))
-        .api_route(
-            "/runs/{id}/events",
-            get_with(events::stream, says("The events of a run, as server-sent events")),
-        )
-        .api_route(
-            "/runs/{id}/pause",
-            post_with(steer::pause, says("Pauses the run before its next operation")),
-        )
-        .api_route("/runs/{id}/resume", post_with(steer::resume, says("Continues a paused run")))
-        .api_route(
+fn runs_half(routes: Routes) -> Routes {
+    routes
+        .get("/instrument", overview::instrument, "State of the instrument; sends nothing to it")
+        .get("/metrics", metrics::metrics, "Metrics in Prometheus' text format")
+        .post("/off", steer::off, "The emergency stop: all lasers off")
+        .get("/recipes", recipes::list, "The recipes in the folders that the configuration lists")
+        .get("/recipes/text", recipes::text, "The text of a recipe")
+        .post("/check", begin::check, "Checks a recipe; returns errors and warnings")
+        .post("/plan", begin::plan, "All operations of a recipe, with times, points and bytes")
+        .get("/runs", runs::list, "A page of runs, newest first")
+        .post("/runs", begin::begin, "Starts a run")
+        .get("/runs/current", runs::current, "The active run")
+        .get("/runs/{id}", runs::show, "The status of a run")
+        .get("/runs/{id}/events", events::stream, "The events of a run, as server-sent events")
+        .post("/runs/{id}/pause", steer::pause, "Pauses the run before its next operation")
+        .post("/runs/{id}/resume", steer::resume, "Continues a paused run")
+        .post(
             "/runs/{id}/abort",
-            post_with(
-                steer::abort,
-                says(
-                    "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers turn off",
-                ),
-            ),
+            steer::abort,
+            "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers turn off",
         )
-        .api_route("/runs/{id}/answer", post_with(steer::answer, says("Answers the run's open question")))
-        .api_route("/runs/{id}/report", get_with(traces::report, says("The report of a run, as a page")))
-        .api_route("/runs/{id}/traces", get_with(traces::list, says("The traces of a run, in order")))
-        .api_route(
+        .post("/runs/{id}/answer", steer::answer, "Answers the run's open question")
+        .get("/runs/{id}/report", traces::report, "The report of a run, as a page")
+        .get("/runs/{id}/traces", traces::list, "The traces of a run, in order")
+        .get(
             "/runs/{id}/traces/{trace}",
-            get_with(traces::file, says("A trace, in the format that the suffix or `Accept` selects")),
+            traces::file,
+            "A trace, in the format that the suffix or `Accept` selects",
         )
-        .api_route(
+        .get(
             "/runs/{id}/traces/{trace}/view",
-            get_with(traces::view, says("The lowest and highest values in pieces of a window")),
+            traces::view,
+            "The lowest and highest values in pieces of a window",
         )
-}
-
-/// Sets the summary of an operation in the OpenAPI document.
-pub(super) fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
-    move |operation| operation.summary(summary)
 }
 
 /// Returns that the service is running. Never sends a query to the instrument.
