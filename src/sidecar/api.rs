@@ -42,7 +42,7 @@ impl Routes {
     {
         match self {
             Self::Served(router) => served(router, path, get(handler)),
-            Self::Described(router) => described(router, path, get_with(handler, says(summary))),
+            Self::Described(router) => described(*router, path, get_with(handler, says(summary))),
         }
     }
 
@@ -56,7 +56,7 @@ impl Routes {
     {
         match self {
             Self::Served(router) => served(router, path, post(handler)),
-            Self::Described(router) => described(router, path, post_with(handler, says(summary))),
+            Self::Described(router) => described(*router, path, post_with(handler, says(summary))),
         }
     }
 
@@ -82,7 +82,7 @@ fn served(router: Router<App>, path: &str, handler: MethodRouter<App>) -> Routes
     Routes::Served(router.route(path, handler))
 }
 
-fn described(router: Box<ApiRouter<App>>, path: &str, handler: ApiMethodRouter<App>) -> Routes {
+fn described(router: ApiRouter<App>, path: &str, handler: ApiMethodRouter<App>) -> Routes {
     Routes::Described(Box::new(router.api_route(path, handler)))
 }
 
