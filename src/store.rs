@@ -41,7 +41,7 @@ pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
 pub use read::{TraceFile, locate_trace, open_trace};
 pub use runs::FoundRun;
-pub use spectrum::{Levels, Spectrum, read_spectrum};
+pub use spectrum::{Levels, Spectrum, level_column, read_spectrum};
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 pub use verify::{Finding, Verified, segment_damage, source_damage, trace_damage, verify};

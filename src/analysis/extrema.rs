@@ -14,7 +14,7 @@ use super::{Bound, NO_USABLE};
 /// Least distance of two lines of one kind, nm, when none is given.
 pub const DISTANCE_NM: f64 = 0.5;
 /// Least prominence, dB, when none is given.
-pub const PROMINENCE_DB: f64 = 3.0;
+const PROMINENCE_DB: f64 = 3.0;
 /// When no prominence is given, lines below the first drop by this factor, in linear power, count as noise.
 const DROP: f64 = 10.0;
 
@@ -54,6 +54,14 @@ pub struct Search {
     pub prominence_db: Option<f64>,
     /// Least distance of two extrema of one kind, nm. The higher peak or the lower dip stays, as in scipy.
     pub distance_nm: f64,
+}
+
+impl Search {
+    /// The prominence that is given, or the default, dB.
+    #[must_use]
+    pub fn least_db(&self) -> f64 {
+        self.prominence_db.unwrap_or(PROMINENCE_DB)
+    }
 }
 
 impl Default for Search {
@@ -124,7 +132,7 @@ pub struct Found {
 /// most 4 bytes for each sample, and the extrema that wait for a higher sample.
 #[must_use]
 pub fn find(trace: &Trace<'_>, kind: Kind, search: &Search) -> Found {
-    let least = search.prominence_db.unwrap_or(PROMINENCE_DB);
+    let least = search.least_db();
     let mut found = maxima(trace, kind);
     if search.distance_nm > 0.0 {
         found = distant(trace, kind, found, search.distance_nm);

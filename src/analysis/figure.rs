@@ -73,6 +73,18 @@ pub struct WindowNm {
     pub to_nm: f64,
 }
 
+impl WindowNm {
+    /// A window of this half width about its centre.
+    pub(super) fn around(center_nm: f64, half_nm: f64) -> Self {
+        Self { from_nm: center_nm - half_nm, to_nm: center_nm + half_nm }
+    }
+
+    /// The part within another window.
+    pub(super) fn clipped(self, room: Self) -> Self {
+        Self { from_nm: self.from_nm.max(room.from_nm), to_nm: self.to_nm.min(room.to_nm) }
+    }
+}
+
 impl Figure {
     fn new(definition: &Definition, level_db: Option<f64>) -> Self {
         Self {

@@ -5,7 +5,7 @@ mod wanted;
 
 use serde::Serialize;
 
-use super::extrema::{Kind, PROMINENCE_DB, Search};
+use super::extrema::{Kind, Search};
 use super::figure::Figure;
 use super::resonance::Topology;
 pub use answer::analyze;
@@ -63,10 +63,4 @@ pub struct Settings {
     /// The floor of the whole trace, dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub floor_db: Option<f64>,
-}
-
-impl Settings {
-    fn prominence_db(search: &Search) -> f64 {
-        search.prominence_db.unwrap_or(PROMINENCE_DB)
-    }
 }

@@ -2,15 +2,14 @@
 
 mod figures;
 mod line;
-mod window;
 
 use super::extrema::{Extremum, Kind};
+use super::figure::WindowNm;
 use super::fit::Fit;
 use super::trace::Trace;
 use super::width::first_crossings;
 pub use figures::{Topology, figures};
 use line::{Samples, asymmetry, doublet, single};
-use window::Window;
 
 /// Half of the fit's window, in FWHM.
 const HALF_WINDOW: f64 = 4.0;
@@ -93,7 +92,7 @@ pub fn fit_all(trace: &Trace<'_>, extrema: &[Extremum]) -> Vec<Resonance> {
             let lowest_nm = before.map_or(trace.first_nm(), |before| middle(before, extremum));
             let after = extrema.get(place + 1);
             let highest_nm = after.map_or(trace.last_nm(), |after| middle(extremum, after));
-            let room = Window { from_nm: lowest_nm, to_nm: highest_nm };
+            let room = WindowNm { from_nm: lowest_nm, to_nm: highest_nm };
             Resonance { extremum: *extremum, line: fit_one(trace, extremum, room) }
         })
         .collect()
@@ -128,7 +127,7 @@ fn too_narrow(trace: &Trace<'_>, extremum: &Extremum, fwhm_nm: f64) -> Option<Un
     })
 }
 
-fn fit_one(trace: &Trace<'_>, extremum: &Extremum, room: Window) -> Result<Line, Unfitted> {
+fn fit_one(trace: &Trace<'_>, extremum: &Extremum, room: WindowNm) -> Result<Line, Unfitted> {
     let Some(raw_nm) = raw_width_nm(trace, extremum) else {
         return Err(unfitted("the trace does not return to half of the line's depth or height"));
     };
@@ -140,7 +139,7 @@ fn fit_one(trace: &Trace<'_>, extremum: &Extremum, room: Window) -> Result<Line,
     let mut found = None;
     // The window follows from the width, and the width from the window.
     for _ in 0..4 {
-        let window = Window::around(center_nm, HALF_WINDOW * fwhm_nm);
+        let window = WindowNm::around(center_nm, HALF_WINDOW * fwhm_nm);
         let samples = Samples::of(trace, window, room);
         let Some(fit) = single(&samples, extremum.kind, center_nm, fwhm_nm) else { break };
         let width_nm = fit.parameters[1] * samples.unit_nm;
@@ -191,14 +190,14 @@ fn judge(samples: &Samples, fit: &Fit<5>, extremum: &Extremum) -> Result<(), Unf
 }
 
 /// All results of an accepted fit. The fit is repeated with half and with double the window.
-fn describe(trace: &Trace<'_>, extremum: &Extremum, room: Window, samples: &Samples, fit: &Fit<5>) -> Line {
+fn describe(trace: &Trace<'_>, extremum: &Extremum, room: WindowNm, samples: &Samples, fit: &Fit<5>) -> Line {
     let unit_nm = samples.unit_nm;
     let center_nm = samples.center_nm + fit.parameters[0] * unit_nm;
     let fwhm_nm = fit.parameters[1] * unit_nm;
     let other_windows: Vec<(f64, f64, f64)> = [0.5, 2.0]
         .into_iter()
         .filter_map(|factor| {
-            let window = Window::around(center_nm, factor * HALF_WINDOW * fwhm_nm);
+            let window = WindowNm::around(center_nm, factor * HALF_WINDOW * fwhm_nm);
             let samples = Samples::of(trace, window, room);
             let fit = single(&samples, extremum.kind, center_nm, fwhm_nm)?;
             let [center, width, _, _, strength] = fit.parameters;

@@ -182,6 +182,12 @@ impl<'a> Trace<'a> {
         self.count == 0
     }
 
+    /// Whether the samples were given in the order of falling wavelength.
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.is_reversed
+    }
+
     /// The place of a sample in the given order.
     fn place(&self, index: usize) -> Option<usize> {
         let total = match self.levels {

@@ -31,13 +31,13 @@ pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
     let columns = Columns::read(&args.file, args.column.as_deref())?;
     let shown = args.file.display().to_string();
     let wrong = |why: String| Failure::new(ExitCode::Usage, format!("`{shown}`: {why}"));
-    let axis = AxisNm::Listed(&columns.wavelengths_nm);
+    let axis = AxisNm::Listed(columns.wavelengths_nm());
     let mut trace = Trace::new(axis, columns.levels()).map_err(|error| wrong(error.to_string()))?;
     let mut smooth = Vec::new();
     if let Some(samples) = args.smooth {
         smooth = moving_mean(&trace, samples).map_err(|why| Failure::new(ExitCode::Usage, why))?;
         // The mean is in the order of rising wavelength.
-        if columns.is_falling() {
+        if trace.is_reversed() {
             smooth.reverse();
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
     let mut analysis = figures_of(&trace, &request).map_err(|error| wrong(error.to_string()))?;
     analysis.warnings.splice(0..0, columns.warnings());
     let smoothing = args.smooth.map(|samples| format!("moving mean over {samples} samples, in dB"));
-    let answer = Answer { file: shown, column: &columns.column, smoothing, analysis };
+    let answer = Answer { file: shown, column: columns.column(), smoothing, analysis };
     if args.json {
         return super::print_json(&answer);
     }

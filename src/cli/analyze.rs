@@ -49,10 +49,10 @@ pub struct AnalyzeArgs {
     #[arg(long, value_enum)]
     pub topology: Option<TopologyArg>,
     /// Lowest level that the detector can show, dB. Default: the lowest value, if at least three samples have it.
-    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite)]
     pub floor: Option<f64>,
     /// Level from which the detector is saturated, dB.
-    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite)]
     pub saturation: Option<f64>,
     /// Replace each level by the mean of this odd number of levels in dB before the analysis.
     #[arg(long, value_name = "SAMPLES")]
@@ -85,6 +85,10 @@ pub enum TopologyArg {
 
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    number(text).ok_or_else(|| "a finite number is needed".to_owned())
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

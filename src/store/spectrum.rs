@@ -57,7 +57,7 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
         )));
     }
     let schema = builder.schema().clone();
-    let column = level_column(&schema, column).map_err(wrong)?;
+    let column = level_of_schema(&schema, column).map_err(wrong)?;
     let field = schema.field_with_name(&column).map_err(|error| wrong(error.to_string()))?;
     let unit = field.metadata().get("unit").cloned();
     let is_double = *field.data_type() == DataType::Float64;
@@ -107,31 +107,48 @@ fn singles(array: &ArrayRef) -> Vec<f32> {
     }
 }
 
-fn level_column(schema: &Schema, asked: Option<&str>) -> Result<String, String> {
+/// The column of levels among the columns that are no wavelengths: the one that is asked for, one that is known by name, or the only one.
+///
+/// # Errors
+/// There is no such column, or there are several: none is guessed.
+pub fn level_column<'a>(names: &[&'a str], asked: Option<&str>) -> Result<&'a str, String> {
+    if let Some(asked) = asked {
+        let found = names.iter().copied().find(|name| *name == asked);
+        return found.ok_or_else(|| match names {
+            [] => format!("there is no column `{asked}`"),
+            _ => format!("there is no column `{asked}`; there are {}", list(names)),
+        });
+    }
+    let known = LEVELS.into_iter().find_map(|known| names.iter().copied().find(|name| *name == known));
+    match (known, names) {
+        (Some(name), _) => Ok(name),
+        (None, [name]) => Ok(name),
+        (None, []) => Err("it has no column of levels".to_owned()),
+        (None, _) => Err(format!("it has several columns of levels: {}; name one of them", list(names))),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The column of levels of a Parquet file: only columns of floats can be it.
+fn level_of_schema(schema: &Schema, asked: Option<&str>) -> Result<String, String> {
     let floats: Vec<&str> = schema
         .fields()
         .iter()
         .filter(|field| matches!(field.data_type(), DataType::Float32 | DataType::Float64))
         .map(|field| field.name().as_str())
         .collect();
-    let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let others: Vec<&str> = floats.iter().copied().filter(|name| *name != WAVELENGTH).collect();
     if others.len() == floats.len() {
-        return Err(format!("it has no column `{WAVELENGTH}` of floats; it has {}", listed(&floats)));
+        return Err(format!("it has no column `{WAVELENGTH}` of floats; it has {}", list(&floats)));
     }
-    if let Some(asked) = asked {
-        return match others.contains(&asked) {
-            true => Ok(asked.to_owned()),
-            false => Err(format!("it has no column `{asked}` of floats; it has {}", listed(&others))),
-        };
+    if let Some(asked) = asked
+        && schema.field_with_name(asked).is_ok()
+        && !floats.contains(&asked)
+    {
+        return Err(format!("the column `{asked}` is not one of floats"));
     }
-    let known = LEVELS.into_iter().find(|name| others.contains(name));
-    match (known, others.as_slice()) {
-        (Some(name), _) => Ok(name.to_owned()),
-        (None, [name]) => Ok((*name).to_owned()),
-        (None, []) => Err("it has no column of levels".to_owned()),
-        (None, several) => {
-            Err(format!("it has several columns of levels: {}; name one of them", listed(several)))
-        }
-    }
+    level_column(&others, asked).map(str::to_owned)
 }

@@ -37,8 +37,10 @@ fn a_csv_file_gives_its_figures_as_json_and_as_a_table() {
     bench.write("comb.csv", &comb());
     let answer = json(&bench, &["comb.csv", "--figures", "dips,fsr,q,loss", "--band", "1545:1560"]);
     assert_eq!(values(&answer, "dip_nm"), [1547.5, 1552.5, 1557.5]);
-    assert!(values(&answer, "fsr_nm").iter().all(|fsr| (fsr - 5.0).abs() < 1e-4));
-    assert!(values(&answer, "q_loaded").iter().all(|q| (q / 15_500.0 - 1.0).abs() < 0.02));
+    let (spacings, loaded) = (values(&answer, "fsr_nm"), values(&answer, "q_loaded"));
+    assert_eq!((spacings.len(), loaded.len()), (2, 3));
+    assert!(spacings.iter().all(|fsr| (fsr - 5.0).abs() < 1e-4));
+    assert!(loaded.iter().all(|q| (q / 15_500.0 - 1.0).abs() < 0.02));
     assert!((values(&answer, "insertion_loss_max_db")[0] - 13.0).abs() < 0.01);
     for figure in answer["figures"].as_array().unwrap() {
         for key in ["figure", "value", "unit", "window", "definition"] {
@@ -60,7 +62,7 @@ fn a_trace_of_a_run_gives_its_figures() {
     let bench = Bench::new();
     bench.write(
         "one.yaml",
-        "name: one\ninstrument: sim\nsimulator: { time_scale: 0.001, dut: filter }\nsteps:\n  - sweep: { start_nm: 1540, stop_nm: 1560, resolution_pm: 10 }\n  - fetch_trace: { detector: 4/1, trace: raw }\n",
+        "name: one\ninstrument: sim\nsimulator: { time_scale: 0.001, dut: filter }\nsteps:\n  - sweep: { start_nm: 1521, stop_nm: 1541, resolution_pm: 10 }\n  - fetch_trace: { detector: 4/1, trace: raw }\n",
     );
     let run = bench.run(&["run", "one.yaml"]);
     assert!(run.status.success(), "{}", text(&run.stderr));
@@ -71,12 +73,70 @@ fn a_trace_of_a_run_gives_its_figures() {
     assert!(answer["warnings"][0].as_str().unwrap().contains("powers in dBm"), "{answer}");
     assert_eq!(answer["settings"]["samples"], 2001);
     assert!(values(&answer, "insertion_loss_min_db")[0] < values(&answer, "insertion_loss_max_db")[0]);
+    // The filter of the simulator is 13 nm wide at half power.
+    let widths = values(&answer, "bandwidth_3db_nm");
+    assert!(widths.len() == 1 && (widths[0] - 13.0).abs() < 0.05, "{widths:?}");
+}
+
+#[test]
+fn a_topology_and_a_length_add_their_figures() {
+    let bench = Bench::new();
+    bench.write("comb.csv", &comb());
+    let figures = ["comb.csv", "--figures", "q,group_index"];
+    let ring = ["--topology", "add-drop", "--length-um", "114.4"];
+    let answer = json(&bench, &[&figures[..], &ring[..]].concat());
+    let (loaded, intrinsic) = (values(&answer, "q_loaded"), values(&answer, "q_intrinsic"));
+    assert_eq!((loaded.len(), intrinsic.len()), (4, 4));
+    // The dips reach a tenth of the base.
+    for (loaded, intrinsic) in loaded.iter().zip(intrinsic) {
+        assert!((intrinsic / (loaded * 10f64.sqrt()) - 1.0).abs() < 1e-3, "{loaded} {intrinsic}");
+    }
+    let expected = [(1542.5, 1547.5), (1547.5, 1552.5), (1552.5, 1557.5)]
+        .map(|(first, second)| first * second / (5.0 * 114.4e3));
+    let indices = values(&answer, "group_index");
+    assert_eq!(indices.len(), expected.len());
+    for (index, expected) in indices.iter().zip(expected) {
+        assert!((index - expected).abs() < 1e-4, "{index} {expected}");
+    }
+}
+
+#[test]
+fn smoothing_gives_the_same_figures_for_rising_and_falling_wavelengths() {
+    let bench = Bench::new();
+    // Up to 1557 nm only, so that the reversed trace is another one.
+    let comb = comb();
+    let (header, rows) = comb.split_once('\n').unwrap();
+    let mut rows: Vec<&str> = rows.lines().take(17_001).collect();
+    for name in ["rising.csv", "falling.csv"] {
+        bench.write(name, &format!("{header}\n{}\n", rows.join("\n")));
+        rows.reverse();
+    }
+    let smooth = |name: &str| json(&bench, &[name, "--figures", "dips,q,loss", "--smooth", "5"]);
+    let (rising, falling) = (smooth("rising.csv"), smooth("falling.csv"));
+    assert_eq!(values(&rising, "dip_nm"), [1542.5, 1547.5, 1552.5]);
+    assert_eq!(values(&rising, "q_loaded").len(), 3);
+    assert_eq!(rising["figures"], falling["figures"]);
+    assert_eq!(rising["smoothing"], "moving mean over 5 samples, in dB");
+    let plain = json(&bench, &["rising.csv", "--figures", "loss"]);
+    assert!(values(&rising, "insertion_loss_max_db") < values(&plain, "insertion_loss_max_db"));
+}
+
+#[test]
+fn a_trace_of_nothing_but_nan_has_no_level_above_0_db() {
+    let bench = Bench::new();
+    bench.write("nan.csv", "wavelength_nm,transmission_db\n1550,nan\n1551,\n");
+    let answer = json(&bench, &["nan.csv", "--figures", "loss"]);
+    assert_eq!(answer["warnings"], serde_json::json!(["unusable samples: 2 NaN; they are not used"]));
+    bench.write("gain.csv", "wavelength_nm,transmission_db\n1550,3\n1551,4\n");
+    let answer = json(&bench, &["gain.csv", "--figures", "loss"]);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("all levels are above 0 dB"), "{answer}");
 }
 
 #[test]
 fn wrong_use_names_the_mistake_and_ends_with_the_usage_code() {
     let bench = Bench::new();
     bench.write("comb.csv", &comb());
+    bench.write("columns.csv", "wavelength_nm,time,power\n1550,0,-3\n");
     bench.write("linear.csv", "1550,0.1\n1551,0.9\n1552,0.5\n");
     bench.write("um.csv", "wavelength_um,transmission_db\n1.55,-3\n");
     bench.write("unsorted.csv", "1550,-3\n1552,-3\n1551,-3\n");
@@ -90,6 +150,10 @@ fn wrong_use_names_the_mistake_and_ends_with_the_usage_code() {
         (vec!["comb.csv", "--figures", "dips", "--band", "1560:1550"], "1560 nm is not below 1550 nm"),
         (vec!["comb.csv", "--figures", "dips", "--smooth", "4"], "an odd number is needed"),
         (vec!["comb.csv", "--figures", "dips", "--column", "x"], "no column `x`"),
+        (vec!["comb.csv", "--figures", "dips", "--floor", "nan"], "a finite number is needed"),
+        (vec!["comb.csv", "--figures", "dips", "--floor", "inf"], "a finite number is needed"),
+        (vec!["comb.csv", "--figures", "dips", "--saturation", "nan"], "a finite number is needed"),
+        (vec!["columns.csv", "--figures", "dips"], "columns of levels: `time`, `power`; name one of them"),
         (vec!["linear.csv", "--figures", "dips"], "looks like linear transmission"),
         (vec!["um.csv", "--figures", "dips"], "`wavelength_um` has another unit"),
         (vec!["unsorted.csv", "--figures", "dips"], "sample 3: the wavelength 1551 nm follows 1552 nm"),

@@ -111,8 +111,25 @@ def test_a_trace_of_a_run_and_of_pandas_give_the_same_figures(run_of, tmp_path):
         assert output.returncode == 0, output.stderr
         answers.append([(figure["figure"], figure["value"]) for figure in json.loads(output.stdout)["figures"]])
     assert [name for name, _ in answers[0]] == [name for name, _ in answers[1]] == [name for name, _ in answers[2]]
+    loaded = [value for name, value in answers[0] if name == "q_loaded"]
+    assert loaded and all(isinstance(value, float) for value in loaded)
     for (_, first), (_, second), (_, third) in zip(*answers):
         assert first == pytest.approx(second, rel=1e-9) and first == pytest.approx(third, rel=1e-6)
+
+
+def test_a_column_of_a_parquet_file_is_not_guessed(tmp_path):
+    path = tmp_path / "several.parquet"
+    table = {"wavelength_nm": [1550.0, 1551.0], "time": [0.0, 1.0], "power": [-3.0, -4.0], "die": ["a", "b"]}
+    pandas.DataFrame(table).to_parquet(path, compression="zstd")
+    for options, said in [
+        ([], "it has several columns of levels: `time`, `power`; name one of them"),
+        (["--column", "x"], "there is no column `x`; there are `time`, `power`"),
+        (["--column", "die"], "the column `die` is not one of floats"),
+    ]:
+        output = ctp10("analyze", path, "--figures", "loss", *options)
+        assert output.returncode == 2 and said in output.stderr, output.stderr
+    output = ctp10("analyze", path, "--figures", "loss", "--column", "power", "--json")
+    assert output.returncode == 0 and json.loads(output.stdout)["column"] == "power"
 
 
 def test_a_compression_that_is_not_read_is_named_with_what_to_do(tmp_path):

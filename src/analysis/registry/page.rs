@@ -5,7 +5,8 @@ use super::CHAPTERS;
 const HEAD: &str = "\
 # Figures of merit
 
-This page lists every figure that `ctp10` can compute from a trace. The page is generated from the table in
+This page defines the figures of merit of traces. `ctp10 analyze` computes them, except those of the chapters
+\"Channels\" and \"Several traces\": no command computes these yet. The page is generated from the table in
 `src/analysis/registry`.
 
 Each figure has a name with its unit, a value, a window and a definition. A figure also has:
@@ -33,12 +34,18 @@ In the names, `{x}` is a level in dB: `bandwidth_3db_nm`, or `bandwidth_0_5db_nm
 follows an `@`: `bandwidth@3`.
 ";
 
+/// What chapters say whose figures are only in the library.
+const LATER: &str = "These figures are defined, but no command computes them yet.";
+
 /// The page, in Markdown.
 #[must_use]
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for (title, table) in CHAPTERS {
         page += &format!("\n## {title}\n");
+        if ["Channels", "Several traces"].contains(&title) {
+            page += &format!("\n{LATER}\n");
+        }
         for definition in table {
             page += &format!(
                 "\n### `{}`\n\n- Unit: {}\n- Formula: {}\n- Window: {}\n- Source: {}\n",

@@ -42,7 +42,7 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
         from_nm: part.first_nm(),
         to_nm: part.last_nm(),
         samples: part.len(),
-        prominence_db: Settings::prominence_db(&request.search),
+        prominence_db: request.search.least_db(),
         distance_nm: request.search.distance_nm,
         lines: lines.resonances.as_ref().map(|(kind, _)| *kind),
         floor_db: floor.level_db,

@@ -3,8 +3,9 @@
 //! Wavelengths are in units of the expected FWHM, relative to the centre. Powers are in units of the highest power of
 //! the window. So all parameters are of the order of 1. Parameters: centre, FWHM, base, slope, strength, and what a model adds.
 
-use super::{HALF_WINDOW, Window};
+use super::HALF_WINDOW;
 use crate::analysis::extrema::Kind;
+use crate::analysis::figure::WindowNm;
 use crate::analysis::fit::{Fit, Problem};
 use crate::analysis::trace::Trace;
 
@@ -29,7 +30,7 @@ impl Samples {
     /// The samples within four FWHM of the line and within its room.
     ///
     /// Their weights fall to 0 at the ends of the window: ripple of the base would otherwise pull the width as it enters.
-    pub(super) fn of(trace: &Trace<'_>, window: Window, room: Window) -> Self {
+    pub(super) fn of(trace: &Trace<'_>, window: WindowNm, room: WindowNm) -> Self {
         let clipped = window.clipped(room);
         let part = trace.part(trace.indices(clipped.from_nm, clipped.to_nm));
         let center_nm = 0.5 * (window.from_nm + window.to_nm);

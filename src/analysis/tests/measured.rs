@@ -2,7 +2,7 @@
 
 use super::support::{Owned, named, spectrum, values};
 use crate::analysis::extrema::Search;
-use crate::analysis::request::Request;
+use crate::analysis::request::{Analysis, Request};
 use crate::analysis::several::moving_mean;
 
 /// Resonance nm, Q through, Q drop, raw 3 dB width of the drop peak pm, prominence of the dip dB.
@@ -27,13 +27,24 @@ fn request(prominence_db: Option<f64>) -> Request {
     }
 }
 
+/// Raw 3 dB widths of the peaks between the dips, nm.
+const THROUGH_WIDTHS_NM: [f64; 6] = [3.621_038, 6.356_926, 8.851_803, 8.979_404, 8.130_599, 5.164_644];
+
+fn assert_spacings(found: &Analysis) {
+    let ranges = values(found, "fsr_nm");
+    assert_eq!(ranges.len(), SPACINGS_NM.len());
+    for (fsr, expected) in ranges.iter().zip(SPACINGS_NM) {
+        assert!((fsr - expected).abs() < 0.010, "{fsr} nm, {expected} nm");
+    }
+}
+
 #[test]
 fn the_six_dips_of_a_measured_ring_have_the_values_of_scipy() {
     let Some(ring) = spectrum("ring_r10g100_through.csv") else { return };
     for prominence_db in [Some(3.0), None] {
         let found = ring.analyze("dips,fsr,q,peaks,bandwidth@3,group_index", request(prominence_db));
         let resonances = values(&found, "resonance_nm");
-        assert_eq!(resonances.len(), 6);
+        assert_eq!((resonances.len(), named(&found, "q_loaded").len()), (6, 6));
         for ((place, own), figure) in RING.iter().enumerate().zip(named(&found, "q_loaded")) {
             assert!((resonances[place] - own.0).abs() < 0.005, "{} nm, {} nm", resonances[place], own.0);
             let q = figure.value.unwrap();
@@ -42,11 +53,16 @@ fn the_six_dips_of_a_measured_ring_have_the_values_of_scipy() {
             let prominence = named(&found, "prominence_db")[place].value.unwrap();
             assert!((prominence - own.4).abs() < 0.01, "{prominence} dB, {} dB", own.4);
         }
-        for (fsr, expected) in values(&found, "fsr_nm").iter().zip(SPACINGS_NM) {
-            assert!((fsr - expected).abs() < 0.010, "{fsr} nm, {expected} nm");
+        assert_spacings(&found);
+        let widths = values(&found, "bandwidth_3db_nm");
+        assert_eq!(widths.len(), THROUGH_WIDTHS_NM.len());
+        for (width, expected) in widths.iter().zip(THROUGH_WIDTHS_NM) {
+            assert!((width - expected).abs() < 1e-5, "{width} nm, {expected} nm");
         }
         assert!((values(&found, "fsr_mean_nm")[0] - 9.1841).abs() < 0.001);
-        assert!(values(&found, "group_index").iter().all(|index| (4.178..4.186).contains(index)));
+        let indices = values(&found, "group_index");
+        assert_eq!(indices.len(), 5);
+        assert!(indices.iter().all(|index| (4.178..4.186).contains(index)));
         let extinctions = values(&found, "extinction_db");
         let mean = extinctions.iter().sum::<f64>() / 6.0;
         assert!((mean - 24.10).abs() < 0.5, "{mean} dB");
@@ -68,9 +84,7 @@ fn the_six_peaks_of_a_measured_drop_port_have_the_values_of_scipy() {
             let width_pm = values(&found, "bandwidth_3db_nm")[place] * 1e3;
             assert!((width_pm - own.3).abs() < 0.01, "{width_pm} pm, {} pm", own.3);
         }
-        for (fsr, expected) in values(&found, "fsr_nm").iter().zip(SPACINGS_NM) {
-            assert!((fsr - expected).abs() < 0.010, "{fsr} nm, {expected} nm");
-        }
+        assert_spacings(&found);
     }
 }
 

@@ -34,7 +34,9 @@ fn analyzed(trace: &Owned) -> Analysis {
 }
 
 fn near(a: &Analysis, b: &Analysis, name: &str, shift: f64, tolerance: f64) -> Result<(), TestCaseError> {
-    for (a, b) in values(a, name).iter().zip(values(b, name)) {
+    let (a, b) = (values(a, name), values(b, name));
+    prop_assert_eq!(a.len(), b.len(), "{}", name);
+    for (a, b) in a.into_iter().zip(b) {
         prop_assert!((a + shift - b).abs() < tolerance, "{}: {} {}", name, a, b);
     }
     Ok(())

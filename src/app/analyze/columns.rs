@@ -7,31 +7,24 @@ use crate::analysis::LevelsDb;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
 use crate::source::{decode, without_mark};
-use crate::store::{Levels, read_spectrum};
+use crate::store::{Levels, Spectrum, read_spectrum};
 
 /// The largest CSV file: some 30 million rows.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// The columns of a file.
 pub(super) struct Columns {
-    pub(super) wavelengths_nm: Vec<f64>,
-    pub(super) column: String,
-    levels: Levels,
-    unit: Option<String>,
+    trace: Spectrum,
+    /// The lowest and the highest level; `None` without a finite level.
+    range: Option<(f64, f64)>,
 }
 
 impl Columns {
     /// Reads a Parquet file or a CSV file, told by its first bytes.
     pub(super) fn read(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::new(ExitCode::Usage, why);
-        let columns = if is_parquet(path).map_err(wrong)? {
-            let read = read_spectrum(path, column).map_err(|error| wrong(chain(&error)))?;
-            Self {
-                wavelengths_nm: read.wavelengths_nm,
-                column: read.column,
-                levels: read.levels,
-                unit: read.unit,
-            }
+        let trace = if is_parquet(path).map_err(wrong)? {
+            read_spectrum(path, column).map_err(|error| wrong(chain(&error)))?
         } else {
             let shown = path.display();
             let bytes = files::read(path, MOST_BYTES);
@@ -39,39 +32,45 @@ impl Columns {
             let text = decode(bytes).map_err(|why| wrong(format!("`{shown}` {why}")))?;
             let table =
                 csv::read(without_mark(&text), column).map_err(|why| wrong(format!("{shown}:{why}")))?;
-            Self {
+            Spectrum {
                 wavelengths_nm: table.wavelengths_nm,
                 column: table.column,
                 levels: Levels::Double(table.levels_db),
                 unit: None,
             }
         };
+        let columns = Self { range: range(&trace.levels), trace };
         match columns.contradiction() {
             Some(why) => Err(wrong(format!("`{}`: {why}", path.display()))),
             None => Ok(columns),
         }
     }
 
+    pub(super) fn wavelengths_nm(&self) -> &[f64] {
+        &self.trace.wavelengths_nm
+    }
+
+    /// The name of the column of levels.
+    pub(super) fn column(&self) -> &str {
+        &self.trace.column
+    }
+
     pub(super) fn levels(&self) -> LevelsDb<'_> {
-        match &self.levels {
+        match &self.trace.levels {
             Levels::Single(levels) => LevelsDb::Single(levels),
             Levels::Double(levels) => LevelsDb::Double(levels),
         }
     }
 
-    /// Whether the wavelengths fall.
-    pub(super) fn is_falling(&self) -> bool {
-        matches!(self.wavelengths_nm.as_slice(), [first, second, ..] if second < first)
-    }
-
     /// Why the levels cannot be transmissions in dB.
     fn contradiction(&self) -> Option<String> {
-        let unit = self.unit.as_deref().unwrap_or("dB");
+        let unit = self.trace.unit.as_deref().unwrap_or("dB");
         if !["dB", "dBm"].contains(&unit) {
-            return Some(format!("the column `{}` is in {unit}, and dB is needed", self.column));
+            return Some(format!("the column `{}` is in {unit}, and dB is needed", self.column()));
         }
-        let (lowest, highest) = self.range();
-        if lowest >= 0.0 && highest > lowest && highest <= 1.0 && self.unit.is_none() {
+        if let Some((lowest, highest)) = self.range
+            && (lowest >= 0.0 && highest > lowest && highest <= 1.0 && self.trace.unit.is_none())
+        {
             return Some(format!(
                 "the levels are from {lowest} to {highest}, which looks like linear transmission: dB is needed, 10·log10 of it"
             ));
@@ -79,30 +78,30 @@ impl Columns {
         None
     }
 
-    fn range(&self) -> (f64, f64) {
-        let grow = |(lowest, highest): (f64, f64), level: f64| (lowest.min(level), highest.max(level));
-        let start = (f64::INFINITY, f64::NEG_INFINITY);
-        match &self.levels {
-            Levels::Single(levels) => levels
-                .iter()
-                .filter(|level| level.is_finite())
-                .map(|level| f64::from(*level))
-                .fold(start, grow),
-            Levels::Double(levels) => {
-                levels.iter().filter(|level| level.is_finite()).copied().fold(start, grow)
-            }
-        }
-    }
-
     /// What makes the figures doubtful.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.unit.as_deref() == Some("dBm") {
+        if self.trace.unit.as_deref() == Some("dBm") {
             warnings.push("the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
-        } else if self.range().0 > 0.0 {
+        } else if self.range.is_some_and(|(lowest, _)| lowest > 0.0) {
             warnings.push("all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB".to_owned());
         }
         warnings
+    }
+}
+
+/// The lowest and the highest of the finite levels.
+fn range(levels: &Levels) -> Option<(f64, f64)> {
+    fn grow(range: Option<(f64, f64)>, level: f64) -> Option<(f64, f64)> {
+        if !level.is_finite() {
+            return range;
+        }
+        let (lowest, highest) = range.unwrap_or((level, level));
+        Some((lowest.min(level), highest.max(level)))
+    }
+    match levels {
+        Levels::Single(levels) => levels.iter().copied().map(f64::from).fold(None, grow),
+        Levels::Double(levels) => levels.iter().copied().fold(None, grow),
     }
 }
 

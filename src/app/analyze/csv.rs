@@ -1,5 +1,7 @@
 //! A CSV file with wavelengths and levels. Millions of rows are read without a cell of their own for each value.
 
+use crate::store::level_column;
+
 /// The columns of a CSV file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Table {
@@ -19,6 +21,8 @@ struct Layout {
     separator: char,
     wavelength: usize,
     level: usize,
+    /// Number of columns. Later cells must be empty.
+    columns: usize,
     name: String,
 }
 
@@ -65,12 +69,27 @@ fn value(cell: &str, separator: char) -> Option<f64> {
     }
 }
 
+fn comma_hint(separator: char) -> &'static str {
+    match separator {
+        ',' => " (a comma separates columns here, not decimals)",
+        _ => "",
+    }
+}
+
 fn add(table: &mut Table, layout: &Layout, line: &str) -> Result<(), String> {
     let cell = |place: usize| cells(line, layout.separator).nth(place);
     let both = cell(layout.wavelength).zip(cell(layout.level));
     let Some((wavelength, level)) = both else {
         return Err(format!("`{line}` has too few columns: a wavelength and `{}` are needed", layout.name));
     };
+    // Otherwise `1550,0,-3,0` would be read as 1550 and 0.
+    if cells(line, layout.separator).skip(layout.columns).any(|cell| !cell.is_empty()) {
+        return Err(format!(
+            "`{line}` has more than {} columns{}",
+            layout.columns,
+            comma_hint(layout.separator)
+        ));
+    }
     let read = |cell: &str| value(cell, layout.separator).ok_or_else(|| format!("`{cell}` is not a number"));
     let (wavelength, level) = (read(wavelength)?, read(level)?);
     table.wavelengths_nm.push(wavelength);
@@ -87,12 +106,18 @@ fn begin(line: &str, column: Option<&str>) -> Result<(Layout, bool), String> {
         ));
     };
     let names: Vec<&str> = cells(line, separator).collect();
+    let columns = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let is_header = names.iter().any(|name| value(name, separator).is_none());
     if !is_header {
         if let Some(column) = column {
             return Err(format!("the file has no header, so there is no column `{column}`"));
         }
-        return Ok((Layout { separator, wavelength: 0, level: 1, name: "column 2".to_owned() }, false));
+        if columns > 2 {
+            let hint = comma_hint(separator);
+            return Err(format!("`{line}` has more than two columns, and no header names them{hint}"));
+        }
+        let name = "column 2".to_owned();
+        return Ok((Layout { separator, wavelength: 0, level: 1, columns: 2, name }, false));
     }
     let words = |name: &str| -> Vec<String> {
         let name = name.to_lowercase();
@@ -105,20 +130,15 @@ fn begin(line: &str, column: Option<&str>) -> Result<(Layout, bool), String> {
         .position(|name| *name == "wavelength_nm")
         .or_else(|| names.iter().position(|name| has(name, &["nm", "wavelength", "lambda", "wl"])))
         .unwrap_or(0);
-    let others = || (0..names.len()).filter(|place| *place != wavelength);
-    let listed = || others().map(|place| format!("`{}`", names[place])).collect::<Vec<_>>().join(", ");
-    let level = match column {
-        Some(column) => others()
-            .find(|place| names[*place] == column)
-            .ok_or_else(|| format!("there is no column `{column}`; there are {}", listed()))?,
-        None => others()
-            .find(|place| ["transmission_db", "value"].contains(&names[*place]))
-            .or_else(|| others().find(|place| has(names[*place], &["db"])))
-            .or_else(|| others().next())
-            .ok_or_else(|| {
-                "the header has one column: wavelengths and transmissions are needed".to_owned()
-            })?,
+    let others = || (0..names.len()).filter(|place| *place != wavelength && !names[*place].is_empty());
+    let listed: Vec<&str> = others().map(|place| names[place]).collect();
+    let in_db: Vec<&str> = listed.iter().copied().filter(|name| has(name, &["db"])).collect();
+    // Without a known name, a single column in dB is the one.
+    let name = match (column, level_column(&listed, column)) {
+        (None, Err(_)) if in_db.len() == 1 => in_db[0],
+        (_, found) => found?,
     };
+    let level = others().find(|place| names[*place] == name).unwrap_or_default();
     for (place, other_units, needed) in [
         (wavelength, &OTHER_WAVELENGTHS[..], "wavelengths in nm"),
         (level, &OTHER_LEVELS[..], "transmissions in dB"),
@@ -128,7 +148,7 @@ fn begin(line: &str, column: Option<&str>) -> Result<(Layout, bool), String> {
             return Err(format!("the column `{name}` has another unit by its name: {needed} are needed"));
         }
     }
-    Ok((Layout { separator, wavelength, level, name: names[level].to_owned() }, true))
+    Ok((Layout { separator, wavelength, level, columns, name: name.to_owned() }, true))
 }
 
 #[cfg(test)]
@@ -143,6 +163,9 @@ mod tests {
             ("Wavelength (nm);IL (dB)\n1550,0;-3,0\n1551,0;\n", None),
             ("\"T [dB]\"\t\"lambda [nm]\"\n-3\t1550\nNaN\t1551\n", None),
             ("time,wavelength_nm,in_db,out_db\n0,1550,-1,-3\n1,1551,-1,nan\n", Some("out_db")),
+            ("time,wavelength_nm,IL (dB)\n0,1550,-3\n1,1551,\n", None),
+            (",wavelength_nm,power,value,\n0,1550,5,-3,\n1,1551,5,,\n", None),
+            ("power,wavelength_nm,time\n-3,1550,0\n,1551,1\n", Some("power")),
         ] {
             let table = read(text, column).unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!((table.wavelengths_nm, table.levels_db[0]), (vec![1550.0, 1551.0], -3.0), "{text}");
@@ -175,6 +198,25 @@ mod tests {
                 "no column `c_db`; there are `a_db`, `b_db`",
             ),
             ("1550,-3\n", Some("t"), "the file has no header"),
+            (
+                "wavelength_nm,time,power\n1550,0,-3\n",
+                None,
+                "1: it has several columns of levels: `time`, `power`; name one of them",
+            ),
+            (
+                "wavelength_nm,in_db,out_db\n1550,-1,-3\n",
+                None,
+                "1: it has several columns of levels: `in_db`, `out_db`; name one of them",
+            ),
+            ("wavelength_nm,,\n1550,-3,\n", None, "1: it has no column of levels"),
+            (
+                "# decimal commas\nwavelength_nm,transmission_db\n1550,0,-3,0\n",
+                None,
+                "3: `1550,0,-3,0` has more than 2 columns (a comma separates columns here, not decimals)",
+            ),
+            ("1550,0,-3,0\n", None, "1: `1550,0,-3,0` has more than two columns, and no header names them"),
+            ("1550,-3\n1551,-3,0\n", None, "2: `1551,-3,0` has more than 2 columns"),
+            ("wavelength_nm;t_db\n1550;-3\n1551;-3;;4\n", None, "3: `1551;-3;;4` has more than 2 columns"),
         ] {
             let error = read(text, column).unwrap_err();
             assert!(error.contains(said), "{text:?}: {error}");

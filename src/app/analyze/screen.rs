@@ -48,7 +48,7 @@ fn value(figure: &Figure) -> String {
     }
 }
 
-/// Femtometres, millidecibels, and five digits of a Q.
+/// Four decimals from 1000 (0.1 pm of a wavelength in nm), five below, and none from 100000. Below 0.01: four digits.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
