@@ -128,21 +128,15 @@ pub fn bandwidth(
     let at = Some(x_db);
     let peak_nm = trace.nm(index);
     let level_db = trace.db(index) - x_db;
-    let crossings = first_crossings(trace, index, level_db, Kind::Peak);
-    // Below the floor the crossing is the detector's, and the device's width is unknown beyond it.
-    let is_below_floor = floor.level_db.is_some_and(|floor| level_db < floor);
-    let Some((lower, upper)) = crossings.both_nm().filter(|_| !is_below_floor) else {
-        let reason = if is_below_floor {
-            format!("the level {x_db} dB below the peak is {level_db:.2} dB, below the floor")
-        } else {
-            not_crossed(trace, crossings, level_db)
-        };
-        let figure = |definition| Figure::missing_at(definition, at, reason.clone()).at_nm(peak_nm);
-        let reach_nm = crossings.reach_nm();
-        return vec![
-            figure(&define::BANDWIDTH).with_bound(Bound::AtLeast, reach_nm),
-            figure(&define::BANDWIDTH_CENTER),
-        ];
+    let (lower, upper) = match width_of_peak(trace, index, level_db, floor) {
+        Ok(crossings) => crossings,
+        Err(least) => {
+            let figure = |definition| Figure::missing_at(definition, at, least.reason.clone()).at_nm(peak_nm);
+            return vec![
+                figure(&define::BANDWIDTH).with_bound(Bound::AtLeast, least.nm),
+                figure(&define::BANDWIDTH_CENTER),
+            ];
+        }
     };
     let measured = |definition: &Definition, value| {
         Figure::measured_at(definition, at, value).at_nm(peak_nm).within(lower, upper)
@@ -167,32 +161,80 @@ pub fn bandwidth(
     figures
 }
 
+/// The least width of a peak, nm, and why it is not known better.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LeastWidth {
+    pub(super) nm: f64,
+    pub(super) reason: String,
+}
+
+/// The first crossings of a level on either side of a sample of a peak, nm.
+///
+/// Where the trace is at the floor, the device may be anywhere below. So at a level down there the width is at least the
+/// width at the floor.
+pub(super) fn width_of_peak(
+    trace: &Trace<'_>,
+    index: usize,
+    level_db: f64,
+    floor: Floor,
+) -> Result<(f64, f64), LeastWidth> {
+    if let Some(floor_db) = floor.level_db.filter(|_| floor.touches(level_db)) {
+        let nm = first_crossings(trace, index, floor_db, Kind::Peak).reach_nm();
+        return Err(LeastWidth { nm, reason: not_above_floor(level_db, floor_db) });
+    }
+    let crossings = first_crossings(trace, index, level_db, Kind::Peak);
+    crossings.both_nm().ok_or_else(|| LeastWidth {
+        nm: crossings.reach_nm(),
+        reason: not_crossed(trace, crossings, level_db),
+    })
+}
+
 /// Width of a dip at `x_db` below its base.
+///
+/// At a level that is not above the floor the width is at most the width at the floor: beside it the device is above.
 #[must_use]
-pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64) -> Figure {
-    let at = Some(x_db);
+pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64, floor: Floor) -> Figure {
     let definition = &define::NOTCH_WIDTH;
+    let missing = |reason: String| Figure::missing_at(definition, Some(x_db), reason).at_nm(dip.nm);
+    let level_db = dip.base_db() - x_db;
+    if let Some(floor_db) = floor.level_db
+        && floor.touches(dip.level_db)
+        && floor.touches(level_db)
+    {
+        let reason = not_above_floor(level_db, floor_db);
+        let above = |index: &usize| trace.db(*index) > floor_db;
+        let lower = (0..dip.index).rev().find(above);
+        let upper = (dip.index..trace.len()).find(above);
+        return match lower.zip(upper) {
+            Some((lower, upper)) => {
+                missing(reason).with_bound(Bound::AtMost, trace.nm(upper) - trace.nm(lower))
+            }
+            None => missing(reason),
+        };
+    }
     if dip.prominence_db <= x_db {
-        let reason = format!(
+        return missing(format!(
             "the dip is {:.2} dB deep, and the width is asked for {x_db} dB below the base",
             dip.prominence_db
-        );
-        return Figure::missing_at(definition, at, reason).at_nm(dip.nm);
+        ));
     }
-    let level_db = dip.base_db() - x_db;
     let crossings = first_crossings(trace, dip.index, level_db, Kind::Dip);
     match crossings.both_nm() {
         Some((lower, upper)) => {
-            Figure::measured_at(definition, at, upper - lower).at_nm(dip.nm).within(lower, upper)
+            Figure::measured_at(definition, Some(x_db), upper - lower).at_nm(dip.nm).within(lower, upper)
         }
-        None => Figure::missing_at(definition, at, not_crossed(trace, crossings, level_db))
-            .at_nm(dip.nm)
-            .with_bound(Bound::AtLeast, crossings.reach_nm()),
+        None => {
+            missing(not_crossed(trace, crossings, level_db)).with_bound(Bound::AtLeast, crossings.reach_nm())
+        }
     }
 }
 
+fn not_above_floor(level_db: f64, floor_db: f64) -> String {
+    format!("the level {level_db:.2} dB is not above the floor, {floor_db:.2} dB")
+}
+
 /// Why there are no two crossings.
-pub(super) fn not_crossed(trace: &Trace<'_>, crossings: Crossings, level_db: f64) -> String {
+fn not_crossed(trace: &Trace<'_>, crossings: Crossings, level_db: f64) -> String {
     let side = match (crossings.lower, crossings.upper) {
         (Crossing::NotBefore(_), Crossing::NotBefore(_)) => "on both sides",
         (Crossing::NotBefore(_), Crossing::At(_)) => "towards shorter wavelengths",

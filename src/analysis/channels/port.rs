@@ -2,14 +2,13 @@
 
 use super::grid::Channel;
 use crate::analysis::Bound;
-use crate::analysis::extrema::Kind;
 use crate::analysis::figure::Figure;
 use crate::analysis::floor::{Floor, touching};
 use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::trace::Trace;
 use crate::analysis::units::{db_from_power, ghz_from_nm, power_from_db};
-use crate::analysis::width::{bandwidth, first_crossings, not_crossed};
+use crate::analysis::width::{bandwidth, width_of_peak};
 
 /// The levels of the shape factor, dB.
 const SHAPE_DB: (f64, f64) = (1.0, 10.0);
@@ -141,7 +140,8 @@ fn loss(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, floor: Floor) -> 
         Figure::from_result(
             &define::INSERTION_LOSS_CENTER,
             center.map(|level| -level).map_err(str::to_owned),
-        ),
+        )
+        .bounded(center.ok().and_then(|level| touching(level, floor, Bound::AtLeast))),
         Figure::measured(&define::INSERTION_LOSS_MIN, -seen.highest_db)
             .bounded(touching(seen.highest_db, floor, Bound::AtLeast))
             .noted(format!("at {:.4} nm", seen.highest_nm)),
@@ -166,7 +166,7 @@ fn shape(
     let mut figures = Vec::new();
     for level_db in levels_db {
         figures.extend(at(*level_db));
-        figures.push(defined(trace, channel, seen, *level_db));
+        figures.push(defined(trace, channel, seen, *level_db, floor));
     }
     let middle = at(levels_db.first().copied().unwrap_or(3.0)).into_iter().nth(1);
     let middle_nm = middle.as_ref().and_then(|figure| figure.value);
@@ -187,7 +187,7 @@ fn shape(
 }
 
 /// The bandwidth about the centre of the channel, from the highest transmission of its window.
-fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64) -> Figure {
+fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64, floor: Floor) -> Figure {
     let (definition, at) = (&define::DEFINED_BANDWIDTH, Some(level_db));
     let reference = format!("reference level: {:.3} dB, the highest of the window", seen.highest_db);
     let level = seen.highest_db - level_db;
@@ -202,13 +202,12 @@ fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64)
     }
     // Outward from the samples on either side of the centre.
     let after = trace.index_from(channel.center_nm).min(trace.len().saturating_sub(1));
-    let crossings = first_crossings(trace, after, level, Kind::Peak);
-    match crossings.both_nm() {
-        Some((lower, upper)) => {
+    match width_of_peak(trace, after, level, floor) {
+        Ok((lower, upper)) => {
             Figure::measured_at(definition, at, upper - lower).within(lower, upper).noted(reference)
         }
-        None => Figure::missing_at(definition, at, not_crossed(trace, crossings, level))
-            .with_bound(Bound::AtLeast, crossings.reach_nm())
+        Err(least) => Figure::missing_at(definition, at, least.reason)
+            .with_bound(Bound::AtLeast, least.nm)
             .noted(reference),
     }
 }
@@ -244,21 +243,29 @@ fn isolation(
         let candidates = found.iter().filter(|(other, _)| is_wanted(*other));
         candidates.max_by(|a, b| a.1.highest_db.total_cmp(&b.1.highest_db))
     };
+    // The device may be lower than a level at the floor. In its own window that makes an isolation smaller, in another larger.
+    let measured = |definition: &Definition, value: f64, other_at_floor: bool| match (
+        floor.touches(seen.lowest_db),
+        other_at_floor,
+    ) {
+        (true, true) => Figure::missing(definition, "the trace is at the floor in both windows"),
+        (true, false) => Figure::measured(definition, value).bounded(Some(Bound::AtMost)),
+        (false, true) => Figure::measured(definition, value).bounded(Some(Bound::AtLeast)),
+        (false, false) => Figure::measured(definition, value),
+    };
     let figure = |definition: &Definition, worst: Option<&(usize, InWindow)>| {
         worst.map(|(other, theirs)| {
-            Figure::measured(definition, seen.lowest_db - theirs.highest_db)
-                .bounded(touching(theirs.highest_db, floor, Bound::AtLeast))
+            let value = seen.lowest_db - theirs.highest_db;
+            measured(definition, value, floor.touches(theirs.highest_db))
                 .noted(format!("against channel {}, at {:.4} nm", channels[*other].name, theirs.highest_nm))
         })
     };
     let sum: f64 = found.iter().map(|(_, theirs)| power_from_db(theirs.highest_db - seen.lowest_db)).sum();
-    let is_bound = found.iter().any(|(_, theirs)| floor.touches(theirs.highest_db));
+    let is_any_at_floor = found.iter().any(|(_, theirs)| floor.touches(theirs.highest_db));
     let mut figures = Vec::new();
     figures.extend(figure(definitions[0], worst(&|other| other.abs_diff(own) == 1)));
     figures.extend(figure(definitions[1], worst(&|other| other.abs_diff(own) > 1)));
-    figures.push(
-        Figure::measured(definitions[2], -db_from_power(sum)).bounded(is_bound.then_some(Bound::AtLeast)),
-    );
+    figures.push(measured(definitions[2], -db_from_power(sum), is_any_at_floor));
     figures
 }
 
@@ -269,22 +276,34 @@ pub fn uniformity(figures: &[Figure]) -> Figure {
         figure.name == define::INSERTION_LOSS_MAX.name
             && figure.of.as_ref().is_some_and(|of| of.starts_with("channel "))
     });
-    let values: Vec<Option<f64>> = of_channels.map(|figure| figure.value).collect();
-    if values.len() < 2 {
+    let found: Vec<&Figure> = of_channels.collect();
+    if found.len() < 2 {
         return Figure::missing(
             &define::UNIFORMITY,
-            format!("uniformity needs two channels, and there are {}", values.len()),
+            format!("uniformity needs two channels, and there are {}", found.len()),
         );
     }
-    let missing = values.iter().filter(|value| value.is_none()).count();
+    let missing = found.iter().filter(|figure| !figure.is_measured()).count();
     if missing > 0 {
         return Figure::missing(
             &define::UNIFORMITY,
             format!("the insertion loss of {missing} channels was not measured"),
         );
     }
-    let losses = || values.iter().flatten().copied();
-    let (lowest, highest) =
-        (losses().fold(f64::INFINITY, f64::min), losses().fold(f64::NEG_INFINITY, f64::max));
-    Figure::measured(&define::UNIFORMITY, highest - lowest)
+    let losses = || found.iter().filter_map(|figure| Some((figure.value?, figure.bound)));
+    let (Some(lowest), Some(highest)) =
+        (losses().min_by(|a, b| a.0.total_cmp(&b.0)), losses().max_by(|a, b| a.0.total_cmp(&b.0)))
+    else {
+        return Figure::missing(&define::UNIFORMITY, "no insertion loss was measured");
+    };
+    let spread = Figure::measured(&define::UNIFORMITY, highest.0 - lowest.0);
+    // A loss at the floor may be larger than its value.
+    match (lowest.1, highest.1) {
+        (None, None) => spread,
+        (None, Some(bound)) => spread.bounded(Some(bound)),
+        (Some(_), _) => Figure::missing(
+            &define::UNIFORMITY,
+            "the lowest of the insertion losses is only known to be at least its value",
+        ),
+    }
 }

@@ -6,7 +6,7 @@ use crate::analysis::extrema::{self, Extremum, Found, Kind, find, nothing_found}
 use crate::analysis::figure::{Figure, WindowNm};
 use crate::analysis::floor::{Floor, Unusable};
 use crate::analysis::loss;
-use crate::analysis::registry as define;
+use crate::analysis::registry::{self as define, Definition};
 use crate::analysis::resonance::{self, Resonance, fit_all};
 use crate::analysis::trace::{Trace, TraceError};
 use crate::analysis::width::{bandwidth, first_crossings, notch_width, parts};
@@ -17,6 +17,8 @@ struct Lines {
     peaks: Option<Found>,
     /// The kind of the resonances, and the resonances, fitted.
     resonances: Option<(Kind, Vec<Resonance>)>,
+    /// All figures of the comb that the resonances form.
+    comb: Vec<Figure>,
 }
 
 /// All answers to a request.
@@ -79,9 +81,8 @@ fn warnings(trace: &Trace<'_>, part: &Trace<'_>, request: &Request, lines: &Line
 impl Lines {
     fn find(part: &Trace<'_>, request: &Request) -> Self {
         let asks = |wanted: Wanted| request.wanted.contains(&wanted);
-        let of_resonances =
-            [Wanted::Resonances, Wanted::Fsr, Wanted::GroupIndex, Wanted::Finesse, Wanted::Dispersion];
-        let needs_resonances = of_resonances.into_iter().any(asks);
+        let of_combs = [Wanted::Fsr, Wanted::GroupIndex, Wanted::Finesse, Wanted::Dispersion];
+        let needs_resonances = asks(Wanted::Resonances) || of_combs.into_iter().any(asks);
         let needs_notch = request.wanted.iter().any(|wanted| matches!(wanted, Wanted::Notch(_)));
         // Without a stated kind, the kind that is asked for alone; with both or none, the narrower lines.
         let kind = request.lines.or(match (asks(Wanted::Dips), asks(Wanted::Peaks)) {
@@ -97,10 +98,20 @@ impl Lines {
             peaks: (asks(Wanted::Peaks) || needs(Kind::Peak))
                 .then(|| find(part, Kind::Peak, &request.search)),
             resonances: None,
+            comb: Vec::new(),
         };
         if needs_resonances {
             let kind = kind.unwrap_or_else(|| narrower(part, lines.of(Kind::Dip), lines.of(Kind::Peak)));
-            lines.resonances = Some((kind, fit_all(part, lines.of(kind))));
+            let resonances = fit_all(part, lines.of(kind));
+            if of_combs.into_iter().any(asks) {
+                let comb = Comb {
+                    length_um: request.length_um,
+                    finesse: asks(Wanted::Finesse),
+                    dispersion: asks(Wanted::Dispersion),
+                };
+                lines.comb = comb::figures(&resonances, &comb);
+            }
+            lines.resonances = Some((kind, resonances));
             if compares {
                 // Lines that were only looked at to choose the kind are no topic of warnings.
                 if kind == Kind::Peak && !asks(Wanted::Dips) && !needs_notch {
@@ -133,7 +144,7 @@ impl Lines {
             Wanted::Dips => extrema::figures(part, Kind::Dip, self.of(Kind::Dip), floor),
             Wanted::Peaks => extrema::figures(part, Kind::Peak, self.of(Kind::Peak), floor),
             Wanted::Bandwidth(level_db) => self.bandwidths(part, request, level_db, floor),
-            Wanted::Notch(level_db) => self.notches(part, level_db),
+            Wanted::Notch(level_db) => self.notches(part, level_db, floor),
             Wanted::Resonances if resonances.is_empty() => {
                 let reason = nothing_found(part, kind);
                 [&define::RESONANCE, &define::FWHM, &define::Q_LOADED]
@@ -141,31 +152,28 @@ impl Lines {
                     .to_vec()
             }
             Wanted::Resonances => resonance::figures(resonances, floor, request.topology),
-            Wanted::Fsr => comb::figures(resonances, &Comb::default()),
-            Wanted::GroupIndex => match request.length_um {
-                Some(length_um) => {
-                    let comb = Comb { length_um: Some(length_um), ..Comb::default() };
-                    only(comb::figures(resonances, &comb), &[define::GROUP_INDEX.name])
-                }
-                None => vec![Figure::missing(
-                    &define::GROUP_INDEX,
-                    "no length is given: the circumference, the path difference, or twice the cavity",
-                )],
-            },
-            Wanted::Finesse => {
-                let comb = Comb { finesse: true, ..Comb::default() };
-                only(comb::figures(resonances, &comb), &[define::FINESSE.name])
+            Wanted::Fsr => {
+                let names = [&define::FSR, &define::FSR_GHZ, &define::FSR_MEAN, &define::FSR_MEAN_GHZ];
+                self.of_comb(&names)
             }
-            Wanted::Dispersion => {
-                let comb = Comb { dispersion: true, ..Comb::default() };
-                only(comb::figures(resonances, &comb), &[define::COMB_D1.name, define::COMB_D2.name])
-            }
+            Wanted::GroupIndex if request.length_um.is_none() => vec![Figure::missing(
+                &define::GROUP_INDEX,
+                "no length is given: the circumference, the path difference, or twice the cavity",
+            )],
+            Wanted::GroupIndex => self.of_comb(&[&define::GROUP_INDEX]),
+            Wanted::Finesse => self.of_comb(&[&define::FINESSE]),
+            Wanted::Dispersion => self.of_comb(&[&define::COMB_D1, &define::COMB_D2]),
             Wanted::Quality => {
                 let mut figures = vec![floor.figure()];
                 figures.extend(Unusable::of(part, request.saturation_db).figures());
                 figures
             }
         }
+    }
+
+    fn of_comb(&self, definitions: &[&Definition]) -> Vec<Figure> {
+        let is_wanted = |figure: &&Figure| definitions.iter().any(|wanted| wanted.name == figure.name);
+        self.comb.iter().filter(is_wanted).cloned().collect()
     }
 
     /// Of each peak if peaks are asked for, or if the resonances are peaks; else of the highest sample.
@@ -195,19 +203,16 @@ impl Lines {
         }
     }
 
-    fn notches(&self, part: &Trace<'_>, level_db: f64) -> Vec<Figure> {
+    fn notches(&self, part: &Trace<'_>, level_db: f64, floor: Floor) -> Vec<Figure> {
         let dips = self.of(Kind::Dip);
         if dips.is_empty() {
             let reason = nothing_found(part, Kind::Dip);
             return vec![Figure::missing_at(&define::NOTCH_WIDTH, Some(level_db), reason)];
         }
         let each = dips.iter().zip(1..);
-        each.map(|(dip, number)| notch_width(part, dip, level_db).of(format!("dip {number}"))).collect()
+        each.map(|(dip, number)| notch_width(part, dip, level_db, floor).of(format!("dip {number}")))
+            .collect()
     }
-}
-
-fn only(figures: Vec<Figure>, names: &[&str]) -> Vec<Figure> {
-    figures.into_iter().filter(|figure| names.contains(&figure.name.as_str())).collect()
 }
 
 /// The kind whose lines are narrower at half of their prominence: resonances are narrower than what is between them.

@@ -92,7 +92,28 @@ fn a_width_that_the_trace_does_not_contain_is_not_measured_and_has_its_bound() {
     );
     let floor = Request { floor_db: Some(-2.0), ..Request::default() };
     let found = Owned::sampled(1540.0, 1560.0, 10.0, level).analyze("bandwidth@3", floor);
-    assert!(reason(&found, "bandwidth_3db_nm").contains("below the floor"));
+    assert!(reason(&found, "bandwidth_3db_nm").contains("is not above the floor, -2.00 dB"));
+    // The device is above the floor up to 5·√(2/3) nm on either side.
+    let width = named(&found, "bandwidth_3db_nm")[0];
+    assert_eq!(width.bound, Some(Bound::AtLeast));
+    assert!((width.bound_value.unwrap() - 10.0 * (2.0f64 / 3.0).sqrt()).abs() < 1e-3, "{width:?}");
+}
+
+#[test]
+fn a_notch_that_reaches_the_floor_is_at_most_as_wide_as_its_bottom() {
+    let trace = clipped(Owned::sampled(1549.0, 1551.0, 1.0, dip(0.999_99, 0.1)), -30.0);
+    let found = trace.analyze("notch@20,notch@30,notch@40", Request::default());
+    let [above, at, below] = ["notch_width_20db_nm", "notch_width_30db_nm", "notch_width_40db_nm"]
+        .map(|name| named(&found, name)[0]);
+    // Of the dip 1 − 1/(1 + v²), 20 dB are at v = √(0.01/0.99), and 30 dB at v = √(0.001/0.999).
+    let expected = |power: f64| 0.1 * (power / (1.0 - power)).sqrt();
+    assert!((above.value.unwrap() - expected(0.01)).abs() < 1e-3 && above.bound.is_none(), "{above:?}");
+    for notch in [at, below] {
+        assert!(notch.not_measured.as_ref().unwrap().contains("is not above the floor"), "{notch:?}");
+        assert_eq!((notch.value, notch.bound), (None, Some(Bound::AtMost)));
+        let most = notch.bound_value.unwrap();
+        assert!(most >= expected(0.001) && most < expected(0.001) + 0.003, "{notch:?}");
+    }
 }
 
 #[test]

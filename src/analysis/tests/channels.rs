@@ -115,6 +115,41 @@ fn an_isolation_at_the_floor_is_a_bound_and_a_window_beyond_the_trace_is_named()
 }
 
 #[test]
+fn a_port_at_the_floor_in_its_own_window_has_at_most_its_isolation() {
+    let channels = cwdm();
+    let owned = passband(1531.0, 1.0, -60.0);
+    let floor = Floor::of(&owned.trace(), None);
+    // The window of channel 1551 is at the floor, as those of 1511 and 1571 are; light is only in that of 1531.
+    let figures = port(&owned.trace(), &channels, 2, &[3.0], floor);
+    let figure = |name: &str| figures.iter().find(|figure| figure.name == name).unwrap();
+    assert_eq!(figure("isolation_adjacent_db").bound, Some(Bound::AtMost));
+    assert!((value(&figures, "isolation_adjacent_db") + 59.0).abs() < 1e-6);
+    for name in ["isolation_non_adjacent_db", "crosstalk_cumulative_db"] {
+        assert!(figure(name).not_measured.as_ref().unwrap().contains("at the floor in both"), "{name}");
+    }
+    for name in ["insertion_loss_center_db", "insertion_loss_min_db", "insertion_loss_max_db"] {
+        assert_eq!(figure(name).bound, Some(Bound::AtLeast), "{name}");
+    }
+    let own = port(&owned.trace(), &channels, 1, &[3.0], floor);
+    let spread = uniformity(&[own, figures].concat());
+    assert_eq!(spread.bound, Some(Bound::AtLeast), "{spread:?}");
+}
+
+#[test]
+fn a_defined_bandwidth_below_the_floor_is_at_least_the_width_at_the_floor() {
+    let channels = cwdm();
+    let owned = passband(1531.0, 1.0, -20.0);
+    let figures = port(&owned.trace(), &channels, 1, &[30.0], Floor::of(&owned.trace(), None));
+    for name in ["bandwidth_30db_nm", "bandwidth_defined_30db_nm"] {
+        let width = figures.iter().find(|figure| figure.name == name).unwrap();
+        assert_eq!((width.value, width.bound), (None, Some(Bound::AtLeast)), "{width:?}");
+        // −1 − 3·(v/7)⁸ reaches −20 dB at v = 7·(19/3)^(1/8).
+        let at_floor = 14.0 * (19.0f64 / 3.0).powf(1.0 / 8.0);
+        assert!((width.bound_value.unwrap() - at_floor).abs() < 0.05, "{width:?}");
+    }
+}
+
+#[test]
 fn ninety_six_channels_on_a_long_trace_take_little_time() {
     // Without optimisation a tenth of the samples is slow enough.
     let thinner = if cfg!(debug_assertions) { 10 } else { 1 };
