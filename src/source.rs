@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 mod encoding;
 mod pasted;
 
-pub use encoding::{decode, without_mark};
+pub use encoding::{decode, decode_data, without_mark};
 pub use pasted::advice;
 
 /// Number of characters of a long line that are shown on each side of the position.
@@ -35,8 +35,7 @@ impl SourceFile {
 
     /// The lines without line ends. Lines end with LF, CRLF or CR.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        let unix = self.code().split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-        unix.flat_map(|line| line.split('\r'))
+        lines(self.code())
     }
 
     /// A line by its number, counted from 1; empty after the last line.
@@ -44,6 +43,12 @@ impl SourceFile {
     pub fn line(&self, number: usize) -> &str {
         self.lines().nth(number.saturating_sub(1)).unwrap_or_default()
     }
+}
+
+/// The lines of a text without line ends. Lines end with LF, CRLF or CR.
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let unix = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    unix.flat_map(|line| line.split('\r'))
 }
 
 /// The byte offset of the character at a column of a line; the end of the line for a later column.

@@ -41,7 +41,9 @@ pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
 pub use read::{TraceFile, locate_trace, open_trace};
 pub use runs::FoundRun;
-pub use spectrum::{Levels, Spectrum, level_column, read_spectrum};
+pub use spectrum::{
+    Levels, Spectrum, TraceColumns, is_unit, names_wavelengths, read_spectrum, trace_columns,
+};
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};
 pub use verify::{Finding, Verified, segment_damage, source_damage, trace_damage, verify};

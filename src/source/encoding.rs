@@ -5,13 +5,7 @@
 /// # Errors
 /// The probable other encoding and a hint, as a text that follows the file's name.
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
-    let is_wide = match bytes.as_slice() {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        // Without a mark, every second byte of ASCII text is zero.
-        [0, other, ..] | [other, 0, ..] => *other != 0,
-        _ => false,
-    };
-    if is_wide {
+    if wide(&bytes).is_some() {
         return Err("is in UTF-16: save the file as UTF-8".to_owned());
     }
     String::from_utf8(bytes).map_err(|error| {
@@ -23,6 +17,37 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
             "is not UTF-8: byte 0x{byte:02X} in line {line} belongs to another encoding. Save the file as UTF-8"
         )
     })
+}
+
+/// The order of the bytes of a text in UTF-16; `None` for another text.
+fn wide(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    match bytes {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        // Without a mark, every second byte of ASCII text is zero.
+        [0, other, ..] if *other != 0 => Some(u16::from_be_bytes),
+        [other, 0, ..] if *other != 0 => Some(u16::from_le_bytes),
+        _ => None,
+    }
+}
+
+/// The text of a file of numbers that another program wrote: UTF-8, UTF-16, or the encoding of Windows and of Latin-1.
+/// The two last differ in characters that are no part of numbers or units. A byte order mark is left out.
+///
+/// # Errors
+/// The file is no text, as a text that follows the file's name.
+pub fn decode_data(bytes: Vec<u8>) -> Result<String, String> {
+    let text = if let Some(unit) = wide(&bytes) {
+        let units: Vec<u16> = bytes.as_chunks().0.iter().map(|pair| unit(*pair)).collect();
+        String::from_utf16(&units).map_err(|_| "is in UTF-16, but damaged".to_owned())?
+    } else {
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+    };
+    if text.contains('\0') {
+        return Err("is no text: a CSV file or a Parquet file is needed".to_owned());
+    }
+    Ok(without_mark(&text).to_owned())
 }
 
 /// A text without the byte order mark that some editors add.
@@ -45,6 +70,13 @@ mod tests {
         for (little, mark) in [(true, true), (true, false), (false, true), (false, false)] {
             assert_eq!(decode(wide(little, mark)).unwrap_err(), "is in UTF-16: save the file as UTF-8");
         }
+        for (little, mark) in [(true, true), (true, false), (false, true), (false, false)] {
+            assert_eq!(decode_data(wide(little, mark)).unwrap(), "name: a\n");
+        }
+        for bytes in [&b"\xef\xbb\xbf\xc2\xb5m"[..], b"\xc2\xb5m", b"\xb5m"] {
+            assert_eq!(decode_data(bytes.to_vec()).unwrap(), "\u{b5}m");
+        }
+        assert!(decode_data(b"ab\x00\xff".to_vec()).unwrap_err().contains("is no text"));
         let latin = decode(b"name: a\n# caf\xe9\n".to_vec()).unwrap_err();
         assert!(latin.contains("byte 0xE9 in line 2"), "{latin}");
         assert_eq!(decode("\u{feff}\u{b5}".into()).unwrap(), "\u{feff}\u{b5}");

@@ -3,22 +3,21 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+mod columns;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 
+pub use self::columns::{TraceColumns, is_unit, names_wavelengths, trace_columns};
 use super::StoreError;
 use crate::files;
-
-/// The column of wavelengths.
-const WAVELENGTH: &str = "wavelength_nm";
-/// The columns of levels that are known by name.
-const LEVELS: [&str; 2] = ["value", "transmission_db"];
 
 /// The two columns of a trace.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub enum Levels {
     Double(Vec<f64>),
 }
 
-/// Reads the wavelengths, and the levels of `column`: when it is not given, `value`, `transmission_db`, or the only other column of floats.
+/// Reads the wavelengths, and the levels of `column`: when it is not given, the one that [`trace_columns`] finds.
 ///
 /// # Errors
 /// The file cannot be read, or has no such columns.
@@ -53,15 +52,15 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(bad)?;
     if let Some(other) = other_compression(&builder) {
         return Err(wrong(format!(
-            "it is compressed with {other}: only files with zstd or without compression are read (in pandas: `compression=\"zstd\"`)"
+            "it is compressed with {other}, which is not read: write it with zstd (in pandas: `compression=\"zstd\"`)"
         )));
     }
     let schema = builder.schema().clone();
-    let column = level_of_schema(&schema, column).map_err(wrong)?;
+    let (wavelength, column) = columns(&schema, column).map_err(wrong)?;
     let field = schema.field_with_name(&column).map_err(|error| wrong(error.to_string()))?;
     let unit = field.metadata().get("unit").cloned();
     let is_double = *field.data_type() == DataType::Float64;
-    let both = ProjectionMask::columns(builder.parquet_schema(), [WAVELENGTH, &column]);
+    let both = ProjectionMask::columns(builder.parquet_schema(), [wavelength.as_str(), &column]);
     let reader = builder.with_projection(both).build().map_err(bad)?;
     let mut wavelengths_nm = Vec::new();
     let mut levels = if is_double { Levels::Double(Vec::new()) } else { Levels::Single(Vec::new()) };
@@ -70,7 +69,7 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
         let found = |name: &str| {
             batch.column_by_name(name).ok_or_else(|| wrong(format!("it has no column `{name}`")))
         };
-        wavelengths_nm.extend(doubles(found(WAVELENGTH)?));
+        wavelengths_nm.extend(doubles(found(&wavelength)?));
         match &mut levels {
             Levels::Single(levels) => levels.extend(singles(found(&column)?)),
             Levels::Double(levels) => levels.extend(doubles(found(&column)?)),
@@ -83,21 +82,30 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
 fn other_compression(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<&'static str> {
     let chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
     chunks.map(|chunk| chunk.compression()).find_map(|compression| match compression {
-        Compression::UNCOMPRESSED | Compression::ZSTD(_) => None,
-        Compression::SNAPPY => Some("snappy"),
-        Compression::GZIP(_) => Some("gzip"),
+        Compression::UNCOMPRESSED
+        | Compression::ZSTD(_)
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::LZ4_RAW => None,
         Compression::BROTLI(_) => Some("brotli"),
-        Compression::LZ4 | Compression::LZ4_RAW => Some("lz4"),
+        Compression::LZ4 => Some("an old variant of lz4"),
         Compression::LZO => Some("lzo"),
     })
 }
 
-/// The values of a column of floats. The type was checked with the schema.
+/// The values of a column of numbers. The type was checked with the schema.
 fn doubles(array: &ArrayRef) -> Vec<f64> {
-    match array.as_primitive_opt::<Float64Type>() {
-        Some(values) => values.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
-        None => singles(array).into_iter().map(f64::from).collect(),
+    if let Some(values) = array.as_primitive_opt::<Float64Type>() {
+        return values.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
     }
+    if let Some(values) = array.as_primitive_opt::<Int32Type>() {
+        return values.iter().map(|value| value.map_or(f64::NAN, f64::from)).collect();
+    }
+    if let Some(values) = array.as_primitive_opt::<Int64Type>() {
+        #[expect(clippy::cast_precision_loss, reason = "no wavelength has so many digits")]
+        return values.iter().map(|value| value.map_or(f64::NAN, |value| value as f64)).collect();
+    }
+    singles(array).into_iter().map(f64::from).collect()
 }
 
 fn singles(array: &ArrayRef) -> Vec<f32> {
@@ -107,48 +115,20 @@ fn singles(array: &ArrayRef) -> Vec<f32> {
     }
 }
 
-/// The column of levels among the columns that are no wavelengths: the one that is asked for, one that is known by name, or the only one.
-///
-/// # Errors
-/// There is no such column, or there are several: none is guessed.
-pub fn level_column<'a>(names: &[&'a str], asked: Option<&str>) -> Result<&'a str, String> {
-    if let Some(asked) = asked {
-        let found = names.iter().copied().find(|name| *name == asked);
-        return found.ok_or_else(|| match names {
-            [] => format!("there is no column `{asked}`"),
-            _ => format!("there is no column `{asked}`; there are {}", list(names)),
-        });
-    }
-    let known = LEVELS.into_iter().find_map(|known| names.iter().copied().find(|name| *name == known));
-    match (known, names) {
-        (Some(name), _) => Ok(name),
-        (None, [name]) => Ok(name),
-        (None, []) => Err("it has no column of levels".to_owned()),
-        (None, _) => Err(format!("it has several columns of levels: {}; name one of them", list(names))),
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// The column of levels of a Parquet file: only columns of floats can be it.
-fn level_of_schema(schema: &Schema, asked: Option<&str>) -> Result<String, String> {
-    let floats: Vec<&str> = schema
-        .fields()
-        .iter()
-        .filter(|field| matches!(field.data_type(), DataType::Float32 | DataType::Float64))
-        .map(|field| field.name().as_str())
-        .collect();
-    let others: Vec<&str> = floats.iter().copied().filter(|name| *name != WAVELENGTH).collect();
-    if others.len() == floats.len() {
-        return Err(format!("it has no column `{WAVELENGTH}` of floats; it has {}", list(&floats)));
-    }
+/// The columns of a Parquet file. Levels are floats; wavelengths may also be whole numbers.
+fn columns(schema: &Schema, asked: Option<&str>) -> Result<(String, String), String> {
+    let is_float = |data_type: &DataType| matches!(data_type, DataType::Float32 | DataType::Float64);
     if let Some(asked) = asked
-        && schema.field_with_name(asked).is_ok()
-        && !floats.contains(&asked)
+        && schema.field_with_name(asked).is_ok_and(|field| !is_float(field.data_type()))
     {
         return Err(format!("the column `{asked}` is not one of floats"));
     }
-    level_column(&others, asked).map(str::to_owned)
+    let is_number = |field: &&Arc<Field>| {
+        let is_whole = matches!(field.data_type(), DataType::Int32 | DataType::Int64);
+        is_float(field.data_type()) || (is_whole && names_wavelengths(field.name()))
+    };
+    let names: Vec<&str> =
+        schema.fields().iter().filter(is_number).map(|field| field.name().as_str()).collect();
+    let found = trace_columns(&names, asked)?;
+    Ok((names[found.wavelength].to_owned(), names[found.level].to_owned()))
 }

@@ -5,6 +5,7 @@ import json
 import numpy
 import pandas
 import pytest
+from scipy.io import savemat
 from scipy.optimize import curve_fit
 from scipy.signal import find_peaks
 
@@ -132,9 +133,40 @@ def test_a_column_of_a_parquet_file_is_not_guessed(tmp_path):
     assert output.returncode == 0 and json.loads(output.stdout)["column"] == "power"
 
 
+@pytest.mark.parametrize("compression", ["snappy", "gzip", "lz4", "zstd", None])
+def test_a_parquet_file_of_pandas_is_read_with_its_compression_and_its_index(compression, tmp_path):
+    path = tmp_path / "pandas.parquet"
+    table = pandas.DataFrame({"Wavelength (nm)": [1551, 1550], "T (dB)": [-3.0, None], "die": ["a", "b"]}, index=[7, 3])
+    table.to_parquet(path, compression=compression)
+    output = ctp10("analyze", path, "--figures", "loss,quality", "--json")
+    assert output.returncode == 0, output.stderr
+    figures = json.loads(output.stdout)["figures"]
+    assert values(figures, "insertion_loss_min_db") == [3] and values(figures, "unusable_samples") == [1]
+
+
 def test_a_compression_that_is_not_read_is_named_with_what_to_do(tmp_path):
-    path = tmp_path / "snappy.parquet"
-    pandas.DataFrame({"wavelength_nm": [1550.0, 1551.0], "value": [-3.0, -4.0]}).to_parquet(path, compression="snappy")
+    path = tmp_path / "brotli.parquet"
+    pandas.DataFrame({"wavelength_nm": [1550.0, 1551.0], "value": [-3.0, -4.0]}).to_parquet(path, compression="brotli")
     output = ctp10("analyze", path, "--figures", "loss")
     assert output.returncode == 2
-    assert "compressed with snappy" in output.stderr and 'compression="zstd"' in output.stderr
+    assert "compressed with brotli" in output.stderr and 'compression="zstd"' in output.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+def test_a_text_of_another_program_is_read_in_its_encoding(encoding, tmp_path):
+    path = tmp_path / "other.csv"
+    text = "Gerät;±0,5 µW\r\nWavelength (nm);T (dB)\r\n1551,0;-4,5\r\n1550,0;-3,5\r\n"
+    path.write_bytes(text.encode(encoding))
+    output = ctp10("analyze", path, "--figures", "loss", "--json")
+    assert output.returncode == 0, output.stderr
+    assert values(json.loads(output.stdout)["figures"], "insertion_loss_max_db") == [4.5]
+
+
+def test_a_file_that_is_no_table_is_named_as_what_it_is(tmp_path):
+    numpy.save(tmp_path / "a.npy", [1550.0])
+    numpy.savez(tmp_path / "a.npz", [1550.0])
+    savemat(tmp_path / "a.mat", {"a": [1550.0]})
+    (tmp_path / "a.bin").write_bytes(b"1550,-3\n\x00\x00\x00\xff")
+    for name, said in [("npy", "numpy"), ("npz", "ZIP archive"), ("mat", "MAT file"), ("bin", "is no text")]:
+        output = ctp10("analyze", tmp_path / f"a.{name}", "--figures", "loss")
+        assert output.returncode == 2 and said in output.stderr, output.stderr

@@ -6,7 +6,7 @@ use super::csv;
 use crate::analysis::LevelsDb;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
-use crate::source::{decode, without_mark};
+use crate::source::decode_data;
 use crate::store::{Levels, Spectrum, read_spectrum};
 
 /// The largest CSV file: some 30 million rows.
@@ -29,9 +29,8 @@ impl Columns {
             let shown = path.display();
             let bytes = files::read(path, MOST_BYTES);
             let bytes = bytes.map_err(|error| wrong(format!("cannot read `{shown}`: {error}")))?;
-            let text = decode(bytes).map_err(|why| wrong(format!("`{shown}` {why}")))?;
-            let table =
-                csv::read(without_mark(&text), column).map_err(|why| wrong(format!("{shown}:{why}")))?;
+            let text = decode_data(bytes).map_err(|why| wrong(format!("`{shown}` {why}")))?;
+            let table = csv::read(&text, column).map_err(|why| wrong(format!("{shown}:{why}")))?;
             Spectrum {
                 wavelengths_nm: table.wavelengths_nm,
                 column: table.column,
@@ -105,11 +104,23 @@ fn range(levels: &Levels) -> Option<(f64, f64)> {
     }
 }
 
-/// Whether the file begins like a Parquet file.
+/// How the files of other formats begin, and what they are.
+const OTHERS: [(&[u8], &str); 5] = [
+    (b"PK\x03\x04", "an Excel workbook, or another ZIP archive"),
+    (b"\x93NUMPY", "an array of numpy"),
+    (b"ARROW1", "an Arrow file"),
+    (b"MATLAB 5", "a MAT file"),
+    (b"\x89HDF", "an HDF5 file"),
+];
+
+/// Whether the file begins like a Parquet file. A file of another known format is refused by its name.
 fn is_parquet(path: &Path) -> Result<bool, String> {
     use std::io::Read as _;
     let cannot = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
     let mut first = Vec::new();
-    files::open(path).map_err(cannot)?.take(4).read_to_end(&mut first).map_err(cannot)?;
-    Ok(first == b"PAR1")
+    files::open(path).map_err(cannot)?.take(8).read_to_end(&mut first).map_err(cannot)?;
+    if let Some((_, what)) = OTHERS.iter().find(|(begin, _)| first.starts_with(begin)) {
+        return Err(format!("`{}` is {what}: a CSV file or a Parquet file is needed", path.display()));
+    }
+    Ok(first.starts_with(b"PAR1"))
 }
