@@ -9,7 +9,9 @@ use crate::operation::Operation;
 fn read(fields: &Value) -> Result<Operation, String> {
     match crate::step::read("analyze", fields, &BTreeMap::new()) {
         Ok((operation, _)) => Ok(operation),
-        Err(error) => Err(format!("{}: {error} {}", error.path.join("."), error.hint.unwrap_or_default())),
+        Err(error) => {
+            Err(format!("{}: {error} {}", error.path.join("."), error.hint.clone().unwrap_or_default()))
+        }
     }
 }
 
