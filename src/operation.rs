@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
-pub use analyze::{Analyze, Channels, GridName, Lines, OneOrMany};
+pub use analyze::{AnalyzeFields, Channels, GridName, Lines, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
@@ -119,6 +119,9 @@ macro_rules! operations {
 
 /// A sweep, with any field of the scan set just before it.
 pub type Sweep = ConfigureScan;
+
+/// An analysis. It has many fields, and most steps are others.
+pub type Analyze = Box<AnalyzeFields>;
 
 // Each line: the name in recipes, the short form, and what the result holds.
 operations! {

@@ -41,7 +41,7 @@ pub enum OneOrMany {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AnalyzeFields {
+struct GivenFields {
     /// The `id` of a `fetch_trace` before this step. In a script: a trace, or an array of traces.
     trace: Option<String>,
     /// The numbers of the traces within the run (`trace_index`). The program fills them in from `trace`.
@@ -85,9 +85,9 @@ struct AnalyzeFields {
 
 /// Computes figures of merit of stored traces, and judges them by limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "AnalyzeFields")]
-#[schemars(with = "AnalyzeFields")]
-pub struct Analyze {
+#[serde(try_from = "GivenFields")]
+#[schemars(with = "GivenFields")]
+pub struct AnalyzeFields {
     /// The `id` of the fetch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -138,10 +138,10 @@ pub struct Analyze {
     pub expect: BTreeMap<String, Limit>,
 }
 
-impl TryFrom<AnalyzeFields> for Analyze {
+impl TryFrom<GivenFields> for AnalyzeFields {
     type Error = String;
 
-    fn try_from(given: AnalyzeFields) -> Result<Self, String> {
+    fn try_from(given: GivenFields) -> Result<Self, String> {
         if given.trace.is_none() && given.traces.is_none() {
             return Err("missing field `trace`: the id of a fetch_trace before this step".to_owned());
         }
@@ -170,7 +170,7 @@ impl TryFrom<AnalyzeFields> for Analyze {
     }
 }
 
-impl Analyze {
+impl AnalyzeFields {
     /// Checks the fields: names of figures, limits, ranges.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::declarations::bind;
 use crate::measurement::Detector;
-use crate::operation::{Analyze, Operation};
+use crate::operation::Operation;
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Outcome, Place, Step, Values};
@@ -233,11 +233,13 @@ impl<'a> Walk<'a> {
     /// The operation with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
     /// a loop belong to another device, so they are not used.
     fn with_traces(&self, mut operation: Operation, place: &Place) -> Operation {
-        if let Operation::Analyze(Analyze { trace: Some(id), traces, .. }) = &mut operation {
+        if let Operation::Analyze(fields) = &mut operation
+            && let Some(id) = &fields.trace
+        {
             let is_current = self.fetched.get(id).is_some_and(|fetch| fetch.shares_turns_with(place));
             let stored = self.variables.get(STEPS).map(|steps| &steps[id.as_str()]["traces"]);
             let numbers = stored.and_then(Value::as_array).filter(|_| is_current).into_iter().flatten();
-            *traces = numbers.filter_map(|trace| trace["trace_index"].as_u64()).collect();
+            fields.traces = numbers.filter_map(|trace| trace["trace_index"].as_u64()).collect();
         }
         operation
     }

@@ -12,7 +12,7 @@ use super::values::to_dynamic;
 use crate::analysis::registry;
 use crate::decode;
 use crate::measurement::TraceSummary;
-use crate::operation::{Analyze, Exchange, Operation, ResultKind};
+use crate::operation::{AnalyzeFields, Exchange, Operation, ResultKind};
 use crate::step::{AnalysisOutcome, Outcome};
 
 /// The result as a map. It always has `failed`; the other fields depend on the operation:
@@ -95,8 +95,8 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
         ResultKind::Analysis => {
             let analysis = traits.and_then(|traits| traits.analysis);
             add(&["figures", "all"]);
-            add(if analysis.is_none_or(Analyze::has_limits) { &["verdict"] } else { &[] });
-            fields.extend(analysis.map(Analyze::names).unwrap_or_default());
+            add(if analysis.is_none_or(AnalyzeFields::has_limits) { &["verdict"] } else { &[] });
+            fields.extend(analysis.map(AnalyzeFields::names).unwrap_or_default());
         }
         ResultKind::Http => add(&["status", "reply"]),
         ResultKind::Reply => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Said;
 use crate::measurement::Grid;
-use crate::operation::Analyze;
+use crate::operation::AnalyzeFields;
 use crate::source::Diagnostic;
 use crate::step::Step;
 
@@ -18,7 +18,7 @@ pub(in crate::forecast) fn wavelengths(step: &Step, grids: &BTreeMap<u64, Grid>)
     grids.flat_map(|grid| beside(analysis, grid)).collect()
 }
 
-fn beside(analysis: &Analyze, grid: &Grid) -> Said {
+fn beside(analysis: &AnalyzeFields, grid: &Grid) -> Said {
     let (start, stop) = (grid.start_nm, grid.stop_nm());
     let reach = format!("the trace reaches from {start} to {stop} nm");
     let mut said = Said::new();

@@ -4,11 +4,11 @@ use crate::analysis::Figure;
 use crate::analysis::registry;
 use crate::analysis::verdict::{Limit, judge};
 use crate::measurement::{Detector, TraceKind};
-use crate::operation::Analyze;
+use crate::operation::AnalyzeFields;
 use crate::step::{AnalysisOutcome, TraceAnalysis};
 
 /// The assumed result of an analysis of traces whose middle is at `middle_nm`.
-pub(super) fn analysis(fields: &Analyze, middle_nm: f64) -> AnalysisOutcome {
+pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcome {
     let numbers = if fields.traces.is_empty() { &[0] } else { fields.traces.as_slice() };
     let detector = fields.detectors.first().copied().unwrap_or(Detector { module: 1, channel: 1 });
     let mut outcome = AnalysisOutcome::new();

@@ -7,13 +7,13 @@ use crate::analysis::Figure;
 use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge};
 use crate::measurement::TraceSummary;
-use crate::operation::Analyze;
+use crate::operation::AnalyzeFields;
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, TraceAnalysis, TraceReader as _};
 use crate::store::{RunFolder, TraceIndexes, open_trace};
 use crate::threads;
 
 impl Engine {
-    pub(super) async fn analyze(&mut self, fields: &Analyze) -> Result<Outcome, Fault> {
+    pub(super) async fn analyze(&mut self, fields: &AnalyzeFields) -> Result<Outcome, Fault> {
         let (folder, indexes) = (Arc::clone(&self.output.folder), Arc::clone(&self.output.indexes));
         let fields = fields.clone();
         let analysed = threads::begin("analysis", move || analyze(&fields, &folder, &indexes));
@@ -23,7 +23,11 @@ impl Engine {
 }
 
 /// Analyses the traces of the fields. Blocks.
-fn analyze(fields: &Analyze, folder: &RunFolder, indexes: &TraceIndexes) -> Result<AnalysisOutcome, Fault> {
+fn analyze(
+    fields: &AnalyzeFields,
+    folder: &RunFolder,
+    indexes: &TraceIndexes,
+) -> Result<AnalysisOutcome, Fault> {
     let mut traces = Vec::new();
     for number in &fields.traces {
         let stored = indexes.trace(folder.path(), *number)?.ok_or_else(|| {
@@ -101,7 +105,7 @@ fn judge_one(
     Ok(())
 }
 
-fn why_missing(fields: &Analyze) -> String {
+fn why_missing(fields: &AnalyzeFields) -> String {
     match &fields.trace {
         _ if !fields.traces.is_empty() => "no trace of the analysis has this figure".to_owned(),
         Some(id) => format!("the fetch `{id}` has stored no trace here"),
