@@ -27,7 +27,7 @@ pub(in crate::run) struct Columns {
 #[derive(Debug, Default)]
 pub(in crate::run) struct FetchColumns {
     values: BTreeMap<String, ColumnValue>,
-    new: BTreeMap<String, Column>,
+    pub(super) new: BTreeMap<String, Column>,
     /// Whether the files get the name of the detector.
     names_detector: bool,
 }
@@ -138,8 +138,8 @@ impl Engine {
     }
 
     /// The first file of the fetch is stored, so the types of its new columns hold for all later files.
-    pub(in crate::run) fn decide_columns(&self, columns: &mut FetchColumns) -> Result<(), Fault> {
-        let new = std::mem::take(&mut columns.new);
+    pub(in crate::run) fn decide_columns(&self, new: &mut BTreeMap<String, Column>) -> Result<(), Fault> {
+        let new = std::mem::take(new);
         if new.is_empty() {
             return Ok(());
         }

@@ -1,8 +1,11 @@
-//! Transfers traces from the instrument, and writes them while they arrive.
+//! Transfers traces from the instrument, and writes them while they arrive. The end of a trace is encoded and synced during
+//! the transfer of the next one.
+
+mod arrived;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -13,20 +16,17 @@ use crate::operation::FetchTrace;
 use crate::run::bench::describe;
 use crate::run::context::StepContext;
 use crate::run::engine::columns::FetchColumns;
-use crate::run::events::log::RunLog;
-use crate::run::events::{Activity, RunEvent};
-use crate::run::state::history::History;
-use crate::run::state::history::Slot;
-use crate::run::watchdog::Heartbeat;
-use crate::step::{Fault, FaultKind, Outcome};
-use crate::store::{RunFolder, StoreError, TraceHeader, space_for_trace};
+use crate::run::events::RunEvent;
+use crate::run::state::history::{History, Slot};
+use crate::step::{Column, Fault, FaultKind, Outcome};
+use crate::store::{StoreError, TraceHeader, space_for_trace};
 use crate::threads;
+use arrived::{Arrived, NotStored};
+pub(in crate::run) use write::withdraw;
+use write::write;
 
 /// Pieces of a trace that may wait for the disk. More would only use memory.
 const PIECES_WAITING: usize = 16;
-/// The interval between two progress events.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
-
 impl Engine {
     pub(super) async fn fetch_traces(
         &mut self,
@@ -43,13 +43,35 @@ impl Engine {
         let pairs =
             |detector: &Detector| fields.traces.iter().map(|kind| (*detector, *kind)).collect::<Vec<_>>();
         let wanted: Vec<(Detector, TraceKind)> = fields.detectors.iter().flat_map(pairs).collect();
-        let mut columns = self.fetch_columns(ctx, fields)?;
+        let columns = self.fetch_columns(ctx, fields)?;
+        let mut undecided = columns.new.clone();
+        // A trace of an earlier attempt stays until its replacement has arrived.
+        let slots = self.slots(ctx);
+        let mut traces = self.log.history(|history| history.traces);
+        let mut before = None;
         for (index, (detector, kind)) in wanted.into_iter().enumerate().skip(stored) {
-            // A trace of an earlier attempt stays until its replacement has arrived.
-            let old = self.slots(ctx).get(index).cloned();
-            let trace = self.fetch_trace(ctx, detector, kind, (fields, &mut columns), old).await?;
-            self.shortage.fetched.push(trace);
+            let old = slots.get(index).cloned();
+            let trace_index = old.as_ref().map_or_else(
+                || {
+                    traces += 1;
+                    traces
+                },
+                |old| old.trace_index,
+            );
+            let old = old.and_then(|old| old.stored);
+            // The trace before this one is encoded and synced during the transfer. Traces are published in their order.
+            let transfer = self.transfer(ctx, detector, kind, (fields, &columns), (trace_index, old));
+            let (arrived, stored) = tokio::join!(transfer, self.store(before.take(), &mut undecided));
+            if let Err(fault) = self.keep(stored) {
+                if let Ok(arrived) = arrived {
+                    arrived.discard().await;
+                }
+                return Err(fault);
+            }
+            before = Some(arrived.map_err(|not_stored| self.note_shortage(not_stored))?);
         }
+        let stored = self.store(before, &mut undecided).await;
+        self.keep(stored)?;
         Ok(Outcome::Traces(std::mem::take(&mut self.shortage.fetched)))
     }
 
@@ -61,30 +83,29 @@ impl Engine {
         repair.slots.iter().map(|slot| newest(slot).unwrap_or(slot).clone()).collect()
     }
 
-    async fn fetch_trace(
-        &mut self,
+    /// Transfers a trace and proves it, while a thread encodes it.
+    async fn transfer(
+        &self,
         ctx: &StepContext,
         detector: Detector,
         kind: TraceKind,
-        (fields, columns): (&FetchTrace, &mut FetchColumns),
-        old: Option<Slot>,
-    ) -> Result<TraceSummary, Fault> {
+        (fields, columns): (&FetchTrace, &FetchColumns),
+        (trace_index, old): (u64, Option<TraceSummary>),
+    ) -> Result<Arrived, NotStored> {
         let mark = self.bench.ctp10().mark().await?;
         let grid = self.bench.ctp10().trace_grid(detector, kind).await?;
         self.check_axis(detector, kind, grid)?;
         let room = space_for_trace(grid.points);
-        let no_room = StoreError::Full { path: self.output.folder.path().to_owned() };
         if !self.output.disk.has(room, true).await {
-            self.shortage.wanted = Some(room);
-            return Err(no_room.into());
+            let fault = StoreError::Full { path: self.output.folder.path().to_owned() }.into();
+            return Err(NotStored { fault, missing: Some(room) });
         }
         if fields.transfer_x {
             self.confirm_grid(detector, kind, grid).await?;
         }
-        let traces = self.log.history(|history| history.traces);
         let (sweep_index, attempt) = self.sweep_of(ctx);
         let header = TraceHeader {
-            trace_index: old.as_ref().map_or(traces + 1, |old| old.trace_index),
+            trace_index,
             sweep_index,
             attempt: attempt.max(1),
             detector,
@@ -101,45 +122,46 @@ impl Engine {
         // The instrument may need time to prepare the block.
         heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         // The encoder works during the transfer, so that the link is busy only as long as the wire needs.
-        let old = old.and_then(|old| old.stored);
-        let (proof, proved) = oneshot::channel();
+        let (publish, may_publish) = oneshot::channel();
         let writing = threads::begin("trace", move || {
-            write(&folder, header, arriving, proved, &log, &heartbeat, number, old)
+            write(&folder, header, arriving, may_publish, &log, &heartbeat, number, old)
         });
+        let arrived = Arrived { publish, writing: Box::pin(writing), room };
         let transferred = async {
             self.bench.ctp10().trace_values(detector, kind, grid.points, &values).await?;
             drop(values);
             self.bench.ctp10().make_sure_of_traces().await?;
             self.bench.ctp10().prove(mark).await
         };
-        let transferred = transferred.await;
-        if transferred.is_ok() {
-            // A writer that has failed does not receive this.
-            let _ = proof.send(());
-        } else {
-            drop(proof);
+        match transferred.await {
+            Ok(()) => Ok(arrived),
+            Err(error) => Err(arrived.fail(error).await),
         }
-        let written = writing.await?;
-        let trace = match (transferred, written) {
-            // Another program has filled the disk.
-            (_, Err(disk @ Unwritten::Store(StoreError::Full { .. }))) => {
-                self.shortage.wanted = Some(room);
-                return Err(disk.into());
-            }
-            (Ok(()), written) => written?,
-            (
-                Err(error),
-                Ok(_) | Err(Unwritten::Unproved | Unwritten::Store(StoreError::Incomplete { .. })),
-            ) => {
-                return Err(error.into());
-            }
-            // If the disk fails, the transfer fails too. The error of the disk is more useful.
-            (_, Err(disk)) => return Err(disk.into()),
-        };
-        self.decide_columns(columns)?;
+    }
+
+    /// Publishes a trace that has arrived, and emits that it is stored.
+    async fn store(
+        &self,
+        arrived: Option<Arrived>,
+        undecided: &mut BTreeMap<String, Column>,
+    ) -> Result<Option<TraceSummary>, NotStored> {
+        let Some(arrived) = arrived else { return Ok(None) };
+        let trace = arrived.publish().await?;
+        self.decide_columns(undecided)?;
         self.log.emit_durable(RunEvent::TraceStored { trace: trace.clone() }).await?;
         self.warn_of_values(&trace)?;
-        Ok(trace)
+        Ok(Some(trace))
+    }
+
+    fn keep(&mut self, stored: Result<Option<TraceSummary>, NotStored>) -> Result<(), Fault> {
+        let trace = stored.map_err(|not_stored| self.note_shortage(not_stored))?;
+        self.shortage.fetched.extend(trace);
+        Ok(())
+    }
+
+    fn note_shortage(&mut self, NotStored { fault, missing }: NotStored) -> Fault {
+        self.shortage.wanted = missing.or(self.shortage.wanted);
+        fault
     }
 
     /// The sweep that a fetched trace belongs to, counted from 1, and the attempt at it.
@@ -240,80 +262,4 @@ impl Engine {
         );
         Err(Fault::new(FaultKind::Instrument, message))
     }
-}
-
-/// Why a trace was not stored.
-enum Unwritten {
-    Store(StoreError),
-    Told(Fault),
-    /// The trace arrived, but it was not proved that it answers the query.
-    Unproved,
-}
-
-impl From<StoreError> for Unwritten {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Unwritten> for Fault {
-    fn from(unwritten: Unwritten) -> Self {
-        match unwritten {
-            Unwritten::Store(error) => error.into(),
-            Unwritten::Told(fault) => fault,
-            Unwritten::Unproved => Self::new(FaultKind::Link, "the trace could not be confirmed"),
-        }
-    }
-}
-
-/// Withdraws a trace. The journal records this first, so that it never lists a file that is missing.
-pub(in crate::run) fn withdraw(
-    folder: &RunFolder,
-    log: &RunLog,
-    trace: &TraceSummary,
-    reason: String,
-) -> Result<(), Fault> {
-    let TraceSummary { trace_index, file, .. } = trace.clone();
-    log.emit_durable_blocking(RunEvent::TraceWithdrawn { trace_index, file, reason })?;
-    Ok(folder.remove(&trace.file)?)
-}
-
-#[expect(clippy::too_many_arguments, reason = "what a thread of its own takes along")]
-fn write(
-    folder: &RunFolder,
-    header: TraceHeader,
-    mut arriving: mpsc::Receiver<Vec<f32>>,
-    proved: oneshot::Receiver<()>,
-    log: &RunLog,
-    heartbeat: &Heartbeat,
-    number: u64,
-    old: Option<TraceSummary>,
-) -> Result<TraceSummary, Unwritten> {
-    let points = header.grid.points;
-    let mut writer = folder.trace(header)?;
-    let (began, mut told, mut count) = (Instant::now(), Instant::now(), 0_u64);
-    while let Some(piece) = arriving.blocking_recv() {
-        writer.push(&piece)?;
-        heartbeat.beat();
-        count += piece.len() as u64;
-        if told.elapsed() >= PROGRESS_INTERVAL {
-            told = Instant::now();
-            #[expect(clippy::cast_precision_loss, reason = "a share for people to look at")]
-            let done = count as f64 / points.max(1) as f64;
-            let remaining_s = began.elapsed().as_secs_f64() * (1.0 - done) / done.max(1e-9);
-            let activity = Activity::Transfer;
-            let progress =
-                RunEvent::Progress { number, activity, done: Some(done), remaining_s: Some(remaining_s) };
-            // Progress is not kept in the journal, so this cannot fail.
-            let _ = log.emit(progress);
-        }
-    }
-    if count == points && proved.blocking_recv().is_err() {
-        return Err(Unwritten::Unproved);
-    }
-    if let Some(old) = old.filter(|_| count == points) {
-        let reason = "its sweep was repeated".to_owned();
-        withdraw(folder, log, &old, reason).map_err(Unwritten::Told)?;
-    }
-    Ok(writer.finish()?)
 }
