@@ -8,6 +8,7 @@ mod summary;
 
 use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use crate::run::control::Control;
 use crate::run::events::{Record, RunEvent};
@@ -17,6 +18,9 @@ pub use crate::units::duration;
 pub use bars::LogWriter;
 pub use output::end as end_of_output;
 pub use summary::summary;
+
+/// Events that follow each other within this time are shown together.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The style in which a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +64,8 @@ pub fn show(
         Style::Json => Box::new(lines::JsonLines),
     };
     let mut reads_answers = false;
-    while let Ok(record) = records.recv() {
+    let mut waited = PAUSE;
+    while let Ok(record) = next(records, &mut waited) {
         status.apply(&record);
         view.take(&record, &status);
         // The thread that reads stdin starts with the first question. A run without questions does not use stdin.
@@ -71,6 +76,21 @@ pub fn show(
     }
     view.close();
     status
+}
+
+/// The next event. When events come quickly, those of a moment are shown together: waking this thread for each of them would
+/// slow the run. `waited` is how long the thread waited for the last one.
+fn next(records: &mpsc::Receiver<Record>, waited: &mut Duration) -> Result<Record, mpsc::RecvError> {
+    if let Ok(record) = records.try_recv() {
+        return Ok(record);
+    }
+    if *waited < PAUSE {
+        std::thread::sleep(PAUSE);
+    }
+    let began = Instant::now();
+    let record = records.recv();
+    *waited = began.elapsed();
+    record
 }
 
 /// A style of showing events.

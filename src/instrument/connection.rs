@@ -108,10 +108,7 @@ impl Connection {
 
     /// Why the connection cannot be used any more: it was closed, or unexpected bytes arrived. Sends nothing.
     pub(super) fn fault(&mut self) -> Option<String> {
-        let space = self.buffer.spare(UNREAD_SIZE);
-        let read = self.stream.try_read(space);
-        self.buffer.keep(UNREAD_SIZE - read.as_ref().map_or(0, |count| *count));
-        match read {
+        match self.stream.try_read_buf(self.buffer.for_reading(UNREAD_SIZE)) {
             Ok(0) => Some(CLOSED.to_owned()),
             Ok(_) => self.buffer.unread().map(|found| out_of_step(&found)),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
@@ -147,11 +144,8 @@ impl Connection {
 
     /// Waits for more bytes.
     pub(super) async fn fill(&mut self, deadline: Duration) -> Result<(), ExchangeFailure> {
-        let space = self.buffer.spare(READ_SIZE);
-        let read = tokio::time::timeout(deadline, self.stream.read(space)).await;
-        let arrived = if let Ok(Ok(count)) = &read { *count } else { 0 };
-        self.buffer.keep(READ_SIZE - arrived);
-        match read {
+        let read = self.stream.read_buf(self.buffer.for_reading(READ_SIZE));
+        match tokio::time::timeout(deadline, read).await {
             Err(_) => Err(ExchangeFailure::Silent),
             Ok(Err(error)) => Err(error.into()),
             Ok(Ok(0)) => Err(ExchangeFailure::Broken(CLOSED.to_owned())),

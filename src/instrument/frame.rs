@@ -40,17 +40,12 @@ impl Buffer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Space for the next read: `length` bytes at the end. The unused part must be given back with [`Buffer::keep`].
-    pub fn spare(&mut self, length: usize) -> &mut [u8] {
+    /// The bytes so far, with space for `length` more. The next read appends to them. The space is not filled with zeros,
+    /// which would take longer than a short exchange.
+    pub fn for_reading(&mut self, length: usize) -> &mut Vec<u8> {
         self.compact();
-        let filled = self.bytes.len();
-        self.bytes.resize(filled + length, 0);
-        &mut self.bytes[filled..]
-    }
-
-    /// Gives back the last `unused` bytes of the space.
-    pub fn keep(&mut self, unused: usize) {
-        self.bytes.truncate(self.bytes.len().saturating_sub(unused));
+        self.bytes.reserve(length);
+        &mut self.bytes
     }
 
     /// True if every byte has been consumed.

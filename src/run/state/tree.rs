@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::operation::Operation;
 use crate::run::state::outline::{OutlineStep, key};
 use crate::step::Step;
 
@@ -58,11 +59,21 @@ pub struct StepTree {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Leaf {
     key: String,
-    text: String,
+    /// The operation that the outline foresees, as text.
+    foreseen: String,
+    /// The operation of the latest attempt. Its text is made when the tree is shown, since a loop may perform thousands of
+    /// operations between two looks.
+    performed: Option<Operation>,
     state: StepState,
     times: u64,
     /// Turn and number of turns of each loop around it.
     turns: Vec<(u64, Option<u64>)>,
+}
+
+impl Leaf {
+    fn text(&self) -> String {
+        self.performed.as_ref().map_or_else(|| self.foreseen.clone(), Operation::to_string)
+    }
 }
 
 impl StepTree {
@@ -70,7 +81,7 @@ impl StepTree {
         let mut tree = Self::default();
         for step in outline {
             let turns = step.turns.iter().map(|of| (0, *of)).collect();
-            tree.add(Leaf { key: step.key.clone(), text: step.text.clone(), turns, ..Leaf::default() });
+            tree.add(Leaf { key: step.key.clone(), foreseen: step.text.clone(), turns, ..Leaf::default() });
         }
         tree
     }
@@ -89,7 +100,9 @@ impl StepTree {
         let known = self.by_key.get(&key).copied();
         let Some(index) = known.or_else(|| self.add(Leaf { key, ..Leaf::default() })) else { return };
         let leaf = &mut self.leaves[index];
-        leaf.text = step.operation.to_string();
+        if leaf.performed.as_ref() != Some(&step.operation) {
+            leaf.performed = Some(step.operation.clone());
+        }
         leaf.state = StepState::Running;
         leaf.times += u64::from(first_attempt);
         leaf.turns = step.place.loops.iter().map(|turn| (turn.index + 1, turn.count)).collect();
@@ -144,7 +157,7 @@ fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String,
     if inner.is_empty() {
         nodes.push(TreeNode {
             key: leaf.key.clone(),
-            text: leaf.text.clone(),
+            text: leaf.text(),
             kind: "step",
             state: leaf.state,
             times: leaf.times,
