@@ -80,10 +80,12 @@ pub struct Page {
 pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, StoreError> {
     // The name of a folder contains the second at which the run began. Within one second, the manifests decide the
     // order.
-    let second = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
+    fn second(name: &str) -> &str {
+        name.split('_').next().unwrap_or_default()
+    }
     let mut names = names(out)?;
     names.retain(|name| before.is_none_or(|before| second(name) <= second(before)));
-    names.sort_unstable_by_key(|name| std::cmp::Reverse(second(name)));
+    names.sort_unstable_by(|a, b| second(b).cmp(second(a)));
     let (mut runs, mut last) = (Vec::new(), None);
     for together in names.chunk_by(|a, b| second(a) == second(b)) {
         let found = together.iter().filter_map(|name| match open(&out.join(name)) {

@@ -1,0 +1,1 @@
+"""The figures of benches/performance.py and benches/scaling.py, by topic."""
