@@ -8,13 +8,19 @@
 mod adopt;
 mod attempts;
 mod batches;
+mod condition;
 mod copy;
 mod items;
 mod reindex;
 mod rows;
 mod runs;
+mod select;
+mod sync;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod values;
+mod when;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,14 +29,18 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::files;
+use tables::VERSION;
 
 pub use adopt::{ItemUpdate, UnrecordedEnd};
 pub use attempts::AttemptEnd;
 pub use batches::BatchRow;
+pub use condition::Condition;
 pub use items::{ItemRow, NewItem};
 pub use reindex::Reindexed;
 pub use rows::ItemState;
 pub use runs::RunRow;
+pub use select::{Filter, SelectError, Selected, select};
+pub use when::moment;
 
 /// Name of the file among the run folders.
 pub const FILE: &str = "catalogue.sqlite";
@@ -39,65 +49,8 @@ pub const BATCH: &str = "batch";
 /// Key in the metadata of a run for the number of its item.
 pub const BATCH_ITEM: &str = "batch_item";
 
-/// Version of the tables, stored as `PRAGMA user_version`.
-const VERSION: i64 = 1;
 /// How long to wait for other processes that write.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS batches (
-    name     TEXT PRIMARY KEY,
-    file     TEXT,              -- the batch file, as it was given
-    folder   TEXT NOT NULL,     -- paths of recipes are relative to this
-    settings TEXT NOT NULL,     -- JSON
-    paused   INTEGER NOT NULL,
-    created  TEXT NOT NULL      -- RFC 3339, UTC, as every time here
-);
-CREATE TABLE IF NOT EXISTS items (
-    batch       TEXT NOT NULL REFERENCES batches (name),
-    number      INTEGER NOT NULL,   -- from 1, in the order of the batch file
-    place       INTEGER NOT NULL,   -- the order among those of one priority
-    priority    INTEGER NOT NULL,   -- higher first
-    state       TEXT NOT NULL,      -- queued, running, done, failed, held, removed, skipped
-    reason      TEXT,
-    attempts    INTEGER NOT NULL,   -- begun so far
-    retries     INTEGER NOT NULL,   -- of them, those that repeat one that failed
-    not_before  TEXT,
-    deadline    TEXT,
-    estimated_s REAL,
-    bytes       INTEGER,
-    payload     TEXT NOT NULL,      -- JSON: what to run, and how
-    recovered   INTEGER NOT NULL,   -- known from run folders alone
-    PRIMARY KEY (batch, number)
-);
-CREATE TABLE IF NOT EXISTS attempts (
-    batch   TEXT NOT NULL,
-    item    INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    run     TEXT,
-    folder  TEXT,
-    state   TEXT NOT NULL,          -- running, done, failed; aborted or interrupted: its run can go on; left: it shall not
-    reason  TEXT,
-    begun   TEXT NOT NULL,
-    ended   TEXT,
-    PRIMARY KEY (batch, item, attempt),
-    FOREIGN KEY (batch, item) REFERENCES items (batch, number)
-);
-CREATE TABLE IF NOT EXISTS runs (
-    run       TEXT PRIMARY KEY,
-    folder    TEXT NOT NULL,        -- its name beside this file
-    name      TEXT NOT NULL,
-    status    TEXT NOT NULL,
-    reason    TEXT,
-    started   TEXT NOT NULL,
-    finished  TEXT,
-    traces    INTEGER,
-    simulated INTEGER NOT NULL,
-    batch     TEXT,
-    item      INTEGER
-);
-CREATE INDEX IF NOT EXISTS runs_by_folder ON runs (folder DESC);
-";
 
 /// Why the catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,18 +136,26 @@ impl Catalogue {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             // A reported state must survive a power cut.
             connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            // An up-to-date file is not written to, so that readers do not wait for other processes.
-            if found < VERSION {
-                connection.execute_batch(TABLES)?;
-                connection.pragma_update(None, "user_version", VERSION)?;
-            }
+            let mut connection = connection;
+            let found = tables::prepare(&mut connection)?;
             Ok((connection, found))
         });
         match opened {
             Ok((_, found)) if found > VERSION => Err(CatalogueError::Version { path, found }),
             Ok((connection, _)) => Ok(Self { path, connection: Mutex::new(connection), original: None }),
+            Err(source) => Err(CatalogueError::Database { path, source }),
+        }
+    }
+
+    /// An empty catalogue in memory, for a folder whose catalogue cannot be used.
+    fn in_memory(out: &Path) -> Result<Self, CatalogueError> {
+        let path = out.join(FILE);
+        let opened = Connection::open_in_memory().and_then(|mut connection| {
+            tables::prepare(&mut connection)?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) => Ok(Self { path, connection: Mutex::new(connection), original: None }),
             Err(source) => Err(CatalogueError::Database { path, source }),
         }
     }

@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod rehearse;
+mod runs;
 mod simulate;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use rehearse::RehearseArgs;
+pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
 pub use simulate::SimulateArgs;
 
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
@@ -154,7 +156,7 @@ pub struct RunArgs {
 /// `ctp10 resume`
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
-    /// The run's identifier, its folder, or the first characters of either.
+    /// The run: identifier, folder, recipe name (its newest run), or `last`.
     pub run: String,
     /// Only print which results are kept and which steps are left. Changes nothing.
     #[arg(long)]
@@ -246,67 +248,6 @@ pub struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// `ctp10 runs`
-#[derive(Debug, Clone, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct RunsArgs {
-    /// The action. Default: list the runs.
-    #[command(subcommand)]
-    pub what: Option<RunsCommand>,
-    /// Folder and format of the list.
-    #[command(flatten)]
-    pub list: RunsListArgs,
-}
-
-/// The folder of the runs, and the output format.
-#[derive(Debug, Clone, Args)]
-pub struct RunsListArgs {
-    /// Folder that contains the run folders. Default: `runs`.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `ctp10 runs …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum RunsCommand {
-    /// List runs with their status, newest first.
-    List(RunsListArgs),
-    /// Print one run.
-    Show {
-        /// The run's identifier or its folder's name, or the first characters of either.
-        id: String,
-        /// Folder and format.
-        #[command(flatten)]
-        list: RunsListArgs,
-    },
-    /// Write report.html and summary.json of a run again, and print the path of the page. An interrupted run has no
-    /// report yet.
-    Report {
-        /// The run's identifier or its folder's name, or the first characters of either.
-        #[arg(required_unless_present = "batch", conflicts_with = "batch")]
-        id: Option<String>,
-        /// Write the page and the summary of this batch instead.
-        #[arg(long, value_name = "NAME")]
-        batch: Option<String>,
-        /// Folder and format.
-        #[command(flatten)]
-        list: RunsListArgs,
-    },
-    /// Rebuild the catalogue of the runs from their folders.
-    Reindex(RunsListArgs),
-    /// Compare every file of a run with its checksum and number of points.
-    Verify {
-        /// The run's identifier or its folder's name, or the first characters of either.
-        id: String,
-        /// Folder and format.
-        #[command(flatten)]
-        list: RunsListArgs,
-    },
 }
 
 /// `ctp10 schema`

@@ -36,9 +36,7 @@ pub use envelope::{Envelope, envelope};
 pub use index::TraceIndexes;
 pub use journal::{Durability, Journal, JournalSync};
 pub use lines::{Lines, skip_damaged};
-pub use manifest::{
-    HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunState, VerdictSummary,
-};
+pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
 pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
 pub use read::{TraceFile, locate_trace, open_trace};
@@ -182,7 +180,7 @@ impl RunFolder {
     /// # Errors
     /// If the folder cannot be created.
     pub fn create(out: &Path, name: &str, id: &str, started: DateTime<Utc>) -> Result<Self, StoreError> {
-        let path = out.join(format!("{}_{name}_{id}", started.format("%Y%m%dT%H%M%SZ")));
+        let path = out.join(format!("{}_{name}_{id}", started.format(runs::FOLDER_TIME)));
         let failed = |source| StoreError::write(&path, source);
         fs::create_dir_all(out).map_err(failed)?;
         fs::create_dir(&path).map_err(failed)?;

@@ -11,7 +11,6 @@ use super::choose::{Choice, choose};
 use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::{OnTerminate, Signals};
-use crate::analysis::verdict::Verdict;
 use crate::batch::WorkerCommand;
 use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
@@ -121,17 +120,9 @@ async fn measure(
     }
     drop(signals);
     match state {
-        RunState::Done => not_passed(status.verdicts.worst()),
+        RunState::Done => Ok(()),
         RunState::Aborted => Err(Failure::told(ExitCode::Stopped)),
         RunState::Failed | RunState::Running | RunState::Interrupted => Err(Failure::told(ExitCode::Failed)),
-    }
-}
-
-/// A run that has ended well, but whose worst verdict is `not measured` or `fail`.
-fn not_passed(verdict: Option<Verdict>) -> Result<(), Failure> {
-    match verdict {
-        Some(Verdict::NotMeasured | Verdict::Fail) => Err(Failure::told(ExitCode::NotPassed)),
-        Some(Verdict::Pass | Verdict::Marginal) | None => Ok(()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `ctp10 runs`
 
+mod list;
+
 use std::path::Path;
 
-use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
 use serde_json::json;
 
 use crate::catalogue::{self, Catalogue};
-use crate::cli::{RunsArgs, RunsCommand, RunsListArgs};
+use crate::cli::{RunsArgs, RunsCommand, RunsOutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::run::events::Record;
@@ -16,59 +17,25 @@ use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
 
 pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
-    let out = |list: &RunsListArgs| super::run_folders(list.out.clone(), config);
+    let out = |output: &RunsOutputArgs| super::run_folders(output.out.clone(), config);
     match args.what {
-        None => list(&args.list, &out(&args.list)),
-        Some(RunsCommand::List(list_args)) => list(&list_args, &out(&list_args)),
-        Some(RunsCommand::Show { id, list }) => show(&id, &out(&list), list.json),
-        Some(RunsCommand::Report { batch: Some(name), list, .. }) => {
-            super::batch::report::report(&name, &out(&list), list.json)
+        None => list::list(&args.list, &out(&args.list.output)),
+        Some(RunsCommand::List(args)) => list::list(&args, &out(&args.output)),
+        Some(RunsCommand::Show { run, output }) => show(&run, &out(&output), output.json),
+        Some(RunsCommand::Report { batch: Some(name), output, .. }) => {
+            super::batch::report::report(&name, &out(&output), output.json)
         }
-        Some(RunsCommand::Report { id, list, .. }) => report(&id.unwrap_or_default(), &out(&list), list.json),
-        Some(RunsCommand::Reindex(list)) => reindex(&out(&list), list.json),
-        Some(RunsCommand::Verify { id, list }) => verify(&id, &out(&list), list.json),
+        Some(RunsCommand::Report { run, output, .. }) => {
+            report(&run.unwrap_or_default(), &out(&output), output.json)
+        }
+        Some(RunsCommand::Reindex(output)) => reindex(&out(&output), output.json),
+        Some(RunsCommand::Verify { run, output }) => verify(&run, &out(&output), output.json),
     }
 }
 
-fn failed(error: StoreError) -> Failure {
+pub(super) fn failed(error: StoreError) -> Failure {
     let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
     Failure::new(code, chain(&error))
-}
-
-fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
-    let (found, unreadable) = runs::list(out).map_err(failed)?;
-    if args.json {
-        return super::print_json(&json!({ "runs": found, "unreadable": unreadable }));
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "run",
-        "started",
-        "status",
-        "traces",
-        "recipe",
-        "instrument",
-    ]);
-    for run in &found {
-        let manifest = &run.manifest;
-        table.add_row([
-            manifest.run.clone(),
-            manifest.started.format("%Y-%m-%d %H:%M:%SZ").to_string(),
-            manifest.status.to_string(),
-            manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
-            manifest.name.clone(),
-            if manifest.instrument.simulated {
-                "simulated".to_owned()
-            } else {
-                manifest.instrument.address.clone()
-            },
-        ]);
-    }
-    outln!("{table}");
-    for damaged in &unreadable {
-        errln!("{}: {}", damaged.folder.display(), damaged.reason);
-    }
-    Ok(())
 }
 
 fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::attempts::put_attempt;
 use super::reindex::{ensure_batch, recover};
 use super::rows::Json;
-use super::runs::put_run;
 use super::{Catalogue, CatalogueError, ItemState, RunRow};
 use crate::store::runs::FoundRun;
 
@@ -68,9 +67,6 @@ impl Catalogue {
             for (number, mut runs) in items {
                 runs.sort_by(|a, b| (a.0.started, &a.0.folder).cmp(&(b.0.started, &b.0.folder)));
                 ensure_batch(transaction, batch, &runs[0].0)?;
-                for (row, _) in &runs {
-                    put_run(transaction, row)?;
-                }
                 let is_new = recover(transaction, batch, number, &runs)?;
                 if is_new || adopt_item(transaction, batch, number, &runs, decide)? {
                     changed.push(number);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Catalogue, CatalogueError, FILE, PATIENCE, TABLES};
+use super::{Catalogue, CatalogueError, FILE, PATIENCE, tables};
 use crate::error::chain;
 use crate::files;
 
@@ -146,8 +146,7 @@ fn read_copy(out: &Path, batch: &str) -> Result<(Connection, bool), CatalogueErr
     let path = out.join(FILE);
     let wrong = |source| CatalogueError::Database { path: path.clone(), source };
     let mut memory = Connection::open_in_memory().map_err(wrong)?;
-    memory.execute_batch(TABLES).map_err(wrong)?;
-    memory.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
+    tables::prepare(&mut memory).map_err(wrong)?;
     if !files::is_taken(&path) {
         return Ok((memory, true));
     }
@@ -203,7 +202,6 @@ fn write_back(
                 format!("INSERT OR IGNORE INTO disk.{table} SELECT * FROM main.{table} WHERE batch = ?1");
             transaction.execute(&copy, [batch])?;
         }
-        transaction.execute("INSERT OR REPLACE INTO disk.runs SELECT * FROM main.runs", [])?;
         transaction.commit()
     })
 }

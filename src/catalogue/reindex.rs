@@ -8,7 +8,6 @@ use serde_json::json;
 use super::attempts::put_attempt;
 use super::batches::put_batch;
 use super::rows::Json;
-use super::runs::put_run;
 use super::{BATCH, BATCH_ITEM, BatchRow, Catalogue, CatalogueError, ItemState, RunRow};
 use crate::store::runs::FoundRun;
 
@@ -26,14 +25,14 @@ impl Catalogue {
     /// exist already stay unchanged, because the queue knows more than the folders.
     ///
     /// # Errors
-    /// If the database cannot be written. In that case nothing is changed.
+    /// If the database cannot be written.
     pub fn reindex(&self, found: &[FoundRun]) -> Result<Reindexed, CatalogueError> {
+        self.change(|transaction| transaction.execute("DELETE FROM runs", ()))?;
+        self.put_runs(found)?;
         self.change(|transaction| {
-            transaction.execute("DELETE FROM runs", ())?;
             let mut items: BTreeMap<(String, u32), Vec<(RunRow, &FoundRun)>> = BTreeMap::new();
             for run in found {
                 let row = RunRow::from(run);
-                put_run(transaction, &row)?;
                 if let (Some(batch), Some(item)) = (&row.batch, row.item) {
                     items.entry((batch.clone(), item)).or_default().push((row, run));
                 }

@@ -67,9 +67,15 @@ impl FromSql for ItemState {
 /// A time as text that sorts chronologically.
 pub(super) struct Time(pub(super) DateTime<Utc>);
 
+impl Time {
+    pub(super) fn text(&self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+}
+
 impl ToSql for Time {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.to_rfc3339_opts(SecondsFormat::Millis, true).into())
+        Ok(self.text().into())
     }
 }
 

@@ -77,7 +77,7 @@ fn a_catalogue_of_a_later_version_is_left_alone() {
     drop(catalogue);
     let error = Catalogue::open(folder.path()).unwrap_err();
     assert!(
-        error.to_string().ends_with("has version 99 of its format, but this program supports version 1"),
+        error.to_string().ends_with("has version 99 of its format, but this program supports version 2"),
         "{error}"
     );
 }

@@ -55,8 +55,6 @@ pub enum ResultKind {
     Reference,
     /// Traces.
     Traces,
-    /// Figures of merit, and verdicts on them.
-    Analysis,
     /// Power readings.
     Power,
     /// The operator's answer.

@@ -11,7 +11,6 @@
 //! - `perform_proved`: the replies are proved;
 //! - `perform`: the operation itself.
 
-mod analyze;
 mod attempt;
 pub(super) mod columns;
 pub(super) mod fetch;
@@ -48,7 +47,7 @@ use crate::forecast::bench::BenchState;
 use crate::operation::Settings;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
-use crate::store::{Durability, RunFolder, TraceIndexes};
+use crate::store::{Durability, RunFolder};
 use columns::Columns;
 use hold::Shortage;
 use policy::{after_fault, durability};
@@ -92,8 +91,6 @@ pub(super) struct Engine {
 pub(super) struct Output {
     /// The run folder.
     pub(super) folder: Arc<RunFolder>,
-    /// Where the journal tells about the traces.
-    pub(super) indexes: Arc<TraceIndexes>,
     /// The disk of the run folder.
     pub(super) disk: Disk,
     /// The recorded power.

@@ -7,4 +7,3 @@ pub mod outline;
 pub mod rewind;
 pub mod status;
 pub mod tree;
-pub mod verdicts;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::catalogue::{Catalogue, RunRow};
+use crate::catalogue::Catalogue;
 use crate::error::chain;
 use crate::report::Report;
 use crate::store::runs::{self, FoundRun};
@@ -50,7 +50,7 @@ pub(super) async fn list_run(unlisted: Arc<Unlisted>, folder: PathBuf) {
 fn put_row(found: &FoundRun) -> Result<(), String> {
     let out = found.folder.parent().unwrap_or(Path::new("."));
     let catalogue = Catalogue::open_within(out, PATIENCE);
-    let kept = catalogue.and_then(|catalogue| catalogue.put_run(&RunRow::from(found)));
+    let kept = catalogue.and_then(|catalogue| catalogue.put_run(found));
     kept.map_err(|error| chain(&error))
 }
 

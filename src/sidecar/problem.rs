@@ -34,6 +34,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// The value of a query parameter is wrong.
+    pub(super) fn wrong_query(parameter: &str, why: &str) -> Self {
+        let problem =
+            json!({ "type": "value_error", "loc": ["query", parameter], "msg": why, "input": null });
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    }
+
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("{what} does not exist"))
     }

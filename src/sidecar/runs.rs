@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 
 pub(super) use self::views::Views;
@@ -19,6 +20,8 @@ use super::problem::Problem;
 use super::read::{Path, Query};
 use super::state::{App, AppState};
 use super::wire::runs::{PageQuery, RunPath, RunReply, RunsReply, StatusReply};
+use crate::catalogue::{self, Filter, SelectError};
+use crate::error::chain;
 use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
 use crate::session::LiveRun;
@@ -40,10 +43,24 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<RunsReply>, Problem> {
+    let filter = query.filter().map_err(|(parameter, why)| Problem::wrong_query(parameter, &why))?;
     let out = app.session.setup().out.clone();
     let limit = usize::from(query.limit.unwrap_or(PAGE));
-    let page = read_on_thread(move || runs::page(&out, query.before.as_deref(), limit)).await?;
-    Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }))
+    if filter == Filter::default() {
+        // The newest runs are found without the catalogue.
+        let page = read_on_thread(move || runs::page(&out, query.before.as_deref(), limit)).await?;
+        return Ok(Json(RunsReply { runs: page.runs.iter().map(RunReply::from).collect(), next: page.next }));
+    }
+    let selected = spawn_blocking(move || catalogue::select(&out, &filter, query.before.as_deref(), limit));
+    let selected = selected.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
+    let selected = selected.map_err(|error| match error {
+        SelectError::Condition(wrong) => Problem::wrong_query("where", &wrong.render(false)),
+        SelectError::Store(error) => error.into(),
+        SelectError::Catalogue(_) | SelectError::Sql(_) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, chain(&error))
+        }
+    })?;
+    Ok(Json(RunsReply { runs: selected.runs.iter().map(RunReply::from).collect(), next: selected.next }))
 }
 
 impl AppState {

@@ -9,6 +9,13 @@ use super::manifest::{self, Manifest, RunState};
 use super::{JOURNAL_FILE, StoreError, is_claimed};
 use crate::files;
 
+mod find;
+mod named;
+
+pub use find::{LAST, by_id, find, recipes};
+use named::Named;
+pub(super) use named::TIME as FOLDER_TIME;
+
 pub use super::stored::traces;
 pub use super::verify::{Finding, Verified, is_whole, verify};
 
@@ -50,8 +57,7 @@ pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> 
     };
     for entry in entries {
         let folder = entry.map_err(|source| StoreError::read(out, source))?.path();
-        // Folders that never were runs are ignored.
-        if !has_manifest(&folder) && !files::is_taken(&folder.join(JOURNAL_FILE)) {
+        if !is_run(&folder) {
             continue;
         }
         match open(&folder) {
@@ -78,18 +84,18 @@ pub struct Page {
 /// # Errors
 /// If the folder itself cannot be read. A folder that does not exist contains no runs.
 pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+    let mut named = Named::all(out)?;
+    if let Some(before) = before {
+        let before = Named::of(out, before.to_owned());
+        named.retain(|run| before.as_ref().is_none_or(|before| run.second() <= before.second()));
+    }
+    named.sort_unstable_by(|a, b| b.second().cmp(a.second()));
+    let (mut runs, mut last) = (Vec::new(), None);
     // The name of a folder contains the second at which the run began. Within one second, the manifests decide the
     // order.
-    fn second(name: &str) -> &str {
-        name.split('_').next().unwrap_or_default()
-    }
-    let mut names = names(out)?;
-    names.retain(|name| before.is_none_or(|before| second(name) <= second(before)));
-    names.sort_unstable_by(|a, b| second(b).cmp(second(a)));
-    let (mut runs, mut last) = (Vec::new(), None);
-    for together in names.chunk_by(|a, b| second(a) == second(b)) {
-        let found = together.iter().filter_map(|name| match open(&out.join(name)) {
-            Ok(run) => Some((run, name)),
+    for together in named.chunk_by(|a, b| a.second() == b.second()) {
+        let found = together.iter().filter_map(|named| match open(&out.join(&named.folder)) {
+            Ok(run) => Some((run, &named.folder)),
             Err(error) => {
                 tracing::debug!(%error, "a folder among the runs is ignored");
                 None
@@ -109,27 +115,25 @@ pub fn page(out: &Path, before: Option<&str>, limit: usize) -> Result<Page, Stor
     Ok(Page { runs, next: None })
 }
 
-/// The run with exactly this identifier.
+/// The names of all folders that may be runs.
 ///
 /// # Errors
-/// If there is none.
-pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
-    let ending = format!("_{id}");
-    let found = names(out)?.into_iter().find(|name| !id.is_empty() && name.ends_with(&ending));
-    match found.map(|name| open(&out.join(name))).transpose()? {
-        Some(run) if run.manifest.run == id => Ok(run),
-        _ => Err(StoreError::WhichRun(format!("no run `{id}` below `{}`", out.display()))),
-    }
-}
-
-/// The names of all folders that may be runs.
-fn names(out: &Path) -> Result<Vec<String>, StoreError> {
+/// If the folder itself cannot be read. A folder that does not exist contains no runs.
+pub fn folders(out: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(StoreError::read(out, source)),
     };
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    let may_be_run = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_file());
+    let names = entries.flatten().filter(may_be_run).filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.collect())
+}
+
+/// Whether this folder is a run, intact or damaged. Other folders among the runs are ignored.
+#[must_use]
+pub fn is_run(folder: &Path) -> bool {
+    has_manifest(folder) || files::is_taken(&folder.join(JOURNAL_FILE))
 }
 
 /// Whether the folder has a manifest, intact or damaged.
@@ -148,52 +152,4 @@ pub fn open(folder: &Path) -> Result<FoundRun, StoreError> {
         manifest.status = RunState::Interrupted;
     }
     Ok(FoundRun { folder: folder.to_owned(), manifest })
-}
-
-/// The single run that matches an identifier, a folder, or the beginning of either.
-///
-/// # Errors
-/// If no run or several runs match. The message names similar runs.
-pub fn find(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
-    let direct = Path::new(id);
-    if has_manifest(direct) {
-        return open(direct);
-    }
-    if direct.is_dir() {
-        let message =
-            format!("`{id}` has no `{}`: it is not a run folder, or its manifest is missing", manifest::FILE);
-        return Err(StoreError::WhichRun(message));
-    }
-    let (runs, unreadable) = list(out)?;
-    let name = |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let is_named = |folder: &Path| {
-        let name = name(folder);
-        !id.is_empty()
-            && (name.starts_with(id) || name.rsplit('_').next().is_some_and(|end| end.starts_with(id)))
-    };
-    let (mut meant, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| {
-        !id.is_empty() && (run.manifest.run.starts_with(id) || name(&run.folder).starts_with(id))
-    });
-    match (meant.len(), meant.pop()) {
-        (1, Some(run)) => Ok(run),
-        (0, _) => {
-            if let Some(damaged) = unreadable.iter().find(|damaged| is_named(&damaged.folder)) {
-                let message = format!(
-                    "run `{id}` in `{}` cannot be read: {}",
-                    damaged.folder.display(),
-                    damaged.reason
-                );
-                return Err(StoreError::WhichRun(message));
-            }
-            let known: Vec<String> = others.iter().map(|run| run.manifest.run.clone()).collect();
-            let known_words: Vec<&str> = known.iter().map(String::as_str).take(20).collect();
-            let hint = crate::decode::suggestion(id, known_words);
-            Err(StoreError::WhichRun(format!("no run `{id}` below `{}` ({hint})", out.display())))
-        }
-        (count, last) => {
-            let mut names: Vec<String> = meant.iter().chain(&last).map(|run| name(&run.folder)).collect();
-            names.truncate(10);
-            Err(StoreError::WhichRun(format!("`{id}` matches {count} runs: {}", names.join(", "))))
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod batch_report;
 mod budget;
 #[cfg(unix)]
 mod catalogue;
+mod catalogue_list;
 mod checking;
 #[cfg(unix)]
 mod clocks;

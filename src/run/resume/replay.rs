@@ -236,8 +236,6 @@ mod tests {
                 attempt: 1,
                 open: false,
                 told: Some(Ok(Outcome::Done)),
-                repeated: None,
-                is_stale: false,
                 fault: None,
                 until: None,
                 traces: Vec::new(),

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::configuration::Configuration;
-use super::verdicts::Verdicts;
 use crate::measurement::TraceSummary;
 use crate::operation::{Lasers, Memory, Operation};
 use crate::run::events::{AfterFault, RunEvent};
@@ -35,8 +34,6 @@ pub struct History {
     pub sweep: Option<SweepRecord>,
     /// Steps that failed and were passed over (`on_error: continue`), by number.
     pub passed_over: BTreeSet<u64>,
-    /// The verdicts on figures.
-    pub verdicts: Verdicts,
     /// The columns of the trace files whose types are decided.
     pub columns: BTreeMap<String, Column>,
     /// What the run may have left on the instrument, whatever became of its steps.
@@ -68,8 +65,6 @@ pub struct SweepRecord {
     pub can_repeat: bool,
     /// The fetches after it, in order.
     pub fetches: Vec<FetchRecord>,
-    /// The analyses of their traces, by number: they are repeated with the fetches.
-    pub analyses: BTreeMap<u64, Step>,
 }
 
 /// A fetch of traces that a sweep has left in memory.
@@ -125,7 +120,6 @@ struct UnderWay {
 impl History {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
-        self.verdicts.apply(event);
         match event {
             RunEvent::Started { .. } => self.started = true,
             RunEvent::RunResumed { .. } => self.resume(),
@@ -276,7 +270,6 @@ impl History {
                     is_in_memory: false,
                     can_repeat: false,
                     fetches: Vec::new(),
-                    analyses: BTreeMap::new(),
                 });
             }
         }
@@ -302,15 +295,6 @@ impl History {
                 }
             }
             Memory::ReplacesLive | Memory::Reads(_) | Memory::Keeps | Memory::Unknown => {}
-        }
-        if let Outcome::Analysis(analysis) = outcome
-            && sweep
-                .fetches
-                .iter()
-                .flat_map(|fetch| &fetch.slots)
-                .any(|slot| analysis.rests_on(slot.trace_index))
-        {
-            sweep.analyses.insert(number, step);
         }
     }
 
@@ -375,7 +359,6 @@ impl SweepRecord {
     fn forget_fetches(&mut self) {
         self.can_repeat = false;
         self.fetches.clear();
-        self.analyses.clear();
     }
 }
 

@@ -49,7 +49,6 @@ pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Ac
         }
         Operation::CreateReference(_)
         | Operation::FetchTrace(_)
-        | Operation::Analyze(_)
         | Operation::ReadPower(_)
         | Operation::Wait(_)
         | Operation::Log(_)

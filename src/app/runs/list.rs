@@ -1,0 +1,115 @@
+//! `ctp10 runs`: the list.
+
+use std::path::Path;
+
+use chrono::Utc;
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::failed;
+use crate::catalogue::{self, Condition, Filter, SelectError, Selected};
+use crate::cli::{FilterArgs, RunsListArgs, StatusArg};
+use crate::decode;
+use crate::error::{ExitCode, Failure, chain};
+use crate::store::RunState;
+use crate::store::runs::FoundRun;
+use crate::terminal::output::{errln, outln};
+
+pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
+    let filter = filter(&args.filter)?;
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let selected = catalogue::select(out, &filter, None, limit).map_err(not_selected)?;
+    let Selected { runs, next, unreadable } = &selected;
+    if args.output.json {
+        return crate::app::print_json(&json!({ "runs": runs, "next": next, "unreadable": unreadable }));
+    }
+    outln!("{}", table(runs));
+    for damaged in unreadable {
+        errln!("{}: {}", damaged.folder.display(), damaged.reason);
+    }
+    if runs.is_empty() {
+        errln!("{}", nothing(&filter, out));
+    } else if next.is_some() {
+        errln!("the newest {} runs; `--limit 0` lists all", runs.len());
+    }
+    Ok(())
+}
+
+/// Which runs the options mean.
+fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
+    let condition = args.condition.as_deref().map(|text| Condition::parse("--where", text));
+    let since = args.since.as_deref().map(|text| catalogue::moment(text, Utc::now()));
+    let since = since.transpose();
+    Ok(Filter {
+        condition: condition.transpose().map_err(|wrong| Failure::recipe(vec![*wrong]))?,
+        name: args.name.clone(),
+        status: args.status.iter().map(|status| state(*status).to_string()).collect(),
+        since: since.map_err(|why| Failure::new(ExitCode::Usage, format!("`--since`: {why}")))?,
+    })
+}
+
+fn state(status: StatusArg) -> RunState {
+    match status {
+        StatusArg::Running => RunState::Running,
+        StatusArg::Done => RunState::Done,
+        StatusArg::Failed => RunState::Failed,
+        StatusArg::Aborted => RunState::Aborted,
+        StatusArg::Interrupted => RunState::Interrupted,
+    }
+}
+
+fn not_selected(error: SelectError) -> Failure {
+    match error {
+        SelectError::Condition(wrong) => Failure::recipe(vec![*wrong]),
+        SelectError::Store(error) => failed(error),
+        SelectError::Catalogue(_) | SelectError::Sql(_) => Failure::new(ExitCode::Failed, chain(&error)),
+    }
+}
+
+fn table(runs: &[FoundRun]) -> Table {
+    let has_verdicts = runs.iter().any(|run| verdict(run).is_some());
+    let mut header = vec!["run", "started", "status", "traces", "recipe", "instrument"];
+    if has_verdicts {
+        header.insert(3, "verdict");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for run in runs {
+        let manifest = &run.manifest;
+        let mut row = vec![
+            manifest.run.clone(),
+            manifest.started.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            manifest.status.to_string(),
+            manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
+            manifest.name.clone(),
+            match manifest.instrument.simulated {
+                true => "simulated".to_owned(),
+                false => manifest.instrument.address.clone(),
+            },
+        ];
+        if has_verdicts {
+            row.insert(3, verdict(run).unwrap_or("-").to_owned());
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+fn verdict(run: &FoundRun) -> Option<&str> {
+    run.manifest.more.get("verdict")?.as_str()
+}
+
+/// Why the list is empty.
+fn nothing(filter: &Filter, out: &Path) -> String {
+    let place = out.display();
+    if *filter == Filter::default() {
+        return format!("there are no runs below `{place}`");
+    }
+    let known = filter.name.as_ref().map(|name| (name, crate::store::runs::recipes(out).unwrap_or_default()));
+    match known.as_ref().and_then(|(name, known)| decode::nearest(name, known.iter().map(String::as_str))) {
+        Some(near) if filter.name.as_deref() != Some(near) => {
+            format!("no run below `{place}` matches; did you mean `--name {near}`?")
+        }
+        _ => format!("no run below `{place}` matches"),
+    }
+}

@@ -1,0 +1,137 @@
+//! Finds the one run that a person means.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{FoundRun, Named, has_manifest, list, manifest, open};
+use crate::store::StoreError;
+
+/// The word for the newest run.
+pub const LAST: &str = "last";
+/// How many similar runs a message names.
+const SUGGESTED: usize = 3;
+/// How many matching runs a message names.
+const NAMED: usize = 10;
+/// Likeness from which a name counts as similar.
+const SIMILAR: f64 = 0.5;
+
+/// The run with exactly this identifier.
+///
+/// # Errors
+/// If there is none.
+pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
+    let found = Named::all(out)?.into_iter().find(|run| run.id() == id);
+    match found.map(|run| open(&out.join(run.folder))).transpose()? {
+        Some(run) if run.manifest.run == id => Ok(run),
+        _ => Err(StoreError::WhichRun(format!("no run `{id}` below `{}`", out.display()))),
+    }
+}
+
+/// The names of the recipes that have runs below a folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn recipes(out: &Path) -> Result<BTreeSet<String>, StoreError> {
+    Ok(Named::all(out)?.iter().map(|run| run.recipe().to_owned()).collect())
+}
+
+/// The run that a person means. The first that fits is used:
+///
+/// - the path of a run folder
+/// - `last`, the newest run
+/// - an identifier, or the name of a run folder
+/// - the name of a recipe: its newest run
+/// - the first characters of an identifier or of a folder's name
+///
+/// # Errors
+/// If no run or several runs match. The message names similar runs.
+pub fn find(out: &Path, given: &str) -> Result<FoundRun, StoreError> {
+    let direct = Path::new(given);
+    if has_manifest(direct) {
+        return open(direct);
+    }
+    if direct.is_dir() {
+        let message = format!(
+            "`{given}` has no `{}`: it is not a run folder, or its manifest is missing",
+            manifest::FILE
+        );
+        return Err(StoreError::WhichRun(message));
+    }
+    let mut named = Named::all(out)?;
+    named.sort_by(|a, b| (b.second(), &b.folder).cmp(&(a.second(), &a.folder)));
+    if given == LAST {
+        return newest(out, &named);
+    }
+    if let Some(run) = named.iter().find(|run| run.id() == given || run.folder == given) {
+        return read(out, run, given);
+    }
+    let of_recipe: Vec<Named> = named.iter().filter(|run| run.recipe() == given).cloned().collect();
+    if !of_recipe.is_empty() {
+        return newest(out, &of_recipe);
+    }
+    let begins =
+        |run: &&Named| !given.is_empty() && (run.id().starts_with(given) || run.folder.starts_with(given));
+    match named.iter().filter(begins).collect::<Vec<_>>()[..] {
+        [] => Err(StoreError::WhichRun(unknown(out, given, &named))),
+        [run] => read(out, run, given),
+        ref several => {
+            let names: Vec<&str> = several.iter().take(NAMED).map(|run| run.folder.as_str()).collect();
+            let more = if several.len() > NAMED { ", …" } else { "" };
+            let count = several.len();
+            Err(StoreError::WhichRun(format!("`{given}` matches {count} runs: {}{more}", names.join(", "))))
+        }
+    }
+}
+
+fn read(out: &Path, run: &Named, given: &str) -> Result<FoundRun, StoreError> {
+    let folder = out.join(&run.folder);
+    open(&folder).map_err(|error| {
+        let (place, reason) = (folder.display(), crate::error::chain(&error));
+        StoreError::WhichRun(format!("run `{given}` in `{place}` cannot be read: {reason}"))
+    })
+}
+
+/// The newest of these runs, which are sorted by their second. Within one second, the manifests decide.
+fn newest(out: &Path, named: &[Named]) -> Result<FoundRun, StoreError> {
+    for together in named.chunk_by(|a, b| a.second() == b.second()) {
+        let found = together.iter().filter_map(|run| open(&out.join(&run.folder)).ok());
+        if let Some(run) = found.max_by_key(|run| (run.manifest.started, run.folder.clone())) {
+            return Ok(run);
+        }
+    }
+    // Without runs, the damaged ones are the reason.
+    let (_, unreadable) = list(out)?;
+    Err(StoreError::WhichRun(match unreadable.first() {
+        Some(damaged) => format!("run `{}` cannot be read: {}", damaged.folder.display(), damaged.reason),
+        None => format!("there is no run below `{}`", out.display()),
+    }))
+}
+
+/// The message about a run that does not exist, with the names nearest to it.
+fn unknown(out: &Path, given: &str, named: &[Named]) -> String {
+    let missing = format!("no run `{given}` below `{}`", out.display());
+    if named.is_empty() {
+        return format!("{missing}: there are no runs");
+    }
+    let word = given.to_lowercase();
+    let mut near: Vec<(f64, &str)> = Vec::new();
+    for name in named.iter().flat_map(|run| [run.id(), run.recipe(), run.folder.as_str()]) {
+        let likeness = strsim::normalized_damerau_levenshtein(&word, name);
+        if likeness >= SIMILAR && !near.iter().any(|(_, known)| *known == name) {
+            near.push((likeness, name));
+        }
+    }
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let quote = |names: Vec<&str>| -> String {
+        let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        quoted.join(", ")
+    };
+    if near.is_empty() {
+        let newest = quote(named.iter().take(SUGGESTED).map(Named::id).collect());
+        return format!("{missing}; the newest are {newest}, and `ctp10 runs` lists all");
+    }
+    format!(
+        "{missing}; did you mean {}?",
+        quote(near.into_iter().take(SUGGESTED).map(|(_, name)| name).collect())
+    )
+}
