@@ -31,6 +31,7 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
         Operation::Scpi(scpi) if !scpi.is_query => vec![Action::Raw(scpi.text.clone())],
         Operation::Scpi(_)
         | Operation::FetchTrace(_)
+        | Operation::Analyze(_)
         | Operation::ReadPower(_)
         | Operation::Wait(_)
         | Operation::Log(_)

@@ -13,6 +13,8 @@ pub enum ExitCode {
     Usage = 2,
     /// Instrument unreachable, or not usable at the start.
     Instrument = 3,
+    /// The run or batch has ended well, and its worst verdict is `not measured` or `fail`.
+    NotPassed = 4,
     /// Standard output could not be written.
     NotPrinted = 5,
     /// Stopped by the user.

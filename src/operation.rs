@@ -2,6 +2,7 @@
 //! Field names contain the unit.
 
 mod acquire;
+mod analyze;
 mod attend;
 mod forms;
 mod http;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
+pub use analyze::{AnalyzeFields, Channels, GridName, Lines, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
@@ -118,6 +120,9 @@ macro_rules! operations {
 /// A sweep, with any field of the scan set just before it.
 pub type Sweep = ConfigureScan;
 
+/// An analysis. It has many fields, and most steps are others.
+pub type Analyze = Box<AnalyzeFields>;
+
 // Each line: the name in recipes, the short form, and what the result holds.
 operations! {
     /// Static control of one laser: power, wavelength, output.
@@ -134,6 +139,8 @@ operations! {
     Sweep = "sweep", ShortForm::Empty, Settings;
     /// Transfers traces from the instrument and stores them in the run folder.
     FetchTrace = "fetch_trace", ShortForm::None, Traces;
+    /// Computes figures of merit of stored traces, and judges them by limits.
+    Analyze = "analyze", ShortForm::None, Analysis;
     /// Reads power between scans.
     ReadPower = "read_power", ShortForm::None, Power;
     /// Waits: for a time, until a time of day, or until the power holds still.

@@ -86,6 +86,7 @@ pub async fn run(
         log: log.clone(),
         output: Output {
             folder: Arc::clone(&folder),
+            indexes: Arc::default(),
             disk: Disk::new(Arc::clone(&folder)),
             power: power.clone(),
             columns,
@@ -126,11 +127,19 @@ pub async fn run(
         log.emit(RunEvent::Warning { message: message.clone() })?;
     }
     let history = log.history(History::clone);
-    let end = End { state, reason: reason.clone(), elapsed_s: log.elapsed_s(), lasers_unknown, warnings };
+    let end = End {
+        state,
+        reason: reason.clone(),
+        elapsed_s: log.elapsed_s(),
+        lasers_unknown,
+        warnings,
+        results: None,
+    };
     manifest::finish(&mut manifest, end, &history);
     let (failed_steps, traces) = (history.passed_over.len() as u64, history.traces);
+    let verdict = history.verdicts.worst();
     // The journal ends before the manifest, so that the manifest never states an end that the journal does not have.
-    log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces }).await?;
+    log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces, verdict }).await?;
     threads::begin("manifest", move || folder.write_manifest(&manifest)).await??;
     Ok(state)
 }

@@ -47,7 +47,7 @@ pub(crate) use braces::{bare, closing_brace, skip};
 pub(crate) use condition::Condition;
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
-pub use outcome::{fields, view};
+pub use outcome::{ResultFields, fields, view};
 pub use values::print;
 
 /// The position of a script's text.

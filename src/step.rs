@@ -13,6 +13,7 @@ use crate::operation::{Operation, plain};
 use crate::source::Position;
 use crate::units::Seconds;
 
+mod analysis;
 mod columns;
 mod fault;
 mod fields;
@@ -21,6 +22,7 @@ mod outcome;
 #[cfg(test)]
 pub(crate) mod recorder;
 
+pub use analysis::{AnalysisOutcome, TraceAnalysis};
 pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};
 pub use fault::{Fault, FaultKind};
 pub use fields::{read, resolve_detectors};
@@ -126,6 +128,21 @@ impl Place {
     #[must_use]
     pub fn is_in_script(&self) -> bool {
         self.path.rsplit('.').next().is_some_and(|last| last.starts_with("call["))
+    }
+
+    /// The path of the surrounding loop at this depth, from 1; empty at depth 0.
+    #[must_use]
+    pub fn loop_path(&self, depth: usize) -> &str {
+        let ends = self.path.match_indices(".repeat.").map(|(at, _)| at);
+        depth.checked_sub(1).and_then(|nth| ends.clone().nth(nth)).map_or("", |end| &self.path[..end])
+    }
+
+    /// Whether this place and the other one are in the same turns of all loops that surround both.
+    #[must_use]
+    pub fn shares_turns_with(&self, other: &Self) -> bool {
+        let common = (1..=self.loops.len().min(other.loops.len()))
+            .take_while(|depth| self.loop_path(*depth) == other.loop_path(*depth));
+        common.into_iter().all(|depth| self.loops[depth - 1].index == other.loops[depth - 1].index)
     }
 
     /// The turns of the surrounding loops, as a prefix of the step: `(power=-5, 2/3) `; empty outside loops.

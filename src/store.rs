@@ -36,7 +36,9 @@ pub use envelope::{Envelope, envelope};
 pub use index::TraceIndexes;
 pub use journal::{Durability, Journal, JournalSync};
 pub use lines::{Lines, skip_damaged};
-pub use manifest::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunState};
+pub use manifest::{
+    HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunState, VerdictSummary,
+};
 pub use power::{PowerLog, PowerSegment};
 pub use publish::write_whole;
 pub use read::{TraceFile, locate_trace, open_trace};

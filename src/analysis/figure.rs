@@ -32,7 +32,8 @@ pub struct Figure {
     /// The part of the trace that was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowNm>,
-    /// How the value was computed.
+    /// How the value was computed. Empty where the version of the table of definitions is stated instead.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

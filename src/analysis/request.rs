@@ -3,7 +3,7 @@
 mod answer;
 mod wanted;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::extrema::{Kind, Search};
 use super::figure::Figure;
@@ -45,7 +45,7 @@ pub struct Analysis {
 }
 
 /// What an analysis was made with.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Lower end of the samples that were used, nm.
     pub from_nm: f64,
@@ -58,9 +58,15 @@ pub struct Settings {
     /// Least distance of dips, and of peaks, nm.
     pub distance_nm: f64,
     /// Whether the resonances are dips or peaks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Kind>,
+    /// The number of the dip with the highest prominence, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strongest_dip: Option<usize>,
+    /// The number of the peak with the highest prominence, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strongest_peak: Option<usize>,
     /// The floor of the whole trace, dB.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_db: Option<f64>,
 }

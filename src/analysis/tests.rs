@@ -8,6 +8,7 @@ mod properties;
 mod registry;
 mod several;
 mod support;
+mod tasks;
 mod truth;
 mod verdicts;
 mod wrong_use;

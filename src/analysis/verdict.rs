@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Bound;
@@ -10,7 +11,7 @@ use super::figure::Figure;
 use super::registry;
 
 /// The allowed values of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Lowest allowed value.
@@ -25,7 +26,7 @@ pub struct Limit {
 }
 
 /// A verdict; a later one is worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Verdict {
     /// Within the limits.
     #[serde(rename = "pass")]
@@ -226,4 +227,39 @@ pub fn judge(limits: &BTreeMap<String, Limit>, figures: &[Figure]) -> Result<Vec
 #[must_use]
 pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
     verdicts.into_iter().max()
+}
+
+/// How many analyses or devices have each verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictCounts {
+    /// Within all limits.
+    pub pass: u64,
+    /// Within the guard of a limit.
+    pub marginal: u64,
+    /// Without a value.
+    pub not_measured: u64,
+    /// Outside a limit.
+    pub fail: u64,
+}
+
+impl VerdictCounts {
+    /// Counts verdicts.
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut counts = Self::default();
+        for verdict in verdicts {
+            *match verdict {
+                Verdict::Pass => &mut counts.pass,
+                Verdict::Marginal => &mut counts.marginal,
+                Verdict::NotMeasured => &mut counts.not_measured,
+                Verdict::Fail => &mut counts.fail,
+            } += 1;
+        }
+        counts
+    }
+
+    /// The number of verdicts.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.pass + self.marginal + self.not_measured + self.fail
+    }
 }

@@ -97,6 +97,7 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
         ResultKind::Nothing
         | ResultKind::Settings
         | ResultKind::Traces
+        | ResultKind::Analysis
         | ResultKind::Power
         | ResultKind::Reply
         | ResultKind::Http => event(Some(Outcome::Done)),

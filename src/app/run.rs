@@ -11,6 +11,7 @@ use super::choose::{Choice, choose};
 use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::{OnTerminate, Signals};
+use crate::analysis::verdict::Verdict;
 use crate::batch::WorkerCommand;
 use crate::budget::Budget;
 use crate::cli::{LogFormat, OutputArgs, RunArgs};
@@ -120,9 +121,17 @@ async fn measure(
     }
     drop(signals);
     match state {
-        RunState::Done => Ok(()),
+        RunState::Done => not_passed(status.verdicts.worst()),
         RunState::Aborted => Err(Failure::told(ExitCode::Stopped)),
         RunState::Failed | RunState::Running | RunState::Interrupted => Err(Failure::told(ExitCode::Failed)),
+    }
+}
+
+/// A run that has ended well, but whose worst verdict is `not measured` or `fail`.
+fn not_passed(verdict: Option<Verdict>) -> Result<(), Failure> {
+    match verdict {
+        Some(Verdict::NotMeasured | Verdict::Fail) => Err(Failure::told(ExitCode::NotPassed)),
+        Some(Verdict::Pass | Verdict::Marginal) | None => Ok(()),
     }
 }
 

@@ -61,7 +61,7 @@ impl From<&FoundRun> for RunRow {
             recipe: manifest.recipe.path.clone(),
             status: manifest.status.to_string(),
             reason: manifest.reason.clone(),
-            verdict: manifest.more.get("verdict").and_then(Value::as_str).map(str::to_owned),
+            verdict: manifest.verdict.map(|verdict| verdict.to_string()),
             started: manifest.started,
             finished: manifest.finished,
             elapsed_s: manifest.elapsed_s,

@@ -1,6 +1,7 @@
 //! Errors and warnings about steps. An error is a contradiction that no instrument can accept. A warning is a
 //! probable mistake that may cost a night. Settings that the recipe leaves unchanged are not checked.
 
+pub(super) mod analysis;
 pub(crate) mod light;
 pub(crate) mod reference;
 pub(crate) mod scan;

@@ -1,5 +1,7 @@
 //! Assumed results for measurements in the forecast. They only let the recipe continue and are never reported.
 
+mod figures;
+
 use std::ops::Range;
 
 use serde_json::{Map, Value, json};
@@ -73,6 +75,12 @@ pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, ti
                 ..summary(index, detector, trace, bench)
             });
             Outcome::Traces(summaries.collect())
+        }
+        ResultKind::Analysis => {
+            let grid = bench.swept.unwrap_or_else(|| bench.grid());
+            let middle_nm = grid.wavelength_nm(grid.points / 2);
+            let assumed = traits.analysis.map(|fields| figures::analysis(fields, middle_nm));
+            Outcome::Analysis(Box::new(assumed.unwrap_or_default()))
         }
         ResultKind::Power => {
             let sample = traits.detectors.iter().map(|detector| PowerReading {

@@ -1,16 +1,17 @@
 //! Runs a recipe without an instrument: a host that performs nothing and records the steps.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bench::BenchState;
 use super::cost::Estimate;
-use super::findings::Findings;
+use super::findings::{Findings, softened};
 use super::rules;
 use super::stand_in::{self, StandInTrace};
 use crate::budget::{Budget, size};
 use crate::commands::Present;
-use crate::measurement::TraceSummary;
+use crate::measurement::{Grid, TraceSummary};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
@@ -130,6 +131,8 @@ struct State {
     /// The steps that are performed now are not part of the plan.
     is_outside_plan: bool,
     traces: u64,
+    /// The axes of the traces whose scan the recipe states.
+    grids: BTreeMap<u64, Grid>,
     elapsed_s: f64,
     may_differ: bool,
     /// The number of steps before `finally`.
@@ -186,15 +189,21 @@ impl Host for PlanHost {
             // A script can catch any other fault and continue.
             return Err(Fault::new(FaultKind::Stopped, "the plan is long enough"));
         }
-        let State { bench, findings, may_differ, finally, .. } = &mut *state;
+        let State { bench, findings, may_differ, finally, grids, .. } = &mut *state;
         let before = bench.clone();
         let estimate = bench.perform(&step.operation);
         let when = (finally.is_some(), *may_differ);
         rules::look(&step, (&before, bench), self.circumstances, when, findings);
+        for (about, diagnostic) in rules::analysis::wavelengths(&step, grids) {
+            findings.add(&step.place, about, softened(diagnostic, when.1));
+        }
         state.elapsed_s += estimate.seconds;
         let outcome = stand_in::outcome(&step.operation, &state.bench, state.traces, state.elapsed_s);
         if let Outcome::Traces(traces) = &outcome {
             state.traces += traces.len() as u64;
+            if state.bench.start_nm.is_some() && state.bench.stop_nm.is_some() {
+                state.grids.extend(traces.iter().map(|trace| (trace.trace_index, trace.grid)));
+            }
         }
         state.bytes += bytes(&step);
         let planned = PlannedStep {

@@ -173,7 +173,7 @@ impl TryFrom<ReadPowerFields> for ReadPower {
     }
 }
 
-fn one_or_many<T>(field: &str, one: Option<T>, many: Option<Vec<T>>) -> Result<Vec<T>, String> {
+pub(super) fn one_or_many<T>(field: &str, one: Option<T>, many: Option<Vec<T>>) -> Result<Vec<T>, String> {
     match (one, many) {
         (Some(_), Some(_)) => Err(format!("only one of `{field}` and `{field}s` may be given")),
         (Some(one), None) => Ok(vec![one]),

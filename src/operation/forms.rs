@@ -55,6 +55,8 @@ pub enum ResultKind {
     Reference,
     /// Traces.
     Traces,
+    /// Figures of merit, and verdicts on them.
+    Analysis,
     /// Power readings.
     Power,
     /// The operator's answer.

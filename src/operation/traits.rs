@@ -4,7 +4,7 @@
 mod lasers;
 mod table;
 
-use super::{ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method, Prompt, Scpi};
+use super::{AnalyzeFields, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method, Prompt, Scpi};
 use crate::measurement::Detector;
 pub use lasers::{LaserDemand, Lasers};
 
@@ -39,6 +39,8 @@ pub struct OperationTraits<'a> {
     pub question: Question<'a>,
     /// The request to another instrument.
     pub request: Option<&'a Http>,
+    /// The analysis of stored traces.
+    pub analysis: Option<&'a AnalyzeFields>,
     /// The SCPI text from the recipe.
     pub raw: Option<&'a Scpi>,
     /// The name that the recipe gives to the values.

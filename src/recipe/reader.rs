@@ -1,6 +1,6 @@
 //! Converts the tree of a YAML recipe to a program, and reports all mistakes that can be found without running it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::code::mentions_steps;
@@ -13,8 +13,8 @@ use super::template::{Template, with_bare_ready};
 use super::written::as_written;
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
-use crate::operation::Operation;
-use crate::script;
+use crate::operation::{Operation, ResultKind};
+use crate::script::{self, ResultFields};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
 
@@ -110,12 +110,13 @@ impl Reader<'_> {
         } else {
             self.check_parts(&key.name, &fields);
         }
+        self.traces_to_analyze(&key.name, &fields);
         let id = self.id(&fields, &result_fields(&key.name, ready.as_ref()));
         (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready })
     }
 
     /// The step's id, which later steps may use.
-    fn id(&mut self, fields: &Template, result: &BTreeSet<String>) -> Option<String> {
+    fn id(&mut self, fields: &Template, result: &ResultFields) -> Option<String> {
         let (_, id) = fields.entries()?.iter().find(|(key, _)| key.name == "id")?;
         let at = id.written.at;
         match id.written.text() {
@@ -127,6 +128,25 @@ impl Reader<'_> {
             None => self.report(at, format!("an id must be an identifier, not {}", id.written.describe())),
         }
         None
+    }
+
+    /// The `trace` of an analysis must be the id of an earlier fetch.
+    fn traces_to_analyze(&mut self, name: &str, fields: &Template) {
+        let Some(trace) = fields
+            .field_of(name, "trace")
+            .filter(|_| Operation::result_kind(name) == Some(ResultKind::Analysis))
+        else {
+            return;
+        };
+        let at = trace.written.at;
+        let Some(id) = trace.written.text().filter(|_| trace.is_plain()) else {
+            self.report(at, "`trace` must be the id of a fetch_trace, without an expression");
+            return;
+        };
+        if let Err((message, hint)) = self.scope.check_fetch(id) {
+            let diagnostic = Diagnostic::error(message).at(self.source, at);
+            self.found.push(Diagnostic { hint, ..diagnostic });
+        }
     }
 
     /// A constant column must not have the name of a loop variable, which already has a column.
@@ -345,10 +365,10 @@ impl Reader<'_> {
 }
 
 /// The fields that the result of an operation can have.
-fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> BTreeSet<String> {
+fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> ResultFields {
     let mut fields = script::fields(name, ready.map(|(operation, _)| operation));
     if ready.is_none_or(|(_, options)| options.on_error == OnError::Continue) {
-        fields.extend(["kind", "message"].map(str::to_owned));
+        fields.names.extend(["kind", "message"].map(str::to_owned));
     }
     fields
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::declarations::check_variable_name;
 use crate::decode;
 use crate::measurement::TRACE_COLUMNS;
-use crate::script::is_free_word;
+use crate::script::{ResultFields, is_free_word};
 
 /// The variable that contains the results of steps.
 pub(super) const STEPS: &str = "steps";
@@ -22,7 +22,7 @@ pub(super) struct Scope {
     /// The number of loop variables that belong to outer recipes. Expressions of this recipe cannot use them.
     outer: usize,
     /// The ids of steps, and the fields of their results.
-    ids: BTreeMap<String, BTreeSet<String>>,
+    ids: BTreeMap<String, ResultFields>,
 }
 
 impl Scope {
@@ -61,7 +61,7 @@ impl Scope {
     ///
     /// # Errors
     /// If it is not an identifier, or if another step has it.
-    pub(super) fn define_step(&mut self, id: &str, fields: BTreeSet<String>) -> Option<String> {
+    pub(super) fn define_step(&mut self, id: &str, fields: ResultFields) -> Option<String> {
         if let Err(error) = check_variable_name("step", id) {
             return Some(error.message.replace("step name", "id"));
         }
@@ -82,12 +82,34 @@ impl Scope {
         Err((format!("no step before this one has the id `{id}`"), hint))
     }
 
+    /// Checks that `id` is an earlier fetch.
+    ///
+    /// # Errors
+    /// If there is no such step, with the ids of fetches; or if the step stores no traces.
+    pub(super) fn check_fetch(&self, id: &str) -> Result<(), (String, Option<String>)> {
+        let is_fetch = |fields: &ResultFields| fields.names.contains("traces");
+        if self.ids.get(id).is_some_and(is_fetch) {
+            return Ok(());
+        }
+        let fetches = self.ids.iter().filter(|(_, fields)| is_fetch(fields)).map(|(id, _)| id.as_str());
+        let hint = decode::suggestion(id, fetches.collect::<Vec<_>>());
+        if self.ids.contains_key(id) {
+            return Err((format!("step `{id}` is no fetch_trace, so it has no trace"), Some(hint)));
+        }
+        let hint = match hint.as_str() {
+            "there is none" => "give an `id` to the fetch_trace before this step".to_owned(),
+            _ => hint,
+        };
+        Err((format!("no fetch_trace before this step has the id `{id}`"), Some(hint)))
+    }
+
     /// Checks that the result of a step can have a field.
     ///
     /// # Errors
     /// If it has no such field, with the fields that it has.
     pub(super) fn check_field(&self, id: &str, field: &str) -> Result<(), (String, Option<String>)> {
         let Some(fields) = self.ids.get(id).filter(|fields| !fields.contains(field)) else { return Ok(()) };
+        let fields = &fields.names;
         let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
         let message = format!("the result of step `{id}` has no `{field}`: it has {}", listed.join(", "));
         let first = |list: &str, what: &str| format!("`steps.{id}.{list}[0]` is its first {what}");

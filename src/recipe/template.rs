@@ -294,7 +294,7 @@ mod tests {
         let mut scope = Scope::default();
         scope.define("power");
         let fields = ["failed", "min"].map(str::to_owned);
-        scope.define_step("f", fields.into());
+        scope.define_step("f", crate::script::ResultFields { names: fields.into(), any_figure: false });
         let mut found = Vec::new();
         let template = Template::compile(&node, &scope, &source, &mut found);
         if let Some(first) = found.first() {

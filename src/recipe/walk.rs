@@ -17,9 +17,10 @@ use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::declarations::bind;
 use crate::measurement::Detector;
+use crate::operation::Operation;
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};
-use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Place, Step, Values};
+use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Outcome, Place, Step, Values};
 
 /// Detectors by name.
 type Detectors = BTreeMap<String, Detector>;
@@ -39,6 +40,8 @@ pub(super) struct Walk<'a> {
     prefix: String,
     loops: Vec<LoopPoint>,
     tally: Rc<Tally>,
+    /// The places of the last fetches, by id.
+    fetched: BTreeMap<String, Place>,
     /// The share of `set` and of the loops in the tally.
     held: usize,
 }
@@ -112,7 +115,9 @@ fn begin<'a>(
         Body::Yaml(program) => {
             variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
             let (detectors, source) = (&recipe.header().detectors, &recipe.sources()[0]);
-            let mut walk = Walk { detectors, source, host, variables, prefix, loops, tally, held: 0 };
+            let fetched = BTreeMap::new();
+            let mut walk =
+                Walk { detectors, source, host, variables, prefix, loops, tally, fetched, held: 0 };
             (walk.steps(&program.steps, owed), Last::Steps(walk, &program.finally))
         }
     }
@@ -147,7 +152,8 @@ impl<'a> Walk<'a> {
         let mut variables = parameters.clone();
         variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
         let (prefix, tally) = (String::new(), Rc::default());
-        Self { detectors, source, host, variables, prefix, loops, tally, held: 0 }
+        let fetched = BTreeMap::new();
+        Self { detectors, source, host, variables, prefix, loops, tally, fetched, held: 0 }
     }
 
     /// Performs the steps of a probe.
@@ -211,12 +217,31 @@ impl<'a> Walk<'a> {
                 read
             }
         };
-        let outcome = self.host.perform(Step { operation, options, place: self.place(statement) })?;
+        let place = self.place(statement);
+        let operation = self.with_traces(operation, &place);
+        let outcome = self.host.perform(Step { operation, options, place: place.clone() })?;
         self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
             steps.insert(id.clone(), view(&outcome));
+            if let Outcome::Traces(_) = outcome {
+                self.fetched.insert(id.clone(), place);
+            }
         }
         Ok(())
+    }
+
+    /// The operation with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
+    /// a loop belong to another device, so they are not used.
+    fn with_traces(&self, mut operation: Operation, place: &Place) -> Operation {
+        if let Operation::Analyze(fields) = &mut operation
+            && let Some(id) = &fields.trace
+        {
+            let is_current = self.fetched.get(id).is_some_and(|fetch| fetch.shares_turns_with(place));
+            let stored = self.variables.get(STEPS).map(|steps| &steps[id.as_str()]["traces"]);
+            let numbers = stored.and_then(Value::as_array).filter(|_| is_current).into_iter().flatten();
+            fields.traces = numbers.filter_map(|trace| trace["trace_index"].as_u64()).collect();
+        }
+        operation
     }
 
     fn repeat(

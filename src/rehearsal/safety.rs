@@ -132,14 +132,16 @@ pub fn safety_violations(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     match ending {
-        ProgramEnd::Exit(0..=3 | 130) | ProgramEnd::Killed => {}
+        ProgramEnd::Exit(0..=4 | 130) | ProgramEnd::Killed => {}
         ProgramEnd::Exit(code) => wrong.push(format!("the program ended with exit code {code}")),
         ProgramEnd::TooLong => wrong.push("the program had not ended within the time limit".to_owned()),
     }
     // Earlier failures may have been repeated. The exit code is about the last run.
-    if let Some(run) = found.last().filter(|run| ending == ProgramEnd::Exit(0) && run.state != RunState::Done)
+    // 0 and 4 tell that the run is done; 4 that its verdict is bad.
+    if let ProgramEnd::Exit(code @ (0 | 4)) = ending
+        && let Some(run) = found.last().filter(|run| run.state != RunState::Done)
     {
-        wrong.push(format!("exit code 0, but {} is {}", run.folder.display(), run.state));
+        wrong.push(format!("exit code {code}, but {} is {}", run.folder.display(), run.state));
     }
     for run in found {
         let name = run.folder.display();

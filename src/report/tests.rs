@@ -118,7 +118,7 @@ impl FakeRun {
         self.manifest.finished = Some(start() + TimeDelta::seconds(self.second));
         self.event(RunEvent::LasersOff { off: vec![1], unknown: vec![] });
         let reason = reason.map(str::to_owned);
-        self.event(RunEvent::Finished { state, reason, failed_steps: 0, traces: 0 })
+        self.event(RunEvent::Finished { state, reason, failed_steps: 0, traces: 0, verdict: None })
     }
 
     /// The report, from the events as written in a journal.

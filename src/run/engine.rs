@@ -11,6 +11,7 @@
 //! - `perform_proved`: the replies are proved;
 //! - `perform`: the operation itself.
 
+mod analyze;
 mod attempt;
 pub(super) mod columns;
 pub(super) mod fetch;
@@ -47,7 +48,7 @@ use crate::forecast::bench::BenchState;
 use crate::operation::Settings;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
-use crate::store::{Durability, RunFolder};
+use crate::store::{Durability, RunFolder, TraceIndexes};
 use columns::Columns;
 use hold::Shortage;
 use policy::{after_fault, durability};
@@ -91,6 +92,8 @@ pub(super) struct Engine {
 pub(super) struct Output {
     /// The run folder.
     pub(super) folder: Arc<RunFolder>,
+    /// Where the journal tells about the traces.
+    pub(super) indexes: Arc<TraceIndexes>,
     /// The disk of the run folder.
     pub(super) disk: Disk,
     /// The recorded power.

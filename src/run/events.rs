@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::verdict::Verdict;
 use crate::measurement::{Detector, TraceSummary};
 use crate::run::bench::Source;
 use crate::run::state::outline::OutlineStep;
@@ -299,6 +300,9 @@ pub enum RunEvent {
         failed_steps: u64,
         /// Number of traces stored.
         traces: u64,
+        /// The worst verdict on figures, if the recipe has limits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
     },
 }
 

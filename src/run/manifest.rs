@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::request::RunRequest;
 use super::state::history::History;
 use crate::step::Fault;
-use crate::store::{HostRecord, InstrumentRecord, Manifest, RecipeRecord, RunFolder, RunState};
+use crate::store::{
+    HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunFolder, RunState,
+};
 
 /// The manifest of a new run. Copies the recipe into the run folder.
 pub(super) fn manifest(
@@ -58,6 +60,9 @@ pub(super) fn manifest(
         used_scpi: false,
         traces: None,
         failed_steps: None,
+        verdict: None,
+        verdicts: None,
+        results: None,
         lasers_unknown: Vec::new(),
         warnings: Vec::new(),
         more: serde_json::Map::new(),
@@ -89,6 +94,8 @@ pub(super) struct End {
     /// Lasers that could not be confirmed off.
     pub(super) lasers_unknown: Vec<u8>,
     pub(super) warnings: Vec<String>,
+    /// The file with the figures, if there are any.
+    pub(super) results: Option<ResultsRecord>,
 }
 
 /// Adds the end of the run to its manifest.
@@ -101,6 +108,9 @@ pub(super) fn finish(manifest: &mut Manifest, end: End, history: &History) {
     manifest.used_scpi = history.touched.used_scpi;
     manifest.traces = Some(history.traces);
     manifest.failed_steps = Some(history.passed_over.len() as u64);
+    manifest.verdict = history.verdicts.worst();
+    manifest.verdicts = manifest.verdict.is_some().then(|| history.verdicts.summary());
+    manifest.results = end.results;
     manifest.lasers_unknown = end.lasers_unknown;
     manifest.warnings = end.warnings;
 }

@@ -7,3 +7,4 @@ pub mod outline;
 pub mod rewind;
 pub mod status;
 pub mod tree;
+pub mod verdicts;

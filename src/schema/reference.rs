@@ -86,17 +86,23 @@ const REFERENCE_TAIL: &str = "
 | `configure_…`, `sweep` | the settings as read back from the instrument, by field name |
 | `create_reference` | `created`: whether a new reference was recorded |
 | `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list |
+| `analyze` | each figure by its name (`insertion_loss_max_db`); `verdict`; `all.<name>`: the figure as a list; `figures`: the list with units and places |
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `prompt` | `answer` |
 | `http` | `reply`, `status` |
 | `scpi` | `reply` of a query |
 | any | after a failure with `on_error: continue`: `failed` is true, and `message` is the error message |
 
+A figure that several traces have is the one of the first trace. A figure that several dips or peaks have is the one of the line with the
+highest prominence. `all.<name>` contains all of them, in the order of the traces and then of the wavelength. A figure that was not
+measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`. `docs/figures.md` lists the names of all figures.
+
 ## In scripts
 
 | function | result |
 |---|---|
 | `fetch_trace` | a trace, or an array of traces |
+| `analyze` | a map, as `steps.<id>` in YAML |
 | `read_power` | a number if there is one reading |
 | `prompt` | the answer |
 | `scpi` | the reply |

@@ -1,6 +1,6 @@
 //! The result of an operation in recipes: `steps.<id>` in YAML, the return value of a function in a script.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::Dynamic;
@@ -9,16 +9,19 @@ use serde_json::{Map, Value, json};
 use super::host::HostSlot;
 use super::trace::Trace;
 use super::values::to_dynamic;
+use crate::analysis::registry;
 use crate::decode;
 use crate::measurement::TraceSummary;
-use crate::operation::{Exchange, Operation, ResultKind};
-use crate::step::Outcome;
+use crate::operation::{AnalyzeFields, Exchange, Operation, ResultKind};
+use crate::step::{AnalysisOutcome, Outcome};
 
 /// The result as a map. It always has `failed`; the other fields depend on the operation:
 ///
 /// - settings: each under its field name, as read from the instrument;
 /// - a reference: `created`;
 /// - traces: `traces`, and for a single trace also its own fields (`min.nm`, `max.value`, `mean`, `file`, …);
+/// - an analysis: each figure under its name, `verdict`, `all` (each figure as a list) and `figures` (with units and
+///   places);
 /// - power: `readings`, and for a single reading also its `value` and `unit`;
 /// - an answer: `answer`; a reply: `reply`, and `status` of an HTTP reply;
 /// - a failure after which the recipe continues: `kind` and `message`.
@@ -41,6 +44,7 @@ pub fn view(outcome: &Outcome) -> Value {
             }
             view.insert("traces".into(), traces.iter().map(trace).collect());
         }
+        Outcome::Analysis(analysis) => view.extend(figures(analysis)),
         Outcome::Power(readings) => {
             if let [only] = readings.as_slice() {
                 view.insert("value".into(), json!(only.value));
@@ -59,9 +63,27 @@ pub fn view(outcome: &Outcome) -> Value {
     Value::Object(view)
 }
 
+/// The fields of the result of a step.
+#[derive(Debug, Clone, Default)]
+pub struct ResultFields {
+    /// Their names.
+    pub names: BTreeSet<String>,
+    /// Whether the result may also have any figure of merit, because the names of its figures are not known yet.
+    pub any_figure: bool,
+}
+
+impl ResultFields {
+    /// Whether the result can have this field.
+    #[must_use]
+    pub fn contains(&self, field: &str) -> bool {
+        self.names.contains(field) || self.any_figure && registry::find(field).is_some()
+    }
+}
+
 /// The fields that [`view`] can return for the operation `name`. `operation`: its fields, if all are known.
 #[must_use]
-pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
+pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
+    let any_figure = operation.is_none() && Operation::result_kind(name) == Some(ResultKind::Analysis);
     let mut fields: Vec<String> = vec!["failed".to_owned()];
     let mut add = |names: &[&str]| fields.extend(names.iter().map(|name| (*name).to_owned()));
     let traits = operation.map(Operation::traits);
@@ -70,6 +92,12 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
         ResultKind::Settings => fields.extend(Operation::field_names(name)),
         ResultKind::Reference => add(&["created"]),
         ResultKind::Answer => add(&["answer"]),
+        ResultKind::Analysis => {
+            let analysis = traits.and_then(|traits| traits.analysis);
+            add(&["figures", "all"]);
+            add(if analysis.is_none_or(AnalyzeFields::has_limits) { &["verdict"] } else { &[] });
+            fields.extend(analysis.map(AnalyzeFields::names).unwrap_or_default());
+        }
         ResultKind::Http => add(&["status", "reply"]),
         ResultKind::Reply => {
             let is_command = traits.and_then(|traits| traits.raw).is_some_and(|scpi| !scpi.is_query);
@@ -95,7 +123,33 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> BTreeSet<String> {
             }
         }
     }
-    fields.into_iter().collect()
+    ResultFields { names: fields.into_iter().collect(), any_figure }
+}
+
+/// The figures by name. A name that several traces have stands for the first trace, and a name that several lines have
+/// for the strongest line.
+fn figures(analysis: &AnalysisOutcome) -> Map<String, Value> {
+    let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for (_, figure) in analysis.all_figures() {
+        all.entry(&figure.name).or_default().push(json!(figure.value));
+    }
+    let value = |name: &str| {
+        let of_trace = analysis.traces.iter().find_map(|trace| trace.representative(name));
+        json!(of_trace.or_else(|| analysis.figures.iter().find(|f| f.name == name)).and_then(|f| f.value))
+    };
+    let mut view: Map<String, Value> = all.keys().map(|name| ((*name).to_owned(), value(name))).collect();
+    let listed = analysis.all_figures().map(|(trace, figure)| {
+        let mut listed = json!(figure);
+        if let Some(trace) = trace {
+            listed["trace_index"] = json!(trace.trace_index);
+            listed["detector"] = json!(trace.detector);
+        }
+        listed
+    });
+    view.insert("figures".into(), listed.collect());
+    view.insert("all".into(), json!(all));
+    view.insert("verdict".into(), json!(analysis.verdict));
+    view
 }
 
 fn trace(summary: &TraceSummary) -> Value {
@@ -107,8 +161,14 @@ fn trace(summary: &TraceSummary) -> Value {
 /// The result as the return value of a function. `decides`: whether the value may influence the script.
 pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) -> Result<Dynamic, String> {
     // The host cannot see how numbers and texts are used later, so it is informed now.
-    let leaves =
-        matches!(outcome, Outcome::Power(_) | Outcome::Reply(_) | Outcome::Answer(_) | Outcome::Http { .. });
+    let leaves = matches!(
+        outcome,
+        Outcome::Power(_)
+            | Outcome::Reply(_)
+            | Outcome::Answer(_)
+            | Outcome::Analysis(_)
+            | Outcome::Http { .. }
+    );
     if decides && leaves {
         host.uses_measurement();
     }
@@ -124,6 +184,7 @@ pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) ->
         told @ (Outcome::Failed(_)
         | Outcome::Settings(_)
         | Outcome::Reference { .. }
+        | Outcome::Analysis(_)
         | Outcome::Http { .. }) => to_dynamic(&view(&told)),
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::StepOptions;
 use crate::decode::{self, ReadError};
 use crate::measurement::{Detector, TRACE_COLUMNS};
-use crate::operation::{Lasers, Operation, Question};
+use crate::operation::{AnalyzeFields, Lasers, Operation, Question};
 
 /// Reads the fields and options of the operation called `name`; `detectors` are those of the recipe's header.
 ///
@@ -133,6 +133,7 @@ fn contradiction(operation: &Operation) -> Result<(), ReadError> {
         let choices = prompt.choices.join(", ");
         return at("unattended", format!("`{answer}` is not one of the choices ({choices})"));
     }
+    traits.analysis.map_or(Ok(()), AnalyzeFields::check)?;
     let mut columns = traits.fetch().into_iter().flat_map(|fetch| fetch.columns.keys());
     match columns.find(|name| TRACE_COLUMNS.contains(&name.as_str())) {
         Some(name) => Err(ReadError::new(format!("every trace file already has a column `{name}`"))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::{AnalysisOutcome, Fault};
 use crate::measurement::{PowerReading, TraceSummary};
 
 /// The result of an operation.
@@ -22,6 +22,8 @@ pub enum Outcome {
     },
     /// The stored traces, in the order of the operation.
     Traces(Vec<TraceSummary>),
+    /// Figures of merit and verdicts.
+    Analysis(Box<AnalysisOutcome>),
     /// Power readings in the order taken.
     Power(Vec<PowerReading>),
     /// The operator's answer.

@@ -92,6 +92,7 @@ fn plausible(step: &Step) -> Outcome {
             let count = u64::try_from(fetch.detectors.len() * fetch.traces.len()).unwrap();
             Outcome::Traces((0..count).map(|index| summary(step, index)).collect())
         }
+        ResultKind::Analysis => Outcome::Analysis(Box::default()),
         ResultKind::Power => {
             let Exchange::Readings(samples) = traits.exchange else { panic!("{:?}", traits.exchange) };
             let reading = |detector| PowerReading {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{StoreError, publish};
+use crate::analysis::verdict::{Verdict, VerdictCounts};
 use crate::files;
 use crate::operation::Constant;
 
@@ -103,6 +104,28 @@ pub struct HostRecord {
     pub ctp10: String,
 }
 
+/// How many analyses and devices have each verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictSummary {
+    /// Analyses with limits.
+    pub analyses: VerdictCounts,
+    /// Devices (rows of a table that a loop runs over), each with the worst verdict of its analyses.
+    pub devices: VerdictCounts,
+}
+
+/// The file with the figures of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultsRecord {
+    /// The file, relative to the run folder.
+    pub file: String,
+    /// Number of rows: one for each figure.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+}
+
 /// The description of a run, without its traces and events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -154,6 +177,15 @@ pub struct Manifest {
     pub traces: Option<u64>,
     /// Number of steps that failed and were skipped; known at the end.
     pub failed_steps: Option<u64>,
+    /// The worst verdict on figures; known at the end, if the recipe has limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// How many analyses and devices have each verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<VerdictSummary>,
+    /// The file with all figures and verdicts, relative to the run folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<ResultsRecord>,
     /// Lasers that could not be confirmed off at the end.
     #[serde(default)]
     pub lasers_unknown: Vec<u8>,

@@ -6,8 +6,22 @@ use std::path::Path;
 use indicatif::HumanBytes;
 
 use super::lines;
+use crate::analysis::verdict::VerdictCounts;
 use crate::run::state::status::RunStatus;
+use crate::run::state::verdicts::Verdicts;
 use crate::store::REPORT_FILE;
+
+/// How many devices have each verdict; without a table of devices, how many analyses.
+fn counts(verdicts: &Verdicts) -> String {
+    let (of_devices, of_analyses) = (verdicts.of_devices(), verdicts.of_analyses());
+    let (what, counts) =
+        if of_devices.all() > 0 { ("devices", of_devices) } else { ("analyses", of_analyses) };
+    let VerdictCounts { pass, marginal, not_measured, fail } = counts;
+    let each = [("pass", pass), ("marginal", marginal), ("not measured", not_measured), ("fail", fail)];
+    let some: Vec<String> =
+        each.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    format!("{what}: {}", some.join(", "))
+}
 
 /// The summary of a finished run for stdout. Its last line is the path of the run folder.
 #[must_use]
@@ -35,6 +49,9 @@ pub fn summary(status: &RunStatus) -> String {
     let listed = status.first_traces.len() as u64;
     if status.traces > listed {
         let _ = writeln!(text, "  … and {} more traces", status.traces - listed);
+    }
+    if let Some(verdict) = status.verdicts.worst() {
+        let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));
     }
     for (name, told) in status.highlights() {
         let _ = writeln!(text, "  {name:<21} {told}");

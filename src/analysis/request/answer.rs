@@ -47,6 +47,8 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
         prominence_db: request.search.least_db(),
         distance_nm: request.search.distance_nm,
         lines: lines.resonances.as_ref().map(|(kind, _)| *kind),
+        strongest_dip: lines.strongest(Kind::Dip),
+        strongest_peak: lines.strongest(Kind::Peak),
         floor_db: floor.level_db,
     };
     Ok(Analysis { figures, settings, warnings: warnings(trace, &part, request, &lines) })
@@ -123,6 +125,13 @@ impl Lines {
             }
         }
         lines
+    }
+
+    /// The number of the line with the highest prominence, from 1.
+    fn strongest(&self, kind: Kind) -> Option<usize> {
+        let numbered = self.of(kind).iter().zip(1..);
+        let strongest = numbered.max_by(|a, b| a.0.prominence_db.total_cmp(&b.0.prominence_db));
+        strongest.map(|(_, number)| number)
     }
 
     fn of(&self, kind: Kind) -> &[Extremum] {

@@ -1,5 +1,6 @@
 //! The figures of fitted resonances.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Estimate, Line, Resonance, Unfitted};
@@ -12,7 +13,7 @@ use crate::analysis::registry::Definition;
 use crate::analysis::units::db_from_power;
 
 /// How a ring is coupled. Intrinsic and coupling Q need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
     /// A ring at one waveguide.

@@ -67,7 +67,7 @@ fn not_selected(error: SelectError) -> Failure {
 }
 
 fn table(runs: &[FoundRun]) -> Table {
-    let has_verdicts = runs.iter().any(|run| verdict(run).is_some());
+    let has_verdicts = runs.iter().any(|run| run.manifest.verdict.is_some());
     let mut header = vec!["run", "started", "status", "traces", "recipe", "instrument"];
     if has_verdicts {
         header.insert(3, "verdict");
@@ -88,15 +88,11 @@ fn table(runs: &[FoundRun]) -> Table {
             },
         ];
         if has_verdicts {
-            row.insert(3, verdict(run).unwrap_or("-").to_owned());
+            row.insert(3, manifest.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()));
         }
         table.add_row(row);
     }
     table
-}
-
-fn verdict(run: &FoundRun) -> Option<&str> {
-    run.manifest.more.get("verdict")?.as_str()
 }
 
 /// Why the list is empty.

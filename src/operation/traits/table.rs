@@ -23,9 +23,13 @@ const PLAIN: OperationTraits<'static> = OperationTraits {
     lasts: Lasts::AtLeast(0.0),
     question: Question::None,
     request: None,
+    analysis: None,
     raw: None,
     name: None,
 };
+
+/// Time to read and analyse a trace of a million points, s.
+const ANALYSIS_S: f64 = 0.1;
 
 /// An operation that sets absolute values and reads them back.
 const CONFIGURE: OperationTraits<'static> = OperationTraits {
@@ -90,6 +94,9 @@ impl Operation {
                 name: fields.name.as_deref(),
                 ..PLAIN
             },
+            Self::Analyze(fields) => {
+                OperationTraits { analysis: Some(fields), lasts: Lasts::AtLeast(ANALYSIS_S), ..PLAIN }
+            }
             Self::ReadPower(fields) => OperationTraits {
                 exchange: Exchange::Readings(fields.samples),
                 needs_light: true,

@@ -20,9 +20,16 @@ impl Engine {
     /// # Errors
     /// When a step fails and may not be tried again, or when the run is being stopped.
     pub(in crate::run) async fn repair(&mut self, repairs: &Repairs) -> Result<(), Fault> {
-        if repairs.list.is_empty() {
-            return Ok(());
+        if !repairs.list.is_empty() {
+            self.repair_traces(repairs).await?;
         }
+        for number in &repairs.analyses {
+            self.repeat_recorded(*number).await?;
+        }
+        Ok(())
+    }
+
+    async fn repair_traces(&mut self, repairs: &Repairs) -> Result<(), Fault> {
         let mut stop = self.control.stop_receiver();
         let repaired = tokio::select! {
             biased;

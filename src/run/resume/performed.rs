@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::measurement::TraceSummary;
 use crate::operation::Effect;
 use crate::run::events::RunEvent;
-use crate::step::{Fault, FaultKind, Outcome, Step};
+use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, Step};
 
 /// A step as recorded in the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,10 @@ pub struct Performed {
     pub open: bool,
     /// The result that the recipe got. If the step was repeated later, the first result stays.
     pub told: Option<Result<Outcome, Fault>>,
+    /// The figures of the last repetition of an analysis, which replace those that the recipe got.
+    pub repeated: Option<AnalysisOutcome>,
+    /// A trace of the analysis was withdrawn since: the analysis has to be repeated.
+    pub is_stale: bool,
     /// Why the last attempt failed.
     pub fault: Option<Fault>,
     /// The time until which the step waits.
@@ -40,6 +44,8 @@ impl Performed {
             attempt,
             open: true,
             told: None,
+            repeated: None,
+            is_stale: false,
             fault: None,
             until: None,
             traces: Vec::new(),
@@ -52,15 +58,13 @@ impl Performed {
     pub(super) fn events(&self) -> impl Iterator<Item = RunEvent> {
         let (number, attempt, step) = (self.number, self.attempt, self.step.clone());
         let started = RunEvent::StepStarted { number, attempt, step, estimated_s: None };
+        let begun = started.clone();
         let read = |commands: &[String]| RunEvent::SettingsRead {
             number,
             at_beginning: false,
             commands: commands.to_vec(),
         };
-        let told = match &self.told {
-            Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
-            _ => &[],
-        };
+        let told = self.told_traces();
         let is_there = |told: &TraceSummary| self.traces.iter().any(|trace| trace.file == told.file);
         let withdrawn = told.iter().filter(|told| !is_there(told)).map(|told| RunEvent::TraceWithdrawn {
             trace_index: told.trace_index,
@@ -69,9 +73,36 @@ impl Performed {
         });
         let stored = told.iter().chain(&self.traces).cloned().map(|trace| RunEvent::TraceStored { trace });
         let ended = self.told.clone().map(|told| RunEvent::step_ended(number, told, 0.0));
+        let repeated = self.repeated.clone().into_iter().flat_map(move |repeated| {
+            let outcome = Outcome::Analysis(Box::new(repeated));
+            [begun.clone(), RunEvent::StepFinished { number, outcome, seconds: 0.0 }]
+        });
         let stored: Vec<RunEvent> = stored.chain(withdrawn).collect();
         let after = [read(&self.settings_read_after)];
-        [started, read(&self.settings_read)].into_iter().chain(stored).chain(ended).chain(after)
+        [started, read(&self.settings_read)]
+            .into_iter()
+            .chain(stored)
+            .chain(ended)
+            .chain(repeated)
+            .chain(after)
+    }
+
+    /// The traces that the recipe got, if the step is a fetch.
+    #[must_use]
+    pub fn told_traces(&self) -> &[TraceSummary] {
+        match &self.told {
+            Some(Ok(Outcome::Traces(traces))) => traces,
+            Some(Ok(_) | Err(_)) | None => &[],
+        }
+    }
+
+    /// The analysis that holds, if the step is one.
+    #[must_use]
+    pub fn analysis(&self) -> Option<&AnalysisOutcome> {
+        match &self.told {
+            Some(Ok(Outcome::Analysis(told))) => Some(self.repeated.as_ref().unwrap_or(told)),
+            Some(Ok(_) | Err(_)) | None => None,
+        }
     }
 
     /// Whether the step ended well, or the recipe continued after its fault.

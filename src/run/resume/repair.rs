@@ -32,6 +32,8 @@ pub struct Repair {
 pub struct Repairs {
     /// The repetitions, in the order of the transcript.
     pub list: Vec<Repair>,
+    /// Analyses of traces that are fetched again, or were fetched again without them.
+    pub analyses: Vec<u64>,
     /// Steps that restore the bench to its state at the end of the transcript.
     pub after: Vec<u64>,
 }
@@ -94,6 +96,7 @@ pub(in crate::run) fn judge(
         }
         repairs.list.push(steps.repair(Some(scan), turn, &before, unit));
     }
+    repairs.analyses = steps.analyses_of(&repairs);
     if let Some(back) = after {
         let again: Vec<usize> = (back..steps.steps.len()).filter(|at| steps.is_repeated(*at)).collect();
         if let Some(blocked) = again.iter().find(|at| !steps.may_be_repeated(**at)) {
@@ -116,11 +119,7 @@ fn wrong_traces<'a>(
     step: &'a Performed,
     damaged: &'a BTreeMap<String, String>,
 ) -> impl Iterator<Item = (String, crate::measurement::TraceKind, String)> + 'a {
-    let told = match &step.told {
-        Some(Ok(Outcome::Traces(traces))) => traces.as_slice(),
-        _ => &[],
-    };
-    told.iter().filter_map(|told| {
+    step.told_traces().iter().filter_map(|told| {
         let what = match step.traces.iter().rfind(|stored| stored.file == told.file) {
             Some(stored) => damaged.get(&stored.file)?.clone(),
             None => "was withdrawn and not replaced".to_owned(),
@@ -184,6 +183,21 @@ impl Steps<'_> {
             step.step.operation.traits().reads_live() && matches!(step.told, Some(Ok(Outcome::Traces(_))))
         };
         behind.filter(|(_, step)| live(step)).map(|(at, _)| at).collect()
+    }
+
+    /// The analyses that rest on traces of the repairs, and those that a kill kept from being repeated.
+    fn analyses_of(&self, repairs: &Repairs) -> Vec<u64> {
+        let fetched: BTreeSet<u64> =
+            repairs.list.iter().flat_map(|repair| repair.fetches.iter().copied()).collect();
+        let of_fetches = self.all().filter(|(_, step)| fetched.contains(&step.number));
+        let traces: BTreeSet<u64> =
+            of_fetches.flat_map(|(_, step)| step.told_traces()).map(|trace| trace.trace_index).collect();
+        let is_old = |step: &Performed| {
+            step.analysis().is_some_and(|known| {
+                step.is_stale || known.traces.iter().any(|trace| traces.contains(&trace.trace_index))
+            })
+        };
+        self.all().filter(|(_, step)| is_old(step)).map(|(_, step)| step.number).collect()
     }
 
     /// Whether it is a sweep after which nothing has changed the bench.
@@ -288,16 +302,13 @@ impl Steps<'_> {
     }
 }
 
-/// The path of the loop at this depth, from 1.
-fn way(place: &Place, depth: usize) -> &str {
-    let ends = place.path.match_indices(".repeat.").map(|(at, _)| at);
-    depth.checked_sub(1).and_then(|nth| ends.clone().nth(nth)).map_or("", |end| &place.path[..end])
-}
-
 /// Whether two steps are in the same loop at this depth, in any of its turns.
 fn same_loop(one: &Place, other: &Place, depth: usize) -> bool {
     let within = depth == 0 || same_turn(one, other, depth - 1);
-    within && one.loops.len() >= depth && other.loops.len() >= depth && way(one, depth) == way(other, depth)
+    within
+        && one.loops.len() >= depth
+        && other.loops.len() >= depth
+        && one.loop_path(depth) == other.loop_path(depth)
 }
 
 fn same_turn(one: &Place, other: &Place, depth: usize) -> bool {
@@ -305,7 +316,7 @@ fn same_turn(one: &Place, other: &Place, depth: usize) -> bool {
     (0..depth).all(|level| {
         index(one, level).is_some()
             && index(one, level) == index(other, level)
-            && way(one, level + 1) == way(other, level + 1)
+            && one.loop_path(level + 1) == other.loop_path(level + 1)
     })
 }
 

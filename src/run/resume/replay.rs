@@ -236,6 +236,8 @@ mod tests {
                 attempt: 1,
                 open: false,
                 told: Some(Ok(Outcome::Done)),
+                repeated: None,
+                is_stale: false,
                 fault: None,
                 until: None,
                 traces: Vec::new(),

@@ -67,6 +67,9 @@ impl Resumption {
             elapsed_s: None,
             traces: None,
             failed_steps: None,
+            verdict: None,
+            verdicts: None,
+            results: None,
             lasers_unknown: Vec::new(),
             taken_up: self.transcript.history.resumed + u64::from(self.transcript.history.started),
             ..self.manifest.clone()

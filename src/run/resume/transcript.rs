@@ -95,11 +95,12 @@ impl Transcript {
                     step.traces.push(trace.clone());
                 }
             }
-            RunEvent::TraceWithdrawn { file, .. } => {
+            RunEvent::TraceWithdrawn { file, trace_index, .. } => {
                 self.stored.retain(|trace| trace.file != *file);
                 self.withdrawn.insert(file.clone());
                 for step in self.asked.iter_mut().filter_map(Asked::step_mut) {
                     step.traces.retain(|trace| trace.file != *file);
+                    step.is_stale |= step.analysis().is_some_and(|known| known.rests_on(*trace_index));
                 }
             }
             RunEvent::PowerStored { segment } => {
@@ -183,7 +184,10 @@ impl Transcript {
 
     fn end(&mut self, number: u64, told: Result<Outcome, Fault>) {
         if let Some(step) = self.step(number) {
-            step.open = false;
+            (step.open, step.is_stale) = (false, false);
+            if let (Some(_), Ok(Outcome::Analysis(repeated))) = (&step.told, &told) {
+                step.repeated = Some((**repeated).clone());
+            }
             step.told.get_or_insert(told);
         }
     }

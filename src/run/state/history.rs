@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::configuration::Configuration;
+use super::verdicts::Verdicts;
 use crate::measurement::TraceSummary;
 use crate::operation::{Lasers, Memory, Operation};
 use crate::run::events::{AfterFault, RunEvent};
@@ -34,6 +35,8 @@ pub struct History {
     pub sweep: Option<SweepRecord>,
     /// Steps that failed and were passed over (`on_error: continue`), by number.
     pub passed_over: BTreeSet<u64>,
+    /// The verdicts on figures.
+    pub verdicts: Verdicts,
     /// The columns of the trace files whose types are decided.
     pub columns: BTreeMap<String, Column>,
     /// What the run may have left on the instrument, whatever became of its steps.
@@ -65,6 +68,8 @@ pub struct SweepRecord {
     pub can_repeat: bool,
     /// The fetches after it, in order.
     pub fetches: Vec<FetchRecord>,
+    /// The analyses of their traces, by number: they are repeated with the fetches.
+    pub analyses: BTreeMap<u64, Step>,
 }
 
 /// A fetch of traces that a sweep has left in memory.
@@ -120,6 +125,7 @@ struct UnderWay {
 impl History {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
+        self.verdicts.apply(event);
         match event {
             RunEvent::Started { .. } => self.started = true,
             RunEvent::RunResumed { .. } => self.resume(),
@@ -270,6 +276,7 @@ impl History {
                     is_in_memory: false,
                     can_repeat: false,
                     fetches: Vec::new(),
+                    analyses: BTreeMap::new(),
                 });
             }
         }
@@ -295,6 +302,15 @@ impl History {
                 }
             }
             Memory::ReplacesLive | Memory::Reads(_) | Memory::Keeps | Memory::Unknown => {}
+        }
+        if let Outcome::Analysis(analysis) = outcome
+            && sweep
+                .fetches
+                .iter()
+                .flat_map(|fetch| &fetch.slots)
+                .any(|slot| analysis.rests_on(slot.trace_index))
+        {
+            sweep.analyses.insert(number, step);
         }
     }
 
@@ -359,6 +375,7 @@ impl SweepRecord {
     fn forget_fetches(&mut self) {
         self.can_repeat = false;
         self.fetches.clear();
+        self.analyses.clear();
     }
 }
 

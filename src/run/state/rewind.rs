@@ -36,13 +36,15 @@ pub struct Again {
 #[must_use]
 pub fn rewind(history: &History, cause: Cause) -> Plan {
     match cause {
-        // The instrument's memory holds one sweep: the fetches after it are repeated with it.
+        // The instrument's memory holds one sweep: the fetches after it are repeated with it, and so are the analyses of
+        // their traces.
         Cause::SweepLost => {
             let steps = history.repeatable_sweep().into_iter().flat_map(|sweep| {
                 let attempt = sweep.attempt + 1;
                 let again = move |number: u64, step: &Step| Again { number, attempt, step: step.clone() };
                 let fetches = sweep.fetches.iter().map(move |fetch| again(fetch.number, &fetch.step));
-                std::iter::once(again(sweep.number, &sweep.step)).chain(fetches)
+                let analyses = sweep.analyses.iter().map(move |(number, step)| again(*number, step));
+                std::iter::once(again(sweep.number, &sweep.step)).chain(fetches).chain(analyses)
             });
             Plan { steps: steps.collect() }
         }

@@ -10,6 +10,7 @@ use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::counts::Counts;
 use crate::run::state::tree::{StepState, StepTree};
+use crate::run::state::verdicts::Verdicts;
 use crate::step::Step;
 use crate::store::{InstrumentRecord, RunState};
 
@@ -107,6 +108,8 @@ pub struct RunStatus {
     pub highest_tf: Option<Highlight>,
     /// The lowest transmission over all TF traces with dips. In a trace with peaks, the lowest point has no meaning.
     pub deepest_tf: Option<Highlight>,
+    /// The verdicts on figures.
+    pub verdicts: Verdicts,
     /// Lasers that could not be confirmed off at the end.
     pub lasers_unknown: Vec<u8>,
     /// When the run began.
@@ -135,6 +138,7 @@ pub struct RunStatus {
 impl RunStatus {
     /// Takes one more event into account.
     pub fn apply(&mut self, record: &Record) {
+        self.verdicts.apply(&record.event);
         match &record.event {
             RunEvent::Started { run, name, folder, instrument, operations, estimated_s, outline } => {
                 *self = Self {

@@ -49,6 +49,7 @@ pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Ac
         }
         Operation::CreateReference(_)
         | Operation::FetchTrace(_)
+        | Operation::Analyze(_)
         | Operation::ReadPower(_)
         | Operation::Wait(_)
         | Operation::Log(_)

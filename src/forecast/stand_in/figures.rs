@@ -1,0 +1,65 @@
+//! Assumed figures of merit: values within their limits, so that a forecast sees the recipe of a good device.
+
+use crate::analysis::Figure;
+use crate::analysis::registry;
+use crate::analysis::verdict::{Limit, judge};
+use crate::measurement::{Detector, TraceKind};
+use crate::operation::AnalyzeFields;
+use crate::step::{AnalysisOutcome, TraceAnalysis};
+
+/// The assumed result of an analysis of traces whose middle is at `middle_nm`.
+pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcome {
+    let numbers = if fields.traces.is_empty() { &[0] } else { fields.traces.as_slice() };
+    let detector = fields.detectors.first().copied().unwrap_or(Detector { module: 1, channel: 1 });
+    let mut outcome = AnalysisOutcome::new();
+    for trace_index in numbers {
+        let figures: Vec<Figure> = fields
+            .names()
+            .into_iter()
+            .filter_map(|name| {
+                let (definition, level_db) = registry::find(&name)?;
+                let value = assumed(&name, fields.expect.get(&name), middle_nm);
+                Some(Figure::measured_at(definition, level_db, value))
+            })
+            .collect();
+        let judged = judge(&fields.expect, &figures).unwrap_or_default();
+        outcome.traces.push(TraceAnalysis {
+            trace_index: *trace_index,
+            attempt: 1,
+            detector,
+            trace: TraceKind::Tf,
+            name: String::new(),
+            figures,
+            judged,
+            settings: None,
+            smooth_samples: None,
+            warnings: Vec::new(),
+        });
+    }
+    outcome.complete()
+}
+
+fn assumed(name: &str, limit: Option<&Limit>, middle_nm: f64) -> f64 {
+    let guard = limit.and_then(|limit| limit.guard).unwrap_or(0.0);
+    match limit.map(|limit| (limit.min, limit.max)) {
+        Some((Some(min), Some(max))) => 0.5 * (min + max),
+        Some((Some(min), None)) => min + guard,
+        Some((None, Some(max))) => max - guard,
+        Some((None, None)) | None => usual(name, middle_nm),
+    }
+}
+
+/// A value of the usual size.
+fn usual(name: &str, middle_nm: f64) -> f64 {
+    let is_place = matches!(name, "dip_nm" | "peak_nm" | "resonance_nm") || name.ends_with("db_center_nm");
+    match name {
+        _ if is_place => middle_nm,
+        _ if name.starts_with("q_") => 1e4,
+        "dip_db" | "floor_db" | "mean_db" => -20.0,
+        "peak_db" => -3.0,
+        "unusable_samples" | "saturated_samples" => 0.0,
+        "group_index" => 4.0,
+        _ if name.ends_with("_ghz") => 100.0,
+        _ => 1.0,
+    }
+}

@@ -1,0 +1,307 @@
+//! Figures of merit of stored traces, and verdicts on them.
+
+mod channels;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::acquire::one_or_many;
+use crate::analysis::extrema::{DISTANCE_NM, Kind, Search};
+use crate::analysis::request::Request;
+use crate::analysis::resonance::Topology;
+use crate::analysis::task::{AskError, Asked, Task, asked};
+use crate::analysis::verdict::{Limit, LimitError, check as check_limits};
+use crate::decode::ReadError;
+use crate::measurement::Detector;
+pub use channels::{Channels, GridName};
+
+/// Whether resonances are dips or peaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lines {
+    /// Minima.
+    Dips,
+    /// Maxima.
+    Peaks,
+}
+
+/// One number, or several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(f64),
+    /// Several.
+    Many(Vec<f64>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GivenFields {
+    /// The `id` of a `fetch_trace` before this step. In a script: a trace, or an array of traces.
+    trace: Option<String>,
+    /// The numbers of the traces within the run (`trace_index`). The program fills them in from `trace`.
+    traces: Option<Vec<u64>>,
+    /// Only the traces of this detector.
+    detector: Option<Detector>,
+    /// Only the traces of these detectors.
+    detectors: Option<Vec<Detector>>,
+    /// The figures by name (`bandwidth_3db_nm`), or groups of them (`loss`, `dips`, `peaks`, `q`, `fsr`, `group_index`,
+    /// `finesse`, `dispersion`, `quality`, `channels`). Default: the figures that `expect` names.
+    #[serde(default)]
+    figures: Vec<String>,
+    /// Only this part of the trace: lower and upper end, nm.
+    band_nm: Option<[f64; 2]>,
+    /// Least prominence of dips and peaks, dB. Default: 3, without the lines that are so weak that they count as noise.
+    prominence_db: Option<f64>,
+    /// Least distance of two dips, or of two peaks, nm. Default: 0.5.
+    distance_nm: Option<f64>,
+    /// Whether the resonances are dips or peaks. Default: the kind among the figures, or the narrower lines.
+    lines: Option<Lines>,
+    /// Circumference of a ring, path difference of an interferometer, or twice the length of a cavity, µm: for the
+    /// group index.
+    length_um: Option<f64>,
+    /// How a ring is coupled: for intrinsic and coupling Q.
+    topology: Option<Topology>,
+    /// The lowest level that the detector can show, dB. Default: the lowest value, if at least three samples have it.
+    floor_db: Option<f64>,
+    /// The level from which the detector is saturated, dB.
+    saturation_db: Option<f64>,
+    /// One or several wavelengths at which `insertion_loss_db` is computed, nm.
+    at_nm: Option<OneOrMany>,
+    /// The channels of a multiplexer. Each trace is one of its ports.
+    channels: Option<Channels>,
+    /// Replaces each level by the mean of this odd number of levels in dB, before the analysis.
+    smooth_samples: Option<usize>,
+    /// The limits of figures by name: `min`, `max`, and `guard`, the distance from a limit within which a value is
+    /// marginal.
+    #[serde(default)]
+    expect: BTreeMap<String, Limit>,
+}
+
+/// Computes figures of merit of stored traces, and judges them by limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "GivenFields")]
+#[schemars(with = "GivenFields")]
+pub struct AnalyzeFields {
+    /// The `id` of the fetch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The numbers of the traces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<u64>,
+    /// Only the traces of these detectors; empty: of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<Detector>,
+    /// The figures, or groups of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<String>,
+    /// Only this part of the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band_nm: Option<[f64; 2]>,
+    /// Least prominence of dips and peaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prominence_db: Option<f64>,
+    /// Least distance of two lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_nm: Option<f64>,
+    /// Whether the resonances are dips or peaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Lines>,
+    /// The length for the group index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_um: Option<f64>,
+    /// How a ring is coupled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
+    /// The lowest level that the detector can show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_db: Option<f64>,
+    /// The level from which the detector is saturated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturation_db: Option<f64>,
+    /// Wavelengths of `insertion_loss_db`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_nm: Option<OneOrMany>,
+    /// The channels of a multiplexer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Channels>,
+    /// The samples of the moving mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smooth_samples: Option<usize>,
+    /// The limits, by figure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expect: BTreeMap<String, Limit>,
+}
+
+impl TryFrom<GivenFields> for AnalyzeFields {
+    type Error = String;
+
+    fn try_from(given: GivenFields) -> Result<Self, String> {
+        if given.trace.is_none() && given.traces.is_none() {
+            return Err("missing field `trace`: the id of a fetch_trace before this step".to_owned());
+        }
+        let detectors = match (given.detector, given.detectors) {
+            (None, None) => Vec::new(),
+            (one, many) => one_or_many("detector", one, many)?,
+        };
+        Ok(Self {
+            trace: given.trace,
+            traces: given.traces.unwrap_or_default(),
+            detectors,
+            figures: given.figures,
+            band_nm: given.band_nm,
+            prominence_db: given.prominence_db,
+            distance_nm: given.distance_nm,
+            lines: given.lines,
+            length_um: given.length_um,
+            topology: given.topology,
+            floor_db: given.floor_db,
+            saturation_db: given.saturation_db,
+            at_nm: given.at_nm,
+            channels: given.channels,
+            smooth_samples: given.smooth_samples,
+            expect: given.expect,
+        })
+    }
+}
+
+impl AnalyzeFields {
+    /// Checks the fields: names of figures, limits, ranges.
+    ///
+    /// # Errors
+    /// The first field that is wrong, with its path. A mistake that lies in several fields together has no path.
+    pub fn check(&self) -> Result<(), ReadError> {
+        self.check_numbers()?;
+        for (index, name) in self.figures.iter().enumerate() {
+            asked(name).map_err(|error| unknown(error, &["figures", &index.to_string()], false))?;
+        }
+        for (name, limit) in &self.expect {
+            let asked = asked(name).map_err(|error| unknown(error, &["expect", name], true))?;
+            if asked.figure().is_none() {
+                let message = format!("`{name}` is a group of figures: a limit needs the name of one figure");
+                return Err(at(&["expect", name], message));
+            }
+            check_limits(&[(name.clone(), *limit)].into(), &[]).map_err(|error| wrong_limit(name, &error))?;
+        }
+        let all = self.asked();
+        if all.is_empty() && self.at_nm.is_none() && self.channels.is_none() {
+            return Err(ReadError::new("`figures` or `expect` must name at least one figure"));
+        }
+        let name = |asked: &Asked| asked.figure().unwrap_or_else(|| "channels".to_owned());
+        if let Some(asked) = all.iter().find(|asked| asked.needs_channels() && self.channels.is_none()) {
+            return Err(ReadError::new(format!("`{}` needs `channels`", name(asked))));
+        }
+        if let Some(asked) = all.iter().find(|asked| asked.needs_wavelength() && self.at_nm.is_none()) {
+            return Err(ReadError::new(format!("`{}` needs `at_nm`, its wavelength", name(asked))));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), ReadError> {
+        if let Some([from, to]) = self.band_nm
+            && from >= to
+        {
+            return Err(at(&["band_nm"], format!("band_nm `[{from}, {to}]` must have the lower end first")));
+        }
+        for (field, value) in [("prominence_db", self.prominence_db), ("distance_nm", self.distance_nm)] {
+            if let Some(value) = value.filter(|value| *value < 0.0) {
+                return Err(at(&[field], format!("{field} `{value}` must not be negative")));
+            }
+        }
+        if let Some(length) = self.length_um.filter(|length| *length <= 0.0) {
+            return Err(at(&["length_um"], format!("length_um `{length}` must be above 0")));
+        }
+        if let Some(samples) = self.smooth_samples.filter(|samples| samples.is_multiple_of(2)) {
+            let message = format!("smooth_samples `{samples}` must be odd, so that the mean has a middle");
+            return Err(at(&["smooth_samples"], message));
+        }
+        let one_port = 1;
+        self.channels.as_ref().map_or(Ok(()), |channels| {
+            channels.channels(one_port).map(drop).map_err(|message| at(&["channels"], message))
+        })
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        let names = self.figures.iter().chain(self.expect.keys());
+        let mut all: Vec<Asked> = names.filter_map(|name| asked(name).ok()).collect();
+        if all.is_empty() && self.channels.is_some() {
+            all.extend(asked("channels"));
+        }
+        all
+    }
+
+    /// Whether the figures are judged.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        !self.expect.is_empty()
+    }
+
+    /// The names of the figures that the result can contain.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.task(1).map(|task| task.names()).unwrap_or_default()
+    }
+
+    /// Wavelengths at which the insertion loss is asked for, nm.
+    #[must_use]
+    pub fn wavelengths_nm(&self) -> &[f64] {
+        match &self.at_nm {
+            None => &[],
+            Some(OneOrMany::One(nm)) => std::slice::from_ref(nm),
+            Some(OneOrMany::Many(all)) => all,
+        }
+    }
+
+    /// What is asked of each of so many traces.
+    ///
+    /// # Errors
+    /// When the grid has fewer channels than there are traces.
+    pub fn task(&self, traces: usize) -> Result<Task, String> {
+        let request = Request {
+            wanted: Vec::new(),
+            band_nm: self.band_nm.map(|[from, to]| (from, to)),
+            search: Search {
+                prominence_db: self.prominence_db,
+                distance_nm: self.distance_nm.unwrap_or(DISTANCE_NM),
+            },
+            lines: self.lines.map(|lines| match lines {
+                Lines::Dips => Kind::Dip,
+                Lines::Peaks => Kind::Peak,
+            }),
+            length_um: self.length_um,
+            topology: self.topology,
+            floor_db: self.floor_db,
+            saturation_db: self.saturation_db,
+        };
+        let channels = self.channels.as_ref().map(|channels| channels.channels(traces)).transpose()?;
+        Ok(Task {
+            request,
+            asked: self.asked(),
+            at_nm: self.wavelengths_nm().to_vec(),
+            channels: channels.unwrap_or_default(),
+            smooth_samples: self.smooth_samples,
+        })
+    }
+}
+
+fn at(path: &[&str], message: String) -> ReadError {
+    ReadError::new(message).under(&path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
+}
+
+fn unknown(error: AskError, path: &[&str], at_key: bool) -> ReadError {
+    let message = error.to_string();
+    let hint = match error {
+        AskError::Unknown { hint, .. } => Some(hint),
+        AskError::Several { .. } => None,
+    };
+    ReadError { hint, at_key, ..at(path, message) }
+}
+
+fn wrong_limit(name: &str, error: &LimitError) -> ReadError {
+    at(&["expect", name], error.to_string())
+}

@@ -1,0 +1,88 @@
+//! What is said of wrong fields.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::operation::Operation;
+
+fn read(fields: &Value) -> Result<Operation, String> {
+    match crate::step::read("analyze", fields, &BTreeMap::new()) {
+        Ok((operation, _)) => Ok(operation),
+        Err(error) => {
+            Err(format!("{}: {error} {}", error.path.join("."), error.hint.clone().unwrap_or_default()))
+        }
+    }
+}
+
+#[test]
+fn an_analysis_is_the_same_after_the_journal() {
+    for fields in [
+        json!({ "trace": "out", "figures": ["dips"] }),
+        json!({ "trace": "out", "detector": "4/1", "expect": { "q_loaded": { "min": 1000, "guard": 10 } } }),
+        json!({ "traces": [3, 4], "at_nm": [1550, 1551.5], "figures": ["insertion_loss_db"], "smooth_samples": 5 }),
+        json!({ "trace": "out", "channels": { "grid": "dwdm", "spacing_ghz": 100, "first_thz": 193.1, "half_width_ghz": 20 } }),
+        json!({ "trace": "out", "channels": { "grid": "listed", "centers_nm": [1540, 1550.5], "half_width_nm": 1 } }),
+    ] {
+        let operation = read(&fields).unwrap();
+        let journal = serde_json::to_string(&operation).unwrap();
+        assert_eq!(serde_json::from_str::<Operation>(&journal).unwrap(), operation, "{journal}");
+    }
+}
+
+#[test]
+fn wrong_fields_are_told_with_their_place() {
+    for (fields, said) in [
+        (json!({ "figures": ["dips"] }), ": missing field `trace`"),
+        (json!({ "trace": "out" }), ": `figures` or `expect` must name"),
+        (
+            json!({ "trace": "out", "figures": ["dips", "q_loadd"] }),
+            "figures.1: there is no figure `q_loadd` did you",
+        ),
+        (
+            json!({ "trace": "out", "expect": { "q_loaded": {} } }),
+            "expect.q_loaded: the limit of `q_loaded` has neither",
+        ),
+        (json!({ "trace": "out", "expect": { "dips": { "min": 1 } } }), "expect.dips: `dips` is a group"),
+        (
+            json!({ "trace": "out", "expect": { "q_loaded": { "min": 2, "max": 1 } } }),
+            "expect.q_loaded: the limit of `q_loaded` is wrong: `min` 2 is above `max` 1",
+        ),
+        (
+            json!({ "trace": "out", "expect": { "q_loaded": { "minimum": 2 } } }),
+            "expect.q_loaded.minimum: unknown field",
+        ),
+        (
+            json!({ "trace": "out", "expect": { "shape_factor": { "max": 2 } } }),
+            ": `shape_factor` needs `channels`",
+        ),
+        (json!({ "trace": "out", "figures": ["insertion_loss_db"] }), ": `insertion_loss_db` needs `at_nm`"),
+        (
+            json!({ "trace": "out", "figures": ["dips"], "band_nm": [1560, 1550] }),
+            "band_nm: band_nm `[1560, 1550]`",
+        ),
+        (
+            json!({ "trace": "out", "figures": ["dips"], "smooth_samples": 4 }),
+            "smooth_samples: smooth_samples `4`",
+        ),
+        (
+            json!({ "trace": "out", "figures": ["dips"], "length_um": 0 }),
+            "length_um: length_um `0` must be above 0",
+        ),
+        (
+            json!({ "trace": "out", "channels": { "grid": "cwdm", "first_nm": 1530, "half_width_nm": 5 } }),
+            "channels: 1530 nm is not a CWDM channel",
+        ),
+        (
+            json!({ "trace": "out", "channels": { "grid": "cwdm", "first_nm": 1531, "half_width_nm": 5, "spacing_ghz": 50 } }),
+            "channels: `spacing_ghz` does not belong to the grid `cwdm`",
+        ),
+        (
+            json!({ "trace": "out", "channels": { "grid": "dwdm" } }),
+            "channels: the grid `dwdm` needs `spacing_ghz`",
+        ),
+    ] {
+        let error = read(&fields).unwrap_err();
+        assert!(error.starts_with(said), "{fields}: {error}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The result of an analysis: figures of each trace, and verdicts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::Figure;
+use crate::analysis::registry;
+use crate::analysis::request::Settings;
+use crate::analysis::verdict::{Judged, Verdict, worst};
+use crate::measurement::{Detector, TraceKind, TraceSummary};
+
+/// The figures of all traces of an analysis, and the verdict on them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisOutcome {
+    /// The worst verdict; `None` if there are no limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The version of the table of definitions. The figures below do not repeat the definitions of the table.
+    pub definitions: u32,
+    /// The traces, in the order of the fetch.
+    pub traces: Vec<TraceAnalysis>,
+    /// Figures of all traces together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
+    /// Verdicts on figures of all traces together, and on limits without any figure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Judged>,
+}
+
+/// The figures of one trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceAnalysis {
+    /// The number of the trace within the run.
+    pub trace_index: u64,
+    /// The attempt at its sweep.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The detector.
+    pub detector: Detector,
+    /// The kind of the trace.
+    pub trace: TraceKind,
+    /// The name of the trace in the recipe.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// The verdicts on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Judged>,
+    /// What was used where the recipe left something open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+    /// The number of samples of the moving mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smooth_samples: Option<usize>,
+    /// What a reader of the figures needs to know of the trace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl AnalysisOutcome {
+    /// An analysis without any trace yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            verdict: None,
+            definitions: registry::VERSION,
+            traces: Vec::new(),
+            figures: Vec::new(),
+            judged: Vec::new(),
+        }
+    }
+
+    /// Sets the verdict from the verdicts on figures, and leaves out the definitions that the table has.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        self.verdict = worst(self.all_judged().map(|judged| judged.verdict));
+        let of_traces = self.traces.iter_mut().flat_map(|trace| &mut trace.figures);
+        for figure in of_traces.chain(&mut self.figures) {
+            let known = registry::find(&figure.name);
+            if known.is_some_and(|(known, level_db)| known.formula_at(level_db) == figure.definition) {
+                figure.definition.clear();
+            }
+        }
+        self
+    }
+
+    /// The verdicts on all figures.
+    pub fn all_judged(&self) -> impl Iterator<Item = &Judged> {
+        self.traces.iter().flat_map(|trace| &trace.judged).chain(&self.judged)
+    }
+
+    /// All figures, each with its trace where it has one.
+    pub fn all_figures(&self) -> impl Iterator<Item = (Option<&TraceAnalysis>, &Figure)> {
+        let of_traces = self
+            .traces
+            .iter()
+            .flat_map(|trace| trace.figures.iter().map(move |figure| (Some(trace), figure)));
+        of_traces.chain(self.figures.iter().map(|figure| (None, figure)))
+    }
+
+    /// Whether the analysis rests on this trace.
+    #[must_use]
+    pub fn rests_on(&self, trace_index: u64) -> bool {
+        self.traces.iter().any(|trace| trace.trace_index == trace_index)
+    }
+}
+
+impl Default for AnalysisOutcome {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TraceAnalysis {
+    /// An analysis of this trace, without figures yet.
+    #[must_use]
+    pub fn of(trace: &TraceSummary) -> Self {
+        Self {
+            trace_index: trace.trace_index,
+            attempt: trace.attempt,
+            detector: trace.detector,
+            trace: trace.trace,
+            name: trace.name.clone(),
+            figures: Vec::new(),
+            judged: Vec::new(),
+            settings: None,
+            smooth_samples: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The figure of this name that represents the trace: of the strongest dip or peak where the name has several, else
+    /// the first.
+    #[must_use]
+    pub fn representative(&self, name: &str) -> Option<&Figure> {
+        let strongest = |figure: &&Figure| {
+            let settings = self.settings.as_ref();
+            let number = |kind: &str| {
+                let number = figure.of.as_deref()?.strip_prefix(kind)?.trim();
+                number.parse::<usize>().ok()
+            };
+            let is = |kind: &str, strongest: Option<usize>| strongest.is_some() && number(kind) == strongest;
+            settings.is_some_and(|settings| {
+                is("dip", settings.strongest_dip) || is("peak", settings.strongest_peak)
+            })
+        };
+        let of_name = || self.figures.iter().filter(|figure| figure.name == name);
+        of_name().find(strongest).or_else(|| of_name().next())
+    }
+}
