@@ -6,6 +6,7 @@ mod batch;
 mod check;
 mod choose;
 mod direct;
+mod export;
 mod notifications;
 mod open;
 mod rehearse;
@@ -54,6 +55,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Off(args) => direct::off(&args, &config()?).await,
         Command::Guard => watchdog::watchdog().await,
         Command::Analyze(args) => analyze::analyze(&args),
+        Command::Export(args) => export::export(&args, &config()?),
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {

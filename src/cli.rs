@@ -2,6 +2,7 @@
 
 mod analyze;
 mod batch;
+mod export;
 mod rehearse;
 mod runs;
 mod simulate;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
+pub use export::{ExportArgs, ExportFormat};
 pub use rehearse::RehearseArgs;
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
 pub use simulate::SimulateArgs;
@@ -79,6 +81,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Compute figures of merit of a trace in a file: loss, bandwidth, dips, peaks, Q, free spectral range.
     Analyze(Box<AnalyzeArgs>),
+    /// Write a trace, or all traces of a run, in a format of other programs, with units and provenance.
+    Export(ExportArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.
@@ -104,6 +108,7 @@ impl Command {
             | Self::Off(_)
             | Self::Runs(_)
             | Self::Analyze(_)
+            | Self::Export(_)
             | Self::Schema(_)
             | Self::Guard
             | Self::Completions { .. } => false,

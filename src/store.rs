@@ -10,6 +10,7 @@ mod journal;
 mod lines;
 mod manifest;
 mod power;
+mod provenance;
 mod publish;
 mod read;
 pub mod runs;
@@ -40,7 +41,8 @@ pub use manifest::{
     HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunState, VerdictSummary,
 };
 pub use power::{PowerLog, PowerSegment};
-pub use publish::write_whole;
+pub use provenance::{Provenance, open_trace_file, provenance};
+pub use publish::{write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};
 pub use runs::FoundRun;
 pub use spectrum::{

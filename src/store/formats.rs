@@ -1,16 +1,22 @@
-//! Converts traces to formats of other programs: NPY, CSV, Arrow IPC stream, JSON. A trace is written while it is
+//! Converts traces to formats of other programs: NPY, NPZ, CSV, Arrow IPC, MAT, JSON. A trace is written while it is
 //! read, so that memory is bounded.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
-use arrow_array::{Float32Array, Float64Array, RecordBatch};
-use arrow_ipc::writer::StreamWriter;
+use arrow_array::{Float32Array, Float64Array, RecordBatch, RecordBatchWriter};
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::Value;
 
 mod digits;
+mod mat;
+mod npz;
+mod zip;
+
+pub use self::mat::{MatValue, mat_head, mat_variable};
+pub use self::npz::Npz;
 
 use self::digits::{Digits, without_fraction};
 use crate::step::TraceReader;
@@ -32,12 +38,20 @@ fn each_piece(
     written.and(read.map_err(io::Error::other))
 }
 
-/// The header of a `.npy` file (format version 1.0 of numpy) with two float64 fields of these names.
+/// The header of a `.npy` file with two float64 fields of these names.
 fn npy_header(names: [&str; 2], points: u64) -> Vec<u8> {
     let [first, second] = names;
-    let mut text = format!(
-        "{{'descr': [('{first}', '<f8'), ('{second}', '<f8')], 'fortran_order': False, 'shape': ({points},), }}"
-    );
+    npy_text(&format!("[('{first}', '<f8'), ('{second}', '<f8')]"), &format!("({points},)"))
+}
+
+/// The header of a `.npy` file with values of one type.
+fn npy_array_header(kind: &str, shape: &str) -> Vec<u8> {
+    npy_text(&format!("'{kind}'"), shape)
+}
+
+/// The header of a `.npy` file, format version 1.0 of numpy.
+fn npy_text(kind: &str, shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}");
     // Magic, version and length take 10 bytes. Together with the header, their length is a multiple of 64, and the
     // header ends with a line end.
     let padding = 64 - (10 + text.len() + 1) % 64;
@@ -73,14 +87,18 @@ pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io
     out.flush()
 }
 
-/// Writes a trace as CSV with the columns `wavelength_nm` and `value`. A value that is not finite is empty.
+/// Writes a trace as CSV with the columns `wavelength_nm` and `value`. A value that is not finite is empty. Comments come
+/// first, one line each.
 ///
 /// # Errors
 /// If the trace cannot be read or written.
-pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
+pub fn csv(trace: &dyn TraceReader, comments: &[String], out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
     let mut out = BufWriter::with_capacity(PIECE, out);
     let mut digits = Digits::default();
+    for comment in comments {
+        writeln!(out, "# {comment}")?;
+    }
     out.write_all(b"wavelength_nm,value\n")?;
     each_piece(trace, |first, values| {
         for (index, value) in (first..).zip(values) {
@@ -101,25 +119,53 @@ pub fn csv(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// If the trace cannot be read or written.
-pub fn arrow(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
+pub fn arrow_stream(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
+    let schema = arrow_schema(unit, HashMap::new());
+    let writer = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
+    arrow_batches(trace, &schema, writer)
+}
+
+/// Writes a trace as an Arrow IPC file, which pandas calls Feather, with the columns of [`arrow_stream`] and this metadata.
+///
+/// # Errors
+/// If the trace cannot be read or written.
+pub fn arrow_file(
+    trace: &dyn TraceReader,
+    unit: &str,
+    metadata: HashMap<String, String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let schema = arrow_schema(unit, metadata);
+    let writer = FileWriter::try_new(out, &schema).map_err(io::Error::other)?;
+    arrow_batches(trace, &schema, writer)
+}
+
+fn arrow_schema(unit: &str, metadata: HashMap<String, String>) -> Arc<Schema> {
     let with_unit =
         |field: Field, unit: &str| field.with_metadata(HashMap::from([("unit".to_owned(), unit.to_owned())]));
-    let schema = Arc::new(Schema::new(vec![
+    let fields = vec![
         with_unit(Field::new("wavelength_nm", DataType::Float64, false), "nm"),
         with_unit(Field::new("value", DataType::Float32, true), unit),
-    ]));
+    ];
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+fn arrow_batches(
+    trace: &dyn TraceReader,
+    schema: &Arc<Schema>,
+    mut writer: impl RecordBatchWriter,
+) -> io::Result<()> {
     let grid = trace.grid();
-    let mut writer = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
     each_piece(trace, |first, values| {
         let wavelengths = (first..).zip(values).map(|(index, _)| grid.wavelength_nm(index));
         let values: Float32Array =
             values.iter().map(|value| Some(*value).filter(|v| v.is_finite())).collect();
         let columns: Vec<arrow_array::ArrayRef> =
             vec![Arc::new(Float64Array::from_iter_values(wavelengths)), Arc::new(values)];
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(io::Error::other)?;
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(io::Error::other)?;
         writer.write(&batch).map_err(io::Error::other)
     })?;
-    writer.finish().map_err(io::Error::other)
+    writer.close().map_err(io::Error::other)
 }
 
 /// Writes a trace as JSON: `{"metadata": …, "wavelengths": [nm], "values": [dB or dBm]}`. A value that is not finite
@@ -178,11 +224,11 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_empty_in_csv_and_null_in_json() {
         let (mut as_csv, mut as_json) = (Vec::new(), Vec::new());
-        csv(&spool(), &mut as_csv).unwrap();
+        csv(&spool(), &["unit of value: dB".to_owned()], &mut as_csv).unwrap();
         json(&spool(), &serde_json::json!({ "module": 4 }), &mut as_json).unwrap();
         assert_eq!(
             String::from_utf8(as_csv).unwrap(),
-            "wavelength_nm,value\n1520,-3.5\n1520.001,\n1520.002,-27.25\n"
+            "# unit of value: dB\nwavelength_nm,value\n1520,-3.5\n1520.001,\n1520.002,-27.25\n"
         );
         let value: Value = serde_json::from_slice(&as_json).unwrap();
         assert_eq!(value["wavelengths"], serde_json::json!([1520.0, 1520.001, 1520.002]));

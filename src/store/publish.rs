@@ -97,7 +97,8 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     if cfg!(windows) {
         return Ok(());
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // A name alone is in the current folder.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|source| StoreError::write(folder, source))
@@ -109,6 +110,20 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
 /// If the file cannot be written.
 pub fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     replace(target, bytes).map(drop)
+}
+
+/// Writes a file of any size, piece by piece. The file gets its name when it is whole.
+///
+/// # Errors
+/// If the file exists and is not to be replaced, or cannot be written.
+pub fn write_pieces(
+    target: &Path,
+    may_replace: bool,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    let mut part = PartFile::create(target)?;
+    fill(&mut part).map_err(|source| StoreError::write(target, source))?;
+    if may_replace { part.replace() } else { part.publish() }.map(drop)
 }
 
 /// Like [`write_whole`], but returns size and SHA-256.

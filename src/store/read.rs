@@ -55,6 +55,15 @@ pub fn locate_trace(folder: &Path, trace: &TraceSummary) -> Result<TraceFile, St
 }
 
 impl TraceFile {
+    pub(super) fn new(path: PathBuf, grid: Grid) -> Self {
+        Self { path, grid }
+    }
+
+    /// Checks that the file can be read and has as many values as its grid.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.open().map(drop)
+    }
+
     /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {

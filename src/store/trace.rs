@@ -164,7 +164,7 @@ fn properties(metadata: BTreeMap<String, String>) -> ParquetResult<WriterPropert
 }
 
 /// The key under which pandas stores `DataFrame.attrs` in a file, as JSON.
-const PANDAS_ATTRIBUTES: &str = "PANDAS_ATTRS";
+pub(super) const PANDAS_ATTRIBUTES: &str = "PANDAS_ATTRS";
 
 /// The metadata of the file as strings, by name. pyarrow shows them with the schema, pandas as `attrs`.
 fn texts(header: &TraceHeader) -> BTreeMap<String, String> {

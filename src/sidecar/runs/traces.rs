@@ -165,9 +165,11 @@ pub(in crate::sidecar) async fn file(
         }
         Format::Arrow => {
             let turn = app.downloads.turn().await?;
-            turn.body(move |out| formats::arrow(&file, &summary.unit, out)).into_response()
+            turn.body(move |out| formats::arrow_stream(&file, &summary.unit, out)).into_response()
         }
-        Format::Csv => app.downloads.turn().await?.body(move |out| formats::csv(&file, out)).into_response(),
+        Format::Csv => {
+            app.downloads.turn().await?.body(move |out| formats::csv(&file, &[], out)).into_response()
+        }
         Format::Npy => {
             let names = ["wavelength_nm", "value"];
             let length = formats::npy_bytes(names, summary.grid.points);

@@ -1,0 +1,140 @@
+//! `ctp10 export`: traces in formats of other programs, with units and provenance.
+
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{ExportArgs, ExportFormat};
+use crate::config::Config;
+use crate::error::{ExitCode, Failure, chain};
+use crate::files;
+use crate::measurement::TraceSummary;
+use crate::store::{Provenance, StoreError, TraceFile, open_trace, open_trace_file, provenance, runs};
+use crate::terminal::output::outln;
+
+/// A trace to write.
+struct Exported {
+    /// The name of its file without the suffix.
+    stem: String,
+    file: TraceFile,
+    about: Provenance,
+}
+
+pub(super) fn export(args: &ExportArgs, config: &Config) -> Result<(), Failure> {
+    let path = Path::new(&args.what);
+    if path.is_file() {
+        return one(path, args);
+    }
+    // A path that does not exist is named as such, and not as a run.
+    if path.extension().is_some_and(|suffix| suffix == "parquet") {
+        return Err(usage(format!("there is no file `{}`", path.display())));
+    }
+    let run = runs::find(&super::run_folders(args.out.clone(), config), &args.what).map_err(failed)?;
+    whole_run(&run.folder, args)
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(ExitCode::Usage, message)
+}
+
+fn failed(error: StoreError) -> Failure {
+    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
+    Failure::new(code, chain(&error))
+}
+
+impl ExportFormat {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Arrow => "arrow",
+            Self::Mat => "mat",
+        }
+    }
+}
+
+/// The name of a file or folder without its last suffix.
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn one(path: &Path, args: &ExportArgs) -> Result<(), Failure> {
+    let (file, about) = open_trace_file(path).map_err(failed)?;
+    let trace = Exported { stem: stem(path), file, about };
+    let name = format!("{}.{}", trace.stem, args.to.suffix());
+    let target = match &args.output {
+        Some(output) if output.is_dir() => output.join(name),
+        Some(output) => output.clone(),
+        None => PathBuf::from(name),
+    };
+    let targets = write::targets(&target, args.to);
+    refuse_existing(&targets, args)?;
+    write::trace(&trace, args.to, &target, args.force).map_err(failed)?;
+    for target in targets {
+        outln!("{}", target.display());
+    }
+    Ok(())
+}
+
+fn whole_run(folder: &Path, args: &ExportArgs) -> Result<(), Failure> {
+    let traces: Vec<_> = runs::traces(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    if traces.is_empty() {
+        return Err(usage(format!("the run in `{}` has no traces", folder.display())));
+    }
+    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let suffix = args.to.suffix();
+    let open = |trace: &TraceSummary| -> Result<Exported, StoreError> {
+        let file = open_trace(folder, trace)?;
+        let about = provenance(file.path())?;
+        Ok(Exported { stem: stem(Path::new(&trace.file)), file, about })
+    };
+    let in_one_file = |write: fn(write::Traces<'_>, &Path, bool) -> Result<(), StoreError>| {
+        let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.{suffix}")));
+        refuse_existing(std::slice::from_ref(&target), args)?;
+        write(&mut traces.iter().map(open), &target, args.force).map_err(failed)?;
+        Ok(target)
+    };
+    let written = match args.to {
+        ExportFormat::Npz => in_one_file(write::npz_of_run)?,
+        ExportFormat::Mat => in_one_file(write::mat_of_run)?,
+        ExportFormat::Csv | ExportFormat::Npy | ExportFormat::Arrow => {
+            let into = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_{suffix}")));
+            into_folder(&traces, &open, &into, args)?;
+            into
+        }
+    };
+    outln!("{}", written.display());
+    Ok(())
+}
+
+/// Writes a file for each trace.
+fn into_folder(
+    traces: &[TraceSummary],
+    open: &dyn Fn(&TraceSummary) -> Result<Exported, StoreError>,
+    into: &Path,
+    args: &ExportArgs,
+) -> Result<(), Failure> {
+    let suffix = args.to.suffix();
+    let target_of = |trace: &TraceSummary| into.join(format!("{}.{suffix}", stem(Path::new(&trace.file))));
+    let all = traces.iter().flat_map(|trace| write::targets(&target_of(trace), args.to));
+    refuse_existing(&all.collect::<Vec<_>>(), args)?;
+    let no_folder =
+        |error| Failure::new(ExitCode::Failed, format!("cannot create `{}`: {error}", into.display()));
+    std::fs::create_dir_all(into).map_err(no_folder)?;
+    for trace in traces {
+        let exported = open(trace).map_err(failed)?;
+        write::trace(&exported, args.to, &target_of(trace), args.force).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Nothing is written if a file would be replaced without `--force`.
+fn refuse_existing(targets: &[PathBuf], args: &ExportArgs) -> Result<(), Failure> {
+    let taken = targets.iter().find(|target| files::is_taken(target));
+    match taken.filter(|_| !args.force) {
+        Some(taken) => Err(usage(format!("`{}` exists", taken.display())).hint("`--force` replaces it")),
+        None => Ok(()),
+    }
+}
