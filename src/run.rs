@@ -17,6 +17,7 @@ mod host;
 mod manifest;
 pub mod prepare;
 mod request;
+mod results;
 pub mod resume;
 pub mod state;
 pub mod watchdog;
@@ -30,7 +31,7 @@ use crate::forecast::bench::BenchState;
 use crate::http::Client;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
-use crate::store::{InstrumentRecord, Manifest, RunFolder, RunState};
+use crate::store::{InstrumentRecord, Manifest, ResultsRecord, RunFolder, RunState};
 use crate::threads;
 use bench::Bench;
 use companions::Companions;
@@ -122,7 +123,11 @@ pub async fn run(
     if let Err(fault) = power.close().await {
         (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
     }
-    let warnings = log.journal_problems();
+    let mut warnings = log.journal_problems();
+    let results = write_results(&folder, &manifest).await;
+    if let Err(fault) = &results {
+        warnings.push(format!("the table of figures was not written: {fault}"));
+    }
     for message in &warnings {
         log.emit(RunEvent::Warning { message: message.clone() })?;
     }
@@ -133,7 +138,7 @@ pub async fn run(
         elapsed_s: log.elapsed_s(),
         lasers_unknown,
         warnings,
-        results: None,
+        results: results.unwrap_or_default(),
     };
     manifest::finish(&mut manifest, end, &history);
     let (failed_steps, traces) = (history.passed_over.len() as u64, history.traces);
@@ -142,6 +147,14 @@ pub async fn run(
     log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces, verdict }).await?;
     threads::begin("manifest", move || folder.write_manifest(&manifest)).await??;
     Ok(state)
+}
+
+/// Writes the table of figures from the journal, on a thread of its own.
+async fn write_results(folder: &Arc<RunFolder>, manifest: &Manifest) -> Result<Option<ResultsRecord>, Fault> {
+    let (folder, given) = (Arc::clone(folder), manifest.columns.clone());
+    let simulated = manifest.instrument.simulated;
+    let written = threads::begin("results", move || results::write(&folder, &given, simulated)).await?;
+    Ok(written?)
 }
 
 /// A run whose beginning is recorded.

@@ -13,6 +13,7 @@ mod power;
 mod provenance;
 mod publish;
 mod read;
+mod results;
 pub mod runs;
 mod spectrum;
 mod spool;
@@ -44,6 +45,7 @@ pub use power::{PowerLog, PowerSegment};
 pub use provenance::{Provenance, open_trace_file, provenance};
 pub use publish::{write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};
+pub use results::{RESULTS_FILE, ResultRow, ResultsWriter};
 pub use runs::FoundRun;
 pub use spectrum::{
     Levels, Spectrum, TraceColumns, is_unit, names_wavelengths, read_spectrum, trace_columns,

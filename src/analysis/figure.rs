@@ -119,6 +119,18 @@ impl Figure {
         Self { value: Some(value), ..Self::new(definition, level_db) }
     }
 
+    /// A figure that a limit names and no analysis has.
+    #[must_use]
+    pub fn without_value(name: &str, reason: impl Into<String>) -> Self {
+        match super::registry::find(name) {
+            Some((definition, level_db)) => Self::missing_at(definition, level_db, reason),
+            None => {
+                let unnamed = Definition { name: "", unit: "1", formula: "", window: "", source: "" };
+                Self { name: name.to_owned(), ..Self::missing_at(&unnamed, None, reason) }
+            }
+        }
+    }
+
     /// A figure that was not measured, with the reason.
     #[must_use]
     pub fn missing(definition: &Definition, reason: impl Into<String>) -> Self {

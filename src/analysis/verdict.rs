@@ -156,19 +156,19 @@ impl Limit {
         let Some(value) = figure.value else {
             return (Verdict::NotMeasured, figure.not_measured.clone());
         };
-        let unit = &figure.unit;
+        let unit = if figure.unit == "1" { String::new() } else { format!(" {}", figure.unit) };
         // A bound on the wrong side of a limit fails; on the right side it decides only for that side.
         if let Some(max) = self.max
             && value > max
             && figure.bound != Some(Bound::AtMost)
         {
-            return (Verdict::Fail, Some(format!("{value} {unit} is above {max} {unit}")));
+            return (Verdict::Fail, Some(format!("{value}{unit} is above {max}{unit}")));
         }
         if let Some(min) = self.min
             && value < min
             && figure.bound != Some(Bound::AtLeast)
         {
-            return (Verdict::Fail, Some(format!("{value} {unit} is below {min} {unit}")));
+            return (Verdict::Fail, Some(format!("{value}{unit} is below {min}{unit}")));
         }
         let undecided = match figure.bound {
             Some(Bound::AtLeast) => self.max.is_some() || self.min.is_some_and(|min| value < min),
@@ -179,7 +179,7 @@ impl Limit {
             let sign = figure.bound.map_or("", Bound::sign);
             return (
                 Verdict::NotMeasured,
-                Some(format!("only a bound is known, {sign} {value} {unit}, and it does not decide")),
+                Some(format!("only a bound is known, {sign} {value}{unit}, and it does not decide")),
             );
         }
         let guard = self.guard.unwrap_or(0.0);
@@ -188,7 +188,7 @@ impl Limit {
         match near.or_else(|| self.max.filter(|max| is_near(*max) && figure.bound != Some(Bound::AtMost))) {
             Some(limit) => (
                 Verdict::Marginal,
-                Some(format!("{value} {unit} is within {guard} {unit} of the limit {limit} {unit}")),
+                Some(format!("{value}{unit} is within {guard}{unit} of the limit {limit}{unit}")),
             ),
             None => (Verdict::Pass, None),
         }

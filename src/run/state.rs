@@ -1,5 +1,6 @@
 //! The state of a run, folded from its events.
 
+pub mod analyses;
 pub mod configuration;
 pub mod counts;
 pub mod history;

@@ -36,6 +36,9 @@ pub struct TraceAnalysis {
     pub attempt: u32,
     /// The detector.
     pub detector: Detector,
+    /// The name that the recipe gives to the detector, or `module/channel`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detector_name: String,
     /// The kind of the trace.
     pub trace: TraceKind,
     /// The name of the trace in the recipe.
@@ -119,6 +122,7 @@ impl TraceAnalysis {
             trace_index: trace.trace_index,
             attempt: trace.attempt,
             detector: trace.detector,
+            detector_name: trace.detector.to_string(),
             trace: trace.trace,
             name: trace.name.clone(),
             figures: Vec::new(),

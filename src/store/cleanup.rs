@@ -165,6 +165,7 @@ pub fn leftovers(
                 manifest::FILE,
                 REPORT_FILE,
                 SUMMARY_FILE,
+                super::RESULTS_FILE,
                 super::watchdog::FENCE_FILE,
                 super::disk_space::RESERVE_FILE,
             ]

@@ -23,6 +23,7 @@ mod examples;
 mod exchanges;
 mod faults;
 #[cfg(target_os = "linux")]
+mod figures;
 mod folders;
 mod fuzz;
 mod goes_on;

@@ -27,6 +27,7 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             trace_index: *trace_index,
             attempt: 1,
             detector,
+            detector_name: detector.to_string(),
             trace: TraceKind::Tf,
             name: String::new(),
             figures,

@@ -8,16 +8,24 @@ use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge};
 use crate::measurement::TraceSummary;
 use crate::operation::AnalyzeFields;
+use crate::run::context::StepContext;
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, TraceAnalysis, TraceReader as _};
 use crate::store::{RunFolder, TraceIndexes, open_trace};
 use crate::threads;
 
 impl Engine {
-    pub(super) async fn analyze(&mut self, fields: &AnalyzeFields) -> Result<Outcome, Fault> {
+    pub(super) async fn analyze(
+        &mut self,
+        ctx: &StepContext,
+        fields: &AnalyzeFields,
+    ) -> Result<Outcome, Fault> {
         let (folder, indexes) = (Arc::clone(&self.output.folder), Arc::clone(&self.output.indexes));
         let fields = fields.clone();
         let analysed = threads::begin("analysis", move || analyze(&fields, &folder, &indexes));
-        let outcome = self.bench.heartbeat.during(analysed).await??;
+        let mut outcome = self.bench.heartbeat.during(analysed).await??;
+        for trace in &mut outcome.traces {
+            trace.detector_name = self.detector_name(ctx, trace.detector);
+        }
         Ok(Outcome::Analysis(Box::new(outcome)))
     }
 }

@@ -54,7 +54,7 @@ impl Engine {
                 Err(fault) => Err(self.bench.explain_refused_fetch(fields, fault).await),
                 fetched => fetched,
             },
-            Operation::Analyze(fields) => self.analyze(fields).await,
+            Operation::Analyze(fields) => self.analyze(ctx, fields).await,
             Operation::ReadPower(fields) => self.read_power(ctx, fields).await,
             Operation::Wait(wait) => self.wait(ctx, wait).await,
             Operation::Log(log) => {

@@ -1,27 +1,22 @@
-//! The verdicts of a run: a pure fold over its events. Each analysis counts once, as it ended the last time, and no longer
-//! when one of its traces is withdrawn.
+//! The verdicts of a run: a pure fold over its events.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::analyses::Analyses;
 use crate::analysis::verdict::{Verdict, VerdictCounts, worst};
-use crate::run::events::{AfterFault, RunEvent};
-use crate::step::{Outcome, Place};
+use crate::run::events::RunEvent;
+use crate::step::Place;
 use crate::store::VerdictSummary;
 
-/// The verdicts of the analyses that hold, by the number of the step.
+/// The verdicts of the analyses that hold.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Verdicts {
-    steps: BTreeMap<u64, Judgement>,
-    /// The devices of analyses that have begun, by the number of the step.
-    begun: BTreeMap<u64, Option<Device>>,
-}
+pub struct Verdicts(Analyses<Option<Judgement>>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Judgement {
     verdict: Verdict,
-    traces: Vec<u64>,
     device: Option<Device>,
 }
 
@@ -38,68 +33,19 @@ fn device(place: &Place) -> Option<Device> {
 impl Verdicts {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
-        match event {
-            RunEvent::StepStarted { number, step, .. } if step.operation.traits().analysis.is_some() => {
-                self.begun.insert(*number, device(&step.place));
-            }
-            RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
-                self.steps.remove(number);
-                let device = self.begun.remove(number).flatten();
-                if let Some(verdict) = analysis.verdict {
-                    let traces = analysis.traces.iter().map(|trace| trace.trace_index).collect();
-                    self.steps.insert(*number, Judgement { verdict, traces, device });
-                }
-            }
-            RunEvent::StepFailed { number, then: AfterFault::Continue | AfterFault::Raise, .. } => {
-                self.begun.remove(number);
-                self.steps.remove(number);
-            }
-            RunEvent::TraceWithdrawn { trace_index, .. } => {
-                self.steps.retain(|_, judgement| !judgement.traces.contains(trace_index));
-            }
-            RunEvent::RunResumed { steps, .. } => {
-                self.begun.clear();
-                self.steps.split_off(&(steps + 1));
-            }
-            RunEvent::Started { .. }
-            | RunEvent::StepStarted { .. }
-            | RunEvent::StepFinished { .. }
-            | RunEvent::StepFailed { .. }
-            | RunEvent::SweepRepeated { .. }
-            | RunEvent::PowerWithdrawn { .. }
-            | RunEvent::Decided { .. }
-            | RunEvent::SettingsRead { .. }
-            | RunEvent::ReferenceTaken { .. }
-            | RunEvent::WaitsUntil { .. }
-            | RunEvent::Progress { .. }
-            | RunEvent::ColumnsDecided { .. }
-            | RunEvent::TraceStored { .. }
-            | RunEvent::PowerStored { .. }
-            | RunEvent::Question { .. }
-            | RunEvent::Answered { .. }
-            | RunEvent::Log { .. }
-            | RunEvent::Warning { .. }
-            | RunEvent::Now { .. }
-            | RunEvent::LinkLost { .. }
-            | RunEvent::LinkRegained { .. }
-            | RunEvent::Paused
-            | RunEvent::LasersPaused { .. }
-            | RunEvent::PauseEnded { .. }
-            | RunEvent::DiskFull { .. }
-            | RunEvent::DiskSpaceAgain { .. }
-            | RunEvent::Suspended { .. }
-            | RunEvent::SuspensionOver
-            | RunEvent::Stopping { .. }
-            | RunEvent::Finally
-            | RunEvent::LasersOff { .. }
-            | RunEvent::Finished { .. } => {}
-        }
+        self.0.apply(event, |step, analysis| {
+            analysis.verdict.map(|verdict| Judgement { verdict, device: device(&step.place) })
+        });
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Judgement> {
+        self.0.held().flatten()
     }
 
     /// The worst verdict of the run; `None` without limits.
     #[must_use]
     pub fn worst(&self) -> Option<Verdict> {
-        worst(self.steps.values().map(|judgement| judgement.verdict))
+        worst(self.all().map(|judgement| judgement.verdict))
     }
 
     /// How many analyses and devices have each verdict.
@@ -111,14 +57,14 @@ impl Verdicts {
     /// The verdicts of the analyses.
     #[must_use]
     pub fn of_analyses(&self) -> VerdictCounts {
-        VerdictCounts::of(self.steps.values().map(|judgement| judgement.verdict))
+        VerdictCounts::of(self.all().map(|judgement| judgement.verdict))
     }
 
     /// The verdicts of the devices, each the worst of its analyses. Without a loop over a table there are none.
     #[must_use]
     pub fn of_devices(&self) -> VerdictCounts {
         let mut devices: BTreeMap<&Device, Verdict> = BTreeMap::new();
-        for judgement in self.steps.values() {
+        for judgement in self.all() {
             if let Some(device) = &judgement.device {
                 let known = devices.entry(device).or_insert(judgement.verdict);
                 *known = judgement.verdict.max(*known);
