@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::step::{AnalysisOutcome, LoopPoint, Step};
+use crate::step::{AnalysisOutcome, LoopPoint, Outcome, Step};
 
 fn started(number: u64, row: Option<u64>) -> RunEvent {
     let fields = json!({ "traces": [number], "figures": ["dips"] });
