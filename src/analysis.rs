@@ -15,6 +15,7 @@ pub mod registry;
 pub mod request;
 pub mod resonance;
 pub mod several;
+pub mod shown;
 pub mod task;
 pub mod trace;
 pub mod units;

@@ -98,7 +98,18 @@ impl LoopPoint {
             value => vec![(&self.name, value)],
         }
     }
+
+    /// What stands for the row of a table: its column with the name of the variable, or a column that names a device.
+    fn row_name<'a>(
+        &self,
+        row: &'a serde_json::Map<String, serde_json::Value>,
+    ) -> Option<&'a serde_json::Value> {
+        std::iter::once(self.name.as_str()).chain(NAMING_COLUMNS).find_map(|column| row.get(column))
+    }
 }
+
+/// Columns whose values name the devices of a table.
+const NAMING_COLUMNS: [&str; 4] = ["device", "die", "name", "id"];
 
 /// The place of a step in the recipe, with the turns of the surrounding loops. Together they are its key in the
 /// journal.
@@ -154,10 +165,9 @@ impl Place {
             .map(|turn| match (turn.name.as_str(), turn.count) {
                 ("", Some(count)) => format!("{}/{count}", turn.index + 1),
                 ("", None) => format!("turn {}", turn.index + 1),
-                // A row with a column of the variable's name is represented by that value.
                 (name, _) => match &turn.value {
                     serde_json::Value::Object(row) => {
-                        format!("{name}={}", plain(row.get(name).unwrap_or(&turn.value)))
+                        format!("{name}={}", plain(turn.row_name(row).unwrap_or(&turn.value)))
                     }
                     serde_json::Value::Number(number) => format!("{name}={}", decimal::print(number)),
                     value => format!("{name}={value}"),

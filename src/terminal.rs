@@ -2,8 +2,10 @@
 //! the events of the run, and controls the run only through [`Control`].
 
 mod bars;
+mod colours;
 mod lines;
 pub(crate) mod output;
+mod results;
 mod summary;
 
 use std::io::{BufRead, IsTerminal};

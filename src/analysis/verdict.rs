@@ -242,6 +242,16 @@ pub struct VerdictCounts {
     pub fail: u64,
 }
 
+/// How many devices have each verdict on one figure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FigureYield {
+    /// The name of the figure.
+    pub figure: String,
+    /// The number of devices with each verdict, the worst of each device. Without devices: of analyses.
+    #[serde(flatten)]
+    pub counts: VerdictCounts,
+}
+
 impl VerdictCounts {
     /// Counts verdicts.
     pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {

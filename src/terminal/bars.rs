@@ -7,7 +7,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{View, duration, lines};
+use super::colours::Colours;
+use super::{View, duration, lines, results};
 use crate::run::events::{Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
@@ -43,6 +44,7 @@ pub(super) struct Bars {
     all: MultiProgress,
     run: ProgressBar,
     step: ProgressBar,
+    colours: Colours,
 }
 
 impl Bars {
@@ -60,7 +62,7 @@ impl Bars {
         let step = bar("{prefix:>10} {bar:30.green} {wide_msg}");
         run.set_prefix("run");
         run.enable_steady_tick(Duration::from_millis(250));
-        Self { all, run, step }
+        Self { all, run, step, colours: Colours::of_stderr() }
     }
 
     fn print(&self, text: &str) {
@@ -80,6 +82,10 @@ impl View for Bars {
         let is_shown = matches!(record.event, RunEvent::StepStarted { .. });
         if let Some(text) = lines::line(&record.event, status, false).filter(|_| !is_shown) {
             self.print(&text);
+        }
+        if let Some(text) = results::of_event(&record.event, status, self.colours) {
+            // The text is escaped already, except for its colours.
+            let _ = self.all.println(text);
         }
         let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
         let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();

@@ -2,21 +2,23 @@
 
 use indicatif::HumanBytes;
 
-use super::{View, duration};
+use super::colours::Colours;
+use super::{View, duration, results};
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
 use crate::step::{FaultKind, Step};
 use crate::store::{InstrumentRecord, RunState};
-use crate::terminal::output::errln;
+use crate::terminal::output::{coloured, errln};
 
 pub(super) struct Lines {
     quiet: bool,
+    colours: Colours,
 }
 
 impl Lines {
     pub(super) fn new(quiet: bool) -> Self {
-        Self { quiet }
+        Self { quiet, colours: Colours::of_stderr() }
     }
 }
 
@@ -24,6 +26,9 @@ impl View for Lines {
     fn take(&mut self, record: &Record, status: &RunStatus) {
         if let Some(text) = line(&record.event, status, self.quiet) {
             errln!("{text}");
+        }
+        if let Some(text) = results::of_event(&record.event, status, self.colours).filter(|_| !self.quiet) {
+            coloured!("{text}");
         }
     }
 }

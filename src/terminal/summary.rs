@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::HumanBytes;
 
 use super::lines;
-use crate::analysis::verdict::VerdictCounts;
+use crate::analysis::verdict::{FigureYield, VerdictCounts};
 use crate::run::state::status::RunStatus;
 use crate::run::state::verdicts::Verdicts;
 use crate::store::REPORT_FILE;
@@ -21,6 +21,21 @@ fn counts(verdicts: &Verdicts) -> String {
     let some: Vec<String> =
         each.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
     format!("{what}: {}", some.join(", "))
+}
+
+/// How many devices passed the limits of each figure; nothing for a single device.
+fn yields(verdicts: &Verdicts) -> Vec<String> {
+    if verdicts.of_devices().all() < 2 {
+        return Vec::new();
+    }
+    let yields = verdicts.yields();
+    let width = yields.iter().map(|of_figure| of_figure.figure.len()).max().unwrap_or_default();
+    let line = |FigureYield { figure, counts }: &FigureYield| {
+        let marginal =
+            if counts.marginal > 0 { format!(", {} marginal", counts.marginal) } else { String::new() };
+        format!("{figure:width$}  {} of {} passed{marginal}", counts.pass, counts.all())
+    };
+    yields.iter().map(line).collect()
 }
 
 /// The summary of a finished run for stdout. Its last line is the path of the run folder.
@@ -52,6 +67,9 @@ pub fn summary(status: &RunStatus) -> String {
     }
     if let Some(verdict) = status.verdicts.worst() {
         let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));
+    }
+    for (index, told) in yields(&status.verdicts).iter().enumerate() {
+        let _ = writeln!(text, "  {:<21} {told}", if index == 0 { "yield" } else { "" });
     }
     for (name, told) in status.highlights() {
         let _ = writeln!(text, "  {name:<21} {told}");

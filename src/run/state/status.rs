@@ -96,6 +96,8 @@ pub struct RunStatus {
     pub retries: u64,
     /// The step in progress.
     pub current: Option<CurrentStep>,
+    /// The step that ended last.
+    pub last: Option<CurrentStep>,
     /// Expected time of the steps that have ended, s. The remaining time is computed from it.
     pub finished_estimate_s: f64,
     /// Number of stored traces.
@@ -266,7 +268,7 @@ impl RunStatus {
             self.tree.end(&current.step, state);
         }
         self.current_estimate_s = 0.0;
-        self.current = None;
+        self.last = self.current.take();
     }
 
     /// Another process resumes the run.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::analyses::Analyses;
-use crate::analysis::verdict::{Verdict, VerdictCounts, worst};
+use crate::analysis::verdict::{FigureYield, Verdict, VerdictCounts, worst};
 use crate::run::events::RunEvent;
-use crate::step::Place;
+use crate::step::{AnalysisOutcome, Place};
 use crate::store::VerdictSummary;
 
 /// The verdicts of the analyses that hold.
@@ -18,6 +18,8 @@ pub struct Verdicts(Analyses<Option<Judgement>>);
 struct Judgement {
     verdict: Verdict,
     device: Option<Device>,
+    /// The worst verdict on each figure.
+    figures: BTreeMap<String, Verdict>,
 }
 
 /// A device: a row of a table that a loop runs over, by the loops up to this one and their turns.
@@ -30,11 +32,26 @@ fn device(place: &Place) -> Option<Device> {
     Some((place.loop_path(depth).to_owned(), turns))
 }
 
+/// The worst verdict on each figure of an analysis.
+fn of_figures(analysis: &AnalysisOutcome) -> BTreeMap<String, Verdict> {
+    let mut figures = BTreeMap::new();
+    for judged in analysis.all_judged() {
+        let known = figures.entry(judged.figure.clone()).or_insert(judged.verdict);
+        *known = judged.verdict.max(*known);
+    }
+    figures
+}
+
 impl Verdicts {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
         self.0.apply(event, |step, analysis| {
-            analysis.verdict.map(|verdict| Judgement { verdict, device: device(&step.place) })
+            let figures = || of_figures(analysis);
+            analysis.verdict.map(|verdict| Judgement {
+                verdict,
+                device: device(&step.place),
+                figures: figures(),
+            })
         });
     }
 
@@ -72,6 +89,31 @@ impl Verdicts {
         }
         VerdictCounts::of(devices.into_values())
     }
+
+    /// How many devices have each verdict on each figure. An analysis outside a loop over a table counts as a device.
+    #[must_use]
+    pub fn yields(&self) -> Vec<FigureYield> {
+        let mut of_figures: BTreeMap<&String, BTreeMap<Measured<'_>, Verdict>> = BTreeMap::new();
+        for (number, judgement) in self.all().enumerate() {
+            let measured = judgement.device.as_ref().map_or(Measured::Analysis(number), Measured::Device);
+            for (figure, verdict) in &judgement.figures {
+                let known = of_figures.entry(figure).or_default().entry(measured).or_insert(*verdict);
+                *known = (*verdict).max(*known);
+            }
+        }
+        let counted = of_figures.into_iter().map(|(figure, verdicts)| FigureYield {
+            figure: figure.clone(),
+            counts: VerdictCounts::of(verdicts.into_values()),
+        });
+        counted.collect()
+    }
+}
+
+/// What a yield counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Measured<'a> {
+    Device(&'a Device),
+    Analysis(usize),
 }
 
 #[cfg(test)]

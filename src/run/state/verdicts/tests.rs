@@ -18,7 +18,14 @@ fn started(number: u64, row: Option<u64>) -> RunEvent {
 }
 
 fn finished(number: u64, verdict: Value) -> RunEvent {
-    let trace = json!({ "trace_index": number, "detector": "4/1", "trace": "tf", "figures": [] });
+    let judged = |figure: &str, verdict: &Value| json!({ "figure": figure, "value": 1.0, "limit": { "max": 2.0 }, "verdict": verdict });
+    let judged = if verdict.is_null() {
+        json!([])
+    } else {
+        json!([judged("peak_db", &json!("pass")), judged("fsr_nm", &verdict)])
+    };
+    let trace =
+        json!({ "trace_index": number, "detector": "4/1", "trace": "tf", "figures": [], "judged": judged });
     let value = json!({ "verdict": verdict, "definitions": 1, "traces": [trace] });
     let analysis: AnalysisOutcome = serde_json::from_value(value).unwrap();
     RunEvent::StepFinished { number, outcome: Outcome::Analysis(Box::new(analysis)), seconds: 0.1 }
@@ -50,6 +57,20 @@ fn the_worst_verdict_wins_for_a_device_and_for_the_run() {
     assert_eq!(folded(run(&["pass", "marginal"], 1)).worst(), Some(Verdict::Marginal));
     let without = folded([started(1, None), finished(1, Value::Null)]);
     assert_eq!((without.worst(), without.of_analyses().all(), without.of_devices().all()), (None, 0, 0));
+}
+
+#[test]
+fn the_yield_of_a_figure_counts_each_device_once() {
+    let of_devices = folded(run(&["pass", "fail", "marginal", "pass"], 2)).yields();
+    let of_analyses =
+        folded([started(1, None), finished(1, json!("fail")), started(2, None), finished(2, json!("pass"))]);
+    let counts = |pass, marginal, fail| VerdictCounts { pass, marginal, not_measured: 0, fail };
+    let yields = |fsr, peak| {
+        let of = |figure: &str, counts| FigureYield { figure: figure.to_owned(), counts };
+        vec![of("fsr_nm", fsr), of("peak_db", peak)]
+    };
+    assert_eq!(of_devices, yields(counts(0, 1, 1), counts(2, 0, 0)));
+    assert_eq!(of_analyses.yields(), yields(counts(1, 0, 1), counts(2, 0, 0)));
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! Figures as text for people: sensible digits, `≥` for bounds, the limits in words.
+
+use super::figure::Figure;
+use super::verdict::Limit;
+
+/// Decimals of a level or a loss: hundredths of a dB are what an instrument resolves.
+const DECIMALS_DB: usize = 2;
+/// Decimals of a wavelength: 0.1 pm.
+const DECIMALS_WAVELENGTH: usize = 4;
+/// Values in nm from here on are wavelengths, below it widths and distances.
+const LEAST_WAVELENGTH_NM: f64 = 100.0;
+/// Digits of any other value.
+const DIGITS: i32 = 4;
+/// Most decimals.
+const MOST_DECIMALS: i32 = 6;
+
+/// The name without its unit, for a text that shows the unit behind the value.
+#[must_use]
+pub fn short_name<'a>(name: &'a str, unit: &str) -> &'a str {
+    let ends_with = |name: &'a str| name.strip_suffix(&unit.to_lowercase())?.strip_suffix('_');
+    ends_with(name).filter(|short| !short.is_empty()).unwrap_or(name)
+}
+
+/// The unit as it follows a value; nothing for ratios.
+#[must_use]
+pub fn unit_word(unit: &str) -> &str {
+    if unit == "1" { "" } else { unit }
+}
+
+/// A value with the digits that suit its unit, or that its error leaves.
+#[must_use]
+pub fn number(value: f64, error: Option<f64>, unit: &str) -> String {
+    let text = format!("{value:.*}", decimals(value, error, unit));
+    // Rounding may leave a negative zero.
+    if text.trim_start_matches(['-', '0', '.']).is_empty() {
+        text.trim_start_matches('-').to_owned()
+    } else {
+        text
+    }
+}
+
+/// An error with two digits.
+fn error_text(error: f64) -> String {
+    format!("{error:.*}", decimals_for(error, 2))
+}
+
+/// The value of a figure with its unit, its error and the sign of a bound. `None`: there is no value.
+#[must_use]
+pub fn value(figure: &Figure) -> Option<String> {
+    let value = figure.value?;
+    let sign = figure.bound.map(|bound| format!("{} ", bound.sign())).unwrap_or_default();
+    let error = figure.error.filter(|error| *error > 0.0);
+    let spread = error.map(|error| format!(" ± {}", error_text(error))).unwrap_or_default();
+    let text = format!("{sign}{}{spread} {}", number(value, error, &figure.unit), unit_word(&figure.unit));
+    Some(text.trim_end().to_owned())
+}
+
+/// The bound of a figure that was not measured, with its unit.
+#[must_use]
+pub fn bound(figure: &Figure) -> Option<String> {
+    let (bound, value) = figure.bound.zip(figure.bound_value)?;
+    let text = format!("{} {} {}", bound.sign(), number(value, None, &figure.unit), unit_word(&figure.unit));
+    Some(text.trim_end().to_owned())
+}
+
+/// The limits in words: `min 12`, `max 1.5`, `1.2 to 1.5`.
+#[must_use]
+pub fn limits(limit: &Limit) -> String {
+    match (limit.min, limit.max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("min {min}"),
+        (None, Some(max)) => format!("max {max}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn decimals(value: f64, error: Option<f64>, unit: &str) -> usize {
+    match (error, unit) {
+        (Some(error), _) => decimals_for(error, 2),
+        (None, "dB" | "dBm") => DECIMALS_DB,
+        (None, "nm") if value.abs() >= LEAST_WAVELENGTH_NM => DECIMALS_WAVELENGTH,
+        (None, _) => decimals_for(value, DIGITS),
+    }
+}
+
+/// The decimals that show so many digits of a value.
+#[expect(clippy::cast_possible_truncation, reason = "the exponent of a double")]
+fn decimals_for(value: f64, digits: i32) -> usize {
+    if value == 0.0 || !value.is_finite() {
+        return 0;
+    }
+    let exponent = value.abs().log10().floor() as i32;
+    usize::try_from((digits - 1 - exponent).clamp(0, MOST_DECIMALS)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::figure::Bound;
+    use crate::analysis::registry;
+
+    fn figure(name: &str, value: f64) -> Figure {
+        let (definition, level_db) = registry::find(name).unwrap();
+        Figure::measured_at(definition, level_db, value)
+    }
+
+    #[test]
+    fn digits_suit_the_unit_or_the_error() {
+        assert_eq!(number(1.318_72, None, "dB"), "1.32");
+        assert_eq!(number(-0.001, None, "dB"), "0.00");
+        assert_eq!(number(1_549.123_456, None, "nm"), "1549.1235");
+        assert_eq!(number(0.012_345_6, None, "nm"), "0.01235");
+        assert_eq!(number(12_345.6, None, "1"), "12346");
+        assert_eq!(number(1_549.123_456, Some(0.000_012), "nm"), "1549.123456");
+        assert_eq!(number(0.0, None, "1"), "0");
+    }
+
+    #[test]
+    fn a_value_shows_its_bound_its_error_and_its_unit() {
+        assert_eq!(value(&figure("q_loaded", 12_345.6).with_error(123.0)).unwrap(), "12346 ± 123");
+        let bounded = figure("insertion_loss_max_db", 42.0).bounded(Some(Bound::AtLeast));
+        assert_eq!(value(&bounded).unwrap(), "≥ 42.00 dB");
+        let missing = registry::find("q_loaded").unwrap().0;
+        let missing = Figure::missing(missing, "too few samples").with_bound(Bound::AtLeast, 20_000.0);
+        assert_eq!((value(&missing), bound(&missing)), (None, Some("≥ 20000".to_owned())));
+    }
+
+    #[test]
+    fn the_unit_is_not_said_twice() {
+        assert_eq!(short_name("insertion_loss_max_db", "dB"), "insertion_loss_max");
+        assert_eq!(short_name("bandwidth_3db_nm", "nm"), "bandwidth_3db");
+        assert_eq!(short_name("q_loaded", "1"), "q_loaded");
+    }
+}
