@@ -11,7 +11,7 @@
 //! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`],
 //!   [`declarations`], [`source`], [`decode`]; SCPI lines: [`grammar`]; CSV files: [`table`]; limits of computing time:
 //!   [`budget`]; times of day: [`local_time`]
-//! - figures of merit of traces, and verdicts on them: [`analysis`]
+//! - figures of merit of traces, and verdicts on them: [`analysis`]; maps of the dies of a wafer: [`wafer`]
 //! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
 //! - the simulator: [`simulator`], which shares no code with [`instrument`]
 //! - the instrument, from typed calls to bytes: [`instrument`]; the commands of each operation: [`commands`]
@@ -66,3 +66,4 @@ pub mod table;
 pub mod terminal;
 pub mod threads;
 pub mod units;
+pub mod wafer;

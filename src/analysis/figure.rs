@@ -1,11 +1,12 @@
 //! One figure of merit, with all that is needed to understand it later: unit, window, definition, error, reason.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::registry::Definition;
 
 /// One figure of merit of one device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figure {
     /// The name, with the unit in it: `bandwidth_3db_nm`.
     #[serde(rename = "figure")]
@@ -44,7 +45,7 @@ pub struct Figure {
 }
 
 /// On which side of a number the true value lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Bound {
     /// The true value is at least this.
     #[serde(rename = "≥")]
@@ -66,7 +67,7 @@ impl Bound {
 }
 
 /// A part of the wavelength axis.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowNm {
     /// Lower end, nm.
     pub from_nm: f64,

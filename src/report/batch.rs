@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::format::finish_command;
 use super::value::{Counts, FaultLine, LasersEnd, Report, TraceLine};
+use crate::analysis::verdict::{Verdict, VerdictCounts, worst};
 use crate::files;
-use crate::store::{self, RunState, SUMMARY_FILE, StoreError};
+use crate::store::{self, RunState, SUMMARY_FILE, StoreError, VerdictSummary};
 
 /// Highest number of items on a page. Items that are not done come first.
 pub const ITEMS: usize = 1_000;
@@ -102,6 +103,10 @@ pub struct ItemRun {
     pub folder: String,
     /// How it ended.
     pub state: RunState,
+    /// The worst verdict on figures; `None` without limits.
+    pub verdict: Option<Verdict>,
+    /// How many analyses and devices have each verdict.
+    pub verdicts: Option<VerdictSummary>,
     /// Measured with the embedded simulator.
     pub simulated: bool,
     /// When the run began.
@@ -161,6 +166,8 @@ impl ItemRun {
             run: report.run,
             folder,
             state: report.state,
+            verdict: report.verdict,
+            verdicts: report.verdicts,
             // The embedded simulator of a run ends with the run.
             lasers_unknown: if dark && report.about.simulator.is_none() {
                 report.lasers_unknown
@@ -190,6 +197,18 @@ impl BatchItem {
 }
 
 impl BatchReport {
+    /// How many items have each verdict, by the last run of each.
+    #[must_use]
+    pub fn verdicts(&self) -> VerdictCounts {
+        VerdictCounts::of(self.items.iter().filter_map(|item| item.last()?.verdict))
+    }
+
+    /// The worst verdict of the items; `None` if none has limits.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        worst(self.items.iter().filter_map(|item| item.last()?.verdict))
+    }
+
     /// Number of listed runs that were measured with the embedded simulator.
     #[must_use]
     pub fn simulated(&self) -> usize {

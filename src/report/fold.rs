@@ -8,13 +8,21 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::format::{clip, finish_command};
+use super::page::results::is_late;
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
 use crate::run::events::{Record, RunEvent};
 use crate::run::state::counts::Counts as RunCounts;
+use crate::run::state::results::Results;
+use crate::run::state::verdicts::Verdicts;
 use crate::step::Outcome;
 use crate::store::{Manifest, RunState, StoreError};
 use steps::{Current, push_bounded};
+
+/// Highest number of figures in a report.
+const MOST_FIGURES: usize = 10_000;
+/// Highest number of further figures, which did not pass.
+const MOST_LATE_FIGURES: usize = 1_000;
 
 /// Computes the report. `records` are the records of the journal in order. An unreadable line is counted and skipped.
 pub fn fold(
@@ -51,6 +59,8 @@ struct Fold {
     counts: RunCounts,
     /// The place of each step that counts, by its number.
     place_of: BTreeMap<u64, Option<usize>>,
+    verdicts: Verdicts,
+    results: Results,
 }
 
 impl Fold {
@@ -61,6 +71,8 @@ impl Fold {
             name: manifest.name.clone(),
             state: manifest.status,
             reason: manifest.reason.as_deref().map(clip),
+            verdict: None,
+            verdicts: None,
             simulated: manifest.instrument.simulated,
             started: manifest.started,
             finished: manifest.finished,
@@ -81,6 +93,9 @@ impl Fold {
             kinds: Vec::new(),
             places: Vec::new(),
             traces: Vec::new(),
+            yields: Vec::new(),
+            figures: Vec::new(),
+            wafers: Vec::new(),
             more: More::default(),
             unreadable_lines: 0,
             about: About {
@@ -108,6 +123,8 @@ impl Fold {
             stored: BTreeMap::new(),
             counts: RunCounts::default(),
             place_of: BTreeMap::new(),
+            verdicts: Verdicts::default(),
+            results: Results::default(),
         }
     }
 
@@ -119,6 +136,8 @@ impl Fold {
             let place = self.places.index_of(step, self.finally);
             self.place_of.entry(*number).or_insert(place);
         }
+        self.verdicts.apply(&record.event);
+        self.results.apply(&record.event);
         for change in self.counts.apply(&record.event) {
             self.count(change);
         }
@@ -230,8 +249,28 @@ impl Fold {
         } else {
             self.caught();
         }
+        self.add_figures();
         (self.report.places, self.report.kinds) = self.places.end();
         self.report
+    }
+
+    /// Adds the figures up to a limit. Figures that did not pass have a limit of their own.
+    fn add_figures(&mut self) {
+        let report = &mut self.report;
+        report.verdict = self.verdicts.worst();
+        report.verdicts = report.verdict.map(|_| self.verdicts.summary());
+        report.yields = self.verdicts.yields();
+        report.wafers = self.results.maps();
+        let mut late = 0;
+        for line in self.results.lines() {
+            let is_late = report.figures.len() >= MOST_FIGURES && is_late(&line);
+            late += usize::from(is_late);
+            if report.figures.len() < MOST_FIGURES || (is_late && late <= MOST_LATE_FIGURES) {
+                report.figures.push(line);
+            } else {
+                report.more.figures += 1;
+            }
+        }
     }
 }
 

@@ -6,8 +6,10 @@ mod batch;
 mod batch_items;
 mod links;
 mod outcome;
+pub(super) mod results;
 mod steps;
 mod traces;
+mod wafers;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
@@ -38,6 +40,9 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
         (outcome::attention(report))
         (figures(report))
         (about::facts(report))
+        (wafers::section_of(report))
+        (results::yields(report))
+        (results::figures(report))
         (outcome::faults(report))
         (outcome::missing(report))
         (traces::section_of(report, draw))
@@ -88,6 +93,7 @@ fn head(report: &Report) -> Markup {
             p.lead {
                 span class=(format!("state {}", report.state)) { (report.state) } " " (verdict(report))
             }
+            (results::verdict(report.verdict, report.verdicts))
             @if let Some(reason) = report.reason.as_ref().filter(|_| report.state != RunState::Done) {
                 p.reason { (reason) }
             }

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::store::{HostRecord, InstrumentRecord, RecipeRecord, RunState};
+use crate::analysis::verdict::{FigureYield, Verdict};
+use crate::run::state::results::FigureLine;
+use crate::store::{HostRecord, InstrumentRecord, RecipeRecord, RunState, VerdictSummary};
+use crate::wafer::WaferMap;
 pub use lines::{
     Consequence, FaultLine, KindTime, LinkLoss, Missing, PlaceLine, PromptLine, TraceLine, Warning, Why,
 };
@@ -26,6 +29,12 @@ pub struct Report {
     pub state: RunState,
     /// Why the run ended in this state; `None` for `done`.
     pub reason: Option<String>,
+    /// The worst verdict on figures; `None` without limits.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// How many analyses and devices have each verdict; `None` without limits.
+    #[serde(default)]
+    pub verdicts: Option<VerdictSummary>,
     /// Measured with the embedded simulator.
     pub simulated: bool,
     /// When the run began.
@@ -66,6 +75,15 @@ pub struct Report {
     pub places: Vec<PlaceLine>,
     /// The stored traces.
     pub traces: Vec<TraceLine>,
+    /// How many devices have each verdict on each figure.
+    #[serde(default)]
+    pub yields: Vec<FigureYield>,
+    /// The figures of the analyses.
+    #[serde(default)]
+    pub figures: Vec<FigureLine>,
+    /// The dies of each wafer, if the recipe states their positions.
+    #[serde(default)]
+    pub wafers: Vec<WaferMap>,
     /// How many entries each list leaves out.
     pub more: More,
     /// Number of unreadable lines in the journal.
@@ -143,6 +161,9 @@ pub struct More {
     pub warnings: u64,
     /// Traces.
     pub traces: u64,
+    /// Figures.
+    #[serde(default)]
+    pub figures: u64,
 }
 
 /// Recipe, parameters, instrument, computer.

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod counts;
 pub mod history;
 pub mod outline;
+pub mod results;
 pub mod rewind;
 pub mod status;
 pub mod tree;

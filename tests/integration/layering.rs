@@ -48,6 +48,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
     Some(match module {
         "units" | "decimal" | "budget" | "local_time" | "shown" | "analysis" => vec![],
         "source" => vec![],
+        "wafer" => vec!["analysis"],
         "measurement" | "grammar" => vec!["units"],
         "decode" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],
@@ -66,6 +67,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "power" => vec!["instrument", "measurement"],
         "run" => with_words(&[
             "threads",
+            "wafer",
             "recipe",
             "script",
             "instrument",
@@ -78,7 +80,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "files",
         ]),
         "rehearsal" => with_words(&["simulator", "store", "catalogue"]),
-        "report" => with_words(&["run", "store", "files"]),
+        "report" => with_words(&["run", "store", "files", "wafer"]),
         "session" => with_words(&[
             "threads",
             "recipe",
@@ -111,6 +113,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         ]),
         "terminal" => with_words(&["run", "store", "error"]),
         "sidecar" => with_words(&[
+            "wafer",
             "handles",
             "recipe",
             "instrument",
@@ -162,7 +165,7 @@ fn each_big_dependency_has_one_home() {
         ("hyper::", &["sidecar"]),
         ("tower_http::", &["sidecar"]),
         ("aide::", &["sidecar"]),
-        ("maud::", &["report"]),
+        ("maud::", &["report", "wafer"]),
         ("indicatif::", &["terminal", "app", "report"]),
         ("rusqlite::", &["catalogue"]),
         ("fs4::", &["store"]),

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::batch_items;
 use super::links::Links;
-use super::{ROWS, framed, heads, section};
+use super::{ROWS, framed, heads, results, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun};
 use crate::report::format::{clip, clock, consequence, count, lasers, moment};
 use crate::report::picture::Picture;
@@ -52,6 +52,9 @@ fn head(report: &BatchReport) -> Markup {
             }
             h1 { (report.batch) }
             p.lead { span class=(format!("state {}", report.state)) { (report.state) } " " (verdict(report)) }
+            @if let Some(worst) = report.verdict() {
+                p.lead.verdict { (results::tag(worst)) " " (results::counted(report.verdicts(), "item")) }
+            }
             @if let Some(reason) = &report.reason { p.reason { "Ended: " (clip(reason)) "." } }
         }
     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::links::Links;
-use super::{ROWS, heads, section};
+use super::{ROWS, heads, results, section};
 use crate::report::batch::{BatchItem, BatchReport, ItemRun, PICTURES, PICTURES_OF_ITEM};
 use crate::report::format::{clip, count};
 use crate::report::picture::{Picture, svg};
@@ -126,11 +126,13 @@ fn fate(item: &BatchItem, links: Links) -> Markup {
     let word = if item.state == "queued" { "not reached" } else { item.state };
     html! {
         span class=(format!("state {}", item.state)) { (word) }
+        @if let Some(verdict) = item.last().and_then(|run| run.verdict) { (results::tag(verdict)) }
         @if item.attempts > 1 { small { " " (count(item.attempts.into(), "attempt")) } }
         @if let Some(reason) = &item.reason { br; (clip(reason)) }
         @for run in item.runs.iter().rev() {
             br; small {
                 a href=(links.run(run)) { "report of " (run.run) }
+                @if let Some(counts) = run.verdicts { ": " (results::told(counts)) }
                 @if run.simulated { " " b.simulated-tag { "SIMULATED" } }
                 @if run.state != RunState::Done || item.state != "done" { ", " (run.state) }
                 @if run.counts.repeats > 0 { ", " (count(run.counts.repeats, "repeat")) }
