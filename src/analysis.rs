@@ -11,6 +11,7 @@ pub mod figure;
 pub mod fit;
 pub mod floor;
 pub mod loss;
+pub mod marks;
 pub mod registry;
 pub mod request;
 pub mod resonance;

@@ -66,12 +66,14 @@ assets! {
     "app.js" = "text/javascript; charset=utf-8",
     "dom.js" = "text/javascript; charset=utf-8",
     "enqueue.js" = "text/javascript; charset=utf-8",
+    "figures.js" = "text/javascript; charset=utf-8",
     "findings.js" = "text/javascript; charset=utf-8",
     "follow.js" = "text/javascript; charset=utf-8",
     "format.js" = "text/javascript; charset=utf-8",
     "header.js" = "text/javascript; charset=utf-8",
     "live.js" = "text/javascript; charset=utf-8",
     "livechart.js" = "text/javascript; charset=utf-8",
+    "marks.js" = "text/javascript; charset=utf-8",
     "messages.js" = "text/javascript; charset=utf-8",
     "net.js" = "text/javascript; charset=utf-8",
     "plot.js" = "text/javascript; charset=utf-8",
@@ -85,7 +87,9 @@ assets! {
     "theme.js" = "text/javascript; charset=utf-8",
     "traces.js" = "text/javascript; charset=utf-8",
     "tree.js" = "text/javascript; charset=utf-8",
+    "verdict.js" = "text/javascript; charset=utf-8",
     "views.js" = "text/javascript; charset=utf-8",
+    "wafer.js" = "text/javascript; charset=utf-8",
 }
 
 impl Asset {

@@ -14,7 +14,7 @@ use super::api::Routes;
 use super::instrument::{connection, detector, laser, measurement, scpi, tls, trace};
 use super::live::{health, power};
 use super::problem::Problem;
-use super::runs::{self, begin, events, recipes, steer, traces};
+use super::runs::{self, begin, events, figures, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
 use super::{access, batch, dashboard, docs, headers, intake, login, metrics, overview};
@@ -188,6 +188,16 @@ fn runs_half(routes: Routes) -> Routes {
         )
         .post("/runs/{id}/answer", steer::answer, "Answers the run's open question")
         .get("/runs/{id}/report", traces::report, "The report of a run, as a page")
+        .get(
+            "/runs/{id}/figures",
+            figures::list,
+            "The figures of a run with their limits and verdicts, and the yield of each figure",
+        )
+        .get(
+            "/runs/{id}/wafer",
+            figures::wafer,
+            "The wafer maps of a run as SVG, by verdict or by the values of a figure",
+        )
         .get("/runs/{id}/traces", traces::list, "The traces of a run, in order")
         .get(
             "/runs/{id}/traces/{trace}",

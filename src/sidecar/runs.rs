@@ -2,6 +2,7 @@
 
 pub(super) mod begin;
 pub(super) mod events;
+pub(super) mod figures;
 pub(super) mod recipes;
 pub(super) mod steer;
 pub(super) mod traces;
@@ -15,6 +16,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 
+pub(super) use self::figures::FiguresOfRuns;
 pub(super) use self::views::Views;
 use super::problem::Problem;
 use super::read::{Path, Query};

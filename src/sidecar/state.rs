@@ -14,7 +14,7 @@ use super::live::power::ReadingTexts;
 use super::metrics::Metrics;
 use super::overview::Overview;
 use super::problem::Problem;
-use super::runs::Views;
+use super::runs::{FiguresOfRuns, Views};
 use super::stream::Downloads;
 use crate::batch::Queue;
 use crate::instrument::scpi::Condition;
@@ -86,6 +86,7 @@ pub(super) struct AppState {
     pub(super) downloads: Downloads,
     pub(super) traces: Arc<TraceIndexes>,
     pub(super) views: Views,
+    pub(super) figures: FiguresOfRuns,
     pub(super) readings: ReadingTexts,
     /// The instruments that clients may choose; `None` if all clients are on this computer.
     pub(super) instruments: Option<Vec<Address>>,
@@ -128,6 +129,7 @@ impl AppState {
             downloads: Downloads::default(),
             traces: Arc::default(),
             views: Views::default(),
+            figures: FiguresOfRuns::default(),
             readings: ReadingTexts::default(),
             closing,
             condition: tokio::sync::Mutex::default(),

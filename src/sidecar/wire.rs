@@ -2,6 +2,7 @@
 //! against these ranges, and the document at `/openapi.json` is made from them.
 
 pub(super) mod batch;
+pub(super) mod figures;
 pub(super) mod instrument;
 pub(super) mod power;
 pub(super) mod runs;

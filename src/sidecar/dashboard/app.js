@@ -6,6 +6,7 @@ import { follow, isOver } from './follow.js';
 import { watchInstrument } from './header.js';
 import { startLive } from './live.js';
 import { addMessage, clearMessages } from './messages.js';
+import { createFigures } from './figures.js';
 import { createQuestion } from './question.js';
 import { createQueue } from './queue.js';
 import { createRun, shareOf, wordsOfState } from './run.js';
@@ -13,6 +14,7 @@ import { createRuns } from './runs.js';
 import { createSpectrum } from './spectrum.js';
 import { createStart } from './start.js';
 import { createTraces } from './traces.js';
+import { createWafer } from './wafer.js';
 import { Activity } from './activity.js';
 import { percent } from './format.js';
 
@@ -23,9 +25,14 @@ const looked = { id: null, following: null };
 let instrument = null;
 
 const activity = new Activity();
-const { overlay } = createSpectrum();
+const { overlay, overlayMarks } = createSpectrum();
+const { refreshFigures, showFiguresOf } = createFigures(overlayMarks);
+const { refreshWafer, showWaferOf } = createWafer();
 const { drawQuestion } = createQuestion();
-const { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf } = createTraces(overlay);
+const { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf } = createTraces((run, wanted) => {
+  overlay(run, wanted);
+  showFiguresOf(run, wanted);
+});
 const { clearRun, drawOther, drawRun, showRunFailure, showRunLink } = createRun(takeSteered);
 const { noteQueue, refreshQueue } = createQueue((queue) => drawStartQueue(queue));
 const { drawStart, drawStartQueue } = createStart(takeStarted, refreshQueue);
@@ -98,11 +105,20 @@ function takeRecord(id, record) {
     addMessage(record);
     if (record.event === 'trace_stored') addTrace(id, record.trace);
     if (record.event === 'trace_withdrawn') removeTrace(id, record.trace_index);
+    if (changesFigures(record)) {
+      refreshFigures();
+      refreshWafer();
+    }
   }
   if (record.event === 'finished') {
     refreshRuns();
     askInstrument();
   }
+}
+
+/** Whether an event adds figures, or takes some back. */
+function changesFigures({ event, outcome }) {
+  return event === 'trace_withdrawn' || (event === 'step_finished' && outcome?.kind === 'analysis');
 }
 
 /** Looks at a run, or at none. */
@@ -115,6 +131,7 @@ function look(id) {
   selectRun(id);
   byId('spectrum-run').textContent = '';
   showTracesOf(id);
+  showWaferOf(id);
   drawOthers();
   if (id === null) return;
   if (id === current.id) {

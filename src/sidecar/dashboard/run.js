@@ -5,6 +5,7 @@ import { post } from './net.js';
 import { announce, byId, el, keyed, perform, setText, showProblem } from './dom.js';
 import { isOver } from './follow.js';
 import { StepTree } from './tree.js';
+import { drawVerdict, wordsOfVerdicts } from './verdict.js';
 import * as format from './format.js';
 
 /** The state in a word or two; also for the title of the page. */
@@ -51,6 +52,7 @@ export function createRun(steered) {
     for (const part of ['run-progress-box', 'run-controls', 'run-reason', 'run-warnings', 'tree']) byId(part).hidden = true;
     keyed(byId('run-facts'), [], String, null, null);
     setText(byId('run-state'), '');
+    drawVerdict(byId('run-verdict'), null);
     showProblem(byId('run-problem'), null);
     showRunLink('');
   }
@@ -88,6 +90,7 @@ export function createRun(steered) {
     if (words !== announced) announce(`Run ${status.name}: ${words}`);
     announced = words;
 
+    drawVerdict(byId('run-verdict'), status.verdict);
     drawFacts();
     drawProgress();
     drawControls();
@@ -101,6 +104,7 @@ export function createRun(steered) {
       `run ${status.run}`,
       `began ${format.moment(status.started)}`,
       format.count(status.traces, 'trace'),
+      wordsOfVerdicts(status.verdicts),
       status.simulated && 'SIMULATED',
       status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} failed and ignored`,
       status.retries > 0 && format.count(status.retries, 'retry', 'retries'),

@@ -3,13 +3,14 @@
 
 import { queryOf, request } from './net.js';
 import { byId, el, keyed, perform, setAttribute, setText } from './dom.js';
+import { drawVerdict, wordsOfVerdicts } from './verdict.js';
 import * as format from './format.js';
 
 const PAGE = 20;
 
 function create() {
-  const parts = { name: el('b'), state: el('span', { class: 'tag' }), when: el('span'), what: el('span'), reason: el('span', { class: 'row-reason' }) };
-  const link = el('a', {}, el('span', { class: 'row-head' }, parts.name, parts.state), el('span', { class: 'row-facts dim' }, parts.when, parts.what), parts.reason);
+  const parts = { name: el('b'), state: el('span', { class: 'tag' }), verdict: el('span', { class: 'tag' }), when: el('span'), what: el('span'), reason: el('span', { class: 'row-reason' }) };
+  const link = el('a', {}, el('span', { class: 'row-head' }, parts.name, el('span', { class: 'row-tags' }, parts.verdict, parts.state)), el('span', { class: 'row-facts dim' }, parts.when, parts.what), parts.reason);
   const item = el('li', {}, link);
   item.parts = { ...parts, link };
   return item;
@@ -53,14 +54,14 @@ export function createRuns() {
   }
 
   /** The run under way changes while it is in the list. */
-  function noteRun({ run, state, traces, started }) {
+  function noteRun({ run, state, traces, started, verdict = null, verdicts = null }) {
     const listed = known.find((one) => one.run === run);
     if (!listed && started && state === 'running' && missed !== run) {
       missed = run;
       refreshRuns();
     }
-    if (!listed || (listed.status === state && listed.traces === traces)) return;
-    Object.assign(listed, { status: state, traces });
+    if (!listed || (listed.status === state && listed.traces === traces && listed.verdict === verdict)) return;
+    Object.assign(listed, { status: state, traces, verdict, verdicts });
     draw();
   }
 
@@ -71,13 +72,15 @@ export function createRuns() {
   }
 
   function update(item, run) {
-    const { name, state, when, what, reason, link } = item.parts;
+    const { name, state, verdict, when, what, reason, link } = item.parts;
     setAttribute(link, 'href', `#run=${encodeURIComponent(run.run)}`);
     setAttribute(link, 'aria-current', run.run === selected && 'true');
     setText(name, run.name ?? run.folder);
     setText(state, run.status);
     state.dataset.state = run.status;
+    drawVerdict(verdict, run.verdict);
     setText(when, format.moment(run.started));
+    setAttribute(verdict, 'title', wordsOfVerdicts(run.verdicts));
     const facts = [typeof run.traces === 'number' && format.count(run.traces, 'trace'), run.simulated && 'SIMULATED'];
     setText(what, facts.filter(Boolean).join(' \u00b7 '));
     setText(reason, run.reason ?? '');

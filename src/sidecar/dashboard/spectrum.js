@@ -2,9 +2,10 @@
 // The overlaid traces as a spectrum: every window is fetched anew at the resolution of the screen.
 
 import { Views, pieceAt } from './views.js';
+import { pointsOf, shapesOf } from './marks.js';
 import { CONFIG, curveOf, layoutOf, loadPlotly, marginsOf } from './plot.js';
 import { byId, el, setText, showProblem } from './dom.js';
-import { onThemeChange } from './theme.js';
+import { colour, curveColour, onThemeChange } from './theme.js';
 import * as format from './format.js';
 
 const SETTLE_MS = 150;
@@ -38,6 +39,8 @@ export function createSpectrum() {
   let drawing = false;
   /** Plotly has drawn the curves at least once. */
   let drawn = false;
+  /** The marks of the traces by their numbers. */
+  let marks = new Map();
 
   const plot = byId('plot');
   const frame = byId('plot-frame');
@@ -57,6 +60,21 @@ export function createSpectrum() {
     // What is drawn stays until what takes its place has arrived.
     if (curves.every(({ view }) => view !== null)) draw();
     refetch();
+  }
+
+  /** What is to be drawn over the traces: the marks of each by its number. */
+  function overlayMarks(ofRun, next) {
+    if (ofRun !== run) return;
+    marks = next;
+    draw();
+  }
+
+  /** The shapes and points over a curve. Levels in dB are marked, powers are not. */
+  function markingsOf({ trace, slot, view }) {
+    const ofTrace = trace.unit === 'dB' ? (marks.get(trace.trace_index) ?? []) : [];
+    const colours = { band: colour('grid'), width: curveColour(slot), limit: colour('bad'), point: curveColour(slot) };
+    const whole = { from: trace.start_nm, to: stopOf(trace) };
+    return { shapes: shapesOf(ofTrace, whole, colours), points: pointsOf(ofTrace, view, colours) };
   }
 
   function extent() {
@@ -151,7 +169,10 @@ export function createSpectrum() {
     const seen = curves.filter(({ view }) => view !== null);
     const shape = shapeOfPlot();
     const layout = layoutOf({ window, ranges, ...shape });
-    await Plotly.react(plot, seen.map((curve) => curveOf(curve, shape.units)), layout, CONFIG);
+    const markings = seen.map(markingsOf);
+    const drawnCurves = seen.map((curve) => curveOf(curve, shape.units));
+    const points = markings.map((marking) => marking.points).filter((of) => of !== null);
+    await Plotly.react(plot, [...drawnCurves, ...points], { ...layout, shapes: markings.flatMap(({ shapes }) => shapes) }, CONFIG);
     if (!drawn) {
       drawn = true;
       plot.on('plotly_relayout', takeZoom);
@@ -270,5 +291,5 @@ export function createSpectrum() {
     if (frame.clientWidth !== width) settle();
     width = frame.clientWidth;
   }).observe(frame);
-  return { overlay };
+  return { overlay, overlayMarks };
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::analysis::verdict::Verdict;
 use crate::catalogue::{Condition, Filter, moment};
 use crate::measurement::TraceSummary;
 use crate::run::state::outline::key;
@@ -14,6 +15,7 @@ use crate::run::state::status::{Highlight, Question, RunStatus};
 use crate::run::state::tree::TreeNode;
 use crate::session::PauseState;
 use crate::store::RunState;
+use crate::store::VerdictSummary;
 use crate::store::runs::FoundRun;
 
 /// What to run.
@@ -152,6 +154,10 @@ pub(crate) struct RunReply {
     started: DateTime<Utc>,
     finished: Option<DateTime<Utc>>,
     traces: Option<u64>,
+    /// The worst verdict on figures; null without limits, and before the end of the run.
+    verdict: Option<Verdict>,
+    /// How many analyses and devices have each verdict.
+    verdicts: Option<VerdictSummary>,
     simulated: bool,
     instrument: String,
     recipe: String,
@@ -169,6 +175,8 @@ impl From<&FoundRun> for RunReply {
             started: manifest.started,
             finished: manifest.finished,
             traces: manifest.traces,
+            verdict: manifest.verdict,
+            verdicts: manifest.verdicts,
             simulated: manifest.instrument.simulated,
             instrument: manifest.instrument.address.clone(),
             recipe: manifest.recipe.path.clone(),
@@ -208,6 +216,10 @@ pub(crate) struct StatusReply {
     /// `running`, `done`, `failed`, `aborted` or `interrupted`.
     state: String,
     reason: Option<String>,
+    /// The worst verdict on figures so far; null without limits.
+    verdict: Option<Verdict>,
+    /// How many analyses and devices have each verdict so far.
+    verdicts: Option<VerdictSummary>,
     simulated: bool,
     instrument: Value,
     /// Operations foreseen.
@@ -263,6 +275,8 @@ impl StatusReply {
             name: status.name.clone(),
             folder: status.folder.clone(),
             reason: status.reason.clone(),
+            verdict: status.verdicts.worst(),
+            verdicts: status.verdicts.worst().map(|_| status.verdicts.summary()),
             simulated: status.instrument.as_ref().is_some_and(|instrument| instrument.simulated),
             instrument: serde_json::json!(status.instrument),
             operations: status.operations,
