@@ -6,6 +6,7 @@
 
 pub mod channels;
 pub mod comb;
+pub mod control;
 pub mod extrema;
 pub mod figure;
 pub mod fit;

@@ -179,7 +179,8 @@ fn structure() -> Definitions {
             "repeat",
             map(
                 json!({
-                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "in_csv": { "type": "string" }, "from": value, "to": value,
+                    "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "in_csv": { "type": "string" },
+                    "golden": map(json!({ "every": { "type": "integer", "minimum": 1 } }), &["every"]), "from": value, "to": value,
                     "step": value, "times": { "type": ["integer", "string"] }, "while": { "type": ["string", "boolean"] },
                     "steps": steps,
                 }),

@@ -99,12 +99,34 @@ impl LoopPoint {
         }
     }
 
+    /// Whether the value is the row of a golden device, which is measured again and again.
+    #[must_use]
+    pub fn is_golden(&self) -> bool {
+        is_golden(&self.value)
+    }
+
     /// What stands for the row of a table: its column with the name of the variable, or a column that names a device.
     fn row_name<'a>(
         &self,
         row: &'a serde_json::Map<String, serde_json::Value>,
     ) -> Option<&'a serde_json::Value> {
         std::iter::once(self.name.as_str()).chain(NAMING_COLUMNS).find_map(|column| row.get(column))
+    }
+}
+
+/// The column that marks golden devices.
+pub const GOLDEN_COLUMN: &str = "golden";
+
+/// Whether the row of a table is that of a golden device: its column `golden` is `true`, `yes` or 1.
+#[must_use]
+pub fn is_golden(row: &serde_json::Value) -> bool {
+    match row.get(GOLDEN_COLUMN) {
+        Some(serde_json::Value::Bool(is_golden)) => *is_golden,
+        Some(serde_json::Value::String(text)) => ["true", "yes", "1"].contains(&text.to_lowercase().as_str()),
+        Some(serde_json::Value::Number(number)) => number.as_f64() == Some(1.0),
+        Some(serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_)) | None => {
+            false
+        }
     }
 }
 

@@ -132,14 +132,29 @@ impl WaferMap {
     }
 }
 
+/// The figures that a page shows without being asked: those with limits, or all if none has limits.
+#[must_use]
+pub fn main_figures(maps: &[WaferMap]) -> Vec<String> {
+    let (mut judged, mut others) = (Vec::new(), Vec::new());
+    for (name, has_limits) in figures_and_limits(maps) {
+        if has_limits { judged.push(name) } else { others.push(name) }
+    }
+    if judged.is_empty() { others } else { judged }
+}
+
 /// The names of the figures of all maps: those with limits first.
 #[must_use]
 pub fn figures(maps: &[WaferMap]) -> Vec<String> {
+    figures_and_limits(maps).into_iter().map(|(name, _)| name).collect()
+}
+
+fn figures_and_limits(maps: &[WaferMap]) -> Vec<(String, bool)> {
     let mut with_limits: BTreeMap<&String, bool> = BTreeMap::new();
     for (name, figure) in maps.iter().flat_map(|map| &map.dies).flat_map(|die| &die.figures) {
         *with_limits.entry(name).or_default() |= figure.verdict.is_some();
     }
-    let mut names: Vec<(&String, bool)> = with_limits.into_iter().collect();
+    let mut names: Vec<(String, bool)> =
+        with_limits.into_iter().map(|(name, has_limits)| (name.clone(), has_limits)).collect();
     names.sort_by_key(|(_, has_limits)| !has_limits);
-    names.into_iter().map(|(name, _)| name.clone()).collect()
+    names
 }

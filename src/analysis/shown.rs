@@ -10,7 +10,7 @@ const DECIMALS_WAVELENGTH: usize = 4;
 /// Values in nm from here on are wavelengths, below it widths and distances.
 const LEAST_WAVELENGTH_NM: f64 = 100.0;
 /// Digits of any other value.
-const DIGITS: i32 = 4;
+const DIGITS: usize = 4;
 /// Most decimals.
 const MOST_DECIMALS: i32 = 6;
 
@@ -84,12 +84,15 @@ fn decimals(value: f64, error: Option<f64>, unit: &str) -> usize {
 }
 
 /// The decimals that show so many digits of a value.
-#[expect(clippy::cast_possible_truncation, reason = "the exponent of a double")]
-fn decimals_for(value: f64, digits: i32) -> usize {
+fn decimals_for(value: f64, digits: usize) -> usize {
+    // The exponent of the rounded value: two digits of 0.000999999 are 0.0010.
+    let rounded = format!("{value:.*e}", digits - 1);
+    let exponent: i32 =
+        rounded.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or_default();
     if value == 0.0 || !value.is_finite() {
         return 0;
     }
-    let exponent = value.abs().log10().floor() as i32;
+    let digits = i32::try_from(digits).unwrap_or_default();
     usize::try_from((digits - 1 - exponent).clamp(0, MOST_DECIMALS)).unwrap_or_default()
 }
 
@@ -113,6 +116,7 @@ mod tests {
         assert_eq!(number(12_345.6, None, "1"), "12346");
         assert_eq!(number(1_549.123_456, Some(0.000_012), "nm"), "1549.123456");
         assert_eq!(number(0.0, None, "1"), "0");
+        assert_eq!(number(1_549.172, Some(0.000_999_999_9), "nm"), "1549.1720");
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Reader<'_> {
 
     fn repeat(&mut self, node: &Node, path: &str) -> Option<Action> {
         const KINDS: [&str; 5] = ["in", "in_csv", "from", "times", "while"];
-        let all = ["for", "in", "in_csv", "from", "to", "step", "times", "while", "steps"];
+        let all = ["for", "in", "in_csv", "golden", "from", "to", "step", "times", "while", "steps"];
         let fields = Fields::read(self, "repeat", node, &all)?;
         let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let over = match kinds.as_slice() {
@@ -278,6 +278,9 @@ impl Reader<'_> {
             && *kind != "from"
         {
             self.report(from.at, format!("`to` and `step` belong to `from`, not to `{kind}`"));
+        }
+        if let Some(golden) = fields.get("golden").filter(|_| kinds.as_slice() != ["in_csv"]) {
+            self.report(golden.at, "`golden` belongs to `in_csv`: the table has the column `golden`");
         }
         let variable = self.loop_variable(&fields, over.as_ref())?;
         if let Some(over) = &over {

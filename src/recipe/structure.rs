@@ -7,15 +7,17 @@ use super::Recipe;
 use super::code::step_ids;
 use super::document::{Key, Kind, Node};
 use super::files;
+use super::grid::TURNS;
 use super::load;
 use super::program::{Action, LoopSource, ignored_inside};
 use super::reader::Reader;
-use super::table;
+use super::table::{self, with_golden};
 use super::template::{Template, check_condition};
 use crate::declarations::bind;
 use crate::decode;
 use crate::script::{Origin, Script};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
+use serde_json::Value;
 
 /// The map of a structure step with known keys.
 pub(super) struct Fields<'n> {
@@ -121,8 +123,11 @@ impl Reader<'_> {
         let source = self.include(path, node.at)?;
         self.sources.push(Arc::clone(&source));
         match table::read(&source) {
-            Ok((table, findings)) => {
+            Ok((mut table, findings)) => {
                 self.found.extend(findings);
+                if let Some(golden) = fields.get("golden") {
+                    table.rows = self.golden_again(golden, table.rows, path)?;
+                }
                 for message in table.columns.iter().filter_map(|name| self.scope.check_column(name).err()) {
                     self.found.push(Diagnostic::error(message).at(self.source, node.at));
                 }
@@ -133,6 +138,25 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The rows with the golden devices measured again: `golden: { every: 10 }`.
+    fn golden_again(&mut self, node: &Node, rows: Vec<Value>, path: &str) -> Option<Vec<Value>> {
+        let fields = Fields::read(self, "golden", node, &["every"])?;
+        let every = fields.get("every");
+        let Some(number) = every.and_then(|every| every.value().as_u64()).filter(|number| *number > 0) else {
+            let at = every.map_or(fields.at, |every| every.at);
+            self.report(at, "`golden` needs `every`: after how many other devices a golden one is measured again, a whole number from 1");
+            return None;
+        };
+        let turns = with_golden(rows, number);
+        if turns.is_none() {
+            let rule = format!(
+                "no row of `{path}` is golden (`golden` is `true` in its column), or the loop has more than {TURNS} turns"
+            );
+            self.report(node.at, rule);
+        }
+        turns
     }
 
     pub(super) fn run_recipe(&mut self, node: &Node) -> Option<Action> {

@@ -10,6 +10,7 @@ use super::grid::TURNS;
 use crate::declarations::check_variable_name;
 use crate::measurement::TRACE_COLUMNS;
 use crate::source::{Diagnostic, Position, SourceFile};
+use crate::step::is_golden;
 use crate::table;
 
 /// The rows of a table with a name for each column.
@@ -52,6 +53,28 @@ pub(super) fn read(source: &Arc<SourceFile>) -> Result<(Table, Vec<Diagnostic>),
     }
     let rows = rows.into_iter().map(Value::Object).collect();
     Ok((Table { columns, rows }, table.findings))
+}
+
+/// The rows with each golden one again after every so many others. `None` if no row is golden, or if there are too many
+/// rows then.
+pub(super) fn with_golden(rows: Vec<Value>, every: u64) -> Option<Vec<Value>> {
+    let golden: Vec<Value> = rows.iter().filter(|row| is_golden(row)).cloned().collect();
+    let others = (rows.len() - golden.len()) as u64;
+    let all = rows.len() as u64 + (others / every).saturating_mul(golden.len() as u64);
+    if golden.is_empty() || all > TURNS {
+        return None;
+    }
+    let mut turns = Vec::new();
+    let mut others = 0;
+    for row in rows {
+        let is_other = !is_golden(&row);
+        turns.push(row);
+        others += u64::from(is_other);
+        if is_other && others.is_multiple_of(every) {
+            turns.extend(golden.iter().cloned());
+        }
+    }
+    Some(turns)
 }
 
 fn wrong_name(name: &str) -> Option<(String, Option<String>)> {

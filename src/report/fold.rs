@@ -95,6 +95,7 @@ impl Fold {
             traces: Vec::new(),
             yields: Vec::new(),
             figures: Vec::new(),
+            golden: Vec::new(),
             wafers: Vec::new(),
             more: More::default(),
             unreadable_lines: 0,
@@ -261,6 +262,7 @@ impl Fold {
         report.verdicts = report.verdict.map(|_| self.verdicts.summary());
         report.yields = self.verdicts.yields();
         report.wafers = self.results.maps();
+        report.golden = self.results.golden();
         let mut late = 0;
         for line in self.results.lines() {
             let is_late = report.figures.len() >= MOST_FIGURES && is_late(&line);

@@ -4,6 +4,7 @@
 mod about;
 mod batch;
 mod batch_items;
+mod golden;
 mod links;
 mod outcome;
 pub(super) mod results;
@@ -42,6 +43,7 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
         (about::facts(report))
         (wafers::section_of(report))
         (results::yields(report))
+        (golden::section_of(report))
         (results::figures(report))
         (outcome::faults(report))
         (outcome::missing(report))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::analysis::verdict::{FigureYield, Verdict};
-use crate::run::state::results::FigureLine;
+use crate::run::state::results::{FigureLine, GoldenFigure};
 use crate::store::{HostRecord, InstrumentRecord, RecipeRecord, RunState, VerdictSummary};
 use crate::wafer::WaferMap;
 pub use lines::{
@@ -81,6 +81,9 @@ pub struct Report {
     /// The figures of the analyses.
     #[serde(default)]
     pub figures: Vec<FigureLine>,
+    /// The figures of golden devices.
+    #[serde(default)]
+    pub golden: Vec<GoldenFigure>,
     /// The dies of each wafer, if the recipe states their positions.
     #[serde(default)]
     pub wafers: Vec<WaferMap>,

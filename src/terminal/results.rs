@@ -65,15 +65,32 @@ fn result(name: &[&str], verdict: Option<Verdict>, items: Vec<String>, colours: 
     for item in std::iter::once(name).chain(items) {
         let item = shown::one_line(&item).into_owned();
         let width = item.chars().count();
-        if used + 2 + width > WIDTH {
-            text += &format!("\n{:INNER$}{item}", "");
-            used = INNER + width;
-        } else {
+        if used + 2 + width <= WIDTH {
             text += &format!("  {item}");
             used += 2 + width;
+        } else {
+            (text, used) = on_new_lines(text, &item);
         }
     }
     text
+}
+
+/// An item that does not fit into the line, broken between its words. Returns the width of the last line too.
+fn on_new_lines(mut text: String, item: &str) -> (String, usize) {
+    let mut used = WIDTH;
+    let mut indent = INNER;
+    for word in item.split(' ') {
+        let width = word.chars().count();
+        if used + 1 + width > WIDTH {
+            text += &format!("\n{:indent$}{word}", "");
+            used = indent + width;
+            indent = INNER + 2;
+        } else {
+            text += &format!(" {word}");
+            used += 1 + width;
+        }
+    }
+    (text, used)
 }
 
 /// The figures with limits, else the first ones.
@@ -85,8 +102,12 @@ fn items(figures: &[Figure], judged: &[Judged]) -> Vec<String> {
             names.push(name);
         }
     }
-    let (limited, plain): (Vec<&str>, Vec<&str>) =
+    let (mut limited, plain): (Vec<&str>, Vec<&str>) =
         names.into_iter().partition(|name| judged.iter().any(|judged| judged.figure == *name));
+    // The worst verdicts come first.
+    let verdict =
+        |name: &str| judged.iter().filter(|judged| judged.figure == name).map(|judged| judged.verdict).max();
+    limited.sort_by_key(|name| std::cmp::Reverse(verdict(name)));
     let mut items: Vec<String> =
         limited.iter().take(MOST_JUDGED).filter_map(|name| worst_of(name, figures, judged)).collect();
     let plain = plain.iter().take(MOST_PLAIN.saturating_sub(items.len()));
@@ -163,7 +184,7 @@ mod tests {
     #[test]
     fn figures_with_limits_come_first_with_their_digits_and_the_limit_that_they_miss() {
         let figures = json!([
-            figure("peak_nm", json!(1550.123_456), "nm"),
+            figure("peak_nm", json!(1_550.123_456), "nm"),
             figure("insertion_loss_max_db", json!(2.318_765), "dB"),
             figure("bandwidth_3db_nm", json!(12.412_34), "nm"),
         ]);
@@ -172,8 +193,8 @@ mod tests {
             { "figure": "insertion_loss_max_db", "value": 2.3, "limit": { "max": 1.5 }, "verdict": "fail" },
         ]);
         let text = shown(figures, judged);
-        assert!(text.contains("fail          4/1 tf  bandwidth_3db 12.41 nm"), "{text}");
-        assert!(text.contains("insertion_loss_max 2.32 dB (max 1.5)"), "{text}");
+        assert!(text.contains("fail          4/1 tf  insertion_loss_max 2.32 dB (max 1.5)"), "{text}");
+        assert!(text.find("insertion_loss_max") < text.find("bandwidth_3db 12.41 nm"), "{text}");
         assert!(text.find("insertion_loss_max") < text.find("peak 1550.1235 nm"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
     }
@@ -184,7 +205,9 @@ mod tests {
             "bound": "≥", "bound_value": 20_000.0 });
         let judged = json!([{ "figure": "q_loaded", "value": null, "limit": { "min": 9000.0 }, "verdict": "not measured" }]);
         let text = shown(json!([missing]), judged);
-        assert!(text.contains("q_loaded not measured: ≥ 20000; 4 samples per FWHM (min 9000)"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("q_loaded not measured: ≥ 20000; 4 samples per FWHM (min 9000)"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
     }
 
     #[test]

@@ -273,7 +273,8 @@ fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, rig
     let text = |value: f64| format!("{} {}", number(value, None, unit), unit_word(unit));
     html! {
         @if let Some((low, high)) = range {
-            @for (row, step) in (0_u16..).zip((0..STEPS).rev()) {
+            @let steps = if high > low { 0..STEPS } else { STEPS / 2..STEPS / 2 + 1 };
+            @for (row, step) in (0_u16..).zip(steps.rev()) {
                 rect x=(format!("{x:.1}")) y=(format!("{:.2}", TOP + each * f64::from(row))) width="14"
                     height=(format!("{:.2}", each + 0.2)) fill=(of_step(step)) {}
             }

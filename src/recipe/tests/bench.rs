@@ -107,3 +107,24 @@ fn what_is_wrong_with_a_table_is_said_in_the_table_and_what_collides_in_the_reci
     assert!(cell.unwrap_err().to_string().ends_with("it contains no `z`"));
     Recipe::load(&files.path().join("sibling.yaml"), &[]).unwrap();
 }
+
+#[test]
+fn golden_devices_are_measured_again_after_every_so_many_others() {
+    let recipe = |golden: &str, table: &str| {
+        let repeat = format!(
+            "name: m\nsteps:\n  - repeat:\n      for: d\n      in_csv: d.csv\n{golden}      steps:\n        - log: \"${{d.die}}\"\n"
+        );
+        let files = folder(&[("m.yaml", &repeat), ("d.csv", table)]);
+        let loaded = Recipe::load(&files.path().join("m.yaml"), &[]).map_err(|found| shown(&found))?;
+        let host = Recorder::shared();
+        loaded.perform(host.clone()).unwrap();
+        Ok::<_, String>(host.performed().join(" "))
+    };
+    let table = "die,golden\nG,true\nA,false\nB,false\nC,false\nD,false\nE,false\n";
+    assert_eq!(recipe("      golden: { every: 2 }\n", table).unwrap(), "G A B G C D G E");
+    assert_eq!(recipe("", table).unwrap(), "G A B C D E");
+    let refused = |golden: &str, table: &str| recipe(golden, table).unwrap_err();
+    assert!(refused("      golden: { every: 0 }\n", table).contains("whole number from 1"));
+    assert!(refused("      golden: { every: 2 }\n", "die\nA\n").contains("no row of `d.csv` is golden"));
+    assert!(refused("      golden: { often: 2 }\n", table).contains("unknown field `often`"));
+}

@@ -100,9 +100,10 @@ pub(super) fn figures(report: &Report) -> Markup {
         "Figures",
         &html! {
             div.wide { table.stack.results {
-                (heads(&["Device", "Figure", "#Value", "#At", "Limits", "Verdict", "#Window"]))
+                (heads(&["Figure", "#Value", "#At", "Limits", "Verdict", "#Window"]))
                 tbody { @for (index, line) in lines.iter().enumerate() {
-                    (row(line, index.checked_sub(1).map(|before| lines[before])))
+                    @if is_other_trace(line, index.checked_sub(1).map(|before| lines[before])) { (device(line)) }
+                    (row(line))
                 } }
             } }
             (left_out(lines.len(), all, "figures", &lists))
@@ -115,48 +116,58 @@ pub(in crate::report) fn is_late(line: &FigureLine) -> bool {
     line.verdict.is_some_and(|verdict| verdict > Verdict::Marginal)
 }
 
-fn row(line: &FigureLine, before: Option<&FigureLine>) -> Markup {
-    let figure = &line.figure;
-    // The device is named once for all its figures.
-    let is_new =
-        before.is_none_or(|before| (before.step, before.trace_index) != (line.step, line.trace_index));
+/// The device is named once for all its figures.
+fn is_other_trace(line: &FigureLine, before: Option<&FigureLine>) -> bool {
+    before.is_none_or(|before| (before.step, before.trace_index) != (line.step, line.trace_index))
+}
+
+fn device(line: &FigureLine) -> Markup {
     html! {
-        tr class=(if is_new { "first" } else { "" }) {
-            td data-label="Device" {
-                @if is_new {
-                    @if !line.turns.is_empty() { b { (clip(&line.turns)) } br; }
-                    small {
-                        @match (line.detector, line.trace_index) {
-                            (Some(detector), Some(trace)) => { (detector) ", trace " (trace) }
-                            _ => { "all traces" }
-                        }
-                        @if let Some(id) = &line.analysis { " · " (clip(id)) }
-                    }
+        tr.device { td colspan="6" {
+            @if !line.turns.is_empty() { b { (clip(&line.turns)) } " " }
+            small {
+                @match (line.detector, line.trace_index) {
+                    (Some(detector), Some(trace)) => { (detector) ", trace " (trace) }
+                    _ => { "all traces" }
                 }
+                @if let Some(id) = &line.analysis { " · " (clip(id)) }
             }
+        } }
+    }
+}
+
+fn row(line: &FigureLine) -> Markup {
+    let figure = &line.figure;
+    html! {
+        tr {
             td data-label="Figure" {
-                code { (figure.name) } @if let Some(of) = &figure.of { br; small { (clip(of)) } }
+                code { (figure.name) } @if let Some(of) = &figure.of { small { " " (clip(of)) } }
             }
             td.number data-label="Value" {
                 @if line.text.is_empty() { span.quiet { "-" } } @else { (line.text) }
             }
-            td.number data-label="At" { @if let Some(nm) = figure.nm { (number(nm, None, "nm")) " nm" } }
-            td data-label="Limits" {
+            td.number data-label="At" { @if let Some(nm) = figure.nm { small { (number(nm, None, "nm")) " nm" } } }
+            td.limits data-label="Limits" {
                 (line.limits)
-                @if let Some(guard) = line.limit.and_then(|limit| limit.guard) { br; small { "guard " (guard) } }
+                @if let Some(guard) = line.limit.and_then(|limit| limit.guard) { small { " guard " (guard) } }
             }
             td data-label="Verdict" {
                 @if let Some(verdict) = line.verdict { (tag(verdict)) }
                 @if let Some(why) = why(line) { " " small { (clip(why)) } }
-                @for note in &figure.notes { br; small { (clip(note)) } }
+                @for note in &figure.notes { " " small { (clip(note)) } }
             }
             td.number data-label="Window" {
                 @if let Some(window) = figure.window {
-                    small { (number(window.from_nm, None, "nm")) " to " (number(window.to_nm, None, "nm")) " nm" }
+                    small { (range(window.from_nm)) " to " (range(window.to_nm)) " nm" }
                 }
             }
         }
     }
+}
+
+/// The end of a window: a picometre is fine enough.
+fn range(nm: f64) -> String {
+    format!("{nm:.3}")
 }
 
 /// Why a figure has no value. The limits and the value already tell why it fails.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::section;
 use crate::report::value::Report;
-use crate::wafer::{DieState, Shade, WaferMap, figures, svg};
+use crate::wafer::{DieState, Shade, WaferMap, main_figures, svg};
 
 /// Highest number of dies in all pictures of a page: some two megabytes.
 const MOST_DRAWN: usize = 60_000;
@@ -16,7 +16,7 @@ pub(super) fn section_of(report: &Report) -> Markup {
     if report.wafers.is_empty() {
         return html! {};
     }
-    let shown = figures(&report.wafers);
+    let shown = main_figures(&report.wafers);
     let mut room = MOST_DRAWN;
     section(
         if report.wafers.len() == 1 { "Wafer map" } else { "Wafer maps" },

@@ -1,6 +1,7 @@
 //! The figures of a run as they are shown: a pure fold over its events.
 
 mod devices;
+mod golden;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::run::events::RunEvent;
 use crate::step::{AnalysisOutcome, LoopPoint, Place, Step, TraceAnalysis};
 use crate::wafer::WaferMap;
 use devices::Devices;
+pub use golden::GoldenFigure;
 
 /// The figures of the analyses that hold, and the dies of the run.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +95,15 @@ fn columns(place: &Place) -> BTreeMap<String, Value> {
     turns.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// The columns as the row of a table.
+fn columns_as_row(columns: &BTreeMap<String, Value>) -> Value {
+    columns
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
 impl Results {
     /// Takes one more event into account.
     pub fn apply(&mut self, event: &RunEvent) {
@@ -120,6 +131,12 @@ impl Results {
     /// The figures in the order of the steps. A limit without any figure is a line too.
     pub fn lines(&self) -> impl Iterator<Item = FigureLine> {
         self.analyses.held().flat_map(AnalysisRecord::lines)
+    }
+
+    /// The figures of golden devices, each in the order of its measurements.
+    #[must_use]
+    pub fn golden(&self) -> Vec<GoldenFigure> {
+        golden::figures(self.analyses.held())
     }
 
     /// The maps of the wafers, if the recipe states positions of dies.

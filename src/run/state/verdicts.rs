@@ -22,14 +22,23 @@ struct Judgement {
     figures: BTreeMap<String, Verdict>,
 }
 
-/// A device: a row of a table that a loop runs over, by the loops up to this one and their turns.
-type Device = (String, Vec<u64>);
+/// A device: a row of a table that a loop runs over, by the loops up to this one and their turns. A golden device is
+/// measured in several turns, and is known by its row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Device {
+    path: String,
+    turns: Vec<u64>,
+    golden: Option<String>,
+}
 
 /// The device that a step measures: the innermost row of a table around it.
 fn device(place: &Place) -> Option<Device> {
     let depth = place.loops.iter().rposition(|turn| matches!(turn.value, Value::Object(_)))? + 1;
-    let turns = place.loops[..depth].iter().map(|turn| turn.index).collect();
-    Some((place.loop_path(depth).to_owned(), turns))
+    let (row, outer) = place.loops[..depth].split_last()?;
+    let golden = row.is_golden().then(|| row.value.to_string());
+    let own = golden.is_none().then_some(row.index);
+    let turns = outer.iter().map(|turn| turn.index).chain(own).collect();
+    Some(Device { path: place.loop_path(depth).to_owned(), turns, golden })
 }
 
 /// The worst verdict on each figure of an analysis.

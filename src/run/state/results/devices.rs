@@ -52,10 +52,14 @@ impl Position {
     }
 }
 
+/// The name of the device in the columns.
+pub(super) fn name_of(columns: &BTreeMap<String, Value>) -> Option<String> {
+    ["die", "device", "name", "id"].iter().find_map(|column| columns.get(*column)).map(plain)
+}
+
 fn name(columns: &BTreeMap<String, Value>, position: &Position) -> String {
-    let named = ["die", "device", "name", "id"].iter().find_map(|column| columns.get(*column)).map(plain);
     let (x, y) = position.coordinates();
-    named.unwrap_or_else(|| match position.axes {
+    name_of(columns).unwrap_or_else(|| match position.axes {
         Axes::Micrometres => format!("x {x} µm, y {y} µm"),
         Axes::RowsAndColumns => format!("row {y}, column {x}"),
     })
