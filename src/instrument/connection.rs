@@ -54,8 +54,9 @@ const UNREAD_LIMIT: Duration = Duration::from_secs(1);
 const UNREAD_SIZE: usize = 64;
 /// The reason given for a connection that the instrument closed.
 const CLOSED: &str = "the instrument closed the connection";
-/// Bytes per read: large enough for full speed, small enough to pass values on early.
-const READ_SIZE: usize = 128 * 1024;
+/// Bytes per read: large enough for full speed, small enough to pass values on early. From 128 KiB on, the C library would
+/// get each buffer from the system, and the first use of such a page is slow.
+const READ_SIZE: usize = 64 * 1024;
 /// At most this many errors are read. A unit with a longer queue never reports "no error".
 const MAX_ERRORS: usize = 64;
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::problem::Problem;
 
-/// Bytes per piece.
-const PIECE: usize = 256 * 1024;
+/// Bytes per piece. Buffers below 128 KiB are reused; larger ones come from the system each time, which is slow.
+const PIECE: usize = 64 * 1024;
 /// Number of pieces that may wait for a slow client.
-const PIECES_WAITING: usize = 4;
+const PIECES_WAITING: usize = 8;
 /// Highest number of bodies at the same time, because each needs a thread.
 const MOST: usize = 32;
 /// Another body waits up to this time for one of them to end.
@@ -74,6 +74,9 @@ struct Pieces {
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waiting.len() + bytes.len() > PIECE {
+            self.flush()?;
+        }
         self.waiting.extend_from_slice(bytes);
         if self.waiting.len() >= PIECE {
             self.flush()?;

@@ -17,8 +17,8 @@ use crate::files;
 use crate::measurement::{Grid, TraceSummary};
 use crate::step::{Fault, TraceReader};
 
-/// Rows per piece.
-const PIECE: usize = 64 * 1024;
+/// Rows per piece. Buffers below 128 KiB are reused; larger ones come from the system each time, which is slow.
+const PIECE: usize = 16 * 1024;
 
 /// The file of a stored trace. Each reading opens the file.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::ops::Range;
 use crate::measurement::Grid;
 use crate::step::{Fault, FaultKind, TraceReader};
 
-/// Values per read.
-const PIECE: usize = 64 * 1024;
+/// Values per read. Buffers below 128 KiB are reused; larger ones come from the system each time, which is slow.
+const PIECE: usize = 16 * 1024;
 
 /// Values of a trace in a temporary file.
 #[derive(Debug)]

@@ -39,11 +39,11 @@ use crate::measurement::{
 };
 use crate::step::ColumnValue;
 
-/// Rows per batch.
-const BATCH: usize = 64 * 1024;
+/// Rows per batch. The buffer of a batch is smaller than 128 KiB, so that the C library does not get it from the system.
+const BATCH: usize = 16 * 1024;
 /// Rows per page of the first two columns, a multiple of a batch. A page with fewer rows compresses worse, and a reader of a
 /// narrow window decodes at least one page.
-const PAGE: usize = 2 * BATCH;
+const PAGE: usize = 8 * BATCH;
 /// Rows per row group, a multiple of a batch. This bounds the memory for traces of any length.
 const ROW_GROUP: u64 = 1024 * 1024;
 /// The positions of the first two columns in the file. The constant columns follow.

@@ -26,7 +26,7 @@ pub(in crate::run) use write::withdraw;
 use write::write;
 
 /// Pieces of a trace that may wait for the disk. More would only use memory.
-const PIECES_WAITING: usize = 8;
+const PIECES_WAITING: usize = 16;
 impl Engine {
     pub(super) async fn fetch_traces(
         &mut self,
