@@ -6,8 +6,9 @@ import statistics
 class Table:
     """Prints a row as soon as it is measured, and keeps it for JSON."""
 
-    def __init__(self, margin=1.0):
-        self.rows, self.margin = [], margin
+    def __init__(self, stable=None):
+        """`stable`: only what does not depend on the speed of the machine has a target; ratios have this margin."""
+        self.rows, self.stable = [], stable
         print(f"{'':52} {'figure':>8}     {'floor':>8}  {'ratio':22} {'target':16}")
 
     def add(self, name, took, floor=None, target=None, ratio=None, unit="ms"):
@@ -16,8 +17,8 @@ class Table:
         row = {"name": name, "value": value, "unit": unit, "floor": base, "target": target, "target_ratio": ratio}
         if base:
             row["ratio"], row["spread"] = value / base, [min(took) / base, max(took) / base]
-        limits = [value <= target * self.margin] if target else []
-        limits += [value / base <= ratio * self.margin] if ratio else []
+        limits = [value <= target] if target and not (self.stable and unit in ("ms", "s")) else []
+        limits += [value / base <= ratio * (self.stable or 1)] if ratio else []
         row["met"] = all(limits) if limits else None
         self.rows.append(row)
         print(self.line(row), flush=True)

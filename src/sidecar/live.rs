@@ -5,7 +5,7 @@ pub(super) mod power;
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use tokio::sync::watch;
 
 use super::wire::power::Frame;
@@ -14,6 +14,13 @@ use super::wire::power::Frame;
 const SEND_LIMIT: Duration = Duration::from_secs(60);
 /// Largest message of a client. Messages are ignored.
 const MOST_INCOMING: usize = 64 * 1024;
+/// Bytes of a client that are read at once. The buffer is filled with zeros before each read, and each client has its own.
+const READ_AT_ONCE: usize = 1024;
+
+/// Limits the memory and the time for what clients send, because nothing is expected from them.
+fn of_listener(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade.max_message_size(MOST_INCOMING).read_buffer_size(READ_AT_ONCE)
+}
 
 /// Sends a frame; returns false if the client has disconnected.
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {

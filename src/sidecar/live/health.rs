@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 
-use super::{MOST_INCOMING, closed, say_goodbye, send};
+use super::{closed, of_listener, say_goodbye, send};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::power::{Frame, timestamp};
 
@@ -14,7 +14,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Sends a heartbeat at once and every 10 s, and answers `ping`.
 pub(in crate::sidecar) async fn stream(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MOST_INCOMING).on_upgrade(move |socket| serve(socket, app))
+    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app))
 }
 
 async fn serve(mut socket: WebSocket, app: App) {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{MOST_INCOMING, closed, say_goodbye, send};
+use super::{closed, of_listener, say_goodbye, send};
 use crate::power::{PowerFrame, PowerUpdate, UpdateSchedule};
 use crate::sidecar::problem::{Problem, not_connected};
 use crate::sidecar::read::read;
@@ -59,7 +59,7 @@ pub(in crate::sidecar) async fn stream(
     };
     let module = wanted.module.unwrap_or(app.options.defaults.module);
     let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
-    upgrade.max_message_size(MOST_INCOMING).on_upgrade(move |socket| serve(socket, app, module, interval))
+    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app, module, interval))
 }
 
 fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
