@@ -20,13 +20,16 @@ def fetching(detectors=("4/1",), times=17, points=940_001, traces="tf"):
 
 
 def readings(times):
-    return BEFORE.format(name="readings") + f"""
+    return f"""
+name: readings
+steps:
+  - log: begin
   - repeat: {{ times: {times}, steps: [{{ read_power: {{ detector: 4/1 }} }}] }}
 """
 
 
 def readings_in_rhai(times):
-    return f'recipe(#{{ name: "readings" }});\nfor turn in 0..{times} {{ read_power(#{{ detector: "4/1" }}); }}\n'
+    return f'recipe(#{{ name: "readings" }});\nlog("begin");\nfor turn in 0..{times} {{ read_power(#{{ detector: "4/1" }}); }}\n'
 
 
 def many_traces(times):
