@@ -40,6 +40,7 @@ fn header(trace_index: u64) -> TraceHeader {
         simulated: true,
         constants: BTreeMap::new(),
         metadata: BTreeMap::new(),
+        reference: None,
     }
 }
 

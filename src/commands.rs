@@ -22,7 +22,9 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
         Operation::ConfigureTls(fields) => tls(fields),
         Operation::ConfigureScan(fields) => scan(fields, present),
         Operation::ConfigureDetector(fields) => detector(fields),
-        Operation::CreateReference(fields) => vec![Action::StartReference { detector: fields.detector }],
+        Operation::CreateReference(fields) => {
+            fields.detectors.iter().map(|detector| Action::StartReference { detector: *detector }).collect()
+        }
         Operation::Sweep(fields) => {
             let mut actions = scan(fields, present);
             actions.push(Action::StartScan);

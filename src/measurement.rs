@@ -9,10 +9,12 @@ use crate::units::dbm_of_milliwatts;
 
 mod detector;
 mod naming;
+mod reference;
 mod trace_kind;
 
 pub use detector::{Detector, NotADetector};
 pub use naming::{check_name, check_part_of_name, fit_for_file};
+pub use reference::{Age, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale};
 pub use trace_kind::TraceKind;
 
 /// The unit in which a detector reports power.
@@ -228,6 +230,9 @@ pub struct TraceSummary {
     /// The highest transmission, dB, if it is too high for a passive device, because the reference does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above_reference_db: Option<f64>,
+    /// The reference that a transmission rests on: its detector and time, such as `4/1@2025-11-28T09:26:31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// The highest transmission that a passive device can have, dB, with a tolerance.

@@ -6,6 +6,7 @@ mod analyze;
 mod attend;
 mod forms;
 mod http;
+mod reference;
 #[cfg(test)]
 pub(crate) mod samples;
 mod settings;
@@ -18,11 +19,12 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use acquire::{Constant, CreateReference, FetchTrace, ReadPower, UnattendedReference};
+pub use acquire::{Constant, FetchTrace, ReadPower};
 pub use analyze::{AnalyzeFields, Channels, GridName, Lines, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
+pub use reference::{CreateReference, DriftCheck, IfStale, UnattendedReference};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 pub use traits::{
     BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,

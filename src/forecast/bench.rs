@@ -221,8 +221,12 @@ impl BenchState {
 
     fn reference(&mut self, fields: &CreateReference) {
         let reference = Reference { scan: self.grid(), sweeps: self.sweeps, light: self.light() };
-        self.references.insert(fields.detector, reference);
+        self.references.extend(fields.detectors.iter().map(|detector| (*detector, reference.clone())));
         self.patched |= fields.connect.is_some();
+        if fields.check.is_some() {
+            // The scan for the check replaces the traces of the last sweep.
+            self.swept = None;
+        }
         self.after_scan();
     }
 

@@ -55,7 +55,7 @@ pub(super) fn of(operation: &Operation, scan: Scan) -> Estimate {
             REQUEST_S + poll.map_or(0.0, |poll| TASK_S.min(poll.timeout_s.get()))
         }
         Lasts::Pause(seconds) | Lasts::AtLeast(seconds) => seconds,
-        Lasts::Scan => scan.seconds + SCAN_OVERHEAD_S,
+        Lasts::Scans(count) => f64::from(count) * (scan.seconds + SCAN_OVERHEAD_S),
         // The time until a time of day, and until a person answers, is unknown.
         Lasts::Until(_) | Lasts::Answer => 0.0,
     };

@@ -1,18 +1,22 @@
 //! Compares the lasers and detectors of an instrument with those that a recipe needs.
 
+mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::bench::BenchState;
 use super::findings::{Findings, softened};
 use super::lasers;
-use super::rules::reference::{absent, covers};
 use super::walk::PlannedStep;
 use crate::declarations::Header;
 use crate::instrument::scpi::Identity;
-use crate::measurement::{Detector, Grid, TraceKind};
+use crate::measurement::{Detector, TraceKind};
 use crate::operation::{LaserDemand, Lasers, Operation};
 use crate::source::{Diagnostic, SourceFile};
+pub use references::HeldReference;
 
 /// The replies of the instrument to queries.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,9 +27,10 @@ pub struct Facts {
     pub tls: BTreeMap<u8, u8>,
     /// The detectors that the recipe uses, and whether they exist.
     pub detectors: BTreeMap<Detector, bool>,
-    /// The detectors whose transmission is fetched and that already have a valid reference, with the scan of the
-    /// reference if it is known.
-    pub references: BTreeMap<Detector, Option<Grid>>,
+    /// The valid references that the instrument has, of the detectors that rely on one.
+    pub references: BTreeMap<Detector, HeldReference>,
+    /// The time of these replies.
+    pub at: DateTime<Utc>,
 }
 
 /// The lasers and detectors that a recipe needs.
@@ -35,8 +40,8 @@ pub struct Needs {
     pub lasers: BTreeSet<u8>,
     /// Detectors.
     pub detectors: BTreeSet<Detector>,
-    /// The detectors whose transmission is fetched.
-    pub transmissions: BTreeSet<Detector>,
+    /// The detectors that may rely on a reference from before the run.
+    pub references: BTreeSet<Detector>,
 }
 
 /// Lasers and detectors that a recipe names.
@@ -45,10 +50,13 @@ pub fn needs(header: &Header, steps: &[PlannedStep]) -> Needs {
     let mut needs = Needs { detectors: recorded(header).collect(), ..Needs::default() };
     for planned in steps {
         let traits = planned.step.operation.traits();
-        needs.detectors.extend(traits.detectors);
+        needs.detectors.extend(traits.all_detectors());
         needs.lasers.extend(traits.lasers.named());
         if let Some(fetch) = traits.fetch().filter(|fetch| fetch.traces.contains(&TraceKind::Tf)) {
-            needs.transmissions.extend(&fetch.detectors);
+            needs.references.extend(&fetch.detectors);
+        }
+        if let Some(reference) = traits.reference().filter(|reference| reference.max_age_min.is_some()) {
+            needs.references.extend(&reference.detectors);
         }
     }
     needs
@@ -79,8 +87,9 @@ pub fn check(
         bench.sources.entry(*tls).or_default().laser = Some(*laser);
     }
     for planned in steps {
+        let foreseen = facts.foresee(&planned.step.operation, &bench);
         bench.perform(&planned.step.operation);
-        for (about, diagnostic) in facts.judge(&planned.step.operation, &bench) {
+        for (about, diagnostic) in foreseen.into_iter().chain(facts.judge(&planned.step.operation, &bench)) {
             findings.add(&planned.step.place, about, softened(diagnostic, planned.may_differ));
         }
     }
@@ -100,9 +109,8 @@ impl Facts {
     fn judge(&self, operation: &Operation, bench: &BenchState) -> Said {
         let traits = operation.traits();
         let mut said: Said = traits
-            .detectors
-            .iter()
-            .filter_map(|detector| Some((detector.to_string(), self.without_detector(*detector)?)))
+            .all_detectors()
+            .filter_map(|detector| Some((detector.to_string(), self.without_detector(detector)?)))
             .collect();
         match traits.lasers {
             Lasers::Static { laser, demand, .. } => said.extend(self.of_laser(laser, demand)),
@@ -181,24 +189,6 @@ impl Facts {
         (!nearest.is_empty())
             .then(|| ("reach".into(), Diagnostic::error(message).hint(format!("it has {}", listed(nearest)))))
     }
-
-    /// A transmission function that needs an existing reference: checks that there is one, and that it covers the scan.
-    fn without_reference(&self, detector: Detector, bench: &BenchState) -> Option<Diagnostic> {
-        if bench.references.contains_key(&detector) || self.detectors.get(&detector) != Some(&true) {
-            return None;
-        }
-        let hint = "add `create_reference` before the sweep, or fetch `raw`";
-        let Some(reference) = self.references.get(&detector) else {
-            return Some(Diagnostic::error(absent(detector)).hint(hint));
-        };
-        let (reference, (start, stop)) = (reference.as_ref()?, bench.swept_by.range?);
-        let message = format!(
-            "the instrument's reference of {detector} covers {} to {} nm, but the scan covers {start} to {stop} nm",
-            reference.start_nm,
-            reference.stop_nm()
-        );
-        (!covers(reference, (start, stop))).then(|| Diagnostic::error(message).hint(hint))
-    }
 }
 
 fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
@@ -207,9 +197,12 @@ fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::forecast::{Circumstances, walk};
+    use crate::measurement::Grid;
     use crate::recipe::Recipe;
 
     fn identity(model: &str) -> Identity {
@@ -219,16 +212,18 @@ mod tests {
     /// A bench with a C-band and an O-band laser, two detectors, and a reference of the first.
     fn bench() -> Facts {
         let detector = |text: &str| text.parse::<Detector>().unwrap();
+        let taken: DateTime<Utc> = "2025-11-28T09:26:31Z".parse().unwrap();
+        let scan = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
         Facts {
             lasers: [(1, Some(identity("T100S-HP"))), (2, Some(identity("T200S-O-M"))), (3, None)].into(),
             tls: [(1, 1), (2, 0), (3, 0), (4, 0)].into(),
             detectors: [(detector("4/1"), true), (detector("4/2"), true), (detector("7/1"), false)].into(),
-            references: [(detector("4/1"), Some(Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 }))]
-                .into(),
+            references: [(detector("4/1"), HeldReference { scan: Some(scan), taken: Some(taken) })].into(),
+            at: taken + TimeDelta::hours(9),
         }
     }
 
-    fn said(recipe: &str) -> Vec<String> {
+    pub(super) fn said(recipe: &str) -> Vec<String> {
         let recipe = Recipe::from_text("t.yaml", &format!("name: t\n{recipe}"), None, &[]).unwrap();
         let walked = walk(|host| recipe.perform(host), recipe.sources(), Circumstances::default());
         let found = check(recipe.header(), &walked.all(), &bench(), recipe.sources());
@@ -335,22 +330,5 @@ suspend_when:
             said(steps),
             ["5 laser 3 does not exist", "6 detector `7/1` of this instrument does not reply"]
         );
-    }
-
-    #[test]
-    fn a_reference_taken_before_the_run_has_to_hold_for_its_scan() {
-        let of = |detector: &str, start: u32| {
-            said(&format!(
-                "steps:\n  - sweep: {{ start_nm: {start}, stop_nm: 1560 }}\n  - fetch_trace: {{ detector: {detector}, trace: tf }}\n"
-            ))
-        };
-        assert_eq!(of("4/1", 1530), [""; 0]);
-        assert_eq!(
-            of("4/1", 1510),
-            [
-                "4 the instrument's reference of 4/1 covers 1520 to 1580 nm, but the scan covers 1510 to 1560 nm"
-            ]
-        );
-        assert_eq!(of("4/2", 1530), ["4 `4/2` has no valid reference on this instrument"]);
     }
 }

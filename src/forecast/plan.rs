@@ -85,7 +85,7 @@ fn takes(planned: &PlannedStep) -> String {
         | Lasts::LaserOn
         | Lasts::Transfer(_)
         | Lasts::Reply
-        | Lasts::Scan => {
+        | Lasts::Scans(_) => {
             if seconds < 1000.0 {
                 format!("{seconds:.1} s")
             } else {

@@ -197,5 +197,6 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         max: Some(Extreme { value: LEVEL, nm: grid.start_nm }),
         mean: Some(LEVEL),
         above_reference_db: None,
+        reference: None,
     }
 }

@@ -198,6 +198,15 @@ fn references_say_what_to_connect_and_who_takes_them() {
 }
 
 #[test]
+fn a_step_with_several_references_lasts_as_long_as_their_scans() {
+    let seconds = |detectors: &str| {
+        let walk = walked(&format!("  - create_reference: {{ detectors: [{detectors}], connect: cord }}\n"));
+        walk.steps[0].estimate.seconds
+    };
+    assert!((seconds("4/1, 4/2, 4/3") - 3.0 * seconds("4/1")).abs() < 1e-9);
+}
+
+#[test]
 fn a_question_needs_somebody_to_answer_it() {
     let text = "name: t\nsteps:\n  - prompt: { message: Ready? }\n";
     let told = |attended| told(&walk_file("t.yaml", text, Circumstances { simulated: true, attended }));

@@ -1,4 +1,4 @@
-//! Operations that bring something from the instrument: references, traces, power.
+//! Operations that bring values from the instrument: traces and power.
 
 use std::collections::BTreeMap;
 
@@ -9,36 +9,7 @@ use serde_json::Value;
 
 use crate::decimal;
 use crate::measurement::{Detector, TraceKind};
-use crate::units::{Minutes, Seconds};
-
-/// The action if a new reference is needed and no person is present to connect the patch cord.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum UnattendedReference {
-    /// Fail, because with a reference of the device every transmission is 0 dB.
-    Fail,
-    /// Take it nevertheless: the author of the recipe knows that the path is correct.
-    Recreate,
-}
-
-/// Records the reference of a detector. A transmission function is relative to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateReference {
-    /// The detector.
-    pub detector: Detector,
-    /// The connection that the operator must make. The program asks for it before the scan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connect: Option<String>,
-    /// Largest age of an existing reference. A valid reference is kept without a question if it covers the same range
-    /// and a run has recorded that its lasers and powers are the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age_min: Option<Minutes>,
-    /// Action if a new reference is needed and no person is present. Default: `recreate` on the simulator, `fail` on
-    /// a real instrument.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unattended: Option<UnattendedReference>,
-}
+use crate::units::Seconds;
 
 /// A constant that is written into every row of a trace file.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

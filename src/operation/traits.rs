@@ -108,8 +108,8 @@ pub enum Target<'a> {
     Resource(Method, &'a url::Url),
     /// The header of the only unit of SCPI text, in capitals.
     Header(String),
-    /// The reference of a detector.
-    Reference(Detector),
+    /// The references of detectors.
+    References(&'a [Detector]),
 }
 
 /// How long an operation lasts.
@@ -134,8 +134,8 @@ pub enum Lasts<'a> {
     Pause(f64),
     /// At least so many seconds.
     AtLeast(f64),
-    /// As long as a scan.
-    Scan,
+    /// As long as so many scans.
+    Scans(u32),
     /// Until a local time of day.
     Until(&'a str),
     /// Until the operator answers.
@@ -182,6 +182,12 @@ impl<'a> OperationTraits<'a> {
             Memory::ReplacesReference(fields) => Some(fields),
             Memory::Keeps | Memory::Reads(_) | Memory::ReplacesLive | Memory::Unknown => None,
         }
+    }
+
+    /// The detectors that the operation uses, with the one that only shows the drift of a reference.
+    pub fn all_detectors(&self) -> impl Iterator<Item = Detector> {
+        let check = self.reference().and_then(|reference| reference.check).map(|check| check.detector);
+        self.detectors.iter().copied().chain(check)
     }
 
     /// The traces that the operation transfers.
@@ -240,7 +246,7 @@ impl<'a> OperationTraits<'a> {
             | Lasts::LaserOn
             | Lasts::Transfer(_)
             | Lasts::Reply
-            | Lasts::Scan
+            | Lasts::Scans(_)
             | Lasts::Until(_)
             | Lasts::Answer => None,
         }
@@ -257,7 +263,7 @@ impl<'a> OperationTraits<'a> {
             | Lasts::LaserOn
             | Lasts::Transfer(_)
             | Lasts::Reply
-            | Lasts::Scan
+            | Lasts::Scans(_)
             | Lasts::Until(_)
             | Lasts::Answer => None,
         }
@@ -275,7 +281,7 @@ impl<'a> OperationTraits<'a> {
             | Lasts::LaserOn
             | Lasts::Transfer(_)
             | Lasts::Reply
-            | Lasts::Scan => false,
+            | Lasts::Scans(_) => false,
         }
     }
 

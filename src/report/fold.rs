@@ -209,6 +209,7 @@ impl Fold {
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::WaitsUntil { .. }
             | RunEvent::Progress { .. }
             | RunEvent::ColumnsDecided { .. }

@@ -4,12 +4,11 @@ pub(super) mod log;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::verdict::Verdict;
-use crate::measurement::{Detector, TraceSummary};
-use crate::run::bench::Source;
+use crate::measurement::{ReferenceRecord, TraceSummary};
 use crate::run::state::outline::OutlineStep;
 use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, PowerSegment, RunState};
@@ -118,12 +117,23 @@ pub enum RunEvent {
     ReferenceTaken {
         /// The step number.
         number: u64,
-        /// The detector.
-        detector: Detector,
-        /// The time, by the instrument's clock.
-        taken: NaiveDateTime,
-        /// The light sources.
-        sources: Vec<Source>,
+        /// The reference and its conditions.
+        #[serde(flatten)]
+        reference: ReferenceRecord,
+    },
+    /// An existing reference is used, and no new one is taken.
+    ReferenceUsed {
+        /// The step number.
+        number: u64,
+        /// The reference and its conditions, as far as a run has recorded them.
+        #[serde(flatten)]
+        reference: ReferenceRecord,
+        /// Its age, s, if its time is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        age_s: Option<f64>,
+        /// The level of the check detector now minus the level when the reference was taken, dB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drift_db: Option<f64>,
     },
     /// A step waits until a time. A resumed run waits until the same time.
     WaitsUntil {

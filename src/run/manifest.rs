@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::request::RunRequest;
 use super::state::history::History;
+use crate::measurement::ReferenceRecord;
 use crate::step::Fault;
 use crate::store::{
     HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunFolder, RunState,
@@ -65,6 +66,7 @@ pub(super) fn manifest(
         results: None,
         lasers_unknown: Vec::new(),
         warnings: Vec::new(),
+        references: Vec::new(),
         more: serde_json::Map::new(),
     })
 }
@@ -113,6 +115,7 @@ pub(super) fn finish(manifest: &mut Manifest, end: End, history: &History) {
     manifest.results = end.results;
     manifest.lasers_unknown = end.lasers_unknown;
     manifest.warnings = end.warnings;
+    manifest.references = history.references.values().cloned().map(ReferenceRecord::named).collect();
 }
 
 /// Seconds as a duration.

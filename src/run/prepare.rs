@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::Utc;
+
+use super::bench::moment_of;
 use crate::budget::Budget;
 use crate::declarations::Header;
-use crate::forecast::facts::{self, Facts};
+use crate::forecast::facts::{self, Facts, HeldReference};
 use crate::forecast::{self, Circumstances, PlannedStep, Walk};
 use crate::instrument::scpi::{Action, ErrorEntry, Identity, Query};
 use crate::instrument::{Ctp10, Error, TLS};
@@ -57,9 +60,10 @@ pub async fn compare(
         let there = instrument.probe(&Query::power_unit(detector)).await?.is_some();
         known.detectors.insert(detector, there);
     }
-    for detector in needs.transmissions {
+    known.at = Utc::now();
+    for detector in needs.references {
         if known.detectors.get(&detector) == Some(&true)
-            && instrument.reference(detector).await?.is_some_and(|reference| reference.valid)
+            && let Some(held) = instrument.reference(detector).await?.filter(|reference| reference.valid)
         {
             let scan = match instrument.trace_grid(detector, TraceKind::Reference).await {
                 Ok(scan) => Some(scan),
@@ -67,7 +71,8 @@ pub async fn compare(
                 Err(Error::Refused { .. } | Error::NoReply { .. } | Error::Implausible { .. }) => None,
                 Err(error) => return Err(error),
             };
-            known.references.insert(detector, scan);
+            let taken = held.taken.and_then(moment_of);
+            known.references.insert(detector, HeldReference { scan, taken });
         }
     }
     let other = instrument.last_identity().filter(|identity| !identity.is_ctp10());

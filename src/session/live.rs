@@ -174,7 +174,7 @@ impl Seen {
             RunEvent::StepStarted { step, .. } => match step.operation.traits().memory {
                 Memory::ReplacesLive => self.in_memory.retain(|(_, kind), _| kind.is_reference()),
                 Memory::ReplacesReference(fields) => self.in_memory.retain(|(detector, kind), _| {
-                    *detector != fields.detector && kind.outlasts_reference_scan()
+                    !fields.detectors.contains(detector) && kind.outlasts_reference_scan()
                 }),
                 Memory::Unknown => self.in_memory.clear(),
                 Memory::Keeps | Memory::Reads(_) => {}
@@ -199,6 +199,7 @@ impl Seen {
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::WaitsUntil { .. }
             | RunEvent::Progress { .. }
             | RunEvent::ColumnsDecided { .. }

@@ -40,7 +40,7 @@ pub fn read(
     Ok((operation, decode::from_value(&Value::Object(options))?))
 }
 
-/// Puts `module/channel` in place of each detector name: in `detector`, in `detectors`, and within `stable`.
+/// Puts `module/channel` in place of each detector name: in `detector`, in `detectors`, and within `stable` and `check`.
 ///
 /// # Errors
 /// A text that is neither a detector nor a name given under `detectors`.
@@ -53,7 +53,7 @@ pub fn resolve_detectors(fields: &mut Value, names: &BTreeMap<String, Detector>)
                 .iter_mut()
                 .enumerate()
                 .try_for_each(|(index, one)| resolve(one, names).map_err(|e| e.under(&[index.to_string()]))),
-            ("stable", inner) => resolve_detectors(inner, names),
+            ("stable" | "check", inner) => resolve_detectors(inner, names),
             _ => Ok(()),
         };
         resolved.map_err(|error| error.under(std::slice::from_ref(key)))?;

@@ -74,6 +74,7 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
         max: Some(Extreme { value: 0.0, nm: 1545.0 }),
         mean: Some(-4.0),
         above_reference_db: None,
+        reference: None,
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{StoreError, publish};
 use crate::analysis::verdict::{Verdict, VerdictCounts};
 use crate::files;
+use crate::measurement::ReferenceRecord;
 use crate::operation::Constant;
 
 /// Name of the file in the run folder.
@@ -190,6 +191,9 @@ pub struct Manifest {
     /// Lasers that could not be confirmed off at the end.
     #[serde(default)]
     pub lasers_unknown: Vec<u8>,
+    /// The last reference of each detector that the run has taken or used; known at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ReferenceRecord>,
     /// Warnings that the journal may not contain, for example that the journal itself was removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

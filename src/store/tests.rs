@@ -25,6 +25,7 @@ fn header(points: u64) -> TraceHeader {
             ("port".into(), ColumnValue::Text(Some("a".into()))),
         ]),
         metadata: BTreeMap::new(),
+        reference: None,
     }
 }
 

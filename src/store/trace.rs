@@ -73,6 +73,8 @@ pub struct TraceHeader {
     pub constants: BTreeMap<String, ColumnValue>,
     /// Metadata for the file: settings, instrument, recipe.
     pub metadata: BTreeMap<String, Value>,
+    /// The reference that a transmission rests on.
+    pub reference: Option<String>,
 }
 
 impl TraceHeader {
@@ -325,6 +327,7 @@ impl TraceWriter {
             max: extreme(tally.max()),
             mean: tally.mean(),
             above_reference_db,
+            reference: header.reference.clone(),
         })
     }
 }

@@ -4,6 +4,7 @@ use indicatif::HumanBytes;
 
 use super::colours::Colours;
 use super::{View, duration, results};
+use crate::measurement::Age;
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
@@ -89,6 +90,15 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             detail(format!("[{number}{of}] {}{again}", describe(step)))
         }
+        RunEvent::ReferenceTaken { reference, .. } => {
+            detail(format!("      reference {} taken", reference.name()))
+        }
+        RunEvent::ReferenceUsed { reference, age_s, drift_db, .. } => {
+            let age = age_s.map(|seconds| format!(", {} old", Age { seconds })).unwrap_or_default();
+            let drift = drift_db.map(|drift| format!(", drift {drift:.2} dB")).unwrap_or_default();
+            let run = reference.run.as_ref().map(|run| format!(", from run {run}")).unwrap_or_default();
+            detail(format!("      reference {} used{age}{drift}{run}", reference.name()))
+        }
         RunEvent::TraceStored { trace } => {
             detail(format!("      {} ({} points)", trace.file, trace.grid.points))
         }
@@ -117,7 +127,6 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         | RunEvent::PowerWithdrawn { .. }
         | RunEvent::Decided { .. }
         | RunEvent::SettingsRead { .. }
-        | RunEvent::ReferenceTaken { .. }
         | RunEvent::Progress { .. }
         | RunEvent::ColumnsDecided { .. }
         | RunEvent::StepFinished { .. }

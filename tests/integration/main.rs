@@ -43,6 +43,7 @@ mod probe_station;
 mod program;
 mod proxy;
 mod recovery;
+mod references;
 mod report;
 mod requests;
 mod resume;

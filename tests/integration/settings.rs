@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::probe_station::{Answer, Station, bench_with};
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, simulate_at, text, until, watch};
+use crate::support::{Bench, Running, Talk, manifest, simulate, simulate_at, text, until, watch};
 
 const SWEEP: &str = "
   - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 2 }
@@ -176,80 +176,4 @@ fn a_resumed_run_finds_a_restarted_instrument_as_it_was() {
     let output = bench.run(&["resume", folder.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert_eq!(state(&restarted), whole);
-}
-
-/// Runs a recipe that would keep a reference, at a power; gives the exit code, whether it took one, and what was said.
-fn with_reference(
-    bench: &Bench,
-    address: &str,
-    power: f64,
-    more: &str,
-) -> (Option<i32>, Option<bool>, String) {
-    bench.write(
-        "keep.yaml",
-        &format!(
-            "name: keep
-steps:
-  - configure_tls: {{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: {power} }}
-  - configure_scan: {{ start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }}
-  - create_reference: {{ detector: 4/1, max_age_min: 60{more} }}
-"
-        ),
-    );
-    let output = bench.run(&["run", "keep.yaml", "--instrument", address]);
-    let records = journal(&bench.run_folder(&output));
-    let created = records.iter().find_map(|record| record["outcome"]["value"]["created"].as_bool());
-    (output.status.code(), created, text(&output.stderr))
-}
-
-#[test]
-fn a_reference_is_kept_only_where_it_is_known_that_it_was_taken_with_the_same_light() {
-    let bench = Bench::new();
-    let simulator = simulate(&bench, &["--time-scale", "0.01"]);
-    let keep = |power, more| with_reference(&bench, &simulator.address, power, more);
-    assert_eq!(keep(0.0, "").1, Some(true));
-    assert_eq!(keep(0.0, "").1, Some(false));
-    let (_, created, said) = keep(5.0, "");
-    assert_eq!(created, Some(true), "{said}");
-    assert!(said.contains("is not kept: it was taken with laser 1 at 0 dBm"), "{said}");
-    assert_eq!(keep(5.0, "").1, Some(false));
-    // Another client takes one, nobody knows with which light.
-    let mut other = Talk::to(&simulator.address);
-    let taken = other.ask("REF:SENS4:CHAN1:RES?");
-    while other.ask("REF:SENS4:CHAN1:RES?") == taken {
-        other.send("REF:SENS4:CHAN1:INIT");
-        other.wait_until_idle();
-    }
-    let (code, created, said) = keep(5.0, ", unattended: fail");
-    assert_eq!((code, created), (Some(1), None), "{said}");
-    assert!(said.contains("its laser and power are not recorded"), "{said}");
-}
-
-#[test]
-fn a_transmission_above_the_reference_is_marked_wherever_it_is_shown() {
-    let bench = Bench::new();
-    let simulator = simulate(&bench, &["--time-scale", "0.01"]);
-    bench.write(
-        "above.yaml",
-        "name: above
-steps:
-  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 0 }
-  - configure_scan: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
-  - create_reference: { detector: 4/1 }
-  - configure_tls: { tls: 1, power_dbm: 10 }
-  - sweep:
-  - fetch_trace: { detector: 4/1, traces: [tf, raw] }
-",
-    );
-    let output = bench.run(&["run", "above.yaml", "--instrument", &simulator.address]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("impossible for a passive device"), "{}", text(&output.stderr));
-    let folder = bench.run_folder(&output);
-    let summary: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
-    let traces = summary["traces"].as_array().unwrap();
-    assert!(traces[0]["above_reference_db"].as_f64().unwrap() > 5.0, "{}", traces[0]);
-    assert!(traces[1].get("above_reference_db").is_none_or(serde_json::Value::is_null), "{}", traces[1]);
-    let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
-    assert!(report.contains("impossible for a passive device"));
 }

@@ -69,7 +69,7 @@ pub(crate) fn begin(address: &str, recipe: &str) -> String {
 }
 
 /// The state of a run once it has ended.
-fn end_of(address: &str, run: &str) -> Value {
+pub(crate) fn end_of(address: &str, run: &str) -> Value {
     until_some("the run has ended", || {
         let state = request(address, "GET", &format!("/runs/{run}"), None).1["state"].take();
         Some(state).filter(|state| state != "running")

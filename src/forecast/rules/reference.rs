@@ -3,7 +3,8 @@
 use super::{RuleContext, Said};
 use crate::forecast::bench::Light;
 use crate::measurement::{Detector, Grid, TraceKind};
-use crate::operation::{Memory, UnattendedReference};
+use crate::operation::{IfStale, Memory, UnattendedReference};
+use crate::shown;
 use crate::source::Diagnostic;
 use crate::step::OnError;
 
@@ -14,26 +15,25 @@ const SAME_POWER_DB: f64 = 0.05;
 pub(super) fn created(context: &RuleContext) -> Said {
     let Some(reference) = context.step.operation.traits().reference() else { return Said::new() };
     let mut said = Said::new();
-    if reference.connect.is_none() {
-        let message = format!("the reference of {} has no `connect`", reference.detector);
+    let detectors = shown::listed(&reference.detectors, ", ");
+    let refuses = reference.if_stale == Some(IfStale::Refuse);
+    if reference.connect.is_none() && !refuses {
+        let message = format!("the reference of {detectors} has no `connect`");
         let hint =
             "add `connect: \"patch cord from OUT to IN…\"`: the operator is asked for this before the scan";
         said.push(("connect".into(), Diagnostic::warning(message).hint(hint)));
     }
-    let recreate = reference.unattended == Some(UnattendedReference::Recreate);
+    let recreate = reference.unattended == Some(UnattendedReference::Recreate) && !refuses;
     if context.circumstances.simulated {
         return said;
     }
     if recreate {
-        let message =
-            format!("the reference of {} may be taken while no person is present", reference.detector);
+        let message = format!("the reference of {detectors} may be taken while no person is present");
         let hint = "with the device in the path every transmission would be 0 dB; `max_age_min` accepts an earlier reference";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     } else if context.circumstances.attended == Some(false) {
-        let message = format!(
-            "no person is present: the run fails here if {} needs a new reference",
-            reference.detector
-        );
+        let message =
+            format!("no person is present: the run fails here if {detectors} needs a new reference");
         let hint = "`max_age_min` accepts an earlier reference";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     }

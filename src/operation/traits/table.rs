@@ -69,9 +69,9 @@ impl Operation {
                 emits_light: true,
                 lasers: Lasers::OfScan,
                 memory: Memory::ReplacesReference(fields),
-                bench: BenchEffect::Changes(Some(Target::Reference(fields.detector))),
-                detectors: std::slice::from_ref(&fields.detector),
-                lasts: Lasts::Scan,
+                bench: BenchEffect::Changes(Some(Target::References(&fields.detectors))),
+                detectors: &fields.detectors,
+                lasts: Lasts::Scans(fields.scans()),
                 question: fields.connect.as_deref().map_or(Question::None, Question::Connect),
                 ..PLAIN
             },
@@ -83,7 +83,7 @@ impl Operation {
                 memory: Memory::ReplacesLive,
                 settings: Settings::Typed,
                 scan: Some(fields),
-                lasts: Lasts::Scan,
+                lasts: Lasts::Scans(1),
                 ..PLAIN
             },
             Self::FetchTrace(fields) => OperationTraits {

@@ -11,6 +11,7 @@ use super::Bench;
 use super::scan::{ABORT_LIMIT, SettingsOf};
 use crate::instrument::LinkEvent;
 use crate::instrument::scpi::Action;
+use crate::measurement::ReferenceRecord;
 use crate::operation::Operation;
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
@@ -127,21 +128,27 @@ impl Bench {
         self.detectors.clear();
         for (detector, settings) in self.intended().references() {
             self.beat()?;
-            let is_valid =
-                self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid);
-            if is_valid && !self.doubtful_references.contains(&detector) {
+            let held = self.instrument.reference(detector).await?.filter(|reference| reference.valid);
+            let known = self.log.history(|history| history.references.get(&detector).cloned());
+            // Another client may have taken another reference meanwhile.
+            let is_taking = self.log.history(|history| history.is_taking_reference(detector));
+            let is_known = |taken| is_taking || known.as_ref().is_none_or(|known| taken == Some(known.taken));
+            let is_same = held.is_some_and(|held| is_known(held.taken));
+            if is_same && !self.doubtful_references.contains(&detector) {
                 continue;
             }
+            let what = known.as_ref().map_or_else(|| format!("of {detector}"), ReferenceRecord::name);
+            let check = known.and_then(|known| known.check);
             if !self.simulated {
-                let message = format!("the instrument has lost the reference of {detector}");
+                let message = format!("the instrument no longer has the reference {what}");
                 let hint = "a transmission needs a reference, and a person at the bench must take it: start a new run";
                 return Err(Fault::new(FaultKind::Refused, message).hint(hint));
             }
-            let message = format!("the instrument has lost the reference of {detector}: it is taken again");
+            let message = format!("the instrument no longer has the reference {what}: it is taken again");
             self.log.emit(RunEvent::Warning { message })?;
             self.doubtful_references.insert(detector);
             self.put_back(&settings).await?;
-            if !self.record_reference(number, detector, SettingsOf::Reference).await? {
+            if !self.record_reference(number, detector, SettingsOf::Reference, check).await? {
                 // The restoring begins again.
                 return Ok(());
             }

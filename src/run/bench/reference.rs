@@ -1,55 +1,35 @@
-//! The conditions of a reference. The instrument does not report them, so they are looked up in the journals of the
-//! runs.
+//! References and their conditions. The instrument reports only the time of a reference, so the conditions are looked
+//! up in the journals of the runs.
 
 use std::path::Path;
 
-use chrono::NaiveDateTime;
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, Utc};
+use tokio::sync::mpsc;
 
 use super::Bench;
 use crate::instrument::ScanSettings;
-use crate::measurement::Detector;
-use crate::run::events::{Record, RunEvent};
-use crate::step::Fault;
-use crate::store::{read_run_journal, runs};
+use crate::instrument::scpi::{Action, Query};
+use crate::local_time;
+use crate::measurement::{CheckLevel, Conditions, Detector, ReferenceRecord, ScanRange, Source, TraceKind};
+use crate::run::events::{Activity, Record, RunEvent};
+use crate::run::explain::refused_scan;
+use crate::run::state::configuration::Doubts;
+use crate::run::state::history::History;
+use crate::step::{Fault, FaultKind};
+use crate::store::{RunFolder, read_run_journal, runs};
 use crate::threads;
+use crate::units::dbm_of_milliwatts;
 
 /// The number of runs that are searched, newest first.
 const RUNS: usize = 200;
 /// The clocks of instrument and computer may differ by this much.
-const CLOCKS_S: i64 = 60;
-/// Two powers count as equal within this difference, dB.
-const POWER_DB: f64 = 0.05;
-/// Two ends of a range count as equal within this difference, nm.
-const RANGE_NM: f64 = 1e-4;
+const CLOCKS: TimeDelta = TimeDelta::seconds(60);
+/// Pieces of the check trace that may wait.
+const PIECES_WAITING: usize = 16;
 
-/// A light source of a reference.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// The laser.
-    pub laser: u8,
-    /// Start of its part of the scan, nm.
-    pub start_nm: f64,
-    /// End of its part of the scan, nm.
-    pub stop_nm: f64,
-    /// Its power, dBm.
-    pub power_dbm: f64,
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { laser, start_nm, stop_nm, power_dbm } = self;
-        write!(f, "laser {laser} at {power_dbm} dBm from {start_nm} to {stop_nm} nm")
-    }
-}
-
-impl Source {
-    fn is_like(&self, other: &Self) -> bool {
-        let near = |a: f64, b: f64, limit: f64| (a - b).abs() <= limit;
-        self.laser == other.laser
-            && near(self.power_dbm, other.power_dbm, POWER_DB)
-            && near(self.start_nm, other.start_nm, RANGE_NM)
-            && near(self.stop_nm, other.stop_nm, RANGE_NM)
+impl From<&ScanSettings> for ScanRange {
+    fn from(scan: &ScanSettings) -> Self {
+        Self { start_nm: scan.start_nm, stop_nm: scan.stop_nm, resolution_pm: scan.resolution_pm }
     }
 }
 
@@ -64,80 +44,167 @@ fn sources(scan: &ScanSettings) -> Vec<Source> {
     scan.tls.iter().map(source).filter(|source| source.start_nm < source.stop_nm).collect()
 }
 
+/// The moment of a time of the instrument's clock, which is assumed to show local time. If a local time occurs twice,
+/// the earlier one counts.
+pub(in crate::run) fn moment_of(taken: NaiveDateTime) -> Option<DateTime<Utc>> {
+    local_time::moments(&Local, taken.date(), taken.time()).into_iter().next()
+}
+
 impl Bench {
-    /// Records the conditions of a reference in the journal.
+    /// The conditions of a scan, which those of its references must equal.
+    pub(in crate::run) fn conditions(&self, scan: &ScanSettings) -> Conditions {
+        let serial = self.instrument.last_identity().map(|identity| identity.serial).unwrap_or_default();
+        Conditions { serial, sources: sources(scan) }
+    }
+
+    /// Records a new reference with its conditions in the journal.
     pub(super) async fn keep_reference(
         &self,
         number: u64,
         detector: Detector,
         scan: &ScanSettings,
+        check: Option<CheckLevel>,
     ) -> Result<(), Fault> {
         let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
         else {
             return Ok(());
         };
-        let event = RunEvent::ReferenceTaken { number, detector, taken, sources: sources(scan) };
-        self.log.emit_durable(event).await
+        let Conditions { serial, sources } = self.conditions(scan);
+        let reference = ReferenceRecord {
+            serial: Some(serial),
+            range: Some(ScanRange::from(scan)),
+            sources: Some(sources),
+            check,
+            ..ReferenceRecord::unknown(detector, taken)
+        };
+        self.log.emit_durable(RunEvent::ReferenceTaken { number, reference }).await
     }
 
-    /// Whether a reference was taken with the light that a scan would have now. If not, emits a warning with the
-    /// reason.
-    pub(in crate::run) async fn is_of_this_light(
+    /// A reference of the instrument with its conditions, as far as this run or another one has recorded them.
+    pub(in crate::run) async fn known_reference(
         &self,
-        folder: &Path,
+        folder: &RunFolder,
         detector: Detector,
         taken: NaiveDateTime,
-        at: chrono::DateTime<chrono::Utc>,
-        scan: &ScanSettings,
-    ) -> Result<bool, Fault> {
-        let (folder, identity) = (folder.to_owned(), self.instrument.last_identity());
-        let identity = identity.map(|identity| identity.to_string()).unwrap_or_default();
-        let looked = threads::begin("reference", move || find(&folder, &identity, detector, taken, at));
-        let known = looked.await?;
-        let now = sources(scan);
-        let reason = match known {
-            Some(then) if then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| a.is_like(b)) => {
-                return Ok(true);
-            }
-            Some(then) => format!("it was taken with {}, but the scan uses {}", list(&then), list(&now)),
-            None => "its laser and power are not recorded".to_owned(),
+    ) -> Result<ReferenceRecord, Fault> {
+        let of_this_run = |history: &History| history.references.get(&detector).cloned();
+        if let Some(known) = self.log.history(of_this_run).filter(|known| known.taken == taken) {
+            return Ok(known.named());
+        }
+        let serial = self.instrument.last_identity().map(|identity| identity.serial).unwrap_or_default();
+        let (path, id) = (folder.path().to_owned(), folder.id().to_owned());
+        let found = threads::begin("reference", move || find(&path, &serial, detector, taken)).await?;
+        Ok(match found {
+            Some(found) if found.run.as_ref() == Some(&id) => ReferenceRecord { run: None, ..found.named() },
+            Some(found) => found.named(),
+            None => ReferenceRecord::unknown(detector, taken),
+        })
+    }
+
+    /// The reference that a transmission of this detector rests on. If the run has not named it yet, it does so now.
+    pub(in crate::run) async fn reference_of_transmission(
+        &self,
+        number: u64,
+        folder: &RunFolder,
+        detector: Detector,
+    ) -> Result<Option<ReferenceRecord>, Fault> {
+        let held = self.instrument.reference(detector).await?;
+        let Some(taken) = held.and_then(|reference| reference.taken) else { return Ok(None) };
+        let reference = self.known_reference(folder, detector, taken).await?;
+        let is_named =
+            |history: &History| history.references.get(&detector).is_some_and(|known| known.taken == taken);
+        if !self.log.history(is_named) {
+            let age_s = moment_of(taken).map(|at| (Utc::now() - at).as_seconds_f64());
+            let reference = reference.clone();
+            self.log.emit(RunEvent::ReferenceUsed { number, reference, age_s, drift_db: None })?;
+        }
+        Ok(Some(reference))
+    }
+
+    /// Runs one scan with the settings of the run, and gives the mean power of a detector, dBm. Gives `None` if the link
+    /// was lost meanwhile.
+    pub(in crate::run) async fn mean_dbm(
+        &mut self,
+        number: u64,
+        detector: Detector,
+    ) -> Result<Option<f64>, Fault> {
+        let scan = self.scan_settings().await?;
+        if self.link_was_lost() {
+            return Ok(None);
+        }
+        let (mut intended, mut doubts) = (self.intended(), Doubts::default());
+        self.compare_settings(number, &scan, &mut intended, &mut doubts).await?;
+        self.claim_lasers(scan.lasers()).await?;
+        self.swept = None;
+        let scanned = self.scan(number, &Action::StartScan, Activity::Sweep, scan.expected()).await;
+        scanned.map_err(|fault| refused_scan(fault, &scan))?;
+        if self.link_was_lost() {
+            return Ok(None);
+        }
+        let mark = self.instrument.mark().await?;
+        let grid = self.instrument.trace_grid(detector, TraceKind::Raw).await?;
+        self.heartbeat.beat_for(self.instrument.deadlines().block_start);
+        let (values, mut arriving) = mpsc::channel::<Vec<f32>>(PIECES_WAITING);
+        let transfer = async {
+            let transferred =
+                self.instrument.trace_values(detector, TraceKind::Raw, grid.points, &values).await;
+            drop(values);
+            transferred
         };
-        let message = format!("the reference of {detector} is not kept: {reason}");
-        self.log.emit(RunEvent::Warning { message })?;
-        Ok(false)
+        let add = async {
+            let (mut milliwatts, mut count) = (0.0, 0_u32);
+            while let Some(piece) = arriving.recv().await {
+                self.heartbeat.beat();
+                for value in piece.into_iter().map(f64::from).filter(|value| value.is_finite()) {
+                    milliwatts += 10f64.powf(value / 10.0);
+                    count += 1;
+                }
+            }
+            (milliwatts, count)
+        };
+        let (transferred, (milliwatts, count)) = tokio::join!(transfer, add);
+        transferred?;
+        self.instrument.make_sure_of_traces().await?;
+        self.instrument.prove(mark).await?;
+        let dbm = dbm_of_milliwatts(milliwatts / f64::from(count));
+        if dbm.is_finite() {
+            return Ok(Some(dbm));
+        }
+        let message = format!("the check detector {detector} has measured no power, so no drift can be seen");
+        Err(Fault::new(FaultKind::Instrument, message)
+            .hint("name a detector that receives light during a scan"))
     }
 }
 
-fn list(sources: &[Source]) -> String {
-    let shown: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    if shown.is_empty() { "no laser".to_owned() } else { shown.join(" and ") }
-}
-
-/// Finds the run that has taken a reference, among the runs next to a run folder and the run itself. Blocks. An
-/// unreadable journal counts as one without references.
-fn find(
-    folder: &Path,
-    identity: &str,
-    detector: Detector,
-    taken: NaiveDateTime,
-    at: chrono::DateTime<chrono::Utc>,
-) -> Option<Vec<Source>> {
-    let apart = chrono::TimeDelta::seconds(CLOCKS_S);
+/// Finds the record of a reference among the runs next to a run folder and the run itself. Blocks. An unreadable journal
+/// counts as one without references. The record of another instrument counts only if this one has none.
+fn find(folder: &Path, serial: &str, detector: Detector, taken: NaiveDateTime) -> Option<ReferenceRecord> {
+    let at = moment_of(taken)?;
     let page = runs::page(folder.parent()?, None, RUNS).ok()?;
-    page.runs.into_iter().filter(|run| run.manifest.instrument.identity == identity).find_map(|run| {
-        let began = run.manifest.started - apart <= at;
-        let ended = run.manifest.finished.is_some_and(|finished| finished + apart < at);
+    let mut of_another = None;
+    for run in page.runs {
+        let began = run.manifest.started - CLOCKS <= at;
+        let ended = run.manifest.finished.is_some_and(|finished| finished + CLOCKS < at);
         if !began || ended {
-            return None;
+            continue;
         }
-        let records = read_run_journal::<Record>(&run.folder).ok()?;
+        let Ok(records) = read_run_journal::<Record>(&run.folder) else { continue };
         // The last record counts: a resumed run may have taken the reference again within a second.
-        let found = records.filter_map(Result::ok).filter_map(|record| {
-            let RunEvent::ReferenceTaken { detector: of, taken: when, sources, .. } = record.event else {
-                return None;
-            };
-            (of == detector && when == taken).then_some(sources)
+        let found = records.filter_map(Result::ok).filter_map(|record| match record.event {
+            RunEvent::ReferenceTaken { reference, .. } => Some(reference),
+            _ => None,
         });
-        found.last()
-    })
+        let Some(mut found) = found.filter(|known| known.detector == detector && known.taken == taken).last()
+        else {
+            continue;
+        };
+        let identity = Query::identity().read(&run.manifest.instrument.identity);
+        found.serial = found.serial.or_else(|| Some(identity?.serial));
+        found.run = Some(run.manifest.run);
+        if found.serial.as_deref() == Some(serial) {
+            return Some(found);
+        }
+        of_another.get_or_insert(found);
+    }
+    of_another
 }

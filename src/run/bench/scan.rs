@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Bench;
 use crate::instrument::scpi::Action;
 use crate::instrument::{Error, ScanSettings};
-use crate::measurement::Detector;
+use crate::measurement::{CheckLevel, Detector};
 use crate::operation::{Operation, Sweep};
 use crate::run::events::{Activity, RunEvent};
 use crate::run::explain::{check_range, refused_scan};
@@ -84,12 +84,14 @@ impl Bench {
     }
 
     /// Takes a reference of the path that is connected now. Gives false if the link was lost meanwhile: the instrument
-    /// may have been restarted, and it accepts a reference at other settings too.
+    /// may have been restarted, and it accepts a reference at other settings too. `check`: the level of the check
+    /// detector.
     pub(in crate::run) async fn record_reference(
         &mut self,
         number: u64,
         detector: Detector,
         settings: SettingsOf,
+        check: Option<CheckLevel>,
     ) -> Result<bool, Fault> {
         let scan = self.scan_settings().await?;
         if self.link_was_lost() {
@@ -119,13 +121,13 @@ impl Bench {
         if self.link_was_lost() {
             return Ok(false);
         }
-        self.keep_reference(number, detector, &now).await?;
+        self.keep_reference(number, detector, &now, check).await?;
         Ok(true)
     }
 
     /// Runs one scan to its end. The register must show the scan. If the scan had never started, the memory would still
     /// hold the previous trace.
-    async fn scan(
+    pub(super) async fn scan(
         &mut self,
         number: u64,
         start: &Action,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Engine;
-use crate::measurement::{Detector, Grid, TraceKind, TraceSummary, is_implausible_level};
+use crate::measurement::{Detector, Grid, ReferenceRecord, TraceKind, TraceSummary, is_implausible_level};
 use crate::operation::FetchTrace;
 use crate::run::bench::describe;
 use crate::run::context::StepContext;
@@ -35,8 +35,9 @@ impl Engine {
     ) -> Result<Outcome, Fault> {
         let is_old = self.log.history(History::has_old_traces_in_memory);
         if is_old && ctx.repair.is_none() && ctx.step.operation.traits().reads_live() {
-            let message = "the last sweep failed: the memory contains an older trace";
-            return Err(Fault::new(FaultKind::Refused, message).hint("give the sweep a `retry`"));
+            let message = "the memory does not contain the traces of the last sweep: the sweep failed, or a check of `create_reference` has replaced them";
+            let hint = "give the sweep a `retry`, and fetch its traces before the next `create_reference`";
+            return Err(Fault::new(FaultKind::Refused, message).hint(hint));
         }
         // After a wait for disk space, the traces that are already stored are not fetched again.
         let stored = self.shortage.fetched.len();
@@ -104,6 +105,12 @@ impl Engine {
             self.confirm_grid(detector, kind, grid).await?;
         }
         let (sweep_index, attempt) = self.sweep_of(ctx);
+        let reference = match kind {
+            TraceKind::Tf | TraceKind::Reference => {
+                self.bench.reference_of_transmission(ctx.number, &self.output.folder, detector).await?
+            }
+            TraceKind::Raw | TraceKind::QuickReference | TraceKind::Other(_) => None,
+        };
         let header = TraceHeader {
             trace_index,
             sweep_index,
@@ -114,7 +121,8 @@ impl Engine {
             grid,
             simulated: self.bench.simulated,
             constants: self.constants(ctx, columns, detector),
-            metadata: self.trace_metadata(ctx, detector).await?,
+            metadata: self.trace_metadata(ctx, detector, reference.as_ref()).await?,
+            reference: reference.as_ref().map(ReferenceRecord::name),
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, log, number) = (Arc::clone(&self.output.folder), self.log.clone(), ctx.number);
@@ -179,6 +187,7 @@ impl Engine {
         &self,
         ctx: &StepContext,
         detector: Detector,
+        reference: Option<&ReferenceRecord>,
     ) -> Result<BTreeMap<String, Value>, Fault> {
         let mut metadata = self.output.metadata.clone();
         let settings = match &self.bench.swept {
@@ -187,10 +196,9 @@ impl Engine {
         };
         metadata.insert("sweep_settings".to_owned(), Value::Object(settings));
         metadata.insert("detector".to_owned(), Value::String(self.detector_name(ctx, detector)));
-        if let Some(taken) =
-            self.bench.ctp10().reference(detector).await?.and_then(|reference| reference.taken)
-        {
-            metadata.insert("reference_taken".to_owned(), Value::String(taken.to_string()));
+        if let Some(reference) = reference {
+            metadata.insert("reference_taken".to_owned(), Value::String(reference.taken.to_string()));
+            metadata.insert("reference".to_owned(), serde_json::to_value(reference).unwrap_or_default());
         }
         Ok(metadata)
     }

@@ -1,14 +1,33 @@
-//! The operation that takes a reference: whether an existing reference can be reused, and what must be connected.
+//! The operation that takes references: whether an existing one can be used, and what must be connected for a new one.
 
-use chrono::{Local, Utc};
+use chrono::Utc;
 
 use super::Engine;
-use crate::local_time;
-use crate::measurement::{Detector, TraceKind};
-use crate::operation::{CreateReference, UnattendedReference};
-use crate::run::bench::SettingsOf;
+use crate::measurement::{CheckLevel, Detector, ReferenceRecord, ScanRange, Stale, TraceKind};
+use crate::operation::{CreateReference, DriftCheck, IfStale, UnattendedReference};
+use crate::run::bench::{SettingsOf, moment_of};
 use crate::run::context::StepContext;
+use crate::run::events::RunEvent;
 use crate::step::{Fault, FaultKind, Outcome};
+
+/// The answers to the question about a stale reference.
+const NEW: &str = "new";
+const KEEP: &str = "keep";
+const STOP: &str = "stop";
+
+/// An existing reference that a step uses.
+struct Usable {
+    reference: ReferenceRecord,
+    age_s: f64,
+    drift_db: Option<f64>,
+}
+
+/// The result of the examination of an existing reference: it is usable, or stale.
+enum Examined {
+    Usable(Usable),
+    /// With the reference, if there is one.
+    Stale(Stale, Option<ReferenceRecord>),
+}
 
 impl Engine {
     pub(super) async fn create_reference(
@@ -16,16 +35,105 @@ impl Engine {
         ctx: &StepContext,
         fields: &CreateReference,
     ) -> Result<Outcome, Fault> {
-        if let Some(max_age) = fields.max_age_min
-            && self.has_young_reference(fields.detector, max_age.get()).await?
-        {
-            return Ok(Outcome::Reference { created: false });
+        let level = match fields.check {
+            Some(check) => Some(self.check_level(ctx.number, check).await?),
+            None => None,
+        };
+        let mut created = false;
+        for detector in &fields.detectors {
+            created |= self.create_reference_of(ctx, fields, *detector, level).await?;
         }
-        self.confirm_reference_path(ctx, fields).await?;
-        while !self.bench.record_reference(ctx.number, fields.detector, SettingsOf::Run).await? {
+        Ok(Outcome::Reference { created })
+    }
+
+    /// Measures the level of the check detector, once for all references of the step.
+    async fn check_level(&mut self, number: u64, check: DriftCheck) -> Result<CheckLevel, Fault> {
+        loop {
+            if let Some(dbm) = self.bench.mean_dbm(number, check.detector).await? {
+                return Ok(CheckLevel { detector: check.detector, dbm });
+            }
+            self.bench.restore_if_forgotten(number).await?;
+        }
+    }
+
+    /// Makes sure that one detector has its reference; gives whether the reference is a new one.
+    async fn create_reference_of(
+        &mut self,
+        ctx: &StepContext,
+        fields: &CreateReference,
+        detector: Detector,
+        level: Option<CheckLevel>,
+    ) -> Result<bool, Fault> {
+        let mut reason = None;
+        if let Some(max_age) = fields.max_age_min {
+            let limit_db = fields.check.map(|check| check.max_drift_db.get());
+            match self.examine(detector, max_age.get(), level.zip(limit_db)).await? {
+                Examined::Usable(usable) => return self.use_reference(ctx.number, usable).map(|()| false),
+                Examined::Stale(stale, reference) => {
+                    if self.keeps_stale(ctx, fields, detector, &stale).await? {
+                        return self.use_stale(ctx.number, reference).map(|()| false);
+                    }
+                    reason = Some(stale);
+                }
+            }
+        }
+        self.confirm_reference_path(ctx, fields, detector, reason.as_ref()).await?;
+        while !self.bench.record_reference(ctx.number, detector, SettingsOf::Run, level).await? {
             self.bench.restore_if_forgotten(ctx.number).await?;
         }
-        Ok(Outcome::Reference { created: true })
+        Ok(true)
+    }
+
+    fn use_reference(&self, number: u64, usable: Usable) -> Result<(), Fault> {
+        let Usable { reference, age_s, drift_db } = usable;
+        self.log.emit(RunEvent::ReferenceUsed { number, reference, age_s: Some(age_s), drift_db })
+    }
+
+    /// The operator has decided to keep a stale reference.
+    fn use_stale(&self, number: u64, reference: Option<ReferenceRecord>) -> Result<(), Fault> {
+        let Some(reference) = reference else { return Ok(()) };
+        let age_s = moment_of(reference.taken).map(|at| (Utc::now() - at).as_seconds_f64());
+        self.log.emit(RunEvent::ReferenceUsed { number, reference, age_s, drift_db: None })
+    }
+
+    /// Whether the operator keeps a stale reference. Otherwise a new one is taken.
+    async fn keeps_stale(
+        &mut self,
+        ctx: &StepContext,
+        fields: &CreateReference,
+        detector: Detector,
+        stale: &Stale,
+    ) -> Result<bool, Fault> {
+        let refuse = |why: &str| {
+            let message = format!("the reference of {detector} cannot be used: {stale}");
+            Err(Fault::new(FaultKind::Refused, message).hint(why))
+        };
+        match fields.if_stale.unwrap_or_default() {
+            IfStale::Refuse => refuse(
+                "take it with a recipe of its own, or allow a new one here with `if_stale: measure` or `ask`",
+            ),
+            IfStale::Ask if self.control.is_attended() => {
+                let message =
+                    format!("The reference of {detector} cannot be used as it is: {stale}. Continue how?");
+                let mut choices = vec![NEW.to_owned(), STOP.to_owned()];
+                if stale.may_be_kept() {
+                    choices.insert(1, KEEP.to_owned());
+                }
+                match self.ask_operator(ctx, &message, &choices, None).await?.as_str() {
+                    KEEP => Ok(true),
+                    STOP => refuse("the operator has stopped the step"),
+                    _ => Ok(false),
+                }
+            }
+            IfStale::Ask | IfStale::Measure => {
+                let message = format!("the reference of {detector} is not kept: {stale}");
+                self.log.emit(match stale.is_expected() {
+                    true => RunEvent::Log { message },
+                    false => RunEvent::Warning { message },
+                })?;
+                Ok(false)
+            }
+        }
     }
 
     /// Makes sure that the right path is connected: asks the operator, or follows `unattended`. With the simulator
@@ -34,19 +142,23 @@ impl Engine {
         &mut self,
         ctx: &StepContext,
         fields: &CreateReference,
+        detector: Detector,
+        reason: Option<&Stale>,
     ) -> Result<(), Fault> {
         if self.control.is_attended() && !self.bench.simulated {
-            let Some(connect) = &fields.connect else { return Ok(()) };
-            return self.ask_operator(ctx, &format!("Connect: {connect}"), &[], None).await.map(drop);
+            let name = self.detector_name(ctx, detector);
+            let name = if name == detector.to_string() { name } else { format!("{name} ({detector})") };
+            let Some(connection) = fields.connection(&name) else { return Ok(()) };
+            return self.ask_operator(ctx, &connection, &[], None).await.map(drop);
         }
         let otherwise =
             if self.bench.simulated { UnattendedReference::Recreate } else { UnattendedReference::Fail };
         match fields.unattended.unwrap_or(otherwise) {
             UnattendedReference::Recreate => Ok(()),
             UnattendedReference::Fail => {
+                let because = reason.map(|stale| format!(" ({stale})")).unwrap_or_default();
                 let message = format!(
-                    "{} needs a new reference, but no person is present to connect it",
-                    fields.detector
+                    "{detector} needs a new reference{because}, but no person is present to connect it"
                 );
                 Err(Fault::new(FaultKind::Refused, message).hint(
                     "take it while a person is present, accept an older one with `max_age_min`, or use `unattended: recreate`",
@@ -55,27 +167,32 @@ impl Engine {
         }
     }
 
-    /// Whether the instrument has a valid reference for the same points, taken with the same light, and younger than
-    /// `max_age_min`.
-    async fn has_young_reference(&self, detector: Detector, max_age_min: f64) -> Result<bool, Fault> {
-        let reference = self.bench.ctp10().reference(detector).await?.filter(|reference| reference.valid);
-        let Some(taken) = reference.and_then(|reference| reference.taken) else { return Ok(false) };
-        // The instrument's clock is assumed to show local time. If a local time occurs twice, the earlier one counts.
-        let Some(at) = local_time::moments(&Local, taken.date(), taken.time()).into_iter().next() else {
-            return Ok(false);
-        };
-        let age_s = (Utc::now() - at).as_seconds_f64();
-        // A reference from the future proves nothing: the clocks differ by more than their resolution.
-        if !(-60.0..=max_age_min * 60.0).contains(&age_s) {
-            return Ok(false);
-        }
+    /// Examines the reference that the instrument has: its age, its points, its conditions, and the drift since then.
+    async fn examine(
+        &self,
+        detector: Detector,
+        max_age_min: f64,
+        drift: Option<(CheckLevel, f64)>,
+    ) -> Result<Examined, Fault> {
+        let held = self.bench.ctp10().reference(detector).await?.filter(|reference| reference.valid);
+        let Some(held) = held else { return Ok(Examined::Stale(Stale::Absent, None)) };
+        let Some(taken) = held.taken else { return Ok(Examined::Stale(Stale::Undated, None)) };
+        let Some(at) = moment_of(taken) else { return Ok(Examined::Stale(Stale::Undated, None)) };
+        let reference = self.bench.known_reference(&self.output.folder, detector, taken).await?;
         let recorded = self.bench.ctp10().trace_grid(detector, TraceKind::Reference).await?;
         let scan = self.bench.scan_settings().await?;
-        let near = |a: f64, b: f64| (a - b).abs() < recorded.step_pm * 0.5e-3;
-        let same_points = near(recorded.start_nm, scan.start_nm)
-            && near(recorded.stop_nm(), scan.stop_nm)
-            && (recorded.step_pm - scan.resolution_pm).abs() < 1e-6;
-        Ok(same_points
-            && self.bench.is_of_this_light(self.output.folder.path(), detector, taken, at, &scan).await?)
+        let conditions = self.bench.conditions(&scan);
+        // What nobody may overrule comes first.
+        let examined = Stale::by_range(ScanRange::from(recorded), ScanRange::from(&scan))
+            .and_then(|()| Stale::by_conditions(&reference, &conditions))
+            .and_then(|()| Stale::by_age(at, Utc::now(), max_age_min))
+            .and_then(|age| {
+                let drift = drift.map(|(level, limit_db)| Stale::by_drift(&reference, level, limit_db));
+                Ok((age, drift.transpose()?))
+            });
+        Ok(match examined {
+            Ok((age, drift_db)) => Examined::Usable(Usable { reference, age_s: age.seconds, drift_db }),
+            Err(stale) => Examined::Stale(stale, Some(reference)),
+        })
     }
 }

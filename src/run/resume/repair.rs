@@ -212,7 +212,8 @@ impl Steps<'_> {
         let Some(fields) = step.step.operation.traits().fetch() else { return false };
         let replaces = |later: &Performed| {
             let traits = later.step.operation.traits();
-            traits.reference().is_some_and(|reference| fields.detectors.contains(&reference.detector))
+            let replaced = traits.reference().map(|reference| &reference.detectors[..]).unwrap_or_default();
+            replaced.iter().any(|detector| fields.detectors.contains(detector))
         };
         !self.all().any(|(at, later)| at > fetch && replaces(later))
     }

@@ -115,6 +115,7 @@ impl Transcript {
             | RunEvent::RunResumed { .. }
             | RunEvent::SettingsRead { at_beginning: true, .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::ColumnsDecided { .. }
             | RunEvent::Progress { .. }
             | RunEvent::Question { .. }

@@ -61,6 +61,7 @@ impl<T> Analyses<T> {
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::WaitsUntil { .. }
             | RunEvent::Progress { .. }
             | RunEvent::ColumnsDecided { .. }

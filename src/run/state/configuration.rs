@@ -131,11 +131,14 @@ impl Configuration {
             operation::Settings::Raw(scpi) => self.note_raw(scpi),
             operation::Settings::Unchanged => {}
         }
-        if traits.is_scan() && *outcome != (Outcome::Reference { created: false }) {
+        let is_kept = *outcome == Outcome::Reference { created: false };
+        let has_check = traits.reference().is_some_and(|reference| reference.check.is_some());
+        if traits.is_scan() && (!is_kept || has_check) {
             self.note_scan();
         }
         if let Some(reference) = traits.reference() {
-            self.references.insert(reference.detector, self.settings.clone());
+            let settings = |detector: &Detector| (*detector, self.settings.clone());
+            self.references.extend(reference.detectors.iter().map(settings));
         }
     }
 

@@ -112,6 +112,7 @@ impl Counts {
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::WaitsUntil { .. }
             | RunEvent::Progress { .. }
             | RunEvent::ColumnsDecided { .. }

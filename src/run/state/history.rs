@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::configuration::Configuration;
 use super::verdicts::Verdicts;
-use crate::measurement::TraceSummary;
+use crate::measurement::{Detector, ReferenceRecord, TraceSummary};
 use crate::operation::{Lasers, Memory, Operation};
 use crate::run::events::{AfterFault, RunEvent};
 use crate::step::{Column, Fault, FaultKind, Outcome, Step};
@@ -39,6 +39,8 @@ pub struct History {
     pub verdicts: Verdicts,
     /// The columns of the trace files whose types are decided.
     pub columns: BTreeMap<String, Column>,
+    /// The last reference of each detector that the run has taken or used.
+    pub references: BTreeMap<Detector, ReferenceRecord>,
     /// What the run may have left on the instrument, whatever became of its steps.
     pub touched: Touched,
     /// The commands for the settings that the instrument had before the run changed any of them.
@@ -140,10 +142,14 @@ impl History {
                     self.intended.note_read(commands, *at_beginning);
                 }
             }
-            RunEvent::ReferenceTaken { .. } => {
+            RunEvent::ReferenceTaken { reference, .. } => {
+                self.references.insert(reference.detector, reference.clone());
                 if !self.repairing {
                     self.intended.note_scan();
                 }
+            }
+            RunEvent::ReferenceUsed { reference, .. } => {
+                self.references.insert(reference.detector, reference.clone());
             }
             RunEvent::TraceStored { trace } => self.store_trace(trace),
             RunEvent::TraceWithdrawn { file, .. } => self.withdraw_trace(file),
@@ -202,6 +208,13 @@ impl History {
         self.sweep.as_ref().is_some_and(|sweep| !sweep.is_in_memory)
     }
 
+    /// Whether the step under way may have taken a reference of this detector that is not recorded yet.
+    #[must_use]
+    pub fn is_taking_reference(&self, detector: Detector) -> bool {
+        let reference = self.under_way.last().and_then(|step| step.step.operation.traits().reference());
+        reference.is_some_and(|reference| reference.detectors.contains(&detector))
+    }
+
     /// The last sweep, if it can be repeated together with its fetches.
     #[must_use]
     pub fn repeatable_sweep(&self) -> Option<&SweepRecord> {
@@ -227,6 +240,8 @@ impl History {
         for event in kept {
             rewound.apply(&event);
         }
+        // The instrument has these references, whatever became of the steps.
+        rewound.references.clone_from(&self.references);
         rewound
     }
 
@@ -255,8 +270,16 @@ impl History {
                 self.under_way.push(UnderWay { number, step, is_attempt: true, slots });
             }
         }
-        if !self.repairing && step.operation.traits().is_sweep() {
+        let traits = step.operation.traits();
+        if !self.repairing && traits.is_sweep() {
             self.begin_sweep(number, attempt, step);
+        }
+        if traits.reference().is_some_and(|reference| reference.check.is_some()) {
+            // The scan for the check detector replaces the traces of the sweep.
+            if let Some(sweep) = &mut self.sweep {
+                sweep.is_in_memory = false;
+                sweep.forget_fetches();
+            }
         }
     }
 

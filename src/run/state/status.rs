@@ -217,6 +217,7 @@ impl RunStatus {
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }
+            | RunEvent::ReferenceUsed { .. }
             | RunEvent::WaitsUntil { .. }
             | RunEvent::ColumnsDecided { .. }
             | RunEvent::Log { .. }

@@ -37,6 +37,7 @@ fn header(points: u64) -> TraceHeader {
         simulated: true,
         constants: constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         metadata: BTreeMap::from([("recipe".to_owned(), json!("finished"))]),
+        reference: None,
     }
 }
 

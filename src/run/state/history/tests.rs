@@ -82,10 +82,13 @@ impl Run {
                 json!({ "kind": "traces", "value": traces.collect::<Vec<_>>() })
             }
             Memory::ReplacesReference(reference) => {
-                let (taken, detector) = ("2026-01-02T03:04:05", reference.detector.to_string());
-                self.emit(json!({
-                    "event": "reference_taken", "number": number, "detector": detector, "taken": taken, "sources": [],
-                }));
+                for detector in &reference.detectors {
+                    let (taken, detector) = ("2026-01-02T03:04:05", detector.to_string());
+                    self.emit(json!({
+                        "event": "reference_taken", "number": number, "detector": detector, "taken": taken,
+                        "sources": [],
+                    }));
+                }
                 json!({ "kind": "reference", "value": { "created": true } })
             }
             Memory::Keeps | Memory::ReplacesLive | Memory::Unknown => {
