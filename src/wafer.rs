@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::verdict::Verdict;
-pub use drawing::svg;
+pub use drawing::{standalone, svg};
 
 /// Highest number of dies in the maps of a run.
 pub const MOST_DIES: usize = 10_000;

@@ -14,6 +14,7 @@ use crate::store::{Envelope, Manifest, PowerSegment, RunState};
 mod batch;
 mod bounds;
 mod endings;
+mod results;
 
 /// A run made of events, each with its time in seconds since the start.
 struct FakeRun {

@@ -31,7 +31,13 @@ enum Fill {
     Step(usize),
 }
 
-/// The map as SVG. The page gives the colours of text (`.wafer text`), of outlines (`.outline`)
+/// The map as a file of its own.
+#[must_use]
+pub fn standalone(map: &WaferMap, shade: Shade<'_>) -> String {
+    svg(map, shade).into_string().replacen("<svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"", 1)
+}
+
+/// The map as SVG within a page. The page may replace the colours of text (`.wafer text`), of outlines (`.outline`)
 /// and of marks (`.mark`, `.mark.hollow`).
 #[must_use]
 pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
@@ -47,10 +53,10 @@ pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
     let width = right + LEGEND;
     html! {
         svg.wafer viewBox=(format!("0 0 {width:.0} {height:.0}")) width=(format!("{width:.0}"))
-            height=(format!("{height:.0}")) role="img" aria-label=(label) {
+            height=(format!("{height:.0}")) font-family="sans-serif" font-size="11" role="img" aria-label=(label) {
             (axes(map, &plan))
             @for (fill, dies) in &filled {
-                g fill=(colour(*fill)) class=(if is_hollow(*fill) { "outline" } else { "die" }) {
+                g fill=(colour(*fill)) class=(cell_class(*fill)) stroke="#5c6670" stroke-width="0.5" {
                     @if has_titles {
                         @for die in dies { path d=(plan.cell(die)) { title { (title(die)) } } }
                     } @else {
@@ -58,7 +64,7 @@ pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
                     }
                 }
                 @let marks: String = dies.iter().filter_map(|die| plan.mark(die, *fill)).collect();
-                @if !marks.is_empty() { path class=(mark_class(*fill)) d=(marks) {} }
+                @if !marks.is_empty() { path class=(mark_class(*fill)) d=(marks) fill="none" stroke="#1b2127" {} }
             }
             @match shade {
                 Shade::Verdict => { (legend_of_states(&filled, right)) }
@@ -89,6 +95,10 @@ fn is_hollow(fill: Fill) -> bool {
 /// A mark is dark on the colours of dies, and has the colour of text on a die without colour.
 fn mark_class(fill: Fill) -> &'static str {
     if is_hollow(fill) { "mark hollow" } else { "mark" }
+}
+
+fn cell_class(fill: Fill) -> &'static str {
+    if is_hollow(fill) { "outline" } else { "die" }
 }
 
 fn fill(die: &Die, shade: Shade<'_>, range: Option<(f64, f64)>) -> Fill {
@@ -253,11 +263,11 @@ fn legend_of_states(filled: &BTreeMap<Fill, Vec<&Die>>, right: f64) -> Markup {
     html! {
         @for (row, state) in (0_u16..).zip(states) {
             @let y = TOP + 4.0 + 20.0 * f64::from(row);
-            g fill=(of_state(state)) class=(if is_hollow(Fill::State(state)) { "outline" } else { "die" }) {
+            g fill=(of_state(state)) class=(cell_class(Fill::State(state))) stroke="#5c6670" stroke-width="0.5" {
                 rect x=(format!("{x:.1}")) y=(format!("{y:.1}")) width="12" height="12" {}
             }
             @if let Some(mark) = mark(state, x + 6.0, y + 6.0, 3.5) {
-                path class=(mark_class(Fill::State(state))) d=(mark) {}
+                path class=(mark_class(Fill::State(state))) d=(mark) fill="none" stroke="#1b2127" {}
             }
             text x=(format!("{:.1}", x + 18.0)) y=(format!("{:.1}", y + 10.0)) { (state.word()) ": " (count(state)) }
         }
@@ -285,8 +295,8 @@ fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, rig
         }
         @if missing > 0 {
             @let y = TOP + height + 12.0;
-            g.outline fill="none" { rect x=(format!("{x:.1}")) y=(format!("{y:.1}")) width="12" height="12" {} }
-            @if let Some(mark) = mark(DieState::NotMeasured, x + 6.0, y + 6.0, 3.5) { path.mark.hollow d=(mark) {} }
+            g.outline fill="none" stroke="#5c6670" { rect x=(format!("{x:.1}")) y=(format!("{y:.1}")) width="12" height="12" {} }
+            @if let Some(mark) = mark(DieState::NotMeasured, x + 6.0, y + 6.0, 3.5) { path.mark.hollow d=(mark) fill="none" stroke="#1b2127" {} }
             text x=(format!("{:.1}", x + 18.0)) y=(format!("{:.1}", y + 10.0)) { "no value: " (missing) }
         }
     }

@@ -36,7 +36,7 @@ test('the figures of the trace that is shown are in a table, those with limits f
   assert.equal(rows.length, figures.length);
   const limited = rows.map((row) => /pass|fail|marginal|not measured/.test(row));
   assert.ok(limited[0] && !limited.slice(limited.indexOf(false)).includes(true), rows.join('\n'));
-  await bench.sees('#figures tbody td', /^max 60 \(guard 0.5\)$/);
+  await bench.sees('#figures tbody td', /^max 6 \(guard 0.5\)$/);
 });
 
 test('dips and limits are drawn over the trace', async () => {
@@ -59,6 +59,8 @@ test('the wafer map shows each die by verdict and by figure, with the yield', as
   await bench.sees('#wafer-maps figcaption', /^Wafer W12 8 dies$/);
   const titles = () => page.locator('#wafer-maps path title').allTextContents();
   assert.equal((await titles()).length, 8);
+  const sizes = await page.locator('#wafer-maps path').evaluateAll((dies) => dies.filter((die) => die.querySelector('title')).map((die) => die.getBoundingClientRect().width));
+  assert.ok(sizes.every((width) => width > 5), `every die is drawn: ${sizes}`);
   assert.equal((await titles()).filter((title) => /^(A3|B2): fail/.test(title)).length, 2);
   await bench.sees('#wafer-yields td', /^7 of 8 pass \(88 %\)$/);
   await page.selectOption('#wafer-shade', 'insertion_loss_db');

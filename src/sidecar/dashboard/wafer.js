@@ -13,7 +13,7 @@ const BY_VERDICT = '';
 /** A picture from the program; null if it is none. Only shapes and text are taken over. */
 export function pictureOf(text) {
   const parsed = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
-  if (parsed.nodeName !== 'svg') return null;
+  if (parsed.nodeName !== 'svg' || parsed.namespaceURI !== 'http://www.w3.org/2000/svg') return null;
   const parts = new Set(['svg', 'g', 'path', 'rect', 'text', 'title']);
   if ([...parsed.querySelectorAll('*')].some(({ nodeName }) => !parts.has(nodeName))) return null;
   return document.importNode(parsed, true);

@@ -17,7 +17,7 @@ use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::figures::{FiguresQuery, FiguresReply, MapReply, WaferQuery, WaferReply};
 use crate::sidecar::wire::runs::RunPath;
 use crate::store::{JOURNAL_FILE, StoreError, read_run_journal};
-use crate::wafer::{Shade, figures, svg};
+use crate::wafer::{Shade, figures, standalone};
 
 /// Default number of figures per page.
 const PAGE: u16 = 1000;
@@ -119,7 +119,7 @@ pub(in crate::sidecar) async fn wafer(
         wafer: map.wafer.clone(),
         axes: map.axes,
         dies: map.dies.len(),
-        svg: svg(map, shade).into_string(),
+        svg: standalone(map, shade),
     });
     Ok(Json(WaferReply { maps: drawn.collect(), figures: known }))
 }
