@@ -54,14 +54,14 @@ impl Bench {
         // A dead connection is noticed only when it is used.
         let is_recent = self.last_seen.is_some_and(|at| at.elapsed() < RECENT) && !self.link_was_lost();
         if !(needs.is_repeated_after_loss && is_recent) {
-            self.find_instrument(&ctx.step).await?;
+            Box::pin(self.find_instrument(&ctx.step)).await?;
             self.last_seen = Some(Instant::now());
         }
         self.restore_if_forgotten(ctx.number).await?;
         self.read_settings_at_beginning(ctx.number).await?;
         self.settle_doubts(ctx.number).await?;
         if needs.light {
-            self.light().await?;
+            Box::pin(self.light()).await?;
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Bench {
                 return Err(Fault::new(FaultKind::Link, format!("{message}: {reason}")));
             }
             self.restored += 1;
-            self.restore(number).await?;
+            Box::pin(self.restore(number)).await?;
             self.may_have_forgotten = self.link_was_lost();
         }
     }

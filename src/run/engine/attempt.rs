@@ -42,7 +42,7 @@ impl Engine {
             let result = self.settled_attempt(ctx).await;
             match self.shortage.wanted.take() {
                 Some(bytes) if result.is_err() => {
-                    self.wait_for_disk_space(bytes).await?;
+                    Box::pin(self.wait_for_disk_space(bytes)).await?;
                     self.hold_while_paused().await?;
                 }
                 _ => return result,
@@ -75,14 +75,18 @@ impl Engine {
             never = heartbeat.beats_while(away) => match never {},
         };
         if ensured.is_err() {
-            self.bench.break_off().await;
+            Box::pin(self.bench.break_off()).await;
         }
         ensured
     }
 
     async fn ensure(&mut self, ctx: &StepContext, needs: Needs) -> Result<(), Fault> {
         self.bench.ensure(ctx, needs).await?;
-        if needs.memory && self.bench.memory_is_doubtful { self.sweep_again().await } else { Ok(()) }
+        if needs.memory && self.bench.memory_is_doubtful {
+            Box::pin(self.sweep_again()).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes an attempt, under the time limit and under the stop.
@@ -107,11 +111,11 @@ impl Engine {
             End::Performed(result) => result,
             End::Stopped(reason) => {
                 self.log.emit(RunEvent::Stopping { reason: reason.clone() })?;
-                self.bench.break_off().await;
+                Box::pin(self.bench.break_off()).await;
                 Err(Fault::new(FaultKind::Stopped, reason))
             }
             End::TimedOut => {
-                self.bench.break_off().await;
+                Box::pin(self.bench.break_off()).await;
                 let allowed = deadline.unwrap_or_default().as_secs_f64();
                 let name = ctx.step.operation.name();
                 Err(Fault::new(

@@ -54,7 +54,7 @@ impl Engine {
             pause.ended().await;
             Ok(())
         };
-        let relit = self.hold_until(resumed).await?;
+        let relit = Box::pin(self.hold_until(resumed)).await?;
         self.log.emit(RunEvent::PauseEnded { after_s: began.elapsed().as_secs_f64(), relit })
     }
 
@@ -88,7 +88,7 @@ impl Engine {
                 }
             }
         };
-        let relit = self.hold_until(space).await?;
+        let relit = Box::pin(self.hold_until(space)).await?;
         self.output.disk.set_reserve().await;
         self.log.emit(RunEvent::DiskSpaceAgain { after_s: began.elapsed().as_secs_f64(), relit })
     }
@@ -112,7 +112,7 @@ impl Engine {
                 biased;
                 reason = stop.asked(false) => return Err(Fault::new(FaultKind::Stopped, reason)),
                 released = &mut released => break released?,
-                () = super::attempt::sleep_if(until_dark) => off = Some(self.darken().await?),
+                () = super::attempt::sleep_if(until_dark) => off = Some(Box::pin(self.darken()).await?),
                 never = heartbeat.beats_while(|| true) => match never {},
             }
         }

@@ -43,27 +43,32 @@ impl Engine {
         let traits = operation.traits();
         self.bench.claim(&traits.lasers).await?;
         self.bench.forget_detectors_of(&traits);
+        // A future is copied with each function that awaits it. Only a quick operation is not boxed: the others are larger.
         match operation {
-            Operation::ConfigureLaser(fields) => self.bench.configure_laser(operation, fields).await,
-            Operation::ConfigureTls(fields) => self.bench.configure_tls(operation, fields).await,
-            Operation::ConfigureScan(fields) => self.bench.configure_scan(fields).await,
-            Operation::ConfigureDetector(fields) => self.bench.configure_detector(operation, fields).await,
-            Operation::CreateReference(fields) => self.create_reference(ctx, fields).await,
-            Operation::Sweep(fields) => self.bench.sweep(ctx.number, fields).await,
-            Operation::FetchTrace(fields) => match self.fetch_traces(ctx, fields).await {
-                Err(fault) => Err(self.bench.explain_refused_fetch(fields, fault).await),
+            Operation::ConfigureLaser(fields) => {
+                Box::pin(self.bench.configure_laser(operation, fields)).await
+            }
+            Operation::ConfigureTls(fields) => Box::pin(self.bench.configure_tls(operation, fields)).await,
+            Operation::ConfigureScan(fields) => Box::pin(self.bench.configure_scan(fields)).await,
+            Operation::ConfigureDetector(fields) => {
+                Box::pin(self.bench.configure_detector(operation, fields)).await
+            }
+            Operation::CreateReference(fields) => Box::pin(self.create_reference(ctx, fields)).await,
+            Operation::Sweep(fields) => Box::pin(self.bench.sweep(ctx.number, fields)).await,
+            Operation::FetchTrace(fields) => match Box::pin(self.fetch_traces(ctx, fields)).await {
+                Err(fault) => Err(Box::pin(self.bench.explain_refused_fetch(fields, fault)).await),
                 fetched => fetched,
             },
-            Operation::Analyze(fields) => self.analyze(ctx, fields).await,
+            Operation::Analyze(fields) => Box::pin(self.analyze(ctx, fields)).await,
             Operation::ReadPower(fields) => self.read_power(ctx, fields).await,
-            Operation::Wait(wait) => self.wait(ctx, wait).await,
+            Operation::Wait(wait) => Box::pin(self.wait(ctx, wait)).await,
             Operation::Log(log) => {
                 self.log.emit(RunEvent::Log { message: log.message.clone() })?;
                 Ok(Outcome::Done)
             }
-            Operation::Prompt(prompt) => self.prompt(ctx, prompt).await,
-            Operation::Http(http) => self.http(ctx, http).await,
-            Operation::Scpi(scpi) => self.scpi(operation, scpi).await,
+            Operation::Prompt(prompt) => Box::pin(self.prompt(ctx, prompt)).await,
+            Operation::Http(http) => Box::pin(self.http(ctx, http)).await,
+            Operation::Scpi(scpi) => Box::pin(self.scpi(operation, scpi)).await,
         }
     }
 

@@ -107,7 +107,7 @@ impl Engine {
             };
             let cause = Cause::ReadingsUnproved(held.into_iter().map(again).collect());
             for again in self.log.history(|history| rewind(history, cause)).steps {
-                self.measure_again(again).await?;
+                Box::pin(self.measure_again(again)).await?;
             }
             return Ok(());
         }
