@@ -14,6 +14,11 @@ use crate::measurement::unix_time_s;
 /// none. The clocks of poller and watchers are not synchronized.
 const GRACE: f64 = 0.25;
 
+/// A turn begins this long after its reading is due, or a share of the interval if that is shorter. The poller needs the time
+/// of an exchange. A watcher that looks earlier is woken twice for each reading.
+const LEAD: Duration = Duration::from_millis(2);
+const LEAD_SHARE: f64 = 0.02;
+
 /// A reading counts as current up to this age, or up to the interval of the watcher.
 const FRESH: Duration = Duration::from_millis(200);
 
@@ -59,7 +64,7 @@ impl UpdateSchedule {
 impl PowerWatch {
     /// The next turn. Waits for a reading, and returns the reason if none comes in time.
     pub async fn next(&mut self, schedule: &mut UpdateSchedule) -> PowerUpdate {
-        tokio::time::sleep_until(schedule.due).await;
+        tokio::time::sleep_until(schedule.due + schedule.interval.mul_f64(LEAD_SHARE).min(LEAD)).await;
         let grace = schedule.interval.mul_f64(GRACE).min(Duration::from_millis(500));
         let mut give_up = schedule.due + grace;
         loop {
