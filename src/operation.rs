@@ -27,7 +27,8 @@ pub use http::{Http, Method, Poll};
 pub use reference::{CreateReference, DriftCheck, IfStale, UnattendedReference};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 pub use traits::{
-    BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question,
+    Settings,
 };
 
 use crate::budget;

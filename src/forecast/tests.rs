@@ -193,7 +193,7 @@ fn references_say_what_to_connect_and_who_takes_them() {
     assert_eq!(of("connect: cord", Some(true)), [""; 0]);
     assert_eq!(
         of("connect: cord", Some(false)),
-        ["1 warning: no person is present: the run fails here if 4/1 needs a new reference"]
+        ["1 warning: no person is present: the run fails here if a new reference of 4/1 is needed"]
     );
 }
 

@@ -96,14 +96,14 @@ pub enum BenchEffect<'a> {
     /// Nothing.
     None,
     /// Asks another instrument, and changes nothing.
-    Asks(Target<'a>),
+    Asks(BenchTarget<'a>),
     /// May change connections, positions or light. `None`: no other operation can undo the change.
-    Changes(Option<Target<'a>>),
+    Changes(Option<BenchTarget<'a>>),
 }
 
 /// What a change of the bench concerns. A later operation with the same target replaces the change.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Target<'a> {
+pub enum BenchTarget<'a> {
     /// A resource of another instrument.
     Resource(Method, &'a url::Url),
     /// The header of the only unit of SCPI text, in capitals.
@@ -315,7 +315,7 @@ impl<'a> OperationTraits<'a> {
 
     /// What the operation asks or changes on the bench.
     #[must_use]
-    pub fn target(&self) -> Option<&Target<'a>> {
+    pub fn target(&self) -> Option<&BenchTarget<'a>> {
         match &self.bench {
             BenchEffect::Asks(target) => Some(target),
             BenchEffect::Changes(target) => target.as_ref(),

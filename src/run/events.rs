@@ -120,6 +120,9 @@ pub enum RunEvent {
         /// The reference and its conditions.
         #[serde(flatten)]
         reference: ReferenceRecord,
+        /// Why the reference before it is not used any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// An existing reference is used, and no new one is taken.
     ReferenceUsed {

@@ -44,6 +44,9 @@ pub struct TraceAnalysis {
     /// The name of the trace in the recipe.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The reference that the trace rests on, if it is a transmission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// The figures.
     pub figures: Vec<Figure>,
     /// The verdicts on them.
@@ -125,6 +128,7 @@ impl TraceAnalysis {
             detector_name: trace.detector.to_string(),
             trace: trace.trace,
             name: trace.name.clone(),
+            reference: trace.reference.clone(),
             figures: Vec::new(),
             judged: Vec::new(),
             settings: None,

@@ -191,6 +191,7 @@ fn batch(
         small("channel", |trace| u32::from(trace.detector.channel)),
         maybe_texts("trace", trace().map(|trace| Some(trace?.trace.to_string()))),
         maybe_texts("name", trace().map(|trace| Some(trace?.name.clone()))),
+        maybe_texts("reference", trace().map(|trace| trace?.reference.clone())),
         (
             Field::new("simulated", DataType::Boolean, false),
             Arc::new(BooleanArray::from(vec![simulated; rows.len()])),

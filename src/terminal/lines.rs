@@ -90,12 +90,16 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             detail(format!("[{number}{of}] {}{again}", describe(step)))
         }
-        RunEvent::ReferenceTaken { reference, .. } => {
-            detail(format!("      reference {} taken", reference.name()))
+        RunEvent::ReferenceTaken { reference, why, .. } => {
+            let why =
+                why.as_ref().map(|why| format!("; the one before was not used: {why}")).unwrap_or_default();
+            detail(format!("      reference {} taken{why}", reference.name()))
         }
         RunEvent::ReferenceUsed { reference, age_s, drift_db, .. } => {
             let age = age_s.map(|seconds| format!(", {} old", Age { seconds })).unwrap_or_default();
-            let drift = drift_db.map(|drift| format!(", drift {drift:.2} dB")).unwrap_or_default();
+            // A drift that rounds to zero has no sign.
+            let drift = drift_db.map(|drift| (drift * 100.0).round() / 100.0 + 0.0);
+            let drift = drift.map(|drift| format!(", drift {drift} dB")).unwrap_or_default();
             let run = reference.run.as_ref().map(|run| format!(", from run {run}")).unwrap_or_default();
             detail(format!("      reference {} used{age}{drift}{run}", reference.name()))
         }

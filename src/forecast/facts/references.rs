@@ -32,11 +32,11 @@ impl Facts {
                         format!("the run fails here: the reference of {detector} cannot be used: {stale}");
                     Diagnostic::error(message).hint("`if_stale: measure` or `ask` allows a new one")
                 }
+                // The first reference needs no words.
+                IfStale::Ask | IfStale::Measure if stale == Stale::Absent => return None,
                 IfStale::Ask => Diagnostic::note(format!(
                     "the operator is asked about the reference of {detector}: {stale}"
                 )),
-                // The first reference needs no words.
-                IfStale::Measure if stale == Stale::Absent => return None,
                 IfStale::Measure => {
                     Diagnostic::note(format!("a new reference of {detector} will be taken: {stale}"))
                 }

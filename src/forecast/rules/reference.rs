@@ -33,7 +33,7 @@ pub(super) fn created(context: &RuleContext) -> Said {
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     } else if context.circumstances.attended == Some(false) {
         let message =
-            format!("no person is present: the run fails here if {detectors} needs a new reference");
+            format!("no person is present: the run fails here if a new reference of {detectors} is needed");
         let hint = "`max_age_min` accepts an earlier reference";
         said.push(("unattended".into(), Diagnostic::warning(message).hint(hint)));
     }

@@ -30,6 +30,7 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             detector_name: detector.to_string(),
             trace: TraceKind::Tf,
             name: String::new(),
+            reference: None,
             figures,
             judged,
             settings: None,

@@ -1,7 +1,8 @@
 //! The properties of each operation, in one table. A new operation gets one entry here.
 
 use super::{
-    BenchEffect, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question, Settings, Target,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question,
+    Settings,
 };
 use crate::grammar::Line;
 use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Wait};
@@ -69,7 +70,7 @@ impl Operation {
                 emits_light: true,
                 lasers: Lasers::OfScan,
                 memory: Memory::ReplacesReference(fields),
-                bench: BenchEffect::Changes(Some(Target::References(&fields.detectors))),
+                bench: BenchEffect::Changes(Some(BenchTarget::References(&fields.detectors))),
                 detectors: &fields.detectors,
                 lasts: Lasts::Scans(fields.scans()),
                 question: fields.connect.as_deref().map_or(Question::None, Question::Connect),
@@ -125,7 +126,7 @@ impl Operation {
                 ..PLAIN
             },
             Self::Http(fields) => {
-                let target = Target::Resource(fields.method, &fields.url);
+                let target = BenchTarget::Resource(fields.method, &fields.url);
                 let bench = match fields.effect {
                     Effect::Measure => BenchEffect::Asks(target),
                     Effect::Configure | Effect::Ask => BenchEffect::Changes(Some(target)),
@@ -156,7 +157,7 @@ impl Operation {
                 memory: Memory::Unknown,
                 lasts: Lasts::Exchanges(6),
                 settings: Settings::Raw(fields),
-                bench: BenchEffect::Changes(only_header(&fields.text).map(Target::Header)),
+                bench: BenchEffect::Changes(only_header(&fields.text).map(BenchTarget::Header)),
                 raw: Some(fields),
                 ..PLAIN
             },

@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::Bench;
 use super::scan::{ABORT_LIMIT, SettingsOf};
+use super::{Bench, NewReference};
 use crate::instrument::LinkEvent;
 use crate::instrument::scpi::Action;
-use crate::measurement::ReferenceRecord;
 use crate::operation::Operation;
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
@@ -137,18 +136,21 @@ impl Bench {
             if is_same && !self.doubtful_references.contains(&detector) {
                 continue;
             }
-            let what = known.as_ref().map_or_else(|| format!("of {detector}"), ReferenceRecord::name);
-            let check = known.and_then(|known| known.check);
+            let replaced = known.as_ref().filter(|_| held.is_some() && !is_same);
+            let what = match replaced {
+                Some(known) => format!("the instrument no longer has the reference {}", known.name()),
+                None => format!("the instrument has lost the reference of {detector}"),
+            };
+            let new = NewReference { check: known.and_then(|known| known.check), why: Some(what.clone()) };
             if !self.simulated {
-                let message = format!("the instrument no longer has the reference {what}");
                 let hint = "a transmission needs a reference, and a person at the bench must take it: start a new run";
-                return Err(Fault::new(FaultKind::Refused, message).hint(hint));
+                return Err(Fault::new(FaultKind::Refused, what).hint(hint));
             }
-            let message = format!("the instrument no longer has the reference {what}: it is taken again");
+            let message = format!("{what}: it is taken again");
             self.log.emit(RunEvent::Warning { message })?;
             self.doubtful_references.insert(detector);
             self.put_back(&settings).await?;
-            if !self.record_reference(number, detector, SettingsOf::Reference, check).await? {
+            if !self.record_reference(number, detector, SettingsOf::Reference, new).await? {
                 // The restoring begins again.
                 return Ok(());
             }

@@ -27,6 +27,15 @@ const CLOCKS: TimeDelta = TimeDelta::seconds(60);
 /// Pieces of the check trace that may wait.
 const PIECES_WAITING: usize = 16;
 
+/// What is recorded with a new reference.
+#[derive(Debug, Clone, Default)]
+pub(in crate::run) struct NewReference {
+    /// The level of the check detector.
+    pub(in crate::run) check: Option<CheckLevel>,
+    /// Why the reference before it is not used any more.
+    pub(in crate::run) why: Option<String>,
+}
+
 impl From<&ScanSettings> for ScanRange {
     fn from(scan: &ScanSettings) -> Self {
         Self { start_nm: scan.start_nm, stop_nm: scan.stop_nm, resolution_pm: scan.resolution_pm }
@@ -63,7 +72,7 @@ impl Bench {
         number: u64,
         detector: Detector,
         scan: &ScanSettings,
-        check: Option<CheckLevel>,
+        NewReference { check, why }: NewReference,
     ) -> Result<(), Fault> {
         let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
         else {
@@ -77,7 +86,7 @@ impl Bench {
             check,
             ..ReferenceRecord::unknown(detector, taken)
         };
-        self.log.emit_durable(RunEvent::ReferenceTaken { number, reference }).await
+        self.log.emit_durable(RunEvent::ReferenceTaken { number, reference, why }).await
     }
 
     /// A reference of the instrument with its conditions, as far as this run or another one has recorded them.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::Bench;
+use super::{Bench, NewReference};
 use crate::instrument::scpi::Action;
 use crate::instrument::{Error, ScanSettings};
-use crate::measurement::{CheckLevel, Detector};
+use crate::measurement::Detector;
 use crate::operation::{Operation, Sweep};
 use crate::run::events::{Activity, RunEvent};
 use crate::run::explain::{check_range, refused_scan};
@@ -84,14 +84,13 @@ impl Bench {
     }
 
     /// Takes a reference of the path that is connected now. Gives false if the link was lost meanwhile: the instrument
-    /// may have been restarted, and it accepts a reference at other settings too. `check`: the level of the check
-    /// detector.
+    /// may have been restarted, and it accepts a reference at other settings too.
     pub(in crate::run) async fn record_reference(
         &mut self,
         number: u64,
         detector: Detector,
         settings: SettingsOf,
-        check: Option<CheckLevel>,
+        new: NewReference,
     ) -> Result<bool, Fault> {
         let scan = self.scan_settings().await?;
         if self.link_was_lost() {
@@ -121,7 +120,7 @@ impl Bench {
         if self.link_was_lost() {
             return Ok(false);
         }
-        self.keep_reference(number, detector, &now, check).await?;
+        self.keep_reference(number, detector, &now, new).await?;
         Ok(true)
     }
 

@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::Engine;
 use crate::measurement::{CheckLevel, Detector, ReferenceRecord, ScanRange, Stale, TraceKind};
 use crate::operation::{CreateReference, DriftCheck, IfStale, UnattendedReference};
-use crate::run::bench::{SettingsOf, moment_of};
+use crate::run::bench::{NewReference, SettingsOf, moment_of};
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::step::{Fault, FaultKind, Outcome};
@@ -78,7 +78,9 @@ impl Engine {
             }
         }
         self.confirm_reference_path(ctx, fields, detector, reason.as_ref()).await?;
-        while !self.bench.record_reference(ctx.number, detector, SettingsOf::Run, level).await? {
+        let why = reason.filter(|stale| *stale != Stale::Absent).map(|stale| stale.to_string());
+        let new = NewReference { check: level, why };
+        while !self.bench.record_reference(ctx.number, detector, SettingsOf::Run, new.clone()).await? {
             self.bench.restore_if_forgotten(ctx.number).await?;
         }
         Ok(true)
@@ -112,7 +114,7 @@ impl Engine {
             IfStale::Refuse => refuse(
                 "take it with a recipe of its own, or allow a new one here with `if_stale: measure` or `ask`",
             ),
-            IfStale::Ask if self.control.is_attended() => {
+            IfStale::Ask if *stale != Stale::Absent && self.control.is_attended() => {
                 let message =
                     format!("The reference of {detector} cannot be used as it is: {stale}. Continue how?");
                 let mut choices = vec![NEW.to_owned(), STOP.to_owned()];
@@ -125,12 +127,11 @@ impl Engine {
                     _ => Ok(false),
                 }
             }
+            // An age needs no warning: the event of the new reference states it.
+            IfStale::Ask | IfStale::Measure if stale.is_expected() => Ok(false),
             IfStale::Ask | IfStale::Measure => {
                 let message = format!("the reference of {detector} is not kept: {stale}");
-                self.log.emit(match stale.is_expected() {
-                    true => RunEvent::Log { message },
-                    false => RunEvent::Warning { message },
-                })?;
+                self.log.emit(RunEvent::Warning { message })?;
                 Ok(false)
             }
         }
