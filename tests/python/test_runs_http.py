@@ -95,6 +95,8 @@ STATUS = {
     "lasers_unknown": [int],
     "highest_tf": object,
     "deepest_tf": object,
+    "verdict": {None},
+    "verdicts": (None,),
 }
 CURRENT = ["number", "attempt", "key", "text", "activity", "done", "remaining_s"]
 NODE = {
@@ -115,6 +117,8 @@ RUN = {
     "started": str,
     "finished": (str, None),
     "traces": (int, None),
+    "verdict": {None},
+    "verdicts": (None,),
     "simulated": {True},
     "instrument": str,
     "recipe": str,
