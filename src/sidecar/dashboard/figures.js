@@ -31,9 +31,9 @@ function rowOf(line) {
   return el('tr', {},
     el('td', {}, el('code', { text: figure }), of && el('span', { class: 'dim', text: ` ${of}` })),
     el('td', { class: 'value', text: text ? format.signed(text) : format.NONE }),
+    el('td', { class: 'limits', text: limits ? `${limits}${guard}` : '' }),
+    el('td', { class: 'judged' }, tag, ' ', el('span', { class: 'dim', text: remarkOf(line) })),
     el('td', { class: 'value dim', text: typeof nm === 'number' ? `${format.fixed(nm, 4)} nm` : '' }),
-    el('td', { text: limits ? `${limits}${guard}` : '' }),
-    el('td', {}, tag, ' ', el('span', { class: 'dim', text: remarkOf(line) })),
     el('td', { class: 'value dim', text: range }),
   );
 }
