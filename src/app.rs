@@ -9,6 +9,7 @@ mod direct;
 mod export;
 mod notifications;
 mod open;
+mod plot;
 mod rehearse;
 mod resume;
 mod run;
@@ -56,6 +57,7 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Guard => watchdog::watchdog().await,
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Export(args) => export::export(&args, &config()?),
+        Command::Plot(args) => plot::plot(&args, &config()?),
         Command::Runs(args) => runs::runs(args, &config()?),
         Command::Schema(args) => {
             if args.markdown {

@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod export;
+mod plot;
 mod rehearse;
 mod runs;
 mod simulate;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use export::{ExportArgs, ExportFormat};
+pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
 pub use simulate::SimulateArgs;
@@ -83,6 +85,8 @@ pub enum Command {
     Analyze(Box<AnalyzeArgs>),
     /// Write a trace, or all traces of a run, in a format of other programs, with units and provenance.
     Export(ExportArgs),
+    /// Draw traces of files and runs as one picture, SVG or PNG.
+    Plot(Box<PlotArgs>),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.
@@ -109,6 +113,7 @@ impl Command {
             | Self::Runs(_)
             | Self::Analyze(_)
             | Self::Export(_)
+            | Self::Plot(_)
             | Self::Schema(_)
             | Self::Guard
             | Self::Completions { .. } => false,

@@ -48,6 +48,7 @@ pub mod measurement;
 pub mod memory;
 pub mod notify;
 pub mod operation;
+pub mod picture;
 pub mod power;
 pub mod recipe;
 pub mod rehearsal;

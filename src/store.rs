@@ -48,7 +48,7 @@ pub use read::{TraceFile, locate_trace, open_trace};
 pub use results::{RESULTS_FILE, ResultRow, ResultsWriter};
 pub use runs::FoundRun;
 pub use spectrum::{
-    Levels, Spectrum, TraceColumns, is_unit, names_wavelengths, read_spectrum, trace_columns,
+    Levels, Spectrum, TraceColumns, is_unit, names_dbm, names_wavelengths, read_spectrum, trace_columns,
 };
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};

@@ -1,6 +1,6 @@
 //! `ctp10 analyze`: figures of merit of one trace in a file.
 
-mod columns;
+pub(in crate::app) mod columns;
 mod csv;
 mod screen;
 
@@ -55,16 +55,21 @@ pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The kind of the resonances.
+pub(super) fn kind(lines: LinesArg) -> Kind {
+    match lines {
+        LinesArg::Dips => Kind::Dip,
+        LinesArg::Peaks => Kind::Peak,
+    }
+}
+
 fn request(args: &AnalyzeArgs) -> Result<Request, Failure> {
     let wanted: Result<Vec<Wanted>, _> = args.figures.iter().map(|figure| figure.trim().parse()).collect();
     Ok(Request {
         wanted: wanted.map_err(|error| Failure::new(ExitCode::Usage, error))?,
         band_nm: args.band,
         search: Search { prominence_db: args.prominence, distance_nm: args.distance },
-        lines: args.lines.map(|lines| match lines {
-            LinesArg::Dips => Kind::Dip,
-            LinesArg::Peaks => Kind::Peak,
-        }),
+        lines: args.lines.map(kind),
         length_um: args.length_um,
         topology: args.topology.map(|topology| match topology {
             TopologyArg::AllPass => Topology::AllPass,

@@ -91,7 +91,7 @@ fn finite(text: &str) -> Result<f64, String> {
     number(text).ok_or_else(|| "a finite number is needed".to_owned())
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     number(text)
         .filter(|number| *number >= 0.0)
         .ok_or_else(|| "a number that is not negative is needed".to_owned())
@@ -101,7 +101,7 @@ fn positive(text: &str) -> Result<f64, String> {
     number(text).filter(|number| *number > 0.0).ok_or_else(|| "a number above 0 is needed".to_owned())
 }
 
-fn band(text: &str) -> Result<(f64, f64), String> {
+pub(super) fn band(text: &str) -> Result<(f64, f64), String> {
     let ends = text.split_once(':').and_then(|(from, to)| Some((number(from)?, number(to)?)));
     match ends {
         Some((from, to)) if from < to => Ok((from, to)),

@@ -17,6 +17,26 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The envelope of samples with any wavelengths: wavelength in nm and value. A piece has `size` samples.
+    #[must_use]
+    pub fn of_samples(samples: impl IntoIterator<Item = (f64, f32)>, size: usize) -> Self {
+        let mut envelope = Self::default();
+        for (index, (nm, value)) in samples.into_iter().enumerate() {
+            if index.is_multiple_of(size.max(1)) {
+                envelope.begin(nm);
+            }
+            envelope.add_to_last(&[value]);
+        }
+        envelope
+    }
+
+    /// Begins a piece.
+    fn begin(&mut self, nm: f64) {
+        self.wavelength_nm.push(nm);
+        self.min.push(None);
+        self.max.push(None);
+    }
+
     /// Adds values to the last piece.
     fn add_to_last(&mut self, values: &[f32]) {
         let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
@@ -56,9 +76,7 @@ pub fn envelope(
         while !values.is_empty() {
             let before = (index - start) % size;
             if before == 0 {
-                envelope.wavelength_nm.push(grid.wavelength_nm(index));
-                envelope.min.push(None);
-                envelope.max.push(None);
+                envelope.begin(grid.wavelength_nm(index));
             }
             let rest = usize::try_from(size - before).unwrap_or(usize::MAX);
             let (piece, later) = values.split_at(rest.min(values.len()));

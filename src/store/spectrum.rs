@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 
-pub use self::columns::{TraceColumns, is_unit, names_wavelengths, trace_columns};
+pub use self::columns::{TraceColumns, is_unit, names_dbm, names_wavelengths, trace_columns};
 use super::StoreError;
 use crate::files;
 
@@ -30,6 +30,8 @@ pub struct Spectrum {
     pub column: String,
     /// The unit that the file states for the levels.
     pub unit: Option<String>,
+    /// Whether the file says that its values are computed.
+    pub is_simulated: bool,
 }
 
 /// Levels in the precision of the file. A missing value is NaN.
@@ -58,7 +60,9 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
     let schema = builder.schema().clone();
     let (wavelength, column) = columns(&schema, column).map_err(wrong)?;
     let field = schema.field_with_name(&column).map_err(|error| wrong(error.to_string()))?;
-    let unit = field.metadata().get("unit").cloned();
+    let by_name = || names_dbm(&column).then(|| "dBm".to_owned());
+    let unit = field.metadata().get("unit").cloned().or_else(by_name);
+    let is_simulated = schema.metadata().get("simulated").is_some_and(|text| text == "true");
     let is_double = *field.data_type() == DataType::Float64;
     let both = ProjectionMask::columns(builder.parquet_schema(), [wavelength.as_str(), &column]);
     let reader = builder.with_projection(both).build().map_err(bad)?;
@@ -75,7 +79,7 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
             Levels::Double(levels) => levels.extend(doubles(found(&column)?)),
         }
     }
-    Ok(Spectrum { wavelengths_nm, levels, column, unit })
+    Ok(Spectrum { wavelengths_nm, levels, column, unit, is_simulated })
 }
 
 /// The compression of a file, if it is not one that this program is built with.

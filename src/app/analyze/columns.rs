@@ -13,7 +13,7 @@ use crate::store::{Levels, Spectrum, read_spectrum};
 const MOST_BYTES: u64 = 1 << 30;
 
 /// The columns of a file.
-pub(super) struct Columns {
+pub(in crate::app) struct Columns {
     trace: Spectrum,
     /// The lowest and the highest level; `None` without a finite level.
     range: Option<(f64, f64)>,
@@ -21,7 +21,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Reads a Parquet file or a CSV file, told by its first bytes.
-    pub(super) fn read(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
+    pub(in crate::app) fn read(path: &Path, column: Option<&str>) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::new(ExitCode::Usage, why);
         let trace = if is_parquet(path).map_err(wrong)? {
             read_spectrum(path, column).map_err(|error| wrong(chain(&error)))?
@@ -35,7 +35,8 @@ impl Columns {
                 wavelengths_nm: table.wavelengths_nm,
                 column: table.column,
                 levels: Levels::Double(table.levels_db),
-                unit: None,
+                unit: table.unit,
+                is_simulated: table.is_simulated,
             }
         };
         let columns = Self { range: range(&trace.levels), trace };
@@ -45,25 +46,35 @@ impl Columns {
         }
     }
 
-    pub(super) fn wavelengths_nm(&self) -> &[f64] {
+    pub(in crate::app) fn wavelengths_nm(&self) -> &[f64] {
         &self.trace.wavelengths_nm
     }
 
     /// The name of the column of levels.
-    pub(super) fn column(&self) -> &str {
+    pub(in crate::app) fn column(&self) -> &str {
         &self.trace.column
     }
 
-    pub(super) fn levels(&self) -> LevelsDb<'_> {
+    pub(in crate::app) fn levels(&self) -> LevelsDb<'_> {
         match &self.trace.levels {
             Levels::Single(levels) => LevelsDb::Single(levels),
             Levels::Double(levels) => LevelsDb::Double(levels),
         }
     }
 
+    /// The unit of the levels, which is dB where the file states none.
+    pub(in crate::app) fn unit(&self) -> &str {
+        self.trace.unit.as_deref().unwrap_or("dB")
+    }
+
+    /// Whether the file says that its values are computed.
+    pub(in crate::app) fn is_simulated(&self) -> bool {
+        self.trace.is_simulated
+    }
+
     /// Why the levels cannot be transmissions in dB.
     fn contradiction(&self) -> Option<String> {
-        let unit = self.trace.unit.as_deref().unwrap_or("dB");
+        let unit = self.unit();
         if !["dB", "dBm"].contains(&unit) {
             return Some(format!("the column `{}` is in {unit}, and dB is needed", self.column()));
         }
@@ -78,7 +89,7 @@ impl Columns {
     }
 
     /// What makes the figures doubtful.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(in crate::app) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.trace.unit.as_deref() == Some("dBm") {
             warnings.push("the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());

@@ -8,12 +8,18 @@ mod tests;
 use cells::{Cells, Separator, value};
 use head::Head;
 
+use crate::store::names_dbm;
+
 /// The columns of a CSV file.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Default)]
 pub(super) struct Table {
     pub(super) wavelengths_nm: Vec<f64>,
     pub(super) levels_db: Vec<f64>,
     pub(super) column: String,
+    /// The unit of the levels, as a comment of this program states it.
+    pub(super) unit: Option<String>,
+    /// Whether a comment of this program says that the values are computed.
+    pub(super) is_simulated: bool,
 }
 
 /// Where the columns are.
@@ -31,7 +37,7 @@ struct Layout {
 pub(super) fn read(text: &str, column: Option<&str>) -> Result<Table, String> {
     let mut head = Head::new(column);
     let mut layout: Option<Layout> = None;
-    let mut table = Table { wavelengths_nm: Vec::new(), levels_db: Vec::new(), column: String::new() };
+    let mut table = Table::default();
     for (number, line) in (1..).zip(crate::source::lines(text)) {
         // A tab may be an empty cell.
         let line = line.trim_matches(' ');
@@ -39,6 +45,11 @@ pub(super) fn read(text: &str, column: Option<&str>) -> Result<Table, String> {
             continue;
         }
         if let Some(comment) = comment(line) {
+            let comment = comment.trim();
+            table.is_simulated |= comment.starts_with("SIMULATED");
+            if let Some(unit) = comment.strip_prefix("unit of value: ") {
+                table.unit = Some(unit.to_owned());
+            }
             head.comment(comment);
             continue;
         }
@@ -52,7 +63,10 @@ pub(super) fn read(text: &str, column: Option<&str>) -> Result<Table, String> {
         }
     }
     match layout {
-        Some(layout) => Ok(Table { column: layout.name, ..table }),
+        Some(layout) => {
+            let by_name = || names_dbm(&layout.name).then(|| "dBm".to_owned());
+            Ok(Table { unit: table.unit.clone().or_else(by_name), column: layout.name, ..table })
+        }
         None => Err(head.no_rows()),
     }
 }

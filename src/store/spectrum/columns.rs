@@ -9,8 +9,7 @@ const WAVELENGTHS: [&str; 6] = ["wavelength", "wavelengths", "wellenlänge", "la
 /// Units of wavelengths and of levels that are not the ones needed, as they stand in names.
 const OTHER_WAVELENGTHS: [&str; 13] =
     ["m", "um", "µm", "μm", "micron", "microns", "pm", "å", "hz", "ghz", "thz", "frequency", "wavenumber"];
-const OTHER_LEVELS: [&str; 11] =
-    ["dbm", "w", "mw", "uw", "µw", "nw", "linear", "lin", "percent", "%", "ratio"];
+const OTHER_LEVELS: [&str; 10] = ["w", "mw", "uw", "µw", "nw", "linear", "lin", "percent", "%", "ratio"];
 
 /// The places of two columns among the names of all columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +26,21 @@ pub fn names_wavelengths(name: &str) -> bool {
     has(name, &WAVELENGTHS)
 }
 
+/// Whether a name tells that the levels are powers.
+#[must_use]
+pub fn names_dbm(name: &str) -> bool {
+    has(name, &["dbm"])
+}
+
 /// Whether a name is nothing but units.
 #[must_use]
 pub fn is_unit(name: &str) -> bool {
     let words = words(name);
     let known = |word: &String| {
         let word = word.as_str();
-        ["nm", "db"].contains(&word) || OTHER_WAVELENGTHS.contains(&word) || OTHER_LEVELS.contains(&word)
+        ["nm", "db", "dbm"].contains(&word)
+            || OTHER_WAVELENGTHS.contains(&word)
+            || OTHER_LEVELS.contains(&word)
     };
     !words.is_empty() && words.iter().all(known)
 }
@@ -95,7 +102,8 @@ fn level_column(names: &[&str], others: &[usize], asked: Option<&str>) -> Result
     if let Some(known) = LEVELS.into_iter().find_map(place_of) {
         return Ok(known);
     }
-    let in_db: Vec<usize> = others.iter().copied().filter(|place| has(names[*place], &["db"])).collect();
+    let in_db: Vec<usize> =
+        others.iter().copied().filter(|place| has(names[*place], &["db", "dbm"])).collect();
     match (in_db.as_slice(), others) {
         ([one], _) | ([], [one]) => Ok(*one),
         (_, []) => Err("it has no column of levels".to_owned()),

@@ -33,7 +33,7 @@ impl<'a> Head<'a> {
     }
 
     pub(super) fn comment(&mut self, comment: &str) {
-        self.comment = Some(comment.trim().to_owned());
+        self.comment = Some(comment.to_owned());
     }
 
     /// Why there is no layout at the end of the file.

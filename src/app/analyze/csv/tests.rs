@@ -36,6 +36,16 @@ fn columns_are_found_by_name_separator_and_order() {
 }
 
 #[test]
+fn a_unit_and_a_simulation_are_read_from_names_and_comments() {
+    let unit = |text: &str| read(text, None).unwrap().unit;
+    assert_eq!(unit("Wavelength (nm),Power (dBm)\n1550,-3\n").as_deref(), Some("dBm"));
+    assert_eq!(unit("Wavelength,Power\nnm,dBm\n1550,-3\n").as_deref(), Some("dBm"));
+    assert_eq!(unit("# unit of value: dBm\nwavelength_nm,value\n1550,-3\n").as_deref(), Some("dBm"));
+    assert_eq!(unit("wavelength_nm,value\n1550,-3\n"), None);
+    assert!(read("# SIMULATED: no light\nwavelength_nm,value\n1550,-3\n", None).unwrap().is_simulated);
+}
+
+#[test]
 fn a_file_that_is_no_trace_is_refused_with_its_line() {
     for (text, column, said) in [
         ("", None, "1: the file has no rows"),
@@ -50,9 +60,9 @@ fn a_file_that_is_no_trace_is_refused_with_its_line() {
         ),
         ("frequency_thz,t_db\n193,-3\n", None, "`frequency_thz` has another unit"),
         (
-            "wavelength_nm,power_dbm\n1550,-3\n",
+            "wavelength_nm,power_mw\n1550,-3\n",
             None,
-            "`power_dbm` has another unit by its name: transmissions in dB",
+            "`power_mw` has another unit by its name: transmissions in dB",
         ),
         ("wavelength_nm,a_db,b_db\n1550,-3,-4\n", Some("c_db"), "no column `c_db`; there are `a_db`, `b_db`"),
         ("1550,-3\n", Some("t"), "the file has no header"),

@@ -1,0 +1,83 @@
+//! Files become curves with marks, one after the other: only envelopes stay in memory.
+
+use super::{Source, usage};
+use crate::analysis::extrema::Kind;
+use crate::analysis::figure::Figure;
+use crate::analysis::request::{Request, analyze};
+use crate::analysis::{AxisNm, Trace};
+use crate::app::analyze::columns::Columns;
+use crate::error::Failure;
+use crate::picture::{Curve, Mark, Plot};
+
+/// Pieces of an envelope: more than the pixels of most pictures.
+const PIECES: usize = 2000;
+
+/// A picture of these traces, and the number of traces that are left out because their unit is another one. dB comes first.
+///
+/// The part and the marked figures are those of the request.
+pub(in crate::app) fn overlay(
+    sources: &[Source],
+    column: Option<&str>,
+    request: &Request,
+) -> Result<(Plot, usize), Failure> {
+    let mut plots: Vec<(Plot, usize)> = Vec::new();
+    for source in sources {
+        let (curve, unit, simulated, marks) = read(source, column, request)?;
+        let place = plots.iter().position(|(plot, _)| plot.unit == unit);
+        let place = place.unwrap_or_else(|| {
+            plots.push((Plot { unit, ..Plot::default() }, 0));
+            plots.len() - 1
+        });
+        let (plot, traces) = &mut plots[place];
+        plot.curves.push(curve);
+        plot.marks.extend(marks);
+        plot.simulated |= simulated;
+        *traces += 1;
+    }
+    let chosen = plots.iter().position(|(plot, _)| plot.unit == "dB").unwrap_or(0);
+    let left_out = sources.len() - plots.get(chosen).map_or(0, |(_, traces)| *traces);
+    let plot = plots.into_iter().nth(chosen).map(|(plot, _)| plot).unwrap_or_default();
+    Ok((plot, left_out))
+}
+
+fn read(
+    source: &Source,
+    column: Option<&str>,
+    request: &Request,
+) -> Result<(Curve, String, bool, Vec<Mark>), Failure> {
+    let wrong = |why: String| usage(format!("`{}`: {why}", source.path.display()));
+    let columns = Columns::read(&source.path, column)?;
+    let trace = Trace::new(AxisNm::Listed(columns.wavelengths_nm()), columns.levels());
+    let trace = trace.map_err(|error| wrong(error.to_string()))?;
+    let part = match request.band_nm {
+        Some((from_nm, to_nm)) => trace.band(from_nm, to_nm).map_err(|error| wrong(error.to_string()))?,
+        None => trace,
+    };
+    let marks = match request.wanted.as_slice() {
+        [] => Vec::new(),
+        _ => {
+            let found = analyze(&trace, request).map_err(|error| wrong(error.to_string()))?;
+            marks(&part, &found.figures)
+        }
+    };
+    let samples = (0..part.len()).map(|index| (part.nm(index), part.raw_db(index) as f32));
+    let envelope = crate::store::Envelope::of_samples(samples, part.len().div_ceil(PIECES));
+    let curve = Curve { label: source.label.clone(), envelope };
+    Ok((curve, columns.unit().to_owned(), columns.is_simulated(), marks))
+}
+
+/// The places of dips, peaks and resonances. A fitted centre is preferred to the raw sample of the same line.
+fn marks(part: &Trace<'_>, figures: &[Figure]) -> Vec<Mark> {
+    let is_fitted = |figure: &Figure| figure.name == "resonance_nm" && figure.is_measured();
+    let places = figures.iter().filter(|figure| match figure.name.as_str() {
+        "resonance_nm" => true,
+        "dip_nm" | "peak_nm" => !figures.iter().any(|other| is_fitted(other) && other.of == figure.of),
+        _ => false,
+    });
+    let mark = |figure: &Figure| {
+        let nm = figure.value?;
+        let is_below = figure.of.as_ref().is_some_and(|of| of.starts_with(Kind::Dip.word()));
+        Some(Mark { nm, level: part.at_nm(nm)?, is_below, text: format!("{nm:.3}") })
+    };
+    places.filter_map(mark).collect()
+}

@@ -1,0 +1,82 @@
+//! Which traces a picture shows, and their names in the legend.
+
+use std::path::{Path, PathBuf};
+
+use super::usage;
+use crate::error::{ExitCode, Failure, chain};
+use crate::measurement::TraceSummary;
+use crate::store::{FoundRun, StoreError, locate_trace, runs};
+
+/// Most traces in one picture.
+const MOST: usize = 500;
+
+/// A trace in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::app) struct Source {
+    /// The file.
+    pub(in crate::app) path: PathBuf,
+    /// The name in the legend.
+    pub(in crate::app) label: String,
+}
+
+/// The traces that are named, and a title.
+pub(super) fn find(what: &[String], out: &Path) -> Result<(Vec<Source>, String), Failure> {
+    let (mut sources, mut title) = (Vec::new(), String::new());
+    for name in what {
+        let path = Path::new(name);
+        if path.is_file() {
+            let label = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            title.clone_from(&label);
+            sources.push(Source { path: path.to_owned(), label });
+            continue;
+        }
+        if path.extension().is_some_and(|suffix| suffix == "parquet" || suffix == "csv") {
+            return Err(usage(format!("there is no file `{name}`")));
+        }
+        let run = runs::find(out, name).map_err(failed)?;
+        title = format!("{}, run {}", run.manifest.name, run.manifest.run);
+        sources.extend(of_run(&run, what.len() > 1)?);
+    }
+    match sources.len() {
+        0 => Err(usage("the run has no traces".to_owned())),
+        1..=MOST => Ok((sources, if what.len() == 1 { title } else { String::new() })),
+        more => Err(usage(format!(
+            "{more} traces are too many for a picture, which holds {MOST}: name single files"
+        ))),
+    }
+}
+
+/// The traces of a run.
+fn of_run(run: &FoundRun, is_one_of_several: bool) -> Result<Vec<Source>, Failure> {
+    let traces: Vec<TraceSummary> =
+        runs::traces(&run.folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    let mut labels: Vec<String> = traces.iter().map(label).collect();
+    let again: Vec<bool> =
+        labels.iter().map(|label| labels.iter().filter(|other| *other == label).count() > 1).collect();
+    for ((label, again), trace) in labels.iter_mut().zip(again).zip(&traces) {
+        if again {
+            *label = format!("{} {label}", trace.trace_index);
+        }
+        if is_one_of_several {
+            *label = format!("{}: {label}", run.manifest.run);
+        }
+    }
+    let located = traces.iter().zip(labels).map(|(trace, label)| {
+        let path = locate_trace(&run.folder, trace)?.path().to_owned();
+        Ok(Source { path, label })
+    });
+    located.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// A trace by its name, or by its kind: `4/1 tf`.
+fn label(trace: &TraceSummary) -> String {
+    match trace.name.as_str() {
+        "" => format!("{} {}", trace.detector, trace.trace),
+        name => format!("{} {name}", trace.detector),
+    }
+}
+
+fn failed(error: StoreError) -> Failure {
+    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
+    Failure::new(code, chain(&error))
+}
