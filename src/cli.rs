@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use analyze::{AnalyzeArgs, LinesArg, TopologyArg};
+pub use analyze::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use export::{ExportArgs, ExportFormat};
 pub use plot::PlotArgs;

@@ -3,5 +3,5 @@
 mod grid;
 mod port;
 
-pub use grid::{Channel, Grid, GridError};
+pub use grid::{Channel, Grid, GridError, WholeGrid};
 pub use port::{nearest_channel, port, uniformity};

@@ -6,12 +6,15 @@ mod screen;
 
 use serde::Serialize;
 
+use crate::analysis::channels::{GridError, WholeGrid, nearest_channel, port};
 use crate::analysis::extrema::{Kind, Search};
+use crate::analysis::figure::Figure;
+use crate::analysis::floor::Floor;
 use crate::analysis::request::{Analysis, Request, Wanted, analyze as figures_of};
 use crate::analysis::resonance::Topology;
 use crate::analysis::several::moving_mean;
 use crate::analysis::{AxisNm, LevelsDb, Trace};
-use crate::cli::{AnalyzeArgs, LinesArg, TopologyArg};
+use crate::cli::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
 use crate::error::{ExitCode, Failure};
 use columns::Columns;
 
@@ -45,6 +48,9 @@ pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
         trace = Trace::new(axis, LevelsDb::Single(&smooth)).map_err(|error| wrong(error.to_string()))?;
     }
     let mut analysis = figures_of(&trace, &request).map_err(|error| wrong(error.to_string()))?;
+    if let Some(grid) = args.channels {
+        analysis.figures.extend(of_port(&trace, grid, &request).map_err(wrong)?);
+    }
     analysis.warnings.splice(0..0, columns.warnings());
     let smoothing = args.smooth.map(|samples| format!("moving mean over {samples} samples, in dB"));
     let answer = Answer { file: shown, column: columns.column(), smoothing, analysis };
@@ -53,6 +59,29 @@ pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
     }
     screen::print(&answer);
     Ok(())
+}
+
+/// The figures of the channel that a port belongs to, among all channels within the trace.
+fn of_port(trace: &Trace<'_>, grid: GridArg, request: &Request) -> Result<Vec<Figure>, String> {
+    let grid = match grid {
+        GridArg::Dwdm { spacing_ghz, half_width_ghz } => WholeGrid::Dwdm { spacing_ghz, half_width_ghz },
+        GridArg::Cwdm { half_width_nm } => WholeGrid::Cwdm { half_width_nm },
+    };
+    let (from_nm, to_nm) = request.band_nm.unwrap_or((trace.first_nm(), trace.last_nm()));
+    let (from_nm, to_nm) = (from_nm.max(trace.first_nm()), to_nm.min(trace.last_nm()));
+    let channels = grid.within(from_nm, to_nm).map_err(|error| match error {
+        GridError::None => format!("no channel has its window within {from_nm} to {to_nm} nm"),
+        other => other.to_string(),
+    })?;
+    let own = nearest_channel(trace, &channels).ok_or("no channel has finite values only")?;
+    let level_db = |wanted: &Wanted| {
+        if let Wanted::Bandwidth(level_db) = wanted { Some(*level_db) } else { None }
+    };
+    let mut levels_db: Vec<f64> = request.wanted.iter().filter_map(level_db).collect();
+    if levels_db.is_empty() {
+        levels_db.push(3.0);
+    }
+    Ok(port(trace, &channels, own, &levels_db, Floor::of(trace, request.floor_db)))
 }
 
 /// The kind of the resonances.

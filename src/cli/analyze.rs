@@ -28,8 +28,12 @@ pub struct AnalyzeArgs {
     /// A trace: a Parquet file with `wavelength_nm` and `value` or `transmission_db`, or a CSV file with wavelengths in nm and transmissions in dB.
     pub file: PathBuf,
     /// Figures, separated by commas: `dips,fsr,q,peaks,bandwidth@3`. `--help` lists them.
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', required = true, long_help = FIGURES)]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', required_unless_present = "channels", long_help = FIGURES)]
     pub figures: Vec<String>,
+    /// The trace is a port of a multiplexer: `dwdm:100` (GHz) or `cwdm`. Adds loss, offset, isolation and crosstalk of its channel.
+    /// The half width of the windows may follow: `dwdm:100:12.5` (GHz; default: an eighth of the spacing), `cwdm:5` (nm; default: 6.5).
+    #[arg(long, value_name = "GRID", value_parser = grid)]
+    pub channels: Option<GridArg>,
     /// Use only this part of the trace, nm.
     #[arg(long, value_name = "FROM:TO", value_parser = band)]
     pub band: Option<(f64, f64)>,
@@ -63,6 +67,23 @@ pub struct AnalyzeArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A grid of channels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GridArg {
+    /// G.694.1.
+    Dwdm {
+        /// Distance of channels, GHz.
+        spacing_ghz: f64,
+        /// Half of the window, GHz.
+        half_width_ghz: f64,
+    },
+    /// G.694.2.
+    Cwdm {
+        /// Half of the window, nm.
+        half_width_nm: f64,
+    },
 }
 
 /// The kind of the resonances.
@@ -107,5 +128,21 @@ pub(super) fn band(text: &str) -> Result<(f64, f64), String> {
         Some((from, to)) if from < to => Ok((from, to)),
         Some((from, to)) => Err(format!("{from} nm is not below {to} nm")),
         None => Err("two wavelengths in nm are needed, as in `1525:1580`".to_owned()),
+    }
+}
+
+fn grid(text: &str) -> Result<GridArg, String> {
+    let numbers: Vec<&str> = text.split(':').collect();
+    match numbers.as_slice() {
+        ["dwdm", spacing] => {
+            let spacing_ghz = positive(spacing)?;
+            Ok(GridArg::Dwdm { spacing_ghz, half_width_ghz: spacing_ghz / 8.0 })
+        }
+        ["dwdm", spacing, half] => {
+            Ok(GridArg::Dwdm { spacing_ghz: positive(spacing)?, half_width_ghz: positive(half)? })
+        }
+        ["cwdm"] => Ok(GridArg::Cwdm { half_width_nm: 6.5 }),
+        ["cwdm", half] => Ok(GridArg::Cwdm { half_width_nm: positive(half)? }),
+        _ => Err("a grid is needed, as in `dwdm:100` or `cwdm`".to_owned()),
     }
 }

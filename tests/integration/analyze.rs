@@ -133,6 +133,50 @@ fn a_trace_of_nothing_but_nan_has_no_level_above_0_db() {
 }
 
 #[test]
+fn a_port_of_a_multiplexer_has_the_figures_of_its_channel() {
+    let bench = Bench::new();
+    let level = |nm: f64| (-1.0 - 3.0 * ((nm - 1551.5) / 7.0).powi(8)).max(-41.0);
+    let rows: Vec<String> = (0..=5000)
+        .map(|point| 1500.0 + 0.02 * f64::from(point))
+        .map(|nm| format!("{nm:.2},{:.6}", level(nm)))
+        .collect();
+    bench.write("port.csv", &format!("wavelength_nm,transmission_db\n{}\n", rows.join("\n")));
+    let answer = json(&bench, &["port.csv", "--channels", "cwdm:5"]);
+    // 1511 to 1591 nm: the window of 1491 nm begins before the trace, and that of 1611 nm ends behind it.
+    let first = &answer["figures"][0];
+    assert_eq!(
+        (&first["figure"], &first["of"]),
+        (&"insertion_loss_center_db".into(), &"channel 1551 nm".into())
+    );
+    assert!((values(&answer, "center_offset_nm")[0] - 0.5).abs() < 0.01);
+    assert!((values(&answer, "bandwidth_3db_nm")[0] - 14.0).abs() < 0.01);
+    let isolation = level(1556.0).min(level(1546.0)) + 41.0;
+    assert!((values(&answer, "isolation_adjacent_db")[0] - isolation).abs() < 0.01);
+    let crosstalk = isolation - 10.0 * 4f64.log10();
+    assert!((values(&answer, "crosstalk_cumulative_db")[0] - crosstalk).abs() < 0.01);
+    let dwdm = json(
+        &bench,
+        &["port.csv", "--channels", "dwdm:200", "--figures", "bandwidth@1", "--band", "1540:1560"],
+    );
+    assert!(
+        dwdm["figures"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|figure| figure["figure"] == "bandwidth_defined_1db_nm")
+    );
+    for (grid, said) in [
+        ("dwdm:30", "30 GHz is not in G.694.1"),
+        ("cwdm:60", "no channel has its window within 1500 to 1600 nm"),
+        ("grid", "as in `dwdm:100` or `cwdm`"),
+    ] {
+        let failed = bench.run(&["analyze", "port.csv", "--channels", grid]);
+        let error = text(&failed.stderr);
+        assert!(failed.status.code() == Some(2) && error.contains(said), "{grid}: {error}");
+    }
+}
+
+#[test]
 fn wrong_use_names_the_mistake_and_ends_with_the_usage_code() {
     let bench = Bench::new();
     bench.write("comb.csv", &comb());

@@ -122,6 +122,64 @@ pub enum GridError {
     },
 }
 
+/// A grid of which only the channels are known that a trace contains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WholeGrid {
+    /// G.694.1.
+    Dwdm {
+        /// Distance of neighbouring channels, GHz.
+        spacing_ghz: f64,
+        /// Half of the window, GHz.
+        half_width_ghz: f64,
+    },
+    /// G.694.2.
+    Cwdm {
+        /// Half of the window, nm.
+        half_width_nm: f64,
+    },
+}
+
+impl WholeGrid {
+    /// The channels whose windows are within these wavelengths.
+    ///
+    /// # Errors
+    /// What is wrong with the grid, or that no channel is there.
+    pub fn within(&self, from_nm: f64, to_nm: f64) -> Result<Vec<Channel>, GridError> {
+        match *self {
+            Self::Dwdm { spacing_ghz, half_width_ghz } => {
+                positive("spacing_ghz", spacing_ghz)?;
+                let number = |ghz: f64| (ghz - ANCHOR_GHZ) / spacing_ghz;
+                // A thousandth of a spacing absorbs rounding.
+                let first = (number(ghz_from_nm(to_nm) + half_width_ghz) - 1e-3).ceil();
+                let last = (number(ghz_from_nm(from_nm) - half_width_ghz) + 1e-3).floor();
+                let channels = count(first, last)?;
+                let first_ghz = ANCHOR_GHZ + first * spacing_ghz;
+                Grid::Dwdm { spacing_ghz, first_ghz, channels, half_width_ghz }.channels()
+            }
+            Self::Cwdm { half_width_nm } => {
+                let (lowest, highest) = CWDM_NM;
+                let number = |nm: f64| (nm.clamp(lowest, highest) - lowest) / CWDM_SPACING_NM;
+                let first = (number(from_nm + half_width_nm) - 1e-6).ceil();
+                let last = (number(to_nm - half_width_nm) + 1e-6).floor();
+                let is_beyond = to_nm - half_width_nm < lowest || from_nm + half_width_nm > highest;
+                let channels = if is_beyond { return Err(GridError::None) } else { count(first, last)? };
+                let first_nm = lowest + first * CWDM_SPACING_NM;
+                Grid::Cwdm { first_nm, channels, half_width_nm }.channels()
+            }
+        }
+    }
+}
+
+/// The number of channels from the first to the last one.
+fn count(first: f64, last: f64) -> Result<usize, GridError> {
+    let channels = last - first + 1.0;
+    // A finer grid than 12.5 GHz is refused later; this bounds the memory for any number.
+    match channels {
+        1.0..=100_000.0 => Ok(channels as usize),
+        _ => Err(GridError::None),
+    }
+}
+
 fn positive(field: &'static str, value: f64) -> Result<f64, GridError> {
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err(GridError::NotPositive { field, value }) }
 }

@@ -5,9 +5,9 @@ use super::CHAPTERS;
 const HEAD: &str = "\
 # Figures of merit
 
-This page defines the figures of merit of traces. `ctp10 analyze` computes them, except those of the chapters
-\"Channels\" and \"Several traces\": no command computes these yet. The page is generated from the table in
-`src/analysis/registry`.
+This page defines the figures of merit of traces. `ctp10 analyze` and the operation `analyze` of recipes compute them.
+The figures of the chapter \"Several traces\" need several results, so `ctp10 analyze` does not compute them.
+The page is generated from the table in `src/analysis/registry`.
 
 Each figure has a name with its unit, a value, a window and a definition. A figure also has:
 
@@ -34,8 +34,16 @@ In the names, `{x}` is a level in dB: `bandwidth_3db_nm`, or `bandwidth_0_5db_nm
 follows an `@`: `bandwidth@3`.
 ";
 
-/// What chapters say whose figures are only in the library.
-const LATER: &str = "These figures are defined, but no command computes them yet.";
+/// How the figures of a chapter are asked for.
+fn how(title: &str) -> Option<&'static str> {
+    match title {
+        "Channels" => Some(
+            "On the command line: `--channels dwdm:100` or `--channels cwdm`. All channels count whose windows are within the\ntrace. The trace belongs to the channel in whose window its lowest transmission is highest.",
+        ),
+        "Several traces" => Some("`ctp10 analyze` does not compute these figures."),
+        _ => None,
+    }
+}
 
 /// The page, in Markdown.
 #[must_use]
@@ -43,8 +51,8 @@ pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for (title, table) in CHAPTERS {
         page += &format!("\n## {title}\n");
-        if ["Channels", "Several traces"].contains(&title) {
-            page += &format!("\n{LATER}\n");
+        if let Some(how) = how(title) {
+            page += &format!("\n{how}\n");
         }
         for definition in table {
             page += &format!(
