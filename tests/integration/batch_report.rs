@@ -40,7 +40,7 @@ items:
     ] {
         assert!(left.contains(words), "{words}");
     }
-    assert_eq!(left.matches("<svg ").count(), 1);
+    assert_eq!(left.matches("class=\"trace\"").count(), 1);
     for item in &told["list"].as_array().unwrap()[..2] {
         for name in item["folders"].as_array().unwrap() {
             let link = format!("href=\"./{}/report.html\"", name.as_str().unwrap());
