@@ -36,7 +36,7 @@ pub(super) fn plot(args: &PlotArgs, config: &Config) -> Result<(), Failure> {
     let (sources, title) = source::find(&args.what, &super::run_folders(args.out.clone(), config))?;
     let (mut plot, left_out) = overlay(&sources, args.column.as_deref(), &request)?;
     if left_out > 0 {
-        errln!("traces in another unit than {} that are left out: {left_out}", plot.unit);
+        errln!("traces that are left out, as they are outside the band or not in {}: {left_out}", plot.unit);
     }
     plot.title = args.title.clone().unwrap_or(title);
     let drawn = draw(&plot, format, args);

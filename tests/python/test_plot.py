@@ -83,8 +83,12 @@ def test_a_run_is_drawn_with_all_its_traces_and_says_that_it_is_simulated(run_of
     found = texts(path)
     assert "SIMULATED" in found and any(text.startswith("find-resonance, run ") for text in found)
     traces = sorted((run / "traces").glob("*.parquet"))
-    plot(*traces[:2], "-o", path, "--force", "--band", "1530:1550")
+    plot(*traces[:2], "-o", path, "--force")
     assert traces[0].stem in texts(path) and traces[1].stem in texts(path)
+    # The second trace is a narrow one about the resonance.
+    made = plot(*traces[:2], "-o", path, "--force", "--band", "1530:1550")
+    assert "outside the band or not in dB: 1" in made.stderr
+    assert traces[0].stem in texts(path) and traces[1].stem not in texts(path)
     exported = tmp_path / "exported.csv"
     assert ctp10("export", traces[0], "--to", "csv", "-o", exported).returncode == 0
     plot(exported, "-o", tmp_path / "exported.svg")

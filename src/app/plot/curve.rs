@@ -12,17 +12,24 @@ use crate::picture::{Curve, Mark, Plot};
 /// Pieces of an envelope: more than the pixels of most pictures.
 const PIECES: usize = 2000;
 
-/// A picture of these traces, and the number of traces that are left out because their unit is another one. dB comes first.
+/// A picture of these traces, and how many are left out: those in another unit, and those outside the band. dB comes first.
 ///
-/// The part and the marked figures are those of the request.
+/// The band and the marked figures are those of the request.
 pub(in crate::app) fn overlay(
     sources: &[Source],
     column: Option<&str>,
     request: &Request,
 ) -> Result<(Plot, usize), Failure> {
     let mut plots: Vec<(Plot, usize)> = Vec::new();
+    let mut first_outside = None;
     for source in sources {
-        let (curve, unit, simulated, marks) = read(source, column, request)?;
+        let (curve, unit, simulated, marks) = match read(source, column, request)? {
+            Ok(read) => read,
+            Err(outside) => {
+                first_outside.get_or_insert(outside);
+                continue;
+            }
+        };
         let place = plots.iter().position(|(plot, _)| plot.unit == unit);
         let place = place.unwrap_or_else(|| {
             plots.push((Plot { unit, ..Plot::default() }, 0));
@@ -34,23 +41,31 @@ pub(in crate::app) fn overlay(
         plot.simulated |= simulated;
         *traces += 1;
     }
+    if let (true, Some(outside)) = (plots.is_empty(), first_outside) {
+        return Err(usage(outside));
+    }
     let chosen = plots.iter().position(|(plot, _)| plot.unit == "dB").unwrap_or(0);
     let left_out = sources.len() - plots.get(chosen).map_or(0, |(_, traces)| *traces);
     let plot = plots.into_iter().nth(chosen).map(|(plot, _)| plot).unwrap_or_default();
     Ok((plot, left_out))
 }
 
-fn read(
-    source: &Source,
-    column: Option<&str>,
-    request: &Request,
-) -> Result<(Curve, String, bool, Vec<Mark>), Failure> {
+/// A trace as a curve, its unit, whether it is simulated, and its marks.
+type Read = (Curve, String, bool, Vec<Mark>);
+
+/// Reads a trace. A trace that is outside the band is no failure: others may be inside.
+fn read(source: &Source, column: Option<&str>, request: &Request) -> Result<Result<Read, String>, Failure> {
     let wrong = |why: String| usage(format!("`{}`: {why}", source.path.display()));
     let columns = Columns::read(&source.path, column)?;
     let trace = Trace::new(AxisNm::Listed(columns.wavelengths_nm()), columns.levels());
     let trace = trace.map_err(|error| wrong(error.to_string()))?;
     let part = match request.band_nm {
-        Some((from_nm, to_nm)) => trace.band(from_nm, to_nm).map_err(|error| wrong(error.to_string()))?,
+        Some((from_nm, to_nm)) => match trace.band(from_nm, to_nm) {
+            Ok(part) => part,
+            Err(error) => {
+                return Ok(Err(format!("`{}`: {error}", source.path.display())));
+            }
+        },
         None => trace,
     };
     let marks = match request.wanted.as_slice() {
@@ -63,7 +78,7 @@ fn read(
     let samples = (0..part.len()).map(|index| (part.nm(index), part.raw_db(index) as f32));
     let envelope = crate::store::Envelope::of_samples(samples, part.len().div_ceil(PIECES));
     let curve = Curve { label: source.label.clone(), envelope };
-    Ok((curve, columns.unit().to_owned(), columns.is_simulated(), marks))
+    Ok(Ok((curve, columns.unit().to_owned(), columns.is_simulated(), marks)))
 }
 
 /// The places of dips, peaks and resonances. A fitted centre is preferred to the raw sample of the same line.
