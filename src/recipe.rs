@@ -20,6 +20,7 @@ mod columns;
 mod document;
 mod files;
 mod grid;
+mod limits;
 mod lines;
 mod load;
 mod plain;
@@ -36,6 +37,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use limits::read_limits;
 pub use plain::PlainFile;
 
 pub use columns::WrittenColumns;

@@ -238,9 +238,10 @@ fn verdict(performed: Result<(), Fault>, engine: &Engine) -> (RunState, Option<S
     }
     match performed {
         Err(fault) if fault.kind == FaultKind::Stopped => (RunState::Aborted, Some(fault.to_string())),
-        Err(fault) => (RunState::Failed, Some(fault.to_string())),
-        Ok(()) => match engine.log.history(|history| history.passed_over.len()) {
-            0 => (RunState::Done, None),
+        Err(fault) if fault.kind != FaultKind::Verdict => (RunState::Failed, Some(fault.to_string())),
+        ended => match engine.log.history(|history| history.passed_over.len()) {
+            // A verdict that ends the recipe early is no failure of the run.
+            0 => (RunState::Done, ended.err().map(|fault| fault.to_string())),
             1 => (RunState::Failed, Some("1 step failed and was ignored".to_owned())),
             failed => (RunState::Failed, Some(format!("{failed} steps failed and were ignored"))),
         },

@@ -22,7 +22,7 @@ mod outcome;
 #[cfg(test)]
 pub(crate) mod recorder;
 
-pub use analysis::{AnalysisOutcome, TraceAnalysis};
+pub use analysis::{AnalysisOutcome, TraceAnalysis, stop_unless_passed};
 pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};
 pub use fault::{Fault, FaultKind};
 pub use fields::{read, resolve_detectors};

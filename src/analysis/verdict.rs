@@ -42,6 +42,17 @@ pub enum Verdict {
     Fail,
 }
 
+impl Verdict {
+    /// Whether the program ends with the exit code for it: `not measured` or `fail`.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        match self {
+            Self::Pass | Self::Marginal => false,
+            Self::NotMeasured | Self::Fail => true,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -192,9 +192,13 @@ async fn conclude(
         Err(failure) => failure.findings.last().map(|finding| finding.message.clone()),
     };
     let summary = Summary::new(&batch.name, batch.file.as_deref(), reason, &items, Some(ending.command));
-    let (kept, out) = (summary.clone(), ending.out.to_owned());
-    let written = tokio::task::spawn_blocking(move || write(&kept, &out)).await;
-    let (report, written) = written.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
+    let out = ending.out.to_owned();
+    let written = tokio::task::spawn_blocking(move || {
+        let summary = summary.with_verdicts(&out);
+        let (report, written) = write(&summary, &out);
+        (summary, report, written)
+    });
+    let (summary, report, written) = written.await.map_err(|panic| Failure::new(ExitCode::Failed, panic))?;
     if let (Some(outbox), Some(notify)) = (ending.outbox, &batch.notify)
         && notify.wants(end(&summary))
     {
@@ -207,7 +211,7 @@ async fn conclude(
     outln!("report  {}", page.display());
     outln!("{}", json.display());
     match (summary.is_done(), over) {
-        (true, _) => Ok(()),
+        (true, _) => super::run::not_passed(summary.verdict),
         (false, WorkerEnd::Requested) => Err(Failure::told(ExitCode::Stopped)),
         (false, _) => Err(Failure::told(ExitCode::Failed)),
     }

@@ -127,11 +127,11 @@ async fn measure(
     }
 }
 
-/// A run that has ended well, but whose worst verdict is `not measured` or `fail`.
-fn not_passed(verdict: Option<Verdict>) -> Result<(), Failure> {
-    match verdict {
-        Some(Verdict::NotMeasured | Verdict::Fail) => Err(Failure::told(ExitCode::NotPassed)),
-        Some(Verdict::Pass | Verdict::Marginal) | None => Ok(()),
+/// A run or batch that has ended well, but whose worst verdict is `not measured` or `fail`.
+pub(super) fn not_passed(verdict: Option<Verdict>) -> Result<(), Failure> {
+    match verdict.filter(|verdict| verdict.is_bad()) {
+        Some(_) => Err(Failure::told(ExitCode::NotPassed)),
+        None => Ok(()),
     }
 }
 

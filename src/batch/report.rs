@@ -113,7 +113,7 @@ impl Queue {
         let (batch, out) = (self.batch().to_owned(), out.to_owned());
         let made = spawn_blocking(move || {
             let _turn = turn;
-            let summary = Summary::new(&batch, None, None, &items, None);
+            let summary = Summary::new(&batch, None, None, &items, None).with_verdicts(&out);
             batch_page(&batch_report(&summary, &out), Links::Routes)
         });
         made.await.map_err(|panic| QueueError::Broken(panic.to_string()))

@@ -1,11 +1,15 @@
 //! The state of a batch; written as JSON beside its runs, `batch-<name>.json`.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::expand::Task;
+use crate::analysis::verdict::{Verdict, worst};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::report::BatchCounts;
+use crate::store::runs::find;
 
 /// An item in the summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +28,9 @@ pub struct SummaryItem {
     pub estimated_s: Option<f64>,
     /// Its run folders, in order.
     pub folders: Vec<String>,
+    /// The verdict of its last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// The recipe with its values.
     #[serde(flatten)]
     pub task: Task,
@@ -65,6 +72,9 @@ pub struct Summary {
     pub file: Option<String>,
     /// The state as a whole.
     pub state: BatchState,
+    /// The worst verdict of its items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// The time of this summary, UTC.
     pub written: DateTime<Utc>,
     /// The reason of the end, if not all items are done.
@@ -99,6 +109,7 @@ impl Summary {
                 attempts: item.attempts,
                 retries: item.retries,
                 estimated_s: item.estimated_s,
+                verdict: None,
                 folders: item.runs.iter().map(|(_, folder)| folder.clone()).collect(),
                 task: serde_json::from_value(item.payload.clone()).unwrap_or_default(),
             })
@@ -130,12 +141,25 @@ impl Summary {
             batch: batch.to_owned(),
             file: file.map(str::to_owned),
             state,
+            verdict: None,
             written: Utc::now(),
             reason,
             counts,
             go_on,
             list,
         }
+    }
+
+    /// The summary with the verdicts of the runs in `out`. Only the last run of an item counts. Blocks.
+    #[must_use]
+    pub fn with_verdicts(mut self, out: &Path) -> Self {
+        for item in &mut self.list {
+            let last =
+                item.folders.last().and_then(|folder| find(out, &out.join(folder).to_string_lossy()).ok());
+            item.verdict = last.and_then(|run| run.manifest.verdict);
+        }
+        self.verdict = worst(self.list.iter().filter_map(|item| item.verdict));
+        self
     }
 
     /// The numbers of items, for people: `3 done, 1 failed of 4 items (1 repeated)`.

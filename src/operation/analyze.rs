@@ -1,6 +1,7 @@
 //! Figures of merit of stored traces, and verdicts on them.
 
 mod channels;
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,14 @@ use crate::analysis::extrema::{DISTANCE_NM, Kind, Search};
 use crate::analysis::request::Request;
 use crate::analysis::resonance::Topology;
 use crate::analysis::task::{AskError, Asked, Task, asked};
-use crate::analysis::verdict::{Limit, LimitError, check as check_limits};
+use crate::analysis::verdict::{Limit, check as check_limits};
 use crate::decode::ReadError;
 use crate::measurement::Detector;
 pub use channels::{Channels, GridName};
+pub use limits::{LimitSet, LimitsSource};
+
+/// The largest number of repetitions of a sweep for one analysis.
+const MOST_REMEASURES: u32 = 100;
 
 /// Whether resonances are dips or peaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +32,25 @@ pub enum Lines {
     Dips,
     /// Maxima.
     Peaks,
+}
+
+/// What happens when the verdict is `fail` or `not measured`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFail {
+    /// The recipe continues.
+    #[default]
+    Continue,
+    /// The recipe ends after this step, with its `finally`. The run is done, and its verdict is this one.
+    Stop,
+    /// The sweep and its fetches are repeated, and the new traces are analysed.
+    Remeasure,
+}
+
+impl OnFail {
+    fn is_continue(&self) -> bool {
+        *self == Self::Continue
+    }
 }
 
 /// One number, or several.
@@ -81,6 +105,17 @@ struct GivenFields {
     /// marginal.
     #[serde(default)]
     expect: BTreeMap<String, Limit>,
+    /// A file with further limits in the recipe's folder tree (YAML recipes only). It has a `version`, a `name` and
+    /// `figures`, the limits by figure. A limit in `expect` replaces the one of the file.
+    limits: Option<String>,
+    #[schemars(skip)]
+    judged_by: Option<LimitSet>,
+    /// What happens when the verdict is `fail` or `not measured`. Default: `continue`.
+    #[serde(default)]
+    on_fail: OnFail,
+    /// How often `on_fail: remeasure` repeats the sweep at most. Default: 1. Every attempt is kept, and the last one
+    /// counts.
+    remeasure: Option<u32>,
 }
 
 /// Computes figures of merit of stored traces, and judges them by limits.
@@ -136,6 +171,18 @@ pub struct AnalyzeFields {
     /// The limits, by figure.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, Limit>,
+    /// The file with further limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
+    /// The content of that file. The program fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<LimitSet>,
+    /// What happens when the verdict is `fail` or `not measured`.
+    #[serde(default, skip_serializing_if = "OnFail::is_continue")]
+    pub on_fail: OnFail,
+    /// How often the sweep is repeated at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remeasure: Option<u32>,
 }
 
 impl TryFrom<GivenFields> for AnalyzeFields {
@@ -166,6 +213,10 @@ impl TryFrom<GivenFields> for AnalyzeFields {
             channels: given.channels,
             smooth_samples: given.smooth_samples,
             expect: given.expect,
+            limits: given.limits,
+            judged_by: given.judged_by,
+            on_fail: given.on_fail,
+            remeasure: given.remeasure,
         })
     }
 }
@@ -181,15 +232,11 @@ impl AnalyzeFields {
             asked(name).map_err(|error| unknown(error, &["figures", &index.to_string()], false))?;
         }
         for (name, limit) in &self.expect {
-            let asked = asked(name).map_err(|error| unknown(error, &["expect", name], true))?;
-            if asked.figure().is_none() {
-                let message = format!("`{name}` is a group of figures: a limit needs the name of one figure");
-                return Err(at(&["expect", name], message));
-            }
-            check_limits(&[(name.clone(), *limit)].into(), &[]).map_err(|error| wrong_limit(name, &error))?;
+            check_limit("expect", name, *limit)?;
         }
         let all = self.asked();
-        if all.is_empty() && self.at_nm.is_none() && self.channels.is_none() {
+        let has_other = self.at_nm.is_some() || self.channels.is_some() || self.limits.is_some();
+        if all.is_empty() && !has_other {
             return Err(ReadError::new("`figures` or `expect` must name at least one figure"));
         }
         let name = |asked: &Asked| asked.figure().unwrap_or_else(|| "channels".to_owned());
@@ -220,6 +267,15 @@ impl AnalyzeFields {
             let message = format!("smooth_samples `{samples}` must be odd, so that the mean has a middle");
             return Err(at(&["smooth_samples"], message));
         }
+        if let Some(times) = self.remeasure {
+            if self.on_fail != OnFail::Remeasure {
+                return Err(ReadError::new("`remeasure` needs `on_fail: remeasure`"));
+            }
+            if times == 0 || times > MOST_REMEASURES {
+                let message = format!("remeasure `{times}` is not allowed (1 to {MOST_REMEASURES})");
+                return Err(at(&["remeasure"], message));
+            }
+        }
         let one_port = 1;
         self.channels.as_ref().map_or(Ok(()), |channels| {
             channels.channels(one_port).map(drop).map_err(|message| at(&["channels"], message))
@@ -227,7 +283,8 @@ impl AnalyzeFields {
     }
 
     fn asked(&self) -> Vec<Asked> {
-        let names = self.figures.iter().chain(self.expect.keys());
+        let of_file = self.judged_by.iter().flat_map(|limits| limits.figures.keys());
+        let names = self.figures.iter().chain(self.expect.keys()).chain(of_file);
         let mut all: Vec<Asked> = names.filter_map(|name| asked(name).ok()).collect();
         if all.is_empty() && self.channels.is_some() {
             all.extend(asked("channels"));
@@ -238,7 +295,23 @@ impl AnalyzeFields {
     /// Whether the figures are judged.
     #[must_use]
     pub fn has_limits(&self) -> bool {
-        !self.expect.is_empty()
+        !self.expect.is_empty() || self.limits.is_some()
+    }
+
+    /// All limits: those of the file, and those of `expect`, which replace them.
+    #[must_use]
+    pub fn all_limits(&self) -> BTreeMap<String, Limit> {
+        let of_file = self.judged_by.iter().flat_map(|limits| limits.figures.clone());
+        of_file.chain(self.expect.clone()).collect()
+    }
+
+    /// How often the sweep may be repeated.
+    #[must_use]
+    pub fn remeasures(&self) -> u32 {
+        match self.on_fail {
+            OnFail::Remeasure => self.remeasure.unwrap_or(1),
+            OnFail::Continue | OnFail::Stop => 0,
+        }
     }
 
     /// The names of the figures that the result can contain.
@@ -302,6 +375,13 @@ fn unknown(error: AskError, path: &[&str], at_key: bool) -> ReadError {
     ReadError { hint, at_key, ..at(path, message) }
 }
 
-fn wrong_limit(name: &str, error: &LimitError) -> ReadError {
-    at(&["expect", name], error.to_string())
+/// Checks a limit in the map `field`.
+fn check_limit(field: &str, name: &str, limit: Limit) -> Result<(), ReadError> {
+    let asked = asked(name).map_err(|error| unknown(error, &[field, name], true))?;
+    if asked.figure().is_none() {
+        let message = format!("`{name}` is a group of figures: a limit needs the name of one figure");
+        return Err(at(&[field, name], message));
+    }
+    let one = [(name.to_owned(), limit)].into();
+    check_limits(&one, &[]).map_err(|error| at(&[field, name], error.to_string()))
 }

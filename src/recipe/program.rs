@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::decimal;
 use crate::declarations::Header;
-use crate::operation::Operation;
+use crate::operation::{LimitSet, Operation};
 use crate::script::Script;
 use crate::source::Position;
 use crate::step::{StepOptions, Values};
@@ -49,6 +49,8 @@ pub(super) struct Operate {
     pub(super) id: Option<String>,
     /// The decoded operation, if its fields contain no expressions.
     pub(super) ready: Option<(Operation, StepOptions)>,
+    /// The limits in the file that the operation names.
+    pub(super) limits: Option<Arc<LimitSet>>,
 }
 
 /// The values of a loop, as written.

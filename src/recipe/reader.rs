@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
+use super::limits::limits_in;
 use super::load::Surroundings;
 use super::program::{Action, LoopSource, Operate, Statement};
 use super::scope::Scope;
@@ -13,7 +14,7 @@ use super::template::{Template, with_bare_ready};
 use super::written::as_written;
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
-use crate::operation::{Operation, ResultKind};
+use crate::operation::{LimitSet, Operation, ResultKind};
 use crate::script::{self, ResultFields};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
@@ -111,8 +112,15 @@ impl Reader<'_> {
             self.check_parts(&key.name, &fields);
         }
         self.traces_to_analyze(&key.name, &fields);
+        let limits = self.limits_of(&key.name, &fields);
+        if let (Some(limits), Some((Operation::Analyze(fields), _))) = (&limits, &mut ready) {
+            fields.judged_by = Some((**limits).clone());
+            if let Err(error) = fields.check() {
+                self.report_read(key.at, error);
+            }
+        }
         let id = self.id(&fields, &result_fields(&key.name, ready.as_ref()));
-        (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready })
+        (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready, limits })
     }
 
     /// The step's id, which later steps may use.
@@ -146,6 +154,28 @@ impl Reader<'_> {
         if let Err((message, hint)) = self.scope.check_fetch(id) {
             let diagnostic = Diagnostic::error(message).at(self.source, at);
             self.found.push(Diagnostic { hint, ..diagnostic });
+        }
+    }
+
+    /// The limits in the file that an analysis names.
+    fn limits_of(&mut self, name: &str, fields: &Template) -> Option<Arc<LimitSet>> {
+        let is_analysis = Operation::result_kind(name) == Some(ResultKind::Analysis);
+        let file = fields.field_of(name, "limits").filter(|_| is_analysis)?;
+        let at = file.written.at;
+        let Some(path) = file.written.text().filter(|_| file.is_plain()) else {
+            self.report(at, "`limits` must be the path of a file, without expressions");
+            return None;
+        };
+        let source = self.include(path, at)?;
+        match limits_in(&source) {
+            Ok(limits) => {
+                self.sources.push(source);
+                Some(Arc::new(limits))
+            }
+            Err(found) => {
+                self.found.extend(found);
+                None
+            }
         }
     }
 

@@ -99,7 +99,7 @@ impl Reader<'_> {
     }
 
     /// Reads a file in the recipe's folder tree.
-    fn include(&mut self, path: &str, at: Position) -> Option<Arc<SourceFile>> {
+    pub(super) fn include(&mut self, path: &str, at: Position) -> Option<Arc<SourceFile>> {
         let read = self.around.find(path).and_then(|(file, name)| {
             let text = files::read(&file)?;
             Ok(Arc::new(SourceFile { name, text }))

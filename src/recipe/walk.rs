@@ -17,7 +17,7 @@ use super::{Body, Recipe};
 use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::declarations::bind;
 use crate::measurement::Detector;
-use crate::operation::Operation;
+use crate::operation::{LimitSet, OnFail, Operation};
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};
 use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Outcome, Place, Step, Values};
@@ -218,7 +218,8 @@ impl<'a> Walk<'a> {
             }
         };
         let place = self.place(statement);
-        let operation = self.with_traces(operation, &place);
+        let operation = self.with_traces(operation, operate.limits.as_deref(), &place);
+        let stops = operation.traits().analysis.is_some_and(|fields| fields.on_fail == OnFail::Stop);
         let outcome = self.host.perform(Step { operation, options, place: place.clone() })?;
         self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
@@ -227,12 +228,15 @@ impl<'a> Walk<'a> {
                 self.fetched.insert(id.clone(), place);
             }
         }
-        Ok(())
+        if stops { step::stop_unless_passed(&outcome) } else { Ok(()) }
     }
 
-    /// The operation with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
+    /// The operation with the limits of its file, and with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
     /// a loop belong to another device, so they are not used.
-    fn with_traces(&self, mut operation: Operation, place: &Place) -> Operation {
+    fn with_traces(&self, mut operation: Operation, limits: Option<&LimitSet>, place: &Place) -> Operation {
+        if let Operation::Analyze(fields) = &mut operation {
+            fields.judged_by = limits.cloned();
+        }
         if let Operation::Analyze(fields) = &mut operation
             && let Some(id) = &fields.trace
         {

@@ -20,6 +20,8 @@ pub(super) struct StepContext {
     pub(super) is_held_back: bool,
     /// Set for a step of an earlier sweep that is repeated to replace damaged traces.
     pub(super) repair: Option<RepairOf>,
+    /// Traces of earlier attempts are kept: the new ones get numbers of their own.
+    pub(super) keeps_traces: bool,
 }
 
 /// The earlier sweep that a repeated step belongs to.
@@ -36,11 +38,27 @@ pub(super) struct RepairOf {
 impl StepContext {
     /// The first attempt at a step in this process, after `earlier` attempts in others.
     pub(super) fn new(number: u64, earlier: u32, step: Step, waits_until: Option<DateTime<Utc>>) -> Self {
-        Self { number, attempt: earlier + 1, step, waits_until, is_held_back: false, repair: None }
+        Self {
+            number,
+            attempt: earlier + 1,
+            step,
+            waits_until,
+            is_held_back: false,
+            repair: None,
+            keeps_traces: false,
+        }
     }
 
     /// The same step repeated, in another attempt.
     pub(super) fn again(number: u64, attempt: u32, step: Step) -> Self {
-        Self { number, attempt, step, waits_until: None, is_held_back: false, repair: None }
+        Self {
+            number,
+            attempt,
+            step,
+            waits_until: None,
+            is_held_back: false,
+            repair: None,
+            keeps_traces: false,
+        }
     }
 }

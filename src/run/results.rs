@@ -44,8 +44,13 @@ pub(super) fn write(
             && let Some(step) = begun.remove(&number).filter(|_| held.contains(&n))
         {
             let own: Columns = Arc::new(of_analysis(&step.place, given));
-            for row in rows(number, &step, *analysis, &own, &overview.of_traces) {
-                writer.add(row)?;
+            let mut analysis = *analysis;
+            // The attempts before the last one are marked: they do not count.
+            let earlier = std::mem::take(&mut analysis.earlier).into_iter().map(|earlier| (earlier, false));
+            for (attempt, counts) in earlier.chain([(analysis, true)]) {
+                for row in rows((number, &step), attempt, counts, &own, &overview.of_traces) {
+                    writer.add(row)?;
+                }
             }
         }
     }
@@ -116,19 +121,27 @@ fn given_first(
     given.clone().into_iter().chain(own).collect()
 }
 
-/// The rows of one analysis.
+/// The rows of one attempt at an analysis.
 fn rows(
-    number: u64,
-    step: &Step,
+    (number, step): (u64, &Step),
     analysis: AnalysisOutcome,
+    counts: bool,
     own: &Columns,
     of_traces: &BTreeMap<u64, Columns>,
 ) -> Vec<ResultRow> {
-    let AnalysisOutcome { definitions, traces, figures, mut judged, .. } = analysis;
-    let row = |figure: Figure, judged: Option<Judged>, trace: Option<TraceAnalysis>, columns: &Columns| {
-        let analysis = step.options.id.clone();
-        ResultRow { figure, definitions, judged, analysis, step: number, trace, columns: Arc::clone(columns) }
-    };
+    let AnalysisOutcome { definitions, limits, traces, figures, mut judged, .. } = analysis;
+    let row =
+        |figure: Figure, judged: Option<Judged>, trace: Option<TraceAnalysis>, columns: &Columns| ResultRow {
+            figure,
+            definitions,
+            judged,
+            limits: limits.clone(),
+            counts,
+            analysis: step.options.id.clone(),
+            step: number,
+            trace,
+            columns: Arc::clone(columns),
+        };
     let mut rows = Vec::new();
     for mut trace in traces {
         let (figures, mut judged) = (std::mem::take(&mut trace.figures), std::mem::take(&mut trace.judged));

@@ -117,6 +117,8 @@ A trace has these functions:
 | `at(nm)` | the level at a wavelength, by linear interpolation |
 | `slice(from_nm, to_nm)` | the part of the trace between two wavelengths |
 | `bandwidth_nm(level_db)` | for `3` the width 3 dB above the minimum, for `-3` the width 3 dB below the maximum |
+| `figure(name)`, `figure(name, #{ … })` | a figure of merit, for example `figure(\"q_loaded\")`; the map takes the settings of `analyze`; `()` if the figure is not measured |
+| `figures(name)`, `figures(name, #{ … })` | the figures of all dips or peaks, in the order of the wavelength |
 | `points()`, `start_nm()`, `stop_nm()`, `step_pm()` | the wavelength grid |
 | `file()` | the file of the trace |
 

@@ -155,9 +155,10 @@ fn terminate(token: impl Clone + Send + Sync + 'static) -> Box<EvalAltResult> {
     EvalAltResult::ErrorTerminated(Dynamic::from(token), rhai::Position::NONE).into()
 }
 
-/// Converts a fault into an error of the script. The script can catch every fault except a stop.
+/// Converts a fault into an error of the script. The script can catch every fault except a stop, by a person or by a
+/// verdict.
 pub(super) fn raise(fault: Fault, call: &NativeCallContext) -> Box<EvalAltResult> {
-    if fault.kind == FaultKind::Stopped {
+    if matches!(fault.kind, FaultKind::Stopped | FaultKind::Verdict) {
         return terminate(fault);
     }
     EvalAltResult::ErrorRuntime(Dynamic::from(fault), call.call_position()).into()

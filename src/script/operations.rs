@@ -9,8 +9,9 @@ use super::condition::Condition;
 use super::context::{Context, ScriptResult, lock, raise, raise_mistake, raise_read_error};
 use super::errors::Mistake;
 use super::outcome;
+use super::trace;
 use super::values::to_plain;
-use crate::operation::{Operation, Question};
+use crate::operation::{OnFail, Operation, Question};
 use crate::step::{self, Fault, FaultKind, Step};
 
 /// The functions of scripts that are not operations.
@@ -42,6 +43,7 @@ fn operate(
 ) -> ScriptResult<Dynamic> {
     context.begin_operation()?;
     let place = context.place(call);
+    let fields = &trace::numbered(name, fields).map_err(|message| raise_mistake(message, None, call))?;
     let fields =
         to_plain(fields).map_err(|message| raise_mistake(format!("{name}: {message}"), None, call))?;
     let read = step::read(name, &fields, &lock(&context.detectors));
@@ -52,8 +54,17 @@ fn operate(
         Question::Prompt(prompt) => !prompt.choices.is_empty(),
         Question::None | Question::Connect(_) => true,
     };
+    let analysis = operation.traits().analysis;
+    if analysis.is_some_and(|analysis| analysis.limits.is_some()) {
+        let hint = Some("give the limits under `expect`".to_owned());
+        return Err(raise_mistake("`limits` is only for YAML recipes", hint, call));
+    }
+    let stops = analysis.is_some_and(|analysis| analysis.on_fail == OnFail::Stop);
     let outcome = context.host.get().and_then(|host| host.perform(Step { operation, options, place }));
     context.reset_computed();
+    if let (true, Ok(outcome)) = (stops, &outcome) {
+        step::stop_unless_passed(outcome).map_err(|fault| raise(fault, call))?;
+    }
     outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &context.host)
         .map_err(|message| raise_mistake(message, None, call))
 }

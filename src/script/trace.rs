@@ -1,6 +1,8 @@
 //! A trace in a script: an object with methods, and never an array of a million elements. Figures that were computed
 //! while the trace arrived come from its summary. All others are read from the file in pieces.
 
+mod figures;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use super::context::{ScriptResult, raise, raise_mistake};
 use super::host::HostSlot;
 use crate::measurement::{Extreme, Grid, TraceSummary};
 use crate::step::{Fault, TraceReader};
+pub(super) use figures::numbered;
 
 /// A stored trace, or a slice of one.
 #[derive(Clone)]
@@ -19,7 +22,7 @@ pub(super) struct Trace {
     host: Arc<HostSlot>,
 }
 
-/// Figures of the finite values in a range; `None` if there are none.
+/// Extrema and mean of the finite values in a range; `None` if there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Figures {
     min: Option<Extreme>,
@@ -158,6 +161,7 @@ type Figure = fn(Figures) -> Option<f64>;
 /// Registers the methods. A method returns `()` if there is no finite value.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Trace>("Trace");
+    figures::register(engine);
     let figures: [(&str, Figure); 5] = [
         ("min_db", |figures| figures.min.map(|min| min.value)),
         ("min_nm", |figures| figures.min.map(|min| min.nm)),

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Fault, FaultKind, Outcome};
 use crate::analysis::Figure;
 use crate::analysis::registry;
 use crate::analysis::request::Settings;
 use crate::analysis::verdict::{Judged, Verdict, worst};
 use crate::measurement::{Detector, TraceKind, TraceSummary};
+use crate::operation::LimitsSource;
 
 /// The figures of all traces of an analysis, and the verdict on them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,9 @@ pub struct AnalysisOutcome {
     pub verdict: Option<Verdict>,
     /// The version of the table of definitions. The figures below do not repeat the definitions of the table.
     pub definitions: u32,
+    /// The file with the limits, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsSource>,
     /// The traces, in the order of the fetch.
     pub traces: Vec<TraceAnalysis>,
     /// Figures of all traces together.
@@ -24,6 +29,24 @@ pub struct AnalysisOutcome {
     /// Verdicts on figures of all traces together, and on limits without any figure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judged: Vec<Judged>,
+    /// The attempts before this one, whose verdicts do not count (`on_fail: remeasure`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<AnalysisOutcome>,
+}
+
+/// Ends the recipe if an analysis has not passed, and its `on_fail` is `stop`.
+///
+/// # Errors
+/// The fault that ends the recipe.
+pub fn stop_unless_passed(outcome: &Outcome) -> Result<(), Fault> {
+    match outcome {
+        Outcome::Analysis(analysis) if analysis.has_failed() => {
+            let verdict = analysis.verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
+            let message = format!("the recipe ends here: the verdict is {verdict}, and `on_fail` is `stop`");
+            Err(Fault::new(FaultKind::Verdict, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The figures of one trace.
@@ -70,10 +93,18 @@ impl AnalysisOutcome {
         Self {
             verdict: None,
             definitions: registry::VERSION,
+            limits: None,
             traces: Vec::new(),
             figures: Vec::new(),
             judged: Vec::new(),
+            earlier: Vec::new(),
         }
+    }
+
+    /// Whether the verdict is `fail` or `not measured`.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.verdict.is_some_and(Verdict::is_bad)
     }
 
     /// Sets the verdict from the verdicts on figures, and leaves out the definitions that the table has.

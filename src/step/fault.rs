@@ -24,6 +24,8 @@ pub enum FaultKind {
     Store,
     /// The recipe itself failed: an expression, a script error.
     Recipe,
+    /// The verdict of an analysis with `on_fail: stop` ends the recipe. Cannot be caught.
+    Verdict,
     /// The operator stopped the run. Cannot be caught.
     Stopped,
 }

@@ -16,7 +16,7 @@ use super::{ResultsRecord, RunFolder, StoreError};
 use crate::analysis::Figure;
 use crate::analysis::registry;
 use crate::analysis::verdict::Judged;
-use crate::operation::Constant;
+use crate::operation::{Constant, LimitsSource};
 use crate::step::{ColumnType, TraceAnalysis};
 
 /// Name of the file in the run folder.
@@ -35,6 +35,10 @@ pub struct ResultRow {
     pub definitions: u32,
     /// The verdict on it.
     pub judged: Option<Judged>,
+    /// The file with the limits.
+    pub limits: Option<LimitsSource>,
+    /// Whether it is of the last attempt, which counts.
+    pub counts: bool,
     /// The `id` of the analysis.
     pub analysis: Option<String>,
     /// The number of the step.
@@ -134,6 +138,11 @@ fn numbers(name: &str, values: impl Iterator<Item = Option<f64>>) -> (Field, Arr
     (Field::new(name, DataType::Float64, true), Arc::new(finite.collect::<Float64Array>()))
 }
 
+fn truths(name: &str, values: impl Iterator<Item = bool>) -> (Field, ArrayRef) {
+    let array = BooleanArray::from(values.collect::<Vec<bool>>());
+    (Field::new(name, DataType::Boolean, false), Arc::new(array))
+}
+
 fn counts(name: &str, values: impl Iterator<Item = Option<u64>>) -> (Field, ArrayRef) {
     let values = values.map(|value| value.map(u64::cast_signed));
     (Field::new(name, DataType::Int64, true), Arc::new(values.collect::<Int64Array>()))
@@ -182,6 +191,10 @@ fn batch(
         numbers("guard", limit(|judged| judged.limit.guard)),
         maybe_texts("verdict", rows.iter().map(|row| Some(row.judged.as_ref()?.verdict.to_string()))),
         maybe_texts("reason", rows.iter().map(|row| row.judged.as_ref()?.reason.clone())),
+        maybe_texts("limits", rows.iter().map(|row| Some(row.limits.as_ref()?.name.clone()))),
+        counts("limits_version", rows.iter().map(|row| Some(u64::from(row.limits.as_ref()?.version)))),
+        maybe_texts("limits_sha256", rows.iter().map(|row| Some(row.limits.as_ref()?.sha256.clone()))),
+        truths("counts", rows.iter().map(|row| row.counts)),
         maybe_texts("analysis", rows.iter().map(|row| row.analysis.clone())),
         counts("step", rows.iter().map(|row| Some(row.step))),
         counts("trace_index", trace().map(|trace| Some(trace?.trace_index))),
@@ -192,10 +205,7 @@ fn batch(
         maybe_texts("trace", trace().map(|trace| Some(trace?.trace.to_string()))),
         maybe_texts("name", trace().map(|trace| Some(trace?.name.clone()))),
         maybe_texts("reference", trace().map(|trace| trace?.reference.clone())),
-        (
-            Field::new("simulated", DataType::Boolean, false),
-            Arc::new(BooleanArray::from(vec![simulated; rows.len()])),
-        ),
+        truths("simulated", rows.iter().map(|_| simulated)),
     ];
     for (name, kind) in columns {
         let values = rows.iter().map(|row| row.columns.get(name).cloned().and_then(|value| kind.hold(value)));

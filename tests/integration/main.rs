@@ -58,5 +58,6 @@ mod simulator;
 mod stand_in;
 mod support;
 mod suspend;
+mod verdicts;
 mod watchdog;
 mod wire;

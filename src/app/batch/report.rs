@@ -25,7 +25,8 @@ pub(in crate::app) fn report(name: &str, out: &Path, as_json: bool) -> Result<()
             str::to_owned,
         )
     });
-    let mut summary = Summary::new(name, row.file.as_deref(), None, &items, command.as_deref());
+    let mut summary =
+        Summary::new(name, row.file.as_deref(), None, &items, command.as_deref()).with_verdicts(out);
     if !matches!(summary.state, BatchState::Done | BatchState::Running) {
         summary.reason = reason_before(name, out);
     }

@@ -101,26 +101,30 @@ impl BatchObserver for Screen {
 /// The state of a batch, as a table and a few lines.
 pub(super) fn table(summary: &Summary) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "item",
-        "state",
-        "attempts",
-        "recipe",
-        "run folder",
-        "reason",
-    ]);
+    let mut header = vec!["item", "state", "attempts", "recipe", "run folder", "reason"];
+    if summary.verdict.is_some() {
+        header.insert(2, "verdict");
+    }
+    table.load_style(presets::NOTHING).set_header(header);
     for item in &summary.list {
-        table.add_row([
+        let mut row = vec![
             item.number.to_string(),
             item.state.to_string(),
             item.attempts.to_string(),
             item.task.describe(),
             item.folders.last().cloned().unwrap_or_default(),
             item.reason.clone().unwrap_or_default(),
-        ]);
+        ];
+        if summary.verdict.is_some() {
+            row.insert(2, item.verdict.map(|verdict| verdict.to_string()).unwrap_or_default());
+        }
+        table.add_row(row);
     }
     let mut text = format!("{table}\n");
     let _ = writeln!(text, "batch {}: {}", summary.batch, summary.tally());
+    if let Some(verdict) = summary.verdict {
+        let _ = writeln!(text, "verdict: {verdict}");
+    }
     if let Some(reason) = &summary.reason {
         let _ = writeln!(text, "ended: {reason}");
     }

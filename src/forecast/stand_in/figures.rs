@@ -2,7 +2,7 @@
 
 use crate::analysis::Figure;
 use crate::analysis::registry;
-use crate::analysis::verdict::{Limit, judge};
+use crate::analysis::verdict::{Limit, Verdict, judge};
 use crate::measurement::{Detector, TraceKind};
 use crate::operation::AnalyzeFields;
 use crate::step::{AnalysisOutcome, TraceAnalysis};
@@ -11,6 +11,7 @@ use crate::step::{AnalysisOutcome, TraceAnalysis};
 pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcome {
     let numbers = if fields.traces.is_empty() { &[0] } else { fields.traces.as_slice() };
     let detector = fields.detectors.first().copied().unwrap_or(Detector { module: 1, channel: 1 });
+    let limits = fields.all_limits();
     let mut outcome = AnalysisOutcome::new();
     for trace_index in numbers {
         let figures: Vec<Figure> = fields
@@ -18,11 +19,11 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             .into_iter()
             .filter_map(|name| {
                 let (definition, level_db) = registry::find(&name)?;
-                let value = assumed(&name, fields.expect.get(&name), middle_nm);
+                let value = assumed(&name, limits.get(&name), middle_nm);
                 Some(Figure::measured_at(definition, level_db, value))
             })
             .collect();
-        let judged = judge(&fields.expect, &figures).unwrap_or_default();
+        let judged = judge(&limits, &figures).unwrap_or_default();
         outcome.traces.push(TraceAnalysis {
             trace_index: *trace_index,
             attempt: 1,
@@ -38,7 +39,8 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             warnings: Vec::new(),
         });
     }
-    outcome.complete()
+    // The plan is the one of a good device, also where a value cannot be assumed.
+    AnalysisOutcome { verdict: fields.has_limits().then_some(Verdict::Pass), ..outcome.complete() }
 }
 
 fn assumed(name: &str, limit: Option<&Limit>, middle_nm: f64) -> f64 {

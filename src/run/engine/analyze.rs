@@ -1,5 +1,6 @@
 //! Figures of merit of stored traces. One trace at a time is read, on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
@@ -8,7 +9,11 @@ use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge};
 use crate::measurement::TraceSummary;
 use crate::operation::AnalyzeFields;
+use crate::run::bench::Needs;
 use crate::run::context::StepContext;
+use crate::run::events::RunEvent;
+use crate::run::state::history::History;
+use crate::run::state::rewind::{Again, Cause, rewind};
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, TraceAnalysis, TraceReader as _};
 use crate::store::{RunFolder, TraceIndexes, open_trace};
 use crate::threads;
@@ -19,6 +24,64 @@ impl Engine {
         ctx: &StepContext,
         fields: &AnalyzeFields,
     ) -> Result<Outcome, Fault> {
+        let mut fields = fields.clone();
+        let mut outcome = self.analyze_once(ctx, &fields).await?;
+        for left in (0..fields.remeasures()).rev() {
+            let Some(verdict) = outcome.verdict.filter(|verdict| verdict.is_bad()) else { break };
+            let message =
+                format!("the verdict is {verdict}: the sweep is repeated (then {left} more times at most)");
+            self.log.emit(RunEvent::Warning { message })?;
+            let Some(traces) = self.sweep_for_verdict(&fields.traces).await? else {
+                let message = "the sweep of these traces cannot be repeated any more: the verdict stays";
+                self.log.emit(RunEvent::Warning { message: message.to_owned() })?;
+                break;
+            };
+            fields.traces = traces;
+            let mut again = self.analyze_once(ctx, &fields).await?;
+            again.earlier = std::mem::take(&mut outcome.earlier);
+            again.earlier.push(outcome);
+            outcome = again;
+        }
+        Ok(Outcome::Analysis(Box::new(outcome)))
+    }
+
+    /// Repeats the last sweep with its fetches, and keeps the traces of the attempts before. Gives the new traces in the
+    /// place of `traces`; `None` if they are not of the last sweep, or if the sweep cannot be repeated.
+    async fn sweep_for_verdict(&mut self, traces: &[u64]) -> Result<Option<Vec<u64>>, Fault> {
+        let plan = self.log.history(|history| rewind(history, Cause::NotPassed));
+        let slots = |number: u64| -> Vec<u64> {
+            let slots =
+                |history: &History| history.slots(number).iter().map(|slot| slot.trace_index).collect();
+            self.log.history(slots)
+        };
+        let before: BTreeMap<u64, Vec<u64>> =
+            plan.steps.iter().map(|again| (again.number, slots(again.number))).collect();
+        if traces.is_empty()
+            || !traces.iter().all(|trace| before.values().flatten().any(|known| known == trace))
+        {
+            return Ok(None);
+        }
+        let mut replaced = BTreeMap::new();
+        for Again { number, attempt, step } in plan.steps {
+            let ctx = StepContext { keeps_traces: true, ..StepContext::again(number, attempt, step) };
+            if ctx.step.operation.traits().is_sweep() {
+                self.ensure_unless_stopped(&ctx, Needs::of(&ctx.step.operation)).await?;
+            }
+            let outcome = Box::pin(self.redo_step(&ctx)).await?;
+            self.bench.memory_is_doubtful = false;
+            if let Outcome::Traces(new) = outcome {
+                let new = new.iter().map(|trace| trace.trace_index);
+                replaced.extend(before.get(&number).into_iter().flatten().copied().zip(new));
+            }
+        }
+        Ok(Some(traces.iter().map(|trace| replaced.get(trace).copied().unwrap_or(*trace)).collect()))
+    }
+
+    async fn analyze_once(
+        &mut self,
+        ctx: &StepContext,
+        fields: &AnalyzeFields,
+    ) -> Result<AnalysisOutcome, Fault> {
         let (folder, indexes) = (Arc::clone(&self.output.folder), Arc::clone(&self.output.indexes));
         let fields = fields.clone();
         let analysed = threads::begin("analysis", move || analyze(&fields, &folder, &indexes));
@@ -26,7 +89,7 @@ impl Engine {
         for trace in &mut outcome.traces {
             trace.detector_name = self.detector_name(ctx, trace.detector);
         }
-        Ok(Outcome::Analysis(Box::new(outcome)))
+        Ok(outcome)
     }
 }
 
@@ -48,12 +111,13 @@ fn analyze(
     let wrong = |message: String| Fault::new(FaultKind::Recipe, message);
     let task = fields.task(traces.len()).map_err(wrong)?;
     let mut outcome = AnalysisOutcome::new();
+    outcome.limits = fields.judged_by.as_ref().map(|limits| limits.source.clone());
     for trace in &traces {
         outcome.traces.push(analyze_one(trace, &task, folder)?);
     }
     let all: Vec<Figure> = outcome.traces.iter().flat_map(|trace| &trace.figures).cloned().collect();
     outcome.figures = task.figures_of_all(&all);
-    for (name, limit) in &fields.expect {
+    for (name, limit) in &fields.all_limits() {
         judge_one(name, *limit, &mut outcome, || why_missing(fields)).map_err(wrong)?;
     }
     Ok(outcome.complete())

@@ -78,6 +78,9 @@ impl Engine {
 
     /// The traces of earlier attempts at this fetch. The new traces replace them.
     fn slots(&self, ctx: &StepContext) -> Vec<Slot> {
+        if ctx.keeps_traces {
+            return Vec::new();
+        }
         let known = self.log.history(|history| history.slots(ctx.number).to_vec());
         let Some(repair) = &ctx.repair else { return known };
         let newest = |slot: &Slot| known.iter().find(|known| known.trace_index == slot.trace_index);

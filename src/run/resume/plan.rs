@@ -83,6 +83,8 @@ pub fn plan(
             left.steps.iter().filter(|planned| !planned.finally).map(|planned| &planned.step.operation);
         if certain && ahead.clone().next().is_none() {
             match ended {
+                // The verdict ended the recipe, and ends it again.
+                Err(fault) if fault.kind == FaultKind::Verdict => {}
                 // The recipe would fail in the same way, so the failed step is the one to repeat.
                 Err(fault) => match kept.asked.iter().rposition(|asked| failed_with(asked, &fault)) {
                     Some(at) => {

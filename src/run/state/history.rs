@@ -320,8 +320,9 @@ impl History {
             }
             Memory::ReplacesReference(_) => sweep.forget_fetches(),
             Memory::Reads(_) if traits.reads_live() && sweep.can_repeat => {
-                if !sweep.fetches.iter().any(|known| known.number == number) {
-                    sweep.fetches.push(FetchRecord { number, step: step.clone(), slots });
+                match sweep.fetches.iter_mut().find(|known| known.number == number) {
+                    Some(known) => known.keep_last(outcome),
+                    None => sweep.fetches.push(FetchRecord { number, step: step.clone(), slots }),
                 }
             }
             Memory::ReplacesLive | Memory::Reads(_) | Memory::Keeps | Memory::Unknown => {}
@@ -389,6 +390,15 @@ impl History {
         let under_way = self.under_way.iter_mut().flat_map(|step| &mut step.slots);
         for slot in fetched.chain(under_way) {
             slot.stored.take_if(|stored| stored.file == file);
+        }
+    }
+}
+
+impl FetchRecord {
+    /// Traces of an attempt that was kept are not replaced any more: the last attempt has the places of the fetch.
+    fn keep_last(&mut self, outcome: &Outcome) {
+        if let Outcome::Traces(traces) = outcome {
+            self.slots.retain(|slot| traces.iter().any(|trace| trace.trace_index == slot.trace_index));
         }
     }
 }

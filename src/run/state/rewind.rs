@@ -10,6 +10,8 @@ pub enum Cause {
     /// The traces of the last sweep cannot be used. A fetch has failed, a condition has rejected the sweep, a trace is
     /// damaged, or another process may have used the instrument.
     SweepLost,
+    /// A verdict asks for another attempt. The analyses of the attempt before keep their traces.
+    NotPassed,
     /// The replies of these readings could not be proved.
     ReadingsUnproved(Vec<Again>),
 }
@@ -38,12 +40,17 @@ pub fn rewind(history: &History, cause: Cause) -> Plan {
     match cause {
         // The instrument's memory holds one sweep: the fetches after it are repeated with it, and so are the analyses of
         // their traces.
-        Cause::SweepLost => {
+        Cause::SweepLost | Cause::NotPassed => {
+            let repeats_analyses = matches!(cause, Cause::SweepLost);
             let steps = history.repeatable_sweep().into_iter().flat_map(|sweep| {
                 let attempt = sweep.attempt + 1;
                 let again = move |number: u64, step: &Step| Again { number, attempt, step: step.clone() };
                 let fetches = sweep.fetches.iter().map(move |fetch| again(fetch.number, &fetch.step));
-                let analyses = sweep.analyses.iter().map(move |(number, step)| again(*number, step));
+                let analyses = sweep
+                    .analyses
+                    .iter()
+                    .filter(move |_| repeats_analyses)
+                    .map(move |(number, step)| again(*number, step));
                 std::iter::once(again(sweep.number, &sweep.step)).chain(fetches).chain(analyses)
             });
             Plan { steps: steps.collect() }

@@ -1,0 +1,108 @@
+//! Figures of merit of a trace in a script.
+
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+
+use super::Trace;
+use crate::analysis::Figure;
+use crate::operation::Operation;
+use crate::script::context::{ScriptResult, raise, raise_mistake, raise_read_error};
+use crate::script::values::to_plain;
+use crate::step::{self, TraceAnalysis};
+
+/// The fields of `analyze` with the numbers of traces in the place of traces. A part of a trace becomes its band.
+///
+/// # Errors
+/// When parts of several traces are given.
+pub(in crate::script) fn numbered(name: &str, fields: &Dynamic) -> Result<Dynamic, String> {
+    let Some(map) = fields.read_lock::<Map>().filter(|_| name == "analyze") else {
+        return Ok(fields.clone());
+    };
+    let Some(given) = map.get("trace") else { return Ok(fields.clone()) };
+    let one = given.read_lock::<Trace>().map(|trace| vec![trace.clone()]);
+    let many = given.read_lock::<Array>().map(|all| {
+        all.iter().filter_map(|one| one.read_lock::<Trace>().map(|trace| trace.clone())).collect::<Vec<_>>()
+    });
+    let Some(traces) = one.or(many.filter(|traces| !traces.is_empty())) else { return Ok(fields.clone()) };
+    let mut numbered = map.clone();
+    numbered.remove("trace");
+    let number = |trace: &Trace| Dynamic::from(i64::try_from(trace.summary.trace_index).unwrap_or_default());
+    numbered.insert("traces".into(), Dynamic::from_array(traces.iter().map(number).collect()));
+    if let Some(part) = traces.iter().find(|trace| !trace.is_whole()) {
+        if traces.len() > 1 {
+            return Err(
+                "analyze: parts of several traces cannot be analysed together: give `band_nm`".to_owned()
+            );
+        }
+        let band = [part.start_nm(), part.stop_nm()].map(Dynamic::from).to_vec();
+        numbered.entry("band_nm".into()).or_insert(Dynamic::from_array(band));
+    }
+    Ok(Dynamic::from_map(numbered))
+}
+
+/// The figures of one name, with the strongest line or the first place first asked for separately.
+fn figures(
+    call: &NativeCallContext,
+    trace: &Trace,
+    name: &str,
+    options: Map,
+) -> ScriptResult<(TraceAnalysis, String)> {
+    let mut fields = options;
+    fields.insert("trace".into(), Dynamic::from(trace.clone()));
+    fields.insert("figures".into(), Dynamic::from_array(vec![Dynamic::from(name.to_owned())]));
+    let fields = numbered("analyze", &Dynamic::from_map(fields))
+        .map_err(|message| raise_mistake(message, None, call))?;
+    let plain = to_plain(&fields).map_err(|message| raise_mistake(message, None, call))?;
+    let read = step::read("analyze", &plain, &Default::default());
+    let (operation, _) = read.map_err(|error| raise_read_error(error, call))?;
+    let Operation::Analyze(fields) = operation else {
+        return Err(raise_mistake("there are no figures", None, call));
+    };
+    let task = fields.task(1).map_err(|message| raise_mistake(message, None, call))?;
+    let reader = trace.open().map_err(|fault| raise(fault, call))?;
+    let grid = *trace.grid();
+    let mut levels = Vec::with_capacity(usize::try_from(grid.points).unwrap_or_default());
+    reader
+        .read(0..grid.points, &mut |_, values| levels.extend_from_slice(values))
+        .map_err(|fault| raise(fault, call))?;
+    let analysis = task
+        .figures_of(grid.start_nm, grid.step_pm, &levels)
+        .map_err(|message| raise_mistake(message, None, call))?;
+    let settings = Some(analysis.settings);
+    Ok((
+        TraceAnalysis { figures: analysis.figures, settings, ..TraceAnalysis::of(&trace.summary) },
+        name.to_owned(),
+    ))
+}
+
+fn value(figure: Option<&Figure>) -> Dynamic {
+    figure.and_then(|figure| figure.value).map_or(Dynamic::UNIT, Dynamic::from)
+}
+
+/// Registers `figure` and `figures`, each with and without settings.
+pub(super) fn register(engine: &mut Engine) {
+    let one = |call: &NativeCallContext, trace: &Trace, name: &str, options: Map| -> ScriptResult<Dynamic> {
+        let (analysis, name) = figures(call, trace, name, options)?;
+        Ok(value(analysis.representative(&name)))
+    };
+    let all = |call: &NativeCallContext, trace: &Trace, name: &str, options: Map| -> ScriptResult<Dynamic> {
+        let (analysis, name) = figures(call, trace, name, options)?;
+        let named = analysis.figures.iter().filter(|figure| figure.name == name);
+        Ok(Dynamic::from_array(named.map(|figure| value(Some(figure))).collect()))
+    };
+    engine
+        .register_fn("figure", move |call: NativeCallContext, trace: &mut Trace, name: &str| {
+            one(&call, trace, name, Map::new())
+        })
+        .register_fn("figure", move |call: NativeCallContext, trace: &mut Trace, name: &str, options: Map| {
+            one(&call, trace, name, options)
+        })
+        .register_fn("figures", move |call: NativeCallContext, trace: &mut Trace, name: &str| {
+            all(&call, trace, name, Map::new())
+        })
+        .register_fn(
+            "figures",
+            move |call: NativeCallContext, trace: &mut Trace, name: &str, options: Map| {
+                all(&call, trace, name, options)
+            },
+        );
+}
