@@ -142,7 +142,11 @@ pub fn check(limits: &BTreeMap<String, Limit>, figures: &[Figure]) -> Result<(),
 }
 
 impl Limit {
-    fn check(&self, name: &str) -> Result<(), LimitError> {
+    /// Checks the limit of the figure `name`.
+    ///
+    /// # Errors
+    /// A limit without a bound, or with bounds that exclude each other.
+    pub fn check(&self, name: &str) -> Result<(), LimitError> {
         let wrong = |reason: String| Err(LimitError::Wrong { name: name.to_owned(), reason });
         if self.min.is_none() && self.max.is_none() {
             return Err(LimitError::Empty { name: name.to_owned() });

@@ -11,12 +11,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acquire::one_or_many;
+use crate::analysis::Figure;
 use crate::analysis::extrema::{DISTANCE_NM, Kind, Search};
+use crate::analysis::registry::{COUPLING_LOSS, PROPAGATION_LOSS};
 use crate::analysis::request::Request;
 use crate::analysis::resonance::Topology;
+use crate::analysis::several::{cut_back, slope, slope_name};
 use crate::analysis::task::{AskError, Asked, Task, asked};
 use crate::analysis::verdict::{Limit, check as check_limits};
-use crate::decode::ReadError;
+use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
 pub use channels::{Channels, GridName};
 pub use limits::{LimitSet, LimitsSource};
@@ -32,6 +35,16 @@ pub enum Lines {
     Dips,
     /// Maxima.
     Peaks,
+}
+
+/// Two quantities: a figure over a loop variable or a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fit {
+    /// The figure.
+    pub y: String,
+    /// The loop variable, or the column of a table.
+    pub x: String,
 }
 
 /// What happens when the verdict is `fail` or `not measured`.
@@ -68,6 +81,21 @@ pub enum OneOrMany {
 struct GivenFields {
     /// The `id` of a `fetch_trace` before this step. In a script: a trace, or an array of traces.
     trace: Option<String>,
+    /// The `id` of an analysis in a loop before this step. Its figures are the points of `fit` or `cut_back`.
+    over: Option<String>,
+    /// A line through the points of `over`: the slope of the figure `y` over the loop variable or column `x`, with its
+    /// error. `{ y: resonance_nm, x: heater_mw }` has the figure `slope_nm_per_mw`.
+    fit: Option<Fit>,
+    /// A line through the losses `y` over the lengths `x` of at least three waveguides: `propagation_loss_db_per_cm` and
+    /// `coupling_loss_db`. The name of `x` ends with `_cm`, `_mm` or `_um`.
+    cut_back: Option<Fit>,
+    /// The `id` of a fetch whose trace is subtracted in dB, such as a reference waveguide. In a script: a trace.
+    minus: Option<String>,
+    /// The number of the trace that is subtracted. The program fills it in from `minus`.
+    minus_trace: Option<u64>,
+    /// Whether the traces of all turns of the loop with the fetch are averaged in linear power, for each detector.
+    #[serde(default)]
+    average: bool,
     /// The numbers of the traces within the run (`trace_index`). The program fills them in from `trace`.
     traces: Option<Vec<u64>>,
     /// Only the traces of this detector.
@@ -126,6 +154,24 @@ pub struct AnalyzeFields {
     /// The `id` of the fetch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The `id` of an analysis whose figures are points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+    /// The line through the points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
+    /// The line of losses over lengths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_back: Option<Fit>,
+    /// The `id` of the fetch whose trace is subtracted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus: Option<String>,
+    /// The number of the trace that is subtracted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus_trace: Option<u64>,
+    /// Whether the traces are averaged, for each detector.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub average: bool,
     /// The numbers of the traces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<u64>,
@@ -189,8 +235,11 @@ impl TryFrom<GivenFields> for AnalyzeFields {
     type Error = String;
 
     fn try_from(given: GivenFields) -> Result<Self, String> {
-        if given.trace.is_none() && given.traces.is_none() {
-            return Err("missing field `trace`: the id of a fetch_trace before this step".to_owned());
+        if given.over.is_some() && (given.trace.is_some() || given.traces.is_some()) {
+            return Err("only one of `trace` and `over` may be given".to_owned());
+        }
+        if given.trace.is_none() && given.traces.is_none() && given.over.is_none() {
+            return Err("missing field `trace`: the id of a fetch_trace before this step (or `over`: the id of an analysis)".to_owned());
         }
         let detectors = match (given.detector, given.detectors) {
             (None, None) => Vec::new(),
@@ -198,6 +247,12 @@ impl TryFrom<GivenFields> for AnalyzeFields {
         };
         Ok(Self {
             trace: given.trace,
+            over: given.over,
+            fit: given.fit,
+            cut_back: given.cut_back,
+            minus: given.minus,
+            minus_trace: given.minus_trace,
+            average: given.average,
             traces: given.traces.unwrap_or_default(),
             detectors,
             figures: given.figures,
@@ -228,6 +283,9 @@ impl AnalyzeFields {
     /// The first field that is wrong, with its path. A mistake that lies in several fields together has no path.
     pub fn check(&self) -> Result<(), ReadError> {
         self.check_numbers()?;
+        if self.over.is_some() || self.fit.is_some() || self.cut_back.is_some() {
+            return self.check_points();
+        }
         for (index, name) in self.figures.iter().enumerate() {
             asked(name).map_err(|error| unknown(error, &["figures", &index.to_string()], false))?;
         }
@@ -247,6 +305,74 @@ impl AnalyzeFields {
             return Err(ReadError::new(format!("`{}` needs `at_nm`, its wavelength", name(asked))));
         }
         Ok(())
+    }
+
+    /// Checks an analysis of points.
+    fn check_points(&self) -> Result<(), ReadError> {
+        if self.over.is_none() {
+            return Err(ReadError::new("`fit` and `cut_back` need `over`, the id of an analysis in a loop"));
+        }
+        let (what, line) = match (&self.fit, &self.cut_back) {
+            (Some(line), None) => ("fit", line),
+            (None, Some(line)) => ("cut_back", line),
+            (Some(_), Some(_)) => {
+                return Err(ReadError::new("only one of `fit` and `cut_back` may be given"));
+            }
+            (None, None) => return Err(ReadError::new("`over` needs `fit` or `cut_back`")),
+        };
+        let known = asked(&line.y).map_err(|error| unknown(error, &[what, "y"], false))?;
+        if known.figure().is_none() {
+            let message = format!("`{}` is a group of figures: `y` needs the name of one figure", line.y);
+            return Err(at(&[what, "y"], message));
+        }
+        if what == "cut_back" && length_in_cm(&line.x).is_none() {
+            let message =
+                format!("the length `{}` must have its unit in its name: `_cm`, `_mm` or `_um`", line.x);
+            return Err(at(&[what, "x"], message));
+        }
+        let names = self.point_figures();
+        for (name, limit) in &self.expect {
+            if !names.contains(name) {
+                let hint = decode::suggestion(name, names.iter().map(String::as_str));
+                let error = at(&["expect", name], format!("the {what} has no figure `{name}`"));
+                return Err(ReadError { hint: Some(hint), at_key: true, ..error });
+            }
+            limit.check(name).map_err(|error| at(&["expect", name], error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The names of the figures of `fit` or `cut_back`.
+    fn point_figures(&self) -> Vec<String> {
+        let slope = self.fit.iter().map(|fit| slope_name(&fit.y, &fit.x));
+        let losses = [&PROPAGATION_LOSS, &COUPLING_LOSS].map(|definition| definition.name.to_owned());
+        slope.chain(self.cut_back.iter().flat_map(|_| losses.clone())).collect()
+    }
+
+    /// The figures of the points, each with its place on the axis `x`. An analysis without a value is left out, and is
+    /// counted in the notes.
+    #[must_use]
+    pub fn figures_of_points(&self, points: &[(Option<f64>, Option<f64>)]) -> Vec<Figure> {
+        let complete: Vec<(f64, f64)> = points.iter().filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
+        let (x, y): (Vec<f64>, Vec<f64>) = complete.iter().copied().unzip();
+        let mut figures = match (&self.fit, &self.cut_back) {
+            (Some(fit), _) => vec![slope((&fit.y, &y), (&fit.x, &x))],
+            (None, Some(line)) => {
+                let factor = length_in_cm(&line.x).unwrap_or(1.0);
+                let lengths_cm: Vec<f64> = x.iter().map(|length| length * factor).collect();
+                cut_back(&lengths_cm, &y)
+            }
+            (None, None) => Vec::new(),
+        };
+        for figure in &mut figures {
+            figure.notes.push(format!("{} points", x.len()));
+            if x.len() < points.len() {
+                figure
+                    .notes
+                    .push(format!("{} analyses without a value are left out", points.len() - x.len()));
+            }
+        }
+        figures
     }
 
     fn check_numbers(&self) -> Result<(), ReadError> {
@@ -317,6 +443,9 @@ impl AnalyzeFields {
     /// The names of the figures that the result can contain.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
+        if self.over.is_some() {
+            return self.point_figures();
+        }
         self.task(1).map(|task| task.names()).unwrap_or_default()
     }
 
@@ -360,6 +489,14 @@ impl AnalyzeFields {
             smooth_samples: self.smooth_samples,
         })
     }
+}
+
+/// The factor that turns a length into cm, by the unit in its name.
+fn length_in_cm(name: &str) -> Option<f64> {
+    [("_cm", 1.0), ("_mm", 0.1), ("_um", 1e-4)]
+        .iter()
+        .find(|(unit, _)| name.ends_with(unit))
+        .map(|(_, factor)| *factor)
 }
 
 fn at(path: &[&str], message: String) -> ReadError {

@@ -140,20 +140,22 @@ impl Reader<'_> {
 
     /// The `trace` of an analysis must be the id of an earlier fetch.
     fn traces_to_analyze(&mut self, name: &str, fields: &Template) {
-        let Some(trace) = fields
-            .field_of(name, "trace")
-            .filter(|_| Operation::result_kind(name) == Some(ResultKind::Analysis))
-        else {
+        if Operation::result_kind(name) != Some(ResultKind::Analysis) {
             return;
-        };
-        let at = trace.written.at;
-        let Some(id) = trace.written.text().filter(|_| trace.is_plain()) else {
-            self.report(at, "`trace` must be the id of a fetch_trace, without an expression");
-            return;
-        };
-        if let Err((message, hint)) = self.scope.check_fetch(id) {
-            let diagnostic = Diagnostic::error(message).at(self.source, at);
-            self.found.push(Diagnostic { hint, ..diagnostic });
+        }
+        for field in ["trace", "minus", "over"] {
+            let Some(given) = fields.field_of(name, field) else { continue };
+            let at = given.written.at;
+            let Some(id) = given.written.text().filter(|_| given.is_plain()) else {
+                self.report(at, format!("`{field}` must be the id of a step, without an expression"));
+                continue;
+            };
+            let checked =
+                if field == "over" { self.scope.check_analysis(id) } else { self.scope.check_fetch(id) };
+            if let Err((message, hint)) = checked {
+                let diagnostic = Diagnostic::error(message).at(self.source, at);
+                self.found.push(Diagnostic { hint, ..diagnostic });
+            }
         }
     }
 

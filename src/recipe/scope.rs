@@ -87,20 +87,33 @@ impl Scope {
     /// # Errors
     /// If there is no such step, with the ids of fetches; or if the step stores no traces.
     pub(super) fn check_fetch(&self, id: &str) -> Result<(), (String, Option<String>)> {
-        let is_fetch = |fields: &ResultFields| fields.names.contains("traces");
-        if self.ids.get(id).is_some_and(is_fetch) {
+        self.check_kind(id, "fetch_trace", "traces")
+    }
+
+    /// Checks that `id` is an earlier analysis.
+    ///
+    /// # Errors
+    /// If there is no such step, with the ids of analyses; or if the step has no figures.
+    pub(super) fn check_analysis(&self, id: &str) -> Result<(), (String, Option<String>)> {
+        self.check_kind(id, "analyze", "figures")
+    }
+
+    /// Checks that `id` is an earlier step of this operation, whose result has this field.
+    fn check_kind(&self, id: &str, operation: &str, field: &str) -> Result<(), (String, Option<String>)> {
+        let fits = |fields: &ResultFields| fields.names.contains(field);
+        if self.ids.get(id).is_some_and(fits) {
             return Ok(());
         }
-        let fetches = self.ids.iter().filter(|(_, fields)| is_fetch(fields)).map(|(id, _)| id.as_str());
-        let hint = decode::suggestion(id, fetches.collect::<Vec<_>>());
+        let known = self.ids.iter().filter(|(_, fields)| fits(fields)).map(|(id, _)| id.as_str());
+        let hint = decode::suggestion(id, known.collect::<Vec<_>>());
         if self.ids.contains_key(id) {
-            return Err((format!("step `{id}` is no fetch_trace, so it has no trace"), Some(hint)));
+            return Err((format!("step `{id}` is no {operation}"), Some(hint)));
         }
         let hint = match hint.as_str() {
-            "there is none" => "give an `id` to the fetch_trace before this step".to_owned(),
+            "there is none" => format!("give an `id` to the {operation} before this step"),
             _ => hint,
         };
-        Err((format!("no fetch_trace before this step has the id `{id}`"), Some(hint)))
+        Err((format!("no {operation} before this step has the id `{id}`"), Some(hint)))
     }
 
     /// Checks that the result of a step can have a field.

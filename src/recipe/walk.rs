@@ -40,8 +40,8 @@ pub(super) struct Walk<'a> {
     prefix: String,
     loops: Vec<LoopPoint>,
     tally: Rc<Tally>,
-    /// The places of the last fetches, by id.
-    fetched: BTreeMap<String, Place>,
+    /// The fetches by id: the last one, and those of the same loop before it.
+    fetched: BTreeMap<String, Vec<(Place, Vec<u64>)>>,
     /// The share of `set` and of the loops in the tally.
     held: usize,
 }
@@ -224,8 +224,8 @@ impl<'a> Walk<'a> {
         self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
             steps.insert(id.clone(), view(&outcome));
-            if let Outcome::Traces(_) = outcome {
-                self.fetched.insert(id.clone(), place);
+            if let Outcome::Traces(traces) = &outcome {
+                self.note_fetch(id, place, traces.iter().map(|trace| trace.trace_index).collect());
             }
         }
         if stops { step::stop_unless_passed(&outcome) } else { Ok(()) }
@@ -237,15 +237,40 @@ impl<'a> Walk<'a> {
         if let Operation::Analyze(fields) = &mut operation {
             fields.judged_by = limits.cloned();
         }
-        if let Operation::Analyze(fields) = &mut operation
-            && let Some(id) = &fields.trace
-        {
-            let is_current = self.fetched.get(id).is_some_and(|fetch| fetch.shares_turns_with(place));
-            let stored = self.variables.get(STEPS).map(|steps| &steps[id.as_str()]["traces"]);
-            let numbers = stored.and_then(Value::as_array).filter(|_| is_current).into_iter().flatten();
-            fields.traces = numbers.filter_map(|trace| trace["trace_index"].as_u64()).collect();
+        if let Operation::Analyze(fields) = &mut operation {
+            if let Some(id) = &fields.trace {
+                fields.traces = self.traces_of(id, place, fields.average);
+            }
+            if let Some(id) = &fields.minus {
+                fields.minus_trace = self.traces_of(id, place, false).first().copied();
+            }
         }
         operation
+    }
+
+    /// The traces of the last fetch with this id, or of all its turns.
+    fn traces_of(&self, id: &str, place: &Place, all_turns: bool) -> Vec<u64> {
+        let of_id = self.fetched.get(id).into_iter().flatten();
+        let mut current: Vec<&Vec<u64>> =
+            of_id.filter(|(fetch, _)| fetch.shares_turns_with(place)).map(|(_, traces)| traces).collect();
+        if !all_turns {
+            current = current.pop().into_iter().collect();
+        }
+        current.into_iter().flatten().copied().collect()
+    }
+
+    /// Fetches of another turn of an outer loop are forgotten.
+    fn note_fetch(&mut self, id: &str, place: Place, traces: Vec<u64>) {
+        let known = self.fetched.entry(id.to_owned()).or_default();
+        let outer =
+            Place { loops: place.loops[..place.loops.len().saturating_sub(1)].to_vec(), ..place.clone() };
+        known.retain(|(fetch, _)| {
+            fetch.loops.len() == place.loops.len() && fetch.shares_turns_with(&outer) && *fetch != place
+        });
+        if place.loops.is_empty() {
+            known.clear();
+        }
+        known.push((place, traces));
     }
 
     fn repeat(

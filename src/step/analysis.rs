@@ -78,6 +78,12 @@ pub struct TraceAnalysis {
     /// What was used where the recipe left something open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
+    /// The numbers of the traces whose mean in linear power was analysed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub averaged: Vec<u64>,
+    /// The number of the trace that was subtracted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus: Option<u64>,
     /// The number of samples of the moving mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smooth_samples: Option<usize>,
@@ -135,10 +141,17 @@ impl AnalysisOutcome {
         of_traces.chain(self.figures.iter().map(|figure| (None, figure)))
     }
 
+    /// The numbers of all traces that the analysis rests on.
+    pub fn rests(&self) -> impl Iterator<Item = u64> {
+        self.traces.iter().flat_map(|trace| {
+            std::iter::once(trace.trace_index).chain(trace.averaged.iter().copied()).chain(trace.minus)
+        })
+    }
+
     /// Whether the analysis rests on this trace.
     #[must_use]
     pub fn rests_on(&self, trace_index: u64) -> bool {
-        self.traces.iter().any(|trace| trace.trace_index == trace_index)
+        self.rests().any(|known| known == trace_index)
     }
 }
 
@@ -163,6 +176,8 @@ impl TraceAnalysis {
             figures: Vec::new(),
             judged: Vec::new(),
             settings: None,
+            averaged: Vec::new(),
+            minus: None,
             smooth_samples: None,
             warnings: Vec::new(),
         }

@@ -168,3 +168,59 @@ try { out.figure("q_loade") } catch (fault) { log(fault.message) }
         .collect();
     assert_eq!(logs, ["fail 1 true true", "there is no figure `q_loade`"]);
 }
+
+#[test]
+fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
+    let bench = Bench::new();
+    let tail = "  - repeat:
+      for: heater_mw
+      in: [1, 2, 4]
+      steps:
+        - sweep:
+        - fetch_trace: { id: hot, detector: 4/1, trace: tf }
+        - analyze: { id: dip, trace: hot, lines: dips, figures: [resonance_nm] }
+  - analyze: { id: tuning, over: dip, fit: { y: resonance_nm, x: heater_mw }, expect: { slope_nm_per_mw: { min: -0.01, max: 0.01 } } }
+  - analyze: { id: loss, over: dip, cut_back: { y: resonance_nm, x: heater_mm } }
+  - analyze: { id: nothing, trace: hot, minus: out, expect: { insertion_loss_max_db: { max: 0.2 } } }
+  - analyze: { id: mean, trace: hot, average: true, figures: [dips] }
+  - log: \"${steps.tuning.slope_nm_per_mw} ${steps.tuning.verdict} ${steps.nothing.verdict}\"
+";
+    let recipe = format!("{HEAD}{tail}").replace("by-settings", "fresh");
+    bench.write("ring.yaml", &recipe);
+    let output = bench.run(&["run", "ring.yaml", "--unattended"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("has no loop variable or column `heater_mm`: `heater_mw`"), "{told}");
+    let right = recipe
+        .replace("  - analyze: { id: loss, over: dip, cut_back: { y: resonance_nm, x: heater_mm } }\n", "");
+    let (code, folder) = run(&bench, "ring.yaml", &right);
+    assert_eq!(code, Some(0));
+    let records = journal(&folder);
+    let of = |id: &str| -> Value {
+        let number = records
+            .iter()
+            .find(|record| record["event"] == "step_started" && record["step"]["options"]["id"] == id)
+            .unwrap()["number"]
+            .clone();
+        let end =
+            records.iter().find(|record| record["event"] == "step_finished" && record["number"] == number);
+        end.unwrap()["outcome"]["value"].clone()
+    };
+    let slope = &of("tuning")["figures"][0];
+    assert_eq!((&slope["figure"], &slope["unit"]), (&"slope_nm_per_mw".into(), &"nm/mw".into()));
+    assert!(
+        slope["error"].as_f64().unwrap() > 0.0 && slope["value"].as_f64().unwrap().abs() < 0.01,
+        "{slope}"
+    );
+    assert_eq!(slope["notes"][0], "3 points");
+    let mean = of("mean");
+    assert_eq!(mean["traces"][0]["averaged"], serde_json::json!([2, 3, 4]));
+    assert_eq!(of("nothing")["traces"][0]["minus"], 1);
+    let wrong = right.replace("over: dip,", "over: hot,").replace("minus: out", "minus: dip");
+    bench.write("ring.yaml", &wrong);
+    let told = text(&bench.run(&["check", "ring.yaml"]).stderr);
+    assert!(
+        told.contains("step `hot` is no analyze") && told.contains("step `dip` is no fetch_trace"),
+        "{told}"
+    );
+}

@@ -18,9 +18,13 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             .names()
             .into_iter()
             .filter_map(|name| {
-                let (definition, level_db) = registry::find(&name)?;
                 let value = assumed(&name, limits.get(&name), middle_nm);
-                Some(Figure::measured_at(definition, level_db, value))
+                Some(match registry::find(&name) {
+                    Some((definition, level_db)) => Figure::measured_at(definition, level_db, value),
+                    None => {
+                        Figure { value: Some(value), not_measured: None, ..Figure::without_value(&name, "") }
+                    }
+                })
             })
             .collect();
         let judged = judge(&limits, &figures).unwrap_or_default();
@@ -35,6 +39,8 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
             figures,
             judged,
             settings: None,
+            averaged: Vec::new(),
+            minus: None,
             smooth_samples: None,
             warnings: Vec::new(),
         });

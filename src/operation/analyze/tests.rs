@@ -34,6 +34,17 @@ fn an_analysis_is_the_same_after_the_journal() {
 fn wrong_fields_are_told_with_their_place() {
     for (fields, said) in [
         (json!({ "figures": ["dips"] }), ": missing field `trace`"),
+        (json!({ "over": "dip" }), ": `over` needs `fit` or `cut_back`"),
+        (json!({ "over": "dip", "trace": "out" }), ": only one of `trace` and `over`"),
+        (json!({ "over": "dip", "fit": { "y": "reso", "x": "a" } }), "fit.y: there is no figure `reso`"),
+        (
+            json!({ "over": "dip", "fit": { "y": "dip_nm", "x": "p_mw" }, "expect": { "slope_nm_per_w": { "min": 1 } } }),
+            "expect.slope_nm_per_w: the fit has no figure `slope_nm_per_w` did you mean `slope_nm_per_mw`?",
+        ),
+        (
+            json!({ "over": "wg", "cut_back": { "y": "insertion_loss_min_db", "x": "length" } }),
+            "cut_back.x: the length `length` must have its unit",
+        ),
         (json!({ "trace": "out" }), ": `figures` or `expect` must name"),
         (
             json!({ "trace": "out", "figures": ["dips", "q_loadd"] }),

@@ -1,13 +1,16 @@
 //! Figures of merit of stored traces. One trace at a time is read, on a thread of its own.
 
+mod over;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
-use crate::analysis::Figure;
+use crate::analysis::several::{Average, difference};
 use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge};
-use crate::measurement::TraceSummary;
+use crate::analysis::{AxisNm, Figure, LevelsDb, Trace};
+use crate::measurement::{Grid, TraceSummary};
 use crate::operation::AnalyzeFields;
 use crate::run::bench::Needs;
 use crate::run::context::StepContext;
@@ -83,8 +86,11 @@ impl Engine {
         fields: &AnalyzeFields,
     ) -> Result<AnalysisOutcome, Fault> {
         let (folder, indexes) = (Arc::clone(&self.output.folder), Arc::clone(&self.output.indexes));
-        let fields = fields.clone();
-        let analysed = threads::begin("analysis", move || analyze(&fields, &folder, &indexes));
+        let (fields, place) = (fields.clone(), ctx.step.place.clone());
+        let analysed = threads::begin("analysis", move || match &fields.over {
+            Some(id) => over::analyze(&fields, id, &place, &folder),
+            None => analyze(&fields, &folder, &indexes),
+        });
         let mut outcome = self.bench.heartbeat.during(analysed).await??;
         for trace in &mut outcome.traces {
             trace.detector_name = self.detector_name(ctx, trace.detector);
@@ -109,11 +115,22 @@ fn analyze(
         }
     }
     let wrong = |message: String| Fault::new(FaultKind::Recipe, message);
-    let task = fields.task(traces.len()).map_err(wrong)?;
+    let minus = fields.minus_trace.map(|number| {
+        let lost =
+            || Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"));
+        indexes.trace(folder.path(), number)?.ok_or_else(lost)
+    });
+    let minus = minus.transpose()?;
+    if let (Some(id), None) = (&fields.minus, &minus) {
+        return Err(wrong(format!("the fetch `{id}` has stored no trace that could be subtracted")));
+    }
+    let groups =
+        if fields.average { together(traces) } else { traces.into_iter().map(|one| vec![one]).collect() };
+    let task = fields.task(groups.len()).map_err(wrong)?;
     let mut outcome = AnalysisOutcome::new();
     outcome.limits = fields.judged_by.as_ref().map(|limits| limits.source.clone());
-    for trace in &traces {
-        outcome.traces.push(analyze_one(trace, &task, folder)?);
+    for group in &groups {
+        outcome.traces.extend(analyze_group(group, minus.as_ref(), &task, folder)?);
     }
     let all: Vec<Figure> = outcome.traces.iter().flat_map(|trace| &trace.figures).cloned().collect();
     outcome.figures = task.figures_of_all(&all);
@@ -123,28 +140,84 @@ fn analyze(
     Ok(outcome.complete())
 }
 
-fn analyze_one(trace: &TraceSummary, task: &Task, folder: &RunFolder) -> Result<TraceAnalysis, Fault> {
+/// The traces of each detector and kind together, in the order of their first ones.
+fn together(traces: Vec<TraceSummary>) -> Vec<Vec<TraceSummary>> {
+    let mut groups: Vec<Vec<TraceSummary>> = Vec::new();
+    for trace in traces {
+        let same = |group: &&mut Vec<TraceSummary>| {
+            group.first().is_some_and(|first| (first.detector, first.trace) == (trace.detector, trace.trace))
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(trace),
+            None => groups.push(vec![trace]),
+        }
+    }
+    groups
+}
+
+fn levels(trace: &TraceSummary, folder: &RunFolder) -> Result<Vec<f32>, Fault> {
     let file = open_trace(folder.path(), trace)?;
     let mut levels = Vec::with_capacity(usize::try_from(trace.grid.points).unwrap_or_default());
     file.read(0..trace.grid.points, &mut |_, values| levels.extend_from_slice(values))?;
-    let analysis = task.figures_of(trace.grid.start_nm, trace.grid.step_pm, &levels);
-    let analysis =
-        analysis.map_err(|message| Fault::new(FaultKind::Recipe, format!("`{}`: {message}", trace.file)))?;
+    Ok(levels)
+}
+
+/// A trace as the analysis sees it.
+fn seen<'a>(trace: &TraceSummary, levels: &'a [f32]) -> Result<Trace<'a>, Fault> {
+    let Grid { start_nm, step_pm, .. } = trace.grid;
+    let axis = AxisNm::Regular { start_nm, step_pm, points: levels.len() };
+    Trace::new(axis, LevelsDb::Single(levels)).map_err(|error| wrong_trace(trace, &error.to_string()))
+}
+
+fn wrong_trace(trace: &TraceSummary, message: &str) -> Fault {
+    Fault::new(FaultKind::Recipe, format!("`{}`: {message}", trace.file))
+}
+
+/// Analyses a trace, or the mean of several.
+fn analyze_group(
+    group: &[TraceSummary],
+    minus: Option<&TraceSummary>,
+    task: &Task,
+    folder: &RunFolder,
+) -> Result<Option<TraceAnalysis>, Fault> {
+    let Some(trace) = group.first() else { return Ok(None) };
+    let mut values = if group.len() > 1 { mean(group, folder)? } else { levels(trace, folder)? };
+    if let Some(reference) = minus {
+        let theirs = levels(reference, folder)?;
+        values = difference(&seen(trace, &values)?, &seen(reference, &theirs)?);
+    }
+    let analysis = task
+        .figures_of(trace.grid.start_nm, trace.grid.step_pm, &values)
+        .map_err(|message| wrong_trace(trace, &message))?;
     let mut warnings = analysis.warnings;
-    if trace.unit == "dBm" {
+    if trace.unit == "dBm" && minus.is_none() {
         warnings.insert(0, "the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
     }
-    Ok(TraceAnalysis {
+    let averaged =
+        if group.len() > 1 { group.iter().map(|trace| trace.trace_index).collect() } else { Vec::new() };
+    Ok(Some(TraceAnalysis {
         figures: analysis.figures,
         settings: Some(analysis.settings),
+        averaged,
+        minus: minus.map(|reference| reference.trace_index),
         smooth_samples: task.smooth_samples,
         warnings,
         ..TraceAnalysis::of(trace)
-    })
+    }))
+}
+
+/// The mean in linear power. One trace at a time is in memory, next to the sums.
+fn mean(group: &[TraceSummary], folder: &RunFolder) -> Result<Vec<f32>, Fault> {
+    let mut average = Average::default();
+    for trace in group {
+        let one = levels(trace, folder)?;
+        average.add(&seen(trace, &one)?).map_err(|message| wrong_trace(trace, &message))?;
+    }
+    Ok(average.finish())
 }
 
 /// Judges all figures of one name, in all traces. If there is none, the limit itself is not measured.
-fn judge_one(
+pub(super) fn judge_one(
     name: &str,
     limit: Limit,
     outcome: &mut AnalysisOutcome,

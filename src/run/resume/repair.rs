@@ -193,9 +193,8 @@ impl Steps<'_> {
         let traces: BTreeSet<u64> =
             of_fetches.flat_map(|(_, step)| step.told_traces()).map(|trace| trace.trace_index).collect();
         let is_old = |step: &Performed| {
-            step.analysis().is_some_and(|known| {
-                step.is_stale || known.traces.iter().any(|trace| traces.contains(&trace.trace_index))
-            })
+            step.analysis()
+                .is_some_and(|known| step.is_stale || known.rests().any(|trace| traces.contains(&trace)))
         };
         self.all().filter(|(_, step)| is_old(step)).map(|(_, step)| step.number).collect()
     }

@@ -37,7 +37,7 @@ impl<T> Analyses<T> {
             RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
                 self.held.remove(number);
                 if let Some(step) = self.begun.remove(number) {
-                    let traces = analysis.traces.iter().map(|trace| trace.trace_index).collect();
+                    let traces = analysis.rests().collect();
                     self.held.insert(*number, Held { kept: keep(&step, analysis), traces });
                 }
             }

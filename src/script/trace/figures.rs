@@ -17,15 +17,21 @@ pub(in crate::script) fn numbered(name: &str, fields: &Dynamic) -> Result<Dynami
     let Some(map) = fields.read_lock::<Map>().filter(|_| name == "analyze") else {
         return Ok(fields.clone());
     };
-    let Some(given) = map.get("trace") else { return Ok(fields.clone()) };
+    let mut numbered = map.clone();
+    let minus = map.get("minus").and_then(|minus| minus.read_lock::<Trace>().map(|trace| number(&trace)));
+    if let Some(minus) = minus {
+        numbered.remove("minus");
+        numbered.insert("minus_trace".into(), minus);
+    }
+    let Some(given) = map.get("trace") else { return Ok(Dynamic::from_map(numbered)) };
     let one = given.read_lock::<Trace>().map(|trace| vec![trace.clone()]);
     let many = given.read_lock::<Array>().map(|all| {
         all.iter().filter_map(|one| one.read_lock::<Trace>().map(|trace| trace.clone())).collect::<Vec<_>>()
     });
-    let Some(traces) = one.or(many.filter(|traces| !traces.is_empty())) else { return Ok(fields.clone()) };
-    let mut numbered = map.clone();
+    let Some(traces) = one.or(many.filter(|traces| !traces.is_empty())) else {
+        return Ok(Dynamic::from_map(numbered));
+    };
     numbered.remove("trace");
-    let number = |trace: &Trace| Dynamic::from(i64::try_from(trace.summary.trace_index).unwrap_or_default());
     numbered.insert("traces".into(), Dynamic::from_array(traces.iter().map(number).collect()));
     if let Some(part) = traces.iter().find(|trace| !trace.is_whole()) {
         if traces.len() > 1 {
@@ -37,6 +43,10 @@ pub(in crate::script) fn numbered(name: &str, fields: &Dynamic) -> Result<Dynami
         numbered.entry("band_nm".into()).or_insert(Dynamic::from_array(band));
     }
     Ok(Dynamic::from_map(numbered))
+}
+
+fn number(trace: &Trace) -> Dynamic {
+    Dynamic::from(i64::try_from(trace.summary.trace_index).unwrap_or_default())
 }
 
 /// The figures of one name, with the strongest line or the first place first asked for separately.
