@@ -20,9 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use acquire::{Constant, FetchTrace, ReadPower};
-pub use analyze::{
-    AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany,
-};
+pub use analyze::{AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
