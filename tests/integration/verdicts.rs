@@ -116,7 +116,7 @@ fn a_batch_repeats_no_item_for_its_verdict_and_ends_with_the_exit_code_of_the_wo
     bench.write("ring.yaml", &recipe);
     let batch = |least: &str| {
         format!(
-            "name: night\nretry: {{ times: 2 }}\nmax_consecutive_failures: 1\nitems:\n  - {{ recipe: ring.yaml, vary: {{ least: {least} }} }}\n"
+            "name: night\nmax_consecutive_failures: 1\nitems:\n  - {{ recipe: ring.yaml, matrix: {{ least: {least} }}, retry: {{ times: 2 }} }}\n"
         )
     };
     bench.write("night.yaml", &batch("[1000, 1000000, 2000]"));
@@ -166,7 +166,7 @@ try { out.figure("q_loade") } catch (fault) { log(fault.message) }
         .filter(|record| record["event"] == "log")
         .map(|record| record["message"].as_str().unwrap())
         .collect();
-    assert_eq!(logs, ["fail 1 true true", "there is no figure `q_loade`"]);
+    assert_eq!(logs, ["fail 1 true true", "figures.0: there is no figure `q_loade`"]);
 }
 
 #[test]
