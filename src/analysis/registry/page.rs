@@ -28,6 +28,8 @@ Each figure has a name with its unit, a value, a window and a definition. A figu
 - If no prominence is given, lines below the first tenfold drop of power, in the order of power, count as noise. A warning names their number.
 - Resonances are dips or peaks as stated. Without a statement they are the kind that is asked for, or the narrower kind.
 - A fit needs at least five samples within the FWHM. Otherwise FWHM and Q are not measured, and their bounds are given.
+- Figures of several traces need a recipe: a fit over a loop, cut-back, the difference to a reference waveguide, and the mean of
+  several sweeps in linear power. [Figures and verdicts in recipes](acceptance.md) describes them.
 - The analysis smooths nothing by itself. A moving mean is an explicit step, which the result names.
 
 In the names, `{x}` is a level in dB: `bandwidth_3db_nm`, or `bandwidth_0_5db_nm` for 0.5 dB. On the command line the level

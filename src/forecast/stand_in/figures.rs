@@ -17,14 +17,14 @@ pub(super) fn analysis(fields: &AnalyzeFields, middle_nm: f64) -> AnalysisOutcom
         let figures: Vec<Figure> = fields
             .names()
             .into_iter()
-            .filter_map(|name| {
+            .map(|name| {
                 let value = assumed(&name, limits.get(&name), middle_nm);
-                Some(match registry::find(&name) {
+                match registry::find(&name) {
                     Some((definition, level_db)) => Figure::measured_at(definition, level_db, value),
                     None => {
                         Figure { value: Some(value), not_measured: None, ..Figure::without_value(&name, "") }
                     }
-                })
+                }
             })
             .collect();
         let judged = judge(&limits, &figures).unwrap_or_default();
