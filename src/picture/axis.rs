@@ -43,14 +43,14 @@ impl Axis {
     }
 }
 
-/// The distance of ticks: 1, 2 or 5 times a power of ten, and at most so many.
+/// The distance of ticks: 1, 2 or 5 times a power of ten, and at most so many. A range that is hardly too long counts as fitting.
 fn step(span: f64, steps: u32) -> f64 {
     let least = span / f64::from(steps.max(1));
     let ten = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0]
         .map(|digit| digit * ten)
         .into_iter()
-        .find(|step| *step >= least * (1.0 - 1e-9))
+        .find(|step| *step >= least * 0.99)
         .unwrap_or(least)
 }
 
