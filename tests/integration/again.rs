@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::probe_station::{Answer, Station};
 use crate::resume::{measured, readings};
-use crate::support::{Bench, Running, journal, simulate, text, watch};
+use crate::support::{Bench, Running, journal, said_by, simulate, text, watch};
 
 /// Three turns with two traces each; what stands before the sweep is put in, and what stands before the loop.
 const TURNS: &str = "
@@ -74,11 +74,7 @@ impl Scene {
         run.wait_for(|event| event["event"] == "progress");
         run.signal("KILL");
         run.finish();
-        let folders = fs::read_dir(self.bench.folder.path().join("runs")).unwrap();
-        let mut folders: Vec<PathBuf> = folders
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.join("run.json").exists())
-            .collect();
+        let mut folders = self.bench.run_folders();
         folders.sort_by_key(|folder| fs::metadata(folder.join("journal.jsonl")).unwrap().modified().unwrap());
         folders.pop().unwrap()
     }
@@ -96,10 +92,6 @@ fn shorten(folder: &Path, before: &str, after: &str) {
         let text = text.replace(&hex_sha256(before.as_bytes()), &hex_sha256(after.as_bytes()));
         fs::write(folder.join(file), text.replace("\"seconds\":600.0", "\"seconds\":0.1")).unwrap();
     }
-}
-
-fn said(output: &Output) -> String {
-    text(&output.stdout) + text(&output.stderr).as_str()
 }
 
 /// The files of the traces with their contents.
@@ -137,13 +129,13 @@ fn a_sweep_in_the_middle_is_done_again_with_its_fetches_and_nothing_else_is() {
         let folder = scene.stopped("", "");
         let (before, values) = (files(&folder), measured(&folder));
         damage(&folder.join(MIDDLE[0]));
-        let plan = said(&scene.resume(&folder, &["--plan"]));
+        let plan = said_by(&scene.resume(&folder, &["--plan"]));
         assert!(plan.contains(&format!("damaged: {} {what}", MIDDLE[0])), "{plan}");
         assert!(plan.contains("to repeat first: (power=0) sweep"), "{plan}");
         assert!(!plan.contains("(power=5) sweep") && !plan.contains("(power=-5) sweep"), "{plan}");
         let output = scene.resume(&folder, &[]);
-        assert!(output.status.success(), "{what}: {}", said(&output));
-        assert!(said(&output).contains(&format!("`{}` {what}", MIDDLE[0])), "{}", said(&output));
+        assert!(output.status.success(), "{what}: {}", said_by(&output));
+        assert!(said_by(&output).contains(&format!("`{}` {what}", MIDDLE[0])), "{}", said_by(&output));
         assert_eq!(measured(&folder), values, "{what}: the same is measured");
         for (file, content) in files(&folder) {
             let same = before.iter().any(|known| known == &(file.clone(), content.clone()));
@@ -174,8 +166,8 @@ fn a_run_that_is_killed_while_it_mends_its_past_mends_the_rest_the_next_time() {
         run.finish();
         shorten(&folder, &turns("", "", "600"), &turns("", "", "0.1"));
         let output = scene.resume(&folder, &[]);
-        assert!(output.status.success(), "{moment}: {}", said(&output));
-        assert_eq!(measured(&folder), values, "{moment}: {}", said(&output));
+        assert!(output.status.success(), "{moment}: {}", said_by(&output));
+        assert_eq!(measured(&folder), values, "{moment}: {}", said_by(&output));
         let verified = scene.bench.run(&["runs", "verify", folder.to_str().unwrap()]);
         assert!(verified.status.success(), "{moment}: {}", text(&verified.stdout));
     }
@@ -193,7 +185,7 @@ fn what_moved_the_stage_in_its_turn_is_repeated_before_the_sweep_and_undone_behi
     fs::remove_file(folder.join(MIDDLE[1])).unwrap();
     let before = scene.station.asked().len();
     let output = scene.resume(&folder, &[]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     let moved: Vec<Value> =
         scene.station.asked()[before..].iter().map(|asked| asked.json["x"].clone()).collect();
     assert_eq!(moved, [json!(0), json!(-5)], "to the die of the trace, and back");
@@ -205,7 +197,7 @@ fn what_moved_the_stage_in_its_turn_is_repeated_before_the_sweep_and_undone_behi
     let log = || fs::read_to_string(scene.bench.folder.path().join("commands.log")).unwrap();
     let before = log().len();
     let output = scene.resume(&folder, &[]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     assert!(log()[before..].contains("CTP:RLAS2:POW 2DBM"), "{}", &log()[before..]);
 }
 
@@ -224,8 +216,8 @@ fn where_what_came_before_it_may_not_be_repeated_the_run_is_refused_and_the_trac
         let lines = journal(&folder).len();
         for more in [&["--plan"][..], &[]] {
             let output = scene.resume(&folder, more);
-            assert_eq!(output.status.code(), Some(1), "{what}: {}", said(&output));
-            let told = said(&output);
+            assert_eq!(output.status.code(), Some(1), "{what}: {}", said_by(&output));
+            let told = said_by(&output);
             assert!(told.contains(&format!("`{}` is missing", MIDDLE[0])), "{what}: {told}");
             assert!(told.contains("came before it in its turn and must not be repeated"), "{what}: {told}");
         }
@@ -235,7 +227,7 @@ fn where_what_came_before_it_may_not_be_repeated_the_run_is_refused_and_the_trac
     let folder = scene.stopped(&format!("  - {prompt}\n"), "");
     fs::remove_file(folder.join(MIDDLE[0])).unwrap();
     let output = scene.resume(&folder, &[]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
 }
 
 #[test]
@@ -244,7 +236,7 @@ fn a_segment_of_power_that_is_damaged_is_stored_anew_from_the_journal() {
     let folder = scene.stopped("", "");
     // The segment is closed at the end only: the run is stopped in good order for that.
     let output = scene.resume(&folder, &[]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     let all = readings(&folder);
     assert_eq!(all, 6);
     let text = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
@@ -254,10 +246,10 @@ fn a_segment_of_power_that_is_damaged_is_stored_anew_from_the_journal() {
     let manifest = fs::read_to_string(folder.join("run.json")).unwrap();
     fs::write(folder.join("run.json"), manifest.replace("\"done\"", "\"running\"")).unwrap();
     fs::write(folder.join("power/0001.parquet"), "something else").unwrap();
-    let plan = said(&scene.resume(&folder, &["--plan"]));
+    let plan = said_by(&scene.resume(&folder, &["--plan"]));
     assert!(plan.contains("damaged: power/0001.parquet is torn"), "{plan}");
     let output = scene.resume(&folder, &[]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(fs::read_to_string(folder.join("aside/0001.parquet")).unwrap(), "something else");
     let verified = scene.bench.run(&["runs", "verify", folder.to_str().unwrap(), "--json"]);
     let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();

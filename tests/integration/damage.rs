@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::probe_station::Gate;
 use crate::sidecar::{request, serve};
-use crate::support::{Bench, copy_folder, journal, manifest, text, watch};
+use crate::support::{Bench, copy_folder, journal, manifest, said_by, text, watch};
 
 /// No command takes as long as this, on however slow a machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -56,18 +56,13 @@ fn killed() -> Killed {
     run.signal("KILL");
     run.finish();
     // The wait was long enough to be killed in, and is short for those who go on.
-    let folder = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    let folder = first_folder(folder);
+    let folder = bench.only_run();
     fs::write(folder.join("traces/my-analysis.parquet"), "not a trace, and mine").unwrap();
     shorten(&folder);
     let lines = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
     let lines = lines.lines().map(|line| format!("{line}\n")).collect();
     let id = manifest(&folder)["run"].as_str().unwrap().to_owned();
     Killed { bench, folder, lines, id }
-}
-
-fn first_folder(mut paths: impl Iterator<Item = PathBuf>) -> PathBuf {
-    paths.find(|path| path.is_dir()).unwrap()
 }
 
 /// Makes the recipe that the run began with one whose last wait is short.
@@ -121,7 +116,7 @@ fn run(bench: &Bench, arguments: &[&str]) -> Output {
         std::thread::sleep(Duration::from_millis(2));
     };
     let output = Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() };
-    let said = said(&output);
+    let said = said_by(&output);
     assert!(
         output.status.code().is_some_and(|code| code != 101) && !said.contains("panicked"),
         "{arguments:?}: {said}"
@@ -136,10 +131,6 @@ fn memory_kb(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim);
     peak.and_then(|peak| peak.split(' ').next()?.parse().ok()).unwrap_or(0)
-}
-
-fn said(output: &Output) -> String {
-    text(&output.stdout) + text(&output.stderr).as_str()
 }
 
 /// What a command is expected to do: its exit code, and a part of what it says.
@@ -477,7 +468,7 @@ fn whatever_is_damaged_every_command_ends_says_so_and_deletes_nothing_that_was_m
             folder
         };
         let told = |what: &str, output: &Output, (code, part): Expected| {
-            let said = said(output);
+            let said = said_by(output);
             assert_eq!(output.status.code(), Some(code), "{name}: {what}: {said}");
             assert!(said.contains(part), "{name}: {what}: no {part:?} in {said}");
         };
@@ -518,14 +509,14 @@ fn whatever_is_damaged_every_command_ends_says_so_and_deletes_nothing_that_was_m
         assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
         let mine = folder.join("traces/my-analysis.parquet");
         assert_eq!(fs::read_to_string(mine).unwrap(), "not a trace, and mine", "{name}");
-        let withdrawn = said(&output).contains("withdrawn:");
+        let withdrawn = said_by(&output).contains("withdrawn:");
         let after = contents(&folder);
         let lost = before.iter().filter(|content| !after.contains(content)).count();
         assert!(
             lost == 0 || withdrawn,
             "{name}: {lost} of {} files are gone: {}",
             before.len(),
-            said(&output)
+            said_by(&output)
         );
         if code == 0 {
             let verified = run(&killed.bench, &["runs", "verify", folder.to_str().unwrap(), "--json"]);
@@ -550,7 +541,7 @@ fn a_journal_that_ends_anywhere_is_read_as_far_as_it_goes() {
         let output = run(&killed.bench, &["resume", folder.to_str().unwrap()]);
         let after = contents(&folder);
         let begun = whole[..end].contains("\n");
-        assert_eq!(output.status.code(), Some(i32::from(!begun)), "{end}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(i32::from(!begun)), "{end}: {}", said_by(&output));
         for content in &before {
             let known = whole[..end].contains(&ctp10::store::hex_sha256(content));
             assert!(after.contains(content) || known, "{end}: a file is gone that the journal did not know");
@@ -568,7 +559,7 @@ fn without_a_beginning_and_without_files_a_run_begins_anew() {
         }
         fs::write(folder.join("journal.jsonl"), "{\"n\":1,".repeat(lines)).unwrap();
         let output = run(&killed.bench, &["resume", folder.to_str().unwrap()]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", said_by(&output));
         let records = journal(&folder);
         assert_eq!(records[0]["event"], "started");
         assert_eq!(manifest(&folder)["traces"], 4);
@@ -582,7 +573,7 @@ fn links_in_the_path_of_the_runs_are_followed_and_a_linked_lock_spares_its_targe
     let place = killed.bench.folder.path();
     std::os::unix::fs::symlink(place.join("disk"), place.join("linked")).unwrap();
     let shown = run(&killed.bench, &["runs", "show", &killed.id, "--out", "linked"]);
-    assert!(shown.status.success(), "{}", said(&shown));
+    assert!(shown.status.success(), "{}", said_by(&shown));
     let target = killed.bench.write("precious", "precious");
     replace(&folder.join("lock"), |path| std::os::unix::fs::symlink(&target, path).unwrap());
     for file in ["guard.jsonl", ".run.json.part", ".reserve"] {
@@ -590,10 +581,10 @@ fn links_in_the_path_of_the_runs_are_followed_and_a_linked_lock_spares_its_targe
         std::os::unix::fs::symlink(&target, folder.join(file)).unwrap();
     }
     let refused = run(&killed.bench, &["resume", &killed.id, "--out", "linked"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert_eq!(refused.status.code(), Some(1), "{}", said_by(&refused));
     fs::remove_file(folder.join("lock")).unwrap();
     let output = run(&killed.bench, &["resume", &killed.id, "--out", "linked"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(fs::read_to_string(target).unwrap(), "precious");
 }
 
@@ -605,8 +596,7 @@ fn a_journal_that_vanishes_during_the_run_is_a_warning_in_its_result() {
     bench.write("waits.yaml", &format!("name: waits\ninstrument: sim\nsteps:\n  - {step}\n  - log: here\n"));
     let mut running = watch(&bench, &["waits.yaml"]);
     gate.wait_for(1);
-    let folder = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    let folder = first_folder(folder);
+    let folder = bench.only_run();
     fs::remove_file(folder.join("journal.jsonl")).unwrap();
     gate.open();
     let warned = running.wait_for(|event| event["event"] == "warning");
@@ -621,7 +611,7 @@ fn a_journal_that_vanishes_during_the_run_is_a_warning_in_its_result() {
     let warnings = manifest(&folder)["warnings"].clone();
     assert!(warnings[0].as_str().unwrap().contains("journal.jsonl` does not exist any more"), "{warnings}");
     let shown = run(&bench, &["runs", "list"]);
-    assert!(text(&shown.stdout).contains("done"), "{}", said(&shown));
+    assert!(text(&shown.stdout).contains("done"), "{}", said_by(&shown));
 }
 
 #[test]
@@ -636,7 +626,7 @@ fn what_failed_in_finally_only_is_done_again() {
     );
     bench.write("ends.yaml", &body);
     let output = run(&bench, &["run", "ends.yaml"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", said_by(&output));
     let folder = bench.run_folder(&output);
     let listener = std::net::TcpListener::bind(address).unwrap();
     let served = std::thread::spawn(move || {
@@ -647,7 +637,7 @@ fn what_failed_in_finally_only_is_done_again() {
         text(&request[..read])
     });
     let output = run(&bench, &["resume", folder.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
     assert!(served.join().unwrap().starts_with("POST /park"));
     let logs = journal(&folder).iter().filter(|record| record["event"] == "log").count();
     assert_eq!(logs, 1, "what was done is not done again");
@@ -662,9 +652,9 @@ fn an_output_folder_whose_name_is_no_utf_8_is_measured_into_with_a_guard() {
     let out = std::ffi::OsString::from_vec(b"b\xe4nk".to_vec());
     let mut command = bench.command(&["run", "short.yaml", "--instrument", &simulator.address, "--out"]);
     let output = command.arg(&out).output().unwrap();
-    assert!(output.status.success() && !said(&output).contains("panicked"), "{}", said(&output));
-    assert!(!said(&output).contains("no watchdog"), "{}", said(&output));
+    assert!(output.status.success() && !said_by(&output).contains("panicked"), "{}", said_by(&output));
+    assert!(!said_by(&output).contains("no watchdog"), "{}", said_by(&output));
     let mut command = bench.command(&["runs", "list", "--json", "--out"]);
     let output = command.arg(&out).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", said_by(&output));
 }

@@ -100,8 +100,7 @@ fn a_die_map_that_is_killed_goes_on_with_its_own_list_and_moves_to_no_die_twice(
     run.finish();
     gate.open();
     bench.write("dies.csv", "die,x_um\nB1,-1\n");
-    let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
-    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let folder = bench.only_run();
     let output = bench.run(&["resume", folder.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let moves: Vec<Value> =

@@ -43,8 +43,7 @@ fn a_folder_that_takes_no_more_files_ends_the_run_cleanly_with_its_lasers_off() 
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
     let run = watch(&bench, &["series.yaml", "--instrument", &simulator.address]);
     gate.wait_for(1);
-    let folder = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
-    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let folder = bench.only_run();
     // Whoever is root may write anywhere: what is no folder takes no file from anybody.
     std::fs::rename(folder.join("traces"), folder.join("kept")).unwrap();
     std::fs::write(folder.join("traces"), "").unwrap();

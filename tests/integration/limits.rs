@@ -110,8 +110,7 @@ fn a_run_keeps_its_limits_wherever_it_is_resumed() {
     let simulator = instrument(&bench, &[]);
     let (code, said) = run(&bench, &simulator, &["log: begin", "configure_tls: { tls: 1, power_dbm: 7 }"]);
     assert_eq!(code, Some(1), "{said}");
-    let folders = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
-    let folder = folders.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let folder = bench.only_run();
     assert_eq!(manifest(&folder)["limits"]["laser"]["1"]["max_power_dbm"], 3.0);
     // Elsewhere there is no ctp10.toml, or another one.
     for elsewhere in ["", "[limits.laser.1]\nmax_power_dbm = 9\n"] {

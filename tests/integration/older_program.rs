@@ -26,16 +26,11 @@ fn bench() -> Bench {
 
 /// The only run of a recipe.
 fn run(bench: &Bench, name: &str) -> PathBuf {
-    let entries = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    let mut found = entries.filter(|path| path.to_string_lossy().contains(&format!("_{name}_")));
+    let mut found =
+        bench.run_folders().into_iter().filter(|path| path.to_string_lossy().contains(&format!("_{name}_")));
     let folder = found.next().unwrap();
     assert!(found.next().is_none(), "{name} was measured twice");
     folder
-}
-
-fn folders(bench: &Bench) -> Vec<PathBuf> {
-    let entries = fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.join("run.json").exists()).collect()
 }
 
 fn json_of(bench: &Bench, arguments: &[&str]) -> Value {
@@ -67,7 +62,7 @@ fn the_server_answers_about_the_runs_of_an_older_program_as_that_did() {
         assert_eq!(status, 200, "{asked}: {answer}");
         assert_eq!(comparable(answer), comparable(expected.clone()), "{asked}");
     }
-    for folder in folders(&bench).iter().filter(|folder| manifest(folder)["finished"].is_string()) {
+    for folder in bench.run_folders().iter().filter(|folder| manifest(folder)["finished"].is_string()) {
         let path = format!("/runs/{}/events", manifest(folder)["run"].as_str().unwrap());
         let (_, streamed) = request(&server.address, "GET", &path, None);
         let sent = streamed.as_str().unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
@@ -99,7 +94,7 @@ fn runs_of_an_older_program_are_listed_verified_and_reported_as_that_did() {
         ("suspending", "interrupted"),
     ];
     assert_eq!(states, expected);
-    for folder in folders(&bench) {
+    for folder in bench.run_folders() {
         let path = folder.to_str().unwrap();
         let verified = json_of(&bench, &["runs", "verify", path, "--json"]);
         assert_eq!(verified["verified"]["findings"], json!([]), "{path}");
@@ -161,12 +156,12 @@ fn the_catalogue_and_the_batch_of_an_older_program_continue() {
         rows.iter().map(|row| (row.run.clone(), row.name.clone(), row.item)).collect()
     };
     assert_eq!(states(&runs(&bench)), states(&before));
-    let count = folders(&bench).len();
+    let count = bench.run_folders().len();
     let simulator = simulate(&bench, &["--time-scale", "0.01"]);
     let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert_eq!(crate::batch::states(&crate::batch::summary(&bench)), ["done", "failed"]);
-    assert_eq!(folders(&bench).len(), count, "nothing is measured again");
+    assert_eq!(bench.run_folders().len(), count, "nothing is measured again");
 }
 
 #[test]

@@ -32,11 +32,8 @@ fn bench() -> Bench {
 }
 
 fn states(bench: &Bench) -> Vec<String> {
-    let runs =
-        std::fs::read_dir(bench.folder.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
-    runs.filter(|path| path.is_dir())
-        .map(|run| manifest(&run)["status"].as_str().unwrap().to_owned())
-        .collect()
+    let runs = bench.run_folders().into_iter();
+    runs.map(|run| manifest(&run)["status"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

@@ -343,10 +343,7 @@ fn a_resumed_run_notices_that_another_client_has_taken_the_reference() {
     run.signal("KILL");
     run.finish();
     gate.open();
-    let mut entries = std::fs::read_dir(bench.folder.path().join("runs")).unwrap();
-    let folder =
-        entries.find_map(|entry| Some(entry.unwrap().path()).filter(|path| path.join("run.json").exists()));
-    let folder = folder.unwrap();
+    let folder = bench.only_run();
     let mut other = Talk::to(&simulator.address);
     other.wait_until_idle();
     let taken = other.ask("REF:SENS4:CHAN1:RES?");

@@ -10,7 +10,7 @@ use ctp10::step::TraceReader;
 use ctp10::store::{open_trace, runs};
 
 use crate::probe_station::Gate;
-use crate::support::{Bench, Running, Talk, journal, manifest, simulate, text, until, watch};
+use crate::support::{Bench, Running, Talk, journal, manifest, said_by, simulate, text, until, watch};
 
 /// Set to kill after every record and at many more moments.
 const THOROUGH: &str = "CTP10_TEST_THOROUGH";
@@ -105,7 +105,7 @@ pub(crate) fn measured(folder: &Path) -> BTreeMap<String, Measured> {
 }
 
 /// Messages of the recipe's `log` steps outside `finally`, as they hold at the end.
-fn said(folder: &Path) -> Vec<String> {
+fn logged(folder: &Path) -> Vec<String> {
     let records = journal(folder);
     let logs = records.iter().filter(|record| record["event"] == "log");
     let mut messages: Vec<String> = logs.map(|log| log["message"].as_str().unwrap().to_owned()).collect();
@@ -120,11 +120,8 @@ fn resume(bench: &Bench, folder: &Path, more: &[&str]) -> Output {
 
 /// The newest run folder.
 fn newest(bench: &Bench) -> Option<PathBuf> {
-    let folders = std::fs::read_dir(bench.folder.path().join("runs")).ok()?;
-    folders
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("run.json").exists())
-        .max_by_key(|path| std::fs::metadata(path.join("run.json")).and_then(|data| data.modified()).unwrap())
+    let changed = |path: &PathBuf| std::fs::metadata(path.join("run.json")).and_then(|data| data.modified());
+    bench.run_folders().into_iter().max_by_key(|path| changed(path).unwrap())
 }
 
 struct Whole {
@@ -140,7 +137,7 @@ fn whole(bench: &Bench, recipe: &str, address: &str, code: i32) -> Whole {
     let folder = bench.run_folder(&output);
     let records = journal(&folder);
     let last = records.last().unwrap()["n"].as_u64().unwrap();
-    Whole { measured: measured(&folder), said: said(&folder), records: last, readings: readings(&folder) }
+    Whole { measured: measured(&folder), said: logged(&folder), records: last, readings: readings(&folder) }
 }
 
 pub(crate) fn readings(folder: &Path) -> u64 {
@@ -160,7 +157,7 @@ fn goes_on(bench: &Bench, folder: &Path, whole: &Whole, address: &str, code: i32
     for (file, trace) in &whole.measured {
         assert!(after[file] == *trace, "{file} is another {told}");
     }
-    assert_eq!(said(folder), whole.said, "{told}");
+    assert_eq!(logged(folder), whole.said, "{told}");
     assert!(readings(folder) >= whole.readings, "readings were lost {told}");
     let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
     assert!(verified.status.success(), "{} {told}", text(&verified.stdout));
@@ -337,10 +334,6 @@ fn attempts(folder: &Path) -> Vec<(u64, u64, u32)> {
     let mut all: Vec<_> = traces.map(|trace| (trace.trace_index, trace.sweep_index, trace.attempt)).collect();
     all.sort_unstable();
     all
-}
-
-fn said_by(output: &Output) -> String {
-    text(&output.stdout) + text(&output.stderr).as_str()
 }
 
 #[test]

@@ -57,6 +57,19 @@ impl Bench {
     pub(crate) fn run_folder(&self, output: &Output) -> PathBuf {
         self.folder.path().join(text(&output.stdout).lines().last().unwrap())
     }
+
+    /// The folders of all runs that have a manifest, in no order.
+    pub(crate) fn run_folders(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path().join("runs")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("run.json").exists()).collect()
+    }
+
+    /// The folder of the only run.
+    pub(crate) fn only_run(&self) -> PathBuf {
+        let folders = self.run_folders();
+        assert_eq!(folders.len(), 1, "{folders:?}");
+        folders.into_iter().next().unwrap()
+    }
 }
 
 /// No test depends on the speed of the machine: this only ends a test that would never end.
@@ -81,6 +94,11 @@ pub(crate) fn until_some<T>(what: &str, mut probe: impl FnMut() -> Option<T>) ->
 /// Waits until `holds` returns true.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     until_some(what, || holds().then_some(()));
+}
+
+/// What a program has said on stdout and stderr.
+pub(crate) fn said_by(output: &Output) -> String {
+    text(&output.stdout) + text(&output.stderr).as_str()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

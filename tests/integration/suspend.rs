@@ -334,9 +334,7 @@ fn a_batch_suspends_the_recipes_that_do_not_say_themselves_when_and_so_does_thei
     bench.write("night.yaml", &night().replace("timeout_s: 60", "timeout_s: 0.3"));
     let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let runs = bench.folder.path().join("runs");
-    let folders = std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path());
-    let folders: Vec<_> = folders.filter(|path| path.join("run.json").exists()).collect();
+    let folders = bench.run_folders();
     let of =
         |item: u64| folders.iter().find(|path| manifest(path)["metadata"]["batch_item"] == item).unwrap();
     // The second has a condition of its own, which does not hold.
