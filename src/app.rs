@@ -11,6 +11,7 @@ mod notifications;
 mod open;
 mod plot;
 mod rehearse;
+mod results;
 mod resume;
 mod run;
 mod runs;
@@ -55,7 +56,10 @@ pub async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
         Command::Guard => watchdog::watchdog().await,
-        Command::Analyze(args) => analyze::analyze(&args),
+        Command::Figures(args) => results::figures::figures(&args, &config()?),
+        Command::Judge(args) => results::judge::judge(&args, &config()?),
+        Command::Compare(args) => results::compare::compare(&args, &config()?),
+        Command::Analyze(args) => analyze::analyze(&args, &config()?),
         Command::Export(args) => export::export(&args, &config()?),
         Command::Plot(args) => plot::plot(&args, &config()?),
         Command::Runs(args) => runs::runs(args, &config()?),

@@ -5,6 +5,7 @@ mod batch;
 mod export;
 mod plot;
 mod rehearse;
+mod results;
 mod runs;
 mod simulate;
 
@@ -17,6 +18,7 @@ pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
 pub use export::{ExportArgs, ExportFormat};
 pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
+pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
 pub use simulate::SimulateArgs;
 
@@ -81,12 +83,18 @@ pub enum Command {
     Off(InstrumentArgs),
     /// List, show, report or verify runs.
     Runs(RunsArgs),
-    /// Compute figures of merit of a trace in a file: loss, bandwidth, dips, peaks, Q, free spectral range.
+    /// Compute figures of merit of a trace in a file, or of the traces of a run: loss, bandwidth, dips, peaks, Q, free spectral range.
     Analyze(Box<AnalyzeArgs>),
     /// Write a trace, or all traces of a run, in a format of other programs, with units and provenance.
     Export(ExportArgs),
     /// Draw traces of files and runs as one picture, SVG or PNG.
     Plot(Box<PlotArgs>),
+    /// Print the figures of merit of runs: one row per device.
+    Figures(Box<FiguresArgs>),
+    /// Judge runs that were measured earlier by other limits. Changes nothing in the run folders.
+    Judge(Box<JudgeArgs>),
+    /// Compare the figures of two runs. The largest drift comes first.
+    Compare(CompareArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.
@@ -114,6 +122,9 @@ impl Command {
             | Self::Analyze(_)
             | Self::Export(_)
             | Self::Plot(_)
+            | Self::Figures(_)
+            | Self::Judge(_)
+            | Self::Compare(_)
             | Self::Schema(_)
             | Self::Guard
             | Self::Completions { .. } => false,

@@ -17,7 +17,7 @@ mod host;
 mod manifest;
 pub mod prepare;
 mod request;
-mod results;
+pub mod results;
 pub mod resume;
 pub mod state;
 pub mod watchdog;
@@ -45,6 +45,11 @@ use events::log::RunLog;
 pub use events::log::Watcher;
 use host::RemoteHost;
 use manifest::End;
+/// Figures of the stored traces of a run, for a step of a recipe and for limits that come later.
+pub mod analysis {
+    pub use super::engine::analyze::{analyze, judge_again};
+}
+
 pub use request::{RunRequest, Site, Times, Uses};
 use resume::replay::ReplayHost;
 use resume::start::Resumption;

@@ -1,8 +1,9 @@
-//! `ctp10 analyze`: figures of merit of one trace in a file.
+//! `ctp10 analyze`: figures of merit of one trace in a file, or of the traces of a run.
 
 pub(in crate::app) mod columns;
 mod csv;
-mod screen;
+mod run;
+pub(super) mod screen;
 
 use serde::Serialize;
 
@@ -15,10 +16,11 @@ use crate::analysis::resonance::Topology;
 use crate::analysis::several::moving_mean;
 use crate::analysis::{AxisNm, LevelsDb, Trace};
 use crate::cli::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
+use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use columns::Columns;
 
-/// The result, as `--json` prints it.
+/// The result for a file, as `--json` prints it.
 #[derive(Serialize)]
 struct Answer<'a> {
     file: String,
@@ -29,35 +31,31 @@ struct Answer<'a> {
     analysis: Analysis,
 }
 
-pub(super) fn analyze(args: &AnalyzeArgs) -> Result<(), Failure> {
+pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure> {
     let request = request(args)?;
+    let is_name = args.file.extension().is_none() && !args.file.exists();
+    if is_name || args.file.is_dir() {
+        return run::analyze(args, &request, &super::run_folders(args.out.clone(), config));
+    }
     let columns = Columns::read(&args.file, args.column.as_deref())?;
     let shown = args.file.display().to_string();
     let wrong = |why: String| Failure::new(ExitCode::Usage, format!("`{shown}`: {why}"));
     let axis = AxisNm::Listed(columns.wavelengths_nm());
     let mut trace = Trace::new(axis, columns.levels()).map_err(|error| wrong(error.to_string()))?;
-    let mut smooth = Vec::new();
-    if let Some(samples) = args.smooth {
-        smooth = moving_mean(&trace, samples).map_err(|why| Failure::new(ExitCode::Usage, why))?;
-        // The mean is in the order of rising wavelength.
-        if trace.is_reversed() {
-            smooth.reverse();
-        }
-    }
-    if !smooth.is_empty() {
-        trace = Trace::new(axis, LevelsDb::Single(&smooth)).map_err(|error| wrong(error.to_string()))?;
+    let smooth = smoothed(args, &trace).map_err(|why| Failure::new(ExitCode::Usage, why))?;
+    if let Some(smooth) = &smooth {
+        trace = Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| wrong(error.to_string()))?;
     }
     let mut analysis = figures_of(&trace, &request).map_err(|error| wrong(error.to_string()))?;
     if let Some(grid) = args.channels {
         analysis.figures.extend(of_port(&trace, grid, &request).map_err(wrong)?);
     }
     analysis.warnings.splice(0..0, columns.warnings());
-    let smoothing = args.smooth.map(|samples| format!("moving mean over {samples} samples, in dB"));
-    let answer = Answer { file: shown, column: columns.column(), smoothing, analysis };
     if args.json {
-        return super::print_json(&answer);
+        let (file, column) = (shown, columns.column());
+        return super::print_json(&Answer { file, column, smoothing: smoothing(args), analysis });
     }
-    screen::print(&answer);
+    screen::print(&shown, columns.column(), smoothing(args), &analysis);
     Ok(())
 }
 
@@ -90,6 +88,21 @@ pub(super) fn kind(lines: LinesArg) -> Kind {
         LinesArg::Dips => Kind::Dip,
         LinesArg::Peaks => Kind::Peak,
     }
+}
+
+/// The moving mean of the levels in the order of the trace, if it is asked for.
+fn smoothed(args: &AnalyzeArgs, trace: &Trace<'_>) -> Result<Option<Vec<f32>>, String> {
+    let Some(samples) = args.smooth else { return Ok(None) };
+    let mut smooth = moving_mean(trace, samples)?;
+    // The mean is in the order of rising wavelength.
+    if trace.is_reversed() {
+        smooth.reverse();
+    }
+    Ok(Some(smooth))
+}
+
+fn smoothing(args: &AnalyzeArgs) -> Option<String> {
+    args.smooth.map(|samples| format!("moving mean over {samples} samples, in dB"))
 }
 
 fn request(args: &AnalyzeArgs) -> Result<Request, Failure> {

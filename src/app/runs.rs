@@ -1,6 +1,6 @@
 //! `ctp10 runs`
 
-mod list;
+pub(super) mod list;
 
 use std::path::Path;
 

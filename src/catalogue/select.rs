@@ -24,6 +24,8 @@ pub struct Filter {
     pub condition: Option<Condition>,
     /// Name of the recipe; `*` stands for any text.
     pub name: Option<String>,
+    /// Name of the batch.
+    pub batch: Option<String>,
     /// Allowed states; any if empty.
     pub status: Vec<String>,
     /// Runs that began at this moment or later.
@@ -134,6 +136,9 @@ impl Catalogue {
         let mut wanted = Compiled { sql: "WHERE 1".to_owned(), bound: Vec::new() };
         if let Some(name) = &filter.name {
             wanted.push(" AND name LIKE ? ESCAPE '\\'", like(name));
+        }
+        if let Some(batch) = &filter.batch {
+            wanted.push(" AND batch = ?", batch.clone());
         }
         if !filter.status.is_empty() {
             wanted.sql.push_str(" AND status IN (");

@@ -25,7 +25,9 @@ docs/figures.md has the definitions.";
 /// `ctp10 analyze`
 #[derive(Debug, Clone, Args)]
 pub struct AnalyzeArgs {
-    /// A trace: a Parquet file with `wavelength_nm` and `value` or `transmission_db`, or a CSV file with wavelengths in nm and transmissions in dB.
+    /// A trace: a Parquet file with `wavelength_nm` and `value` or `transmission_db`, or a CSV file with wavelengths in nm and
+    /// transmissions in dB. Or a run: identifier, folder, recipe name, or `last`.
+    #[arg(value_name = "FILE|RUN")]
     pub file: PathBuf,
     /// Figures, separated by commas: `dips,fsr,q,peaks,bandwidth@3`. `--help` lists them.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', required_unless_present = "channels", long_help = FIGURES)]
@@ -64,6 +66,15 @@ pub struct AnalyzeArgs {
     /// The column with the levels, if the file has several.
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
+    /// The kind of the traces of a run.
+    #[arg(long, value_name = "KIND", default_value = "tf")]
+    pub trace: String,
+    /// Only the traces of a run from these detectors, for example `4/1`.
+    #[arg(long, value_name = "MODULE/CHANNEL,…", value_delimiter = ',')]
+    pub detector: Vec<String>,
+    /// Folder that contains the run folders. Default: `runs`.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

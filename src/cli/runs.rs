@@ -54,6 +54,9 @@ pub struct FilterArgs {
     /// Only runs with one of these states.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATUS,…")]
     pub status: Vec<StatusArg>,
+    /// Only runs of this batch.
+    #[arg(long, value_name = "NAME")]
+    pub batch: Option<String>,
     /// Only runs that began since then: `2d`, `8h`, `2026-11-28`, `\"2026-11-28 14:00\"` (local time).
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

@@ -11,7 +11,7 @@
 //! - `perform_proved`: the replies are proved;
 //! - `perform`: the operation itself.
 
-mod analyze;
+pub(in crate::run) mod analyze;
 mod attempt;
 pub(super) mod columns;
 pub(super) mod fetch;

@@ -2,6 +2,7 @@
 //! memory does not grow with the number of figures: first to find the analyses that hold, then for their figures.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::events::{Record, RunEvent};
@@ -15,7 +16,7 @@ use crate::step::{
 use crate::store::{ResultRow, ResultsRecord, RunFolder, StoreError, read_run_journal};
 
 /// The columns of a trace or of an analysis, shared by their rows.
-type Columns = Arc<BTreeMap<String, Constant>>;
+pub type Columns = Arc<BTreeMap<String, Constant>>;
 
 /// Writes the table of figures. `given` are the columns of the batch. `None`: the run has no figures.
 ///
@@ -26,35 +27,102 @@ pub(super) fn write(
     given: &BTreeMap<String, Constant>,
     simulated: bool,
 ) -> Result<Option<ResultsRecord>, StoreError> {
-    let overview = Overview::read(folder, given)?;
-    let held: BTreeSet<u64> = overview.held.held().copied().collect();
-    if held.is_empty() {
+    let analyses = StoredAnalyses::read(folder.path(), given)?;
+    if analyses.is_empty() {
         return Ok(None);
     }
-    let mut writer = folder.results(overview.types, simulated)?;
-    let mut begun: BTreeMap<u64, Step> = BTreeMap::new();
-    for record in read_run_journal::<Record>(folder.path())? {
-        let Record { n, event, .. } = record?;
-        if let RunEvent::StepStarted { number, step, .. } = &event
-            && step.operation.traits().analysis.is_some()
-        {
-            begun.insert(*number, step.clone());
-        }
-        if let RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } = event
-            && let Some(step) = begun.remove(&number).filter(|_| held.contains(&n))
-        {
-            let own: Columns = Arc::new(of_analysis(&step.place, given));
-            let mut analysis = *analysis;
-            // The attempts before the last one are marked: they do not count.
-            let earlier = std::mem::take(&mut analysis.earlier).into_iter().map(|earlier| (earlier, false));
-            for (attempt, counts) in earlier.chain([(analysis, true)]) {
-                for row in rows((number, &step), attempt, counts, &own, &overview.of_traces) {
-                    writer.add(row)?;
-                }
+    let mut writer = folder.results(analyses.overview.types.clone(), simulated)?;
+    analyses.each(|analysis| analysis.rows().into_iter().try_for_each(|row| writer.add(row)))?;
+    writer.finish().map(Some)
+}
+
+/// The analyses of a run that hold.
+pub struct StoredAnalyses {
+    folder: PathBuf,
+    given: BTreeMap<String, Constant>,
+    held: BTreeSet<u64>,
+    overview: Overview,
+}
+
+/// One analysis of a run, with the columns of its traces.
+pub struct StoredAnalysis<'a> {
+    /// The number of the step.
+    pub number: u64,
+    /// The step.
+    pub step: Step,
+    /// The figures and verdicts.
+    pub outcome: AnalysisOutcome,
+    /// The columns of the analysis: the loops around it, and the columns of the batch.
+    pub columns: Columns,
+    of_traces: &'a BTreeMap<u64, Columns>,
+}
+
+impl StoredAnalyses {
+    /// Finds the analyses of the run in this folder. `given` are the columns of the batch.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn read(folder: &Path, given: &BTreeMap<String, Constant>) -> Result<Self, StoreError> {
+        let overview = Overview::read(folder, given)?;
+        let held = overview.held.held().copied().collect();
+        Ok(Self { folder: folder.to_owned(), given: given.clone(), held, overview })
+    }
+
+    /// Whether the run has no figures.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Reads one analysis after another.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or `take` fails.
+    pub fn each<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(StoredAnalysis<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut begun: BTreeMap<u64, Step> = BTreeMap::new();
+        for record in read_run_journal::<Record>(&self.folder)? {
+            let Record { n, event, .. } = record?;
+            if let RunEvent::StepStarted { number, step, .. } = &event
+                && step.operation.traits().analysis.is_some()
+            {
+                begun.insert(*number, step.clone());
+            }
+            if let RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } = event
+                && let Some(step) = begun.remove(&number).filter(|_| self.held.contains(&n))
+            {
+                let columns = Arc::new(of_analysis(&step.place, &self.given));
+                let of_traces = &self.overview.of_traces;
+                take(StoredAnalysis { number, step, outcome: *analysis, columns, of_traces })?;
             }
         }
+        Ok(())
     }
-    writer.finish().map(Some)
+}
+
+/// The columns of each trace of a run, by its number: the loops around its fetch, the columns of the fetch and of the batch.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn trace_columns(
+    folder: &Path,
+    given: &BTreeMap<String, Constant>,
+) -> Result<BTreeMap<u64, Columns>, StoreError> {
+    let (mut found, mut fetch): (BTreeMap<u64, Columns>, Columns) = Default::default();
+    // Damage of a journal is reported by `verify`.
+    for record in read_run_journal::<Record>(folder)?.flatten() {
+        if let RunEvent::StepStarted { step, .. } = &record.event
+            && let Some(own) = step.operation.traits().fetch()
+        {
+            fetch = Arc::new(given_first(given, columns(own, &step.place)));
+        }
+        if let RunEvent::TraceStored { trace } = &record.event {
+            found.insert(trace.trace_index, Arc::clone(&fetch));
+        }
+    }
+    Ok(found)
 }
 
 /// What must be known before the first row.
@@ -69,11 +137,11 @@ struct Overview {
 }
 
 impl Overview {
-    fn read(folder: &RunFolder, given: &BTreeMap<String, Constant>) -> Result<Self, StoreError> {
+    fn read(folder: &Path, given: &BTreeMap<String, Constant>) -> Result<Self, StoreError> {
         let mut overview = Self::default();
         let mut decided: BTreeMap<String, ColumnType> = BTreeMap::new();
         let mut fetch: Option<Columns> = None;
-        for record in read_run_journal::<Record>(folder.path())? {
+        for record in read_run_journal::<Record>(folder)? {
             let Record { n, event, .. } = record?;
             overview.held.apply(&event, |_, _| n);
             if let RunEvent::StepStarted { step, .. } = &event {
@@ -121,51 +189,65 @@ fn given_first(
     given.clone().into_iter().chain(own).collect()
 }
 
-/// The rows of one attempt at an analysis.
-fn rows(
-    (number, step): (u64, &Step),
-    analysis: AnalysisOutcome,
-    counts: bool,
-    own: &Columns,
-    of_traces: &BTreeMap<u64, Columns>,
-) -> Vec<ResultRow> {
-    let AnalysisOutcome { definitions, limits, traces, figures, mut judged, .. } = analysis;
-    let row =
-        |figure: Figure, judged: Option<Judged>, trace: Option<TraceAnalysis>, columns: &Columns| ResultRow {
+impl StoredAnalysis<'_> {
+    /// The columns of a trace: those of its fetch, and those of the analysis.
+    #[must_use]
+    pub fn columns_of(&self, trace_index: u64) -> Columns {
+        match self.of_traces.get(&trace_index) {
+            Some(columns) => {
+                let both = columns.iter().chain(self.columns.iter());
+                Arc::new(both.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            None => Arc::clone(&self.columns),
+        }
+    }
+
+    /// The figures with their verdicts, of all attempts. The attempts before the last one are marked: they do not count.
+    #[must_use]
+    pub fn rows(mut self) -> Vec<ResultRow> {
+        let mut last = std::mem::take(&mut self.outcome);
+        let earlier = std::mem::take(&mut last.earlier).into_iter().map(|earlier| (earlier, false));
+        let attempts = earlier.chain([(last, true)]);
+        attempts.flat_map(|(attempt, counts)| self.rows_of(attempt, counts)).collect()
+    }
+
+    fn rows_of(&self, attempt: AnalysisOutcome, counts: bool) -> Vec<ResultRow> {
+        let AnalysisOutcome { definitions, limits, traces, figures, mut judged, .. } = attempt;
+        let row = |figure: Figure,
+                   judged: Option<Judged>,
+                   trace: Option<TraceAnalysis>,
+                   columns: &Columns| ResultRow {
             figure,
             definitions,
             judged,
             limits: limits.clone(),
             counts,
-            analysis: step.options.id.clone(),
-            step: number,
+            analysis: self.step.options.id.clone(),
+            step: self.number,
             trace,
             columns: Arc::clone(columns),
         };
-    let mut rows = Vec::new();
-    for mut trace in traces {
-        let (figures, mut judged) = (std::mem::take(&mut trace.figures), std::mem::take(&mut trace.judged));
-        let columns = match of_traces.get(&trace.trace_index) {
-            Some(columns) => {
-                Arc::new(columns.iter().chain(own.iter()).map(|(n, v)| (n.clone(), v.clone())).collect())
+        let mut rows = Vec::new();
+        for mut trace in traces {
+            let (figures, mut judged) =
+                (std::mem::take(&mut trace.figures), std::mem::take(&mut trace.judged));
+            let columns = self.columns_of(trace.trace_index);
+            for figure in figures {
+                let judged = take(&mut judged, &figure);
+                rows.push(row(figure, judged, Some(trace.clone()), &columns));
             }
-            None => Arc::clone(own),
-        };
+        }
         for figure in figures {
             let judged = take(&mut judged, &figure);
-            rows.push(row(figure, judged, Some(trace.clone()), &columns));
+            rows.push(row(figure, judged, None, &self.columns));
         }
+        // A limit without any figure is a row too, so that nothing that fails is missing in the table.
+        for judged in judged {
+            let figure = Figure::without_value(&judged.figure, judged.reason.clone().unwrap_or_default());
+            rows.push(row(figure, Some(judged), None, &self.columns));
+        }
+        rows
     }
-    for figure in figures {
-        let judged = take(&mut judged, &figure);
-        rows.push(row(figure, judged, None, own));
-    }
-    // A limit without any figure is a row too, so that nothing that fails is missing in the table.
-    for judged in judged {
-        let figure = Figure::without_value(&judged.figure, judged.reason.clone().unwrap_or_default());
-        rows.push(row(figure, Some(judged), None, own));
-    }
-    rows
 }
 
 /// The verdict on a figure. The figures of one name have their verdicts in the same order.

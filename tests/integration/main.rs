@@ -56,6 +56,7 @@ mod settings;
 mod sidecar;
 mod simulator;
 mod stand_in;
+mod stored_figures;
 mod support;
 mod suspend;
 mod verdicts;

@@ -90,7 +90,7 @@ PARAMETERS = {
     ("POST", "/tls/{}/trigger"): {"trigin": None},
     ("POST", "/rlaser/{}/power"): {"power_dbm": None},
     ("POST", "/rlaser/{}/wavelength"): {"wavelength_nm": None},
-    ("GET", "/runs"): dict.fromkeys(["limit", "before", "where", "name", "status", "since"]),
+    ("GET", "/runs"): dict.fromkeys(["limit", "before", "where", "name", "batch", "status", "since"]),
     ("GET", "/runs/{}/traces/{}/view"): {"from_nm": None, "to_nm": None, "points": None},
 }
 

@@ -2,14 +2,16 @@
 
 use comfy_table::{Table, presets};
 
-use super::Answer;
 use crate::analysis::figure::Figure;
+use crate::analysis::request::Analysis;
+use crate::terminal::number;
 use crate::terminal::output::{errln, outln};
 
-pub(super) fn print(answer: &Answer<'_>) {
+/// Prints the figures of a trace; `column` is the name of its levels.
+pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysis: &Analysis) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["of", "figure", "value", "unit", "at nm", "remark"]);
-    for figure in &answer.analysis.figures {
+    for figure in &analysis.figures {
         table.add_row([
             figure.of.clone().unwrap_or_default(),
             figure.name.clone(),
@@ -20,7 +22,7 @@ pub(super) fn print(answer: &Answer<'_>) {
         ]);
     }
     outln!("{table}");
-    let settings = &answer.analysis.settings;
+    let settings = &analysis.settings;
     let mut used = vec![
         format!("{} to {} nm, {} samples", settings.from_nm, settings.to_nm, settings.samples),
         format!("prominence {} dB", settings.prominence_db),
@@ -28,15 +30,15 @@ pub(super) fn print(answer: &Answer<'_>) {
     ];
     used.extend(settings.lines.map(|kind| format!("resonances are {}s", kind.word())));
     used.extend(settings.floor_db.map(|level| format!("floor {level} dB")));
-    used.extend(answer.smoothing.clone());
-    outln!("{} (`{}`): {}", answer.file, answer.column, used.join("; "));
-    for warning in &answer.analysis.warnings {
+    used.extend(smoothing);
+    outln!("{file} (`{column}`): {}", used.join("; "));
+    for warning in &analysis.warnings {
         errln!("warning: {warning}");
     }
 }
 
 /// The value with its bound and its error.
-fn value(figure: &Figure) -> String {
+pub(in crate::app) fn value(figure: &Figure) -> String {
     let sign = figure.bound.map(|bound| format!("{} ", bound.sign())).unwrap_or_default();
     match (figure.value, figure.error) {
         (Some(value), Some(error)) => format!("{sign}{} ± {}", number(value), number(error)),
@@ -45,17 +47,6 @@ fn value(figure: &Figure) -> String {
             Some(bound) => format!("not measured, {sign}{}", number(bound)),
             None => "not measured".to_owned(),
         },
-    }
-}
-
-/// Four decimals from 1000 (0.1 pm of a wavelength in nm), five below, and none from 100000. Below 0.01: four digits.
-fn number(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        1e5.. => format!("{value:.0}"),
-        1e3.. => format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
-        1e-2.. => format!("{value:.5}").trim_end_matches('0').trim_end_matches('.').to_owned(),
-        _ => format!("{value:.3e}"),
     }
 }
 

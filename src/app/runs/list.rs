@@ -36,13 +36,14 @@ pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
 }
 
 /// Which runs the options mean.
-fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
+pub(in crate::app) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
     let condition = args.condition.as_deref().map(|text| Condition::parse("--where", text));
     let since = args.since.as_deref().map(|text| catalogue::moment(text, Utc::now()));
     let since = since.transpose();
     Ok(Filter {
         condition: condition.transpose().map_err(|wrong| Failure::recipe(vec![*wrong]))?,
         name: args.name.clone(),
+        batch: args.batch.clone(),
         status: args.status.iter().map(|status| state(*status).to_string()).collect(),
         since: since.map_err(|why| Failure::new(ExitCode::Usage, format!("`--since`: {why}")))?,
     })
@@ -58,7 +59,7 @@ fn state(status: StatusArg) -> RunState {
     }
 }
 
-fn not_selected(error: SelectError) -> Failure {
+pub(in crate::app) fn not_selected(error: SelectError) -> Failure {
     match error {
         SelectError::Condition(wrong) => Failure::recipe(vec![*wrong]),
         SelectError::Store(error) => failed(error),
@@ -96,7 +97,7 @@ fn table(runs: &[FoundRun]) -> Table {
 }
 
 /// Why the list is empty.
-fn nothing(filter: &Filter, out: &Path) -> String {
+pub(in crate::app) fn nothing(filter: &Filter, out: &Path) -> String {
     let place = out.display();
     if *filter == Filter::default() {
         return format!("there are no runs below `{place}`");

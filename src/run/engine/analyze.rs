@@ -3,12 +3,13 @@
 mod over;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Engine;
 use crate::analysis::several::{Average, difference};
 use crate::analysis::task::Task;
-use crate::analysis::verdict::{Judged, Limit, Verdict, judge};
+use crate::analysis::verdict::{Judged, Limit, Verdict, judge, worst};
 use crate::analysis::{AxisNm, Figure, LevelsDb, Trace};
 use crate::measurement::{Grid, TraceSummary};
 use crate::operation::AnalyzeFields;
@@ -18,7 +19,7 @@ use crate::run::events::RunEvent;
 use crate::run::state::history::History;
 use crate::run::state::rewind::{Again, Cause, rewind};
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, TraceAnalysis, TraceReader as _};
-use crate::store::{RunFolder, TraceIndexes, open_trace};
+use crate::store::{TraceIndexes, open_trace};
 use crate::threads;
 
 impl Engine {
@@ -88,8 +89,8 @@ impl Engine {
         let (folder, indexes) = (Arc::clone(&self.output.folder), Arc::clone(&self.output.indexes));
         let (fields, place) = (fields.clone(), ctx.step.place.clone());
         let analysed = threads::begin("analysis", move || match &fields.over {
-            Some(id) => over::analyze(&fields, id, &place, &folder),
-            None => analyze(&fields, &folder, &indexes),
+            Some(id) => over::analyze(&fields, id, &place, folder.path()),
+            None => analyze(&fields, folder.path(), &indexes),
         });
         let mut outcome = self.bench.heartbeat.during(analysed).await??;
         for trace in &mut outcome.traces {
@@ -99,15 +100,18 @@ impl Engine {
     }
 }
 
-/// Analyses the traces of the fields. Blocks.
-fn analyze(
+/// Analyses the traces of the fields, which are stored in the folder of a run. Blocks.
+///
+/// # Errors
+/// If a trace cannot be read, or the fields do not fit the traces.
+pub fn analyze(
     fields: &AnalyzeFields,
-    folder: &RunFolder,
+    folder: &Path,
     indexes: &TraceIndexes,
 ) -> Result<AnalysisOutcome, Fault> {
     let mut traces = Vec::new();
     for number in &fields.traces {
-        let stored = indexes.trace(folder.path(), *number)?.ok_or_else(|| {
+        let stored = indexes.trace(folder, *number)?.ok_or_else(|| {
             Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"))
         })?;
         if fields.detectors.is_empty() || fields.detectors.contains(&stored.detector) {
@@ -118,7 +122,7 @@ fn analyze(
     let minus = fields.minus_trace.map(|number| {
         let lost =
             || Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"));
-        indexes.trace(folder.path(), number)?.ok_or_else(lost)
+        indexes.trace(folder, number)?.ok_or_else(lost)
     });
     let minus = minus.transpose()?;
     if let (Some(id), None) = (&fields.minus, &minus) {
@@ -155,8 +159,8 @@ fn together(traces: Vec<TraceSummary>) -> Vec<Vec<TraceSummary>> {
     groups
 }
 
-fn levels(trace: &TraceSummary, folder: &RunFolder) -> Result<Vec<f32>, Fault> {
-    let file = open_trace(folder.path(), trace)?;
+fn levels(trace: &TraceSummary, folder: &Path) -> Result<Vec<f32>, Fault> {
+    let file = open_trace(folder, trace)?;
     let mut levels = Vec::with_capacity(usize::try_from(trace.grid.points).unwrap_or_default());
     file.read(0..trace.grid.points, &mut |_, values| levels.extend_from_slice(values))?;
     Ok(levels)
@@ -178,7 +182,7 @@ fn analyze_group(
     group: &[TraceSummary],
     minus: Option<&TraceSummary>,
     task: &Task,
-    folder: &RunFolder,
+    folder: &Path,
 ) -> Result<Option<TraceAnalysis>, Fault> {
     let Some(trace) = group.first() else { return Ok(None) };
     let mut values = if group.len() > 1 { mean(group, folder)? } else { levels(trace, folder)? };
@@ -207,13 +211,31 @@ fn analyze_group(
 }
 
 /// The mean in linear power. One trace at a time is in memory, next to the sums.
-fn mean(group: &[TraceSummary], folder: &RunFolder) -> Result<Vec<f32>, Fault> {
+fn mean(group: &[TraceSummary], folder: &Path) -> Result<Vec<f32>, Fault> {
     let mut average = Average::default();
     for trace in group {
         let one = levels(trace, folder)?;
         average.add(&seen(trace, &one)?).map_err(|message| wrong_trace(trace, &message))?;
     }
     Ok(average.finish())
+}
+
+/// Judges figures by these limits, and forgets earlier verdicts on them.
+///
+/// # Errors
+/// If a limit is wrong.
+pub fn judge_again(
+    outcome: &mut AnalysisOutcome,
+    limits: &BTreeMap<String, Limit>,
+    fields: &AnalyzeFields,
+) -> Result<(), String> {
+    outcome.judged.clear();
+    outcome.traces.iter_mut().for_each(|trace| trace.judged.clear());
+    for (name, limit) in limits {
+        judge_one(name, *limit, outcome, || why_missing(fields))?;
+    }
+    outcome.verdict = worst(outcome.all_judged().map(|judged| judged.verdict));
+    Ok(())
 }
 
 /// Judges all figures of one name, in all traces. If there is none, the limit itself is not measured.

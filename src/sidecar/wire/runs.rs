@@ -52,6 +52,8 @@ pub(crate) struct PageQuery {
     pub(crate) condition: Option<String>,
     /// Only runs of the recipe with this name; `*` stands for any text.
     pub(crate) name: Option<String>,
+    /// Only runs of this batch.
+    pub(crate) batch: Option<String>,
     /// Only runs with one of these states, separated by commas.
     pub(crate) status: Option<String>,
     /// Only runs that began since then: `2d`, `8h`, `2026-11-28` (the server's local time), or RFC 3339.
@@ -74,6 +76,7 @@ impl PageQuery {
         Ok(Filter {
             condition: condition.map_err(|wrong| ("where", wrong.render(false)))?,
             name: self.name.clone(),
+            batch: self.batch.clone(),
             status,
             since: since.map_err(|why| ("since", why))?,
         })

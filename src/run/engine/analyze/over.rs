@@ -2,11 +2,13 @@
 //! the last time.
 
 use super::judge_one;
+use std::path::Path;
+
 use crate::operation::{AnalyzeFields, Constant, Fit};
 use crate::run::events::Record;
 use crate::run::state::analyses::Analyses;
 use crate::step::{AnalysisOutcome, Fault, FaultKind, LoopPoint, Place, Step, constant};
-use crate::store::{RunFolder, read_run_journal};
+use crate::store::read_run_journal;
 
 /// A point: the loop variable or column, and the figure.
 type Point = (Option<f64>, Option<f64>);
@@ -16,14 +18,14 @@ pub(super) fn analyze(
     fields: &AnalyzeFields,
     id: &str,
     place: &Place,
-    folder: &RunFolder,
+    folder: &Path,
 ) -> Result<AnalysisOutcome, Fault> {
     let wrong = |message: String| Fault::new(FaultKind::Recipe, message);
     let Some(line) = fields.fit.as_ref().or(fields.cut_back.as_ref()) else {
         return Err(wrong("`over` needs `fit` or `cut_back`".to_owned()));
     };
     let mut held: Analyses<Option<Result<Point, String>>> = Analyses::default();
-    for record in read_run_journal::<Record>(folder.path())? {
+    for record in read_run_journal::<Record>(folder)? {
         held.apply(&record?.event, |step, analysis| point(step, analysis, (id, line), place));
     }
     let points = held.held().flatten().cloned().collect::<Result<Vec<Point>, String>>().map_err(wrong)?;
