@@ -38,6 +38,17 @@ pub struct Mark {
     pub text: String,
 }
 
+/// A limit of the level over a part of the wavelengths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimitLine {
+    /// Lower end, nm.
+    pub from_nm: f64,
+    /// Upper end, nm.
+    pub to_nm: f64,
+    /// The level.
+    pub level: f64,
+}
+
 /// What a picture shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plot {
@@ -51,6 +62,10 @@ pub struct Plot {
     pub curves: Vec<Curve>,
     /// Figures that are marked.
     pub marks: Vec<Mark>,
+    /// Parts of the wavelengths that figures rest on: lower and upper end, nm.
+    pub bands: Vec<(f64, f64)>,
+    /// Limits of the level.
+    pub limits: Vec<LimitLine>,
     /// The wavelengths of the axis, nm. When not given, those of the traces.
     pub range_nm: Option<(f64, f64)>,
 }
@@ -82,7 +97,14 @@ impl Plot {
                 Some((low.min(value), high.max(value)))
             })
         };
-        let levels = range(&mut levels())?;
+        let mut levels = range(&mut levels())?;
+        // A limit that is near is seen; one that is far away would make the curve flat.
+        let (low, high) = levels;
+        let near = (high - low).max(1.0);
+        for limit in self.limits.iter().filter(|limit| limit.level > low - near && limit.level < high + near)
+        {
+            levels = (levels.0.min(limit.level), levels.1.max(limit.level));
+        }
         Some([self.range_nm.or_else(|| range(&mut wavelengths()))?, levels])
     }
 

@@ -12,7 +12,7 @@ use plotters::style::{Color as _, RGBColor, ShapeStyle};
 use super::axis::Axis;
 use super::font;
 use super::look::Look;
-use super::{Mark, PictureError, Plot};
+use super::{LimitLine, Mark, PictureError, Plot};
 use words::Words;
 
 type Area<B> = DrawingArea<B, Shift>;
@@ -64,10 +64,12 @@ pub(super) fn draw<B: DrawingBackend>(area: &Area<B>, plot: &Plot, look: &Look) 
     let words = Words { area, look };
     let top = if look.is_thumbnail { look.length(4.0) } else { words.head(plot)? };
     let frame = frame(plot, look, top, ranges);
+    bands(area, look, &frame, &plot.bands)?;
     axes(&words, &frame, plot)?;
     for (place, curve) in plot.curves.iter().enumerate() {
         curve::draw(area, look, &frame, &curve.envelope, look.colour(place))?;
     }
+    limits(area, look, &frame, &plot.limits)?;
     marks(&words, &frame, &plot.marks)
 }
 
@@ -109,6 +111,41 @@ fn frame(plot: &Plot, look: &Look, top: i32, [wavelengths, mut levels]: [(f64, f
 
 fn stroke(colour: RGBColor, width: u32) -> ShapeStyle {
     colour.stroke_width(width)
+}
+
+/// The parts of the wavelengths that figures rest on, behind everything.
+fn bands<B: DrawingBackend>(
+    area: &Area<B>,
+    look: &Look,
+    frame: &Frame,
+    bands: &[(f64, f64)],
+) -> Result<(), PictureError> {
+    for (from_nm, to_nm) in bands {
+        let corners = [(frame.x(*from_nm), frame.top), (frame.x(*to_nm), frame.bottom)];
+        area.draw(&Rectangle::new(corners, look.colours.band.filled())).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Dashed lines at the limits that are within the frame.
+fn limits<B: DrawingBackend>(
+    area: &Area<B>,
+    look: &Look,
+    frame: &Frame,
+    limits: &[LimitLine],
+) -> Result<(), PictureError> {
+    let (dash, gap) = (look.length(4.0).max(1), look.length(3.0).max(1));
+    let style = stroke(look.colours.warning, look.line(1.0));
+    for limit in limits.iter().filter(|limit| limit.level >= frame.y.low && limit.level <= frame.y.high) {
+        let (y, end) = (frame.y(limit.level), frame.x(limit.to_nm));
+        let mut x = frame.x(limit.from_nm);
+        while x < end {
+            let points = vec![(x, y), ((x + dash).min(end), y)];
+            area.draw(&PathElement::new(points, style)).map_err(failed)?;
+            x += dash + gap;
+        }
+    }
+    Ok(())
 }
 
 /// The grid, the frame, the numbers and the names of the axes.

@@ -38,6 +38,8 @@ pub(super) struct Colours {
     pub(super) grid: RGBColor,
     pub(super) frame: RGBColor,
     pub(super) warning: RGBColor,
+    /// The part of the wavelengths that figures rest on.
+    pub(super) band: RGBColor,
     pub(super) curves: [RGBColor; 8],
 }
 
@@ -90,6 +92,7 @@ impl Look {
                 grid: RGBColor(225, 225, 225),
                 frame: RGBColor(120, 120, 120),
                 warning: RGBColor(192, 0, 0),
+                band: RGBColor(240, 243, 247),
                 curves: ON_WHITE,
             },
             Theme::Dark => Colours {
@@ -98,6 +101,7 @@ impl Look {
                 grid: RGBColor(58, 62, 70),
                 frame: RGBColor(140, 140, 140),
                 warning: RGBColor(255, 110, 100),
+                band: RGBColor(34, 39, 47),
                 curves: ON_BLACK,
             },
         };

@@ -57,6 +57,7 @@ fn every_text_of_a_picture_is_escaped() {
         marks,
         simulated: true,
         range_nm: None,
+        ..Plot::default()
     };
     let whole = plot.svg(SIZE, Theme::Light).unwrap();
     assert!(whole.contains("SIMULATED") && whole.matches("&lt;script&gt;&amp;").count() >= 5, "{whole}");
@@ -85,4 +86,20 @@ fn a_png_file_has_its_size_and_smooth_colours() {
     assert_eq!(file[16..24], [0, 0, 1, 144, 0, 0, 1, 44]);
     let pixels = [[0_u8; 6], [255; 6], [0, 0, 0, 30, 30, 30], [0, 0, 0, 90, 90, 90]].concat();
     assert_eq!(png::averaged(&pixels, 2, 2), [127, 127, 127, 30, 30, 30]);
+}
+
+#[test]
+fn bands_and_limits_are_drawn_and_a_limit_that_is_far_away_does_not_flatten_the_curve() {
+    let limit = |level: f64| LimitLine { from_nm: 1550.0, to_nm: 1552.0, level };
+    let marked = |limits: Vec<LimitLine>| {
+        let bands = vec![(1550.5, 1551.5)];
+        Plot { bands, limits, ..plot(&[-3.0, -20.0, -3.0]) }
+    };
+    let near = marked(vec![limit(-1.5)]);
+    let text = near.thumbnail().unwrap();
+    assert!(text.contains("#F0F3F7") && text.contains("#C00000"), "{text}");
+    assert_eq!(near.ranges().unwrap()[1], (-20.0, -1.5));
+    let far = marked(vec![limit(-90.0)]);
+    assert_eq!(far.ranges().unwrap()[1], (-20.0, -3.0));
+    assert!(!far.thumbnail().unwrap().contains("#C00000"));
 }

@@ -2,9 +2,13 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::analysis::marks as analysis;
 use crate::measurement::Grid;
-use crate::picture::{Curve, PictureError, Plot};
+use crate::picture::{Curve, LimitLine, Mark, PictureError, Plot};
 use crate::store::Envelope;
+
+/// A band of at least this share of the trace marks nothing.
+const WHOLE: f64 = 0.995;
 
 /// The content of a picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,21 +19,52 @@ pub enum Picture {
     Unreadable(String),
 }
 
-/// The picture of a trace.
-pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str) -> Markup {
+/// The lowest level of an envelope at a wavelength.
+fn lowest_at(envelope: &Envelope, nm: f64) -> Option<f64> {
+    let after = envelope.wavelength_nm.partition_point(|other| *other < nm);
+    let near = [after.checked_sub(1), Some(after)].into_iter().flatten();
+    near.filter_map(|at| envelope.min.get(at).copied().flatten()).map(f64::from).reduce(f64::min)
+}
+
+/// Adds the marks of figures. A band as wide as the trace marks nothing.
+fn mark(plot: &mut Plot, grid: Grid, envelope: &Envelope, marks: &[analysis::Mark]) {
+    let is_whole = |from: f64, to: f64| to - from >= WHOLE * (grid.stop_nm() - grid.start_nm);
+    for mark in marks {
+        match mark {
+            analysis::Mark::Band { from_nm, to_nm } if is_whole(*from_nm, *to_nm) => {}
+            analysis::Mark::Band { from_nm, to_nm } | analysis::Mark::Width { from_nm, to_nm, .. } => {
+                plot.bands.push((*from_nm, *to_nm));
+            }
+            analysis::Mark::Limit { from_nm, to_nm, level_db, .. } => {
+                plot.limits.push(LimitLine { from_nm: *from_nm, to_nm: *to_nm, level: *level_db });
+            }
+            analysis::Mark::Point { nm, level_db, text, .. } => {
+                let Some(level) = level_db.or_else(|| lowest_at(envelope, *nm)) else { continue };
+                let is_below = !text.starts_with("peak");
+                plot.marks.push(Mark { nm: *nm, level, is_below, text: String::new() });
+            }
+        }
+    }
+}
+
+/// The picture of a trace with the marks of its figures.
+pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str, marks: &[analysis::Mark]) -> Markup {
     let envelope = match picture {
         Picture::Drawn(envelope) => envelope.clone(),
         Picture::Unreadable(reason) => {
             return html! { p.bad { "cannot be read: " (super::format::clip(reason)) } };
         }
     };
-    let plot = Plot {
+    let mut plot = Plot {
         title: format!("{:.3} to {:.3} nm", grid.start_nm, grid.stop_nm()),
         unit: unit.to_owned(),
-        curves: vec![Curve { label: String::new(), envelope }],
+        curves: vec![Curve { label: String::new(), envelope: envelope.clone() }],
         range_nm: Some((grid.start_nm, grid.stop_nm())),
         ..Plot::default()
     };
+    if unit == "dB" {
+        mark(&mut plot, grid, &envelope, marks);
+    }
     match plot.thumbnail() {
         // The picture escapes its texts.
         Ok(svg) => PreEscaped(svg),

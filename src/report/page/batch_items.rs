@@ -97,7 +97,7 @@ pub(super) fn list(
                     td.picture {
                         @if let Some(run) = item.last() {
                             @for line in &run.traces {
-                                (svg(&draw(run, line), line.trace.grid, &line.trace.unit))
+                                (svg(&draw(run, line), line.trace.grid, &line.trace.unit, &[]))
                                 small {
                                     (line.trace.detector) " " (line.trace.trace.to_string())
                                     @if !line.turns.is_empty() { ", " (line.turns) }

@@ -1,12 +1,16 @@
 //! The traces: a bounded number of pictures, and the key figures.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::{heads, left_out, link, section};
+use crate::analysis::marks::marks as marks_of;
 use crate::measurement::{Extreme, TraceKind};
 use crate::report::format::{bytes, count};
 use crate::report::picture::{Picture, svg};
 use crate::report::value::{Report, TraceLine};
+use crate::run::state::results::FigureLine;
 
 /// Number of first traces with a picture.
 const PICTURES: usize = 200;
@@ -29,6 +33,12 @@ pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) 
     // Traces with faults are always listed.
     let late = report.traces.iter().skip(ROWS).filter(|line| is_faulty(line)).take(PICTURES_OF_FAULTY);
     let lines: Vec<&TraceLine> = report.traces.iter().take(ROWS).chain(late).collect();
+    let mut of_trace: BTreeMap<u64, Vec<&FigureLine>> = BTreeMap::new();
+    for line in &report.figures {
+        if let Some(trace) = line.trace_index {
+            of_trace.entry(trace).or_default().push(line);
+        }
+    }
     section(
         "Traces",
         &html! {
@@ -39,7 +49,9 @@ pub(super) fn section_of(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) 
                     tr {
                         td.number data-label="No." { (line.trace.trace_index) }
                         @if has_picture(index, line) {
-                            td.picture { (svg(&draw(line), line.trace.grid, &line.trace.unit)) }
+                            @let marks = of_trace.get(&line.trace.trace_index).map_or(&[][..], Vec::as_slice);
+                            @let marks = marks_of(marks.iter().map(|line| line.judgement()));
+                            td.picture { (svg(&draw(line), line.trace.grid, &line.trace.unit, &marks)) }
                         } @else {
                             td.picture { span.quiet { "-" } }
                         }

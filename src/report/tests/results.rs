@@ -70,6 +70,8 @@ fn the_page_begins_with_the_verdict_and_lists_the_figures_with_their_limits() {
         "the verdict is at the top"
     );
     assert!(page.contains("Wafer map") && page.contains("A2: fail"));
+    // The fake curve is between -2 and -1 dB; the limit of 1.5 dB lies within.
+    assert!(page.matches("#C00000").count() >= 3, "the limit is drawn over each trace");
     let kept: Report = serde_json::from_slice(&summary::json(&report)).unwrap();
     assert_eq!(kept, report);
 }
