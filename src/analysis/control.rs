@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 const LIMIT: f64 = 2.66;
 /// The expected range of two values of a standard normal distribution.
 const RANGE_OF_TWO: f64 = 1.128;
+/// Rounding errors of the mean, relative to it.
+const ROUNDING: f64 = 1e-12;
 /// The fewest values of a chart.
 pub const FEWEST: usize = 3;
 
@@ -42,7 +44,9 @@ pub fn individuals(values: &[f64]) -> Option<ControlChart> {
     let ranges = values.windows(2).map(|pair| (pair[1] - pair[0]).abs());
     let mean_range = ranges.sum::<f64>() / (values.len() - 1) as f64;
     let (lower, upper) = (mean - LIMIT * mean_range, mean + LIMIT * mean_range);
-    let is_outside = |value: f64| value < lower || value > upper;
+    // The mean of equal values may differ from them by rounding.
+    let rounding = ROUNDING * mean.abs();
+    let is_outside = |value: f64| value < lower - rounding || value > upper + rounding;
     let outside =
         values.iter().enumerate().filter(|(_, value)| is_outside(**value)).map(|(at, _)| at).collect();
     let repeatability = mean_range / RANGE_OF_TWO;
@@ -72,7 +76,9 @@ mod tests {
         assert_eq!(individuals(&values).unwrap().outside, [9]);
         assert_eq!(individuals(&values[..2]), None);
         assert_eq!(individuals(&[1.0, f64::NAN, 1.0]), None);
-        let flat = individuals(&[2.0; 5]).unwrap();
-        assert_eq!((flat.guard, flat.outside.len()), (0.0, 0));
+        for value in [2.0, 1_549.172, -0.000_391] {
+            let flat = individuals(&[value; 6]).unwrap();
+            assert_eq!((flat.guard, flat.outside.len()), (0.0, 0), "{value}");
+        }
     }
 }

@@ -25,6 +25,10 @@ pub(super) fn section_of(report: &Report) -> Markup {
     if charted.is_empty() {
         return html! {};
     }
+    // Where some figures have limits, the others are only in the summary.
+    let has_limits = charted.iter().any(|(figure, _)| figure.has_limits);
+    let charted: Vec<_> =
+        charted.into_iter().filter(|(figure, _)| figure.has_limits || !has_limits).collect();
     section(
         "Golden devices",
         &html! {
@@ -66,7 +70,7 @@ fn svg(figure: &GoldenFigure, chart: &ControlChart) -> Markup {
     let values = &figure.values[first..];
     let low = values.iter().copied().fold(chart.lower, f64::min);
     let high = values.iter().copied().fold(chart.upper, f64::max);
-    let span = if high > low { high - low } else { 1.0 };
+    let span = if high - low > 1e-9 * high.abs() { high - low } else { 1.0 };
     let y = |value: f64| TOP + HEIGHT * (high + 0.05 * span - value) / (1.1 * span);
     let x = |at: usize| LEFT + WIDTH * at as f64 / (values.len().max(2) - 1) as f64;
     let line: String =
