@@ -10,6 +10,9 @@ use crate::store::Envelope;
 /// A band of at least this share of the trace marks nothing.
 const WHOLE: f64 = 0.995;
 
+/// What a file of its own needs.
+const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
+
 /// The content of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
@@ -66,8 +69,8 @@ pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str, marks: &[analysis::
         mark(&mut plot, grid, &envelope, marks);
     }
     match plot.thumbnail() {
-        // The picture escapes its texts.
-        Ok(svg) => PreEscaped(svg),
+        // The picture escapes its texts. Within a page it needs no namespace, and no address of another host is in the report.
+        Ok(svg) => PreEscaped(svg.replacen(NAMESPACE, "", 1)),
         Err(PictureError::Nothing) => html! { p.quiet { "no finite value" } },
         Err(error @ PictureError::Drawing(_)) => html! { p.bad { (error) } },
     }
