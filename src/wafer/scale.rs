@@ -1,5 +1,5 @@
-//! The colours of a map. Both palettes can be told apart by people with any kind of colour blindness: verdicts have the
-//! colours of Okabe and Ito and a mark each, values have the scale `cividis` (Nuñez, Anderton, Renslow 2018).
+//! The colours of a map. People with any kind of colour blindness can tell them apart. Verdicts have the colours of Okabe
+//! and Ito, and a mark each. Values have the scale `cividis` (Nuñez, Anderton, Renslow 2018).
 
 use super::DieState;
 
