@@ -129,7 +129,7 @@ pub fn arrow_stream(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) ->
 ///
 /// # Errors
 /// If the trace cannot be read or written.
-pub fn arrow_file(
+pub fn ipc_file(
     trace: &dyn TraceReader,
     unit: &str,
     metadata: HashMap<String, String>,

@@ -114,6 +114,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         ]),
         "terminal" => with_words(&["run", "store", "error"]),
         "sidecar" => with_words(&[
+            "threads",
             "wafer",
             "handles",
             "recipe",

@@ -35,7 +35,7 @@ pub(super) fn trace(
     write_pieces(target, force, |out| match format {
         ExportFormat::Csv => formats::csv(file, &comments(about), out),
         ExportFormat::Npy => formats::npy(file, ["wavelength_nm", "value"], out),
-        ExportFormat::Arrow => formats::arrow_file(file, &about.unit, texts(about), out),
+        ExportFormat::Arrow => formats::ipc_file(file, &about.unit, texts(about), out),
         ExportFormat::Npz => {
             let mut npz = Npz::new(out);
             add_to_npz(&mut npz, "", trace)?;
