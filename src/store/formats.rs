@@ -119,13 +119,13 @@ pub fn csv(trace: &dyn TraceReader, comments: &[String], out: &mut dyn Write) ->
 ///
 /// # Errors
 /// If the trace cannot be read or written.
-pub fn arrow_stream(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
+pub fn ipc_stream(trace: &dyn TraceReader, unit: &str, out: &mut dyn Write) -> io::Result<()> {
     let schema = arrow_schema(unit, HashMap::new());
     let writer = StreamWriter::try_new(out, &schema).map_err(io::Error::other)?;
     arrow_batches(trace, &schema, writer)
 }
 
-/// Writes a trace as an Arrow IPC file, which pandas calls Feather, with the columns of [`arrow_stream`] and this metadata.
+/// Writes a trace as an Arrow IPC file, which pandas calls Feather, with the columns of [`ipc_stream`] and this metadata.
 ///
 /// # Errors
 /// If the trace cannot be read or written.

@@ -234,7 +234,7 @@ fn a_scan_that_cannot_start_is_a_fault_and_no_old_trace_is_taken_for_new() {
     let passed_over = GAP.replace("- sweep:\n", "- sweep: { on_error: continue }\n");
     bench.write("gap.yaml", &passed_over);
     let output = bench.run(&["run", "gap.yaml", "--instrument", &simulator.address]);
-    assert!(text(&output.stderr).contains("the last sweep failed"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("the sweep failed"), "{}", text(&output.stderr));
     assert_eq!(manifest(&bench.run_folder(&output))["traces"], 0);
 }
 

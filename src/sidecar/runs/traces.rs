@@ -165,7 +165,7 @@ pub(in crate::sidecar) async fn file(
         }
         Format::Arrow => {
             let turn = app.downloads.turn().await?;
-            turn.body(move |out| formats::arrow_stream(&file, &summary.unit, out)).into_response()
+            turn.body(move |out| formats::ipc_stream(&file, &summary.unit, out)).into_response()
         }
         Format::Csv => {
             app.downloads.turn().await?.body(move |out| formats::csv(&file, &[], out)).into_response()
