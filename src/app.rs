@@ -18,6 +18,7 @@ mod runs;
 mod serve;
 mod signals;
 mod simulate;
+mod start;
 mod watchdog;
 
 use std::path::PathBuf;
@@ -36,11 +37,10 @@ use crate::shown;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{out, outln};
 
-/// Runs a command line.
-///
-/// # Errors
-/// The failure that ends the program, with its exit code.
-pub async fn perform(cli: Cli) -> Result<(), Failure> {
+pub use start::main;
+
+/// Runs a command line. The error is the failure that ends the program, with its exit code.
+async fn perform(cli: Cli) -> Result<(), Failure> {
     let log = LogWriter::default();
     start_logging(&cli.output, &log);
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));

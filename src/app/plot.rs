@@ -20,6 +20,9 @@ pub(super) use source::Source;
 /// Figures that have a place on a trace.
 const MARKED: [Wanted; 3] = [Wanted::Dips, Wanted::Peaks, Wanted::Resonances];
 
+/// The size of a picture if nothing else is asked for, pixels.
+const SIZE: Size = Size { width: 1200, height: 675 };
+
 /// The format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -28,10 +31,7 @@ enum Format {
 }
 
 pub(super) fn plot(args: &PlotArgs, config: &Config) -> Result<(), Failure> {
-    let format = format(&args.output)?;
-    if files::is_taken(&args.output) && !args.force {
-        return Err(usage(format!("`{}` exists", args.output.display())).hint("`--force` replaces it"));
-    }
+    let picture = NewPicture::at(&args.output, args.force)?;
     let request = request(args)?;
     let (sources, title) = source::find(&args.what, &super::run_folders(args.out.clone(), config))?;
     let (mut plot, left_out) = overlay(&sources, args.column.as_deref(), &request)?;
@@ -39,20 +39,47 @@ pub(super) fn plot(args: &PlotArgs, config: &Config) -> Result<(), Failure> {
         errln!("traces that are left out, as they are outside the band or not in {}: {left_out}", plot.unit);
     }
     plot.title = args.title.clone().unwrap_or(title);
-    let drawn = draw(&plot, format, args);
-    let drawn = drawn.map_err(|error| usage(error.to_string()))?;
-    write_pieces(&args.output, args.force, |out| out.write_all(&drawn))
-        .map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    let size = Size { width: args.size.0, height: args.size.1 };
+    let theme = if args.dark { Theme::Dark } else { Theme::Light };
+    picture.write(&plot, size, theme)?;
     outln!("{}", args.output.display());
     Ok(())
 }
 
-fn draw(plot: &Plot, format: Format, args: &PlotArgs) -> Result<Vec<u8>, crate::picture::PictureError> {
-    let size = Size { width: args.size.0, height: args.size.1 };
-    let theme = if args.dark { Theme::Dark } else { Theme::Light };
-    match format {
-        Format::Svg => plot.svg(size, theme).map(String::into_bytes),
-        Format::Png => plot.png(size, theme),
+/// A picture that does not exist yet, or that may be replaced.
+pub(super) struct NewPicture<'a> {
+    output: &'a Path,
+    format: Format,
+    replaces: bool,
+}
+
+impl<'a> NewPicture<'a> {
+    /// Checks the name before anything is read.
+    pub(super) fn at(output: &'a Path, replaces: bool) -> Result<Self, Failure> {
+        let format = format(output)?;
+        if files::is_taken(output) && !replaces {
+            let hint = "`ctp10 plot --force` replaces a picture";
+            return Err(usage(format!("`{}` exists", output.display())).hint(hint));
+        }
+        Ok(Self { output, format, replaces })
+    }
+
+    /// Draws all traces of these runs over each other.
+    pub(super) fn overlay(&self, names: &[String], out: &Path) -> Result<(), Failure> {
+        let (sources, title) = source::find(names, out)?;
+        let (mut plot, _) = overlay(&sources, None, &Request::default())?;
+        plot.title = title;
+        self.write(&plot, SIZE, Theme::Light)
+    }
+
+    fn write(&self, plot: &Plot, size: Size, theme: Theme) -> Result<(), Failure> {
+        let drawn = match self.format {
+            Format::Svg => plot.svg(size, theme).map(String::into_bytes),
+            Format::Png => plot.png(size, theme),
+        };
+        let drawn = drawn.map_err(|error| usage(error.to_string()))?;
+        write_pieces(self.output, self.replaces, |out| out.write_all(&drawn))
+            .map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))
     }
 }
 

@@ -75,6 +75,9 @@ pub struct CompareArgs {
     /// Print all figures. Default: the 25 with the largest drift, and those whose verdict has changed.
     #[arg(long)]
     pub all: bool,
+    /// Draw the traces of both runs into one picture: a name that ends with `.svg` or `.png`.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
     /// Folder that contains the run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -169,6 +169,14 @@ fn two_runs_are_compared_figure_by_figure_with_the_largest_drift_first() {
     let difference = q["difference"].as_f64().unwrap();
     assert!((difference - (value("after") - value("before"))).abs() < 1e-9, "{q}");
     assert_eq!(of("C", "q_loaded")[0]["before"], Value::Null);
+    let drawn = ["compare", &first, &second, "--plot", "both.svg"];
+    assert!(bench.run(&drawn).status.success());
+    let picture = std::fs::read_to_string(bench.folder.path().join("both.svg")).unwrap();
+    for side in ["before", "after"] {
+        let run = compared[side]["run"].as_str().unwrap();
+        assert!(picture.contains(&format!("{run}: ")), "{run} is in the legend");
+    }
+    assert_eq!(bench.run(&drawn).status.code(), Some(2), "a picture is not replaced");
     let table = text(&bench.run(&["compare", &first, &second]).stdout);
     assert!(table.contains("only after") && table.contains("SIMULATED"), "{table}");
     assert!(table.lines().skip(2).all(|line| line.chars().count() <= 80), "{table}");

@@ -11,6 +11,7 @@ use super::figures::{check_names, no_figures};
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
 use crate::analysis::verdict::Verdict;
+use crate::app::plot::NewPicture;
 use crate::cli::CompareArgs;
 use crate::config::Config;
 use crate::error::Failure;
@@ -54,6 +55,7 @@ struct Side {
 
 pub(in crate::app) fn compare(args: &CompareArgs, config: &Config) -> Result<(), Failure> {
     let out = crate::app::run_folders(args.out.clone(), config);
+    let picture = args.plot.as_deref().map(|output| NewPicture::at(output, false)).transpose()?;
     let (before, after) = (ended(&out, &args.before)?, ended(&out, &args.after)?);
     let [mut old, mut new] = [with_figures(&before)?, with_figures(&after)?];
     let known: BTreeSet<String> = old
@@ -68,6 +70,9 @@ pub(in crate::app) fn compare(args: &CompareArgs, config: &Config) -> Result<(),
         }
     }
     let pairs = pairs(&old, &new);
+    if let Some(picture) = picture {
+        picture.overlay(&[args.before.clone(), args.after.clone()], &out)?;
+    }
     if args.json {
         let side = |run: &FoundRun| {
             let manifest = &run.manifest;
