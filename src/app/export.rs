@@ -4,9 +4,10 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use super::runs::failed;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::config::Config;
-use crate::error::{ExitCode, Failure, chain};
+use crate::error::{ExitCode, Failure};
 use crate::files;
 use crate::measurement::TraceSummary;
 use crate::store::{Provenance, StoreError, TraceFile, open_trace, open_trace_file, provenance, runs};
@@ -35,11 +36,6 @@ pub(super) fn export(args: &ExportArgs, config: &Config) -> Result<(), Failure> 
 
 fn usage(message: String) -> Failure {
     Failure::new(ExitCode::Usage, message)
-}
-
-fn failed(error: StoreError) -> Failure {
-    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
-    Failure::new(code, chain(&error))
 }
 
 impl ExportFormat {

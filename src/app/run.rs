@@ -127,7 +127,7 @@ async fn measure(
     }
 }
 
-/// A run or batch that has ended well, but whose worst verdict is `not measured` or `fail`.
+/// The failure of what has ended well, but whose worst verdict is `not measured` or `fail`.
 pub(super) fn not_passed(verdict: Option<Verdict>) -> Result<(), Failure> {
     match verdict.filter(|verdict| verdict.is_bad()) {
         Some(_) => Err(Failure::told(ExitCode::NotPassed)),

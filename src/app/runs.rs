@@ -33,6 +33,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// The failure of a command that reads run folders. A run that does not exist is wrong use.
 pub(super) fn failed(error: StoreError) -> Failure {
     let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
     Failure::new(code, chain(&error))

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// `ctp10 export`
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// A trace file (`.parquet`), or a run: its identifier, its folder, or the first characters of either.
+    /// A trace file (`.parquet`), or a run: identifier, folder, recipe name (its newest run), or `last`.
     pub what: String,
     /// The format.
     #[arg(long, value_enum)]

@@ -9,7 +9,7 @@ use super::analyze::{LinesArg, band, not_negative};
 /// `ctp10 plot`
 #[derive(Debug, Clone, Args)]
 pub struct PlotArgs {
-    /// Traces to draw into one picture: files as for `analyze`, or runs with all their traces.
+    /// Traces to draw into one picture: files as for `analyze`, or runs with all their traces, for example `last`.
     #[arg(required = true)]
     pub what: Vec<String>,
     /// The picture: a name that ends with `.svg` or `.png`.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::usage;
-use crate::error::{ExitCode, Failure, chain};
+use crate::app::runs::failed;
+use crate::error::Failure;
 use crate::measurement::TraceSummary;
-use crate::store::{FoundRun, StoreError, locate_trace, runs};
+use crate::store::{FoundRun, locate_trace, runs};
 
 /// Most traces in one picture.
 const MOST: usize = 500;
@@ -74,9 +75,4 @@ fn label(trace: &TraceSummary) -> String {
         "" => format!("{} {}", trace.detector, trace.trace),
         name => format!("{} {name}", trace.detector),
     }
-}
-
-fn failed(error: StoreError) -> Failure {
-    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
-    Failure::new(code, chain(&error))
 }

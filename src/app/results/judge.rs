@@ -11,6 +11,7 @@ use super::figures::no_figures;
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
 use crate::analysis::verdict::{Judged, Limit, Verdict, VerdictCounts, worst};
+use crate::app::run::not_passed;
 use crate::cli::JudgeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -87,7 +88,7 @@ pub(in crate::app) fn judge(args: &JudgeArgs, config: &Config) -> Result<(), Fai
             errln!("without figures: {}", without.join(", "));
         }
     }
-    if verdict.is_some_and(Verdict::is_bad) { Err(Failure::told(ExitCode::NotPassed)) } else { Ok(()) }
+    not_passed(verdict)
 }
 
 fn failed(run: &FoundRun, error: NotJudged) -> Failure {
