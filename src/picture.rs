@@ -116,8 +116,8 @@ impl Plot {
         self.drawn_as_svg(&Look::new(size, theme, Medium::Svg))
     }
 
-    /// A small picture without legend, whose colours a style sheet may replace. The title is for the pointer and for people who
-    /// do not see the picture.
+    /// A small picture without legend for a page, whose style sheet may replace the colours. The title is for the pointer and
+    /// for people who do not see the picture.
     ///
     /// # Errors
     /// If there is nothing to draw.
@@ -135,10 +135,10 @@ impl Plot {
         // The numbers in the file are finer than the pixels of the picture.
         let Size { width, height } = look.size;
         let (across, down) = look.canvas();
-        // The name by which a style sheet finds the picture.
-        let class = if look.is_thumbnail { " class=\"trace\"" } else { "" };
+        // A file of its own needs a namespace. Within a page, a style sheet finds the picture by its class.
+        let kind = if look.is_thumbnail { "class=\"trace\"" } else { "xmlns=\"http://www.w3.org/2000/svg\"" };
         let begin = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {across} {down}\" role=\"img\"{class}>\n<title>{}</title>",
+            "<svg {kind} width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {across} {down}\" role=\"img\">\n<title>{}</title>",
             escaped(&self.title)
         );
         let body = text.split_once('>').map_or(text.as_str(), |(_, body)| body);

@@ -10,9 +10,6 @@ use crate::store::Envelope;
 /// A band of at least this share of the trace marks nothing.
 const WHOLE: f64 = 0.995;
 
-/// What a file of its own needs.
-const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
-
 /// The content of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
@@ -53,7 +50,7 @@ fn mark(plot: &mut Plot, grid: Grid, envelope: &Envelope, marks: &[analysis::Mar
 /// The picture of a trace with the marks of its figures.
 pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str, marks: &[analysis::Mark]) -> Markup {
     let envelope = match picture {
-        Picture::Drawn(envelope) => envelope.clone(),
+        Picture::Drawn(envelope) => envelope,
         Picture::Unreadable(reason) => {
             return html! { p.bad { "cannot be read: " (super::format::clip(reason)) } };
         }
@@ -66,11 +63,11 @@ pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str, marks: &[analysis::
         ..Plot::default()
     };
     if unit == "dB" {
-        mark(&mut plot, grid, &envelope, marks);
+        mark(&mut plot, grid, envelope, marks);
     }
     match plot.thumbnail() {
-        // The picture escapes its texts. Within a page it needs no namespace, and no address of another host is in the report.
-        Ok(svg) => PreEscaped(svg.replacen(NAMESPACE, "", 1)),
+        // The picture escapes its texts.
+        Ok(svg) => PreEscaped(svg),
         Err(PictureError::Nothing) => html! { p.quiet { "no finite value" } },
         Err(error @ PictureError::Drawing(_)) => html! { p.bad { (error) } },
     }
