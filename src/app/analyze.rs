@@ -41,15 +41,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure
     let shown = args.file.display().to_string();
     let wrong = |why: String| Failure::new(ExitCode::Usage, format!("`{shown}`: {why}"));
     let axis = AxisNm::Listed(columns.wavelengths_nm());
-    let mut trace = Trace::new(axis, columns.levels()).map_err(|error| wrong(error.to_string()))?;
-    let smooth = smoothed(args, &trace).map_err(|why| Failure::new(ExitCode::Usage, why))?;
-    if let Some(smooth) = &smooth {
-        trace = Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| wrong(error.to_string()))?;
-    }
-    let mut analysis = figures_of(&trace, &request).map_err(|error| wrong(error.to_string()))?;
-    if let Some(grid) = args.channels {
-        analysis.figures.extend(of_port(&trace, grid, &request).map_err(wrong)?);
-    }
+    let mut analysis = of_trace(args, &request, axis, columns.levels()).map_err(wrong)?;
     analysis.warnings.splice(0..0, columns.warnings());
     if args.json {
         let (file, column) = (shown, columns.column());
@@ -57,6 +49,26 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure
     }
     screen::print(&shown, columns.column(), smoothing(args), &analysis);
     Ok(())
+}
+
+/// The figures of one trace, whose levels are smoothed before if that is asked for.
+fn of_trace(
+    args: &AnalyzeArgs,
+    request: &Request,
+    axis: AxisNm<'_>,
+    levels: LevelsDb<'_>,
+) -> Result<Analysis, String> {
+    let raw = Trace::new(axis, levels).map_err(|error| error.to_string())?;
+    let smooth = smoothed(args, &raw)?;
+    let trace = match &smooth {
+        Some(smooth) => Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| error.to_string())?,
+        None => raw,
+    };
+    let mut analysis = figures_of(&trace, request).map_err(|error| error.to_string())?;
+    if let Some(grid) = args.channels {
+        analysis.figures.extend(of_port(&trace, grid, request)?);
+    }
+    Ok(analysis)
 }
 
 /// The figures of the channel that a port belongs to, among all channels within the trace.

@@ -12,6 +12,9 @@ use crate::store::{Levels, Spectrum, read_spectrum};
 /// The largest CSV file: some 30 million rows.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// The warning about levels in dBm.
+pub(super) const ABOUT_DBM: &str = "the levels are powers in dBm: insertion losses are relative to 0 dBm";
+
 /// The columns of a file.
 pub(in crate::app) struct Columns {
     trace: Spectrum,
@@ -92,7 +95,7 @@ impl Columns {
     pub(in crate::app) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.trace.unit.as_deref() == Some("dBm") {
-            warnings.push("the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
+            warnings.push(ABOUT_DBM.to_owned());
         } else if self.range.is_some_and(|(lowest, _)| lowest > 0.0) {
             warnings.push("all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB".to_owned());
         }

@@ -6,10 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{of_port, screen, smoothed, smoothing};
-use crate::analysis::request::{Analysis, Request, analyze as figures_of};
-use crate::analysis::{AxisNm, LevelsDb, Trace};
+use super::columns::ABOUT_DBM;
+use super::{screen, smoothing};
+use crate::analysis::request::{Analysis, Request};
+use crate::analysis::{AxisNm, LevelsDb};
 use crate::app::results::{columns_text, ended};
+use crate::app::runs::failed;
 use crate::cli::AnalyzeArgs;
 use crate::error::{ExitCode, Failure, chain};
 use crate::measurement::TraceSummary;
@@ -17,7 +19,7 @@ use crate::operation::Constant;
 use crate::run::results::trace_columns;
 use crate::step::TraceReader as _;
 use crate::store::runs::{self, FoundRun};
-use crate::store::{StoreError, open_trace, skip_damaged};
+use crate::store::{open_trace, skip_damaged};
 use crate::terminal::output::{errln, outln};
 
 /// The figures of a trace, as `--json` prints them.
@@ -37,7 +39,6 @@ struct OfTrace<'a> {
 
 pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Result<(), Failure> {
     let run = ended(out, &args.file.to_string_lossy())?;
-    let failed = |error: StoreError| Failure::new(ExitCode::Failed, chain(&error));
     let traces = chosen(args, &run)?;
     let columns = trace_columns(&run.folder, &run.manifest.columns).map_err(failed)?;
     let none = BTreeMap::new();
@@ -48,7 +49,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Resu
         outln!("{} ({}){simulated}", run.manifest.run, run.manifest.name);
     }
     for trace in &traces {
-        let analysis = match of_trace(args, request, &run, trace) {
+        let analysis = match of_stored(args, request, &run, trace) {
             Ok(analysis) => analysis,
             Err(why) => {
                 wrong.push(format!("`{}`: {why}", trace.file));
@@ -98,7 +99,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Resu
 fn chosen(args: &AnalyzeArgs, run: &FoundRun) -> Result<Vec<TraceSummary>, Failure> {
     let stored =
         runs::traces(&run.folder).and_then(|traces| skip_damaged(traces).collect::<Result<Vec<_>, _>>());
-    let stored = stored.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    let stored = stored.map_err(failed)?;
     let id = &run.manifest.run;
     if stored.is_empty() {
         return Err(Failure::new(ExitCode::Usage, format!("run {id} has stored no trace")));
@@ -125,7 +126,7 @@ fn chosen(args: &AnalyzeArgs, run: &FoundRun) -> Result<Vec<TraceSummary>, Failu
     Ok(wanted)
 }
 
-fn of_trace(
+fn of_stored(
     args: &AnalyzeArgs,
     request: &Request,
     run: &FoundRun,
@@ -140,20 +141,9 @@ fn of_trace(
         step_pm: summary.grid.step_pm,
         points: levels.len(),
     };
-    let raw = Trace::new(axis, LevelsDb::Single(&levels)).map_err(|error| error.to_string())?;
-    let smooth = smoothed(args, &raw)?;
-    let trace = match &smooth {
-        Some(smooth) => Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| error.to_string())?,
-        None => raw,
-    };
-    let mut analysis = figures_of(&trace, request).map_err(|error| error.to_string())?;
-    if let Some(grid) = args.channels {
-        analysis.figures.extend(of_port(&trace, grid, request)?);
-    }
+    let mut analysis = super::of_trace(args, request, axis, LevelsDb::Single(&levels))?;
     if summary.unit == "dBm" {
-        analysis
-            .warnings
-            .insert(0, "the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
+        analysis.warnings.insert(0, ABOUT_DBM.to_owned());
     }
     Ok(analysis)
 }
