@@ -190,6 +190,12 @@ fn given_first(
 }
 
 impl StoredAnalysis<'_> {
+    /// The name of the analysis: its `id`, or its place in the recipe.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.step.options.id.as_ref().unwrap_or(&self.step.place.path)
+    }
+
     /// The columns of a trace: those of its fetch, and those of the analysis.
     #[must_use]
     pub fn columns_of(&self, trace_index: u64) -> Columns {

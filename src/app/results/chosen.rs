@@ -26,6 +26,7 @@ pub(super) fn chosen(args: &ChosenRunsArgs, out: &Path) -> Result<Vec<FoundRun>,
             return Err(Failure::new(ExitCode::Usage, "no run is named")
                 .hint("name runs, for example `last`, or use `--where`, `--name`, `--batch` or `--since`"));
         }
+        named.sort_by_key(|run| run.manifest.started);
         return Ok(named);
     }
     let mut selected = catalogue::select(out, &filter, None, usize::MAX).map_err(not_selected)?.runs;

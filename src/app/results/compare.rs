@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::chosen::ended;
-use super::devices::{Device, Features, Label, Labels, Value, constant, devices, naming, short};
-use super::figures::{check_names, no_figures};
+use super::devices::{
+    Device, Features, Label, Labels, Value, constant, device_columns, devices, naming, short,
+};
+use super::figures::{keep_only, no_figures};
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
 use crate::analysis::verdict::Verdict;
@@ -58,17 +60,7 @@ pub(in crate::app) fn compare(args: &CompareArgs, config: &Config) -> Result<(),
     let picture = args.plot.as_deref().map(|output| NewPicture::at(output, false)).transpose()?;
     let (before, after) = (ended(&out, &args.before)?, ended(&out, &args.after)?);
     let [mut old, mut new] = [with_figures(&before)?, with_figures(&after)?];
-    let known: BTreeSet<String> = old
-        .iter()
-        .chain(&new)
-        .flat_map(|device| device.values.keys().map(|label| label.figure.clone()))
-        .collect();
-    check_names(&args.figures, &known)?;
-    if !args.figures.is_empty() {
-        for device in old.iter_mut().chain(&mut new) {
-            device.values.retain(|label, _| args.figures.contains(&label.figure));
-        }
-    }
+    keep_only(&args.figures, &mut old.iter_mut().chain(&mut new).collect::<Vec<_>>())?;
     let pairs = pairs(&old, &new);
     if let Some(picture) = picture {
         picture.overlay(&[args.before.clone(), args.after.clone()], &out)?;
@@ -233,9 +225,7 @@ fn print(before: &FoundRun, after: &FoundRun, pairs: &[Pair], all: bool) {
     let is_shown = |at: usize, pair: &Pair| at < most || pair.has_changed() || pair.is_alone();
     let shown: Vec<&Pair> =
         measured.iter().enumerate().filter(|(at, pair)| is_shown(*at, pair)).map(|(_, pair)| *pair).collect();
-    let cell = |pair: &Pair, name: &str| pair.columns.get(name).map(constant).unwrap_or_default();
-    let mut first: Vec<Column> =
-        columns.iter().map(|name| Column::new(name, shown.iter().map(|pair| cell(pair, name)))).collect();
+    let mut first = device_columns(&columns, shown.iter().map(|pair| &pair.columns));
     first.push(Column::new("figure", shown.iter().map(|pair| pair.label.clone())));
     let value =
         |side: &Option<Side>| side.as_ref().map_or_else(|| "-".to_owned(), |side| short(&side.figure));

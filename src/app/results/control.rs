@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::devices::constant;
-use super::devices::{Labels, naming, short};
+use super::devices::{Labels, device_columns, naming, short};
 use super::figures::Row;
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
@@ -50,14 +49,7 @@ pub(super) fn print(rows: &[Row<'_>], as_json: bool) -> Result<(), Failure> {
     let shown: Vec<(&Series, &ControlChart)> =
         series.iter().filter_map(|series| Some((series, series.chart.as_ref()?))).collect();
     let columns = naming(series.iter().map(|series| &series.columns));
-    let mut first: Vec<Column> = columns
-        .iter()
-        .map(|name| {
-            let cells =
-                shown.iter().map(|(series, _)| series.columns.get(name).map(constant).unwrap_or_default());
-            Column::new(name, cells)
-        })
-        .collect();
+    let mut first = device_columns(&columns, shown.iter().map(|(series, _)| &series.columns));
     first.push(Column::new("figure", shown.iter().map(|(series, _)| series.label.clone())));
     let of = |pick: fn(&ControlChart) -> f64| {
         let cells = shown.iter().map(move |(series, chart)| {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::layout::Column;
 use crate::analysis::Figure;
 use crate::analysis::verdict::{Judged, Verdict, worst};
 use crate::error::{ExitCode, Failure, chain};
@@ -67,8 +68,6 @@ fn take(
     analysis: &StoredAnalysis<'_>,
     features: Features,
 ) -> Result<(), StoreError> {
-    let id = analysis.step.options.id.clone();
-    let id = id.unwrap_or_else(|| analysis.step.place.path.clone());
     let mut values: BTreeMap<Label, Value> = BTreeMap::new();
     let mut put = |figure: &Figure, trace: Option<&TraceAnalysis>, judged: &[Judged]| {
         let of = match (features, &figure.of) {
@@ -76,7 +75,7 @@ fn take(
             (Features::Strongest | Features::All, of) => of.clone(),
         };
         let label = Label {
-            analysis: id.clone(),
+            analysis: analysis.name().to_owned(),
             figure: figure.name.clone(),
             of: of.clone(),
             detector: trace.map(|trace| trace.detector_name.clone()),
@@ -149,6 +148,19 @@ pub(super) fn constant(value: &Constant) -> String {
     }
 }
 
+/// The value of one column of a device; empty if the device has no such column.
+pub(super) fn cell(columns: &BTreeMap<String, Constant>, name: &str) -> String {
+    columns.get(name).map(constant).unwrap_or_default()
+}
+
+/// The columns of devices with these names, with a cell for each row.
+pub(super) fn device_columns<'a>(
+    names: &[String],
+    rows: impl Iterator<Item = &'a BTreeMap<String, Constant>> + Clone,
+) -> Vec<Column> {
+    names.iter().map(|name| Column::new(name, rows.clone().map(|columns| cell(columns, name)))).collect()
+}
+
 /// A value in a narrow cell: with as many digits as its error or its unit make sense of.
 pub(super) fn short(figure: &Figure) -> String {
     let Some(value) = figure.value else { return "-".to_owned() };
@@ -181,7 +193,7 @@ pub(super) fn telling<'a>(all: impl Iterator<Item = &'a BTreeMap<String, Constan
     let names: BTreeSet<&String> = all.clone().flat_map(BTreeMap::keys).collect();
     let differs = |name: &&String| {
         let values: BTreeSet<String> =
-            all.clone().map(|columns| columns.get(*name).map(constant).unwrap_or_default()).collect();
+            all.clone().map(|columns| cell(columns, name)).collect();
         values.len() > 1
     };
     names.into_iter().filter(differs).cloned().collect()

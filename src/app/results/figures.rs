@@ -6,7 +6,9 @@ use comfy_table::Table;
 use serde_json::{Value as Json, json};
 
 use super::chosen::chosen;
-use super::devices::{Device, Features, Label, Labels, Value, constant, devices, short, telling};
+use super::devices::{
+    Device, Features, Label, Labels, Value, cell, device_columns, devices, short, telling,
+};
 use super::layout::{Column, lines, tables};
 use super::{columns_text, control};
 use crate::analysis::verdict::Verdict;
@@ -26,8 +28,7 @@ pub(super) struct Row<'a> {
 
 pub(in crate::app) fn figures(args: &FiguresArgs, config: &Config) -> Result<(), Failure> {
     let out = crate::app::run_folders(args.runs.out.clone(), config);
-    let mut runs = chosen(&args.runs, &out)?;
-    runs.sort_by_key(|run| run.manifest.started);
+    let runs = chosen(&args.runs, &out)?;
     let features = if args.all { Features::All } else { Features::Strongest };
     let mut rows = Vec::new();
     let mut without: Vec<&str> = Vec::new();
@@ -41,7 +42,10 @@ pub(in crate::app) fn figures(args: &FiguresArgs, config: &Config) -> Result<(),
     if rows.is_empty() {
         return Err(no_figures(&runs));
     }
-    keep_only(&args.figures, &mut rows)?;
+    keep_only(&args.figures, &mut rows.iter_mut().map(|row| &mut row.device).collect::<Vec<_>>())?;
+    if !args.figures.is_empty() {
+        rows.retain(|row| !row.device.values.is_empty());
+    }
     if args.control_chart {
         return control::print(&rows, args.json);
     }
@@ -73,38 +77,27 @@ pub(super) fn no_figures(runs: &[FoundRun]) -> Failure {
         .hint("`ctp10 analyze RUN --figures …` computes figures of stored traces")
 }
 
-/// Leaves out figures that are not asked for.
-fn keep_only(wanted: &[String], rows: &mut Vec<Row<'_>>) -> Result<(), Failure> {
+/// Leaves out figures that are not asked for. The name of a figure that no run has is refused.
+pub(super) fn keep_only(wanted: &[String], devices: &mut [&mut Device]) -> Result<(), Failure> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let known: BTreeSet<String> =
-        rows.iter().flat_map(|row| row.device.values.keys().map(|label| label.figure.clone())).collect();
-    check_names(wanted, &known)?;
-    for row in &mut *rows {
-        row.device.values.retain(|label, _| wanted.contains(&label.figure));
+    let labels = devices.iter().flat_map(|device| device.values.keys());
+    let known: BTreeSet<&str> = labels.map(|label| label.figure.as_str()).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(name.as_str())) {
+        return Err(Failure::new(ExitCode::Usage, format!("the runs have no figure `{unknown}`"))
+            .hint(decode::suggestion(unknown, known.iter().copied())));
     }
-    rows.retain(|row| !row.device.values.is_empty());
+    for device in devices {
+        device.values.retain(|label, _| wanted.contains(&label.figure));
+    }
     Ok(())
-}
-
-/// Refuses the name of a figure that no run has.
-pub(super) fn check_names(wanted: &[String], known: &BTreeSet<String>) -> Result<(), Failure> {
-    match wanted.iter().find(|name| !known.contains(*name)) {
-        Some(unknown) => Err(Failure::new(ExitCode::Usage, format!("the runs have no figure `{unknown}`"))
-            .hint(decode::suggestion(unknown, known.iter().map(String::as_str)))),
-        None => Ok(()),
-    }
 }
 
 /// The names of all columns of devices.
 fn column_names(rows: &[Row<'_>]) -> Vec<String> {
     let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.device.columns.keys()).collect();
     names.into_iter().cloned().collect()
-}
-
-fn cell(row: &Row<'_>, column: &str) -> String {
-    row.device.columns.get(column).map(constant).unwrap_or_default()
 }
 
 fn print(rows: &[Row<'_>], labels: &BTreeSet<Label>, shown: &Labels) {
@@ -149,9 +142,7 @@ fn upright(
     if several {
         first.push(Column::new("run", rows.iter().map(|row| row.run.run.clone())));
     }
-    for name in telling {
-        first.push(Column::new(name, rows.iter().map(|row| cell(row, name))));
-    }
+    first.extend(device_columns(telling, rows.iter().map(|row| &row.device.columns)));
     if rows.iter().any(|row| row.device.verdict.is_some()) {
         first.push(Column::new("verdict", rows.iter().map(verdict)));
     }
@@ -181,7 +172,7 @@ fn turned(
     let others: Vec<Column> = rows
         .iter()
         .map(|row| {
-            let mut title: Vec<String> = telling.iter().map(|name| cell(row, name)).collect();
+            let mut title: Vec<String> = telling.iter().map(|name| cell(&row.device.columns, name)).collect();
             title.splice(0..0, several.then(|| row.run.run.clone()));
             title.extend(has_verdicts.then(|| verdict(row)));
             let cells =
@@ -261,7 +252,7 @@ fn print_csv(rows: &[Row<'_>], labels: &BTreeSet<Label>, shown: &Labels) {
             Some(format!("{} {}", shown.show(label), bound.sign()))
         });
         let bounds = bounds.collect::<Vec<_>>().join("; ");
-        let cells = own.into_iter().chain(columns.iter().map(|name| cell(row, name)));
+        let cells = own.into_iter().chain(columns.iter().map(|name| cell(&row.device.columns, name)));
         outln!("{}", line(cells.chain(values).chain([bounds])));
     }
 }

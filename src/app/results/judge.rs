@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::chosen::chosen;
-use super::devices::{constant, naming, short};
+use super::devices::{device_columns, naming, short};
 use super::figures::no_figures;
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
@@ -101,12 +101,6 @@ fn failed(run: &FoundRun, error: NotJudged) -> Failure {
     Failure::new(code, format!("run {}: {reason}", run.manifest.run))
 }
 
-/// The name by which limits find an analysis: its `id`, or its place in the recipe.
-fn name_of(analysis: &StoredAnalysis<'_>) -> String {
-    let step = &analysis.step;
-    step.options.id.clone().unwrap_or_else(|| step.place.path.clone())
-}
-
 fn fields_of<'a>(analysis: &'a StoredAnalysis<'_>) -> Option<&'a AnalyzeFields> {
     match &analysis.step.operation {
         Operation::Analyze(fields) => Some(fields),
@@ -125,16 +119,16 @@ fn of_run(run: &FoundRun, limits: &LimitSet) -> Result<Option<OfRun>, NotJudged>
     let mut lines = Vec::new();
     stored.each(|analysis| -> Result<(), NotJudged> {
         let Some(fields) = fields_of(&analysis) else { return Ok(()) };
-        let name = name_of(&analysis);
-        let own = plan.limits_of(&name, limits);
+        let name = analysis.name();
+        let own = plan.limits_of(name, limits);
         if own.is_empty() {
             return Ok(());
         }
         let mut outcome = analysis.outcome.clone();
-        let new = plan.new.get(&name).cloned().unwrap_or_default();
+        let new = plan.new.get(name).cloned().unwrap_or_default();
         add_figures(&mut outcome, fields, &new, (run, &indexes))?;
         judge_again(&mut outcome, &own, fields).map_err(NotJudged::Limits)?;
-        lines.extend(lines_of(run, &analysis, &name, outcome));
+        lines.extend(lines_of(run, &analysis, outcome));
         Ok(())
     })?;
     lines.extend(plan.impossible.iter().map(|name| Line::impossible(run, name, limits)));
@@ -166,16 +160,16 @@ impl Plan {
         let mut possible: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         analyses.each(|analysis| -> Result<(), NotJudged> {
             let Some(fields) = fields_of(&analysis) else { return Ok(()) };
-            let name = name_of(&analysis);
+            let name = analysis.name();
             let names: BTreeSet<&String> =
                 analysis.outcome.all_figures().map(|(_, figure)| &figure.name).collect();
             for figure in limits.figures.keys() {
                 if names.contains(figure) {
-                    plan.stored.entry(name.clone()).or_default().insert(figure.clone());
+                    plan.stored.entry(name.to_owned()).or_default().insert(figure.clone());
                 } else if fields.over.is_none()
                     && only(fields, [figure.clone()].into(), &analysis.outcome).check().is_ok()
                 {
-                    possible.entry(name.clone()).or_default().insert(figure.clone());
+                    possible.entry(name.to_owned()).or_default().insert(figure.clone());
                 }
             }
             Ok(())
@@ -241,12 +235,7 @@ fn add_figures(
 }
 
 /// The verdicts of an analysis.
-fn lines_of(
-    run: &FoundRun,
-    analysis: &StoredAnalysis<'_>,
-    name: &str,
-    outcome: AnalysisOutcome,
-) -> Vec<Line> {
+fn lines_of(run: &FoundRun, analysis: &StoredAnalysis<'_>, outcome: AnalysisOutcome) -> Vec<Line> {
     let before = &analysis.outcome;
     let line = |judged: Judged, trace: Option<&TraceAnalysis>, figures: &[Figure], stored: &[Judged]| {
         let is_same = |figure: &str, of: &Option<String>| *figure == judged.figure && *of == judged.of;
@@ -257,7 +246,7 @@ fn lines_of(
                 Some(trace) => (*analysis.columns_of(trace.trace_index)).clone(),
                 None => (*analysis.columns).clone(),
             },
-            analysis: name.to_owned(),
+            analysis: analysis.name().to_owned(),
             trace_index: trace.map(|trace| trace.trace_index),
             detector: trace.map(|trace| trace.detector_name.clone()),
             stored_verdict: stored.map(|stored| stored.verdict),
@@ -342,10 +331,8 @@ fn print(runs: &[OfRun], limits: &LimitSet, all: bool) {
     if runs.len() > 1 {
         first.push(Column::new("run", shown.iter().map(|line| line.run.clone())));
     }
-    for name in naming(lines.iter().map(|line| &line.columns)) {
-        let cells = shown.iter().map(|line| line.columns.get(&name).map(constant).unwrap_or_default());
-        first.push(Column::new(&name, cells));
-    }
+    let names = naming(lines.iter().map(|line| &line.columns));
+    first.extend(device_columns(&names, shown.iter().map(|line| &line.columns)));
     first.push(Column::new("figure", shown.iter().map(|line| line.label())));
     let value = |line: &Line| line.figure.as_ref().map_or_else(|| "-".to_owned(), short);
     let stored =
