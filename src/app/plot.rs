@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
 use crate::picture::{Plot, Size, Theme};
-use crate::store::write_pieces;
+use crate::store::{FoundRun, write_pieces};
 use crate::terminal::output::{errln, outln};
-pub(super) use curve::overlay;
-pub(super) use source::Source;
+use curve::overlay;
+use source::Source;
 
 /// Figures that have a place on a trace.
 const MARKED: [Wanted; 3] = [Wanted::Dips, Wanted::Peaks, Wanted::Resonances];
@@ -65,10 +65,8 @@ impl<'a> NewPicture<'a> {
     }
 
     /// Draws all traces of these runs over each other.
-    pub(super) fn overlay(&self, names: &[String], out: &Path) -> Result<(), Failure> {
-        let (sources, title) = source::find(names, out)?;
-        let (mut plot, _) = overlay(&sources, None, &Request::default())?;
-        plot.title = title;
+    pub(super) fn overlay(&self, runs: &[&FoundRun]) -> Result<(), Failure> {
+        let (plot, _) = overlay(&source::of_runs(runs)?, None, &Request::default())?;
         self.write(&plot, SIZE, Theme::Light)
     }
 

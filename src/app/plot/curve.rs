@@ -15,7 +15,7 @@ const PIECES: usize = 2000;
 /// A picture of these traces, and how many are left out: those in another unit, and those outside the band. dB comes first.
 ///
 /// The band and the marked figures are those of the request.
-pub(in crate::app) fn overlay(
+pub(super) fn overlay(
     sources: &[Source],
     column: Option<&str>,
     request: &Request,

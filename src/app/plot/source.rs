@@ -13,11 +13,11 @@ const MOST: usize = 500;
 
 /// A trace in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) struct Source {
+pub(super) struct Source {
     /// The file.
-    pub(in crate::app) path: PathBuf,
+    pub(super) path: PathBuf,
     /// The name in the legend.
-    pub(in crate::app) label: String,
+    pub(super) label: String,
 }
 
 /// The traces that are named, and a title.
@@ -38,9 +38,20 @@ pub(super) fn find(what: &[String], out: &Path) -> Result<(Vec<Source>, String),
         title = format!("{}, run {}", run.manifest.name, run.manifest.run);
         sources.extend(of_run(&run, what.len() > 1)?);
     }
+    Ok((bounded(sources)?, if what.len() == 1 { title } else { String::new() }))
+}
+
+/// The traces of several runs.
+pub(super) fn of_runs(runs: &[&FoundRun]) -> Result<Vec<Source>, Failure> {
+    let sources = runs.iter().map(|run| of_run(run, true)).collect::<Result<Vec<_>, _>>()?;
+    bounded(sources.concat())
+}
+
+/// As many traces as a picture can show.
+fn bounded(sources: Vec<Source>) -> Result<Vec<Source>, Failure> {
     match sources.len() {
         0 => Err(usage("the run has no traces".to_owned())),
-        1..=MOST => Ok((sources, if what.len() == 1 { title } else { String::new() })),
+        1..=MOST => Ok(sources),
         more => Err(usage(format!(
             "{more} traces are too many for a picture, which holds {MOST}: name single files"
         ))),

@@ -63,7 +63,7 @@ pub(in crate::app) fn compare(args: &CompareArgs, config: &Config) -> Result<(),
     keep_only(&args.figures, &mut old.iter_mut().chain(&mut new).collect::<Vec<_>>())?;
     let pairs = pairs(&old, &new);
     if let Some(picture) = picture {
-        picture.overlay(&[args.before.clone(), args.after.clone()], &out)?;
+        picture.overlay(&[&before, &after])?;
     }
     if args.json {
         let side = |run: &FoundRun| {

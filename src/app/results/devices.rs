@@ -192,8 +192,7 @@ fn decimals_of(error: f64) -> usize {
 pub(super) fn telling<'a>(all: impl Iterator<Item = &'a BTreeMap<String, Constant>> + Clone) -> Vec<String> {
     let names: BTreeSet<&String> = all.clone().flat_map(BTreeMap::keys).collect();
     let differs = |name: &&String| {
-        let values: BTreeSet<String> =
-            all.clone().map(|columns| cell(columns, name)).collect();
+        let values: BTreeSet<String> = all.clone().map(|columns| cell(columns, name)).collect();
         values.len() > 1
     };
     names.into_iter().filter(differs).cloned().collect()

@@ -6,9 +6,7 @@ use comfy_table::Table;
 use serde_json::{Value as Json, json};
 
 use super::chosen::chosen;
-use super::devices::{
-    Device, Features, Label, Labels, Value, cell, device_columns, devices, short, telling,
-};
+use super::devices::{Device, Features, Label, Labels, Value, cell, device_columns, devices, short, telling};
 use super::layout::{Column, lines, tables};
 use super::{columns_text, control};
 use crate::analysis::verdict::Verdict;
