@@ -168,6 +168,11 @@ pub fn verify<R: DeserializeOwned>(folder: &Path) -> Result<Verified, StoreError
     }
     if let Ok(manifest) = Manifest::read(folder) {
         verified.findings.extend(source_damage(folder, &manifest.recipe));
+        if let Some(results) = &manifest.results {
+            let damage = damage(folder, &results.file, results.rows, &results.sha256, Some(results.bytes));
+            verified.whole += u64::from(damage.is_none());
+            verified.findings.extend(damage);
+        }
     }
     Ok(verified)
 }

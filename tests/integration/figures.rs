@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Bench, journal, manifest, text};
 
@@ -148,6 +148,31 @@ fn a_recipe_judges_its_devices_and_the_exit_code_tells_it() {
     assert!(rows.iter().any(|row| row.figure == "dip_nm" && row.verdict.is_none()));
     let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));
+}
+
+#[test]
+fn a_table_of_results_that_is_damaged_changed_or_missing_is_found() {
+    let bench = Bench::new();
+    let folder = measured(&bench);
+    let found = || {
+        let output = bench.run(&["runs", "verify", folder.to_str().unwrap(), "--json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), told["verified"]["whole"].clone(), told["verified"]["findings"].clone())
+    };
+    assert_eq!(found(), (Some(0), json!(5), json!([])), "four traces and the table");
+    let table = folder.join("results.parquet");
+    let mut bytes = fs::read(&table).unwrap();
+    bytes[10] ^= 1;
+    for (content, finding) in
+        [(Some(&bytes[..]), "changed"), (Some(&bytes[..100]), "torn"), (None, "missing")]
+    {
+        match content {
+            Some(content) => fs::write(&table, content).unwrap(),
+            None => fs::remove_file(&table).unwrap(),
+        }
+        let expected = json!([{ "finding": finding, "file": "results.parquet" }]);
+        assert_eq!(found(), (Some(1), json!(4), expected));
+    }
 }
 
 #[test]
