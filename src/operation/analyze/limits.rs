@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::check_limit;
+use super::check::check_limit;
 use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};
 
