@@ -232,10 +232,12 @@ impl TryFrom<GivenFields> for AnalyzeFields {
     type Error = String;
 
     fn try_from(given: GivenFields) -> Result<Self, String> {
-        if given.over.is_some() && (given.trace.is_some() || given.traces.is_some()) {
+        // An empty list counts as none, because the journal leaves it out.
+        let traces = given.traces.unwrap_or_default();
+        if given.over.is_some() && (given.trace.is_some() || !traces.is_empty()) {
             return Err("only one of `trace` and `over` may be given".to_owned());
         }
-        if given.trace.is_none() && given.traces.is_none() && given.over.is_none() {
+        if given.trace.is_none() && traces.is_empty() && given.over.is_none() {
             return Err("missing field `trace`: the id of a fetch_trace before this step (or `over`: the id of an analysis)".to_owned());
         }
         let detectors = match (given.detector, given.detectors) {
@@ -250,7 +252,7 @@ impl TryFrom<GivenFields> for AnalyzeFields {
             minus: given.minus,
             minus_trace: given.minus_trace,
             average: given.average,
-            traces: given.traces.unwrap_or_default(),
+            traces,
             detectors,
             figures: given.figures,
             band_nm: given.band_nm,

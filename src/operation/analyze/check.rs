@@ -2,7 +2,7 @@
 
 use super::{AnalyzeFields, OnFail, length_in_cm};
 use crate::analysis::task::{AskError, Asked, asked};
-use crate::analysis::verdict::{Limit, check as check_limits};
+use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};
 
 /// The largest number of repetitions of a sweep for one analysis.
@@ -128,6 +128,5 @@ pub(super) fn check_limit(field: &str, name: &str, limit: Limit) -> Result<(), R
         let message = format!("`{name}` is a group of figures: a limit needs the name of one figure");
         return Err(at(&[field, name], message));
     }
-    let one = [(name.to_owned(), limit)].into();
-    check_limits(&one, &[]).map_err(|error| at(&[field, name], error.to_string()))
+    limit.check(name).map_err(|error| at(&[field, name], error.to_string()))
 }

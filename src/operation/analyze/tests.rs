@@ -34,6 +34,7 @@ fn an_analysis_is_the_same_after_the_journal() {
 fn wrong_fields_are_told_with_their_place() {
     for (fields, said) in [
         (json!({ "figures": ["dips"] }), ": missing field `trace`"),
+        (json!({ "traces": [], "figures": ["dips"] }), ": missing field `trace`"),
         (json!({ "over": "dip" }), ": `over` needs `fit` or `cut_back`"),
         (json!({ "over": "dip", "trace": "out" }), ": only one of `trace` and `over`"),
         (json!({ "over": "dip", "fit": { "y": "reso", "x": "a" } }), "fit.y: there is no figure `reso`"),
