@@ -69,7 +69,7 @@ pub trait Forecast {
     fn uses_measurement(&self);
 }
 
-/// Reads the values of a stored trace in pieces, so that a script never holds a whole trace.
+/// Reads the values of a stored trace in pieces, so that only an analysis holds a whole trace.
 pub trait TraceReader: Send + Sync {
     /// The wavelength axis of the whole trace.
     fn grid(&self) -> Grid;
@@ -80,4 +80,15 @@ pub trait TraceReader: Send + Sync {
     /// # Errors
     /// When the file cannot be read.
     fn read(&self, range: std::ops::Range<u64>, take: &mut dyn FnMut(u64, &[f32])) -> Result<(), Fault>;
+
+    /// All values of the trace.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn levels(&self) -> Result<Vec<f32>, Fault> {
+        let points = self.grid().points;
+        let mut levels = Vec::with_capacity(usize::try_from(points).unwrap_or_default());
+        self.read(0..points, &mut |_, values| levels.extend_from_slice(values))?;
+        Ok(levels)
+    }
 }

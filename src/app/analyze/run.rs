@@ -133,9 +133,7 @@ fn of_stored(
     summary: &TraceSummary,
 ) -> Result<Analysis, String> {
     let file = open_trace(&run.folder, summary).map_err(|error| chain(&error))?;
-    let mut levels = Vec::with_capacity(usize::try_from(summary.grid.points).unwrap_or_default());
-    file.read(0..summary.grid.points, &mut |_, values| levels.extend_from_slice(values))
-        .map_err(|fault| fault.message)?;
+    let levels = file.levels().map_err(|fault| fault.message)?;
     let axis = AxisNm::Regular {
         start_nm: summary.grid.start_nm,
         step_pm: summary.grid.step_pm,

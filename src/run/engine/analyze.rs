@@ -109,22 +109,20 @@ pub fn analyze(
     folder: &Path,
     indexes: &TraceIndexes,
 ) -> Result<AnalysisOutcome, Fault> {
+    let find = |number: u64| -> Result<TraceSummary, Fault> {
+        indexes.trace(folder, number)?.ok_or_else(|| {
+            Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"))
+        })
+    };
     let mut traces = Vec::new();
     for number in &fields.traces {
-        let stored = indexes.trace(folder, *number)?.ok_or_else(|| {
-            Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"))
-        })?;
+        let stored = find(*number)?;
         if fields.detectors.is_empty() || fields.detectors.contains(&stored.detector) {
             traces.push(stored);
         }
     }
     let wrong = |message: String| Fault::new(FaultKind::Recipe, message);
-    let minus = fields.minus_trace.map(|number| {
-        let lost =
-            || Fault::new(FaultKind::Store, format!("trace {number} of this run is not stored any more"));
-        indexes.trace(folder, number)?.ok_or_else(lost)
-    });
-    let minus = minus.transpose()?;
+    let minus = fields.minus_trace.map(find).transpose()?;
     if let (Some(id), None) = (&fields.minus, &minus) {
         return Err(wrong(format!("the fetch `{id}` has stored no trace that could be subtracted")));
     }
@@ -160,10 +158,7 @@ fn together(traces: Vec<TraceSummary>) -> Vec<Vec<TraceSummary>> {
 }
 
 fn levels(trace: &TraceSummary, folder: &Path) -> Result<Vec<f32>, Fault> {
-    let file = open_trace(folder, trace)?;
-    let mut levels = Vec::with_capacity(usize::try_from(trace.grid.points).unwrap_or_default());
-    file.read(0..trace.grid.points, &mut |_, values| levels.extend_from_slice(values))?;
-    Ok(levels)
+    open_trace(folder, trace)?.levels()
 }
 
 /// A trace as the analysis sees it.

@@ -50,12 +50,7 @@ fn number(trace: &Trace) -> Dynamic {
 }
 
 /// The figures of one name, with the strongest line or the first place first asked for separately.
-fn figures(
-    call: &NativeCallContext,
-    trace: &Trace,
-    name: &str,
-    options: Map,
-) -> ScriptResult<(TraceAnalysis, String)> {
+fn figures(call: &NativeCallContext, trace: &Trace, name: &str, options: Map) -> ScriptResult<TraceAnalysis> {
     let mut fields = options;
     fields.insert("trace".into(), Dynamic::from(trace.clone()));
     fields.insert("figures".into(), Dynamic::from_array(vec![Dynamic::from(name.to_owned())]));
@@ -70,18 +65,12 @@ fn figures(
     let task = fields.task(1).map_err(|message| raise_mistake(message, None, call))?;
     let reader = trace.open().map_err(|fault| raise(fault, call))?;
     let grid = *trace.grid();
-    let mut levels = Vec::with_capacity(usize::try_from(grid.points).unwrap_or_default());
-    reader
-        .read(0..grid.points, &mut |_, values| levels.extend_from_slice(values))
-        .map_err(|fault| raise(fault, call))?;
+    let levels = reader.levels().map_err(|fault| raise(fault, call))?;
     let analysis = task
         .figures_of(grid.start_nm, grid.step_pm, &levels)
         .map_err(|message| raise_mistake(message, None, call))?;
     let settings = Some(analysis.settings);
-    Ok((
-        TraceAnalysis { figures: analysis.figures, settings, ..TraceAnalysis::of(&trace.summary) },
-        name.to_owned(),
-    ))
+    Ok(TraceAnalysis { figures: analysis.figures, settings, ..TraceAnalysis::of(&trace.summary) })
 }
 
 fn value(figure: Option<&Figure>) -> Dynamic {
@@ -91,11 +80,11 @@ fn value(figure: Option<&Figure>) -> Dynamic {
 /// Registers `figure` and `figures`, each with and without settings.
 pub(super) fn register(engine: &mut Engine) {
     let one = |call: &NativeCallContext, trace: &Trace, name: &str, options: Map| -> ScriptResult<Dynamic> {
-        let (analysis, name) = figures(call, trace, name, options)?;
-        Ok(value(analysis.representative(&name)))
+        let analysis = figures(call, trace, name, options)?;
+        Ok(value(analysis.representative(name)))
     };
     let all = |call: &NativeCallContext, trace: &Trace, name: &str, options: Map| -> ScriptResult<Dynamic> {
-        let (analysis, name) = figures(call, trace, name, options)?;
+        let analysis = figures(call, trace, name, options)?;
         let named = analysis.figures.iter().filter(|figure| figure.name == name);
         Ok(Dynamic::from_array(named.map(|figure| value(Some(figure))).collect()))
     };
