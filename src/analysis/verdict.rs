@@ -83,6 +83,20 @@ pub struct Judged {
     pub reason: Option<String>,
 }
 
+impl Judged {
+    /// Whether the verdict is on this figure. The figures of one name have their verdicts in the same order.
+    #[must_use]
+    pub fn is_of(&self, figure: &Figure) -> bool {
+        self.figure == figure.name && self.of == figure.of
+    }
+
+    /// A figure in the place of one that no analysis has, so that a limit without a figure is shown too.
+    #[must_use]
+    pub fn without_figure(&self) -> Figure {
+        Figure::without_value(&self.figure, self.reason.clone().unwrap_or_default())
+    }
+}
+
 /// Why limits cannot be applied.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LimitError {

@@ -249,15 +249,14 @@ impl StoredAnalysis<'_> {
         }
         // A limit without any figure is a row too, so that nothing that fails is missing in the table.
         for judged in judged {
-            let figure = Figure::without_value(&judged.figure, judged.reason.clone().unwrap_or_default());
-            rows.push(row(figure, Some(judged), None, &self.columns));
+            rows.push(row(judged.without_figure(), Some(judged), None, &self.columns));
         }
         rows
     }
 }
 
-/// The verdict on a figure. The figures of one name have their verdicts in the same order.
+/// The verdict on a figure.
 fn take(judged: &mut Vec<Judged>, figure: &Figure) -> Option<Judged> {
-    let at = judged.iter().position(|judged| judged.figure == figure.name && judged.of == figure.of)?;
+    let at = judged.iter().position(|judged| judged.is_of(figure))?;
     Some(judged.remove(at))
 }

@@ -126,7 +126,7 @@ fn worst_of(name: &str, figures: &[Figure], judged: &[Judged]) -> Option<String>
     let of_name = || judged.iter().filter(|judged| judged.figure == name);
     // The first one of the worst.
     let shown = of_name().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst })?;
-    let figure = figures.iter().find(|figure| figure.name == name && figure.of == shown.of);
+    let figure = figures.iter().find(|figure| shown.is_of(figure));
     let text = match figure {
         Some(figure) => item(figure, of_name().count()),
         None => match (shown.value, &shown.reason) {

@@ -189,14 +189,12 @@ impl AnalysisRecord {
         let mut open: Vec<&Judged> = judged.iter().collect();
         let mut lines = Vec::new();
         for figure in figures {
-            let at = open.iter().position(|judged| judged.figure == figure.name && judged.of == figure.of);
+            let at = open.iter().position(|judged| judged.is_of(figure));
             let judged = at.map(|at| open.remove(at));
             lines.push(self.line(trace, figure.clone(), judged));
         }
         for judged in open {
-            let reason = judged.reason.clone().unwrap_or_default();
-            let figure = Figure::without_value(&judged.figure, reason);
-            lines.push(self.line(trace, figure, Some(judged)));
+            lines.push(self.line(trace, judged.without_figure(), Some(judged)));
         }
         lines
     }

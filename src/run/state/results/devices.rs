@@ -148,7 +148,7 @@ fn figure(name: &str, trace: &TraceAnalysis) -> Option<DieFigure> {
     let worse = |worst: &'_ Judged, next: &'_ Judged| next.verdict > worst.verdict;
     let worst = of_name.reduce(|worst, next| if worse(worst, next) { next } else { worst });
     let figure = match worst.filter(|worst| worst.verdict > Verdict::Marginal) {
-        Some(worst) => trace.figures.iter().find(|figure| figure.name == name && figure.of == worst.of),
+        Some(worst) => trace.figures.iter().find(|figure| worst.is_of(figure)),
         None => trace.representative(name),
     }?;
     let missing = || {
