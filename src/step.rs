@@ -178,6 +178,11 @@ impl Place {
         common.into_iter().all(|depth| self.loops[depth - 1].index == other.loops[depth - 1].index)
     }
 
+    /// The constants that the surrounding loops add to trace files, by name.
+    pub fn columns(&self) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+        self.loops.iter().flat_map(LoopPoint::columns)
+    }
+
     /// The turns of the surrounding loops, as a prefix of the step: `(power=-5, 2/3) `; empty outside loops.
     #[must_use]
     pub fn turns(&self) -> String {

@@ -10,9 +10,7 @@ use super::state::analyses::Analyses;
 use crate::analysis::Figure;
 use crate::analysis::verdict::Judged;
 use crate::operation::Constant;
-use crate::step::{
-    AnalysisOutcome, ColumnType, LoopPoint, Outcome, Place, Step, TraceAnalysis, columns, constant,
-};
+use crate::step::{AnalysisOutcome, ColumnType, Outcome, Place, Step, TraceAnalysis, columns, constant};
 use crate::store::{ResultRow, ResultsRecord, RunFolder, StoreError, read_run_journal};
 
 /// The columns of a trace or of an analysis, shared by their rows.
@@ -177,8 +175,7 @@ impl Overview {
 
 /// The columns of an analysis: the variables of the loops around it, and the columns of the batch.
 fn of_analysis(place: &Place, given: &BTreeMap<String, Constant>) -> BTreeMap<String, Constant> {
-    let turns = place.loops.iter().flat_map(LoopPoint::columns);
-    given_first(given, turns.map(|(name, value)| (name.clone(), constant(value))).collect())
+    given_first(given, place.columns().map(|(name, value)| (name.clone(), constant(value))).collect())
 }
 
 /// If both have a column of the same name, the recipe's column is used.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LoopPoint, Place};
+use super::Place;
 use crate::operation::{Constant, FetchTrace, plain};
 
 /// The name of the column that holds the detector's name, unless the recipe has a column of that name.
@@ -108,8 +108,7 @@ impl ColumnValue {
 /// The columns that a fetch gives its traces: the variables of the loops around it, and its own `columns`.
 #[must_use]
 pub fn columns(fetch: &FetchTrace, place: &Place) -> BTreeMap<String, Constant> {
-    let turns = place.loops.iter().flat_map(LoopPoint::columns);
-    let variables = turns.map(|(name, value)| (name.clone(), constant(value)));
+    let variables = place.columns().map(|(name, value)| (name.clone(), constant(value)));
     variables.chain(fetch.columns.clone()).collect()
 }
 

@@ -19,7 +19,7 @@ use crate::analysis::verdict::{Judged, Limit, Verdict};
 use crate::measurement::Detector;
 use crate::operation::Constant;
 use crate::run::events::RunEvent;
-use crate::step::{AnalysisOutcome, LoopPoint, Place, Step, TraceAnalysis};
+use crate::step::{AnalysisOutcome, Place, Step, TraceAnalysis};
 use crate::wafer::WaferMap;
 use devices::Devices;
 pub use golden::GoldenFigure;
@@ -91,8 +91,7 @@ impl FigureLine {
 
 /// The columns of a place: the variables of the loops around it, and the columns of their tables.
 fn columns(place: &Place) -> BTreeMap<String, Value> {
-    let turns = place.loops.iter().flat_map(LoopPoint::columns);
-    turns.map(|(name, value)| (name.clone(), value.clone())).collect()
+    place.columns().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The columns as the row of a table.

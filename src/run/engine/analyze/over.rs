@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::operation::{AnalyzeFields, Constant, Fit};
 use crate::run::events::Record;
 use crate::run::state::analyses::Analyses;
-use crate::step::{AnalysisOutcome, Fault, FaultKind, LoopPoint, Place, Step, constant};
+use crate::step::{AnalysisOutcome, Fault, FaultKind, Place, Step, constant};
 use crate::store::read_run_journal;
 
 /// A point: the loop variable or column, and the figure.
@@ -51,15 +51,8 @@ fn point(
     if !is_it {
         return None;
     }
-    let mut columns = step.place.loops.iter().flat_map(LoopPoint::columns);
-    let Some((_, x)) = columns.find(|(name, _)| **name == line.x) else {
-        let known: Vec<String> = step
-            .place
-            .loops
-            .iter()
-            .flat_map(LoopPoint::columns)
-            .map(|(name, _)| format!("`{name}`"))
-            .collect();
+    let Some((_, x)) = step.place.columns().find(|(name, _)| **name == line.x) else {
+        let known: Vec<String> = step.place.columns().map(|(name, _)| format!("`{name}`")).collect();
         let known = if known.is_empty() { "no loop is around it".to_owned() } else { known.join(", ") };
         return Some(Err(format!(
             "the analysis `{id}` has no loop variable or column `{}`: {known}",

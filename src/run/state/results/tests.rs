@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::run::events::RunEvent;
-use crate::step::Outcome;
+use crate::step::{LoopPoint, Outcome};
 use crate::wafer::{Axes, DieState};
 
 fn started(number: u64, row: &Value) -> RunEvent {
