@@ -14,7 +14,9 @@ mod trace_kind;
 
 pub use detector::{Detector, NotADetector};
 pub use naming::{check_name, check_part_of_name, fit_for_file};
-pub use reference::{Age, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale};
+pub use reference::{
+    Age, CLOCK_DIFFERENCE, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale,
+};
 pub use trace_kind::TraceKind;
 
 /// The unit in which a detector reports power.

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, Grid};
-pub use stale::{Age, Stale};
+pub use stale::{Age, CLOCK_DIFFERENCE, Stale};
 
 /// Two powers count as equal within this difference, dB.
 const POWER_DB: f64 = 0.05;

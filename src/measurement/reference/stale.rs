@@ -6,7 +6,7 @@ use super::{CheckLevel, Conditions, ReferenceRecord, ScanRange, Source};
 use crate::measurement::Detector;
 
 /// The clocks of instrument and computer may differ by this much.
-const CLOCKS: TimeDelta = TimeDelta::seconds(60);
+pub const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// How long ago something was, for people.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,7 +141,7 @@ impl Stale {
     pub fn by_age(taken: DateTime<Utc>, now: DateTime<Utc>, max_age_min: f64) -> Result<Age, Self> {
         let age = now - taken;
         // A reference from the future proves nothing: the clocks differ by more than their resolution.
-        if age < -CLOCKS {
+        if age < -CLOCK_DIFFERENCE {
             return Err(Self::FromFuture);
         }
         let (age, limit) = (Age { seconds: age.as_seconds_f64() }, Age { seconds: max_age_min * 60.0 });

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Local, NaiveDateTime, Utc};
 use tokio::sync::mpsc;
 
 use super::Bench;
 use crate::instrument::ScanSettings;
 use crate::instrument::scpi::{Action, Query};
 use crate::local_time;
-use crate::measurement::{CheckLevel, Conditions, Detector, ReferenceRecord, ScanRange, Source, TraceKind};
+use crate::measurement::{
+    CLOCK_DIFFERENCE, CheckLevel, Conditions, Detector, ReferenceRecord, ScanRange, Source, TraceKind,
+};
 use crate::run::events::{Activity, Record, RunEvent};
 use crate::run::explain::refused_scan;
 use crate::run::state::configuration::Doubts;
@@ -22,8 +24,6 @@ use crate::units::dbm_of_milliwatts;
 
 /// The number of runs that are searched, newest first.
 const RUNS: usize = 200;
-/// The clocks of instrument and computer may differ by this much.
-const CLOCKS: TimeDelta = TimeDelta::seconds(60);
 /// Pieces of the check trace that may wait.
 const PIECES_WAITING: usize = 16;
 
@@ -192,8 +192,8 @@ fn find(folder: &Path, serial: &str, detector: Detector, taken: NaiveDateTime) -
     let page = runs::page(folder.parent()?, None, RUNS).ok()?;
     let mut of_another = None;
     for run in page.runs {
-        let began = run.manifest.started - CLOCKS <= at;
-        let ended = run.manifest.finished.is_some_and(|finished| finished + CLOCKS < at);
+        let began = run.manifest.started - CLOCK_DIFFERENCE <= at;
+        let ended = run.manifest.finished.is_some_and(|finished| finished + CLOCK_DIFFERENCE < at);
         if !began || ended {
             continue;
         }
