@@ -332,6 +332,32 @@ fn the_operator_decides_about_a_stale_reference() {
 }
 
 #[test]
+fn a_resumed_run_says_that_its_reference_has_become_too_old() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.01"]);
+    let gate = Gate::new(&bench, 0);
+    let steps = "  - create_reference: { detector: through, max_age_min: 0 }
+  - create_reference: { detector: tap, max_age_min: 60 }
+";
+    bench.write("dated.yaml", &recipe(1541, &format!("{steps}  - {}\n", gate.step())));
+    let run = watch(&bench, &["dated.yaml", "--instrument", &simulator.address]);
+    gate.wait_for(1);
+    run.signal("KILL");
+    run.finish();
+    gate.open();
+    let folder = bench.only_run();
+    let resumed = bench.run(&["resume", folder.to_str().unwrap()]);
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+    let records = journal(&folder);
+    let messages = records.iter().filter(|record| record["event"] == "warning");
+    let messages = messages.map(|record| record["message"].as_str().unwrap());
+    let told: Vec<&str> = messages.filter(|message| message.contains("keeps the reference")).collect();
+    let [told] = told[..] else { panic!("{told:?}") };
+    assert!(told.starts_with("the resumed run keeps the reference of 4/1: it is "), "{told}");
+    assert!(told.ends_with(" old, but at most 0 min are allowed"), "{told}");
+}
+
+#[test]
 fn a_resumed_run_notices_that_another_client_has_taken_the_reference() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.01"]);

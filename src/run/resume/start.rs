@@ -1,7 +1,12 @@
 //! The start of a resumed run: its first records, and the traces that are withdrawn before its first step.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
 use crate::instrument::limits::Limits;
-use crate::measurement::PowerReading;
+use crate::measurement::{Detector, PowerReading, Stale};
+use crate::run::bench::moment_of;
 use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
 use crate::run::resume::damage::Damage;
@@ -12,6 +17,7 @@ use crate::step::{Fault, Outcome};
 use crate::store::{
     Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
 };
+use crate::units::Minutes;
 
 /// An interrupted run that is resumed.
 #[derive(Debug)]
@@ -111,6 +117,10 @@ impl Resumption {
             aside: self.left_over(|fate| fate == Fate::Aside),
         };
         log.emit_durable_blocking(taken_up)?;
+        for (detector, stale) in self.transcript.old_references(Utc::now()) {
+            let message = format!("the resumed run keeps the reference of {detector}: {stale}");
+            log.emit(RunEvent::Warning { message })?;
+        }
         self.put_damaged_aside(folder, log)?;
         for trace in self.transcript.left_over() {
             let reason = "its sweep is repeated, because some of its fetches are missing".to_owned();
@@ -160,6 +170,19 @@ impl Transcript {
             }
         }
         doubts
+    }
+
+    /// The references that have become older than the recipe allows. Their step is done, and is not repeated.
+    fn old_references(&self, now: DateTime<Utc>) -> Vec<(Detector, Stale)> {
+        let mut allowed = BTreeMap::new();
+        for reference in self.steps().filter_map(|step| step.step.operation.traits().reference()) {
+            allowed.extend(reference.detectors.iter().map(|detector| (*detector, reference.max_age_min)));
+        }
+        let stale = |(detector, max_age_min): (Detector, Option<Minutes>)| {
+            let taken = moment_of(self.history.references.get(&detector)?.taken)?;
+            Some((detector, Stale::by_age(taken, now, max_age_min?.get()).err()?))
+        };
+        allowed.into_iter().filter_map(stale).collect()
     }
 
     /// The readings of `read_power` that are in the journal and in no segment of power, each with its name.
