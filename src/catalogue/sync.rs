@@ -8,9 +8,11 @@ use rusqlite::Connection;
 use super::runs::rows;
 use super::select::SelectError;
 use super::{Catalogue, RunRow};
-use crate::error::chain;
 use crate::store::RunState;
 use crate::store::runs::{self, FoundRun, Unreadable};
+
+/// So many new runs take a noticeable time.
+const MANY: usize = 2_000;
 
 impl Catalogue {
     /// Adds runs that are only in the folder, removes those that are only in the catalogue, and updates those that
@@ -37,7 +39,7 @@ impl Catalogue {
             })?;
         }
         self.put_runs(&changed)?;
-        let (found, unreadable) = read(out, unlisted);
+        let (found, unreadable) = runs::open_all(unlisted.into_iter().map(|name| out.join(name)));
         if found.len() > MANY {
             tracing::info!("{} runs are added to the catalogue, which may take a minute", found.len());
         }
@@ -75,18 +77,4 @@ fn compare(connection: &Connection, folders: Vec<String>) -> rusqlite::Result<(V
     }
     unlisted.extend(folders);
     Ok((unlisted, gone))
-}
-
-/// So many new runs take a noticeable time.
-const MANY: usize = 2_000;
-
-fn read(out: &Path, folders: Vec<String>) -> (Vec<FoundRun>, Vec<Unreadable>) {
-    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
-    for folder in folders.into_iter().map(|name| out.join(name)).filter(|folder| runs::is_run(folder)) {
-        match runs::open(&folder) {
-            Ok(run) => found.push(run),
-            Err(error) => unreadable.push(Unreadable { folder, reason: chain(&error) }),
-        }
-    }
-    (found, unreadable)
 }

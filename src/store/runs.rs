@@ -49,24 +49,28 @@ fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
 /// # Errors
 /// If the folder itself cannot be read. A folder that does not exist contains no runs.
 pub fn list(out: &Path) -> Result<(Vec<FoundRun>, Vec<Unreadable>), StoreError> {
-    let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((runs, unreadable)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
         Err(source) => return Err(StoreError::read(out, source)),
     };
-    for entry in entries {
-        let folder = entry.map_err(|source| StoreError::read(out, source))?.path();
-        if !is_run(&folder) {
-            continue;
-        }
+    let folders = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+    let (mut runs, unreadable) = open_all(folders.map_err(|source| StoreError::read(out, source))?);
+    runs.sort_by(|a, b| (b.manifest.started, &b.folder).cmp(&(a.manifest.started, &a.folder)));
+    Ok((runs, unreadable))
+}
+
+/// The runs among these folders, and the runs that could not be read.
+#[must_use]
+pub fn open_all(folders: impl IntoIterator<Item = PathBuf>) -> (Vec<FoundRun>, Vec<Unreadable>) {
+    let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
+    for folder in folders.into_iter().filter(|folder| is_run(folder)) {
         match open(&folder) {
             Ok(run) => runs.push(run),
             Err(error) => unreadable.push(Unreadable { folder, reason: crate::error::chain(&error) }),
         }
     }
-    runs.sort_by(|a, b| (b.manifest.started, &b.folder).cmp(&(a.manifest.started, &a.folder)));
-    Ok((runs, unreadable))
+    (runs, unreadable)
 }
 
 /// A page of runs.
