@@ -4,7 +4,6 @@
 mod bars;
 mod colours;
 mod lines;
-mod number;
 pub(crate) mod output;
 mod results;
 mod summary;
@@ -19,7 +18,6 @@ use crate::run::state::status::RunStatus;
 
 pub use crate::units::duration;
 pub use bars::LogWriter;
-pub use number::number;
 pub use output::end as end_of_output;
 pub use summary::summary;
 

@@ -12,7 +12,7 @@ const LEAST_WAVELENGTH_NM: f64 = 100.0;
 /// Digits of any other value.
 const DIGITS: usize = 4;
 /// Most decimals.
-const MOST_DECIMALS: i32 = 6;
+const MOST_DECIMALS: i32 = 9;
 
 /// The name without its unit, for a text that shows the unit behind the value.
 #[must_use]
@@ -39,28 +39,46 @@ pub fn number(value: f64, error: Option<f64>, unit: &str) -> String {
     }
 }
 
-/// An error with two digits.
-fn error_text(error: f64) -> String {
-    format!("{error:.*}", decimals_for(error, 2))
+/// A value like [`number`], with its unit.
+#[must_use]
+pub fn quantity(value: f64, error: Option<f64>, unit: &str) -> String {
+    with_unit(&number(value, error, unit), unit)
+}
+
+fn with_unit(text: &str, unit: &str) -> String {
+    format!("{text} {}", unit_word(unit)).trim_end().to_owned()
+}
+
+fn error_of(figure: &Figure) -> Option<f64> {
+    figure.error.filter(|error| *error > 0.0)
+}
+
+/// The value of a figure with the sign of a bound, without its error and unit. `None`: there is no value.
+#[must_use]
+pub fn bare_value(figure: &Figure) -> Option<String> {
+    let sign = figure.bound.map(|bound| format!("{} ", bound.sign())).unwrap_or_default();
+    figure.value.map(|value| format!("{sign}{}", number(value, error_of(figure), &figure.unit)))
+}
+
+/// The value of a figure with its error and the sign of a bound, for a table that has the unit beside it.
+#[must_use]
+pub fn value_without_unit(figure: &Figure) -> Option<String> {
+    // Two digits of an error make sense.
+    let spread = error_of(figure).map(|error| format!(" ± {error:.*}", decimals_for(error, 2)));
+    bare_value(figure).map(|value| format!("{value}{}", spread.unwrap_or_default()))
 }
 
 /// The value of a figure with its unit, its error and the sign of a bound. `None`: there is no value.
 #[must_use]
 pub fn value(figure: &Figure) -> Option<String> {
-    let value = figure.value?;
-    let sign = figure.bound.map(|bound| format!("{} ", bound.sign())).unwrap_or_default();
-    let error = figure.error.filter(|error| *error > 0.0);
-    let spread = error.map(|error| format!(" ± {}", error_text(error))).unwrap_or_default();
-    let text = format!("{sign}{}{spread} {}", number(value, error, &figure.unit), unit_word(&figure.unit));
-    Some(text.trim_end().to_owned())
+    value_without_unit(figure).map(|text| with_unit(&text, &figure.unit))
 }
 
 /// The bound of a figure that was not measured, with its unit.
 #[must_use]
 pub fn bound(figure: &Figure) -> Option<String> {
     let (bound, value) = figure.bound.zip(figure.bound_value)?;
-    let text = format!("{} {} {}", bound.sign(), number(value, None, &figure.unit), unit_word(&figure.unit));
-    Some(text.trim_end().to_owned())
+    Some(format!("{} {}", bound.sign(), quantity(value, None, &figure.unit)))
 }
 
 /// The limits in words: `min 12`, `max 1.5`, `1.2 to 1.5`.
@@ -116,14 +134,22 @@ mod tests {
         assert_eq!(number(12_345.6, None, "1"), "12346");
         assert_eq!(number(1_549.123_456, Some(0.000_012), "nm"), "1549.123456");
         assert_eq!(number(0.0, None, "1"), "0");
+        assert_eq!(number(0.000_000_123_4, None, "1"), "0.000000123");
         assert_eq!(number(1_549.172, Some(0.000_999_999_9), "nm"), "1549.1720");
     }
 
     #[test]
     fn a_value_shows_its_bound_its_error_and_its_unit() {
-        assert_eq!(value(&figure("q_loaded", 12_345.6).with_error(123.0)).unwrap(), "12346 ± 123");
+        let loaded = figure("q_loaded", 12_345.6).with_error(123.0);
+        assert_eq!(value(&loaded).unwrap(), "12346 ± 123");
+        let spacing = figure("fsr_mean_nm", 9.031_34).with_error(0.000_008_247);
+        assert_eq!(value_without_unit(&spacing).unwrap(), "9.0313400 ± 0.0000082");
+        assert_eq!(bare_value(&spacing).unwrap(), "9.0313400");
         let bounded = figure("insertion_loss_max_db", 42.0).bounded(Some(Bound::AtLeast));
-        assert_eq!(value(&bounded).unwrap(), "≥ 42.00 dB");
+        assert_eq!(
+            (value(&bounded), bare_value(&bounded)),
+            (Some("≥ 42.00 dB".to_owned()), Some("≥ 42.00".to_owned()))
+        );
         let missing = registry::find("q_loaded").unwrap().0;
         let missing = Figure::missing(missing, "too few samples").with_bound(Bound::AtLeast, 20_000.0);
         assert_eq!((value(&missing), bound(&missing)), (None, Some("≥ 20000".to_owned())));

@@ -3,7 +3,7 @@
 pub(in crate::app) mod columns;
 mod csv;
 mod run;
-pub(super) mod screen;
+mod screen;
 
 use serde::Serialize;
 

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::scale::{STEPS, of_state, of_step, step};
 use super::{Axes, Die, DieState, Shade, WaferMap};
-use crate::analysis::shown::{number, unit_word};
+use crate::analysis::shown::quantity;
 
 /// Width and height of the area for the dies.
 const AREA: f64 = 300.0;
@@ -280,7 +280,7 @@ fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, rig
     let each = height / f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
     let missing =
         map.dies.iter().filter(|die| die.figures.get(figure).is_none_or(|f| f.value.is_none())).count();
-    let text = |value: f64| format!("{} {}", number(value, None, unit), unit_word(unit));
+    let text = |value: f64| quantity(value, None, unit);
     html! {
         @if let Some((low, high)) = range {
             @let steps = if high > low { 0..STEPS } else { STEPS / 2..STEPS / 2 + 1 };

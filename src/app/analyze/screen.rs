@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 
 use crate::analysis::figure::Figure;
 use crate::analysis::request::Analysis;
-use crate::terminal::number;
+use crate::analysis::shown::{bound, number, unit_word, value_without_unit};
 use crate::terminal::output::{errln, outln};
 
 /// Prints the figures of a trace; `column` is the name of its levels.
@@ -16,8 +16,8 @@ pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysi
             figure.of.clone().unwrap_or_default(),
             figure.name.clone(),
             value(figure),
-            if figure.unit == "1" { String::new() } else { figure.unit.clone() },
-            figure.nm.map(|nm| format!("{nm:.4}")).unwrap_or_default(),
+            unit_word(&figure.unit).to_owned(),
+            figure.nm.map(|nm| number(nm, None, "nm")).unwrap_or_default(),
             remark(figure),
         ]);
     }
@@ -38,16 +38,11 @@ pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysi
 }
 
 /// The value with its bound and its error.
-pub(in crate::app) fn value(figure: &Figure) -> String {
-    let sign = figure.bound.map(|bound| format!("{} ", bound.sign())).unwrap_or_default();
-    match (figure.value, figure.error) {
-        (Some(value), Some(error)) => format!("{sign}{} ± {}", number(value), number(error)),
-        (Some(value), None) => format!("{sign}{}", number(value)),
-        (None, _) => match figure.bound_value {
-            Some(bound) => format!("not measured, {sign}{}", number(bound)),
-            None => "not measured".to_owned(),
-        },
-    }
+fn value(figure: &Figure) -> String {
+    value_without_unit(figure).unwrap_or_else(|| match bound(figure) {
+        Some(bound) => format!("not measured, {bound}"),
+        None => "not measured".to_owned(),
+    })
 }
 
 fn remark(figure: &Figure) -> String {

@@ -12,6 +12,7 @@ use super::devices::{
 use super::figures::{keep_only, no_figures};
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
+use crate::analysis::shown::quantity;
 use crate::analysis::verdict::Verdict;
 use crate::app::plot::NewPicture;
 use crate::cli::CompareArgs;
@@ -19,7 +20,6 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::operation::Constant;
 use crate::store::runs::FoundRun;
-use crate::terminal::number;
 use crate::terminal::output::outln;
 
 /// Most figures of the table without `--all`.
@@ -183,10 +183,9 @@ impl Pair {
     fn change(&self) -> String {
         let Some(difference) = self.difference else { return String::new() };
         let sign = if difference > 0.0 { "+" } else { "" };
-        let unit = if self.unit == "1" { String::new() } else { format!(" {}", self.unit) };
         let percent = self.percent.filter(|percent| percent.abs() >= 0.005);
         let percent = percent.map(|percent| format!(" ({percent:+.2} %)")).unwrap_or_default();
-        format!("{sign}{}{unit}{percent}", number(difference))
+        format!("{sign}{}{percent}", quantity(difference, None, &self.unit))
     }
 
     /// The change of the verdict, what is missing, or that the change means nothing.

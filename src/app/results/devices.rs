@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Column;
 use crate::analysis::Figure;
+use crate::analysis::shown::bare_value;
 use crate::analysis::verdict::{Judged, Verdict, worst};
 use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Constant;
@@ -11,7 +12,6 @@ use crate::run::results::{StoredAnalyses, StoredAnalysis};
 use crate::step::TraceAnalysis;
 use crate::store::StoreError;
 use crate::store::runs::FoundRun;
-use crate::terminal::number;
 
 /// What a figure belongs to, apart from the device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,31 +161,9 @@ pub(super) fn device_columns<'a>(
     names.iter().map(|name| Column::new(name, rows.clone().map(|columns| cell(columns, name)))).collect()
 }
 
-/// A value in a narrow cell: with as many digits as its error or its unit make sense of.
+/// A value in a narrow cell.
 pub(super) fn short(figure: &Figure) -> String {
-    let Some(value) = figure.value else { return "-".to_owned() };
-    let decimals = match (figure.error, figure.unit.as_str()) {
-        (Some(error), _) if error > 0.0 => Some(decimals_of(error)),
-        (_, "dB" | "dBm") => Some(3),
-        (_, _) => None,
-    };
-    let plain = number(value);
-    let known = plain.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    let shown = match decimals.filter(|decimals| *decimals < known && !plain.contains('e')) {
-        Some(decimals) => format!("{value:.decimals$}"),
-        None => plain,
-    };
-    match figure.bound {
-        Some(bound) => format!("{} {shown}", bound.sign()),
-        None => shown,
-    }
-}
-
-/// Decimals up to the second digit of an error.
-fn decimals_of(error: f64) -> usize {
-    (0..9)
-        .find(|decimals| error * 10_f64.powi(*decimals) >= 10.0)
-        .map_or(9, |decimals| decimals.cast_unsigned() as usize)
+    bare_value(figure).unwrap_or_else(|| "-".to_owned())
 }
 
 /// The columns that differ between these devices.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::section;
 use crate::analysis::control::ControlChart;
-use crate::analysis::shown::{number, unit_word};
+use crate::analysis::shown::quantity;
 use crate::report::format::{clip, count};
 use crate::report::value::Report;
 use crate::run::state::results::GoldenFigure;
@@ -47,7 +47,7 @@ pub(super) fn section_of(report: &Report) -> Markup {
 fn of_figure(figure: &GoldenFigure, chart: &ControlChart) -> Markup {
     let text = |value: f64| {
         let digits = (chart.repeatability > 0.0).then_some(chart.repeatability);
-        format!("{} {}", number(value, digits, &figure.unit), unit_word(&figure.unit)).trim_end().to_owned()
+        quantity(value, digits, &figure.unit)
     };
     html! {
         figure.control {
@@ -89,7 +89,7 @@ fn svg(figure: &GoldenFigure, chart: &ControlChart) -> Markup {
                 @let is_outside = chart.outside.contains(&(first + at));
                 circle class=(if is_outside { "outside" } else { "inside" }) cx=(format!("{:.1}", x(at)))
                     cy=(format!("{:.1}", y(*value))) r=(if is_outside { "3.5" } else { "2" }) {
-                    title { "step " (figure.steps[first + at]) ": " (number(*value, None, &figure.unit)) " " (unit_word(&figure.unit)) }
+                    title { "step " (figure.steps[first + at]) ": " (quantity(*value, None, &figure.unit)) }
                 }
             }
         }
