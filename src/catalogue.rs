@@ -131,12 +131,11 @@ impl Catalogue {
             }
             _ => {}
         }
-        let opened = Connection::open(&path).and_then(|connection| {
+        let opened = Connection::open(&path).and_then(|mut connection| {
             connection.busy_timeout(patience)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             // A reported state must survive a power cut.
             connection.pragma_update(None, "synchronous", "FULL")?;
-            let mut connection = connection;
             let found = tables::prepare(&mut connection)?;
             Ok((connection, found))
         });

@@ -24,6 +24,12 @@ pub use summary::summary;
 /// Events that follow each other within this time are shown together.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The end of a line about values that may be simulated; empty for a real instrument.
+#[must_use]
+pub fn simulated_mark(simulated: bool) -> &'static str {
+    if simulated { "  SIMULATED" } else { "" }
+}
+
 /// The style in which a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {

@@ -15,6 +15,7 @@ use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
 use crate::session::{EmergencyStop, Session, find_holder};
 use crate::terminal::output::{errln, outln};
+use crate::terminal::simulated_mark;
 
 /// Time within which the other program must abort and turn ten lasers off. After that it is not relied on.
 const RUNNER_LIMIT: Duration = Duration::from_secs(120);
@@ -74,7 +75,7 @@ fn tell(status: &Value, as_json: bool) -> Result<(), Failure> {
         return super::print_json(status);
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let simulated = if status["simulated"] == true { "  SIMULATED" } else { "" };
+    let simulated = simulated_mark(status["simulated"] == true);
     outln!("{} at {}{simulated}", text(&status["identity"]), text(&status["address"]));
     if Query::identity().read(&text(&status["identity"])).is_some_and(|identity| !identity.is_ctp10()) {
         outln!("warning: this instrument is not a CTP10");

@@ -204,6 +204,14 @@ fn the_traces_of_a_run_are_analysed_with_their_detectors_and_devices() {
     assert!(traces[0]["figures"].as_array().unwrap().iter().any(|figure| figure["figure"] == "q_loaded"));
     let screen = text(&bench.run(&["analyze", "rings", "--figures", "q"]).stdout);
     assert!(screen.contains("SIMULATED") && screen.contains("trace 4  4/2 tf  (chip = B"), "{screen}");
+    // The other commands for traces accept the same names of runs.
+    for (file, arguments) in
+        [("rings.svg", &["plot", "rings"][..]), ("rings.npz", &["export", "last", "--to", "npz"])]
+    {
+        let output = bench.run(&[arguments, &["-o", file]].concat());
+        assert!(output.status.success(), "{file}: {}", text(&output.stderr));
+        assert!(bench.folder.path().join(file).exists(), "{file}");
+    }
 }
 
 #[test]

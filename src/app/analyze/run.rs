@@ -21,6 +21,7 @@ use crate::step::TraceReader as _;
 use crate::store::runs::{self, FoundRun};
 use crate::store::{open_trace, skip_damaged};
 use crate::terminal::output::{errln, outln};
+use crate::terminal::simulated_mark;
 
 /// The figures of a trace, as `--json` prints them.
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Resu
     let none = BTreeMap::new();
     let mut answers: Vec<Value> = Vec::new();
     let mut wrong: Vec<String> = Vec::new();
-    let simulated = if run.manifest.instrument.simulated { "  SIMULATED" } else { "" };
+    let simulated = simulated_mark(run.manifest.instrument.simulated);
     if !args.json {
         outln!("{} ({}){simulated}", run.manifest.run, run.manifest.name);
     }

@@ -21,6 +21,7 @@ use crate::error::Failure;
 use crate::operation::Constant;
 use crate::store::runs::FoundRun;
 use crate::terminal::output::outln;
+use crate::terminal::simulated_mark;
 
 /// Most figures of the table without `--all`.
 const MOST: usize = 25;
@@ -212,7 +213,7 @@ impl Pair {
 fn print(before: &FoundRun, after: &FoundRun, pairs: &[Pair], all: bool) {
     for (word, run) in [("before", before), ("after", after)] {
         let manifest = &run.manifest;
-        let simulated = if manifest.instrument.simulated { "  SIMULATED" } else { "" };
+        let simulated = simulated_mark(manifest.instrument.simulated);
         let verdict = manifest.verdict.map(|verdict| format!("  {verdict}")).unwrap_or_default();
         let started = manifest.started.format("%Y-%m-%d %H:%M:%SZ");
         outln!("{word:<7} {} ({}), {started}{verdict}{simulated}", manifest.run, manifest.name);

@@ -14,6 +14,7 @@ use crate::error::{ExitCode, Failure};
 use crate::operation::Constant;
 use crate::step::{GOLDEN_COLUMN, is_golden};
 use crate::terminal::output::outln;
+use crate::terminal::simulated_mark;
 
 /// One figure of one golden device, in the order of its measurement.
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ pub(super) fn print(rows: &[Row<'_>], as_json: bool) -> Result<(), Failure> {
     if as_json {
         return crate::app::print_json(&json!({ "charts": series }));
     }
-    let simulated = if golden.iter().any(|row| row.run.instrument.simulated) { "  SIMULATED" } else { "" };
+    let simulated = simulated_mark(golden.iter().any(|row| row.run.instrument.simulated));
     outln!("golden devices: {} measurements{simulated}", golden.len());
     let shown: Vec<(&Series, &ControlChart)> =
         series.iter().filter_map(|series| Some((series, series.chart.as_ref()?))).collect();

@@ -17,6 +17,7 @@ use crate::error::{ExitCode, Failure};
 use crate::store::Manifest;
 use crate::store::runs::FoundRun;
 use crate::terminal::output::{errln, outln};
+use crate::terminal::simulated_mark;
 
 /// A device of one of the runs.
 pub(super) struct Row<'a> {
@@ -100,7 +101,7 @@ fn column_names(rows: &[Row<'_>]) -> Vec<String> {
 
 fn print(rows: &[Row<'_>], labels: &BTreeSet<Label>, shown: &Labels) {
     let runs: BTreeMap<&str, &Manifest> = rows.iter().map(|row| (row.run.run.as_str(), row.run)).collect();
-    let simulated = if rows.iter().any(|row| row.run.instrument.simulated) { "  SIMULATED" } else { "" };
+    let simulated = simulated_mark(rows.iter().any(|row| row.run.instrument.simulated));
     if let Some((_, run)) = runs.first_key_value().filter(|_| runs.len() == 1) {
         outln!("{} ({}), {}{simulated}", run.run, run.name, run.started.format("%Y-%m-%d %H:%M:%SZ"));
     } else {

@@ -23,6 +23,7 @@ use crate::step::{AnalysisOutcome, Fault, TraceAnalysis};
 use crate::store::runs::FoundRun;
 use crate::store::{StoreError, TraceIndexes};
 use crate::terminal::output::{errln, outln};
+use crate::terminal::simulated_mark;
 
 /// A verdict on one figure of a run.
 #[derive(Serialize)]
@@ -317,7 +318,7 @@ fn limit(limit: &Limit) -> String {
 }
 
 fn print(runs: &[OfRun], limits: &LimitSet, all: bool) {
-    let simulated = if runs.iter().any(|run| run.simulated) { "  SIMULATED" } else { "" };
+    let simulated = simulated_mark(runs.iter().any(|run| run.simulated));
     outln!(
         "limits {} version {} ({}){simulated}",
         limits.source.name,
