@@ -9,7 +9,7 @@ use super::expand::Task;
 use crate::analysis::verdict::{Verdict, worst};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::report::BatchCounts;
-use crate::store::runs::find;
+use crate::store::runs::open;
 
 /// An item in the summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -154,8 +154,7 @@ impl Summary {
     #[must_use]
     pub fn with_verdicts(mut self, out: &Path) -> Self {
         for item in &mut self.list {
-            let last =
-                item.folders.last().and_then(|folder| find(out, &out.join(folder).to_string_lossy()).ok());
+            let last = item.folders.last().and_then(|folder| open(&out.join(folder)).ok());
             item.verdict = last.and_then(|run| run.manifest.verdict);
         }
         self.verdict = worst(self.list.iter().filter_map(|item| item.verdict));
