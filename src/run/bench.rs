@@ -28,7 +28,7 @@ use crate::operation::{OperationTraits, Settings};
 use crate::step::{Fault, FaultKind};
 use detectors::DetectorState;
 pub(super) use ensure::Needs;
-pub(super) use reference::{NewReference, moment_of};
+pub(super) use reference::{NewReference, age_s, moment_of};
 pub(super) use scan::{SettingsOf, describe};
 
 /// The instrument of a run, and what is known about it now.

@@ -59,6 +59,11 @@ pub(in crate::run) fn moment_of(taken: NaiveDateTime) -> Option<DateTime<Utc>> {
     local_time::moments(&Local, taken.date(), taken.time()).into_iter().next()
 }
 
+/// The age of a reference that was taken at a time of the instrument's clock, s.
+pub(in crate::run) fn age_s(taken: NaiveDateTime) -> Option<f64> {
+    moment_of(taken).map(|at| (Utc::now() - at).as_seconds_f64())
+}
+
 impl Bench {
     /// The conditions of a scan, which those of its references must equal.
     pub(in crate::run) fn conditions(&self, scan: &ScanSettings) -> Conditions {
@@ -123,8 +128,7 @@ impl Bench {
         let is_named =
             |history: &History| history.references.get(&detector).is_some_and(|known| known.taken == taken);
         if !self.log.history(is_named) {
-            let age_s = moment_of(taken).map(|at| (Utc::now() - at).as_seconds_f64());
-            let reference = reference.clone();
+            let (reference, age_s) = (reference.clone(), age_s(taken));
             self.log.emit(RunEvent::ReferenceUsed { number, reference, age_s, drift_db: None })?;
         }
         Ok(Some(reference))

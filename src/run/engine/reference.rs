@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::Engine;
 use crate::measurement::{CheckLevel, Detector, ReferenceRecord, ScanRange, Stale, TraceKind};
 use crate::operation::{CreateReference, DriftCheck, IfStale, UnattendedReference};
-use crate::run::bench::{NewReference, SettingsOf, moment_of};
+use crate::run::bench::{NewReference, SettingsOf, age_s, moment_of};
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::step::{Fault, FaultKind, Outcome};
@@ -94,7 +94,7 @@ impl Engine {
     /// The operator has decided to keep a stale reference.
     fn use_stale(&self, number: u64, reference: Option<ReferenceRecord>) -> Result<(), Fault> {
         let Some(reference) = reference else { return Ok(()) };
-        let age_s = moment_of(reference.taken).map(|at| (Utc::now() - at).as_seconds_f64());
+        let age_s = age_s(reference.taken);
         self.log.emit(RunEvent::ReferenceUsed { number, reference, age_s, drift_db: None })
     }
 
