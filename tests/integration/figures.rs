@@ -87,7 +87,7 @@ fn results(folder: &Path) -> Vec<Row> {
 }
 
 /// The run as if it had been killed after so many records of its journal.
-fn cut(folder: &Path, records: usize) {
+pub(crate) fn cut(folder: &Path, records: usize) {
     let text = fs::read_to_string(folder.join("journal.jsonl")).unwrap();
     let kept: String = text.lines().take(records).map(|line| format!("{line}\n")).collect();
     fs::write(folder.join("journal.jsonl"), kept).unwrap();
@@ -101,11 +101,11 @@ fn cut(folder: &Path, records: usize) {
 }
 
 /// The position after the record that fits, for the `nth` time.
-fn after(records: &[Value], nth: usize, fits: impl Fn(&Value) -> bool) -> usize {
+pub(crate) fn after(records: &[Value], nth: usize, fits: impl Fn(&Value) -> bool) -> usize {
     records.iter().enumerate().filter(|(_, record)| fits(record)).nth(nth).unwrap().0 + 1
 }
 
-fn is_end_of(record: &Value, kind: &str) -> bool {
+pub(crate) fn is_end_of(record: &Value, kind: &str) -> bool {
     record["event"] == "step_finished" && record["outcome"]["kind"] == kind
 }
 

@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
+use crate::figures::{after, cut, is_end_of};
 use crate::support::{Bench, events, journal, manifest, text};
 
 /// A ring whose Q is near 9,100.
@@ -82,7 +86,14 @@ fn a_device_that_fails_is_measured_again_and_every_attempt_is_kept() {
     let records = journal(&folder);
     assert!(!events(&records).contains(&"trace_withdrawn"));
     assert_eq!(fs::read_dir(folder.join("traces")).unwrap().count(), 3);
-    assert_eq!(manifest(&folder)["results"]["rows"], 3);
+    let table = fs::File::open(folder.join("results.parquet")).unwrap();
+    let rows = ParquetRecordBatchReaderBuilder::try_new(table).unwrap().build().unwrap();
+    let counts = |batch: RecordBatch| -> Vec<Option<bool>> {
+        batch.column_by_name("counts").unwrap().as_boolean().iter().collect()
+    };
+    let counts: Vec<Option<bool>> = rows.flat_map(|batch| counts(batch.unwrap())).collect();
+    assert_eq!(counts, [Some(false), Some(false), Some(true)], "only the last attempt counts");
+    assert_eq!(manifest(&folder)["verdicts"]["analyses"]["fail"], 1);
     let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));
 
@@ -90,6 +101,57 @@ fn a_device_that_fails_is_measured_again_and_every_attempt_is_kept() {
     let good = recipe.replace("1000000", "1000");
     let (code, folder) = run(&bench, "ring.yaml", &good);
     assert_eq!((code, fs::read_dir(folder.join("traces")).unwrap().count()), (Some(0), 1));
+}
+
+#[test]
+fn a_run_that_is_killed_while_a_device_is_measured_again_counts_the_attempts_anew() {
+    let recipe = format!(
+        "{HEAD}  - analyze: {{ trace: out, expect: {{ q_loaded: {{ min: 1000000 }} }}, on_fail: remeasure, remeasure: 2 }}\n"
+    );
+    // Within the second sweep, and between the second fetch and its analysis.
+    let kills: [fn(&[Value]) -> usize; 2] = [
+        |records| after(records, 1, |record| record["event"] == "step_started" && record["number"] == 4),
+        |records| after(records, 1, |record| is_end_of(record, "traces")),
+    ];
+    for kill in kills {
+        let bench = Bench::new();
+        let (_, folder) = run(&bench, "ring.yaml", &recipe);
+        let records = journal(&folder);
+        cut(&folder, kill(&records));
+        let output = bench.run(&["resume", folder.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+        let found = analysis(&folder);
+        assert_eq!(found["earlier"].as_array().unwrap().len(), 2, "{found}");
+        let verified = bench.run(&["runs", "verify", folder.to_str().unwrap()]);
+        assert!(verified.status.success(), "{}", text(&verified.stdout));
+    }
+}
+
+#[test]
+fn only_the_last_sweep_is_measured_again() {
+    let bench = Bench::new();
+    let recipe = format!(
+        "{HEAD}  - sweep:\n  - analyze: {{ trace: out, expect: {{ q_loaded: {{ min: 1000000 }} }}, on_fail: remeasure }}\n"
+    );
+    let (code, folder) = run(&bench, "ring.yaml", &recipe);
+    assert_eq!((code, fs::read_dir(folder.join("traces")).unwrap().count()), (Some(4), 1));
+    let records = journal(&folder);
+    let is_told = |record: &Value| {
+        record["event"] == "warning"
+            && record["message"].as_str().unwrap().contains("cannot be repeated any more")
+    };
+    assert!(records.iter().any(is_told));
+}
+
+#[test]
+fn a_marginal_device_is_marked_and_has_not_failed() {
+    let bench = Bench::new();
+    let recipe = format!(
+        "{HEAD}  - analyze: {{ trace: out, expect: {{ q_loaded: {{ min: 1000, guard: 100000 }} }}, on_fail: stop }}\n  - log: reached\n"
+    );
+    let (code, folder) = run(&bench, "ring.yaml", &recipe);
+    assert_eq!((code, &manifest(&folder)["verdict"]), (Some(0), &"marginal".into()));
+    assert!(journal(&folder).iter().any(|record| record["message"] == "reached"));
 }
 
 #[test]
