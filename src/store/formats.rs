@@ -19,6 +19,7 @@ pub use self::mat::{MatValue, mat_head, mat_variable};
 pub use self::npz::Npz;
 
 use self::digits::{Digits, without_fraction};
+use crate::measurement::Grid;
 use crate::step::TraceReader;
 
 /// Bytes that are collected before they are written.
@@ -36,6 +37,22 @@ fn each_piece(
         }
     });
     written.and(read.map_err(io::Error::other))
+}
+
+/// Writes all wavelengths of a grid as 64-bit floats.
+fn write_wavelengths(grid: Grid, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(PIECE, out);
+    (0..grid.points).try_for_each(|index| out.write_all(&grid.wavelength_nm(index).to_le_bytes()))?;
+    out.flush()
+}
+
+/// Writes all values of a trace as 64-bit floats.
+fn write_values(trace: &dyn TraceReader, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(PIECE, out);
+    each_piece(trace, |_, values| {
+        values.iter().try_for_each(|value| out.write_all(&f64::from(*value).to_le_bytes()))
+    })?;
+    out.flush()
 }
 
 /// The header of a `.npy` file with two float64 fields of these names.
@@ -201,7 +218,6 @@ pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measurement::Grid;
     use crate::store::Spool;
 
     fn spool() -> Spool {

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::{PIECE, each_piece};
+use super::{write_values, write_wavelengths};
 use crate::step::TraceReader;
 
 /// Types of data elements.
@@ -143,25 +143,12 @@ fn element(name: &str, value: &MatValue<'_>, out: &mut dyn Write) -> io::Result<
     data(INT8, name.as_bytes(), out)?;
     match value {
         MatValue::Wavelengths(trace) => {
-            let grid = trace.grid();
-            tag(DOUBLE, 8 * grid.points, out)?;
-            let mut piece = Vec::with_capacity(PIECE);
-            for index in 0..grid.points {
-                piece.extend(grid.wavelength_nm(index).to_le_bytes());
-                if piece.len() >= PIECE {
-                    out.write_all(&piece)?;
-                    piece.clear();
-                }
-            }
-            out.write_all(&piece)
+            tag(DOUBLE, 8 * trace.grid().points, out)?;
+            write_wavelengths(trace.grid(), out)
         }
         MatValue::Values(trace) => {
             tag(DOUBLE, 8 * trace.grid().points, out)?;
-            each_piece(*trace, |_, values| {
-                let piece: Vec<u8> =
-                    values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect();
-                out.write_all(&piece)
-            })
+            write_values(*trace, out)
         }
         MatValue::Number(number) => data(DOUBLE, &number.to_le_bytes(), out),
         MatValue::Truth(truth) => data(UINT8, &[u8::from(*truth)], out),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::zip::Zip;
-use super::{PIECE, each_piece, npy_array_header};
+use super::{npy_array_header, write_values, write_wavelengths};
 use crate::step::TraceReader;
 
 /// Writes arrays into an archive, one after the other.
@@ -24,22 +24,10 @@ impl<W: Write> Npz<W> {
         let header = npy_array_header("<f8", &format!("({},)", grid.points));
         self.0.begin(&format!("{prefix}wavelength_nm.npy"))?;
         self.0.write_all(&header)?;
-        let mut piece = Vec::with_capacity(PIECE);
-        for index in 0..grid.points {
-            piece.extend(grid.wavelength_nm(index).to_le_bytes());
-            if piece.len() >= PIECE {
-                self.0.write_all(&piece)?;
-                piece.clear();
-            }
-        }
-        self.0.write_all(&piece)?;
+        write_wavelengths(grid, &mut self.0)?;
         self.0.begin(&format!("{prefix}value.npy"))?;
         self.0.write_all(&header)?;
-        each_piece(trace, |_, values| {
-            piece.clear();
-            piece.extend(values.iter().flat_map(|value| f64::from(*value).to_le_bytes()));
-            self.0.write_all(&piece)
-        })
+        write_values(trace, &mut self.0)
     }
 
     /// Adds a text: an array without dimensions, as `numpy.array("text")`.

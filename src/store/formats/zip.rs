@@ -25,13 +25,13 @@ struct Member {
 pub(super) struct Zip<W: Write> {
     out: W,
     written: u64,
+    /// The last one is open.
     members: Vec<Member>,
-    is_open: bool,
 }
 
 impl<W: Write> Zip<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { out, written: 0, members: Vec::new(), is_open: false }
+        Self { out, written: 0, members: Vec::new() }
     }
 
     /// Begins a member. What is written afterwards is its content.
@@ -53,7 +53,6 @@ impl<W: Write> Zip<W> {
         head.extend([0; 16]);
         self.put(&head)?;
         self.members.push(Member { name: name.to_owned(), offset, crc: Crc::new(), bytes: 0 });
-        self.is_open = true;
         Ok(())
     }
 
@@ -64,14 +63,13 @@ impl<W: Write> Zip<W> {
 
     /// Ends the member that is open.
     fn end(&mut self) -> io::Result<()> {
-        if let (true, Some(member)) = (self.is_open, self.members.last()) {
+        if let Some(member) = self.members.last() {
             let mut tail = Vec::from(*b"PK\x07\x08");
             tail.extend(member.crc.sum().to_le_bytes());
             tail.extend(member.bytes.to_le_bytes());
             tail.extend(member.bytes.to_le_bytes());
             self.put(&tail)?;
         }
-        self.is_open = false;
         Ok(())
     }
 
