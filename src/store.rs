@@ -7,6 +7,7 @@ mod envelope;
 pub mod formats;
 mod index;
 mod journal;
+mod kept;
 mod lines;
 mod manifest;
 mod power;
@@ -37,6 +38,7 @@ pub use disk_space::{free_bytes, space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
 pub use index::TraceIndexes;
 pub use journal::{Durability, Journal, JournalSync};
+pub use kept::KeptOfRuns;
 pub use lines::{Lines, skip_damaged};
 pub use manifest::{
     HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunState, VerdictSummary,

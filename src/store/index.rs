@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::PoisonError;
 
 use super::lines::LONGEST;
 use super::stored::FileEvent;
-use super::{JOURNAL_FILE, StoreError, find};
+use super::{JOURNAL_FILE, KeptOfRuns, StoreError, find};
 use crate::files;
 use crate::measurement::TraceSummary;
 
@@ -20,10 +20,9 @@ const HEAD: usize = 160;
 /// How the events about traces begin.
 const ABOUT_TRACES: &[u8] = b"\"event\":\"trace_";
 
-/// The indexes of the runs that were asked for last, by the folder of the run. Each has its own lock, so that the long
-/// journal of one run does not delay the others.
+/// The indexes of the runs that were asked for last.
 #[derive(Debug, Default)]
-pub struct TraceIndexes(Mutex<Vec<(PathBuf, Arc<Mutex<TraceIndex>>)>>);
+pub struct TraceIndexes(KeptOfRuns<TraceIndex, RUNS>);
 
 /// Where the journal of a run tells about its traces.
 #[derive(Debug, Default)]
@@ -49,7 +48,7 @@ impl TraceIndexes {
     /// # Errors
     /// If the journal cannot be read.
     pub fn page(&self, folder: &Path, after: u64, limit: usize) -> Result<Vec<TraceSummary>, StoreError> {
-        let index = self.of(folder);
+        let index = self.0.of(folder);
         let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
         let path = find(folder, JOURNAL_FILE)?;
         let failed = |source| StoreError::read(&path, source);
@@ -68,21 +67,6 @@ impl TraceIndexes {
             }
         }
         Ok(traces)
-    }
-
-    /// The index of a run. It becomes the last one to be dropped.
-    fn of(&self, folder: &Path) -> Arc<Mutex<TraceIndex>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match kept.iter().position(|(known, _)| known == folder) {
-            Some(position) => kept.remove(position),
-            None => (folder.to_owned(), Arc::default()),
-        };
-        let index = Arc::clone(&entry.1);
-        kept.push(entry);
-        if kept.len() > RUNS {
-            kept.remove(0);
-        }
-        index
     }
 }
 
@@ -129,6 +113,7 @@ impl TraceIndex {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
 
     use serde_json::json;
 
@@ -193,7 +178,7 @@ mod tests {
         let [long, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         std::fs::write(other.path().join(JOURNAL_FILE), stored(1)).unwrap();
         let indexes = Arc::new(TraceIndexes::default());
-        let reading = indexes.of(long.path());
+        let reading = indexes.0.of(long.path());
         let _held = reading.lock().unwrap();
         let (replies, reply) = std::sync::mpsc::channel();
         let (asked, path) = (Arc::clone(&indexes), other.path().to_owned());

@@ -10,7 +10,7 @@
 //! - An error of the disk ends the reading, because the same read would fail again.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -65,16 +65,9 @@ struct Numbered {
 impl<T: DeserializeOwned> Lines<T> {
     /// Opens a file. `numbered`: whether its records are numbered.
     pub(super) fn open(path: &Path, numbered: bool) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::read(path, source);
-        let file = files::open(path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
-        if size > LARGEST {
-            let reason = format!("it has {size} bytes; at most {LARGEST} are allowed");
-            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
-        }
         Ok(Self {
             path: path.to_owned(),
-            reader: BufReader::with_capacity(PIECE, file),
+            reader: BufReader::with_capacity(PIECE, open(path)?.0),
             numbered,
             line: 0,
             whole: 0,
@@ -85,6 +78,22 @@ impl<T: DeserializeOwned> Lines<T> {
             over: false,
             _record: PhantomData,
         })
+    }
+
+    /// Begins to read what the file has gained since its end was reached, and returns true. Returns false if another file,
+    /// which is shorter, has taken its place.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn read_on(&mut self) -> Result<bool, StoreError> {
+        let (mut file, size) = open(&self.path)?;
+        if size < self.whole {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::Start(self.whole)).map_err(|source| StoreError::read(&self.path, source))?;
+        self.reader = BufReader::with_capacity(PIECE, file);
+        (self.torn, self.over) = (0, false);
+        Ok(true)
     }
 
     /// Number of the record that was read last.
@@ -206,6 +215,18 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
     }
 }
 
+/// Opens a file that is not too large, and returns its size.
+fn open(path: &Path) -> Result<(File, u64), StoreError> {
+    let failed = |source| StoreError::read(path, source);
+    let file = files::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    if size > LARGEST {
+        let reason = format!("it has {size} bytes; at most {LARGEST} are allowed");
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    }
+    Ok((file, size))
+}
+
 /// Leaves out invalid lines; other errors stay. For readers that show a run.
 pub fn skip_damaged<T>(
     lines: impl Iterator<Item = Result<T, StoreError>>,
@@ -252,6 +273,26 @@ mod tests {
         }
         assert_eq!(lines.whole_bytes() + lines.torn_bytes(), text.len() as u64);
         (numbers, wrong, lines.torn_bytes())
+    }
+
+    #[test]
+    fn reading_goes_on_where_the_last_whole_line_ended_and_begins_anew_for_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let numbers =
+            |lines: &mut Lines<Record>| -> Vec<u64> { lines.flatten().map(|record| record.n).collect() };
+        std::fs::write(&path, "{\"n\":1}\nnonsense\n{\"n\":3}\n{\"n\":").unwrap();
+        let mut lines = Lines::<Record>::open(&path, true).unwrap();
+        assert_eq!((numbers(&mut lines), lines.torn_bytes()), (vec![1, 3], 5));
+        assert!(lines.read_on().unwrap() && numbers(&mut lines).is_empty());
+        std::fs::write(&path, "{\"n\":1}\nnonsense\n{\"n\":3}\n{\"n\":4}\n{\"n\":6}\n").unwrap();
+        assert!(lines.read_on().unwrap());
+        let read: Vec<_> = (&mut lines).map(|line| line.map_err(|error| error.to_string())).collect();
+        assert_eq!(read.iter().flatten().map(|record| record.n).collect::<Vec<_>>(), [4, 6]);
+        let gap = read.iter().find_map(|line| line.as_ref().err()).unwrap();
+        assert!(gap.contains("line 5") && gap.contains("record 5 is missing"), "{gap}");
+        std::fs::write(&path, "{\"n\":1}\n").unwrap();
+        assert!(!lines.read_on().unwrap());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The figures of a run, and its wafer maps: both are folded from the journal.
 
-use std::path::{Path as FilePath, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path as FilePath;
+use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::figures::{FiguresQuery, FiguresReply, MapReply, WaferQuery, WaferReply};
 use crate::sidecar::wire::runs::RunPath;
-use crate::store::{JOURNAL_FILE, StoreError, read_run_journal};
+use crate::store::{KeptOfRuns, Lines, StoreError, read_run_journal, skip_damaged};
 use crate::wafer::{Shade, figures, standalone};
 
 /// Default number of figures per page.
@@ -24,52 +24,55 @@ const PAGE: u16 = 1000;
 /// Runs whose figures are kept in memory.
 const KEPT: usize = 2;
 
-/// The figures of a run, as far as its journal has come.
+/// The figures of the runs that were asked for last. A page asks several times for the same.
+pub(in crate::sidecar) type FiguresOfRuns = KeptOfRuns<Folded, KEPT>;
+
+/// The figures of a run, as far as its journal was read.
 #[derive(Debug, Default)]
-struct Folded {
+pub(in crate::sidecar) struct Folded {
     results: Results,
     verdicts: Verdicts,
+    journal: Option<Lines<Record>>,
 }
 
-/// The figures that were asked for last, by run folder and length of its journal. A page asks several times for the same.
-#[derive(Debug, Default)]
-pub(in crate::sidecar) struct FiguresOfRuns(Mutex<Vec<(PathBuf, u64, Arc<Folded>)>>);
-
-impl FiguresOfRuns {
-    fn of(&self, folder: &FilePath) -> Result<Arc<Folded>, StoreError> {
-        let length = std::fs::metadata(folder.join(JOURNAL_FILE)).map_or(0, |journal| journal.len());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.iter().find(|(of, at, _)| of == folder && *at == length);
-        if let Some((_, _, folded)) = found {
-            return Ok(Arc::clone(folded));
+impl Folded {
+    /// Takes into account what the journal has gained since the last time.
+    fn update(&mut self, folder: &FilePath) -> Result<(), StoreError> {
+        let mut journal = if let Some(mut known) = self.journal.take()
+            && known.read_on()?
+        {
+            known
+        } else {
+            *self = Self::default();
+            read_run_journal(folder)?
+        };
+        // The status of the run counts the damaged lines.
+        for record in skip_damaged(&mut journal) {
+            let event = record?.event;
+            self.results.apply(&event);
+            self.verdicts.apply(&event);
         }
-        drop(known);
-        let mut folded = Folded::default();
-        for record in read_run_journal::<Record>(folder)? {
-            match record {
-                Ok(record) => {
-                    folded.results.apply(&record.event);
-                    folded.verdicts.apply(&record.event);
-                }
-                // The status of the run counts these lines.
-                Err(StoreError::Line { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let folded = Arc::new(folded);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(of, _, _)| of != folder);
-        known.insert(0, (folder.to_owned(), length, Arc::clone(&folded)));
-        known.truncate(KEPT);
-        Ok(folded)
+        self.journal = Some(journal);
+        Ok(())
     }
 }
 
 impl AppState {
-    async fn figures_of(self: &Arc<Self>, id: &str) -> Result<Arc<Folded>, Problem> {
+    /// Calls `look` with the figures of a run, up to the end of its journal.
+    async fn figures_of<T: Send + 'static>(
+        self: &Arc<Self>,
+        id: &str,
+        look: impl FnOnce(&Folded) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let folder = self.folder(id).await?;
         let app = Arc::clone(self);
-        read_on_thread(move || app.figures.of(&folder)).await
+        let looked = read_on_thread(move || {
+            let figures = app.figures.of(&folder);
+            let mut folded = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            folded.update(&folder)?;
+            Ok(look(&folded))
+        });
+        looked.await
     }
 }
 
@@ -79,7 +82,11 @@ pub(in crate::sidecar) async fn list(
     Path(RunPath { id }): Path<RunPath>,
     Query(query): Query<FiguresQuery>,
 ) -> Result<Json<FiguresReply>, Problem> {
-    let folded = app.figures_of(&id).await?;
+    let run = id.clone();
+    app.figures_of(&id, move |folded| Json(page(run, folded, query))).await
+}
+
+fn page(run: String, folded: &Folded, query: FiguresQuery) -> FiguresReply {
     let after = query.after.unwrap_or_default() as usize;
     let limit = usize::from(query.limit.unwrap_or(PAGE));
     let is_wanted = |trace: Option<u64>| query.trace.is_none_or(|wanted| trace == Some(wanted.into()));
@@ -90,15 +97,15 @@ pub(in crate::sidecar) async fn list(
     figures.truncate(limit);
     let verdict = folded.verdicts.worst();
     let marks = query.trace.map(|_| marks(figures.iter().map(FigureLine::judgement))).unwrap_or_default();
-    Ok(Json(FiguresReply {
-        run: id,
+    FiguresReply {
+        run,
         verdict,
         verdicts: verdict.map(|_| folded.verdicts.summary()),
         yields: folded.verdicts.yields(),
         next: has_more.then_some((after + limit) as u64),
         figures,
         marks,
-    }))
+    }
 }
 
 /// Returns the wafer maps of a run.
@@ -107,19 +114,25 @@ pub(in crate::sidecar) async fn wafer(
     Path(RunPath { id }): Path<RunPath>,
     Query(WaferQuery { figure }): Query<WaferQuery>,
 ) -> Result<Json<WaferReply>, Problem> {
-    let folded = app.figures_of(&id).await?;
+    let run = id.clone();
+    app.figures_of(&id, move |folded| wafer_maps(&run, folded, figure.as_deref())).await?.map(Json)
+}
+
+fn wafer_maps(run: &str, folded: &Folded, figure: Option<&str>) -> Result<WaferReply, Problem> {
     let maps = folded.results.maps();
     let known = figures(&maps);
-    if let Some(name) = figure.as_ref().filter(|name| !known.contains(name)) {
+    if let Some(name) = figure.filter(|name| !known.iter().any(|known| known == name)) {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Problem::not_found(&format!("figure `{name}` in the dies of run {id} (known: {known})")));
+        return Err(Problem::not_found(&format!(
+            "figure `{name}` in the dies of run {run} (known: {known})"
+        )));
     }
-    let shade = figure.as_deref().map_or(Shade::Verdict, Shade::Figure);
+    let shade = figure.map_or(Shade::Verdict, Shade::Figure);
     let drawn = maps.iter().map(|map| MapReply {
         wafer: map.wafer.clone(),
         axes: map.axes,
         dies: map.dies.len(),
         svg: standalone(map, shade),
     });
-    Ok(Json(WaferReply { maps: drawn.collect(), figures: known }))
+    Ok(WaferReply { maps: drawn.collect(), figures: known })
 }
