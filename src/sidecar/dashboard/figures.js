@@ -7,7 +7,7 @@ import { drawVerdict } from './verdict.js';
 import * as format from './format.js';
 
 const MOST_ROWS = 300;
-// During a run an analysis may end every second; the program reads the journal for each answer.
+// During a run an analysis may end every second.
 const PAUSE_MS = 2000;
 
 /** Figures with limits first, the worst verdict before the others. */

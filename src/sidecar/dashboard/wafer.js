@@ -3,10 +3,10 @@
 
 import { BackOff, queryOf, request } from './net.js';
 import { byId, el, keyed, setText, showProblem, throttled } from './dom.js';
-import { drawVerdict, wordsOfVerdicts, wordsOfYield } from './verdict.js';
+import { allOf, drawVerdict, wordsOfVerdicts, wordsOfYield } from './verdict.js';
 import * as format from './format.js';
 
-// The program reads the journal for each answer.
+// The program draws all maps anew for each answer.
 const PAUSE_MS = 3000;
 const BY_VERDICT = '';
 
@@ -63,7 +63,7 @@ export function createWafer() {
   }
 
   function draw({ maps, figures }, { verdict, verdicts, yields }) {
-    const hasYields = yields.length > 0 && verdicts && verdicts.devices.pass + verdicts.devices.marginal + verdicts.devices.fail + verdicts.devices.not_measured > 1;
+    const hasYields = yields.length > 0 && verdicts && allOf(verdicts.devices) > 1;
     byId('wafer').hidden = maps.length === 0 && !hasYields;
     setText(byId('wafer-title'), maps.length === 0 ? 'Yield' : maps.length === 1 ? 'Wafer map' : 'Wafer maps');
     drawVerdict(byId('wafer-verdict'), verdict);
