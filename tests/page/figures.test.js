@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inOrder, remarkOf } from '../../src/sidecar/dashboard/figures.js';
+import { inOrder, remarkOf, shownOf } from '../../src/sidecar/dashboard/figures.js';
 import { pointsOf, shapesOf } from '../../src/sidecar/dashboard/marks.js';
 import { wordsOfVerdicts, wordsOfYield } from '../../src/sidecar/dashboard/verdict.js';
 
@@ -18,6 +18,13 @@ test('verdicts are counted by device, or by analysis where there are no devices'
 test('the worst verdicts come first, and figures without limits last', () => {
   const verdicts = inOrder([{ figure: 'a' }, { verdict: 'pass' }, { verdict: 'fail' }, { verdict: 'not measured' }]).map(({ verdict }) => verdict);
   assert.deepEqual(verdicts, ['fail', 'not measured', 'pass', undefined]);
+});
+
+test('of many figures the worst have a row, and the others are counted', () => {
+  const many = Array.from({ length: 960 }, (_, place) => ({ verdict: place === 950 ? 'fail' : 'pass' }));
+  const { shown, more } = shownOf(many);
+  assert.deepEqual([shown[0].verdict, shown.length + more], ['fail', 960]);
+  assert.equal(shownOf(many.slice(0, 2)).more, 0);
 });
 
 test('a figure without a value says why', () => {

@@ -6,6 +6,8 @@ import { byId, el, setText, showProblem, throttled } from './dom.js';
 import { drawVerdict } from './verdict.js';
 import * as format from './format.js';
 
+// The most that the program sends at once: all figures, so that the worst verdicts are among them.
+const MOST = 10_000;
 const MOST_ROWS = 300;
 // During a run an analysis may end every second.
 const PAUSE_MS = 2000;
@@ -14,6 +16,11 @@ const PAUSE_MS = 2000;
 export function inOrder(figures) {
   const badness = ({ verdict }) => ['pass', 'marginal', 'not measured', 'fail'].indexOf(verdict ?? '');
   return [...figures].sort((a, b) => badness(b) - badness(a));
+}
+
+/** The figures of a trace that have a row, and how many have none. */
+export function shownOf(figures) {
+  return { shown: inOrder(figures).slice(0, MOST_ROWS), more: Math.max(0, figures.length - MOST_ROWS) };
 }
 
 /** Why a figure has no value, or what is remarkable about it. */
@@ -69,7 +76,7 @@ export function createFigures(onMarks) {
     if (asked === null || wanted.length === 0) return;
     try {
       for (const trace of wanted) {
-        const { figures, marks } = await request(`/runs/${encodeURIComponent(asked)}/figures?${queryOf({ trace, limit: MOST_ROWS })}`, { timeoutMs: 30_000 });
+        const { figures, marks } = await request(`/runs/${encodeURIComponent(asked)}/figures?${queryOf({ trace, limit: MOST })}`, { timeoutMs: 30_000 });
         if (asked !== run) return;
         known.set(trace, { figures, marks, old: false });
       }
@@ -77,8 +84,7 @@ export function createFigures(onMarks) {
       backOff.reset();
       draw();
     } catch (error) {
-      if (asked !== run) return;
-      if (error.status === 404) return;
+      if (asked !== run || error.status === 404) return;
       byId('figures-box').hidden = false;
       showProblem(byId('figures-problem'), `The figures: ${error.message}`);
       retry = setTimeout(fetchMissing, backOff.next());
@@ -93,7 +99,9 @@ export function createFigures(onMarks) {
       const name = el('span', {}, el('i', { class: `swatch curve-${slot + 1}` }), ` #${trace.trace_index} ${trace.detector} ${trace.trace}`);
       const turns = figures.find((line) => line.turns)?.turns;
       const head = el('tr', { class: 'of-trace' }, el('th', { colspan: 6, scope: 'rowgroup' }, name, turns && el('span', { class: 'dim', text: ` ${turns}` })));
-      return el('tbody', {}, head, ...inOrder(figures).map(rowOf));
+      const { shown, more } = shownOf(figures);
+      const rest = more > 0 && el('tr', {}, el('td', { colspan: 6, class: 'dim', text: `${format.count(more, 'more figure')}: results.parquet has all when the run has ended` }));
+      return el('tbody', {}, head, ...shown.map(rowOf), rest);
     });
     const table = byId('figures');
     for (const body of [...table.tBodies]) body.remove();
