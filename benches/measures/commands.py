@@ -5,8 +5,7 @@ import subprocess
 import time
 
 from . import recipes
-from .http import Client
-from .programs import BINARY, FOLDER, OTHERS, OWN, ROOT, Run, simulator, started, timed
+from .programs import BINARY, FOLDER, OTHERS, OWN, ROOT, Run, server, simulator, started, timed
 from .relay import asked
 
 ROUNDS = 15
@@ -45,12 +44,8 @@ def first_command():
 
 def healthy(instrument):
     began = time.perf_counter()
-    with started(
-        "serve", "--instrument", instrument, "--listen", "127.0.0.1:0",
-        processors=OWN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as server:
-        address = server.stdout.readline().split()[-1].removeprefix("http://")
-        assert Client(address).json("/health")["status"] == "healthy"
+    with server(instrument) as (_, client):
+        assert client.json("/health")["status"] == "healthy"
         return 1e3 * (time.perf_counter() - began)
 
 

@@ -6,6 +6,11 @@ from .programs import Run, in_c, simulator
 
 QUERY = "CTP:SENS4:CHAN1:POW?"
 TIMES, ROUNDS = 5_000, 5
+# The language, the recipe of so many readings, its file, and the exchanges of a reading.
+LANGUAGES = [
+    ("YAML", recipes.readings, "readings.yaml", [QUERY]),
+    ("Rhai", recipes.readings_in_rhai, "readings.rhai", [QUERY, "*IDN?"]),
+]
 
 
 def per_step(run):
@@ -14,17 +19,18 @@ def per_step(run):
     return 1e3 * (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def readings(table, times=TIMES, rounds=ROUNDS):
+def exchanges(instrument, times, queries):
+    """The time of these exchanges in C, ms."""
+    return in_c("exchange", *instrument.rsplit(":", 1), times, *queries)
+
+
+def readings(table):
     with simulator(time_scale=1) as instrument:
-        host, port = instrument.rsplit(":", 1)
-        for name, recipe, file, queries, ratio in [
-            ("read_power, a step in YAML", recipes.readings(times), "readings.yaml", [QUERY], 1.4),
-            ("read_power, a step in Rhai", recipes.readings_in_rhai(times), "readings.rhai", [QUERY, "*IDN?"], 1.6),
-        ]:
+        for (language, recipe, file, queries), ratio in zip(LANGUAGES, [1.4, 1.6]):
             # The floor alternates with the figure, so that both see the same state of the machine.
             pairs = [
-                (in_c("exchange", host, port, times, *queries), per_step(Run(recipe, instrument, file)))
-                for _ in range(rounds)
+                (exchanges(instrument, TIMES, queries), per_step(Run(recipe(TIMES), instrument, file)))
+                for _ in range(ROUNDS)
             ]
             floor, took = zip(*pairs)
-            table.add(name, took, floor, ratio=ratio)
+            table.add(f"read_power, a step in {language}", took, floor, ratio=ratio)

@@ -10,6 +10,8 @@ import threading
 import time
 from datetime import datetime
 
+from .http import Client
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CTP10_BIN", str(ROOT / "target" / "release" / "ctp10"))
 SCRATCH = tempfile.TemporaryDirectory(prefix="ctp10-bench-")
@@ -49,15 +51,19 @@ def simulator(*arguments, time_scale=0.01):
 
 
 @contextlib.contextmanager
-def service(instrument, *arguments):
-    """A server that is connected to the instrument, and its address."""
-    from .http import Client
-
+def server(instrument, *arguments):
+    """A server, and a client of it."""
     with started(
         "serve", "--instrument", instrument, "--listen", "127.0.0.1:0", *arguments,
         processors=OWN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as process:
-        client = Client(process.stdout.readline().split()[-1].removeprefix("http://"))
+        yield process, Client(process.stdout.readline().split()[-1].removeprefix("http://"))
+
+
+@contextlib.contextmanager
+def service(instrument, *arguments):
+    """A server that is connected to the instrument, and a client of it."""
+    with server(instrument, *arguments) as (process, client):
         while not client.json("/health")["connected"]:
             time.sleep(0.01)
         yield process, client
@@ -122,13 +128,18 @@ class Run:
         return [1e3 * (self.at("step_finished", n)[0] - self.at("step_started", n)[0]) for n in numbers]
 
 
-def in_c(name, *arguments):
-    """The figure that a floor in C prints."""
+def compiled(name, *options):
+    """A program or a library in C."""
     program = FOLDER / name
     if not program.exists():
         source = pathlib.Path(__file__).parent / "floors" / f"{name}.c"
-        subprocess.run(["cc", "-O2", "-o", program, source], check=True)
-    words = [str(program), *map(str, arguments)]
+        subprocess.run(["cc", "-O2", "-o", program, source, *options], check=True)
+    return program
+
+
+def in_c(name, *arguments):
+    """The figure that a floor in C prints."""
+    words = [str(compiled(name)), *map(str, arguments)]
     pinned = lambda: os.sched_setaffinity(0, OWN)
     return float(subprocess.run(words, check=True, capture_output=True, text=True, preexec_fn=pinned).stdout)
 
