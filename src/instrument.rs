@@ -12,6 +12,7 @@ pub mod link;
 mod links;
 mod metrics;
 pub mod permit;
+mod proof;
 mod reply;
 mod scan;
 pub mod scpi;
@@ -30,6 +31,7 @@ pub use connection::Deadlines;
 pub use error::Error;
 pub use lasers_off::LasersOff;
 pub use link::{LinkEvent, Mark, Presence};
+pub use proof::Proof;
 pub use scan::{ScanSettings, TlsSettings};
 pub use status::{InstrumentStatus, LaserStatus};
 
@@ -280,22 +282,6 @@ impl Ctp10 {
             Err(Error::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Marks the moment from which [`prove`](Self::prove) checks the replies.
-    ///
-    /// # Errors
-    /// If there is no connection, and none can be made.
-    pub async fn mark(&self) -> Result<Mark, Error> {
-        self.asked_link().begin(self.options).await
-    }
-
-    /// Proves that all replies since `mark` belong to their queries.
-    ///
-    /// # Errors
-    /// If the connection was reopened since then, or if queries and replies are out of step.
-    pub async fn prove(&self, mark: Mark) -> Result<(), Error> {
-        self.asked_link().prove(mark, self.options).await
     }
 
     /// The link that this handle uses for queries.

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 
 use super::bench::moment_of;
 use crate::budget::Budget;
 use crate::declarations::Header;
-use crate::forecast::facts::{self, Facts, HeldReference};
+use crate::forecast::facts::{self, Facts, HeldReference, Needs};
 use crate::forecast::{self, Circumstances, PlannedStep, Walk};
 use crate::instrument::scpi::{Action, ErrorEntry, Identity, Query};
 use crate::instrument::{Ctp10, Error, TLS};
@@ -46,6 +47,27 @@ pub async fn compare(
     sources: &[Arc<SourceFile>],
 ) -> Result<(Facts, Vec<Diagnostic>), Error> {
     let needs = facts::needs(header, steps);
+    let mut proof = instrument.begin_proof().await?;
+    let known = loop {
+        let known = ask(instrument, &needs).await?;
+        if instrument.holds(&mut proof).await? {
+            break known;
+        }
+    };
+    let other = instrument.last_identity().filter(|identity| !identity.is_ctp10());
+    let mut findings: Vec<Diagnostic> = other
+        .map(|identity| {
+            Diagnostic::warning(format!("`{identity}` is not a CTP10"))
+                .hint("all commands and replies are meant for a CTP10")
+        })
+        .into_iter()
+        .collect();
+    findings.extend(facts::check(header, steps, &known, sources));
+    Ok((known, findings))
+}
+
+/// Queries what the recipe needs.
+async fn ask(instrument: &Ctp10, needs: &Needs) -> Result<Facts, Error> {
     let mut known = Facts::default();
     for tls in TLS {
         known.tls.insert(tls, instrument.ask(&Query::tls_laser(tls)).await?);
@@ -55,13 +77,13 @@ pub async fn compare(
     for laser in lasers {
         known.lasers.insert(laser, instrument.probe(&Query::laser_identity(laser)).await?);
     }
-    for detector in needs.detectors {
+    for &detector in &needs.detectors {
         // The unit can be queried during a scan, and for detectors that give no reading.
         let there = instrument.probe(&Query::power_unit(detector)).await?.is_some();
         known.detectors.insert(detector, there);
     }
     known.at = Utc::now();
-    for detector in needs.references {
+    for &detector in &needs.references {
         if known.detectors.get(&detector) == Some(&true)
             && let Some(held) = instrument.reference(detector).await?.filter(|reference| reference.valid)
         {
@@ -75,16 +97,7 @@ pub async fn compare(
             known.references.insert(detector, HeldReference { scan, taken });
         }
     }
-    let other = instrument.last_identity().filter(|identity| !identity.is_ctp10());
-    let mut findings: Vec<Diagnostic> = other
-        .map(|identity| {
-            Diagnostic::warning(format!("`{identity}` is not a CTP10"))
-                .hint("all commands and replies are meant for a CTP10")
-        })
-        .into_iter()
-        .collect();
-    findings.extend(facts::check(header, steps, &known, sources));
-    Ok((known, findings))
+    Ok(known)
 }
 
 /// Why the instrument cannot be used now.
@@ -98,13 +111,30 @@ pub enum NotReady {
     Link(#[from] Error),
 }
 
+/// How often a scan is ended. The command of a killed process may reach the instrument after the condition was read.
+const ENDED_SCANS: u32 = 5;
+
+/// How long the analysis after a scan may take.
+const ANALYSIS_LIMIT: Duration = Duration::from_secs(10);
+
 /// Makes sure that the instrument is idle, sets it to scan once for each start, and empties its error queue. Gives the
-/// errors that were in the queue.
+/// errors that were in the queue. With `ends_scans`, a scan that is in progress is ended.
 ///
 /// # Errors
 /// If the instrument is busy or does not answer.
-pub async fn make_ready(instrument: &Ctp10) -> Result<Vec<ErrorEntry>, NotReady> {
-    let condition = instrument.condition().await?;
+pub async fn make_ready(instrument: &Ctp10, ends_scans: bool) -> Result<Vec<ErrorEntry>, NotReady> {
+    let mut condition = instrument.condition().await?;
+    let mut ends = if ends_scans { ENDED_SCANS } else { 0 };
+    while !condition.is_idle() && ends > 0 {
+        if condition.is_scan() {
+            instrument.end_scan().await?;
+        } else {
+            // The analysis after a scan ends by itself, and an abort has no effect on it.
+            let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
+        }
+        condition = instrument.condition().await?;
+        ends -= 1;
+    }
     if !condition.is_idle() {
         return Err(NotReady::Busy(condition));
     }

@@ -105,11 +105,9 @@ impl Session {
         let mut findings = request.findings();
         findings.extend(request.other_instrument(&endpoint.target, identity.simulated()));
         let mut findings = without_errors(findings)?;
-        if resumed.is_some_and(|resumed| resumed.transcript.history.is_within_step()) {
-            // The earlier process of the run may have left a scan running.
-            instrument.end_scan().await?;
-        }
-        let left = prepare::make_ready(&instrument).await.map_err(|error| match error {
+        // The earlier process of the run may have left a scan running.
+        let ends_scans = resumed.is_some_and(|resumed| resumed.transcript.history.is_within_step());
+        let left = prepare::make_ready(&instrument, ends_scans).await.map_err(|error| match error {
             NotReady::Busy(_) => NotStarted::Busy(error.to_string()),
             NotReady::Link(error) => NotStarted::Instrument(error),
         })?;

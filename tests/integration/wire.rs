@@ -183,7 +183,7 @@ steps:
 
 #[test]
 fn a_trace_of_which_any_reply_comes_twice_is_never_stored() {
-    for command in [":LENG?", ":DATA:STAR?", ":DATA:SAMP?", "RES?", "TYPE11:DATA? "] {
+    for command in [":LENG?", ":DATA:STAR?", ":DATA:SAMP?", "TYPE11:DATA? "] {
         for spoil in TWICE {
             let about = format!("{spoil:?} {command}");
             let wire = Wire::new(&[rule(command, 1, spoil)]);
@@ -192,6 +192,41 @@ fn a_trace_of_which_any_reply_comes_twice_is_never_stored() {
         }
     }
 }
+
+/// The facts of the reference that the run has recorded, without those that differ from run to run.
+fn reference(folder: &Path) -> serde_json::Value {
+    let records = journal(folder);
+    let mut record = records.iter().rfind(|record| record["event"] == "reference_taken").unwrap().clone();
+    for name in ["n", "time", "elapsed_s", "id", "taken", "why"] {
+        record.as_object_mut().unwrap().remove(name);
+    }
+    record
+}
+
+#[test]
+fn a_reply_about_a_reference_that_comes_twice_is_asked_for_again_or_fails_its_step() {
+    let recipe = SWEEP.replace("trace: raw", "trace: tf").replace("  - sweep:", REFERENCE);
+    let wire = Wire::new(&[]);
+    let (folder, state) = wire.ends(&recipe);
+    assert_eq!((state.as_str(), traces(&folder)), ("done", 1));
+    let truth = reference(&folder);
+    let asked = wire.proxy.commands().iter().filter(|line| line.contains("RES?")).count();
+    for which in 1..=asked {
+        for spoil in TWICE {
+            let about = format!("{spoil:?} RES?, number {which} of {asked}");
+            let wire = Wire::new(&[rule("RES?", which, spoil)]);
+            let (folder, state) = wire.ends(&recipe);
+            // The last one belongs to the fetch.
+            let expected = if which == asked { ("failed", 0) } else { ("done", 1) };
+            assert_eq!((state.as_str(), traces(&folder)), expected, "{about}");
+            assert_eq!(reference(&folder), truth, "{about}");
+        }
+    }
+}
+
+const REFERENCE: &str = "  - configure_scan: { start_nm: 1540, stop_nm: 1541, resolution_pm: 10 }
+  - create_reference: { detector: 4/1 }
+  - sweep:";
 
 #[test]
 fn whatever_becomes_of_a_reply_a_reading_is_right_or_is_not_stored() {

@@ -75,14 +75,10 @@ impl Bench {
     pub(super) async fn keep_reference(
         &self,
         number: u64,
-        detector: Detector,
+        (detector, taken): (Detector, NaiveDateTime),
         scan: &ScanSettings,
         NewReference { check, why }: NewReference,
     ) -> Result<(), Fault> {
-        let Some(taken) = self.instrument.reference(detector).await?.and_then(|reference| reference.taken)
-        else {
-            return Ok(());
-        };
         let Conditions { serial, sources } = self.conditions(scan);
         let reference = ReferenceRecord {
             serial: Some(serial),

@@ -105,14 +105,20 @@ impl Bench {
         let start = Action::StartReference { detector };
         let scanned = self.scan(number, &start, Activity::Reference, scan.expected()).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
-        if !self.instrument.reference(detector).await?.is_some_and(|reference| reference.valid) {
-            let message = format!("the reference scan of {detector} left no valid reference");
-            return Err(Fault::new(FaultKind::Instrument, message));
-        }
-        let now = self.scan_settings().await?;
+        let mut proof = self.instrument.begin_proof().await?;
+        let (reference, now) = loop {
+            let found = (self.instrument.reference(detector).await?, self.scan_settings().await?);
+            if self.instrument.holds(&mut proof).await? {
+                break found;
+            }
+        };
         if self.link_was_lost() {
             return Ok(false);
         }
+        let Some(reference) = reference.filter(|reference| reference.valid) else {
+            let message = format!("the reference scan of {detector} left no valid reference");
+            return Err(Fault::new(FaultKind::Instrument, message));
+        };
         intended.note_scan();
         if settings == SettingsOf::Run {
             self.compare_settings(number, &now, &mut intended, &mut doubts).await?;
@@ -120,7 +126,9 @@ impl Bench {
         if self.link_was_lost() {
             return Ok(false);
         }
-        self.keep_reference(number, detector, &now, new).await?;
+        if let Some(taken) = reference.taken {
+            self.keep_reference(number, (detector, taken), &now, new).await?;
+        }
         Ok(true)
     }
 

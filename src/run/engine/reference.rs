@@ -67,7 +67,14 @@ impl Engine {
         let mut reason = None;
         if let Some(max_age) = fields.max_age_min {
             let limit_db = fields.check.map(|check| check.max_drift_db.get());
-            match self.examine(detector, max_age.get(), level.zip(limit_db)).await? {
+            let mut proof = self.bench.ctp10().begin_proof().await?;
+            let examined = loop {
+                let examined = self.examine(detector, max_age.get(), level.zip(limit_db)).await?;
+                if self.bench.ctp10().holds(&mut proof).await? {
+                    break examined;
+                }
+            };
+            match examined {
                 Examined::Usable(usable) => return self.use_reference(ctx.number, usable).map(|()| false),
                 Examined::Stale(stale, reference) => {
                     if self.keeps_stale(ctx, fields, detector, &stale).await? {
