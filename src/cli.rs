@@ -107,29 +107,14 @@ pub enum Command {
     },
 }
 
-impl Command {
-    /// Whether the command may run for so long that its memory must not grow.
-    #[must_use]
-    pub fn may_work_for_weeks(&self) -> bool {
-        match self {
-            Self::Run(_) | Self::Resume(_) | Self::Batch(_) | Self::Rehearse(_) | Self::Serve(_) => true,
-            Self::Check(_)
-            | Self::Plan(_)
-            | Self::Simulate(_)
-            | Self::Status(_)
-            | Self::Off(_)
-            | Self::Runs(_)
-            | Self::Analyze(_)
-            | Self::Export(_)
-            | Self::Plot(_)
-            | Self::Figures(_)
-            | Self::Judge(_)
-            | Self::Compare(_)
-            | Self::Schema(_)
-            | Self::Guard
-            | Self::Completions { .. } => false,
-        }
-    }
+/// The commands that may run for so long that their memory must not grow.
+const LONG: [&str; 5] = ["run", "resume", "batch", "rehearse", "serve"];
+
+/// Whether the words of a command line may name a command that works for weeks. This is known before the words are parsed.
+/// If a file or a value has the name of such a command, the answer is yes too.
+#[must_use]
+pub fn may_work_for_weeks(mut words: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    words.any(|word| LONG.iter().any(|name| word == *name))
 }
 
 /// Names the instrument.
@@ -286,5 +271,21 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_works_for_weeks_is_known_by_its_word() {
+        for name in LONG {
+            assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
+            assert!(may_work_for_weeks(["--quiet".into(), name.into()].into_iter()), "{name}");
+        }
+        assert!(!may_work_for_weeks(["check".into(), "runs.yaml".into()].into_iter()));
     }
 }

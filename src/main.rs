@@ -1,11 +1,7 @@
-//! The binary: parses the command line, and does what it says.
+//! The binary: the library has its whole code.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use ctp10::{app, cli::Cli};
-
 fn main() -> ExitCode {
-    app::main(Cli::parse())
+    ctp10::app::main()
 }

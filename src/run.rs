@@ -129,7 +129,8 @@ pub async fn run(
         (state, reason) = (RunState::Failed, Some(reason.unwrap_or_else(|| fault.to_string())));
     }
     let mut warnings = log.journal_problems();
-    let results = write_results(&folder, &manifest).await;
+    let has_analyses = log.history(|history| history.verdicts.has_analyses());
+    let results = if has_analyses { write_results(&folder, &manifest).await } else { Ok(None) };
     if let Err(fault) = &results {
         warnings.push(format!("the table of figures was not written: {fault}"));
     }

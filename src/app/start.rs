@@ -4,20 +4,25 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::{cli::Cli, handles, memory, terminal};
+use clap::Parser as _;
+
+use crate::cli::{self, Cli};
+use crate::{handles, memory, terminal};
 
 /// Longest waiting time for a thread that still works for a client when the program ends.
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
-/// Performs a command on a runtime of its own, prints its failure, and returns the exit code.
+/// Parses the command line, performs the command on a runtime of its own, prints its failure, and returns the exit code.
 ///
 /// The library polls the future, because the compiler generates the code of a future in the crate that polls it. In the
 /// binary, that work would wait until the library is compiled.
 #[must_use]
-pub fn main(cli: Cli) -> ExitCode {
-    if cli.command.may_work_for_weeks() {
+pub fn main() -> ExitCode {
+    // This may start the program again. Parsing the command line takes longer than to look for a word.
+    if cli::may_work_for_weeks(std::env::args_os().skip(1)) {
         memory::limit_heaps();
     }
+    let cli = Cli::parse();
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -145,10 +145,10 @@ impl<T: DeserializeOwned> Lines<T> {
             self.lost += 1;
             return Err(self.wrong(format!("is longer than {} MiB", LONGEST >> 20)));
         }
-        let number = if self.numbered {
-            serde_json::from_slice::<Numbered>(&line.bytes)
-        } else {
-            Ok(Numbered { n: None })
+        let number = match number_in_front(&line.bytes).filter(|_| self.numbered) {
+            Some(number) => Ok(Numbered { n: Some(number) }),
+            None if self.numbered => serde_json::from_slice::<Numbered>(&line.bytes),
+            None => Ok(Numbered { n: None }),
         };
         let parsed = number.and_then(|number| Ok((number.n, serde_json::from_slice::<T>(&line.bytes)?)));
         let (number, record) = match parsed {
@@ -213,6 +213,15 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
             }
         }
     }
+}
+
+/// The number of a record that is written as the program writes it: at the beginning, in at most 19 digits. With it, a line is
+/// parsed once instead of twice.
+fn number_in_front(line: &[u8]) -> Option<u64> {
+    let digits = line.strip_prefix(b"{\"n\":")?;
+    let length = digits.iter().take(20).position(|byte| !byte.is_ascii_digit())?;
+    let is_whole = digits[length] == b',' && (1..20).contains(&length) && (length == 1 || digits[0] != b'0');
+    str::from_utf8(&digits[..length]).ok()?.parse().ok().filter(|_| is_whole)
 }
 
 /// Opens a file that is not too large, and returns its size.

@@ -44,8 +44,10 @@ const BATCH: usize = 16 * 1024;
 /// Rows per page of the first two columns, a multiple of a batch. A page with fewer rows compresses worse, and a reader of a
 /// narrow window decodes at least one page.
 const PAGE: usize = 8 * BATCH;
-/// Rows per row group, a multiple of a batch. This bounds the memory for traces of any length.
+/// The most rows of a trace with a single row group. Its columns are encoded in memory.
 const ROW_GROUP: u64 = 1024 * 1024;
+/// Rows per row group of a longer trace, a multiple of a page. This bounds the memory for traces of any length.
+const SHORT_ROW_GROUP: u64 = 2 * PAGE as u64;
 /// The positions of the first two columns in the file. The constant columns follow.
 const AXIS: usize = 0;
 const VALUE: usize = 1;
@@ -242,7 +244,8 @@ impl TraceWriter {
         };
         self.waiting.reserve(BATCH);
         self.write(Arc::new(values)).map_err(|error| self.failed(error))?;
-        if self.tally.rows() - self.before == ROW_GROUP {
+        let most = if self.header.grid.points > ROW_GROUP { SHORT_ROW_GROUP } else { ROW_GROUP };
+        if self.tally.rows() - self.before == most {
             self.end_row_group().map_err(|error| self.failed(error))?;
         }
         Ok(())

@@ -64,6 +64,12 @@ impl Verdicts {
         });
     }
 
+    /// Whether an analysis holds, with limits or without.
+    #[must_use]
+    pub fn has_analyses(&self) -> bool {
+        self.0.held().next().is_some()
+    }
+
     fn all(&self) -> impl Iterator<Item = &Judgement> {
         self.0.held().flatten()
     }
