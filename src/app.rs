@@ -5,6 +5,7 @@ mod analyze;
 mod batch;
 mod check;
 mod choose;
+mod devices;
 mod direct;
 mod export;
 mod notifications;
@@ -60,6 +61,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Judge(args) => results::judge::judge(&args, &config()?),
         Command::Compare(args) => results::compare::compare(&args, &config()?),
         Command::Analyze(args) => analyze::analyze(&args, &config()?),
+        Command::Devices(args) => devices::devices(&args),
         Command::Export(args) => export::export(&args, &config()?),
         Command::Plot(args) => plot::plot(&args, &config()?),
         Command::Runs(args) => runs::runs(args, &config()?),

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod batch;
+mod devices;
 mod export;
 mod plot;
 mod rehearse;
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use analyze::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
 pub use batch::{BatchArgs, BatchCommand, BatchRunArgs};
+pub use devices::{
+    DevicesArgs, DevicesCommand, DevicesFormat, DuplicatesArg, ImportArgs, LengthUnit, ListOutputArgs,
+    OrderArg, TransformArgs,
+};
 pub use export::{ExportArgs, ExportFormat};
 pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
@@ -85,6 +90,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Compute figures of merit of a trace in a file, or of the traces of a run: loss, bandwidth, dips, peaks, Q, free spectral range.
     Analyze(Box<AnalyzeArgs>),
+    /// Read lists of devices from layout programs, and compute their coordinates on a stage.
+    Devices(DevicesArgs),
     /// Write a trace, or all traces of a run, in a format of other programs, with units and provenance.
     Export(ExportArgs),
     /// Draw traces of files and runs as one picture, SVG or PNG.

@@ -13,6 +13,7 @@
 //!   [`budget`]; times of day: [`local_time`]
 //! - figures of merit of traces, and verdicts on them: [`analysis`]; maps of the dies of a wafer: [`wafer`]
 //! - languages, from text to operations: [`recipe`] (YAML), [`script`] (Rhai)
+//! - lists of devices from layout programs: [`devices`]
 //! - the simulator: [`simulator`], which shares no code with [`instrument`]
 //! - the instrument, from typed calls to bytes: [`instrument`]; the commands of each operation: [`commands`]
 //! - live power for all its clients: [`power`]
@@ -36,6 +37,7 @@ pub mod config;
 pub mod decimal;
 pub mod declarations;
 pub mod decode;
+pub mod devices;
 pub mod error;
 pub mod files;
 pub mod forecast;

@@ -38,7 +38,7 @@ mod written;
 mod tests;
 
 pub use limits::read_limits;
-pub use plain::PlainFile;
+pub use plain::{Part, PlainFile};
 
 pub use columns::WrittenColumns;
 use files::Folder;

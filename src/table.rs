@@ -12,8 +12,7 @@ mod column;
 mod records;
 
 pub use column::{Written, column};
-pub use records::Cell;
-use records::{Malformed, Record, split};
+pub use records::{Cell, Malformed, Record, Records, split};
 
 /// The hint about other separators.
 const COMMAS: &str = "columns are separated by commas: save the file as CSV with commas";
@@ -43,7 +42,7 @@ impl Table {
             let hint = "save the file as UTF-8; it may be in UTF-16";
             return Err(vec![refuse(at, "the table contains a NUL character".to_owned()).hint(hint)]);
         }
-        let split = split(&source.text);
+        let split = split(&source.text, ',');
         let found = split
             .map_err(|Malformed { at, message, hint }| vec![refuse(at, message.to_owned()).hint(hint)])?;
         let comments = found.comments;

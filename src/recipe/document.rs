@@ -13,7 +13,11 @@ use serde_json::{Map, Value};
 use super::lines::YamlLines;
 use crate::source::{Diagnostic, Position, SourceFile};
 use explain::{BRACKETS, hint, plain_words, position_in, too_deep};
+pub(super) use reader::Most;
 use reader::{Reader, Wrong};
+
+/// The largest recipe, after its aliases are expanded.
+const RECIPE: Most = Most { what: "recipe", values: 100_000, text_bytes: 8 << 20 };
 
 /// A value with its position; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,18 +109,26 @@ impl Node {
     }
 }
 
-/// Reads a text.
+/// Reads the text of a recipe.
 ///
 /// # Errors
 /// A text that is not YAML, or YAML that recipes do not allow, with its position.
 pub(super) fn parse(source: &Arc<SourceFile>) -> Result<Node, Vec<Diagnostic>> {
+    parse_at_most(source, RECIPE)
+}
+
+/// Reads a text whose content is limited.
+///
+/// # Errors
+/// A text that is not YAML, or YAML that recipes do not allow, with its position. Also a text that is too large.
+pub(super) fn parse_at_most(source: &Arc<SourceFile>, most: Most) -> Result<Node, Vec<Diagnostic>> {
     let code = source.code();
     if let Some(at) = too_deep(code) {
         let message = format!("brackets are nested too deeply (at most {BRACKETS})");
         return Err(vec![Diagnostic::error(message).at(source, at)]);
     }
     let places = YamlLines::of(code);
-    let reader = Reader::new(code);
+    let reader = Reader::new(code, most);
     let read = reader.read(serde_yaml::Deserializer::from_str(code));
     let wrong = reader.wrong.take().into_iter();
     let mut found: Vec<Diagnostic> = wrong

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::document::{self, Kind, Node};
+use super::document::{self, Kind, Most, Node};
 use super::files;
 use super::suspend::SuspendWhen;
 use crate::decode::ReadError;
 use crate::source::{Diagnostic, Position, SourceFile};
+
+/// The largest file of data, such as a list of devices.
+const DATA: Most = Most { what: "file", values: 1_000_000, text_bytes: 32 << 20 };
 
 /// A YAML file that is not a recipe.
 #[derive(Debug, Clone)]
@@ -31,6 +34,21 @@ impl PlainFile {
         }
         let root = document::parse(&source)?;
         Ok(Self { source, root })
+    }
+
+    /// Reads a text of data, YAML or JSON, which may be larger than a recipe.
+    ///
+    /// # Errors
+    /// If the text is not YAML, or contains YAML that is not allowed, with the position.
+    pub fn data(source: &Arc<SourceFile>) -> Result<Self, Vec<Diagnostic>> {
+        let root = document::parse_at_most(source, DATA)?;
+        Ok(Self { source: Arc::clone(source), root })
+    }
+
+    /// The whole content with its positions.
+    #[must_use]
+    pub fn root(&self) -> Part<'_> {
+        Part(&self.root)
     }
 
     /// The whole content.
@@ -77,5 +95,49 @@ impl PlainFile {
     pub fn locate(&self, error: ReadError) -> Diagnostic {
         let place = Some(self.place(&error.path, error.at_key));
         Diagnostic { hint: error.hint, place, ..Diagnostic::error(error.message) }
+    }
+}
+
+/// A part of a file with its position.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a>(&'a Node);
+
+impl<'a> Part<'a> {
+    /// The position; that of an empty list or map at the top is the begin of the file.
+    #[must_use]
+    pub fn at(self) -> Position {
+        Position { line: self.0.at.line.max(1), column: self.0.at.column.max(1) }
+    }
+
+    /// The value without positions.
+    #[must_use]
+    pub fn value(self) -> Value {
+        self.0.value()
+    }
+
+    /// The names and values of a map, in the order of the file.
+    #[must_use]
+    pub fn entries(self) -> Option<Vec<(&'a str, Position, Part<'a>)>> {
+        match &self.0.kind {
+            Kind::Map(entries) => {
+                Some(entries.iter().map(|(key, node)| (key.name.as_str(), key.at, Part(node))).collect())
+            }
+            Kind::List(_) | Kind::Scalar(_) => None,
+        }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn items(self) -> Option<Vec<Part<'a>>> {
+        match &self.0.kind {
+            Kind::List(items) => Some(items.iter().map(Part).collect()),
+            Kind::Map(_) | Kind::Scalar(_) => None,
+        }
+    }
+
+    /// The kind of the value, for messages.
+    #[must_use]
+    pub fn describe(self) -> String {
+        self.0.describe()
     }
 }

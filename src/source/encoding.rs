@@ -45,7 +45,7 @@ pub fn decode_data(bytes: Vec<u8>) -> Result<String, String> {
             .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
     };
     if text.contains('\0') {
-        return Err("is no text: a CSV file or a Parquet file is needed".to_owned());
+        return Err("is no text file".to_owned());
     }
     Ok(without_mark(&text).to_owned())
 }

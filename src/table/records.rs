@@ -13,33 +13,43 @@ pub struct Cell {
 
 /// The cells of a line, or of several lines if a quoted cell has line breaks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) cells: Vec<Cell>,
-    pub(super) line: usize,
-    pub(super) last_line: usize,
+pub struct Record {
+    /// The cells in the order of the line.
+    pub cells: Vec<Cell>,
+    /// The first line.
+    pub line: usize,
+    /// The last line.
+    pub last_line: usize,
 }
 
 /// The parts of a CSV text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Records {
-    pub(super) records: Vec<Record>,
+pub struct Records {
+    /// The records in the order of the file.
+    pub records: Vec<Record>,
     /// Lines that begin with `#`.
-    pub(super) comments: Vec<usize>,
+    pub comments: Vec<usize>,
 }
 
 /// The reason why a text is not CSV, with the position.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) at: Position,
-    pub(super) message: &'static str,
-    pub(super) hint: &'static str,
+pub struct Malformed {
+    /// The position.
+    pub at: Position,
+    /// What is wrong.
+    pub message: &'static str,
+    /// How to correct it.
+    pub hint: &'static str,
 }
 
 const QUOTES: &str = "write a quote within a quoted cell twice: \"\"";
 
-/// Splits a text; lines end with LF, CRLF or CR. Records of nothing but empty cells are left out.
-pub(super) fn split(text: &str) -> Result<Records, Malformed> {
-    let mut reader = Reader { rest: text.trim_start_matches('\u{feff}'), line: 1, column: 1 };
+/// Splits a text at its separators; lines end with LF, CRLF or CR. Records of nothing but empty cells are left out.
+///
+/// # Errors
+/// A quote that is not closed, or text after a closing quote.
+pub fn split(text: &str, separator: char) -> Result<Records, Malformed> {
+    let mut reader = Reader { rest: text.trim_start_matches('\u{feff}'), separator, line: 1, column: 1 };
     let mut found = Records::default();
     while let Some(first) = reader.peek() {
         if first == '#' {
@@ -61,6 +71,7 @@ pub(super) fn split(text: &str) -> Result<Records, Malformed> {
 
 struct Reader<'a> {
     rest: &'a str,
+    separator: char,
     line: usize,
     column: usize,
 }
@@ -101,14 +112,15 @@ impl Reader<'_> {
     }
 
     fn cells(&mut self) -> Result<Vec<Cell>, Malformed> {
+        let separator = self.separator;
         let mut cells = Vec::new();
         loop {
-            self.until(|c| !c.is_whitespace());
+            self.until(|c| c == separator || !c.is_whitespace());
             let at = self.at();
-            let text = if self.peek() == Some('"') { self.quoted()? } else { self.until(|c| c == ',') };
+            let text = if self.peek() == Some('"') { self.quoted()? } else { self.until(|c| c == separator) };
             cells.push(Cell { text: text.trim().to_owned(), at });
             match self.peek() {
-                Some(',') => drop(self.next()),
+                Some(letter) if letter == separator => drop(self.next()),
                 _ => return Ok(cells),
             }
         }
@@ -126,9 +138,11 @@ impl Reader<'_> {
                 Some(letter) => text.push(letter),
             }
         }
-        self.until(|c| !c.is_whitespace());
+        let separator = self.separator;
+        self.until(|c| c == separator || !c.is_whitespace());
         match self.peek() {
-            None | Some(',' | '\n' | '\r') => Ok(text),
+            None | Some('\n' | '\r') => Ok(text),
+            Some(letter) if letter == separator => Ok(text),
             Some(_) => {
                 let message = "a comma or the end of the line must follow a closing quote";
                 Err(Malformed { at: self.at(), message, hint: QUOTES })
@@ -148,7 +162,7 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Vec<Vec<String>> {
-        let records = split(text).unwrap().records;
+        let records = split(text, ',').unwrap().records;
         records.into_iter().map(|record| record.cells.into_iter().map(|cell| cell.text).collect()).collect()
     }
 
@@ -156,7 +170,7 @@ mod tests {
     fn cells_are_split_and_know_where_they_stand() {
         let text = "\u{feff}die, x\r\n# none\r\n\"3,4\" , \"a \"\"b\"\"\"\n\n ,\nü,2\" wafer";
         assert_eq!(texts(text), [["die", "x"], ["3,4", "a \"b\""], ["ü", "2\" wafer"]]);
-        let split = split(text).unwrap();
+        let split = split(text, ',').unwrap();
         assert_eq!(split.comments, [2]);
         let places: Vec<_> =
             split.records.iter().flat_map(|r| &r.cells).map(|c| (c.at.line, c.at.column)).collect();
@@ -167,7 +181,7 @@ mod tests {
     fn every_kind_of_line_end_ends_a_line() {
         for end in ["\n", "\r\n", "\r"] {
             let text = ["a,b", "1,2", "\"x", "y\",3", "4,5"].join(end);
-            let found = split(&text).unwrap().records;
+            let found = split(&text, ',').unwrap().records;
             assert_eq!(
                 found.iter().map(|r| (r.line, r.last_line)).collect::<Vec<_>>(),
                 [(1, 1), (2, 2), (3, 4), (5, 5)]
@@ -184,7 +198,7 @@ mod tests {
             ("a\n\"x\" y\n", 2, 5, "a comma or the end of the line must follow"),
             ("\"", 1, 1, "this quote is not closed"),
         ] {
-            let malformed = split(text).unwrap_err();
+            let malformed = split(text, ',').unwrap_err();
             assert_eq!(malformed.at, Position { line, column }, "{text}");
             assert!(malformed.message.starts_with(message), "{text}");
         }
@@ -205,7 +219,7 @@ mod tests {
         #[test]
         fn any_text_is_split_or_refused_within_it(text in "[a,;\"#\n\r\u{feff}é ]{0,60}") {
             let lines = text.matches(['\n', '\r']).count() + 1;
-            match split(&text) {
+            match split(&text, ',') {
                 Ok(found) => prop_assert!(found.records.iter().all(|record| record.last_line <= lines)),
                 Err(malformed) => prop_assert!(malformed.at.line <= lines),
             }

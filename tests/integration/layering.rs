@@ -59,6 +59,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "notify" => vec!["declarations", "http"],
         "commands" => with_words(&["instrument"]),
         "script" => WORDS.to_vec(),
+        "devices" => with_words(&["recipe", "table"]),
         "recipe" => with_words(&["script", "table", "files"]),
         "forecast" => with_words(&["recipe", "instrument", "commands", "http"]),
         "schema" => with_words(&["simulator"]),

@@ -14,16 +14,21 @@ use super::{Key, Kind, Node};
 use crate::decimal::{self, Reading};
 use crate::source::Position;
 
-/// Largest number of values in one recipe, after its aliases are expanded.
-const VALUES: usize = 100_000;
-/// Largest number of bytes of text in one recipe, after its aliases are expanded.
-const TEXT_BYTES: usize = 8 << 20;
+/// The largest content of a text, after its aliases are expanded.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::recipe) struct Most {
+    /// What the text is, for messages.
+    pub(in crate::recipe) what: &'static str,
+    pub(in crate::recipe) values: usize,
+    pub(in crate::recipe) text_bytes: usize,
+}
 
 /// yaml_serde reports a position only in the text of an error. So a visitor reads each scalar, stores its value, and
 /// returns an error. The reader takes the value and the position from it and continues, because the scalar has been
 /// consumed. Lists and maps have the position of their first entry.
 pub(super) struct Reader<'a> {
     numbers: WrittenNumbers<'a>,
+    most: Most,
     /// The scalar, list or map that the last visitor has stored.
     kept: RefCell<Option<Kept>>,
     pub(super) wrong: RefCell<Vec<Wrong>>,
@@ -43,9 +48,10 @@ pub(super) struct Wrong {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str, most: Most) -> Self {
         Self {
             numbers: WrittenNumbers::new(text),
+            most,
             kept: RefCell::default(),
             wrong: RefCell::default(),
             values: Cell::default(),
@@ -95,9 +101,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Node, D::Error> {
         self.values.set(self.values.get() + 1);
-        if self.values.get() > VALUES {
+        let Most { what, values, .. } = self.most;
+        if self.values.get() > values {
             return Err(D::Error::custom(format!(
-                "the recipe is too large: more than {VALUES} values once its aliases are expanded"
+                "the {what} is too large: more than {values} values once its aliases are expanded"
             )));
         }
         match deserializer.deserialize_any(self) {
@@ -171,10 +178,11 @@ impl<'de> Visitor<'de> for &Reader<'_> {
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {
         self.text_bytes.set(self.text_bytes.get() + text.len());
-        if self.text_bytes.get() > TEXT_BYTES {
+        let Most { what, text_bytes, .. } = self.most;
+        if self.text_bytes.get() > text_bytes {
             return Err(E::custom(format!(
-                "the recipe is too large: more than {} MiB of text once its aliases are expanded",
-                TEXT_BYTES >> 20
+                "the {what} is too large: more than {} MiB of text once its aliases are expanded",
+                text_bytes >> 20
             )));
         }
         self.keep(Kept::Scalar(text.into()))

@@ -1,11 +1,13 @@
 //! What people write: recipes, scripts, expressions, batch files, tables.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ctp10::batch;
+use ctp10::devices::{Choice, Chosen, Duplicates};
 use ctp10::forecast::{self, Circumstances};
 use ctp10::recipe::Recipe;
-use ctp10::source::{Diagnostic, Severity};
+use ctp10::source::{Diagnostic, Severity, SourceFile};
 
 use super::{fuzz, fuzz_text};
 
@@ -91,4 +93,22 @@ fn a_damaged_table_is_understood_or_refused() {
         expand(folder.path(), "night.yaml");
         look_at(Recipe::from_text("r.yaml", recipe, Some(folder.path()), &[]));
     });
+}
+
+#[test]
+fn a_damaged_list_of_devices_is_understood_or_refused() {
+    for name in ["list.csv", "list.yaml", "list.txt"] {
+        fuzz_text("devices", |text| {
+            let source = Arc::new(SourceFile { name: name.to_owned(), text: text.to_owned() });
+            let columns = vec!["*".parse::<Choice>().unwrap()];
+            let chosen = Chosen { format: None, columns, unit: None, duplicates: Duplicates::Number };
+            match chosen.import(&source) {
+                Ok(imported) => {
+                    let ids: std::collections::HashSet<&str> = imported.list.ids().into_iter().collect();
+                    assert_eq!(ids.len(), imported.list.rows.len());
+                }
+                Err(found) => found.iter().for_each(|found| drop(found.render(false))),
+            }
+        });
+    }
 }
