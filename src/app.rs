@@ -5,6 +5,7 @@ mod analyze;
 mod batch;
 mod check;
 mod choose;
+mod completions;
 mod devices;
 mod direct;
 mod export;
@@ -24,7 +25,6 @@ mod watchdog;
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, LogFormat, OutputArgs};
@@ -74,12 +74,8 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "ctp10", &mut script);
-            out!("{}", String::from_utf8_lossy(&script));
-            Ok(())
-        }
+        Command::Completions { shell } => completions::print_script(shell),
+        Command::Manual { folder } => completions::write_manual(&folder),
     }
 }
 

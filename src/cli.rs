@@ -27,9 +27,12 @@ pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
 pub use simulate::SimulateArgs;
 
+/// The version with the commit and the date of the program.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CTP10_ORIGIN"), ")");
+
 /// Runs measurement recipes against an EXFO CTP10 and writes every trace as Parquet.
 #[derive(Debug, Parser)]
-#[command(name = "ctp10", version, propagate_version = true)]
+#[command(name = "ctp10", version = VERSION, propagate_version = true)]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]
@@ -107,10 +110,16 @@ pub enum Command {
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.
     #[command(hide = true)]
     Guard,
-    /// Print a shell completion script.
+    /// Print a shell completion script. The shell then completes commands, options and the identifiers of runs.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder. Packages contain them.
+    #[command(hide = true)]
+    Manual {
+        /// The folder.
+        folder: PathBuf,
     },
 }
 

@@ -22,6 +22,7 @@ pub fn main() -> ExitCode {
     if cli::may_work_for_weeks(std::env::args_os().skip(1)) {
         memory::limit_heaps();
     }
+    super::completions::answer();
     let cli = Cli::parse();
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -16,6 +16,7 @@ mod catalogue_list;
 mod checking;
 #[cfg(unix)]
 mod clocks;
+mod completions;
 #[cfg(unix)]
 mod damage;
 mod die_map;
