@@ -1,8 +1,9 @@
-//! The embedded simulator: a computed CTP10. It listens on a TCP port and speaks the wire protocol, so that the
-//! driver reaches it in the same way as a real unit. It shares no code with the driver: with two independent
-//! implementations, a misreading of the protocol cannot be hidden in both.
+//! The embedded simulator: a computed CTP10, and on request the other instruments of a bench. Each of them listens on
+//! a TCP port of its own and speaks the wire protocol, so that the driver reaches it in the same way as a real unit. The
+//! simulator shares no code with the driver: with two independent implementations, a misreading of the protocol cannot
+//! be hidden in both.
 //!
-//! All its identities contain `SIMULATED`. It has two lasers: 1 for the C and L band, 2 for the O band. Module 4 is
+//! All identities contain `SIMULATED`. The CTP10 has two lasers: 1 for the C and L band, 2 for the O band. Module 4 is
 //! an IL RL OPM2. Module 5 is a plain detector module, and options can add others.
 //!
 //! Where the protocol leaves a choice, `commands` and `options` decide:
@@ -13,9 +14,14 @@
 //! - A trace that was never recorded, or a transmission function without a reference, is refused with −230.
 //! - The status registers follow IEEE 488.2, compound lines follow SCPI-99.
 //!
+//! The other instruments are a source-meter (`smu`), an optical switch (`switch`) and a thermostat. They act on the
+//! devices by way of `chip`, which is where the CTP10 sees what they do.
+//!
 //! The faults that can be requested are in `faults`.
 
 mod answer;
+mod call;
+mod chip;
 mod commands;
 mod device;
 mod errors;
@@ -27,34 +33,40 @@ mod log;
 mod optics;
 mod options;
 mod output;
+mod part;
+mod peripheral;
 mod registers;
 mod scan;
+mod server;
 mod session;
+mod simulated;
+mod smu;
 mod spectrum;
 mod state;
 mod status;
+mod switch;
+mod thermostat;
 mod trace;
 mod transfer;
 mod value;
+mod vocabulary;
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
-
-use device::Device;
-use faults::Faults;
+use chip::SharedChip;
 pub use faults::{BadFault, FaultSpec};
 use log::CommandLog;
 pub use options::{
     AnalogOutput, BlockEnd, Identifier, LasersAfterScan, Noise, OpticalPath, PowerInScan, SimulatorOptions,
     TlsRange,
 };
-use session::{SimulatorContext, serve};
+use part::Part;
+use peripheral::{Model, Peripheral};
+use server::Server;
+use smu::Smu;
 use state::SimulatorState;
+use switch::Switch;
+use thermostat::Thermostat;
 
 /// Why the simulator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,153 +75,144 @@ pub enum SimulatorError {
     #[error("{0}")]
     Option(String),
     /// The port cannot be opened.
-    #[error("cannot listen on the address given")]
-    Listen(#[source] std::io::Error),
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address that was given.
+        address: String,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The command log cannot be created.
     #[error("cannot create the command log")]
     Log(#[source] std::io::Error),
 }
 
+/// The addresses on which the simulated instruments listen. With port 0, the system chooses a free port.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Of the CTP10.
+    pub ctp10: String,
+    /// Of the source-meter, if the options contain one.
+    pub smu: String,
+    /// Of the optical switch, if the options contain one.
+    pub switch: String,
+    /// Of the thermostat, if the options contain one.
+    pub thermostat: String,
+}
+
+impl Default for Listen {
+    /// Free ports of this computer, which no other computer can reach.
+    fn default() -> Self {
+        let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string();
+        Self { ctp10: free(), smu: free(), switch: free(), thermostat: free() }
+    }
+}
+
 /// A running simulator. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Simulator {
-    address: SocketAddr,
-    shared: Arc<SimulatorContext>,
-    /// False while the simulated instrument restarts.
-    present: watch::Receiver<bool>,
-    listener: JoinHandle<()>,
+    ctp10: Server<SimulatorState>,
+    smu: Option<Server<Peripheral<Smu>>>,
+    switch: Option<Server<Peripheral<Switch>>>,
+    thermostat: Option<Server<Peripheral<Thermostat>>>,
 }
 
 impl Simulator {
-    /// Starts to listen. With port 0, the system chooses a free port.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// If an option is not valid, the device cannot be loaded, or the port is in use.
-    pub async fn start(
-        listen: impl ToSocketAddrs,
-        options: SimulatorOptions,
-    ) -> Result<Self, SimulatorError> {
+    /// If an option is not valid, a device cannot be loaded, or a port is in use.
+    pub async fn start(listen: &Listen, options: SimulatorOptions) -> Result<Self, SimulatorError> {
         options.check().map_err(SimulatorError::Option)?;
-        let device = Device::load(&options.dut).map_err(SimulatorError::Option)?;
         let log = options.log.as_deref().map(CommandLog::create).transpose().map_err(SimulatorError::Log)?;
-        let listener = TcpListener::bind(listen).await.map_err(SimulatorError::Listen)?;
-        let address = listener.local_addr().map_err(SimulatorError::Listen)?;
-        let (reboots, wanted) = mpsc::unbounded_channel();
-        let shared = Arc::new(SimulatorContext {
-            faults: Mutex::new(Faults::new(&options.faults)),
-            state: Mutex::new(SimulatorState::new(options, device)),
-            log,
-            reboots,
-        });
-        let (presence, present) = watch::channel(true);
-        let listener = tokio::spawn(accept(listener, address, Arc::clone(&shared), wanted, presence));
-        Ok(Self { address, shared, present, listener })
+        let chip = options.chip().map_err(SimulatorError::Option)?;
+        let bench = Bench { chip: &chip, options: &options, log: log.as_ref() };
+        let state = SimulatorState::new(options.clone(), chip.clone());
+        Ok(Self {
+            smu: bench.peripheral(options.smu, &listen.smu).await?,
+            switch: bench.peripheral(options.switch, &listen.switch).await?,
+            thermostat: bench.peripheral(options.thermostat, &listen.thermostat).await?,
+            ctp10: Server::start(&listen.ctp10, Part::Ctp10, state, &options, log).await?,
+        })
     }
 
-    /// The address on which it listens.
+    /// The address of the CTP10.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.ctp10.address()
+    }
+
+    /// The other instruments by name, with their addresses.
+    #[must_use]
+    pub fn instruments(&self) -> Vec<(&'static str, SocketAddr)> {
+        let smu = self.smu.as_ref().map(|server| (Smu::PART, server.address()));
+        let switch = self.switch.as_ref().map(|server| (Switch::PART, server.address()));
+        let thermostat = self.thermostat.as_ref().map(|server| (Thermostat::PART, server.address()));
+        let all = [smu, switch, thermostat].into_iter().flatten();
+        all.map(|(part, address)| (part.name(), address)).collect()
     }
 
     /// The lasers that are on.
     #[must_use]
     pub fn lasers_on(&self) -> Vec<u8> {
-        let mut state = self.shared.state();
+        let mut state = self.ctp10.state();
         // The end of a scan turns its lasers off.
         state.advance_to_now();
         state.lasers.iter().filter(|(_, laser)| laser.on).map(|(number, _)| *number).collect()
     }
 
+    /// Whether the output of the source-meter is on.
+    #[must_use]
+    pub fn smu_output_is_on(&self) -> bool {
+        self.smu.as_ref().is_some_and(|smu| smu.state().model.output_is_on())
+    }
+
     /// Whether no scan is in progress.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.shared.state().is_idle()
+        self.ctp10.state().is_idle()
     }
 
-    /// The number of commands received.
+    /// The number of commands that the CTP10 has received.
     #[must_use]
     pub fn commands(&self) -> u64 {
-        self.shared.faults().commands()
+        self.ctp10.commands()
     }
 
-    /// Ends all faults, and returns when the simulated instrument can be reached.
+    /// Ends all faults, and returns when the simulated instruments can be reached.
     pub async fn heal(&self) {
-        self.shared.faults().heal();
-        // Without a listener it will never be reachable; the next connection shows this.
-        let _ = self.present.clone().wait_for(|present| *present).await;
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.listener.abort();
-    }
-}
-
-/// Accepts clients. A client beyond the limit is rejected by closing its connection. All sessions end with this task.
-async fn accept(
-    mut listener: TcpListener,
-    address: SocketAddr,
-    shared: Arc<SimulatorContext>,
-    mut reboots: mpsc::UnboundedReceiver<Duration>,
-    presence: watch::Sender<bool>,
-) {
-    let most = shared.state().options.max_connections;
-    let mut sessions = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if sessions.len() < most => {
-                    let shared = Arc::clone(&shared);
-                    sessions.spawn(async move {
-                        if let Err(error) = serve(stream, peer, shared).await {
-                            tracing::debug!(%peer, %error, "client disconnected");
-                        }
-                    });
-                }
-                Ok((_, peer)) => tracing::debug!(%peer, "connection refused: too many connections"),
-                Err(error) => tracing::warn!(%error, "cannot accept a connection"),
-            },
-            Some(away) = reboots.recv() => {
-                presence.send_replace(false);
-                // The listener is closed first. When a client sees its connection close, it cannot connect again.
-                drop(listener);
-                let place = keep_place(address);
-                sessions.shutdown().await;
-                shared.state().restart();
-                // Two clients may have requested a restart at the same time; it is done once.
-                while reboots.try_recv().is_ok() {}
-                tokio::time::sleep(away).await;
-                listener = listen_again(address, place).await;
-                presence.send_replace(true);
-            }
-            Some(_) = sessions.join_next() => {}
+        self.ctp10.heal().await;
+        if let Some(smu) = &self.smu {
+            smu.heal().await;
+        }
+        if let Some(switch) = &self.switch {
+            switch.heal().await;
+        }
+        if let Some(thermostat) = &self.thermostat {
+            thermostat.heal().await;
         }
     }
 }
 
-/// Binds the port without listening. Connections are refused, and no other program can take the port.
-fn keep_place(address: SocketAddr) -> std::io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // The same option that listeners have. On Windows it would allow others to bind the port.
-    if cfg!(unix) {
-        socket.set_reuseaddr(true)?;
-    }
-    socket.bind(address)?;
-    Ok(socket)
+/// What the instruments beside the CTP10 have in common.
+struct Bench<'a> {
+    chip: &'a SharedChip,
+    options: &'a SimulatorOptions,
+    log: Option<&'a CommandLog>,
 }
 
-/// Listens on the bound socket, or retries until the port is free again.
-async fn listen_again(address: SocketAddr, mut place: std::io::Result<TcpSocket>) -> TcpListener {
-    /// The same number of waiting clients as in the standard library.
-    const BACKLOG: u32 = 128;
-    loop {
-        match place.and_then(|socket| socket.listen(BACKLOG)) {
-            Ok(listener) => return listener,
-            Err(error) => tracing::warn!(%address, %error, "cannot listen again yet; next attempt follows"),
+impl Bench<'_> {
+    /// An instrument that listens, if it is wanted.
+    async fn peripheral<M: Model>(
+        &self,
+        wanted: bool,
+        listen: &str,
+    ) -> Result<Option<Server<Peripheral<M>>>, SimulatorError> {
+        if !wanted {
+            return Ok(None);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        place = keep_place(address);
+        let instrument = Peripheral::new(M::new(self.chip.clone()));
+        let log = self.log.map(|log| log.of(M::PART.name()));
+        Server::start(listen, M::PART, instrument, self.options, log).await.map(Some)
     }
 }

@@ -1,7 +1,6 @@
 //! Chooses the instrument from the command line, the recipe, the environment or the configuration, in this order.
 //! There is no default, so that nothing is simulated or measured by accident.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::watchdog::GUARD;
@@ -12,7 +11,7 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Identity;
 use crate::instrument::{Address, Ctp10, Target};
 use crate::session::{Claim, Holder};
-use crate::simulator::{Simulator, SimulatorOptions};
+use crate::simulator::{Listen, Simulator, SimulatorOptions};
 
 /// Longest waiting time for an active watchdog.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);
@@ -82,7 +81,7 @@ impl Choice {
         let (address, target, options, simulator) = match self {
             Self::Remote(address) => (address.clone(), Target::Remote(address), None, None),
             Self::Simulated(options) => {
-                let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), (*options).clone()).await;
+                let simulator = Simulator::start(&Listen::default(), (*options).clone()).await;
                 let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
                 (simulator.address().into(), Target::Embedded, Some(*options), Some(simulator))
             }

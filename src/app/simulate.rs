@@ -3,20 +3,29 @@
 use super::signals::stop_signal;
 use crate::cli::SimulateArgs;
 use crate::error::{ExitCode, Failure, chain};
-use crate::simulator::{BadFault, FaultSpec, Simulator, SimulatorError, SimulatorOptions};
+use crate::simulator::{BadFault, FaultSpec, Listen, Simulator, SimulatorError, SimulatorOptions};
 use crate::terminal::output::{errln, outln};
 
 pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
-    let listen = args.listen.clone();
-    let simulator = Simulator::start(listen.as_str(), options(args)?).await.map_err(|error| {
+    let free = Listen::default();
+    let listen = Listen {
+        ctp10: args.listen.clone(),
+        smu: args.smu.clone().unwrap_or(free.smu),
+        switch: args.switch.clone().unwrap_or(free.switch),
+        thermostat: args.thermostat.clone().unwrap_or(free.thermostat),
+    };
+    let simulator = Simulator::start(&listen, options(args)?).await.map_err(|error| {
         let told = chain(&error);
         match error {
-            SimulatorError::Listen(_) => Failure::new(ExitCode::Usage, format!("`{listen}`: {told}"))
-                .hint("with `--listen 127.0.0.1:0` the system chooses a port"),
+            SimulatorError::Listen { .. } => Failure::new(ExitCode::Usage, told)
+                .hint("with port 0, as in `--listen 127.0.0.1:0`, the system chooses a port"),
             SimulatorError::Option(_) | SimulatorError::Log(_) => Failure::new(ExitCode::Usage, told),
         }
     })?;
     outln!("listening on {}", simulator.address());
+    for (name, address) in simulator.instruments() {
+        outln!("{name} is listening on {address}");
+    }
     errln!("SIMULATED INSTRUMENT: no light, no device; stop it with Ctrl-C");
     stop_signal().await;
     Ok(())
@@ -25,7 +34,8 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<(), Failure> {
 /// The given options; defaults for the others.
 fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
     let given = serde_json::json!({
-        "dut": args.dut, "seed": args.seed, "noise": args.noise, "time_scale": args.time_scale,
+        "dut": args.dut, "switch_devices": args.switch_devices, "smu": args.smu.is_some(),
+        "switch": args.switch.is_some(), "thermostat": args.thermostat.is_some(), "seed": args.seed, "noise": args.noise, "time_scale": args.time_scale,
         "latency_ms": args.latency_ms, "bandwidth": args.bandwidth, "max_connections": args.max_connections,
         "block_end": args.block_end, "points": args.points, "reference_path": args.reference_path, "log": args.log,
         "stabilization_output": args.stabilization_output, "identifier": args.identifier, "tls_range": args.tls_range,

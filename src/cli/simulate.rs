@@ -26,6 +26,8 @@ WHERE:
                power, condition, idn, error, or a header, with `?` for a query
   trace:2      the second command of the group; `trace:every`: each one
 
+smu:KIND@WHERE     a fault of the source-meter; likewise switch: and thermostat:. A command is
+                   named by its header, as in smu:late@MEAS:CURR?=2
 random@SEED        a random fault at one command in a hundred; a seed gives the same faults again
 random@SEED=RATE   this share of the commands, 0 to 1
 @FILE              a file with one fault per line; # starts a comment";
@@ -33,11 +35,23 @@ random@SEED=RATE   this share of the commands, 0 to 1
 /// `ctp10 simulate`
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Address of the simulator. With port 0 the system chooses a port.
+    /// Address of the simulated CTP10. With port 0 the system chooses a port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5025")]
     pub listen: String,
-    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with
-    /// `wavelength_nm,transmission_db`.
+    /// Also simulate a source-meter on this address. Its heater shifts the spectrum of the device.
+    #[arg(long, value_name = "ADDR")]
+    pub smu: Option<String>,
+    /// Also simulate an optical switch on this address. It decides which device is in the path.
+    #[arg(long, value_name = "ADDR")]
+    pub switch: Option<String>,
+    /// Also simulate a thermostat on this address. It shifts the spectrum of the device.
+    #[arg(long, value_name = "ADDR")]
+    pub thermostat: Option<String>,
+    /// The devices at the outputs 2 to 4 of the switch. Default: ring-tm,mach-zehnder,loopback.
+    #[arg(long, value_name = "NAME|FILE.csv,…", value_delimiter = ',')]
+    pub switch_devices: Option<Vec<String>>,
+    /// The device under test: ring, ring-tm (the same ring in TM polarisation), mach-zehnder, bragg, filter, loopback,
+    /// open (no light arrives), or a CSV file with `wavelength_nm,transmission_db`.
     #[arg(long, value_name = "NAME|FILE.csv")]
     pub dut: Option<String>,
     /// Seed of the noise. The same seed gives the same noise.

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::commands::{Reply, execute, waits_for};
+use super::call::{Call, resolve};
+use super::commands::Reply;
 use super::errors::Rejection;
 use super::faults::Kind;
 use super::grammar::{Node, Parsed, parse};
-use super::headers::resolve;
-use super::session::SimulatorContext;
+use super::session::Context;
+use super::simulated::Simulated;
 
 /// One action of a session.
 #[derive(Debug)]
@@ -71,14 +72,15 @@ impl Line {
 
     /// Executes commands until the end of the line, or until one must wait. A wrong command has no reply, and leaves
     /// an error in the queue.
-    pub(super) fn proceed(&mut self, shared: &SimulatorContext, steps: &mut Vec<Step>) -> Progress {
+    pub(super) fn proceed<I: Simulated>(&mut self, shared: &Context<I>, steps: &mut Vec<Step>) -> Progress {
         // Locked for as many commands as possible. No command of another client comes in between, and faults count
         // commands in the order of their execution.
         let mut state = shared.state();
         while let Some(parsed) = self.commands.pop_front() {
             let mut path = self.path.clone();
-            let call = parsed.as_ref().map_or(Err(Rejection::Syntax), |parsed| resolve(parsed, &mut path));
-            let scan = call.as_ref().ok().and_then(|call| waits_for(&mut state, call));
+            let call = parsed.as_ref().ok_or(Rejection::Syntax);
+            let call = call.and_then(|parsed| resolve::<I::Header>(parsed, &mut path));
+            let scan = call.as_ref().ok().and_then(|call| state.waits_for(call));
             let waited = self.waiting.is_some() && self.waiting != scan;
             if scan.is_some() && !waited {
                 self.waiting = scan;
@@ -87,15 +89,15 @@ impl Line {
                 return Progress::Waits;
             }
             (self.path, self.waiting) = (path, None);
-            let fault = shared.fault(call.as_ref().ok(), self.peer);
-            state.status.message_available = self.replied;
+            let fault = shared.fault(call.as_ref().ok().map(Call::command), self.peer);
+            state.mark_replied(self.replied);
             let result = match fault {
                 Some(Kind::Reboot(seconds)) => {
                     steps.push(Step::Reboot(Duration::from_secs_f64(seconds)));
                     return Progress::Done;
                 }
                 Some(Kind::Refuse) => Err(Rejection::Execution),
-                _ => call.and_then(|call| execute(&mut state, &call, waited)),
+                _ => call.and_then(|call| state.execute(&call, waited)),
             };
             match fault {
                 Some(Kind::Hang) if result.is_ok() => state.hang(),
@@ -145,23 +147,24 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::super::SimulatorOptions;
-    use super::super::device::Device;
+    use super::super::chip::SharedChip;
     use super::super::faults::Faults;
     use super::super::state::SimulatorState;
     use super::*;
 
-    fn shared() -> SimulatorContext {
+    fn shared() -> Context<SimulatorState> {
         let options = SimulatorOptions { preload: true, points: Some(11), ..SimulatorOptions::default() };
-        SimulatorContext {
-            state: Mutex::new(SimulatorState::new(options, Device::Ring)),
-            faults: Mutex::new(Faults::new(&[])),
+        Context {
+            state: Mutex::new(SimulatorState::new(options.clone(), SharedChip::default())),
+            faults: Mutex::new(Faults::default()),
             log: None,
+            options,
             reboots: mpsc::unbounded_channel().0,
         }
     }
 
     /// The number of replies to a line, and of the errors that it added to the queue.
-    fn said(shared: &SimulatorContext, text: &str) -> (usize, usize) {
+    fn said(shared: &Context<SimulatorState>, text: &str) -> (usize, usize) {
         let mut steps = Vec::new();
         let before = shared.state().errors.len();
         let progress = Line::new(text, ([127, 0, 0, 1], 1).into()).proceed(shared, &mut steps);

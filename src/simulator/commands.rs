@@ -6,8 +6,10 @@ mod act;
 mod ask;
 mod traces;
 
+use super::call::Call;
 use super::errors::Rejection;
-use super::headers::{Call, Header};
+use super::headers::Header;
+use super::simulated::Simulated;
 use super::state::SimulatorState;
 use super::transfer::Transfer;
 
@@ -19,29 +21,45 @@ pub(super) enum Reply {
     Trace(Box<Transfer>),
 }
 
-/// The number of the scan whose end a command waits for. `*OPC?` and `*WAI` wait for the whole scan. During analysis
-/// and abort, commands that need the result wait too, and so does the start of the next scan. The reason is that real
-/// clients poll only the bit "scanning".
-pub(super) fn waits_for(state: &mut SimulatorState, call: &Call<'_>) -> Option<u64> {
-    let waits = match call.header {
-        Header::Wait => true,
-        Header::Complete => call.query,
-        header => header.needs_analysis() && !state.is_scanning(),
-    };
-    state.busy_with().filter(|_| waits)
-}
+impl Simulated for SimulatorState {
+    type Header = Header;
 
-/// Executes a command. `waited`: the command has waited for the end of a scan. Its trace is then available, even if
-/// another scan has started since.
-pub(super) fn execute(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
-    state.advance_to_now();
-    let known = if call.query { call.header.is_asked() } else { call.header.is_told() };
-    if !known {
-        return Err(Rejection::UndefinedHeader);
+    /// Waiting commands need the trace of the scan. It is available to them, even if another scan has started since.
+    fn execute(&mut self, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
+        self.advance_to_now();
+        call.check_use()?;
+        if self.options.distributed && call.header.is_laser() {
+            // The lasers belong to the Controller.
+            return Err(Rejection::Execution);
+        }
+        if call.query { ask::ask(self, call, waited) } else { act::act(self, call, waited) }
     }
-    if state.options.distributed && call.header.is_laser() {
-        // The lasers belong to the Controller.
-        return Err(Rejection::Execution);
+
+    /// `*OPC?` and `*WAI` wait for the whole scan. During analysis and abort, commands that need the result wait too,
+    /// and so does the start of the next scan. The reason is that real clients poll only the bit "scanning".
+    fn waits_for(&mut self, call: &Call<'_>) -> Option<u64> {
+        let waits = match call.header {
+            Header::Wait => true,
+            Header::Complete => call.query,
+            header => header.needs_analysis() && !self.is_scanning(),
+        };
+        self.busy_with().filter(|_| waits)
     }
-    if call.query { ask::ask(state, call, waited) } else { act::act(state, call, waited) }
+
+    fn reject(&mut self, rejection: Rejection, about: &str) {
+        self.errors.push(rejection, about);
+        self.status.error(rejection);
+    }
+
+    fn mark_replied(&mut self, replied: bool) {
+        self.status.message_available = replied;
+    }
+
+    fn hang(&mut self) {
+        self.prolong_scan();
+    }
+
+    fn restart(&mut self) {
+        self.power_on();
+    }
 }

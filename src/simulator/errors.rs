@@ -19,6 +19,8 @@ pub(super) enum Rejection {
     IllegalParameter,
     StaleData,
     HardwareMissing,
+    /// A source-meter measures only with its output on.
+    OutputOff,
     /// An error that no client caused.
     System,
 }
@@ -38,6 +40,7 @@ impl Rejection {
             Self::IllegalParameter => (-224, "Illegal parameter value"),
             Self::StaleData => (-230, "Data corrupt or stale"),
             Self::HardwareMissing => (-241, "Hardware missing"),
+            Self::OutputOff => (803, "Not permitted with output off"),
             Self::System => (-310, "System error"),
         }
     }

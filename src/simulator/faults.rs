@@ -9,6 +9,7 @@
 //! drop@trace:2       at the second one
 //! late@power:every=6 at each of them, by 6 s
 //! random@7=0.01      at one command in a hundred, kinds and places from the seed 7
+//! smu:drop@3         at the third command that the source-meter receives
 //! ```
 //!
 //! The kinds are in `kind`, the patterns for commands in `pattern`, the parser in `spec`.
@@ -21,14 +22,16 @@ mod suggestion;
 
 use std::fmt;
 
-use super::headers::Call;
+use super::call::Command;
+use super::part::Part;
 use armed::Armed;
 pub(super) use kind::Kind;
 pub use spec::{BadFault, FaultSpec};
 
-/// All faults of a simulator, and the number of commands so far.
-#[derive(Debug)]
+/// All faults of an instrument, and the number of commands so far.
+#[derive(Debug, Default)]
 pub(super) struct Faults {
+    part: Part,
     commands: u64,
     armed: Vec<Armed>,
 }
@@ -36,14 +39,17 @@ pub(super) struct Faults {
 /// A fault that occurs at a command.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Hit {
+    part: Part,
     pub(super) kind: Kind,
     /// Number of the command, from 1.
     pub(super) command: u64,
 }
 
 impl Faults {
-    pub(super) fn new(specs: &[FaultSpec]) -> Self {
-        Self { commands: 0, armed: specs.iter().map(Armed::new).collect() }
+    /// Those of the given faults that concern an instrument.
+    pub(super) fn new(specs: &[FaultSpec], part: Part) -> Self {
+        let own = specs.iter().filter(|spec| spec.part == part);
+        Self { part, commands: 0, armed: own.map(Armed::new).collect() }
     }
 
     pub(super) fn commands(&self) -> u64 {
@@ -56,21 +62,21 @@ impl Faults {
 
     /// Counts a command (`None`: an unknown command) and returns its fault. If several faults are due, the first one
     /// given occurs, and the others wait for their next matching command.
-    pub(super) fn next(&mut self, call: Option<&Call<'_>>) -> Option<Hit> {
+    pub(super) fn next(&mut self, command: Option<Command<'_>>) -> Option<Hit> {
         self.commands += 1;
         let mut kind = None;
         // Every fault counts the command, whichever of them occurs.
         for armed in &mut self.armed {
-            kind = kind.or(armed.next(call, kind.is_some()));
+            kind = kind.or(armed.next(command, kind.is_some()));
         }
-        kind.map(|kind| Hit { kind, command: self.commands })
+        kind.map(|kind| Hit { part: self.part, kind, command: self.commands })
     }
 }
 
 /// Formatted as a fault that repeats this one: `late@57=8`.
 impl fmt::Display for Hit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.kind.name(), self.command)?;
+        write!(f, "{}{}@{}", self.part.prefix(), self.kind.name(), self.command)?;
         self.kind.value().map_or(Ok(()), |value| write!(f, "={value}"))
     }
 }

@@ -1,115 +1,80 @@
-//! All headers, and the command behind each spelling.
+//! The headers of the CTP10.
 
+use super::call::Call;
 use super::errors::Rejection;
-use super::grammar::{Node, Parsed, matches};
+use super::grammar::Node;
 use super::state::Place;
-
-/// How a header may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// As a query only.
-    Asked,
-    /// As a command only.
-    Told,
-    /// As a query or a command, at any time.
-    Both,
-    /// As a query or a setting. It cannot be set during a scan.
-    Set,
-}
-
-macro_rules! headers {
-    ($($how:ident $name:ident = $($pattern:literal)|+),+ $(,)?) => {
-        /// The subject of a command, independent of the spelling of its header.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Header { $($name),+ }
-
-        /// All headers: capitals are the short form, `#` is a number, a node in brackets is optional.
-        const HEADERS: &[(&str, Header)] = &[$($(($pattern, Header::$name)),+),+];
-
-        impl Header {
-            fn used(self) -> Use {
-                match self { $(Self::$name => Use::$how),+ }
-            }
-        }
-    };
-}
+use super::vocabulary::{Facts, Use, Vocabulary, headers};
 
 headers! {
-    Asked Identity = "*IDN",
-    Told Clear = "*CLS",
-    Told Reset = "*RST",
-    Both Complete = "*OPC",
-    Told Wait = "*WAI",
-    Asked EventStatus = "*ESR",
-    Both EventEnable = "*ESE",
-    Both ServiceEnable = "*SRE",
-    Asked StatusByte = "*STB",
-    Asked SelfTest = "*TST",
-    Asked InstalledOptions = "*OPT",
-    Asked Error = "SYSTem:ERRor[:NEXT]",
-    Asked AllErrors = "SYSTem:ERRor:ALL",
-    Asked ErrorCount = "SYSTem:ERRor:COUNt",
-    Asked Version = "SYSTem:VERSion",
-    Both AnalogOutput = "SYSTem:ANLG:OUT#:SOURce",
-    Asked Condition = "STATus:OPERation:CONDition",
-    Asked OperationEvent = "STATus:OPERation[:EVENt]",
-    Both OperationEnable = "STATus:OPERation:ENABle",
-    Asked QuestionableCondition = "STATus:QUEStionable:CONDition",
-    Asked QuestionableEvent = "STATus:QUEStionable[:EVENt]",
-    Both QuestionableEnable = "STATus:QUEStionable:ENABle",
-    Told Preset = "STATus:PRESet",
-    Told Initiate = "INITiate[:IMMediate]",
-    Told Abort = "ABORt",
-    Told ClearTraces = "CLE",
-    Set ScanMode = "INITiate:SMODe",
-    Set ScanStart = "INITiate:WAVelength:STARt",
-    Set ScanStop = "INITiate:WAVelength:STOP",
-    Set Sampling = "INITiate:WAVelength:SAMPling",
-    Set Stabilization = "INITiate:STABilization",
-    Set TlsLaser = "INITiate:TLS#:IDentifier",
-    Set TlsStart = "INITiate:TLS#:WAVelength:STARt",
-    Set TlsStop = "INITiate:TLS#:WAVelength:STOP",
-    Set TlsSpeed = "INITiate:TLS#:SPEed",
-    Set TlsPower = "INITiate:TLS#:POWer",
-    Set TlsTrigger = "INITiate:TLS#:TRIGin",
-    Set AllTlsPower = "INITiate:LASer:POWer",
-    Set FeedbackSense = "INITiate:FBC:SENSe",
-    Set FeedbackLaser = "CTP:SENSe:FBC",
-    Set Logging = "CTP:FUNCtion:STATe",
-    Asked LaserIdentity = "CTP:RLASer#:IDN",
-    Set LaserType = "CTP:RLASer#:TYPE",
-    Set LaserPower = "CTP:RLASer#:POWer",
-    Set LaserState = "CTP:RLASer#:POWer:STATe",
-    Set LaserWavelength = "CTP:RLASer#:WAVelength",
-    Asked Power = "CTP:SENSe#:CHANnel#:POWer",
-    Set SpectralUnit = "CTP:SENSe#:CHANnel#:UNIT:X",
-    Set PowerUnit = "CTP:SENSe#:CHANnel#:UNIT:Y",
-    Set DetectorWavelength = "CTP:SENSe#:CHANnel#:WAVelength",
-    Set DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
-    Told ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate[:IMMediate]",
-    Asked ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
-    Asked TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
-    Asked TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
-    Asked TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
-    Asked TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X[:IMMediate]",
-    Asked TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA[:Y][:IMMediate]",
-    Told TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
+    /// The subject of a command, independent of the spelling of its header.
+    Header {
+        Asked Identity = "*IDN",
+        Told Clear = "*CLS",
+        Told Reset = "*RST",
+        Both Complete = "*OPC",
+        Told Wait = "*WAI",
+        Asked EventStatus = "*ESR",
+        Both EventEnable = "*ESE",
+        Both ServiceEnable = "*SRE",
+        Asked StatusByte = "*STB",
+        Asked SelfTest = "*TST",
+        Asked InstalledOptions = "*OPT",
+        Asked Error = "SYSTem:ERRor[:NEXT]",
+        Asked AllErrors = "SYSTem:ERRor:ALL",
+        Asked ErrorCount = "SYSTem:ERRor:COUNt",
+        Asked Version = "SYSTem:VERSion",
+        Both AnalogOutput = "SYSTem:ANLG:OUT#:SOURce",
+        Asked Condition = "STATus:OPERation:CONDition",
+        Asked OperationEvent = "STATus:OPERation[:EVENt]",
+        Both OperationEnable = "STATus:OPERation:ENABle",
+        Asked QuestionableCondition = "STATus:QUEStionable:CONDition",
+        Asked QuestionableEvent = "STATus:QUEStionable[:EVENt]",
+        Both QuestionableEnable = "STATus:QUEStionable:ENABle",
+        Told Preset = "STATus:PRESet",
+        Told Initiate = "INITiate[:IMMediate]",
+        Told Abort = "ABORt",
+        Told ClearTraces = "CLE",
+        Set ScanMode = "INITiate:SMODe",
+        Set ScanStart = "INITiate:WAVelength:STARt",
+        Set ScanStop = "INITiate:WAVelength:STOP",
+        Set Sampling = "INITiate:WAVelength:SAMPling",
+        Set Stabilization = "INITiate:STABilization",
+        Set TlsLaser = "INITiate:TLS#:IDentifier",
+        Set TlsStart = "INITiate:TLS#:WAVelength:STARt",
+        Set TlsStop = "INITiate:TLS#:WAVelength:STOP",
+        Set TlsSpeed = "INITiate:TLS#:SPEed",
+        Set TlsPower = "INITiate:TLS#:POWer",
+        Set TlsTrigger = "INITiate:TLS#:TRIGin",
+        Set AllTlsPower = "INITiate:LASer:POWer",
+        Set FeedbackSense = "INITiate:FBC:SENSe",
+        Set FeedbackLaser = "CTP:SENSe:FBC",
+        Set Logging = "CTP:FUNCtion:STATe",
+        Asked LaserIdentity = "CTP:RLASer#:IDN",
+        Set LaserType = "CTP:RLASer#:TYPE",
+        Set LaserPower = "CTP:RLASer#:POWer",
+        Set LaserState = "CTP:RLASer#:POWer:STATe",
+        Set LaserWavelength = "CTP:RLASer#:WAVelength",
+        Asked Power = "CTP:SENSe#:CHANnel#:POWer",
+        Set SpectralUnit = "CTP:SENSe#:CHANnel#:UNIT:X",
+        Set PowerUnit = "CTP:SENSe#:CHANnel#:UNIT:Y",
+        Set DetectorWavelength = "CTP:SENSe#:CHANnel#:WAVelength",
+        Set DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
+        Told ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate[:IMMediate]",
+        Asked ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
+        Asked TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
+        Asked TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
+        Asked TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
+        Asked TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X[:IMMediate]",
+        Asked TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA[:Y][:IMMediate]",
+        Told TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
+    }
 }
 
 impl Header {
-    /// Whether the header may be a query.
-    pub(super) fn is_asked(self) -> bool {
-        self.used() != Use::Told
-    }
-
-    /// Whether the header may be a command.
-    pub(super) fn is_told(self) -> bool {
-        self.used() != Use::Asked
-    }
-
     /// Whether the header is a setting of the scan, the lasers or the detectors.
     pub(super) fn is_setting(self) -> bool {
-        self.used() == Use::Set
+        self.facts().used == Use::Set
     }
 
     /// Whether the reply is the data of a trace.
@@ -150,57 +115,18 @@ impl Header {
     }
 }
 
-/// One command with its header resolved.
-#[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
-    pub(super) header: Header,
-    /// The numbers in the header, in order; `None` for omitted ones.
-    pub(super) suffixes: Vec<Option<u32>>,
-    pub(super) query: bool,
-    /// Whether the last node of the header is `IMMediate`.
-    pub(super) immediate: bool,
-    pub(super) arguments: &'a [String],
-}
-
-/// Resolves a header. `path` is the header of the previous command on the line, which a header without a colon
-/// continues (`INIT:WAV:STAR 1520NM;STOP 1580NM`, SCPI-99).
-pub(super) fn resolve<'a>(parsed: &'a Parsed, path: &mut Vec<Node>) -> Result<Call<'a>, Rejection> {
-    let branch = if parsed.absolute { &[] } else { path.split_last().map_or(&[][..], |(_, branch)| branch) };
-    let nodes: Vec<Node> = branch.iter().chain(&parsed.nodes).cloned().collect();
-    let (header, suffixes) = lookup(&nodes).ok_or(Rejection::UndefinedHeader)?;
-    let immediate = nodes.last().is_some_and(|node| ["IMM", "IMMEDIATE"].contains(&node.name.as_str()));
-    // A common command does not change the path.
-    if !nodes[0].name.starts_with('*') {
-        *path = nodes;
+impl Vocabulary for Header {
+    fn lookup(nodes: &[Node]) -> Option<(Self, Vec<Option<u32>>)> {
+        Self::find(nodes)
     }
-    Ok(Call { header, suffixes, query: parsed.query, immediate, arguments: &parsed.arguments })
-}
 
-/// The header with these nodes.
-pub(super) fn lookup(nodes: &[Node]) -> Option<(Header, Vec<Option<u32>>)> {
-    HEADERS.iter().find_map(|(pattern, header)| Some((*header, matches(pattern, nodes)?)))
+    fn facts(self) -> Facts {
+        let (pattern, used) = self.entry();
+        Facts { is_trace: self.is_trace(), starts_scan: self.starts_scan(), ..Facts::plain(pattern, used) }
+    }
 }
 
 impl Call<'_> {
-    /// The only argument.
-    pub(super) fn one(&self) -> Result<&str, Rejection> {
-        match self.arguments {
-            [] => Err(Rejection::MissingParameter),
-            [only] => Ok(only),
-            _ => Err(Rejection::ParameterNotAllowed),
-        }
-    }
-
-    /// Checks that there is no argument.
-    pub(super) fn none(&self) -> Result<(), Rejection> {
-        if self.arguments.is_empty() { Ok(()) } else { Err(Rejection::ParameterNotAllowed) }
-    }
-
-    /// The number at a position of the header. An omitted number means 1.
-    pub(super) fn suffix(&self, index: usize) -> u32 {
-        self.suffixes.get(index).copied().flatten().unwrap_or(1)
-    }
-
     /// The detector in the header.
     pub(super) fn place(&self) -> Result<Place, Rejection> {
         let part = |index| u8::try_from(self.suffix(index)).map_err(|_| Rejection::HardwareMissing);
@@ -210,16 +136,17 @@ impl Call<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::commands::execute;
-    use super::super::device::Device;
+    use super::super::call::resolve;
+    use super::super::chip::SharedChip;
     use super::super::grammar::parse;
+    use super::super::simulated::Simulated;
     use super::super::state::SimulatorState;
     use super::*;
 
     fn meant(line: &str) -> Vec<Option<Header>> {
         let mut path = Vec::new();
         let parsed = parse(line).into_iter().map(|parsed| parsed.expect(line));
-        parsed.map(|parsed| resolve(&parsed, &mut path).ok().map(|call| call.header)).collect()
+        parsed.map(|parsed| resolve::<Header>(&parsed, &mut path).ok().map(|call| call.header)).collect()
     }
 
     #[test]
@@ -245,14 +172,16 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_header_is_what_the_instrument_does_with_it() {
-        for (pattern, header) in HEADERS {
-            for (query, known) in [(true, header.is_asked()), (false, header.is_told())] {
-                let mut state = SimulatorState::new(super::super::SimulatorOptions::default(), Device::Ring);
+        for header in Header::ALL {
+            let facts = header.facts();
+            for (query, known) in [(true, facts.is_asked()), (false, facts.is_told())] {
+                let mut state =
+                    SimulatorState::new(super::super::SimulatorOptions::default(), SharedChip::default());
                 // Channel 1 of module 4, and laser 1: all of them exist.
-                let suffixes = vec![Some(if pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
+                let suffixes = vec![Some(if facts.pattern.contains("SENSe#") { 4 } else { 1 }), None, None];
                 let call = Call { header: *header, suffixes, query, immediate: false, arguments: &[] };
-                let undefined = execute(&mut state, &call, false).err() == Some(Rejection::UndefinedHeader);
-                assert_ne!(undefined, known, "{pattern}, query: {query}");
+                let undefined = state.execute(&call, false).err() == Some(Rejection::UndefinedHeader);
+                assert_ne!(undefined, known, "{header:?}, query: {query}");
             }
         }
     }

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::device::Device;
+use super::device::TunedDevice;
 use super::options::OpticalPath;
 
 /// Loss from the laser through the switch and the splitter of the mainframe to OUT, dB.
@@ -91,7 +91,7 @@ impl Way {
     }
 
     /// The ratio of the power at the port to the laser power; 0 if nothing is connected.
-    pub(super) fn share(&self, device: &Device, nm: f64) -> f64 {
+    pub(super) fn share(&self, device: &TunedDevice, nm: f64) -> f64 {
         match self.passes {
             Passes::Nothing => self.loss,
             Passes::Device(output) => self.loss * device.transmission(output, nm),
@@ -101,7 +101,7 @@ impl Way {
 }
 
 /// Power at a port without noise, mW.
-pub(super) fn power_mw(device: &Device, path: OpticalPath, port: Port, light: Light) -> f64 {
+pub(super) fn power_mw(device: &TunedDevice, path: OpticalPath, port: Port, light: Light) -> f64 {
     linear(light.dbm) * Way::new(path, port).share(device, light.nm)
 }
 
@@ -146,13 +146,15 @@ impl NoiseSequence {
 
 #[cfg(test)]
 mod tests {
+    use super::super::device::Device;
     use super::*;
 
     #[test]
     fn what_a_reference_removes_leaves_the_device_alone() {
         let light = Light { nm: 1547.3, dbm: 5.0 };
-        let raw = decibels(power_mw(&Device::Ring, OpticalPath::Device, Port::Output(1), light));
-        let reference = decibels(power_mw(&Device::Ring, OpticalPath::PatchCord, Port::Output(1), light));
+        let ring = TunedDevice::from(Device::Ring);
+        let raw = decibels(power_mw(&ring, OpticalPath::Device, Port::Output(1), light));
+        let reference = decibels(power_mw(&ring, OpticalPath::PatchCord, Port::Output(1), light));
         let device = decibels(Device::Ring.transmission(1, light.nm));
         assert!((raw - reference - device).abs() < 1e-9);
     }

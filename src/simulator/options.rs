@@ -1,12 +1,19 @@
 //! The options of the simulator.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::chip::SharedChip;
 use super::device::Device;
 use super::faults::FaultSpec;
+use super::part::Part;
+use super::switch::OUTPUTS;
+
+/// Time constant of the temperature of the chip.
+const SETTLING_TIME: Duration = Duration::from_secs(5);
 
 /// Whether each sweep has new noise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -100,9 +107,18 @@ pub enum LasersAfterScan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatorOptions {
-    /// The device under test: ring, mach-zehnder, bragg, filter, loopback, or a CSV file with
-    /// `wavelength_nm,transmission_db`.
+    /// The device under test: ring, ring-tm (the same ring in TM polarisation), mach-zehnder, bragg, filter, loopback,
+    /// open (no light arrives), or a CSV file with `wavelength_nm,transmission_db`.
     pub dut: String,
+    /// Whether there is a source-meter, `smu`. It drives a heater that shifts the spectrum of the device.
+    pub smu: bool,
+    /// Whether there is an optical switch with four outputs, `switch`. It decides which device is in the path.
+    pub switch: bool,
+    /// Whether there is a thermostat, `thermostat`. It shifts the spectrum of the device.
+    pub thermostat: bool,
+    /// The devices at the outputs 2 to 4 of the switch. Output 1 leads to `dut`.
+    #[schemars(length(max = 3))]
+    pub switch_devices: Vec<String>,
     /// Seed of the noise. The same seed gives the same noise.
     pub seed: u64,
     /// Whether each sweep has new noise.
@@ -156,6 +172,10 @@ impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
             dut: "ring".to_owned(),
+            smu: false,
+            switch: false,
+            thermostat: false,
+            switch_devices: ["ring-tm", "mach-zehnder", "loopback"].map(str::to_owned).to_vec(),
             seed: 1,
             noise: Noise::Fresh,
             time_scale: 1.0,
@@ -187,7 +207,7 @@ impl SimulatorOptions {
     /// # Errors
     /// The first option that is not valid, with the allowed values.
     pub fn check(&self) -> Result<(), String> {
-        Device::load(&self.dut)?;
+        self.devices()?;
         let refuse = |name: &str, given: &dyn std::fmt::Display, allowed: &str| {
             Err(format!("simulator option {name} `{given}` is not allowed ({allowed})"))
         };
@@ -222,7 +242,35 @@ impl SimulatorOptions {
         if !(1..=6).contains(&self.channels) {
             return refuse("channels", &self.channels, "1 to 6");
         }
-        Ok(())
+        let absent = |part| match part {
+            Part::Ctp10 => false,
+            Part::Smu => !self.smu,
+            Part::Switch => !self.switch,
+            Part::Thermostat => !self.thermostat,
+        };
+        match self.faults.iter().find(|fault| absent(fault.part())) {
+            Some(fault) => {
+                Err(format!("fault `{fault}`: there is no {} without the option `{0}`", fault.part().name()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The devices at the outputs of the switch. Without a switch, the first one is always in the path.
+    fn devices(&self) -> Result<Vec<Device>, String> {
+        if self.switch_devices.len() >= usize::from(OUTPUTS) {
+            let given = self.switch_devices.len();
+            return Err(format!(
+                "simulator option switch_devices has {given} devices (at most {})",
+                OUTPUTS - 1
+            ));
+        }
+        std::iter::once(&self.dut).chain(&self.switch_devices).map(|name| Device::load(name)).collect()
+    }
+
+    /// The chip with these devices.
+    pub(super) fn chip(&self) -> Result<SharedChip, String> {
+        Ok(SharedChip::new(self.devices()?, SETTLING_TIME.mul_f64(self.time_scale)))
     }
 
     fn has_twice(&self, module: u8) -> bool {

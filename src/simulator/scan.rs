@@ -248,6 +248,7 @@ impl SimulatorState {
             points: extent.points,
             sources: extent.sources.clone(),
             path,
+            device: self.chip.device(),
             noise_key: 0,
         };
         record.noise_key = self.noise_key(&record, reference.is_some());
@@ -255,7 +256,7 @@ impl SimulatorState {
     }
 
     /// Prevents the started scan from ending.
-    pub(super) fn hang(&mut self) {
+    pub(super) fn prolong_scan(&mut self) {
         if let Phase::Scanning(scan) | Phase::Waiting { scan, .. } = &mut self.phase {
             scan.scanning = None;
         }
@@ -269,8 +270,8 @@ impl SimulatorState {
         }
     }
 
-    /// The light of the scan at this moment, and the optical path.
-    pub(super) fn moving_light(&self) -> Option<(OpticalPath, Light)> {
+    /// The light of the scan at this moment, and what the scan records.
+    pub(super) fn moving_light(&self) -> Option<(&Recorded, Light)> {
         let Phase::Scanning(scan) = &self.phase else { return None };
         let share = scan.scanning.map_or(0.5, |all| scan.since.elapsed().as_secs_f64() / all.as_secs_f64());
         let sources = &scan.record.sources;
@@ -279,11 +280,11 @@ impl SimulatorState {
         for source in sources {
             let nm = source.start_nm + left_nm;
             if nm <= source.stop_nm {
-                return Some((scan.record.path, Light { nm, dbm: source.dbm }));
+                return Some((&scan.record, Light { nm, dbm: source.dbm }));
             }
             left_nm -= source.stop_nm - source.start_nm;
         }
-        sources.last().map(|source| (scan.record.path, Light { nm: source.stop_nm, dbm: source.dbm }))
+        sources.last().map(|source| (&scan.record, Light { nm: source.stop_nm, dbm: source.dbm }))
     }
 
     fn extent(&self) -> Result<Extent, Rejection> {
@@ -353,7 +354,7 @@ impl SimulatorState {
     fn noise_key(&self, record: &Recorded, reference: bool) -> u64 {
         let about = match self.options.noise {
             Noise::Fresh => format!("{} {reference} {}", self.options.seed, self.scans),
-            Noise::BySettings => format!("{} {reference} {record:?}", self.options.seed),
+            Noise::BySettings => format!("{} {reference} {}", self.options.seed, record.settings()),
         };
         let digest = Sha256::digest(about.as_bytes());
         digest.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))

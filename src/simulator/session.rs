@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -10,40 +10,42 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::answer::{Line, Progress, Step};
+use super::call::Command;
 use super::errors::Rejection;
 use super::faults::{Faults, Kind};
-use super::headers::Call;
 use super::log::CommandLog;
+use super::options::SimulatorOptions;
 use super::output::Output;
-use super::state::SimulatorState;
+use super::simulated::Simulated;
 
 /// A longer line is not a valid command, and its rest is discarded.
 const MAX_LINE: u64 = 64 * 1024;
 /// Interval at which a waiting command checks whether the scan has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// The state that all sessions share.
+/// The state that all sessions of an instrument share.
 #[derive(Debug)]
-pub(super) struct SimulatorContext {
-    pub(super) state: Mutex<SimulatorState>,
+pub(super) struct Context<I> {
+    pub(super) state: Mutex<I>,
     pub(super) faults: Mutex<Faults>,
     pub(super) log: Option<CommandLog>,
+    pub(super) options: SimulatorOptions,
     /// Requests a restart from the listener; the instrument is unreachable for this time.
     pub(super) reboots: mpsc::UnboundedSender<Duration>,
 }
 
-impl SimulatorContext {
-    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, SimulatorState> {
+impl<I: Simulated> Context<I> {
+    pub(super) fn state(&self) -> MutexGuard<'_, I> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
+    pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault at a command. Every fault is logged.
-    pub(super) fn fault(&self, call: Option<&Call<'_>>, peer: SocketAddr) -> Option<Kind> {
-        let hit = self.faults().next(call)?;
+    pub(super) fn fault(&self, command: Option<Command<'_>>, peer: SocketAddr) -> Option<Kind> {
+        let hit = self.faults().next(command)?;
         tracing::info!(%peer, "fault {hit}");
         if let Some(log) = &self.log {
             log.write(peer, &format!("! {hit}"));
@@ -61,15 +63,15 @@ impl SimulatorContext {
 }
 
 /// Serves a client until it disconnects.
-pub(super) async fn serve(
+pub(super) async fn serve<I: Simulated>(
     stream: TcpStream,
     peer: SocketAddr,
-    shared: Arc<SimulatorContext>,
+    shared: Arc<Context<I>>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (input, output) = stream.into_split();
     let mut input = BufReader::new(input);
-    let mut output = Output::new(output, &shared.state().options);
+    let mut output = Output::new(output, &shared.options);
     let mut line = Vec::new();
     loop {
         line.clear();

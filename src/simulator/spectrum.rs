@@ -13,7 +13,7 @@ const ROW: &str = "wavelength_nm,transmission_db";
 const RANGE_NM: std::ops::RangeInclusive<f64> = 1200.0..=1700.0;
 
 /// Transmission in dB over wavelength in nm: interpolated linearly, and constant beyond the ends.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Spectrum {
     rows: Vec<(f64, f64)>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-use super::device::Device;
+use super::chip::SharedChip;
 use super::errors::{ErrorQueue, Rejection};
 use super::hardware::{LaserModel, SPEED_NM_S, T100S_HP, T200S_O_M, detectors, lasers};
 use super::optics::{Light, NoiseSequence, Port, detect, power_mw};
@@ -84,7 +84,8 @@ pub(super) struct StoredSettings {
 #[derive(Debug)]
 pub(super) struct SimulatorState {
     pub(super) options: SimulatorOptions,
-    pub(super) device: Device,
+    /// The devices behind the switch, with their heater.
+    pub(super) chip: SharedChip,
     pub(super) errors: ErrorQueue,
     pub(super) status: Status,
     pub(super) lasers: BTreeMap<u8, Laser>,
@@ -108,8 +109,8 @@ pub(super) struct SimulatorState {
 }
 
 impl SimulatorState {
-    pub(super) fn new(options: SimulatorOptions, device: Device) -> Self {
-        let mut state = Self::empty(options, device);
+    pub(super) fn new(options: SimulatorOptions, chip: SharedChip) -> Self {
+        let mut state = Self::empty(options, chip);
         if state.options.preload {
             state.preload();
         }
@@ -117,9 +118,9 @@ impl SimulatorState {
     }
 
     /// A state with an empty trace memory.
-    fn empty(options: SimulatorOptions, device: Device) -> Self {
+    fn empty(options: SimulatorOptions, chip: SharedChip) -> Self {
         Self {
-            device,
+            chip,
             errors: ErrorQueue::default(),
             status: Status::default(),
             lasers: lasers(),
@@ -149,8 +150,8 @@ impl SimulatorState {
     }
 
     /// Returns to the state at power-on with an empty trace memory. The noise does not repeat.
-    pub(super) fn restart(&mut self) {
-        let fresh = Self::empty(self.options.clone(), self.device.clone());
+    pub(super) fn power_on(&mut self) {
+        let fresh = Self::empty(self.options.clone(), self.chip.clone());
         *self = Self { scans: self.scans, readings: self.readings, ..fresh };
     }
 
@@ -158,14 +159,8 @@ impl SimulatorState {
     pub(super) fn reset(&mut self) {
         let (errors, mut status) = (std::mem::take(&mut self.errors), std::mem::take(&mut self.status));
         status.reset();
-        self.restart();
+        self.power_on();
         (self.errors, self.status) = (errors, status);
-    }
-
-    /// Records an error.
-    pub(super) fn reject(&mut self, rejection: Rejection, about: &str) {
-        self.errors.push(rejection, about);
-        self.status.error(rejection);
     }
 
     /// A duration, multiplied by the time scale.
@@ -181,11 +176,12 @@ impl SimulatorState {
         self.advance_to_now();
         let port = self.detector(place)?.port;
         let power = match self.moving_light() {
-            Some((path, light)) => power_mw(&self.device, path, port, light),
+            Some((recorded, light)) => power_mw(&recorded.device, recorded.path, port, light),
             None => {
+                let device = self.chip.device();
                 let lit = self.lasers.values().filter(|laser| laser.on);
                 let lit = lit.map(|laser| Light { nm: laser.nm, dbm: laser.dbm });
-                lit.map(|light| power_mw(&self.device, OpticalPath::Device, port, light)).sum()
+                lit.map(|light| power_mw(&device, OpticalPath::Device, port, light)).sum()
             }
         };
         let index = match self.options.noise {

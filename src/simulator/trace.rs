@@ -1,7 +1,7 @@
 //! A recorded scan. It stores what is needed to compute its samples, instead of the samples. A trace of 22 million
 //! points needs as little memory as one of ten.
 
-use super::device::Device;
+use super::device::TunedDevice;
 use super::optics::{NoiseSequence, Port, Way, detect, linear};
 use super::options::OpticalPath;
 
@@ -21,6 +21,8 @@ pub(super) struct Recorded {
     pub(super) points: u64,
     pub(super) sources: Vec<Source>,
     pub(super) path: OpticalPath,
+    /// The device in the path at the start of the scan.
+    pub(super) device: TunedDevice,
     pub(super) noise_key: u64,
 }
 
@@ -44,15 +46,24 @@ impl Recorded {
         (0.0..self.points as f64).contains(&index).then_some(index as u64)
     }
 
+    /// The settings of the instrument as a text. The noise of a scan depends on these, and not on what other
+    /// instruments do to the device. The text must stay as it is, so that a seed gives the same noise in every release.
+    pub(super) fn settings(&self) -> String {
+        let Self { start_nm, step_pm, points, sources, path, device: _, noise_key: _ } = self;
+        format!(
+            "Recorded {{ start_nm: {start_nm:?}, step_pm: {step_pm:?}, points: {points:?}, sources: {sources:?}, path: {path:?}, noise_key: 0 }}"
+        )
+    }
+
     /// A cursor over the samples of a detector.
-    pub(super) fn samples<'a>(&'a self, device: &'a Device, port: Port, detector_key: u64) -> Samples<'a> {
+    pub(super) fn samples(&self, port: Port, detector_key: u64) -> Samples<'_> {
         let lit = self.sources.iter().map(|source| Lit {
             start_nm: source.start_nm,
             stop_nm: source.stop_nm,
             mw: linear(source.dbm),
         });
         Samples {
-            device,
+            device: &self.device,
             lit: lit.collect(),
             way: Way::new(self.path, port),
             noise: NoiseSequence::new(self.noise_key ^ detector_key.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
@@ -71,7 +82,7 @@ struct Lit {
 /// Computes the samples of one detector.
 #[derive(Debug)]
 pub(super) struct Samples<'a> {
-    device: &'a Device,
+    device: &'a TunedDevice,
     lit: Vec<Lit>,
     way: Way,
     noise: NoiseSequence,

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::device::Device;
 use super::errors::Rejection;
 use super::optics::{Port, decibels};
 use super::trace::Recorded;
@@ -34,7 +33,6 @@ pub(super) enum Source {
 #[derive(Debug, Clone)]
 pub(super) struct Transfer {
     pub(super) source: Source,
-    pub(super) device: Device,
     pub(super) port: Port,
     pub(super) detector_key: u64,
     pub(super) axis: Axis,
@@ -104,12 +102,10 @@ impl Transfer {
     /// The values of these samples, in the requested unit.
     fn values(&self, indices: Range<u64>) -> impl Iterator<Item = f64> + '_ {
         let recorded = self.source.live();
-        let mut live = recorded.samples(&self.device, self.port, self.detector_key);
+        let mut live = recorded.samples(self.port, self.detector_key);
         let mut reference = match &self.source {
             Source::Single(_) => None,
-            Source::Ratio(_, reference) => {
-                Some((reference, reference.samples(&self.device, self.port, self.detector_key)))
-            }
+            Source::Ratio(_, reference) => Some((reference, reference.samples(self.port, self.detector_key))),
         };
         let axis = self.axis;
         indices.map(move |index| {
@@ -137,23 +133,24 @@ impl Transfer {
 mod tests {
     use sha2::{Digest, Sha256};
 
+    use super::super::device::Device;
     use super::super::options::OpticalPath;
     use super::super::trace;
     use super::*;
 
     /// 30,001 points of a device from 1502 nm in steps of 2 pm, with one source below the range of the scan and one
     /// above.
-    fn recorded(path: OpticalPath, noise_key: u64) -> Recorded {
+    fn recorded(device: &str, path: OpticalPath, noise_key: u64) -> Recorded {
+        let device = Device::load(device).unwrap().into();
         let sources = vec![
             trace::Source { start_nm: 1260.0, stop_nm: 1360.0, dbm: 3.0 },
             trace::Source { start_nm: 1480.0, stop_nm: 1640.0, dbm: 5.0 },
         ];
-        Recorded { start_nm: 1502.0, step_pm: 2.0, points: 30_001, sources, path, noise_key }
+        Recorded { start_nm: 1502.0, step_pm: 2.0, points: 30_001, sources, path, device, noise_key }
     }
 
-    fn transfer(device: &str, port: Port, axis: Axis, source: Source) -> Transfer {
-        let device = Device::load(device).unwrap();
-        Transfer { source, device, port, detector_key: 1025, axis, binary: true }
+    fn transfer(port: Port, axis: Axis, source: Source) -> Transfer {
+        Transfer { source, port, detector_key: 1025, axis, binary: true }
     }
 
     /// The beginning of the SHA-256 of all samples.
@@ -166,37 +163,37 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_samples_in_every_release() {
         let output = Port::Output;
-        let single = |path, key| Source::Single(recorded(path, key));
-        let ratio = |key| {
-            let reference = recorded(OpticalPath::PatchCord, key ^ 99);
-            Source::Ratio(recorded(OpticalPath::Device, key), reference)
+        let single = |name, path, key| Source::Single(recorded(name, path, key));
+        let ratio = |name, key| {
+            let reference = recorded(name, OpticalPath::PatchCord, key ^ 99);
+            Source::Ratio(recorded(name, OpticalPath::Device, key), reference)
         };
         let (device, cord) = (OpticalPath::Device, OpticalPath::PatchCord);
-        for (name, port, axis, source, expected) in [
-            ("ring", output(2), Axis::Linear, ratio(2), "13984aae010b4b0f"),
-            ("mach-zehnder", output(2), Axis::Decibels, ratio(4), "cb41915dddf833a4"),
-            ("bragg", output(1), Axis::Decibels, ratio(5), "4cbb6cbd5e697841"),
-            ("bragg", Port::Reflection, Axis::Decibels, single(device, 6), "dda9e48a4da8f9b2"),
-            ("filter", output(3), Axis::Decibels, single(device, 7), "fced9f134599d1a2"),
-            ("loopback", output(1), Axis::Linear, single(device, 8), "c0918a1ce5d9cc6d"),
-            ("ring", output(4), Axis::Decibels, single(cord, 9), "5d26d37dfd067325"),
-            ("ring", Port::Laser, Axis::Decibels, single(cord, 10), "e5c3702b6d5db858"),
-            ("ring", output(1), Axis::Metres, single(cord, 11), "1bdfd3dcb2fbcb55"),
-            ("ring", output(1), Axis::Hertz, single(cord, 12), "2fdf782558a2370c"),
+        for (port, axis, source, expected) in [
+            (output(2), Axis::Linear, ratio("ring", 2), "13984aae010b4b0f"),
+            (output(2), Axis::Decibels, ratio("mach-zehnder", 4), "cb41915dddf833a4"),
+            (output(1), Axis::Decibels, ratio("bragg", 5), "4cbb6cbd5e697841"),
+            (Port::Reflection, Axis::Decibels, single("bragg", device, 6), "dda9e48a4da8f9b2"),
+            (output(3), Axis::Decibels, single("filter", device, 7), "fced9f134599d1a2"),
+            (output(1), Axis::Linear, single("loopback", device, 8), "c0918a1ce5d9cc6d"),
+            (output(4), Axis::Decibels, single("ring", cord, 9), "5d26d37dfd067325"),
+            (Port::Laser, Axis::Decibels, single("ring", cord, 10), "e5c3702b6d5db858"),
+            (output(1), Axis::Metres, single("ring", cord, 11), "1bdfd3dcb2fbcb55"),
+            (output(1), Axis::Hertz, single("ring", cord, 12), "2fdf782558a2370c"),
         ] {
-            let transfer = transfer(name, port, axis, source);
-            assert_eq!(digest(&transfer), expected, "{name}, {port:?}, {axis:?}");
+            let transfer = transfer(port, axis, source);
+            assert_eq!(digest(&transfer), expected, "{port:?}, {axis:?}");
         }
-        let binary = transfer("ring", output(2), Axis::Decibels, single(device, 3));
+        let binary = transfer(output(2), Axis::Decibels, single("ring", device, 3));
         assert_eq!(digest(&Transfer { binary: false, ..binary }), "b9cd49d37f3f4c62");
     }
 
     #[test]
     fn a_long_trace_has_the_same_samples_in_every_release() {
         let fine = |recorded| Recorded { step_pm: 0.1, points: 940_001, ..recorded };
-        let (live, reference) = (recorded(OpticalPath::Device, 1), recorded(OpticalPath::PatchCord, 98));
-        let transfer =
-            transfer("ring", Port::Output(1), Axis::Decibels, Source::Ratio(fine(live), fine(reference)));
+        let live = recorded("ring", OpticalPath::Device, 1);
+        let reference = recorded("ring", OpticalPath::PatchCord, 98);
+        let transfer = transfer(Port::Output(1), Axis::Decibels, Source::Ratio(fine(live), fine(reference)));
         assert_eq!(digest(&transfer), "5731a61eb439de58");
     }
 }

@@ -49,6 +49,13 @@ pub(super) fn power_dbm(argument: &str) -> Result<f64, Rejection> {
     }
 }
 
+/// Reads a quantity with one of these units, or without a unit in the first one.
+pub(super) fn quantity(argument: &str, units: &[(&str, f64)]) -> Result<f64, Rejection> {
+    let (value, suffix) = number_and_suffix(argument)?;
+    let unit = units.iter().find(|(unit, _)| *unit == suffix).map(|(_, factor)| *factor);
+    unit.or(suffix.is_empty().then_some(1.0)).map(|factor| value * factor).ok_or(Rejection::IllegalParameter)
+}
+
 /// A plain number.
 pub(super) fn number(argument: &str) -> Result<f64, Rejection> {
     match number_and_suffix(argument)? {
@@ -91,6 +98,15 @@ pub(super) fn write_number(value: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}E{sign}{:03}", exponent.abs())
+}
+
+/// Writes a value as source-meters do: with its sign and two digits of exponent, `+1.000000E-03`.
+pub(super) fn write_reading(value: f64) -> String {
+    let text = format!("{value:+.6E}");
+    let (mantissa, exponent) = text.split_once('E').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}E{sign}{:02}", exponent.abs())
 }
 
 /// Writes a wavelength in metres.
@@ -143,5 +159,9 @@ mod tests {
         assert_eq!(write_nm(1550.123), "1.55012300E-006");
         assert_eq!(write_number(-12.5), "-1.25000000E+001");
         assert_eq!(write_number(0.0), "0.00000000E+000");
+        assert_eq!(
+            [0.0, -1.5, 0.01, 5e-12].map(write_reading),
+            ["+0.000000E+00", "-1.500000E+00", "+1.000000E-02", "+5.000000E-12"]
+        );
     }
 }

@@ -12,7 +12,7 @@ use ctp10::instrument::{Address, Ctp10, Deadlines, LasersOff, Target};
 use ctp10::notify::Outbox;
 use ctp10::run::Times;
 use ctp10::session::{Connections, NotChanged, Session, Setup};
-use ctp10::simulator::{Simulator, SimulatorOptions};
+use ctp10::simulator::{Listen, Simulator, SimulatorOptions};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -133,7 +133,7 @@ async fn without_a_connection_every_laser_is_unknown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_second() {
-    let simulator = Simulator::start("127.0.0.1:0", SimulatorOptions::default()).await.unwrap();
+    let simulator = Simulator::start(&Listen::default(), SimulatorOptions::default()).await.unwrap();
     let address = Address::from(simulator.address());
     let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
     let setup = Setup {

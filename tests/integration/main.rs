@@ -55,6 +55,7 @@ mod scpi;
 mod sentences;
 mod settings;
 mod sidecar;
+mod simulated_bench;
 mod simulator;
 mod stand_in;
 mod stored_figures;

@@ -36,7 +36,7 @@ pub(crate) fn serve(bench: &Bench, arguments: &[&str]) -> Running {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
-    Running { child, address }
+    Running::new(child, address)
 }
 
 /// One request; gives the status and the body, which is a text where it is no JSON.

@@ -1,5 +1,6 @@
 //! What the tests share: the binary without the user's environment, a simulator of its own, a talk with it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -145,6 +146,19 @@ pub(crate) fn events(records: &[Value]) -> Vec<&str> {
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) address: String,
+    /// The simulated instruments beside the CTP10.
+    instruments: BTreeMap<String, String>,
+}
+
+impl Running {
+    pub(crate) fn new(child: Child, address: String) -> Self {
+        Self { child, address, instruments: BTreeMap::new() }
+    }
+
+    /// The address of a simulated instrument beside the CTP10.
+    pub(crate) fn instrument(&self, name: &str) -> &str {
+        &self.instruments[name]
+    }
 }
 
 impl Drop for Running {
@@ -162,10 +176,16 @@ pub(crate) fn simulate(bench: &Bench, arguments: &[&str]) -> Running {
 pub(crate) fn simulate_at(bench: &Bench, listen: &str, arguments: &[&str]) -> Running {
     let mut command = bench.command(&[&["simulate", "--listen", listen], arguments].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-    Running { child, address }
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
+    let others = ["--smu", "--switch", "--thermostat"];
+    let told = lines.take(arguments.iter().filter(|argument| others.contains(argument)).count());
+    let instruments = told.map(|line| {
+        let (name, address) = line.split_once(" is listening on ").unwrap();
+        (name.to_owned(), address.to_owned())
+    });
+    let instruments = instruments.collect();
+    Running { child, address, instruments }
 }
 
 /// A run in the background, with its events as they come.
@@ -245,9 +265,14 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn to(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::try_to(address).unwrap()
+    }
+
+    /// `None` if the instrument cannot be reached.
+    pub(crate) fn try_to(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream: BufReader::new(stream) }
+        Some(Self { stream: BufReader::new(stream) })
     }
 
     pub(crate) fn send(&mut self, text: &str) {

@@ -1,6 +1,5 @@
 //! One rehearsal: a simulator that fails, the program in its own process, and a check of the results.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use crate::rehearsal::{
     InspectedRun, InstrumentState, ProgramEnd, RunSize, Scenario, inspect_runs, safety_violations,
 };
 use crate::run::events::{Record, RunEvent};
-use crate::simulator::{Simulator, SimulatorOptions};
+use crate::simulator::{Listen, Simulator, SimulatorOptions};
 
 /// Longest waiting time for the watchdog to turn off the lasers of a killed run.
 const GUARD_LIMIT: Duration = Duration::from_secs(60);
@@ -77,7 +76,7 @@ impl Stage {
         let began = Instant::now();
         let folder = self.scratch.join(format!("{number:02}"));
         let options = SimulatorOptions { faults: scenario.faults.clone(), ..self.subject.options.clone() };
-        let simulator = Simulator::start((Ipv4Addr::LOCALHOST, 0), options).await;
+        let simulator = Simulator::start(&Listen::default(), options).await;
         let simulator = simulator.map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))?;
         let address = simulator.address().to_string();
 

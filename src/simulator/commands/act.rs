@@ -1,8 +1,9 @@
 //! Commands and settings.
 
+use super::super::call::Call;
 use super::super::errors::Rejection;
 use super::super::hardware::IL_RL_OPM2;
-use super::super::headers::{Call, Header};
+use super::super::headers::Header;
 use super::super::options::AnalogOutput;
 use super::super::state::{RANGE_NM, SimulatorState};
 use super::super::value::{boolean, integer, number, power_dbm, wavelength_nm};

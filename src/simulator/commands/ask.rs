@@ -1,7 +1,8 @@
 //! Queries.
 
+use super::super::call::Call;
 use super::super::errors::Rejection;
-use super::super::headers::{Call, Header};
+use super::super::headers::Header;
 use super::super::state::{Place, SimulatorState};
 use super::super::value::{write_nm, write_number};
 use super::{Reply, traces};

@@ -1,8 +1,9 @@
 //! Queries for the data of traces, and the recording behind each trace.
 
+use super::super::call::Call;
 use super::super::errors::Rejection;
 use super::super::hardware::IL_RL_OPM2;
-use super::super::headers::{Call, Header};
+use super::super::headers::Header;
 use super::super::state::SimulatorState;
 use super::super::transfer::{Axis, Source, Transfer, ratio};
 
@@ -62,7 +63,6 @@ pub(super) fn data(state: &mut SimulatorState, call: &Call<'_>, waited: bool) ->
     let place = call.place()?;
     Ok(Transfer {
         source,
-        device: state.device.clone(),
         port: state.detector(place)?.port,
         detector_key: u64::from(place.0) << 8 | u64::from(place.1),
         axis,

@@ -1,6 +1,6 @@
 //! The kinds of faults, and the commands on which they have an effect.
 
-use super::super::headers::Call;
+use super::super::call::Command;
 use super::pattern::Pattern;
 
 /// The kind of a fault. With all kinds except `Refuse` and `Reboot` the command is executed. A client must cope with
@@ -98,10 +98,10 @@ impl Kind {
     }
 
     /// Whether the kind has an effect on a command. A wrong query has no reply either, but this is not known yet.
-    pub(super) fn can_hit(self, call: Option<&Call<'_>>) -> bool {
+    pub(super) fn can_hit(self, command: Option<Command<'_>>) -> bool {
         match self {
-            Self::Garble(_) | Self::Truncate | Self::Slow(_) => call.is_some_and(|call| call.query),
-            Self::Hang => call.is_some_and(|call| !call.query && call.header.starts_scan()),
+            Self::Garble(_) | Self::Truncate | Self::Slow(_) => command.is_some_and(|command| command.query),
+            Self::Hang => command.is_some_and(|command| !command.query && command.facts.starts_scan),
             _ => true,
         }
     }
@@ -112,7 +112,7 @@ impl Kind {
             Self::Garble(_) | Self::Truncate | Self::Slow(_) if !pattern.query => {
                 Err(format!("`{}` needs a reply, but `{pattern}` has none", self.name()))
             }
-            Self::Hang if pattern.query || !pattern.headers.iter().all(|header| header.starts_scan()) => {
+            Self::Hang if pattern.query || !pattern.headers.iter().all(|header| header.starts_scan) => {
                 Err(format!("`{pattern}` starts no scan (`sweep` and `reference` do)"))
             }
             _ => Ok(()),

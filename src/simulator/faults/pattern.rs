@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use super::super::call::Command;
 use super::super::grammar::parse;
-use super::super::headers::{Call, Header, lookup};
+use super::super::headers::Header;
+use super::super::part::Part;
+use super::super::vocabulary::{Facts, Vocabulary};
 use super::suggestion::suggestion;
 
-/// Keywords, their headers, and whether they mean queries.
+/// Keywords of the CTP10, their headers, and whether they mean queries.
 pub(super) const WORDS: [(&str, &[Header], bool); 9] = [
     ("sweep", &[Header::Initiate], false),
     ("reference", &[Header::ReferenceStart], false),
@@ -24,31 +27,35 @@ pub(super) const WORDS: [(&str, &[Header], bool); 9] = [
 pub(super) struct Pattern {
     /// The keyword, or the header in capitals.
     text: String,
-    pub(super) headers: Vec<Header>,
+    pub(super) headers: Vec<Facts>,
     /// The numbers in the header; `None` matches any.
     suffixes: Vec<Option<u32>>,
     pub(super) query: bool,
 }
 
 impl Pattern {
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(super) fn read(text: &str, part: Part) -> Result<Self, String> {
         let word = text.to_lowercase();
-        match WORDS.iter().find(|(known, ..)| *known == word) {
+        // Other instruments are small: their commands are named by their headers.
+        match WORDS.iter().filter(|_| part == Part::Ctp10).find(|(known, ..)| *known == word) {
             Some((_, headers, query)) => {
-                Ok(Self { text: word, headers: headers.to_vec(), suffixes: Vec::new(), query: *query })
+                let headers = headers.iter().map(|header| header.facts()).collect();
+                Ok(Self { text: word, headers, suffixes: Vec::new(), query: *query })
             }
-            None => Self::header(text),
+            None => Self::header(text, part),
         }
     }
 
-    fn header(text: &str) -> Result<Self, String> {
+    fn header(text: &str, part: Part) -> Result<Self, String> {
         let unknown = || {
-            let words = WORDS.iter().map(|(word, ..)| *word);
+            let words = WORDS.iter().filter(|_| part == Part::Ctp10).map(|(word, ..)| *word);
             match text.split_once(':') {
                 Some((word, which)) if words.clone().any(|known| known == word) => {
                     format!("`{which}` is neither a number nor `every`")
                 }
-                _ if text.contains([':', '*', '?']) => format!("no command has the header `{text}`"),
+                _ if text.contains([':', '*', '?']) || part != Part::Ctp10 => {
+                    format!("no command of the {} has the header `{text}`", part.title())
+                }
                 _ => format!("`{text}` is neither a group nor a header; {}", suggestion(text, words)),
             }
         };
@@ -56,7 +63,7 @@ impl Pattern {
             [Some(parsed)] if parsed.arguments.is_empty() => parsed.clone(),
             _ => return Err(unknown()),
         };
-        let (header, suffixes) = lookup(&parsed.nodes).ok_or_else(unknown)?;
+        let (header, suffixes) = part.lookup(&parsed.nodes).ok_or_else(unknown)?;
         let nodes: Vec<String> = parsed.nodes.iter().map(ToString::to_string).collect();
         let text = nodes.join(":");
         match (parsed.query, header.is_asked(), header.is_told()) {
@@ -69,11 +76,11 @@ impl Pattern {
         }
     }
 
-    pub(super) fn means(&self, call: &Call<'_>) -> bool {
+    pub(super) fn means(&self, command: Command<'_>) -> bool {
         let mut given = self.suffixes.iter().enumerate();
-        self.query == call.query
-            && self.headers.contains(&call.header)
-            && given.all(|(index, suffix)| suffix.is_none_or(|suffix| suffix == call.suffix(index)))
+        self.query == command.query
+            && self.headers.contains(&command.facts)
+            && given.all(|(index, suffix)| suffix.is_none_or(|suffix| suffix == command.suffix(index)))
     }
 }
 

@@ -6,17 +6,22 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::part::Part;
 use super::kind::{KINDS, Kind};
 use super::pattern::{Pattern, WORDS};
 use super::suggestion::suggestion;
 
-/// A fault of the simulator, for example `drop@57`, `late@power:every=6` or `random@7`.
+/// A fault of the simulator, for example `drop@57`, `late@power:every=6`, `random@7`, or `smu:drop@3` for the
+/// source-meter.
 ///
 /// The syntax is described in `docs/instrument.md`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
-pub struct FaultSpec(pub(super) Spec);
+pub struct FaultSpec {
+    pub(super) part: Part,
+    pub(super) spec: Spec,
+}
 
 /// Why a text is not a valid fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +57,11 @@ impl FaultSpec {
         KINDS.iter().map(|kind| kind.name()).chain([RANDOM])
     }
 
+    /// The option that the instrument of the fault needs, if it is not the CTP10.
+    pub(in crate::simulator) fn part(&self) -> Part {
+        self.part
+    }
+
     /// All keywords for commands.
     pub fn commands() -> impl Iterator<Item = &'static str> + Clone {
         WORDS.iter().map(|(word, ..)| *word)
@@ -62,11 +72,13 @@ impl FromStr for FaultSpec {
     type Err = BadFault;
 
     fn from_str(given: &str) -> Result<Self, BadFault> {
-        read(given).map(Self).map_err(|problem| BadFault { given: given.to_owned(), problem })
+        let (part, text) = Part::before(given);
+        let spec = read(text, part);
+        spec.map(|spec| Self { part, spec }).map_err(|problem| BadFault { given: given.to_owned(), problem })
     }
 }
 
-fn read(text: &str) -> Result<Spec, String> {
+fn read(text: &str, part: Part) -> Result<Spec, String> {
     let (head, value) = match text.split_once('=') {
         Some((head, value)) => (head, Some(value.trim())),
         None => (text, None),
@@ -86,22 +98,22 @@ fn read(text: &str) -> Result<Spec, String> {
         kind.ok_or_else(|| format!("unknown kind `{word}`; {}", suggestion(word, FaultSpec::kinds())))?;
     let kind = value.map_or(Ok(kind), |value| kind.with_value(value))?;
     let place = place.ok_or_else(|| format!("the place is missing: write `{word}@` and {PLACES}"))?;
-    let (pattern, which) = read_place(place)?;
+    let (pattern, which) = read_place(place, part)?;
     pattern.as_ref().map_or(Ok(()), |pattern| kind.fits(pattern))?;
     Ok(Spec::At { kind, pattern, which })
 }
 
 /// Reads `N`, `every`, `PATTERN`, `PATTERN:N` or `PATTERN:every`. A header contains colons itself.
-fn read_place(text: &str) -> Result<(Option<Pattern>, Which), String> {
+fn read_place(text: &str, part: Part) -> Result<(Option<Pattern>, Which), String> {
     if let Some(which) = read_which(text)? {
         return Ok((None, which));
     }
     if let Some((pattern, last)) = text.rsplit_once(':')
         && let Some(which) = read_which(last)?
     {
-        return Ok((Some(Pattern::read(pattern.trim())?), which));
+        return Ok((Some(Pattern::read(pattern.trim(), part)?), which));
     }
-    Ok((Some(Pattern::read(text)?), Which::Nth(1)))
+    Ok((Some(Pattern::read(text, part)?), Which::Nth(1)))
 }
 
 fn read_which(text: &str) -> Result<Option<Which>, String> {
@@ -130,7 +142,8 @@ fn random(seed: Option<&str>, rate: Option<&str>) -> Result<Spec, String> {
 /// Formatted so that it can be parsed again.
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, pattern, which) = match &self.0 {
+        f.write_str(&self.part.prefix())?;
+        let (kind, pattern, which) = match &self.spec {
             Spec::Random { seed, rate } => return write!(f, "random@{seed}={rate}"),
             Spec::At { kind, pattern, which } => (kind, pattern, which),
         };

@@ -1,17 +1,17 @@
 use proptest::prelude::*;
 
+use super::super::call::{Call, resolve};
 use super::super::grammar::{Parsed, parse};
-use super::super::headers::resolve;
 use super::*;
 
 /// The faults at a series of commands: one text per command, empty if there is none.
 fn hits(specs: &[&str], commands: &[&str]) -> Vec<String> {
     let specs: Vec<FaultSpec> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
-    let mut faults = Faults::new(&specs);
+    let mut faults = Faults::new(&specs, Part::Ctp10);
     let mut next = |text: &&str| {
         let parsed: Option<Parsed> = parse(text).remove(0);
-        let call = parsed.as_ref().and_then(|parsed| resolve(parsed, &mut Vec::new()).ok());
-        faults.next(call.as_ref()).map_or(String::new(), |hit| hit.to_string())
+        let call: Option<Call<'_>> = parsed.as_ref().and_then(|parsed| resolve(parsed, &mut Vec::new()).ok());
+        faults.next(call.as_ref().map(Call::command)).map_or(String::new(), |hit| hit.to_string())
     };
     commands.iter().map(&mut next).collect()
 }
@@ -101,8 +101,8 @@ fn a_wrong_fault_is_answered_with_what_is_allowed() {
         ("drop@swep", "`swep` is neither a group nor a header; did you mean `sweep`?"),
         ("drop@trace:evry", "`evry` is neither a number nor `every`"),
         ("drop@trace:-1", "`-1` is neither a number nor `every`"),
-        ("drop@INIT:WAVE:STAR", "no command has the header `INIT:WAVE:STAR`"),
-        ("drop@INIT:WAV:STAR 1550NM", "no command has the header"),
+        ("drop@INIT:WAVE:STAR", "no command of the CTP10 has the header `INIT:WAVE:STAR`"),
+        ("drop@INIT:WAV:STAR 1550NM", "no command of the CTP10 has the header"),
         ("drop@*IDN", "`*IDN` exists only as a query: write `*IDN?`"),
         ("drop@abor?", "`ABOR` has no query: remove the `?`"),
         ("drop@3=5", "value `5` is not allowed (`drop` accepts no value)"),
@@ -113,6 +113,9 @@ fn a_wrong_fault_is_answered_with_what_is_allowed() {
         ("garble@trace=0", "`garble` accepts -1000000 to 1000000 bytes, not 0"),
         ("garble@sweep", "`garble` needs a reply, but `sweep` has none"),
         ("hang@power", "`power` starts no scan (`sweep` and `reference` do)"),
+        ("smu:drop@MEAS:POW?", "no command of the source-meter has the header `MEAS:POW?`"),
+        ("switch:drop@trace", "no command of the switch has the header `trace`"),
+        ("thermostat:hang@OUTP", "`OUTP` starts no scan"),
         ("random", "the seed is missing"),
         ("random@night", "seed `night` is not allowed (a whole number)"),
         ("random@7=2", "rate `2` is not allowed (more than 0, at most 1: every command)"),
