@@ -200,13 +200,14 @@ impl Config {
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
         let origin = format!("`{}`", path.display());
         self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
-        self.out = file.out.or(self.out.take());
+        self.out = file.out.map(in_home).or(self.out.take());
         self.listen = file.listen.or(self.listen.take());
         self.connections = file.connections.unwrap_or(self.connections);
-        self.recipes = file.recipes.or(self.recipes.take());
+        let recipes = file.recipes.map(|folders| folders.into_iter().map(in_home).collect());
+        self.recipes = recipes.or(self.recipes.take());
         self.allow_origin = file.allow_origin.unwrap_or_else(|| std::mem::take(&mut self.allow_origin));
         self.allow_scpi = file.allow_scpi.unwrap_or(self.allow_scpi);
-        self.token_file = file.token_file.or(self.token_file.take());
+        self.token_file = file.token_file.map(in_home).or(self.token_file.take());
         let refuse =
             |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
         let wait = file.disk_full_wait_s.map(times::disk_full_wait);
@@ -249,7 +250,7 @@ impl Config {
             self.instrument = Some(Setting { value, origin: format!("the environment (`{name}`)") });
         }
         if let Some(out) = variable("CTP10_OUT") {
-            self.out = Some(out.into());
+            self.out = Some(in_home(out.into()));
         }
         self.listen = variable("CTP10_LISTEN").or(self.listen.take());
         self.token = variable("CTP10_TOKEN");
@@ -278,6 +279,14 @@ impl Config {
             self.allow_http = Some(hosts.map_err(|message| ConfigError::Value { origin, message })?);
         }
         Ok(())
+    }
+}
+
+/// Replaces a leading `~` by the home folder, as a shell does.
+fn in_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
     }
 }
 

@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use crate::decimal;
 
+mod advice;
+
+pub(crate) use advice::{number_and_unit, seconds};
+
 /// Why a value cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -59,8 +63,15 @@ pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> 
     unknown_fields(&schema::<T>(), value)?;
     let value = numbers_to_texts::<T>(value, &|_| None);
     serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
-        let path = error.path().iter().filter_map(segment).collect();
-        ReadError { path, at_key: false, message: plain(&error.into_inner().to_string()), hint: None }
+        let path: Vec<String> = error.path().iter().filter_map(segment).collect();
+        let message = plain(&error.into_inner().to_string());
+        let given = path.iter().try_fold(value.as_ref(), |value, name| match value {
+            Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+            other => other.get(name),
+        });
+        let hint =
+            given.and_then(|given| advice::for_value(path.last().map(String::as_str), given, &message));
+        ReadError { path, at_key: false, message, hint }
     })
 }
 
@@ -219,6 +230,17 @@ fn descend(root: &Value, schema: &Value, value: &Value) -> Result<(), ReadError>
                 match known.get(key) {
                     Some(field) => {
                         descend(root, field, inner).map_err(|e| e.under(std::slice::from_ref(key)))?;
+                    }
+                    None if key == "<<" => {
+                        return Err(ReadError {
+                            path: vec![key.clone()],
+                            at_key: true,
+                            message: "a recipe has no merge keys (`<<`)".to_owned(),
+                            hint: Some(
+                                "write the fields out, or put the steps into a recipe for `run_recipe`"
+                                    .to_owned(),
+                            ),
+                        });
                     }
                     None if closed => {
                         return Err(ReadError {

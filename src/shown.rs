@@ -86,6 +86,12 @@ pub fn listed<T: ToString>(items: &[T], between: &str) -> String {
     }
 }
 
+/// A count with its noun: `1 point`, `2 points`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -15,6 +15,7 @@ use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
+use crate::shown;
 use crate::source::{Diagnostic, Severity, has_errors};
 use crate::terminal::duration;
 use crate::terminal::output::{coloured, out, outln};
@@ -141,10 +142,10 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
     out!("{}", plan::text(&walked.steps, args.scpi));
     let total = plan::total(&walked.steps);
     outln!(
-        "{} operations, about {}, {} points, about {}",
-        walked.steps.len(),
+        "{}, about {}, {}, about {}",
+        shown::counted(walked.steps.len() as u64, "operation"),
         duration(total.seconds),
-        total.points,
+        shown::counted(total.points, "point"),
         HumanBytes(total.bytes),
     );
     if !walked.complete {

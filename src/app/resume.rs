@@ -13,6 +13,7 @@ use crate::operation::{Operation, ResultKind};
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
 use crate::session::{Interrupted, NotResumed, Outlook};
+use crate::shown;
 use crate::step::Outcome;
 use crate::store::{Fate, Manifest, StoreError, runs};
 use crate::terminal::output::{err, errln, out, outln};
@@ -190,5 +191,6 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
     outln!("remaining:");
     out!("{}", plan::text(&left.steps, false));
     let total = plan::total(&left.steps);
-    outln!("{} operations, about {}", left.steps.len(), duration(total.seconds));
+    let operations = shown::counted(left.steps.len() as u64, "operation");
+    outln!("{operations}, about {}", duration(total.seconds));
 }

@@ -59,8 +59,8 @@ pub(super) enum LoopSource {
     In(Template),
     /// The rows of a file.
     Rows(Arc<Table>),
-    /// `from`, `to` and `step`.
-    Grid(Box<[Template; 3]>),
+    /// `from`, `to` and `step`. Without `step`, whole numbers are counted by 1.
+    Grid(Box<(Template, Template, Option<Template>)>),
     Times(Template),
     While(Template),
 }
@@ -78,7 +78,9 @@ impl LoopSource {
         match self {
             Self::In(one) | Self::Times(one) | Self::While(one) => vec![one],
             Self::Rows(_) => Vec::new(),
-            Self::Grid(parts) => parts.iter().collect(),
+            Self::Grid(parts) => {
+                [Some(&parts.0), Some(&parts.1), parts.2.as_ref()].into_iter().flatten().collect()
+            }
         }
     }
 
@@ -111,19 +113,27 @@ impl LoopSource {
             }
             Self::Rows(table) => Ok(Turns::Values(table.rows.clone())),
             Self::Grid(parts) => {
-                let [from, to, step] = parts.as_ref();
+                let (from, to, step) = parts.as_ref();
                 let number = |name: &str, template: &Template| {
                     let value = template.evaluate(variables)?;
                     value
                         .as_f64()
                         .ok_or_else(|| wrong(template, format!("`{name}` must be a number, not `{value}`")))
                 };
-                let (first, last, stride) = (number("from", from)?, number("to", to)?, number("step", step)?);
+                let (first, last) = (number("from", from)?, number("to", to)?);
+                let stride = match step {
+                    Some(step) => number("step", step)?,
+                    None if first.fract() == 0.0 && last.fract() == 0.0 => 1.0,
+                    None => {
+                        let message = format!("`repeat` from `{first}` to `{last}` needs a `step`");
+                        return Err(wrong(from, message));
+                    }
+                };
                 LoopGrid::new(first, last, stride).map(Turns::Grid).map_err(|error| {
                     let blamed = match &error {
                         NoGrid::NotCountable(given) if *given == first => from,
                         NoGrid::NotCountable(given) if *given == last => to,
-                        _ => step,
+                        _ => step.as_ref().unwrap_or(to),
                     };
                     wrong(blamed, error.to_string())
                 })

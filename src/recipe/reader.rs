@@ -291,9 +291,13 @@ impl Reader<'_> {
                 condition.map(LoopSource::While)
             }
             ["from"] => {
-                let parts = ["from", "to", "step"].map(|part| fields.require(self, part));
-                match parts {
-                    [Some(from), Some(to), Some(step)] => Some(LoopSource::Grid(Box::new([from, to, step]))),
+                let [from, to] = ["from", "to"].map(|part| fields.require(self, part));
+                let step = match fields.get("step") {
+                    Some(_) => fields.template(self, "step").map(Some),
+                    None => Some(None),
+                };
+                match (from, to, step) {
+                    (Some(from), Some(to), Some(step)) => Some(LoopSource::Grid(Box::new((from, to, step)))),
                     _ => None,
                 }
             }

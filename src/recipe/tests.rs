@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod bench;
 mod expressions;
+mod habits;
 mod words;
 
 use super::*;

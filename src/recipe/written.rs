@@ -24,7 +24,7 @@ impl Reader<'_> {
         match (over.turns(&BTreeMap::new()), over) {
             (Err(wrong), _) => self.report(wrong.at, wrong.message),
             (Ok(Turns::Grid(grid)), LoopSource::Grid(parts)) if !grid.reaches_end() => {
-                let to = &parts[1].written;
+                let to = &parts.1.written;
                 let last = grid.point(grid.count() - 1);
                 let message =
                     format!("the loop does not reach `to` {}: the last value is {last}", to.value());

@@ -54,6 +54,13 @@ fn parse_error(error: &ParseErrorType, names: &[&str]) -> Mistake {
             let pasted = word.chars().next().and_then(advice);
             Mistake::new(pasted.unwrap_or_else(|| first_lower(&error.to_string())))
         }
+        ParseErrorType::UnknownOperator(operator) if operator == "?" => {
+            Mistake::new("there is no operator `?`").hint(Some("write `if a { b } else { c }`"))
+        }
+        ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
+            Mistake::new(format!("`'{text}'` is not a text"))
+                .hint(Some(format!("write \"{text}\" or `{text}`")))
+        }
         ParseErrorType::UnexpectedEOF => Mistake::new("the text ends too early"),
         ParseErrorType::ExprTooDeep => Mistake::new("the expression is nested too deeply"),
         other => Mistake::new(first_lower(&other.to_string())),

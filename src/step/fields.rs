@@ -25,7 +25,8 @@ pub fn read(
     let short = Operation::short_form(name).takes(&fields);
     if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
         let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
-        return Err(ReadError::new(format!("`{name}` needs a map of its fields, not {given}")));
+        let error = ReadError::new(format!("`{name}` needs a map of its fields, not {given}"));
+        return Err(ReadError { hint: as_map(name, &fields), ..error });
     }
     if let Value::Object(map) = &mut fields {
         no_empty_field(map)?;
@@ -38,6 +39,21 @@ pub fn read(
         Operation::read(name, &fields).map_err(|error| blame_field(mention_options(error), &fields))?;
     contradiction(&operation)?;
     Ok((operation, decode::from_value(&Value::Object(options))?))
+}
+
+/// The map that was probably meant by a single value.
+fn as_map(name: &str, value: &Value) -> Option<String> {
+    match name {
+        "wait" => {
+            let text = value.as_str()?;
+            let duration =
+                decode::number_and_unit(text).and_then(|(number, unit)| decode::seconds(number, unit));
+            let time = || text.contains(':').then(|| format!("write `wait: {{ at: {value} }}`"));
+            duration.map(|seconds| format!("write `wait: {{ seconds: {seconds} }}`")).or_else(time)
+        }
+        "prompt" => value.is_string().then(|| format!("write `prompt: {{ message: {value} }}`")),
+        _ => None,
+    }
 }
 
 /// Puts `module/channel` in place of each detector name: in `detector`, in `detectors`, and within `stable` and `check`.

@@ -1,0 +1,94 @@
+//! Hints for values that people write in another form than the recipe language: `off`, `10 min`, `5 dBm`.
+
+use serde_json::Value;
+
+/// The hint for a value that was refused with this message. `field` is the name of its field.
+pub(super) fn for_value(field: Option<&str>, given: &Value, message: &str) -> Option<String> {
+    let text = given.as_str()?.trim();
+    if message.contains("expected a boolean") {
+        return truth(text).map(|truth| format!("write `{truth}`"));
+    }
+    let wants_number = message.contains("expected a number")
+        || message.contains("expected f64")
+        || message.contains("expected u");
+    let (number, unit) = number_and_unit(text).filter(|_| wants_number)?;
+    let field = field?;
+    let converted = in_unit_of(field, number, unit);
+    Some(converted.map_or_else(
+        || "write a number without a unit, in the unit that the name of the field ends in".to_owned(),
+        |converted| format!("write `{field}: {converted}`: the name of the field ends in its unit"),
+    ))
+}
+
+/// What a text says in place of a truth value. YAML 1.1 accepted these words.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "y" => Some(true),
+        "off" | "no" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// A number with a unit behind it.
+pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let length = text.find(|letter: char| !(letter.is_ascii_digit() || matches!(letter, '.' | '-' | '+')))?;
+    let unit = text[length..].trim();
+    let is_unit =
+        !unit.is_empty() && unit.chars().all(|letter| letter.is_alphabetic() || "/µ%°".contains(letter));
+    Some((text[..length].trim().parse().ok()?, unit)).filter(|_| is_unit)
+}
+
+/// A duration in seconds.
+pub(crate) fn seconds(number: f64, unit: &str) -> Option<f64> {
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "ms" => 1e-3,
+        "s" | "sec" | "second" | "seconds" => 1.0,
+        "min" | "m" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3_600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => return None,
+    };
+    Some(number * factor)
+}
+
+/// The number in the unit that the name of the field ends in; `None` if the units are not of one kind.
+fn in_unit_of(field: &str, number: f64, unit: &str) -> Option<f64> {
+    if field == "seconds" || field.ends_with("_s") && !field.ends_with("_nm_s") {
+        return seconds(number, unit);
+    }
+    if field.ends_with("_min") {
+        return seconds(number, unit).map(|seconds| seconds / 60.0);
+    }
+    field.ends_with(&format!("_{}", unit.to_ascii_lowercase().replace('/', "_"))).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_in_another_form_get_the_form_of_the_recipe() {
+        let boolean = "invalid type: string \"off\", expected a boolean";
+        let number = "invalid type: string, expected a number for the duration";
+        let whole = |text: &str| format!("write `{text}`: the name of the field ends in its unit");
+        let other =
+            "write a number without a unit, in the unit that the name of the field ends in".to_owned();
+        for (field, given, message, expected) in [
+            ("output", "off", boolean, Some("write `false`".to_owned())),
+            ("output", "Yes", boolean, Some("write `true`".to_owned())),
+            ("output", "perhaps", boolean, None),
+            ("timeout_s", "1h", number, Some(whole("timeout_s: 3600"))),
+            ("seconds", "10 min", number, Some(whole("seconds: 600"))),
+            ("max_age_min", "2 h", number, Some(whole("max_age_min: 120"))),
+            ("power_dbm", "5 dBm", number, Some(whole("power_dbm: 5"))),
+            ("speed_nm_s", "50 nm/s", number, Some(whole("speed_nm_s: 50"))),
+            ("power_dbm", "5 mW", number, Some(other.clone())),
+            ("timeout_s", "5 nm", number, Some(other)),
+            ("seconds", "ten", number, None),
+        ] {
+            assert_eq!(for_value(Some(field), &json!(given), message), expected, "{field}: {given}");
+        }
+    }
+}
