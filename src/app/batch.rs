@@ -45,6 +45,7 @@ pub(super) async fn batch(
 ) -> Result<(), Failure> {
     match args.what {
         None => run(args.run, config, output, log).await,
+        Some(BatchCommand::Run(args)) => run(*args, config, output, log).await,
         Some(BatchCommand::Check { file, instrument, strict }) => {
             let batch = Batch::load(&file, &instrument, config).await?;
             let (errors, warnings) = batch.tell(Severity::Warning, true);

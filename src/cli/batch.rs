@@ -50,6 +50,8 @@ pub struct BatchRunArgs {
 /// `ctp10 batch …`
 #[derive(Debug, Clone, Subcommand)]
 pub enum BatchCommand {
+    /// Run the batch. `ctp10 batch FILE` does the same.
+    Run(Box<BatchRunArgs>),
     /// Check a batch and each of its items for errors.
     Check {
         /// The batch file.

@@ -112,7 +112,7 @@ fn the_catalogue_can_be_made_anew_from_the_run_folders() {
     assert!(bench.run(&["runs", "reindex"]).status.success());
     assert_eq!(runs(&bench), before);
     // The batch goes on from what its runs say of it.
-    let output = bench.run(&["batch", "night.yaml", "--instrument", &simulator.address]);
+    let output = bench.run(&["batch", "run", "night.yaml", "--instrument", &simulator.address]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(states(&summary(&bench)), ["done", "failed", "done"]);
     assert_eq!(runs(&bench).len(), 4);
