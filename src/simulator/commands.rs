@@ -24,6 +24,8 @@ pub(super) enum Reply {
 impl Simulated for SimulatorState {
     type Header = Header;
 
+    const REPLY_END: &'static str = "\r\n";
+
     /// Waiting commands need the trace of the scan. It is available to them, even if another scan has started since.
     fn execute(&mut self, call: &Call<'_>, waited: bool) -> Result<Reply, Rejection> {
         self.advance_to_now();

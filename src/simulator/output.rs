@@ -76,11 +76,11 @@ impl Output {
     }
 
     /// Ends the replies to a line.
-    pub(super) async fn end(&mut self) -> io::Result<()> {
+    pub(super) async fn end(&mut self, line_end: &str) -> io::Result<()> {
         match std::mem::replace(&mut self.line, Line::Nothing) {
             Line::Nothing => Ok(()),
             Line::Block if self.block_end == BlockEnd::None => Ok(()),
-            Line::Block | Line::Text => self.write(b"\r\n").await,
+            Line::Block | Line::Text => self.write(line_end.as_bytes()).await,
         }
     }
 

@@ -102,6 +102,8 @@ impl<M: Model> Peripheral<M> {
 impl<M: Model> Simulated for Peripheral<M> {
     type Header = Word<M::Header>;
 
+    const REPLY_END: &'static str = "\n";
+
     fn execute(&mut self, call: &Call<'_, Self::Header>, _waited: bool) -> Result<Reply, Rejection> {
         call.check_use()?;
         let reply = match call.header {

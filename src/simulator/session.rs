@@ -111,7 +111,7 @@ pub(super) async fn serve<I: Simulated>(
                 return Ok(());
             }
         }
-        output.end().await?;
+        output.end(I::REPLY_END).await?;
     }
 }
 

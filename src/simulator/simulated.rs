@@ -9,6 +9,9 @@ use super::vocabulary::Vocabulary;
 pub(super) trait Simulated: Send + 'static {
     type Header: Vocabulary;
 
+    /// The line end of a reply.
+    const REPLY_END: &'static str;
+
     /// Executes a command. `waited`: the command has waited for the end of an operation.
     fn execute(&mut self, call: &Call<'_, Self::Header>, waited: bool) -> Result<Reply, Rejection>;
 

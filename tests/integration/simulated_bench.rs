@@ -152,7 +152,7 @@ fn each_instrument_has_faults_of_its_own() {
     assert_eq!(thermostat.try_ask("*OPC?"), None);
     until("the thermostat is at its state at power-on", || {
         Talk::try_to(simulator.instrument("thermostat")).and_then(|mut talk| talk.try_ask("OUTP?")).as_deref()
-            == Some("0\r\n")
+            == Some("0\n")
     });
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains(" [smu] ! smu:drop@3\n") && log.contains(" [switch] ROUT:CLOS (@2)\n"), "{log}");

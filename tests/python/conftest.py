@@ -103,6 +103,10 @@ class Simulator(Listener):
         super().__init__("simulate", *arguments, *(["--log", log] if log else []))
         self.log = log
         self.start()
+        # The other instruments of the bench follow, a line each.
+        others = [argument for argument in arguments if argument in ("--smu", "--switch", "--thermostat")]
+        lines = [self.process.stdout.readline().strip().split(" is listening on ") for _ in others]
+        self.instruments = dict(lines)
 
     def talk(self):
         return Talk(self.host, self.port)
