@@ -27,8 +27,9 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, LogFormat, OutputArgs};
-use crate::config::Config;
+use crate::cli::{Cli, Command, LogFormat, OutputArgs, WithRealArgs};
+use crate::config::{Config, REHEARSAL_VARIABLE};
+use crate::equipment::{Equipment, Live};
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
@@ -85,7 +86,7 @@ fn run_folders(given: Option<PathBuf>, config: &Config) -> PathBuf {
 }
 
 /// The configuration of the session for a run or for the service.
-fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
+fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Setup {
     Setup {
         out: run_folders(out, config),
         connections: config.connections,
@@ -100,12 +101,25 @@ fn setup(out: Option<PathBuf>, config: &Config) -> Setup {
             disk_full_wait: config.disk_full_wait,
             answer_wait: config.answer_wait,
         },
+        live: live(config),
+        with_real: real.with_real.iter().cloned().collect(),
     }
+}
+
+/// The connections to the named instruments. A rehearsal reaches no real one.
+fn live(config: &Config) -> Live {
+    let is_rehearsal = std::env::var_os(REHEARSAL_VARIABLE).is_some();
+    let none = Equipment::default();
+    Live::new(if is_rehearsal { &none } else { &config.instruments }, config.deadlines)
 }
 
 /// The limits and hosts for recipes. A run needs a list of allowed hosts.
 fn allowed(config: &Config) -> Allowed {
-    Allowed { hosts: Some(config.allow_http.clone().unwrap_or_default()), ..config.allowed() }
+    Allowed {
+        hosts: Some(config.allow_http.clone().unwrap_or_default()),
+        instruments: Some(config.instruments.clone()),
+        ..config.allowed()
+    }
 }
 
 fn start_logging(output: &OutputArgs, log: &LogWriter) {

@@ -141,6 +141,15 @@ pub struct InstrumentArgs {
     pub instrument: Option<String>,
 }
 
+/// Real instruments beside a simulated CTP10.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WithRealArgs {
+    /// Use this named instrument of the bench although the CTP10 is simulated. Without it, a simulation reaches no real
+    /// instrument. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub with_real: Vec<String>,
+}
+
 /// A recipe and its parameters.
 #[derive(Debug, Clone, Args)]
 pub struct RecipeArgs {
@@ -160,6 +169,9 @@ pub struct RunArgs {
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
+    /// Real instruments.
+    #[command(flatten)]
+    pub real: WithRealArgs,
     /// Folder for new run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -186,6 +198,9 @@ pub struct ResumeArgs {
     /// The instrument. Default: the one that the run started with.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
+    /// Real instruments.
+    #[command(flatten)]
+    pub real: WithRealArgs,
     /// Folder that contains the run folders. Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -215,6 +230,9 @@ pub struct ServeArgs {
     /// The instrument. Name it here, in the environment or in the configuration.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
+    /// Real instruments.
+    #[command(flatten)]
+    pub real: WithRealArgs,
     /// Address of the HTTP server. Default: 127.0.0.1:8002. With port 0 the system chooses a port.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
@@ -239,6 +257,9 @@ pub struct CheckArgs {
     /// Also check whether this instrument can run the recipes. Sends only queries.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
+    /// Real instruments.
+    #[command(flatten)]
+    pub real: WithRealArgs,
     /// Set a parameter of the recipes. May be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<(String, String)>,

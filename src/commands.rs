@@ -30,7 +30,7 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
             actions.push(Action::StartScan);
             actions
         }
-        Operation::Scpi(scpi) if !scpi.is_query => vec![Action::Raw(scpi.text.clone())],
+        Operation::Scpi(scpi) if !scpi.is_query && scpi.to.is_none() => vec![Action::Raw(scpi.text.clone())],
         Operation::Scpi(_)
         | Operation::FetchTrace(_)
         | Operation::Analyze(_)

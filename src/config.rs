@@ -13,6 +13,7 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
+use crate::equipment::Equipment;
 use crate::forecast::allowed::Allowed;
 use crate::forecast::limits::BenchLimits;
 use crate::http::AllowedHosts;
@@ -43,6 +44,8 @@ struct File {
     trace_type: Option<u8>,
     allow_http: Option<AllowedHosts>,
     notify: Option<bool>,
+    #[serde(default)]
+    instruments: Equipment,
     #[serde(default)]
     deadlines: deadlines::Given,
     #[serde(default)]
@@ -98,6 +101,8 @@ pub struct Config {
     pub allow_http: Option<AllowedHosts>,
     /// Whether notifications are sent.
     pub notify: bool,
+    /// The named instruments of the bench, beside the CTP10.
+    pub instruments: Equipment,
     /// The deadlines of each kind of exchange with the instrument.
     pub deadlines: Deadlines,
     /// The limits of the bench.
@@ -125,6 +130,7 @@ impl Default for Config {
             defaults: Defaults::default(),
             allow_http: None,
             notify: true,
+            instruments: Equipment::default(),
             deadlines: Deadlines::default(),
             limits: Limits::default(),
             placed_limits: BenchLimits::default(),
@@ -182,7 +188,11 @@ impl Config {
     /// The hosts and limits for recipes at this bench.
     #[must_use]
     pub fn allowed(&self) -> Allowed {
-        Allowed { hosts: self.allow_http.clone(), limits: self.placed_limits.clone() }
+        Allowed {
+            hosts: self.allow_http.clone(),
+            limits: self.placed_limits.clone(),
+            instruments: Some(self.instruments.clone()).filter(|instruments| !instruments.is_empty()),
+        }
     }
 
     fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
@@ -229,6 +239,7 @@ impl Config {
         }
         self.allow_http = file.allow_http.or(self.allow_http.take());
         self.notify = file.notify.unwrap_or(self.notify);
+        self.instruments.extend(file.instruments);
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         self.placed_limits.extend(limits::placed(&path.display().to_string(), &text));
         Ok(())

@@ -101,6 +101,13 @@ impl Header {
         self.target().is_some_and(|target| target.is_embedded())
     }
 
+    /// Whether the simulator answers for the named instrument.
+    #[must_use]
+    pub fn simulates(&self, name: &str) -> bool {
+        let options = self.simulator.as_ref().filter(|_| self.is_simulated());
+        options.and_then(|options| options.get(name)).and_then(Value::as_bool).unwrap_or(false)
+    }
+
     /// Reads the declarations, and reports everything that is wrong. A wrong key is left out.
     #[must_use]
     pub fn read(declared: &Map<String, Value>) -> (Self, Vec<ReadError>) {

@@ -9,6 +9,7 @@ mod cost;
 pub mod facts;
 mod findings;
 pub mod hosts;
+mod instruments;
 mod lasers;
 pub mod limits;
 pub mod plan;

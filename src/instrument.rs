@@ -1,5 +1,5 @@
 //! The driver of the CTP10: queries, settings, sweeps and transfers. It knows the wire protocol of the instrument,
-//! and nothing about recipes or runs.
+//! and nothing about recipes or runs. Other instruments on the bench that speak lines of text use the same [`link`].
 
 pub mod activity;
 mod connection;
@@ -18,7 +18,9 @@ mod scan;
 pub mod scpi;
 pub mod setting;
 mod status;
+pub mod text;
 mod trace;
+mod transport;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,6 +36,7 @@ pub use link::{LinkEvent, Mark, Presence};
 pub use proof::Proof;
 pub use scan::{ScanSettings, TlsSettings};
 pub use status::{InstrumentStatus, LaserStatus};
+pub use transport::{NotATransport, Transport};
 
 use activity::Activity;
 use limits::Limits;
@@ -199,7 +202,7 @@ impl Ctp10 {
     /// The address of the instrument.
     #[must_use]
     pub fn address(&self) -> &Address {
-        self.links.main.address()
+        &self.links.address
     }
 
     /// The events of the link from now on.

@@ -17,7 +17,7 @@
 //! - the simulator: [`simulator`], which shares no code with [`instrument`]
 //! - the instrument, from typed calls to bytes: [`instrument`]; the commands of each operation: [`commands`]
 //! - live power for all its clients: [`power`]
-//! - other instruments on the bench: [`http`]; notifications at the end of a run or a batch: [`notify`]
+//! - other instruments on the bench: [`equipment`] (their names, and what recipes may send to them), [`http`]; notifications at the end of a run or a batch: [`notify`]
 //! - `check` and `plan`: [`forecast`]; the schema of recipes: [`schema`]
 //! - run folders, journal and Parquet: [`store`]
 //! - the engine: [`run`]; the instrument and its users: [`session`]
@@ -38,6 +38,7 @@ pub mod decimal;
 pub mod declarations;
 pub mod decode;
 pub mod devices;
+pub mod equipment;
 pub mod error;
 pub mod files;
 pub mod forecast;

@@ -9,7 +9,9 @@ mod http;
 mod reference;
 #[cfg(test)]
 pub(crate) mod samples;
+mod scpi;
 mod settings;
+mod stable;
 mod traits;
 
 use std::borrow::Cow;
@@ -21,13 +23,15 @@ use serde_json::Value;
 
 pub use acquire::{Constant, FetchTrace, ReadPower};
 pub use analyze::{AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany};
-pub use attend::{Effect, Log, Prompt, Scpi, Stable, Wait, time_of_day};
+pub use attend::{Effect, Log, Prompt, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Http, Method, Poll};
 pub use reference::{CreateReference, DriftCheck, IfStale, UnattendedReference};
+pub use scpi::{Parse, Reading, Scpi, TextPoll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
+pub use stable::{Stable, Steady};
 pub use traits::{
-    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, OperationTraits, Question,
     Settings,
 };
 
@@ -146,7 +150,7 @@ operations! {
     Analyze = "analyze", ShortForm::None, Analysis;
     /// Reads power between scans.
     ReadPower = "read_power", ShortForm::None, Power;
-    /// Waits: for a time, until a time of day, or until the power holds still.
+    /// Waits: for a time, until a time of day, or until a reading is stable.
     Wait = "wait", ShortForm::Number("seconds"), Nothing;
     /// Writes a line into the journal and onto the terminal.
     Log = "log", ShortForm::Text("message"), Nothing;
@@ -154,7 +158,7 @@ operations! {
     Prompt = "prompt", ShortForm::None, Answer;
     /// Sends a request to another instrument on the bench.
     Http = "http", ShortForm::None, Http;
-    /// Sends one line of SCPI as it stands.
+    /// Sends one line of text to the CTP10 or to another instrument on the bench.
     Scpi = "scpi", ShortForm::None, Reply;
 }
 

@@ -31,7 +31,7 @@ use crate::forecast::bench::BenchState;
 use crate::http::Client;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
-use crate::store::{InstrumentRecord, Manifest, ResultsRecord, RunFolder, RunState};
+use crate::store::{InstrumentRecord, Manifest, NamedRecord, ResultsRecord, RunFolder, RunState};
 use crate::threads;
 use bench::Bench;
 use companions::Companions;
@@ -55,7 +55,7 @@ use resume::replay::ReplayHost;
 use resume::start::Resumption;
 use resume::transcript::Transcript;
 use state::history::History;
-use watchdog::Watchdog;
+use watchdog::{Guarded, Watchdog};
 
 /// Runs a recipe to its end: its steps, its `finally`, turning off the lasers, and the files. The `watchers` receive
 /// every event.
@@ -68,27 +68,41 @@ pub async fn run(
     control: ControlReceiver,
     watchers: Vec<Watcher>,
 ) -> Result<RunState, Fault> {
-    let Site { instrument, monitor, record, detectors, folder, allow_http, times } = site;
+    let Site {
+        instrument,
+        monitor,
+        record,
+        live,
+        named,
+        kept,
+        is_embedded,
+        detectors,
+        folder,
+        allow_http,
+        times,
+    } = site;
+    let is_item = request.is_item;
     let recipe = Arc::clone(&request.recipe);
     let resumption = request.resumed.take();
     let uses = Uses { detectors, lasers: request.static_lasers() };
     let limits = instrument.limits();
     let limits = Some(limits).filter(|limits| !limits.is_empty()).map(|limits| json!(limits));
-    let named = record.clone();
+    let known = (record.clone(), named);
     let begun = threads::begin("begin", move || -> Result<_, Fault> {
-        let begun = begin(&request, resumption.as_ref(), folder, &named, limits, watchers)?;
+        let begun = begin(&request, resumption.as_ref(), folder, known, limits, watchers)?;
         // The walked steps of a long recipe use memory that the run does not need.
         drop(request);
         Ok((begun, resumption))
     });
     let (Begun { folder, mut manifest, log, columns }, resumption) = begun.await??;
-    let watchdog = Watchdog::of(times.guard_after, &instrument, &record.identity, &folder, &log).await?;
+    let guarded = Guarded { instrument: &instrument, identity: &record.identity, is_embedded, live: &live };
+    let watchdog = Watchdog::of(times.guard_after, guarded, &folder, &log).await?;
     let power = SharedPowerLog::new(folder.power_log(record.simulated), log.clone());
     let mut companions = Companions::start(&recipe, &instrument, &monitor, &power, &log, record.simulated);
     let stop = control.stop_receiver();
     let heartbeat = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();
     let mut engine = Engine {
-        bench: Bench::new(instrument, record.simulated, heartbeat, log.clone(), uses),
+        bench: Bench::new(instrument, record.simulated, heartbeat, log.clone(), uses, live),
         log: log.clone(),
         output: Output {
             folder: Arc::clone(&folder),
@@ -109,6 +123,7 @@ pub async fn run(
         number: 0,
         finally_until: None,
     };
+    engine.bench.claim_kept(kept);
     let span = tracing::info_span!("run", id = folder.id());
     let performed = perform(&mut engine, &recipe, resumption, stop).instrument(span).await;
 
@@ -118,7 +133,10 @@ pub async fn run(
     // Once fenced, only the watchdog may use the instrument.
     let fenced = engine.bench.heartbeat.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && recipe.header().leave_lasers_on;
-    let lasers_unknown = if keep_lasers { Vec::new() } else { engine.bench.lasers_off().await };
+    let (lasers_unknown, instruments_unknown) = match fenced {
+        true => (Vec::new(), Vec::new()),
+        false => engine.bench.end(keep_lasers, is_item && state == RunState::Done).await,
+    };
     if let Some(watchdog) = watchdog.filter(|_| !fenced) {
         watchdog.dismiss().await;
     }
@@ -143,6 +161,7 @@ pub async fn run(
         reason: reason.clone(),
         elapsed_s: log.elapsed_s(),
         lasers_unknown,
+        instruments_unknown,
         warnings,
         results: results.unwrap_or_default(),
     };
@@ -176,16 +195,17 @@ fn begin(
     request: &RunRequest,
     resumption: Option<&Resumption>,
     mut folder: RunFolder,
-    instrument: &InstrumentRecord,
+    (instrument, named): (InstrumentRecord, Vec<NamedRecord>),
     limits: Option<Value>,
     watchers: Vec<Watcher>,
 ) -> Result<Begun, Fault> {
     let repaired = resumption.map(|resumption| resumption.repair_folder(&mut folder)).transpose()?;
     let mut manifest = match resumption {
         Some(resumption) => resumption.manifest(),
-        None => manifest::manifest(request, &folder, instrument)?,
+        None => manifest::manifest(request, &folder, &instrument)?,
     };
     manifest.limits = limits;
+    manifest.instruments = named;
     folder.write_manifest(&manifest)?;
     let new = Transcript::default();
     let earlier = resumption.map_or(&new, |resumption| &resumption.transcript);
@@ -199,6 +219,7 @@ fn begin(
                 name: manifest.name.clone(),
                 folder: folder.path().display().to_string(),
                 instrument: instrument.clone(),
+                instruments: manifest.instruments.clone(),
                 operations,
                 estimated_s,
                 outline: state::outline::outline(&request.walked.steps),

@@ -44,7 +44,7 @@ use context::{Context, EndOfDeclarations, Phase, lock};
 use errors::Ending;
 
 pub(crate) use braces::{bare, closing_brace, skip};
-pub(crate) use condition::Condition;
+pub(crate) use condition::{Condition, POLL_CONDITIONS, variables as condition_variables};
 pub(crate) use errors::Mistake;
 pub(crate) use expression::{Expression, is_free_word};
 pub use outcome::{ResultFields, fields, view};

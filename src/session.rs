@@ -7,12 +7,14 @@ mod interrupted;
 mod lease;
 mod live;
 mod manual;
+mod named;
 mod notification;
 mod occupy;
 mod operators;
 mod reconnect;
 mod records;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +32,7 @@ pub use occupy::Occupied;
 pub use operators::Operator;
 pub use reconnect::Reconnector;
 
+use crate::equipment::Live;
 use crate::forecast::allowed::Allowed;
 use crate::instrument::{Ctp10, Target};
 use crate::notify::Outbox;
@@ -107,6 +110,10 @@ pub struct Setup {
     pub outbox: Outbox,
     /// How long a run waits before it acts or gives up.
     pub times: Times,
+    /// The named instruments of the bench.
+    pub live: Live,
+    /// The real ones among them that may be used beside a simulated CTP10.
+    pub with_real: BTreeSet<String>,
 }
 
 /// The instrument at one address.
@@ -139,6 +146,8 @@ pub struct Session {
     draining: AtomicBool,
     /// Runs that are not in the catalogue yet.
     unlisted: Arc<records::Unlisted>,
+    /// Named instruments that an item of a batch may have left as they were.
+    kept: Mutex<BTreeSet<String>>,
     /// Grows when transfers and starts from before must end.
     cuts: watch::Sender<u64>,
 }
@@ -156,6 +165,7 @@ impl Session {
             operators: Arc::default(),
             draining: AtomicBool::new(false),
             unlisted: Arc::default(),
+            kept: Mutex::default(),
             cuts: watch::Sender::new(0),
         })
     }

@@ -41,7 +41,8 @@ pub use journal::{Durability, Journal, JournalSync};
 pub use kept::KeptOfRuns;
 pub use lines::{Lines, skip_damaged};
 pub use manifest::{
-    HostRecord, InstrumentRecord, Manifest, RecipeRecord, ResultsRecord, RunState, VerdictSummary,
+    HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
+    VerdictSummary,
 };
 pub use power::{PowerLog, PowerSegment};
 pub use provenance::{Provenance, open_trace_file, provenance};

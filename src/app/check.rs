@@ -1,5 +1,6 @@
 //! `ctp10 check` and `ctp10 plan`
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -10,9 +11,11 @@ use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::declarations::Given;
+use crate::equipment::Device;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
+use crate::instrument::text::{TextInstrument, TextSettings};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::shown;
@@ -36,6 +39,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 }
                 if is_to_be_asked(&args.instrument, &recipe) && Count::of(&findings).errors == 0 {
                     findings.extend(ask_instrument(&args.instrument, &recipe, &walked, config).await?);
+                    findings.extend(ask_named(args, &recipe, &walked, config).await);
                 }
                 findings
             }
@@ -117,6 +121,30 @@ async fn ask_instrument(
         )));
     }
     Ok(findings)
+}
+
+/// Identifies the named instruments that the recipe uses, with queries only. Beside a simulated CTP10, only those that the
+/// command line names.
+async fn ask_named(args: &CheckArgs, recipe: &Recipe, walked: &Walk, config: &Config) -> Vec<Diagnostic> {
+    let with_ctp10 = !is_simulated(recipe) && args.instrument.instrument.as_deref() != Some("sim");
+    let all = walked.all();
+    let used: BTreeSet<&str> =
+        all.iter().filter_map(|planned| Some(planned.step.operation.traits().named?.name)).collect();
+    let mut found = Vec::new();
+    for (name, device) in config.instruments.iter().filter(|(name, _)| used.contains(name)) {
+        let is_asked = with_ctp10 || args.real.with_real.iter().any(|real| real == name);
+        let Device::Text(text) = device else { continue };
+        if !is_asked {
+            continue;
+        }
+        let settings = TextSettings { setup: Vec::new(), ..text.settings.clone() };
+        match TextInstrument::at(settings, config.deadlines).connect().await {
+            Ok(Some(identity)) => outln!("{name}: {identity} at {}", text.settings.address),
+            Ok(None) => outln!("{name}: no identity, connected at {}", text.settings.address),
+            Err(error) => found.push(Diagnostic::error(format!("{name}: {}", chain(&error)))),
+        }
+    }
+    found
 }
 
 pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {

@@ -1,19 +1,21 @@
 //! `ctp10 status` and `ctp10 off`: through the program that holds the instrument, if there is one, otherwise directly
 //! to the instrument.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::choose::{Choice, choose};
 use super::setup;
-use crate::cli::{InstrumentArgs, StatusArgs};
+use crate::cli::{InstrumentArgs, StatusArgs, WithRealArgs};
 use crate::config::Config;
+use crate::equipment::{Live, MadeSafe};
 use crate::error::{ExitCode, Failure, chain};
 use crate::http::{AllowedHosts, Client, HttpRequest};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
-use crate::session::{EmergencyStop, Session, find_holder};
+use crate::session::{EmergencyStop, Session, Setup, find_holder};
 use crate::terminal::output::{errln, outln};
 use crate::terminal::simulated_mark;
 
@@ -118,24 +120,55 @@ fn as_json(address: &str, identity: &Identity, status: &InstrumentStatus) -> ser
     })
 }
 
+/// Turns the lasers off and makes the named instruments safe. Neither waits for the other, and neither depends on the other.
 pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Failure> {
     let choice = choose(args, None, config)?;
-    if let Some(address) = remote(&choice)
-        && let Some(told) = ask_runner(&address, "POST", "/off").await
-    {
+    // The simulator is a reason to leave the real instruments alone.
+    let live = if remote(&choice).is_some() { super::live(config) } else { Live::default() };
+    let mut rest: BTreeSet<String> = live.iter().map(|(name, _)| name.to_owned()).collect();
+    let told = match remote(&choice) {
+        Some(address) => ask_runner(&address, "POST", "/off").await,
+        None => None,
+    };
+    if let Some(told) = told {
         let lasers = |name: &str| serde_json::from_value(told[name].clone()).unwrap_or_default();
+        let names =
+            |name: &str| serde_json::from_value::<Vec<String>>(told[name].clone()).unwrap_or_default();
+        let mut named = MadeSafe { safe: names("instruments_safe"), ..MadeSafe::default() };
+        // What the other program has not made safe is tried from here: its configuration may name other instruments.
+        rest.retain(|name| !named.safe.contains(name));
+        let here = live.make_safe(&rest).await;
+        let beyond = names("instruments_unknown").into_iter().filter(|name| live.get(name).is_none());
+        named.unknown = here.unknown.into_iter().chain(beyond).collect();
+        named.safe.extend(here.safe);
         let run = told["run"].as_str().map(str::to_owned);
         let aborted = told["aborted"] == true;
-        return told_off(&EmergencyStop {
-            aborted,
-            off: lasers("lasers_off"),
-            unknown: lasers("lasers_unknown"),
-            run,
-        });
+        let (off, unknown) = (lasers("lasers_off"), lasers("lasers_unknown"));
+        return told_off(&EmergencyStop { aborted, off, unknown, named, run });
     }
-    let (reached, _) = choice.reach(config).await?;
-    let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup(None, config));
-    told_off(&session.off("stopped by `ctp10 off`").await)
+    let lasers = async {
+        let (reached, _) = choice.reach(config).await?;
+        let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config) };
+        let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup);
+        Ok::<_, Failure>(session.off("stopped by `ctp10 off`").await)
+    };
+    let (lasers, named) = tokio::join!(lasers, live.make_safe(&rest));
+    match lasers {
+        Ok(done) => told_off(&EmergencyStop { named, ..done }),
+        Err(failure) => {
+            tell_named(&named);
+            Err(failure)
+        }
+    }
+}
+
+fn tell_named(named: &MadeSafe) {
+    if !named.safe.is_empty() {
+        outln!("safe: {}", named.safe.join(", "));
+    }
+    for trouble in &named.trouble {
+        errln!("{trouble}");
+    }
 }
 
 fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
@@ -151,11 +184,16 @@ fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
             (off, _) => list(off),
         }
     );
+    tell_named(&done.named);
     let refuse = |message: String| {
         Err(Failure::new(ExitCode::Instrument, message).hint("check the instrument's front panel"))
     };
     match (done.unknown.as_slice(), done.aborted) {
-        ([], true) => Ok(()),
+        ([], true) if done.named.unknown.is_empty() => Ok(()),
+        ([], true) => refuse(format!(
+            "could not confirm that these instruments are safe: {}",
+            done.named.unknown.join(", ")
+        )),
         ([], false) => refuse("the lasers are off, but the instrument is not idle".to_owned()),
         (unknown, _) => refuse(format!("could not confirm that these lasers are off: {}", list(unknown))),
     }

@@ -46,7 +46,7 @@ pub(super) async fn resume(
     request.unattended = args.unattended;
     request.at_terminal = at_terminal;
     let what = format!("resume {}", request.status.folder);
-    let options = RunOptions { what, out: Some(out), sidecar: args.sidecar };
+    let options = RunOptions { what, out: Some(out), sidecar: args.sidecar, real: args.real };
     perform(request, choice, options, (config, output, log)).await
 }
 

@@ -14,7 +14,7 @@ use super::signals::{OnTerminate, Signals};
 use crate::analysis::verdict::Verdict;
 use crate::batch::WorkerCommand;
 use crate::budget::Budget;
-use crate::cli::{LogFormat, OutputArgs, RunArgs};
+use crate::cli::{LogFormat, OutputArgs, RunArgs, WithRealArgs};
 use crate::config::Config;
 use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
@@ -52,7 +52,7 @@ pub(super) async fn run(
     request.at_terminal = at_terminal;
 
     let what = format!("run {path}");
-    let options = RunOptions { what, out: args.out, sidecar: args.sidecar };
+    let options = RunOptions { what, out: args.out, sidecar: args.sidecar, real: args.real };
     perform(request, choice, options, (config, output, log)).await
 }
 
@@ -64,6 +64,8 @@ pub(super) struct RunOptions {
     pub(super) out: Option<PathBuf>,
     /// The address of the HTTP server.
     pub(super) sidecar: Option<String>,
+    /// Real instruments beside a simulated CTP10.
+    pub(super) real: WithRealArgs,
 }
 
 /// Performs a request and shows its progress at the terminal.
@@ -73,7 +75,7 @@ pub(super) async fn perform(
     options: RunOptions,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let setup = setup(options.out.clone(), config);
+    let setup = setup(options.out.clone(), &options.real, config);
     let outbox = setup.outbox.clone();
     let measured = measure(request, choice, options, setup, (config, output, log)).await;
     // By now, the instrument is released for other programs.
@@ -142,6 +144,7 @@ fn not_started(error: NotStarted) -> Failure {
         NotStarted::Held(_)
         | NotStarted::Busy(_)
         | NotStarted::Instrument(_)
+        | NotStarted::Named { .. }
         | NotStarted::Limits(_)
         | NotStarted::OtherInstrument(_) => Failure::new(ExitCode::Instrument, error.message()),
     }

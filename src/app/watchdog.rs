@@ -6,11 +6,14 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use crate::equipment::MadeSafe;
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
+use crate::instrument::text::{TextInstrument, TextSettings};
 use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::run::watchdog::{Config, GRACE, Message};
 use crate::session::{Claim, Holder};
@@ -46,8 +49,8 @@ pub(super) async fn watchdog() -> Result<(), Failure> {
         return Err(refuse("the watchdog needs a run"));
     };
     outln!("ready");
-    let Some((cause, lasers)) = watch(&config, &mut messages).await else { return Ok(()) };
-    act(&config, cause, &lasers).await;
+    let Some((cause, used)) = watch(&config, &mut messages).await else { return Ok(()) };
+    act(&config, cause, used).await;
     Ok(())
 }
 
@@ -83,12 +86,25 @@ fn listen() -> mpsc::UnboundedReceiver<Message> {
     messages
 }
 
-/// Returns if the watchdog must act: the reason and the lasers. A run that has set no laser needs no action.
+/// What the run has used so far.
+#[derive(Default)]
+struct Used {
+    lasers: BTreeSet<u8>,
+    named: BTreeSet<String>,
+}
+
+impl Used {
+    fn is_empty(&self) -> bool {
+        self.lasers.is_empty() && self.named.is_empty()
+    }
+}
+
+/// Returns if the watchdog must act: the reason, and what the run has used. A run that has used nothing needs no action.
 async fn watch(
     config: &Config,
     messages: &mut mpsc::UnboundedReceiver<Message>,
-) -> Option<(WatchdogCause, BTreeSet<u8>)> {
-    let mut lasers = BTreeSet::new();
+) -> Option<(WatchdogCause, Used)> {
+    let mut used = Used::default();
     let mut allowed = Duration::from_secs_f64(config.silence_s);
     loop {
         let message = match timeout(allowed, messages.recv()).await {
@@ -96,29 +112,36 @@ async fn watch(
             // Both processes may have been asleep: messages that have arrived in the meantime come first.
             Err(_) => match timeout(GRACE, messages.recv()).await {
                 Ok(message) => message,
-                Err(_) if lasers.is_empty() => continue,
-                Err(_) => return Some((WatchdogCause::Silent, lasers)),
+                Err(_) if used.is_empty() => continue,
+                Err(_) => return Some((WatchdogCause::Silent, used)),
             },
         };
         match message {
-            Some(Message::Beat { lasers: so_far, next_s }) => {
-                lasers = so_far;
+            Some(Message::Beat { lasers, named, next_s }) => {
+                used = Used { lasers, named };
+                if config.lasers_end_with_run {
+                    used.lasers.clear();
+                }
                 allowed = Duration::try_from_secs_f64(next_s).unwrap_or(allowed);
             }
             Some(Message::Begin(_)) => {}
             Some(Message::Goodbye) => return None,
-            None => return (!lasers.is_empty()).then_some((WatchdogCause::Gone, lasers)),
+            None => return (!used.is_empty()).then_some((WatchdogCause::Gone, used)),
         }
     }
 }
 
-async fn act(config: &Config, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
+async fn act(config: &Config, cause: WatchdogCause, used: Used) {
     let began = Instant::now();
     // The fence comes first, so that a run process that still exists does not continue. The folder may not exist any more.
     let fence = put_up_fence(&config.folder, config.runner);
     let killed = end_runner(config.runner, cause).await;
-    let mut work = Work { pending: lasers.clone(), off: BTreeSet::new(), aborted: false };
-    let trouble = work.turn_off(config).await.err();
+    let is_dark = used.lasers.is_empty();
+    let mut work = Work { pending: used.lasers, off: BTreeSet::new(), aborted: is_dark };
+    let lasers = async { if is_dark { Ok(()) } else { work.turn_off(config).await } };
+    let (lasers, named) = tokio::join!(lasers, make_safe(config, used.named));
+    let trouble: Vec<String> = lasers.err().into_iter().chain(named.trouble).collect();
+    let trouble = Some(trouble.join("; ")).filter(|trouble| !trouble.is_empty());
     let record = WatchdogRecord {
         time: Utc::now(),
         cause,
@@ -127,6 +150,8 @@ async fn act(config: &Config, cause: WatchdogCause, lasers: &BTreeSet<u8>) {
         aborted: work.aborted,
         off: work.off.into_iter().collect(),
         unknown: work.pending.into_iter().collect(),
+        instruments_safe: named.safe,
+        instruments_unknown: named.unknown,
         took_s: began.elapsed().as_secs_f64(),
         trouble: trouble.or_else(|| fence.err().map(|error| chain(&error))),
     };
@@ -164,6 +189,43 @@ async fn end_runner(_: u32, _: WatchdogCause) -> bool {
     false
 }
 
+/// Makes the named instruments safe, each as often as needed until its time is up.
+async fn make_safe(config: &Config, names: BTreeSet<String>) -> MadeSafe {
+    let each = names.into_iter().map(|name| async move {
+        let Some(settings) = config.named.get(&name).cloned() else {
+            return (name, Err("it is not configured".to_owned()));
+        };
+        // The lines of `setup` are for measurements: only `safe` is sent.
+        let settings = TextSettings { setup: Vec::new(), ..settings };
+        let instrument = TextInstrument::at(settings, Deadlines::default());
+        let give_up = Instant::now() + if is_simulated(config) { PATIENCE_SIMULATED } else { PATIENCE };
+        let mut pause = PAUSE.0;
+        loop {
+            match instrument.make_safe().await {
+                Ok(()) => return (name, Ok(())),
+                Err(error) if Instant::now() >= give_up => return (name, Err(chain(&error))),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    });
+    let mut made = MadeSafe::default();
+    for (name, done) in join_all(each).await {
+        match done {
+            Ok(()) => made.safe.push(name),
+            Err(trouble) => {
+                made.trouble.push(format!("{name}: {trouble}"));
+                made.unknown.push(name);
+            }
+        }
+    }
+    made
+}
+
+fn is_simulated(config: &Config) -> bool {
+    Query::identity().read(&config.identity).is_some_and(|identity| identity.simulated())
+}
+
 /// The progress of the work on the instrument.
 struct Work {
     pending: BTreeSet<u8>,
@@ -178,9 +240,7 @@ impl Work {
         let deadlines = Deadlines { reconnect: Duration::from_secs(5), ..Deadlines::default() };
         let instrument =
             Ctp10::at(config.address.clone(), deadlines, crate::instrument::limits::Limits::default());
-        let known = Query::identity().read(&config.identity);
-        let simulated = known.is_some_and(|identity| identity.simulated());
-        let give_up = Instant::now() + if simulated { PATIENCE_SIMULATED } else { PATIENCE };
+        let give_up = Instant::now() + if is_simulated(config) { PATIENCE_SIMULATED } else { PATIENCE };
         let mut pause = PAUSE.0;
         loop {
             let trouble = match instrument.reconnect(true).await {

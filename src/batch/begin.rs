@@ -73,7 +73,9 @@ impl Worker {
                     return Err(NotBegun::Never(error.message()));
                 }
                 Err(error @ NotStarted::Store(_)) => return Err(NotBegun::Failed(error.message())),
-                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_))) => error,
+                Err(error @ (NotStarted::Busy(_) | NotStarted::Instrument(_) | NotStarted::Named { .. })) => {
+                    error
+                }
             };
             last = error.message();
             let Some(patience_left) = AWAY.checked_sub(began.elapsed()) else { break };
@@ -105,6 +107,7 @@ impl Worker {
         };
         request.simulator.clone_from(&self.simulator);
         request.unattended = task.unattended;
+        request.is_item = true;
         request.at_terminal = self.at_terminal && !task.unattended;
         Ok(request)
     }

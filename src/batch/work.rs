@@ -95,6 +95,20 @@ impl Worker {
     /// # Errors
     /// If the catalogue cannot be used, because an item that cannot be recorded must not start.
     pub async fn work(mut self) -> Result<WorkerEnd, QueueError> {
+        let end = self.work_through().await;
+        self.make_kept_safe().await;
+        end
+    }
+
+    /// Makes the instruments safe that items have left as they were for the next item.
+    async fn make_kept_safe(&self) {
+        let made = self.session.make_kept_safe().await;
+        if !made.trouble.is_empty() {
+            tracing::error!("could not confirm that these instruments are safe: {}", made.trouble.join("; "));
+        }
+    }
+
+    async fn work_through(&mut self) -> Result<WorkerEnd, QueueError> {
         let mut changes = self.queue.changes();
         let mut failures_in_a_row = 0;
         loop {
@@ -141,10 +155,13 @@ impl Worker {
                 Decision::Idle if !self.stays => return Ok(WorkerEnd::Finished),
                 Decision::Stop(reason) => Some(reason),
                 decision @ (Decision::Wait { .. } | Decision::Paused | Decision::Idle) => {
-                    let until = match decision {
-                        Decision::Wait { until } => Some(until),
+                    let until = match &decision {
+                        Decision::Wait { until } => Some(*until),
                         _ => None,
                     };
+                    if decision == Decision::Idle {
+                        self.make_kept_safe().await;
+                    }
                     self.wait(until, window.deadline, &mut changes, &mut cut).await
                 }
             };

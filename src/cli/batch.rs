@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::InstrumentArgs;
+use super::{InstrumentArgs, WithRealArgs};
 
 /// `ctp10 batch`
 #[derive(Debug, Clone, Args)]
@@ -39,6 +39,9 @@ pub struct BatchRunArgs {
     /// The instrument.
     #[command(flatten)]
     pub instrument: InstrumentArgs,
+    /// Real instruments.
+    #[command(flatten)]
+    pub real: WithRealArgs,
     /// Folder for run folders and the catalogue. Default: the batch file's `out`, or `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

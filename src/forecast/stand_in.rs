@@ -110,8 +110,12 @@ pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, ti
             };
             Outcome::Answer(answer.unwrap_or_default())
         }
-        ResultKind::Reply if traits.raw.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
-        ResultKind::Reply => Outcome::Reply("0".to_owned()),
+        ResultKind::Reply => match traits.line {
+            Some(scpi) if scpi.is_query => {
+                scpi.assume.clone().unwrap_or_else(|| scpi.parse.stand_in()).into()
+            }
+            Some(_) | None => Outcome::Done,
+        },
         ResultKind::Http => {
             let status = traits.request.and_then(|http| http.expect_status.first().copied());
             let reply = traits.request.and_then(|http| http.assume.clone());

@@ -103,7 +103,7 @@ pub fn walk(
     } else if let Err(mut fault) = ended {
         if may_differ && steps.iter().any(has_unknown_reply) {
             fault.hint.get_or_insert_with(|| {
-                "`assume` of an `http` step provides a reply for the forecast".to_owned()
+                "`assume` of an `http` or `scpi` step provides a reply for the forecast".to_owned()
             });
         }
         findings.add_fault(fault, last, may_differ);
@@ -113,7 +113,9 @@ pub fn walk(
 
 /// Whether the reply of another instrument is unknown.
 fn has_unknown_reply(planned: &PlannedStep) -> bool {
-    planned.step.operation.traits().request.is_some_and(|http| http.assume.is_none())
+    let traits = planned.step.operation.traits();
+    traits.request.is_some_and(|http| http.assume.is_none())
+        || traits.line.is_some_and(|scpi| scpi.is_query && scpi.assume.is_none())
 }
 
 struct PlanHost {

@@ -1,21 +1,21 @@
-//! One TCP connection and the exchanges on it, each with a deadline. The link decides whether the connection may be
-//! used again.
+//! One connection and the exchanges on it, each with a deadline. The link decides whether the connection may be used
+//! again.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::frame::{Buffer, FrameError, Sample};
-use super::scpi::{ErrorEntry, Query};
+use super::reply::ErrorEntry;
+use super::transport::{LineEnd, Stream, Transport};
 use crate::shown;
 
 /// The deadline of each kind of exchange, and the time allowed to reconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For a TCP connection.
+    /// For a connection.
     pub connect: Duration,
     /// For the reply to a query.
     pub query: Duration,
@@ -50,6 +50,8 @@ impl Default for Deadlines {
 const BLOCK_RATE: f64 = 10_000.0;
 /// Deadline for reading bytes that have already arrived.
 const UNREAD_LIMIT: Duration = Duration::from_secs(1);
+/// After this silence, an earlier connection has left nothing more.
+const QUIET: Duration = Duration::from_millis(100);
 /// Number of unexpected bytes that are read.
 const UNREAD_SIZE: usize = 64;
 /// The reason given for a connection that the instrument closed.
@@ -59,10 +61,16 @@ const CLOSED: &str = "the instrument closed the connection";
 const READ_SIZE: usize = 64 * 1024;
 /// At most this many errors are read. A unit with a longer queue never reports "no error".
 const MAX_ERRORS: usize = 64;
+/// Asks a GPIB adapter for the reply of the instrument.
+const READ_FROM_ADAPTER: &str = "++read eoi\n";
+
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Buffer,
+    end: LineEnd,
+    /// A reply comes only when the adapter is asked for it.
+    is_behind_adapter: bool,
 }
 
 /// Why an exchange ended early.
@@ -103,15 +111,22 @@ impl From<FrameError> for ExchangeFailure {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Buffer::default() }
+    /// Opens a connection.
+    pub(super) async fn open(transport: &Transport, end: LineEnd, limit: Duration) -> Result<Self, String> {
+        let stream = Stream::open(transport, limit).await?;
+        let is_behind_adapter = matches!(transport, Transport::Prologix { .. });
+        Ok(Self { stream, buffer: Buffer::default(), end, is_behind_adapter })
     }
 
     /// Why the connection cannot be used any more: it was closed, or unexpected bytes arrived. Sends nothing.
     pub(super) fn fault(&mut self) -> Option<String> {
-        match self.stream.try_read_buf(self.buffer.for_reading(UNREAD_SIZE)) {
+        let mut bytes = [0; UNREAD_SIZE];
+        match self.stream.try_read(&mut bytes) {
             Ok(0) => Some(CLOSED.to_owned()),
-            Ok(_) => self.buffer.unread().map(|found| out_of_step(&found)),
+            Ok(count) => {
+                self.buffer.push(&bytes[..count]);
+                self.buffer.unread().map(|found| out_of_step(&found))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
             Err(error) => Some(error.to_string()),
         }
@@ -119,27 +134,39 @@ impl Connection {
 
     /// Checks that no unexpected bytes have arrived. Does not wait.
     pub(super) async fn expect_nothing(&mut self) -> Result<(), ExchangeFailure> {
-        if self.has_unread().await {
+        if self.stream.has_unread().await {
             self.fill(UNREAD_LIMIT).await?;
         }
         self.buffer.unread().map_or(Ok(()), |found| Err(ExchangeFailure::OutOfStep(found)))
     }
 
-    /// Whether the socket holds bytes. The system knows this at once, the runtime only after its next poll.
-    #[cfg(unix)]
-    #[expect(clippy::unused_async, reason = "elsewhere it has to wait")]
-    async fn has_unread(&self) -> bool {
-        rustix::io::ioctl_fionread(&self.stream).is_ok_and(|count| count > 0)
-    }
-
-    #[cfg(not(unix))]
-    async fn has_unread(&self) -> bool {
-        let peeked = tokio::time::timeout(Duration::ZERO, self.stream.peek(&mut [0])).await;
-        matches!(peeked, Ok(Ok(1)))
+    /// Discards what an earlier connection has left: reads until nothing arrives for a while.
+    pub(super) async fn discard_until_quiet(&mut self) -> Result<(), ExchangeFailure> {
+        let give_up = Instant::now() + UNREAD_LIMIT;
+        loop {
+            match self.fill(QUIET).await {
+                Ok(()) => drop(std::mem::take(&mut self.buffer)),
+                Err(ExchangeFailure::Silent) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+            if Instant::now() >= give_up {
+                let reason = "the instrument does not stop sending".to_owned();
+                return Err(ExchangeFailure::Broken(reason));
+            }
+        }
     }
 
     pub(super) async fn send(&mut self, text: &str) -> Result<(), ExchangeFailure> {
-        self.stream.write_all(format!("{text}\r\n").as_bytes()).await?;
+        self.stream.write_all(format!("{text}{}", self.end.text()).as_bytes()).await?;
+        Ok(())
+    }
+
+    /// Sends a query. Its reply follows.
+    pub(super) async fn send_query(&mut self, text: &str) -> Result<(), ExchangeFailure> {
+        self.send(text).await?;
+        if self.is_behind_adapter {
+            self.stream.write_all(READ_FROM_ADAPTER.as_bytes()).await?;
+        }
         Ok(())
     }
 
@@ -160,7 +187,7 @@ impl Connection {
 
     pub(super) async fn line_until(&mut self, until: Instant) -> Result<String, ExchangeFailure> {
         loop {
-            if let Some(line) = self.buffer.line()? {
+            if let Some(line) = self.buffer.line_to(self.end.last())? {
                 return Ok(line);
             }
             self.fill(until.saturating_duration_since(Instant::now())).await?;
@@ -169,16 +196,20 @@ impl Connection {
 
     pub(super) async fn query(&mut self, text: &str, deadline: Duration) -> Result<String, ExchangeFailure> {
         self.expect_nothing().await?;
-        self.send(text).await?;
+        self.send_query(text).await?;
         self.line(deadline).await
     }
 
-    pub(super) async fn errors(&mut self, deadline: Duration) -> Result<Vec<ErrorEntry>, ExchangeFailure> {
-        let query = Query::next_error();
+    /// Reads all entries of the error queue with this query.
+    pub(super) async fn errors(
+        &mut self,
+        query: &str,
+        deadline: Duration,
+    ) -> Result<Vec<ErrorEntry>, ExchangeFailure> {
         let mut errors = Vec::new();
         while errors.len() < MAX_ERRORS {
-            let reply = self.query(&query.text, deadline).await?;
-            match query.read(&reply) {
+            let reply = self.query(query, deadline).await?;
+            match ErrorEntry::read(reply.trim()) {
                 Some(entry) if entry.code == 0 => break,
                 Some(entry) => errors.push(entry),
                 None => {

@@ -23,6 +23,20 @@ pub enum Error {
         /// The instrument that answers now.
         found: Box<Identity>,
     },
+    /// The instrument at the address is not the one that the configuration names.
+    #[error(
+        "another instrument replied at {address}: the reply to `{query}` is `{found}`, which does not contain `{expected}`"
+    )]
+    WrongIdentity {
+        /// The address.
+        address: String,
+        /// The query.
+        query: String,
+        /// The reply.
+        found: String,
+        /// The text that the reply must contain.
+        expected: String,
+    },
     /// The connection was lost or out of step during a query. The query changed nothing.
     #[error("the connection was lost during `{command}`: {reason}")]
     Lost {

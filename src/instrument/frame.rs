@@ -65,13 +65,21 @@ impl Buffer {
     /// # Errors
     /// If the line is too long.
     pub fn line(&mut self) -> Result<Option<String>, FrameError> {
+        self.line_to(b'\n')
+    }
+
+    /// The same for lines that end with another byte.
+    ///
+    /// # Errors
+    /// If the line is too long.
+    pub fn line_to(&mut self, last: u8) -> Result<Option<String>, FrameError> {
         self.skip_line_ends();
-        let Some(end) = self.rest().iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = self.rest().iter().position(|byte| *byte == last) else {
             return if self.rest().len() > MAX_LINE { Err(FrameError::LineTooLong) } else { Ok(None) };
         };
         let line = String::from_utf8_lossy(&self.rest()[..end]).trim().to_owned();
         self.taken += end + 1;
-        if line.is_empty() { self.line() } else { Ok(Some(line)) }
+        if line.is_empty() { self.line_to(last) } else { Ok(Some(line)) }
     }
 
     /// The length of a block in bytes, once its header has arrived. The header is consumed.

@@ -1,4 +1,5 @@
-//! One socket to the instrument, and the rules for its use.
+//! One connection to an instrument, and the rules for its use. The rules are the same for the CTP10 and for every other
+//! instrument on the bench. A [`Protocol`] states the differences.
 //!
 //! The connection is in its slot only while it is in step with the instrument. An exchange takes the connection out,
 //! and puts it back when the whole reply has arrived. An interrupted exchange (a dropped future, a deadline, an
@@ -8,20 +9,23 @@
 //! The lock is fair. It is held for one exchange, and never while the instrument finishes a scan.
 
 mod exchange;
+mod protocol;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, RwLock, broadcast, watch};
 
 use super::activity::Activities;
 use super::connection::{Connection, Deadlines, ExchangeFailure, out_of_step};
 use super::error::Error;
 use super::metrics;
-use super::scpi::{Identity, Query};
-use crate::units::Address;
+use super::reply::Identity;
+use super::transport::Transport;
+use crate::shown;
+use protocol::WrongIdentity;
+pub(super) use protocol::{Identify, IdentityRule, Protocol};
 
 /// The connection was lost or restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +66,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 /// wait for an unreachable instrument. The instrument may need a moment to notice that the old connection is closed.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// Maker, model, serial number and firmware.
-const IDENTITY_FIELDS: usize = 4;
-
 /// State that is shared by all connections to one instrument.
 #[derive(Debug, Default)]
 pub(super) struct LinkShared {
@@ -77,10 +78,11 @@ pub(super) struct LinkShared {
     pub(super) activities: Activities,
 }
 
-/// One socket to the instrument.
+/// One connection to an instrument, which is made again when it is lost.
 #[derive(Debug)]
 pub struct Link {
-    address: Address,
+    transport: Transport,
+    protocol: Protocol,
     deadlines: Deadlines,
     slot: Mutex<Slot>,
     presence: watch::Sender<Presence>,
@@ -136,11 +138,17 @@ pub(super) struct ExchangeOptions {
 impl Link {
     /// A link without a connection.
     #[must_use]
-    pub(super) fn new(address: Address, deadlines: Deadlines, shared: Arc<LinkShared>) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        protocol: Protocol,
+        deadlines: Deadlines,
+        shared: Arc<LinkShared>,
+    ) -> Self {
         let (events, _) = broadcast::channel(64);
         let presence = watch::Sender::new(Presence::Unknown);
         Self {
-            address,
+            transport,
+            protocol,
             deadlines,
             slot: Mutex::default(),
             presence,
@@ -149,12 +157,6 @@ impl Link {
             shared,
             history: std::sync::Mutex::default(),
         }
-    }
-
-    /// The address of the instrument.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.address
     }
 
     /// The events of the link from now on.
@@ -260,7 +262,11 @@ impl Link {
                     self.regain(slot, identity);
                     return Ok(connection);
                 }
-                Err(error @ Error::OtherInstrument { .. }) => {
+                Err(
+                    error @ (Error::OtherInstrument { .. }
+                    | Error::WrongIdentity { .. }
+                    | Error::Refused { .. }),
+                ) => {
                     self.presence.send_replace(Presence::Away { reason: error.to_string() });
                     return Err(error);
                 }
@@ -276,48 +282,72 @@ impl Link {
     }
 
     fn unreachable(&self, reason: String) -> Error {
-        Error::Unreachable { address: self.address.to_string(), reason }
+        Error::Unreachable { address: self.transport.to_string(), reason }
     }
 
     async fn open(&self, expected: Option<&Identity>) -> Result<(Connection, Identity), Error> {
-        let unreachable = |reason: String| self.unreachable(reason);
-        let target = (self.address.host.as_str(), self.address.port);
-        let stream = match tokio::time::timeout(self.deadlines.connect, TcpStream::connect(target)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(unreachable(error.to_string())),
-            Err(_) => {
-                return Err(unreachable(format!(
-                    "no connection within {} s",
-                    self.deadlines.connect.as_secs()
-                )));
-            }
-        };
-        // Commands are short and wait for their replies. Collecting them (Nagle's algorithm) would only add delay.
-        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
-        let mut connection = Connection::new(stream);
-        let query = Query::identity();
-        // A reply that is no identity is not shown. It may be the greeting of another service, which clients should
-        // not learn about.
-        let no_instrument = || unreachable("the reply is not from an instrument".to_owned());
-        let reply =
-            connection.query(&query.text, self.deadlines.query).await.map_err(|failure| match failure {
-                ExchangeFailure::OutOfStep(_) => no_instrument(),
-                failure => unreachable(failure.reason()),
-            })?;
-        let found = query.read(&reply).filter(|_| reply.split(',').count() >= IDENTITY_FIELDS);
-        let found = found.ok_or_else(no_instrument)?;
-        if found.is_empty() {
-            return Err(unreachable("the reply to `*IDN?` is empty: it must name an instrument".to_owned()));
+        let (transport, end) = (&self.transport, self.protocol.line_end);
+        let opened = Connection::open(transport, end, self.deadlines.connect).await;
+        let mut connection = opened.map_err(|reason| self.unreachable(reason))?;
+        if transport.outlives_connections() {
+            connection.discard_until_quiet().await.map_err(|failure| self.unreachable(failure.reason()))?;
         }
+        let found = match &self.protocol.identify {
+            Some(identify) => self.identify(&mut connection, identify).await?,
+            None => Identity::default(),
+        };
         match expected {
             Some(expected) if *expected != found => {
-                Err(Error::OtherInstrument { expected: Box::new(expected.clone()), found: Box::new(found) })
+                return Err(Error::OtherInstrument {
+                    expected: Box::new(expected.clone()),
+                    found: Box::new(found),
+                });
             }
-            _ => {
-                self.history().connections += 1;
-                Ok((connection, found))
+            _ => {}
+        }
+        self.set_up(&mut connection).await?;
+        self.history().connections += 1;
+        Ok((connection, found))
+    }
+
+    async fn identify(&self, connection: &mut Connection, identify: &Identify) -> Result<Identity, Error> {
+        // A reply that is no identity is not shown. It may be the greeting of another service, which clients should
+        // not learn about.
+        let no_instrument = || self.unreachable("the reply is not from an instrument".to_owned());
+        let reply = connection.query(&identify.query, self.deadlines.query).await;
+        let reply = reply.map_err(|failure| match failure {
+            ExchangeFailure::OutOfStep(_) => no_instrument(),
+            failure => self.unreachable(failure.reason()),
+        })?;
+        identify.read(&reply).map_err(|wrong| match wrong {
+            WrongIdentity::NoInstrument => no_instrument(),
+            WrongIdentity::Empty => {
+                self.unreachable("the reply to `*IDN?` is empty: it must name an instrument".to_owned())
+            }
+            WrongIdentity::Other { expected } => Error::WrongIdentity {
+                address: self.transport.to_string(),
+                query: identify.query.clone(),
+                found: shown::beginning(&reply).into_owned(),
+                expected,
+            },
+        })
+    }
+
+    /// Sends what the instrument must be told before it is used. Errors from before do not belong to these lines.
+    async fn set_up(&self, connection: &mut Connection) -> Result<(), Error> {
+        if self.protocol.setup.is_empty() {
+            return Ok(());
+        }
+        let lost = |failure: ExchangeFailure| self.unreachable(failure.reason());
+        self.errors(connection, self.deadlines.query).await.map_err(lost)?;
+        for command in &self.protocol.setup {
+            connection.send(command).await.map_err(lost)?;
+            let errors = self.errors(connection, self.deadlines.action).await.map_err(lost)?;
+            if !errors.is_empty() {
+                return Err(Error::Refused { command: command.clone(), errors });
             }
         }
+        Ok(())
     }
 
     /// An unexpected reply arrived. All replies of this connection since its last proof may belong to other queries.
@@ -329,7 +359,7 @@ impl Link {
 
     fn lose(&self, slot: &mut Slot, reason: &str) {
         slot.lost.get_or_insert_with(Instant::now);
-        tracing::warn!(address = %self.address, reason, "connection lost");
+        tracing::warn!(address = %self.transport, reason, "connection lost");
         metrics::lost();
         self.history().loss = Some(reason.to_owned());
         self.presence.send_replace(Presence::Away { reason: reason.to_owned() });
@@ -342,7 +372,7 @@ impl Link {
         self.presence.send_replace(Presence::Here(identity));
         if let Some(since) = slot.lost.take() {
             let after = since.elapsed();
-            tracing::info!(address = %self.address, ?after, "connection restored");
+            tracing::info!(address = %self.transport, ?after, "connection restored");
             let _ = self.events.send(LinkEvent::Regained { after });
         }
     }

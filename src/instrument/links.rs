@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::link::{ExchangeOptions, Link, LinkShared};
+use super::link::{ExchangeOptions, Identify, IdentityRule, Link, LinkShared, Protocol};
 use super::scpi::Query;
+use super::transport::LineEnd;
 use super::{Address, Ctp10, Deadlines, Error, Presence};
 
 /// The connections to one instrument.
@@ -14,6 +15,7 @@ pub(super) struct Links {
     pub(super) main: Arc<Link>,
     /// The second connection, if the instrument accepts one: queries of observers.
     pub(super) second: Mutex<Option<Arc<Link>>>,
+    pub(super) address: Address,
     pub(super) deadlines: Deadlines,
     pub(super) shared: Arc<LinkShared>,
     /// Counts the commands sent. Settings that were read before the counter grew may be out of date.
@@ -28,12 +30,25 @@ pub(super) struct Links {
     pub(super) lasers_answer: AtomicBool,
 }
 
+/// How the CTP10 speaks.
+fn protocol() -> Protocol {
+    Protocol {
+        line_end: LineEnd::CrLf,
+        identify: Some(Identify { query: Query::identity().text, rule: IdentityRule::FourFields }),
+        setup: Vec::new(),
+        errors: Some(Query::next_error().text),
+        shares_errors: false,
+    }
+}
+
 impl Links {
     pub(super) fn new(address: Address, deadlines: Deadlines) -> Self {
         let shared = Arc::new(LinkShared::default());
+        let main = Link::new(address.clone().into(), protocol(), deadlines, Arc::clone(&shared));
         Self {
-            main: Arc::new(Link::new(address, deadlines, Arc::clone(&shared))),
+            main: Arc::new(main),
             second: Mutex::default(),
+            address,
             deadlines,
             shared,
             changes: AtomicU64::new(0),
@@ -73,8 +88,8 @@ impl Ctp10 {
         if self.links.second().is_some() {
             return true;
         }
-        let Links { main, deadlines, shared, .. } = &*self.links;
-        let second = Link::new(main.address().clone(), *deadlines, Arc::clone(shared));
+        let Links { main, address, deadlines, shared, .. } = &*self.links;
+        let second = Link::new(address.clone().into(), protocol(), *deadlines, Arc::clone(shared));
         let Ok(expected) = self.reconnect(true).await else { return false };
         if !second.connect(true).await.is_ok_and(|found| found == expected) {
             return false;

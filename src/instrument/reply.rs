@@ -25,7 +25,7 @@ impl Stabilization {
 }
 
 /// Maker, model, serial number and firmware of an instrument or a laser.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The maker.
     pub maker: String,
@@ -71,7 +71,11 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{},{},{},{}", self.maker, self.model, self.serial, self.firmware)
+        match (self.model.as_str(), self.serial.as_str(), self.firmware.as_str()) {
+            // Some instruments reply with a name alone.
+            ("", "", "") => f.write_str(&self.maker),
+            (model, serial, firmware) => write!(f, "{},{model},{serial},{firmware}", self.maker),
+        }
     }
 }
 

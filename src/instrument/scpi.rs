@@ -141,7 +141,7 @@ impl<R> Clone for Query<R> {
 }
 
 impl<R> Query<R> {
-    fn new(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
+    pub(super) fn new(text: impl Into<String>, read: fn(&str) -> Option<R>) -> Self {
         Self { text: text.into(), while_idle: false, is_raw: false, read }
     }
 

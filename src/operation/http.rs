@@ -12,6 +12,7 @@ mod poll;
 mod statuses;
 
 pub use poll::Poll;
+pub(super) use poll::interval;
 use statuses::Statuses;
 
 /// The method of a request.

@@ -41,10 +41,25 @@ pub struct OperationTraits<'a> {
     pub request: Option<&'a Http>,
     /// The analysis of stored traces.
     pub analysis: Option<&'a AnalyzeFields>,
-    /// The SCPI text from the recipe.
+    /// The SCPI text from the recipe for the CTP10.
     pub raw: Option<&'a Scpi>,
+    /// The line of text from the recipe for the CTP10 or another instrument.
+    pub line: Option<&'a Scpi>,
+    /// The named instrument that the operation uses.
+    pub named: Option<Named<'a>>,
     /// The name that the recipe gives to the values.
     pub name: Option<&'a str>,
+}
+
+/// What an operation sends to a named instrument on the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The name of the instrument.
+    pub name: &'a str,
+    /// The line of text; `None` for a request.
+    pub line: Option<&'a str>,
+    /// The line changes a setting, which is set again after a restart of the instrument.
+    pub is_setting: bool,
 }
 
 /// What an operation exchanges with the instrument.
@@ -108,6 +123,8 @@ pub enum BenchTarget<'a> {
     Resource(Method, &'a url::Url),
     /// The header of the only unit of SCPI text, in capitals.
     Header(String),
+    /// A setting of a named instrument: its name, and the header in capitals.
+    Setting(&'a str, String),
     /// The references of detectors.
     References(&'a [Detector]),
 }

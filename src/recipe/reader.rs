@@ -10,7 +10,7 @@ use super::load::Surroundings;
 use super::program::{Action, LoopSource, Operate, Statement};
 use super::scope::Scope;
 use super::structure::Fields;
-use super::template::{Template, with_bare_ready};
+use super::template::{Template, with_bare_conditions};
 use super::written::as_written;
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
@@ -92,11 +92,11 @@ impl Reader<'_> {
             return None;
         }
         let before = self.found.len();
-        let node = &with_bare_ready(&key.name, node);
+        let node = &with_bare_conditions(&key.name, node);
         let fields = self.template(node);
         self.columns(&fields);
         self.written_name(&key.name, &fields);
-        self.condition_of_poll(&key.name, &fields);
+        self.conditions_of_poll(&key.name, &fields);
         let mut ready = None;
         if fields.is_plain() && self.found.len() == before {
             match step::read(&key.name, &as_written(&key.name, &node.value(), node), self.detectors) {

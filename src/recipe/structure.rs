@@ -15,6 +15,7 @@ use super::table::{self, with_golden};
 use super::template::{Template, check_condition};
 use crate::declarations::bind;
 use crate::decode;
+use crate::script::POLL_CONDITIONS;
 use crate::script::{Origin, Script};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 use serde_json::Value;
@@ -217,17 +218,19 @@ impl Reader<'_> {
         }
     }
 
-    /// The `ready` condition of a poll is a separate expression.
-    pub(super) fn condition_of_poll(&mut self, name: &str, fields: &Template) {
+    /// The conditions of a poll are separate expressions.
+    pub(super) fn conditions_of_poll(&mut self, name: &str, fields: &Template) {
         let inside = |fields: &Template, name: &str| {
             let (_, inner) = fields.entries()?.iter().find(|(key, _)| key.name == name)?;
             Some(inner.clone())
         };
-        let ready = fields.field_of(name, "poll").and_then(|poll| inside(poll, "ready"));
-        if let Some(ready) = ready.filter(Template::is_plain)
-            && let Some(text) = ready.written.text()
-        {
-            self.found.extend(check_condition(text, ready.written.at, self.source));
+        for condition in POLL_CONDITIONS {
+            let given = fields.field_of(name, "poll").and_then(|poll| inside(poll, condition));
+            if let Some(given) = given.filter(Template::is_plain)
+                && let Some(text) = given.written.text()
+            {
+                self.found.extend(check_condition(name, text, given.written.at, self.source));
+            }
         }
     }
 

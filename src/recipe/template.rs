@@ -15,7 +15,7 @@ use crate::script::{Expression, Mistake, bare, print};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::Values;
 
-pub(super) use compile::{check_condition, place_in_source, with_bare_ready};
+pub(super) use compile::{check_condition, place_in_source, with_bare_conditions};
 use compile::{compile_hole, compile_text};
 
 /// Whether the operation has this field.

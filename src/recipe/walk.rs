@@ -210,8 +210,8 @@ impl<'a> Walk<'a> {
                     let at = operate.fields.written.locate(&error.path, error.at_key);
                     self.fault(Wrong { at, message: error.message, hint: error.hint })
                 })?;
-                Condition::check(&read.0).map_err(|Mistake { message, hint, .. }| {
-                    let at = operate.fields.written.locate(&["poll".to_owned(), "ready".to_owned()], false);
+                Condition::check(&read.0).map_err(|(name, Mistake { message, hint, .. })| {
+                    let at = operate.fields.written.locate(&["poll".to_owned(), name.to_owned()], false);
                     self.fault(Wrong { at, message, hint })
                 })?;
                 read

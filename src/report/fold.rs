@@ -85,6 +85,8 @@ impl Fold {
             lasers: LasersEnd::NoEnd,
             lasers_off: Vec::new(),
             lasers_unknown: Vec::new(),
+            instruments_safe: Vec::new(),
+            instruments_unknown: Vec::new(),
             link_losses: Vec::new(),
             holds: Holds::default(),
             prompts: Vec::new(),
@@ -105,6 +107,7 @@ impl Fold {
                 parameters: manifest.parameters.clone(),
                 metadata: manifest.metadata.clone(),
                 instrument: manifest.instrument.clone(),
+                instruments: manifest.instruments.clone(),
                 simulator: manifest.simulator.clone(),
                 host: manifest.host.clone(),
                 used_scpi: manifest.used_scpi,
@@ -198,6 +201,10 @@ impl Fold {
                 report.lasers_off.clone_from(off);
                 report.lasers_unknown.clone_from(unknown);
             }
+            RunEvent::InstrumentsSafe { safe, unknown } => {
+                report.instruments_safe.clone_from(safe);
+                report.instruments_unknown.clone_from(unknown);
+            }
             RunEvent::Finished { state, reason, .. } => {
                 // The journal is written before the manifest, so its end takes precedence.
                 report.state = *state;
@@ -238,6 +245,8 @@ impl Fold {
         };
         if report.lasers == LasersEnd::NoEnd && report.state != RunState::Running {
             report.lasers_unknown = report.about.instrument.lasers.keys().copied().collect();
+            report.instruments_unknown =
+                report.about.instruments.iter().map(|known| known.name.clone()).collect();
         }
         // Steps without an end were in progress when the run was stopped or interrupted.
         report.counts.cut_short = self.begun.saturating_sub(report.counts.done + report.counts.failed);

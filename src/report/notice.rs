@@ -123,6 +123,9 @@ fn text(ended: Ended<'_>, host: &str, report: Option<&Report>) -> String {
         if !report.lasers_unknown.is_empty() {
             lines.push(format!("{} may be on", lasers(&report.lasers_unknown)));
         }
+        if !report.instruments_unknown.is_empty() {
+            lines.push(format!("not confirmed safe: {}", report.instruments_unknown.join(", ")));
+        }
         lines.extend(report.finish_command.as_ref().map(|command| format!("continue with: {command}")));
     }
     lines.join("\n")

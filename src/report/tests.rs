@@ -82,6 +82,7 @@ impl FakeRun {
             name: "night".to_owned(),
             folder: "runs/night".to_owned(),
             instrument,
+            instruments: Vec::new(),
             operations: Some(4),
             estimated_s: Some(20.0),
             outline,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::analysis::verdict::{FigureYield, Verdict};
 use crate::run::state::results::{FigureLine, GoldenFigure};
-use crate::store::{HostRecord, InstrumentRecord, RecipeRecord, RunState, VerdictSummary};
+use crate::store::{HostRecord, InstrumentRecord, NamedRecord, RecipeRecord, RunState, VerdictSummary};
 use crate::wafer::WaferMap;
 pub use lines::{
     Consequence, FaultLine, KindTime, LinkLoss, Missing, PlaceLine, PromptLine, TraceLine, Warning, Why,
@@ -59,6 +59,12 @@ pub struct Report {
     pub lasers_off: Vec<u8>,
     /// Lasers that may be on.
     pub lasers_unknown: Vec<u8>,
+    /// Instruments on the bench that the run has used and that are confirmed safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments_safe: Vec<String>,
+    /// Instruments on the bench that the run has used and that may not be safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments_unknown: Vec<String>,
     /// Periods without a link to the instrument.
     pub link_losses: Vec<LinkLoss>,
     /// Periods for which the run was held.
@@ -182,6 +188,9 @@ pub struct About {
     pub metadata: BTreeMap<String, Value>,
     /// The instrument.
     pub instrument: InstrumentRecord,
+    /// The named instruments that the recipe is known to use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments: Vec<NamedRecord>,
     /// Options of the embedded simulator, if the run started one.
     pub simulator: Option<Value>,
     /// The computer, and the version of ctp10.

@@ -7,6 +7,7 @@ mod configure;
 mod detectors;
 mod ensure;
 mod lasers;
+mod named;
 mod reference;
 mod scan;
 mod settings;
@@ -21,6 +22,7 @@ use super::events::log::RunLog;
 use super::state::configuration::{Configuration, Doubts};
 use super::state::history::History;
 use super::watchdog::Heartbeat;
+use crate::equipment::Live;
 use crate::instrument::scpi::{Action, Query};
 use crate::instrument::{Ctp10, Error, LinkEvent, Mark, ScanSettings};
 use crate::measurement::Detector;
@@ -40,6 +42,8 @@ pub(super) struct Bench {
     pub(super) heartbeat: Heartbeat,
     log: RunLog,
     uses: Uses,
+    /// The other instruments on the bench.
+    named: named::Named,
     /// Receives each loss and each return of the link.
     link_changes: broadcast::Receiver<LinkEvent>,
     /// The settings of the detectors, queried once for reading power.
@@ -82,6 +86,7 @@ impl Bench {
         heartbeat: Heartbeat,
         log: RunLog,
         uses: Uses,
+        live: Live,
     ) -> Self {
         let link_changes = instrument.link_events();
         Self {
@@ -90,6 +95,7 @@ impl Bench {
             heartbeat,
             log,
             uses,
+            named: named::Named::new(live),
             link_changes,
             detectors: BTreeMap::new(),
             lasers: BTreeSet::new(),
@@ -120,6 +126,8 @@ impl Bench {
         self.doubts = doubts;
         // The watchdog of this process knows at once which lasers the earlier processes have used.
         self.heartbeat.claim(self.lasers_of_run());
+        self.named.resume(&history.touched.named);
+        self.heartbeat.claim_named(history.touched.named.clone());
     }
 
     /// The instrument, for queries.

@@ -17,6 +17,7 @@ pub(super) mod columns;
 pub(super) mod fetch;
 mod hold;
 mod http;
+mod lines;
 mod perform;
 mod policy;
 pub(super) mod power;

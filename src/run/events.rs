@@ -11,7 +11,7 @@ use crate::analysis::verdict::Verdict;
 use crate::measurement::{ReferenceRecord, TraceSummary};
 use crate::run::state::outline::OutlineStep;
 use crate::step::{Column, Fault, Outcome, Step};
-use crate::store::{InstrumentRecord, PowerSegment, RunState};
+use crate::store::{InstrumentRecord, NamedRecord, PowerSegment, RunState};
 
 /// An activity within a step that takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub enum RunEvent {
         folder: String,
         /// The instrument that measures.
         instrument: InstrumentRecord,
+        /// The named instruments that the recipe is known to use.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        instruments: Vec<NamedRecord>,
         /// Expected number of operations, if the recipe could be walked beforehand.
         operations: Option<u64>,
         /// Expected time, s.
@@ -303,6 +306,13 @@ pub enum RunEvent {
         /// Lasers that could not be confirmed off.
         unknown: Vec<u8>,
     },
+    /// The instruments on the bench that the run has used were made safe at the end.
+    InstrumentsSafe {
+        /// The instruments that have confirmed this.
+        safe: Vec<String>,
+        /// The instruments that have not.
+        unknown: Vec<String>,
+    },
     /// The run has ended.
     Finished {
         /// The final state.
@@ -386,6 +396,7 @@ mod tests {
                 identity: "EXFO,CTP10,SIMULATED-1,0.1.0".to_owned(),
                 lasers: [(1, "EXFO,T100S-HP,0,6.06".to_owned())].into(),
             },
+            instruments: Vec::new(),
             operations: Some(3),
             estimated_s: None,
             outline: Vec::new(),

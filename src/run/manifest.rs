@@ -65,6 +65,8 @@ pub(super) fn manifest(
         verdicts: None,
         results: None,
         lasers_unknown: Vec::new(),
+        instruments: Vec::new(),
+        instruments_unknown: Vec::new(),
         warnings: Vec::new(),
         references: Vec::new(),
         more: serde_json::Map::new(),
@@ -95,6 +97,8 @@ pub(super) struct End {
     pub(super) elapsed_s: f64,
     /// Lasers that could not be confirmed off.
     pub(super) lasers_unknown: Vec<u8>,
+    /// Named instruments that could not be confirmed safe.
+    pub(super) instruments_unknown: Vec<String>,
     pub(super) warnings: Vec<String>,
     /// The file with the figures, if there are any.
     pub(super) results: Option<ResultsRecord>,
@@ -114,6 +118,7 @@ pub(super) fn finish(manifest: &mut Manifest, end: End, history: &History) {
     manifest.verdicts = manifest.verdict.is_some().then(|| history.verdicts.summary());
     manifest.results = end.results;
     manifest.lasers_unknown = end.lasers_unknown;
+    manifest.instruments_unknown = end.instruments_unknown;
     manifest.warnings = end.warnings;
     manifest.references = history.references.values().cloned().map(ReferenceRecord::named).collect();
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::budget::Budget;
+use crate::equipment::Live;
 use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, Walk, foreseen_columns, plan, taken_columns};
 use crate::http::AllowedHosts;
@@ -20,7 +21,7 @@ use crate::run::resume::start::Resumption;
 use crate::run::state::configuration::lasers_in_static_control;
 use crate::run::state::status::RunStatus;
 use crate::source::Diagnostic;
-use crate::store::{InstrumentRecord, RunFolder};
+use crate::store::{InstrumentRecord, NamedRecord, RunFolder};
 
 /// A recipe to be run, and how.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct RunRequest {
     pub instrument_named: bool,
     /// Each prompt takes its `unattended` answer.
     pub unattended: bool,
+    /// The run is an item of a batch: after a good end, some named instruments stay as they are for the next item.
+    pub is_item: bool,
     /// An operator is at the terminal.
     pub at_terminal: bool,
     /// The steps that the recipe is expected to perform, and the findings in it.
@@ -64,6 +67,14 @@ pub struct Site {
     pub detectors: BTreeSet<Detector>,
     /// The run folder.
     pub folder: RunFolder,
+    /// The named instruments that the run may reach.
+    pub live: Live,
+    /// The named instruments that the recipe is known to use, as they were identified.
+    pub named: Vec<NamedRecord>,
+    /// Named instruments that earlier items of a batch have left as they were.
+    pub kept: BTreeSet<String>,
+    /// The CTP10 is embedded in this process and ends with it.
+    pub is_embedded: bool,
     /// The hosts that `http` operations may reach.
     pub allow_http: AllowedHosts,
     /// How long the run waits.
@@ -113,6 +124,7 @@ impl RunRequest {
             simulator: None,
             instrument_named: false,
             unattended: false,
+            is_item: false,
             at_terminal: false,
             walked,
             resumed: None,
@@ -152,6 +164,15 @@ impl RunRequest {
     /// The columns that the recipe itself writes, as far as they are known.
     pub(super) fn own_columns(&self) -> WrittenColumns {
         foreseen_columns(&self.recipe, &self.walked.steps)
+    }
+
+    /// The named instruments that the recipe is known to use.
+    #[must_use]
+    pub fn named_instruments(&self) -> BTreeSet<String> {
+        let all = self.walked.all();
+        all.iter()
+            .filter_map(|planned| planned.step.operation.traits().named.map(|named| named.name.to_owned()))
+            .collect()
     }
 
     /// The lasers that the recipe is known to use in static control.

@@ -1,5 +1,6 @@
-//! The watchdog of a run: a process that outlives the run and turns the lasers off if the run is killed or hangs. This
-//! is the run's side. It sends heartbeats through a pipe. Each heartbeat names the lasers that the run has set so far.
+//! The watchdog of a run: a process that outlives the run. If the run is killed or hangs, the watchdog turns the lasers off
+//! and makes the named instruments safe. This is the run's side. It sends heartbeats through a pipe. Each heartbeat has
+//! the lasers that the run has set so far, and the named instruments that it has used.
 //!
 //! The engine sends a heartbeat when it starts a step, makes progress or waits. No timer sends heartbeats, so that an
 //! engine that hangs falls silent.
@@ -21,7 +22,7 @@ mod message;
 mod process;
 
 pub use message::{Config, Message};
-pub(super) use process::Watchdog;
+pub(super) use process::{Guarded, Watchdog};
 
 /// The watchdog acts this much later than agreed: it may itself have been suspended while heartbeats arrived.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -53,7 +54,8 @@ struct Channel {
 struct State {
     pipe: Option<ChildStdin>,
     lasers: BTreeSet<u8>,
-    /// The watchdog does not know all of these lasers yet.
+    named: BTreeSet<String>,
+    /// The watchdog does not know all of these lasers and instruments yet.
     has_news: bool,
     last_sent: Option<Instant>,
     /// When the watchdog expects the next heartbeat; `None` if there is no watchdog any more.
@@ -63,8 +65,15 @@ struct State {
 
 impl Heartbeat {
     fn new(pipe: Option<ChildStdin>, folder: PathBuf, silence: Duration) -> Self {
-        let state =
-            State { pipe, lasers: BTreeSet::new(), has_news: false, last_sent: None, due: None, late: false };
+        let state = State {
+            pipe,
+            lasers: BTreeSet::new(),
+            named: BTreeSet::new(),
+            has_news: false,
+            last_sent: None,
+            due: None,
+            late: false,
+        };
         let (fenced, unreadable) = (AtomicBool::new(false), AtomicBool::new(false));
         Self(Some(Arc::new(Channel { folder, silence, state: Mutex::new(state), fenced, unreadable })))
     }
@@ -103,6 +112,19 @@ impl Heartbeat {
                 let mut state = channel.state();
                 for laser in lasers {
                     state.has_news |= state.lasers.insert(laser);
+                }
+            }
+            channel.beat(channel.silence);
+        }
+    }
+
+    /// Announces named instruments that the run is about to use. The watchdog must know them first.
+    pub(super) fn claim_named(&self, names: impl IntoIterator<Item = String>) {
+        if let Some(channel) = &self.0 {
+            {
+                let mut state = channel.state();
+                for name in names {
+                    state.has_news |= state.named.insert(name);
                 }
             }
             channel.beat(channel.silence);
@@ -212,7 +234,11 @@ impl Channel {
         if recent && !state.has_news && is_expected {
             return;
         }
-        let message = Message::Beat { lasers: state.lasers.clone(), next_s: next.as_secs_f64() };
+        let message = Message::Beat {
+            lasers: state.lasers.clone(),
+            named: state.named.clone(),
+            next_s: next.as_secs_f64(),
+        };
         match state.send(&message) {
             Ok(()) => {
                 state.has_news = false;

@@ -1,51 +1,65 @@
-//! Conditions on the reply of another instrument: `poll.ready` of an `http` operation.
+//! Conditions on the reply of another instrument: `poll.ready` and `poll.failed` of an operation.
 
 use serde_json::Value;
 
 use super::braces::bare;
 use super::errors::Mistake;
 use super::expression::Expression;
-use crate::operation::Operation;
+use crate::operation::{Operation, ResultKind};
 use crate::step::Values;
 
-/// The variables of such a condition.
-const NAMES: [&str; 2] = ["reply", "status"];
+/// The conditions within `poll`.
+pub(crate) const POLL_CONDITIONS: [&str; 2] = ["ready", "failed"];
+
+/// The variables of a condition of the operation called `operation`: only an HTTP reply has a status.
+#[must_use]
+pub(crate) fn variables(operation: &str) -> &'static [&'static str] {
+    match Operation::result_kind(operation) {
+        Some(ResultKind::Http) => &["reply", "status"],
+        _ => &["reply"],
+    }
+}
 
 /// A compiled condition on a reply and its status.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition(Expression);
 
 impl Condition {
-    /// Compiles a condition, with or without `${` and `}` around it.
+    /// Compiles a condition of the operation called `operation`, with or without `${` and `}` around it.
     ///
     /// # Errors
-    /// A syntax error, or a variable that is neither `reply` nor `status`.
-    pub(crate) fn compile(text: &str) -> Result<Self, Mistake> {
-        Expression::compile(bare(text), NAMES).map(Self)
+    /// A syntax error, or a variable that the reply does not have.
+    pub(crate) fn compile(operation: &str, text: &str) -> Result<Self, Mistake> {
+        Expression::compile(bare(text), variables(operation).iter().copied()).map(Self)
     }
 
     /// Compiles the conditions of an operation, to find errors before it is performed.
     ///
     /// # Errors
-    /// See [`compile`](Self::compile); the error names the condition.
-    pub(crate) fn check(operation: &Operation) -> Result<(), Mistake> {
-        let Some(poll) = operation.traits().request.and_then(|http| http.poll.as_ref()) else {
-            return Ok(());
-        };
-        Self::compile(&poll.ready).map(drop).map_err(|mistake| Mistake {
-            message: format!("ready `{}`: {}", poll.ready, mistake.message),
-            position: None,
-            ..mistake
-        })
+    /// See [`compile`](Self::compile); the error has the name of the condition, and the message names it too.
+    pub(crate) fn check(operation: &Operation) -> Result<(), (&'static str, Mistake)> {
+        let traits = operation.traits();
+        let of_http = traits.request.and_then(|http| http.poll.as_ref()).map(|poll| ("ready", &poll.ready));
+        let of_line = traits.line.and_then(|scpi| scpi.poll.as_ref()).map(|poll| {
+            let failed = poll.failed.iter().map(|failed| ("failed", failed));
+            std::iter::once(("ready", &poll.ready)).chain(failed)
+        });
+        for (name, text) in of_http.into_iter().chain(of_line.into_iter().flatten()) {
+            Self::compile(operation.name(), text).map_err(|mistake| {
+                let message = format!("{name} `{text}`: {}", mistake.message);
+                (name, Mistake { message, position: None, ..mistake })
+            })?;
+        }
+        Ok(())
     }
 
-    /// Whether the condition is true for a reply.
+    /// Whether the condition is true for a reply. A reply of text has no status.
     ///
     /// # Errors
     /// An expression that fails, or a value that is not a boolean.
-    pub(crate) fn holds(&self, status: u16, reply: &Value) -> Result<bool, Mistake> {
-        let values = [reply.clone(), status.into()];
-        let variables: Values = NAMES.map(str::to_owned).into_iter().zip(values).collect();
+    pub(crate) fn holds(&self, status: Option<u16>, reply: &Value) -> Result<bool, Mistake> {
+        let status = status.map(|status| ("status".to_owned(), status.into()));
+        let variables: Values = std::iter::once(("reply".to_owned(), reply.clone())).chain(status).collect();
         match self.0.evaluate(&variables)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(Mistake {
@@ -64,8 +78,8 @@ mod tests {
     use super::*;
 
     fn holds(text: &str, status: u16, reply: &Value) -> Result<bool, String> {
-        Condition::compile(text)
-            .and_then(|condition| condition.holds(status, reply))
+        Condition::compile("http", text)
+            .and_then(|condition| condition.holds(Some(status), reply))
             .map_err(|wrong| wrong.message)
     }
 
@@ -76,6 +90,14 @@ mod tests {
         assert_eq!(holds("reply > 24.5 && status == 200", 200, &json!(25)), Ok(true));
         assert_eq!(holds(r#"reply == "OK""#, 200, &json!("OK")), Ok(true));
         assert_eq!(holds(r#""error" in reply"#, 200, &json!({})), Ok(false));
+    }
+
+    #[test]
+    fn a_reply_of_text_has_no_status() {
+        let condition = Condition::compile("scpi", "reply > 24.5").unwrap();
+        assert_eq!(condition.holds(None, &json!(25.0)).map_err(|wrong| wrong.message), Ok(true));
+        let wrong = Condition::compile("scpi", "status == 200").unwrap_err();
+        assert!(wrong.message.contains("unknown variable `status`"), "{}", wrong.message);
     }
 
     #[test]

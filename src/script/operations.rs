@@ -48,7 +48,8 @@ fn operate(
         to_plain(fields).map_err(|message| raise_mistake(format!("{name}: {message}"), None, call))?;
     let read = step::read(name, &fields, &lock(&context.detectors));
     let (operation, options) = read.map_err(|error| raise_read_error(error, call))?;
-    Condition::check(&operation).map_err(|mistake| raise_mistake(mistake.message, mistake.hint, call))?;
+    Condition::check(&operation)
+        .map_err(|(_, mistake)| raise_mistake(mistake.message, mistake.hint, call))?;
     // The answer to a prompt without choices cannot influence the script.
     let decides = match operation.traits().question {
         Question::Prompt(prompt) => !prompt.choices.is_empty(),

@@ -12,7 +12,7 @@ use super::values::to_dynamic;
 use crate::analysis::registry;
 use crate::decode;
 use crate::measurement::TraceSummary;
-use crate::operation::{AnalyzeFields, Exchange, Operation, ResultKind};
+use crate::operation::{AnalyzeFields, Exchange, Operation, Parse, ResultKind};
 use crate::step::{AnalysisOutcome, Outcome};
 
 /// The result as a map. It always has `failed`; the other fields depend on the operation:
@@ -23,7 +23,7 @@ use crate::step::{AnalysisOutcome, Outcome};
 /// - an analysis: each figure under its name, `verdict`, `all` (each figure as a list) and `figures` (with units and
 ///   places);
 /// - power: `readings`, and for a single reading also its `value` and `unit`;
-/// - an answer: `answer`; a reply: `reply`, and `status` of an HTTP reply;
+/// - an answer: `answer`; a reply: `reply`, `value` and `values` of the numbers in it, and `status` of an HTTP reply;
 /// - a failure after which the recipe continues: `kind` and `message`.
 #[must_use]
 pub fn view(outcome: &Outcome) -> Value {
@@ -53,7 +53,15 @@ pub fn view(outcome: &Outcome) -> Value {
             view.insert("readings".into(), json!(readings));
         }
         Outcome::Answer(answer) => drop(view.insert("answer".into(), json!(answer))),
-        Outcome::Reply(reply) => drop(view.insert("reply".into(), json!(reply))),
+        Outcome::Reply(reply) => {
+            view.insert("reply".into(), json!(reply));
+            view.insert("value".into(), json!(reply));
+        }
+        Outcome::Number(value) => {
+            view.insert("value".into(), json!(value));
+            view.insert("values".into(), json!([value]));
+        }
+        Outcome::Numbers(values) => drop(view.insert("values".into(), json!(values))),
         Outcome::Http { status, reply } => {
             view.insert("status".into(), json!(status));
             view.insert("reply".into(), reply.clone());
@@ -100,8 +108,14 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
         }
         ResultKind::Http => add(&["status", "reply"]),
         ResultKind::Reply => {
-            let is_command = traits.and_then(|traits| traits.raw).is_some_and(|scpi| !scpi.is_query);
-            add(if is_command { &[] } else { &["reply"] });
+            let line = traits.and_then(|traits| traits.line);
+            add(match line.map(|scpi| (scpi.is_query, scpi.parse)) {
+                Some((false, _)) => &[],
+                Some((true, Parse::Text)) => &["reply", "value"],
+                Some((true, Parse::Number)) => &["value", "values"],
+                Some((true, Parse::Numbers)) => &["values"],
+                None => &["reply", "value", "values"],
+            });
         }
         ResultKind::Power => {
             let several = traits.is_some_and(|traits| match traits.exchange {
@@ -165,6 +179,8 @@ pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) ->
         outcome,
         Outcome::Power(_)
             | Outcome::Reply(_)
+            | Outcome::Number(_)
+            | Outcome::Numbers(_)
             | Outcome::Answer(_)
             | Outcome::Analysis(_)
             | Outcome::Http { .. }
@@ -181,6 +197,8 @@ pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) ->
             one_or_array(readings.into_iter().map(|r| r.value.map_or(Dynamic::UNIT, Dynamic::from)))
         }
         Outcome::Answer(text) | Outcome::Reply(text) => text.into(),
+        Outcome::Number(value) => value.into(),
+        Outcome::Numbers(values) => Dynamic::from_array(values.into_iter().map(Dynamic::from).collect()),
         told @ (Outcome::Failed(_)
         | Outcome::Settings(_)
         | Outcome::Reference { .. }

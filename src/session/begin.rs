@@ -1,6 +1,7 @@
 //! Begins a run. The request is checked first, the lease is taken before the instrument is touched, and the instrument
 //! must be idle.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -43,6 +44,14 @@ pub enum NotStarted {
     /// The instrument cannot be reached, or its reply is wrong.
     #[error(transparent)]
     Instrument(#[from] Error),
+    /// A named instrument cannot be reached, or another one answers.
+    #[error("{name}: {error}")]
+    Named {
+        /// The name of the instrument.
+        name: String,
+        /// The reason.
+        error: Box<Error>,
+    },
     /// The run folder cannot be created.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,6 +129,7 @@ impl Session {
         if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }
+        let (live, named) = self.named_for(&request, &identity).await?;
         self.admits_runs(cut)?;
         let folder = match folder {
             Some(folder) => folder,
@@ -129,19 +139,28 @@ impl Session {
         let site = Site {
             instrument: driver,
             monitor: endpoint.monitor.clone(),
+            is_embedded: self.is_embedded(),
             detectors: facts.detectors.iter().filter_map(there).collect(),
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             times: Times {
-                // The embedded instrument ends with this process: its lasers need no watchdog.
-                guard_after: self.setup.times.guard_after.filter(|_| !self.is_embedded()),
+                // What this process simulates ends with it and needs no watchdog.
+                guard_after: self
+                    .setup
+                    .times
+                    .guard_after
+                    .filter(|_| !self.is_embedded() || live.iter().any(|(_, live)| !live.simulated)),
                 ..self.setup.times
             },
+            kept: if request.is_item { self.kept_names() } else { BTreeSet::new() },
+            live,
+            named,
             folder,
             record,
         };
         let (control, receiver) = control(request.at_terminal && !request.unattended);
         status.name.clone_from(&recipe.header().name);
         status.instrument = Some(site.record.clone());
+        self.note_kept(&request);
         let run = LiveRun::new(id, site.folder.path().to_owned(), control, request.unattended, status);
         *self.run() = Some(Arc::clone(&run));
         // What has happened before this line did not see the run; what happens later does.

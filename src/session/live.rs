@@ -221,6 +221,7 @@ impl Seen {
             | RunEvent::Stopping { .. }
             | RunEvent::Finally
             | RunEvent::LasersOff { .. }
+            | RunEvent::InstrumentsSafe { .. }
             | RunEvent::Finished { .. } => {}
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::{Endpoint, Held, Holder, Session};
+use crate::equipment::MadeSafe;
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
 
@@ -97,6 +98,8 @@ pub struct EmergencyStop {
     pub off: Vec<u8>,
     /// Not confirmed off: they may be on.
     pub unknown: Vec<u8>,
+    /// The named instruments, made safe or not.
+    pub named: MadeSafe,
     /// The run that the emergency stop ended.
     pub run: Option<String>,
 }
@@ -232,8 +235,8 @@ impl Session {
         Ok(self.observer().abort().await)
     }
 
-    /// The emergency stop: aborts any scan, ends the active run and turns every laser off. It does not wait for the
-    /// lease.
+    /// The emergency stop: aborts any scan, ends the active run, turns every laser off and makes every named instrument
+    /// safe. It does not wait for the lease.
     pub async fn off(&self, reason: &str) -> EmergencyStop {
         tracing::warn!(reason, "all lasers off");
         // First, for a run or a scan that is still starting.
@@ -243,8 +246,11 @@ impl Session {
             run.control().stop_now(reason);
         }
         let instrument = self.observer();
-        let aborted = instrument.abort_scan().await.is_ok();
-        let LasersOff { off, unknown, .. } = instrument.lasers_off(LASERS).await;
-        EmergencyStop { aborted, off, unknown, run: run.map(|run| run.id().to_owned()) }
+        let lasers = async {
+            let aborted = instrument.abort_scan().await.is_ok();
+            (aborted, instrument.lasers_off(LASERS).await)
+        };
+        let ((aborted, LasersOff { off, unknown, .. }), named) = tokio::join!(lasers, self.make_named_safe());
+        EmergencyStop { aborted, off, unknown, named, run: run.map(|run| run.id().to_owned()) }
     }
 }

@@ -82,7 +82,8 @@ impl From<Error> for Problem {
             Error::Lost { .. }
             | Error::OutOfStep { .. }
             | Error::FateUnknown { .. }
-            | Error::OtherInstrument { .. } => Self::not_connected(&told),
+            | Error::OtherInstrument { .. }
+            | Error::WrongIdentity { .. } => Self::not_connected(&told),
             // The state of the instrument forbids the request, although the instrument works.
             Error::Scanning { .. } | Error::ScanUnderWay { .. } | Error::Aborted { .. } => {
                 Self::conflict(told)
@@ -159,6 +160,9 @@ impl From<NotStarted> for Problem {
                 Self::conflict(reason)
             }
             NotStarted::Instrument(error) => error.into(),
+            NotStarted::Named { name, error } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{name}: {error}"))
+            }
             NotStarted::Store(error) => error.into(),
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnalysisOutcome, Fault};
 use crate::measurement::{PowerReading, TraceSummary};
+use crate::operation::Reading;
 
 /// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,10 @@ pub enum Outcome {
     Answer(String),
     /// The instrument's reply to a query.
     Reply(String),
+    /// The number in the reply to a query.
+    Number(f64),
+    /// The numbers in the reply to a query.
+    Numbers(Vec<f64>),
     /// The reply of another instrument.
     Http {
         /// The status code.
@@ -37,4 +42,14 @@ pub enum Outcome {
         /// The body: JSON, a text, or nothing.
         reply: serde_json::Value,
     },
+}
+
+impl From<Reading> for Outcome {
+    fn from(reading: Reading) -> Self {
+        match reading {
+            Reading::Text(text) => Self::Reply(text),
+            Reading::Number(number) => Self::Number(number),
+            Reading::Numbers(numbers) => Self::Numbers(numbers),
+        }
+    }
 }

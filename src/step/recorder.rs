@@ -107,7 +107,7 @@ fn plausible(step: &Step) -> Outcome {
             Outcome::Power(each.collect())
         }
         ResultKind::Answer => Outcome::Answer("yes".into()),
-        ResultKind::Reply if traits.raw.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
+        ResultKind::Reply if traits.line.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
         ResultKind::Reply => Outcome::Reply("1".into()),
         ResultKind::Http => {
             let reply = traits.request.and_then(|http| http.assume.clone());

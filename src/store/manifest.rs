@@ -84,6 +84,19 @@ pub struct InstrumentRecord {
     pub lasers: BTreeMap<u8, String>,
 }
 
+/// A named instrument of a run, as it replied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRecord {
+    /// The name of the instrument.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// Whether it is a simulated one.
+    pub simulated: bool,
+    /// Its identity; `None` for an instrument that has none.
+    pub identity: Option<String>,
+}
+
 /// Parses the keys as numbers. JSON keys are strings, and serde does not convert them within a tagged event.
 fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, String>, D::Error> {
     let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
@@ -191,6 +204,12 @@ pub struct Manifest {
     /// Lasers that could not be confirmed off at the end.
     #[serde(default)]
     pub lasers_unknown: Vec<u8>,
+    /// The named instruments that the recipe is known to use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments: Vec<NamedRecord>,
+    /// Named instruments that could not be confirmed safe at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments_unknown: Vec<String>,
     /// The last reference of each detector that the run has taken or used; known at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<ReferenceRecord>,

@@ -49,6 +49,12 @@ pub struct WatchdogRecord {
     pub off: Vec<u8>,
     /// Lasers that could not be confirmed off.
     pub unknown: Vec<u8>,
+    /// Named instruments confirmed safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments_safe: Vec<String>,
+    /// Named instruments that could not be confirmed safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments_unknown: Vec<String>,
     /// Duration of the actions, s.
     pub took_s: f64,
     /// Why not everything could be confirmed.
@@ -70,6 +76,12 @@ impl WatchdogRecord {
         }
         if !self.unknown.is_empty() {
             text.push_str(&format!("; NOT confirmed off: {}", list(&self.unknown)));
+        }
+        if !self.instruments_safe.is_empty() {
+            text.push_str(&format!("; safe: {}", self.instruments_safe.join(", ")));
+        }
+        if !self.instruments_unknown.is_empty() {
+            text.push_str(&format!("; NOT confirmed safe: {}", self.instruments_unknown.join(", ")));
         }
         if let Some(trouble) = &self.trouble {
             text.push_str(&format!(" ({trouble})"));

@@ -9,7 +9,7 @@ use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
 use crate::step::{FaultKind, Step};
-use crate::store::{InstrumentRecord, RunState};
+use crate::store::{InstrumentRecord, NamedRecord, RunState};
 use crate::terminal::output::{coloured, errln};
 
 pub(super) struct Lines {
@@ -70,10 +70,14 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             };
             Some(format!("fault: {fault}{hint}{then}"))
         }
-        RunEvent::Started { instrument, .. } => detail(banner(instrument)),
+        RunEvent::Started { instrument, instruments, .. } => {
+            detail(format!("{}{}", banner(instrument), named(instruments)))
+        }
         RunEvent::RunResumed { steps, removed, .. } => {
             let banner =
                 status.instrument.as_ref().map(|instrument| banner(instrument) + "\n").unwrap_or_default();
+            let banner = format!("{banner}{}", named(&status.instruments).trim_start());
+            let banner = if banner.is_empty() || banner.ends_with('\n') { banner } else { banner + "\n" };
             let count = status.operations.map(|count| format!(" of {count}")).unwrap_or_default();
             let gone = removed
                 .iter()
@@ -125,6 +129,14 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
                 Some(format!("warning: could not confirm that {lasers} off: check the instrument"))
             }
         },
+        RunEvent::InstrumentsSafe { safe, unknown } => match (safe.as_slice(), unknown.as_slice()) {
+            ([], []) => None,
+            (safe, []) => detail(format!("{} safe", safe.join(", "))),
+            (_, unknown) => Some(format!(
+                "warning: could not confirm that these instruments are safe: {}; check them",
+                shown::one_line(&unknown.join(", "))
+            )),
+        },
         RunEvent::Finished { state, reason, .. } => detail(finish(*state, reason.as_deref())),
         RunEvent::Answered { .. }
         | RunEvent::PowerStored { .. }
@@ -173,6 +185,17 @@ pub(super) fn banner(instrument: &InstrumentRecord) -> String {
     let text = "SIMULATED INSTRUMENT: no light, no device; all values below are computed";
     let rule = "=".repeat(text.len() + 4);
     format!("{rule}\n  {text}\n{rule}")
+}
+
+/// A line for each named instrument. Each says whether it is a real one.
+fn named(instruments: &[NamedRecord]) -> String {
+    let line = |known: &NamedRecord| {
+        let NamedRecord { name, address, simulated, identity } = known;
+        let kind = if *simulated { "simulated" } else { "a real instrument" };
+        let identity = identity.as_deref().unwrap_or("no identity");
+        format!("\n{}", shown::one_line(&format!("{name}: {identity} at {address} ({kind})")))
+    };
+    instruments.iter().map(line).collect()
 }
 
 /// A step as written in the recipe, preceded by its loop values.

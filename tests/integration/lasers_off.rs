@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ctp10::equipment::Live;
 use ctp10::forecast::allowed::Allowed;
 use ctp10::instrument::limits::Limits;
 use ctp10::instrument::scpi::{Action, Query};
@@ -147,6 +148,8 @@ async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_secon
             disk_full_wait: Duration::ZERO,
             answer_wait: None,
         },
+        live: Live::default(),
+        with_real: BTreeSet::new(),
     };
     let session = Session::new(instrument.clone(), Target::Remote(address), setup);
     let on = Action::SetLaserOutput { laser: 2, on: true };

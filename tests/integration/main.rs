@@ -9,6 +9,7 @@ mod analyze;
 mod awake;
 mod batch;
 mod batch_report;
+mod bench_instruments;
 mod budget;
 #[cfg(unix)]
 mod catalogue;
@@ -22,6 +23,7 @@ mod damage;
 mod die_map;
 mod examples;
 mod exchanges;
+mod fake_instrument;
 mod faults;
 #[cfg(target_os = "linux")]
 mod figures;

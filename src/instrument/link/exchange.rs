@@ -124,7 +124,7 @@ impl Link {
         let _alone = self.shared.ledger.write().await;
         let waited = waiting.elapsed();
         let mut connection = self.take_in_step(&mut slot, options).await?;
-        if self.shared.in_doubt.swap(false, Ordering::AcqRel) {
+        if self.shared.in_doubt.swap(false, Ordering::AcqRel) || self.protocol.shares_errors {
             self.empty_queue(&mut slot, &mut connection).await?;
         }
         let began = Instant::now();
@@ -132,7 +132,7 @@ impl Link {
         let done = async {
             connection.send(&command).await?;
             let result = then(&mut connection, deadline).await?;
-            let errors = connection.errors(deadline).await?;
+            let errors = self.errors(&mut connection, deadline).await?;
             Ok::<_, ExchangeFailure>((result, errors))
         };
         match done.await {
@@ -155,12 +155,24 @@ impl Link {
         }
     }
 
-    /// Discards the errors of observers' queries, before a command reads its own.
+    /// Reads all entries of the error queue. An instrument without one has no errors.
+    pub(super) async fn errors(
+        &self,
+        connection: &mut Connection,
+        deadline: Duration,
+    ) -> Result<Vec<ErrorEntry>, ExchangeFailure> {
+        match &self.protocol.errors {
+            Some(query) => connection.errors(query, deadline).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Discards the errors of other clients and of observers' queries, before a command reads its own.
     async fn empty_queue(&self, slot: &mut Slot, connection: &mut Connection) -> Result<(), Error> {
-        match connection.errors(self.deadlines.query).await {
+        match self.errors(connection, self.deadlines.query).await {
             Ok(left) => {
                 for entry in left {
-                    tracing::info!(%entry, "a query from outside the run was refused");
+                    tracing::info!(%entry, "the error queue had an entry from before the command");
                 }
                 Ok(())
             }
@@ -168,7 +180,7 @@ impl Link {
                 self.shared.in_doubt.store(true, Ordering::Release);
                 let reason = failure.reason();
                 self.lose(slot, &reason);
-                Err(Error::Lost { command: Query::next_error().text, reason })
+                Err(Error::Lost { command: self.errors_query(), reason })
             }
         }
     }
@@ -184,13 +196,17 @@ impl Link {
         let mut slot = self.hold(options).await?;
         let _alone = self.shared.ledger.write().await;
         let mut connection = self.take_in_step(&mut slot, options).await?;
-        match connection.errors(self.deadlines.query).await {
+        match self.errors(&mut connection, self.deadlines.query).await {
             Ok(errors) => {
                 slot.connection = Some(connection);
                 Ok(errors)
             }
-            Err(failure) => Err(self.give_up(&mut slot, failure, &Query::next_error().text)),
+            Err(failure) => Err(self.give_up(&mut slot, failure, &self.errors_query())),
         }
+    }
+
+    fn errors_query(&self) -> String {
+        self.protocol.errors.clone().unwrap_or_default()
     }
 
     /// Makes sure that the connection is in step. The replies from here on can be proved.
@@ -204,7 +220,7 @@ impl Link {
     }
 
     /// Proves that all replies since `mark` belong to their queries. All of them came over one connection, and a last
-    /// query gets its own reply, with nothing behind it.
+    /// query gets its own reply, with nothing behind it. An instrument without an identity has no such query.
     ///
     /// # Errors
     /// If this cannot be proved.
@@ -215,17 +231,19 @@ impl Link {
     ) -> Result<(), Error> {
         let mut slot = self.hold(options).await?;
         let _pass = self.shared.ledger.read().await;
-        let query = Query::identity();
         if self.mark() != mark {
             return Err(self.unproved(mark, "the step"));
         }
         let Some(mut connection) = slot.connection.take() else {
             return Err(self.unproved(mark, "the step"));
         };
+        let identify = self.protocol.identify.as_ref();
         let proof = async {
-            let reply = connection.query(&query.text, options.reply).await?;
-            if query.read(&reply) != slot.identity {
-                return Err(ExchangeFailure::OutOfStep(shown::beginning(&reply).into_owned()));
+            if let Some(identify) = identify {
+                let reply = connection.query(&identify.query, options.reply).await?;
+                if identify.read(&reply).ok() != slot.identity {
+                    return Err(ExchangeFailure::OutOfStep(shown::beginning(&reply).into_owned()));
+                }
             }
             connection.expect_nothing().await
         };
@@ -234,7 +252,10 @@ impl Link {
                 slot.connection = Some(connection);
                 Ok(())
             }
-            Err(failure) => Err(self.give_up(&mut slot, failure, &query.text)),
+            Err(failure) => {
+                let query = identify.map_or("the step", |identify| &identify.query);
+                Err(self.give_up(&mut slot, failure, query))
+            }
         }
     }
 
@@ -331,17 +352,21 @@ impl Link {
     }
 
     /// After a silence, queries the identity. A single line before this identity and before `until` is the late reply
-    /// to the query. Later lines are not used. All this has one deadline.
+    /// to the query. Later lines are not used. All this has one deadline. Without an identity the connection is dropped,
+    /// because a late reply could not be told from the next one.
     async fn back_in_step(
         &self,
         slot: &mut Slot,
         mut connection: Connection,
         until: Instant,
     ) -> Result<Silence, ExchangeFailure> {
-        let query = Query::identity();
+        let Some(identify) = &self.protocol.identify else {
+            self.drop_after(slot, &ExchangeFailure::Silent);
+            return Err(ExchangeFailure::Silent);
+        };
         let give_up = until.max(Instant::now()) + self.deadlines.query;
         let in_step = async {
-            connection.send(&query.text).await?;
+            connection.send_query(&identify.query).await?;
             let (mut late, mut last) = (Vec::new(), None);
             loop {
                 let reply = match connection.line_until(give_up.into()).await {
@@ -354,7 +379,7 @@ impl Link {
                     }
                     Err(failure) => return Err(failure),
                 };
-                if query.read(&reply) == slot.identity {
+                if identify.read(&reply).ok() == slot.identity {
                     break;
                 }
                 if Instant::now() <= until && late.len() < 2 {
@@ -362,7 +387,7 @@ impl Link {
                 }
                 last = Some(shown::beginning(&reply).into_owned());
             }
-            let errors = connection.errors(self.deadlines.query).await?;
+            let errors = self.errors(&mut connection, self.deadlines.query).await?;
             let late = if late.len() == 1 { late.pop() } else { None };
             Ok(Silence { late, errors })
         };

@@ -51,23 +51,22 @@ impl TryFrom<PollFields> for Poll {
         if let Some(url) = &given.url {
             pieces(url)?;
         }
-        let interval_s = match given.interval_s {
-            Some(interval) if interval.get() < SHORTEST_INTERVAL_S => {
-                return Err(format!(
-                    "interval_s `{}` is not allowed ({SHORTEST_INTERVAL_S} s or more)",
-                    interval.get()
-                ));
-            }
-            Some(interval) if interval > given.timeout_s => {
-                return Err(format!(
-                    "interval_s `{interval}` is longer than timeout_s `{}`",
-                    given.timeout_s
-                ));
-            }
-            Some(interval) => interval,
-            None => Seconds::new(INTERVAL_S).map_err(|error| error.to_string())?,
-        };
+        let interval_s = interval(given.interval_s, given.timeout_s)?;
         Ok(Self { url: given.url, ready: given.ready, interval_s, timeout_s: given.timeout_s })
+    }
+}
+
+/// The time between two polls.
+pub(in crate::operation) fn interval(given: Option<Seconds>, timeout_s: Seconds) -> Result<Seconds, String> {
+    match given {
+        Some(interval) if interval.get() < SHORTEST_INTERVAL_S => {
+            Err(format!("interval_s `{}` is not allowed ({SHORTEST_INTERVAL_S} s or more)", interval.get()))
+        }
+        Some(interval) if interval > timeout_s => {
+            Err(format!("interval_s `{interval}` is longer than timeout_s `{timeout_s}`"))
+        }
+        Some(interval) => Ok(interval),
+        None => Seconds::new(INTERVAL_S).map_err(|error| error.to_string()),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The properties of each operation, in one table. A new operation gets one entry here.
 
 use super::{
-    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, OperationTraits, Question,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, OperationTraits, Question,
     Settings,
 };
 use crate::grammar::Line;
-use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Wait};
+use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Scpi, Wait};
 
 /// An operation that only passes time or writes a record. Each entry of the table begins with this one and states the
 /// differences.
@@ -26,6 +26,8 @@ const PLAIN: OperationTraits<'static> = OperationTraits {
     request: None,
     analysis: None,
     raw: None,
+    line: None,
+    named: None,
     name: None,
 };
 
@@ -117,6 +119,11 @@ impl Operation {
                 lasts: Lasts::AtLeast(stable.for_s.get()),
                 ..PLAIN
             },
+            Self::Wait(Wait::Steady(steady)) => OperationTraits {
+                named: Some(Named { name: &steady.to, line: Some(&steady.query), is_setting: false }),
+                lasts: Lasts::AtLeast(steady.for_s.get()),
+                ..PLAIN
+            },
             Self::Log(_) => PLAIN,
             Self::Prompt(fields) => OperationTraits {
                 effect: Effect::Ask,
@@ -139,6 +146,7 @@ impl Operation {
                     ..PLAIN
                 }
             }
+            Self::Scpi(fields @ Scpi { to: Some(name), .. }) => for_named(name, fields),
             Self::Scpi(fields) if fields.is_query => OperationTraits {
                 effect: fields.effect,
                 exchange: Exchange::Values,
@@ -146,6 +154,7 @@ impl Operation {
                 memory: Memory::Unknown,
                 lasts: Lasts::Exchanges(6),
                 raw: Some(fields),
+                line: Some(fields),
                 ..PLAIN
             },
             Self::Scpi(fields) => OperationTraits {
@@ -159,9 +168,29 @@ impl Operation {
                 settings: Settings::Raw(fields),
                 bench: BenchEffect::Changes(only_header(&fields.text).map(BenchTarget::Header)),
                 raw: Some(fields),
+                line: Some(fields),
                 ..PLAIN
             },
         }
+    }
+}
+
+/// A line for a named instrument. The CTP10 is not used, and no laser is.
+fn for_named<'a>(name: &'a str, fields: &'a Scpi) -> OperationTraits<'a> {
+    let header = || fields.text.split_ascii_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    let is_setting = !fields.is_query && fields.effect == Effect::Configure;
+    OperationTraits {
+        effect: fields.effect,
+        bench: match fields.effect {
+            Effect::Measure => BenchEffect::None,
+            Effect::Configure | Effect::Ask => {
+                BenchEffect::Changes(Some(BenchTarget::Setting(name, header())))
+            }
+        },
+        lasts: Lasts::Reply,
+        line: Some(fields),
+        named: Some(Named { name, line: Some(&fields.text), is_setting }),
+        ..PLAIN
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::recipe::code::{mentions_steps, step_fields, words};
 use crate::recipe::document::{Kind, Node};
 use crate::recipe::scope::Scope;
-use crate::script::{Condition, Expression, Mistake, bare, closing_brace};
+use crate::script::{
+    Condition, Expression, Mistake, POLL_CONDITIONS, bare, closing_brace, condition_variables,
+};
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
 use super::{Content, Hole, Piece, has_field};
@@ -41,10 +43,8 @@ pub(super) fn compile_text(
     })
 }
 
-/// The names that a condition over a reply can use.
-const REPLIED: [&str; 2] = ["reply", "status"];
 /// The hint for a `${reply…}`.
-const REPLY: &str = "`ready` is one expression: write the whole expression in one `${…}`, or without `${` and `}`; the reply of a step is `steps.<id>.reply`";
+const REPLY: &str = "a condition of `poll` is one expression: write the whole expression in one `${…}`, or without `${` and `}`; the reply of a step is `steps.<id>.reply`";
 
 pub(super) fn compile_hole(
     text: &str,
@@ -82,13 +82,14 @@ pub(super) fn place_of(mistake: &Mistake, text: &str, at: Position, source: &Sou
     inner.map_or(begin, |inner| Position { column: (begin.column + inner.column).saturating_sub(1), ..begin })
 }
 
-/// The mistakes in a condition over a reply (`poll.ready` of `http`), which is a separate expression.
+/// The mistakes in a condition over a reply (`poll.ready`), which is a separate expression.
 pub(in crate::recipe) fn check_condition(
+    operation: &str,
     text: &str,
     at: Position,
     source: &Arc<SourceFile>,
 ) -> Option<Diagnostic> {
-    let mistake = Condition::compile(text).err()?;
+    let mistake = Condition::compile(operation, text).err()?;
     let at = place_of(&mistake, text, at, source);
     Some(Diagnostic { hint: mistake.hint, ..Diagnostic::error(mistake.message).at(source, at) })
 }
@@ -105,18 +106,21 @@ pub(in crate::recipe) fn place_in_source(source: &SourceFile, at: Position, part
     found.filter(|_| !part.is_empty()).unwrap_or(at)
 }
 
-/// The fields of an operation with `poll.ready` without `${` and `}` around it. This expression is evaluated later, when there
-/// is a reply.
-pub(in crate::recipe) fn with_bare_ready(operation: &str, node: &Node) -> Node {
+/// The fields of an operation with `poll.ready` and `poll.failed` without `${` and `}` around them. These expressions are
+/// evaluated later, when there is a reply.
+pub(in crate::recipe) fn with_bare_conditions(operation: &str, node: &Node) -> Node {
     if node.get(&["poll".to_owned()]).is_none() || !has_field(operation, "poll") {
         return node.clone();
     }
-    inside(node, &["poll", "ready"], &|ready| {
-        let code = ready.text().map(bare).filter(|code| words(code).any(|(word, _)| REPLIED.contains(&word)));
-        match code {
-            Some(code) => Node::new(ready.at, Kind::Scalar(code.into())),
-            None => ready.clone(),
-        }
+    let variables = condition_variables(operation);
+    POLL_CONDITIONS.iter().fold(node.clone(), |node, name| {
+        inside(&node, &["poll", name], &|condition| {
+            let uses_reply = |code: &&str| words(code).any(|(word, _)| variables.contains(&word));
+            match condition.text().map(bare).filter(uses_reply) {
+                Some(code) => Node::new(condition.at, Kind::Scalar(code.into())),
+                None => condition.clone(),
+            }
+        })
     })
 }
 

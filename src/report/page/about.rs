@@ -48,6 +48,13 @@ pub(super) fn details(report: &Report) -> Markup {
                 @for (number, identity) in &about.instrument.lasers {
                     div { dt { "Laser " (number) } dd { (identity) } }
                 }
+                @for known in &about.instruments {
+                    div { dt { (known.name) } dd {
+                        (known.identity.as_deref().unwrap_or("no identity"))
+                        @if known.simulated { " (simulated)" } @else { " (real instrument)" }
+                        br; small { (known.address) }
+                    } }
+                }
                 @if let Some(simulator) = &about.simulator {
                     div { dt { "Simulator" } dd { code { (clip(&simulator.to_string())) } } }
                 }

@@ -13,9 +13,16 @@ pub(super) fn attention(report: &Report) -> Markup {
     let lasers =
         matches!(report.lasers, LasersEnd::Unknown | LasersEnd::NoEnd) && report.state != RunState::Running;
     html! {
-        @if lasers || report.unreadable_lines > 0 || report.finish_command.is_some() {
+        @if lasers || !report.instruments_unknown.is_empty() || report.unreadable_lines > 0 || report.finish_command.is_some() {
             div.attention {
                 @if lasers { p { b { "Lasers. " } (lasers_end(report)) } }
+                @if !report.instruments_unknown.is_empty() {
+                    p {
+                        b { "Instruments. " }
+                        "These did not confirm that they are safe: " (report.instruments_unknown.join(", "))
+                        ". Check them, or use ctp10 off."
+                    }
+                }
                 @if report.unreadable_lines > 0 {
                     p {
                         b { "Journal. " } (count(report.unreadable_lines, "line"))

@@ -60,6 +60,9 @@ impl Bench {
         self.read_settings_at_beginning(ctx.number).await?;
         self.settle_doubts(ctx.number).await?;
         if needs.light {
+            if !needs.is_repeated_after_loss {
+                Box::pin(self.ensure_named()).await?;
+            }
             Box::pin(self.light()).await?;
         }
         Ok(())

@@ -81,7 +81,7 @@ impl Engine {
         let refused = |why: String| Fault::new(FaultKind::Instrument, format!("cannot poll: {why}"));
         let url =
             poll.target(request.url, reply.location.as_deref(), &value_or_nothing(reply)).map_err(refused)?;
-        let ready = Condition::compile(&poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
+        let ready = Condition::compile("http", &poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
         let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
         let interval = Duration::from_secs_f64(poll.interval_s.get());
         let ask = HttpRequest {
@@ -96,7 +96,7 @@ impl Engine {
                 Ok(reply) if !reply.is_success() => return Err(unexpected(ask, &reply)),
                 Ok(reply) => {
                     let value = reply.value()?;
-                    if ready.holds(reply.status, &value).map_err(|mistake| not_ready(poll, mistake))? {
+                    if ready.holds(Some(reply.status), &value).map_err(|mistake| not_ready(poll, mistake))? {
                         return Ok(reply);
                     }
                     (FaultKind::Timeout, format!("its last reply was {}", reply.excerpt()))

@@ -2,8 +2,7 @@
 
 use super::Engine;
 use crate::instrument::Error;
-use crate::instrument::scpi::Query;
-use crate::operation::{Operation, Scpi};
+use crate::operation::Operation;
 use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
@@ -17,6 +16,7 @@ impl From<Error> for Fault {
             | Error::OutOfStep { .. }
             | Error::FateUnknown { .. } => FaultKind::Link,
             Error::OtherInstrument { .. }
+            | Error::WrongIdentity { .. }
             | Error::Refused { .. }
             | Error::Scanning { .. }
             | Error::ScanUnderWay { .. }
@@ -68,18 +68,8 @@ impl Engine {
             }
             Operation::Prompt(prompt) => Box::pin(self.prompt(ctx, prompt)).await,
             Operation::Http(http) => Box::pin(self.http(ctx, http)).await,
-            Operation::Scpi(scpi) => Box::pin(self.scpi(operation, scpi)).await,
+            Operation::Scpi(scpi) => Box::pin(self.scpi(ctx, operation, scpi)).await,
         }
-    }
-
-    async fn scpi(&mut self, operation: &Operation, scpi: &Scpi) -> Result<Outcome, Fault> {
-        if scpi.is_query {
-            let query =
-                Query::raw(&scpi.text).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
-            return Ok(Outcome::Reply(self.bench.ask(query).await?));
-        }
-        self.bench.send(operation).await?;
-        Ok(Outcome::Done)
     }
 
     /// Tells watchers how far the step is.

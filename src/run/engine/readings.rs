@@ -50,6 +50,12 @@ impl Engine {
             self.bench.begin_proof().await?;
         }
         let outcome = self.perform(ctx).await?;
+        if self.bench.rests_on_named(&step.operation.traits())
+            && let Err(fault) = self.bench.prove_named().await
+        {
+            self.unproved.once_more = true;
+            return Err(fault);
+        }
         if !ctx.is_held_back {
             if let Err(error) = self.bench.prove().await {
                 let lost = matches!(error, Error::Lost { .. });

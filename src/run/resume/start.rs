@@ -77,6 +77,7 @@ impl Resumption {
             verdicts: None,
             results: None,
             lasers_unknown: Vec::new(),
+            instruments_unknown: Vec::new(),
             taken_up: self.transcript.history.resumed + u64::from(self.transcript.history.started),
             ..self.manifest.clone()
         }

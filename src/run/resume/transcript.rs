@@ -134,6 +134,7 @@ impl Transcript {
             | RunEvent::Stopping { .. }
             | RunEvent::Finally
             | RunEvent::LasersOff { .. }
+            | RunEvent::InstrumentsSafe { .. }
             | RunEvent::Finished { .. } => {}
         }
     }

@@ -84,6 +84,7 @@ impl<T> Analyses<T> {
             | RunEvent::Stopping { .. }
             | RunEvent::Finally
             | RunEvent::LasersOff { .. }
+            | RunEvent::InstrumentsSafe { .. }
             | RunEvent::Finished { .. } => {}
         }
     }

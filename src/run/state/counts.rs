@@ -133,6 +133,7 @@ impl Counts {
             | RunEvent::Stopping { .. }
             | RunEvent::Finally
             | RunEvent::LasersOff { .. }
+            | RunEvent::InstrumentsSafe { .. }
             | RunEvent::Finished { .. } => Vec::new(),
         }
     }

@@ -111,6 +111,8 @@ pub struct Touched {
     pub used_scpi: bool,
     /// It has sent a raw SCPI command, which may have turned on any laser.
     pub commanded: bool,
+    /// Named instruments that it has used.
+    pub named: BTreeSet<String>,
 }
 
 /// A step that has begun and has not ended.
@@ -177,7 +179,8 @@ impl History {
             | RunEvent::Suspended { .. }
             | RunEvent::SuspensionOver
             | RunEvent::Stopping { .. }
-            | RunEvent::LasersOff { .. } => {}
+            | RunEvent::LasersOff { .. }
+            | RunEvent::InstrumentsSafe { .. } => {}
         }
     }
 
@@ -419,6 +422,7 @@ impl Touched {
         self.scanned |= traits.lasers == Lasers::OfScan;
         self.used_scpi |= traits.raw.is_some();
         self.commanded |= traits.lasers == Lasers::Any;
+        self.named.extend(traits.named.map(|named| named.name.to_owned()));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::run::state::counts::Counts;
 use crate::run::state::tree::{StepState, StepTree};
 use crate::run::state::verdicts::Verdicts;
 use crate::step::Step;
-use crate::store::{InstrumentRecord, RunState};
+use crate::store::{InstrumentRecord, NamedRecord, RunState};
 
 /// A status lists at most this many traces, and counts the others.
 const LISTED_TRACES: usize = 20;
@@ -114,6 +114,10 @@ pub struct RunStatus {
     pub verdicts: Verdicts,
     /// Lasers that could not be confirmed off at the end.
     pub lasers_unknown: Vec<u8>,
+    /// The named instruments that the recipe is known to use.
+    pub instruments: Vec<NamedRecord>,
+    /// Instruments on the bench that could not be confirmed safe at the end.
+    pub instruments_unknown: Vec<String>,
     /// When the run began.
     pub started: Option<DateTime<Utc>>,
     /// When the run ended.
@@ -142,13 +146,23 @@ impl RunStatus {
     pub fn apply(&mut self, record: &Record) {
         self.verdicts.apply(&record.event);
         match &record.event {
-            RunEvent::Started { run, name, folder, instrument, operations, estimated_s, outline } => {
+            RunEvent::Started {
+                run,
+                name,
+                folder,
+                instrument,
+                instruments,
+                operations,
+                estimated_s,
+                outline,
+            } => {
                 *self = Self {
                     run: run.clone(),
                     name: name.clone(),
                     folder: folder.clone(),
                     state: Some(RunState::Running),
                     instrument: Some(instrument.clone()),
+                    instruments: instruments.clone(),
                     operations: *operations,
                     estimated_s: *estimated_s,
                     started: Some(record.time),
@@ -205,6 +219,7 @@ impl RunStatus {
             RunEvent::Warning { message } => self.warn(message),
             RunEvent::LinkLost { reason } => self.warn(&format!("connection lost: {reason}")),
             RunEvent::LasersOff { unknown, .. } => self.lasers_unknown.clone_from(unknown),
+            RunEvent::InstrumentsSafe { unknown, .. } => self.instruments_unknown.clone_from(unknown),
             RunEvent::Finished { state, reason, .. } => {
                 self.state = Some(*state);
                 self.reason.clone_from(reason);
@@ -279,6 +294,7 @@ impl RunStatus {
         (self.reason, self.finished, self.current, self.question) = (None, None, None, None);
         (self.held, self.current_estimate_s) = (false, 0.0);
         self.lasers_unknown.clear();
+        self.instruments_unknown.clear();
         self.tree.reopen();
     }
 

@@ -1,11 +1,12 @@
 //! The messages that a run sends to its watchdog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::instrument::Address;
+use crate::instrument::text::TextSettings;
 
 /// What the watchdog of a run must know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,12 @@ pub struct Config {
     pub address: Address,
     /// The identity that the instrument must have.
     pub identity: String,
+    /// The lasers are simulated by the process of the run and end with it.
+    #[serde(default)]
+    pub lasers_end_with_run: bool,
+    /// The other instruments that the run may use, by name.
+    #[serde(default)]
+    pub named: BTreeMap<String, TextSettings>,
     /// The longest time without a heartbeat, s.
     pub silence_s: f64,
 }
@@ -33,6 +40,9 @@ pub enum Message {
     Beat {
         /// The lasers that the run has set or switched on so far.
         lasers: BTreeSet<u8>,
+        /// The named instruments that the run has used so far.
+        #[serde(default)]
+        named: BTreeSet<String>,
         /// The longest time until the next heartbeat, s.
         next_s: f64,
     },
@@ -91,6 +101,8 @@ mod tests {
             folder: folder.into(),
             address: "10.0.0.1:5025".parse().unwrap(),
             identity: "EXFO,CTP10,1,2".to_owned(),
+            lasers_end_with_run: false,
+            named: BTreeMap::new(),
             silence_s: 60.0,
         };
         let message = Message::Begin(config);
@@ -99,7 +111,14 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_it_was_sent() {
-        for message in [Message::Beat { lasers: BTreeSet::from([1, 2]), next_s: 2.5 }, Message::Goodbye] {
+        for message in [
+            Message::Beat {
+                lasers: BTreeSet::from([1, 2]),
+                named: BTreeSet::from(["smu".to_owned()]),
+                next_s: 2.5,
+            },
+            Message::Goodbye,
+        ] {
             assert_eq!(serde_json::from_str::<Message>(&message.line()).unwrap(), message);
         }
     }

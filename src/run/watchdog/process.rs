@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Config, Heartbeat};
+use crate::equipment::Live;
 use crate::instrument::Ctp10;
 use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
@@ -27,6 +28,18 @@ pub(in crate::run) struct Watchdog {
     heartbeat: Heartbeat,
 }
 
+/// What a watchdog guards.
+pub(in crate::run) struct Guarded<'a> {
+    /// The CTP10.
+    pub(in crate::run) instrument: &'a Ctp10,
+    /// The identity that it must have.
+    pub(in crate::run) identity: &'a str,
+    /// The CTP10 ends with this process.
+    pub(in crate::run) is_embedded: bool,
+    /// The named instruments.
+    pub(in crate::run) live: &'a Live,
+}
+
 impl Watchdog {
     /// Starts the watchdog of a run and waits until it is ready. If it cannot be started, the run continues with a
     /// warning. `silence` is the longest time without a heartbeat; `None`: no watchdog.
@@ -35,8 +48,7 @@ impl Watchdog {
     /// If the journal cannot be written.
     pub(in crate::run) async fn of(
         silence: Option<Duration>,
-        instrument: &Ctp10,
-        identity: &str,
+        site: Guarded<'_>,
         folder: &RunFolder,
         log: &RunLog,
     ) -> Result<Option<Self>, Fault> {
@@ -44,8 +56,16 @@ impl Watchdog {
         let config = Config {
             runner: std::process::id(),
             folder: std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned()),
-            address: instrument.address().clone(),
-            identity: identity.to_owned(),
+            address: site.instrument.address().clone(),
+            identity: site.identity.to_owned(),
+            lasers_end_with_run: site.is_embedded,
+            // What this process simulates ends with it.
+            named: site
+                .live
+                .iter()
+                .filter(|(_, live)| !live.simulated)
+                .map(|(name, live)| (name.to_owned(), live.instrument.settings().clone()))
+                .collect(),
             silence_s: silence.as_secs_f64(),
         };
         let started = threads::begin("watchdog", move || start(config)).await;

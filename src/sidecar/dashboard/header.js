@@ -139,11 +139,15 @@ function createLasersOff(askAgain) {
   };
 }
 
-function wordsOfOff({ aborted, lasers_off: off = [], lasers_unknown: unknown = [], run }) {
+function wordsOfOff({
+  aborted, lasers_off: off = [], lasers_unknown: unknown = [], instruments_safe: safe = [], instruments_unknown: unsafe = [], run,
+}) {
   const list = (lasers) => `${lasers.length === 1 ? 'laser' : 'lasers'} ${lasers.join(', ')}`;
-  const ended = `${run ? ` Run ${run} was stopped.` : ''}${aborted ? '' : ' The instrument did not confirm that it is idle.'}`;
+  const made = safe.length > 0 ? ` Safe: ${safe.join(', ')}.` : '';
+  const ended = `${made}${run ? ` Run ${run} was stopped.` : ''}${aborted ? '' : ' The instrument did not confirm that it is idle.'}`;
   const dark = off.length > 0 ? `Off: ${list(off)}.` : 'No laser was confirmed off.';
   if (unknown.length > 0) return ['bad', `${dark} NOT confirmed off: ${list(unknown)}. Use the switch of the instrument.${ended}`];
+  if (unsafe.length > 0) return ['bad', `${dark} NOT confirmed safe: ${unsafe.join(', ')}. Check these instruments.${ended}`];
   return [off.length > 0 ? 'good' : 'bad', `${dark}${ended}`];
 }
 

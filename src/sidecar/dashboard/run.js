@@ -150,7 +150,9 @@ export function createRun(steered) {
     const reason = byId('run-reason');
     const unknown = status.lasers_unknown ?? [];
     const lasers = unknown.length > 0 && `Not confirmed off: laser ${unknown.join(', ')}.`;
-    const texts = [status.reason, lasers, ...(status.guard ?? []).map((text) => `Guard: ${text}`)].filter(Boolean);
+    const unsafe = status.instruments_unknown ?? [];
+    const instruments = unsafe.length > 0 && `Not confirmed safe: ${unsafe.join(', ')}.`;
+    const texts = [status.reason, lasers, instruments, ...(status.guard ?? []).map((text) => `Guard: ${text}`)].filter(Boolean);
     reason.hidden = texts.length === 0;
     setText(reason, texts.join('\n'));
   }

@@ -74,18 +74,23 @@ pub(in crate::sidecar) async fn answer(
 pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
     // The emergency stop is completed even if the client disconnects.
     let session = std::sync::Arc::clone(&app.session);
+    let named = session.setup().live.iter().map(|(name, _)| name.to_owned()).collect();
     let off = tokio::spawn(async move { session.off("all lasers turned off over HTTP").await });
     Json(off.await.map_or_else(
         |_| OffReply {
             aborted: false,
             lasers_off: Vec::new(),
             lasers_unknown: (1..=10).collect(),
+            instruments_safe: Vec::new(),
+            instruments_unknown: named,
             run: None,
         },
         |off| OffReply {
             aborted: off.aborted,
             lasers_off: off.off,
             lasers_unknown: off.unknown,
+            instruments_safe: off.named.safe,
+            instruments_unknown: off.named.unknown,
             run: off.run,
         },
     ))

@@ -251,6 +251,8 @@ pub(crate) struct StatusReply {
     tree: Vec<TreeNode>,
     warnings: Vec<String>,
     lasers_unknown: Vec<u8>,
+    /// Named instruments that could not be confirmed safe at the end.
+    instruments_unknown: Vec<String>,
     /// What the watchdog did after the process of the run was gone, one line for each action.
     pub(crate) guard: Vec<String>,
     /// Lines of the journal that cannot be understood: what they say is missing here.
@@ -309,6 +311,7 @@ impl StatusReply {
             tree: status.tree.nested(),
             warnings: status.warnings.iter().cloned().collect(),
             lasers_unknown: status.lasers_unknown.clone(),
+            instruments_unknown: status.instruments_unknown.clone(),
             guard: Vec::new(),
             unreadable_lines: 0,
             highest_tf: status.highest_tf,
@@ -353,6 +356,12 @@ pub(crate) struct OffReply {
     pub(crate) lasers_off: Vec<u8>,
     /// Could not be confirmed off.
     pub(crate) lasers_unknown: Vec<u8>,
+    /// Named instruments that are confirmed safe.
+    #[serde(default)]
+    pub(crate) instruments_safe: Vec<String>,
+    /// Named instruments that could not be confirmed safe.
+    #[serde(default)]
+    pub(crate) instruments_unknown: Vec<String>,
     /// The run that was ended.
     pub(crate) run: Option<String>,
 }

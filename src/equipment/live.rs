@@ -1,0 +1,116 @@
+//! The connections to the named instruments. All users of a bench share them: a serial port has only one owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::policy::{Policy, Refusal};
+use super::{Device, Equipment};
+use crate::instrument::Deadlines;
+use crate::instrument::text::{TextInstrument, TextSettings};
+
+/// The named instruments that can be reached, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Live(BTreeMap<String, LiveInstrument>);
+
+/// One named instrument.
+#[derive(Debug, Clone)]
+pub struct LiveInstrument {
+    /// The handle.
+    pub instrument: TextInstrument,
+    /// The instrument is left as it is between the items of a batch.
+    pub keep_between_items: bool,
+    /// This process simulates the instrument.
+    pub simulated: bool,
+    policy: Policy,
+}
+
+/// How instruments were left at an end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MadeSafe {
+    /// The instruments that have confirmed all of their `safe` lines.
+    pub safe: Vec<String>,
+    /// The instruments that have not.
+    pub unknown: Vec<String>,
+    /// Why they have not: one reason each.
+    pub trouble: Vec<String>,
+}
+
+impl LiveInstrument {
+    fn new(settings: TextSettings, policy: Policy, deadlines: Deadlines) -> Self {
+        let instrument = TextInstrument::at(settings, deadlines);
+        Self { instrument, keep_between_items: false, simulated: false, policy }
+    }
+
+    /// Judges a line as it would be sent.
+    ///
+    /// # Errors
+    /// Why it must not be sent.
+    pub fn judge(&self, line: &str) -> Result<(), Refusal> {
+        self.policy.judge(line)
+    }
+}
+
+impl Live {
+    /// The instruments of a bench that speak lines of text.
+    #[must_use]
+    pub fn new(equipment: &Equipment, deadlines: Deadlines) -> Self {
+        let texts = equipment.iter().filter_map(|(name, device)| match device {
+            Device::Text(text) => Some((name.to_owned(), text)),
+            Device::Http(_) => None,
+        });
+        let live = texts.map(|(name, text)| {
+            let live = LiveInstrument {
+                keep_between_items: text.keep_between_items,
+                ..LiveInstrument::new(text.settings.clone(), text.policy.clone(), deadlines)
+            };
+            (name, live)
+        });
+        Self(live.collect())
+    }
+
+    /// A simulated instrument answers for this name. The lines that the configuration allows for the real one are those that
+    /// are allowed here; without a configuration all are.
+    pub fn simulate(&mut self, name: &str, settings: TextSettings, deadlines: Deadlines) {
+        let policy = self.0.get(name).map_or_else(Policy::everything, |real| real.policy.clone());
+        let simulated =
+            LiveInstrument { simulated: true, ..LiveInstrument::new(settings, policy, deadlines) };
+        self.0.insert(name.to_owned(), simulated);
+    }
+
+    /// The instrument with this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&LiveInstrument> {
+        self.0.get(name)
+    }
+
+    /// All instruments by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &LiveInstrument)> {
+        self.0.iter().map(|(name, live)| (name.as_str(), live))
+    }
+
+    /// Only the instruments for which this is true.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str, &LiveInstrument) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, live)| keep(name, live));
+        Self(kept.map(|(name, live)| (name.clone(), live.clone())).collect())
+    }
+
+    /// Makes these instruments safe, all at the same time. An instrument that cannot be reached does not delay the others.
+    pub async fn make_safe(&self, names: &BTreeSet<String>) -> MadeSafe {
+        let known = names.iter().filter_map(|name| Some((name, self.get(name)?)));
+        let each = known.map(|(name, live)| async move { (name, live.instrument.make_safe().await) });
+        let mut made = MadeSafe::default();
+        for (name, done) in join_all(each).await {
+            match done {
+                Ok(()) => made.safe.push(name.clone()),
+                Err(error) => {
+                    tracing::error!(name, %error, "an instrument could not be made safe");
+                    made.unknown.push(name.clone());
+                    made.trouble.push(format!("{name}: {error}"));
+                }
+            }
+        }
+        made
+    }
+}

@@ -1,0 +1,70 @@
+//! Compares the lines for named instruments with what the configuration allows.
+
+use super::findings::{Findings, softened};
+use super::walk::PlannedStep;
+use crate::equipment::policy::Refusal;
+use crate::equipment::{Device, Equipment};
+use crate::operation::Named;
+use crate::recipe::Recipe;
+use crate::source::Diagnostic;
+
+/// The lines that a run at this bench would refuse. If the configuration is unknown, this is only a note, because the recipe
+/// may run on another computer.
+#[must_use]
+pub(super) fn check(recipe: &Recipe, steps: &[PlannedStep], known: Option<&Equipment>) -> Vec<Diagnostic> {
+    let mut findings = Findings::default();
+    for planned in steps {
+        let Some(named) = planned.step.operation.traits().named else { continue };
+        if let Some(finding) = judge(recipe, named, known) {
+            let about = finding.message.clone();
+            findings.add(&planned.step.place, about, softened(finding, planned.may_differ));
+        }
+    }
+    findings.located(&recipe.texts())
+}
+
+fn judge(recipe: &Recipe, named: Named<'_>, known: Option<&Equipment>) -> Option<Diagnostic> {
+    let Named { name, line, is_setting: _ } = named;
+    let is_simulated = || recipe.header().simulates(name);
+    match (known.and_then(|known| known.get(name)), line) {
+        (Some(Device::Text(text)), Some(line)) => {
+            let refusal = text.policy.judge(line).err()?;
+            Some(Diagnostic::error(format!("{name}: {refusal}")).hint(advice(name, &refusal)))
+        }
+        (Some(Device::Http(_)), Some(_)) => {
+            let message = format!("`{name}` has a `url`, and `scpi` sends lines of text");
+            Some(Diagnostic::error(message).hint("send a request with `http`"))
+        }
+        (Some(Device::Text(_)), None) => {
+            let message = format!("`{name}` has an `address` for lines of text, and `http` sends requests");
+            Some(Diagnostic::error(message).hint("send a line with `scpi`"))
+        }
+        (Some(Device::Http(_)), None) => None,
+        (None, _) if is_simulated() => None,
+        (None, _) => Some(unknown(name, known)),
+    }
+}
+
+fn unknown(name: &str, known: Option<&Equipment>) -> Diagnostic {
+    let hint = format!("describe it in ctp10.toml: `[instruments.{name}]` with an `address`");
+    let Some(known) = known else {
+        let message = format!("a run needs a configuration of the instrument `{name}`");
+        return Diagnostic::note(message).hint(hint);
+    };
+    let names: Vec<String> = known.names().map(|known| format!("`{known}`")).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Diagnostic::error(format!("no instrument is named `{name}` (known: {names})")).hint(hint)
+}
+
+/// How a line could become allowed.
+fn advice(name: &str, refusal: &Refusal) -> String {
+    let place = format!("`[instruments.{name}]` in ctp10.toml");
+    match refusal {
+        Refusal::NotAllowed { .. } => format!("to allow the line, extend `allow` of {place}"),
+        Refusal::NotOneCommand { .. } => "write each command as a step of its own".to_owned(),
+        Refusal::BeyondLimit { .. } => format!("the limit is defined in `limits` of {place}"),
+        Refusal::NotANumber { .. } => {
+            format!("write a number without a unit; `limits` of {place} apply to it")
+        }
+    }
+}
