@@ -103,7 +103,7 @@ fn a_voltage_beyond_the_limits_is_refused_before_light_however_it_comes_about() 
             "6 in `:SOUR:VOLT 6`",
         ),
         (
-            "  - for_each: { row: { in_csv: volts.csv }, steps: [ { scpi: { to: smu, command: \":SOUR:VOLT ${row.volts}\" } } ] }\n",
+            "  - repeat: { for: row, in_csv: volts.csv, steps: [ { scpi: { to: smu, command: \":SOUR:VOLT ${row.volts}\" } } ] }\n",
             "7 in `:SOUR:VOLT 7`",
         ),
         ("  - scpi: { to: smu, command: \":sour:volt 6e0\" }\n", "6 in `:sour:volt 6e0`"),
