@@ -124,7 +124,7 @@ impl Policy {
         for limit in &other.limits {
             match self.limits.iter_mut().find(|known| known.header == limit.header) {
                 Some(known) => {
-                    (known.low, known.high) = (known.low.max(limit.low), known.high.min(limit.high))
+                    (known.low, known.high) = (known.low.max(limit.low), known.high.min(limit.high));
                 }
                 None => self.limits.push(limit.clone()),
             }
