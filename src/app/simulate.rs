@@ -41,6 +41,8 @@ fn options(args: SimulateArgs) -> Result<SimulatorOptions, Failure> {
         "stabilization_output": args.stabilization_output, "identifier": args.identifier, "tls_range": args.tls_range,
         "power_in_scan": args.power_in_scan, "lasers_after_scan": args.lasers_after_scan,
         "analog_output": args.analog_output, "distributed": args.distributed, "preload": args.preload,
+        "fbc": args.fbc, "lasers": args.lasers, "seam_db": args.seam_db, "reference_sweeps": args.reference_sweeps,
+        "trace_types": args.trace_types, "photocurrent": args.photocurrent,
         "modules": args.modules, "channels": args.channels, "faults": faults(&args.faults)?,
     });
     let given = match given {

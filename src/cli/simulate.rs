@@ -100,6 +100,27 @@ pub struct SimulateArgs {
     /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
     #[arg(long, value_name = "silent|answers")]
     pub analog_output: Option<String>,
+    /// Whether `CTP:SENSe:FBC <laser>` selects the laser whose light reaches the output in static control.
+    #[arg(long, value_name = "ignored|selects")]
+    pub fbc: Option<String>,
+    /// Models of the lasers, in the order of their numbers: T100S-HP, T200S-O-M, T500S, mSWS. Default:
+    /// T100S-HP,T200S-O-M.
+    #[arg(long, value_name = "MODEL,MODEL,…", value_delimiter = ',')]
+    pub lasers: Option<Vec<String>>,
+    /// Each laser of a scan after the first one emits this much less power than was set, in dB. Reference scans are not
+    /// affected.
+    #[arg(long, value_name = "DB")]
+    pub seam_db: Option<f64>,
+    /// Number of sweeps of a reference scan: 1 (TF) or 4 (TF/PDL).
+    #[arg(long, value_name = "1|4")]
+    pub reference_sweeps: Option<u8>,
+    /// Trace types that the simulator has in addition to 1, 11, 12 and 13. Types 2 to 10 return the values of type 1,
+    /// types 14 to 23 those of type 11.
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    pub trace_types: Option<Vec<u8>>,
+    /// Modules that measure photocurrent: they have no `POWer?` and no `WAVelength`.
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    pub photocurrent: Option<Vec<u8>>,
     /// Simulate a Distributed CTP10: laser commands fail, and a scan first waits for the Controller.
     #[arg(long)]
     pub distributed: bool,

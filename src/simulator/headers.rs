@@ -62,12 +62,12 @@ headers! {
         Set DetectorTrigger = "CTP:SENSe#:CHANnel#:FUNCtion:TRIGger",
         Told ReferenceStart = "REFerence:SENSe#:CHANnel#:INITiate[:IMMediate]",
         Asked ReferenceResult = "REFerence:SENSe#:CHANnel#:RESult",
-        Asked TraceLength = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:LENGth",
-        Asked TraceSampling = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:SAMPling",
-        Asked TraceStart = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:STARt",
-        Asked TraceX = "TRACe:SENSe#:CHANnel#:TYPE#:DATA:X[:IMMediate]",
-        Asked TraceY = "TRACe:SENSe#:CHANnel#:TYPE#:DATA[:Y][:IMMediate]",
-        Told TraceSave = "TRACe:SENSe#:CHANnel#:TYPE#:SAVE",
+        Asked TraceLength = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:LENGth",
+        Asked TraceSampling = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:SAMPling",
+        Asked TraceStart = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:STARt",
+        Asked TraceX = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:X[:IMMediate]",
+        Asked TraceY = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA[:Y][:IMMediate]",
+        Told TraceSave = "TRACe:SENSe#[:CHANnel#]:TYPE#:SAVE",
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::chip::SharedChip;
 use super::device::Device;
 use super::faults::FaultSpec;
+use super::hardware::{IL_RL_OPM2, model, model_names};
 use super::part::Part;
 use super::switch::OUTPUTS;
 
@@ -92,6 +93,17 @@ pub enum AnalogOutput {
     Answers,
 }
 
+/// The effect of `CTP:SENSe:FBC <laser>`, whose meaning is not public.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedbackSelection {
+    /// None: the light of all lasers that are on reaches the output.
+    #[default]
+    Ignored,
+    /// Only the light of this laser reaches the output in static control.
+    Selects,
+}
+
 /// Power and wavelength of a laser after a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -153,6 +165,21 @@ pub struct SimulatorOptions {
     pub lasers_after_scan: LasersAfterScan,
     /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
     pub analog_output: AnalogOutput,
+    /// Whether `CTP:SENSe:FBC <laser>` selects the laser whose light reaches the output in static control.
+    pub fbc: FeedbackSelection,
+    /// Models of the lasers, in the order of their numbers: T100S-HP, T200S-O-M, T500S, mSWS.
+    pub lasers: Vec<String>,
+    /// Each laser of a scan after the first one emits this much less power than was set, in dB. Reference scans are
+    /// not affected, as if the lasers had drifted since then.
+    #[schemars(range(min = 0.0, max = 20.0))]
+    pub seam_db: f64,
+    /// Number of sweeps of a reference scan: 1 (TF) or 4 (TF/PDL).
+    pub reference_sweeps: u8,
+    /// Trace types that the simulator has in addition to 1, 11, 12 and 13. Types 2 to 10 return the values of type 1,
+    /// types 14 to 23 those of type 11.
+    pub trace_types: Vec<u8>,
+    /// Modules that measure photocurrent: they have no `POWer?` and no `WAVelength`.
+    pub photocurrent: Vec<u8>,
     /// Simulates a Distributed CTP10, whose lasers belong to a Controller.
     pub distributed: bool,
     /// Starts with a trace and a reference of every detector in memory.
@@ -191,6 +218,12 @@ impl Default for SimulatorOptions {
             power_in_scan: PowerInScan::Answered,
             lasers_after_scan: LasersAfterScan::AsSet,
             analog_output: AnalogOutput::Silent,
+            fbc: FeedbackSelection::Ignored,
+            lasers: vec!["T100S-HP".to_owned(), "T200S-O-M".to_owned()],
+            seam_db: 0.0,
+            reference_sweeps: 1,
+            trace_types: Vec::new(),
+            photocurrent: Vec::new(),
             distributed: false,
             preload: false,
             modules: vec![4, 5],
@@ -241,6 +274,27 @@ impl SimulatorOptions {
         }
         if !(1..=6).contains(&self.channels) {
             return refuse("channels", &self.channels, "1 to 6");
+        }
+        if let Some(name) = self.lasers.iter().find(|name| model(name).is_none()) {
+            return refuse("lasers", name, &model_names());
+        }
+        if self.lasers.len() > 10 {
+            return refuse("lasers", &format!("{} lasers", self.lasers.len()), "at most 10");
+        }
+        if !(0.0..=20.0).contains(&self.seam_db) {
+            return refuse("seam_db", &self.seam_db, "0 to 20");
+        }
+        if ![1, 4].contains(&self.reference_sweeps) {
+            return refuse("reference_sweeps", &self.reference_sweeps, "1 or 4");
+        }
+        if let Some(kind) = self.trace_types.iter().find(|kind| !matches!(kind, 2..=10 | 14..=23)) {
+            return refuse("trace_types", kind, "2 to 10, 14 to 23");
+        }
+        if let Some(module) = self.photocurrent.iter().find(|module| !self.modules.contains(*module)) {
+            return refuse("photocurrent", module, "a module of `modules`");
+        }
+        if self.photocurrent.contains(&IL_RL_OPM2) {
+            return refuse("photocurrent", &IL_RL_OPM2, "another module: module 4 is an IL RL OPM2");
         }
         let absent = |part| match part {
             Part::Ctp10 => false,

@@ -27,4 +27,5 @@ pub(super) mod condition {
     pub(in crate::simulator) const REFERENCING: u16 = 64;
     pub(in crate::simulator) const WAITING_FOR_CONTROLLER: u16 = 256;
     pub(in crate::simulator) const UPDATING_SETUP: u16 = 512;
+    pub(in crate::simulator) const UPDATING_DAISY_CHAIN: u16 = 1024;
 }

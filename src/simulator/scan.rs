@@ -8,6 +8,7 @@ use chrono::Local;
 use sha2::{Digest, Sha256};
 
 use super::errors::Rejection;
+use super::hardware::PRIMARY_MODULES;
 use super::optics::Light;
 use super::options::{LasersAfterScan, Noise, OpticalPath, TlsRange};
 use super::registers::condition;
@@ -18,8 +19,8 @@ use super::trace::{Recorded, Source};
 const ANALYZING_TIME: Duration = Duration::from_millis(200);
 /// Duration of an abort.
 const ABORTING_TIME: Duration = Duration::from_millis(50);
-/// A Distributed unit waits this long for its Controller, and again for the setup from it.
-const CONTROLLER_TIME: Duration = Duration::from_millis(100);
+/// A scan waits this long for the Controller, for the setup from it, and for the secondary mainframe.
+const PREPARING_TIME: Duration = Duration::from_millis(100);
 /// The busy register of a scan lasts at least this long with any time scale, so that clients can see it.
 const SHORTEST_SCAN: Duration = Duration::from_millis(40);
 /// Makes the noise of a quick reference different from the noise of its scan.
@@ -43,10 +44,10 @@ pub(super) struct Scan {
 #[derive(Debug)]
 pub(super) enum Phase {
     Idle,
-    /// Waits for the Controller, then for the setup from it.
+    /// Prepares a scan.
     Waiting {
         scan: Scan,
-        updating: bool,
+        step: Preparation,
         until: Instant,
     },
     Scanning(Scan),
@@ -60,13 +61,25 @@ pub(super) enum Phase {
     },
 }
 
+/// The steps before a scan, in this order. Not every unit has each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preparation {
+    /// A Distributed unit waits for its Controller.
+    Controller,
+    /// A Distributed unit takes the setup from its Controller.
+    Setup,
+    /// The secondary mainframe takes the setup.
+    DaisyChain,
+}
+
 impl Phase {
     fn condition(&self) -> u16 {
         let referencing = |scan: &Scan| if scan.reference.is_some() { condition::REFERENCING } else { 0 };
         match self {
             Self::Idle => 0,
-            Self::Waiting { updating: false, .. } => condition::WAITING_FOR_CONTROLLER,
-            Self::Waiting { updating: true, .. } => condition::UPDATING_SETUP,
+            Self::Waiting { step: Preparation::Controller, .. } => condition::WAITING_FOR_CONTROLLER,
+            Self::Waiting { step: Preparation::Setup, .. } => condition::UPDATING_SETUP,
+            Self::Waiting { step: Preparation::DaisyChain, .. } => condition::UPDATING_DAISY_CHAIN,
             Self::Scanning(scan) => condition::SCANNING | referencing(scan),
             Self::Analyzing { scan, .. } => condition::ANALYZING | referencing(scan),
             Self::Aborting { .. } => condition::ABORTING,
@@ -91,11 +104,10 @@ impl SimulatorState {
         while let Some(until) = self.phase_ends().filter(|until| now >= *until) {
             match std::mem::replace(&mut self.phase, Phase::Idle) {
                 Phase::Idle => {}
-                Phase::Waiting { scan, updating: false, .. } => {
-                    let until = until + self.scaled(CONTROLLER_TIME);
-                    self.enter(Phase::Waiting { scan, updating: true, until });
+                Phase::Waiting { scan, step, .. } => {
+                    let after = Some(step);
+                    self.prepare(Scan { since: until, ..scan }, after);
                 }
-                Phase::Waiting { scan, updating: true, .. } => self.light_up(Scan { since: until, ..scan }),
                 Phase::Scanning(scan) => {
                     self.light_down(&scan);
                     let until = until + self.scaled(ANALYZING_TIME);
@@ -121,6 +133,24 @@ impl SimulatorState {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.status.operation(self.phase.condition());
+    }
+
+    /// Enters the next preparation of a scan after this one, or starts to scan.
+    fn prepare(&mut self, scan: Scan, after: Option<Preparation>) {
+        let is_daisy_chained = self.options.modules.iter().any(|module| !PRIMARY_MODULES.contains(module));
+        let next = match after {
+            None if self.options.distributed => Some(Preparation::Controller),
+            Some(Preparation::Controller) => Some(Preparation::Setup),
+            None | Some(Preparation::Setup) => Some(Preparation::DaisyChain).filter(|_| is_daisy_chained),
+            Some(Preparation::DaisyChain) => None,
+        };
+        match next {
+            Some(step) => {
+                let until = scan.since + self.scaled(PREPARING_TIME);
+                self.enter(Phase::Waiting { scan, step, until });
+            }
+            None => self.light_up(scan),
+        }
     }
 
     fn light_up(&mut self, scan: Scan) {
@@ -168,7 +198,8 @@ impl SimulatorState {
         });
         match reference {
             Some(place) => {
-                let reference = Reference { recorded: record, taken: Local::now().naive_local() };
+                let sweeps = self.options.reference_sweeps;
+                let reference = Reference { recorded: record, sweeps, taken: Local::now().naive_local() };
                 self.references.insert(place, reference);
             }
             None => self.live = Some(record),
@@ -221,7 +252,8 @@ impl SimulatorState {
         }
         let extent = self.extent()?;
         let record = self.record(&extent, reference);
-        let seconds = Duration::from_secs_f64(extent.seconds + self.settle_s);
+        let sweeps = if reference.is_some() { self.options.reference_sweeps } else { 1 };
+        let seconds = Duration::from_secs_f64((extent.seconds + self.settle_s) * f64::from(sweeps));
         let scan = Scan {
             number: self.scans,
             since: Instant::now(),
@@ -230,12 +262,7 @@ impl SimulatorState {
             lasers: extent.lasers,
             record,
         };
-        if self.options.distributed {
-            let until = scan.since + self.scaled(CONTROLLER_TIME);
-            self.enter(Phase::Waiting { scan, updating: false, until });
-        } else {
-            self.light_up(scan);
-        }
+        self.prepare(scan, None);
         Ok(())
     }
 
@@ -252,6 +279,9 @@ impl SimulatorState {
             noise_key: 0,
         };
         record.noise_key = self.noise_key(&record, reference.is_some());
+        if reference.is_none() {
+            record.sources.iter_mut().skip(1).for_each(|source| source.dbm -= self.options.seam_db);
+        }
         record
     }
 

@@ -7,9 +7,9 @@ use chrono::NaiveDateTime;
 
 use super::chip::SharedChip;
 use super::errors::{ErrorQueue, Rejection};
-use super::hardware::{LaserModel, SPEED_NM_S, T100S_HP, T200S_O_M, detectors, lasers};
+use super::hardware::{LaserModel, SPEED_NM_S, T100S_HP, detectors, lasers};
 use super::optics::{Light, NoiseSequence, Port, detect, power_mw};
-use super::options::{Identifier, Noise, OpticalPath, PowerInScan, SimulatorOptions};
+use super::options::{FeedbackSelection, Identifier, Noise, OpticalPath, PowerInScan, SimulatorOptions};
 use super::scan::Phase;
 use super::status::Status;
 use super::trace::Recorded;
@@ -53,7 +53,10 @@ pub(super) type Place = (u8, u8);
 #[derive(Debug, Clone)]
 pub(super) struct Detector {
     pub(super) port: Port,
-    pub(super) milliwatts: bool,
+    /// The detector measures the current of a photodiode instead of optical power.
+    pub(super) is_photocurrent: bool,
+    /// Values are in mW or mA, not in dBm or dBmA.
+    pub(super) linear: bool,
     pub(super) frequency: bool,
     pub(super) nm: f64,
     pub(super) trigger: u8,
@@ -63,11 +66,13 @@ pub(super) struct Detector {
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) recorded: Recorded,
+    /// Number of sweeps of its scan.
+    pub(super) sweeps: u8,
     pub(super) taken: NaiveDateTime,
 }
 
-/// Settings that are stored and returned, but have no effect. Their meaning is not public, or nothing is simulated
-/// for them.
+/// Settings that are stored and returned. They have no effect unless an option gives them one, because their meaning is
+/// not public, or nothing is simulated for them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoredSettings {
     /// `SYSTem:ANLG:OUT<k>:SOURce`, by output.
@@ -119,17 +124,17 @@ impl SimulatorState {
 
     /// A state with an empty trace memory.
     fn empty(options: SimulatorOptions, chip: SharedChip) -> Self {
+        let lasers = lasers(&options);
+        let tls = |number| match lasers.get(&number) {
+            Some(laser) => Tls::new(number, laser.model),
+            None => Tls::new(0, T100S_HP),
+        };
         Self {
             chip,
             errors: ErrorQueue::default(),
             status: Status::default(),
-            lasers: lasers(),
-            tls: [
-                Tls::new(1, T100S_HP),
-                Tls::new(2, T200S_O_M),
-                Tls::new(0, T100S_HP),
-                Tls::new(0, T100S_HP),
-            ],
+            tls: [1, 2, 3, 4].map(tls),
+            lasers,
             detectors: detectors(&options),
             start_nm: 1520.0,
             stop_nm: 1580.0,
@@ -174,13 +179,22 @@ impl SimulatorState {
             return Err(Rejection::SettingsConflict);
         }
         self.advance_to_now();
-        let port = self.detector(place)?.port;
+        let detector = self.detector(place)?;
+        if detector.is_photocurrent {
+            return Err(Rejection::UndefinedHeader);
+        }
+        let port = detector.port;
         let power = match self.moving_light() {
             Some((recorded, light)) => power_mw(&recorded.device, recorded.path, port, light),
             None => {
                 let device = self.chip.device();
-                let lit = self.lasers.values().filter(|laser| laser.on);
-                let lit = lit.map(|laser| Light { nm: laser.nm, dbm: laser.dbm });
+                let selected = match self.options.fbc {
+                    FeedbackSelection::Ignored => 0,
+                    FeedbackSelection::Selects => self.stored.feedback_laser,
+                };
+                let reaches = |number: u8| selected == 0 || number == selected;
+                let lit = self.lasers.iter().filter(|(number, laser)| laser.on && reaches(**number));
+                let lit = lit.map(|(_, laser)| Light { nm: laser.nm, dbm: laser.dbm });
                 lit.map(|light| power_mw(&device, OpticalPath::Device, port, light)).sum()
             }
         };
@@ -202,6 +216,14 @@ impl SimulatorState {
     pub(super) fn tls(&mut self, number: u32) -> Result<&mut Tls, Rejection> {
         let index = usize::try_from(number).unwrap_or_default().wrapping_sub(1);
         self.tls.get_mut(index).ok_or(Rejection::HardwareMissing)
+    }
+
+    /// The trigger input of a TLS. Some lasers have none.
+    pub(super) fn tls_trigger(&mut self, number: u32) -> Result<&mut u8, Rejection> {
+        if !self.model_of(number)?.has_trigger_in {
+            return Err(Rejection::SettingsConflict);
+        }
+        Ok(&mut self.tls(number)?.trigger)
     }
 
     /// Assigns a laser to a TLS; 0 means none.

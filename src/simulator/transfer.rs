@@ -34,6 +34,8 @@ pub(super) enum Source {
 pub(super) struct Transfer {
     pub(super) source: Source,
     pub(super) port: Port,
+    /// The value of a single recording at 1 mW: 1 for power, the responsivity for photocurrent.
+    pub(super) per_milliwatt: f64,
     pub(super) detector_key: u64,
     pub(super) axis: Axis,
     pub(super) binary: bool,
@@ -113,7 +115,7 @@ impl Transfer {
             let mut level = || {
                 let power_mw = live.mw(index, nm);
                 match &mut reference {
-                    None => power_mw,
+                    None => power_mw * self.per_milliwatt,
                     Some((recorded, samples)) => recorded.index_at(nm).map_or(f64::NAN, |index| {
                         power_mw / samples.mw(index, recorded.wavelength_nm(index))
                     }),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     fn transfer(port: Port, axis: Axis, source: Source) -> Transfer {
-        Transfer { source, port, detector_key: 1025, axis, binary: true }
+        Transfer { source, port, per_milliwatt: 1.0, detector_key: 1025, axis, binary: true }
     }
 
     /// The beginning of the SHA-256 of all samples.

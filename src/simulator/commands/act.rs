@@ -96,8 +96,9 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
         }
         Header::TlsSpeed => {
             let speed = number(call.one()?)?;
-            let allowed = state.model_of(number_in_header)?.speeds_nm_s;
-            let speed = *allowed.iter().find(|known| **known == speed).ok_or(Rejection::OutOfRange)?;
+            if !state.model_of(number_in_header)?.speeds_nm_s.contain(speed) {
+                return Err(Rejection::OutOfRange);
+            }
             state.tls(number_in_header)?.speed_nm_s = speed;
         }
         Header::TlsPower => {
@@ -108,7 +109,10 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
             let dbm = within(power_dbm(call.one()?)?, state.model_of(1)?.power_dbm)?;
             state.tls.iter_mut().for_each(|source| source.dbm = dbm);
         }
-        Header::TlsTrigger => state.tls(number_in_header)?.trigger = integer(call.one()?, 0..=TRIGGERS)?,
+        Header::TlsTrigger => {
+            let trigger = integer(call.one()?, 0..=TRIGGERS)?;
+            *state.tls_trigger(number_in_header)? = trigger;
+        }
         Header::FeedbackSense => state.stored.feedback_sense = integer(call.one()?, 0..=MODULES)?,
         Header::FeedbackLaser => {
             let laser = integer(call.one()?, 0..=LASERS)?;
@@ -135,8 +139,9 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
             state.detector(call.place()?)?.frequency = frequency;
         }
         Header::PowerUnit => {
-            let milliwatts = yes_or_no(call.one()?, &["DBM", "0"], &["MW", "1"])?;
-            state.detector(call.place()?)?.milliwatts = milliwatts;
+            let detector = state.detector(call.place()?)?;
+            let (logarithmic, linear) = if detector.is_photocurrent { ("DBMA", "MA") } else { ("DBM", "MW") };
+            detector.linear = yes_or_no(call.one()?, &[logarithmic, "0"], &[linear, "1"])?;
         }
         Header::DetectorTrigger => {
             state.detector(call.place()?)?.trigger = integer(call.one()?, 0..=TRIGGERS)?;
@@ -186,7 +191,11 @@ fn tls_wavelength_nm(state: &mut SimulatorState, call: &Call<'_>) -> Result<f64,
 fn calibrate(state: &mut SimulatorState, call: &Call<'_>) -> Result<(), Rejection> {
     let place = call.place()?;
     let nm = within(wavelength_nm(call.one()?)?, RANGE_NM)?;
-    state.detector(place)?.nm = nm;
+    let detector = state.detector(place)?;
+    if detector.is_photocurrent {
+        return Err(Rejection::UndefinedHeader);
+    }
+    detector.nm = nm;
     if place.0 == IL_RL_OPM2 {
         let connectors = state.detectors.iter_mut().filter(|(other, _)| other.0 == place.0);
         connectors.for_each(|(_, connector)| connector.nm = nm);

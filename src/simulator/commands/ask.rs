@@ -52,7 +52,7 @@ fn text(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Str
         Header::TlsStop => write_nm(state.tls(number)?.stop_nm),
         Header::TlsSpeed => state.tls(number)?.speed_nm_s.to_string(),
         Header::TlsPower => write_number(state.tls(number)?.dbm),
-        Header::TlsTrigger => state.tls(number)?.trigger.to_string(),
+        Header::TlsTrigger => state.tls_trigger(number)?.to_string(),
         Header::AllTlsPower => write_number(state.tls(1)?.dbm),
         Header::AnalogOutput => write_place(state.stored.analog_outputs.get(&number).copied()),
         Header::FeedbackSense => state.stored.feedback_sense.to_string(),
@@ -65,8 +65,8 @@ fn text(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Str
         Header::LaserWavelength => write_nm(state.laser(number)?.nm),
         Header::Power => power(state, call.place()?)?,
         Header::SpectralUnit => flag(state.detector(call.place()?)?.frequency),
-        Header::PowerUnit => flag(state.detector(call.place()?)?.milliwatts),
-        Header::DetectorWavelength => write_nm(state.detector(call.place()?)?.nm),
+        Header::PowerUnit => flag(state.detector(call.place()?)?.linear),
+        Header::DetectorWavelength => write_nm(calibration_nm(state, call.place()?)?),
         Header::DetectorTrigger => state.detector(call.place()?)?.trigger.to_string(),
         Header::ReferenceResult => reference_result(state, call.place()?)?,
         Header::TraceLength => traces::source(state, call, waited)?.live().points.to_string(),
@@ -97,14 +97,20 @@ pub(super) fn write_place(place: Option<Place>) -> String {
 }
 
 fn power(state: &mut SimulatorState, place: Place) -> Result<String, Rejection> {
-    let milliwatts = state.detector(place)?.milliwatts;
+    let linear = state.detector(place)?.linear;
     let power = state.power_mw(place)?;
-    Ok(write_number(if milliwatts { power } else { 10.0 * power.log10() }))
+    Ok(write_number(if linear { power } else { 10.0 * power.log10() }))
 }
 
+fn calibration_nm(state: &mut SimulatorState, place: Place) -> Result<f64, Rejection> {
+    let detector = state.detector(place)?;
+    if detector.is_photocurrent { Err(Rejection::UndefinedHeader) } else { Ok(detector.nm) }
+}
+
+/// `1,0,20251128,092631`: valid, the kind (0: one sweep, 1: four sweeps), date and time.
 fn reference_result(state: &mut SimulatorState, place: Place) -> Result<String, Rejection> {
     state.detector(place)?;
-    let reference = state.references.get(&place);
-    Ok(reference
-        .map_or_else(|| "0".to_owned(), |reference| reference.taken.format("1,0,%Y%m%d,%H%M%S").to_string()))
+    let Some(reference) = state.references.get(&place) else { return Ok("0".to_owned()) };
+    let kind = u8::from(reference.sweeps > 1);
+    Ok(format!("1,{kind},{}", reference.taken.format("%Y%m%d,%H%M%S")))
 }
