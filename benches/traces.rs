@@ -8,7 +8,7 @@ use std::io::Write;
 
 use chrono::Utc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ctp10::measurement::{Detector, Grid, TraceKind};
+use ctp10::measurement::{Detector, Grid, TraceKind, TraceUnit};
 use ctp10::step::TraceReader;
 use ctp10::store::{RunFolder, TraceHeader};
 use rand::{RngExt, SeedableRng};
@@ -35,6 +35,8 @@ fn header(trace_index: u64) -> TraceHeader {
         attempt: 1,
         detector: Detector { module: 4, channel: 1 },
         trace: TraceKind::Tf,
+        unit: TraceUnit::Db,
+        joints: Vec::new(),
         name: String::new(),
         grid: Grid { start_nm: 1500.0, step_pm: 0.1, points: POINTS },
         simulated: true,

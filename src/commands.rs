@@ -44,7 +44,7 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
 
 /// Turning off comes first and turning on comes last, so that power and wavelength are correct before there is light.
 fn laser(fields: &ConfigureLaser) -> Vec<Action> {
-    let ConfigureLaser { laser, power_dbm, wavelength_nm, output } = fields;
+    let ConfigureLaser { laser, power_dbm, wavelength_nm, output, fbc } = fields;
     let laser = laser.get();
     let off = output.filter(|on| !on);
     let on = output.filter(|on| *on);
@@ -52,6 +52,7 @@ fn laser(fields: &ConfigureLaser) -> Vec<Action> {
         off.map(|on| Action::SetLaserOutput { laser, on }),
         wavelength_nm.map(|nm| Action::SetLaserWavelength { laser, nm: nm.get() }),
         power_dbm.map(|dbm| Action::SetLaserPower { laser, dbm: dbm.get() }),
+        fbc.then_some(Action::SetFeedbackLaser { laser }),
         on.map(|on| Action::SetLaserOutput { laser, on }),
     ];
     actions.into_iter().flatten().collect()
@@ -88,13 +89,15 @@ fn scan(fields: &ConfigureScan, present: &Present) -> Vec<Action> {
 }
 
 fn detector(fields: &ConfigureDetector) -> Vec<Action> {
-    let ConfigureDetector { detector, power_unit, spectral_unit, wavelength_nm, trigger_in } = fields;
+    let ConfigureDetector { detector, power_unit, spectral_unit, wavelength_nm, trigger_in, analog_output } =
+        fields;
     let detector = *detector;
     let actions = [
         power_unit.map(|unit| Action::SetPowerUnit { detector, unit }),
         spectral_unit.map(|unit| Action::SetSpectralUnit { detector, unit }),
         wavelength_nm.map(|nm| Action::SetDetectorWavelength { detector, nm: nm.get() }),
         trigger_in.map(|trigger| Action::SetDetectorTrigger { detector, trigger: trigger.get() }),
+        analog_output.map(|output| Action::SetAnalogOutput { output: output.get(), detector }),
     ];
     actions.into_iter().flatten().collect()
 }

@@ -307,7 +307,9 @@ impl Ctp10 {
             .second()
             .filter(|_| self.options.is_observer && self.activity().borrow().transfer.is_some());
         let done = match second {
+            Some(second) if action.may_have_reply() => second.act_and_skip(action, self.options).await,
             Some(second) => second.act(action, self.options).await,
+            None if action.may_have_reply() => self.links.main.act_and_skip(action, self.options).await,
             None => self.links.main.act(action, self.options).await,
         };
         self.links.changes.fetch_add(1, Ordering::AcqRel);

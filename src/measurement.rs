@@ -10,6 +10,7 @@ use crate::units::dbm_of_milliwatts;
 mod detector;
 mod naming;
 mod reference;
+mod seam;
 mod trace_kind;
 
 pub use detector::{Detector, NotADetector};
@@ -17,9 +18,10 @@ pub use naming::{check_name, check_part_of_name, fit_for_file};
 pub use reference::{
     Age, CLOCK_DIFFERENCE, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale,
 };
-pub use trace_kind::TraceKind;
+pub use seam::{Joint, Seam, Seams};
+pub use trace_kind::{TraceKind, TraceUnit};
 
-/// The unit in which a detector reports power.
+/// The unit in which a detector reports optical power, or photocurrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PowerUnit {
     /// Decibels relative to one milliwatt.
@@ -28,16 +30,60 @@ pub enum PowerUnit {
     /// Milliwatts.
     #[serde(rename = "mW")]
     Mw,
+    /// Decibels relative to one milliampere of photocurrent.
+    #[serde(rename = "dBmA")]
+    Dbma,
+    /// Milliamperes of photocurrent.
+    #[serde(rename = "mA")]
+    Ma,
 }
 
 impl PowerUnit {
-    /// A power of this unit in another unit. Zero power has no level in dBm.
+    /// The symbol.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Dbm => "dBm",
+            Self::Mw => "mW",
+            Self::Dbma => "dBmA",
+            Self::Ma => "mA",
+        }
+    }
+
+    /// Whether it is a unit of photocurrent.
+    #[must_use]
+    pub fn is_photocurrent(self) -> bool {
+        match self {
+            Self::Dbm | Self::Mw => false,
+            Self::Dbma | Self::Ma => true,
+        }
+    }
+
+    /// Whether the values are linear, and not levels.
+    #[must_use]
+    pub fn is_linear(self) -> bool {
+        match self {
+            Self::Dbm | Self::Dbma => false,
+            Self::Mw | Self::Ma => true,
+        }
+    }
+
+    /// The unit of photocurrent with the same scale. The instrument reports only the scale, as a number.
+    #[must_use]
+    pub fn of_photocurrent(self) -> Self {
+        if self.is_linear() { Self::Ma } else { Self::Dbma }
+    }
+
+    /// A value of this unit in another unit. Zero has no level, and a current is no power.
     #[must_use]
     pub fn convert(self, value: f64, to: Self) -> Option<f64> {
-        match (self, to) {
-            (Self::Mw, Self::Dbm) => (value > 0.0).then(|| dbm_of_milliwatts(value)),
-            (Self::Dbm, Self::Mw) => Some(10f64.powf(value / 10.0)),
-            (Self::Dbm, Self::Dbm) | (Self::Mw, Self::Mw) => Some(value),
+        if self.is_photocurrent() != to.is_photocurrent() {
+            return None;
+        }
+        match (self.is_linear(), to.is_linear()) {
+            (true, false) => (value > 0.0).then(|| dbm_of_milliwatts(value)),
+            (false, true) => Some(10f64.powf(value / 10.0)),
+            (false, false) | (true, true) => Some(value),
         }
     }
 }
@@ -208,7 +254,7 @@ pub struct TraceSummary {
     pub detector: Detector,
     /// Which trace.
     pub trace: TraceKind,
-    /// `dB` or `dBm`.
+    /// `dB`, `dBm` or `dBmA`.
     pub unit: String,
     /// The name in the recipe, unchanged; empty if there is none.
     pub name: String,
@@ -235,6 +281,9 @@ pub struct TraceSummary {
     /// The reference that a transmission rests on: its detector and time, such as `4/1@2025-11-28T09:26:31`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The wavelengths where one laser takes over from another, with the step in level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seams: Vec<Seam>,
 }
 
 /// The highest transmission that a passive device can have, dB, with a tolerance.
@@ -243,7 +292,7 @@ const MOST_TRANSMISSION_DB: f64 = 0.5;
 /// The highest transmission of a trace, if it is too high for a passive device.
 #[must_use]
 pub fn above_reference_db(trace: TraceKind, highest: Option<f64>) -> Option<f64> {
-    highest.filter(|level| trace.unit() == "dB" && *level > MOST_TRANSMISSION_DB)
+    highest.filter(|level| trace == TraceKind::Tf && *level > MOST_TRANSMISSION_DB)
 }
 
 /// The columns of every trace file, in addition to loop variables. No parameter, loop variable or constant column may

@@ -222,9 +222,62 @@ ordinal!(
     TlsLaser, "laser of a TLS", 0..=10
 );
 ordinal!(
+    /// The number of an analog output of the mainframe. How many outputs there are is not known.
+    AnalogOutput, "analog output", 1..=8
+);
+ordinal!(
     /// A trigger input; 0 for the software trigger.
     TriggerIn, "trigger input", 0..=8
 );
+
+/// The number of sweeps of a reference: 1 for a transmission function (TF), 4 with polarization (TF/PDL).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReferenceSweeps(u8);
+
+impl ReferenceSweeps {
+    /// Checks that there are references with so many sweeps.
+    ///
+    /// # Errors
+    /// If it is another number than 1 or 4.
+    pub fn new(value: f64) -> Result<Self, OutOfRange> {
+        match value {
+            1.0 => Ok(Self(1)),
+            4.0 => Ok(Self(4)),
+            _ => Err(OutOfRange {
+                quantity: "number of sweeps",
+                given: value.to_string(),
+                unit: "",
+                allowed: "1 or 4".to_owned(),
+            }),
+        }
+    }
+
+    /// The number of sweeps of a reference of this kind, as the instrument reports it.
+    #[must_use]
+    pub fn of_kind(kind: u8) -> Option<Self> {
+        match kind {
+            0 => Some(Self(1)),
+            1 => Some(Self(4)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for ReferenceSweeps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 1 { f.write_str("1 sweep (TF)") } else { write!(f, "{} sweeps (TF/PDL)", self.0) }
+    }
+}
+
+checked_number!(ReferenceSweeps, "number of sweeps", {
+    "type": "integer", "enum": [1, 4], "description": "number of sweeps of a reference: 1 (TF) or 4 (TF/PDL)",
+});
 
 /// The sampling step of a scan: 1 to 250 pm in whole pm, or 0.5, 0.2, 0.1, 0.05 or 0.02 pm.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cost::{self, Estimate, Scan};
 use crate::commands::Present;
 use crate::instrument::scpi::Stabilization;
-use crate::measurement::{Detector, Grid};
-use crate::operation::{ConfigureScan, CreateReference, Lasers, Memory, Operation};
+use crate::measurement::{Detector, Grid, PowerUnit};
+use crate::operation::{ConfigureDetector, ConfigureScan, CreateReference, Lasers, Memory, Operation};
 
 /// The scan that estimates assume if the recipe does not set it.
 const ASSUMED: Grid = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
@@ -80,6 +80,8 @@ pub struct BenchState {
     pub range_is_of_one_step: bool,
     /// The calibration wavelength of detectors that the recipe has set, nm.
     pub calibrated_nm: BTreeMap<Detector, f64>,
+    /// The detectors that the recipe has given a unit of photocurrent.
+    pub photocurrent: BTreeSet<Detector>,
     /// The static wavelength of lasers that the recipe has set, nm.
     pub static_nm: BTreeMap<u8, f64>,
     /// Sweeps so far.
@@ -153,8 +155,8 @@ impl BenchState {
             self.set_scan(scan);
         }
         self.set_lasers(&traits.lasers);
-        if let Some(nm) = traits.calibration_nm {
-            self.calibrated_nm.extend(traits.detectors.iter().map(|detector| (*detector, nm)));
+        if let Some(fields) = traits.detector_settings {
+            self.set_detector(fields);
         }
         // A person, a stage, a switch or raw SCPI may bring the device into the path.
         if traits.changes_bench() && !traits.is_scan() || traits.gives_time() {
@@ -204,6 +206,16 @@ impl BenchState {
                 self.is_changed = true;
             }
             Lasers::OfScan | Lasers::None => {}
+        }
+    }
+
+    fn set_detector(&mut self, fields: &ConfigureDetector) {
+        let detector = fields.detector;
+        self.calibrated_nm.extend(fields.wavelength_nm.map(|nm| (detector, nm.get())));
+        match fields.power_unit.map(PowerUnit::is_photocurrent) {
+            Some(true) => _ = self.photocurrent.insert(detector),
+            Some(false) => _ = self.photocurrent.remove(&detector),
+            None => {}
         }
     }
 

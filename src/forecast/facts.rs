@@ -156,6 +156,8 @@ impl Facts {
                 .speed_nm_s
                 .and_then(|speed| Some(("speed".into(), lasers::speed(laser, identity, speed)?))),
         );
+        let trigger = demand.trigger_in.and_then(|_| lasers::trigger(laser, identity));
+        said.extend(trigger.map(|found| ("trigger".into(), found)));
         said.extend(
             demand
                 .wavelengths_nm()
@@ -215,7 +217,14 @@ pub(super) mod tests {
         let taken: DateTime<Utc> = "2025-11-28T09:26:31Z".parse().unwrap();
         let scan = Grid { start_nm: 1520.0, step_pm: 10.0, points: 6_001 };
         Facts {
-            lasers: [(1, Some(identity("T100S-HP"))), (2, Some(identity("T200S-O-M"))), (3, None)].into(),
+            lasers: [
+                (1, Some(identity("T100S-HP"))),
+                (2, Some(identity("T200S-O-M"))),
+                (3, None),
+                (4, Some(identity("T500S"))),
+                (5, Some(Identity { maker: "VIAVI".into(), ..identity("mSWS-A1SLS") })),
+            ]
+            .into(),
             tls: [(1, 1), (2, 0), (3, 0), (4, 0)].into(),
             detectors: [(detector("4/1"), true), (detector("4/2"), true), (detector("7/1"), false)].into(),
             references: [(detector("4/1"), HeldReference { scan: Some(scan), taken: Some(taken) })].into(),
@@ -287,6 +296,11 @@ pub(super) mod tests {
             ["3 1500 nm is outside the band of laser 2 (T200S-O-M, 1260 to 1360 nm)"]
         );
         assert_eq!(tls("laser: 3"), ["3 laser 3 does not exist"]);
+        assert_eq!(tls("laser: 4, speed_nm_s: 200, power_dbm: 13, trigger_in: 8"), [""; 0]);
+        assert_eq!(tls("laser: 4, power_dbm: 13.5").len(), 1);
+        assert_eq!(tls("laser: 5, speed_nm_s: 33.5, trigger_in: 0"), [""; 0]);
+        assert_eq!(tls("laser: 5, speed_nm_s: 200"), ["3 laser 5 (mSWS-A1SLS) cannot sweep at 200 nm/s"]);
+        assert_eq!(tls("laser: 5, trigger_in: 1"), ["3 laser 5 (VIAVI, mSWS-A1SLS) has no trigger input"]);
     }
 
     #[test]

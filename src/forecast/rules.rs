@@ -44,6 +44,7 @@ pub(super) fn look(
         scan::sources,
         light::dark,
         light::calibrated,
+        light::photocurrent,
         time::limits,
     ];
     let found = rules.iter().flat_map(|rule| rule(&context)).chain(retried(step)).chain(asked(&context));

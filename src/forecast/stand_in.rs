@@ -70,8 +70,13 @@ pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, ti
                 let detectors = fetch.detectors.iter();
                 detectors.flat_map(|detector| fetch.traces.iter().map(move |trace| (*detector, *trace)))
             });
+            let unit = |detector: &Detector, trace: TraceKind| {
+                let is_photocurrent = bench.photocurrent.contains(detector);
+                traits.fetch().map_or(trace.unit(), |fetch| fetch.unit_of(trace, is_photocurrent))
+            };
             let summaries = each.zip(traces + 1..).map(|((detector, trace), index)| TraceSummary {
                 name: traits.name.unwrap_or_default().to_owned(),
+                unit: unit(&detector, trace).symbol().to_owned(),
                 ..summary(index, detector, trace, bench)
             });
             Outcome::Traces(summaries.collect())
@@ -190,7 +195,7 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         attempt: 1,
         detector,
         trace,
-        unit: trace.unit().to_owned(),
+        unit: trace.unit().symbol().to_owned(),
         name: String::new(),
         file: String::new(),
         bytes: 0,
@@ -202,5 +207,6 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         mean: Some(LEVEL),
         above_reference_db: None,
         reference: None,
+        seams: Vec::new(),
     }
 }

@@ -63,7 +63,7 @@ const COMMANDS: &[Command] = &[
     ("INITiate:TLS#:TRIGin", |n| Does::Sets(Setting::TlsTrigger(n[0]))),
     ("INITiate:LASer:POWer", |_| Does::SetsEveryPower),
     ("INITiate:FBC:SENSe", |_| Does::SelectsLaser),
-    ("CTP:SENSe:FBC", |_| Does::SelectsLaser),
+    ("CTP:SENSe:FBC", |_| Does::Sets(Setting::FeedbackLaser)),
     ("CTP:RLASer#:POWer", |n| Does::Sets(Setting::LaserPower(n[0]))),
     ("CTP:RLASer#:POWer:STATe", |n| Does::Sets(Setting::LaserOutput(n[0]))),
     ("CTP:RLASer#:WAVelength", |n| Does::Sets(Setting::LaserWavelength(n[0]))),
@@ -74,7 +74,7 @@ const COMMANDS: &[Command] = &[
     ("CTP:SENSe#:CHANnel#:FUNCtion:TRIGger", |n| Does::Sets(Setting::DetectorTrigger(detector(n)))),
     ("CTP:FUNCtion:STATe", |_| Does::SetsOther),
     ("CTP:SENSe#:CHANnel#:FUNCtion:STATe", |_| Does::SetsOther),
-    ("SYSTem:ANLG:OUT#:SOURce", |_| Does::SetsOther),
+    ("SYSTem:ANLG:OUT#:SOURce", |n| Does::Sets(Setting::AnalogOutput(n[0]))),
     ("REFerence:SENSe#:CHANnel#:INITiate[:IMMediate]", |n| Does::ScansReference(detector(n))),
     ("TRACe:SENSe#:CHANnel#:TYPE#:SAVE", |_| Does::Nothing),
 ];

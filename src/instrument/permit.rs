@@ -174,6 +174,7 @@ fn needs(action: &Action) -> Result<Vec<Need>, LimitExceeded> {
             vec![Need::Wavelength { whose: Whose::Laser(laser), nm, written }]
         }
         Action::SetLaserOutput { laser, on: true } => vec![Need::Light(laser)],
+        Action::SetFeedbackLaser { laser: laser @ 1.. } => vec![Need::Light(laser)],
         Action::SetTlsLaser { laser: laser @ 1.., .. } => vec![Need::Serves(laser)],
         Action::SetTlsPower { tls, dbm } => vec![Need::Power { whose: Whose::Tls(tls), dbm, written }],
         Action::SetTlsStart { tls, nm } | Action::SetTlsStop { tls, nm } => {
@@ -186,6 +187,8 @@ fn needs(action: &Action) -> Result<Vec<Need>, LimitExceeded> {
         Action::Raw(ref text) => line::needs(text)?,
         Action::SetLaserOutput { on: false, .. }
         | Action::SetTlsLaser { laser: 0, .. }
+        | Action::SetFeedbackLaser { laser: 0 }
+        | Action::SetAnalogOutput { .. }
         | Action::SetScanMode { continuous: false }
         | Action::SetTlsSpeed { .. }
         | Action::SetTlsTrigger { .. }

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::activity::ScanKind;
 use super::scpi::{self, Action, Condition, Query};
+use super::setting::WAVELENGTH_TOLERANCE_NM;
 use super::{Ctp10, Error, TLS};
-use crate::measurement::Grid;
+use crate::measurement::{Grid, Joint};
 
 /// A scan that was not seen running within this time has not started.
 const START_LIMIT: Duration = Duration::from_secs(3);
@@ -32,7 +33,7 @@ pub struct TlsSettings {
     pub speed_nm_s: f64,
     /// Power, dBm.
     pub power_dbm: f64,
-    /// Trigger input; 0 for software.
+    /// Trigger input; 0 for software, or if the laser has no trigger input.
     pub trigger_in: u8,
 }
 
@@ -51,11 +52,66 @@ pub struct ScanSettings {
     pub tls: Vec<TlsSettings>,
 }
 
+/// The part of a scan that one laser can sweep.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    laser: u8,
+    start_nm: f64,
+    stop_nm: f64,
+    dbm: f64,
+}
+
+impl Span {
+    fn of(tls: &TlsSettings, scan: &ScanSettings) -> Self {
+        Self {
+            laser: tls.laser,
+            start_nm: tls.start_nm.max(scan.start_nm),
+            stop_nm: tls.stop_nm.min(scan.stop_nm),
+            dbm: tls.power_dbm,
+        }
+    }
+
+    /// The wavelengths where this span or the next higher one may take over from the other.
+    fn joints(&self, upper: &Self) -> Vec<Joint> {
+        let overlap_nm = self.stop_nm.min(upper.stop_nm) - upper.start_nm;
+        let is_certain = overlap_nm <= WAVELENGTH_TOLERANCE_NM;
+        let joint = |[below, above]: [&Self; 2], places_nm: &[f64]| Joint {
+            lasers: [below.laser, above.laser],
+            places_nm: places_nm.to_vec(),
+            is_certain,
+            set_db: above.dbm - below.dbm,
+        };
+        if overlap_nm < -WAVELENGTH_TOLERANCE_NM {
+            return Vec::new();
+        }
+        if is_certain {
+            return vec![joint([self, upper], &[upper.start_nm])];
+        }
+        if upper.stop_nm > self.stop_nm {
+            return vec![joint([self, upper], &[upper.start_nm, self.stop_nm])];
+        }
+        // The other laser covers only the middle of this span.
+        vec![joint([self, upper], &[upper.start_nm]), joint([upper, self], &[upper.stop_nm])]
+    }
+}
+
 impl ScanSettings {
     /// The TLS within the range of the scan, with the span of each, nm.
     pub(super) fn spans(&self) -> impl Iterator<Item = (&TlsSettings, f64)> {
         let span = |tls: &TlsSettings| tls.stop_nm.min(self.stop_nm) - tls.start_nm.max(self.start_nm);
         self.tls.iter().map(move |tls| (tls, span(tls))).filter(|(_, span)| *span > 0.0)
+    }
+
+    /// The wavelengths where the light of a scan may change from one laser to another. At a gap there is none.
+    #[must_use]
+    pub fn joints(&self) -> Vec<Joint> {
+        let mut spans: Vec<Span> = self.spans().map(|(tls, _)| Span::of(tls, self)).collect();
+        spans.sort_by(|a, b| a.start_nm.total_cmp(&b.start_nm));
+        let pairs = spans
+            .iter()
+            .enumerate()
+            .flat_map(|(at, lower)| spans[at + 1..].iter().map(move |upper| (lower, upper)));
+        pairs.flat_map(|(lower, upper)| lower.joints(upper)).collect()
     }
 
     /// The expected duration of a scan, from spans and speeds: the TLS sweep one after another.
@@ -121,7 +177,7 @@ impl Ctp10 {
                 stop_nm: self.ask(&Query::tls_stop_nm(number)).await?,
                 speed_nm_s: self.ask(&Query::tls_speed_nm_s(number)).await?,
                 power_dbm: self.ask(&Query::tls_power_dbm(number)).await?,
-                trigger_in: self.ask(&Query::tls_trigger(number)).await?,
+                trigger_in: self.tls_trigger(number).await?.unwrap_or(0),
             });
         }
         Ok(ScanSettings {
@@ -131,6 +187,14 @@ impl Ctp10 {
             stabilization: self.ask(&Query::stabilization()).await?,
             tls,
         })
+    }
+
+    /// Reads the trigger input of a TLS; `None` if its laser has none, as those of VIAVI.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn tls_trigger(&self, tls: u8) -> Result<Option<u8>, Error> {
+        self.probe(&Query::tls_trigger(tls)).await
     }
 
     /// Runs a scan (a sweep or a reference) until the instrument is idle. `expected` is its expected duration.
@@ -299,5 +363,49 @@ impl Ctp10 {
         self.wait_until_idle().await?;
         self.links.shared.activities.stopped();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A scan from 1440 to 1630 nm with one TLS for each range and power.
+    fn scan(sources: &[(f64, f64, f64)]) -> ScanSettings {
+        let tls = (1..).zip(sources).map(|(number, (start_nm, stop_nm, power_dbm))| TlsSettings {
+            tls: number,
+            laser: number,
+            start_nm: *start_nm,
+            stop_nm: *stop_nm,
+            speed_nm_s: 50.0,
+            power_dbm: *power_dbm,
+            trigger_in: 0,
+        });
+        ScanSettings {
+            start_nm: 1440.0,
+            stop_nm: 1630.0,
+            resolution_pm: 10.0,
+            stabilization: scpi::Stabilization::default(),
+            tls: tls.collect(),
+        }
+    }
+
+    fn joints(sources: &[(f64, f64, f64)]) -> Vec<([u8; 2], Vec<f64>, f64)> {
+        let joints = scan(sources).joints().into_iter();
+        joints.map(|joint| (joint.lasers, joint.places_nm, joint.set_db)).collect()
+    }
+
+    #[test]
+    fn lasers_meet_where_their_ranges_touch_or_overlap() {
+        // The order of the TLS does not matter.
+        assert_eq!(joints(&[(1500.0, 1630.0, 5.0), (1440.0, 1500.0, 2.0)]), [([2, 1], vec![1500.0], 3.0)]);
+        assert_eq!(
+            joints(&[(1430.0, 1530.0, 0.0), (1500.0, 1640.0, 0.0)]),
+            [([1, 2], vec![1500.0, 1530.0], 0.0)]
+        );
+        assert_eq!(joints(&[(1440.0, 1500.0, 0.0), (1501.0, 1630.0, 0.0)]), []);
+        assert_eq!(joints(&[(1260.0, 1360.0, 0.0), (1500.0, 1630.0, 0.0)]), []);
+        let nested = joints(&[(1440.0, 1630.0, 0.0), (1500.0, 1530.0, 1.0)]);
+        assert_eq!(nested.iter().map(|joint| joint.0).collect::<Vec<_>>(), [[1, 2], [2, 1]]);
     }
 }

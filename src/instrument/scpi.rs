@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
 use super::reply::{decibels, femtometres, measured, nanometres, number, picometres, truth, value};
+use super::setting::Setting;
 use crate::grammar::{Line, Malformed};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
 
@@ -49,6 +50,10 @@ pub enum Action {
     SetSpectralUnit { detector: Detector, unit: SpectralUnit },
     /// Trigger input of a detector; 0 for software.
     SetDetectorTrigger { detector: Detector, trigger: u8 },
+    /// The laser of the static light (`FBC`), as two public clients use it.
+    SetFeedbackLaser { laser: u8 },
+    /// The detector that an analog output of the mainframe follows.
+    SetAnalogOutput { output: u8, detector: Detector },
     /// Starts a reference scan.
     StartReference { detector: Detector },
     /// Starts a scan.
@@ -61,6 +66,16 @@ pub enum Action {
     SetScanMode { continuous: bool },
     /// Text as it stands.
     Raw(String),
+}
+
+impl Action {
+    /// Whether some units reply to the command, and others do not. It is always false for a query.
+    pub(super) fn may_have_reply(&self) -> bool {
+        match self {
+            Self::Raw(_) => matches!(self.only_setting(), Some(Setting::AnalogOutput(_))),
+            other => matches!(other.setting(), Some(Setting::AnalogOutput(_))),
+        }
+    }
 }
 
 impl fmt::Display for Action {
@@ -87,6 +102,8 @@ impl fmt::Display for Action {
                 let unit = match unit {
                     PowerUnit::Dbm => "DBM",
                     PowerUnit::Mw => "MW",
+                    PowerUnit::Dbma => "DBMA",
+                    PowerUnit::Ma => "MA",
                 };
                 write!(f, "{}:UNIT:Y {unit}", channel(*detector))
             }
@@ -99,6 +116,10 @@ impl fmt::Display for Action {
             }
             Self::SetDetectorTrigger { detector, trigger } => {
                 write!(f, "{}:FUNC:TRIG {trigger}", channel(*detector))
+            }
+            Self::SetFeedbackLaser { laser } => write!(f, "CTP:SENS:FBC {laser}"),
+            Self::SetAnalogOutput { output, detector: Detector { module, channel } } => {
+                write!(f, "SYST:ANLG:OUT{output}:SOUR {module},{channel}")
             }
             Self::StartReference { detector: Detector { module, channel } } => {
                 write!(f, "REF:SENS{module}:CHAN{channel}:INIT")
@@ -118,8 +139,29 @@ fn channel(Detector { module, channel }: Detector) -> String {
     format!("CTP:SENS{module}:CHAN{channel}")
 }
 
-fn trace(Detector { module, channel }: Detector, kind: TraceKind) -> String {
-    format!("TRAC:SENS{module}:CHAN{channel}:TYPE{}:DATA", kind.code())
+/// Which trace a query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceAddress {
+    /// The detector.
+    pub detector: Detector,
+    /// Which trace of the detector.
+    pub kind: TraceKind,
+    /// The header has no `CHANnel`. Public documentation states that its number is not used for back-reflection traces.
+    pub without_channel: bool,
+}
+
+impl From<(Detector, TraceKind)> for TraceAddress {
+    fn from((detector, kind): (Detector, TraceKind)) -> Self {
+        Self { detector, kind, without_channel: false }
+    }
+}
+
+impl TraceAddress {
+    fn data(self) -> String {
+        let Detector { module, channel } = self.detector;
+        let channel = if self.without_channel { String::new() } else { format!(":CHAN{channel}") };
+        format!("TRAC:SENS{module}{channel}:TYPE{}:DATA", self.kind.code())
+    }
 }
 
 /// A question and how its reply is read. Asking it again is harmless.
@@ -159,14 +201,14 @@ impl<R> Query<R> {
 
 /// The text of the query for a trace's values, a block of big-endian float32: dB for a ratio, dBm for a power.
 #[must_use]
-pub fn trace_values(detector: Detector, kind: TraceKind) -> String {
-    format!("{}? BIN,DB", trace(detector, kind))
+pub fn trace_values(trace: TraceAddress) -> String {
+    format!("{}? BIN,DB", trace.data())
 }
 
 /// The text of the query for a trace's wavelengths in metres, a block of big-endian float64.
 #[must_use]
-pub fn trace_wavelengths(detector: Detector, kind: TraceKind) -> String {
-    format!("{}:X? BIN,M", trace(detector, kind))
+pub fn trace_wavelengths(trace: TraceAddress) -> String {
+    format!("{}:X? BIN,M", trace.data())
 }
 
 /// Raw text that is not a question.
@@ -297,15 +339,15 @@ impl Query<f64> {
     }
     /// Wavelength of a trace's first point, nm; may be no finite number.
     #[must_use]
-    pub fn trace_start_nm(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:STAR?", trace(detector, kind)), |reply| {
+    pub fn trace_start_nm(trace: TraceAddress) -> Self {
+        Self::while_idle(format!("{}:STAR?", trace.data()), |reply| {
             femtometres(reply).map(|length| length / 1e6)
         })
     }
     /// Step of a trace, pm; may be no finite number.
     #[must_use]
-    pub fn trace_step_pm(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:SAMP?", trace(detector, kind)), |reply| {
+    pub fn trace_step_pm(trace: TraceAddress) -> Self {
+        Self::while_idle(format!("{}:SAMP?", trace.data()), |reply| {
             femtometres(reply).map(|length| length / 1e3)
         })
     }
@@ -314,8 +356,8 @@ impl Query<f64> {
 impl Query<u64> {
     /// Number of points of a trace.
     #[must_use]
-    pub fn trace_points(detector: Detector, kind: TraceKind) -> Self {
-        Self::while_idle(format!("{}:LENG?", trace(detector, kind)), value)
+    pub fn trace_points(trace: TraceAddress) -> Self {
+        Self::while_idle(format!("{}:LENG?", trace.data()), value)
     }
 }
 
@@ -334,6 +376,26 @@ impl Query<u8> {
     #[must_use]
     pub fn detector_trigger(detector: Detector) -> Self {
         Self::new(format!("{}:FUNC:TRIG?", channel(detector)), value)
+    }
+}
+
+impl Query<u8> {
+    /// The laser of the static light (`FBC`); 0 for none.
+    #[must_use]
+    pub fn feedback_laser() -> Self {
+        Self::new("CTP:SENS:FBC?", value)
+    }
+}
+
+impl Query<Option<Detector>> {
+    /// The detector that an analog output follows; `None` if it follows none.
+    #[must_use]
+    pub fn analog_output(output: u8) -> Self {
+        Self::new(format!("SYST:ANLG:OUT{output}:SOUR?"), |reply| {
+            let (module, channel) = reply.split_once(',')?;
+            let place = format!("{}/{}", module.trim(), channel.trim());
+            if place == "0/0" { Some(None) } else { place.parse().ok().map(Some) }
+        })
     }
 }
 
@@ -363,12 +425,15 @@ impl Query<Stabilization> {
 }
 
 impl Query<PowerUnit> {
-    /// Unit of a detector's power readings.
+    /// Unit of a detector's power readings. A detector of photocurrent replies with the same numbers, so only the recipe
+    /// knows which of both it is.
     #[must_use]
     pub fn power_unit(detector: Detector) -> Self {
         Self::new(format!("{}:UNIT:Y?", channel(detector)), |reply| match reply {
             "0" | "DBM" => Some(PowerUnit::Dbm),
             "1" | "MW" => Some(PowerUnit::Mw),
+            "DBMA" => Some(PowerUnit::Dbma),
+            "MA" => Some(PowerUnit::Ma),
             _ => None,
         })
     }

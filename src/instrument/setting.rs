@@ -47,6 +47,10 @@ pub enum Setting {
     DetectorWavelength(Detector),
     /// Trigger input of a detector.
     DetectorTrigger(Detector),
+    /// The laser of the static light.
+    FeedbackLaser,
+    /// The detector that an analog output follows.
+    AnalogOutput(u8),
 }
 
 impl Setting {
@@ -108,7 +112,9 @@ impl Setting {
             | Self::LaserOutput(_)
             | Self::PowerUnit(_)
             | Self::SpectralUnit(_)
-            | Self::DetectorTrigger(_) => vec![self],
+            | Self::DetectorTrigger(_)
+            | Self::FeedbackLaser
+            | Self::AnalogOutput(_) => vec![self],
         }
     }
 
@@ -132,7 +138,9 @@ impl Setting {
             | Self::LaserOutput(_)
             | Self::PowerUnit(_)
             | Self::SpectralUnit(_)
-            | Self::DetectorTrigger(_) => 0.0,
+            | Self::DetectorTrigger(_)
+            | Self::FeedbackLaser
+            | Self::AnalogOutput(_) => 0.0,
         }
     }
 }
@@ -163,6 +171,8 @@ impl fmt::Display for Setting {
             Self::SpectralUnit(detector) => write!(f, "the spectral unit of {detector}"),
             Self::DetectorWavelength(detector) => write!(f, "the wavelength of {detector}"),
             Self::DetectorTrigger(detector) => write!(f, "the trigger input of {detector}"),
+            Self::FeedbackLaser => f.write_str("the laser of the static light"),
+            Self::AnalogOutput(output) => write!(f, "the source of analog output {output}"),
         }
     }
 }

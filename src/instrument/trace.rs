@@ -2,9 +2,9 @@
 
 use tokio::sync::mpsc;
 
-use super::scpi::{self, Query, Reference};
+use super::scpi::{self, Query, Reference, TraceAddress};
 use super::{Ctp10, Error};
-use crate::measurement::{Detector, Grid, TraceKind};
+use crate::measurement::{Detector, Grid};
 
 impl Ctp10 {
     /// Reads the wavelength axis of a trace in memory.
@@ -12,16 +12,18 @@ impl Ctp10 {
     /// # Errors
     /// See [`Error`]. The instrument refuses a trace that it does not have. An impossible axis is
     /// [`Error::Implausible`].
-    pub async fn trace_grid(&self, detector: Detector, kind: TraceKind) -> Result<Grid, Error> {
+    pub async fn trace_grid(&self, trace: impl Into<TraceAddress>) -> Result<Grid, Error> {
+        let trace = trace.into();
         let grid = Grid {
-            points: self.ask(&Query::trace_points(detector, kind)).await?,
-            start_nm: self.ask(&Query::trace_start_nm(detector, kind)).await?,
-            step_pm: self.ask(&Query::trace_step_pm(detector, kind)).await?,
+            points: self.ask(&Query::trace_points(trace)).await?,
+            start_nm: self.ask(&Query::trace_start_nm(trace)).await?,
+            step_pm: self.ask(&Query::trace_step_pm(trace)).await?,
         };
         match grid.implausible() {
             None => Ok(grid),
             Some(reason) => {
-                Err(Error::Implausible { what: format!("the {kind} trace of {detector}"), reason })
+                let what = format!("the {} trace of {}", trace.kind, trace.detector);
+                Err(Error::Implausible { what, reason })
             }
         }
     }
@@ -33,14 +35,14 @@ impl Ctp10 {
     /// See [`Error`]. A block of another length than `points` is an error, and never a shorter trace.
     pub async fn trace_values(
         &self,
-        detector: Detector,
-        kind: TraceKind,
+        trace: impl Into<TraceAddress>,
         points: u64,
         values: &mpsc::Sender<Vec<f32>>,
     ) -> Result<(), Error> {
+        let query = scpi::trace_values(trace.into());
         self.check_orphaned_scan().await?;
         self.wait_for_scan_end().await?;
-        self.links.main.fetch_block(&scpi::trace_values(detector, kind), points, values, self.options).await
+        self.links.main.fetch_block(&query, points, values, self.options).await
     }
 
     /// Transfers the wavelengths of a trace in metres, in the same way as [`Ctp10::trace_values`].
@@ -49,17 +51,14 @@ impl Ctp10 {
     /// See [`Error`].
     pub async fn trace_wavelengths(
         &self,
-        detector: Detector,
-        kind: TraceKind,
+        trace: impl Into<TraceAddress>,
         points: u64,
         metres: &mpsc::Sender<Vec<f64>>,
     ) -> Result<(), Error> {
+        let query = scpi::trace_wavelengths(trace.into());
         self.check_orphaned_scan().await?;
         self.wait_for_scan_end().await?;
-        self.links
-            .main
-            .fetch_block(&scpi::trace_wavelengths(detector, kind), points, metres, self.options)
-            .await
+        self.links.main.fetch_block(&query, points, metres, self.options).await
     }
 
     /// Makes sure that no scan has replaced the trace that was just transferred.

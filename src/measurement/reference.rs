@@ -6,6 +6,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, Grid};
+use crate::units::ReferenceSweeps;
 pub use stale::{Age, CLOCK_DIFFERENCE, Stale};
 
 /// Two powers count as equal within this difference, dB.
@@ -119,6 +120,9 @@ pub struct ReferenceRecord {
     /// The level of the check detector at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckLevel>,
+    /// The number of its sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweeps: Option<ReferenceSweeps>,
     /// The run that has taken it, if another run uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
@@ -136,6 +140,7 @@ impl ReferenceRecord {
             range: None,
             sources: None,
             check: None,
+            sweeps: None,
             run: None,
         };
         plain.named()

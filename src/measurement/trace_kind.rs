@@ -75,12 +75,39 @@ impl TraceKind {
         }
     }
 
-    /// The unit of its values: `dB` for a ratio to the reference, `dBm` for a power.
+    /// The unit of its values: dB for a ratio to the reference, dBm for a power. The unit of a trace that has only a
+    /// number is assumed.
     #[must_use]
-    pub fn unit(self) -> &'static str {
+    pub fn unit(self) -> TraceUnit {
         match self.code() {
-            1..=10 => "dB",
-            _ => "dBm",
+            1..=10 => TraceUnit::Db,
+            _ => TraceUnit::Dbm,
+        }
+    }
+}
+
+/// The unit of the values of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TraceUnit {
+    /// A ratio, in decibels.
+    #[serde(rename = "dB")]
+    Db,
+    /// A power, in decibels relative to one milliwatt.
+    #[serde(rename = "dBm")]
+    Dbm,
+    /// A photocurrent, in decibels relative to one milliampere.
+    #[serde(rename = "dBmA")]
+    Dbma,
+}
+
+impl TraceUnit {
+    /// The symbol.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Db => "dB",
+            Self::Dbm => "dBm",
+            Self::Dbma => "dBmA",
         }
     }
 }

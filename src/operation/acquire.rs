@@ -1,6 +1,6 @@
 //! Operations that bring values from the instrument: traces and power.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::decimal;
-use crate::measurement::{Detector, TraceKind};
+use crate::measurement::{Detector, TraceKind, TraceUnit};
 use crate::units::Seconds;
 
 /// A constant that is written into every row of a trace file.
@@ -61,6 +61,13 @@ struct FetchTraceFields {
     /// Transfer the wavelength axis instead of computing it from start and sampling step.
     #[serde(default)]
     transfer_x: bool,
+    /// Unit of the traces that have only a number, because their meaning is not public. Default: dB for the types 1 to 10,
+    /// dBm for the others.
+    unit: Option<TraceUnit>,
+    /// Leave `CHANnel` out of the queries. Public documentation states that its number is not used for back-reflection
+    /// traces.
+    #[serde(default)]
+    without_channel: bool,
     /// Constant columns of the files, in addition to the loop variables: numbers or texts by name.
     #[serde(default)]
     columns: BTreeMap<String, Constant>,
@@ -81,6 +88,12 @@ pub struct FetchTrace {
     /// Transfer the wavelength axis instead of computing it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub transfer_x: bool,
+    /// Unit of the traces that have only a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<TraceUnit>,
+    /// Leave `CHANnel` out of the queries.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_channel: bool,
     /// Constant columns for the files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Constant>,
@@ -92,7 +105,28 @@ impl TryFrom<FetchTraceFields> for FetchTrace {
     fn try_from(given: FetchTraceFields) -> Result<Self, String> {
         let detectors = one_or_many("detector", given.detector, given.detectors)?;
         let traces = one_or_many("trace", given.trace, given.traces)?;
-        Ok(Self { detectors, traces, name: given.name, transfer_x: given.transfer_x, columns: given.columns })
+        let named = traces.iter().find(|trace| !matches!(trace, TraceKind::Other(_)));
+        if let Some(named) = named.filter(|_| given.unit.is_some()) {
+            return Err(format!(
+                "`unit` is for traces by number, but the unit of the trace `{named}` is known"
+            ));
+        }
+        let modules: BTreeSet<u8> = detectors.iter().map(|detector| detector.module).collect();
+        if given.without_channel && modules.len() < detectors.len() {
+            return Err(
+                "`without_channel` names the module only, so `detectors` may contain one channel of each"
+                    .to_owned(),
+            );
+        }
+        Ok(Self {
+            detectors,
+            traces,
+            name: given.name,
+            transfer_x: given.transfer_x,
+            unit: given.unit,
+            without_channel: given.without_channel,
+            columns: given.columns,
+        })
     }
 }
 
@@ -141,6 +175,17 @@ impl TryFrom<ReadPowerFields> for ReadPower {
             None => Seconds::new(0.1).map_err(|error| error.to_string())?,
         };
         Ok(Self { detectors, samples, interval_s, name: given.name })
+    }
+}
+
+impl FetchTrace {
+    /// The unit of a trace. The recipe gives the unit of a trace by number.
+    #[must_use]
+    pub fn unit_of(&self, trace: TraceKind, is_photocurrent: bool) -> TraceUnit {
+        match self.unit.unwrap_or(trace.unit()) {
+            TraceUnit::Dbm if is_photocurrent => TraceUnit::Dbma,
+            unit @ (TraceUnit::Db | TraceUnit::Dbm | TraceUnit::Dbma) => unit,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acquire::one_or_many;
 use crate::measurement::Detector;
-use crate::units::{Decibels, Minutes};
+use crate::units::{Decibels, Minutes, ReferenceSweeps};
 
 /// The action if a new reference is needed and no person is present to connect the patch cord.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +61,10 @@ struct CreateReferenceFields {
     /// then: `{ detector: tap, max_drift_db: 0.1 }`. This takes one more scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     check: Option<DriftCheck>,
+    /// The number of sweeps of the reference: 1 (TF) or 4 (TF/PDL). The instrument must be set to this kind. A reference
+    /// with another number of sweeps is not accepted. Default: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sweeps: Option<ReferenceSweeps>,
     /// Action if an existing reference is too old, has drifted, or belongs to other conditions. Default: `measure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     if_stale: Option<IfStale>,
@@ -83,6 +87,8 @@ pub struct CreateReference {
     pub max_age_min: Option<Minutes>,
     /// How the drift since the reference is measured.
     pub check: Option<DriftCheck>,
+    /// The number of sweeps of the reference.
+    pub sweeps: Option<ReferenceSweeps>,
     /// Action if an existing reference may not be used.
     pub if_stale: Option<IfStale>,
     /// Action if a new reference is needed and no person is present.
@@ -92,12 +98,13 @@ pub struct CreateReference {
 /// A single detector is stored in `detector`, so that programs of earlier versions can read it.
 impl From<CreateReference> for CreateReferenceFields {
     fn from(operation: CreateReference) -> Self {
-        let CreateReference { detectors, connect, max_age_min, check, if_stale, unattended } = operation;
+        let CreateReference { detectors, connect, max_age_min, check, sweeps, if_stale, unattended } =
+            operation;
         let (detector, detectors) = match detectors[..] {
             [one] => (Some(one), None),
             _ => (None, Some(detectors)),
         };
-        Self { detector, detectors, connect, max_age_min, check, if_stale, unattended }
+        Self { detector, detectors, connect, max_age_min, check, sweeps, if_stale, unattended }
     }
 }
 
@@ -105,8 +112,16 @@ impl TryFrom<CreateReferenceFields> for CreateReference {
     type Error = String;
 
     fn try_from(given: CreateReferenceFields) -> Result<Self, String> {
-        let CreateReferenceFields { detector, detectors, connect, max_age_min, check, if_stale, unattended } =
-            given;
+        let CreateReferenceFields {
+            detector,
+            detectors,
+            connect,
+            max_age_min,
+            check,
+            sweeps,
+            if_stale,
+            unattended,
+        } = given;
         let detectors = one_or_many("detector", detector, detectors)?;
         if let Some(twice) = detectors.iter().enumerate().find(|(at, known)| detectors[..*at].contains(known))
         {
@@ -124,16 +139,17 @@ impl TryFrom<CreateReferenceFields> for CreateReference {
             Some((field, _)) => {
                 Err(format!("`{field}` needs `max_age_min`, which allows an existing reference"))
             }
-            None => Ok(Self { detectors, connect, max_age_min, check, if_stale, unattended }),
+            None => Ok(Self { detectors, connect, max_age_min, check, sweeps, if_stale, unattended }),
         }
     }
 }
 
 impl CreateReference {
-    /// The number of scans, if each reference is recorded: one for each, and one for the check.
+    /// The number of sweeps, if each reference is recorded: those of each, and one for the check.
     #[must_use]
     pub fn scans(&self) -> u32 {
-        u32::try_from(self.detectors.len() + usize::from(self.check.is_some())).unwrap_or(u32::MAX)
+        let of_each = self.sweeps.map_or(1, |sweeps| usize::from(sweeps.get()));
+        u32::try_from(self.detectors.len() * of_each + usize::from(self.check.is_some())).unwrap_or(u32::MAX)
     }
 
     /// The connection for one of the detectors, as a text for the operator. `name`: the detector as people know it.
@@ -168,6 +184,9 @@ mod tests {
         );
         assert!(of(json!({ "detector": "4/1", "detectors": ["4/2"] })).unwrap_err().contains("only one of"));
         assert!(of(json!({ "detectors": [] })).unwrap_err().contains("is empty"));
+        let scans = |fields| read(fields).map(|reference| reference.scans());
+        assert_eq!(scans(json!({ "detectors": ["4/1", "4/2"], "sweeps": 4 })), Ok(8));
+        assert!(scans(json!({ "detector": "4/1", "sweeps": 2 })).unwrap_err().contains("1 or 4"));
         assert!(of(json!({})).unwrap_err().contains("missing field `detector`"));
     }
 

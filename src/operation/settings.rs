@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::measurement::{Detector, PowerUnit, SpectralUnit};
 use crate::units::{
-    DetectorWavelength, LaserNumber, LaserPower, Resolution, ScanWavelength, StabilizationTime, SweepSpeed,
-    TlsLaser, TlsNumber, TriggerIn,
+    AnalogOutput, DetectorWavelength, LaserNumber, LaserPower, Resolution, ScanWavelength, StabilizationTime,
+    SweepSpeed, TlsLaser, TlsNumber, TriggerIn,
 };
 
 /// Sets the static control of one laser. Other settings stay unchanged.
@@ -24,6 +24,10 @@ pub struct ConfigureLaser {
     /// Optical output on or off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<bool>,
+    /// Send `CTP:SENSe:FBC` with the number of this laser, before its output is switched on. Two public clients send this
+    /// command when they choose the laser of the static light. Its meaning is not public.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fbc: bool,
 }
 
 /// Sets one tunable laser source (TLS) of the scan. Other settings stay unchanged.
@@ -79,7 +83,7 @@ pub struct ConfigureScan {
 pub struct ConfigureDetector {
     /// The detector.
     pub detector: Detector,
-    /// Unit of the power readings.
+    /// Unit of the power readings: dBm or mW; dBmA or mA for a detector that measures photocurrent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_unit: Option<PowerUnit>,
     /// Unit of the spectral axis.
@@ -91,4 +95,7 @@ pub struct ConfigureDetector {
     /// Trigger input; 0 for the software trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_in: Option<TriggerIn>,
+    /// The analog output of the mainframe that follows this detector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analog_output: Option<AnalogOutput>,
 }

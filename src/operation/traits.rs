@@ -4,7 +4,10 @@
 mod lasers;
 mod table;
 
-use super::{AnalyzeFields, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method, Prompt, Scpi};
+use super::{
+    AnalyzeFields, ConfigureDetector, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method,
+    Prompt, Scpi,
+};
 use crate::measurement::Detector;
 pub use lasers::{LaserDemand, Lasers};
 
@@ -31,8 +34,8 @@ pub struct OperationTraits<'a> {
     pub bench: BenchEffect<'a>,
     /// The detectors that the operation uses.
     pub detectors: &'a [Detector],
-    /// The calibration wavelength that the detectors get, nm.
-    pub calibration_nm: Option<f64>,
+    /// The settings of a detector, if the operation sets them.
+    pub detector_settings: Option<&'a ConfigureDetector>,
     /// How long the operation lasts.
     pub lasts: Lasts<'a>,
     /// The question to the operator.

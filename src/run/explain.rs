@@ -63,8 +63,8 @@ impl Bench {
         if !reference.is_some_and(|reference| reference.valid) {
             return Some(reference::absent(detector));
         }
-        let reference = self.ctp10().trace_grid(detector, TraceKind::Reference).await.ok()?;
-        let swept = self.ctp10().trace_grid(detector, TraceKind::Raw).await.ok()?;
+        let reference = self.ctp10().trace_grid((detector, TraceKind::Reference)).await.ok()?;
+        let swept = self.ctp10().trace_grid((detector, TraceKind::Raw)).await.ok()?;
         reference::uncovered(detector, &reference, &swept)
     }
 }

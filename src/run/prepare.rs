@@ -87,7 +87,7 @@ async fn ask(instrument: &Ctp10, needs: &Needs) -> Result<Facts, Error> {
         if known.detectors.get(&detector) == Some(&true)
             && let Some(held) = instrument.reference(detector).await?.filter(|reference| reference.valid)
         {
-            let scan = match instrument.trace_grid(detector, TraceKind::Reference).await {
+            let scan = match instrument.trace_grid((detector, TraceKind::Reference)).await {
                 Ok(scan) => Some(scan),
                 // Some modules do not answer. In that case nothing is known of the range.
                 Err(Error::Refused { .. } | Error::NoReply { .. } | Error::Implausible { .. }) => None,

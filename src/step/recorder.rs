@@ -75,6 +75,7 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
         mean: Some(-4.0),
         above_reference_db: None,
         reference: None,
+        seams: Vec::new(),
     }
 }
 

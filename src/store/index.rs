@@ -63,7 +63,7 @@ impl TraceIndexes {
                 .and_then(|_| journal.read_exact(&mut line))
                 .map_err(failed)?;
             if let Ok(FileEvent::TraceStored { trace }) = serde_json::from_slice(&line) {
-                traces.push(trace);
+                traces.push(*trace);
             }
         }
         Ok(traces)

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
-use crate::measurement::{PowerReading, PowerUnit};
+use crate::measurement::PowerReading;
 
 /// A segment is closed after this time.
 const SEGMENT_S: f64 = 60.0;
@@ -115,10 +115,6 @@ impl PowerLog {
     fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {
         #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 fit into 53 bits")]
         let micros = |reading: &PowerReading| (reading.time_s * 1e6) as i64;
-        let unit = |unit| match unit {
-            PowerUnit::Dbm => "dBm",
-            PowerUnit::Mw => "mW",
-        };
         let rows = || self.rows.iter();
         let times = TimestampMicrosecondArray::from_iter_values(rows().map(|(reading, ..)| micros(reading)));
         let columns: Vec<(Field, ArrayRef)> = vec![
@@ -140,7 +136,7 @@ impl PowerLog {
             ),
             (
                 Field::new("unit", DataType::Utf8, false),
-                Arc::new(StringArray::from_iter_values(rows().map(|(r, ..)| unit(r.unit)))),
+                Arc::new(StringArray::from_iter_values(rows().map(|(r, ..)| r.unit.symbol()))),
             ),
             (
                 Field::new("calibration_nm", DataType::Float64, true),

@@ -13,7 +13,7 @@ use crate::measurement::TraceSummary;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum FileEvent {
     TraceStored {
-        trace: TraceSummary,
+        trace: Box<TraceSummary>,
     },
     TraceWithdrawn {
         trace_index: u64,
@@ -30,7 +30,7 @@ pub(super) enum FileEvent {
 /// A file that a run has stored.
 #[derive(Debug)]
 pub(super) enum Stored {
-    Trace(TraceSummary),
+    Trace(Box<TraceSummary>),
     Power(PowerSegment),
 }
 
@@ -75,7 +75,7 @@ pub fn traces(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<TraceSummary, StoreError>> + use<>, StoreError> {
     Ok(stored(folder)?.filter_map(|event| match event {
-        Ok(Stored::Trace(trace)) => Some(Ok(trace)),
+        Ok(Stored::Trace(trace)) => Some(Ok(*trace)),
         Ok(Stored::Power(_)) => None,
         Err(error) => Some(Err(error)),
     }))

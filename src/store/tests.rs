@@ -6,7 +6,7 @@ use std::fs;
 use chrono::Utc;
 
 use super::*;
-use crate::measurement::{Detector, Grid, PowerReading, PowerUnit, TraceKind};
+use crate::measurement::{Detector, Grid, PowerReading, PowerUnit, TraceKind, TraceUnit};
 use crate::step::ColumnValue;
 use crate::step::TraceReader;
 
@@ -17,6 +17,8 @@ fn header(points: u64) -> TraceHeader {
         attempt: 1,
         detector: Detector { module: 4, channel: 1 },
         trace: TraceKind::Tf,
+        unit: TraceUnit::Db,
+        joints: Vec::new(),
         name: "ring".into(),
         grid: Grid { start_nm: 1520.0, step_pm: 1.0, points },
         simulated: true,

@@ -35,7 +35,8 @@ use self::tally::Tally;
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
 use crate::measurement::{
-    Detector, Extreme, Grid, TraceKind, TraceSummary, above_reference_db, fit_for_file,
+    Detector, Extreme, Grid, Joint, Seams, TraceKind, TraceSummary, TraceUnit, above_reference_db,
+    fit_for_file,
 };
 use crate::step::ColumnValue;
 
@@ -65,6 +66,10 @@ pub struct TraceHeader {
     pub detector: Detector,
     /// The kind of the trace.
     pub trace: TraceKind,
+    /// The unit of the values.
+    pub unit: TraceUnit,
+    /// The wavelengths where one laser of the scan may take over from another.
+    pub joints: Vec<Joint>,
     /// Name given in the recipe; empty if there is none.
     pub name: String,
     /// The wavelength axis.
@@ -103,6 +108,7 @@ pub struct TraceWriter {
     constants: Vec<Constant>,
     waiting: Vec<f32>,
     tally: Tally,
+    seams: Seams,
 }
 
 impl RunFolder {
@@ -120,6 +126,7 @@ impl RunFolder {
         let writer = ArrowWriter::try_new(part, Arc::new(schema), Some(properties)).map_err(failed)?;
         let (file, columns) = writer.into_serialized_writer().map_err(failed)?;
         Ok(TraceWriter {
+            seams: Seams::new(&header.joints, header.grid),
             header,
             file,
             columns,
@@ -137,7 +144,7 @@ impl RunFolder {
 fn schema(run: &str, header: &TraceHeader) -> (Schema, Vec<Constant>) {
     let mut fields = vec![
         Field::new("wavelength_nm", DataType::Float64, false).with_metadata(unit("nm")),
-        Field::new("value", DataType::Float32, true).with_metadata(unit(header.trace.unit())),
+        Field::new("value", DataType::Float32, true).with_metadata(unit(header.unit.symbol())),
     ];
     let mut constants = Vec::new();
     for (name, constant) in constant_columns(run, header) {
@@ -173,7 +180,7 @@ pub(super) const PANDAS_ATTRIBUTES: &str = "PANDAS_ATTRS";
 /// The metadata of the file as strings, by name. pyarrow shows them with the schema, pandas as `attrs`.
 fn texts(header: &TraceHeader) -> BTreeMap<String, String> {
     let mut values = header.metadata.clone();
-    values.insert("units".to_owned(), json!({ "wavelength_nm": "nm", "value": header.trace.unit() }));
+    values.insert("units".to_owned(), json!({ "wavelength_nm": "nm", "value": header.unit.symbol() }));
     let attributes = json!(values).to_string();
     let text = |value: Value| match value {
         Value::String(text) => text,
@@ -214,7 +221,7 @@ fn constant_columns(run: &str, header: &TraceHeader) -> Vec<(String, Constant)> 
 }
 
 impl TraceWriter {
-    /// Appends values in dB or dBm. A value that is not finite becomes null.
+    /// Appends values in the unit of the trace. A value that is not finite becomes null.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -236,6 +243,7 @@ impl TraceWriter {
         if self.waiting.is_empty() {
             return Ok(());
         }
+        self.seams.add(self.tally.rows(), &self.waiting);
         let nulls = self.tally.add(&self.waiting);
         let values: Float32Array = if nulls == 0 {
             std::mem::take(&mut self.waiting).into()
@@ -304,6 +312,11 @@ impl TraceWriter {
             let mark = KeyValue::new("above_reference_db".to_owned(), level.to_string());
             self.file.append_key_value_metadata(mark);
         }
+        let seams = self.seams.found();
+        if !seams.is_empty() {
+            let mark = KeyValue::new("seams".to_owned(), json!(seams).to_string());
+            self.file.append_key_value_metadata(mark);
+        }
         // `into_inner` would hide a disk that becomes full at the last byte.
         self.file.finish().map_err(|error| StoreError::encode(&path, error))?;
         let published = self.file.inner_mut().publish()?;
@@ -319,7 +332,7 @@ impl TraceWriter {
             attempt: header.attempt,
             detector: header.detector,
             trace: header.trace,
-            unit: header.trace.unit().to_owned(),
+            unit: header.unit.symbol().to_owned(),
             file: header.file(),
             name: header.name.clone(),
             bytes: published.bytes,
@@ -331,6 +344,7 @@ impl TraceWriter {
             mean: tally.mean(),
             above_reference_db,
             reference: header.reference.clone(),
+            seams,
         })
     }
 }

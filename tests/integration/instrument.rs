@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ctp10::instrument::limits::Limits;
-use ctp10::instrument::scpi::{self, Action, Query};
+use ctp10::instrument::scpi::{self, Action, Query, TraceAddress};
 use ctp10::instrument::{Ctp10, Deadlines, Error, LinkEvent};
 use ctp10::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -136,15 +136,17 @@ async fn every_command_is_sent_as_written_here_and_confirmed_by_the_error_queue(
         SetResolution: Action::SetResolution { pm: 0.02 } => "INIT:WAV:SAMP 0.02PM";
         SetStabilization: Action::SetStabilization { output: true, seconds: 12.3 } => "INIT:STAB 1,12.3";
         SetDetectorWavelength: Action::SetDetectorWavelength { detector: D, nm: 1310.0 } => "CTP:SENS4:CHAN2:WAV 1310NM";
-        SetPowerUnit: Action::SetPowerUnit { detector: D, unit: PowerUnit::Mw } => "CTP:SENS4:CHAN2:UNIT:Y MW";
+        SetPowerUnit: Action::SetPowerUnit { detector: D, unit: PowerUnit::Mw } => "CTP:SENS4:CHAN2:UNIT:Y MW", Action::SetPowerUnit { detector: D, unit: PowerUnit::Dbma } => "CTP:SENS4:CHAN2:UNIT:Y DBMA", Action::SetPowerUnit { detector: D, unit: PowerUnit::Ma } => "CTP:SENS4:CHAN2:UNIT:Y MA";
         SetSpectralUnit: Action::SetSpectralUnit { detector: D, unit: SpectralUnit::Thz } => "CTP:SENS4:CHAN2:UNIT:X FREQ";
         SetDetectorTrigger: Action::SetDetectorTrigger { detector: D, trigger: 3 } => "CTP:SENS4:CHAN2:FUNC:TRIG 3";
+        SetFeedbackLaser: Action::SetFeedbackLaser { laser: 2 } => "CTP:SENS:FBC 2";
         StartReference: Action::StartReference { detector: D } => "REF:SENS4:CHAN2:INIT";
         StartScan: Action::StartScan => "INIT";
         Abort: Action::Abort => "ABOR";
         ClearErrors: Action::ClearErrors => "*CLS";
         SetScanMode: Action::SetScanMode { continuous: false } => "INIT:SMOD SING";
-        Raw: Action::Raw("SYST:ANLG:OUT1:SOUR 4,1".into()) => "SYST:ANLG:OUT1:SOUR 4,1";
+        Raw: Action::Raw("INIT:FBC:SENS 1".into()) => "INIT:FBC:SENS 1";
+        SetAnalogOutput: Action::SetAnalogOutput { output: 3, detector: D } => "SYST:ANLG:OUT3:SOUR 4,2";
     };
     let (actions, texts): (Vec<Action>, Vec<&str>) = commands.into_iter().unzip();
     let (instrument, script) = driver(Limits::default(), |_, mut peer| async move {
@@ -188,7 +190,14 @@ async fn every_question_is_asked_as_written_here_and_its_reply_is_read() {
             ("TRAC:SENS4:CHAN2:TYPE11:DATA:LENG?", "940001"),
             ("TRAC:SENS4:CHAN2:TYPE11:DATA:STAR?", "1.50000000E-006"),
             ("TRAC:SENS4:CHAN2:TYPE11:DATA:SAMP?", "1.00000000E-013"),
+            ("TRAC:SENS4:TYPE3:DATA:LENG?", "2"),
+            ("TRAC:SENS4:TYPE3:DATA:STAR?", "1.50000000E-006"),
+            ("TRAC:SENS4:TYPE3:DATA:SAMP?", "1.00000000E-012"),
             ("CTP:SENS:FBC?", "7"),
+            ("CTP:SENS:FBC?", "2"),
+            ("SYST:ANLG:OUT3:SOUR?", "4, 2"),
+            ("SYST:ANLG:OUT3:SOUR?", "0,0"),
+            ("CTP:SENS4:CHAN2:UNIT:Y?", "DBMA"),
         ] {
             peer.answer(question, reply).await;
         }
@@ -219,9 +228,40 @@ async fn every_question_is_asked_as_written_here_and_its_reply_is_read() {
     assert_eq!(i.ask(&Query::detector_wavelength_nm(D)).await.unwrap(), 1310.0);
     assert_eq!(i.ask(&Query::detector_trigger(D)).await.unwrap(), 0);
     assert!(i.reference(D).await.unwrap().unwrap().valid);
-    let grid = i.trace_grid(D, TraceKind::Raw).await.unwrap();
+    let grid = i.trace_grid((D, TraceKind::Raw)).await.unwrap();
     assert_eq!((grid.points, grid.start_nm, grid.step_pm), (940_001, 1500.0, 0.1));
+    let reflection = TraceAddress { detector: D, kind: TraceKind::Other(3), without_channel: true };
+    assert_eq!(i.trace_grid(reflection).await.unwrap().points, 2);
     assert_eq!(i.ask(&Query::raw("CTP:SENS:FBC?").unwrap()).await.unwrap(), "7");
+    assert_eq!(i.ask(&Query::feedback_laser()).await.unwrap(), 2);
+    assert_eq!(i.ask(&Query::analog_output(3)).await.unwrap(), Some(D));
+    assert_eq!(i.ask(&Query::analog_output(3)).await.unwrap(), None);
+    assert_eq!(i.ask(&Query::power_unit(D)).await.unwrap(), PowerUnit::Dbma);
+    script.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_unit_may_reply_to_the_routing_of_an_analog_output_and_its_reply_reaches_nobody() {
+    let (instrument, script) = driver(Limits::default(), |_, mut peer| async move {
+        for (text, reply) in [
+            ("SYST:ANLG:OUT1:SOUR 4,2", true),
+            ("syst:anlg:out1:sour 4,2", true),
+            ("SYST:ANLG:OUT1:SOUR 4,2", false),
+        ] {
+            peer.expect(text).await;
+            if reply {
+                peer.send(b"4,2\r\n").await;
+            }
+            peer.answer("SYST:ERR?", "0,No error").await;
+            peer.answer("INIT:TLS1:SPE?", "50").await;
+        }
+    })
+    .await;
+    let typed = Action::SetAnalogOutput { output: 1, detector: D };
+    for action in [typed.clone(), Action::Raw("syst:anlg:out1:sour 4,2".into()), typed] {
+        instrument.act(&action).await.unwrap();
+        assert_eq!(instrument.ask(&Query::tls_speed_nm_s(1)).await.unwrap(), 50.0);
+    }
     script.await.unwrap();
 }
 
@@ -241,7 +281,7 @@ async fn a_block_is_handed_on_whole_and_a_line_end_behind_it_is_no_reply() {
     .await;
     for _ in 0..2 {
         let (values, mut arriving) = mpsc::channel(8);
-        instrument.trace_values(D, TraceKind::Tf, 3, &values).await.unwrap();
+        instrument.trace_values((D, TraceKind::Tf), 3, &values).await.unwrap();
         drop(values);
         let mut found = Vec::new();
         while let Some(piece) = arriving.recv().await {
@@ -267,7 +307,7 @@ async fn a_transfer_that_is_dropped_midway_frees_the_link_at_once_and_its_rest_r
     .await;
     let (values, mut arriving) = mpsc::channel(8);
     tokio::select! {
-        result = instrument.trace_values(D, TraceKind::Tf, 1000, &values) => panic!("{result:?}"),
+        result = instrument.trace_values((D, TraceKind::Tf), 1000, &values) => panic!("{result:?}"),
         piece = arriving.recv() => assert!(!piece.unwrap().is_empty()),
     }
     assert_eq!(instrument.ask(&Query::tls_speed_nm_s(1)).await.unwrap(), 20.0);
@@ -287,9 +327,9 @@ async fn a_block_of_another_length_or_one_that_ends_early_is_an_error_and_never_
     })
     .await;
     let (values, _arriving) = mpsc::channel(8);
-    let error = instrument.trace_values(D, TraceKind::Tf, 10, &values).await.unwrap_err();
+    let error = instrument.trace_values((D, TraceKind::Tf), 10, &values).await.unwrap_err();
     assert!(error.to_string().contains("the block has 36 bytes, but 10 points were announced"), "{error}");
-    let error = instrument.trace_values(D, TraceKind::Tf, 10, &values).await.unwrap_err();
+    let error = instrument.trace_values((D, TraceKind::Tf), 10, &values).await.unwrap_err();
     assert!(error.to_string().contains("of 40 bytes missing"), "{error}");
     script.await.unwrap();
 }

@@ -30,6 +30,7 @@ mod figures;
 mod folders;
 mod fuzz;
 mod goes_on;
+mod hardware;
 mod http;
 mod instrument;
 mod lasers_off;

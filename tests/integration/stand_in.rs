@@ -300,6 +300,12 @@ fn an_option_that_makes_no_sense_is_refused_by_the_command_line_and_in_a_recipe(
         ("modules", "4,21", "1 to 20"),
         ("modules", "4,4", "once"),
         ("channels", "7", "1 to 6"),
+        ("lasers", "T100S-HP,T9000", "T100S-HP, T200S-O-M, T500S, mSWS"),
+        ("seam-db", "30", "0 to 20"),
+        ("reference-sweeps", "2", "1 or 4"),
+        ("trace-types", "2,11", "2 to 10, 14 to 23"),
+        ("photocurrent", "6", "a module of `modules`"),
+        ("fbc", "perhaps", "selects"),
     ] {
         let output = bench.run(&["simulate", "--listen", "127.0.0.1:0", &format!("--{option}"), value]);
         let stderr = crate::support::text(&output.stderr);
@@ -311,7 +317,8 @@ fn an_option_that_makes_no_sense_is_refused_by_the_command_line_and_in_a_recipe(
         if option == "stabilization-output" {
             continue;
         }
-        let value = if option == "modules" { format!("[{value}]") } else { value.to_owned() };
+        let is_list = ["modules", "lasers", "trace-types", "photocurrent"].contains(&option);
+        let value = if is_list { format!("[{value}]") } else { value.to_owned() };
         let key = option.replace('-', "_");
         bench.write("t.yaml", &format!("name: t\nsimulator: {{ {key}: {value} }}\nsteps:\n  - log: hello\n"));
         let output = bench.run(&["check", "t.yaml", "--instrument", "sim"]);

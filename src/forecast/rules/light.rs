@@ -24,6 +24,22 @@ pub(super) fn dark(context: &RuleContext) -> Said {
     vec![("dark".into(), Diagnostic::warning(message).hint(hint))]
 }
 
+/// A detector of photocurrent has no power reading: the instrument would refuse each query.
+pub(super) fn photocurrent(context: &RuleContext) -> Said {
+    let traits = context.step.operation.traits();
+    let reads = match traits.exchange {
+        Exchange::WatchesPower | Exchange::Readings(_) => true,
+        Exchange::Nothing | Exchange::Commands | Exchange::Values | Exchange::Traces => false,
+    };
+    let refuse = |detector: &Detector| {
+        let message = format!("{detector} measures photocurrent, so the instrument cannot read its power");
+        let hint = "photocurrent is measured by a sweep: fetch its `raw` trace";
+        (format!("photocurrent of {detector}"), Diagnostic::error(message).hint(hint))
+    };
+    let of_current = |detector: &&Detector| reads && context.before.photocurrent.contains(detector);
+    traits.detectors.iter().filter(of_current).map(refuse).collect()
+}
+
 /// Largest distance between light and calibration wavelength, nm. Beyond it the responsivity of the detector differs.
 pub(crate) const CALIBRATED_WITHIN_NM: f64 = 20.0;
 

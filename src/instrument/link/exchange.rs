@@ -15,6 +15,9 @@ use crate::instrument::metrics::{self, Kind};
 use crate::instrument::scpi::{Action, ErrorEntry, Query};
 use crate::shown;
 
+/// A unit that replies to a command does so within this time.
+const REPLY_OF_COMMAND: Duration = Duration::from_millis(800);
+
 impl Link {
     /// Sends a query. It is repeated once if the connection is dead, out of step or silent.
     ///
@@ -91,6 +94,25 @@ impl Link {
         options: ExchangeOptions,
     ) -> Result<(), Error> {
         self.act_then(action, options, async |_, _| Ok(())).await
+    }
+
+    /// Sends a command to which some units reply, and others do not. The reply has no meaning and is skipped, so that it
+    /// cannot be taken for the reply to the next query.
+    ///
+    /// # Errors
+    /// As for [`Link::act`].
+    pub(in crate::instrument) async fn act_and_skip(
+        &self,
+        action: &Action,
+        options: ExchangeOptions,
+    ) -> Result<(), Error> {
+        self.act_then(action, options, async |connection: &mut Connection, _| {
+            match connection.line(REPLY_OF_COMMAND).await {
+                Ok(_) | Err(ExchangeFailure::Silent) => Ok(()),
+                Err(failure) => Err(failure),
+            }
+        })
+        .await
     }
 
     /// Starts a scan and reads the condition register at once. A short scan might otherwise end before it was seen.

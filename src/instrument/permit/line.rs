@@ -7,6 +7,7 @@ use crate::instrument::limits::LimitExceeded;
 use crate::instrument::scpi::Action;
 use crate::instrument::setting::Setting;
 
+const WHICH_LASER: &str = "which laser it selects is not understood";
 pub(super) const ENDLESS: &str = "each scan of an endless series uses the settings of that moment";
 
 /// The effects of a line.
@@ -64,7 +65,7 @@ fn need(unit: &Unit, does: Does, data: &[Data], other_lasers: bool) -> Result<Op
         Does::SelectsLaser => match one(data).and_then(Data::whole) {
             Some(0) => return Ok(None),
             Some(laser) => Need::Light(laser),
-            None => return Err(refused(&unit.text, "which laser it selects is not understood")),
+            None => return Err(refused(&unit.text, WHICH_LASER)),
         },
         Does::Scans | Does::ScansReference(_) => Need::Scan,
         Does::Resets => Need::Dark,
@@ -98,6 +99,13 @@ fn need_of_setting(
                 _ => Err(refused(&written, &format!("which laser serves as TLS {tls} is not understood"))),
             };
         }
+        Setting::FeedbackLaser => {
+            return match setting.with(data) {
+                Some(Action::SetFeedbackLaser { laser: 0 }) => Ok(None),
+                Some(Action::SetFeedbackLaser { laser }) => Ok(Some(Need::Light(laser))),
+                _ => Err(refused(&written, WHICH_LASER)),
+            };
+        }
         Setting::ScanMode => {
             return match setting.with(data) {
                 Some(Action::SetScanMode { continuous: false }) => Ok(None),
@@ -113,7 +121,8 @@ fn need_of_setting(
         | Setting::PowerUnit(_)
         | Setting::SpectralUnit(_)
         | Setting::DetectorWavelength(_)
-        | Setting::DetectorTrigger(_) => return Ok(None),
+        | Setting::DetectorTrigger(_)
+        | Setting::AnalogOutput(_) => return Ok(None),
     };
     let value = |read: fn(&Data) -> Option<f64>| one(data).and_then(read).unwrap_or(f64::NAN);
     Ok(Some(match setting {
@@ -144,7 +153,8 @@ fn counts(does: Does) -> bool {
             | Setting::TlsStop(_)
             | Setting::TlsPower(_)
             | Setting::LaserPower(_)
-            | Setting::LaserWavelength(_) => true,
+            | Setting::LaserWavelength(_)
+            | Setting::FeedbackLaser => true,
             Setting::ScanMode
             | Setting::Resolution
             | Setting::TlsSpeed(_)
@@ -153,7 +163,8 @@ fn counts(does: Does) -> bool {
             | Setting::PowerUnit(_)
             | Setting::SpectralUnit(_)
             | Setting::DetectorWavelength(_)
-            | Setting::DetectorTrigger(_) => false,
+            | Setting::DetectorTrigger(_)
+            | Setting::AnalogOutput(_) => false,
         },
         Does::Scans
         | Does::ScansReference(_)

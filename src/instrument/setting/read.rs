@@ -38,7 +38,8 @@ impl Ctp10 {
                 Action::SetTlsPower { tls, dbm: self.ask(&Query::tls_power_dbm(tls)).await? }
             }
             Setting::TlsTrigger(tls) => {
-                Action::SetTlsTrigger { tls, trigger: self.ask(&Query::tls_trigger(tls)).await? }
+                let trigger = self.tls_trigger(tls).await?;
+                return Ok(trigger.map(|trigger| Action::SetTlsTrigger { tls, trigger }));
             }
             Setting::LaserPower(laser) => {
                 let dbm = self.probe(&Query::laser_power_dbm(laser)).await?;
@@ -63,6 +64,14 @@ impl Ctp10 {
             Setting::DetectorWavelength(detector) => {
                 let nm = self.probe(&Query::detector_wavelength_nm(detector)).await?;
                 return Ok(nm.map(|nm| Action::SetDetectorWavelength { detector, nm }));
+            }
+            Setting::FeedbackLaser => {
+                let laser = self.probe(&Query::feedback_laser()).await?;
+                return Ok(laser.map(|laser| Action::SetFeedbackLaser { laser }));
+            }
+            Setting::AnalogOutput(output) => {
+                let detector = self.probe(&Query::analog_output(output)).await?.flatten();
+                return Ok(detector.map(|detector| Action::SetAnalogOutput { output, detector }));
             }
             Setting::DetectorTrigger(detector) => {
                 let trigger = self.probe(&Query::detector_trigger(detector)).await?;

@@ -1,10 +1,10 @@
 //! Values of settings: the setting of a command, the comparison of values, and the settings in raw text.
 
 use super::Setting;
-use crate::grammar::{Data, Unit};
+use crate::grammar::{Data, Line, Unit};
 use crate::instrument::headers::{self, Does};
 use crate::instrument::scpi::Action;
-use crate::measurement::{PowerUnit, SpectralUnit};
+use crate::measurement::{Detector, PowerUnit, SpectralUnit};
 
 impl Action {
     /// The setting that the command sets; `None` if it sets none.
@@ -29,6 +29,8 @@ impl Action {
             Self::SetSpectralUnit { detector, .. } => Setting::SpectralUnit(detector),
             Self::SetDetectorWavelength { detector, .. } => Setting::DetectorWavelength(detector),
             Self::SetDetectorTrigger { detector, .. } => Setting::DetectorTrigger(detector),
+            Self::SetFeedbackLaser { .. } => Setting::FeedbackLaser,
+            Self::SetAnalogOutput { output, .. } => Setting::AnalogOutput(output),
             Self::StartReference { .. }
             | Self::StartScan
             | Self::Abort
@@ -61,10 +63,16 @@ impl Action {
             }
             Self::SetTlsSpeed { nm_s, .. } => number(nm_s, "nm/s"),
             Self::SetTlsPower { dbm, .. } | Self::SetLaserPower { dbm, .. } => number(dbm, "dBm"),
-            Self::SetTlsLaser { laser, .. } => count(laser),
+            Self::SetTlsLaser { laser, .. } | Self::SetFeedbackLaser { laser } => count(laser),
+            Self::SetAnalogOutput { detector, .. } => {
+                ([f64::from(detector.module), f64::from(detector.channel)], detector.to_string())
+            }
             Self::SetTlsTrigger { trigger, .. } | Self::SetDetectorTrigger { trigger, .. } => count(trigger),
             Self::SetLaserOutput { on, .. } => switch(on, ["off", "on"]),
-            Self::SetPowerUnit { unit, .. } => switch(unit == PowerUnit::Mw, ["dBm", "mW"]),
+            // Units of power and photocurrent with the same scale are equal, because the instrument reports the scale.
+            Self::SetPowerUnit { unit, .. } => {
+                ([f64::from(u8::from(unit.is_linear())), 0.0], unit.symbol().to_owned())
+            }
             Self::SetSpectralUnit { unit, .. } => switch(unit == SpectralUnit::Thz, ["nm", "THz"]),
             Self::StartReference { .. }
             | Self::StartScan
@@ -90,6 +98,15 @@ impl Action {
         (a0 - b0).abs() <= setting.tolerance() && (a1 - b1).abs() <= setting.tolerance()
     }
 
+    /// The only setting of a raw line.
+    pub(in crate::instrument) fn only_setting(&self) -> Option<Setting> {
+        let line = Line::parse(&self.to_string()).ok()?;
+        match &line.units[..] {
+            [unit] => Self::from_unit(unit)?.setting(),
+            _ => None,
+        }
+    }
+
     /// The setting of a raw unit, with its value. `None` if the unit sets none, or if the value is not known
     /// beforehand (`MAX`).
     #[must_use]
@@ -108,6 +125,10 @@ impl Setting {
             let is_seconds = matches!(unit.as_str(), "" | "S");
             return Some(Action::SetStabilization { output: output.switch()?, seconds: *seconds })
                 .filter(|_| is_seconds);
+        }
+        if let (Self::AnalogOutput(output), [module, channel]) = (self, data) {
+            let detector = Detector { module: module.whole()?, channel: channel.whole()? };
+            return Some(Action::SetAnalogOutput { output, detector });
         }
         let [value] = data else { return None };
         let word = |words: [&[&str]; 2]| {
@@ -130,7 +151,8 @@ impl Setting {
             Self::ScanStop => Action::SetScanStop { nm: value.nanometres()? },
             Self::Resolution => Action::SetResolution { pm: value.nanometres()? * 1e3 },
             // A single value would leave the other half unchanged.
-            Self::Stabilization => return None,
+            Self::Stabilization | Self::AnalogOutput(_) => return None,
+            Self::FeedbackLaser => Action::SetFeedbackLaser { laser: value.whole()? },
             Self::TlsLaser(tls) => Action::SetTlsLaser { tls, laser: value.whole()? },
             Self::TlsStart(tls) => Action::SetTlsStart { tls, nm: value.nanometres()? },
             Self::TlsStop(tls) => Action::SetTlsStop { tls, nm: value.nanometres()? },
@@ -141,7 +163,17 @@ impl Setting {
             Self::LaserWavelength(laser) => Action::SetLaserWavelength { laser, nm: value.nanometres()? },
             Self::LaserOutput(laser) => Action::SetLaserOutput { laser, on: value.switch()? },
             Self::PowerUnit(detector) => {
-                let unit = if word([&["DBM"], &["MW"]])? { PowerUnit::Mw } else { PowerUnit::Dbm };
+                let unit = match word([&["DBMA"], &["MA"]]) {
+                    Some(_) if matches!(value, Data::Word(_)) => {
+                        if word([&["DBMA"], &["MA"]])? {
+                            PowerUnit::Ma
+                        } else {
+                            PowerUnit::Dbma
+                        }
+                    }
+                    _ if word([&["DBM"], &["MW"]])? => PowerUnit::Mw,
+                    _ => PowerUnit::Dbm,
+                };
                 Action::SetPowerUnit { detector, unit }
             }
             Self::SpectralUnit(detector) => {
@@ -162,8 +194,6 @@ impl Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grammar::Line;
-    use crate::measurement::Detector;
 
     fn values() -> Vec<Action> {
         let detector = Detector { module: 4, channel: 2 };
@@ -183,9 +213,12 @@ mod tests {
             Action::SetLaserWavelength { laser: 1, nm: 1550.0 },
             Action::SetLaserOutput { laser: 1, on: true },
             Action::SetPowerUnit { detector, unit: PowerUnit::Mw },
+            Action::SetPowerUnit { detector, unit: PowerUnit::Ma },
             Action::SetSpectralUnit { detector, unit: SpectralUnit::Thz },
             Action::SetDetectorWavelength { detector, nm: 1310.0 },
             Action::SetDetectorTrigger { detector, trigger: 2 },
+            Action::SetFeedbackLaser { laser: 2 },
+            Action::SetAnalogOutput { output: 3, detector },
         ]
     }
 

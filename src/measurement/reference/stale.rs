@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CheckLevel, Conditions, ReferenceRecord, ScanRange, Source};
 use crate::measurement::Detector;
+use crate::units::ReferenceSweeps;
 
 /// The clocks of instrument and computer may differ by this much.
 pub const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(60);
@@ -59,6 +60,14 @@ pub enum Stale {
         /// The points of the scan.
         now: ScanRange,
     },
+    /// It has another number of sweeps.
+    #[error("it has {then}, but the recipe requires {required}")]
+    OtherSweeps {
+        /// Its number of sweeps, as a text.
+        then: String,
+        /// The required number.
+        required: ReferenceSweeps,
+    },
     /// It is of another instrument.
     #[error("it was taken on the instrument with the serial number `{then}`, but this one has `{now}`")]
     OtherInstrument {
@@ -112,6 +121,7 @@ impl Stale {
             Self::Absent
             | Self::FromFuture
             | Self::OtherRange { .. }
+            | Self::OtherSweeps { .. }
             | Self::OtherInstrument { .. }
             | Self::OtherLight { .. }
             | Self::NotRecorded => false,
@@ -126,6 +136,7 @@ impl Stale {
             Self::Undated
             | Self::FromFuture
             | Self::OtherRange { .. }
+            | Self::OtherSweeps { .. }
             | Self::OtherInstrument { .. }
             | Self::OtherLight { .. }
             | Self::NotRecorded
@@ -154,6 +165,21 @@ impl Stale {
     /// If they differ.
     pub fn by_range(then: ScanRange, now: ScanRange) -> Result<(), Self> {
         if then.is_like(&now) { Ok(()) } else { Err(Self::OtherRange { then, now }) }
+    }
+
+    /// Compares the kind of a reference, as the instrument reports it, with the required number of sweeps.
+    ///
+    /// # Errors
+    /// If they differ.
+    pub fn by_sweeps(required: Option<ReferenceSweeps>, kind: u8) -> Result<(), Self> {
+        let then = ReferenceSweeps::of_kind(kind);
+        match required {
+            Some(required) if then != Some(required) => {
+                let then = then.map_or_else(|| format!("the unknown kind {kind}"), |then| then.to_string());
+                Err(Self::OtherSweeps { then, required })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Compares the conditions of a reference with those of a scan.

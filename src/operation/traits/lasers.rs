@@ -42,6 +42,8 @@ pub struct LaserDemand {
     pub start_nm: Option<f64>,
     /// Stop wavelength of a sweep, nm.
     pub stop_nm: Option<f64>,
+    /// Trigger input that starts a sweep.
+    pub trigger_in: Option<u8>,
 }
 
 impl LaserDemand {

@@ -20,7 +20,7 @@ const PLAIN: OperationTraits<'static> = OperationTraits {
     scan: None,
     bench: BenchEffect::None,
     detectors: &[],
-    calibration_nm: None,
+    detector_settings: None,
     lasts: Lasts::AtLeast(0.0),
     question: Question::None,
     request: None,
@@ -49,7 +49,8 @@ impl Operation {
     pub fn traits(&self) -> OperationTraits<'_> {
         match self {
             Self::ConfigureLaser(fields) => OperationTraits {
-                emits_light: fields.output == Some(true),
+                // A laser that is on and dark may reach the output when it is selected.
+                emits_light: fields.output == Some(true) || fields.fbc,
                 lasers: static_laser(fields),
                 lasts: if fields.output == Some(true) { Lasts::LaserOn } else { Lasts::Exchanges(6) },
                 ..CONFIGURE
@@ -62,7 +63,7 @@ impl Operation {
             }
             Self::ConfigureDetector(fields) => OperationTraits {
                 detectors: std::slice::from_ref(&fields.detector),
-                calibration_nm: fields.wavelength_nm.map(|nm| nm.get()),
+                detector_settings: Some(fields),
                 ..CONFIGURE
             },
             Self::CreateReference(fields) => OperationTraits {
@@ -195,7 +196,7 @@ fn for_named<'a>(name: &'a str, fields: &'a Scpi) -> OperationTraits<'a> {
 }
 
 fn static_laser(fields: &ConfigureLaser) -> Lasers {
-    let ConfigureLaser { laser, power_dbm, wavelength_nm, output } = fields;
+    let ConfigureLaser { laser, power_dbm, wavelength_nm, output, fbc: _ } = fields;
     Lasers::Static {
         laser: laser.get(),
         output: *output,
@@ -208,7 +209,7 @@ fn static_laser(fields: &ConfigureLaser) -> Lasers {
 }
 
 fn source(fields: &ConfigureTls) -> Lasers {
-    let ConfigureTls { tls, laser, start_nm, stop_nm, speed_nm_s, power_dbm, trigger_in: _ } = fields;
+    let ConfigureTls { tls, laser, start_nm, stop_nm, speed_nm_s, power_dbm, trigger_in } = fields;
     Lasers::Source {
         tls: tls.get(),
         laser: laser.map(|laser| laser.get()),
@@ -218,6 +219,7 @@ fn source(fields: &ConfigureTls) -> Lasers {
             start_nm: start_nm.map(|nm| nm.get()),
             stop_nm: stop_nm.map(|nm| nm.get()),
             wavelength_nm: None,
+            trigger_in: trigger_in.map(|trigger| trigger.get()).filter(|trigger| *trigger > 0),
         },
     }
 }

@@ -87,6 +87,15 @@ impl Bench {
             ));
         }
         back.keep("output", on);
+        if fields.fbc {
+            // Not every unit may answer the query.
+            let found = self.instrument.probe(&Query::feedback_laser()).await?;
+            if let Some(found) = found.filter(|found| *found != laser) {
+                let message = format!("laser {laser} was selected, but laser {found} is");
+                return Err(Fault::new(FaultKind::Instrument, message));
+            }
+            back.keep("fbc", true);
+        }
         Ok(back.outcome())
     }
 
@@ -112,7 +121,9 @@ impl Bench {
             self.ask(Query::tls_power_dbm(tls)).await?,
             0.01,
         )?;
-        back.keep("trigger_in", self.ask(Query::tls_trigger(tls)).await?);
+        if let Some(trigger_in) = self.instrument.tls_trigger(tls).await? {
+            back.keep("trigger_in", trigger_in);
+        }
         Ok(back.outcome())
     }
 
@@ -144,11 +155,23 @@ impl Bench {
         let detector = fields.detector;
         self.send(operation).await?;
         let mut back = ReadBack::new();
-        back.keep("power_unit", self.ask(Query::power_unit(detector)).await?);
+        back.keep("power_unit", self.power_unit(detector, fields.power_unit).await?);
         back.keep("spectral_unit", self.ask(Query::spectral_unit(detector)).await?);
-        let nm = self.ask(Query::detector_wavelength_nm(detector)).await?;
-        back.number("wavelength_nm", fields.wavelength_nm.map(|nm| nm.get()), nm, WAVELENGTH_TOLERANCE_NM)?;
+        // A detector of photocurrent has no calibration wavelength.
+        if let Some(nm) = self.instrument.probe(&Query::detector_wavelength_nm(detector)).await? {
+            let asked = fields.wavelength_nm.map(|nm| nm.get());
+            back.number("wavelength_nm", asked, nm, WAVELENGTH_TOLERANCE_NM)?;
+        }
         back.keep("trigger_in", self.ask(Query::detector_trigger(detector)).await?);
+        if let Some(output) = fields.analog_output.map(|output| output.get()) {
+            // Not every unit may answer the query.
+            let found = self.instrument.probe(&Query::analog_output(output)).await?.flatten();
+            if let Some(found) = found.filter(|found| *found != detector) {
+                let message = format!("analog output {output} was set to {detector}, but follows {found}");
+                return Err(Fault::new(FaultKind::Instrument, message));
+            }
+            back.keep("analog_output", output);
+        }
         Ok(back.outcome())
     }
 }

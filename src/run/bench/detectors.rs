@@ -4,7 +4,8 @@ use super::Bench;
 use crate::forecast::bench::BenchState;
 use crate::forecast::rules::light::miscalibrated;
 use crate::instrument::Error;
-use crate::instrument::scpi::Query;
+use crate::instrument::scpi::{Action, Query};
+use crate::instrument::setting::Setting;
 use crate::measurement::{Detector, PowerReading, PowerUnit};
 use crate::run::events::RunEvent;
 use crate::step::Fault;
@@ -39,13 +40,37 @@ impl Bench {
         })
     }
 
+    /// The unit of a detector. The instrument reports photocurrent with the same numbers as power, so the unit that the
+    /// recipe gives or has given decides.
+    pub(super) async fn power_unit(
+        &self,
+        detector: Detector,
+        given: Option<PowerUnit>,
+    ) -> Result<PowerUnit, Fault> {
+        let unit = self.ask(Query::power_unit(detector)).await?;
+        let is_photocurrent = match given {
+            Some(given) => given.is_photocurrent(),
+            None => self.measures_photocurrent(detector),
+        };
+        Ok(if is_photocurrent { unit.of_photocurrent() } else { unit })
+    }
+
+    /// Whether the recipe has given the detector a unit of photocurrent.
+    pub(in crate::run) fn measures_photocurrent(&self, detector: Detector) -> bool {
+        let intended = self.intended();
+        match intended.settings.value(Setting::PowerUnit(detector)) {
+            Some(Action::SetPowerUnit { unit, .. }) => unit.is_photocurrent(),
+            Some(_) | None => false,
+        }
+    }
+
     /// Reads the settings of a detector. Warns if its calibration does not fit the light that the run has turned on.
     async fn look_at_detector(
         &mut self,
         detector: Detector,
         expected: &BenchState,
     ) -> Result<DetectorState, Fault> {
-        let unit = self.ask(Query::power_unit(detector)).await?;
+        let unit = self.power_unit(detector, None).await?;
         let calibration_nm = match self.instrument.ask(&Query::detector_wavelength_nm(detector)).await {
             Ok(nm) => Some(nm),
             // A detector of photocurrent has no calibration wavelength.

@@ -144,7 +144,11 @@ impl Bench {
                 Some(known) => format!("the instrument no longer has the reference {}", known.name()),
                 None => format!("the instrument has lost the reference of {detector}"),
             };
-            let new = NewReference { check: known.and_then(|known| known.check), why: Some(what.clone()) };
+            let new = NewReference {
+                check: known.as_ref().and_then(|known| known.check),
+                sweeps: known.as_ref().and_then(|known| known.sweeps),
+                why: Some(what.clone()),
+            };
             if !self.simulated {
                 let hint = "a transmission needs a reference, and a person at the bench must take it: start a new run";
                 return Err(Fault::new(FaultKind::Refused, what).hint(hint));

@@ -20,7 +20,7 @@ use crate::run::state::history::History;
 use crate::step::{Fault, FaultKind};
 use crate::store::{RunFolder, read_run_journal, runs};
 use crate::threads;
-use crate::units::dbm_of_milliwatts;
+use crate::units::{ReferenceSweeps, dbm_of_milliwatts};
 
 /// The number of runs that are searched, newest first.
 const RUNS: usize = 200;
@@ -32,6 +32,8 @@ const PIECES_WAITING: usize = 16;
 pub(in crate::run) struct NewReference {
     /// The level of the check detector.
     pub(in crate::run) check: Option<CheckLevel>,
+    /// The number of its sweeps; `None` if the recipe does not give it, and until the instrument has reported it.
+    pub(in crate::run) sweeps: Option<ReferenceSweeps>,
     /// Why the reference before it is not used any more.
     pub(in crate::run) why: Option<String>,
 }
@@ -77,7 +79,7 @@ impl Bench {
         number: u64,
         (detector, taken): (Detector, NaiveDateTime),
         scan: &ScanSettings,
-        NewReference { check, why }: NewReference,
+        NewReference { check, sweeps, why }: NewReference,
     ) -> Result<(), Fault> {
         let Conditions { serial, sources } = self.conditions(scan);
         let reference = ReferenceRecord {
@@ -85,6 +87,7 @@ impl Bench {
             range: Some(ScanRange::from(scan)),
             sources: Some(sources),
             check,
+            sweeps,
             ..ReferenceRecord::unknown(detector, taken)
         };
         self.log.emit_durable(RunEvent::ReferenceTaken { number, reference, why }).await
@@ -151,12 +154,12 @@ impl Bench {
             return Ok(None);
         }
         let mark = self.instrument.mark().await?;
-        let grid = self.instrument.trace_grid(detector, TraceKind::Raw).await?;
+        let grid = self.instrument.trace_grid((detector, TraceKind::Raw)).await?;
         self.heartbeat.beat_for(self.instrument.deadlines().block_start);
         let (values, mut arriving) = mpsc::channel::<Vec<f32>>(PIECES_WAITING);
         let transfer = async {
             let transferred =
-                self.instrument.trace_values(detector, TraceKind::Raw, grid.points, &values).await;
+                self.instrument.trace_values((detector, TraceKind::Raw), grid.points, &values).await;
             drop(values);
             transferred
         };

@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use super::{Bench, NewReference};
 use crate::instrument::scpi::Action;
 use crate::instrument::{Error, ScanSettings};
-use crate::measurement::Detector;
+use crate::measurement::{Detector, Stale};
 use crate::operation::{Operation, Sweep};
 use crate::run::events::{Activity, RunEvent};
 use crate::run::explain::{check_range, refused_scan};
 use crate::run::state::configuration::Doubts;
 use crate::shown;
 use crate::step::{Fault, FaultKind, Outcome};
+use crate::units::ReferenceSweeps;
 
 /// Time limit for the end of an aborted scan.
 pub(in crate::run) const ABORT_LIMIT: Duration = Duration::from_secs(30);
@@ -103,7 +104,8 @@ impl Bench {
         }
         self.claim_lasers(scan.lasers()).await?;
         let start = Action::StartReference { detector };
-        let scanned = self.scan(number, &start, Activity::Reference, scan.expected()).await;
+        let expected = scan.expected() * new.sweeps.map_or(1, |sweeps| u32::from(sweeps.get()));
+        let scanned = self.scan(number, &start, Activity::Reference, expected).await;
         scanned.map_err(|fault| refused_scan(fault, &scan))?;
         let mut proof = self.instrument.begin_proof().await?;
         let (reference, now) = loop {
@@ -119,6 +121,11 @@ impl Bench {
             let message = format!("the reference scan of {detector} left no valid reference");
             return Err(Fault::new(FaultKind::Instrument, message));
         };
+        if let Err(other) = Stale::by_sweeps(new.sweeps, reference.kind) {
+            let message = format!("the new reference of {detector} cannot be used: {other}");
+            return Err(Fault::new(FaultKind::Instrument, message)
+                .hint("select the kind of reference at the instrument, because no command for it is known"));
+        }
         intended.note_scan();
         if settings == SettingsOf::Run {
             self.compare_settings(number, &now, &mut intended, &mut doubts).await?;
@@ -127,6 +134,7 @@ impl Bench {
             return Ok(false);
         }
         if let Some(taken) = reference.taken {
+            let new = NewReference { sweeps: ReferenceSweeps::of_kind(reference.kind), ..new };
             self.keep_reference(number, (detector, taken), &now, new).await?;
         }
         Ok(true)

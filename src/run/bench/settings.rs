@@ -111,6 +111,8 @@ impl Bench {
         let wanted = known.chain([Setting::ScanMode]).filter(|setting| match setting {
             // The settings of a dark laser do not matter.
             Setting::LaserPower(laser) | Setting::LaserWavelength(laser) => emits(laser),
+            // An analog output does not affect a trace. A scan may select another laser for the static light.
+            Setting::AnalogOutput(_) | Setting::FeedbackLaser => false,
             // Without a laser, the settings of a TLS do not matter. Scans switch the output of a laser.
             Setting::TlsLaser(_)
             | Setting::TlsStart(_)

@@ -11,7 +11,11 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Engine;
-use crate::measurement::{Detector, Grid, ReferenceRecord, TraceKind, TraceSummary, is_implausible_level};
+use crate::instrument::ScanSettings;
+use crate::instrument::scpi::TraceAddress;
+use crate::measurement::{
+    Detector, Grid, Joint, ReferenceRecord, TraceKind, TraceSummary, is_implausible_level,
+};
 use crate::operation::FetchTrace;
 use crate::run::bench::describe;
 use crate::run::context::StepContext;
@@ -97,7 +101,8 @@ impl Engine {
         (trace_index, old): (u64, Option<TraceSummary>),
     ) -> Result<Arrived, NotStored> {
         let mark = self.bench.ctp10().mark().await?;
-        let grid = self.bench.ctp10().trace_grid(detector, kind).await?;
+        let address = TraceAddress { detector, kind, without_channel: fields.without_channel };
+        let grid = self.bench.ctp10().trace_grid(address).await?;
         self.check_axis(detector, kind, grid)?;
         let room = space_for_trace(grid.points);
         if !self.output.disk.has(room, true).await {
@@ -105,7 +110,7 @@ impl Engine {
             return Err(NotStored { fault, missing: Some(room) });
         }
         if fields.transfer_x {
-            self.confirm_grid(detector, kind, grid).await?;
+            self.confirm_grid(address, grid).await?;
         }
         let (sweep_index, attempt) = self.sweep_of(ctx);
         let reference = match kind {
@@ -120,6 +125,8 @@ impl Engine {
             attempt: attempt.max(1),
             detector,
             trace: kind,
+            unit: fields.unit_of(kind, self.bench.measures_photocurrent(detector)),
+            joints: self.joints(kind),
             name: fields.name.clone().unwrap_or_default(),
             grid,
             simulated: self.bench.simulated,
@@ -139,7 +146,7 @@ impl Engine {
         });
         let arrived = Arrived { publish, writing: Box::pin(writing), room };
         let transferred = async {
-            self.bench.ctp10().trace_values(detector, kind, grid.points, &values).await?;
+            self.bench.ctp10().trace_values(address, grid.points, &values).await?;
             drop(values);
             self.bench.ctp10().make_sure_of_traces().await?;
             self.bench.ctp10().prove(mark).await
@@ -216,9 +223,30 @@ impl Engine {
         Err(Fault::new(FaultKind::Instrument, message))
     }
 
-    /// Warns about implausible values of a stored trace.
+    /// The wavelengths where one laser of the last sweep may take over from another. A transmission has no step there,
+    /// because each laser has its own part of the reference.
+    fn joints(&self, kind: TraceKind) -> Vec<Joint> {
+        let joints = self.bench.swept.as_ref().map(ScanSettings::joints).unwrap_or_default();
+        match kind {
+            TraceKind::Raw => joints,
+            TraceKind::Tf => joints.into_iter().map(|joint| Joint { set_db: 0.0, ..joint }).collect(),
+            TraceKind::Reference | TraceKind::QuickReference | TraceKind::Other(_) => Vec::new(),
+        }
+    }
+
+    /// Warns about implausible values of a stored trace, and about steps at its seams.
     fn warn_of_values(&self, trace: &TraceSummary) -> Result<(), Fault> {
-        let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, .. } = trace;
+        let TraceSummary { file, grid, nulls, min, max, unit, above_reference_db, seams, .. } = trace;
+        for seam in seams.iter().filter(|seam| seam.is_step()) {
+            let advice = match trace.trace {
+                TraceKind::Tf => "take a new reference",
+                TraceKind::Raw | TraceKind::Reference | TraceKind::QuickReference | TraceKind::Other(_) => {
+                    "compare the powers of the lasers, and whether they saturate the detector"
+                }
+            };
+            let message = format!("{file}: {seam}; {advice}");
+            self.log.emit(RunEvent::Warning { message })?;
+        }
         let strange = [min, max].into_iter().flatten().find(|level| is_implausible_level(level.value));
         let message = if *nulls == grid.points {
             format!(
@@ -240,7 +268,7 @@ impl Engine {
     }
 
     /// Transfers the wavelength axis and confirms that it is the even grid that the file states.
-    async fn confirm_grid(&self, detector: Detector, kind: TraceKind, grid: Grid) -> Result<(), Fault> {
+    async fn confirm_grid(&self, trace: TraceAddress, grid: Grid) -> Result<(), Fault> {
         self.bench.heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
@@ -258,8 +286,7 @@ impl Engine {
             worst
         };
         let transfer = async {
-            let transferred =
-                self.bench.ctp10().trace_wavelengths(detector, kind, grid.points, &metres).await;
+            let transferred = self.bench.ctp10().trace_wavelengths(trace, grid.points, &metres).await;
             drop(metres);
             transferred
         };
@@ -269,7 +296,8 @@ impl Engine {
             return Ok(());
         }
         let message = format!(
-            "the wavelength axis of {detector} is not even: point {index} is {off_pm} pm off its grid"
+            "the wavelength axis of {} is not even: point {index} is {off_pm} pm off its grid",
+            trace.detector
         );
         Err(Fault::new(FaultKind::Instrument, message))
     }

@@ -69,7 +69,7 @@ impl Engine {
             let limit_db = fields.check.map(|check| check.max_drift_db.get());
             let mut proof = self.bench.ctp10().begin_proof().await?;
             let examined = loop {
-                let examined = self.examine(detector, max_age.get(), level.zip(limit_db)).await?;
+                let examined = self.examine(detector, fields, max_age.get(), level.zip(limit_db)).await?;
                 if self.bench.ctp10().holds(&mut proof).await? {
                     break examined;
                 }
@@ -86,7 +86,7 @@ impl Engine {
         }
         self.confirm_reference_path(ctx, fields, detector, reason.as_ref()).await?;
         let why = reason.filter(|stale| *stale != Stale::Absent).map(|stale| stale.to_string());
-        let new = NewReference { check: level, why };
+        let new = NewReference { check: level, sweeps: fields.sweeps, why };
         while !self.bench.record_reference(ctx.number, detector, SettingsOf::Run, new.clone()).await? {
             self.bench.restore_if_forgotten(ctx.number).await?;
         }
@@ -179,6 +179,7 @@ impl Engine {
     async fn examine(
         &self,
         detector: Detector,
+        fields: &CreateReference,
         max_age_min: f64,
         drift: Option<(CheckLevel, f64)>,
     ) -> Result<Examined, Fault> {
@@ -187,11 +188,12 @@ impl Engine {
         let Some(taken) = held.taken else { return Ok(Examined::Stale(Stale::Undated, None)) };
         let Some(at) = moment_of(taken) else { return Ok(Examined::Stale(Stale::Undated, None)) };
         let reference = self.bench.known_reference(&self.output.folder, detector, taken).await?;
-        let recorded = self.bench.ctp10().trace_grid(detector, TraceKind::Reference).await?;
+        let recorded = self.bench.ctp10().trace_grid((detector, TraceKind::Reference)).await?;
         let scan = self.bench.scan_settings().await?;
         let conditions = self.bench.conditions(&scan);
         // What nobody may overrule comes first.
         let examined = Stale::by_range(ScanRange::from(recorded), ScanRange::from(&scan))
+            .and_then(|()| Stale::by_sweeps(fields.sweeps, held.kind))
             .and_then(|()| Stale::by_conditions(&reference, &conditions))
             .and_then(|()| Stale::by_age(at, Utc::now(), max_age_min))
             .and_then(|age| {

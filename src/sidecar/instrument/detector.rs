@@ -18,7 +18,7 @@ use crate::sidecar::wire::instrument::{
     DetectorConfig, DetectorWavelength, DetectorWavelengthSet, Done, ReferenceResult, ReferenceStarted,
     ReferenceTaken, Stabilization, StabilizationSet,
 };
-use crate::sidecar::wire::power::{Power, unit};
+use crate::sidecar::wire::power::Power;
 use crate::sidecar::wire::setup::{
     DetectorConfigBody, DetectorQuery, DetectorStabilizationBody, DetectorWavelengthQuery, ModuleQuery,
     ReferenceQuery,
@@ -84,7 +84,7 @@ pub(in crate::sidecar) async fn config(
     Ok(Json(DetectorConfig {
         module: detector.module,
         channel: detector.channel,
-        power_unit: power_unit.map(unit),
+        power_unit: power_unit.map(PowerUnit::symbol),
         spectral_unit: spectral_unit.map(|unit| match unit {
             SpectralUnit::Nm => "NM",
             SpectralUnit::Thz => "THz",
@@ -105,7 +105,14 @@ pub(in crate::sidecar) async fn set_config(
         one_of(
             given,
             "power_unit",
-            &[("DBM", PowerUnit::Dbm), ("0", PowerUnit::Dbm), ("MW", PowerUnit::Mw), ("1", PowerUnit::Mw)],
+            &[
+                ("DBM", PowerUnit::Dbm),
+                ("0", PowerUnit::Dbm),
+                ("MW", PowerUnit::Mw),
+                ("1", PowerUnit::Mw),
+                ("DBMA", PowerUnit::Dbma),
+                ("MA", PowerUnit::Ma),
+            ],
         )
     });
     let (nm, thz) = (SpectralUnit::Nm, SpectralUnit::Thz);

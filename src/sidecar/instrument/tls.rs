@@ -32,7 +32,7 @@ pub(in crate::sidecar) async fn config(
         stop_wavelength_nm: instrument.ask(&Ask::tls_stop_nm(tls)).await?,
         sweep_speed_nmps: whole(instrument.ask(&Ask::tls_speed_nm_s(tls)).await?),
         laser_power_dbm: instrument.ask(&Ask::tls_power_dbm(tls)).await?,
-        trigin: instrument.ask(&Ask::tls_trigger(tls)).await?,
+        trigin: instrument.tls_trigger(tls).await?.unwrap_or(0),
         identifier: instrument.ask(&Ask::tls_laser(tls)).await?,
     }))
 }
@@ -140,7 +140,7 @@ pub(in crate::sidecar) async fn trigger(
 }
 
 async fn read_trigger(app: &App, tls: u8, set: Set) -> Result<Json<TlsTrigger>, Problem> {
-    let trigin = app.instrument().ask(&Ask::tls_trigger(tls)).await?;
+    let trigin = app.instrument().tls_trigger(tls).await?.unwrap_or(0);
     let description = match trigin {
         0 => "Software trigger".to_owned(),
         port => format!("TRIG IN port {port}"),

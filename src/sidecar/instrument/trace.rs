@@ -18,7 +18,6 @@ use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::stream::Turn;
 use crate::sidecar::wire::instrument::TraceMetadata;
-use crate::sidecar::wire::power::unit;
 use crate::sidecar::wire::setup::TraceQuery;
 use crate::step::TraceReader;
 use crate::store::{Spool, formats};
@@ -48,7 +47,7 @@ impl AppState {
         let instrument = self.instrument();
         let grid = match run.as_ref().and_then(|run| run.stored(detector, kind)) {
             Some(trace) => trace.grid,
-            None => instrument.trace_grid(detector, kind).await.map_err(|error| match (error, run) {
+            None => instrument.trace_grid((detector, kind)).await.map_err(|error| match (error, run) {
                 (error @ Error::Scanning { .. }, Some(run)) => {
                     Problem::conflict(format!("run {} holds the instrument: {error}", run.id()))
                 }
@@ -63,7 +62,7 @@ impl AppState {
             num_points: grid.points,
             sampling_pm: grid.step_pm,
             start_wavelength_nm: grid.start_nm,
-            unit: unit(power_unit),
+            unit: power_unit.symbol(),
         })
     }
 
@@ -106,7 +105,7 @@ impl AppState {
         let transferred = tokio::select! {
             biased;
             () = cut.wanted() => return Err(Problem::conflict(format!("the transfer was interrupted: {}", Cut::REASON))),
-            transferred = instrument.trace_values(detector, kind, grid.points, &values) => transferred,
+            transferred = instrument.trace_values((detector, kind), grid.points, &values) => transferred,
         };
         drop(values);
         let spooled = spooling.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::measurement::PowerUnit;
 use crate::power::PowerFrame;
 
 /// The power of a module.
@@ -14,7 +13,7 @@ pub(crate) struct Power {
     pub(crate) module: u8,
     /// nm; null where the module does not tell.
     pub(crate) wavelength_nm: Option<f64>,
-    /// `dBm` or `mW`: the unit of all four.
+    /// `dBm`, `mW`, `dBmA` or `mA`: the unit of all four.
     pub(crate) unit: &'static str,
     pub(crate) ch1_power: Option<f64>,
     pub(crate) ch2_power: Option<f64>,
@@ -28,20 +27,12 @@ impl From<&PowerFrame> for Power {
             timestamp: frame.time_s,
             module: frame.module,
             wavelength_nm: frame.wavelength_nm,
-            unit: unit(frame.unit()),
+            unit: frame.unit().symbol(),
             ch1_power: frame.value(1),
             ch2_power: frame.value(2),
             ch3_power: frame.value(3),
             ch4_power: frame.value(4),
         }
-    }
-}
-
-/// A unit of power as clients know it.
-pub(crate) fn unit(unit: PowerUnit) -> &'static str {
-    match unit {
-        PowerUnit::Dbm => "dBm",
-        PowerUnit::Mw => "mW",
     }
 }
 

@@ -32,6 +32,8 @@ fn header(points: u64) -> TraceHeader {
         attempt: 1,
         detector: Detector { module: 4, channel: 2 },
         trace: TraceKind::Tf,
+        unit: TraceUnit::Db,
+        joints: Vec::new(),
         name: "through".to_owned(),
         grid: Grid { start_nm: 1520.0, step_pm: 0.1, points },
         simulated: true,

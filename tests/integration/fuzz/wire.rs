@@ -25,8 +25,8 @@ fn a_damaged_reply_line_is_understood_or_refused() {
         let _ = Query::laser_output(1).read(line);
         let _ = Query::tls_laser(1).read(line);
         let _ = Query::power(detector).read(line);
-        let _ = Query::trace_points(detector, TraceKind::Tf).read(line);
-        let _ = Query::trace_step_pm(detector, TraceKind::Tf).read(line);
+        let _ = Query::trace_points((detector, TraceKind::Tf).into()).read(line);
+        let _ = Query::trace_step_pm((detector, TraceKind::Tf).into()).read(line);
     });
 }
 

@@ -36,6 +36,7 @@ pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Ac
             vec![
                 found.number("power_dbm").map(|dbm| Action::SetLaserPower { laser, dbm }),
                 found.number("wavelength_nm").map(|nm| Action::SetLaserWavelength { laser, nm }),
+                found.switch("fbc").filter(|fbc| *fbc).map(|_| Action::SetFeedbackLaser { laser }),
             ]
         }
         Operation::ConfigureDetector(fields) => {
@@ -45,6 +46,7 @@ pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Ac
                 found.value("spectral_unit").map(|unit| Action::SetSpectralUnit { detector, unit }),
                 found.number("wavelength_nm").map(|nm| Action::SetDetectorWavelength { detector, nm }),
                 found.count("trigger_in").map(|trigger| Action::SetDetectorTrigger { detector, trigger }),
+                found.count("analog_output").map(|output| Action::SetAnalogOutput { output, detector }),
             ]
         }
         Operation::CreateReference(_)

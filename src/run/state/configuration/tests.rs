@@ -51,7 +51,7 @@ fn each_setting_comes_back_with_its_last_value_in_the_order_of_its_last_use_and_
             "OUT2 1",
             "OUT 2",
             "INIT:TLS1:SPE 20",
-            "CTP:SENSE:FBC 2",
+            "CTP:SENS:FBC 2",
         ]
     );
     assert_eq!(configuration.lit(), BTreeSet::from([2]));
