@@ -14,11 +14,13 @@ fn parameters(name: &str, station: &Station) -> Vec<String> {
     set.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]).collect()
 }
 
-/// The device that the recipe asks its embedded instrument for: the tests give it one whose time runs faster.
-fn device(recipe: &str) -> &str {
-    let start = recipe.find("dut: ").unwrap() + 5;
-    let rest = &recipe[start..];
-    rest[..rest.find([' ', '\n']).unwrap()].trim_matches('"')
+/// The simulator that the recipe asks for: the tests give it one whose time runs faster.
+fn simulator_options(recipe: &str) -> Vec<&str> {
+    let after = |key: &str| recipe.find(key).map(|at| &recipe[at + key.len()..]);
+    let dut = after("dut: ").unwrap().split([' ', ',', '\n']).next().unwrap().trim_matches('"');
+    let lasers = after("lasers: [").map(|rest| rest.split(']').next().unwrap());
+    let models = lasers.into_iter().flat_map(|models| models.split(", "));
+    ["--dut", dut].into_iter().chain(models.flat_map(|model| ["--lasers", model])).collect()
 }
 
 fn runs_whole(folder: &str) {
@@ -26,7 +28,9 @@ fn runs_whole(folder: &str) {
         let bench = Bench::new();
         let name = path.file_name().unwrap().to_str().unwrap();
         let recipe = std::fs::read_to_string(&path).unwrap();
-        let simulator = simulate(&bench, &["--dut", device(&recipe), "--time-scale", "0.02"]);
+        let mut options = simulator_options(&recipe);
+        options.extend(["--time-scale", "0.02"]);
+        let simulator = simulate(&bench, &options);
         let station = Station::with_a_stage();
         bench.write("ctp10.toml", &format!("allow_http = [\"{}\"]\n", station.address));
         let set = parameters(name, &station);
