@@ -46,11 +46,12 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
     let log = LogWriter::default();
     start_logging(&cli.output, &log);
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
+    let json = cli.output.log_format == LogFormat::Json;
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
         Command::Resume(args) => resume::resume(args, &config()?, &cli.output, &log).await,
-        Command::Check(args) => check::check(&args, &config()?).await,
-        Command::Plan(args) => check::plan(&args, &config()?).await,
+        Command::Check(args) => check::check(&args, &config()?, json).await,
+        Command::Plan(args) => check::plan(&args, &config()?, json).await,
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,

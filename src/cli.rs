@@ -181,10 +181,26 @@ pub struct RunArgs {
     /// Add an entry to the recipe's metadata. May be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub metadata: Vec<(String, String)>,
+    /// Who is present.
+    #[command(flatten)]
+    pub presence: PresenceArgs,
+}
+
+/// Who is present during a run, and whether another program has started it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PresenceArgs {
     /// No person is present: every prompt takes its `unattended` answer. This is the default without a terminal and a
     /// dashboard.
     #[arg(long)]
     pub unattended: bool,
+    /// A person is present, although there is no terminal: prompts wait for an answer. Each line on standard input answers
+    /// the open prompt.
+    #[arg(long, conflicts_with = "unattended")]
+    pub attended: bool,
+    /// Stop the run cleanly when standard input closes. A program that starts ctp10 and keeps its standard input open cannot
+    /// leave a run behind, even if the program is killed.
+    #[arg(long)]
+    pub stop_at_eof: bool,
 }
 
 /// `ctp10 resume`
@@ -207,9 +223,9 @@ pub struct ResumeArgs {
     /// Address of the dashboard and the HTTP API during this run. Default: 127.0.0.1:8002.
     #[arg(long, value_name = "off|ADDR")]
     pub sidecar: Option<String>,
-    /// No person is present: every prompt takes its `unattended` answer.
-    #[arg(long)]
-    pub unattended: bool,
+    /// Who is present.
+    #[command(flatten)]
+    pub presence: PresenceArgs,
     /// Result of the step that was interrupted, if its result is unknown and it must not be repeated automatically.
     #[arg(long, value_enum, value_name = "done|again")]
     pub unfinished: Option<Unfinished>,

@@ -60,12 +60,12 @@ impl Failure {
         self
     }
 
-    /// The messages as text. Errors come last, so that they are visible at the end of the output.
+    /// The messages. Errors come last, so that they are visible at the end of the output.
     #[must_use]
-    pub fn render(&self, colour: bool) -> String {
+    pub fn in_order(&self) -> Vec<&Diagnostic> {
         let mut findings: Vec<&Diagnostic> = self.findings.iter().collect();
         findings.sort_by_key(|finding| finding.severity == Severity::Error);
-        findings.iter().map(|finding| finding.render(colour) + "\n").collect()
+        findings
     }
 }
 

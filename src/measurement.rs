@@ -252,6 +252,9 @@ pub struct TraceSummary {
     pub attempt: u32,
     /// The detector it comes from.
     pub detector: Detector,
+    /// The name that the recipe gives to the detector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector_name: Option<String>,
     /// Which trace.
     pub trace: TraceKind,
     /// `dB`, `dBm` or `dBmA`.

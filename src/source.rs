@@ -146,6 +146,21 @@ impl Diagnostic {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
+    /// The finding for programs: its parts, and `text` as [`render`](Self::render) gives it.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let place = self.place.as_ref();
+        serde_json::json!({
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.advice(),
+            "file": place.map(|(source, _)| &source.name),
+            "line": place.map(|(_, position)| position.line),
+            "column": place.map(|(_, position)| position.column),
+            "text": self.render(false),
+        })
+    }
+
     /// The finding as text for a person: message, `file:line:column`, the line with a caret, the hint.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

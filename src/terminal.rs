@@ -3,6 +3,7 @@
 
 mod bars;
 mod colours;
+mod findings;
 mod lines;
 pub(crate) mod output;
 mod results;
@@ -18,6 +19,7 @@ use crate::run::state::status::RunStatus;
 
 pub use crate::units::duration;
 pub use bars::LogWriter;
+pub use findings::tell_findings;
 pub use output::end as end_of_output;
 pub use summary::summary;
 
@@ -56,10 +58,19 @@ impl Style {
     }
 }
 
+/// What the end of standard input means for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtEof {
+    /// Standard input has no more answers, and the run continues.
+    Continue,
+    /// The program that started the run has ended, so the run stops.
+    Stop,
+}
+
 /// Shows a run on stderr until its events end, and returns its final state. `status` is its state before these
 /// events.
 pub fn show(
-    style: Style,
+    (style, at_eof): (Style, AtEof),
     log: &LogWriter,
     records: &mpsc::Receiver<Record>,
     control: &Control,
@@ -71,15 +82,18 @@ pub fn show(
         Style::Quiet => Box::new(lines::Lines::new(true)),
         Style::Json => Box::new(lines::JsonLines),
     };
-    let mut reads_answers = false;
+    let mut reads_input = at_eof == AtEof::Stop;
+    if reads_input {
+        read_input(control.clone(), at_eof);
+    }
     let mut waited = PAUSE;
     while let Ok(record) = next(records, &mut waited) {
         status.apply(&record);
         view.take(&record, &status);
-        // The thread that reads stdin starts with the first question. A run without questions does not use stdin.
-        if matches!(record.event, RunEvent::Question { .. }) && !reads_answers {
-            reads_answers = true;
-            forward_answers(control.clone());
+        // Otherwise, stdin is not used before the first question.
+        if matches!(record.event, RunEvent::Question { .. }) && !reads_input {
+            reads_input = true;
+            read_input(control.clone(), at_eof);
         }
     }
     view.close();
@@ -107,15 +121,22 @@ trait View {
     fn close(&mut self) {}
 }
 
-fn forward_answers(control: Control) {
+/// Reads stdin on a thread. Each line answers the open question.
+fn read_input(control: Control, at_eof: AtEof) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             match line {
                 // Text typed without an open question is discarded, so that it does not answer the next one.
                 Ok(line) => drop(control.answer(line.trim())),
-                Err(_) => return,
+                Err(_) if at_eof == AtEof::Continue => return,
+                Err(_) => break,
             }
         }
-        tracing::warn!("this terminal accepts no more input: answer the question on the dashboard");
+        match at_eof {
+            AtEof::Continue => {
+                tracing::warn!("this terminal accepts no more input: answer the question on the dashboard");
+            }
+            AtEof::Stop => control.stop("the program that started the run has ended"),
+        }
     });
 }

@@ -107,14 +107,12 @@ async fn work(
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<WorkerEnd, Failure> {
-    let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let what = format!("batch {}", batch.name);
     let open = OpenSession::open(choice, what, Connect::Now, setup, config).await?;
     let session = &open.session;
-    let quiet = output.quiet || output.log_format == LogFormat::Json;
     let desk = BatchQueue { queue: Arc::clone(queue), open: false };
     let sidecar =
-        super::serve::beside_run(session, args.sidecar.as_deref(), config, quiet, Some(desk)).await?;
+        super::serve::beside_run(session, args.sidecar.as_deref(), config, output, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
     let signals = Signals::handle(session, OnTerminate::Finish, commands);
     let worker = Worker {
@@ -124,7 +122,7 @@ async fn work(
         most_failures: batch.most_failures,
         simulator: open.simulator(),
         instrument_named: args.instrument.instrument.is_some(),
-        at_terminal,
+        at_terminal: super::run::is_at_terminal(),
         stays: false,
         command,
     };

@@ -1,7 +1,6 @@
 //! `ctp10 check` and `ctp10 plan`
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use indicatif::HumanBytes;
@@ -20,10 +19,10 @@ use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::shown;
 use crate::source::{Diagnostic, Severity, has_errors};
-use crate::terminal::duration;
-use crate::terminal::output::{coloured, out, outln};
+use crate::terminal::output::{out, outln};
+use crate::terminal::{duration, tell_findings};
 
-pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
+pub(super) async fn check(args: &CheckArgs, config: &Config, json: bool) -> Result<(), Failure> {
     let mut told = Count::default();
     for path in &args.recipes {
         let findings = match Recipe::load(path, &Given::texts(&args.set)) {
@@ -44,9 +43,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config) -> Result<(), Failu
                 findings
             }
         };
-        for finding in &findings {
-            coloured!("{}\n", finding.render(std::io::stderr().is_terminal()));
-        }
+        tell_findings(&findings, json, "\n");
         outln!("{}: {}", path.display(), Count::of(&findings).verdict());
         told.extend(&findings);
     }
@@ -147,7 +144,7 @@ async fn ask_named(args: &CheckArgs, recipe: &Recipe, walked: &Walk, config: &Co
     found
 }
 
-pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure> {
+pub(super) async fn plan(args: &PlanArgs, config: &Config, json: bool) -> Result<(), Failure> {
     let recipe = Arc::new(
         Recipe::load(&args.recipe.recipe, &Given::texts(&args.recipe.set)).map_err(Failure::recipe)?,
     );
@@ -161,9 +158,7 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config) -> Result<(), Failure
     if has_errors(&findings) {
         return Err(Failure::recipe(findings));
     }
-    for note in &told {
-        coloured!("{}\n", note.render(std::io::stderr().is_terminal()));
-    }
+    tell_findings(&told, json, "\n");
     if args.json {
         return super::print_json(&plan::json(&walked.steps));
     }

@@ -1,9 +1,9 @@
 //! `ctp10 resume`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, Write};
 
 use super::choose::{self, Choice};
-use super::run::{RunOptions, perform};
+use super::run::{RunOptions, at_eof, is_at_terminal, is_attended, perform};
 use crate::cli::{InstrumentArgs, OutputArgs, ResumeArgs, Unfinished};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
@@ -27,8 +27,8 @@ pub(super) async fn resume(
 ) -> Result<(), Failure> {
     let out = super::run_folders(args.out.clone(), config);
     let run = runs::find(&out, &args.run).map_err(|error| refused(error.into()))?;
-    let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let interrupted = Interrupted::read(run, Some(at_terminal)).map_err(refused)?;
+    let attended = is_attended(args.presence);
+    let interrupted = Interrupted::read(run, Some(attended)).map_err(refused)?;
     if args.plan {
         tell_plan(interrupted.manifest(), &interrupted.foresee().await.map_err(refused)?);
         return Ok(());
@@ -37,16 +37,22 @@ pub(super) async fn resume(
     let bench = super::allowed(config);
     let mut request = match interrupted.clone().resume(None, &bench).await {
         Err(NotResumed::Undecided(step)) => {
-            let decided = decide(&step, args.unfinished, at_terminal)?;
+            let decided = decide(&step, args.unfinished, is_at_terminal() && attended)?;
             interrupted.resume(Some(decided), &bench).await
         }
         resumed => resumed,
     }
     .map_err(refused)?;
-    request.unattended = args.unattended;
-    request.at_terminal = at_terminal;
+    request.unattended = args.presence.unattended;
+    request.at_terminal = attended;
     let what = format!("resume {}", request.status.folder);
-    let options = RunOptions { what, out: Some(out), sidecar: args.sidecar, real: args.real };
+    let options = RunOptions {
+        what,
+        out: Some(out),
+        sidecar: args.sidecar,
+        real: args.real,
+        at_eof: at_eof(args.presence),
+    };
     perform(request, choice, options, (config, output, log)).await
 }
 

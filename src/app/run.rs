@@ -14,7 +14,7 @@ use super::signals::{OnTerminate, Signals};
 use crate::analysis::verdict::Verdict;
 use crate::batch::WorkerCommand;
 use crate::budget::Budget;
-use crate::cli::{LogFormat, OutputArgs, RunArgs, WithRealArgs};
+use crate::cli::{LogFormat, OutputArgs, PresenceArgs, RunArgs, WithRealArgs};
 use crate::config::Config;
 use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
@@ -25,8 +25,8 @@ use crate::run::{RunRequest, Watcher};
 use crate::session::{NotStarted, Setup};
 use crate::source::{Diagnostic, Severity, has_errors};
 use crate::store::RunState;
-use crate::terminal::output::{coloured, outln};
-use crate::terminal::{self, LogWriter, Style};
+use crate::terminal::output::outln;
+use crate::terminal::{self, AtEof, LogWriter, Style};
 
 pub(super) async fn run(
     args: RunArgs,
@@ -37,10 +37,10 @@ pub(super) async fn run(
     let recipe =
         Recipe::load(&args.recipe.recipe, &Given::texts(&args.recipe.set)).map_err(Failure::recipe)?;
     let choice = choose(&args.instrument, Some(recipe.header()), config)?;
-    let at_terminal = !args.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let attended = is_attended(args.presence);
     let simulated = matches!(choice, Choice::Simulated(_));
     let path = args.recipe.recipe.display().to_string();
-    let circumstances = Circumstances { simulated, attended: Some(at_terminal) };
+    let circumstances = Circumstances { simulated, attended: Some(attended) };
     let mut request =
         RunRequest::new(recipe, path.clone(), circumstances, &super::allowed(config), &Budget::default())
             .await;
@@ -48,11 +48,17 @@ pub(super) async fn run(
     let metadata = args.metadata.into_iter().map(|(name, value)| (name, Value::String(value)));
     request.metadata = metadata.collect();
     request.instrument_named = args.instrument.instrument.is_some();
-    request.unattended = args.unattended;
-    request.at_terminal = at_terminal;
+    request.unattended = args.presence.unattended;
+    request.at_terminal = attended;
 
     let what = format!("run {path}");
-    let options = RunOptions { what, out: args.out, sidecar: args.sidecar, real: args.real };
+    let options = RunOptions {
+        what,
+        out: args.out,
+        sidecar: args.sidecar,
+        real: args.real,
+        at_eof: at_eof(args.presence),
+    };
     perform(request, choice, options, (config, output, log)).await
 }
 
@@ -66,6 +72,22 @@ pub(super) struct RunOptions {
     pub(super) sidecar: Option<String>,
     /// Real instruments beside a simulated CTP10.
     pub(super) real: WithRealArgs,
+    /// What the end of standard input means.
+    pub(super) at_eof: AtEof,
+}
+
+/// Whether a person answers the questions of a run on standard input.
+pub(super) fn is_attended(presence: PresenceArgs) -> bool {
+    presence.attended || (!presence.unattended && is_at_terminal())
+}
+
+/// Whether a person sees the messages on a terminal and can type there.
+pub(super) fn is_at_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+pub(super) fn at_eof(presence: PresenceArgs) -> AtEof {
+    if presence.stop_at_eof { AtEof::Stop } else { AtEof::Continue }
 }
 
 /// Performs a request and shows its progress at the terminal.
@@ -94,25 +116,23 @@ async fn measure(
     let session = &open.session;
     request.simulator = open.simulator();
     let begun = request.status.clone();
-    let quiet = output.quiet || output.log_format == LogFormat::Json;
-    let sidecar = super::serve::beside_run(session, options.sidecar.as_deref(), config, quiet, None).await?;
+    let json = output.log_format == LogFormat::Json;
+    let sidecar = super::serve::beside_run(session, options.sidecar.as_deref(), config, output, None).await?;
 
     let (records, shown) = mpsc::channel::<Record>();
     let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
     let entry = session.begin(request, vec![show], &session.cut()).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
-    for finding in entry.findings.iter().filter(|finding| finding.severity >= spoken) {
-        coloured!("{}", finding.render(std::io::stderr().is_terminal()));
-    }
+    terminal::tell_findings(entry.findings.iter().filter(|finding| finding.severity >= spoken), json, "");
     if !entry.left.is_empty() {
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("the instrument's error queue had old entries: {left}");
     }
     let signals = Signals::handle(session, OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
-        let style = Style::choose(output.log_format == LogFormat::Json, output.quiet);
+        let style = Style::choose(json, output.quiet);
         let (log, control) = (log.clone(), entry.run.control().clone());
-        move || terminal::show(style, &log, &shown, &control, begun)
+        move || terminal::show((style, options.at_eof), &log, &shown, &control, begun)
     });
     let ended = entry.ended().await;
     let status = screen.join().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::choose::choose;
@@ -10,7 +11,7 @@ use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::{OnTerminate, Signals};
 use crate::batch::WorkerCommand;
-use crate::cli::ServeArgs;
+use crate::cli::{LogFormat, OutputArgs, ServeArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::session::Session;
@@ -57,7 +58,7 @@ pub(super) async fn beside_run(
     session: &Arc<Session>,
     wanted: Option<&str>,
     config: &Config,
-    quiet: bool,
+    output: &OutputArgs,
     batch: Option<BatchQueue>,
 ) -> Result<Option<Sidecar>, Failure> {
     let listen = wanted.or(config.listen.as_deref()).unwrap_or(LISTEN);
@@ -67,8 +68,10 @@ pub(super) async fn beside_run(
     let options = Options { batch, ..options(config, None)? };
     match Sidecar::start(listen, Arc::clone(session), options, metrics()?).await {
         Ok(sidecar) => {
-            if !quiet {
-                errln!("dashboard at {}", sidecar.url());
+            match (output.log_format, output.quiet) {
+                (LogFormat::Json, _) => errln!("{}", json!({ "event": "dashboard", "url": sidecar.url() })),
+                (LogFormat::Text, false) => errln!("dashboard at {}", sidecar.url()),
+                (LogFormat::Text, true) => {}
             }
             Ok(Some(sidecar))
         }

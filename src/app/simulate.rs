@@ -103,7 +103,7 @@ mod tests {
         let texts: Vec<String> = faults(&given).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["hang@sweep:1", "drop@trace:2", "late@power:1=6"]);
         std::fs::write(&file, "drop@3\ndorp@4\n").unwrap();
-        let told = faults(&given).unwrap_err().render(false);
+        let told = faults(&given).unwrap_err().findings[0].render(false);
         assert!(
             told.contains("night.txt:2: fault `dorp@4`: unknown kind `dorp`; did you mean `drop`?"),
             "{told}"

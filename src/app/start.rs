@@ -1,12 +1,12 @@
 //! From the command line to the exit code.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
 
-use crate::cli::{self, Cli};
+use crate::cli::{self, Cli, LogFormat};
 use crate::{handles, memory, terminal};
 
 /// Longest waiting time for a thread that still works for a client when the program ends.
@@ -38,9 +38,10 @@ pub fn main() -> ExitCode {
 }
 
 async fn to_its_end(cli: Cli) -> ExitCode {
+    let json = cli.output.log_format == LogFormat::Json;
     let ended = super::perform(cli).await;
     if let Err(failure) = &ended {
-        complain(&failure.render(std::io::stderr().is_terminal()));
+        terminal::tell_findings(failure.in_order(), json, "");
     }
     let not_printed = terminal::end_of_output();
     match (ended, not_printed) {

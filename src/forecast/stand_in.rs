@@ -194,6 +194,7 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         sweep_index: bench.sweeps,
         attempt: 1,
         detector,
+        detector_name: None,
         trace,
         unit: trace.unit().symbol().to_owned(),
         name: String::new(),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::api::Routes;
 use super::headers::REPORT_POLICY;
-use super::problem::{Problem, finding};
+use super::problem::Problem;
 use super::read::{Path, Query, RecipeBody};
 use super::state::{App, AppState, BatchQueue};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
@@ -22,6 +22,7 @@ use crate::budget::Budget;
 use crate::catalogue::{CatalogueError, ItemState};
 use crate::error::chain;
 use crate::session::NotStarted;
+use crate::source::Diagnostic;
 
 /// The time limit for checking added items: this many times the limit for one recipe.
 const RECIPES_WORTH: u32 = 6;
@@ -184,7 +185,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.into_iter().map(problem).collect::<Vec<_>>())
     })?;
     let (mut items, mut findings) =
-        (Vec::new(), findings.into_iter().map(|found| finding(&found.told())).collect::<Vec<_>>());
+        (Vec::new(), findings.into_iter().map(|found| found.told().json()).collect::<Vec<_>>());
     for task in &tasks {
         let allowed = &app.session.setup().allowed;
         let checked = check(task, desk.queue.folder(), allowed, &budget).await;
@@ -196,7 +197,7 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
             return Err(NotStarted::Recipe(checked.findings).into());
         }
         items.push(desk.queue.item(0, task, checked.seconds, checked.bytes));
-        findings.extend(checked.findings.iter().map(finding));
+        findings.extend(checked.findings.iter().map(Diagnostic::json));
     }
     let numbers = desk.queue.add(items).await?;
     Ok((StatusCode::CREATED, Json(AddedReply { numbers, findings })).into_response())

@@ -22,7 +22,7 @@ pub(super) fn document() -> OpenApi {
         title: TITLE.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         description: Some(
-            "Instrument access, runs and live power of a CTP10. Live power is a WebSocket at `/ws/power`."
+            "Instrument access, runs and live power of a CTP10. Live power is a WebSocket at `/ws/power`, and server-sent events at `/power`."
                 .to_owned(),
         ),
         ..Info::default()

@@ -152,9 +152,10 @@ impl From<StoreError> for Problem {
 impl From<NotStarted> for Problem {
     fn from(error: NotStarted) -> Self {
         match error {
-            NotStarted::Recipe(findings) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, findings.iter().map(finding).collect::<Vec<_>>())
-            }
+            NotStarted::Recipe(findings) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                findings.iter().map(Diagnostic::json).collect::<Vec<_>>(),
+            ),
             NotStarted::Held(held) => held.into(),
             NotStarted::Busy(reason) | NotStarted::OtherInstrument(reason) | NotStarted::Limits(reason) => {
                 Self::conflict(reason)
@@ -166,20 +167,6 @@ impl From<NotStarted> for Problem {
             NotStarted::Store(error) => error.into(),
         }
     }
-}
-
-/// A finding as text of `ctp10 check`, and as separate fields.
-pub(super) fn finding(finding: &Diagnostic) -> Value {
-    let place = finding.place.as_ref();
-    json!({
-        "severity": finding.severity,
-        "message": finding.message,
-        "hint": finding.advice(),
-        "file": place.map(|(source, _)| &source.name),
-        "line": place.map(|(_, position)| position.line),
-        "column": place.map(|(_, position)| position.column),
-        "text": finding.render(false),
-    })
 }
 
 impl OperationOutput for Problem {

@@ -168,6 +168,7 @@ fn instrument(routes: Routes) -> Routes {
 fn runs_half(routes: Routes) -> Routes {
     routes
         .get("/instrument", overview::instrument, "State of the instrument; sends nothing to it")
+        .get("/power", power::events, "Live power, as server-sent events: the frames of `/ws/power`")
         .get("/metrics", metrics::metrics, "Metrics in Prometheus' text format")
         .post("/off", steer::off, "The emergency stop: all lasers off")
         .get("/recipes", recipes::list, "The recipes in the folders that the configuration lists")

@@ -62,6 +62,7 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
         sweep_index: 1,
         attempt: 1,
         detector: fetch.detectors[0],
+        detector_name: None,
         trace: fetch.traces[0],
         unit: "dB".into(),
         name: fetch.name.clone().unwrap_or_default(),

@@ -16,6 +16,7 @@ fn header(points: u64) -> TraceHeader {
         sweep_index: 1,
         attempt: 1,
         detector: Detector { module: 4, channel: 1 },
+        detector_name: None,
         trace: TraceKind::Tf,
         unit: TraceUnit::Db,
         joints: Vec::new(),

@@ -64,6 +64,8 @@ pub struct TraceHeader {
     pub attempt: u32,
     /// The detector of the trace.
     pub detector: Detector,
+    /// The name that the recipe gives to the detector.
+    pub detector_name: Option<String>,
     /// The kind of the trace.
     pub trace: TraceKind,
     /// The unit of the values.
@@ -331,6 +333,7 @@ impl TraceWriter {
             sweep_index: header.sweep_index,
             attempt: header.attempt,
             detector: header.detector,
+            detector_name: header.detector_name.clone(),
             trace: header.trace,
             unit: header.unit.symbol().to_owned(),
             file: header.file(),

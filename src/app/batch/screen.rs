@@ -19,7 +19,7 @@ use crate::run::state::status::RunStatus;
 use crate::session::BegunRun;
 use crate::shown;
 use crate::terminal::output::errln;
-use crate::terminal::{self, LogWriter, Style};
+use crate::terminal::{self, AtEof, LogWriter, Style};
 
 pub(super) struct Screen {
     json: bool,
@@ -65,7 +65,8 @@ impl BatchObserver for Screen {
         let Some(records) = run.records.take() else { return };
         let style = Style::choose(self.json, self.quiet);
         let (log, control) = (self.log.clone(), entry.run.control().clone());
-        let show = move || terminal::show(style, &log, &records, &control, RunStatus::default());
+        let show =
+            move || terminal::show((style, AtEof::Continue), &log, &records, &control, RunStatus::default());
         run.view = Some(std::thread::spawn(show));
     }
 

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
@@ -182,9 +183,11 @@ impl Stage {
             while let Ok(Some(line)) = lines.next_line().await {
                 match serde_json::from_str::<Record>(&line) {
                     Ok(record) => count(&mut size, &record),
-                    Err(_) if line.starts_with('{') => {}
-                    Err(_) if line.trim().is_empty() => {}
-                    Err(_) => last_words = line,
+                    Err(_) => {
+                        if let Some(message) = message(&line) {
+                            last_words = message;
+                        }
+                    }
                 }
                 if kill_after == Some(size.events) && !killed {
                     killed = true;
@@ -226,6 +229,14 @@ fn common(address: &str, out: &Path) -> Vec<String> {
     let out = out.display().to_string();
     let words = ["--instrument", address, "--out", &out, "--sidecar", "off", "--log-format", "json"];
     words.map(str::to_owned).to_vec()
+}
+
+/// The message of a line on stderr that is no event: a finding, or plain text. Entries of the log have none.
+fn message(line: &str) -> Option<String> {
+    match serde_json::from_str::<Value>(line) {
+        Ok(entry) => Some(entry.get("message")?.as_str()?.to_owned()),
+        Err(_) => Some(line.to_owned()).filter(|line| !line.trim().is_empty()),
+    }
 }
 
 fn count(size: &mut RunSize, record: &Record) {

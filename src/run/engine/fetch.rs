@@ -124,6 +124,7 @@ impl Engine {
             sweep_index,
             attempt: attempt.max(1),
             detector,
+            detector_name: self.recipe.detector_name(&ctx.step.place.path, detector).map(str::to_owned),
             trace: kind,
             unit: fields.unit_of(kind, self.bench.measures_photocurrent(detector)),
             joints: self.joints(kind),

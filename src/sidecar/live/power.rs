@@ -1,22 +1,27 @@
-//! `/ws/power`: power readings at the interval of each client, from the single poller of the module.
+//! `/ws/power` and `/power`: power readings at the interval of each client, from the single poller of the module.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::{closed, of_listener, say_goodbye, send};
-use crate::power::{PowerFrame, PowerUpdate, UpdateSchedule};
+use crate::power::{PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
+use crate::session::Endpoint;
 use crate::sidecar::problem::{Problem, not_connected};
-use crate::sidecar::read::read;
-use crate::sidecar::state::App;
+use crate::sidecar::read::{Query, read};
+use crate::sidecar::state::{App, Stream};
 use crate::sidecar::wire::power::{Frame, Power, timestamp};
 
 /// Interval of the heartbeat.
@@ -39,27 +44,40 @@ impl ReadingTexts {
     }
 }
 
+/// Which power a client wants.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct PowerStreamQuery {
+pub(in crate::sidecar) struct PowerStreamQuery {
     #[schemars(range(min = 1, max = 20))]
     module: Option<u8>,
     #[schemars(range(min = 0.01, max = 10.0))]
     interval: Option<f64>,
 }
 
-/// Streams live power. Values out of range are answered with 403, as clients of the Python service expect.
+/// Streams live power over a WebSocket. Values out of range are answered with 403, as clients of the Python service expect.
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let wanted = match parse(query.as_deref().unwrap_or_default()) {
-        Ok(wanted) => wanted,
-        Err(problem) => return Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
-    };
-    let module = wanted.module.unwrap_or(app.options.defaults.module);
-    let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
-    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app, module, interval))
+    match parse(query.as_deref().unwrap_or_default()) {
+        Ok(wanted) => {
+            of_listener(upgrade).on_upgrade(move |socket| serve(socket, Frames::open(app, &wanted)))
+        }
+        Err(problem) => Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
+    }
+}
+
+/// Streams the same frames as server-sent events, for clients without WebSockets.
+pub(in crate::sidecar) async fn events(
+    State(app): State<App>,
+    Query(wanted): Query<PowerStreamQuery>,
+) -> Response {
+    // A frame is made when the connection can take it, so a slow client loses frames and does not delay others.
+    let events = stream::unfold(Frames::open(app, &wanted), |mut frames| async move {
+        let text = frames.next().await?;
+        Some((Ok::<_, Infallible>(Event::default().data(text.as_str())), frames))
+    });
+    Sse::new(events).into_response()
 }
 
 fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
@@ -71,40 +89,83 @@ fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
     read(&given, "query")
 }
 
-async fn serve(mut socket: WebSocket, app: App, module: u8, interval: Duration) {
-    let stream = app.streams.open("power");
-    let mut closing = app.closing.clone();
-    let mut endpoints = app.session.watch_endpoint();
-    let mut watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
-    let mut schedule = UpdateSchedule::new(interval);
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    let mut errors = 0;
+/// The frames of live power for one client.
+struct Frames {
+    stream: Stream,
+    module: u8,
+    interval: Duration,
+    watch: PowerWatch,
+    schedule: UpdateSchedule,
+    heartbeat: tokio::time::Interval,
+    endpoints: watch::Receiver<Arc<Endpoint>>,
+    closing: watch::Receiver<bool>,
+    /// The number of the last updates in a row without a reading.
+    errors: u64,
+    app: App,
+}
+
+impl Frames {
+    fn open(app: App, wanted: &PowerStreamQuery) -> Self {
+        let module = wanted.module.unwrap_or(app.options.defaults.module);
+        let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
+        let mut endpoints = app.session.watch_endpoint();
+        let watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
+        Self {
+            stream: app.streams.open("power"),
+            module,
+            interval,
+            watch,
+            schedule: UpdateSchedule::new(interval),
+            heartbeat: tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT),
+            endpoints,
+            closing: app.closing.clone(),
+            errors: 0,
+            app,
+        }
+    }
+
+    /// The text of the next frame; `None` when the server shuts down. No frame is lost if the future is dropped.
+    async fn next(&mut self) -> Option<Utf8Bytes> {
+        loop {
+            tokio::select! {
+                update = self.watch.next(&mut self.schedule) => {
+                    let is_reading = !matches!(update, PowerUpdate::Unavailable { .. });
+                    self.errors = if is_reading { 0 } else { self.errors + 1 };
+                    return Some(text(update, self.errors, &self.app.readings));
+                }
+                _ = self.heartbeat.tick() => {
+                    let active_streams = self.stream.open();
+                    return Some(Frame::Heartbeat { timestamp: timestamp(), active_streams }.text().into());
+                }
+                () = closed(&mut self.closing) => return None,
+                // The session has connected to another instrument.
+                _ = self.endpoints.changed() => {
+                    let monitor = &self.endpoints.borrow_and_update().monitor;
+                    self.watch = monitor.watch(self.module, self.interval, &[]);
+                }
+            }
+        }
+    }
+}
+
+async fn serve(mut socket: WebSocket, mut frames: Frames) {
     loop {
         let text = tokio::select! {
-            update = watch.next(&mut schedule) => {
-                errors = if matches!(update, PowerUpdate::Unavailable { .. }) { errors + 1 } else { 0 };
-                text(update, errors, &app.readings)
-            }
-            _ = heartbeat.tick() => {
-                Frame::Heartbeat { timestamp: timestamp(), active_streams: stream.open() }.text().into()
-            }
-            () = closed(&mut closing) => return say_goodbye(&mut socket).await,
+            text = frames.next() => match text {
+                Some(text) => text,
+                None => return say_goodbye(&mut socket).await,
+            },
             // Pings are answered automatically; other messages are ignored.
             incoming = socket.recv() => match incoming {
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return,
             },
-            // The session has connected to another instrument.
-            _ = endpoints.changed() => {
-                watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
-                continue;
-            }
         };
         let began = Instant::now();
         if !send(&mut socket, text).await {
             return;
         }
-        note_dropped(began.elapsed(), interval);
+        note_dropped(began.elapsed(), frames.interval);
     }
 }
 

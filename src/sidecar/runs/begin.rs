@@ -15,7 +15,7 @@ use crate::instrument::Target;
 use crate::recipe::Recipe;
 use crate::run::RunRequest;
 use crate::session::NotStarted;
-use crate::sidecar::problem::{Problem, finding};
+use crate::sidecar::problem::Problem;
 use crate::sidecar::read::RecipeBody;
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{CheckReply, RunBody};
@@ -98,7 +98,7 @@ pub(in crate::sidecar) async fn check(
     Ok(Json(CheckReply {
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
-        findings: findings.iter().map(finding).collect(),
+        findings: findings.iter().map(Diagnostic::json).collect(),
     }))
 }
 
@@ -130,7 +130,7 @@ pub(in crate::sidecar) async fn begin(
     tracing::info!(run = entry.run.id(), "run started");
     let mut reply = json!(live_status(&entry.run));
     if let Some(reply) = reply.as_object_mut() {
-        reply.insert("findings".to_owned(), entry.findings.iter().map(finding).collect());
+        reply.insert("findings".to_owned(), entry.findings.iter().map(Diagnostic::json).collect());
     }
     let location = format!("/runs/{}", entry.run.id());
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(reply)).into_response())

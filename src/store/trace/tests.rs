@@ -31,6 +31,7 @@ fn header(points: u64) -> TraceHeader {
         sweep_index: 3,
         attempt: 1,
         detector: Detector { module: 4, channel: 2 },
+        detector_name: None,
         trace: TraceKind::Tf,
         unit: TraceUnit::Db,
         joints: Vec::new(),
