@@ -68,7 +68,7 @@ class Bench:
         notebook."""
         attends = is_attended(attended)
         body = {**request_body(recipe), "parameters": parameters(set), "metadata": parameters(metadata, "metadata")}
-        body.update({"attend": True} if attends else {"unattended": True})
+        body.update({"attend": True} if attends else {"unattended": attended is False})
         try:
             run = self._service.post("/runs", body)["run"]
         except RequestError as error:

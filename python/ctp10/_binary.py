@@ -17,6 +17,8 @@ from ._errors import BinaryNotFound, Error, Finding, Findings, InstrumentError, 
 _NAME = "ctp10.exe" if os.name == "nt" else "ctp10"
 # The exit codes of the program.
 _USAGE, _INSTRUMENT = 2, 3
+# The levels of the log that a person must read.
+_LEVELS = {"WARN": "warning", "ERROR": "error"}
 
 
 def binary() -> str:
@@ -73,9 +75,14 @@ def attempt(*arguments: str) -> tuple[int, str, list[str]]:
 
 
 def find(lines: Iterable[str]) -> Findings:
-    """The findings among the messages of the program."""
-    read = map(entry, lines)
-    return Findings(Finding.read(given) for given in read if given and "severity" in given and "message" in given)
+    """The findings among the messages of the program, with the warnings of its log."""
+    findings = Findings()
+    for given in filter(None, map(entry, lines)):
+        if "severity" in given and "message" in given:
+            findings.append(Finding.read(given))
+        elif given.get("level") in _LEVELS:
+            findings.append(Finding(_LEVELS[given["level"]], str(given.get("fields", {}).get("message", ""))))
+    return findings
 
 
 def entry(line: str) -> Any | None:

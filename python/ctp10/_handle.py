@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from . import _progress
-from ._errors import Error, RunAborted, RunFailed
+from ._errors import Error, Findings, RunAborted, RunFailed
 from ._progress import Progress
 from ._run import Run
 
@@ -19,6 +18,8 @@ class Handle:
     id: str
     #: The address of the dashboard; None if there is none.
     url: str | None
+    #: The warnings about the recipe from before the run.
+    findings: Findings = Findings()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events of the run from its start, as in its journal, and its progress. Ends with the run."""
@@ -54,6 +55,8 @@ class Handle:
         Ctrl-C aborts the run; the wait continues until its lasers are off. A run that does not succeed raises
         `RunFailed`."""
         view = _progress.choose(progress)
+        for finding in self.findings:
+            view.say(str(finding))
         try:
             self._watch(view)
         except KeyboardInterrupt:
@@ -128,7 +131,3 @@ def check_answer(question: dict[str, Any] | None, answer: str) -> str:
 def is_attended(wanted: bool | None) -> bool:
     """Whether a person answers the questions of a run that is started here."""
     return _progress.can_ask() if wanted is None else wanted
-
-
-def echo(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from typing import Any
 
 _HINTS = {"pyarrow": "pip install 'ctp10[data]'"}
@@ -22,3 +24,10 @@ def need_arrow(purpose: str) -> Any:
     """pyarrow, with its part for Parquet."""
     need("pyarrow.parquet", purpose)
     return need("pyarrow", purpose)
+
+
+def is_installed(name: str) -> bool:
+    """Whether a library can be imported."""
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    return importlib.util.find_spec(name) is not None

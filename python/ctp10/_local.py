@@ -10,7 +10,6 @@ from typing import Any, Union
 
 from ._binary import attempt, call, failure, find
 from ._errors import Findings
-from ._handle import is_attended
 from ._libraries import need
 from ._process import Process
 from ._recipe import Recipe, RecipeFile, Tables
@@ -61,7 +60,9 @@ def start(
         arguments = ["run", file.path, *_options(instrument, set)]
         for entry in texts(parameters(metadata, "metadata")):
             arguments += ["--metadata", entry]
-        return Process([*arguments, *_place(out), *_SIDECAR], is_attended(attended))
+        process = Process([*arguments, *_place(out), *_SIDECAR], attended)
+        process.findings = file.named(process.findings)
+        return process
 
 
 def resume(
@@ -75,7 +76,7 @@ def resume(
     """Continues a run that was interrupted, stopped or failed, in its folder, and waits for its end."""
     found = run if isinstance(run, Run) else open(run, out=out)
     arguments = ["resume", str(found.folder), *_options(instrument, None), *_SIDECAR]
-    return Process(arguments, is_attended(attended), found.folder).wait(progress=progress)
+    return Process(arguments, attended, found.folder).wait(progress=progress)
 
 
 def check(

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ._binary import binary, entry, failure
+from ._binary import binary, entry, failure, find
 from ._errors import Error
-from ._handle import Handle, check_answer
+from ._handle import Handle, check_answer, is_attended
 from ._progress import can_ask
 from ._run import Run
 
@@ -24,9 +24,11 @@ class Process(Handle):
     """A run on this computer. The run is a process of its own; it stops cleanly when this interpreter ends, even if the
     interpreter is killed."""
 
-    def __init__(self, arguments: list[str], attended: bool, folder: Path | None = None) -> None:
-        """`folder` is the run folder if the command resumes a run."""
-        presence = ["--attended"] if attended else ["--unattended"]
+    def __init__(self, arguments: list[str], attended: bool | None, folder: Path | None = None) -> None:
+        """`attended`: whether a person is here; None: if one can be asked. `folder`: the run that is resumed."""
+        presence = ["--unattended"] if attended is False else []
+        attended = is_attended(attended)
+        presence = ["--attended"] if attended else presence
         self._log = _EventLog()
         self._attended = attended
         self.url = None
@@ -46,6 +48,7 @@ class Process(Handle):
             self._begun(folder)
         except BaseException:
             self._process.send_signal(signal.SIGINT)
+            self._process.wait()
             raise
 
     def _read(self) -> None:
@@ -58,6 +61,7 @@ class Process(Handle):
         if begun is None:
             raise failure(self._process.wait(), self._log.messages)
         self.url = self._log.url
+        self.findings = find(self._log.messages)
         self.folder = folder or Path(begun["folder"]).absolute()
         self.id = self.folder.name.rpartition("_")[2]
 

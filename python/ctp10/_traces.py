@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, overload
 
 from ._errors import Error
-from ._libraries import need, need_arrow
+from ._libraries import is_installed, need, need_arrow
 from ._picture import Picture
 from ._select import NAMING, fits, nothing_fits
 from ._table import concat, joined
@@ -26,14 +26,13 @@ class Trace:
     ) -> None:
         self._record, self._file = record, file
         self._metadata: dict[str, Any] | None = None
+        self._detector: str | None = None
         #: The number of the trace within the run, from 1.
         self.index: int = record["trace_index"]
         #: The number of its sweep, from 1.
         self.sweep: int = record["sweep_index"]
         #: The module and channel: `4/1`.
         self.position: str = record["detector"]
-        #: The name of the detector in the recipe; the position if it has none.
-        self.detector: str = record.get("detector_name") or record["detector"]
         #: The kind: `tf`, `raw`, `reference`, …
         self.kind: str = record["trace"]
         #: The name that the recipe gives to the trace.
@@ -42,6 +41,22 @@ class Trace:
         self.unit: str = record["unit"]
         #: The values of the loops, of the columns of their tables, and of the columns of a batch.
         self.columns: dict[str, Any] = dict(columns)
+
+    @property
+    def detector(self) -> str:
+        """The name of the detector in the recipe; the position if it has none."""
+        if self._detector is None:
+            self._detector = self._record.get("detector_name") or self._name_in_file() or self.position
+        return self._detector
+
+    def _name_in_file(self) -> str | None:
+        """Journals of earlier versions lack the name, but their files have it."""
+        if not isinstance(self._file, Path) or not is_installed("pyarrow"):
+            return None
+        try:
+            return self.metadata.get("detector")
+        except OSError:
+            return None
 
     @property
     def points(self) -> int:

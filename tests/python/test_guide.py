@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 from conftest import BINARY
@@ -19,10 +20,11 @@ def blocks(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_file_and_each_command_of_a_page_works(page, tmp_path):
-    path = f"{pathlib.Path(BINARY).parent}{os.pathsep}{os.environ['PATH']}"
+    folders = [pathlib.Path(BINARY).absolute().parent, pathlib.Path(sys.executable).parent, os.environ["PATH"]]
+    path = os.pathsep.join(map(str, folders))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CTP10_")}
     environment |= {"PATH": path, "CTP10_LISTEN": "off", "XDG_CONFIG_HOME": str(tmp_path / "none")}
-    environment |= {"XDG_STATE_HOME": str(tmp_path / "state")}
+    environment |= {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": str(GUIDE.parents[1] / "python")}
     environment.pop("XDG_RUNTIME_DIR", None)
     for language, option, text in blocks(page):
         if option.startswith("file="):

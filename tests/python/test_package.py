@@ -81,6 +81,13 @@ class TestRuns:
         with pytest.raises(ctp10.RecipeError, match="no-such-file.yaml"):
             ctp10.run("no-such-file.yaml", instrument="sim")
 
+    def test_warnings_about_a_recipe_are_shown(self, capsys):
+        recipe = SWEEPS.replace("times: 3", "for: length, in: [1.1, 1.10]")
+        (warning,) = ctp10.check(recipe).warnings
+        assert "1.10" in warning.message and warning.file == "recipe.yaml"
+        run = ctp10.run(recipe, instrument="sim")
+        assert run.status == "done" and str(warning) in capsys.readouterr().err
+
     def test_a_check_finds_nothing_wrong_in_a_good_recipe(self):
         assert ctp10.check(SERIES, ROOT / "recipes/quickstart.yaml", instrument="sim") == []
         plan = ctp10.plan(SERIES, set={"top_dbm": -5})

@@ -120,6 +120,11 @@ class TestData:
         assert series.report.name == "report.html" and series.summary["state"] == "done"
         assert "SIMULATED" in repr(series) and "SIMULATED" in series._repr_html_()
 
+    def test_runs_of_an_earlier_version_have_the_names_of_detectors(self):
+        run = ctp10.open("finished", out=ROOT / "tests/fixtures/older-program/runs")
+        assert all("detector_name" not in event.get("trace", {}) for event in run.events())
+        assert len(run.traces.sel(detector="through")) == len(run.traces.sel(detector="4/1")) > 0
+
 
 class TestWithoutLibraries:
     """The base package needs nothing but Python. `-S` leaves out everything that is installed."""
