@@ -289,6 +289,15 @@ pub struct TraceSummary {
     pub seams: Vec<Seam>,
 }
 
+impl TraceSummary {
+    /// The largest step in level at a seam that the set powers of the lasers do not explain, dB; 0 if there is none.
+    #[must_use]
+    pub fn seam_step_db(&self) -> f64 {
+        let steps = self.seams.iter().filter(|seam| seam.is_step()).map(Seam::unexplained_db);
+        steps.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0)
+    }
+}
+
 /// The highest transmission that a passive device can have, dB, with a tolerance.
 const MOST_TRANSMISSION_DB: f64 = 0.5;
 

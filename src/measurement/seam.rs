@@ -60,7 +60,9 @@ impl Seam {
         self.unexplained_db().abs() > STEP_DB.max(ERRORS * self.error_db)
     }
 
-    fn unexplained_db(&self) -> f64 {
+    /// The part of the step that the set powers do not explain, dB.
+    #[must_use]
+    pub fn unexplained_db(&self) -> f64 {
         self.step_db - self.set_db
     }
 }

@@ -85,7 +85,7 @@ const REFERENCE_TAIL: &str = "
 |---|---|
 | `configure_…`, `sweep` | the settings as read back from the instrument, by field name |
 | `create_reference` | `created`: whether a new reference was recorded |
-| `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list |
+| `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `seam_step_db`: the largest step in level where two lasers of the scan meet, 0 if there is none; `traces`: the list |
 | `analyze` | each figure by its name (`insertion_loss_max_db`); `verdict`; `all.<name>`: the figure as a list; `figures`: the list with units and places |
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `prompt` | `answer` |
@@ -120,6 +120,7 @@ A trace has these functions:
 | `figure(name)`, `figure(name, #{ … })` | a figure of merit, for example `figure(\"q_loaded\")`; the map takes the settings of `analyze`; `()` if the figure is not measured |
 | `figures(name)`, `figures(name, #{ … })` | the figures of all dips or peaks, in the order of the wavelength |
 | `points()`, `start_nm()`, `stop_nm()`, `step_pm()` | the wavelength grid |
+| `seam_step_db()` | the largest step in level where two lasers of the scan meet; 0 if there is none |
 | `file()` | the file of the trace |
 
 A script can catch a fault of the instrument (`try { … } catch (fault) { fault.kind … }`), but not a stop. Declarations (`recipe`,

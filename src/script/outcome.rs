@@ -132,7 +132,7 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
             let fetch = traits.and_then(|traits| traits.fetch());
             add(&["traces"]);
             if fetch.is_none_or(|fetch| fetch.detectors.len() * fetch.traces.len() == 1) {
-                add(&["stop_nm"]);
+                add(&["stop_nm", "seam_step_db"]);
                 fields.extend(decode::fields::<TraceSummary>());
             }
         }
@@ -169,6 +169,7 @@ fn figures(analysis: &AnalysisOutcome) -> Map<String, Value> {
 fn trace(summary: &TraceSummary) -> Value {
     let mut fields = json!(summary);
     fields["stop_nm"] = json!(summary.grid.stop_nm());
+    fields["seam_step_db"] = json!(summary.seam_step_db());
     fields
 }
 

@@ -112,6 +112,12 @@ impl Trace {
         Ok(value.is_finite().then_some(value))
     }
 
+    /// The largest step at a seam. The caller will use a measured value for a decision.
+    fn seam_step_db(&self) -> f64 {
+        self.host.uses_measurement();
+        self.summary.seam_step_db()
+    }
+
     fn slice(&self, from_nm: f64, to_nm: f64) -> Self {
         let asked = self.grid().indices(from_nm, to_nm);
         let start = asked.start.clamp(self.range.start, self.range.end);
@@ -211,6 +217,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("start_nm", |trace: &mut Trace| trace.start_nm())
         .register_fn("stop_nm", |trace: &mut Trace| trace.stop_nm())
         .register_fn("step_pm", |trace: &mut Trace| trace.grid().step_pm)
+        .register_fn("seam_step_db", |trace: &mut Trace| trace.seam_step_db())
         .register_fn("file", |trace: &mut Trace| trace.summary.file.clone());
 }
 

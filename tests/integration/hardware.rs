@@ -124,6 +124,8 @@ const JOINT: &str = "
   - create_reference: { detector: 4/1 }
   - sweep:
   - fetch_trace: { detector: 4/1, traces: [tf, raw] }
+  - fetch_trace: { id: again, detector: 4/1, trace: tf }
+  - log: { message: 'there is a step of ${steps.again.seam_step_db} dB', when: 'steps.again.seam_step_db < -0.5' }
 ";
 
 #[test]
@@ -141,6 +143,7 @@ fn a_step_where_two_lasers_of_a_scan_meet_is_a_warning_with_its_size() {
     }
     let warnings = ended.said.matches("at 1500 nm, where laser 1 takes over from laser 2").count();
     assert!(warnings >= 2 && ended.said.contains("dB at 1500 nm"), "{}", ended.said);
+    assert!(ended.said.contains("there is a step of -0.6") || ended.said.contains("there is a step of -0.5"));
     let report = std::fs::read_to_string(ended.folder.join("report.html")).unwrap();
     assert!(report.contains("where laser 1 takes over from laser 2"));
 
@@ -148,7 +151,7 @@ fn a_step_where_two_lasers_of_a_scan_meet_is_a_warning_with_its_size() {
     for power in ["3", "1"] {
         let steps = JOINT.replacen("power_dbm: 3", &format!("power_dbm: {power}"), 1);
         let ended = ran(&lasers, &steps);
-        assert!(!ended.said.contains("takes over"), "{}", ended.said);
+        assert!(!ended.said.contains("takes over") && !ended.said.contains("a step of"), "{}", ended.said);
         let raw = number(&ended.trace(1)["seams"][0]["step_db"]);
         let set = 3.0 - power.parse::<f64>().unwrap();
         assert!((raw - set).abs() < 0.02, "{raw} {set}");
@@ -312,6 +315,8 @@ sweep();
 fetch_trace(#{ detectors: [\"4/1\", \"12/1\"], traces: [\"raw\"] });
 fetch_trace(#{ detector: \"4/1\", trace: 14, unit: \"dB\" });
 fetch_trace(#{ detector: \"4/4\", trace: \"raw\", without_channel: true });
+let seam = fetch_trace(#{ detector: \"4/1\", trace: \"tf\" }).seam_step_db();
+if seam < -0.5 { log(`a script sees the step of ${seam} dB`); }
 ";
     let options = [
         ["--lasers", "T100S-HP,T500S"],
@@ -333,5 +338,6 @@ fetch_trace(#{ detector: \"4/4\", trace: \"raw\", without_channel: true });
     }
     let units: Vec<&str> = (0..4).map(|index| ended.trace(index)["unit"].as_str().unwrap()).collect();
     assert_eq!(units, ["dBm", "dBmA", "dB", "dBm"]);
+    assert!(ended.said.contains("a script sees the step of -0."), "{}", ended.said);
     assert!(ended.said.contains("where laser 1 takes over from laser 2"), "{}", ended.said);
 }

@@ -65,7 +65,7 @@ replies! {
     DetectorConfig {
         module: u8,
         channel: u8,
-        /// `dBm` or `mW`.
+        /// `dBm`, `mW`, `dBmA` or `mA`.
         power_unit: Option<&'static str>,
         /// `NM` or `THz`.
         spectral_unit: Option<&'static str>,

@@ -89,7 +89,7 @@ requests! {
     }
     /// How a detector measures.
     DetectorConfigBody {
-        /// `DBM` or `MW`, in any case; 0 or 1.
+        /// `DBM`, `MW`, `DBMA` or `MA`, in any case; 0 or 1.
         power_unit: Option<serde_json::Value>,
         /// `WAV` or `FREQ`, also `NM`, `THZ`, `WAVELENGTH`, `FREQUENCY`, in any case; 0 or 1.
         spectral_unit: Option<serde_json::Value>,
