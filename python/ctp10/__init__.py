@@ -17,6 +17,7 @@ from ._errors import (
     RunAborted,
     RunFailed,
     SelectionError,
+    Unreachable,
 )
 from ._handle import Handle
 from ._local import Plan, check, open, plan, resume, run, runs, start
@@ -44,6 +45,7 @@ __all__ = [
     "Table",
     "Trace",
     "Traces",
+    "Unreachable",
     "check",
     "connect",
     "open",

@@ -52,13 +52,12 @@ def _beside_interpreter() -> list[Path]:
     return list(dict.fromkeys(places))
 
 
-def call(*arguments: str) -> tuple[str, Findings]:
-    """Runs a command to its end. Gives its output and its findings; a failure is raised."""
+def call(*arguments: str) -> str:
+    """Runs a command to its end and gives its output. A failure is raised."""
     code, output, messages = attempt(*arguments)
-    findings = find(messages)
     if code:
-        raise failure(code, messages)
-    return output, findings
+        raise failure(code, messages, of_recipe=arguments[0] == "plan")
+    return output
 
 
 def attempt(*arguments: str) -> tuple[int, str, list[str]]:
@@ -94,11 +93,12 @@ def entry(line: str) -> Any | None:
     return read if isinstance(read, dict) else None
 
 
-def failure(code: int, messages: Iterable[str]) -> Error:
-    """The exception for a program that has ended with this exit code before anything was measured."""
+def failure(code: int, messages: Iterable[str], of_recipe: bool = True) -> Error:
+    """The exception for a command that has ended with this exit code before anything was measured. `of_recipe`: whether
+    the command reads a recipe."""
     messages = list(messages)
     findings = find(messages)
-    if code == _USAGE and findings:
+    if code == _USAGE and findings and of_recipe:
         return RecipeError(findings)
     plain = [line for line in messages if line.strip() and entry(line) is None]
     text = str(findings.errors or findings) if findings else "\n".join(plain)

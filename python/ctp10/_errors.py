@@ -99,6 +99,10 @@ class RequestError(Error):
         super().__init__(f"{_reason(detail)} (HTTP {status})")
 
 
+class Unreachable(Error):
+    """A service does not reply."""
+
+
 class SelectionError(Error, LookupError):
     """No trace fits the selection."""
 

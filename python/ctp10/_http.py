@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from ._errors import Error, RequestError
+from ._errors import Error, RequestError, Unreachable
 
 # A service replies at once or says why it waits.
 _REPLY_S = 60.0
@@ -102,10 +102,6 @@ class Service:
 
     def _unreachable(self, error: BaseException) -> Error:
         return Unreachable(f"no reply from {self.url}: {error or type(error).__name__}")
-
-
-class Unreachable(Error):
-    """The service does not reply."""
 
 
 def _text(value: Any) -> str:

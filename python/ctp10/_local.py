@@ -124,14 +124,14 @@ def plan(recipe: Recipe, *, set: Mapping[str, Any] | None = None, tables: Tables
     """The plan of a recipe. Needs no instrument. Raises `RecipeError` if the recipe is wrong."""
     with RecipeFile(recipe, tables) as file:
         arguments = ["plan", file.path, *_options(None, set)]
-        given, _ = call(*arguments, "--json")
-        text, _ = call(*arguments)
+        given = call(*arguments, "--json")
+        text = call(*arguments)
     return Plan(json.loads(given), text.rstrip())
 
 
 def open(run: str | os.PathLike[str] = "last", *, out: Folder | None = None) -> Run:
     """A run by its name: `last`, an identifier, a folder, or the name of a recipe (its newest run)."""
-    shown, _ = call("runs", "show", os.fspath(run), *_place(out), "--json")
+    shown = call("runs", "show", os.fspath(run), *_place(out), "--json")
     return Run(json.loads(shown)["folder"])
 
 
@@ -152,7 +152,7 @@ def runs(
     states = status if isinstance(status, str) or status is None else ",".join(status)
     for option, value in {"where": where, "name": name, "status": states, "batch": batch, "since": since}.items():
         arguments += [f"--{option}={value}"] if value is not None else []
-    listed, _ = call(*arguments)
+    listed = call(*arguments)
     return [Run(entry["folder"]) for entry in json.loads(listed)["runs"]]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ._errors import Error, RequestError
+from ._errors import Error, RequestError, Unreachable
 from ._handle import Handle, check_answer
-from ._http import Service, Unreachable
+from ._http import Service
 from ._picture import Picture
 from ._progress import can_ask
 from ._run import Run

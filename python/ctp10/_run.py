@@ -52,8 +52,7 @@ class Run:
         status = self.manifest["status"]
         if status == "running":
             # Only the program can tell whether the process of the run is alive.
-            output, _ = call("runs", "show", str(self.folder), "--json")
-            status = json.loads(output)["manifest"]["status"]
+            status = json.loads(call("runs", "show", str(self.folder), "--json"))["manifest"]["status"]
         return status
 
     @property

@@ -142,7 +142,7 @@ def test_devices_and_a_matrix_go_into_the_queue(server):
 
 
 def test_an_address_without_a_service_is_named():
-    with pytest.raises(ctp10.Error, match="no reply from http://127.0.0.1:1"), ctp10.connect("127.0.0.1:1"):
+    with pytest.raises(ctp10.Unreachable, match="no reply from http://127.0.0.1:1"), ctp10.connect("127.0.0.1:1"):
         pass
     with pytest.raises(ValueError, match="looks like http"):
         ctp10.connect("ftp://host")

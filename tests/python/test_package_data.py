@@ -112,7 +112,7 @@ class TestData:
         assert ctp10.open("last", out=out).id == ctp10.open(series.id, out=out).id == series.id
         assert [run.id for run in ctp10.runs(where="top_dbm = 0 and status = 'done'", out=out)] == [series.id]
         assert ctp10.runs(name="ring*", out=out) == []
-        with pytest.raises(ctp10.RecipeError, match="did you mean `top_dbm`"):
+        with pytest.raises(ctp10.Error, match="did you mean `top_dbm`"):
             ctp10.runs(where="top_dm = 0", out=out)
         with pytest.raises(ctp10.Error, match="no-such-run"):
             ctp10.open("no-such-run", out=out)
