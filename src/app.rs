@@ -29,7 +29,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, LogFormat, OutputArgs, WithRealArgs};
 use crate::config::{Config, REHEARSAL_VARIABLE};
-use crate::equipment::{Equipment, Live};
+use crate::equipment::{Live, SimulatedBy};
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
@@ -107,11 +107,19 @@ fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Setup {
     }
 }
 
-/// The connections to the named instruments. A rehearsal reaches no real one.
+/// The connections to the named instruments. A rehearsal reaches only those that it simulates.
 fn live(config: &Config) -> Live {
-    let is_rehearsal = std::env::var_os(REHEARSAL_VARIABLE).is_some();
-    let none = Equipment::default();
-    Live::new(if is_rehearsal { &none } else { &config.instruments }, config.deadlines)
+    let Ok(rehearsed) = std::env::var(REHEARSAL_VARIABLE) else {
+        return Live::new(&config.instruments, config.deadlines);
+    };
+    let mut live = Live::default();
+    for (name, address) in rehearsed.split(',').filter_map(|pair| pair.split_once('=')) {
+        if let Ok(address) = address.parse() {
+            let settings = choose::simulated_settings(name, address);
+            live.simulate(name, settings, SimulatedBy::AnotherProcess, config.deadlines);
+        }
+    }
+    live
 }
 
 /// The limits and hosts for recipes. A run needs a list of allowed hosts.

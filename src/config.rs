@@ -52,7 +52,8 @@ struct File {
     limits: Limits,
 }
 
-/// Set in the environment of a process that `ctp10 rehearse` starts: its deadlines are short, unless configured.
+/// Set in the environment of a process that `ctp10 rehearse` starts: its deadlines are short, unless configured. The value
+/// lists the simulated instruments beside the CTP10: `smu=127.0.0.1:1234,switch=…`, or is `1`.
 pub const REHEARSAL_VARIABLE: &str = "CTP10_REHEARSAL";
 /// A rehearsal takes at most a fiftieth of the time: its simulator scales times by this, and its deadlines follow.
 pub const REHEARSAL_SCALE: f64 = 0.02;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::instrument::text::TextSettings;
 pub use given::{HttpEquipment, SafeRequest};
-pub use live::{Live, LiveInstrument, MadeSafe};
+pub use live::{Live, LiveInstrument, MadeSafe, SimulatedBy};
 use policy::Policy;
 
 /// The named instruments of a bench.

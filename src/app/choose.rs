@@ -1,14 +1,17 @@
 //! Chooses the instrument from the command line, the recipe, the environment or the configuration, in this order.
 //! There is no default, so that nothing is simulated or measured by accident.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::watchdog::GUARD;
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::declarations::Header;
+use crate::equipment::{Live, SimulatedBy};
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Identity;
+use crate::instrument::text::TextSettings;
 use crate::instrument::{Address, Ctp10, Target};
 use crate::session::{Claim, Holder};
 use crate::simulator::{Listen, Simulator, SimulatorOptions};
@@ -33,7 +36,7 @@ pub(super) struct Chosen {
     /// The instrument.
     pub(super) target: Target,
     pub(super) options: Option<SimulatorOptions>,
-    _simulator: Option<Simulator>,
+    simulator: Option<Simulator>,
 }
 
 /// Determines the instrument. `header` is that of the recipe, if there is one.
@@ -75,6 +78,19 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
     Ok(options)
 }
 
+/// How a simulated instrument is spoken to.
+pub(super) fn simulated_settings(name: &str, address: SocketAddr) -> TextSettings {
+    let safe: &[&str] = if name == "smu" { &[":OUTP OFF"] } else { &[] };
+    TextSettings {
+        address: Address::from(address).into(),
+        identify: Some("*IDN?".to_owned()),
+        identity: "SIMULATED".to_owned(),
+        setup: Vec::new(),
+        safe: safe.iter().map(|line| (*line).to_owned()).collect(),
+        errors: Some("SYST:ERR?".to_owned()),
+    }
+}
+
 impl Choice {
     /// The instrument, not connected yet. The simulator is first started on a loopback port.
     pub(super) async fn open(self, config: &Config) -> Result<Chosen, Failure> {
@@ -87,7 +103,7 @@ impl Choice {
             }
         };
         let instrument = Ctp10::at(address, config.deadlines, config.limits.clone());
-        Ok(Chosen { instrument, target, options, _simulator: simulator })
+        Ok(Chosen { instrument, target, options, simulator })
     }
 
     /// The instrument and its identity.
@@ -99,6 +115,18 @@ impl Choice {
 }
 
 impl Chosen {
+    /// Lets the simulated instruments answer for their names.
+    pub(super) fn simulate(&self, live: &mut Live, config: &Config) {
+        for (name, address) in self.simulator.iter().flat_map(Simulator::instruments) {
+            live.simulate(
+                name,
+                simulated_settings(name, address),
+                SimulatedBy::ThisProcess,
+                config.deadlines,
+            );
+        }
+    }
+
     /// Connects and returns the identity.
     pub(super) async fn greet(&self) -> Result<Identity, Failure> {
         self.instrument.reconnect(true).await.map_err(|error| {

@@ -34,7 +34,7 @@ impl OpenSession {
         choice: Choice,
         what: String,
         connect: Connect,
-        setup: Setup,
+        mut setup: Setup,
         config: &Config,
     ) -> Result<Self, Failure> {
         let chosen = choice.open(config).await?;
@@ -42,6 +42,7 @@ impl OpenSession {
         if connect == Connect::Now {
             chosen.greet().await?;
         }
+        chosen.simulate(&mut setup.live, config);
         let session = Session::new(chosen.instrument.clone(), chosen.target.clone(), setup);
         let occupied = session.occupy(claim, holder);
         if connect == Connect::Now {

@@ -20,9 +20,18 @@ pub struct LiveInstrument {
     pub instrument: TextInstrument,
     /// The instrument is left as it is between the items of a batch.
     pub keep_between_items: bool,
-    /// This process simulates the instrument.
-    pub simulated: bool,
+    /// Who simulates the instrument.
+    pub simulated: Option<SimulatedBy>,
     policy: Policy,
+}
+
+/// Who simulates an instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimulatedBy {
+    /// This process: the instrument ends with it.
+    ThisProcess,
+    /// Another process.
+    AnotherProcess,
 }
 
 /// How instruments were left at an end.
@@ -39,7 +48,7 @@ pub struct MadeSafe {
 impl LiveInstrument {
     fn new(settings: TextSettings, policy: Policy, deadlines: Deadlines) -> Self {
         let instrument = TextInstrument::at(settings, deadlines);
-        Self { instrument, keep_between_items: false, simulated: false, policy }
+        Self { instrument, keep_between_items: false, simulated: None, policy }
     }
 
     /// Judges a line as it would be sent.
@@ -71,10 +80,10 @@ impl Live {
 
     /// A simulated instrument answers for this name. The lines that the configuration allows for the real one are those that
     /// are allowed here; without a configuration all are.
-    pub fn simulate(&mut self, name: &str, settings: TextSettings, deadlines: Deadlines) {
+    pub fn simulate(&mut self, name: &str, settings: TextSettings, by: SimulatedBy, deadlines: Deadlines) {
         let policy = self.0.get(name).map_or_else(Policy::everything, |real| real.policy.clone());
         let simulated =
-            LiveInstrument { simulated: true, ..LiveInstrument::new(settings, policy, deadlines) };
+            LiveInstrument { simulated: Some(by), ..LiveInstrument::new(settings, policy, deadlines) };
         self.0.insert(name.to_owned(), simulated);
     }
 

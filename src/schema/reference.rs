@@ -43,6 +43,7 @@ pub fn reference() -> String {
         let _ = writeln!(text, "| `{name}` | {about} | `{}` |", example.replace('|', "\\|"));
     }
     text.push_str(REFERENCE_TABLES);
+    text.push_str(REFERENCE_LINES);
     text.push_str(REFERENCE_HTTP);
     text.push_str(REFERENCE_BOUNDS);
     text.push_str(REFERENCE_TAIL);
@@ -75,6 +76,9 @@ const REFERENCE_TABLES: &str = include_str!("tables.md");
 /// The section about requests to other instruments.
 const REFERENCE_HTTP: &str = include_str!("http.md");
 
+/// Lines of text for other instruments.
+const REFERENCE_LINES: &str = include_str!("lines.md");
+
 /// The section about the size of values and the computing time of recipes.
 const REFERENCE_BOUNDS: &str = include_str!("bounds.md");
 
@@ -90,7 +94,7 @@ const REFERENCE_TAIL: &str = "
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `prompt` | `answer` |
 | `http` | `reply`, `status` |
-| `scpi` | `reply` of a query |
+| `scpi` | of a query with `parse: text` `reply`, with `number` `value`, with `numbers` `values` |
 | any | after a failure with `on_error: continue`: `failed` is true, and `message` is the error message |
 
 A figure that several traces have is the one of the first trace. A figure that several dips or peaks have is the one of the line with the
@@ -105,7 +109,7 @@ measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`
 | `analyze` | a map, as `steps.<id>` in YAML |
 | `read_power` | a number if there is one reading |
 | `prompt` | the answer |
-| `scpi` | the reply |
+| `scpi` | the reply: a text, a number or an array of numbers, as `parse` says |
 | `http` | a map of `reply` and `status` |
 | `now()` | Unix time in seconds |
 

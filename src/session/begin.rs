@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::records::{leave_report, list_run};
 use super::{Cut, Held, LiveRun, Session, notification};
+use crate::equipment::SimulatedBy;
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
@@ -144,11 +145,10 @@ impl Session {
             allow_http: self.setup.allowed.hosts.clone().unwrap_or_default(),
             times: Times {
                 // What this process simulates ends with it and needs no watchdog.
-                guard_after: self
-                    .setup
-                    .times
-                    .guard_after
-                    .filter(|_| !self.is_embedded() || live.iter().any(|(_, live)| !live.simulated)),
+                guard_after: self.setup.times.guard_after.filter(|_| {
+                    !self.is_embedded()
+                        || live.iter().any(|(_, live)| live.simulated != Some(SimulatedBy::ThisProcess))
+                }),
                 ..self.setup.times
             },
             kept: if request.is_item { self.kept_names() } else { BTreeSet::new() },

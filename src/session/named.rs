@@ -15,7 +15,9 @@ impl Session {
     /// person has named it for that.
     fn reachable(&self, ctp10_is_simulated: bool) -> Live {
         let with_real = &self.setup.with_real;
-        self.setup.live.only(|name, live| !ctp10_is_simulated || live.simulated || with_real.contains(name))
+        self.setup
+            .live
+            .only(|name, live| !ctp10_is_simulated || live.simulated.is_some() || with_real.contains(name))
     }
 
     fn is_simulated(&self) -> bool {
@@ -84,7 +86,7 @@ async fn identify(name: &str, live: &LiveInstrument) -> Result<NamedRecord, NotS
     Ok(NamedRecord {
         name: name.to_owned(),
         address: live.instrument.settings().address.to_string(),
-        simulated: live.simulated || says_so,
+        simulated: live.simulated.is_some() || says_so,
         identity,
     })
 }

@@ -10,6 +10,7 @@ mod awake;
 mod batch;
 mod batch_report;
 mod bench_instruments;
+mod bench_safety;
 mod budget;
 #[cfg(unix)]
 mod catalogue;

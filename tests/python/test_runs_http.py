@@ -93,6 +93,7 @@ STATUS = {
     "tree": [object],
     "warnings": [str],
     "lasers_unknown": [int],
+    "instruments_unknown": [str],
     "highest_tf": object,
     "deepest_tf": object,
     "verdict": {None},

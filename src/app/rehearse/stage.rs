@@ -82,7 +82,9 @@ impl Stage {
         let address = simulator.address().to_string();
 
         let words = self.words(&address, &folder);
-        let performed = self.perform(&words, scenario.kill_after).await?;
+        let bench = simulator.instruments().into_iter().map(|(name, address)| format!("{name}={address}"));
+        let bench = bench.collect::<Vec<_>>().join(",");
+        let performed = self.perform(&words, &bench, scenario.kill_after).await?;
         let instrument = state_after(&simulator, performed.ending).await;
         let mut found = self.inspect_runs(&folder).await?;
         let mut violations =
@@ -103,7 +105,7 @@ impl Stage {
         let size = RunSize { commands: simulator.commands(), ..performed.size };
         if !result.is_done && whole.is_some() {
             simulator.heal().await;
-            let again = self.perform(&self.words_again(&address, &folder, &found), None).await?;
+            let again = self.perform(&self.words_again(&address, &folder, &found), &bench, None).await?;
             let instrument = state_after(&simulator, again.ending).await;
             found = self.inspect_runs(&folder).await?;
             let wrong = safety_violations(&found, again.ending, &instrument, self.subject.may_stay_on);
@@ -157,12 +159,19 @@ impl Stage {
     }
 
     /// Starts the program in its own process, as a user does.
-    async fn perform(&self, words: &[String], kill_after: Option<u64>) -> Result<Performed, Failure> {
+    async fn perform(
+        &self,
+        words: &[String],
+        bench: &str,
+        kill_after: Option<u64>,
+    ) -> Result<Performed, Failure> {
         let failed =
             |error: std::io::Error| Failure::new(ExitCode::Failed, format!("cannot start itself: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         // A rehearsal sends no notifications.
-        command.env("CTP10_NOTIFY", "off").env(REHEARSAL_VARIABLE, "1");
+        command
+            .env("CTP10_NOTIFY", "off")
+            .env(REHEARSAL_VARIABLE, if bench.is_empty() { "1" } else { bench });
         if !self.subject.with_http {
             // A measured value may lead to steps that the forecast did not contain.
             command.env("CTP10_ALLOW_HTTP", "none");

@@ -89,6 +89,15 @@ async fn look_at(recipe: Recipe, with_http: bool, config: &Config) -> Result<(),
         return Err(Failure::new(ExitCode::Usage, message)
             .hint("use `--with-http` if this request may be sent many times"));
     }
+    let header = order.recipe.header();
+    let real = order.named_instruments().into_iter().find(|name| !header.simulates(name));
+    if let Some(name) = real {
+        let message = format!("the recipe uses the instrument `{name}`, and a rehearsal reaches no real one");
+        let hint = format!(
+            "`simulator: {{ {name}: true }}` simulates a source-meter (smu), a switch or a thermostat"
+        );
+        return Err(Failure::new(ExitCode::Usage, message).hint(hint));
+    }
     let findings = order.findings();
     let wrong: Vec<Diagnostic> =
         findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();

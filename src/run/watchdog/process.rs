@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Config, Heartbeat};
-use crate::equipment::Live;
+use crate::equipment::{Live, SimulatedBy};
 use crate::instrument::Ctp10;
 use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
@@ -63,7 +63,7 @@ impl Watchdog {
             named: site
                 .live
                 .iter()
-                .filter(|(_, live)| !live.simulated)
+                .filter(|(_, live)| live.simulated != Some(SimulatedBy::ThisProcess))
                 .map(|(name, live)| (name.to_owned(), live.instrument.settings().clone()))
                 .collect(),
             silence_s: silence.as_secs_f64(),
