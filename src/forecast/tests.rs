@@ -176,7 +176,7 @@ fn a_reply_is_assumed_and_what_uses_it_is_marked() {
     // Without one the plan ends where a field of the reply is used, and that is no error.
     let cut = walked("  - http: { id: oven, url: \"http://oven/\" }\n  - log: \"${steps.oven.reply.c}\"\n");
     assert_eq!(told(&cut), ["2 warning: `${steps.oven.reply.c}`: it contains no `c`"]);
-    assert!(cut.findings[0].hint.as_ref().unwrap().starts_with("`assume` of an `http` step"));
+    assert!(cut.findings[0].hint.as_ref().unwrap().starts_with("`assume` of an `http` or `scpi` step"));
 }
 
 #[test]

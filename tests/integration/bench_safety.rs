@@ -151,9 +151,11 @@ mod serial {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_pseudo_terminal_stands_for_a_serial_port() {
-        let (port, mut other_end) = SerialStream::pair().unwrap();
-        other_end.set_exclusive(false).unwrap();
+        let (port, other_end) = SerialStream::pair().unwrap();
         let path = other_end.name().unwrap();
+        // Kept open without the lock of a serial port, so that the terminal does not end before it is used.
+        let terminal = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        drop(other_end);
         let instrument = tokio::spawn(async move {
             let (read, mut write) = tokio::io::split(port);
             let mut lines = BufReader::new(read).lines();
@@ -191,6 +193,6 @@ mod serial {
         oven.act("OFF").await.unwrap();
         let heard = instrument.await.unwrap();
         assert_eq!(heard, ["*IDN?", "MODE HEAT", "TEMP 25.5", "TEMP?", "*IDN?", "OFF"]);
-        drop(other_end);
+        drop(terminal);
     }
 }

@@ -9,7 +9,7 @@ const KINDS = [
   'started', 'taken_up', 'decided', 'sweep_repeated', 'columns_decided', 'settings_read', 'reference_taken', 'reference_used',
   'step_started', 'progress', 'waits_until', 'trace_stored', 'trace_withdrawn', 'power_stored', 'power_withdrawn', 'step_finished', 'step_failed',
   'question', 'answered', 'log', 'warning', 'now', 'link_lost', 'link_regained', 'paused', 'darkened', 'resumed', 'disk_full', 'room_again', 'suspended', 'suspension_over', 'stopping',
-  'finally', 'lasers_off', 'finished',
+  'finally', 'lasers_off', 'instruments_safe', 'finished',
 ];
 const PAUSE_MS = 250;
 // What came before is only wanted for the list of messages.

@@ -29,6 +29,7 @@ const WORDS = {
   suspension_over: () => 'the run continues after its suspension',
   stopping: ({ reason }) => `stopping: ${reason}`,
   lasers_off: ({ off, unknown }) => wordsOfLasers(off, unknown),
+  instruments_safe: ({ safe, unknown }) => wordsOfInstruments(safe, unknown),
   finished: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
 };
 
@@ -45,6 +46,11 @@ function wordsOfThen(then) {
 
 function wordsOfLasers(off = [], unknown = []) {
   const parts = [off.length > 0 && `lasers ${off.join(', ')} off`, unknown.length > 0 && `NOT confirmed off: ${unknown.join(', ')}`];
+  return parts.filter(Boolean).join('; ');
+}
+
+function wordsOfInstruments(safe = [], unknown = []) {
+  const parts = [safe.length > 0 && `${safe.join(', ')} safe`, unknown.length > 0 && `NOT confirmed safe: ${unknown.join(', ')}`];
   return parts.filter(Boolean).join('; ');
 }
 
