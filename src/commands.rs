@@ -35,6 +35,7 @@ pub fn commands(operation: &Operation, present: &Present) -> Vec<Action> {
         | Operation::FetchTrace(_)
         | Operation::Analyze(_)
         | Operation::ReadPower(_)
+        | Operation::Align(_)
         | Operation::Wait(_)
         | Operation::Log(_)
         | Operation::Prompt(_)

@@ -2,6 +2,7 @@
 //! Field names contain the unit.
 
 mod acquire;
+mod align;
 mod analyze;
 mod attend;
 mod forms;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use acquire::{Constant, FetchTrace, ReadPower};
+pub use align::{Align, AlignPart, Good, OnAlignFail};
 pub use analyze::{AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
@@ -150,6 +152,8 @@ operations! {
     Analyze = "analyze", ShortForm::None, Analysis;
     /// Reads power between scans.
     ReadPower = "read_power", ShortForm::None, Power;
+    /// Aligns a device: sets the light, looks at the power, and performs steps while the power is too low.
+    Align = "align", ShortForm::None, Alignment;
     /// Waits: for a time, until a time of day, or until a reading is stable.
     Wait = "wait", ShortForm::Number("seconds"), Nothing;
     /// Writes a line into the journal and onto the terminal.

@@ -121,6 +121,7 @@ pub async fn run(
         unproved: Default::default(),
         shortage: Default::default(),
         number: 0,
+        coupling_is_doubtful: false,
         finally_until: None,
     };
     engine.bench.claim_kept(kept);

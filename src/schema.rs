@@ -34,7 +34,11 @@ pub fn recipe() -> Value {
     definitions.insert("step".into(), step());
     let options = fields(&schema_of::<StepOptions>(), &mut definitions, true);
     for (name, schema) in Operation::schemas() {
-        let schema = operation(name, schema.as_value(), &options, &mut definitions);
+        let mut schema = operation(name, schema.as_value(), &options, &mut definitions);
+        if name == "align" {
+            let about = schema["properties"]["steps"]["description"].clone();
+            schema["properties"]["steps"] = described(&steps, about.as_str().unwrap_or_default());
+        }
         definitions.insert(name.into(), schema);
     }
     definitions.extend(structure());

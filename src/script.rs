@@ -22,6 +22,7 @@ use crate::operation::Operation;
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{Fault, Host, LoopPoint, Values};
 
+mod align;
 mod bounds;
 mod braces;
 mod condition;

@@ -13,6 +13,7 @@ use crate::operation::{Operation, plain};
 use crate::source::Position;
 use crate::units::Seconds;
 
+pub mod align;
 mod analysis;
 mod columns;
 mod fault;
@@ -43,13 +44,15 @@ pub struct Retry {
 
 /// Whether the run stops or continues after a failed step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum OnError {
     /// The run stops (after `finally`).
     #[default]
     Stop,
     /// The run continues and ends as failed.
     Continue,
+    /// The run continues with the next turn of the innermost loop, and ends as failed.
+    NextTurn,
 }
 
 /// The options that any operation may have in addition to its own fields.
@@ -65,7 +68,7 @@ pub struct StepOptions {
     /// Longest time for one attempt. The time of a pause is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<Seconds>,
-    /// Whether the run stops or continues after a fault.
+    /// Whether the run stops after a fault, continues with the next step, or with the next turn of the loop.
     #[serde(default)]
     pub on_error: OnError,
 }
@@ -73,6 +76,17 @@ pub struct StepOptions {
 impl StepOptions {
     /// The option names, none of which is a field of an operation.
     pub const NAMES: [&'static str; 4] = ["id", "retry", "timeout_s", "on_error"];
+
+    /// The outcome, unless the step has failed and the recipe has to leave the turn of its loop.
+    ///
+    /// # Errors
+    /// The fault that leaves the turn.
+    pub fn unless_turn_ends(&self, outcome: Outcome) -> Result<Outcome, Fault> {
+        match outcome {
+            Outcome::Failed(fault) if self.on_error == OnError::NextTurn => Err(fault.next_turn()),
+            other => Ok(other),
+        }
+    }
 }
 
 /// One turn of a loop around a step.

@@ -106,6 +106,7 @@ fn decide(step: &Performed, given: Option<Unfinished>, at_terminal: bool) -> Res
         | ResultKind::Traces
         | ResultKind::Analysis
         | ResultKind::Power
+        | ResultKind::Alignment
         | ResultKind::Reply
         | ResultKind::Http => event(Some(Outcome::Done)),
     }

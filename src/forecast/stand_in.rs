@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::bench::{ASSUMED_SPEED_NM_S, BenchState, Source};
 use crate::measurement::{Detector, Extreme, Grid, PowerReading, PowerUnit, TraceKind, TraceSummary};
-use crate::operation::{Exchange, Lasers, Operation, OperationTraits, Question, ResultKind};
+use crate::operation::{AlignPart, Exchange, Lasers, Operation, OperationTraits, Question, ResultKind};
+use crate::step::align::Alignment;
 use crate::step::{Fault, Outcome, TraceReader};
 
 /// Level of a trace outside its dip, dB or dBm.
@@ -101,11 +102,13 @@ pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, ti
                 | Exchange::Commands
                 | Exchange::Values
                 | Exchange::WatchesPower
+                | Exchange::JudgesPower
                 | Exchange::Traces => 1,
             };
             let samples = std::iter::repeat_n(sample, samples as usize);
             Outcome::Power(samples.flatten().take(MOST_READINGS).collect())
         }
+        ResultKind::Alignment => Outcome::Alignment(alignment(&traits)),
         ResultKind::Answer => {
             let answer = match traits.question {
                 Question::Prompt(prompt) => {
@@ -127,6 +130,17 @@ pub(super) fn outcome(operation: &Operation, bench: &BenchState, traces: u64, ti
             Outcome::Http { status: status.unwrap_or(200), reply: reply.unwrap_or_else(|| json!({})) }
         }
     }
+}
+
+/// An alignment is assumed to need one attempt, so that its steps are checked and planned.
+fn alignment(traits: &OperationTraits<'_>) -> Alignment {
+    let Some(part) = traits.alignment.and_then(|align| align.part) else { return Alignment::assumed() };
+    let without_steps = traits.alignment.is_none_or(|align| align.attempts == 0);
+    let is_good = part.attempt > 0 || without_steps;
+    Alignment::judge(
+        Some(POWER_DBM),
+        AlignPart { needed_dbm: Some(if is_good { POWER_DBM } else { POWER_DBM + 1.0 }), ..part },
+    )
 }
 
 /// The settings that would be read back, as far as the forecast knows or assumes them.

@@ -248,6 +248,10 @@ impl Host for PlanHost {
         state.finally = Some(state.steps.len());
     }
 
+    fn coupling_is_doubtful(&self) -> bool {
+        false
+    }
+
     fn suspension(&self) -> Option<&dyn Suspension> {
         None
     }

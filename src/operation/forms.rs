@@ -59,6 +59,8 @@ pub enum ResultKind {
     Analysis,
     /// Power readings.
     Power,
+    /// What came of an alignment.
+    Alignment,
     /// The operator's answer.
     Answer,
     /// The reply to a SCPI query.

@@ -5,7 +5,7 @@ mod lasers;
 mod table;
 
 use super::{
-    AnalyzeFields, ConfigureDetector, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method,
+    Align, AnalyzeFields, ConfigureDetector, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method,
     Prompt, Scpi,
 };
 use crate::measurement::Detector;
@@ -42,6 +42,8 @@ pub struct OperationTraits<'a> {
     pub question: Question<'a>,
     /// The request to another instrument.
     pub request: Option<&'a Http>,
+    /// The part of an alignment.
+    pub alignment: Option<&'a Align>,
     /// The analysis of stored traces.
     pub analysis: Option<&'a AnalyzeFields>,
     /// The SCPI text from the recipe for the CTP10.
@@ -78,6 +80,8 @@ pub enum Exchange {
     Readings(u32),
     /// Queries for power, until the power is stable. The result holds no reading.
     WatchesPower,
+    /// A query for power. The result holds a judgement of the power.
+    JudgesPower,
     /// Transfers of traces. Each transfer has its own proof.
     Traces,
 }
@@ -229,7 +233,7 @@ impl<'a> OperationTraits<'a> {
     #[must_use]
     pub fn relies_on_settings(&self) -> bool {
         match self.exchange {
-            Exchange::Readings(_) | Exchange::WatchesPower => true,
+            Exchange::Readings(_) | Exchange::WatchesPower | Exchange::JudgesPower => true,
             Exchange::Nothing | Exchange::Commands | Exchange::Values | Exchange::Traces => false,
         }
     }
@@ -238,7 +242,7 @@ impl<'a> OperationTraits<'a> {
     #[must_use]
     pub fn is_proved_at_end(&self) -> bool {
         match self.exchange {
-            Exchange::Values | Exchange::Readings(_) | Exchange::WatchesPower => true,
+            Exchange::Values | Exchange::Readings(_) | Exchange::WatchesPower | Exchange::JudgesPower => true,
             Exchange::Nothing | Exchange::Commands | Exchange::Traces => false,
         }
     }
@@ -314,6 +318,7 @@ impl<'a> OperationTraits<'a> {
             | Exchange::Commands
             | Exchange::Values
             | Exchange::WatchesPower
+            | Exchange::JudgesPower
             | Exchange::Traces => false,
         }
     }

@@ -53,6 +53,7 @@ impl Recipe {
 fn inside(action: &Action) -> Vec<&Statement> {
     match action {
         Action::Repeat { steps, .. } => steps.iter().collect(),
+        Action::Align { steps, .. } => steps.iter().flatten().collect(),
         Action::If { then, otherwise, .. } => then.iter().chain(otherwise).collect(),
         Action::Operate(_) | Action::Set(_) | Action::Script { .. } | Action::RunRecipe { .. } => Vec::new(),
     }
@@ -76,7 +77,7 @@ fn collect(recipe: &Recipe, parameters: &Values, found: &mut WrittenColumns) {
                 }
                 collect(recipe, &inner, found);
             }
-            Action::Set(_) | Action::If { .. } | Action::Script { .. } => {}
+            Action::Align { .. } | Action::Set(_) | Action::If { .. } | Action::Script { .. } => {}
         }
         statements.extend(inside(&statement.action));
     }

@@ -138,6 +138,7 @@ pub(super) fn read(
         detectors: &header.detectors,
         parameters: header.parameters.keys().cloned().collect(),
         scope,
+        loops: 0,
         around,
         found,
         sources: Vec::new(),

@@ -34,11 +34,30 @@ pub(super) struct Statement {
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Operate(Box<Operate>),
+    /// An alignment with the steps that it performs, if it has any.
+    Align {
+        operate: Box<Operate>,
+        steps: Option<Vec<Statement>>,
+    },
     Set(Vec<(Key, Template)>),
-    Repeat { variable: String, over: LoopSource, steps: Vec<Statement> },
-    If { condition: Template, then: Vec<Statement>, otherwise: Vec<Statement> },
-    Script { script: Script, uses_steps: bool },
-    RunRecipe { recipe: Box<Recipe>, set: Vec<(Key, Template)> },
+    Repeat {
+        variable: String,
+        over: LoopSource,
+        steps: Vec<Statement>,
+    },
+    If {
+        condition: Template,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
+    Script {
+        script: Script,
+        uses_steps: bool,
+    },
+    RunRecipe {
+        recipe: Box<Recipe>,
+        set: Vec<(Key, Template)>,
+    },
 }
 
 /// An operation and its fields.

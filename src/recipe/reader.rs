@@ -29,6 +29,8 @@ pub(super) struct Reader<'a> {
     /// The recipe's parameters: `set` cannot change them.
     pub(super) parameters: Vec<String>,
     pub(super) scope: Scope,
+    /// The loops around the current step.
+    pub(super) loops: usize,
     pub(super) around: &'a mut Surroundings,
     pub(super) found: Vec<Diagnostic>,
     /// The files that the steps include, in their order.
@@ -56,9 +58,25 @@ impl Reader<'_> {
             "if" => self.condition(node, &path_inside),
             "script" => self.script(node),
             "run_recipe" => self.run_recipe(node),
+            "align" => self.align(key, node, &path_inside),
             _ => self.operation(key, node).map(|operate| Action::Operate(Box::new(operate))),
         };
         action.map(|action| Statement { path, at: key.at, action })
+    }
+
+    /// An alignment. Its steps are the turns of a loop of attempts.
+    fn align(&mut self, key: &Key, node: &Node, path: &str) -> Option<Action> {
+        let Kind::Map(entries) = &node.kind else {
+            return self
+                .operation(key, node)
+                .map(|operate| Action::Align { operate: Box::new(operate), steps: None });
+        };
+        let (own, others): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|(field, _)| field.name == "steps");
+        let fields = Node { kind: Kind::Map(others.into()), ..node.clone() };
+        let steps = own.first().map(|(_, steps)| self.steps(steps, &format!("{path}.repeat.steps")));
+        let operate = self.operation(key, &fields)?;
+        Some(Action::Align { operate: Box::new(operate), steps })
     }
 
     fn only_key<'n>(&mut self, item: &'n Node) -> Option<(&'n Key, &'n Node)> {
@@ -111,6 +129,7 @@ impl Reader<'_> {
         } else {
             self.check_parts(&key.name, &fields);
         }
+        self.needs_loop(&fields);
         self.traces_to_analyze(&key.name, &fields);
         let limits = self.limits_of(&key.name, &fields);
         if let (Some(limits), Some((Operation::Analyze(fields), _))) = (&limits, &mut ready) {
@@ -121,6 +140,22 @@ impl Reader<'_> {
         }
         let id = self.id(&fields, &result_fields(&key.name, ready.as_ref()));
         (self.found.len() == before).then(|| Operate { name: key.name.clone(), fields, id, ready, limits })
+    }
+
+    /// `next_turn` needs a loop around the step.
+    fn needs_loop(&mut self, fields: &Template) {
+        let entries = fields.entries().into_iter().flatten();
+        let leaves = |(key, given): &&(Key, Template)| {
+            ["on_error", "on_fail"].contains(&key.name.as_str()) && given.written.text() == Some("next_turn")
+        };
+        let places: Vec<(String, Position)> = entries
+            .filter(leaves)
+            .map(|(key, given)| (key.name.clone(), given.written.at))
+            .filter(|_| self.loops == 0)
+            .collect();
+        for (name, at) in places {
+            self.report(at, format!("`{name}: next_turn` needs a loop around the step"));
+        }
     }
 
     /// The step's id, which later steps may use.
@@ -331,7 +366,9 @@ impl Reader<'_> {
             _ => &[],
         };
         self.scope.enter_loop(&variable, columns);
+        self.loops += 1;
         let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
+        self.loops -= 1;
         self.scope.leave_loop(columns);
         Some(Action::Repeat { variable, over: over?, steps: steps? })
     }

@@ -20,7 +20,10 @@ use crate::measurement::Detector;
 use crate::operation::{LimitSet, OnFail, Operation};
 use crate::script::{Condition, Mistake, Performance, view};
 use crate::source::{Position, SourceFile};
-use crate::step::{self, Fault, FaultKind, Host, LoopPoint, Outcome, Place, Step, Values};
+use crate::step::align::{Coupling, OwnSteps};
+use crate::step::{
+    self, Fault, FaultKind, Host, LoopPoint, OnError, Outcome, Place, Step, StepOptions, Values,
+};
 
 /// Detectors by name.
 type Detectors = BTreeMap<String, Detector>;
@@ -42,6 +45,10 @@ pub(super) struct Walk<'a> {
     tally: Rc<Tally>,
     /// The fetches by id: the last one, and those of the same loop before it.
     fetched: BTreeMap<String, Vec<(Place, Vec<u64>)>>,
+    /// The alignments so far.
+    coupling: Coupling,
+    /// The steps of the last alignment.
+    aligning: Option<&'a [Statement]>,
     /// The share of `set` and of the loops in the tally.
     held: usize,
 }
@@ -115,9 +122,19 @@ fn begin<'a>(
         Body::Yaml(program) => {
             variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
             let (detectors, source) = (&recipe.header().detectors, &recipe.sources()[0]);
-            let fetched = BTreeMap::new();
-            let mut walk =
-                Walk { detectors, source, host, variables, prefix, loops, tally, fetched, held: 0 };
+            let mut walk = Walk {
+                detectors,
+                source,
+                host,
+                variables,
+                prefix,
+                loops,
+                tally,
+                fetched: BTreeMap::new(),
+                coupling: Coupling::default(),
+                aligning: None,
+                held: 0,
+            };
             (walk.steps(&program.steps, owed), Last::Steps(walk, &program.finally))
         }
     }
@@ -152,8 +169,21 @@ impl<'a> Walk<'a> {
         let mut variables = parameters.clone();
         variables.insert(STEPS.to_owned(), Value::Object(serde_json::Map::new()));
         let (prefix, tally) = (String::new(), Rc::default());
-        let fetched = BTreeMap::new();
-        Self { detectors, source, host, variables, prefix, loops, tally, fetched, held: 0 }
+        let (fetched, coupling) = (BTreeMap::new(), Coupling::default());
+        let aligning = None;
+        Self {
+            detectors,
+            source,
+            host,
+            variables,
+            prefix,
+            loops,
+            tally,
+            fetched,
+            coupling,
+            aligning,
+            held: 0,
+        }
     }
 
     /// Performs the steps of a probe.
@@ -169,7 +199,8 @@ impl<'a> Walk<'a> {
     fn statement(&mut self, statement: &'a Statement, owed: &mut Owed<'a>) -> Result<(), Fault> {
         self.stop_if_wanted()?;
         match &statement.action {
-            Action::Operate(operate) => self.operate(operate, statement),
+            Action::Operate(operate) => self.operate(operate, statement, owed),
+            Action::Align { operate, steps } => self.align(operate, steps.as_deref(), statement, owed),
             Action::Set(names) => {
                 for (key, template) in names {
                     let value = self.value(template)?;
@@ -198,8 +229,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn operate(&mut self, operate: &Operate, statement: &Statement) -> Result<(), Fault> {
-        let (operation, options) = match &operate.ready {
+    /// The operation and the options of a step, with the values of its expressions.
+    fn operation(&self, operate: &Operate) -> Result<(Operation, StepOptions), Fault> {
+        let read = match &operate.ready {
             Some(ready) => ready.clone(),
             None => {
                 let mut fields = self.value(&operate.fields)?;
@@ -217,18 +249,94 @@ impl<'a> Walk<'a> {
                 read
             }
         };
+        if read.1.on_error == OnError::NextTurn && self.loops.is_empty() {
+            let message = "`on_error: next_turn` needs a loop around the step".to_owned();
+            return Err(self.fault(Wrong { at: operate.fields.written.at, message, hint: None }));
+        }
+        Ok(read)
+    }
+
+    fn operate(
+        &mut self,
+        operate: &Operate,
+        statement: &'a Statement,
+        owed: &mut Owed<'a>,
+    ) -> Result<(), Fault> {
+        let (operation, options) = self.operation(operate)?;
         let place = self.place(statement);
-        let operation = self.with_traces(operation, operate.limits.as_deref(), &place);
+        let mut operation = self.with_traces(operation, operate.limits.as_deref(), &place);
+        if let Operation::FetchTrace(fetch) = &mut operation {
+            self.coupling.add_columns(fetch, &place);
+        }
+        while self.coupling.is_doubtful(&**self.host, &operation, &place) {
+            self.align_again(owed)?;
+        }
         let stops = operation.traits().analysis.is_some_and(|fields| fields.on_fail == OnFail::Stop);
-        let outcome = self.host.perform(Step { operation, options, place: place.clone() })?;
+        let outcome =
+            self.host.perform(Step { operation, options: options.clone(), place: place.clone() })?;
+        let outcome = options.unless_turn_ends(outcome)?;
+        self.note(operate, place, &outcome);
+        if stops { step::stop_unless_passed(&outcome) } else { Ok(()) }
+    }
+
+    /// Performs an alignment with its steps.
+    fn align(
+        &mut self,
+        operate: &Operate,
+        steps: Option<&'a [Statement]>,
+        statement: &Statement,
+        owed: &mut Owed<'a>,
+    ) -> Result<(), Fault> {
+        let (operation, options) = self.operation(operate)?;
+        let Operation::Align(align) = operation else { return Ok(()) };
+        let place = self.place(statement);
+        self.aligning = steps;
+        let outcome = self.with_coupling(steps, owed, |coupling, host, steps| {
+            coupling.align(host, (align, options), place.clone(), steps)
+        })?;
+        self.note(operate, place, &outcome);
+        Ok(())
+    }
+
+    fn align_again(&mut self, owed: &mut Owed<'a>) -> Result<(), Fault> {
+        let steps = self.aligning;
+        self.with_coupling(steps, owed, Coupling::align_again).map(drop)
+    }
+
+    /// Performs an alignment whose own steps are these.
+    fn with_coupling(
+        &mut self,
+        steps: Option<&'a [Statement]>,
+        owed: &mut Owed<'a>,
+        perform: impl FnOnce(&mut Coupling, &dyn Host, Option<&mut OwnSteps<'_, Fault>>) -> Result<Outcome, Fault>,
+    ) -> Result<Outcome, Fault> {
+        let mut coupling = std::mem::take(&mut self.coupling);
+        let host = self.host;
+        let ended = match steps {
+            Some(steps) => {
+                let mut own = |turn: LoopPoint| {
+                    self.loops.push(turn);
+                    let ended = self.steps(steps, owed);
+                    self.loops.pop();
+                    ended
+                };
+                perform(&mut coupling, &**host, Some(&mut own))
+            }
+            None => perform(&mut coupling, &**host, None),
+        };
+        self.coupling = coupling;
+        ended
+    }
+
+    /// Notes the result of a step for later steps.
+    fn note(&mut self, operate: &Operate, place: Place, outcome: &Outcome) {
         self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
-            steps.insert(id.clone(), view(&outcome));
-            if let Outcome::Traces(traces) = &outcome {
+            steps.insert(id.clone(), view(outcome));
+            if let Outcome::Traces(traces) = outcome {
                 self.note_fetch(id, place, traces.iter().map(|trace| trace.trace_index).collect());
             }
         }
-        if stops { step::stop_unless_passed(&outcome) } else { Ok(()) }
     }
 
     /// The operation with the limits of its file, and with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
@@ -310,7 +418,11 @@ impl<'a> Walk<'a> {
             let ended = self.steps(steps, owed);
             self.loops.pop();
             self.let_go(variable);
-            ended?;
+            match ended {
+                // A step has failed, and the recipe goes on with the next turn.
+                Err(fault) if fault.kind == FaultKind::NextTurn => {}
+                ended => ended?,
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! - `perform_proved`: the replies are proved;
 //! - `perform`: the operation itself.
 
+mod align;
 pub(in crate::run) mod analyze;
 mod attempt;
 pub(super) mod columns;
@@ -85,6 +86,8 @@ pub(super) struct Engine {
     pub(super) shortage: Shortage,
     /// The number of the latest step, from 1.
     pub(super) number: u64,
+    /// Whether the power of the aligned device was not looked at since the run was resumed.
+    pub(super) coupling_is_doubtful: bool,
     /// When `finally` has to end. Set while `finally` runs; from then on a first stop is ignored.
     pub(super) finally_until: Option<Instant>,
 }
@@ -118,6 +121,7 @@ impl Engine {
         }
         self.bench.resume(&transcript.history, transcript.doubts());
         self.earlier = transcript;
+        self.coupling_is_doubtful = true;
         self.repair(&repairs).await
     }
 
@@ -138,6 +142,7 @@ impl Engine {
                     let event = condition.map_or(RunEvent::SuspensionOver, RunEvent::suspended);
                     drop(reply.send(self.log.emit(event)));
                 }
+                Request::CouplingIsDoubtful(reply) => drop(reply.send(Ok(self.coupling_is_doubtful))),
                 Request::RepeatSweep(reply) => drop(reply.send(self.repeat_sweep().await)),
                 Request::Finally(reply) => {
                     if let Err(fault) = self.prove_readings().await {

@@ -16,6 +16,7 @@ pub(super) enum Request {
     Now(oneshot::Sender<Result<f64, Fault>>),
     Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
     RepeatSweep(oneshot::Sender<Result<(), Fault>>),
+    CouplingIsDoubtful(oneshot::Sender<Result<bool, Fault>>),
     Finally(oneshot::Sender<Result<(), Fault>>),
 }
 
@@ -63,6 +64,11 @@ impl Host for RemoteHost {
         self.in_finally.store(true, Ordering::Relaxed);
         // If the engine has ended, every later call fails with that error. So this one can be ignored.
         let _ = self.send(Request::Finally);
+    }
+
+    fn coupling_is_doubtful(&self) -> bool {
+        // If the engine has ended, the next step fails with that error.
+        self.send(Request::CouplingIsDoubtful).unwrap_or(false)
     }
 
     fn suspension(&self) -> Option<&dyn Suspension> {

@@ -92,6 +92,7 @@ const REFERENCE_TAIL: &str = "
 | `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `seam_step_db`: the largest step in level where two lasers of the scan meet, 0 if there is none; `traces`: the list |
 | `analyze` | each figure by its name (`insertion_loss_max_db`); `verdict`; `all.<name>`: the figure as a list; `figures`: the list with units and places |
 | `read_power` | `value` of a single reading; `readings`: the list |
+| `align` | `power_dbm`, `needed_dbm`, `good`, `attempts` of the last look |
 | `prompt` | `answer` |
 | `http` | `reply`, `status` |
 | `scpi` | of a query with `parse: text` `reply`, with `number` `value`, with `numbers` `values` |
@@ -108,6 +109,7 @@ measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`
 | `fetch_trace` | a trace, or an array of traces |
 | `analyze` | a map, as `steps.<id>` in YAML |
 | `read_power` | a number if there is one reading |
+| `align` | a map, as `steps.<id>` in YAML |
 | `prompt` | the answer |
 | `scpi` | the reply: a text, a number or an array of numbers, as `parse` says |
 | `http` | a map of `reply` and `status` |

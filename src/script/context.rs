@@ -16,6 +16,7 @@ use crate::declarations::{Given, Header};
 use crate::decode::ReadError;
 use crate::measurement::Detector;
 use crate::source::Position;
+use crate::step::align::Coupling;
 use crate::step::{Fault, FaultKind, LoopPoint, Place, Values};
 
 /// The most operations of the language between two operations on the instrument: a few seconds of computing.
@@ -66,6 +67,10 @@ pub(super) struct Context {
     pub(super) detectors: Mutex<BTreeMap<String, Detector>>,
     /// The loops of the YAML recipe around the script.
     pub(super) loops: Vec<LoopPoint>,
+    /// The alignments so far.
+    pub(super) coupling: Mutex<Coupling>,
+    /// The steps of the last alignment.
+    pub(super) aligning: Mutex<Option<FnPtr>>,
     calls: AtomicU64,
     /// Operations of the language since the last operation on the instrument. Rhai's own counter cannot be used: it
     /// restarts in each function that is called through a pointer.
@@ -81,6 +86,8 @@ impl Context {
             declared: Mutex::default(),
             detectors: Mutex::default(),
             loops,
+            coupling: Mutex::default(),
+            aligning: Mutex::default(),
             calls: AtomicU64::new(0),
             computed: AtomicU64::new(0),
         }
@@ -158,10 +165,28 @@ fn terminate(token: impl Clone + Send + Sync + 'static) -> Box<EvalAltResult> {
 /// Converts a fault into an error of the script. The script can catch every fault except a stop, by a person or by a
 /// verdict.
 pub(super) fn raise(fault: Fault, call: &NativeCallContext) -> Box<EvalAltResult> {
-    if matches!(fault.kind, FaultKind::Stopped | FaultKind::Verdict) {
-        return terminate(fault);
+    let mut error = Box::<EvalAltResult>::from(fault);
+    if matches!(*error, EvalAltResult::ErrorRuntime(..)) {
+        error.set_position(call.call_position());
     }
-    EvalAltResult::ErrorRuntime(Dynamic::from(fault), call.call_position()).into()
+    error
+}
+
+impl From<Fault> for Box<EvalAltResult> {
+    fn from(fault: Fault) -> Self {
+        match fault.kind {
+            FaultKind::Stopped | FaultKind::Verdict | FaultKind::NextTurn => terminate(fault),
+            FaultKind::Refused
+            | FaultKind::Instrument
+            | FaultKind::Link
+            | FaultKind::Timeout
+            | FaultKind::DidNotStart
+            | FaultKind::Store
+            | FaultKind::Recipe => {
+                EvalAltResult::ErrorRuntime(Dynamic::from(fault), rhai::Position::NONE).into()
+            }
+        }
+    }
 }
 
 /// The error for a wrong argument or a wrong call.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
 
+use super::align;
 use super::condition::Condition;
 use super::context::{Context, ScriptResult, lock, raise, raise_mistake, raise_read_error};
 use super::errors::Mistake;
 use super::outcome;
 use super::trace;
 use super::values::to_plain;
-use crate::operation::{OnFail, Operation, Question};
-use crate::step::{self, Fault, FaultKind, Step};
+use crate::operation::{OnFail, Operation, Question, ResultKind};
+use crate::step::{self, Fault, FaultKind, OnError, Step};
 
 /// The functions of scripts that are not operations.
 pub(super) const OTHERS: [&str; 4] = ["recipe", "parameter", "finally", "now"];
@@ -42,6 +43,9 @@ fn operate(
     call: &NativeCallContext,
 ) -> ScriptResult<Dynamic> {
     context.begin_operation()?;
+    if Operation::result_kind(name) == Some(ResultKind::Alignment) {
+        return align::align(context, name, fields, call);
+    }
     let place = context.place(call);
     let fields = &trace::numbered(name, fields).map_err(|message| raise_mistake(message, None, call))?;
     let fields =
@@ -61,13 +65,28 @@ fn operate(
         return Err(raise_mistake("`limits` is only for YAML recipes", hint, call));
     }
     let stops = analysis.is_some_and(|analysis| analysis.on_fail == OnFail::Stop);
-    let outcome = context.host.get().and_then(|host| host.perform(Step { operation, options, place }));
+    let operation = align::with_columns(context, operation, &place);
+    align::again_if_doubtful(context, &operation, &place, call)?;
+    check_turn(context, options.on_error, call)?;
+    let step = Step { operation, options: options.clone(), place };
+    let outcome = context.host.get().and_then(|host| host.perform(step));
+    let outcome = outcome.and_then(|outcome| options.unless_turn_ends(outcome));
     context.reset_computed();
     if let (true, Ok(outcome)) = (stops, &outcome) {
         step::stop_unless_passed(outcome).map_err(|fault| raise(fault, call))?;
     }
     outcome::returned(outcome.map_err(|fault| raise(fault, call))?, decides, &context.host)
         .map_err(|message| raise_mistake(message, None, call))
+}
+
+/// A script cannot leave the turn of its own loop. It can leave the turn of the YAML loop around the script.
+pub(super) fn check_turn(context: &Context, on_error: OnError, call: &NativeCallContext) -> ScriptResult<()> {
+    if on_error != OnError::NextTurn || !context.loops.is_empty() {
+        return Ok(());
+    }
+    let hint = "use `on_error: \"continue\"`, and `continue` if the result is `failed`".to_owned();
+    let message = "`next_turn` needs a loop of a YAML recipe around the script";
+    Err(raise_mistake(message, Some(hint), call))
 }
 
 /// Registers the properties of a caught fault: `e.kind`, `e.message`, `e.hint`.

@@ -23,6 +23,7 @@ use crate::step::{AnalysisOutcome, Outcome};
 /// - an analysis: each figure under its name, `verdict`, `all` (each figure as a list) and `figures` (with units and
 ///   places);
 /// - power: `readings`, and for a single reading also its `value` and `unit`;
+/// - an alignment: `power_dbm`, `needed_dbm`, `good` and `attempts`;
 /// - an answer: `answer`; a reply: `reply`, `value` and `values` of the numbers in it, and `status` of an HTTP reply;
 /// - a failure after which the recipe continues: `kind` and `message`.
 #[must_use]
@@ -51,6 +52,12 @@ pub fn view(outcome: &Outcome) -> Value {
                 view.insert("unit".into(), json!(only.unit));
             }
             view.insert("readings".into(), json!(readings));
+        }
+        Outcome::Alignment(found) => {
+            view.insert("power_dbm".into(), json!(found.power_dbm));
+            view.insert("needed_dbm".into(), json!(found.needed_dbm));
+            view.insert("good".into(), json!(found.good));
+            view.insert("attempts".into(), json!(found.attempts));
         }
         Outcome::Answer(answer) => drop(view.insert("answer".into(), json!(answer))),
         Outcome::Reply(reply) => {
@@ -100,6 +107,7 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
         ResultKind::Settings => fields.extend(Operation::field_names(name)),
         ResultKind::Reference => add(&["created"]),
         ResultKind::Answer => add(&["answer"]),
+        ResultKind::Alignment => add(&["power_dbm", "needed_dbm", "good", "attempts"]),
         ResultKind::Analysis => {
             let analysis = traits.and_then(|traits| traits.analysis);
             add(&["figures", "all"]);
@@ -124,6 +132,7 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
                 | Exchange::Commands
                 | Exchange::Values
                 | Exchange::WatchesPower
+                | Exchange::JudgesPower
                 | Exchange::Traces => false,
             });
             add(if several { &["readings"] } else { &["readings", "value", "unit"] });
@@ -179,6 +188,7 @@ pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) ->
     let leaves = matches!(
         outcome,
         Outcome::Power(_)
+            | Outcome::Alignment(_)
             | Outcome::Reply(_)
             | Outcome::Number(_)
             | Outcome::Numbers(_)
@@ -204,6 +214,7 @@ pub(super) fn returned(outcome: Outcome, decides: bool, host: &Arc<HostSlot>) ->
         | Outcome::Settings(_)
         | Outcome::Reference { .. }
         | Outcome::Analysis(_)
+        | Outcome::Alignment(_)
         | Outcome::Http { .. }) => to_dynamic(&view(&told)),
     })
 }

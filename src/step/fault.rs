@@ -26,6 +26,8 @@ pub enum FaultKind {
     Recipe,
     /// The verdict of an analysis with `on_fail: stop` ends the recipe. Cannot be caught.
     Verdict,
+    /// A step with `on_error: next_turn` has failed: the recipe leaves the turn of its loop. Cannot be caught.
+    NextTurn,
     /// The operator stopped the run. Cannot be caught.
     Stopped,
 }
@@ -50,6 +52,12 @@ impl Fault {
     #[must_use]
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, at: None, message: message.into(), hint: None }
+    }
+
+    /// The same fault, after which the recipe leaves the turn of its loop.
+    #[must_use]
+    pub fn next_turn(self) -> Self {
+        Self { kind: FaultKind::NextTurn, ..self }
     }
 
     /// The same fault at a place of the recipe.

@@ -34,6 +34,9 @@ pub trait Host: Send + Sync {
     /// Announces that the recipe's `finally` begins. From here on, a normal stop is ignored.
     fn begin_finally(&self);
 
+    /// Whether the run was interrupted since the device was aligned, and the power was not looked at since then.
+    fn coupling_is_doubtful(&self) -> bool;
+
     /// The control of suspensions, if this host obeys `suspend_when`. A forecast does not.
     fn suspension(&self) -> Option<&dyn Suspension>;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::align::Alignment;
 use super::{AnalysisOutcome, Fault};
 use crate::measurement::{PowerReading, TraceSummary};
 use crate::operation::Reading;
@@ -12,7 +13,7 @@ use crate::operation::Reading;
 pub enum Outcome {
     /// Done, without a result.
     Done,
-    /// The step failed and has `on_error: continue`.
+    /// The step failed and has `on_error: continue` or `next_turn`.
     Failed(Fault),
     /// The settings as re-read from the instrument, by field name.
     Settings(serde_json::Map<String, serde_json::Value>),
@@ -27,6 +28,8 @@ pub enum Outcome {
     Analysis(Box<AnalysisOutcome>),
     /// Power readings in the order taken.
     Power(Vec<PowerReading>),
+    /// The power that an alignment has found.
+    Alignment(Alignment),
     /// The operator's answer.
     Answer(String),
     /// The instrument's reply to a query.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::align::Alignment;
 use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
 use crate::operation::{Exchange, Operation, ResultKind};
@@ -108,6 +109,12 @@ fn plausible(step: &Step) -> Outcome {
             let each = traits.detectors.iter().flat_map(|d| vec![reading(*d); samples as usize]);
             Outcome::Power(each.collect())
         }
+        ResultKind::Alignment => {
+            let align = traits.alignment.unwrap();
+            let part = align.part.unwrap();
+            let power_dbm = part.needed_dbm.filter(|_| part.attempt > 0).or(Some(-90.0));
+            Outcome::Alignment(Alignment::judge(power_dbm, part))
+        }
         ResultKind::Answer => Outcome::Answer("yes".into()),
         ResultKind::Reply if traits.line.is_some_and(|scpi| !scpi.is_query) => Outcome::Done,
         ResultKind::Reply => Outcome::Reply("1".into()),
@@ -155,6 +162,10 @@ impl Host for Recorder {
 
     fn begin_finally(&self) {
         assert!(!self.finally.swap(true, Ordering::SeqCst), "finally begins once");
+    }
+
+    fn coupling_is_doubtful(&self) -> bool {
+        false
     }
 
     fn suspension(&self) -> Option<&dyn Suspension> {

@@ -11,6 +11,7 @@ pub(super) fn dark(context: &RuleContext) -> Said {
     let traits = context.step.operation.traits();
     let does = match traits.exchange {
         Exchange::WatchesPower => "waited for",
+        Exchange::JudgesPower => "judged",
         Exchange::Readings(_) if context.step.place.is_in_suspension() => "judged",
         Exchange::Readings(_)
         | Exchange::Nothing

@@ -24,6 +24,7 @@ const PLAIN: OperationTraits<'static> = OperationTraits {
     lasts: Lasts::AtLeast(0.0),
     question: Question::None,
     request: None,
+    alignment: None,
     analysis: None,
     raw: None,
     line: None,
@@ -109,6 +110,17 @@ impl Operation {
                 name: fields.name.as_deref(),
                 ..PLAIN
             },
+            Self::Align(fields) => {
+                let looks = !fields.part.is_some_and(|part| part.has_failed);
+                OperationTraits {
+                    exchange: if looks { Exchange::JudgesPower } else { Exchange::Nothing },
+                    needs_light: looks,
+                    detectors: std::slice::from_ref(&fields.detector),
+                    lasts: if looks { Lasts::Exchanges(1) } else { Lasts::AtLeast(0.0) },
+                    alignment: Some(fields),
+                    ..PLAIN
+                }
+            }
             Self::Wait(Wait::Seconds(seconds)) => {
                 OperationTraits { lasts: Lasts::Pause(seconds.get()), ..PLAIN }
             }

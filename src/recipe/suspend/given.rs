@@ -94,6 +94,7 @@ impl Recipe {
             detectors: &self.header.detectors,
             parameters: self.values.keys().cloned().collect(),
             scope,
+            loops: 0,
             around,
             found: Vec::new(),
             sources: Vec::new(),

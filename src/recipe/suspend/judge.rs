@@ -268,6 +268,10 @@ impl Host for Suspender {
         self.host.begin_finally();
     }
 
+    fn coupling_is_doubtful(&self) -> bool {
+        self.host.coupling_is_doubtful()
+    }
+
     fn suspension(&self) -> Option<&dyn Suspension> {
         // The recipe on this host is suspended here, so nothing above may suspend it a second time.
         None

@@ -54,13 +54,17 @@ impl Engine {
                 Box::pin(self.bench.configure_detector(operation, fields)).await
             }
             Operation::CreateReference(fields) => Box::pin(self.create_reference(ctx, fields)).await,
-            Operation::Sweep(fields) => Box::pin(self.bench.sweep(ctx.number, fields)).await,
+            Operation::Sweep(fields) => {
+                Box::pin(self.make_sure_of_coupling(ctx)).await?;
+                Box::pin(self.bench.sweep(ctx.number, fields)).await
+            }
             Operation::FetchTrace(fields) => match Box::pin(self.fetch_traces(ctx, fields)).await {
                 Err(fault) => Err(Box::pin(self.bench.explain_refused_fetch(fields, fault)).await),
                 fetched => fetched,
             },
             Operation::Analyze(fields) => Box::pin(self.analyze(ctx, fields)).await,
             Operation::ReadPower(fields) => self.read_power(ctx, fields).await,
+            Operation::Align(fields) => Box::pin(self.align(fields)).await,
             Operation::Wait(wait) => Box::pin(self.wait(ctx, wait)).await,
             Operation::Log(log) => {
                 self.log.emit(RunEvent::Log { message: log.message.clone() })?;

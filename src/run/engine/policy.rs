@@ -25,7 +25,7 @@ pub(in crate::run) fn after_fault(step: &Step, fault: &Fault, retry: Option<Retr
         return AfterFault::Retry { after_s: retry.backoff_s.map_or(0.0, |backoff| backoff.get()) };
     }
     match step.options.on_error {
-        OnError::Continue => AfterFault::Continue,
+        OnError::Continue | OnError::NextTurn => AfterFault::Continue,
         OnError::Stop => AfterFault::Raise,
     }
 }

@@ -205,6 +205,6 @@ async fn within<T>(give_up: Option<tokio::time::Instant>, wait: impl Future<Outp
 }
 
 /// A reading in dBm. A power of zero has no level.
-fn level_dbm(reading: &PowerReading) -> Option<f64> {
+pub(super) fn level_dbm(reading: &PowerReading) -> Option<f64> {
     reading.unit.convert(reading.value?, PowerUnit::Dbm)
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::measurement::TraceSummary;
 use crate::run::resume::transcript::{Asked, Transcript, same};
+use crate::step::align::begins_again;
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
 /// A [`Host`] that returns the recorded outcomes to a recipe, in the recorded order. It passes all later calls on.
@@ -181,6 +182,17 @@ impl Host for ReplayHost {
             tape.next = tape.asked.len();
         }
         self.next.begin_finally();
+    }
+
+    fn coupling_is_doubtful(&self) -> bool {
+        let tape = self.tape();
+        if tape.is_left() {
+            // The record tells whether the alignment was made again here.
+            let next = tape.asked.get(tape.next).and_then(Asked::step);
+            return next.is_some_and(|recorded| begins_again(&recorded.step));
+        }
+        drop(tape);
+        self.next.coupling_is_doubtful()
     }
 
     fn suspension(&self) -> Option<&dyn Suspension> {

@@ -53,6 +53,7 @@ pub(in crate::run) fn values(operation: &Operation, outcome: &Outcome) -> Vec<Ac
         | Operation::FetchTrace(_)
         | Operation::Analyze(_)
         | Operation::ReadPower(_)
+        | Operation::Align(_)
         | Operation::Wait(_)
         | Operation::Log(_)
         | Operation::Prompt(_)
