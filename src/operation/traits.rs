@@ -5,8 +5,8 @@ mod lasers;
 mod table;
 
 use super::{
-    Align, AnalyzeFields, ConfigureDetector, ConfigureScan, CreateReference, Effect, FetchTrace, Http, Method,
-    Prompt, Scpi,
+    Align, AnalyzeFields, ConfigureDetector, ConfigureScan, CreateReference, Effect, FetchTrace, Http,
+    Method, Prompt, Scpi,
 };
 use crate::measurement::Detector;
 pub use lasers::{LaserDemand, Lasers};

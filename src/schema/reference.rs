@@ -45,6 +45,7 @@ pub fn reference() -> String {
     text.push_str(REFERENCE_TABLES);
     text.push_str(REFERENCE_LINES);
     text.push_str(REFERENCE_HTTP);
+    text.push_str(REFERENCE_ALIGN);
     text.push_str(REFERENCE_BOUNDS);
     text.push_str(REFERENCE_TAIL);
     let columns: Vec<String> = TRACE_COLUMNS.iter().map(|column| format!("`{column}`")).collect();
@@ -78,6 +79,8 @@ const REFERENCE_HTTP: &str = include_str!("http.md");
 
 /// Lines of text for other instruments.
 const REFERENCE_LINES: &str = include_str!("lines.md");
+/// The section about alignments.
+const REFERENCE_ALIGN: &str = include_str!("align.md");
 
 /// The section about the size of values and the computing time of recipes.
 const REFERENCE_BOUNDS: &str = include_str!("bounds.md");

@@ -39,12 +39,15 @@ impl Condition {
     /// See [`compile`](Self::compile); the error has the name of the condition, and the message names it too.
     pub(crate) fn check(operation: &Operation) -> Result<(), (&'static str, Mistake)> {
         let traits = operation.traits();
-        let of_http = traits.request.and_then(|http| http.poll.as_ref()).map(|poll| ("ready", &poll.ready));
+        let of_http = traits.request.and_then(|http| http.poll.as_ref()).map(|poll| {
+            let failed = poll.failed.iter().map(|failed| ("failed", failed));
+            std::iter::once(("ready", &poll.ready)).chain(failed)
+        });
         let of_line = traits.line.and_then(|scpi| scpi.poll.as_ref()).map(|poll| {
             let failed = poll.failed.iter().map(|failed| ("failed", failed));
             std::iter::once(("ready", &poll.ready)).chain(failed)
         });
-        for (name, text) in of_http.into_iter().chain(of_line.into_iter().flatten()) {
+        for (name, text) in of_http.into_iter().flatten().chain(of_line.into_iter().flatten()) {
             Self::compile(operation.name(), text).map_err(|mistake| {
                 let message = format!("{name} `{text}`: {}", mistake.message);
                 (name, Mistake { message, position: None, ..mistake })

@@ -30,6 +30,8 @@ pub(super) struct Chip {
     pub(super) position: Option<u8>,
     heater: Heater,
     pub(super) temperature: Temperature,
+    /// Loss of the light because the fibres are not aligned, dB.
+    coupling_loss_db: f64,
 }
 
 impl Chip {
@@ -51,7 +53,16 @@ impl Chip {
             | Device::Filter
             | Device::Spectrum(_) => self.shift_pm() * 1e-3,
         };
-        TunedDevice { device, shift_nm }
+        TunedDevice { device, shift_nm, coupling: 10f64.powf(-self.coupling_loss_db / 10.0) }
+    }
+
+    /// The loss because the fibres are not aligned, dB. A simulated stage sets it.
+    pub(super) fn set_coupling_loss(&mut self, loss_db: f64) {
+        self.coupling_loss_db = loss_db;
+    }
+
+    pub(super) fn coupling_loss_db(&self) -> f64 {
+        self.coupling_loss_db
     }
 
     fn shift_pm(&self) -> f64 {
@@ -73,6 +84,7 @@ impl SharedChip {
             position: Some(1),
             heater: Heater::default(),
             temperature: Temperature::new(settling),
+            coupling_loss_db: 0.0,
         })))
     }
 

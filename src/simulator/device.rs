@@ -69,23 +69,25 @@ pub(super) struct TunedDevice {
     pub(super) device: Device,
     /// To longer wavelengths.
     pub(super) shift_nm: f64,
+    /// The share of the light that each of its couplings passes, both together.
+    pub(super) coupling: f64,
 }
 
 impl From<Device> for TunedDevice {
     fn from(device: Device) -> Self {
-        Self { device, shift_nm: 0.0 }
+        Self { device, shift_nm: 0.0, coupling: 1.0 }
     }
 }
 
 impl TunedDevice {
     /// The transmission to an output (from 1), as a ratio of powers; 0 if nothing is connected.
     pub(super) fn transmission(&self, output: u8, nm: f64) -> f64 {
-        self.device.transmission(output, nm - self.shift_nm)
+        self.coupling * self.device.transmission(output, nm - self.shift_nm)
     }
 
     /// The reflection towards the source, as a ratio of powers.
     pub(super) fn reflection(&self, nm: f64) -> f64 {
-        self.device.reflection(nm - self.shift_nm)
+        self.coupling * self.device.reflection(nm - self.shift_nm)
     }
 }
 

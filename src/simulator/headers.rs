@@ -67,6 +67,7 @@ headers! {
         Asked TraceStart = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:STARt",
         Asked TraceX = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA:X[:IMMediate]",
         Asked TraceY = "TRACe:SENSe#[:CHANnel#]:TYPE#:DATA[:Y][:IMMediate]",
+        Both CouplingLoss = "SIMulator:COUPling:LOSS",
         Told TraceSave = "TRACe:SENSe#[:CHANnel#]:TYPE#:SAVE",
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::align::Alignment;
 use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
-use crate::operation::{Exchange, Operation, ResultKind};
+use crate::operation::{Align, Exchange, Operation, ResultKind};
 use crate::step::Outcome;
 
 /// Records the steps of a recipe. The text of a `log` step can control it: `fail` fails, `stop` stops the run.
@@ -135,7 +135,9 @@ impl Host for Recorder {
             self.stopped.store(true, Ordering::SeqCst);
             return Err(Self::stopped());
         }
-        let outcome = if said == "fail" {
+        let is_failed_alignment = |align: &Align| align.part.is_some_and(|part| part.has_failed);
+        let fails = said == "fail" || step.operation.traits().alignment.is_some_and(is_failed_alignment);
+        let outcome = if fails {
             let fault = Fault::new(FaultKind::Instrument, "it failed").hint("try it by hand");
             if step.options.on_error == OnError::Stop {
                 return Err(fault);

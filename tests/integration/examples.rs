@@ -9,6 +9,7 @@ fn parameters(name: &str, station: &Station) -> Vec<String> {
         "drift-monitor.yaml" => &[("turns", "2"), ("pause_s", "0.1")],
         "adaptive_stop.rhai" => &[("most", "4")],
         "die-map.yaml" => &[("station", &station.url(""))],
+        "chip-night.yaml" => &[("stage", &station.url(""))],
         _ => &[],
     };
     set.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]).collect()

@@ -16,6 +16,7 @@ mod budget;
 mod catalogue;
 mod catalogue_list;
 mod checking;
+mod chip_night;
 #[cfg(unix)]
 mod clocks;
 mod completions;

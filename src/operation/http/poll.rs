@@ -22,6 +22,8 @@ struct PollFields {
     url: Option<String>,
     /// An expression over `reply` and `status` that is true when the action is done.
     ready: String,
+    /// An expression over `reply` and `status` that is true when the action has failed. The step fails at once then.
+    failed: Option<String>,
     /// Time between two polls. Default: 0.5 s.
     interval_s: Option<Seconds>,
     /// After this time the poll is a fault.
@@ -38,6 +40,9 @@ pub struct Poll {
     pub url: Option<String>,
     /// An expression over `reply` and `status`.
     pub ready: String,
+    /// An expression that is true when the action has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// Time between two polls.
     pub interval_s: Seconds,
     /// After this time the poll is a fault.
@@ -52,7 +57,8 @@ impl TryFrom<PollFields> for Poll {
             pieces(url)?;
         }
         let interval_s = interval(given.interval_s, given.timeout_s)?;
-        Ok(Self { url: given.url, ready: given.ready, interval_s, timeout_s: given.timeout_s })
+        let PollFields { url, ready, failed, timeout_s, .. } = given;
+        Ok(Self { url, ready, failed, interval_s, timeout_s })
     }
 }
 

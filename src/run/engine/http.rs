@@ -81,7 +81,9 @@ impl Engine {
         let refused = |why: String| Fault::new(FaultKind::Instrument, format!("cannot poll: {why}"));
         let url =
             poll.target(request.url, reply.location.as_deref(), &value_or_nothing(reply)).map_err(refused)?;
-        let ready = Condition::compile("http", &poll.ready).map_err(|mistake| not_ready(poll, mistake))?;
+        let ready = Condition::compile("http", &poll.ready)
+            .map_err(|mistake| wrong("ready", &poll.ready, mistake))?;
+        let failed = poll.failed.as_deref().map(|text| (text, Condition::compile("http", text)));
         let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
         let interval = Duration::from_secs_f64(poll.interval_s.get());
         let ask = HttpRequest {
@@ -96,7 +98,16 @@ impl Engine {
                 Ok(reply) if !reply.is_success() => return Err(unexpected(ask, &reply)),
                 Ok(reply) => {
                     let value = reply.value()?;
-                    if ready.holds(Some(reply.status), &value).map_err(|mistake| not_ready(poll, mistake))? {
+                    if let Some((text, failed)) = &failed {
+                        let failed = failed.as_ref().map_err(Clone::clone);
+                        let holds = failed.and_then(|failed| failed.holds(Some(reply.status), &value));
+                        if holds.map_err(|mistake| wrong("failed", text, mistake))? {
+                            let message = format!("`{url}` says that it has failed: {}", reply.excerpt());
+                            return Err(Fault::new(FaultKind::Instrument, message));
+                        }
+                    }
+                    let holds = ready.holds(Some(reply.status), &value);
+                    if holds.map_err(|mistake| wrong("ready", &poll.ready, mistake))? {
                         return Ok(reply);
                     }
                     (FaultKind::Timeout, format!("its last reply was {}", reply.excerpt()))
@@ -138,7 +149,7 @@ fn value_or_nothing(reply: &Reply) -> Value {
     reply.value().unwrap_or_default()
 }
 
-fn not_ready(poll: &Poll, mistake: Mistake) -> Fault {
-    let message = format!("ready `{}`: {}", poll.ready, mistake.message);
+fn wrong(name: &str, text: &str, mistake: Mistake) -> Fault {
+    let message = format!("{name} `{text}`: {}", mistake.message);
     Fault { hint: mistake.hint, ..Fault::new(FaultKind::Recipe, message) }
 }

@@ -69,6 +69,10 @@ pub(super) fn act(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> 
         }
         Header::TraceSave => drop(traces::source(state, call, waited)?),
         Header::AnalogOutput => return route_analog_output(state, call),
+        Header::CouplingLoss => {
+            let loss_db: f64 = number(call.one()?)?;
+            state.chip.lock().set_coupling_loss(within(loss_db, (0.0, 100.0))?);
+        }
         Header::ScanMode => {
             state.continuous = yes_or_no(call.one()?, &["SING", "SINGLE"], &["CONT", "CONTINUOUS"])?;
         }

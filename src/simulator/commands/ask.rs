@@ -54,6 +54,7 @@ fn text(state: &mut SimulatorState, call: &Call<'_>, waited: bool) -> Result<Str
         Header::TlsPower => write_number(state.tls(number)?.dbm),
         Header::TlsTrigger => state.tls_trigger(number)?.to_string(),
         Header::AllTlsPower => write_number(state.tls(1)?.dbm),
+        Header::CouplingLoss => state.chip.lock().coupling_loss_db().to_string(),
         Header::AnalogOutput => write_place(state.stored.analog_outputs.get(&number).copied()),
         Header::FeedbackSense => state.stored.feedback_sense.to_string(),
         Header::FeedbackLaser => state.stored.feedback_laser.to_string(),
