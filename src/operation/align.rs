@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ConfigureLaser;
 use crate::measurement::Detector;
 use crate::units::{Decibels, LaserNumber, LaserPower, ScanWavelength};
 
@@ -164,6 +165,20 @@ impl TryFrom<AlignFields> for Align {
         }
         let AlignFields { detector, laser, wavelength_nm, power_dbm, good, every, on_fail, part, .. } = given;
         Ok(Self { detector, laser, wavelength_nm, power_dbm, good, every, attempts, on_fail, part })
+    }
+}
+
+impl Align {
+    /// The operation that sets the light.
+    #[must_use]
+    pub fn light(&self) -> ConfigureLaser {
+        ConfigureLaser {
+            laser: self.laser,
+            power_dbm: Some(self.power_dbm),
+            wavelength_nm: Some(self.wavelength_nm),
+            output: Some(true),
+            fbc: false,
+        }
     }
 }
 

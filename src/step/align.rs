@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Fault, FaultKind, Host, LoopPoint, OnError, Outcome, Place, Step, StepOptions};
-use crate::operation::{Align, AlignPart, ConfigureLaser, Constant, FetchTrace, OnAlignFail, Operation};
+use crate::operation::{Align, AlignPart, Constant, FetchTrace, OnAlignFail, Operation};
 
 /// In the path of the first part of an alignment that is made again. A replay recognises it there.
 const AGAIN: &str = ".align.again";
@@ -217,13 +217,7 @@ fn look<E: From<Fault>>(
     word: &str,
     part: AlignPart,
 ) -> Result<Alignment, E> {
-    let Align { laser, wavelength_nm, power_dbm, .. } = current.align;
-    let light = ConfigureLaser {
-        laser,
-        power_dbm: Some(power_dbm),
-        wavelength_nm: Some(wavelength_nm),
-        output: Some(true),
-    };
+    let light = current.align.light();
     // Only the first part of a repeated alignment says so: the recipe's own steps have the same path each time.
     let word_of_light = if part.attempt == 0 { word } else { "align" };
     let place = current.place_of(word_of_light, "light");

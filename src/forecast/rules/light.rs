@@ -29,7 +29,7 @@ pub(super) fn dark(context: &RuleContext) -> Said {
 pub(super) fn photocurrent(context: &RuleContext) -> Said {
     let traits = context.step.operation.traits();
     let reads = match traits.exchange {
-        Exchange::WatchesPower | Exchange::Readings(_) => true,
+        Exchange::WatchesPower | Exchange::JudgesPower | Exchange::Readings(_) => true,
         Exchange::Nothing | Exchange::Commands | Exchange::Values | Exchange::Traces => false,
     };
     let refuse = |detector: &Detector| {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::wait::level_dbm;
-use crate::operation::{Align, AlignPart, ConfigureLaser, Operation};
+use crate::operation::{Align, AlignPart, Operation};
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::step::align::Alignment;
@@ -52,12 +52,7 @@ impl Engine {
         });
         let Some((align, Some(Ok(Outcome::Alignment(before))))) = relied_on else { return Ok(()) };
         let Some(part) = align.part.filter(|_| before.good) else { return Ok(()) };
-        let light = ConfigureLaser {
-            laser: align.laser,
-            power_dbm: Some(align.power_dbm),
-            wavelength_nm: Some(align.wavelength_nm),
-            output: Some(true),
-        };
+        let light = align.light();
         self.bench.configure_laser(&Operation::ConfigureLaser(light.clone()), &light).await?;
         let found = self.look(&align, part).await?;
         if found.good {
