@@ -42,8 +42,8 @@ fn every_operation_is_planned_and_documented() {
     let reference = std::fs::read_to_string("docs/recipe-reference.md").unwrap();
     let schema: Value =
         serde_json::from_str(&std::fs::read_to_string("docs/recipe.schema.json").unwrap()).unwrap();
-    for (index, (name, _)) in samples().into_iter().enumerate() {
-        assert!(steps[index].to_string().contains(name), "`{name}` is not planned: {}", steps[index]);
+    for (name, _) in samples() {
+        assert!(steps.iter().any(|step| step["operation"].get(name).is_some()), "`{name}` is not planned");
         let documented = reference.contains(&format!("### {name}\n")) && !schema["$defs"][name].is_null();
         assert!(
             documented,
