@@ -70,7 +70,7 @@ impl Drop for Walk<'_> {
 
 /// The remaining work of a recipe after its steps, with any result.
 enum Last<'a> {
-    Steps(Walk<'a>, &'a [Statement]),
+    Steps(Box<Walk<'a>>, &'a [Statement]),
     Script(Box<Performance>),
 }
 
@@ -135,7 +135,7 @@ fn begin<'a>(
                 aligning: None,
                 held: 0,
             };
-            (walk.steps(&program.steps, owed), Last::Steps(walk, &program.finally))
+            (walk.steps(&program.steps, owed), Last::Steps(Box::new(walk), &program.finally))
         }
     }
 }
