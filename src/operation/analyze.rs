@@ -2,6 +2,7 @@
 
 mod channels;
 mod check;
+mod fit;
 mod limits;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::analysis::task::{Asked, Task, asked};
 use crate::analysis::verdict::Limit;
 use crate::measurement::Detector;
 pub use channels::{Channels, GridName};
+pub use fit::Fit;
 pub use limits::{LimitSet, LimitsSource};
 
 /// Whether resonances are dips or peaks.
@@ -32,16 +34,6 @@ pub enum Lines {
     Dips,
     /// Maxima.
     Peaks,
-}
-
-/// Two quantities: a figure over a loop variable or a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Fit {
-    /// The figure.
-    pub y: String,
-    /// The loop variable, or the column of a table.
-    pub x: String,
 }
 
 /// What happens when the verdict is `fail` or `not measured`.
@@ -81,7 +73,8 @@ struct GivenFields {
     /// The `id` of an analysis in a loop before this step. Its figures are the points of `fit` or `cut_back`.
     over: Option<String>,
     /// A line through the points of `over`: the slope of the figure `y` over the loop variable or column `x`, with its
-    /// error. `{ y: resonance_nm, x: heater_mw }` has the figure `slope_nm_per_mw`.
+    /// error. `{ y: resonance_nm, x: heater_mw }` has the figure `slope_nm_per_mw`, and with `unit: pm` it has
+    /// `slope_pm_per_mw`.
     fit: Option<Fit>,
     /// A line through the losses `y` over the lengths `x` of at least three waveguides: `propagation_loss_db_per_cm` and
     /// `coupling_loss_db`. The name of `x` ends with `_cm`, `_mm` or `_um`.
@@ -278,7 +271,7 @@ impl TryFrom<GivenFields> for AnalyzeFields {
 impl AnalyzeFields {
     /// The names of the figures of `fit` or `cut_back`.
     fn point_figures(&self) -> Vec<String> {
-        let slope = self.fit.iter().map(|fit| slope_name(&fit.y, &fit.x));
+        let slope = self.fit.iter().map(|fit| slope_name(&fit.slope_of().0, &fit.x));
         let losses = [&PROPAGATION_LOSS, &COUPLING_LOSS].map(|definition| definition.name.to_owned());
         slope.chain(self.cut_back.iter().flat_map(|_| losses.clone())).collect()
     }
@@ -290,7 +283,11 @@ impl AnalyzeFields {
         let complete: Vec<(f64, f64)> = points.iter().filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
         let (x, y): (Vec<f64>, Vec<f64>) = complete.iter().copied().unzip();
         let mut figures = match (&self.fit, &self.cut_back) {
-            (Some(fit), _) => vec![slope((&fit.y, &y), (&fit.x, &x))],
+            (Some(fit), _) => {
+                let (name, factor) = fit.slope_of();
+                let y: Vec<f64> = y.iter().map(|value| value * factor).collect();
+                vec![slope((&name, &y), (&fit.x, &x))]
+            }
             (None, Some(line)) => {
                 let factor = length_in_cm(&line.x).unwrap_or(1.0);
                 let lengths_cm: Vec<f64> = x.iter().map(|length| length * factor).collect();

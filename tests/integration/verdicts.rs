@@ -239,8 +239,9 @@ fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
       in: [1, 2, 4]
       steps:
         - sweep:
-        - fetch_trace: { id: hot, detector: 4/1, trace: tf }
+        - fetch_trace: { id: hot, detector: 4/1, trace: tf, columns: { power_mw: \"${heater_mw * 2}\" } }
         - analyze: { id: dip, trace: hot, lines: dips, figures: [resonance_nm] }
+  - analyze: { id: measured, over: dip, fit: { y: resonance_nm, x: power_mw, unit: pm } }
   - analyze: { id: tuning, over: dip, fit: { y: resonance_nm, x: heater_mw }, expect: { slope_nm_per_mw: { min: -0.01, max: 0.01 } } }
   - analyze: { id: loss, over: dip, cut_back: { y: resonance_nm, x: heater_mm } }
   - analyze: { id: nothing, trace: hot, minus: out, expect: { insertion_loss_max_db: { max: 0.2 } } }
@@ -252,7 +253,7 @@ fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
     let output = bench.run(&["run", "ring.yaml", "--unattended"]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("has no loop variable or column `heater_mm`: `heater_mw`"), "{told}");
+    assert!(told.contains("has no loop variable or column `heater_mm`: `heater_mw`, `power_mw`"), "{told}");
     let right = recipe
         .replace("  - analyze: { id: loss, over: dip, cut_back: { y: resonance_nm, x: heater_mm } }\n", "");
     let (code, folder) = run(&bench, "ring.yaml", &right);
@@ -275,6 +276,11 @@ fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
         "{slope}"
     );
     assert_eq!(slope["notes"][0], "3 points");
+    // The same line over a column of the fetch, whose values are twice as large, in pm.
+    let measured = &of("measured")["figures"][0];
+    assert_eq!((&measured["figure"], &measured["unit"]), (&"slope_pm_per_mw".into(), &"pm/mw".into()));
+    let ratio = measured["value"].as_f64().unwrap() / slope["value"].as_f64().unwrap();
+    assert!((ratio - 500.0).abs() < 1e-6, "{ratio}");
     let mean = of("mean");
     assert_eq!(mean["traces"][0]["averaged"], serde_json::json!([2, 3, 4]));
     assert_eq!(of("nothing")["traces"][0]["minus"], 1);

@@ -57,6 +57,10 @@ impl AnalyzeFields {
             let message = format!("`{}` is a group of figures: `y` needs the name of one figure", line.y);
             return Err(at(&[what, "y"], message));
         }
+        line.check_unit().map_err(|message| at(&[what, "unit"], message))?;
+        if what == "cut_back" && line.unit.is_some() {
+            return Err(at(&["cut_back", "unit"], "`unit` is for a `fit`: a cut-back is in dB".to_owned()));
+        }
         if what == "cut_back" && length_in_cm(&line.x).is_none() {
             let message =
                 format!("the length `{}` must have its unit in its name: `_cm`, `_mm` or `_um`", line.x);

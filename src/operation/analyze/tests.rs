@@ -43,6 +43,14 @@ fn wrong_fields_are_told_with_their_place() {
             "expect.slope_nm_per_w: the fit has no figure `slope_nm_per_w` did you mean `slope_nm_per_mw`?",
         ),
         (
+            json!({ "over": "dip", "fit": { "y": "dip_db", "x": "p_mw", "unit": "pm" } }),
+            "fit.unit: unit `pm` is for a figure in nm, and `dip_db` is none",
+        ),
+        (
+            json!({ "over": "wg", "cut_back": { "y": "dip_nm", "x": "a_mm", "unit": "pm" } }),
+            "cut_back.unit: `unit` is for a `fit`",
+        ),
+        (
             json!({ "over": "wg", "cut_back": { "y": "insertion_loss_min_db", "x": "length" } }),
             "cut_back.x: the length `length` must have its unit",
         ),
@@ -96,5 +104,31 @@ fn wrong_fields_are_told_with_their_place() {
     ] {
         let error = read(&fields).unwrap_err();
         assert!(error.starts_with(said), "{fields}: {error}");
+    }
+}
+
+#[test]
+fn a_slope_has_the_unit_that_is_asked_for() {
+    let fields = |unit: Value| {
+        let fit = json!({ "y": "resonance_nm", "x": "heater_mw", "unit": unit });
+        let Operation::Analyze(fields) = read(&json!({ "over": "dip", "fit": fit })).unwrap() else {
+            unreachable!()
+        };
+        fields
+    };
+    let points = [
+        (Some(0.0), Some(1550.0)),
+        (Some(10.0), Some(1551.0)),
+        (None, Some(1.0)),
+        (Some(20.0), Some(1552.0)),
+    ];
+    for (unit, name, unit_of, value) in
+        [(Value::Null, "slope_nm_per_mw", "nm/mw", 0.1), (json!("pm"), "slope_pm_per_mw", "pm/mw", 100.0)]
+    {
+        let fields = fields(unit);
+        assert_eq!(fields.names(), [name]);
+        let figure = &fields.figures_of_points(&points)[0];
+        assert_eq!((figure.name.as_str(), figure.unit.as_str()), (name, unit_of));
+        assert!((figure.value.unwrap() - value).abs() < 1e-9);
     }
 }
