@@ -82,6 +82,15 @@ pub fn slope_name(y: &str, x: &str) -> String {
     format!("slope_{}_per_{}", unit(y), unit(x))
 }
 
+/// The unit at the end of a name, as it is written: `heater_mw` is in mW.
+fn unit_of(name: &str) -> String {
+    const UNITS: [&str; 14] =
+        ["nm", "pm", "dB", "dBm", "W", "mW", "A", "mA", "V", "mV", "K", "GHz", "THz", "ps"];
+    let word = name.rsplit('_').next().unwrap_or(name);
+    let known = UNITS.iter().find(|unit| unit.eq_ignore_ascii_case(word));
+    known.map_or_else(|| word.to_owned(), |unit| (*unit).to_owned())
+}
+
 /// The slope of a figure over another quantity, with its error: `y` and `x` are names with units, each with its values.
 #[must_use]
 pub fn slope(y: (&str, &[f64]), x: (&str, &[f64])) -> Figure {
@@ -97,7 +106,7 @@ pub fn slope(y: (&str, &[f64]), x: (&str, &[f64])) -> Figure {
         Err(reason) => Figure::missing(&definition, reason),
     };
     figure.name = slope_name(y.0, x.0);
-    figure.unit = figure.name.trim_start_matches("slope_").replace("_per_", "/");
+    figure.unit = format!("{}/{}", unit_of(y.0), unit_of(x.0));
     figure.definition = format!("slope of the least squares line of {} over {}", y.0, x.0);
     figure
 }

@@ -45,6 +45,8 @@ pub struct InspectedRun {
     pub item: Option<u64>,
     /// Lasers that may be on, according to the run or its watchdog.
     pub lasers_unknown: Vec<u8>,
+    /// Named instruments that may not be safe, according to the run or its watchdog.
+    pub instruments_unknown: Vec<String>,
     /// The traces, sorted.
     pub traces: Vec<Measured>,
     /// The findings of `runs verify`, without files that a killed process did not finish.
@@ -62,13 +64,23 @@ pub enum ProgramEnd {
     TooLong,
 }
 
-/// The state of the simulated instrument after a rehearsal.
+/// The state of the simulated instruments after a rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstrumentState {
     /// The lasers that are on.
     pub lasers_on: Vec<u8>,
+    /// The output of the source-meter is on.
+    pub smu_output: bool,
     /// A scan is in progress.
     pub scans: bool,
+}
+
+impl InstrumentState {
+    /// Whether nothing emits light or drives a device.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.lasers_on.is_empty() && !self.smu_output
+    }
 }
 
 /// Inspects every run below a folder, oldest first.
@@ -109,12 +121,15 @@ fn look_at(run: FoundRun) -> Result<InspectedRun, StoreError> {
         traces.sort();
         damaged = wrong.map(ToString::to_string).collect();
     }
-    let guarded = watchdog_records(&folder).into_iter().flat_map(|record| record.unknown);
+    let guarded = watchdog_records(&folder);
+    let lasers = guarded.iter().flat_map(|record| record.unknown.clone());
+    let instruments = guarded.iter().flat_map(|record| record.instruments_unknown.clone());
     Ok(InspectedRun {
         state: manifest.status,
         reason: manifest.reason,
         item: manifest.metadata.get(BATCH_ITEM).and_then(Value::as_u64),
-        lasers_unknown: manifest.lasers_unknown.into_iter().chain(guarded).collect(),
+        lasers_unknown: manifest.lasers_unknown.into_iter().chain(lasers).collect(),
+        instruments_unknown: manifest.instruments_unknown.into_iter().chain(instruments).collect(),
         folder,
         traces,
         damaged,
@@ -161,6 +176,10 @@ pub fn safety_violations(
     let known: BTreeSet<u8> = found.iter().flat_map(|run| run.lasers_unknown.iter().copied()).collect();
     let left = instrument.lasers_on.iter().filter(|laser| !(known.contains(laser) || done && may_stay_on));
     wrong.extend(left.map(|laser| format!("laser {laser} is on, but no message reports it")));
+    let told = found.iter().any(|run| run.instruments_unknown.iter().any(|name| name == "smu"));
+    if instrument.smu_output && !told {
+        wrong.push("the output of the source-meter is on, but no message reports it".to_owned());
+    }
     // A scan may outlive a killed program. A program that could not reach the instrument reports this itself.
     if instrument.scans && known.is_empty() && ending != ProgramEnd::Killed {
         wrong.push("the instrument is still scanning".to_owned());
@@ -179,19 +198,32 @@ mod tests {
             reason: (state == RunState::Failed).then(|| "the connection was lost".to_owned()),
             item: None,
             lasers_unknown: Vec::new(),
+            instruments_unknown: Vec::new(),
             traces: Vec::new(),
             damaged: Vec::new(),
         }
     }
 
     fn on(lasers: &[u8]) -> InstrumentState {
-        InstrumentState { lasers_on: lasers.to_vec(), scans: false }
+        InstrumentState { lasers_on: lasers.to_vec(), ..InstrumentState::default() }
+    }
+
+    #[test]
+    fn an_output_that_is_on_is_unsafe_unless_the_run_says_so() {
+        let on = InstrumentState { smu_output: true, ..InstrumentState::default() };
+        let wrong = ["the output of the source-meter is on, but no message reports it"];
+        for (run, expected) in [
+            (run(RunState::Done), &wrong[..]),
+            (InspectedRun { instruments_unknown: vec!["smu".to_owned()], ..run(RunState::Done) }, &[]),
+        ] {
+            assert_eq!(safety_violations(&[run], ProgramEnd::Exit(0), &on, true), expected);
+        }
     }
 
     #[test]
     fn a_scan_under_way_is_unsafe_unless_the_program_was_killed_or_says_that_it_could_not_reach_the_instrument()
      {
-        let scanning = InstrumentState { lasers_on: Vec::new(), scans: true };
+        let scanning = InstrumentState { scans: true, ..InstrumentState::default() };
         let failed = [run(RunState::Failed)];
         assert_eq!(
             safety_violations(&failed, ProgramEnd::Exit(1), &scanning, false),

@@ -11,6 +11,8 @@ mod batch;
 mod batch_report;
 mod bench_instruments;
 mod bench_safety;
+#[cfg(unix)]
+mod bias_night;
 mod budget;
 #[cfg(unix)]
 mod catalogue;

@@ -270,7 +270,7 @@ fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
         end.unwrap()["outcome"]["value"].clone()
     };
     let slope = &of("tuning")["figures"][0];
-    assert_eq!((&slope["figure"], &slope["unit"]), (&"slope_nm_per_mw".into(), &"nm/mw".into()));
+    assert_eq!((&slope["figure"], &slope["unit"]), (&"slope_nm_per_mw".into(), &"nm/mW".into()));
     assert!(
         slope["error"].as_f64().unwrap() > 0.0 && slope["value"].as_f64().unwrap().abs() < 0.01,
         "{slope}"
@@ -278,7 +278,7 @@ fn figures_over_a_loop_a_difference_and_a_mean_are_analyses_too() {
     assert_eq!(slope["notes"][0], "3 points");
     // The same line over a column of the fetch, whose values are twice as large, in pm.
     let measured = &of("measured")["figures"][0];
-    assert_eq!((&measured["figure"], &measured["unit"]), (&"slope_pm_per_mw".into(), &"pm/mw".into()));
+    assert_eq!((&measured["figure"], &measured["unit"]), (&"slope_pm_per_mw".into(), &"pm/mW".into()));
     let ratio = measured["value"].as_f64().unwrap() / slope["value"].as_f64().unwrap();
     assert!((ratio - 500.0).abs() < 1e-6, "{ratio}");
     let mean = of("mean");

@@ -49,7 +49,7 @@ fn cut_back_gives_loss_per_length_and_coupling_loss() {
 #[test]
 fn a_slope_has_the_units_of_its_figures() {
     let figure = slope(("resonance_nm", &[1550.0, 1550.1, 1550.2]), ("heater_mw", &[0.0, 1.0, 2.0]));
-    assert_eq!((figure.name.as_str(), figure.unit.as_str()), ("slope_nm_per_mw", "nm/mw"));
+    assert_eq!((figure.name.as_str(), figure.unit.as_str()), ("slope_nm_per_mw", "nm/mW"));
     assert!((figure.value.unwrap() - 0.1).abs() < 1e-9);
 }
 

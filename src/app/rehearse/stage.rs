@@ -259,13 +259,17 @@ fn count(size: &mut RunSize, record: &Record) {
     }
 }
 
-/// The lasers and the state of the simulator, after the watchdog had time to act.
+/// The state of the simulator, after the watchdog had time to act.
 async fn state_after(simulator: &Simulator, ending: ProgramEnd) -> InstrumentState {
     let give_up = Instant::now() + GUARD_LIMIT;
     loop {
-        let lasers_on = simulator.lasers_on();
-        if lasers_on.is_empty() || matches!(ending, ProgramEnd::Exit(_)) || Instant::now() >= give_up {
-            return InstrumentState { lasers_on, scans: !simulator.is_idle() };
+        let state = InstrumentState {
+            lasers_on: simulator.lasers_on(),
+            smu_output: simulator.smu_output_is_on(),
+            scans: !simulator.is_idle(),
+        };
+        if state.is_off() || matches!(ending, ProgramEnd::Exit(_)) || Instant::now() >= give_up {
+            return state;
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -123,7 +123,7 @@ fn a_slope_has_the_unit_that_is_asked_for() {
         (Some(20.0), Some(1552.0)),
     ];
     for (unit, name, unit_of, value) in
-        [(Value::Null, "slope_nm_per_mw", "nm/mw", 0.1), (json!("pm"), "slope_pm_per_mw", "pm/mw", 100.0)]
+        [(Value::Null, "slope_nm_per_mw", "nm/mW", 0.1), (json!("pm"), "slope_pm_per_mw", "pm/mW", 100.0)]
     {
         let fields = fields(unit);
         assert_eq!(fields.names(), [name]);
