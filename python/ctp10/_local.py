@@ -27,6 +27,7 @@ def run(
     metadata: Mapping[str, Any] | None = None,
     tables: Tables | None = None,
     out: Folder | None = None,
+    with_real: Sequence[str] = (),
     attended: bool | None = None,
     progress: bool = True,
 ) -> Run:
@@ -35,11 +36,21 @@ def run(
     `recipe`: a file, a YAML text, or a map. `instrument`: `"sim"` or `"host:port"`; as on the command line it must be
     given here, in the recipe, in `CTP10_INSTRUMENT` or in `ctp10.toml`. `set`: values for the parameters of the recipe.
     `metadata`: additions to its metadata. `tables`: tables of devices by the name of the CSV file that the recipe
-    reads, `{"dies.csv": frame}`. `out`: the folder for run folders; default: `runs`. `attended`: whether a person here
-    answers the prompts of the recipe; default: only at a terminal or in a notebook. `progress`: whether to show a bar.
+    reads, `{"dies.csv": frame}`. `out`: the folder for run folders; default: `runs`.
+    `with_real`: named instruments of the bench that are used although the CTP10 is simulated. `attended`: whether a
+    person here answers the prompts of the recipe; default: only at a terminal or in a notebook. `progress`: whether to show a bar.
 
     Raises `RecipeError` (with `findings`), `InstrumentError`, or `RunFailed` (with `run`)."""
-    handle = start(recipe, instrument=instrument, set=set, metadata=metadata, tables=tables, out=out, attended=attended)
+    handle = start(
+        recipe,
+        instrument=instrument,
+        set=set,
+        metadata=metadata,
+        tables=tables,
+        out=out,
+        with_real=with_real,
+        attended=attended,
+    )
     return handle.wait(progress=progress)
 
 
@@ -51,6 +62,7 @@ def start(
     metadata: Mapping[str, Any] | None = None,
     tables: Tables | None = None,
     out: Folder | None = None,
+    with_real: Sequence[str] = (),
     attended: bool | None = None,
 ) -> Process:
     """Starts a recipe and returns when its run has begun. The arguments are those of `run`.
@@ -58,6 +70,8 @@ def start(
     The run stops cleanly when this interpreter ends. Use a service (`connect`) for a run that must go on."""
     with RecipeFile(recipe, tables) as file:
         arguments = ["run", file.path, *_options(instrument, set)]
+        for name in with_real:
+            arguments += ["--with-real", name]
         for entry in texts(parameters(metadata, "metadata")):
             arguments += ["--metadata", entry]
         process = Process([*arguments, *_place(out), *_SIDECAR], attended)

@@ -130,6 +130,8 @@ def message(event: Event) -> str | None:
         return f"suspended: {event['condition']}"
     if kind == "lasers_off" and event.get("unknown"):
         return f"lasers that could not be confirmed off: {', '.join(map(str, event['unknown']))}"
+    if kind == "instruments_safe" and event.get("unknown"):
+        return f"instruments that have not confirmed that they are safe: {', '.join(event['unknown'])}"
     return None
 
 
