@@ -38,7 +38,8 @@ def run(
     `metadata`: additions to its metadata. `tables`: tables of devices by the name of the CSV file that the recipe
     reads, `{"dies.csv": frame}`. `out`: the folder for run folders; default: `runs`.
     `with_real`: named instruments of the bench that are used although the CTP10 is simulated. `attended`: whether a
-    person here answers the prompts of the recipe; default: only at a terminal or in a notebook. `progress`: whether to show a bar.
+    person here answers the prompts of the recipe; default: only at a terminal or in a notebook. `progress`: whether
+    to show a bar.
 
     Raises `RecipeError` (with `findings`), `InstrumentError`, or `RunFailed` (with `run`)."""
     handle = start(
