@@ -24,19 +24,35 @@ fn simulator_options(recipe: &str) -> Vec<&str> {
     ["--dut", dut].into_iter().chain(models.flat_map(|model| ["--lasers", model])).collect()
 }
 
+/// The simulated instruments that a recipe can ask for beside the CTP10.
+const INSTRUMENTS: [&str; 3] = ["smu", "switch", "thermostat"];
+
 fn runs_whole(folder: &str) {
     for path in shipped(folder) {
         let bench = Bench::new();
         let name = path.file_name().unwrap().to_str().unwrap();
         let recipe = std::fs::read_to_string(&path).unwrap();
+        let named: Vec<&str> =
+            INSTRUMENTS.into_iter().filter(|name| recipe.contains(&format!("{name}: true"))).collect();
+        let ports: Vec<String> = named.iter().map(|name| format!("--{name}")).collect();
         let mut options = simulator_options(&recipe);
+        options.extend(ports.iter().flat_map(|port| [port, "127.0.0.1:0"]));
         options.extend(["--time-scale", "0.02"]);
         let simulator = simulate(&bench, &options);
         let station = Station::with_a_stage();
-        bench.write("ctp10.toml", &format!("allow_http = [\"{}\"]\n", station.address));
+        let mut config = format!("allow_http = [\"{}\"]\n", station.address);
+        for name in &named {
+            let address = simulator.instrument(name);
+            config += &format!(
+                "[instruments.{name}]\naddress = \"{address}\"\nidentity = \"SIMULATED\"\nallow = [\"*\"]\n"
+            );
+        }
+        bench.write("ctp10.toml", &config);
         let set = parameters(name, &station);
         let mut arguments = vec!["run", path.to_str().unwrap(), "--instrument", &simulator.address];
         arguments.extend(set.iter().map(String::as_str));
+        // They are simulated by another process, which the program knows only by its addresses.
+        arguments.extend(named.iter().flat_map(|name| ["--with-real", name]));
         let output = bench.run(&arguments);
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         let folder = bench.run_folder(&output);
