@@ -92,7 +92,7 @@ const REFERENCE_TAIL: &str = "
 |---|---|
 | `configure_…`, `sweep` | the settings as read back from the instrument, by field name |
 | `create_reference` | `created`: whether a new reference was recorded |
-| `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `seam_step_db`: the largest step in level where two lasers of the scan meet, 0 if there is none; `traces`: the list |
+| `fetch_trace` | `min.value`, `min.nm`, `max.value`, `max.nm`, `mean`, `points`, `file` of a single trace; `traces`: the list. `seam_step_db` of a single trace: the largest step in level where two lasers meet, or 0 |
 | `analyze` | each figure by its name (`insertion_loss_max_db`); `verdict`; `all.<name>`: the figure as a list; `figures`: the list with units and places |
 | `read_power` | `value` of a single reading; `readings`: the list |
 | `align` | `power_dbm`, `needed_dbm`, `good`, `attempts` of the last look |

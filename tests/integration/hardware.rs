@@ -125,7 +125,9 @@ const JOINT: &str = "
   - sweep:
   - fetch_trace: { detector: 4/1, traces: [tf, raw] }
   - fetch_trace: { id: again, detector: 4/1, trace: tf }
-  - log: { message: 'there is a step of ${steps.again.seam_step_db} dB', when: 'steps.again.seam_step_db < -0.5' }
+  - if:
+      condition: steps.again.seam_step_db < -0.5
+      then: [ { log: 'there is a step of ${steps.again.seam_step_db} dB' } ]
 ";
 
 #[test]
