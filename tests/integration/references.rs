@@ -299,7 +299,12 @@ fn the_operator_decides_about_a_stale_reference() {
     bench.write("dated.yaml", &recipe(1541, &asks.replace("ask", "ask, unattended: fail")));
     let unattended = ended(&bench, &bench.run(&["run", "dated.yaml", "--instrument", &simulator.address]));
     assert_eq!(unattended.code, Some(1), "{}", unattended.stderr);
-    assert!(unattended.stderr.contains("needs a new reference (it is 0 min old"), "{}", unattended.stderr);
+    let (asked, reason) = ("needs a new reference (it is ", " min old, but at most 0 min are allowed)");
+    assert!(
+        unattended.stderr.contains(asked) && unattended.stderr.contains(reason),
+        "{}",
+        unattended.stderr
+    );
 
     let service = serve(&bench, &["--instrument", &simulator.address]);
     let answered = |stop_nm, answer: &str| {
