@@ -66,7 +66,8 @@ fn what_another_client_has_changed_fails_the_sweep_and_is_named() {
 fn a_sweep_that_another_client_aborts_has_failed() {
     for others in [["ABOR", "*CLS"], ["ABOR", "INIT"]] {
         let bench = Bench::new();
-        let simulator = simulate(&bench, &["--preload"]);
+        // The abort takes a second, so that the run sees it on a slow computer too.
+        let simulator = simulate(&bench, &["--preload", "--time-scale", "20"]);
         let steps = SWEEP.replace("stop_nm: 1541", "stop_nm: 1600").replace("s: 50", "s: 20");
         bench.write(
             "sweep.yaml",
