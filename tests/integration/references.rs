@@ -300,11 +300,7 @@ fn the_operator_decides_about_a_stale_reference() {
     let unattended = ended(&bench, &bench.run(&["run", "dated.yaml", "--instrument", &simulator.address]));
     assert_eq!(unattended.code, Some(1), "{}", unattended.stderr);
     let (asked, reason) = ("needs a new reference (it is ", " min old, but at most 0 min are allowed)");
-    assert!(
-        unattended.stderr.contains(asked) && unattended.stderr.contains(reason),
-        "{}",
-        unattended.stderr
-    );
+    assert!(unattended.stderr.contains(asked) && unattended.stderr.contains(reason), "{}", unattended.stderr);
 
     let service = serve(&bench, &["--instrument", &simulator.address]);
     let answered = |stop_nm, answer: &str| {
