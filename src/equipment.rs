@@ -10,32 +10,22 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::instrument::text::TextSettings;
-pub use given::{HttpEquipment, SafeRequest};
 pub use live::{Live, LiveInstrument, MadeSafe, SimulatedBy};
 use policy::Policy;
 
 /// The named instruments of a bench.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
-pub struct Equipment(BTreeMap<Name, Device>);
+pub struct Equipment(BTreeMap<Name, TextEquipment>);
 
 /// The name of an instrument, as recipes write it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 struct Name(String);
 
-/// One instrument.
+/// An instrument that speaks lines of text.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "given::Given")]
-pub enum Device {
-    /// An instrument that speaks lines of text.
-    Text(TextEquipment),
-    /// An instrument with a REST API.
-    Http(HttpEquipment),
-}
-
-/// An instrument that speaks lines of text.
-#[derive(Debug, Clone, PartialEq)]
 pub struct TextEquipment {
     /// How it is reached and spoken to.
     pub settings: TextSettings,
@@ -61,22 +51,13 @@ impl TryFrom<String> for Name {
 impl Equipment {
     /// The instrument with this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Device> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, device)| device)
-    }
-
-    /// The instrument with this name, if it speaks lines of text.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&TextEquipment> {
-        match self.get(name)? {
-            Device::Text(text) => Some(text),
-            Device::Http(_) => None,
-        }
+    pub fn get(&self, name: &str) -> Option<&TextEquipment> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, text)| text)
     }
 
     /// All instruments by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Device)> {
-        self.0.iter().map(|(name, device)| (name.0.as_str(), device))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &TextEquipment)> {
+        self.0.iter().map(|(name, text)| (name.0.as_str(), text))
     }
 
     /// The names.
@@ -91,18 +72,18 @@ impl Equipment {
     }
 
     /// Adds an instrument, in the place of one with the same name.
-    pub fn insert(&mut self, name: &str, device: Device) {
-        self.0.insert(Name(name.to_owned()), device);
+    pub fn insert(&mut self, name: &str, text: TextEquipment) {
+        self.0.insert(Name(name.to_owned()), text);
     }
 
     /// Adds the instruments of a nearer file. An instrument in both files is that of the nearer one, and the limits of
     /// both apply.
     pub fn extend(&mut self, nearer: Self) {
-        for (name, mut device) in nearer.0 {
-            if let (Some(Device::Text(far)), Device::Text(near)) = (self.0.get(&name), &mut device) {
+        for (name, mut near) in nearer.0 {
+            if let Some(far) = self.0.get(&name) {
                 near.policy.add_limits_of(&far.policy);
             }
-            self.0.insert(name, device);
+            self.0.insert(name, near);
         }
     }
 }

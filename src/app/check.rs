@@ -10,7 +10,6 @@ use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::declarations::Given;
-use crate::equipment::Device;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
@@ -128,9 +127,8 @@ async fn ask_named(args: &CheckArgs, recipe: &Recipe, walked: &Walk, config: &Co
     let used: BTreeSet<&str> =
         all.iter().filter_map(|planned| Some(planned.step.operation.traits().named?.name)).collect();
     let mut found = Vec::new();
-    for (name, device) in config.instruments.iter().filter(|(name, _)| used.contains(name)) {
+    for (name, text) in config.instruments.iter().filter(|(name, _)| used.contains(name)) {
         let is_asked = with_ctp10 || args.real.with_real.iter().any(|real| real == name);
-        let Device::Text(text) = device else { continue };
         if !is_asked {
             continue;
         }

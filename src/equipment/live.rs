@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use super::policy::{Policy, Refusal};
-use super::{Device, Equipment};
+use super::Equipment;
 use crate::instrument::Deadlines;
 use crate::instrument::text::{TextInstrument, TextSettings};
 
@@ -64,16 +64,12 @@ impl Live {
     /// The instruments of a bench that speak lines of text.
     #[must_use]
     pub fn new(equipment: &Equipment, deadlines: Deadlines) -> Self {
-        let texts = equipment.iter().filter_map(|(name, device)| match device {
-            Device::Text(text) => Some((name.to_owned(), text)),
-            Device::Http(_) => None,
-        });
-        let live = texts.map(|(name, text)| {
+        let live = equipment.iter().map(|(name, text)| {
             let live = LiveInstrument {
                 keep_between_items: text.keep_between_items,
                 ..LiveInstrument::new(text.settings.clone(), text.policy.clone(), deadlines)
             };
-            (name, live)
+            (name.to_owned(), live)
         });
         Self(live.collect())
     }

@@ -3,7 +3,7 @@
 use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
 use crate::equipment::policy::Refusal;
-use crate::equipment::{Device, Equipment};
+use crate::equipment::Equipment;
 use crate::operation::Named;
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
@@ -27,19 +27,11 @@ fn judge(recipe: &Recipe, named: Named<'_>, known: Option<&Equipment>) -> Option
     let Named { name, line, is_setting: _ } = named;
     let is_simulated = || recipe.header().simulates(name);
     match (known.and_then(|known| known.get(name)), line) {
-        (Some(Device::Text(text)), Some(line)) => {
+        (Some(text), Some(line)) => {
             let refusal = text.policy.judge(line).err()?;
             Some(Diagnostic::error(format!("{name}: {refusal}")).hint(advice(name, &refusal)))
         }
-        (Some(Device::Http(_)), Some(_)) => {
-            let message = format!("`{name}` has a `url`, and `scpi` sends lines of text");
-            Some(Diagnostic::error(message).hint("send a request with `http`"))
-        }
-        (Some(Device::Text(_)), None) => {
-            let message = format!("`{name}` has an `address` for lines of text, and `http` sends requests");
-            Some(Diagnostic::error(message).hint("send a line with `scpi`"))
-        }
-        (Some(Device::Http(_)), None) => None,
+        (Some(_), None) => None,
         (None, _) if is_simulated() => None,
         (None, _) => Some(unknown(name, known)),
     }

@@ -73,7 +73,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.model.as_str(), self.serial.as_str(), self.firmware.as_str()) {
             // Some instruments reply with a name alone.
-            ("", "", "") => f.write_str(&self.maker),
+            ("", "", "") if !self.maker.is_empty() => f.write_str(&self.maker),
             (model, serial, firmware) => write!(f, "{},{model},{serial},{firmware}", self.maker),
         }
     }
