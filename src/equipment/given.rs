@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::policy::Policy;
 use super::TextEquipment;
+use super::policy::Policy;
 use crate::instrument::Transport;
 use crate::instrument::text::TextSettings;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::policy::{Policy, Refusal};
 use super::Equipment;
+use super::policy::{Policy, Refusal};
 use crate::instrument::Deadlines;
 use crate::instrument::text::{TextInstrument, TextSettings};
 

@@ -2,8 +2,8 @@
 
 use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
-use crate::equipment::policy::Refusal;
 use crate::equipment::Equipment;
+use crate::equipment::policy::Refusal;
 use crate::operation::Named;
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
