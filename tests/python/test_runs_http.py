@@ -620,7 +620,8 @@ def test_off_ends_the_run_and_turns_every_laser_off(slow):
     run = slow.begin(LONG)
     until("it sweeps", lambda: (status(slow, run)["current"] or {}).get("activity") == "sweep")
     reply = ok(slow.post("/off"))
-    assert_shape(reply, {"aborted": {True}, "lasers_off": [int], "lasers_unknown": [int], "run": {run}})
+    shape = {"aborted": {True}, "lasers_off": [int], "lasers_unknown": [int], "run": {run}}
+    assert_shape(reply, shape | {"instruments_safe": [str], "instruments_unknown": [str]})
     assert {1, 2} <= set(reply["lasers_off"]) and reply["lasers_unknown"] == []
     assert raw.lasers_on() == [] and raw.ask("STAT:OPER:COND?") == "0"
     assert ended(slow, run, "aborted")
