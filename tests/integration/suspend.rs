@@ -1,5 +1,6 @@
 //! A run that holds while its conditions are bad, and goes on by itself.
 
+use crate::probe_station::Gate;
 use crate::support::{Bench, Talk, events, journal, manifest, simulate, text, watch, watch_program};
 
 /// Measures only while laser 2, which it does not touch, is set to 3 dBm.
@@ -66,7 +67,10 @@ fn a_suspension_that_does_not_end_fails_the_run_and_a_stop_ends_it_at_once() {
 fn a_run_that_was_killed_while_it_was_suspended_is_suspended_again_until_all_is_well() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
-    bench.write("lamp.yaml", RECIPE);
+    // The second sweep begins when the lamp has changed.
+    let gate = Gate::new(&bench, 0);
+    let gated = format!("trace: raw }}\n        - {}\n", gate.step());
+    bench.write("lamp.yaml", &RECIPE.replace("trace: raw }\n", &gated));
     let mut talk = Talk::to(&simulator.address);
     talk.send("CTP:RLAS2:POW 3DBM");
     assert!(talk.ask("CTP:RLAS2:POW?").starts_with("3.0"));
@@ -74,7 +78,10 @@ fn a_run_that_was_killed_while_it_was_suspended_is_suspended_again_until_all_is_
     let started = run.wait_for(|event| event["event"] == "started");
     let folder = bench.folder.path().join(started["folder"].as_str().unwrap());
     run.wait_for(|event| event["event"] == "trace_stored");
+    gate.wait_for(1);
     talk.send("CTP:RLAS2:POW 1DBM");
+    assert!(talk.ask("CTP:RLAS2:POW?").starts_with("1.0"));
+    gate.open();
     run.wait_for(|event| event["event"] == "suspended");
     run.wait_for(|event| event["event"] == "step_finished");
     run.signal("KILL");
