@@ -1,5 +1,5 @@
 //! The files of layout programs. Each reader only finds the devices and their fields; the meaning of the fields is in
-//! [`Format::usual`].
+//! `Format::usual`.
 
 mod csv;
 mod gdsfactory;

@@ -1,5 +1,5 @@
 //! One connection to an instrument, and the rules for its use. The rules are the same for the CTP10 and for every other
-//! instrument on the bench. A [`Protocol`] states the differences.
+//! instrument on the bench. A `Protocol` states the differences.
 //!
 //! The connection is in its slot only while it is in step with the instrument. An exchange takes the connection out,
 //! and puts it back when the whole reply has arrived. An interrupted exchange (a dropped future, a deadline, an
