@@ -26,14 +26,13 @@ pub(super) fn check(recipe: &Recipe, steps: &[PlannedStep], known: Option<&Equip
 fn judge(recipe: &Recipe, named: Named<'_>, known: Option<&Equipment>) -> Option<Diagnostic> {
     let Named { name, line, is_setting: _ } = named;
     let is_simulated = || recipe.header().simulates(name);
-    match (known.and_then(|known| known.get(name)), line) {
-        (Some(text), Some(line)) => {
+    match known.and_then(|known| known.get(name)) {
+        Some(text) => {
             let refusal = text.policy.judge(line).err()?;
             Some(Diagnostic::error(format!("{name}: {refusal}")).hint(advice(name, &refusal)))
         }
-        (Some(_), None) => None,
-        (None, _) if is_simulated() => None,
-        (None, _) => Some(unknown(name, known)),
+        None if is_simulated() => None,
+        None => Some(unknown(name, known)),
     }
 }
 

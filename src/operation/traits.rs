@@ -61,8 +61,8 @@ pub struct OperationTraits<'a> {
 pub struct Named<'a> {
     /// The name of the instrument.
     pub name: &'a str,
-    /// The line of text; `None` for a request.
-    pub line: Option<&'a str>,
+    /// The line of text.
+    pub line: &'a str,
     /// The line changes a setting, which is set again after a restart of the instrument.
     pub is_setting: bool,
 }

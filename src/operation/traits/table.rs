@@ -133,7 +133,7 @@ impl Operation {
                 ..PLAIN
             },
             Self::Wait(Wait::Steady(steady)) => OperationTraits {
-                named: Some(Named { name: &steady.to, line: Some(&steady.query), is_setting: false }),
+                named: Some(Named { name: &steady.to, line: &steady.query, is_setting: false }),
                 lasts: Lasts::AtLeast(steady.for_s.get()),
                 ..PLAIN
             },
@@ -202,7 +202,7 @@ fn for_named<'a>(name: &'a str, fields: &'a Scpi) -> OperationTraits<'a> {
         },
         lasts: Lasts::Reply,
         line: Some(fields),
-        named: Some(Named { name, line: Some(&fields.text), is_setting }),
+        named: Some(Named { name, line: &fields.text, is_setting }),
         ..PLAIN
     }
 }

@@ -140,7 +140,7 @@ impl Configuration {
             return;
         }
         let traits = operation.traits();
-        if let Some(Named { name, line: Some(line), is_setting: true }) = traits.named {
+        if let Some(Named { name, line, is_setting: true }) = traits.named {
             self.note_named(name, line);
         }
         match traits.settings {
