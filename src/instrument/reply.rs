@@ -167,6 +167,12 @@ impl Condition {
         self.0 >> bit & 1 == 1
     }
 
+    /// Whether only the analysis after a scan is in progress.
+    #[must_use]
+    pub fn is_analysis(self) -> bool {
+        self.has(3) && ![2, 4, 6, 7, 11].into_iter().any(|bit| self.has(bit))
+    }
+
     /// Whether a scan is in progress. Detectors and traces must not be read meanwhile.
     #[must_use]
     pub fn is_scan(self) -> bool {

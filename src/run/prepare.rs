@@ -124,16 +124,16 @@ const ANALYSIS_LIMIT: Duration = Duration::from_secs(10);
 /// If the instrument is busy or does not answer.
 pub async fn make_ready(instrument: &Ctp10, ends_scans: bool) -> Result<Vec<ErrorEntry>, NotReady> {
     let mut condition = instrument.condition().await?;
-    let mut ends = if ends_scans { ENDED_SCANS } else { 0 };
-    while !condition.is_idle() && ends > 0 {
-        if condition.is_scan() {
-            instrument.end_scan().await?;
-        } else {
+    for _ in 0..ENDED_SCANS {
+        if condition.is_analysis() {
             // The analysis after a scan ends by itself, and an abort has no effect on it.
             let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
+        } else if condition.is_scan() && ends_scans {
+            instrument.end_scan().await?;
+        } else {
+            break;
         }
         condition = instrument.condition().await?;
-        ends -= 1;
     }
     if !condition.is_idle() {
         return Err(NotReady::Busy(condition));

@@ -106,9 +106,7 @@ pub struct EmergencyStop {
 
 /// Waits for the analysis after a scan. Meanwhile the instrument would ignore a start.
 async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
-    let condition = instrument.condition().await?;
-    let (scanning, analyzing) = ([2, 6, 7].into_iter().any(|bit| condition.has(bit)), condition.has(3));
-    if analyzing && !scanning {
+    if instrument.condition().await?.is_analysis() {
         // If the analysis takes longer, the instrument refuses the start.
         let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
     }

@@ -288,6 +288,15 @@ steps:
         - log: behind
 ";
 
+/// A sweep of 10 nm.
+const LONG_SWEEP: &str = "
+name: long
+steps:
+  - configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 5 }
+  - sweep: { start_nm: 1540, stop_nm: 1550, resolution_pm: 100 }
+  - fetch_trace: { detector: 4/1, trace: raw }
+";
+
 /// The recipe with a gate behind each step that has this text.
 fn with_gate(body: &str, step: &str, gate: &Gate) -> String {
     let line = body.lines().find(|line| line.contains(step)).unwrap();
@@ -355,6 +364,26 @@ fn a_sweep_without_all_of_its_fetches_is_done_again_and_its_traces_say_so() {
     let again = resume(&bench, &folder, &[]);
     assert_eq!(again.status.code(), Some(2));
     assert!(said_by(&again).contains("is done: nothing is left to do"), "{}", said_by(&again));
+}
+
+#[test]
+fn a_scan_that_a_killed_process_has_left_is_ended_or_waited_for_when_the_run_goes_on() {
+    let bench = Bench::new();
+    // The scan takes about a second, and its analysis too: long enough to be met on a busy computer.
+    let simulator = simulate(&bench, &["--time-scale", "5"]);
+    unguarded(&bench);
+    bench.write("long.yaml", LONG_SWEEP);
+    let mut talk = Talk::to(&simulator.address);
+    for (phase, bit) in [("scanning", 4), ("analyzing", 8)] {
+        let run = watch(&bench, &["long.yaml", "--instrument", &simulator.address]);
+        until(phase, || talk.ask("STAT:OPER:COND?").parse::<u16>().unwrap() & 12 == bit);
+        run.signal("KILL");
+        run.finish();
+        let folder = newest(&bench).unwrap();
+        let output = resume(&bench, &folder, &[]);
+        assert!(output.status.success(), "{phase}: {}", said_by(&output));
+        assert_eq!(measured(&folder).len(), 1, "{phase}");
+    }
 }
 
 #[test]

@@ -245,6 +245,8 @@ impl History {
         }
         // The instrument has these references, whatever became of the steps.
         rewound.references.clone_from(&self.references);
+        // A step that is dropped may have left a scan under way.
+        rewound.under_way.clone_from(&self.under_way);
         rewound
     }
 

@@ -52,6 +52,12 @@ fn what_has_no_good_end_is_not_done() {
     let retry = json!({ "kind": "retry", "after_s": 1.0 });
     let open = past(&[begun(1, "log", &log), done(1), begun(2, "log", &log)]);
     assert_eq!((open.done(), open.history.is_within_step()), (1, true));
+    // What is repeated may have left a scan under way, wherever the steps that hold end.
+    for count in [0, 1] {
+        let mut kept = open.clone();
+        kept.keep(count);
+        assert!(kept.history.is_within_step(), "{count}");
+    }
     // A fault that the recipe went on after is part of its past; a stop and a retry are not.
     assert_eq!(past(&[begun(1, "log", &log), failed(1, "instrument", &going_on)]).done(), 1);
     assert_eq!(past(&[begun(1, "log", &log), failed(1, "instrument", &raise)]).done(), 1);
