@@ -261,3 +261,15 @@ fn a_reader_that_goes_away_ends_the_program_without_a_word() {
     assert_eq!(output.status.code(), Some(141));
     assert_eq!(text(&output.stderr), "");
 }
+
+#[test]
+fn every_document_that_names_the_version_names_this_one() {
+    let version = env!("CARGO_PKG_VERSION");
+    let bench = Bench::new();
+    assert!(text(&bench.run(&["--version"]).stdout).starts_with(&format!("ctp10 {version} (")));
+    let changelog = include_str!("../../CHANGELOG.md");
+    let newest = changelog.lines().find(|line| line.starts_with("## ")).unwrap();
+    assert!(newest.starts_with(&format!("## [{version}]")) || newest == "## [Unreleased]", "{newest}");
+    let citation = include_str!("../../CITATION.cff");
+    assert!(citation.lines().any(|line| line == format!("version: {version}")), "CITATION.cff");
+}
