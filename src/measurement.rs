@@ -287,9 +287,45 @@ pub struct TraceSummary {
     /// The wavelengths where one laser takes over from another, with the step in level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seams: Vec<Seam>,
+    /// The turns of the loops around the fetch, outermost first: `device=ring_3`, `power -5 dBm`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<String>,
 }
 
 impl TraceSummary {
+    /// The detector by its name in the recipe, or as `module/channel`.
+    #[must_use]
+    pub fn shown_detector(&self) -> String {
+        self.detector_name.clone().unwrap_or_else(|| self.detector.to_string())
+    }
+
+    /// The name of the trace for people: `through · power -5 dBm`. The page makes the same name; both are tested with
+    /// `tests/page/names.json`.
+    #[must_use]
+    pub fn shown_name(&self) -> String {
+        let mut parts = vec![self.shown_detector()];
+        if self.trace != TraceKind::Tf {
+            parts[0] += &format!(" {}", self.trace);
+        }
+        parts.extend(self.turns.iter().cloned());
+        if !self.name.is_empty() && !self.name_repeats_turns() {
+            parts.push(self.name.clone());
+        }
+        if self.attempt > 1 {
+            parts.push(format!("attempt {}", self.attempt));
+        }
+        parts.join(" \u{b7} ")
+    }
+
+    /// Whether the name only repeats the loop variables, such as `ring_-5dBm` in the loop `power -5 dBm`.
+    fn name_repeats_turns(&self) -> bool {
+        let is_repeated = |turn: &String| {
+            let value = turn.split(['=', ' ']).nth(1).unwrap_or_default();
+            !turn.starts_with("turn ") && self.name.contains(value)
+        };
+        !self.turns.is_empty() && self.turns.iter().all(is_repeated)
+    }
+
     /// The largest step in level at a seam that the set powers of the lasers do not explain, dB; 0 if there is none.
     #[must_use]
     pub fn seam_step_db(&self) -> f64 {
@@ -326,6 +362,21 @@ pub const TRACE_COLUMNS: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_has_the_same_name_here_and_on_the_page() {
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../tests/page/names.json")).unwrap();
+        for case in cases {
+            let mut fields = serde_json::json!({
+                "trace_index": 1, "sweep_index": 1, "unit": "dB", "file": "", "bytes": 0, "sha256": "",
+                "start_nm": 1550.0, "step_pm": 1.0, "points": 1, "nulls": 0,
+            });
+            fields.as_object_mut().unwrap().extend(case["trace"].as_object().unwrap().clone());
+            let trace: TraceSummary = serde_json::from_value(fields).unwrap();
+            assert_eq!(trace.shown_name(), case["name"].as_str().unwrap());
+        }
+    }
 
     #[test]
     fn a_detector_is_module_and_channel() {

@@ -14,6 +14,7 @@ mod scpi;
 mod settings;
 mod stable;
 mod traits;
+mod words;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,6 +37,7 @@ pub use traits::{
     BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, OperationTraits, Question,
     Settings,
 };
+pub use words::Surroundings;
 
 use crate::budget;
 use crate::decode::{self, ReadError};

@@ -223,7 +223,8 @@ fn begin(
                 instruments: manifest.instruments.clone(),
                 operations,
                 estimated_s,
-                outline: state::outline::outline(&request.walked.steps),
+                outline: state::outline::outline(&request.walked.steps, request.recipe.detectors()),
+                detectors: request.recipe.detectors().clone(),
             })?;
         }
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::decimal;
 use crate::operation::{Operation, plain};
 use crate::source::Position;
-use crate::units::Seconds;
+use crate::units::{self, Seconds};
 
 pub mod align;
 mod analysis;
@@ -119,6 +119,23 @@ impl LoopPoint {
         is_golden(&self.value)
     }
 
+    /// The turn for people. A variable that ends with a unit is written with it: `power_dbm` is `power -5 dBm`.
+    fn shown(&self) -> String {
+        if self.name.is_empty() {
+            let of = self.count.map(|count| format!(" of {count}")).unwrap_or_default();
+            return format!("turn {}{of}", self.index + 1);
+        }
+        let value = match &self.value {
+            serde_json::Value::Object(row) => plain(self.row_name(row).unwrap_or(&self.value)),
+            serde_json::Value::Number(number) => decimal::print(number).to_string(),
+            value => plain(value),
+        };
+        match units::split(&self.name) {
+            Some((name, unit)) if self.value.is_number() => format!("{name} {value} {unit}"),
+            _ => format!("{}={value}", self.name),
+        }
+    }
+
     /// What stands for the row of a table: its column with the name of the variable, or a column that names a device.
     fn row_name<'a>(
         &self,
@@ -195,6 +212,12 @@ impl Place {
     /// The constants that the surrounding loops add to trace files, by name.
     pub fn columns(&self) -> impl Iterator<Item = (&String, &serde_json::Value)> {
         self.loops.iter().flat_map(LoopPoint::columns)
+    }
+
+    /// The turns of the surrounding loops, for people: `device=ring_3`, `power -5 dBm`, `turn 2 of 3`.
+    #[must_use]
+    pub fn shown_turns(&self) -> Vec<String> {
+        self.loops.iter().map(LoopPoint::shown).collect()
     }
 
     /// The turns of the surrounding loops, as a prefix of the step: `(power=-5, 2/3) `; empty outside loops.

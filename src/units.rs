@@ -17,6 +17,33 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
+/// The units at the ends of field names, with their symbols.
+const ENDINGS: [(&str, &str); 14] = [
+    ("_dbm", "dBm"),
+    ("_db", "dB"),
+    ("_nm", "nm"),
+    ("_pm", "pm"),
+    ("_um", "\u{b5}m"),
+    ("_mm", "mm"),
+    ("_ms", "ms"),
+    ("_s", "s"),
+    ("_mw", "mW"),
+    ("_mv", "mV"),
+    ("_ma", "mA"),
+    ("_v", "V"),
+    ("_deg", "\u{b0}"),
+    ("_c", "\u{b0}C"),
+];
+
+/// Splits a name such as `power_dbm` into `power` and the symbol `dBm`.
+#[must_use]
+pub fn split(name: &str) -> Option<(&str, &'static str)> {
+    ENDINGS.iter().find_map(|(ending, symbol)| {
+        let before = name.strip_suffix(ending).filter(|before| !before.is_empty())?;
+        Some((before, *symbol))
+    })
+}
+
 /// A number that is not a valid value of a quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{quantity} `{given}`{} is not allowed ({allowed})", spaced(.unit))]

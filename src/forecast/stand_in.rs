@@ -223,5 +223,6 @@ fn summary(trace_index: u64, detector: Detector, trace: TraceKind, bench: &Bench
         above_reference_db: None,
         reference: None,
         seams: Vec::new(),
+        turns: Vec::new(),
     }
 }

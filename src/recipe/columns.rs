@@ -24,6 +24,12 @@ impl Recipe {
         found
     }
 
+    /// The detectors of this recipe by their names.
+    #[must_use]
+    pub fn detectors(&self) -> &BTreeMap<String, Detector> {
+        &self.header.detectors
+    }
+
     /// The name of a detector in the recipe that contains the step at `path`: this recipe or an inner one.
     #[must_use]
     pub fn detector_name(&self, path: &str, detector: Detector) -> Option<&str> {

@@ -56,6 +56,7 @@ impl FakeRun {
         let outline = foreseen.iter().map(|(step, times)| OutlineStep {
             key: key(step),
             text: step.operation.to_string(),
+            words: String::new(),
             turns: Vec::new(),
             finally: step.place.path.starts_with("finally"),
             times: *times,
@@ -86,6 +87,7 @@ impl FakeRun {
             operations: Some(4),
             estimated_s: Some(20.0),
             outline,
+            detectors: BTreeMap::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::verdict::Verdict;
-use crate::measurement::{ReferenceRecord, TraceSummary};
+use crate::measurement::{Detector, ReferenceRecord, TraceSummary};
 use crate::run::state::outline::OutlineStep;
 use crate::step::{Column, Fault, Outcome, Step};
 use crate::store::{InstrumentRecord, NamedRecord, PowerSegment, RunState};
@@ -53,6 +53,9 @@ pub enum RunEvent {
         /// The expected steps of the recipe, each place once.
         #[serde(default)]
         outline: Vec<OutlineStep>,
+        /// The detectors by their names in the recipe.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        detectors: BTreeMap<String, Detector>,
     },
     /// Another process resumes the interrupted run. The first `steps` steps hold; later steps are repeated.
     #[serde(rename = "taken_up")]
@@ -400,6 +403,7 @@ mod tests {
             operations: Some(3),
             estimated_s: None,
             outline: Vec::new(),
+            detectors: BTreeMap::new(),
         };
         let record = Record { n: 1, time: Utc::now(), elapsed_s: Some(0.5), event };
         let line = serde_json::to_string(&record).unwrap();

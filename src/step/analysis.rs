@@ -162,6 +162,12 @@ impl Default for AnalysisOutcome {
 }
 
 impl TraceAnalysis {
+    /// The detector by its name in the recipe, or as `module/channel`.
+    #[must_use]
+    pub fn shown_detector(&self) -> String {
+        if self.detector_name.is_empty() { self.detector.to_string() } else { self.detector_name.clone() }
+    }
+
     /// An analysis of this trace, without figures yet.
     #[must_use]
     pub fn of(trace: &TraceSummary) -> Self {

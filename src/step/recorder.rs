@@ -78,6 +78,7 @@ fn summary(step: &Step, index: u64) -> TraceSummary {
         above_reference_db: None,
         reference: None,
         seams: Vec::new(),
+        turns: Vec::new(),
     }
 }
 

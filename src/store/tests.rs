@@ -29,6 +29,7 @@ fn header(points: u64) -> TraceHeader {
         ]),
         metadata: BTreeMap::new(),
         reference: None,
+        turns: Vec::new(),
     }
 }
 

@@ -84,6 +84,8 @@ pub struct TraceHeader {
     pub metadata: BTreeMap<String, Value>,
     /// The reference that a transmission rests on.
     pub reference: Option<String>,
+    /// The turns of the loops around the fetch, for people.
+    pub turns: Vec<String>,
 }
 
 impl TraceHeader {
@@ -348,6 +350,7 @@ impl TraceWriter {
             above_reference_db,
             reference: header.reference.clone(),
             seams,
+            turns: header.turns.clone(),
         })
     }
 }

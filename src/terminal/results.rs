@@ -40,7 +40,8 @@ fn lines(step: Option<&Step>, analysis: &AnalysisOutcome, colours: Colours) -> S
     let mut lines = Vec::new();
     for trace in &analysis.traces {
         let kind = trace.trace.to_string();
-        let name = [turns, &trace.detector.to_string(), kind.as_str(), trace.name.as_str()];
+        let detector = trace.shown_detector();
+        let name = [turns, detector.as_str(), kind.as_str(), trace.name.as_str()];
         let items = items(&trace.figures, &trace.judged);
         lines.push(result(&name, worst(trace.judged.iter().map(|judged| judged.verdict)), items, colours));
         for warning in &trace.warnings {

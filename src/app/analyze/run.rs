@@ -73,7 +73,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Resu
             let device = columns_text(columns);
             let device = if device.is_empty() { device } else { format!("  ({device})") };
             outln!();
-            outln!("trace {}  {} {}{}", trace.trace_index, trace.detector, trace.trace, device);
+            outln!("trace {}  {} {}{}", trace.trace_index, trace.shown_detector(), trace.trace, device);
             screen::print(&trace.file, &trace.unit, smoothing(args), &analysis);
         }
     }

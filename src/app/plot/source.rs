@@ -62,7 +62,7 @@ fn bounded(sources: Vec<Source>) -> Result<Vec<Source>, Failure> {
 fn of_run(run: &FoundRun, is_one_of_several: bool) -> Result<Vec<Source>, Failure> {
     let traces: Vec<TraceSummary> =
         runs::traces(&run.folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
-    let mut labels: Vec<String> = traces.iter().map(label).collect();
+    let mut labels: Vec<String> = traces.iter().map(TraceSummary::shown_name).collect();
     let again: Vec<bool> =
         labels.iter().map(|label| labels.iter().filter(|other| *other == label).count() > 1).collect();
     for ((label, again), trace) in labels.iter_mut().zip(again).zip(&traces) {
@@ -78,12 +78,4 @@ fn of_run(run: &FoundRun, is_one_of_several: bool) -> Result<Vec<Source>, Failur
         Ok(Source { path, label })
     });
     located.collect::<Result<_, _>>().map_err(failed)
-}
-
-/// A trace by its name, or by its kind: `4/1 tf`.
-fn label(trace: &TraceSummary) -> String {
-    match trace.name.as_str() {
-        "" => format!("{} {}", trace.detector, trace.trace),
-        name => format!("{} {name}", trace.detector),
-    }
 }

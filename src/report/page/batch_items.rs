@@ -99,7 +99,7 @@ pub(super) fn list(
                             @for line in &run.traces {
                                 (svg(&draw(run, line), line.trace.grid, &line.trace.unit, &[]))
                                 small {
-                                    (line.trace.detector) " " (line.trace.trace.to_string())
+                                    (line.trace.shown_detector()) " " (line.trace.trace.to_string())
                                     @if !line.turns.is_empty() { ", " (line.turns) }
                                 }
                             }

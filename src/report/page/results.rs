@@ -126,7 +126,7 @@ fn device(line: &FigureLine) -> Markup {
         tr.device { td colspan="6" {
             @if !line.turns.is_empty() { b { (clip(&line.turns)) } " " }
             small {
-                @match (line.detector, line.trace_index) {
+                @match (&line.detector_name, line.trace_index) {
                     (Some(detector), Some(trace)) => { (detector) ", trace " (trace) }
                     _ => { "all traces" }
                 }

@@ -77,7 +77,7 @@ fn described(line: &TraceLine) -> Markup {
     let trace = &line.trace;
     html! {
         td data-label="Trace" {
-            b { (trace.detector) " " (kind(trace.trace)) } @if !trace.name.is_empty() { " · " (trace.name) }
+            b { (trace.shown_detector()) " " (kind(trace.trace)) } @if !trace.name.is_empty() { " · " (trace.name) }
             @if !line.turns.is_empty() { br; (line.turns) }
             br; small {
                 (link(&trace.file)) br;

@@ -134,6 +134,7 @@ impl Engine {
             constants: self.constants(ctx, columns, detector),
             metadata: self.trace_metadata(ctx, detector, reference.as_ref()).await?,
             reference: reference.as_ref().map(ReferenceRecord::name),
+            turns: ctx.step.place.shown_turns(),
         };
         let (values, arriving) = mpsc::channel(PIECES_WAITING);
         let (folder, log, number) = (Arc::clone(&self.output.folder), self.log.clone(), ctx.number);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::PlannedStep;
+use crate::measurement::Detector;
+use crate::operation::Surroundings;
 use crate::source::Position;
 use crate::step::{Place, Step};
 
@@ -18,6 +20,9 @@ pub struct OutlineStep {
     pub key: String,
     /// The operation, with the values of its first turn.
     pub text: String,
+    /// The operation in words, for people; empty in journals without this field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
     /// Number of turns of the loops around the place, outermost first, if known.
     pub turns: Vec<Option<u64>>,
     /// Whether the place is within `finally`.
@@ -30,13 +35,15 @@ pub struct OutlineStep {
     pub traces: u64,
 }
 
-/// The outline of a walked recipe.
+/// The outline of a walked recipe, with the names of its detectors.
 #[must_use]
-pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
+pub fn outline(steps: &[PlannedStep], detectors: &BTreeMap<String, Detector>) -> Vec<OutlineStep> {
+    let mut around = Surroundings::new(detectors);
     let mut known = BTreeMap::new();
     let mut outline: Vec<OutlineStep> = Vec::new();
     for planned in steps {
         let key = key(&planned.step);
+        around.take(&planned.step.operation);
         let index = match known.get(&(planned.finally, key.clone())) {
             Some(index) => *index,
             None if outline.len() == MOST => continue,
@@ -45,6 +52,7 @@ pub fn outline(steps: &[PlannedStep]) -> Vec<OutlineStep> {
                 outline.push(OutlineStep {
                     key,
                     text: planned.step.operation.to_string(),
+                    words: planned.step.operation.words(&around),
                     turns: planned.step.place.loops.iter().map(|turn| turn.count).collect(),
                     finally: planned.finally,
                     times: 0,
@@ -95,7 +103,7 @@ mod tests {
         let sweep = planned("sweep", &json!({}), "steps[0].repeat.steps[0]");
         let fetch = json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] });
         let fetch = planned("fetch_trace", &fetch, "steps[0].repeat.steps[1]");
-        let outline = outline(&[sweep.clone(), fetch.clone(), sweep, fetch]);
+        let outline = outline(&[sweep.clone(), fetch.clone(), sweep, fetch], &BTreeMap::new());
         let counts: Vec<(u64, u64)> = outline.iter().map(|step| (step.times, step.traces)).collect();
         assert_eq!(counts, [(2, 0), (2, 8)]);
     }

@@ -62,6 +62,9 @@ pub struct FigureLine {
     /// The detector of the trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<Detector>,
+    /// The detector by its name in the recipe, or as `module/channel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector_name: Option<String>,
     /// The figure.
     #[serde(flatten)]
     pub figure: Figure,
@@ -205,6 +208,7 @@ impl AnalysisRecord {
             turns: self.turns.clone(),
             trace_index: trace.map(|trace| trace.trace_index),
             detector: trace.map(|trace| trace.detector),
+            detector_name: trace.map(TraceAnalysis::shown_detector),
             text: value(&figure).or_else(|| bound(&figure)).unwrap_or_default(),
             figure,
             limit: judged.map(|judged| judged.limit),

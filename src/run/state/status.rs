@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::measurement::{Detector, Extreme, TraceKind, TraceSummary};
+use crate::operation::Surroundings;
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::counts::Counts;
 use crate::run::state::tree::{StepState, StepTree};
@@ -134,6 +135,8 @@ pub struct RunStatus {
     pub tree: StepTree,
     /// How often the run was resumed.
     pub taken_up: u64,
+    /// The names of the detectors, and the settings that the words of a step depend on.
+    pub around: Surroundings,
     current_estimate_s: f64,
     /// The counts of steps and traces.
     counts: Counts,
@@ -155,6 +158,7 @@ impl RunStatus {
                 operations,
                 estimated_s,
                 outline,
+                detectors,
             } => {
                 *self = Self {
                     run: run.clone(),
@@ -167,12 +171,14 @@ impl RunStatus {
                     estimated_s: *estimated_s,
                     started: Some(record.time),
                     tree: StepTree::foresee(outline),
+                    around: Surroundings::new(detectors),
                     ..Self::default()
                 };
             }
             RunEvent::StepStarted { number, attempt, step, estimated_s } => {
                 self.current_estimate_s = estimated_s.unwrap_or(0.0);
-                self.tree.begin(step, *attempt == 1);
+                self.around.take(&step.operation);
+                self.tree.begin(step, *attempt == 1, &self.around);
                 self.current = Some(CurrentStep {
                     number: *number,
                     attempt: *attempt,
@@ -308,6 +314,9 @@ impl RunStatus {
     }
 
     fn take_trace(&mut self, trace: &TraceSummary) {
+        if let Some(name) = &trace.detector_name {
+            self.around.detectors.insert(trace.detector, name.clone());
+        }
         let at = self.first_traces.partition_point(|known| known.trace_index < trace.trace_index);
         self.first_traces.insert(at, trace.clone());
         self.first_traces.truncate(LISTED_TRACES);

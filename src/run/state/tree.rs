@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::operation::Operation;
+use crate::operation::{Operation, Surroundings};
 use crate::run::state::outline::{OutlineStep, key};
 use crate::step::Step;
 
@@ -37,6 +37,8 @@ pub struct TreeNode {
     pub key: String,
     /// The operation, or the kind of the group.
     pub text: String,
+    /// The step in words, for people; the kind of a group.
+    pub words: String,
     /// `step` or `group`.
     pub kind: &'static str,
     /// The state of the place.
@@ -64,6 +66,8 @@ struct Leaf {
     /// The operation of the latest attempt. Its text is made when the tree is shown, since a loop may perform thousands of
     /// operations between two looks.
     performed: Option<Operation>,
+    /// The operation in words.
+    words: String,
     state: StepState,
     times: u64,
     /// Turn and number of turns of each loop around it.
@@ -71,6 +75,11 @@ struct Leaf {
 }
 
 impl Leaf {
+    /// The words; the text in journals of older programs, which have no words.
+    fn shown_words(&self) -> String {
+        if self.words.is_empty() { self.text() } else { self.words.clone() }
+    }
+
     fn text(&self) -> String {
         self.performed.as_ref().map_or_else(|| self.foreseen.clone(), Operation::to_string)
     }
@@ -81,7 +90,13 @@ impl StepTree {
         let mut tree = Self::default();
         for step in outline {
             let turns = step.turns.iter().map(|of| (0, *of)).collect();
-            tree.add(Leaf { key: step.key.clone(), foreseen: step.text.clone(), turns, ..Leaf::default() });
+            tree.add(Leaf {
+                key: step.key.clone(),
+                foreseen: step.text.clone(),
+                words: step.words.clone(),
+                turns,
+                ..Leaf::default()
+            });
         }
         tree
     }
@@ -95,13 +110,15 @@ impl StepTree {
         Some(self.leaves.len() - 1)
     }
 
-    pub(in crate::run) fn begin(&mut self, step: &Step, first_attempt: bool) {
+    pub(in crate::run) fn begin(&mut self, step: &Step, first_attempt: bool, around: &Surroundings) {
         let key = key(step);
         let known = self.by_key.get(&key).copied();
         let Some(index) = known.or_else(|| self.add(Leaf { key, ..Leaf::default() })) else { return };
         let leaf = &mut self.leaves[index];
-        if leaf.performed.as_ref() != Some(&step.operation) {
+        // The words of a sweep depend on earlier steps too.
+        if leaf.performed.as_ref() != Some(&step.operation) || matches!(step.operation, Operation::Sweep(_)) {
             leaf.performed = Some(step.operation.clone());
+            leaf.words = step.operation.words(around);
         }
         leaf.state = StepState::Running;
         leaf.times += u64::from(first_attempt);
@@ -158,6 +175,7 @@ fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String,
         nodes.push(TreeNode {
             key: leaf.key.clone(),
             text: leaf.text(),
+            words: leaf.shown_words(),
             kind: "step",
             state: leaf.state,
             times: leaf.times,
@@ -172,6 +190,7 @@ fn place(nodes: &mut Vec<TreeNode>, leaf: &Leaf, parts: &[&str], before: String,
     if nodes.last().is_none_or(|last| last.key != key) {
         nodes.push(TreeNode {
             key: key.clone(),
+            words: text.clone(),
             text,
             kind: "group",
             state: StepState::Pending,
@@ -221,6 +240,7 @@ mod tests {
         let step = |(key, turns): &(&str, &[Option<u64>])| OutlineStep {
             key: (*key).to_owned(),
             text: "sweep".to_owned(),
+            words: String::new(),
             turns: turns.to_vec(),
             finally: false,
             times: 1,

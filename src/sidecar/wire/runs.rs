@@ -203,6 +203,10 @@ pub(crate) struct CurrentReply {
     /// Where it stands in the tree.
     key: String,
     text: String,
+    /// The step in words, for people.
+    words: String,
+    /// The turns of the loops around it, for people: `device=ring_3`.
+    turns: Vec<String>,
     activity: Option<Value>,
     /// 0 to 1.
     done: Option<f64>,
@@ -225,6 +229,8 @@ pub(crate) struct StatusReply {
     verdicts: Option<VerdictSummary>,
     simulated: bool,
     instrument: Value,
+    /// The names of the detectors in the recipe, by `module/channel`.
+    detectors: BTreeMap<String, String>,
     /// Operations foreseen.
     operations: Option<u64>,
     finished_steps: u64,
@@ -284,6 +290,12 @@ impl StatusReply {
             verdicts: status.verdicts.worst().map(|_| status.verdicts.summary()),
             simulated: status.instrument.as_ref().is_some_and(|instrument| instrument.simulated),
             instrument: serde_json::json!(status.instrument),
+            detectors: status
+                .around
+                .detectors
+                .iter()
+                .map(|(at, name)| (at.to_string(), name.clone()))
+                .collect(),
             operations: status.operations,
             finished_steps: status.finished_steps,
             failed_steps: status.failed_steps,
@@ -304,6 +316,8 @@ impl StatusReply {
                 attempt: current.attempt,
                 key: key(&current.step),
                 text: format!("{}{}", current.step.place.turns(), current.step.operation),
+                words: current.step.operation.words(&status.around),
+                turns: current.step.place.shown_turns(),
                 activity: current.activity.map(|activity| serde_json::json!(activity)),
                 done: current.done,
                 remaining_s: current.remaining_s,

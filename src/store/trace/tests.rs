@@ -41,6 +41,7 @@ fn header(points: u64) -> TraceHeader {
         constants: constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         metadata: BTreeMap::from([("recipe".to_owned(), json!("finished"))]),
         reference: None,
+        turns: Vec::new(),
     }
 }
 
