@@ -44,6 +44,7 @@ fn header(trace_index: u64) -> TraceHeader {
         constants: BTreeMap::new(),
         metadata: BTreeMap::new(),
         reference: None,
+        turns: Vec::new(),
     }
 }
 

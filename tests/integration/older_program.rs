@@ -54,7 +54,7 @@ fn without_new(answer: Value, expected: &Value) -> Value {
                 Value::Number(number) => number.as_f64() == Some(0.0),
                 _ => false,
             };
-            let is_new = |name: &String, value| DERIVED.contains(&name.as_str()) || is_empty(value);
+            let is_new = |name: &String, value: &Value| DERIVED.contains(&name.as_str()) || is_empty(value);
             let kept =
                 fields.into_iter().filter(|(name, value)| known.contains_key(name) || !is_new(name, value));
             kept.map(|(name, value)| {
