@@ -1,6 +1,7 @@
 //! The files of a run: a folder with a manifest, a journal and Parquet files. This is the only module that uses Arrow
 //! and Parquet. Its functions block, so an async task calls them from a blocking thread.
 
+mod archive;
 mod cleanup;
 mod disk_space;
 mod envelope;
@@ -33,6 +34,7 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use crate::files::hex_sha256;
+pub use archive::write_archive;
 pub use cleanup::{Fate, Leftover, finished_files, leftovers};
 pub use disk_space::{free_bytes, space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};

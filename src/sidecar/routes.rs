@@ -14,7 +14,7 @@ use super::api::Routes;
 use super::instrument::{connection, detector, laser, measurement, scpi, tls, trace};
 use super::live::{health, power};
 use super::problem::Problem;
-use super::runs::{self, begin, events, figures, recipes, steer, traces};
+use super::runs::{self, archive, begin, events, figures, recipes, steer, traces};
 use super::state::App;
 use super::wire::power::timestamp;
 use super::{access, batch, dashboard, docs, headers, intake, login, metrics, overview};
@@ -188,6 +188,7 @@ fn runs_half(routes: Routes) -> Routes {
             "Ends the run: the sweep is aborted, `finally` runs unless `now` is true, lasers turn off",
         )
         .post("/runs/{id}/answer", steer::answer, "Answers the run's open question")
+        .get("/runs/{id}/archive", archive::download, "All finished files of a run as a zip archive")
         .get("/runs/{id}/report", traces::report, "The report of a run, as a page")
         .get(
             "/runs/{id}/figures",

@@ -1,5 +1,6 @@
 //! The routes for runs: finished runs, the run in progress, and its control.
 
+pub(super) mod archive;
 pub(super) mod begin;
 pub(super) mod events;
 pub(super) mod figures;
