@@ -10,6 +10,7 @@ mod attempts;
 mod batches;
 mod condition;
 mod copy;
+mod filter;
 mod items;
 mod reindex;
 mod rows;
@@ -35,12 +36,12 @@ pub use adopt::{ItemUpdate, UnrecordedEnd};
 pub use attempts::AttemptEnd;
 pub use batches::BatchRow;
 pub use condition::Condition;
+pub use filter::{Filter, GivenFilter, WrongField, WrongFilter};
 pub use items::{ItemRow, NewItem};
 pub use reindex::Reindexed;
 pub use rows::ItemState;
 pub use runs::RunRow;
-pub use select::{Filter, SelectError, Selected, select};
-pub use when::moment;
+pub use select::{SelectError, Selected, select};
 
 /// Name of the file among the run folders.
 pub const FILE: &str = "catalogue.sqlite";

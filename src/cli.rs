@@ -24,7 +24,7 @@ pub use export::{ExportArgs, ExportFormat};
 pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
 pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
-pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg};
+pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg, VerdictArg};
 pub use simulate::SimulateArgs;
 
 /// The version with the commit and the date of the program.
@@ -258,6 +258,16 @@ pub struct ServeArgs {
     /// File with the token that clients must send. Required if the server listens beyond loopback.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// File with a token that only allows to look: at runs, reports, the queue and live power.
+    #[arg(long, value_name = "FILE")]
+    pub read_token_file: Option<PathBuf>,
+    /// Path prefix, if a proxy serves several benches under one name: `/bench-a`.
+    #[arg(long, value_name = "PATH")]
+    pub base_path: Option<String>,
+    /// Proxy whose headers tell the address of the client and whether the client uses HTTPS: `127.0.0.1`, `10.1.0.0/16`. May
+    /// be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub trusted_proxy: Vec<String>,
     /// Origin of web pages that may send requests, in addition to loopback: `https://lab.example`. May be given
     /// several times.
     #[arg(long, value_name = "ORIGIN")]

@@ -20,7 +20,7 @@ use crate::http::AllowedHosts;
 use crate::instrument::limits::Limits;
 use crate::instrument::{Address, Deadlines};
 use crate::session::Connections;
-use crate::sidecar::Defaults;
+use crate::sidecar::{BasePath, Defaults, TrustedProxy};
 use crate::source::{decode, without_mark};
 
 /// The content of a `ctp10.toml`.
@@ -39,6 +39,9 @@ struct File {
     allow_origin: Option<Vec<String>>,
     allow_scpi: Option<bool>,
     token_file: Option<PathBuf>,
+    read_token_file: Option<PathBuf>,
+    base_path: Option<String>,
+    trusted_proxies: Option<Vec<String>>,
     module: Option<u8>,
     channel: Option<u8>,
     trace_type: Option<u8>,
@@ -94,8 +97,16 @@ pub struct Config {
     pub allow_scpi: bool,
     /// The file with the token for clients of the sidecar.
     pub token_file: Option<PathBuf>,
+    /// The file with the read-only token.
+    pub read_token_file: Option<PathBuf>,
     /// The token from the environment.
     pub token: Option<String>,
+    /// The read-only token from the environment.
+    pub read_token: Option<String>,
+    /// The path prefix of the sidecar behind a proxy.
+    pub base_path: BasePath,
+    /// The proxies whose headers tell the address of a client.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Defaults for requests that do not name a detector or a trace.
     pub defaults: Defaults,
     /// The hosts that recipes may reach by HTTP; `None` if the configuration does not name any.
@@ -127,7 +138,11 @@ impl Default for Config {
             allow_origin: Vec::new(),
             allow_scpi: false,
             token_file: None,
+            read_token_file: None,
             token: None,
+            read_token: None,
+            base_path: BasePath::default(),
+            trusted_proxies: Vec::new(),
             defaults: Defaults::default(),
             allow_http: None,
             notify: true,
@@ -219,8 +234,16 @@ impl Config {
         self.allow_origin = file.allow_origin.unwrap_or_else(|| std::mem::take(&mut self.allow_origin));
         self.allow_scpi = file.allow_scpi.unwrap_or(self.allow_scpi);
         self.token_file = file.token_file.map(in_home).or(self.token_file.take());
+        self.read_token_file = file.read_token_file.map(in_home).or(self.read_token_file.take());
         let refuse =
             |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
+        if let Some(base) = file.base_path {
+            self.base_path = base.parse().map_err(|why| refuse(format!("base_path {why}")))?;
+        }
+        if let Some(proxies) = file.trusted_proxies {
+            let proxies = proxies.iter().map(|proxy| proxy.parse()).collect::<Result<_, _>>();
+            self.trusted_proxies = proxies.map_err(|why| refuse(format!("trusted_proxies: {why}")))?;
+        }
         let wait = file.disk_full_wait_s.map(times::disk_full_wait);
         times::set(&mut self.dark_after, file.dark_after_s.map(times::dark_after)).map_err(refuse)?;
         times::set(&mut self.guard_after, file.guard_after_s.map(times::guard_after)).map_err(refuse)?;
@@ -266,6 +289,11 @@ impl Config {
         }
         self.listen = variable("CTP10_LISTEN").or(self.listen.take());
         self.token = variable("CTP10_TOKEN");
+        self.read_token = variable("CTP10_READ_TOKEN");
+        if let Some(text) = variable("CTP10_BASE_PATH") {
+            let origin = "the environment (`CTP10_BASE_PATH`)".to_owned();
+            self.base_path = text.parse().map_err(|message| ConfigError::Value { origin, message })?;
+        }
         if let Some(text) = variable("CTP10_NOTIFY") {
             self.notify = match text.as_str() {
                 "on" => true,

@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod base_path;
 mod batch;
 mod coerce;
 mod dashboard;
@@ -17,7 +18,6 @@ mod metrics;
 mod overview;
 mod problem;
 mod read;
-mod refusals;
 mod routes;
 mod runs;
 mod state;
@@ -32,6 +32,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use access::{Tokens, TrustedProxy, WrongToken};
+pub use base_path::BasePath;
 pub use metrics::Metrics;
 pub use state::{BatchQueue, Defaults, Options};
 
@@ -41,8 +43,6 @@ use state::AppState;
 
 /// Time for clients to disconnect when the sidecar stops.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-/// The shortest allowed token; a shorter one could be guessed.
-const TOKEN_LENGTH: usize = 16;
 
 /// Why a sidecar did not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,17 @@ pub enum SidecarError {
     /// Other computers could connect, and no token protects the sidecar.
     #[error("other computers could control the lasers through {0}: a token is required")]
     NoToken(SocketAddr),
-    /// The token is too short, or contains characters that a header cannot carry.
-    #[error(
-        "the token must have at least {TOKEN_LENGTH} letters, digits and punctuation marks, but no space, `;` or `,`"
-    )]
-    BadToken,
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Token(#[from] WrongToken),
+    /// The path prefix begins like a path of the API.
+    #[error("the path prefix `{}` begins with `/{name}`, which is a path of the API", base.as_str())]
+    Base {
+        /// The prefix.
+        base: BasePath,
+        /// Its first name.
+        name: String,
+    },
 }
 
 /// A running sidecar.
@@ -81,24 +87,24 @@ impl Sidecar {
         metrics: Metrics,
     ) -> Result<Self, SidecarError> {
         let told = |source| SidecarError::Listen(listen.to_owned(), source);
-        if let Some(token) = &options.token {
-            let plain = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '"' | '\\');
-            if token.len() < TOKEN_LENGTH || !token.chars().all(plain) {
-                return Err(SidecarError::BadToken);
-            }
+        options.tokens.check()?;
+        if let Some(name) = options.base.first_name().filter(|name| routes::has_first_name(name)) {
+            return Err(SidecarError::Base { name: name.to_owned(), base: options.base });
         }
         let listener = TcpListener::bind(listen).await.map_err(told)?;
         let address = listener.local_addr().map_err(told)?;
-        if !address.ip().is_loopback() && options.token.is_none() {
+        if !address.ip().is_loopback() && options.tokens.full.is_none() {
             return Err(SidecarError::NoToken(address));
         }
         let (closing, closed) = watch::channel(false);
-        let token = options.token.clone();
+        let (tokens, proxies) = (options.tokens.clone(), options.trusted_proxies.clone());
+        let token = tokens.full.clone();
         let is_local = address.ip().is_loopback();
-        let access = Access::new(options.token.clone(), &options.allow_origin);
+        let access = Access::new(tokens, &options.allow_origin, proxies, address);
+        let base = options.base.clone();
         let shared = AppState::new(session, options, access, metrics, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
-        let serving = tokio::spawn(listen::listen(listener, router, closed));
+        let serving = tokio::spawn(listen::listen(listener, router, base, closed));
         tracing::info!(%address, "HTTP server started");
         let sidecar = Self { address, closing, serving, shared };
         // Other programs that want the instrument can now ask this one.
@@ -115,7 +121,7 @@ impl Sidecar {
     /// Its address for a browser.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.shared.options.base.as_str())
     }
 
     /// Disconnects its clients and stops.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ._errors import Error, Finding, Findings, InstrumentError, RecipeError, RequestError
@@ -11,7 +11,7 @@ from ._handle import is_attended
 from ._http import Service
 from ._recipe import Recipe, request_body
 from ._remote import BenchRun, Submitted
-from ._values import parameters, plain, rows
+from ._values import listed, parameters, plain, rows
 
 # What a service says when the instrument is the reason.
 _INSTRUMENT = (409, 502, 503, 504)
@@ -125,13 +125,15 @@ class Bench:
         where: str | None = None,
         *,
         name: str | None = None,
-        status: str | list[str] | None = None,
+        status: str | Sequence[str] | None = None,
+        verdict: str | Sequence[str] | None = None,
         batch: str | None = None,
         since: str | None = None,
+        until: str | None = None,
+        text: str | None = None,
         limit: int = 50,
     ) -> list[BenchRun]:
-        """The runs of the service, the newest first."""
-        states = ",".join(status) if isinstance(status, (list, tuple)) else status
+        """The runs of the service that fulfil all conditions, the newest first, as in `ctp10.runs`."""
         found: list[BenchRun] = []
         before = None
         while len(found) < limit:
@@ -141,9 +143,12 @@ class Bench:
                 before=before,
                 where=where,
                 name=name,
-                status=states,
+                status=listed(status),
+                verdict=listed(verdict),
                 batch=batch,
                 since=since,
+                until=until,
+                text=text,
             )
             found += [BenchRun(self._service, run["run"]) for run in page["runs"]]
             before = page["next"]

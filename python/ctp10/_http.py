@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from ._errors import Error, RequestError, Unreachable
@@ -43,6 +43,17 @@ class Service:
             return response.read()
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
+
+    def save(self, path: str, file: BinaryIO) -> None:
+        """Writes the reply into a file, piece by piece."""
+        connection, response = self._send("GET", path, {}, None, _REPLY_S, {"Accept": "*/*"})
+        try:
+            while piece := response.read(1 << 16):
+                file.write(piece)
+        except http.client.HTTPException as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
 
     def events(self, path: str, **query: Any) -> Iterator[tuple[str | None, dict[str, Any]]]:
         """The server-sent events of a path, with their ids. Ends with the connection."""

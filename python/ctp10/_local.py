@@ -14,7 +14,7 @@ from ._libraries import need
 from ._process import Process
 from ._recipe import Recipe, RecipeFile, Tables
 from ._run import Run
-from ._values import parameters, texts
+from ._values import listed, parameters, texts
 
 Folder = Union[str, "os.PathLike[str]"]
 
@@ -155,20 +155,24 @@ def runs(
     *,
     name: str | None = None,
     status: str | Sequence[str] | None = None,
+    verdict: str | Sequence[str] | None = None,
     batch: str | None = None,
     since: str | None = None,
+    until: str | None = None,
+    text: str | None = None,
     limit: int | None = None,
     out: Folder | None = None,
 ) -> list[Run]:
     """The runs that fulfil all conditions, the newest first: `runs(where="wafer = 'W12' and verdict = 'fail'")`.
 
-    `limit`: only so many; default: all."""
+    `text`: words that all occur in the names, the reason, the parameters or the metadata of the run. `limit`: only so
+    many; default: all."""
     arguments = ["runs", "--json", "--limit", str(limit or 0), *_place(out)]
-    states = status if isinstance(status, str) or status is None else ",".join(status)
-    for option, value in {"where": where, "name": name, "status": states, "batch": batch, "since": since}.items():
+    given = {"where": where, "name": name, "batch": batch, "since": since, "until": until, "text": text}
+    given.update({"status": listed(status), "verdict": (listed(verdict) or "").replace(" ", "-") or None})
+    for option, value in given.items():
         arguments += [f"--{option}={value}"] if value is not None else []
-    listed = call(*arguments)
-    return [Run(entry["folder"]) for entry in json.loads(listed)["runs"]]
+    return [Run(entry["folder"]) for entry in json.loads(call(*arguments))["runs"]]
 
 
 # The system chooses a port, so that several runs have a dashboard each.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +94,27 @@ class BenchRun(Run):
 
     @property
     def folder(self) -> Path:  # type: ignore[override]
-        raise Error("the folder of this run is on the computer of the service")
+        raise Error("the folder of this run is on the computer of the service: `download()` copies it")
+
+    def download(self, out: str | Path = "runs") -> Run:
+        """Copies the run with all its files into a folder for runs on this computer, and opens it there. A run in
+        progress is copied as it is now."""
+        out = Path(out)
+        out.mkdir(parents=True, exist_ok=True)
+        # The run gets its name when it is whole.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=out) as place:
+            with tempfile.TemporaryFile(dir=place) as file:
+                self._service.save(f"/runs/{self._run}/archive", file)
+                try:
+                    zipfile.ZipFile(file).extractall(place)
+                except zipfile.BadZipFile as error:
+                    raise Error(f"the archive of run {self._run} has not arrived completely: {error}") from error
+            (folder,) = Path(place).iterdir()
+            target = out / folder.name
+            if target.exists():
+                raise Error(f"`{target}` exists already")
+            folder.rename(target)
+        return Run(target)
 
     @property
     def manifest(self) -> dict[str, Any]:

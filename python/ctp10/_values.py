@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -44,6 +44,11 @@ def plain(value: Any, empty: bool = False) -> Any:
             # `to_dict` of a column takes no such argument; its `tolist` follows.
             continue
     raise TypeError(f"{value!r} ({type(value).__name__}) cannot be a value of a recipe")
+
+
+def listed(words: str | Sequence[str] | None) -> str | None:
+    """Several words as the program takes them: separated by commas."""
+    return words if isinstance(words, str) or words is None else ",".join(words)
 
 
 def parameters(given: Mapping[str, Any] | None, what: str = "parameter") -> dict[str, Any]:

@@ -43,6 +43,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts, the best first.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Marginal, Self::NotMeasured, Self::Fail];
+
     /// Whether the program ends with the exit code for it: `not measured` or `fail`.
     #[must_use]
     pub fn is_bad(self) -> bool {

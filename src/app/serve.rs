@@ -15,7 +15,7 @@ use crate::cli::{LogFormat, OutputArgs, ServeArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::session::Session;
-use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError};
+use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError, Tokens, WrongToken};
 use crate::terminal::output::{errln, outln};
 
 /// The default address of the HTTP server.
@@ -26,8 +26,17 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let setup = setup(args.out, &args.real, config);
     let open = OpenSession::open(choice, "serve".to_owned(), Connect::Later, setup, config).await?;
     let session = &open.session;
-    let mut options = options(config, args.token_file.as_deref())?;
+    let mut options = options(
+        config,
+        &TokenFiles { full: args.token_file.as_deref(), read_only: args.read_token_file.as_deref() },
+    )?;
     options.allow_origin.extend(args.allow_origin);
+    if let Some(base) = args.base_path {
+        options.base = base.parse().map_err(|why| wrong_use("--base-path", why))?;
+    }
+    for proxy in args.trusted_proxy {
+        options.trusted_proxies.push(proxy.parse().map_err(|why| wrong_use("--trusted-proxy", why))?);
+    }
     options.simulator = open.simulator();
     let queue = super::batch::service::open(open.target(), &session.setup().out);
     options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
@@ -65,7 +74,7 @@ pub(super) async fn beside_run(
     if listen == "off" {
         return Ok(None);
     }
-    let options = Options { batch, ..options(config, None)? };
+    let options = Options { batch, ..options(config, &TokenFiles::default())? };
     match Sidecar::start(listen, Arc::clone(session), options, metrics()?).await {
         Ok(sidecar) => {
             match (output.log_format, output.quiet) {
@@ -90,7 +99,13 @@ fn wrong(error: &SidecarError) -> Failure {
         SidecarError::NoToken(_) => failure.hint(
             "write one into a file (`(umask 077; openssl rand -hex 24 > token)`) and use `--token-file token`, or set `CTP10_TOKEN`",
         ),
-        SidecarError::BadToken => failure.hint("`openssl rand -hex 24` creates a suitable one"),
+        SidecarError::Token(WrongToken::Alone) => {
+            failure.hint("write a token into another file and use `--token-file`, or set `CTP10_TOKEN`")
+        }
+        SidecarError::Token(WrongToken::Weak { .. } | WrongToken::Same) => {
+            failure.hint("`openssl rand -hex 24` creates a suitable one")
+        }
+        SidecarError::Base { .. } => failure.hint("choose another name: `--base-path /bench-a`"),
     }
 }
 
@@ -112,19 +127,33 @@ fn warn_of_readers(path: &Path) {
     }
 }
 
-fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failure> {
-    let token = match token_file.or(config.token_file.as_deref()) {
-        Some(path) => {
-            warn_of_readers(path);
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Failure::new(
-                    ExitCode::Usage,
-                    format!("cannot read the token file `{}`: {error}", path.display()),
-                )
-            })?;
-            Some(text.trim().to_owned())
-        }
-        None => config.token.clone(),
+fn wrong_use(option: &str, why: String) -> Failure {
+    Failure::new(ExitCode::Usage, format!("`{option}`: {why}"))
+}
+
+/// The files with tokens of the command line.
+#[derive(Debug, Default)]
+struct TokenFiles<'a> {
+    full: Option<&'a Path>,
+    read_only: Option<&'a Path>,
+}
+
+/// The token from a file, if there is one, or from the environment.
+fn token(file: Option<&Path>, environment: Option<&String>) -> Result<Option<String>, Failure> {
+    let Some(path) = file else { return Ok(environment.cloned()) };
+    warn_of_readers(path);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("cannot read the token file `{}`: {error}", path.display()))
+    })?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+fn options(config: &Config, files: &TokenFiles) -> Result<Options, Failure> {
+    let full = files.full.or(config.token_file.as_deref());
+    let read_only = files.read_only.or(config.read_token_file.as_deref());
+    let tokens = Tokens {
+        full: token(full, config.token.as_ref())?,
+        read_only: token(read_only, config.read_token.as_ref())?,
     };
     let recipes =
         config.recipes.clone().unwrap_or_else(|| ["recipes", "scripts"].map(PathBuf::from).to_vec());
@@ -132,7 +161,9 @@ fn options(config: &Config, token_file: Option<&Path>) -> Result<Options, Failur
         defaults: config.defaults,
         recipes,
         allow_origin: config.allow_origin.clone(),
-        token,
+        tokens,
+        base: config.base_path.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
         allow_scpi: config.allow_scpi,
         simulator: None,
         instruments: config.instrument.iter().filter_map(|named| named.value.parse().ok()).collect(),

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
-use super::condition::{Compiled, Condition};
+use super::condition::Compiled;
+use super::filter::Filter;
 use super::rows::Time;
 use super::runs::rows;
 use super::{Catalogue, CatalogueError, RunRow};
@@ -16,21 +15,6 @@ use crate::store::runs::{self, FoundRun, Unreadable};
 
 /// How long a list waits for other processes that write.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Which runs are listed. An empty filter lists all.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Filter {
-    /// A condition on columns and parameters.
-    pub condition: Option<Condition>,
-    /// Name of the recipe; `*` stands for any text.
-    pub name: Option<String>,
-    /// Name of the batch.
-    pub batch: Option<String>,
-    /// Allowed states; any if empty.
-    pub status: Vec<String>,
-    /// Runs that began at this moment or later.
-    pub since: Option<DateTime<Utc>>,
-}
 
 /// The runs that were selected.
 #[derive(Debug, Default)]
@@ -140,15 +124,16 @@ impl Catalogue {
         if let Some(batch) = &filter.batch {
             wanted.push(" AND batch = ?", batch.clone());
         }
-        if !filter.status.is_empty() {
-            wanted.sql.push_str(" AND status IN (");
-            for (number, status) in filter.status.iter().enumerate() {
-                wanted.push(if number == 0 { "?" } else { ", ?" }, status.clone());
-            }
-            wanted.sql.push(')');
-        }
+        one_of(&mut wanted, " AND status IN (", &filter.status);
+        one_of(&mut wanted, " AND verdict IN (", &filter.verdict);
         if let Some(since) = filter.since {
             wanted.push(" AND started >= ?", Time(since).text());
+        }
+        if let Some(until) = filter.until {
+            wanted.push(" AND started < ?", Time(until).text());
+        }
+        for word in &filter.words {
+            search(&mut wanted, word);
         }
         if let Some(condition) = &filter.condition {
             wanted.sql.push_str(" AND ");
@@ -166,15 +151,42 @@ impl Catalogue {
     }
 }
 
+/// Allows some values of a column; any if the list is empty.
+fn one_of<T: ToString>(wanted: &mut Compiled, column: &str, values: &[T]) {
+    if values.is_empty() {
+        return;
+    }
+    wanted.sql.push_str(column);
+    for (number, value) in values.iter().enumerate() {
+        wanted.push(if number == 0 { "?" } else { ", ?" }, value.to_string());
+    }
+    wanted.sql.push(')');
+}
+
+/// The word occurs in the names of the run, in its reason, or in one of its values.
+fn search(wanted: &mut Compiled, word: &str) {
+    let pattern = format!("%{}%", escaped(word));
+    for (number, column) in ["folder", "name", "recipe", "reason", "batch"].iter().enumerate() {
+        wanted.sql.push_str(if number == 0 { " AND (" } else { " OR " });
+        wanted.push(&format!("{column} LIKE ? ESCAPE '\\'"), pattern.clone());
+    }
+    // All values are compared once, instead of looking up the values of each run.
+    wanted.push(" OR id IN (SELECT run FROM run_values WHERE value LIKE ? ESCAPE '\\'))", pattern);
+}
+
 /// A name with `*` as a pattern of SQL.
 fn like(name: &str) -> String {
+    escaped(name).replace('*', "%")
+}
+
+/// A text in which the letters with a meaning in patterns of SQL stand for themselves.
+fn escaped(text: &str) -> String {
     let mut pattern = String::new();
-    for letter in name.chars() {
-        match letter {
-            '*' => pattern.push('%'),
-            '%' | '_' | '\\' => pattern.extend(['\\', letter]),
-            letter => pattern.push(letter),
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
         }
+        pattern.push(letter);
     }
     pattern
 }

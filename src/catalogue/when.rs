@@ -9,7 +9,7 @@ use crate::local_time;
 ///
 /// # Errors
 /// If the text is none of these.
-pub fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+pub(super) fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
     let known = span(text)
         .and_then(|span| now.checked_sub_signed(span))
@@ -18,6 +18,18 @@ pub fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     known.ok_or_else(|| {
         format!("`{text}` is no time: allowed are 2d, 8h, 30m, 2026-11-28, '2026-11-28 14:00' and RFC 3339")
     })
+}
+
+/// Like [`moment`], for the end of a range. A date without a time means the end of that day.
+///
+/// # Errors
+/// See [`moment`].
+pub(super) fn end_moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let next_day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok().and_then(|day| day.succ_opt());
+    match next_day.and_then(|day| local_time::moments(&Local, day, NaiveTime::MIN).first().copied()) {
+        Some(end) => Ok(end),
+        None => moment(text, now),
+    }
 }
 
 /// Weeks, days, hours or minutes.
@@ -63,6 +75,9 @@ mod tests {
         let midnight = moment("2026-11-28", now).unwrap().with_timezone(&Local);
         assert_eq!(midnight.format("%Y-%m-%d %H:%M").to_string(), "2026-11-28 00:00");
         assert_eq!(moment("2026-11-28 00:00", now).unwrap(), midnight.to_utc());
+        let end = end_moment("2026-11-28", now).unwrap().with_timezone(&Local);
+        assert_eq!(end.format("%Y-%m-%d %H:%M").to_string(), "2026-11-29 00:00");
+        assert_eq!(end_moment("2d", now), moment("2d", now));
         for wrong in ["", "d", "-2d", "2x", "yesterday", "2026-13-01", "1e300d", "2é"] {
             assert!(at(wrong).unwrap_err().contains("is no time"), "{wrong}");
         }

@@ -60,6 +60,29 @@ pub struct FilterArgs {
     /// Only runs that began since then: `2d`, `8h`, `2026-11-28`, `\"2026-11-28 14:00\"` (local time).
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
+    /// Only runs that began before then. A date includes that day.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only runs with one of these verdicts.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "VERDICT,…")]
+    pub verdict: Vec<VerdictArg>,
+    /// Only runs in which all these words occur: in the names of recipe, folder and batch, in the reason, in a parameter
+    /// or in the metadata.
+    #[arg(long, value_name = "WORDS")]
+    pub text: Option<String>,
+}
+
+/// The verdict on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerdictArg {
+    /// Within the limits.
+    Pass,
+    /// Within the limits, but within the guard of one.
+    Marginal,
+    /// A value is missing, or does not decide.
+    NotMeasured,
+    /// Outside the limits.
+    Fail,
 }
 
 /// The state of a run.

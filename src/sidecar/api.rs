@@ -1,6 +1,12 @@
 //! The routes of the API. They are made twice from the same list: once to serve requests, and once to describe them in the
 //! OpenAPI document. The description takes more memory than the rest of the server, so it is made only when a client asks
 //! for it, and is not kept.
+//!
+//! Each route says what a read-only token allows: `look` adds a route for everybody, `get` and `post` add routes that need
+//! the full right.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{ApiMethodRouter, get_with, post_with};
@@ -10,83 +16,196 @@ use aide::transform::TransformOperation;
 use aide::{OperationInput, OperationOutput};
 use axum::Router;
 use axum::handler::Handler;
+use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 
+use super::access::Right;
 use super::docs;
 use super::state::App;
 
 /// Routes that are served or described.
-pub(super) enum Routes {
+pub(super) struct Routes {
+    kind: Kind,
+    /// The heading of the next routes in the documentation.
+    section: &'static str,
+    table: Table,
+}
+
+enum Kind {
     Served(Router<App>),
     Described(Box<ApiRouter<App>>),
+}
+
+/// What is known about the routes.
+#[derive(Debug, Default)]
+struct Table {
+    readable: BTreeSet<&'static str>,
+    first_names: BTreeSet<&'static str>,
+}
+
+impl Table {
+    fn add(&mut self, path: &'static str, right: Right) {
+        if right == Right::ReadOnly {
+            self.readable.insert(path);
+        }
+        self.first_names.extend(path.split('/').nth(1));
+    }
+}
+
+/// What a read-only token allows.
+#[derive(Debug, Clone)]
+pub(super) struct Gate(Arc<Table>);
+
+impl Gate {
+    /// Whether a read-only token allows this method of a route.
+    pub(super) fn is_readable(&self, method: &Method, route: &str) -> bool {
+        matches!(*method, Method::GET | Method::HEAD) && self.0.readable.contains(route)
+    }
+
+    /// Whether the path of a route begins with this name.
+    pub(super) fn has_first_name(&self, name: &str) -> bool {
+        self.0.first_names.contains(name)
+    }
+}
+
+/// An operation in the OpenAPI document.
+#[derive(Clone, Copy)]
+struct Words {
+    id: &'static str,
+    summary: &'static str,
+    section: &'static str,
+    right: Right,
 }
 
 impl Routes {
     /// No routes yet, to be served.
     pub(super) fn served() -> Self {
-        Self::Served(Router::new())
+        Self::of(Kind::Served(Router::new()))
     }
 
     /// No routes yet, to be described.
     pub(super) fn described() -> Self {
-        Self::Described(Box::new(ApiRouter::new()))
+        Self::of(Kind::Described(Box::new(ApiRouter::new())))
     }
 
-    /// Adds the handler of GET requests.
-    pub(super) fn get<H, I, O, T>(self, path: &str, handler: H, summary: &'static str) -> Self
+    fn of(kind: Kind) -> Self {
+        Self { kind, section: "", table: Table::default() }
+    }
+
+    /// Begins a section of the documentation.
+    pub(super) fn section(self, section: &'static str) -> Self {
+        Self { section, ..self }
+    }
+
+    /// Adds the handler of GET requests that everybody may send who has one of the tokens.
+    pub(super) fn look<H, I, O, T>(
+        self,
+        path: &'static str,
+        handler: H,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self
     where
         H: Handler<T, App> + OperationHandler<I, O>,
         I: OperationInput,
         O: OperationOutput,
         T: 'static,
     {
-        match self {
-            Self::Served(router) => served(router, path, get(handler)),
-            Self::Described(router) => described(*router, path, get_with(handler, says(summary))),
-        }
+        let words = Words { id, summary, section: self.section, right: Right::ReadOnly };
+        let described = handler.clone();
+        self.add(path, words, || get(handler), || get_with(described, describe(words)))
     }
 
-    /// Adds the handler of POST requests.
-    pub(super) fn post<H, I, O, T>(self, path: &str, handler: H, summary: &'static str) -> Self
+    /// Adds the handler of GET requests that need the full right.
+    pub(super) fn get<H, I, O, T>(
+        self,
+        path: &'static str,
+        handler: H,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self
     where
         H: Handler<T, App> + OperationHandler<I, O>,
         I: OperationInput,
         O: OperationOutput,
         T: 'static,
     {
-        match self {
-            Self::Served(router) => served(router, path, post(handler)),
-            Self::Described(router) => described(*router, path, post_with(handler, says(summary))),
-        }
+        let words = Words { id, summary, section: self.section, right: Right::Full };
+        let described = handler.clone();
+        self.add(path, words, || get(handler), || get_with(described, describe(words)))
     }
 
-    /// The router, without a description.
-    pub(super) fn router(self) -> Router<App> {
-        match self {
-            Self::Served(router) => router,
-            Self::Described(router) => (*router).into(),
+    /// Adds the handler of POST requests, which need the full right.
+    pub(super) fn post<H, I, O, T>(
+        self,
+        path: &'static str,
+        handler: H,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self
+    where
+        H: Handler<T, App> + OperationHandler<I, O>,
+        I: OperationInput,
+        O: OperationOutput,
+        T: 'static,
+    {
+        let words = Words { id, summary, section: self.section, right: Right::Full };
+        let described = handler.clone();
+        self.add(path, words, || post(handler), || post_with(described, describe(words)))
+    }
+
+    /// Adds the handler of GET requests that are not part of the documentation: pages, files of pages, WebSockets.
+    pub(super) fn page<H, T>(self, path: &'static str, handler: H, right: Right) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let mut routes = self;
+        routes.table.add(path, right);
+        if let Kind::Served(router) = routes.kind {
+            routes.kind = Kind::Served(router.route(path, get(handler)));
         }
+        routes
+    }
+
+    fn add(
+        mut self,
+        path: &'static str,
+        words: Words,
+        served: impl FnOnce() -> MethodRouter<App>,
+        described: impl FnOnce() -> ApiMethodRouter<App>,
+    ) -> Self {
+        self.table.add(path, words.right);
+        self.kind = match self.kind {
+            Kind::Served(router) => Kind::Served(router.route(path, served())),
+            Kind::Described(router) => Kind::Described(Box::new(router.api_route(path, described()))),
+        };
+        self
+    }
+
+    /// The router without a description, and what a read-only token allows.
+    pub(super) fn router(self) -> (Router<App>, Gate) {
+        let router = match self.kind {
+            Kind::Served(router) => router,
+            Kind::Described(router) => (*router).into(),
+        };
+        (router, Gate(Arc::new(self.table)))
     }
 
     /// The OpenAPI document of the described routes.
     pub(super) fn document(self) -> OpenApi {
         let mut document = docs::document();
-        if let Self::Described(router) = self {
+        if let Kind::Described(router) = self.kind {
             let _: Router<App> = router.finish_api_with(&mut document, docs::finish);
         }
         document
     }
 }
 
-fn served(router: Router<App>, path: &str, handler: MethodRouter<App>) -> Routes {
-    Routes::Served(router.route(path, handler))
-}
-
-fn described(router: ApiRouter<App>, path: &str, handler: ApiMethodRouter<App>) -> Routes {
-    Routes::Described(Box::new(router.api_route(path, handler)))
-}
-
-/// Sets the summary of an operation in the OpenAPI document.
-fn says(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
-    move |operation| operation.summary(summary)
+/// Describes an operation in the OpenAPI document.
+fn describe(words: Words) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| {
+        let operation = operation.id(words.id).summary(words.summary).tag(words.section);
+        docs::allow(operation, words.right)
+    }
 }

@@ -30,29 +30,49 @@ const RECIPES_WORTH: u32 = 6;
 /// The routes of the queue.
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .get("/batch", show, "Returns the queue: its items with state and forecast")
-        .get("/batch/report", report, "Returns a page with the results of the items so far")
-        .post("/batch/pause", pause, "Pauses the queue: no item starts; the active run continues")
-        .post("/batch/resume", resume, "Resumes the queue: items start again")
+        .section("Queue")
+        .look("/batch", show, "get_queue", "Returns the queue: its items with state and forecast")
+        .look(
+            "/batch/report",
+            report,
+            "get_queue_report",
+            "Returns a page with the results of the items so far",
+        )
+        .post(
+            "/batch/pause",
+            pause,
+            "pause_queue",
+            "Pauses the queue: no item starts; the active run continues",
+        )
+        .post("/batch/resume", resume, "resume_queue", "Resumes the queue: items start again")
         .post(
             "/batch/items",
             add,
+            "add_items",
             "Adds items. The body has the fields of an item of a batch file, with `devices` as a list",
         )
         .post(
             "/batch/items/{number}/hold",
             hold,
+            "hold_item",
             "Holds a queued item: it does not start until it is released",
         )
         .post(
             "/batch/items/{number}/release",
             release,
+            "release_item",
             "Queues an item that is held, failed, skipped or removed",
         )
-        .post("/batch/items/{number}/remove", remove, "Removes an item that is not running from the queue")
+        .post(
+            "/batch/items/{number}/remove",
+            remove,
+            "remove_item",
+            "Removes an item that is not running from the queue",
+        )
         .post(
             "/batch/items/{number}/move",
             move_to,
+            "move_item",
             "Moves a queued item; it gets the priority of its new neighbours",
         )
 }

@@ -1,20 +1,40 @@
-//! The OpenAPI document, generated from the routes and the wire types, and offline pages to try the API.
+//! The OpenAPI document, generated from the routes and the wire types, and an offline page to try the API.
 
-use aide::openapi::{Info, OpenApi};
-use aide::redoc::Redoc;
+use aide::openapi::{ApiKeyLocation, Info, OpenApi, ReferenceOr, SecurityScheme, Server, Tag};
 use aide::swagger::Swagger;
-use aide::transform::TransformOpenApi;
+use aide::transform::{TransformOpenApi, TransformOperation};
 use axum::Json;
+use axum::extract::State;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse};
 
+use super::access::Right;
 use super::api::Routes;
 use super::problem::Problem;
 use super::routes;
+use super::state::App;
 use crate::threads;
 
 const TITLE: &str = "ctp10";
+/// The sections of the documentation, in order.
+const SECTIONS: [(&str, &str); 11] = [
+    ("Service", "Name, health and metrics of the service, and what this client may do."),
+    ("Connection", "The connection to the instrument."),
+    ("Detectors", "Powers, settings, references and traces of the detectors."),
+    ("Sweeps", "Start and end of sweeps, and their settings."),
+    ("Sources", "The tunable sources of a sweep."),
+    ("Lasers", "The lasers behind the sources."),
+    ("Instrument", "State of the instrument, live power, and the emergency stop."),
+    ("Recipes", "The recipes of the service, and what a recipe would do."),
+    ("Runs", "The list of runs, and control of the active run."),
+    ("Results", "Files, traces, figures and reports of a run."),
+    ("Queue", "The queue of a batch."),
+];
+/// The ways to show who a client is.
+const TOKEN: &str = "token";
+const READ_ONLY_TOKEN: &str = "readOnlyToken";
+const SESSION: &str = "session";
 
 /// The parts of the document that do not come from the routes.
 pub(super) fn document() -> OpenApi {
@@ -27,35 +47,81 @@ pub(super) fn document() -> OpenApi {
         ),
         ..Info::default()
     };
-    OpenApi { info, ..OpenApi::default() }
+    let tag = |(name, description): (&str, &str)| Tag {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        ..Tag::default()
+    };
+    OpenApi { info, tags: SECTIONS.map(tag).to_vec(), ..OpenApi::default() }
 }
 
+/// Adds the tokens. The name of the cookie is completed for each server.
 pub(super) fn finish(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
-    api.security_scheme(
-        "token",
-        aide::openapi::SecurityScheme::Http {
-            scheme: "bearer".to_owned(),
-            bearer_format: None,
-            description: Some("Required if the server listens beyond loopback.".to_owned()),
-            extensions: Default::default(),
-        },
-    )
+    let bearer = |description: &str| SecurityScheme::Http {
+        scheme: "bearer".to_owned(),
+        bearer_format: None,
+        description: Some(description.to_owned()),
+        extensions: Default::default(),
+    };
+    api.security_scheme(TOKEN, bearer("Allows everything. Required if the server listens beyond loopback."))
+        .security_scheme(
+            READ_ONLY_TOKEN,
+            bearer("Allows to look at runs, reports, the queue and live power."),
+        )
+}
+
+/// Says which tokens allow an operation.
+pub(super) fn allow(operation: TransformOperation<'_>, right: Right) -> TransformOperation<'_> {
+    let operation = operation.security_requirement(TOKEN);
+    let operation = match right {
+        Right::ReadOnly => operation.security_requirement(READ_ONLY_TOKEN),
+        Right::Full => operation,
+    };
+    operation.security_requirement(SESSION)
+}
+
+/// What differs between servers.
+fn complete(document: &mut OpenApi, app: &App) {
+    let base = app.options.base.as_str();
+    if !base.is_empty() {
+        document.servers = vec![Server { url: base.to_owned(), ..Server::default() }];
+    }
+    let session = SecurityScheme::ApiKey {
+        location: ApiKeyLocation::Cookie,
+        name: app.access.cookie_name().to_owned(),
+        description: Some("The session that `/login` begins with one of the tokens.".to_owned()),
+        extensions: Default::default(),
+    };
+    let components = document.components.get_or_insert_default();
+    components.security_schemes.insert(SESSION.to_owned(), ReferenceOr::Item(session));
+    if app.access.needs_token() {
+        return;
+    }
+    let paths = document.paths.iter_mut().flat_map(|paths| paths.paths.values_mut());
+    for item in paths {
+        let ReferenceOr::Item(item) = item else { continue };
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            // An empty requirement means that no token is needed.
+            operation.security.insert(0, Default::default());
+        }
+    }
 }
 
 /// Makes the document. The thread ends with it, so that all of its memory becomes free.
-pub(super) async fn openapi() -> Result<Json<OpenApi>, Problem> {
-    let made = threads::begin("openapi", || routes::api(Routes::described()).document());
+pub(super) async fn openapi(State(app): State<App>) -> Result<Json<OpenApi>, Problem> {
+    let made = threads::begin("openapi", move || {
+        let mut document = routes::api(Routes::described()).document();
+        complete(&mut document, &app);
+        document
+    });
     made.await.map(Json).map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
 }
 
-/// The pages contain their scripts. These would load a badge and a logo from other hosts, which the policy forbids.
+/// The page contains its script. The script would load a badge from another host, which the policy forbids.
 const POLICY: [(HeaderName, &str); 1] =
     [(CONTENT_SECURITY_POLICY, "default-src 'self' 'unsafe-inline' data: blob:; frame-ancestors 'none'")];
 
-pub(super) async fn swagger() -> impl IntoResponse {
-    (POLICY, Html(Swagger::new("/openapi.json").with_title(TITLE).html()))
-}
-
-pub(super) async fn redoc() -> impl IntoResponse {
-    (POLICY, Html(Redoc::new("/openapi.json").with_title(TITLE).html()))
+pub(super) async fn swagger(State(app): State<App>) -> impl IntoResponse {
+    let document = format!("{}/openapi.json", app.options.base.as_str());
+    (POLICY, Html(Swagger::new(document).with_title(TITLE).html()))
 }

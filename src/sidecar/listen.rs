@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::base_path::BasePath;
 use super::problem::Problem;
 use crate::handles;
 use idle::Requests;
@@ -50,7 +51,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Peer(pub(super) IpAddr);
 
 /// Accepts clients until `closing` becomes true.
-pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+pub(super) async fn listen(
+    listener: TcpListener,
+    router: Router,
+    base: BasePath,
+    mut closing: watch::Receiver<bool>,
+) {
     let places = Places::new(MOST_CLIENTS.min(handles::for_clients()));
     let mut connections = JoinSet::new();
     let mut is_short = false;
@@ -79,7 +85,8 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut closing: w
         let _ = stream.set_nodelay(true);
         let requests = Requests::default();
         let left = idle::left(requests.watch(), places.wanted(), FIRST_LIMIT);
-        let connection = serve(stream, peer.ip(), place, router.clone(), requests, closing.clone());
+        let site = (router.clone(), base.clone());
+        let connection = serve(stream, peer.ip(), place, site, requests, closing.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = connection => {}
@@ -100,7 +107,7 @@ async fn serve<T>(
     stream: T,
     peer: IpAddr,
     place: Place,
-    router: Router,
+    (router, base): (Router, BasePath),
     requests: Requests,
     mut closing: watch::Receiver<bool>,
 ) where
@@ -111,6 +118,10 @@ async fn serve<T>(
         let under_way = requests.begin();
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
+        // Everything behind this works without the prefix.
+        if let Some(uri) = base.stripped(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         let router = router.clone();
         async move {
             let is_turned_away = is_crowded && !places::is_urgent(request.uri().path());

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::access::{Granted, Right};
 use super::state::{App, AppState};
 use crate::instrument::{InstrumentStatus, LaserStatus};
 
@@ -105,13 +106,16 @@ impl Overview {
     }
 }
 
-/// Returns the summary of the instrument.
-pub(super) async fn instrument(State(app): State<App>) -> Json<InstrumentReply> {
+/// Returns the summary of the instrument. A client with the read-only token gets the last values, and none are read for it.
+pub(super) async fn instrument(
+    State(app): State<App>,
+    Extension(granted): Extension<Granted>,
+) -> Json<InstrumentReply> {
     let changes = app.overview.changes.load(Ordering::Acquire);
     let fresh =
         app.overview.known().is_some_and(|known| known.at.elapsed() < AGE && known.changes == changes);
     let connected = app.session.identity().is_some();
-    if !fresh && connected {
+    if !fresh && connected && granted.right == Right::Full {
         // The read continues after the wait; the next request finds its result.
         let asking = tokio::spawn({
             let app = Arc::clone(&app);

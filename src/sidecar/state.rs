@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::access::Access;
+use super::access::{Access, Tokens, TrustedProxy};
+use super::base_path::BasePath;
 use super::intake::Intake;
 use super::live::power::ReadingTexts;
 use super::metrics::Metrics;
@@ -52,8 +53,12 @@ pub struct Options {
     pub recipes: Vec<PathBuf>,
     /// Origins of pages that may send requests, in addition to loopback.
     pub allow_origin: Vec<String>,
-    /// The token for clients; required if other computers can connect.
-    pub token: Option<String>,
+    /// The tokens for clients.
+    pub tokens: Tokens,
+    /// The path prefix of all addresses.
+    pub base: BasePath,
+    /// The proxies whose headers tell the address of the client.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether raw commands are allowed.
     pub allow_scpi: bool,
     /// Options of the embedded simulator, if this process started one.

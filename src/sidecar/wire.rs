@@ -4,6 +4,7 @@
 pub(super) mod batch;
 pub(super) mod figures;
 pub(super) mod instrument;
+pub(super) mod list;
 pub(super) mod power;
 pub(super) mod runs;
 pub(super) mod setup;

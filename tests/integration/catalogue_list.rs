@@ -64,7 +64,7 @@ fn listed(bench: &Bench, arguments: &[&str]) -> Vec<String> {
 #[test]
 fn runs_are_listed_by_condition_name_status_and_time() {
     let bench = bench();
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 24] = [
         (&[], &["abcdef", "dddddd", "cccccc", "bbbbbb", "aaaaaa"]),
         (&["--limit", "2"], &["abcdef", "dddddd"]),
         (&["--where", "wafer = 'W12' and verdict = 'fail'"], &["abcdef", "bbbbbb"]),
@@ -84,6 +84,13 @@ fn runs_are_listed_by_condition_name_status_and_time() {
         (&["--status", "failed,aborted"], &["abcdef", "cccccc"]),
         (&["--since", "2026-01-04T00:00:00Z"], &["abcdef", "dddddd"]),
         (&["--since", "2h"], &[]),
+        (&["--until", "2026-01-02T10:00:00.123456Z"], &["aaaaaa"]),
+        (&["--since", "2026-01-01", "--until", "2026-01-02"], &["bbbbbb", "aaaaaa"]),
+        (&["--verdict", "fail,marginal"], &["abcdef", "dddddd", "bbbbbb"]),
+        (&["--verdict", "not-measured"], &[]),
+        (&["--text", "w12 DEMUX"], &["abcdef", "cccccc"]),
+        (&["--text", "100 % IT'S ring-"], &["dddddd"]),
+        (&["--text", "_ % w1_"], &[]),
         (
             &[
                 "--name",

@@ -75,7 +75,8 @@ class Listener:
             )
         line = self.process.stdout.readline().strip()
         assert line.startswith("listening on "), f"{self.command} did not start: {line!r} {self.said()}"
-        self.address = re.sub("^listening on (http://)?", "", line)
+        # The address without a path prefix.
+        self.address = re.sub("^listening on (http://)?", "", line).split("/")[0]
         self.host, port = self.address.rsplit(":", 1)
         self.port = int(port)
         return self

@@ -189,7 +189,7 @@ WITHOUT = [
 ]
 
 
-@pytest.mark.parametrize("path", [*WITHOUT, "/docs", "/redoc", "/nothing"])
+@pytest.mark.parametrize("path", [*WITHOUT, "/docs", "/redoc", "/session", "/nothing"])
 def test_without_the_token_nothing_is_told(guarded, path):
     response = guarded.get(path, headers={"Accept": "application/json"})
     assert_refused(response, 401)
@@ -208,7 +208,7 @@ WRONG = [TOKEN[:-1], TOKEN + "x", TOKEN[:1], "", " ", TOKEN.upper(), TOKEN[::-1]
 
 @pytest.mark.parametrize("token", WRONG)
 def test_the_token_is_compared_whole(guarded, token):
-    for shown in [f"Authorization: Bearer {token}", f"Cookie: ctp10_token={token}"]:
+    for shown in [f"Authorization: Bearer {token}", f"Cookie: ctp10_session_{guarded.port}={token}"]:
         status, _, body = guarded.send("GET /health HTTP/1.1", "Host: localhost", shown)
         assert status == 401 and b"detail" in body
     assert guarded.upgrade("/ws/health", Authorization=f"Bearer {token}") == 401

@@ -41,10 +41,25 @@ def test_a_run_of_a_service_is_submitted_and_read(server):
             print(run.folder)
 
 
+def test_a_run_of_a_service_is_copied_with_all_its_files(server, tmp_path):
+    with ctp10.connect(server.url) as bench:
+        remote = bench.submit(SWEEPS, metadata={"wafer": "W12"}).wait()
+        run = remote.download(tmp_path / "here")
+        assert (run.id, run.status, run.metadata) == (remote.id, "done", {"wafer": "W12"})
+        assert run.traces.to_pandas().equals(ctp10.open(run.id, out=server.folder / "runs").traces.to_pandas())
+        assert [found.id for found in ctp10.runs(text="w12", until="1h", out=tmp_path / "here")] == []
+        assert [found.id for found in ctp10.runs(text="w12 sweeps", out=tmp_path / "here")] == [run.id]
+        assert [path.name for path in (tmp_path / "here").iterdir() if path.name.startswith(".")] == []
+        with pytest.raises(ctp10.Error, match="exists already"):
+            remote.download(tmp_path / "here")
+
+
 def test_figures_of_a_run_of_a_service_are_a_table(server):
     with ctp10.connect(server.url) as bench:
         run = bench.submit(ROOT / "recipes/quickstart.yaml").wait()
         assert run.verdict == "pass" and set(run.results.to_pandas().verdict.dropna()) == {"pass"}
+        assert [found.id for found in bench.runs(verdict=["pass", "not measured"], until="2099-01-01")] == [run.id]
+        assert bench.runs(verdict="fail") == bench.runs(text="no-such-word") == []
 
 
 def test_a_wrong_recipe_raises_its_findings(server):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 
 import httpx
 import numpy
@@ -972,6 +973,49 @@ def test_runs_are_listed_newest_first_page_by_page(start, tmp_path):
     assert ok(server.get("/runs"))["runs"] == whole["runs"]
     for wrong in [{"limit": 0}, {"limit": -1}, {"limit": "all"}]:
         assert_problems(server.get("/runs", params=wrong))
+
+
+def test_runs_are_filtered_by_verdict_time_and_text(server, measured):
+    run = measured
+    def found(**query):
+        return [listed["run"] for listed in ok(server.get("/runs", params={"limit": 500, **query}))["runs"]]
+
+    assert run in found(text="ring-r10") and run in found(text="RINGS r10", until="2099-12-31")
+    assert found(text="ring-r10 no-such-word") == found(until="2020-01-01") == found(verdict="fail,not measured") == []
+    assert found(text="%") == found(text="_x_x_") == []
+    for query, told in [({"verdict": "bad"}, "pass, marginal, not measured, fail"), ({"until": "later"}, "is no time")]:
+        (problem,) = assert_problems(server.get("/runs", params=query))
+        assert problem["loc"] == ["query", *query] and told in problem["msg"]
+    assert_problems(server.get("/runs", params={"text": "x" * 201}))
+
+
+def test_an_archive_has_all_files_of_a_run(server, measured):
+    run = measured
+    response = server.get(f"/runs/{run}/archive")
+    assert response.status_code == 200 and response.headers["content-type"] == "application/zip"
+    assert response.headers["content-disposition"] == f"attachment; filename={run}.zip"
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
+    assert archive.testzip() is None
+    (folder,) = (server.folder / "runs").glob(f"*_{run}")
+    files = {str(path.relative_to(folder.parent)) for path in folder.rglob("*") if path.is_file()}
+    assert set(archive.namelist()) == {file for file in files if not file.endswith(("/lock", "/.reserve"))}
+    for name in archive.namelist():
+        assert archive.read(name) == (folder.parent / name).read_bytes(), name
+    assert_refused(server.get("/runs/nothing/archive"), 404)
+
+
+def test_an_archive_of_a_run_in_progress_has_the_traces_of_its_journal(slow):
+    run = slow.begin(RINGS.replace("default: 2", "default: 5"))
+    until("a trace is stored", lambda: status(slow, run)["traces"])
+    archive = zipfile.ZipFile(io.BytesIO(slow.get(f"/runs/{run}/archive").content))
+    slow.post(f"/runs/{run}/abort")
+    ended(slow, run, "aborted", "done")
+    assert archive.testzip() is None and not any(".part" in name for name in archive.namelist())
+    (name,) = (name for name in archive.namelist() if name.endswith("journal.jsonl"))
+    lines = archive.read(name).decode().splitlines()
+    events = [json.loads(line) for line in lines]
+    stored = [event["trace"]["file"] for event in events if event["event"] == "trace_stored"]
+    assert stored and {f"{name.split('/')[0]}/{file}" for file in stored} <= set(archive.namelist())
 
 
 def test_past_runs_are_there_after_a_restart(start, tmp_path):

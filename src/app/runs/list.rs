@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use chrono::Utc;
+use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::failed;
-use crate::catalogue::{self, Condition, Filter, SelectError, Selected};
-use crate::cli::{FilterArgs, RunsListArgs, StatusArg};
+use crate::catalogue::{self, Filter, GivenFilter, SelectError, Selected, WrongField, WrongFilter};
+use crate::cli::{FilterArgs, RunsListArgs};
 use crate::decode;
 use crate::error::{ExitCode, Failure, chain};
-use crate::store::RunState;
 use crate::store::runs::FoundRun;
 use crate::terminal::output::{errln, outln};
 
@@ -37,26 +37,27 @@ pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
 
 /// Which runs the options mean.
 pub(in crate::app) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
-    let condition = args.condition.as_deref().map(|text| Condition::parse("--where", text));
-    let since = args.since.as_deref().map(|text| catalogue::moment(text, Utc::now()));
-    let since = since.transpose();
-    Ok(Filter {
-        condition: condition.transpose().map_err(|wrong| Failure::recipe(vec![*wrong]))?,
+    let given = GivenFilter {
+        condition: args.condition.clone(),
         name: args.name.clone(),
         batch: args.batch.clone(),
-        status: args.status.iter().map(|status| state(*status).to_string()).collect(),
-        since: since.map_err(|why| Failure::new(ExitCode::Usage, format!("`--since`: {why}")))?,
+        status: list_of(&args.status),
+        verdict: list_of(&args.verdict),
+        since: args.since.clone(),
+        until: args.until.clone(),
+        text: args.text.clone(),
+    };
+    given.read("--where", Utc::now()).map_err(|WrongFilter { field, why }| match why {
+        WrongField::Condition(wrong) => Failure::recipe(vec![*wrong]),
+        WrongField::Value(why) => Failure::new(ExitCode::Usage, format!("`--{field}`: {why}")),
     })
 }
 
-fn state(status: StatusArg) -> RunState {
-    match status {
-        StatusArg::Running => RunState::Running,
-        StatusArg::Done => RunState::Done,
-        StatusArg::Failed => RunState::Failed,
-        StatusArg::Aborted => RunState::Aborted,
-        StatusArg::Interrupted => RunState::Interrupted,
-    }
+/// The names of some values of an option, separated by commas.
+fn list_of(values: &[impl ValueEnum]) -> Option<String> {
+    let names = values.iter().filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+    Some(names.join(",")).filter(|list| !list.is_empty())
 }
 
 pub(in crate::app) fn not_selected(error: SelectError) -> Failure {

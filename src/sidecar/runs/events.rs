@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use crate::run::events::{Record, RunEvent};
 use crate::session::{LiveRun, Operator};
+use crate::sidecar::access::{Granted, Right, not_for_readers};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Stream};
@@ -31,8 +33,12 @@ pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
     Query(query): Query<EventsQuery>,
+    Extension(granted): Extension<Granted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if query.attend && granted.right == Right::ReadOnly {
+        return Err(not_for_readers("`attend`: it allows to look, and not to answer questions"));
+    }
     let folder = app.folder(&id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = last.or(query.after.map(u64::from)).unwrap_or(0);

@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::analysis::verdict::Verdict;
-use crate::catalogue::{Condition, Filter, moment};
 use crate::measurement::TraceSummary;
 use crate::run::state::outline::key;
 use crate::run::state::status::{Highlight, Question, RunStatus};
 use crate::run::state::tree::TreeNode;
 use crate::session::PauseState;
-use crate::store::RunState;
 use crate::store::VerdictSummary;
 use crate::store::runs::FoundRun;
 
@@ -37,50 +35,6 @@ pub(crate) struct RunBody {
     pub(crate) attend: Option<bool>,
     /// The instrument, where the recipe names another one: as `/instrument` calls it.
     pub(crate) instrument: Option<String>,
-}
-
-/// Which page of the runs.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-pub(crate) struct PageQuery {
-    /// Runs on the page.
-    #[schemars(range(min = 1, max = 500))]
-    pub(crate) limit: Option<u16>,
-    /// Only those before this folder: the `next` of the page before.
-    pub(crate) before: Option<String>,
-    /// Only runs that fulfil this condition, as in `ctp10 runs --where`: `wafer = 'W12' and verdict = 'fail'`.
-    #[serde(rename = "where")]
-    pub(crate) condition: Option<String>,
-    /// Only runs of the recipe with this name; `*` stands for any text.
-    pub(crate) name: Option<String>,
-    /// Only runs of this batch.
-    pub(crate) batch: Option<String>,
-    /// Only runs with one of these states, separated by commas.
-    pub(crate) status: Option<String>,
-    /// Only runs that began since then: `2d`, `8h`, `2026-11-28` (the server's local time), or RFC 3339.
-    pub(crate) since: Option<String>,
-}
-
-impl PageQuery {
-    /// Which runs are wanted, or the parameter that is wrong and the reason.
-    pub(crate) fn filter(&self) -> Result<Filter, (&'static str, String)> {
-        let condition = self.condition.as_deref().map(|text| Condition::parse("where", text)).transpose();
-        let since = self.since.as_deref().map(|text| moment(text, Utc::now())).transpose();
-        let status: Vec<String> =
-            self.status.iter().flat_map(|list| list.split(',')).map(|word| word.trim().to_owned()).collect();
-        if let Some(unknown) =
-            status.iter().find(|word| !RunState::ALL.iter().any(|state| state.to_string() == **word))
-        {
-            let known: Vec<String> = RunState::ALL.iter().map(RunState::to_string).collect();
-            return Err(("status", format!("`{unknown}` is not allowed: {}", known.join(", "))));
-        }
-        Ok(Filter {
-            condition: condition.map_err(|wrong| ("where", wrong.render(false)))?,
-            name: self.name.clone(),
-            batch: self.batch.clone(),
-            status,
-            since: since.map_err(|why| ("since", why))?,
-        })
-    }
 }
 
 /// Which page of a run's traces.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::listen::Peer;
+use crate::sidecar::listen::Peer;
 
 /// Interval between two lines about one address.
 const INTERVAL: Duration = Duration::from_secs(60);
