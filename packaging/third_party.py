@@ -16,7 +16,7 @@ BY_HAND = [
     ("parts of BoringSSL in ring", "TLS", "Apache-2.0, ISC", ("ring", "LICENSE-BoringSSL")),
     ("plotly.js", "curves of the dashboard", "MIT", "src/sidecar/dashboard/vendor/LICENSE-plotly"),
     ("DejaVu Sans (a part of its characters)", "text in pictures", "Bitstream Vera", "src/picture/DejaVuSans-subset.LICENSE"),
-    ("Redoc and Swagger UI", "pages of the API, from the crate aide", "MIT, Apache-2.0", None),
+    ("Swagger UI", "page of the API, from the crate aide", "Apache-2.0", None),
 ]
 
 

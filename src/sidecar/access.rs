@@ -66,14 +66,8 @@ impl Access {
         let origins = Origins::new(allow_origin, tokens.are_required());
         // A browser sends the cookies of one port to all ports of a host, so the name has the port.
         let cookie = format!("ctp10_session_{}", address.port());
-        Self {
-            tokens,
-            origins,
-            proxies,
-            sessions: Sessions::of(address),
-            cookie,
-            refusals: Refusals::default(),
-        }
+        let sessions = if tokens.are_required() { Sessions::of(address) } else { Sessions::none() };
+        Self { tokens, origins, proxies, sessions, cookie, refusals: Refusals::default() }
     }
 
     /// Whether a page from this origin may ask.

@@ -48,6 +48,9 @@ pub(super) async fn log_in(
     client: Option<Extension<Client>>,
     Form(form): Form<LoginForm>,
 ) -> Response {
+    if !app.access.needs_token() {
+        return Redirect::to("/").into_response();
+    }
     let Some(identifier) = access::begin_session(&app, form.token.trim().to_owned()).await else {
         app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
         let page = PAGE.replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");

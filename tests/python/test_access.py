@@ -416,3 +416,11 @@ def test_a_server_without_a_token_says_so_in_its_document(start):
     document = ok(start.server(no_instrument(), connected=False).get("/openapi.json"))
     assert all(entry["security"][0] == {} for entry in operations(document).values())
     assert "servers" not in document
+
+
+def test_where_no_token_is_needed_nobody_needs_to_log_in(start):
+    server = start.server(no_instrument(), connected=False)
+    reply = server.post("/login", data={"token": "anything"})
+    assert reply.status_code == 303 and reply.headers["location"] == "/" and "set-cookie" not in reply.headers
+    assert ok(server.get("/session")) == {"access": "full", "logged_in": False, "expires": None}
+    assert list(pathlib.Path(HOME.name).rglob(f"sessions-*_{server.port}.json")) == []

@@ -53,6 +53,11 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    /// No sessions, because nobody needs to log in.
+    pub(super) fn none() -> Self {
+        Self { path: None, known: Mutex::default() }
+    }
+
     /// The sessions of the server that listens at an address. They survive a restart.
     pub(super) fn of(address: SocketAddr) -> Self {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
@@ -61,7 +66,7 @@ impl Sessions {
             Ok(folder) => Self::at(folder.join(format!("sessions-{name}.json"))),
             Err(error) => {
                 tracing::warn!(%error, "no folder for sessions: people must log in again after a restart");
-                Self { path: None, known: Mutex::default() }
+                Self::none()
             }
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn runs(routes: Routes) -> Routes {
             "/instrument",
             overview::instrument,
             "get_instrument",
-            "State of the instrument; sends nothing to it",
+            "State of the instrument. Values older than 2 s are read again, but not for the read-only token",
         )
         .look(
             "/power",
