@@ -66,7 +66,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Devices(args) => devices::devices(&args),
         Command::Export(args) => export::export(&args, &config()?),
         Command::Plot(args) => plot::plot(&args, &config()?),
-        Command::Runs(args) => runs::runs(args, &config()?),
+        Command::Runs(args) => runs::runs(*args, &config()?),
         Command::Schema(args) => {
             if args.markdown {
                 out!("{}", crate::schema::reference());

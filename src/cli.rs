@@ -90,7 +90,7 @@ pub enum Command {
     /// Abort any scan and turn all lasers off, immediately.
     Off(InstrumentArgs),
     /// List, show, report or verify runs.
-    Runs(RunsArgs),
+    Runs(Box<RunsArgs>),
     /// Compute figures of merit of a trace in a file, or of the traces of a run: loss, bandwidth, dips, peaks, Q, free spectral range.
     Analyze(Box<AnalyzeArgs>),
     /// Read lists of devices from layout programs, and compute their coordinates on a stage.

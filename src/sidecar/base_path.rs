@@ -21,7 +21,7 @@ impl FromStr for BasePath {
         let path = text.strip_suffix('/').unwrap_or(text);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
         let is_name =
-            |part: &str| !part.is_empty() && part.chars().all(plain) && part.trim_matches('.') != "";
+            |part: &str| !part.is_empty() && part.chars().all(plain) && !part.trim_matches('.').is_empty();
         let is_path = path.strip_prefix('/').is_some_and(|path| path.split('/').all(is_name));
         if text != "/" && (!is_path || path.len() > LONGEST) {
             return Err(format!(
