@@ -23,6 +23,7 @@ mod simulate;
 mod start;
 mod watchdog;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
@@ -87,8 +88,8 @@ fn run_folders(given: Option<PathBuf>, config: &Config) -> PathBuf {
 }
 
 /// The configuration of the session for a run or for the service.
-fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Setup {
-    Setup {
+fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Result<Setup, Failure> {
+    Ok(Setup {
         out: run_folders(out, config),
         connections: config.connections,
         outbox: match config.notify {
@@ -103,8 +104,21 @@ fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Setup {
             answer_wait: config.answer_wait,
         },
         live: live(config),
-        with_real: real.with_real.iter().cloned().collect(),
+        with_real: with_real(real, config)?,
+    })
+}
+
+/// The real instruments that the command line names. A name that is not configured is probably a typing error.
+fn with_real(real: &WithRealArgs, config: &Config) -> Result<BTreeSet<String>, Failure> {
+    if let Some(name) = real.with_real.iter().find(|name| config.instruments.get(name).is_none()) {
+        let known: Vec<String> = config.instruments.names().map(|known| format!("`{known}`")).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message =
+            format!("--with-real names an instrument that is not configured: `{name}` (configured: {known})");
+        return Err(Failure::new(ExitCode::Usage, message)
+            .hint(format!("describe the instrument in ctp10.toml: `[instruments.{name}]`")));
     }
+    Ok(real.with_real.iter().cloned().collect())
 }
 
 /// The connections to the named instruments. A rehearsal reaches only those that it simulates.

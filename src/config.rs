@@ -4,6 +4,7 @@
 //! each key the file in the working folder takes precedence; of `[limits]` the stricter applies.
 
 mod deadlines;
+mod instruments;
 mod limits;
 mod times;
 
@@ -222,8 +223,10 @@ impl Config {
             source: std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it {message}")),
         };
         let text = decode(bytes).map_err(wrong)?;
-        let file: File = toml::from_str(without_mark(&text))
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+        let mut file: File = toml::from_str(without_mark(&text)).map_err(|error| {
+            let source = instruments::without_secrets(without_mark(&text), error);
+            ConfigError::Parse { path: path.to_owned(), source }
+        })?;
         let origin = format!("`{}`", path.display());
         self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
         self.out = file.out.map(in_home).or(self.out.take());
@@ -263,6 +266,7 @@ impl Config {
         }
         self.allow_http = file.allow_http.or(self.allow_http.take());
         self.notify = file.notify.unwrap_or(self.notify);
+        file.instruments.place_files(|file| instruments::absolute(in_home(file.into()))).map_err(refuse)?;
         self.instruments.extend(file.instruments);
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         self.placed_limits.extend(limits::placed(&path.display().to_string(), &text));

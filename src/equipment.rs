@@ -1,6 +1,7 @@
 //! The instruments of a bench beside the CTP10, as the configuration names them: `[instruments.NAME]`. This module knows
 //! what recipes may send to each of them, and how each is made safe.
 
+mod device;
 mod given;
 mod live;
 pub mod policy;
@@ -9,27 +10,27 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::instrument::text::TextSettings;
+pub use device::{Device, DeviceError, DeviceSettings};
 pub use live::{Live, LiveInstrument, MadeSafe, SimulatedBy};
 use policy::Policy;
 
 /// The named instruments of a bench.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
-pub struct Equipment(BTreeMap<Name, TextEquipment>);
+pub struct Equipment(BTreeMap<Name, Described>);
 
 /// The name of an instrument, as recipes write it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 struct Name(String);
 
-/// An instrument that speaks lines of text.
+/// An instrument as the configuration describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "given::Given")]
-pub struct TextEquipment {
-    /// How it is reached and spoken to.
-    pub settings: TextSettings,
-    /// What recipes may send.
+pub struct Described {
+    /// How it is reached and made safe.
+    pub device: DeviceSettings,
+    /// The lines of text that recipes may send.
     pub policy: Policy,
     /// It is left as it is between the items of a batch.
     pub keep_between_items: bool,
@@ -51,13 +52,13 @@ impl TryFrom<String> for Name {
 impl Equipment {
     /// The instrument with this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&TextEquipment> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, text)| text)
+    pub fn get(&self, name: &str) -> Option<&Described> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, described)| described)
     }
 
     /// All instruments by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &TextEquipment)> {
-        self.0.iter().map(|(name, text)| (name.0.as_str(), text))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Described)> {
+        self.0.iter().map(|(name, described)| (name.0.as_str(), described))
     }
 
     /// The names.
@@ -72,8 +73,22 @@ impl Equipment {
     }
 
     /// Adds an instrument, in the place of one with the same name.
-    pub fn insert(&mut self, name: &str, text: TextEquipment) {
-        self.0.insert(Name(name.to_owned()), text);
+    pub fn insert(&mut self, name: &str, described: Described) {
+        self.0.insert(Name(name.to_owned()), described);
+    }
+
+    /// Replaces the names of files with secrets by `place` of them.
+    ///
+    /// # Errors
+    /// The first error of `place`, with the name of the instrument.
+    pub fn place_files(&mut self, place: impl Fn(&str) -> Result<String, String>) -> Result<(), String> {
+        for (name, described) in &mut self.0 {
+            let DeviceSettings::Api(api) = &mut described.device else { continue };
+            for file in api.secret_files() {
+                *file = place(file).map_err(|why| format!("instruments.{}: {why}", name.0))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds the instruments of a nearer file. An instrument in both files is that of the nearer one, and the limits of

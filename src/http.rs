@@ -8,10 +8,14 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+mod header;
 mod hosts;
+mod instrument;
 mod reply;
 
+pub use header::{Header, HeaderSource, SecretSource};
 pub use hosts::{AllowedHosts, host};
+pub use instrument::{ApiError, ApiInstrument, ApiMark, ApiSettings, Confirmation, SafeRequest};
 pub use reply::Reply;
 
 /// Longest wait for a connection.
@@ -28,8 +32,8 @@ pub struct HttpRequest<'a> {
     pub url: &'a Url,
     /// The body.
     pub json: Option<&'a Value>,
-    /// The token for authorization.
-    pub token: Option<&'a str>,
+    /// Further headers.
+    pub headers: &'a [Header],
     /// The time from the first byte sent to the last one received.
     pub limit: Duration,
 }
@@ -83,6 +87,19 @@ pub enum HttpError {
     Unusable(String),
 }
 
+impl HttpError {
+    /// Whether the other side could not be reached, or the connection was lost.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::TimedOut { .. } => true,
+            Self::NotAllowed { .. } | Self::TooLarge { .. } | Self::NotUnderstood(_) | Self::Unusable(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Sends requests. Dropping a request in progress cancels it.
 #[derive(Debug, Default)]
 pub struct Client {
@@ -103,7 +120,7 @@ impl Client {
     /// # Errors
     /// If no complete reply of allowed size comes in time. A reply with an error status is a reply.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<Reply, HttpError> {
-        let HttpRequest { method, url, json, token, limit } = request;
+        let HttpRequest { method, url, json, headers, limit } = request;
         let host = host(url);
         if !self.hosts.allow(url) {
             return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
@@ -114,8 +131,8 @@ impl Client {
         if let Some(json) = json {
             builder = builder.header("content-type", "application/json").body(json.to_string());
         }
-        if let Some(token) = token {
-            builder = builder.bearer_auth(token);
+        for (name, value) in headers.iter().map(Header::parts) {
+            builder = builder.header(name, value);
         }
         let failed = |error: reqwest::Error| failure(&error, &host, limit);
         let mut response = builder.send().await.map_err(failed)?;

@@ -110,7 +110,7 @@ enum Try {
 /// Sends until the notification is delivered; returns the reason if it is not.
 async fn deliver(client: &Client, url: &url::Url, body: &Value, patience: &Patience) -> Result<(), String> {
     persist(patience, |limit| async move {
-        let request = HttpRequest { method: "POST", url, json: Some(body), token: None, limit };
+        let request = HttpRequest { method: "POST", url, json: Some(body), headers: &[], limit };
         judge(client.send(request).await.map(|reply| reply.status))
     })
     .await

@@ -28,14 +28,14 @@ pub use align::{Align, AlignPart, Good, OnAlignFail};
 pub use analyze::{AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany};
 pub use attend::{Effect, Log, Prompt, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
-pub use http::{Http, Method, Poll};
+pub use http::{Destination, Http, Method, Poll};
 pub use reference::{CreateReference, DriftCheck, IfStale, UnattendedReference};
 pub use scpi::{Parse, Reading, Scpi, TextPoll};
 pub use settings::{ConfigureDetector, ConfigureLaser, ConfigureScan, ConfigureTls};
 pub use stable::{Stable, Steady};
 pub use traits::{
-    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, OperationTraits, Question,
-    Settings,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, NamedRole,
+    OperationTraits, Question, Sends, Settings,
 };
 pub use words::Surroundings;
 

@@ -6,12 +6,14 @@
 
 mod address;
 mod duration;
+mod path;
 
 use std::borrow::Cow;
 use std::fmt;
 
 pub use address::{Address, NotATarget, NotAnAddress, Target};
 pub use duration::duration;
+pub use path::{ApiPath, is_below};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};

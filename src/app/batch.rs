@@ -83,7 +83,7 @@ async fn run(
     let queue = Arc::new(enqueue::enqueue(&batch, &out, &args, &command).await?);
     let items = ready(&batch, &queue, &out, output.quiet).await?;
     let nothing_left = crate::batch::in_order(&items).is_empty();
-    let setup = setup(Some(out.clone()), &args.real, config);
+    let setup = setup(Some(out.clone()), &args.real, config)?;
     let outbox = setup.outbox.clone();
     let worked = match choice.filter(|_| !nothing_left) {
         Some(choice) => {

@@ -10,10 +10,10 @@ use crate::budget::Budget;
 use crate::cli::{CheckArgs, InstrumentArgs, PlanArgs};
 use crate::config::Config;
 use crate::declarations::Given;
+use crate::equipment::Device;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
-use crate::instrument::text::{TextInstrument, TextSettings};
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::shown;
@@ -22,6 +22,7 @@ use crate::terminal::output::{out, outln};
 use crate::terminal::{duration, tell_findings};
 
 pub(super) async fn check(args: &CheckArgs, config: &Config, json: bool) -> Result<(), Failure> {
+    let with_real = super::with_real(&args.real, config)?;
     let mut told = Count::default();
     for path in &args.recipes {
         let findings = match Recipe::load(path, &Given::texts(&args.set)) {
@@ -37,7 +38,7 @@ pub(super) async fn check(args: &CheckArgs, config: &Config, json: bool) -> Resu
                 }
                 if is_to_be_asked(&args.instrument, &recipe) && Count::of(&findings).errors == 0 {
                     findings.extend(ask_instrument(&args.instrument, &recipe, &walked, config).await?);
-                    findings.extend(ask_named(args, &recipe, &walked, config).await);
+                    findings.extend(ask_named(args, &with_real, &recipe, &walked, config).await);
                 }
                 findings
             }
@@ -121,22 +122,33 @@ async fn ask_instrument(
 
 /// Identifies the named instruments that the recipe uses, with queries only. Beside a simulated CTP10, only those that the
 /// command line names.
-async fn ask_named(args: &CheckArgs, recipe: &Recipe, walked: &Walk, config: &Config) -> Vec<Diagnostic> {
+async fn ask_named(
+    args: &CheckArgs,
+    with_real: &BTreeSet<String>,
+    recipe: &Recipe,
+    walked: &Walk,
+    config: &Config,
+) -> Vec<Diagnostic> {
     let with_ctp10 = !is_simulated(recipe) && args.instrument.instrument.as_deref() != Some("sim");
     let all = walked.all();
     let used: BTreeSet<&str> =
         all.iter().filter_map(|planned| Some(planned.step.operation.traits().named?.name)).collect();
     let mut found = Vec::new();
-    for (name, text) in config.instruments.iter().filter(|(name, _)| used.contains(name)) {
-        let is_asked = with_ctp10 || args.real.with_real.iter().any(|real| real == name);
+    for (name, described) in config.instruments.iter().filter(|(name, _)| used.contains(name)) {
+        let is_asked = with_ctp10 || with_real.contains(name);
         if !is_asked {
             continue;
         }
-        let settings = TextSettings { setup: Vec::new(), ..text.settings.clone() };
-        match TextInstrument::at(settings, config.deadlines).connect().await {
-            Ok(Some(identity)) => outln!("{name}: {identity} at {}", text.settings.address),
-            Ok(None) => outln!("{name}: no identity, connected at {}", text.settings.address),
-            Err(error) => found.push(Diagnostic::error(format!("{name}: {}", chain(&error)))),
+        let settings = described.device.without_setup();
+        let address = settings.to_string();
+        let device = Device::at(settings, config.deadlines);
+        match (device.identify().await, &device) {
+            (Ok(Some(identity)), _) => outln!("{name}: {identity} at {address}"),
+            (Ok(None), Device::Text(_)) => outln!("{name}: no identity, connected at {address}"),
+            (Ok(None), Device::Api(_)) => {
+                outln!("{name}: not asked, because `[instruments.{name}]` has no `identify` ({address})");
+            }
+            (Err(error), _) => found.push(Diagnostic::error(format!("{name}: {}", chain(&error)))),
         }
     }
     found

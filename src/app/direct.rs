@@ -12,7 +12,7 @@ use crate::cli::{InstrumentArgs, StatusArgs, WithRealArgs};
 use crate::config::Config;
 use crate::equipment::{Live, MadeSafe};
 use crate::error::{ExitCode, Failure, chain};
-use crate::http::{AllowedHosts, Client, HttpRequest};
+use crate::http::{AllowedHosts, Client, Header, HttpRequest};
 use crate::instrument::scpi::{Identity, Query};
 use crate::instrument::{Address, InstrumentStatus};
 use crate::session::{EmergencyStop, Session, Setup, find_holder};
@@ -28,8 +28,9 @@ async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value
     let url = url::Url::parse(&format!("{}{path}", holder.sidecar.as_ref()?)).ok()?;
     let host = url.authority().to_owned();
     let client = Client::new(AllowedHosts::try_from(vec![host]).ok()?);
-    let request =
-        HttpRequest { method, url: &url, json: None, token: holder.token.as_deref(), limit: RUNNER_LIMIT };
+    let headers: Vec<Header> =
+        holder.token.as_deref().map(Header::bearer).transpose().ok()?.into_iter().collect();
+    let request = HttpRequest { method, url: &url, json: None, headers: &headers, limit: RUNNER_LIMIT };
     match client.send(request).await {
         Ok(reply) if reply.is_success() => reply.value().ok(),
         Ok(reply) => {
@@ -148,7 +149,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
     }
     let lasers = async {
         let (reached, _) = choice.reach(config).await?;
-        let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config) };
+        let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config)? };
         let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup);
         Ok::<_, Failure>(session.off("stopped by `ctp10 off`").await)
     };

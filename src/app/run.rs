@@ -97,7 +97,7 @@ pub(super) async fn perform(
     options: RunOptions,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let setup = setup(options.out.clone(), &options.real, config);
+    let setup = setup(options.out.clone(), &options.real, config)?;
     let outbox = setup.outbox.clone();
     let measured = measure(request, choice, options, setup, (config, output, log)).await;
     // By now, the instrument is released for other programs.

@@ -1,7 +1,7 @@
 //! `ctp10 guard`: the watchdog process. It receives the heartbeat of the run on stdin, and connects to the instrument
 //! only if it must act.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::equipment::MadeSafe;
+use crate::equipment::{Device, MadeSafe};
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
-use crate::instrument::text::{TextInstrument, TextSettings};
 use crate::instrument::{Address, Ctp10, Deadlines};
 use crate::run::watchdog::{Config, GRACE, Message};
 use crate::session::{Claim, Holder};
@@ -48,9 +47,15 @@ pub(super) async fn watchdog() -> Result<(), Failure> {
     let Some(Message::Begin(config)) = messages.recv().await else {
         return Err(refuse("the watchdog needs a run"));
     };
+    // Now, because a file with a secret may be gone later. Nothing is sent yet.
+    let devices = config.named.iter().map(|(name, settings)| {
+        // The lines of `setup` are for measurements: only `safe` is sent.
+        (name.clone(), Device::at(settings.without_setup(), Deadlines::default()))
+    });
+    let devices: Devices = devices.collect();
     outln!("ready");
     let Some((cause, used)) = watch(&config, &mut messages).await else { return Ok(()) };
-    act(&config, cause, used).await;
+    act(&config, &devices, cause, used).await;
     Ok(())
 }
 
@@ -85,6 +90,9 @@ fn listen() -> mpsc::UnboundedReceiver<Message> {
     });
     messages
 }
+
+/// The named instruments of the run.
+type Devices = BTreeMap<String, Device>;
 
 /// What the run has used so far.
 #[derive(Default)]
@@ -131,7 +139,7 @@ async fn watch(
     }
 }
 
-async fn act(config: &Config, cause: WatchdogCause, used: Used) {
+async fn act(config: &Config, devices: &Devices, cause: WatchdogCause, used: Used) {
     let began = Instant::now();
     // The fence comes first, so that a run process that still exists does not continue. The folder may not exist any more.
     let fence = put_up_fence(&config.folder, config.runner);
@@ -139,7 +147,7 @@ async fn act(config: &Config, cause: WatchdogCause, used: Used) {
     let is_dark = used.lasers.is_empty();
     let mut work = Work { pending: used.lasers, off: BTreeSet::new(), aborted: is_dark };
     let lasers = async { if is_dark { Ok(()) } else { work.turn_off(config).await } };
-    let (lasers, named) = tokio::join!(lasers, make_safe(config, used.named));
+    let (lasers, named) = tokio::join!(lasers, make_safe(config, devices, used.named));
     let trouble: Vec<String> = lasers.err().into_iter().chain(named.trouble).collect();
     let trouble = Some(trouble.join("; ")).filter(|trouble| !trouble.is_empty());
     let record = WatchdogRecord {
@@ -190,18 +198,15 @@ async fn end_runner(_: u32, _: WatchdogCause) -> bool {
 }
 
 /// Makes the named instruments safe, each as often as needed until its time is up.
-async fn make_safe(config: &Config, names: BTreeSet<String>) -> MadeSafe {
+async fn make_safe(config: &Config, devices: &Devices, names: BTreeSet<String>) -> MadeSafe {
     let each = names.into_iter().map(|name| async move {
-        let Some(settings) = config.named.get(&name).cloned() else {
-            return (name, Err("it is not configured".to_owned()));
+        let Some(device) = devices.get(&name) else {
+            return (name, Err("the instrument is not configured".to_owned()));
         };
-        // The lines of `setup` are for measurements: only `safe` is sent.
-        let settings = TextSettings { setup: Vec::new(), ..settings };
-        let instrument = TextInstrument::at(settings, Deadlines::default());
         let give_up = Instant::now() + if is_simulated(config) { PATIENCE_SIMULATED } else { PATIENCE };
         let mut pause = PAUSE.0;
         loop {
-            match instrument.make_safe().await {
+            match device.make_safe().await {
                 Ok(()) => return (name, Ok(())),
                 Err(error) if Instant::now() >= give_up => return (name, Err(chain(&error))),
                 Err(_) => tokio::time::sleep(pause).await,

@@ -4,10 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::Equipment;
 use super::policy::{Policy, Refusal};
+use super::{Device, DeviceSettings, Equipment};
+use crate::http::ApiInstrument;
 use crate::instrument::Deadlines;
 use crate::instrument::text::{TextInstrument, TextSettings};
+
+/// Why a line is not sent.
+pub(super) const NO_LINES: &str =
+    "the instrument has a REST API and takes requests (`http`), not lines of text (`scpi`)";
+/// Why a request is not sent.
+pub(super) const NO_REQUESTS: &str = "the instrument takes lines of text (`scpi`), not requests (`http`)";
 
 /// The named instruments that can be reached, by name.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +24,7 @@ pub struct Live(BTreeMap<String, LiveInstrument>);
 #[derive(Debug, Clone)]
 pub struct LiveInstrument {
     /// The handle.
-    pub instrument: TextInstrument,
+    pub device: Device,
     /// The instrument is left as it is between the items of a batch.
     pub keep_between_items: bool,
     /// Who simulates the instrument.
@@ -46,9 +53,9 @@ pub struct MadeSafe {
 }
 
 impl LiveInstrument {
-    fn new(settings: TextSettings, policy: Policy, deadlines: Deadlines) -> Self {
-        let instrument = TextInstrument::at(settings, deadlines);
-        Self { instrument, keep_between_items: false, simulated: None, policy }
+    fn new(settings: DeviceSettings, policy: Policy, deadlines: Deadlines) -> Self {
+        let device = Device::at(settings, deadlines);
+        Self { device, keep_between_items: false, simulated: None, policy }
     }
 
     /// Judges a line as it would be sent.
@@ -58,16 +65,38 @@ impl LiveInstrument {
     pub fn judge(&self, line: &str) -> Result<(), Refusal> {
         self.policy.judge(line)
     }
+
+    /// The instrument, if it speaks lines of text.
+    ///
+    /// # Errors
+    /// What it does not understand.
+    pub fn text(&self) -> Result<&TextInstrument, &'static str> {
+        match &self.device {
+            Device::Text(text) => Ok(text),
+            Device::Api(_) => Err(NO_LINES),
+        }
+    }
+
+    /// The instrument, if it has a REST API.
+    ///
+    /// # Errors
+    /// What it does not understand.
+    pub fn api(&self) -> Result<&ApiInstrument, &'static str> {
+        match &self.device {
+            Device::Api(api) => Ok(api),
+            Device::Text(_) => Err(NO_REQUESTS),
+        }
+    }
 }
 
 impl Live {
-    /// The instruments of a bench that speak lines of text.
+    /// The instruments of a bench.
     #[must_use]
     pub fn new(equipment: &Equipment, deadlines: Deadlines) -> Self {
-        let live = equipment.iter().map(|(name, text)| {
+        let live = equipment.iter().map(|(name, described)| {
             let live = LiveInstrument {
-                keep_between_items: text.keep_between_items,
-                ..LiveInstrument::new(text.settings.clone(), text.policy.clone(), deadlines)
+                keep_between_items: described.keep_between_items,
+                ..LiveInstrument::new(described.device.clone(), described.policy.clone(), deadlines)
             };
             (name.to_owned(), live)
         });
@@ -77,7 +106,11 @@ impl Live {
     /// A simulated instrument answers for this name. The lines that the configuration allows for the real one are those that
     /// are allowed here; without a configuration all are.
     pub fn simulate(&mut self, name: &str, settings: TextSettings, by: SimulatedBy, deadlines: Deadlines) {
-        let policy = self.0.get(name).map_or_else(Policy::everything, |real| real.policy.clone());
+        let policy = match self.0.get(name) {
+            Some(LiveInstrument { device: Device::Text(_), policy, .. }) => policy.clone(),
+            Some(LiveInstrument { device: Device::Api(_), .. }) | None => Policy::everything(),
+        };
+        let settings = DeviceSettings::Text(settings);
         let simulated =
             LiveInstrument { simulated: Some(by), ..LiveInstrument::new(settings, policy, deadlines) };
         self.0.insert(name.to_owned(), simulated);
@@ -104,7 +137,7 @@ impl Live {
     /// Makes these instruments safe, all at the same time. An instrument that cannot be reached does not delay the others.
     pub async fn make_safe(&self, names: &BTreeSet<String>) -> MadeSafe {
         let known = names.iter().filter_map(|name| Some((name, self.get(name)?)));
-        let each = known.map(|(name, live)| async move { (name, live.instrument.make_safe().await) });
+        let each = known.map(|(name, live)| async move { (name, live.device.make_safe().await) });
         let mut made = MadeSafe::default();
         for (name, done) in join_all(each).await {
             match done {

@@ -1,10 +1,10 @@
-//! Compares the lines for named instruments with what the configuration allows.
+//! Compares the lines and requests for named instruments with what the configuration allows.
 
 use super::findings::{Findings, softened};
 use super::walk::PlannedStep;
 use crate::equipment::Equipment;
 use crate::equipment::policy::Refusal;
-use crate::operation::Named;
+use crate::operation::{Named, Sends};
 use crate::recipe::Recipe;
 use crate::source::Diagnostic;
 
@@ -24,20 +24,30 @@ pub(super) fn check(recipe: &Recipe, steps: &[PlannedStep], known: Option<&Equip
 }
 
 fn judge(recipe: &Recipe, named: Named<'_>, known: Option<&Equipment>) -> Option<Diagnostic> {
-    let Named { name, line, is_setting: _ } = named;
-    let is_simulated = || recipe.header().simulates(name);
-    match known.and_then(|known| known.get(name)) {
-        Some(text) => {
-            let refusal = text.policy.judge(line).err()?;
-            Some(Diagnostic::error(format!("{name}: {refusal}")).hint(advice(name, &refusal)))
-        }
-        None if is_simulated() => None,
-        None => Some(unknown(name, known)),
+    let Named { name, sends, role: _ } = named;
+    let is_simulated = recipe.header().simulates(name);
+    let Some(described) = known.and_then(|known| known.get(name)) else {
+        return match sends {
+            // The simulated instruments speak lines of text.
+            Sends::Line(_) if is_simulated => None,
+            Sends::Line(_) => Some(unknown(name, "address", known)),
+            Sends::Request(..) => Some(unknown(name, "url", known)),
+        };
+    };
+    let is_request = matches!(sends, Sends::Request(..));
+    if let Some(why) = described.device.refuses(is_request).filter(|_| is_request || !is_simulated) {
+        return Some(Diagnostic::error(format!("{name}: {why}")));
     }
+    let Sends::Line(line) = sends else { return None };
+    if described.device.refuses(false).is_some() {
+        return None;
+    }
+    let refusal = described.policy.judge(line).err()?;
+    Some(Diagnostic::error(format!("{name}: {refusal}")).hint(advice(name, &refusal)))
 }
 
-fn unknown(name: &str, known: Option<&Equipment>) -> Diagnostic {
-    let hint = format!("describe it in ctp10.toml: `[instruments.{name}]` with an `address`");
+fn unknown(name: &str, way: &str, known: Option<&Equipment>) -> Diagnostic {
+    let hint = format!("describe the instrument in ctp10.toml: `[instruments.{name}]` with `{way}`");
     let Some(known) = known else {
         let message = format!("a run needs a configuration of the instrument `{name}`");
         return Diagnostic::note(message).hint(hint);

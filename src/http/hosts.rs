@@ -48,6 +48,13 @@ fn read(entry: &str) -> Result<AllowedHost, String> {
 }
 
 impl AllowedHosts {
+    /// Only the host and port of this URL.
+    #[must_use]
+    pub fn only(url: &Url) -> Self {
+        let host = url.host().map(|host| host.to_owned());
+        Self(host.map(|host| AllowedHost { host, port: url.port_or_known_default() }).into_iter().collect())
+    }
+
     /// Whether requests may go to the host and port of `url`.
     #[must_use]
     pub fn allow(&self, url: &Url) -> bool {

@@ -58,6 +58,12 @@ impl Reply {
         }
     }
 
+    /// Whether the body contains a text.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(text)
+    }
+
     /// The beginning of the body, for messages.
     #[must_use]
     pub fn excerpt(&self) -> String {

@@ -1,16 +1,19 @@
 //! Requests to other instruments on the bench.
 
 use schemars::JsonSchema;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use super::attend::Effect;
+use crate::units::ApiPath;
 
+mod destination;
 mod poll;
 mod statuses;
 
+pub use destination::Destination;
+use destination::{UrlGiven, read_url};
 pub use poll::Poll;
 pub(super) use poll::interval;
 use statuses::Statuses;
@@ -45,22 +48,31 @@ impl Method {
         }
     }
 
-    /// The default effect of repeating it: only GET is safe, because two moves by 5 µm are not one move by 5 µm.
-    fn effect(self) -> Effect {
-        if self == Self::Get { Effect::Measure } else { Effect::Ask }
+    /// The default effect of repeating it. Two moves by 5 µm are not one move by 5 µm, so only GET is safe. A request to a
+    /// named instrument is expected to set an absolute value, as a command of text is.
+    fn effect(self, destination: &Destination) -> Effect {
+        match (self, destination) {
+            (Self::Get, _) => Effect::Measure,
+            (_, Destination::Named { .. }) => Effect::Configure,
+            (_, Destination::Url(_)) => Effect::Ask,
+        }
     }
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HttpFields {
+    /// The name of an instrument with a `url` in `[instruments]` of ctp10.toml. Its headers and its token are sent too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
     /// The method of the request. Default: `GET`.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<Method>,
-    /// Address: `http://host:port/path`. The configuration must allow the host (`allow_http`).
+    /// Address: `http://host:port/path`. The configuration must allow the host (`allow_http`). With `to`: a path such as
+    /// `/move`, below the `url` of the instrument.
     #[serde(deserialize_with = "read_url")]
     #[schemars(with = "String")]
-    url: Url,
+    url: UrlGiven,
     /// Body of the request: any value, sent as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
@@ -71,7 +83,7 @@ struct HttpFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<Poll>,
     /// Whether the step may be repeated automatically (`configure`, `measure`) or not (`ask`). Default: `measure` for
-    /// GET, `ask` for all other methods.
+    /// GET. For all other methods `configure` with `to`, and `ask` without.
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<Effect>,
     /// The reply that `check` and `plan` assume, because they send no requests. Default: an empty map.
@@ -81,13 +93,13 @@ struct HttpFields {
 
 /// Sends a request to the REST API of another instrument on the bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "HttpFields", into = "HttpFields")]
+#[serde(try_from = "HttpFields", into = "HttpFields")]
 #[schemars(with = "HttpFields")]
 pub struct Http {
     /// The method.
     pub method: Method,
-    /// The address: http or https, with a host.
-    pub url: Url,
+    /// Where the request goes.
+    pub destination: Destination,
     /// The body.
     pub json: Option<Value>,
     /// The status codes of a success; empty: any from 200 to 299.
@@ -100,31 +112,40 @@ pub struct Http {
     pub assume: Option<Value>,
 }
 
-impl From<HttpFields> for Http {
-    fn from(given: HttpFields) -> Self {
+impl TryFrom<HttpFields> for Http {
+    type Error = String;
+
+    fn try_from(given: HttpFields) -> Result<Self, String> {
         let method = given.method.unwrap_or_default();
-        Self {
+        let destination = Destination::new(given.to, given.url)?;
+        if let (Destination::Named { .. }, Some(poll)) = (&destination, &given.poll) {
+            poll.check_path()?;
+        }
+        Ok(Self {
             method,
-            url: given.url,
             json: given.json,
             expect_status: given.expect_status.map(|codes| codes.0).unwrap_or_default(),
             poll: given.poll.map(Box::new),
-            effect: given.effect.unwrap_or(method.effect()),
+            effect: given.effect.unwrap_or(method.effect(&destination)),
             assume: given.assume,
-        }
+            destination,
+        })
     }
 }
 
 /// The shortest written form.
 impl From<Http> for HttpFields {
     fn from(http: Http) -> Self {
+        let effect = Some(http.effect).filter(|effect| *effect != http.method.effect(&http.destination));
+        let (to, url) = http.destination.written();
         Self {
+            to,
             method: Some(http.method).filter(|method| *method != Method::default()),
-            url: http.url,
+            url,
             json: http.json,
             expect_status: Some(Statuses(http.expect_status)).filter(|codes| !codes.0.is_empty()),
             poll: http.poll.map(|poll| *poll),
-            effect: Some(http.effect).filter(|effect| *effect != http.method.effect()),
+            effect,
             assume: http.assume,
         }
     }
@@ -140,38 +161,19 @@ impl Http {
         }
     }
 
-    /// The URLs of the requests, as far as they do not depend on a reply.
+    /// What a request with this path sets: a later request with the same method and path replaces it.
+    #[must_use]
+    pub fn target_of(&self, path: &ApiPath) -> String {
+        format!("{} {}", self.method.as_str(), path.without_query())
+    }
+
+    /// The URLs in the recipe, as far as they do not depend on a reply. The URL of a named instrument is in the
+    /// configuration.
     pub fn known_urls(&self) -> impl Iterator<Item = Url> {
-        let polled = self.poll.as_ref().and_then(|poll| poll.known_url(&self.url));
-        std::iter::once(self.url.clone()).chain(polled)
+        let Destination::Url(url) = &self.destination else { return [None, None].into_iter().flatten() };
+        let polled = self.poll.as_ref().and_then(|poll| poll.known_url(url));
+        [Some(url.clone()), polled].into_iter().flatten()
     }
-}
-
-fn read_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.contains(['{', '}']) {
-        return Err(D::Error::custom(format!(
-            "url `{text}` has braces: write `${{…}}` for a value of the recipe (`{{…}}` is for `poll`, whose URL may \
-             name fields of the reply)"
-        )));
-    }
-    check_url(
-        Url::parse(&text)
-            .map_err(|error| format!("url `{text}` is not valid: {error}"))
-            .map_err(D::Error::custom)?,
-    )
-    .map_err(D::Error::custom)
-}
-
-/// Allows only URLs for requests, without parts that must not appear in the journal.
-fn check_url(url: Url) -> Result<Url, String> {
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(format!("url `{url}` is not allowed (http://host:port/path or https://…)"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("url contains a user or a password, and the journal would show it".to_owned());
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

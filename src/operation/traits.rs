@@ -9,6 +9,7 @@ use super::{
     Method, Prompt, Scpi,
 };
 use crate::measurement::Detector;
+use crate::units::ApiPath;
 pub use lasers::{LaserDemand, Lasers};
 
 /// The properties of one operation.
@@ -57,14 +58,36 @@ pub struct OperationTraits<'a> {
 }
 
 /// What an operation sends to a named instrument on the bench.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Named<'a> {
     /// The name of the instrument.
     pub name: &'a str,
-    /// The line of text.
-    pub line: &'a str,
-    /// The line changes a setting, which is set again after a restart of the instrument.
-    pub is_setting: bool,
+    /// The line of text, or the request.
+    pub sends: Sends<'a>,
+    /// What the operation means for the settings of the instrument.
+    pub role: NamedRole,
+}
+
+/// What an operation means for the settings of a named instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedRole {
+    /// The operation sets an absolute value. It is performed again after a restart of the instrument.
+    Sets,
+    /// The operation waits for something that the settings before it bring about. It is performed again together with them.
+    Waits,
+    /// The operation only reads.
+    Reads,
+    /// The operation changes something and must not be performed again.
+    Changes,
+}
+
+/// What is sent to a named instrument.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sends<'a> {
+    /// A line of text.
+    Line(&'a str),
+    /// A request, with the path below the URL of the instrument.
+    Request(&'a Http, &'a ApiPath),
 }
 
 /// What an operation exchanges with the instrument.
@@ -130,7 +153,7 @@ pub enum BenchTarget<'a> {
     Resource(Method, &'a url::Url),
     /// The header of the only unit of SCPI text, in capitals.
     Header(String),
-    /// A setting of a named instrument: its name, and the header in capitals.
+    /// A setting of a named instrument: its name, and the header in capitals, or the method and the path.
     Setting(&'a str, String),
     /// The references of detectors.
     References(&'a [Detector]),

@@ -160,7 +160,7 @@ impl Operation {
             }
             Self::Log(fields) => format!("Log: {}", fields.message),
             Self::Prompt(fields) => format!("Ask: {}", fields.message),
-            Self::Http(fields) => format!("Request {} {}", fields.method.as_str(), fields.url),
+            Self::Http(fields) => format!("Request {} {}", fields.method.as_str(), fields.destination),
             Self::Scpi(fields) => {
                 format!("Send to {}: {}", fields.to.as_deref().unwrap_or("CTP10"), fields.text)
             }

@@ -30,6 +30,7 @@ use crate::operation::{OperationTraits, Settings};
 use crate::step::{Fault, FaultKind};
 use detectors::DetectorState;
 pub(super) use ensure::Needs;
+pub(super) use named::{REQUEST_LIMIT, Sender};
 pub(super) use reference::{NewReference, age_s, moment_of};
 pub(super) use scan::{SettingsOf, describe};
 
@@ -164,6 +165,7 @@ impl Bench {
     /// A new attempt at a step begins.
     pub(super) fn begin_attempt(&mut self) {
         self.restored = 0;
+        self.named.forget_restoring();
     }
 
     /// Starts a proof: the next proof covers all exchanges from here on.

@@ -17,8 +17,7 @@ mod attempt;
 pub(super) mod columns;
 pub(super) mod fetch;
 mod hold;
-mod http;
-mod lines;
+mod others;
 mod perform;
 mod policy;
 pub(super) mod power;
@@ -149,6 +148,7 @@ impl Engine {
                         self.unproved.fault_at_end = Some(fault);
                     }
                     self.finally_until = Some(Instant::now() + FINALLY_LIMIT);
+                    self.bench.enter_finally();
                     drop(reply.send(self.log.emit(RunEvent::Finally)));
                 }
             }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::records::{leave_report, list_run};
 use super::{Cut, Held, LiveRun, Session, notification};
-use crate::equipment::SimulatedBy;
+use crate::equipment::{DeviceError, SimulatedBy};
 use crate::error::chain;
 use crate::instrument::Error;
 use crate::instrument::limits::Limits;
@@ -51,7 +51,7 @@ pub enum NotStarted {
         /// The name of the instrument.
         name: String,
         /// The reason.
-        error: Box<Error>,
+        error: Box<DeviceError>,
     },
     /// The run folder cannot be created.
     #[error(transparent)]

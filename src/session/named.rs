@@ -78,14 +78,13 @@ impl Session {
 }
 
 async fn identify(name: &str, live: &LiveInstrument) -> Result<NamedRecord, NotStarted> {
-    let identity = live.instrument.connect().await;
+    let identity = live.device.identify().await;
     let identity =
         identity.map_err(|error| NotStarted::Named { name: name.to_owned(), error: Box::new(error) })?;
-    let identity = identity.map(|identity| identity.to_string());
     let says_so = identity.as_ref().is_some_and(|identity| identity.contains("SIMULATED"));
     Ok(NamedRecord {
         name: name.to_owned(),
-        address: live.instrument.settings().address.to_string(),
+        address: live.device.settings().to_string(),
         simulated: live.simulated.is_some() || says_so,
         identity,
     })

@@ -327,7 +327,7 @@ fn a_configuration_that_is_wrong_is_refused_with_what_is_allowed() {
         ("[instruments.smu]\nidentity = \"K\"\n", "needs an `address`"),
         ("[instruments.smu]\naddress = \"smu:1\"\nlimits = { \":SOUR:VOLT\" = [5, 0] }\n", "is not a range"),
         ("[instruments.\"a b\"]\naddress = \"smu:1\"\n", "`a b` is not a name"),
-        ("[instruments.stage]\nurl = \"http://stage\"\n", "an instrument has no `url`"),
+        ("[instruments.stage]\nurl = \"stage:8000\"\n", "url `stage:8000` is not allowed"),
     ] {
         let bench = Bench::new();
         bench.write("ctp10.toml", text);

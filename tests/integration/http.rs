@@ -24,7 +24,7 @@ async fn ask_at(url: &str, json: Option<&Value>, limit: Duration) -> Result<Repl
             method: if json.is_some() { "PUT" } else { "GET" },
             url: &url,
             json,
-            token: None,
+            headers: &[],
             limit,
         })
         .await
@@ -48,7 +48,7 @@ async fn a_request_arrives_as_it_was_meant_and_its_reply_comes_back_whole() {
 async fn a_host_that_is_not_allowed_hears_nothing() {
     let station = Station::start(|_, _| Answer::Text(200, "here".into()));
     let url = station.url("/").parse().unwrap();
-    let request = HttpRequest { method: "GET", url: &url, json: None, token: None, limit: LONG };
+    let request = HttpRequest { method: "GET", url: &url, json: None, headers: &[], limit: LONG };
     let refused = allowing(&["probe-station:8000"]).send(request).await.unwrap_err();
     assert!(matches!(&refused, HttpError::NotAllowed { host, advice }
         if *host == station.address && advice.contains("\"probe-station:8000\", \"127.0.0.1:")));

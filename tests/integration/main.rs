@@ -9,6 +9,7 @@ mod analyze;
 mod awake;
 mod batch;
 mod batch_report;
+mod bench_api;
 mod bench_instruments;
 mod bench_safety;
 #[cfg(unix)]

@@ -26,6 +26,10 @@ pub(crate) struct Asked {
 pub(crate) enum Answer {
     Json(u16, Value),
     Text(u16, String),
+    /// The bytes of the whole reply. The connection stays open until the other end closes it.
+    Raw(String),
+    /// The other answer, after this time.
+    Late(Duration, Box<Answer>),
     /// Another place to ask.
     Elsewhere(u16, String),
     /// Nothing: the connection ends.
@@ -108,13 +112,23 @@ fn serve(
     };
     // Whoever does not listen does not want to know.
     let _ = tell.send(asked.what.clone());
-    let (status, header, body) = match answer(number, &asked) {
+    let mut given = answer(number, &asked);
+    while let Answer::Late(time, later) = given {
+        std::thread::sleep(time);
+        given = *later;
+    }
+    let (status, header, body) = match given {
         Answer::Json(status, value) => {
             (status, "Content-Type: application/json".to_owned(), value.to_string())
         }
         Answer::Text(status, text) => (status, "Content-Type: text/plain".to_owned(), text),
         Answer::Elsewhere(status, place) => (status, format!("Location: {place}"), String::new()),
-        Answer::HangUp => return,
+        Answer::Raw(reply) => {
+            let _ = stream.get_mut().write_all(reply.as_bytes());
+            let _ = stream.read(&mut [0]);
+            return;
+        }
+        Answer::Late(..) | Answer::HangUp => return,
         Answer::Silence => {
             // A reset is an end too.
             let _ = stream.read(&mut [0]);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::check_url;
-use crate::units::Seconds;
+use super::destination::check_url;
+use crate::units::{ApiPath, Seconds, is_below};
 
 /// Default time between two polls, s.
 const INTERVAL_S: f64 = 0.5;
@@ -17,8 +17,8 @@ const SHORTEST_INTERVAL_S: f64 = 0.02;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PollFields {
-    /// Address of the poll, relative to `url`; `{task_id}` stands for that field of the reply. Default: the
-    /// `Location` header of the reply.
+    /// Address of the poll, relative to `url` of the request; `{task_id}` stands for that field of the reply. With `to`: a
+    /// path below the `url` of the instrument. Default: the `Location` header of the reply.
     url: Option<String>,
     /// An expression over `reply` and `status` that is true when the action is done.
     ready: String,
@@ -109,25 +109,43 @@ fn pieces(url: &str) -> Result<Vec<Piece<'_>>, String> {
 }
 
 impl Poll {
-    /// The address of the poll, from the URL of the request, its reply and the `Location` of the reply.
+    /// The address of the poll, from the URL of the request, its reply and the `Location` of the reply. With `base`, the
+    /// URL of a named instrument, the address must lie below that URL: headers and tokens are sent to no other place.
     ///
     /// # Errors
-    /// If the reply has no address, or if the address is not a URL.
-    pub fn target(&self, request: &Url, location: Option<&str>, reply: &Value) -> Result<Url, String> {
+    /// If the reply has no address, or if the address is not allowed.
+    pub fn target(
+        &self,
+        request: &Url,
+        base: Option<&Url>,
+        location: Option<&str>,
+        reply: &Value,
+    ) -> Result<Url, String> {
         let Some(url) = &self.url else {
             let location = location.ok_or(
                 "the address of the poll is unknown: the reply has no `Location`, and `poll` has no `url`",
             )?;
-            return join(request, location);
+            let found = join(request, location)?;
+            return match base.filter(|base| !is_below(&found, base)) {
+                Some(base) => {
+                    Err(format!("the `Location` `{found}` is not below `{base}`: give `url` in `poll`"))
+                }
+                None => Ok(found),
+            };
         };
-        let mut text = String::new();
-        for piece in pieces(url)? {
-            match piece {
-                Piece::Text(plain) => text.push_str(plain),
-                Piece::Field(way) => text.extend(utf8_percent_encode(&field(reply, way)?, RESERVED)),
-            }
+        let text = filled(url, |way| Ok(utf8_percent_encode(&field(reply, way)?, RESERVED).to_string()))?;
+        match base {
+            Some(base) => ApiPath::try_from(text)?.below(base),
+            None => join(request, &text),
         }
-        join(request, &text)
+    }
+
+    /// Checks that the address is a path, as far as it does not depend on a reply.
+    pub(super) fn check_path(&self) -> Result<(), String> {
+        let Some(url) = &self.url else { return Ok(()) };
+        ApiPath::try_from(filled(url, |_| Ok("0".to_owned()))?)
+            .map(|_| ())
+            .map_err(|why| format!("poll: {why}"))
     }
 
     /// The address of the poll, as far as it is known before the reply: the host is known, the path may be unknown.
@@ -135,11 +153,21 @@ impl Poll {
         let url = self.url.as_ref()?;
         // A text that begins with a scheme or `//` contains its host, up to the next slash.
         let host = url.split_once("//").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
-        let pieces = pieces(url).ok().filter(|_| !host.contains('{'))?;
-        let text: String =
-            pieces.iter().map(|piece| if let Piece::Text(text) = piece { *text } else { "0" }).collect();
+        let text = filled(url, |_| Ok("0".to_owned())).ok().filter(|_| !host.contains('{'))?;
         join(request, &text).ok()
     }
+}
+
+/// The text of a URL with the fields that `value` gives.
+fn filled(url: &str, value: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
+    let mut text = String::new();
+    for piece in pieces(url)? {
+        match piece {
+            Piece::Text(plain) => text.push_str(plain),
+            Piece::Field(way) => text.push_str(&value(way)?),
+        }
+    }
+    Ok(text)
 }
 
 fn join(request: &Url, url: &str) -> Result<Url, String> {
@@ -182,7 +210,7 @@ mod tests {
 
     fn target(url: &str, reply: &Value) -> Result<String, String> {
         let request = "http://stage:8000/api/move".parse().unwrap();
-        poll(Some(url)).target(&request, None, reply).map(|url| url.to_string())
+        poll(Some(url)).target(&request, None, None, reply).map(|url| url.to_string())
     }
 
     #[test]
@@ -205,9 +233,30 @@ mod tests {
     fn without_a_url_it_asks_where_the_location_points() {
         let request: Url = "http://stage:8000/api/move".parse().unwrap();
         let target =
-            |location| poll(None).target(&request, location, &Value::Null).map(|url| url.to_string());
+            |location| poll(None).target(&request, None, location, &Value::Null).map(|url| url.to_string());
         assert_eq!(target(Some("/tasks/4")).as_deref(), Ok("http://stage:8000/tasks/4"));
         assert!(target(None).unwrap_err().contains("the reply has no `Location`"));
+    }
+
+    #[test]
+    fn the_poll_of_a_named_instrument_stays_below_its_url() {
+        let base: Url = "http://stage:8000/api".parse().unwrap();
+        let request = "http://stage:8000/api/move".parse().unwrap();
+        let target = |url: Option<&str>, location: Option<&str>, reply: &Value| {
+            poll(url).target(&request, Some(&base), location, reply).map(|url| url.to_string())
+        };
+        let task = |id: &str| target(Some("/tasks/{id}"), None, &json!({ "id": id }));
+        assert_eq!(task("7").as_deref(), Ok("http://stage:8000/api/tasks/7"));
+        assert!(task("a/../b").unwrap_err().starts_with("path `/tasks/a%2F..%2Fb` has a part `.` or `..`"));
+        assert!(task("..").is_err());
+        for location in ["tasks/7", "/api/tasks/7", "http://stage:8000/api/tasks/7"] {
+            let found = target(None, Some(location), &Value::Null);
+            assert_eq!(found.as_deref(), Ok("http://stage:8000/api/tasks/7"));
+        }
+        for location in ["/tasks/7", "//elsewhere/api/tasks/7", "http://stage/api/tasks/7", "../tasks/7"] {
+            let refused = target(None, Some(location), &Value::Null).unwrap_err();
+            assert!(refused.contains("is not below `http://stage:8000/api`"), "{refused}");
+        }
     }
 
     #[test]

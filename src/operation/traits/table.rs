@@ -1,11 +1,14 @@
 //! The properties of each operation, in one table. A new operation gets one entry here.
 
 use super::{
-    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, OperationTraits, Question,
-    Settings,
+    BenchEffect, BenchTarget, Exchange, LaserDemand, Lasers, Lasts, Memory, Named, NamedRole,
+    OperationTraits, Question, Sends, Settings,
 };
 use crate::grammar::Line;
-use crate::operation::{ConfigureLaser, ConfigureTls, Effect, Operation, ReadPower, Scpi, Wait};
+use crate::operation::{
+    ConfigureLaser, ConfigureTls, Destination, Effect, Http, Operation, ReadPower, Scpi, Wait,
+};
+use crate::units::ApiPath;
 
 /// An operation that only passes time or writes a record. Each entry of the table begins with this one and states the
 /// differences.
@@ -133,7 +136,11 @@ impl Operation {
                 ..PLAIN
             },
             Self::Wait(Wait::Steady(steady)) => OperationTraits {
-                named: Some(Named { name: &steady.to, line: &steady.query, is_setting: false }),
+                named: Some(Named {
+                    name: &steady.to,
+                    sends: Sends::Line(&steady.query),
+                    role: NamedRole::Waits,
+                }),
                 lasts: Lasts::AtLeast(steady.for_s.get()),
                 ..PLAIN
             },
@@ -145,20 +152,17 @@ impl Operation {
                 question: Question::Prompt(fields),
                 ..PLAIN
             },
-            Self::Http(fields) => {
-                let target = BenchTarget::Resource(fields.method, &fields.url);
-                let bench = match fields.effect {
-                    Effect::Measure => BenchEffect::Asks(target),
-                    Effect::Configure | Effect::Ask => BenchEffect::Changes(Some(target)),
-                };
-                OperationTraits {
-                    effect: fields.effect,
-                    bench,
-                    lasts: Lasts::Reply,
-                    request: Some(fields),
-                    ..PLAIN
+            Self::Http(fields) => match &fields.destination {
+                Destination::Url(url) => {
+                    let target = BenchTarget::Resource(fields.method, url);
+                    let bench = match fields.effect {
+                        Effect::Measure => BenchEffect::Asks(target),
+                        Effect::Configure | Effect::Ask => BenchEffect::Changes(Some(target)),
+                    };
+                    OperationTraits { bench, ..request(fields) }
                 }
-            }
+                Destination::Named { to, path } => for_api(to, path, fields),
+            },
             Self::Scpi(fields @ Scpi { to: Some(name), .. }) => for_named(name, fields),
             Self::Scpi(fields) if fields.is_query => OperationTraits {
                 effect: fields.effect,
@@ -188,22 +192,52 @@ impl Operation {
     }
 }
 
+/// A request to another instrument.
+fn request(fields: &Http) -> OperationTraits<'_> {
+    OperationTraits { effect: fields.effect, lasts: Lasts::Reply, request: Some(fields), ..PLAIN }
+}
+
 /// A line for a named instrument. The CTP10 is not used, and no laser is.
 fn for_named<'a>(name: &'a str, fields: &'a Scpi) -> OperationTraits<'a> {
-    let header = || fields.text.split_ascii_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-    let is_setting = !fields.is_query && fields.effect == Effect::Configure;
+    let header = fields.text.split_ascii_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    let role = match fields.effect {
+        Effect::Ask => NamedRole::Changes,
+        Effect::Configure if !fields.is_query => NamedRole::Sets,
+        Effect::Configure | Effect::Measure => reads_or_waits(fields.poll.is_some()),
+    };
     OperationTraits {
         effect: fields.effect,
-        bench: match fields.effect {
-            Effect::Measure => BenchEffect::None,
-            Effect::Configure | Effect::Ask => {
-                BenchEffect::Changes(Some(BenchTarget::Setting(name, header())))
-            }
-        },
+        bench: setting(fields.effect, name, header),
         lasts: Lasts::Reply,
         line: Some(fields),
-        named: Some(Named { name, line: &fields.text, is_setting }),
+        named: Some(Named { name, sends: Sends::Line(&fields.text), role }),
         ..PLAIN
+    }
+}
+
+/// A request to a named instrument.
+fn for_api<'a>(name: &'a str, path: &'a ApiPath, fields: &'a Http) -> OperationTraits<'a> {
+    let role = match fields.effect {
+        Effect::Ask => NamedRole::Changes,
+        Effect::Configure => NamedRole::Sets,
+        Effect::Measure => reads_or_waits(fields.poll.is_some()),
+    };
+    OperationTraits {
+        bench: setting(fields.effect, name, fields.target_of(path)),
+        named: Some(Named { name, sends: Sends::Request(fields, path), role }),
+        ..request(fields)
+    }
+}
+
+fn reads_or_waits(has_poll: bool) -> NamedRole {
+    if has_poll { NamedRole::Waits } else { NamedRole::Reads }
+}
+
+/// What a step with this effect does to a setting of a named instrument.
+fn setting(effect: Effect, name: &str, header: String) -> BenchEffect<'_> {
+    match effect {
+        Effect::Measure => BenchEffect::None,
+        Effect::Configure | Effect::Ask => BenchEffect::Changes(Some(BenchTarget::Setting(name, header))),
     }
 }
 

@@ -165,6 +165,7 @@ impl Bench {
     /// Aborts a scan that may still be running, after its step was interrupted.
     pub(in crate::run) async fn break_off(&mut self) {
         self.heartbeat.beat();
+        self.named.forget_restoring();
         if self.is_scanning {
             let abort_twice = async {
                 let hasty = self.instrument.confirming_within(ABORT_HASTE);

@@ -43,7 +43,7 @@ impl Engine {
                 self.wait_while(ctx, left(), left).await?;
             }
             Wait::Stable(stable) => self.wait_until_stable(ctx, stable).await?,
-            Wait::Steady(steady) => self.wait_until_steady(ctx, steady).await?,
+            Wait::Steady(steady) => self.bench.wait_until_steady(Some(ctx.number), steady).await?,
         }
         Ok(Outcome::Done)
     }

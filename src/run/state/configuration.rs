@@ -3,21 +3,22 @@
 //! restores.
 
 mod doubts;
+mod named;
 mod read_back;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands::{Present, commands};
-use crate::equipment::policy::header_of;
 use crate::grammar::{Line, Unit};
 use crate::instrument::TLS;
 use crate::instrument::headers::{Does, alone, does};
 use crate::instrument::scpi::{Action, Stabilization};
 use crate::instrument::setting::{LASER_POWER_TOLERANCE_DB, Setting};
 use crate::measurement::Detector;
-use crate::operation::{self, Effect, Lasers, Named, Operation, Scpi};
+use crate::operation::{self, Effect, Lasers, Operation, Scpi};
 use crate::step::Outcome;
 pub(in crate::run) use doubts::{Difference, Doubts};
+pub(in crate::run) use named::NamedSteps;
 
 /// A setting that is restored after the instrument has forgotten it.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,19 +119,8 @@ pub(in crate::run) struct Configuration {
     unknown: Vec<String>,
     /// The settings of each reference.
     references: BTreeMap<Detector, Settings>,
-    /// The lines that set something on named instruments, in the order of their last use.
-    named: Vec<NamedSetting>,
-}
-
-/// A line that sets something on a named instrument.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::run) struct NamedSetting {
-    /// The name of the instrument.
-    pub(in crate::run) name: String,
-    /// The line.
-    pub(in crate::run) line: String,
-    /// What the line sets. The last line with a header counts.
-    header: String,
+    /// What the run intends on the named instruments.
+    pub(in crate::run) named: NamedSteps,
 }
 
 impl Configuration {
@@ -140,8 +130,8 @@ impl Configuration {
             return;
         }
         let traits = operation.traits();
-        if let Some(Named { name, line, is_setting: true }) = traits.named {
-            self.note_named(name, line);
+        if let Some(named) = traits.named {
+            self.named.note(named, operation);
         }
         match traits.settings {
             operation::Settings::Typed => self.note_settings(operation, outcome),
@@ -157,24 +147,6 @@ impl Configuration {
             let settings = |detector: &Detector| (*detector, self.settings.clone());
             self.references.extend(reference.detectors.iter().map(settings));
         }
-    }
-
-    fn note_named(&mut self, name: &str, line: &str) {
-        let header = header_of(line);
-        // After a reset, nothing that was set before is intended any more.
-        let is_reset = header == "*RST";
-        self.named.retain(|known| known.name != name || known.header != header && !is_reset);
-        self.named.push(NamedSetting { name: name.to_owned(), line: line.to_owned(), header });
-    }
-
-    /// The lines that set what the run intends on a named instrument, in the order of their last use.
-    pub(in crate::run) fn lines_for(&self, name: &str) -> Vec<String> {
-        self.named.iter().filter(|known| known.name == name).map(|known| known.line.clone()).collect()
-    }
-
-    /// The named instruments that the run has set.
-    pub(in crate::run) fn named(&self) -> BTreeSet<String> {
-        self.named.iter().map(|known| known.name.clone()).collect()
     }
 
     /// The run intends the settings that an operation sets, and the others that it has read back.

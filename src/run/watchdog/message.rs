@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::equipment::DeviceSettings;
 use crate::instrument::Address;
-use crate::instrument::text::TextSettings;
 
 /// What the watchdog of a run must know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Config {
     pub lasers_end_with_run: bool,
     /// The other instruments that the run may use, by name.
     #[serde(default)]
-    pub named: BTreeMap<String, TextSettings>,
+    pub named: BTreeMap<String, DeviceSettings>,
     /// The longest time without a heartbeat, s.
     pub silence_s: f64,
 }

@@ -64,7 +64,7 @@ impl Watchdog {
                 .live
                 .iter()
                 .filter(|(_, live)| live.simulated != Some(SimulatedBy::ThisProcess))
-                .map(|(name, live)| (name.to_owned(), live.instrument.settings().clone()))
+                .map(|(name, live)| (name.to_owned(), live.device.settings()))
                 .collect(),
             silence_s: silence.as_secs_f64(),
         };

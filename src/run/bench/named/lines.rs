@@ -5,42 +5,74 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::Engine;
+use super::{Pace, of, prove, refused};
+use crate::equipment::LiveInstrument;
 use crate::instrument::scpi::Query;
-use crate::operation::{Operation, Parse, Reading, Scpi, Steady, TextPoll};
-use crate::run::context::StepContext;
-use crate::run::events::Activity;
+use crate::operation::{Parse, Reading, Scpi, Steady, TextPoll};
+use crate::run::bench::Bench;
 use crate::script::{Condition, Mistake};
 use crate::step::{Fault, FaultKind, Outcome};
 
 /// The interval between two readings while they are not stable.
 const STEADY_INTERVAL: Duration = Duration::from_millis(250);
 
-impl Engine {
-    pub(super) async fn scpi(
+impl Bench {
+    /// A line of text for a named instrument, or a query for the CTP10. `number` is the step whose progress is told.
+    pub(in crate::run) async fn line(&mut self, number: Option<u64>, scpi: &Scpi) -> Result<Outcome, Fault> {
+        match (&scpi.to, &scpi.poll) {
+            (Some(name), _) if !scpi.is_query => self.send_to(name, &scpi.text).await.map(|()| Outcome::Done),
+            (_, Some(poll)) => self.poll_line(number, scpi, poll).await.map(Outcome::from),
+            (_, None) => self.ask_line(scpi).await.map(Outcome::from),
+        }
+    }
+
+    /// The instrument with this name, for a line that is about to be sent.
+    fn takes_line(&self, name: &str, line: &str) -> Result<LiveInstrument, Fault> {
+        let live = self.named.get(name)?;
+        live.text().map_err(|why| refused(name, why))?;
+        live.judge(line).map_err(|why| refused(name, why))?;
+        Ok(live)
+    }
+
+    /// Sends a command to a named instrument.
+    async fn send_to(&mut self, name: &str, line: &str) -> Result<(), Fault> {
+        let live = self.takes_line(name, line)?;
+        let text = live.text().map_err(|why| refused(name, why))?;
+        let mark = self.ready(name).await?;
+        self.heartbeat.during(text.act(line)).await.map_err(|error| of(name, error))?;
+        self.heartbeat.during(prove(&live, mark, true)).await.map_err(|error| of(name, error))
+    }
+
+    /// Asks a named instrument. A query whose reply cannot be proved is repeated once.
+    async fn ask_named<R>(
         &mut self,
-        ctx: &StepContext,
-        operation: &Operation,
-        scpi: &Scpi,
-    ) -> Result<Outcome, Fault> {
-        match (&scpi.to, scpi.is_query) {
-            (None, false) => self.bench.send(operation).await.map(|()| Outcome::Done),
-            (Some(name), false) => self.bench.send_to(name, &scpi.text).await.map(|()| Outcome::Done),
-            (_, true) => match &scpi.poll {
-                Some(poll) => self.poll_line(ctx, scpi, poll).await,
-                None => self.ask_line(scpi).await,
+        name: &str,
+        line: &str,
+        read: fn(&str) -> Option<R>,
+    ) -> Result<R, Fault> {
+        let live = self.takes_line(name, line)?;
+        let text = live.text().map_err(|why| refused(name, why))?;
+        let mut repeated = false;
+        loop {
+            let mark = self.ready(name).await?;
+            let asked = async {
+                let reply = text.ask(line, read).await?;
+                prove(&live, mark, true).await.map(|()| reply)
+            };
+            match self.heartbeat.during(asked).await.map_err(|error| of(name, error)) {
+                Err(fault) if fault.kind == FaultKind::Link && !repeated => repeated = true,
+                told => return told,
             }
-            .map(Outcome::from),
         }
     }
 
     async fn ask_line(&mut self, scpi: &Scpi) -> Result<Reading, Fault> {
         if let Some(name) = &scpi.to {
-            return self.bench.ask_named(name, &scpi.text, scpi.parse.reader()).await;
+            return self.ask_named(name, &scpi.text, scpi.parse.reader()).await;
         }
         let query =
             Query::raw(&scpi.text).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
-        let reply = self.bench.ask(query).await?;
+        let reply = self.ask(query).await?;
         scpi.parse.reader()(&reply).ok_or_else(|| {
             let (text, reply) = (&scpi.text, crate::shown::beginning(&reply));
             let message = format!("the reply to `{text}` is `{reply}`, not {}", scpi.parse.expected());
@@ -50,14 +82,18 @@ impl Engine {
 
     /// Asks until the reply meets a condition. An instrument that is away meanwhile does not end the polling: what it does
     /// goes on, and asking again does no harm.
-    async fn poll_line(&mut self, ctx: &StepContext, scpi: &Scpi, poll: &TextPoll) -> Result<Reading, Fault> {
+    async fn poll_line(
+        &mut self,
+        number: Option<u64>,
+        scpi: &Scpi,
+        poll: &TextPoll,
+    ) -> Result<Reading, Fault> {
         let compile = |name: &'static str, text: &str| {
             Condition::compile("scpi", text).map_err(|mistake| wrong(name, text, mistake))
         };
         let ready = compile("ready", &poll.ready)?;
         let failed = poll.failed.as_deref().map(|text| compile("failed", text)).transpose()?;
-        let (began, total) = (Instant::now(), Duration::from_secs_f64(poll.timeout_s.get()));
-        let interval = Duration::from_secs_f64(poll.interval_s.get());
+        let pace = Pace::new(poll.interval_s, poll.timeout_s);
         loop {
             let (kind, last) = match self.ask_line(scpi).await {
                 Ok(reading) => {
@@ -81,21 +117,17 @@ impl Engine {
                 }
                 Err(fault) => return Err(fault),
             };
-            let left = total.saturating_sub(began.elapsed());
-            if left <= interval {
+            if !self.rest(&pace, number).await? {
                 let message = format!("`{}` was not ready within {}: {last}", scpi.text, poll.timeout_s);
                 return Err(Fault::new(kind, message));
             }
-            let done = 1.0 - left.as_secs_f64() / total.as_secs_f64();
-            self.progress(ctx, Activity::Wait, Some(done), Some(left.as_secs_f64()))?;
-            tokio::time::sleep(interval).await;
         }
     }
 
     /// Waits until all readings of the last `for_s` lie within the tolerance.
-    pub(super) async fn wait_until_steady(
+    pub(in crate::run) async fn wait_until_steady(
         &mut self,
-        ctx: &StepContext,
+        number: Option<u64>,
         steady: &Steady,
     ) -> Result<(), Fault> {
         let Steady { to, query, within, target, for_s, timeout_s } = steady;
@@ -108,7 +140,7 @@ impl Engine {
         loop {
             ticks.tick().await;
             let read = Parse::Number.reader();
-            let Reading::Number(value) = self.bench.ask_named(to, query, read).await? else {
+            let Reading::Number(value) = self.ask_named(to, query, read).await? else {
                 return Err(Fault::new(
                     FaultKind::Instrument,
                     format!("{to}: the reply to `{query}` is no number"),
@@ -139,8 +171,7 @@ impl Engine {
                 return Err(Fault::new(FaultKind::Timeout, message));
             }
             let share = began.elapsed().as_secs_f64() / limit.as_secs_f64();
-            let left = limit.saturating_sub(began.elapsed()).as_secs_f64();
-            self.progress(ctx, Activity::Wait, Some(share), Some(left))?;
+            self.tell_wait(number, share, limit.saturating_sub(began.elapsed()))?;
         }
     }
 }
