@@ -88,8 +88,31 @@ pub fn listed<T: ToString>(items: &[T], between: &str) -> String {
 
 /// A count with its noun: `1 point`, `2 points`.
 #[must_use]
-pub fn counted(count: u64, noun: &str) -> String {
+pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The words of a line of text, broken into lines of at most `width` characters. Only a longer word makes a longer line.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if used + 1 + length <= width => {
+                line.push(' ');
+                line.push_str(word);
+                used += 1 + length;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = length;
+            }
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -97,6 +120,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_count_has_its_plural_and_a_long_line_is_broken_between_words() {
+        assert_eq!((counted(1_u64, "point"), counted(2_usize, "point")), ("1 point".into(), "2 points".into()));
+        assert_eq!(wrapped("sweep { start_nm: 1540 }", 12), ["sweep {", "start_nm:", "1540 }"]);
+        assert_eq!(wrapped("sweep", 80), ["sweep"]);
+        assert_eq!(wrapped("averyveryverylongword a", 5), ["averyveryverylongword", "a"]);
+    }
 
     #[test]
     fn what_steers_a_terminal_is_escaped_and_text_stays_as_it_is() {

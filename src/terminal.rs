@@ -5,9 +5,11 @@ mod bars;
 mod colours;
 mod findings;
 mod lines;
+mod night;
 pub(crate) mod output;
 mod results;
 mod summary;
+mod table;
 
 use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc;
@@ -20,8 +22,10 @@ use crate::run::state::status::RunStatus;
 pub use crate::units::duration;
 pub use bars::LogWriter;
 pub use findings::tell_findings;
+pub use night::{Active, Ended, Night};
 pub use output::end as end_of_output;
 pub use summary::summary;
+pub use table::{table, width};
 
 /// Events that follow each other within this time are shown together.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -32,11 +36,25 @@ pub fn simulated_mark(simulated: bool) -> &'static str {
     if simulated { "  SIMULATED" } else { "" }
 }
 
+/// How much of a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Detail {
+    /// Only warnings, faults and questions.
+    Quiet,
+    /// Also the results.
+    Results,
+    /// Also each step and file.
+    Steps,
+}
+
 /// The style in which a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Progress bars, redrawn in place.
-    Bars,
+    /// Progress bars, redrawn in place; `steps`: also a line for each step.
+    Bars {
+        /// Whether each step has a line.
+        steps: bool,
+    },
     /// One line per event.
     Lines,
     /// One JSON object per event, as in the journal.
@@ -46,13 +64,13 @@ pub enum Style {
 }
 
 impl Style {
-    /// The style for stderr and the options of the user.
+    /// The style for stderr and the options of the user; `steps`: the user wants to see each step.
     #[must_use]
-    pub fn choose(json: bool, quiet: bool) -> Self {
+    pub fn choose(json: bool, quiet: bool, steps: bool) -> Self {
         match (json, quiet) {
             (true, _) => Self::Json,
             (false, true) => Self::Quiet,
-            (false, false) if std::io::stderr().is_terminal() => Self::Bars,
+            (false, false) if std::io::stderr().is_terminal() => Self::Bars { steps },
             (false, false) => Self::Lines,
         }
     }
@@ -74,14 +92,23 @@ pub fn show(
     log: &LogWriter,
     records: &mpsc::Receiver<Record>,
     control: &Control,
-    mut status: RunStatus,
+    status: RunStatus,
 ) -> RunStatus {
-    let mut view: Box<dyn View> = match style {
-        Style::Bars => Box::new(bars::Bars::new(log)),
-        Style::Lines => Box::new(lines::Lines::new(false)),
-        Style::Quiet => Box::new(lines::Lines::new(true)),
+    let view: Box<dyn View> = match style {
+        Style::Bars { steps } => Box::new(bars::Bars::new(log, steps)),
+        Style::Lines => Box::new(lines::Lines::new(Detail::Steps)),
+        Style::Quiet => Box::new(lines::Lines::new(Detail::Quiet)),
         Style::Json => Box::new(lines::JsonLines),
     };
+    show_with((view, at_eof), records, control, status)
+}
+
+fn show_with(
+    (mut view, at_eof): (Box<dyn View>, AtEof),
+    records: &mpsc::Receiver<Record>,
+    control: &Control,
+    mut status: RunStatus,
+) -> RunStatus {
     let mut reads_input = at_eof == AtEof::Stop;
     if reads_input {
         read_input(control.clone(), at_eof);

@@ -20,7 +20,7 @@ use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::{OnTerminate, Signals};
 use crate::batch::{
-    Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice, reserve, write,
+    BatchObserver, Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice, reserve, write,
 };
 use crate::catalogue::ItemRow;
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
@@ -51,7 +51,9 @@ pub(super) async fn batch(
             let (errors, warnings) = batch.tell(Severity::Warning, true);
             if errors > 0 || (strict && warnings > 0) { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
         }
-        Some(BatchCommand::Plan { file, out, json }) => plan::plan(&file, out, json, config).await,
+        Some(BatchCommand::Plan { file, instrument, out, json }) => {
+            plan::plan(&file, &instrument, out, json, config).await
+        },
     }
 }
 
@@ -87,7 +89,7 @@ async fn run(
     let outbox = setup.outbox.clone();
     let worked = match choice.filter(|_| !nothing_left) {
         Some(choice) => {
-            Some(work((&args, &batch, items.len()), &queue, choice, setup, (config, output, log)).await)
+            Some(work((&args, &batch, &items), &queue, choice, setup, (config, output, log)).await)
         }
         None => None,
     };
@@ -101,7 +103,7 @@ async fn run(
 
 /// Runs the queue until its end, and then releases the instrument.
 async fn work(
-    (args, batch, items): (&BatchRunArgs, &Batch, usize),
+    (args, batch, items): (&BatchRunArgs, &Batch, &[ItemRow]),
     queue: &Arc<Queue>,
     choice: Choice,
     setup: Setup,
@@ -115,10 +117,11 @@ async fn work(
         super::serve::beside_run(session, args.sidecar.as_deref(), config, output, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
     let signals = Signals::handle(session, OnTerminate::Finish, commands);
+    let screen = Arc::new(Screen::new(output, log, items, queue.window()));
     let worker = Worker {
         session: Arc::clone(session),
         queue: Arc::clone(queue),
-        observer: Arc::new(Screen::new(output, log, items)),
+        observer: Arc::clone(&screen) as Arc<dyn BatchObserver>,
         most_failures: batch.most_failures,
         simulator: open.simulator(),
         instrument_named: args.instrument.instrument.is_some(),
@@ -127,6 +130,7 @@ async fn work(
         command,
     };
     let over = worker.work().await.map_err(|error| failed(&error));
+    screen.close();
     session.drain();
     if let Some(run) = session.current_run() {
         errln!("waiting for the end of run {}, which was started over HTTP", run.id());
@@ -206,9 +210,8 @@ async fn conclude(
     }
     let over = worked?;
     out!("{}", screen::table(&summary));
-    let (json, page) = written.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
-    outln!("report  {}", page.display());
-    outln!("{}", json.display());
+    let (_, page) = written.map_err(|error| Failure::new(ExitCode::Failed, chain(&error)))?;
+    outln!("{}", page.display());
     match (summary.is_done(), over) {
         (true, _) => super::run::not_passed(summary.verdict),
         (false, WorkerEnd::Requested) => Err(Failure::told(ExitCode::Stopped)),

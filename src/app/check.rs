@@ -19,7 +19,7 @@ use crate::run::prepare::{self, walk};
 use crate::shown;
 use crate::source::{Diagnostic, Severity, has_errors};
 use crate::terminal::output::{out, outln};
-use crate::terminal::{duration, tell_findings};
+use crate::terminal::{self, duration, tell_findings};
 
 pub(super) async fn check(args: &CheckArgs, config: &Config, json: bool) -> Result<(), Failure> {
     let with_real = super::with_real(&args.real, config)?;
@@ -172,11 +172,11 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config, json: bool) -> Result
     if args.json {
         return super::print_json(&plan::json(&walked.steps));
     }
-    out!("{}", plan::text(&walked.steps, args.scpi));
+    out!("{}", plan::text(&walked.steps, args.scpi, terminal::width()));
     let total = plan::total(&walked.steps);
     outln!(
         "{}, about {}, {}, about {}",
-        shown::counted(walked.steps.len() as u64, "operation"),
+        shown::counted(walked.steps.len(), "operation"),
         duration(total.seconds),
         shown::counted(total.points, "point"),
         HumanBytes(total.bytes),

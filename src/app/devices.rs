@@ -4,8 +4,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
-
 use crate::cli::{
     DevicesArgs, DevicesCommand, DevicesFormat, DuplicatesArg, ImportArgs, LengthUnit, ListOutputArgs,
     OrderArg, TransformArgs,
@@ -17,7 +15,9 @@ use crate::devices::{Choice, Chosen, DeviceList, Duplicates, Format, MOST_BYTES,
 use crate::error::{ExitCode, Failure};
 use crate::files;
 use crate::recipe::read_table;
+use crate::shown;
 use crate::source::{Diagnostic, SourceFile, decode_data};
+use crate::terminal;
 use crate::terminal::output::{errln, out, outln};
 
 /// The prefix of columns with stage coordinates.
@@ -51,7 +51,7 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
     let imported = chosen.import(&read(&args.file)?).map_err(Failure::recipe)?;
     tell(&imported.findings);
     let count = imported.list.rows.len();
-    errln!("{count} devices from `{}` ({})", args.file.display(), imported.format.name());
+    errln!("{} from `{}` ({})", shown::counted(count, "device"), args.file.display(), imported.format.name());
     let columns = imported.columns.iter().map(|(column, path)| match column == path {
         true => column.clone(),
         false => format!("{column} ({path})"),
@@ -149,8 +149,7 @@ fn report(marks: &[Mark], fit: &Fit) {
                 .hint("a point may be wrong, or the axes of the stage may have another unit");
         errln!("{}", found.render(false));
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["point", "chip µm", "stage µm", "residual µm"]);
+    let mut table = terminal::table(["point", "chip µm", "stage µm", "residual µm"]);
     for (mark, residual) in marks.iter().zip(&fit.residuals_um) {
         let point = |[x, y]: [f64; 2]| format!("{x}, {y}");
         table.add_row([

@@ -163,7 +163,7 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         }
     }
     let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    outln!("kept: {} steps ({})", past.steps().count(), counts.join(", "));
+    outln!("kept: {} ({})", shown::counted(past.steps().count(), "step"), counts.join(", "));
     for (file, what) in &outlook.damage.traces {
         outln!("damaged: {file} {what}: its sweep will be repeated");
     }
@@ -196,8 +196,8 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         );
     }
     outln!("remaining:");
-    out!("{}", plan::text(&left.steps, false));
+    out!("{}", plan::text(&left.steps, false, crate::terminal::width()));
     let total = plan::total(&left.steps);
-    let operations = shown::counted(left.steps.len() as u64, "operation");
+    let operations = shown::counted(left.steps.len(), "operation");
     outln!("{operations}, about {}", duration(total.seconds));
 }

@@ -130,7 +130,7 @@ async fn measure(
     }
     let signals = Signals::handle(session, OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
-        let style = Style::choose(json, output.quiet);
+        let style = Style::choose(json, output.quiet, output.verbose > 0);
         let (log, control) = (log.clone(), entry.run.control().clone());
         move || terminal::show((style, options.at_eof), &log, &shown, &control, begun)
     });

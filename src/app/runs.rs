@@ -12,6 +12,7 @@ use crate::cli::{RunsArgs, RunsCommand, RunsOutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::run::events::Record;
+use crate::shown::counted;
 use crate::store::{StoreError, runs, skip_damaged, watchdog_records};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
@@ -98,7 +99,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
                 |e| format!("{:.2} {} at {:.4} nm", e.value, trace.unit, e.nm),
             )
         };
-        outln!("  {}  {} points  {}", trace.file, trace.grid.points, HumanBytes(trace.bytes));
+        outln!("  {}  {}  {}", trace.file, counted(trace.grid.points, "point"), HumanBytes(trace.bytes));
         outln!("      min {}   max {}", level(trace.min), level(trace.max));
     }
     outln!("{}", run.folder.display());
@@ -132,7 +133,11 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
             &json!({ "runs": made.runs, "items": made.items, "unreadable": unreadable }),
         );
     }
-    outln!("{} runs, and {} items of batches that were found only in their runs", made.runs, made.items);
+    outln!(
+        "{}, and {} of batches, found only in their runs",
+        counted(made.runs, "run"),
+        counted(made.items, "item")
+    );
     Ok(())
 }
 
@@ -148,11 +153,11 @@ fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
             outln!("{finding}");
         }
         outln!(
-            "{}: {}, {} files intact, {} findings",
+            "{}: {}, {} intact, {}",
             run.manifest.run,
             run.manifest.status,
-            verified.whole,
-            verified.findings.len()
+            counted(verified.whole, "file"),
+            counted(verified.findings.len(), "finding")
         );
     }
     if verified.findings.is_empty() { Ok(()) } else { Err(Failure::told(ExitCode::Failed)) }

@@ -70,6 +70,9 @@ pub enum BatchCommand {
     Plan {
         /// The batch file.
         file: PathBuf,
+        /// The instrument that the batch will use. This command sends nothing to it.
+        #[command(flatten)]
+        instrument: InstrumentArgs,
         /// Folder for run folders. Default: the batch file's `out`, or `runs`.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,

@@ -8,6 +8,9 @@ use super::walk::PlannedStep;
 use crate::operation::Lasts;
 use crate::shown;
 
+/// The second line of an operation is indented so much further.
+const MORE: usize = 2;
+
 /// Totals over a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Total {
@@ -35,9 +38,9 @@ pub fn total(steps: &[PlannedStep]) -> Total {
     })
 }
 
-/// All operations in order, one per line, with start, duration and points.
+/// All operations in order, with start, duration and points. Lines have at most `columns` characters if words permit.
 #[must_use]
-pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
+pub fn text(steps: &[PlannedStep], scpi: bool, columns: usize) -> String {
     let width = steps.len().to_string().len().max(2);
     let mut text = format!(" {:>width$}  {:>8}  {:>7}  operation\n", "#", "at", "takes");
     let mut elapsed = 0.0;
@@ -48,20 +51,22 @@ pub fn text(steps: &[PlannedStep], scpi: bool) -> String {
             text.push_str("finally\n");
         }
         let mark = if planned.may_differ { '~' } else { ' ' };
-        let _ = write!(
-            text,
-            "{mark}{number:>width$}  {at:>8}  {takes:>7}  {turns}{operation}",
+        let times = format!(
+            "{mark}{number:>width$}  {at:>8}  {takes:>7}  ",
             number = index + 1,
             at = clock(elapsed),
             takes = takes(planned),
-            turns = planned.step.place.turns(),
-            // Texts of a recipe must not add lines to the plan.
-            operation = shown::one_line(&planned.step.operation.to_string()),
         );
-        match planned.estimate.points {
-            0 => text.push('\n'),
-            points => drop(writeln!(text, ": {points} points")),
-        }
+        let points = match planned.estimate.points {
+            0 => String::new(),
+            points => format!(": {}", shown::counted(points, "point")),
+        };
+        let operation = format!("{}{}{points}", planned.step.place.turns(), planned.step.operation);
+        let indent = times.chars().count();
+        // Texts of a recipe must not add lines to the plan.
+        let lines = shown::wrapped(&shown::one_line(&operation), columns.saturating_sub(indent + MORE));
+        let between = format!("\n{:indent$}", "", indent = indent + MORE);
+        let _ = writeln!(text, "{times}{}", lines.join(&between));
         if scpi {
             for command in planned.commands() {
                 let _ = writeln!(text, " {:width$}  {:8}  {:7}    > {command}", "", "", "");

@@ -1,4 +1,4 @@
-//! Shows a run as two progress bars: for the whole run, and for the current step.
+//! Shows a run as two progress bars: for the whole run, and for the current step. Lines are printed above them.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -8,10 +8,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::colours::Colours;
-use super::{View, duration, lines, results};
-use crate::run::events::{Record, RunEvent};
+use super::output::coloured;
+use super::{Detail, View, duration, lines};
+use crate::run::events::Record;
 use crate::run::state::status::RunStatus;
-use crate::shown;
+use crate::shown::{self, counted};
 
 /// Resolution of the bars: a share of 1 has this many units.
 const FULL: u64 = 1000;
@@ -40,56 +41,80 @@ impl<'a> MakeWriter<'a> for LogWriter {
     }
 }
 
-pub(super) struct Bars {
+/// Lines and bars on stderr. While a person is asked, no bar is drawn: the answer moves the cursor, and what was drawn
+/// before it would stay on the screen.
+#[derive(Debug, Clone)]
+pub(super) struct Canvas {
     all: MultiProgress,
-    run: ProgressBar,
-    step: ProgressBar,
-    colours: Colours,
 }
 
-impl Bars {
+impl Canvas {
     pub(super) fn new(log: &LogWriter) -> Self {
         let all = log.bars.clone();
         all.set_draw_target(ProgressDrawTarget::stderr());
-        let bar = |template: &str| {
-            let style =
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = all.add(ProgressBar::new(FULL));
-            bar.set_style(style.progress_chars("━╸ "));
-            bar
-        };
-        let run = bar("{prefix:>10} {bar:30.cyan} {wide_msg}");
-        let step = bar("{prefix:>10} {bar:30.green} {wide_msg}");
-        run.set_prefix("run");
-        run.enable_steady_tick(Duration::from_millis(250));
-        Self { all, run, step, colours: Colours::of_stderr() }
+        Self { all }
     }
 
-    fn print(&self, text: &str) {
-        // A line that cannot be drawn must not stop a measurement.
-        let _ = self.all.println(shown::visible(text));
+    pub(super) fn bar(&self, template: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.all.add(ProgressBar::new(FULL));
+        bar.set_style(style.progress_chars("━╸ "));
+        bar
+    }
+
+    /// Prints the lines of an event above the bars. Everything in them is escaped.
+    pub(super) fn print(&self, lines: &[String], status: &RunStatus) {
+        let is_asking = status.question.is_some();
+        if is_asking && !self.all.is_hidden() {
+            // A bar that cannot be removed must not stop a measurement.
+            let _ = self.all.clear();
+            self.all.set_draw_target(ProgressDrawTarget::hidden());
+        } else if !is_asking && self.all.is_hidden() {
+            self.all.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        for line in lines {
+            self.line(line);
+        }
+    }
+
+    /// Prints a line above the bars.
+    pub(super) fn line(&self, line: &str) {
+        self.all.suspend(|| coloured!("{line}"));
+    }
+}
+
+pub(super) struct Bars {
+    canvas: Canvas,
+    run: ProgressBar,
+    step: ProgressBar,
+    colours: Colours,
+    detail: Detail,
+}
+
+impl Bars {
+    pub(super) fn new(log: &LogWriter, steps: bool) -> Self {
+        let canvas = Canvas::new(log);
+        let run = canvas.bar("{prefix:>10} {bar:30.cyan} {wide_msg}");
+        let step = canvas.bar("{prefix:>10} {bar:30.green} {wide_msg}");
+        run.set_prefix("run");
+        run.enable_steady_tick(Duration::from_millis(250));
+        let detail = if steps { Detail::Steps } else { Detail::Results };
+        Self { canvas, run, step, colours: Colours::of_stderr(), detail }
     }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1")]
-fn units(share: f64) -> u64 {
+pub(super) fn units(share: f64) -> u64 {
     (share.clamp(0.0, 1.0) * 1000.0).round() as u64
 }
 
 impl View for Bars {
     fn take(&mut self, record: &Record, status: &RunStatus) {
-        // The bar itself shows the current step.
-        let is_shown = matches!(record.event, RunEvent::StepStarted { .. });
-        if let Some(text) = lines::line(&record.event, status, false).filter(|_| !is_shown) {
-            self.print(&text);
-        }
-        if let Some(text) = results::of_event(&record.event, status, self.colours) {
-            // The text is escaped already, except for its colours.
-            let _ = self.all.println(text);
-        }
+        self.canvas.print(&lines::text(&record.event, status, self.detail, self.colours), status);
         let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
         let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();
-        self.run.set_message(format!("{}{count} steps{left}", status.finished_steps));
+        let steps = if count.is_empty() { counted(status.finished_steps, "step") } else { format!("{}{count} steps", status.finished_steps) };
+        self.run.set_message(format!("{steps}{left}"));
         if let (Some(total), Some(left)) = (status.estimated_s, status.remaining_s())
             && total > 0.0
         {

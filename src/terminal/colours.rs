@@ -21,6 +21,20 @@ impl Colours {
         Self { used: std::io::stderr().is_terminal() && !refused }
     }
 
+    /// A text that must be noticed: a warning or a fault.
+    pub(super) fn warning(self, text: &str) -> String {
+        self.code("33", text)
+    }
+
+    /// A text in the colour of how an item of a batch has ended.
+    pub(super) fn ending(self, is_good: bool, text: &str) -> String {
+        self.code(if is_good { "32" } else { "1;31" }, text)
+    }
+
+    fn code(self, code: &str, text: &str) -> String {
+        if self.used { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
     /// A text in the colour of a verdict.
     pub(super) fn verdict(self, verdict: Option<Verdict>, text: &str) -> String {
         let code = match verdict {
@@ -30,6 +44,6 @@ impl Colours {
             Some(Verdict::Fail) => "1;31",
             None => return text.to_owned(),
         };
-        if self.used { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        self.code(code, text)
     }
 }

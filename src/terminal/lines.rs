@@ -3,7 +3,7 @@
 use indicatif::HumanBytes;
 
 use super::colours::Colours;
-use super::{View, duration, results};
+use super::{Detail, View, duration, results};
 use crate::measurement::Age;
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::status::RunStatus;
@@ -13,22 +13,19 @@ use crate::store::{InstrumentRecord, NamedRecord, RunState};
 use crate::terminal::output::{coloured, errln};
 
 pub(super) struct Lines {
-    quiet: bool,
+    detail: Detail,
     colours: Colours,
 }
 
 impl Lines {
-    pub(super) fn new(quiet: bool) -> Self {
-        Self { quiet, colours: Colours::of_stderr() }
+    pub(super) fn new(detail: Detail) -> Self {
+        Self { detail, colours: Colours::of_stderr() }
     }
 }
 
 impl View for Lines {
     fn take(&mut self, record: &Record, status: &RunStatus) {
-        if let Some(text) = line(&record.event, status, self.quiet) {
-            errln!("{text}");
-        }
-        if let Some(text) = results::of_event(&record.event, status, self.colours).filter(|_| !self.quiet) {
+        for text in text(&record.event, status, self.detail, self.colours) {
             coloured!("{text}");
         }
     }
@@ -46,9 +43,34 @@ impl View for JsonLines {
     }
 }
 
-/// The line for an event; `None` for an event without one. `quiet` leaves the lines that need attention.
-pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<String> {
-    let detail = |text: String| Some(text).filter(|_| !quiet);
+/// The lines for an event. Everything in them is escaped.
+pub(super) fn text(event: &RunEvent, status: &RunStatus, detail: Detail, colours: Colours) -> Vec<String> {
+    let line = line(event, status, detail).map(|text| {
+        let text = shown::visible(&text);
+        if needs_attention(event) { colours.warning(&text) } else { text.into_owned() }
+    });
+    let result = results::of_event(event, status, colours).filter(|_| detail >= Detail::Results);
+    line.into_iter().chain(result).collect()
+}
+
+/// Whether the event tells about something that may be wrong.
+fn needs_attention(event: &RunEvent) -> bool {
+    matches!(
+        event,
+        RunEvent::Warning { .. }
+            | RunEvent::LinkLost { .. }
+            | RunEvent::DiskFull { .. }
+            | RunEvent::Suspended { .. }
+            | RunEvent::Stopping { .. }
+            | RunEvent::StepFailed { .. }
+    ) || matches!(event, RunEvent::LasersOff { unknown, .. } if !unknown.is_empty())
+        || matches!(event, RunEvent::InstrumentsSafe { unknown, .. } if !unknown.is_empty())
+}
+
+/// The line for an event; `None` for an event without one at this detail.
+fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> {
+    let detail = |text: String| Some(text).filter(|_| wanted >= Detail::Results);
+    let told = |text: String| Some(text).filter(|_| wanted >= Detail::Steps);
     match event {
         RunEvent::Question { message, choices, .. } => Some(question(message, choices)),
         RunEvent::Warning { message } => Some(format!("warning: {message}")),
@@ -82,7 +104,11 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             let gone = removed
                 .iter()
                 .map(|file| format!("\n      {file} was never finished or was withdrawn: deleted"));
-            detail(format!("{banner}resumed after {steps}{count} steps{}", gone.collect::<String>()))
+            detail(format!(
+                "{banner}resumed after {steps}{count} {}{}",
+                if *steps == 1 && count.is_empty() { "step" } else { "steps" },
+                gone.collect::<String>()
+            ))
         }
         RunEvent::SweepRepeated { files, .. } => detail(format!("repeated for {}:", files.join(", "))),
         RunEvent::TraceWithdrawn { file, reason, .. } => detail(format!("      {file} withdrawn: {reason}")),
@@ -92,7 +118,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::StepStarted { number, attempt, step, .. } => {
             let of = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            detail(format!("[{number}{of}] {}{again}", describe(step)))
+            told(format!("[{number}{of}] {}{again}", describe(step)))
         }
         RunEvent::ReferenceTaken { reference, why, .. } => {
             let why =
@@ -108,7 +134,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
             detail(format!("      reference {} used{age}{drift}{run}", reference.name()))
         }
         RunEvent::TraceStored { trace } => {
-            detail(format!("      {} ({} points)", trace.file, trace.grid.points))
+            told(format!("      {} ({})", trace.file, shown::counted(trace.grid.points, "point")))
         }
         RunEvent::Answered { answer, by_operator: false, .. } => {
             detail(format!("      unattended: `{answer}`"))
@@ -120,7 +146,7 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
         RunEvent::DiskSpaceAgain { after_s, .. } => {
             detail(format!("there is enough disk space again, after {}", duration(*after_s)))
         }
-        RunEvent::Finally => detail("finally".to_owned()),
+        RunEvent::Finally => told("finally".to_owned()),
         RunEvent::LasersOff { off, unknown } => match (off.as_slice(), unknown.as_slice()) {
             ([], []) => None,
             (off, []) => detail(format!("{} off", lasers(off, "", ""))),
@@ -137,7 +163,8 @@ pub(super) fn line(event: &RunEvent, status: &RunStatus, quiet: bool) -> Option<
                 shown::one_line(&unknown.join(", "))
             )),
         },
-        RunEvent::Finished { state, reason, .. } => detail(finish(*state, reason.as_deref())),
+        // The summary says how the run has ended.
+        RunEvent::Finished { state, reason, .. } => told(finish(*state, reason.as_deref())),
         RunEvent::Answered { .. }
         | RunEvent::PowerStored { .. }
         | RunEvent::PowerWithdrawn { .. }

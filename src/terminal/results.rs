@@ -1,11 +1,13 @@
-//! The lines of an analysis: for each trace its verdict and the figures that matter, within 80 columns.
+//! The lines of results, within 80 columns: of a stored trace its loss and its deepest dip, of an analysis the verdict and
+//! the figures that matter.
 
 use super::colours::Colours;
 use crate::analysis::Figure;
 use crate::analysis::shown::{bound, limits, number, short_name, value};
 use crate::analysis::verdict::{Judged, Verdict, worst};
 use crate::run::events::RunEvent;
-use crate::run::state::status::RunStatus;
+use crate::measurement::{Extreme, TraceKind, TraceSummary};
+use crate::run::state::status::{RunStatus, is_dip};
 use crate::shown;
 use crate::step::{AnalysisOutcome, Outcome, Step};
 
@@ -15,6 +17,8 @@ const WIDTH: usize = 80;
 const INDENT: usize = 6;
 /// Space before its other lines.
 const INNER: usize = 8;
+/// The second line of an item is indented so much further.
+const MORE: usize = 2;
 /// Width of the longest verdict.
 const VERDICT_WIDTH: usize = "not measured".len();
 /// Highest number of figures with limits in the lines of a trace.
@@ -24,26 +28,62 @@ const MOST_PLAIN: usize = 4;
 /// Longest reason, characters.
 const LONGEST_REASON: usize = 160;
 
-/// The lines of a step that has ended; `None` if the step was no analysis. `status` is the state after the event.
+/// The lines of a stored trace or of an analysis; `None` for other events. `status` is the state after the event.
 pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -> Option<String> {
-    let RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } = event else {
-        return None;
+    let lines = match event {
+        RunEvent::TraceStored { trace } => {
+            of_trace(status.current.as_ref().map(|current| &current.step), trace, colours)
+        }
+        RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
+            let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &last.step);
+            lines(step, analysis, colours)
+        }
+        _ => return None,
     };
-    let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &last.step);
-    Some(lines(step, analysis, colours)).filter(|lines| !lines.is_empty())
+    Some(lines).filter(|lines| !lines.is_empty())
+}
+
+/// The turns of the loops around a step: `device=7, power=-5`.
+fn turns(step: Option<&Step>) -> String {
+    let turns = step.map(|step| step.place.turns()).unwrap_or_default();
+    turns.trim().trim_matches(['(', ')']).to_owned()
+}
+
+/// The line of a stored trace. Everything in it is escaped.
+fn of_trace(step: Option<&Step>, trace: &TraceSummary, colours: Colours) -> String {
+    let turns = turns(step);
+    let detector = trace.detector_name.clone().unwrap_or_else(|| trace.detector.to_string());
+    let kind = trace.trace.to_string();
+    let name = [&turns, &detector, &kind, &trace.name].map(String::as_str);
+    let attempt = if trace.attempt > 1 { format!("attempt {}", trace.attempt) } else { String::new() };
+    let items = [attempt].into_iter().filter(|text| !text.is_empty()).chain(levels(trace)).collect();
+    result(&name, (None, &format!("trace {}", trace.trace_index)), items, colours)
+}
+
+/// Loss and dip of a transmission, loss at the peak of a drop port, the extremes of any other trace.
+fn levels(trace: &TraceSummary) -> Vec<String> {
+    let (Some(min), Some(max)) = (trace.min, trace.max) else { return vec!["no values".to_owned()] };
+    let unit = &trace.unit;
+    let at = |word: &str, extreme: Extreme| format!("{word} {} {}", extreme.level(unit), extreme.place());
+    match (trace.trace, is_dip(trace)) {
+        (TraceKind::Tf, true) => vec![format!("loss {}", max.as_loss().level(unit)), at("dip", min)],
+        (TraceKind::Tf, false) => vec![at("loss", max.as_loss())],
+        (_, true) => vec![format!("max {}", max.level(unit)), at("min", min)],
+        (_, false) => vec![at("max", max), format!("min {}", min.level(unit))],
+    }
 }
 
 /// The lines of an analysis. Everything in them is escaped.
 fn lines(step: Option<&Step>, analysis: &AnalysisOutcome, colours: Colours) -> String {
-    let turns = step.map(|step| step.place.turns()).unwrap_or_default();
-    let turns = turns.trim().trim_matches(['(', ')']);
+    let turns = turns(step);
+    let turns = turns.as_str();
     let mut lines = Vec::new();
     for trace in &analysis.traces {
         let kind = trace.trace.to_string();
         let detector = trace.shown_detector();
         let name = [turns, detector.as_str(), kind.as_str(), trace.name.as_str()];
         let items = items(&trace.figures, &trace.judged);
-        lines.push(result(&name, worst(trace.judged.iter().map(|judged| judged.verdict)), items, colours));
+        lines.push(judged(&name, worst(trace.judged.iter().map(|judged| judged.verdict)), items, colours));
         for warning in &trace.warnings {
             lines.push(format!("{:INNER$}warning: {}", "", shown::one_line(warning)));
         }
@@ -51,14 +91,24 @@ fn lines(step: Option<&Step>, analysis: &AnalysisOutcome, colours: Colours) -> S
     if !analysis.figures.is_empty() || !analysis.judged.is_empty() {
         let items = items(&analysis.figures, &analysis.judged);
         let verdict = worst(analysis.judged.iter().map(|judged| judged.verdict));
-        lines.push(result(&[turns, "all traces"], verdict, items, colours));
+        lines.push(judged(&[turns, "all traces"], verdict, items, colours));
     }
     lines.join("\n")
 }
 
-/// The verdict, the name of what was measured, and the items, broken into lines.
-fn result(name: &[&str], verdict: Option<Verdict>, items: Vec<String>, colours: Colours) -> String {
+/// The verdict, the name of what was measured, and the items.
+fn judged(name: &[&str], verdict: Option<Verdict>, items: Vec<String>, colours: Colours) -> String {
     let word = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
+    result(name, (verdict, &word), items, colours)
+}
+
+/// A word in the colour of a verdict, the name of what was measured, and the items, broken into lines.
+fn result(
+    name: &[&str],
+    (verdict, word): (Option<Verdict>, &str),
+    items: Vec<String>,
+    colours: Colours,
+) -> String {
     let name: Vec<&str> = name.iter().copied().filter(|part| !part.is_empty()).collect();
     let name = shown::one_line(&name.join(" ")).into_owned();
     let mut text = format!("{:INDENT$}{}", "", colours.verdict(verdict, &format!("{word:VERDICT_WIDTH$}")));
@@ -78,18 +128,11 @@ fn result(name: &[&str], verdict: Option<Verdict>, items: Vec<String>, colours: 
 
 /// An item that does not fit into the line, broken between its words. Returns the width of the last line too.
 fn on_new_lines(mut text: String, item: &str) -> (String, usize) {
-    let mut used = WIDTH;
-    let mut indent = INNER;
-    for word in item.split(' ') {
-        let width = word.chars().count();
-        if used + 1 + width > WIDTH {
-            text += &format!("\n{:indent$}{word}", "");
-            used = indent + width;
-            indent = INNER + 2;
-        } else {
-            text += &format!(" {word}");
-            used += 1 + width;
-        }
+    let mut used = 0;
+    for (nth, line) in shown::wrapped(item, WIDTH - INNER - MORE).iter().enumerate() {
+        let indent = if nth == 0 { INNER } else { INNER + MORE };
+        text += &format!("\n{:indent$}{line}", "");
+        used = indent + line.chars().count();
     }
     (text, used)
 }

@@ -1,15 +1,12 @@
-//! A summary at the end of a run: the traces, the key figures, and how to open the results.
+//! A summary at the end of a run: the key figures, and the run folder. The results of each sweep were shown before.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use indicatif::HumanBytes;
-
-use super::lines;
+use super::{duration, lines};
 use crate::analysis::verdict::{FigureYield, VerdictCounts};
 use crate::run::state::status::RunStatus;
 use crate::run::state::verdicts::Verdicts;
-use crate::store::REPORT_FILE;
+use crate::shown::counted;
 
 /// How many devices have each verdict; without a table of devices, how many analyses.
 fn counts(verdicts: &Verdicts) -> String {
@@ -48,23 +45,17 @@ pub fn summary(status: &RunStatus) -> String {
         writeln!(text, "{} {state}{}", status.name, if simulated { "  (SIMULATED instrument)" } else { "" });
     if status.failed_steps > 0 || status.retries > 0 {
         let _ =
-            writeln!(text, "  {} steps failed, {} attempts repeated", status.failed_steps, status.retries);
-    }
-    for trace in &status.first_traces {
-        let _ = writeln!(
+            writeln!(
             text,
-            "  {:<44} {:>9} points  {:.3} to {:.3} nm  {}",
-            trace.file,
-            trace.grid.points,
-            trace.grid.start_nm,
-            trace.grid.stop_nm(),
-            HumanBytes(trace.bytes),
+            "  {:<21} {} failed, {} repeated",
+            "faults",
+            counted(status.failed_steps, "step"),
+            counted(status.retries, "attempt")
         );
     }
-    let listed = status.first_traces.len() as u64;
-    if status.traces > listed {
-        let _ = writeln!(text, "  … and {} more traces", status.traces - listed);
-    }
+    let took = status.finished.zip(status.started).map(|(finished, started)| finished - started);
+    let took = took.map(|took| format!(", in {}", duration(took.as_seconds_f64()))).unwrap_or_default();
+    let _ = writeln!(text, "  {:<21} {}{took}", "measured", counted(status.traces, "trace"));
     if let Some(verdict) = status.verdicts.worst() {
         let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));
     }
@@ -73,18 +64,6 @@ pub fn summary(status: &RunStatus) -> String {
     }
     for (name, told) in status.highlights() {
         let _ = writeln!(text, "  {name:<21} {told}");
-    }
-    if let Some(first) = status.first_traces.first() {
-        let file = Path::new(&status.folder).join(&first.file);
-        let _ = writeln!(
-            text,
-            "  open in Python:  import pandas; pandas.read_parquet({:?})",
-            file.display().to_string()
-        );
-    }
-    let report = Path::new(&status.folder).join(REPORT_FILE);
-    if report.exists() {
-        let _ = writeln!(text, "  report  {}", report.display());
     }
     text.push_str(&status.folder);
     text

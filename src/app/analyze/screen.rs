@@ -1,16 +1,14 @@
 //! The answer as a table for people.
 
-use comfy_table::{Table, presets};
-
 use crate::analysis::figure::Figure;
 use crate::analysis::request::Analysis;
 use crate::analysis::shown::{bound, number, unit_word, value_without_unit};
+use crate::terminal;
 use crate::terminal::output::{errln, outln};
 
 /// Prints the figures of a trace; `column` is the name of its levels.
 pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysis: &Analysis) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["of", "figure", "value", "unit", "at nm", "remark"]);
+    let mut table = terminal::table(["of", "figure", "value", "unit", "at nm", "remark"]);
     for figure in &analysis.figures {
         table.add_row([
             figure.of.clone().unwrap_or_default(),

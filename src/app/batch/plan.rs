@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Local, Utc};
-use comfy_table::{Table, presets};
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -15,16 +14,19 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::source::Severity;
 use crate::store::free_bytes;
+use crate::shown::counted;
+use crate::terminal;
 use crate::terminal::duration;
 use crate::terminal::output::outln;
 
 pub(super) async fn plan(
     file: &Path,
+    instrument: &InstrumentArgs,
     out: Option<PathBuf>,
     as_json: bool,
     config: &Config,
 ) -> Result<(), Failure> {
-    let batch = Batch::load(file, &InstrumentArgs { instrument: None }, config).await?;
+    let batch = Batch::load(file, instrument, config).await?;
     let (errors, _) = batch.tell(Severity::Error, false);
     if errors > 0 {
         return Err(Failure::told(ExitCode::Usage));
@@ -114,8 +116,7 @@ fn row(batch: &Batch, items: &[ItemRow], expected: &Expectation) -> serde_json::
 }
 
 fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["item", "begins", "takes", "bytes", "recipe"]);
+    let mut table = terminal::table(["item", "begins", "takes", "bytes", "recipe"]);
     let mut uncertain = false;
     for expected in &forecast.items {
         let Some(index) = items.iter().position(|item| item.number == expected.number) else { continue };
@@ -138,11 +139,11 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
     outln!("{table}");
     let over = items.len() - forecast.items.len();
     if over > 0 {
-        outln!("{over} items have already ended or wait for a person");
+        outln!("not listed, because ended or waiting for a person: {}", counted(over, "item"));
     }
     outln!(
-        "{} items, about {}, about {}{}",
-        forecast.items.len(),
+        "{}, about {}, about {}{}",
+        counted(forecast.items.len(), "item"),
         duration(forecast.seconds),
         HumanBytes(forecast.bytes),
         forecast.ends.map(|ends| format!(", until {}", local(ends))).unwrap_or_default(),
@@ -168,7 +169,7 @@ pub(super) fn not_reached(late: &[u32], deadline: Option<DateTime<Utc>>) -> Stri
         .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
         .collect();
     let deadline = deadline.map(|deadline| format!(" {}", local(deadline))).unwrap_or_default();
-    format!("the deadline{deadline} leaves no time for {} items: {}", late.len(), ranges.join(", "))
+    format!("the deadline{deadline} leaves no time for {}: {}", counted(late.len(), "item"), ranges.join(", "))
 }
 
 fn local(time: DateTime<Utc>) -> String {

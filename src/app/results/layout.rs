@@ -1,9 +1,8 @@
 //! Tables that fit the width of a terminal.
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 
-/// Width of a table, characters.
-const WIDTH: usize = 80;
+use crate::terminal;
 
 /// A column: its title and its cells.
 #[derive(Debug, Clone)]
@@ -28,9 +27,10 @@ impl Column {
 pub(super) fn tables(first: &[Column], others: &[Column]) -> Vec<Table> {
     let beginning: usize = first.iter().map(Column::width).sum();
     let mut parts: Vec<Vec<&Column>> = vec![Vec::new()];
+    let most = terminal::width();
     let mut width = beginning;
     for column in others {
-        if width + column.width() > WIDTH && parts.last().is_some_and(|part| !part.is_empty()) {
+        if width + column.width() > most && parts.last().is_some_and(|part| !part.is_empty()) {
             parts.push(Vec::new());
             width = beginning;
         }
@@ -48,8 +48,7 @@ pub(super) fn lines(tables: &[Table]) -> usize {
 }
 
 fn table(columns: &[&Column]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(columns.iter().map(|column| &column.title));
+    let mut table = terminal::table(columns.iter().map(|column| &column.title));
     let rows = columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
     for row in 0..rows {
         table.add_row(columns.iter().map(|column| column.cells.get(row).cloned().unwrap_or_default()));

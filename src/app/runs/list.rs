@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::Utc;
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use serde_json::json;
 
 use super::failed;
@@ -12,7 +12,9 @@ use crate::catalogue::{self, Filter, GivenFilter, SelectError, Selected, WrongFi
 use crate::cli::{FilterArgs, RunsListArgs};
 use crate::decode;
 use crate::error::{ExitCode, Failure, chain};
+use crate::shown;
 use crate::store::runs::FoundRun;
+use crate::terminal;
 use crate::terminal::output::{errln, outln};
 
 pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
@@ -30,7 +32,7 @@ pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
     if runs.is_empty() {
         errln!("{}", nothing(&filter, out));
     } else if next.is_some() {
-        errln!("the newest {} runs; `--limit 0` lists all", runs.len());
+        errln!("the newest {}; `--limit 0` lists all", shown::counted(runs.len(), "run"));
     }
     Ok(())
 }
@@ -74,18 +76,17 @@ fn table(runs: &[FoundRun]) -> Table {
     if has_verdicts {
         header.insert(3, "verdict");
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
+    let mut table = terminal::table(header);
     for run in runs {
         let manifest = &run.manifest;
         let mut row = vec![
             manifest.run.clone(),
-            manifest.started.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            manifest.started.format("%Y-%m-%d %H:%MZ").to_string(),
             manifest.status.to_string(),
             manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
             manifest.name.clone(),
             match manifest.instrument.simulated {
-                true => "simulated".to_owned(),
+                true => "sim".to_owned(),
                 false => manifest.instrument.address.clone(),
             },
         ];

@@ -1,0 +1,62 @@
+//! Tables that fit the width of a terminal.
+
+use std::io::IsTerminal;
+
+use comfy_table::{ContentArrangement, Row, Table, presets};
+
+/// Width of a table that is not printed on a terminal, and of one on a terminal with an unknown width.
+const WIDTH: u16 = 80;
+/// On a narrower terminal, tables would be unreadable.
+const LEAST_WIDTH: u16 = 40;
+
+/// Number of columns that a line on stdout can have.
+#[must_use]
+pub fn width() -> usize {
+    usize::from(columns())
+}
+
+fn columns() -> u16 {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return WIDTH;
+    }
+    terminal_size::terminal_size_of(stdout).map_or(WIDTH, |(width, _)| width.0.max(LEAST_WIDTH))
+}
+
+/// A table with this header. Long cells are broken into lines, so that the table fits the terminal.
+#[must_use]
+pub fn table(header: impl Into<Row>) -> Table {
+    of_width(columns(), header)
+}
+
+fn of_width(width: u16, header: impl Into<Row>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_with_long_cells_fits_its_width_and_loses_no_word() {
+        for width in [40, 80, 120] {
+            let mut table = of_width(width, ["run", "status", "recipe", "reason"]);
+            let reason = "the instrument did not answer within 30 s: the cable may be loose ".repeat(3);
+            table.add_row(["fmsm3m", "interrupted", "recipes/a-very-long-name/of-a-recipe.yaml", &reason]);
+            let text = table.to_string();
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+            assert_eq!(text.matches("instrument").count(), 3, "{width}:\n{text}");
+            assert!(text.contains("fmsm3m") && text.contains("interrupted"), "{width}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_fits_is_not_broken() {
+        let mut table = of_width(80, ["run", "recipe"]);
+        table.add_row(["fmsm3m", "a recipe with several words"]);
+        assert_eq!(table.to_string().lines().count(), 2, "{table}");
+    }
+}
