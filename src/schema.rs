@@ -152,7 +152,8 @@ const STRUCTURE: [(&str, &str, &str); 5] = [
     (
         "repeat",
         "Repeats `steps`. With `for`, a variable takes the values of a list (`in`), the rows of a table (`in_csv`) or the values of \
-         a grid (`from`, `to` inclusive, `step`). Other loops run a number of `times`, or `while` an expression is true. The \
+         a grid (`from`, `to` inclusive, `step`). Other loops run a number of `times`, `while` an expression is true (checked before each turn), or \
+         `until` an expression is true or a time of day is reached (checked after each turn). The \
          variable becomes a column of the trace files.",
         "repeat: { for: power_dbm, from: -5, to: 5, step: 2.5, steps: [ … ] }",
     ),
@@ -185,7 +186,7 @@ fn structure() -> Definitions {
                 json!({
                     "for": { "type": "string" }, "in": { "type": ["array", "string"] }, "in_csv": { "type": "string" },
                     "golden": map(json!({ "every": { "type": "integer", "minimum": 1 } }), &["every"]), "from": value, "to": value,
-                    "step": value, "times": { "type": ["integer", "string"] }, "while": { "type": ["string", "boolean"] },
+                    "step": value, "times": { "type": ["integer", "string"] }, "while": { "type": ["string", "boolean"] }, "until": { "type": ["string", "boolean"] },
                     "steps": steps,
                 }),
                 &["steps"],

@@ -1,7 +1,7 @@
 //! Scripts in Rhai: as recipes, as steps of a YAML recipe, and as expressions in one.
 //!
 //! A script can call every operation as a function. It has no other access to the outside: no file, no network, no
-//! process, no clock except `now()`, no `import`. Its depth, its size, and its computing between two operations are
+//! process, no clock except the recorded time, no `import`. Its depth, its size, and its computing between two operations are
 //! bounded.
 //!
 //! A script that is a recipe runs twice. When it is loaded, it runs up to its first operation (or `now()`) to collect
@@ -25,6 +25,7 @@ use crate::step::{Fault, Host, LoopPoint, Values};
 mod align;
 mod bounds;
 mod braces;
+pub(crate) mod clock;
 mod condition;
 mod context;
 mod declarations;

@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_count_has_its_plural_and_a_long_line_is_broken_between_words() {
-        assert_eq!((counted(1_u64, "point"), counted(2_usize, "point")), ("1 point".into(), "2 points".into()));
+        assert_eq!(
+            (counted(1_u64, "point"), counted(2_usize, "point")),
+            ("1 point".into(), "2 points".into())
+        );
         assert_eq!(wrapped("sweep { start_nm: 1540 }", 12), ["sweep {", "start_nm:", "1540 }"]);
         assert_eq!(wrapped("sweep", 80), ["sweep"]);
         assert_eq!(wrapped("averyveryverylongword a", 5), ["averyveryverylongword", "a"]);

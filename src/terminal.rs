@@ -25,7 +25,7 @@ pub use findings::tell_findings;
 pub use night::{Active, Ended, Night};
 pub use output::end as end_of_output;
 pub use summary::summary;
-pub use table::{table, width};
+pub use table::{table, table_with, width};
 
 /// Events that follow each other within this time are shown together.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -20,7 +20,8 @@ use super::open::{Connect, OpenSession};
 use super::setup;
 use super::signals::{OnTerminate, Signals};
 use crate::batch::{
-    BatchObserver, Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice, reserve, write,
+    BatchObserver, Queue, QueueError, Summary, Worker, WorkerCommand, WorkerEnd, end, expect, notice,
+    reserve, write,
 };
 use crate::catalogue::ItemRow;
 use crate::cli::{BatchArgs, BatchCommand, BatchRunArgs, LogFormat, OutputArgs};
@@ -53,7 +54,7 @@ pub(super) async fn batch(
         }
         Some(BatchCommand::Plan { file, instrument, out, json }) => {
             plan::plan(&file, &instrument, out, json, config).await
-        },
+        }
     }
 }
 

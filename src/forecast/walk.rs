@@ -11,7 +11,7 @@ use super::rules;
 use super::stand_in::{self, StandInTrace};
 use crate::budget::{Budget, size};
 use crate::commands::Present;
-use crate::measurement::{Grid, TraceSummary};
+use crate::measurement::{Grid, TraceSummary, unix_time_s};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
@@ -86,8 +86,12 @@ pub fn walk(
     circumstances: Circumstances,
 ) -> Walk {
     let budget = Budget::here();
-    let host =
-        Arc::new(PlanHost { circumstances, budget: budget.clone(), state: Mutex::new(State::default()) });
+    let host = Arc::new(PlanHost {
+        circumstances,
+        budget: budget.clone(),
+        began_s: unix_time_s(),
+        state: Mutex::new(State::default()),
+    });
     let ended = budget.spend(|| perform(host.clone()));
     let State { mut findings, steps, probes, cut_off, may_differ, .. } = std::mem::take(&mut *host.state());
     let last = steps.last().map(|planned| &planned.step.place);
@@ -121,6 +125,8 @@ fn has_unknown_reply(planned: &PlannedStep) -> bool {
 struct PlanHost {
     circumstances: Circumstances,
     budget: Budget,
+    /// The time of the forecast, s since 1970: the recipe may begin now.
+    began_s: f64,
     state: Mutex<State>,
 }
 
@@ -227,7 +233,7 @@ impl Host for PlanHost {
     fn now(&self) -> Result<f64, Fault> {
         let mut state = self.state();
         state.may_differ = true;
-        Ok(state.elapsed_s)
+        Ok(self.began_s + state.elapsed_s)
     }
 
     fn stopping(&self) -> bool {

@@ -108,7 +108,7 @@ fn turns(variable: &str, over: &LoopSource, parameters: &Values, found: &mut Wri
             cells.for_each(|(name, value)| note(name, Some(value), found));
         }
         LoopSource::Grid(_) => note(variable, Some(&Value::from(0.0)), found),
-        LoopSource::Times(_) | LoopSource::While(_) => {}
+        LoopSource::Times(_) | LoopSource::While(_) | LoopSource::Until(_) => {}
     }
 }
 

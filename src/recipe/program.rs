@@ -82,6 +82,15 @@ pub(super) enum LoopSource {
     Grid(Box<(Template, Template, Option<Template>)>),
     Times(Template),
     While(Template),
+    Until(Until),
+}
+
+/// What ends a loop; it is checked after each turn.
+#[derive(Debug, Clone)]
+pub(super) enum Until {
+    Condition(Template),
+    /// The first moment after the start of the loop at which a clock shows this time of day.
+    Time(String),
 }
 
 /// The values of a loop, after its expressions are evaluated.
@@ -89,14 +98,16 @@ pub(super) enum Turns {
     Values(Vec<serde_json::Value>),
     Grid(LoopGrid),
     Times(u64),
-    While,
+    /// As long as a condition says so.
+    Open,
 }
 
 impl LoopSource {
     pub(super) fn templates(&self) -> Vec<&Template> {
         match self {
             Self::In(one) | Self::Times(one) | Self::While(one) => vec![one],
-            Self::Rows(_) => Vec::new(),
+            // The condition of `until` is evaluated after the first turn.
+            Self::Rows(_) | Self::Until(_) => Vec::new(),
             Self::Grid(parts) => {
                 [Some(&parts.0), Some(&parts.1), parts.2.as_ref()].into_iter().flatten().collect()
             }
@@ -172,7 +183,7 @@ impl LoopSource {
                     )
                 })
             }
-            Self::While(_) => Ok(Turns::While),
+            Self::While(_) | Self::Until(_) => Ok(Turns::Open),
         }
     }
 }

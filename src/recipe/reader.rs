@@ -7,20 +7,24 @@ use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
 use super::limits::limits_in;
 use super::load::Surroundings;
-use super::program::{Action, LoopSource, Operate, Statement};
+use super::program::{Action, LoopSource, Operate, Statement, Until};
 use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, with_bare_conditions};
 use super::written::as_written;
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
-use crate::operation::{LimitSet, Operation, ResultKind};
+use crate::operation::{LimitSet, Operation, ResultKind, time_of_day};
 use crate::script::{self, ResultFields};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
 
 /// The step names that are not operations.
 pub(super) const STRUCTURE: [&str; 5] = ["set", "repeat", "if", "script", "run_recipe"];
+
+/// The rule for the loops without values.
+const NO_VARIABLE: &str =
+    "`times`, `while` and `until` have no variable: `for` is only allowed with `in`, `in_csv` or `from`";
 
 /// The state while a recipe is read from top to bottom.
 pub(super) struct Reader<'a> {
@@ -312,8 +316,8 @@ impl Reader<'_> {
     }
 
     fn repeat(&mut self, node: &Node, path: &str) -> Option<Action> {
-        const KINDS: [&str; 5] = ["in", "in_csv", "from", "times", "while"];
-        let all = ["for", "in", "in_csv", "golden", "from", "to", "step", "times", "while", "steps"];
+        const KINDS: [&str; 6] = ["in", "in_csv", "from", "times", "while", "until"];
+        let all = ["for", "in", "in_csv", "golden", "from", "to", "step", "times", "while", "until", "steps"];
         let fields = Fields::read(self, "repeat", node, &all)?;
         let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let over = match kinds.as_slice() {
@@ -325,6 +329,8 @@ impl Reader<'_> {
                 self.flag("while", condition.as_ref());
                 condition.map(LoopSource::While)
             }
+            // The condition may use the results of the steps inside, so it is read after them.
+            ["until"] => self.time_of_until(&fields),
             ["from"] => {
                 let [from, to] = ["from", "to"].map(|part| fields.require(self, part));
                 let step = match fields.get("step") {
@@ -353,6 +359,10 @@ impl Reader<'_> {
         if let Some(golden) = fields.get("golden").filter(|_| kinds.as_slice() != ["in_csv"]) {
             self.report(golden.at, "`golden` belongs to `in_csv`: the table has the column `golden`");
         }
+        if let (["until"], Some(name), None) = (kinds.as_slice(), fields.get("for"), &over) {
+            self.report(name.at, NO_VARIABLE);
+            return None;
+        }
         let variable = self.loop_variable(&fields, over.as_ref())?;
         if let Some(over) = &over {
             self.count_turns(over);
@@ -368,16 +378,37 @@ impl Reader<'_> {
         self.scope.enter_loop(&variable, columns);
         self.loops += 1;
         let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
+        let ending = match kinds.as_slice() {
+            ["until"] if over.is_none() => self.condition_of_until(&fields),
+            _ => None,
+        };
         self.loops -= 1;
         self.scope.leave_loop(columns);
-        Some(Action::Repeat { variable, over: over?, steps: steps? })
+        Some(Action::Repeat { variable, over: over.or(ending)?, steps: steps? })
+    }
+
+    /// The time of day of `until: "06:00"`; nothing if it is a condition.
+    fn time_of_until(&mut self, fields: &Fields) -> Option<LoopSource> {
+        let node = fields.get("until")?;
+        let text = node.text()?.trim();
+        let is_time = text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':');
+        if is_time && time_of_day(text).is_none() {
+            self.report(node.at, format!("`{text}` is not a time of day: write `\"22:00\"`"));
+        }
+        is_time.then(|| LoopSource::Until(Until::Time(text.to_owned())))
+    }
+
+    fn condition_of_until(&mut self, fields: &Fields) -> Option<LoopSource> {
+        let condition = fields.expression(self, "until")?;
+        self.flag("until", Some(&condition));
+        Some(LoopSource::Until(Until::Condition(condition)))
     }
 
     fn loop_variable(&mut self, fields: &Fields, over: Option<&LoopSource>) -> Option<String> {
         let name = fields.get("for");
         match (name, over) {
-            (Some(name), Some(LoopSource::Times(_) | LoopSource::While(_))) => {
-                self.report(name.at, "`times` and `while` have no variable: `for` is only allowed with `in`, `in_csv` or `from`");
+            (Some(name), Some(LoopSource::Times(_) | LoopSource::While(_) | LoopSource::Until(_))) => {
+                self.report(name.at, NO_VARIABLE);
                 None
             }
             (Some(name), _) => match name.text().map(str::to_owned) {

@@ -55,6 +55,7 @@ struct Hole {
     expression: Expression,
     at: Position,
     uses_steps: bool,
+    uses_clock: bool,
 }
 
 /// A mistake in a value, with its position.
@@ -136,14 +137,23 @@ impl Template {
 
     /// Whether an expression in the value uses the result of a step.
     pub(super) fn uses_steps(&self) -> bool {
+        self.has_hole(&|hole| hole.uses_steps)
+    }
+
+    /// Whether an expression in the value asks for the time.
+    pub(super) fn uses_clock(&self) -> bool {
+        self.has_hole(&|hole| hole.uses_clock)
+    }
+
+    fn has_hole(&self, is_it: &dyn Fn(&Hole) -> bool) -> bool {
         match &self.content {
             Content::Plain(_) | Content::Broken => false,
-            Content::Whole(hole) => hole.uses_steps,
+            Content::Whole(hole) => is_it(hole),
             Content::Text(pieces) => {
-                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if hole.uses_steps))
+                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if is_it(hole)))
             }
-            Content::List(items) => items.iter().any(Self::uses_steps),
-            Content::Map(entries) => entries.iter().any(|(_, inner)| inner.uses_steps()),
+            Content::List(items) => items.iter().any(|item| item.has_hole(is_it)),
+            Content::Map(entries) => entries.iter().any(|(_, inner)| inner.has_hole(is_it)),
         }
     }
 

@@ -10,6 +10,7 @@ mod align;
 mod bench;
 mod expressions;
 mod habits;
+mod times;
 mod words;
 
 use super::*;

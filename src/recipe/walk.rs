@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::grid::TURNS;
-use super::program::{Action, LoopSource, Operate, Statement, Turns, keep_long_number};
+use super::program::{Action, LoopSource, Operate, Statement, Turns, Until, keep_long_number};
 use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
@@ -18,7 +18,7 @@ use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::declarations::bind;
 use crate::measurement::Detector;
 use crate::operation::{LimitSet, OnFail, Operation};
-use crate::script::{Condition, Mistake, Performance, view};
+use crate::script::{Condition, Mistake, Performance, clock, view};
 use crate::source::{Position, SourceFile};
 use crate::step::align::{Coupling, OwnSteps};
 use crate::step::{
@@ -60,6 +60,32 @@ pub(super) struct Tally {
     turns: Cell<u64>,
     /// Bytes of all values.
     bytes: Cell<usize>,
+}
+
+/// The moment at which `until: "06:00"` ends a loop.
+#[derive(Debug, Default)]
+struct Ending {
+    until_s: Option<f64>,
+    /// The time after the turn before.
+    last_s: f64,
+}
+
+impl Ending {
+    fn begin(over: &LoopSource, host: &dyn Host) -> Result<Self, Fault> {
+        let LoopSource::Until(Until::Time(text)) = over else { return Ok(Self::default()) };
+        let last_s = host.now()?;
+        let until_s = clock::next(last_s, text).map_err(|message| Fault::new(FaultKind::Recipe, message))?;
+        Ok(Self { until_s: Some(until_s), last_s })
+    }
+
+    /// Whether the moment is still to come.
+    fn is_ahead(&mut self, host: &dyn Host) -> Result<bool, Fault> {
+        let now_s = host.now()?;
+        // In a forecast, the time of a turn may be unknown. The forecast then makes one turn.
+        let stands_still = host.forecast().is_some() && now_s <= self.last_s;
+        self.last_s = now_s;
+        Ok(!stands_still && self.until_s.is_some_and(|until_s| now_s < until_s))
+    }
 }
 
 impl Drop for Walk<'_> {
@@ -390,18 +416,20 @@ impl<'a> Walk<'a> {
         at: Position,
     ) -> Result<(), Fault> {
         self.heed(&over.templates());
-        let turns = over.turns(&self.variables).map_err(|wrong| self.fault(wrong))?;
+        let templates = over.templates();
+        let turns = self.at_time(&templates, || over.turns(&self.variables))?;
+        let mut ending = Ending::begin(over, &**self.host)?;
         let count = match &turns {
             Turns::Values(values) => Some(values.len() as u64),
             Turns::Grid(grid) => Some(grid.count()),
             Turns::Times(times) => Some(*times),
-            Turns::While => None,
+            Turns::Open => None,
         };
         for index in 0.. {
             // A loop without an operation must also react to a stop, and must end.
             self.stop_if_wanted()?;
             self.count_turn(at)?;
-            if count == Some(index) || !self.goes_on(over, index)? {
+            if count == Some(index) || !self.goes_on(over, index, &mut ending)? {
                 break;
             }
             let value = match &turns {
@@ -409,7 +437,7 @@ impl<'a> Walk<'a> {
                     usize::try_from(index).ok().and_then(|at| values.get(at)).cloned().unwrap_or_default()
                 }
                 Turns::Grid(grid) => grid.point(index),
-                Turns::Times(_) | Turns::While => Value::Null,
+                Turns::Times(_) | Turns::Open => Value::Null,
             };
             if !variable.is_empty() {
                 self.hold(variable, value.clone(), at)?;
@@ -468,15 +496,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a `while` continues. This is checked before each turn; other loops have a known number of turns.
-    fn goes_on(&self, over: &LoopSource, index: u64) -> Result<bool, Fault> {
-        let LoopSource::While(condition) = over else { return Ok(true) };
-        let goes_on = self.flag("while", condition)?;
-        if goes_on && index >= TURNS {
-            let message = format!("the loop has not ended after {TURNS} turns");
-            return Err(self.fault(Wrong { at: condition.written.at, message, hint: None }));
+    /// Whether another turn begins. `while` is checked before each turn, `until` after each turn; other loops have a known
+    /// number of turns.
+    fn goes_on(&self, over: &LoopSource, index: u64, ending: &mut Ending) -> Result<bool, Fault> {
+        let (goes_on, at) = match over {
+            LoopSource::While(condition) => (self.flag("while", condition)?, Some(condition.written.at)),
+            LoopSource::Until(_) if index == 0 => (true, None),
+            LoopSource::Until(Until::Condition(condition)) => {
+                (!self.flag("until", condition)?, Some(condition.written.at))
+            }
+            LoopSource::Until(Until::Time(_)) => (ending.is_ahead(&**self.host)?, None),
+            LoopSource::In(_) | LoopSource::Rows(_) | LoopSource::Grid(_) | LoopSource::Times(_) => {
+                (true, None)
+            }
+        };
+        match at.filter(|_| goes_on && index >= TURNS) {
+            Some(at) => {
+                let message = format!("the loop has not ended after {TURNS} turns");
+                Err(self.fault(Wrong { at, message, hint: None }))
+            }
+            None => Ok(goes_on),
         }
-        Ok(goes_on)
     }
 
     fn run_recipe(
@@ -510,7 +550,20 @@ impl<'a> Walk<'a> {
     /// Evaluates a written value.
     fn value(&self, template: &Template) -> Result<Value, Fault> {
         self.heed(&[template]);
-        template.evaluate(&self.variables).map_err(|wrong| self.fault(wrong))
+        self.at_time(&[template], || template.evaluate(&self.variables))
+    }
+
+    /// Evaluates expressions. If one of them asks for the time, the run records it, once for all of them.
+    fn at_time<T>(
+        &self,
+        templates: &[&Template],
+        evaluate: impl FnOnce() -> Result<T, Wrong>,
+    ) -> Result<T, Fault> {
+        let value = match templates.iter().any(|template| template.uses_clock()) {
+            true => clock::at(self.host.now()?, evaluate),
+            false => evaluate(),
+        };
+        value.map_err(|wrong| self.fault(wrong))
     }
 
     pub(super) fn flag(&self, what: &str, template: &Template) -> Result<bool, Fault> {

@@ -66,7 +66,7 @@ A detector is written `module/channel` (`4/1`), or as a name that `detectors` de
 `${…}` contains a Rhai expression. It can use parameters, loop variables, `set` names and the results of steps with an `id`
 (`steps.<id>.…`). If the whole value is one `${…}`, the value keeps the type of the expression. Inside a longer text the value is printed.
 In `{ flow, maps }` put it into quotes, because YAML requires this. Some fields are always an expression (`condition`, `while`,
-`resume_when`, `ready`). There, `${` and `}` around the whole expression are optional.
+`until`, `resume_when`, `ready`). There, `${` and `}` around the whole expression are optional.
 
 Files are UTF-8, with or without a byte order mark.
 ";
@@ -105,6 +105,12 @@ A figure that several traces have is the one of the first trace. A figure that s
 highest prominence. `all.<name>` contains all of them, in the order of the traces and then of the wavelength. A figure that was not
 measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`. `docs/figures.md` lists the names of all figures.
 
+## The time
+
+`now()`, `time_of_day()` and `next_time(…)` are functions of expressions and of scripts. The run records each time that it returns, so a
+resumed run decides as before. A loop with `until: \"06:00\"` ends after the turn in which a clock shows this local time for the first time
+since the loop began. `wait: { at: \"22:00\" }` waits for a time of day.
+
 ## In scripts
 
 | function | result |
@@ -116,7 +122,9 @@ measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`
 | `prompt` | the answer |
 | `scpi` | the reply: a text, a number or an array of numbers, as `parse` says |
 | `http` | a map of `reply` and `status` |
-| `now()` | Unix time in seconds |
+| `now()` | Unix time in seconds. The run records the time, so a resumed run decides as before |
+| `time_of_day()` | Local time as a text: `22:05`. Such texts can be compared: `time_of_day() >= \"22:00\"` |
+| `next_time(\"06:00\")` | Unix time in seconds of the next moment at which a clock shows this local time |
 
 A trace has these functions:
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::braces::bare;
+use super::clock;
 use super::errors::Mistake;
 use super::expression::Expression;
 use crate::operation::{Operation, ResultKind};
@@ -30,7 +31,15 @@ impl Condition {
     /// # Errors
     /// A syntax error, or a variable that the reply does not have.
     pub(crate) fn compile(operation: &str, text: &str) -> Result<Self, Mistake> {
-        Expression::compile(bare(text), variables(operation).iter().copied()).map(Self)
+        let text = bare(text);
+        if let Some(function) = clock::FUNCTIONS.iter().find(|name| text.contains(&format!("{name}("))) {
+            return Err(Mistake {
+                message: format!("`{function}()` cannot be used in a condition on a reply"),
+                hint: Some("`timeout_s` of `poll` limits how long is asked".to_owned()),
+                position: None,
+            });
+        }
+        Expression::compile(text, variables(operation).iter().copied()).map(Self)
     }
 
     /// Compiles the conditions of an operation, to find errors before it is performed.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use rhai::{AST, Dynamic, Engine, Scope};
 use serde_json::Value;
 
+use super::clock;
 use super::engine::bounded;
 use super::errors::{Ending, Mistake, compile_error, evaluation_error};
 use super::values::{to_dynamic, to_plain};
@@ -17,6 +18,7 @@ const LOOK_EVERY: u64 = 64;
 /// The engine for all expressions.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut engine = bounded();
+    clock::register(&mut engine);
     engine.set_max_operations(1_000_000).on_progress(|count| {
         let is_over = count.is_multiple_of(LOOK_EVERY) && budget::is_spent();
         is_over.then(|| Dynamic::from(Fault::new(FaultKind::Recipe, "the expression takes too long")))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, NativeCallContext};
 
 use super::align;
+use super::clock;
 use super::condition::Condition;
 use super::context::{Context, ScriptResult, lock, raise, raise_mistake, raise_read_error};
 use super::errors::Mistake;
@@ -16,7 +17,7 @@ use crate::operation::{OnFail, Operation, Question, ResultKind};
 use crate::step::{self, Fault, FaultKind, OnError, Step};
 
 /// The functions of scripts that are not operations.
-pub(super) const OTHERS: [&str; 4] = ["recipe", "parameter", "finally", "now"];
+pub(super) const OTHERS: [&str; 6] = ["recipe", "parameter", "finally", "now", "time_of_day", "next_time"];
 
 pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
     for name in Operation::NAMES.iter().copied() {
@@ -28,12 +29,23 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
         engine
             .register_fn(name, move |call: NativeCallContext| operate(&without, name, &Dynamic::UNIT, &call));
     }
-    let context = Arc::clone(context);
-    engine.register_fn("now", move |call: NativeCallContext| -> ScriptResult<f64> {
-        context.begin_operation()?;
-        context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, &call))
-    });
+    let [of_now, of_day, of_next] = [Arc::clone(context), Arc::clone(context), Arc::clone(context)];
+    engine
+        .register_fn("now", move |call: NativeCallContext| now(&of_now, &call))
+        .register_fn("time_of_day", move |call: NativeCallContext| -> ScriptResult<String> {
+            Ok(clock::shown(now(&of_day, &call)?))
+        })
+        .register_fn("next_time", move |call: NativeCallContext, text: &str| -> ScriptResult<f64> {
+            let time_s = now(&of_next, &call)?;
+            clock::next(time_s, text).map_err(|message| raise_mistake(message, None, &call))
+        });
     register_errors(engine);
+}
+
+/// The time, which the run records.
+fn now(context: &Context, call: &NativeCallContext) -> ScriptResult<f64> {
+    context.begin_operation()?;
+    context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, call))
 }
 
 fn operate(

@@ -113,7 +113,11 @@ impl View for Bars {
         self.canvas.print(&lines::text(&record.event, status, self.detail, self.colours), status);
         let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
         let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();
-        let steps = if count.is_empty() { counted(status.finished_steps, "step") } else { format!("{}{count} steps", status.finished_steps) };
+        let steps = if count.is_empty() {
+            counted(status.finished_steps, "step")
+        } else {
+            format!("{}{count} steps", status.finished_steps)
+        };
         self.run.set_message(format!("{steps}{left}"));
         if let (Some(total), Some(left)) = (status.estimated_s, status.remaining_s())
             && total > 0.0

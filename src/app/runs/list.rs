@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::Utc;
+use chrono::{Local, Utc};
 use clap::ValueEnum;
 use comfy_table::Table;
 use serde_json::json;
@@ -26,6 +26,9 @@ pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
         return crate::app::print_json(&json!({ "runs": runs, "next": next, "unreadable": unreadable }));
     }
     outln!("{}", table(runs));
+    if let Some(instrument) = common_instrument(runs) {
+        outln!("instrument of all runs: {instrument}");
+    }
     for damaged in unreadable {
         errln!("{}: {}", damaged.folder.display(), damaged.reason);
     }
@@ -70,26 +73,42 @@ pub(in crate::app) fn not_selected(error: SelectError) -> Failure {
     }
 }
 
+fn instrument(run: &FoundRun) -> String {
+    match run.manifest.instrument.simulated {
+        true => "simulated".to_owned(),
+        false => run.manifest.instrument.address.clone(),
+    }
+}
+
+/// The instrument of all these runs; `None` if there are several.
+fn common_instrument(runs: &[FoundRun]) -> Option<String> {
+    let first = instrument(runs.first()?);
+    runs.iter().all(|run| instrument(run) == first).then_some(first)
+}
+
 fn table(runs: &[FoundRun]) -> Table {
     let has_verdicts = runs.iter().any(|run| run.manifest.verdict.is_some());
-    let mut header = vec!["run", "started", "status", "traces", "recipe", "instrument"];
+    let mut header = vec!["run", "started", "status", "traces", "recipe"];
     if has_verdicts {
         header.insert(3, "verdict");
     }
-    let mut table = terminal::table(header);
+    let several = common_instrument(runs).is_none();
+    if several {
+        header.push("instrument");
+    }
+    let mut table = terminal::table_with(&["recipe", "instrument"], header);
     for run in runs {
         let manifest = &run.manifest;
         let mut row = vec![
             manifest.run.clone(),
-            manifest.started.format("%Y-%m-%d %H:%MZ").to_string(),
+            manifest.started.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string(),
             manifest.status.to_string(),
             manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
             manifest.name.clone(),
-            match manifest.instrument.simulated {
-                true => "sim".to_owned(),
-                false => manifest.instrument.address.clone(),
-            },
         ];
+        if several {
+            row.push(instrument(run));
+        }
         if has_verdicts {
             row.insert(3, manifest.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()));
         }

@@ -6,7 +6,7 @@ use crate::recipe::code::{mentions_steps, step_fields, words};
 use crate::recipe::document::{Kind, Node};
 use crate::recipe::scope::Scope;
 use crate::script::{
-    Condition, Expression, Mistake, POLL_CONDITIONS, bare, closing_brace, condition_variables,
+    Condition, Expression, Mistake, POLL_CONDITIONS, bare, clock, closing_brace, condition_variables,
 };
 use crate::source::{Diagnostic, Position, SourceFile, byte_at};
 
@@ -71,7 +71,8 @@ pub(super) fn compile_hole(
             scope.check_field(id, field).map_err(|(message, hint)| refuse(message, hint, begin))?;
         }
     }
-    Ok(Hole { uses_steps: mentions_steps(text), expression, at: begin })
+    let uses_clock = words(text).any(|(word, _)| clock::FUNCTIONS.contains(&word));
+    Ok(Hole { uses_steps: mentions_steps(text), uses_clock, expression, at: begin })
 }
 
 /// The position of a mistake in the expression `text` of the value at `at`. If the file contains the one-line

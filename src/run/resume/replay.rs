@@ -24,7 +24,6 @@ struct Tape {
     next: usize,
     /// The recipe asked for something that does not match the record.
     diverged: Option<Fault>,
-    last_time_s: Option<f64>,
     /// The condition of the suspension that the recipe is in, according to the record.
     held_by: Option<String>,
     /// The recipe got a result that is not from the record.
@@ -153,18 +152,13 @@ impl Host for ReplayHost {
     fn now(&self) -> Result<f64, Fault> {
         let mut tape = self.tape();
         match tape.next("`now()`", |asked| matches!(asked, Asked::Now(_))) {
-            Some(Ok(Asked::Now(time_s))) => {
-                tape.last_time_s = Some(time_s);
-                Ok(time_s)
-            }
+            Some(Ok(Asked::Now(time_s))) => Ok(time_s),
             Some(Ok(Asked::Step(_))) => Err(tape.diverge("`now()`")),
             Some(Err(fault)) => Err(fault),
             None => {
-                let last = tape.last_time_s.filter(|_| self.held.is_some()).unwrap_or(0.0);
                 (tape.asked_for_time, tape.is_over) = (true, true);
                 self.hand_over(tape)?;
-                // The time of a forecast begins at 0, so the last recorded time is added.
-                self.next.now().map(|time_s| last + time_s)
+                self.next.now()
             }
         }
     }
