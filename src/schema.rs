@@ -152,8 +152,8 @@ const STRUCTURE: [(&str, &str, &str); 5] = [
     (
         "repeat",
         "Repeats `steps`. With `for`, a variable takes the values of a list (`in`), the rows of a table (`in_csv`) or the values of \
-         a grid (`from`, `to` inclusive, `step`). Other loops run a number of `times`, `while` an expression is true (checked before each turn), or \
-         `until` an expression is true or a time of day is reached (checked after each turn). The \
+         a grid (`from`, `to` inclusive, `step`). Other loops run a number of `times`, or `while` an expression is true. Loops with `until` \
+         end after the turn in which an expression is true or a time of day is reached. The \
          variable becomes a column of the trace files.",
         "repeat: { for: power_dbm, from: -5, to: 5, step: 2.5, steps: [ … ] }",
     ),

@@ -134,7 +134,8 @@ impl View for Bars {
         let left = current.remaining_s.filter(|left| *left > 0.05);
         let left = left.map(|left| format!("{} left  ", duration(left))).unwrap_or_default();
         // The time left comes first, because a narrow terminal cuts off the rest.
-        self.step.set_message(format!("{left}{}", lines::describe(&current.step)));
+        self.step
+            .set_message(format!("{left}{}", shown::one_line(&current.step.operation.words(&status.around))));
     }
 
     fn close(&mut self) {

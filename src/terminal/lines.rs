@@ -123,7 +123,7 @@ fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> 
         RunEvent::ReferenceTaken { reference, why, .. } => {
             let why =
                 why.as_ref().map(|why| format!("; the one before was not used: {why}")).unwrap_or_default();
-            detail(format!("      reference {} taken{why}", reference.name()))
+            detail(format!("      reference of {} taken{why}", status.around.name(reference.detector)))
         }
         RunEvent::ReferenceUsed { reference, age_s, drift_db, .. } => {
             let age = age_s.map(|seconds| format!(", {} old", Age { seconds })).unwrap_or_default();
@@ -131,7 +131,10 @@ fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> 
             let drift = drift_db.map(|drift| (drift * 100.0).round() / 100.0 + 0.0);
             let drift = drift.map(|drift| format!(", drift {drift} dB")).unwrap_or_default();
             let run = reference.run.as_ref().map(|run| format!(", from run {run}")).unwrap_or_default();
-            detail(format!("      reference {} used{age}{drift}{run}", reference.name()))
+            detail(format!(
+                "      reference of {} used{age}{drift}{run}",
+                status.around.name(reference.detector)
+            ))
         }
         RunEvent::TraceStored { trace } => {
             told(format!("      {} ({})", trace.file, shown::counted(trace.grid.points, "point")))

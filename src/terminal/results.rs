@@ -31,9 +31,7 @@ const LONGEST_REASON: usize = 160;
 /// The lines of a stored trace or of an analysis; `None` for other events. `status` is the state after the event.
 pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -> Option<String> {
     let lines = match event {
-        RunEvent::TraceStored { trace } => {
-            of_trace(status.current.as_ref().map(|current| &current.step), trace, colours)
-        }
+        RunEvent::TraceStored { trace } => of_trace(trace, colours),
         RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
             let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &last.step);
             lines(step, analysis, colours)
@@ -43,22 +41,15 @@ pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -
     Some(lines).filter(|lines| !lines.is_empty())
 }
 
-/// The turns of the loops around a step: `device=7, power=-5`.
+/// The turns of the loops around a step: `device=7 · power -5 dBm`.
 fn turns(step: Option<&Step>) -> String {
-    let turns = step.map(|step| step.place.turns()).unwrap_or_default();
-    turns.trim().trim_matches(['(', ')']).to_owned()
+    step.map(|step| step.place.shown_turns().join(" \u{b7} ")).unwrap_or_default()
 }
 
 /// The line of a stored trace. Everything in it is escaped.
-fn of_trace(step: Option<&Step>, trace: &TraceSummary, colours: Colours) -> String {
-    let turns = turns(step);
-    let detector = trace.detector_name.clone().unwrap_or_else(|| trace.detector.to_string());
-    // A transmission is what one expects.
-    let kind = if trace.trace == TraceKind::Tf { String::new() } else { trace.trace.to_string() };
-    let name = [&turns, &detector, &kind, &trace.name].map(String::as_str);
-    let attempt = if trace.attempt > 1 { format!("attempt {}", trace.attempt) } else { String::new() };
-    let items = [attempt].into_iter().filter(|text| !text.is_empty()).chain(levels(trace)).collect();
-    result(&name, (None, &format!("trace {}", trace.trace_index)), items, colours)
+fn of_trace(trace: &TraceSummary, colours: Colours) -> String {
+    let number = format!("trace {}", trace.trace_index);
+    result(&[&trace.shown_name()], (None, &number), levels(trace), colours)
 }
 
 /// Loss and dip of a transmission, loss at the peak of a drop port, the extremes of any other trace.
@@ -238,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_one_line_with_loss_and_dip_and_the_name_of_its_detector() {
-        let line = |trace: &TraceSummary| of_trace(None, trace, Colours::NONE);
+        let line = |trace: &TraceSummary| of_trace(trace, Colours::NONE);
         assert_eq!(
             line(&trace("tf", "dB", [-27.92, -3.48, -4.0])),
             "      trace 3       through  loss 3.48 dB  dip -27.92 dB at 1531.1100 nm"

@@ -109,7 +109,8 @@ fn runs_are_listed_by_condition_name_status_and_time() {
         assert_eq!(listed(&bench, arguments), expected, "{arguments:?}");
     }
     let table = text(&bench.run(&["runs", "--where", "wafer = 'W12'"]).stdout);
-    assert!(table.contains("marginal") && table.lines().count() == 5, "{table}");
+    assert!(table.contains("marginal") && table.lines().count() == 6, "{table}");
+    assert!(table.ends_with("instrument of all runs: simulated\n"), "{table}");
 }
 
 #[test]

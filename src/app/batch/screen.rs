@@ -1,5 +1,5 @@
-//! The view of a batch: on a terminal one bar for all items and a line for each of them, elsewhere the lines of each run;
-//! a table at the end.
+//! The view of a batch: on a terminal one bar for all items and a line for each item, elsewhere the lines of each run.
+//! At the end, a table follows.
 
 use std::fmt::Write as _;
 use std::path::Path;

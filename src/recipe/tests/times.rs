@@ -61,7 +61,7 @@ fn wrong_times_and_ends_are_refused_with_their_rule() {
         ("repeat: { until: 5, steps: [ { sweep: {} } ] }", "`until` must be true or false"),
         ("repeat: { until: \"06:00\", times: 3, steps: [ { sweep: {} } ] }", "exactly one of"),
         (
-            "http: { method: GET, url: \"http://h/\", poll: { ready: \"${now() > 5}\" } }",
+            "http: { method: GET, url: \"http://h/\", poll: { ready: \"${now() > 5 && reply > 1}\" } }",
             "`now()` cannot be used in a condition on a reply",
         ),
     ] {

@@ -64,9 +64,8 @@ pub struct Highlight {
 }
 
 impl Highlight {
-    fn told(&self, extreme: Extreme) -> String {
-        let Self { detector, trace_index, .. } = self;
-        format!("{} {} on {detector} (trace {trace_index})", extreme.level("dB"), extreme.place())
+    fn told(&self, extreme: Extreme, detector: &str) -> String {
+        format!("{} {} on {detector} (trace {})", extreme.level("dB"), extreme.place(), self.trace_index)
     }
 }
 
@@ -271,9 +270,12 @@ impl RunStatus {
     /// The highlights of the transmissions as text: a name and a value each.
     #[must_use]
     pub fn highlights(&self) -> Vec<(&'static str, String)> {
-        let lowest_loss =
-            self.highest_tf.map(|found| ("lowest insertion loss", found.told(found.extreme.as_loss())));
-        let deepest_dip = self.deepest_tf.map(|found| ("deepest dip", found.told(found.extreme)));
+        let name = |found: &Highlight| self.around.name(found.detector);
+        let lowest_loss = self
+            .highest_tf
+            .map(|found| ("lowest insertion loss", found.told(found.extreme.as_loss(), &name(&found))));
+        let deepest_dip =
+            self.deepest_tf.map(|found| ("deepest dip", found.told(found.extreme, &name(&found))));
         lowest_loss.into_iter().chain(deepest_dip).collect()
     }
 
