@@ -218,11 +218,11 @@ pub(crate) fn watch_command(mut command: Command) -> Watched {
 }
 
 impl Watched {
-    /// Waits for an event that fits.
+    /// Waits for an event that fits, as long as other events come.
     pub(crate) fn wait_for(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + LIMIT;
+        let end = Instant::now() + PROGRAM_LIMIT;
         loop {
-            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self.events.recv_timeout(LIMIT.min(end.saturating_duration_since(Instant::now()))) {
                 Ok(event) if fits(&event) => return event,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => panic!("the program ended before that event"),
