@@ -22,6 +22,7 @@ mod routes;
 mod runs;
 mod state;
 mod stream;
+mod stream_end;
 mod wire;
 
 use std::net::SocketAddr;

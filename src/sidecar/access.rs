@@ -13,11 +13,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, AsHeaderName, COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::api::Gate;
 use super::listen::Peer;
+use super::login;
 use super::problem::Problem;
 use super::state::App;
 use origin::Origins;
@@ -42,7 +44,7 @@ pub(super) struct Access {
 }
 
 /// What a request may do, and the session that allows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Granted {
     pub(super) right: Right,
     /// `None` if the request sent the token itself, or needs none.
@@ -78,6 +80,16 @@ impl Access {
     /// The name of the cookie that has the session.
     pub(super) fn cookie_name(&self) -> &str {
         &self.cookie
+    }
+
+    /// Changes when a session ends.
+    pub(super) fn logouts(&self) -> watch::Receiver<()> {
+        self.sessions.ended()
+    }
+
+    /// Whether a session that was found has not ended since.
+    pub(super) fn is_open(&self, session: &Found) -> bool {
+        self.sessions.is_open(session, &self.tokens)
     }
 
     /// Whether requests need a token.
@@ -208,7 +220,7 @@ impl Refused {
         let is_page = request.method() == Method::GET
             && text(request.headers(), ACCEPT).is_some_and(|accept| accept.contains("text/html"));
         if is_stranger && is_page {
-            return Redirect::to("/login").into_response();
+            return login::redirect(request.uri()).into_response();
         }
         let peer = request.extensions().get::<Peer>().copied();
         access.note(peer, &format!("`{}`: {message}", request.uri().path()));

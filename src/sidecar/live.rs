@@ -6,7 +6,6 @@ pub(super) mod power;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use tokio::sync::watch;
 
 use super::wire::power::Frame;
 
@@ -28,16 +27,9 @@ async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
 }
 
 /// Sends a close frame before the server closes the connection.
-async fn say_goodbye(socket: &mut WebSocket) {
-    let goodbye = Frame::Reconnect { reason: "the server is shutting down".to_owned(), retry_after: 2.0 };
+async fn say_goodbye(socket: &mut WebSocket, reason: &str) {
+    let goodbye = Frame::Reconnect { reason: reason.to_owned(), retry_after: 2.0 };
     if send(socket, goodbye.text().into()).await {
         let _ = socket.send(Message::Close(None)).await;
-    }
-}
-
-/// Resolves when the sidecar is about to stop.
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    if closing.wait_for(|closing| *closing).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

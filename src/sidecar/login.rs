@@ -1,11 +1,13 @@
 //! The page that asks for the token and begins a session, and the end of a session.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Form, Json};
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +39,47 @@ const POLICY: [(HeaderName, &str); 1] = [(
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 )];
 
-pub(super) async fn page() -> impl IntoResponse {
-    (POLICY, Html(PAGE))
+/// Characters that stand for themselves in the query of `/login`.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where the browser goes after the login.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoginQuery {
+    to: Option<String>,
+}
+
+impl LoginQuery {
+    /// A page of this server: a path, and never another host. Two slashes at its start would mean a host.
+    fn page(&self) -> Option<&str> {
+        let path = self.to.as_deref()?;
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>');
+        (path.starts_with('/') && !path.starts_with("//") && path.chars().all(plain)).then_some(path)
+    }
+
+    /// The login page, whose form keeps the query.
+    fn form(&self) -> String {
+        match self.page() {
+            Some(path) => PAGE.replace("action=\"login\"", &format!("action=\"{}\"", address(path))),
+            None => PAGE.to_owned(),
+        }
+    }
+}
+
+/// The address of the login page from which the browser goes on to a path, relative to the server.
+fn address(path: &str) -> String {
+    format!("login?to={}", utf8_percent_encode(path, PLAIN))
+}
+
+/// Sends a browser to the login page, and after the login back to the page that it asked for.
+pub(super) fn redirect(asked: &Uri) -> Redirect {
+    match asked.path_and_query().map(PathAndQuery::as_str).filter(|path| *path != "/") {
+        Some(path) => Redirect::to(&format!("/{}", address(path))),
+        None => Redirect::to("/login"),
+    }
+}
+
+pub(super) async fn page(Query(query): Query<LoginQuery>) -> impl IntoResponse {
+    (POLICY, Html(query.form()))
 }
 
 /// Begins a session.
@@ -46,18 +87,20 @@ pub(super) async fn log_in(
     State(app): State<App>,
     peer: Option<Extension<Peer>>,
     client: Option<Extension<Client>>,
+    Query(query): Query<LoginQuery>,
     Form(form): Form<LoginForm>,
 ) -> Response {
+    let next = Redirect::to(query.page().unwrap_or("/"));
     if !app.access.needs_token() {
-        return Redirect::to("/").into_response();
+        return next.into_response();
     }
     let Some(identifier) = access::begin_session(&app, form.token.trim().to_owned()).await else {
         app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
-        let page = PAGE.replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");
+        let page = query.form().replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");
         return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
     };
     let cookie = app.cookie(&identifier, access::SESSION_SECONDS, client);
-    ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+    ([(SET_COOKIE, cookie)], next).into_response()
 }
 
 /// Ends the session of the browser.
@@ -87,4 +130,20 @@ pub(super) async fn session(Extension(granted): Extension<Granted>) -> Json<Sess
     };
     let expires = granted.session.map(|session| session.expires);
     Json(SessionReply { access, logged_in: expires.is_some(), expires })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_to_a_page_of_this_server_only() {
+        let page = |to: &str| LoginQuery { to: Some(to.to_owned()) }.page().map(str::to_owned);
+        assert_eq!(page("/runs/abc/report?x=1&y=2").unwrap(), "/runs/abc/report?x=1&y=2");
+        for other in
+            ["", "wall", "//evil.example", "/\\evil.example", "http://evil.example", "/a b", "/\r\nx", "/ä"]
+        {
+            assert_eq!(page(other), None, "{other:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 """Who may do what: the read-only token, sessions of browsers, and the server behind a proxy with a path prefix."""
 
+import contextlib
 import itertools
 import json
 import pathlib
@@ -204,6 +205,48 @@ def test_a_browser_gets_a_session_that_survives_a_restart_and_ends_with_a_logout
     assert_refused(server.get("/session", headers=shown), 401)
     # Whoever has no session loses nothing.
     assert server.post("/logout").status_code == 303
+
+
+def test_a_logout_ends_the_open_streams_of_the_session_and_no_others(server):
+    sessions = []
+    for _ in range(2):
+        with server.client() as browser:
+            sessions.append(dict(zip(["name", "value"], cookie_of(browser.post("/login", data={"token": READ})))))
+    one, other = ({"Cookie": "{name}={value}".format(**session)} for session in sessions)
+    paths = ["/ws/power", "/ws/health"]
+    streams = [server.watch(path, additional_headers=shown) for shown in (one, other, FULL) for path in paths]
+    with contextlib.ExitStack() as stack:
+        watched = [stack.enter_context(stream) for stream in streams]
+        for stream in watched:
+            stream.frame()
+        reply = stack.enter_context(server.http.stream("GET", "/power", headers=one))
+        lines = reply.iter_lines()
+        next(lines)
+        assert server.post("/logout", headers=one).status_code == 303
+        for stream in watched[:2]:
+            assert stream.first("reconnect")["reason"] == "the session has ended"
+        assert sum(1 for _ in lines) >= 0, "the events end"
+        watched[2].frames(3, "data")
+        watched[4].frames(3, "data")
+        watched[3].socket.send("ping")
+        assert watched[3].first("pong")
+
+
+def test_after_the_login_the_browser_is_where_it_wanted_to_be(server):
+    with server.client(headers={"Accept": "text/html"}) as browser:
+        asked = browser.get("/batch/report?x=%20%22")
+        assert asked.headers["location"] == "/login?to=/batch/report%3Fx%3D%2520%2522"
+        page = browser.get(asked.headers["location"])
+        (action,) = re.findall('action="([^"]*)"', page.text)
+        assert f"/{action}" == asked.headers["location"]
+        wrong = browser.post(f"/{action}", data={"token": "wrong"})
+        assert wrong.status_code == 401 and f'action="{action}"' in wrong.text
+        reply = browser.post(f"/{action}", data={"token": READ})
+        assert reply.headers["location"] == "/batch/report?x=%20%22"
+        for other in ["//evil.example", "/\\evil.example", "https://evil.example", '"><script>']:
+            assert 'action="login"' in browser.get("/login", params={"to": other}).text
+            reply = browser.post("/login", params={"to": other}, data={"token": READ})
+            assert reply.headers["location"] == "/"
 
 
 def test_another_token_ends_the_sessions_of_the_old_one(start, tmp_path):

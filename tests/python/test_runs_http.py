@@ -977,6 +977,7 @@ def test_runs_are_listed_newest_first_page_by_page(start, tmp_path):
 
 def test_runs_are_filtered_by_verdict_time_and_text(server, measured):
     run = measured
+
     def found(**query):
         return [listed["run"] for listed in ok(server.get("/runs", params={"limit": 500, **query}))["runs"]]
 

@@ -16,7 +16,8 @@ impl Links {
     pub(super) fn run(self, run: &ItemRun) -> String {
         match self {
             Self::Files => format!("./{}/report.html", encoded(&run.folder)),
-            Self::Routes => format!("/runs/{}/report", encoded(&run.run)),
+            // Relative to `/batch/report`, so that the path prefix of a server is kept.
+            Self::Routes => format!("../runs/{}/report", encoded(&run.run)),
         }
     }
 }

@@ -80,7 +80,7 @@ fn a_page_says_of_each_item_what_became_of_it_and_how_to_finish_it() {
         assert!(page.contains(words), "{words}");
     }
     assert_eq!(page.matches("<svg").count(), 4, "the first two traces of each run");
-    assert!(page_of(&report, Links::Routes).contains("href=\"/runs/abc234/report\""));
+    assert!(page_of(&report, Links::Routes).contains("href=\"../runs/abc234/report\""));
 }
 
 #[test]

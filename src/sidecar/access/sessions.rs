@@ -13,6 +13,7 @@ use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
+use tokio::sync::watch;
 
 use super::tokens::{Right, Tokens};
 use crate::files;
@@ -37,8 +38,9 @@ struct Session {
 }
 
 /// A session that was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sidecar) struct Found {
+    identifier: String,
     pub(in crate::sidecar) right: Right,
     pub(in crate::sidecar) expires: DateTime<Utc>,
 }
@@ -50,12 +52,14 @@ pub(super) struct Sessions {
     path: Option<PathBuf>,
     /// The oldest first.
     known: Mutex<Vec<Session>>,
+    /// Changes when a session ends.
+    ended: watch::Sender<()>,
 }
 
 impl Sessions {
     /// No sessions, because nobody needs to log in.
     pub(super) fn none() -> Self {
-        Self { path: None, known: Mutex::default() }
+        Self::with(None, Vec::new())
     }
 
     /// The sessions of the server that listens at an address. They survive a restart.
@@ -71,6 +75,10 @@ impl Sessions {
         }
     }
 
+    fn with(path: Option<PathBuf>, known: Vec<Session>) -> Self {
+        Self { path, known: Mutex::new(known), ended: watch::Sender::default() }
+    }
+
     fn at(path: PathBuf) -> Self {
         let known = match files::read(&path, LARGEST) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
@@ -83,7 +91,7 @@ impl Sessions {
                 Vec::new()
             }
         };
-        Self { path: Some(path), known: Mutex::new(known) }
+        Self::with(Some(path), known)
     }
 
     /// Begins a session for the owner of a token; returns its identifier.
@@ -98,6 +106,7 @@ impl Sessions {
             && let Some(oldest) = known.iter().position(|session| session.right == right)
         {
             known.remove(oldest);
+            self.ended.send_replace(());
         }
         known.push(Session { digest: digest(&identifier, token), right, expires: now + LIFETIME });
         self.save(&known);
@@ -109,7 +118,8 @@ impl Sessions {
         let known = self.known();
         let position = position(&known, identifier, tokens)?;
         let Session { right, expires, .. } = known[position];
-        (expires > Utc::now()).then_some(Found { right, expires })
+        let identifier = identifier.to_owned();
+        (expires > Utc::now()).then_some(Found { identifier, right, expires })
     }
 
     /// Ends a session.
@@ -118,7 +128,18 @@ impl Sessions {
         if let Some(position) = position(&known, identifier, tokens) {
             known.remove(position);
             self.save(&known);
+            self.ended.send_replace(());
         }
+    }
+
+    /// Changes when a session ends.
+    pub(super) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
+    }
+
+    /// Whether a session that was found has not ended since.
+    pub(super) fn is_open(&self, session: &Found, tokens: &Tokens) -> bool {
+        self.find(&session.identifier, tokens).is_some()
     }
 
     fn save(&self, known: &[Session]) {

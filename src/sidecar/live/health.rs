@@ -2,31 +2,38 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 
-use super::{closed, of_listener, say_goodbye, send};
+use super::{of_listener, say_goodbye, send};
+use crate::sidecar::access::Granted;
 use crate::sidecar::state::App;
+use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::power::{Frame, timestamp};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Sends a heartbeat at once and every 10 s, and answers `ping`.
-pub(in crate::sidecar) async fn stream(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app))
+pub(in crate::sidecar) async fn stream(
+    State(app): State<App>,
+    Extension(granted): Extension<Granted>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app, granted))
 }
 
-async fn serve(mut socket: WebSocket, app: App) {
+async fn serve(mut socket: WebSocket, app: App, granted: Granted) {
     let _stream = app.streams.open("health");
-    let mut closing = app.closing.clone();
+    let mut end = StreamEnd::of(&app, granted);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     loop {
         let frame = tokio::select! {
             _ = heartbeat.tick() => {
                 Frame::Heartbeat { timestamp: timestamp(), active_streams: app.streams.count("power") }
             }
-            () = closed(&mut closing) => return say_goodbye(&mut socket).await,
+            reason = end.reached() => return say_goodbye(&mut socket, reason).await,
             incoming = socket.recv() => match incoming {
                 Some(Ok(Message::Text(text))) if text.trim() == "ping" => Frame::Pong { timestamp: timestamp() },
                 Some(Ok(_)) => continue,

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -16,12 +17,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{closed, of_listener, say_goodbye, send};
+use super::{of_listener, say_goodbye, send};
 use crate::power::{PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
 use crate::session::Endpoint;
+use crate::sidecar::access::Granted;
 use crate::sidecar::problem::{Problem, not_connected};
 use crate::sidecar::read::{Query, read};
 use crate::sidecar::state::{App, Stream};
+use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::power::{Frame, Power, timestamp};
 
 /// Interval of the heartbeat.
@@ -56,12 +59,13 @@ pub(in crate::sidecar) struct PowerStreamQuery {
 /// Streams live power over a WebSocket. Values out of range are answered with 403, as clients of the Python service expect.
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
+    Extension(granted): Extension<Granted>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match parse(query.as_deref().unwrap_or_default()) {
         Ok(wanted) => {
-            of_listener(upgrade).on_upgrade(move |socket| serve(socket, Frames::open(app, &wanted)))
+            of_listener(upgrade).on_upgrade(move |socket| serve(socket, Frames::open(app, granted, &wanted)))
         }
         Err(problem) => Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
     }
@@ -70,11 +74,12 @@ pub(in crate::sidecar) async fn stream(
 /// Streams the same frames as server-sent events, for clients without WebSockets.
 pub(in crate::sidecar) async fn events(
     State(app): State<App>,
+    Extension(granted): Extension<Granted>,
     Query(wanted): Query<PowerStreamQuery>,
 ) -> Response {
     // A frame is made when the connection can take it, so a slow client loses frames and does not delay others.
-    let events = stream::unfold(Frames::open(app, &wanted), |mut frames| async move {
-        let text = frames.next().await?;
+    let events = stream::unfold(Frames::open(app, granted, &wanted), |mut frames| async move {
+        let text = frames.next().await.ok()?;
         Some((Ok::<_, Infallible>(Event::default().data(text.as_str())), frames))
     });
     Sse::new(events).into_response()
@@ -98,14 +103,14 @@ struct Frames {
     schedule: UpdateSchedule,
     heartbeat: tokio::time::Interval,
     endpoints: watch::Receiver<Arc<Endpoint>>,
-    closing: watch::Receiver<bool>,
+    end: StreamEnd,
     /// The number of the last updates in a row without a reading.
     errors: u64,
     app: App,
 }
 
 impl Frames {
-    fn open(app: App, wanted: &PowerStreamQuery) -> Self {
+    fn open(app: App, granted: Granted, wanted: &PowerStreamQuery) -> Self {
         let module = wanted.module.unwrap_or(app.options.defaults.module);
         let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
         let mut endpoints = app.session.watch_endpoint();
@@ -118,26 +123,26 @@ impl Frames {
             schedule: UpdateSchedule::new(interval),
             heartbeat: tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT),
             endpoints,
-            closing: app.closing.clone(),
+            end: StreamEnd::of(&app, granted),
             errors: 0,
             app,
         }
     }
 
-    /// The text of the next frame; `None` when the server shuts down. No frame is lost if the future is dropped.
-    async fn next(&mut self) -> Option<Utf8Bytes> {
+    /// The text of the next frame, or why there is no other. No frame is lost if the future is dropped.
+    async fn next(&mut self) -> Result<Utf8Bytes, &'static str> {
         loop {
             tokio::select! {
                 update = self.watch.next(&mut self.schedule) => {
                     let is_reading = !matches!(update, PowerUpdate::Unavailable { .. });
                     self.errors = if is_reading { 0 } else { self.errors + 1 };
-                    return Some(text(update, self.errors, &self.app.readings));
+                    return Ok(text(update, self.errors, &self.app.readings));
                 }
                 _ = self.heartbeat.tick() => {
                     let active_streams = self.stream.open();
-                    return Some(Frame::Heartbeat { timestamp: timestamp(), active_streams }.text().into());
+                    return Ok(Frame::Heartbeat { timestamp: timestamp(), active_streams }.text().into());
                 }
-                () = closed(&mut self.closing) => return None,
+                reason = self.end.reached() => return Err(reason),
                 // The session has connected to another instrument.
                 _ = self.endpoints.changed() => {
                     let monitor = &self.endpoints.borrow_and_update().monitor;
@@ -152,8 +157,8 @@ async fn serve(mut socket: WebSocket, mut frames: Frames) {
     loop {
         let text = tokio::select! {
             text = frames.next() => match text {
-                Some(text) => text,
-                None => return say_goodbye(&mut socket).await,
+                Ok(text) => text,
+                Err(reason) => return say_goodbye(&mut socket, reason).await,
             },
             // Pings are answered automatically; other messages are ignored.
             incoming = socket.recv() => match incoming {

@@ -20,6 +20,7 @@ use crate::sidecar::access::{Granted, Right, not_for_readers};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, Stream};
+use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::runs::{EventsQuery, RunPath};
 use crate::store::read_run_journal;
 
@@ -49,13 +50,13 @@ pub(in crate::sidecar) async fn stream(
         _operator: (query.attend && live.is_some()).then(|| app.session.operator()),
     };
     let (sender, receiver) = mpsc::channel(WAITING);
-    let mut closing = app.closing.clone();
+    let mut end = StreamEnd::of(&app, granted);
     let client = Client { sender, run: live.as_ref().map(|(_, run)| Arc::clone(run)) };
     tokio::spawn(async move {
         tokio::select! {
             () = tell(folder, live, after, &client) => {}
             // The client reconnects and continues after the last event.
-            _ = closing.wait_for(|closing| *closing) => {}
+            _ = end.reached() => {}
             () = client.sender.closed() => {}
         }
         drop(watch);
