@@ -78,9 +78,9 @@ impl Surroundings {
     }
 
     fn fetch(&self, fields: &FetchTrace) -> String {
-        let kinds: Vec<String> =
-            fields.traces.iter().filter(|kind| **kind != TraceKind::Tf).map(TraceKind::to_string).collect();
-        let of = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let kinds: Vec<String> = fields.traces.iter().map(TraceKind::to_string).collect();
+        let is_plain = fields.traces == [TraceKind::Tf];
+        let of = if is_plain { String::new() } else { format!(" ({})", kinds.join(", ")) };
         format!("Fetch {}{of}", self.names(&fields.detectors))
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         let names = [("through".to_owned(), "4/1".parse().unwrap())].into();
         let around = Surroundings::new(&names);
         let fetch = read("fetch_trace", &json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] }));
-        assert_eq!(fetch.words(&around), "Fetch through and 4/2 (raw)");
+        assert_eq!(fetch.words(&around), "Fetch through and 4/2 (tf, raw)");
     }
 
     #[test]

@@ -60,36 +60,49 @@ macro_rules! assets {
 
 assets! {
     "index.html" = "text/html; charset=utf-8",
-    "style.css" = "text/css; charset=utf-8",
+    "wall.html" = "text/html; charset=utf-8",
+    "charts.css" = "text/css; charset=utf-8",
+    "frame.css" = "text/css; charset=utf-8",
     "panels.css" = "text/css; charset=utf-8",
+    "style.css" = "text/css; charset=utf-8",
+    "wall.css" = "text/css; charset=utf-8",
     "activity.js" = "text/javascript; charset=utf-8",
     "app.js" = "text/javascript; charset=utf-8",
     "dom.js" = "text/javascript; charset=utf-8",
+    "drawer.js" = "text/javascript; charset=utf-8",
     "enqueue.js" = "text/javascript; charset=utf-8",
     "figures.js" = "text/javascript; charset=utf-8",
     "findings.js" = "text/javascript; charset=utf-8",
     "follow.js" = "text/javascript; charset=utf-8",
     "format.js" = "text/javascript; charset=utf-8",
     "header.js" = "text/javascript; charset=utf-8",
+    "kept.js" = "text/javascript; charset=utf-8",
     "live.js" = "text/javascript; charset=utf-8",
     "livechart.js" = "text/javascript; charset=utf-8",
+    "log.js" = "text/javascript; charset=utf-8",
     "marks.js" = "text/javascript; charset=utf-8",
-    "messages.js" = "text/javascript; charset=utf-8",
+    "names.js" = "text/javascript; charset=utf-8",
     "net.js" = "text/javascript; charset=utf-8",
     "plot.js" = "text/javascript; charset=utf-8",
+    "progress.js" = "text/javascript; charset=utf-8",
     "question.js" = "text/javascript; charset=utf-8",
     "queue.js" = "text/javascript; charset=utf-8",
     "queueitem.js" = "text/javascript; charset=utf-8",
+    "readout.js" = "text/javascript; charset=utf-8",
     "run.js" = "text/javascript; charset=utf-8",
     "runs.js" = "text/javascript; charset=utf-8",
+    "scales.js" = "text/javascript; charset=utf-8",
     "spectrum.js" = "text/javascript; charset=utf-8",
     "start.js" = "text/javascript; charset=utf-8",
+    "tabs.js" = "text/javascript; charset=utf-8",
     "theme.js" = "text/javascript; charset=utf-8",
     "traces.js" = "text/javascript; charset=utf-8",
     "tree.js" = "text/javascript; charset=utf-8",
     "verdict.js" = "text/javascript; charset=utf-8",
     "views.js" = "text/javascript; charset=utf-8",
     "wafer.js" = "text/javascript; charset=utf-8",
+    "wall.js" = "text/javascript; charset=utf-8",
+    "zoom.js" = "text/javascript; charset=utf-8",
 }
 
 impl Asset {
@@ -135,6 +148,11 @@ async fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
 /// Returns a file of the page.
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     serve(&name, &headers).await.ok_or_else(|| Problem::not_found(&format!("`{name}`")))
+}
+
+/// Returns the page for a screen on the wall. The page has no controls.
+pub(super) async fn wall(headers: HeaderMap) -> Result<Response, Problem> {
+    serve("wall.html", &headers).await.ok_or_else(|| Problem::not_found("`/wall`"))
 }
 
 /// Returns information about the service to programs, and the dashboard to browsers.

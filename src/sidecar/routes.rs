@@ -60,6 +60,7 @@ pub(super) fn has_first_name(name: &str) -> bool {
 fn served() -> (Router<App>, Gate) {
     api(Routes::served())
         .page("/assets/{name}", dashboard::asset, Right::ReadOnly)
+        .page("/wall", dashboard::wall, Right::ReadOnly)
         .page("/openapi.json", docs::openapi, Right::ReadOnly)
         .page("/docs", docs::swagger, Right::ReadOnly)
         .page("/redoc", async || Redirect::permanent("/docs"), Right::ReadOnly)

@@ -23,8 +23,8 @@ after(async () => {
 async function seesReadings() {
   await bench.sees('#link', /^connected$/);
   await bench.sees('#live-status', /^live/);
-  const before = await page.locator('.tile[data-channel="1"] .number').innerText();
-  await until('the power moves', async () => (await page.locator('.tile[data-channel="1"] .number').innerText()) !== before);
+  const before = await bench.reading(1);
+  await until('the power moves', async () => (await bench.reading(1)) !== before);
 }
 
 test('an instrument that goes away is told, and its readings come back with it', async () => {
@@ -47,12 +47,13 @@ test('a program that is started again is found again', async () => {
 
 test('a run that the program was killed in is shown as interrupted', async () => {
   const run = await bench.startFromList('rings');
-  await bench.sees('#tree .step-times', /^\d+ \/ 500$/);
+  await bench.sees('#run-progress-text', /^\d+ of [\d,]+ operations/);
   await bench.server.kill();
   await bench.sees('#run-link', /connection lost/);
   await bench.server.start();
   await bench.sees('#run-state', /^interrupted$/);
   assert.ok(page.url().endsWith(`#run=${run}`));
+  await bench.openForm();
   await until('another one may begin', async () => page.locator('#start-go').isEnabled());
   await seesReadings();
 });

@@ -155,7 +155,24 @@ export class Bench {
     });
   }
 
+  /** The reading of a channel of live power; of a dark one, the reading behind the word. */
+  reading(channel) {
+    return this.page.locator(`.tile[data-channel="${channel}"] .number`).evaluate((number) => number.title || number.textContent);
+  }
+
+  /** Opens the drawer with the form, if it is closed. */
+  async openForm() {
+    if (!(await this.page.locator('#start').isVisible())) await this.page.click('#start-open');
+    await this.sees('#start-recipe option', /./);
+  }
+
+  /** Shows one of the tabs: figures, traces, steps, log. */
+  tab(name) {
+    return this.page.click(`#tab-${name}`);
+  }
+
   async startFromList(recipe, parameters = {}) {
+    await this.openForm();
     await this.page.selectOption('#start-recipe', { label: recipe });
     for (const [name, value] of Object.entries(parameters)) await this.page.fill(`#parameter-${name}`, String(value));
     await this.page.click('#start-go');

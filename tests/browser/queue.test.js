@@ -12,6 +12,7 @@ before(async () => {
   page = bench.page;
   await page.goto(bench.url);
   await bench.sees('#queue-none', /^The queue is empty/);
+  await bench.openForm();
   await page.locator('#start-queue').waitFor();
 });
 
@@ -19,15 +20,18 @@ after(async () => {
   await bench?.close();
 });
 
-const row = (number) => page.locator('.queue-item').filter({ has: page.locator(`.queue-name > .dim:text-is("${number}")`) });
-const stateOf = (number) => row(number).locator('.tag').innerText();
+const row = (number) => page.locator('.queue-item').filter({ has: page.locator(`.queue-line > .dim:text-is("${number}")`) });
+const stateOf = (number) => row(number).locator('.tag').textContent();
+/** Opens what is below the line of an item. */
+const open = (number) => row(number).locator('details').evaluate((details) => (details.open = true));
 const tool = (number, name) => row(number).getByRole('button', { name });
 const comes = (number, state) => until(`item ${number} is ${state}`, async () => (await stateOf(number)) === state);
-const order = () => page.locator('#queue-list .queue-item[data-state="queued"] .queue-name > .dim').allInnerTexts();
+const order = () => page.locator('#queue-list .queue-item[data-state="queued"] .queue-line > .dim').allInnerTexts();
 const inOrder = (...numbers) => until(`the order is ${numbers}`, async () => (await order()).join() === numbers.join());
 const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
 
 async function add(recipe, parameters = {}) {
+  await bench.openForm();
   await page.selectOption('#start-recipe', { label: recipe });
   for (const [name, value] of Object.entries(parameters)) await page.fill(`#parameter-${name}`, String(value));
   await page.click('#start-queue');
@@ -40,6 +44,10 @@ const elsewhere = (recipe, fields = {}) => bench.ask('/batch/items', { recipe: `
 test('an item that is added runs, is done, and leads to its run and report', async () => {
   assert.equal(await add('short', { power_dbm: 4 }), 1);
   await comes(1, 'done');
+  await page.keyboard.press('Escape');
+  await page.click('#queue-over-title');
+  assert.match(await row(1).locator('.queue-line').innerText(), /short\.yaml.*power_dbm=4.*done/s, 'one line');
+  await open(1);
   assert.equal(await row(1).locator('.queue-set').innerText(), 'power_dbm=4');
   const report = row(1).getByRole('link', { name: 'Report of item 1' });
   assert.equal((await fetch(bench.url + (await report.getAttribute('href')))).status, 200);
@@ -52,18 +60,23 @@ test('a queue that is paused begins nothing, and says so', async () => {
   await page.click('#queue-pause');
   await bench.sees('#queue-state', /^paused$/);
   await bench.sees('#queue-note', /No item starts before you resume/);
+  await bench.openForm();
   await page.click('#start-queue-box > summary');
   await page.fill('#start-priority', '7');
   await page.fill('#start-not-before', '2030-01-02T03:04');
   await page.fill('#start-retries', '2');
   await page.check('#start-stop');
   assert.equal(await add('short'), 2);
+  await page.keyboard.press('Escape');
+  await open(2);
   await until('it is told what was asked for', async () => /priority 7/.test(await row(2).innerText()));
   assert.match(await row(2).innerText(), /not before 2030-01-02 03:04/);
   const item = (await bench.ask('/batch')).items[1];
   assert.deepEqual([item.priority, item.state, new Date(item.not_before).getFullYear()], [7, 'queued', 2030]);
+  await bench.openForm();
   for (const field of ['priority', 'not-before', 'retries']) await page.fill(`#start-${field}`, '');
   await page.uncheck('#start-stop');
+  await page.keyboard.press('Escape');
 });
 
 test('what somebody else adds shows by itself', async () => {
@@ -73,7 +86,11 @@ test('what somebody else adds shows by itself', async () => {
 });
 
 test('by keyboard alone an item is moved, and the focus goes with it', async () => {
-  await tool(4, 'Move item 4 up').focus();
+  // The line of an item opens with the keyboard, too.
+  await row(4).locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Move item 4 up');
   await page.keyboard.press('Enter');
   await inOrder(2, 4, 3);
   assert.equal(await focused(), 'Move item 4 up');
@@ -91,6 +108,7 @@ test('by keyboard alone an item is moved, and the focus goes with it', async () 
 });
 
 test('a held item says what it waits for, and is released with the same button', async () => {
+  await open(3);
   await tool(3, 'Hold: item 3').click();
   await comes(3, 'held');
   assert.match(await row(3).locator('.queue-reason').innerText(), /^held over HTTP\. Release the item/);
@@ -134,16 +152,18 @@ test('a failure is told as text, and an item under way cannot be touched', async
   await elsewhere('short', { not_before: '2030-01-01T00:00:00Z' });
   await page.click('#queue-pause');
   await comes(5, 'failed');
+  await open(5);
   assert.match(await row(5).innerText(), /<b>Say<\/b>|nobody/);
   assert.match(await row(5).innerText(), /note=<img src=x onerror=alert\(1\)>/);
   await comes(6, 'running');
+  await open(6);
   assert.match(await row(6).innerText(), /This item is running and cannot be moved or removed/);
   assert.equal(await row(6).getByRole('button').count(), 0);
+  await bench.openForm();
   await bench.sees('#start-held', /or add it to the queue/);
 });
 
 test('an item can be added while a run is under way', async () => {
-  if (!(await page.locator('#start-form').isVisible())) await page.click('#start-box > summary');
   assert.equal(await page.locator('#start-go').isDisabled(), true);
   assert.equal(await add('short', { power_dbm: 3 }), 8);
   await comes(8, 'queued');
@@ -151,6 +171,7 @@ test('an item can be added while a run is under way', async () => {
   assert.equal(await page.locator('#start-queue').isDisabled(), true);
   await bench.sees('#start-queue-why', /Only a recipe from the list/);
   await page.check('[name="source"][value="list"]');
+  await page.keyboard.press('Escape');
 });
 
 test('light, dark and on a phone, with an item in each state', async () => {

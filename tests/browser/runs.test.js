@@ -22,14 +22,18 @@ test('the page says that the instrument is simulated, and its power moves', asyn
   await until('the title says so', async () => /SIMULATED/.test(await page.title()));
   assert.match(await page.locator('#simulated-note').innerText(), /SIMULATED INSTRUMENT/);
   await bench.sees('#link', /^connected$/);
-  const first = await bench.sees('.tile[data-channel="1"] .number', /\d/);
-  await until('another reading is shown', async () => {
-    return (await page.locator('.tile[data-channel="1"] .number').innerText()) !== first;
-  });
+  await bench.sees('.tile[data-channel="1"] .number', /^dark$/);
+  const first = await bench.reading(1);
+  await until('another reading is behind the word', async () => (await bench.reading(1)) !== first);
+  await bench.ask('/rlaser/1/on', {});
+  await bench.sees('.tile[data-channel="1"] .number', /^\u2212?\d+\.\d\d$/);
+  await bench.ask('/rlaser/1/off', {});
+  await bench.sees('.tile[data-channel="1"] .number', /^dark$/);
   await bench.sees('#live-status', /^live/);
 });
 
 test('a wrong recipe is told with its place, by a check and by a start', async () => {
+  await bench.openForm();
   await page.check('[name="source"][value="text"]');
   await page.fill('#start-recipe-text', 'name: wrong\ndetectors: { through: 4/1 }\nsteps:\n  - sweeep:\n');
   for (const button of ['#start-check', '#start-go']) {
@@ -65,12 +69,16 @@ test('a parameter out of its range keeps the run from starting', async () => {
 test('a run with a changed parameter advances step by step', async () => {
   const run = await bench.startFromList('rings', { turns: 3 });
   await until('the address keeps the run', async () => page.url().endsWith(`#run=${run}`));
+  await until('the drawer is closed', async () => !(await page.locator('#start').isVisible()));
+  await bench.sees('#run-current', /Sweep 1544\u20131556 nm at 5 dBm/);
+  await bench.tab('steps');
   await until('a step is marked', async () => (await page.locator('#tree [aria-current="step"]').count()) === 1);
+  await bench.sees('#tree .step-text', /^Fetch through and drop \((tf, )?raw\)$/);
   await bench.sees('#live-status', /^busy: (sweep|reference|transfer)/);
   await bench.sees('#tree .step-times', /^3 \/ 3$/);
   await bench.sees('#run-state', /^done$/);
   await until('every step is done', async () => (await page.locator('#tree li:not([data-state="done"])').count()) === 0);
-  await bench.sees('#traces-count', /^12 traces$/);
+  await bench.sees('#traces-total', /^12$/);
 });
 
 test('a run asks on the page, is held and goes on; texts are not markup', async () => {
@@ -94,12 +102,13 @@ test('a run asks on the page, is held and goes on; texts are not markup', async 
   await bench.sees('#run-state', /^done$/);
   await until('the question is gone', async () => !(await page.locator('#question').isVisible()));
   assert.doesNotMatch(await page.title(), /QUESTION/);
-  await bench.sees('#messages li', /answered: ring r10/);
+  await bench.tab('log');
+  await bench.sees('#log li', /answered: ring r10/);
 });
 
 test('a run is aborted, and the list has them all', async () => {
   const run = await bench.startFromList('rings');
-  await bench.sees('#tree .step-times', /^\d+ \/ 500$/);
+  await bench.sees('#run-progress-text', /^\d+ of [\d,]+ operations/);
   await page.click('#run-abort');
   await page.click('#abort-dialog button[value="keep"]');
   await until('it goes on', async () => (await bench.ask(`/runs/${run}`)).state === 'running');
@@ -112,16 +121,16 @@ test('a run is aborted, and the list has them all', async () => {
 test('a run of before is shown, also after a reload', async () => {
   await page.locator('#runs-list a').last().click();
   await bench.sees('#run-state', /^done$/);
-  await bench.sees('#traces-count', /^12 traces$/);
+  await bench.sees('#traces-total', /^12$/);
   await page.reload();
   await bench.sees('#run-title', /^rings$/);
   await bench.sees('#run-state', /^done$/);
-  await bench.sees('#traces-count', /^12 traces$/);
+  await bench.sees('#traces-total', /^12$/);
 });
 
 test('the emergency button ends the run and says what became of the lasers', async () => {
   await bench.startFromList('rings');
-  await bench.sees('#tree .step-times', /^\d+ \/ 500$/);
+  await bench.sees('#run-progress-text', /^\d+ of [\d,]+ operations/);
   await page.click('#lasers-off');
   await bench.sees('#off-result', /^Off: lasers? 1\b.*Run \w+ was stopped/);
   await bench.sees('#run-state', /^aborted$/);

@@ -14,7 +14,7 @@ before(async () => {
   await page.goto(bench.url);
   run = await bench.startFromList('rings', { turns: 2, stop_nm: 1600 });
   await bench.sees('#run-state', /^done$/);
-  await bench.sees('#traces-count', /^8 traces$/);
+  await bench.sees('#traces-total', /^8$/);
 });
 
 after(async () => {
@@ -22,7 +22,7 @@ after(async () => {
 });
 
 /** The curves as plotly has them. */
-const curves = () => page.evaluate(() => document.getElementById('plot').data?.map(({ name, x, y, yaxis }) => ({ name, x, y, yaxis })));
+const curves = () => page.evaluate(() => document.getElementById('plot').data?.map(({ name, x, y, yaxis, meta }) => ({ name, x, y, yaxis, ...meta })));
 
 /** The distance between two pieces of a curve. */
 function spacing({ x }) {
@@ -37,7 +37,7 @@ test('the newest sweep is shown, and its dips are as deep as the trace has them'
   });
   const { traces } = await bench.ask(`/runs/${run}/traces`);
   for (const curve of shown) {
-    const trace = traces.find(({ trace_index: index }) => curve.name === `#${index}`);
+    const trace = traces.find(({ trace_index: index }) => curve.trace === index);
     assert.equal(trace.trace, 'tf');
     assert.ok(curve.x.length < trace.points / 10, 'thinned out');
     const values = curve.y.filter((value) => value !== null);
@@ -49,7 +49,7 @@ test('the newest sweep is shown, and its dips are as deep as the trace has them'
 test('zooming into a dip with the mouse fetches it finer', async () => {
   const [coarse] = await curves();
   const { traces } = await bench.ask(`/runs/${run}/traces`);
-  const { min } = traces.find(({ trace_index: index }) => coarse.name === `#${index}`);
+  const { min } = traces.find(({ trace_index: index }) => coarse.trace === index);
   const asked = page.waitForRequest((request) => {
     const query = new URL(request.url()).searchParams;
     return query.has('from_nm') && Number(query.get('to_nm')) - Number(query.get('from_nm')) < 10;
@@ -83,7 +83,7 @@ test('zooming into a dip with the mouse fetches it finer', async () => {
 test('the cursor reads the level of every curve, by mouse and by keyboard', async () => {
   const box = await page.locator('#plot').boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await bench.sees('#readout', /^15\d\d\.\d+ nm.*#\d+ 4\/1 tf.*dB.*#\d+ 4\/2 tf.*dB/);
+  await bench.sees('#readout', /^15\d\d\.\d+ nm.*through.*dB.*drop.*dB/);
   const before = await page.locator('#readout .at').innerText();
   await page.focus('#plot-frame');
   await page.keyboard.press('Shift+ArrowRight');
@@ -100,7 +100,8 @@ test('a double click shows the whole trace again', async () => {
 });
 
 test('power has an axis of its own', async () => {
-  await page.fill('#traces-filter', '4/1 raw');
+  await bench.tab('traces');
+  await page.fill('#traces-filter', 'through raw');
   await until('the filter is applied', async () => (await page.locator('#traces li').count()) === 2);
   await page.locator('#traces li input').first().check();
   const shown = await until('three curves are drawn', async () => {

@@ -70,6 +70,10 @@ test('the wafer map shows each die by verdict and by figure, with the yield', as
     await bench.picture(`wafer-${colorScheme}`, { fullPage: true });
   }
   await page.setViewportSize({ width: 390, height: 844 });
+  // A phone has no place for both: the map is behind a tab.
+  assert.equal(await page.locator('#wafer').isVisible(), false);
+  await page.click('#pictures-wafer');
+  assert.deepEqual([await page.locator('#wafer').isVisible(), await page.locator('#spectrum').isVisible()], [true, false]);
   await until('the page is as narrow as the phone', async () => (await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
   for (const colorScheme of ['dark', 'light']) {
     await page.emulateMedia({ colorScheme });
@@ -81,10 +85,11 @@ test('the wafer map shows each die by verdict and by figure, with the yield', as
 test('another run has no map and no figures of this one', async () => {
   await page.setViewportSize({ width: 1440, height: 1000 });
   // The run is over in a moment: nothing may rely on seeing it under way.
+  await bench.openForm();
   await page.selectOption('#start-recipe', { label: 'short' });
   await page.click('#start-go');
   await bench.sees('#run-title', /^short$/);
   await bench.sees('#run-state', /^done$/);
-  await until('no map', async () => !(await page.locator('#wafer').isVisible()) && !(await page.locator('#figures-box').isVisible()));
+  await until('no map', async () => !(await page.locator('#wafer').isVisible()) && !(await page.locator('#figures').isVisible()));
   await until('no verdict', async () => !(await page.locator('#run-verdict').isVisible()));
 });

@@ -53,3 +53,10 @@ test('a point without a level lies on the curve, and one that fails differs by i
   assert.deepEqual(points.text, ['a', 'b: fail']);
   assert.equal(pointsOf([], view, COLOURS), null);
 });
+
+test('marks follow the scale of the plot', () => {
+  const limit = { kind: 'limit', from_nm: 1540, to_nm: 1560, level_db: -10 };
+  const [line] = shapesOf([limit], { from: 1500, to: 1600 }, COLOURS, { linear: true, frequency: true });
+  assert.equal(line.y0, 0.1);
+  assert.ok(line.x0 > 190 && line.x0 < 200, 'THz');
+});

@@ -27,9 +27,9 @@ test('a minus sign is real only in front of a digit', () => {
   assert.equal(format.signed('-27.46 dB at 1540-1541 nm, sweep-less'), '\u221227.46 dB at 1540\u22121541 nm, sweep-less');
 });
 
-test('a power in mW keeps the digits that count, one in dBm has three decimals', () => {
+test('a power in mW keeps the digits that count, one in dBm has two decimals', () => {
   table(format.power, [
-    [[-60.12345, 'dBm'], '\u221260.123'],
+    [[-60.12345, 'dBm'], '\u221260.12'],
     [[123.456, 'mW'], '123.5'],
     [[12.3456, 'mW'], '12.35'],
     [[1.23456, 'mW'], '1.235'],
@@ -37,6 +37,16 @@ test('a power in mW keeps the digits that count, one in dBm has three decimals',
     [[0.0000123, 'mW'], '1.23e\u22125'],
     [[0, 'mW'], '0.000000'],
     [[null, 'mW'], '\u2013'],
+  ]);
+});
+
+test('a power below -70 dBm is dark', () => {
+  table(format.isDark, [
+    [[-70.01, 'dBm'], true],
+    [[-70, 'dBm'], false],
+    [[9e-8, 'mW'], true],
+    [[2e-7, 'mW'], false],
+    [[null, 'dBm'], false],
   ]);
 });
 

@@ -26,6 +26,7 @@ function answerNever() {
 
 beforeEach(() => {
   asked = [];
+  globalThis.document = { baseURI: 'http://bench:8002/bench-a/' };
   globalThis.location = { protocol: 'http:', host: 'bench:8002', assign: mock.fn() };
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   mock.method(Math, 'random', () => 1);
@@ -75,7 +76,7 @@ test('an error has its status and the words of the server', async () => {
 test('a request that is not logged in leads to the login', async () => {
   answerWith(401, '');
   await assert.rejects(request('/runs'), { status: 401 });
-  assert.deepEqual(location.assign.mock.calls[0].arguments, ['/login']);
+  assert.deepEqual(location.assign.mock.calls[0].arguments, ['login']);
 });
 
 test('a server that does not answer is given up, and so is one that cannot be reached', async () => {
@@ -176,8 +177,8 @@ test('a server that closes on purpose is asked again when it says', () => {
     close() {}
   };
   const frames = [];
-  const end = keepOpen(openSocket('/ws/power', (frame) => frames.push(frame)), () => {});
-  assert.equal(sockets[0].address, 'ws://bench:8002/ws/power');
+  const end = keepOpen(openSocket('ws/power', (frame) => frames.push(frame)), () => {});
+  assert.equal(String(sockets[0].address), 'ws://bench:8002/bench-a/ws/power', 'a path prefix is kept');
   sockets[0].onopen();
   sockets[0].onmessage({ data: '{"type":"data"}' });
   sockets[0].onmessage({ data: '{"type":"reconnect","retry_after":3}' });

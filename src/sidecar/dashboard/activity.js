@@ -12,7 +12,8 @@ export class Activity {
   note(step) {
     const busy = OF_INSTRUMENT.has(step?.activity);
     if (!busy && this.#ofRun === null) return;
-    this.#ofRun = busy ? { operation: step.activity, progress: step.done, eta_s: step.remaining_s } : null;
+    // How far the run is stands in one place only.
+    this.#ofRun = busy ? { operation: step.activity } : null;
     for (const draw of this.#listeners) draw();
   }
 

@@ -5,14 +5,16 @@ import { byId } from './dom.js';
 import { follow, isOver } from './follow.js';
 import { watchInstrument } from './header.js';
 import { startLive } from './live.js';
-import { addMessage, clearMessages } from './messages.js';
+import { createLog } from './log.js';
 import { createFigures } from './figures.js';
 import { createQuestion } from './question.js';
 import { createQueue } from './queue.js';
-import { createRun, shareOf, wordsOfState } from './run.js';
+import { shareOf, wordsOfState } from './progress.js';
+import { createRun } from './run.js';
 import { createRuns } from './runs.js';
 import { createSpectrum } from './spectrum.js';
 import { createStart } from './start.js';
+import { createTabs } from './tabs.js';
 import { createTraces } from './traces.js';
 import { createWafer } from './wafer.js';
 import { Activity } from './activity.js';
@@ -25,9 +27,12 @@ const looked = { id: null, following: null };
 let instrument = null;
 
 const activity = new Activity();
-const { overlay, overlayMarks } = createSpectrum();
+const { nameRun, overlay, overlayMarks } = createSpectrum();
 const { refreshFigures, showFiguresOf } = createFigures(overlayMarks);
-const { refreshWafer, showWaferOf } = createWafer();
+const showPicture = createTabs('pictures-tabs', (tab) => (byId('pictures').dataset.view = tab === 'pictures-wafer' ? 'wafer' : 'spectrum'), false);
+const { refreshWafer, showWaferOf } = createWafer(showMap);
+const { addLine, isOver: logIsOver, openLog, showLogOf } = createLog();
+createTabs('details-tabs', (tab) => openLog(tab === 'tab-log'));
 const { drawQuestion } = createQuestion();
 const { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf } = createTraces((run, wanted) => {
   overlay(run, wanted);
@@ -35,8 +40,16 @@ const { addTrace, fetchTraces, knownTraces, removeTrace, showTracesOf } = create
 });
 const { clearRun, drawOther, drawRun, showRunFailure, showRunLink } = createRun(takeSteered);
 const { noteQueue, refreshQueue } = createQueue((queue) => drawStartQueue(queue));
-const { drawStart, drawStartQueue } = createStart(takeStarted, refreshQueue);
-const { noteRun, refreshRuns, selectRun } = createRuns();
+const { lastRecipe, newestRun, noteRun, refreshRuns, selectRun } = createRuns();
+const { drawStart, drawStartQueue } = createStart(takeStarted, refreshQueue, lastRecipe);
+const { nameDetectors } = startLive(activity);
+
+/** Where there is a wafer map, it stands beside the spectrum, or behind a tab where there is little space. */
+function showMap(isShown) {
+  byId('pictures').classList.toggle('with-map', isShown);
+  byId('pictures-tabs').hidden = !isShown;
+  if (!isShown) showPicture('pictures-spectrum');
+}
 
 function takeInstrument(next, askedAt) {
   instrument = next;
@@ -86,6 +99,9 @@ function takeStatus(id, status) {
   if (id !== looked.id) return;
   drawRun(status);
   byId('spectrum-run').textContent = `${status.name} \u00b7 ${status.run}${status.simulated ? ' \u00b7 SIMULATED' : ''}`;
+  nameRun(status.name);
+  nameDetectors(status.detectors ?? {});
+  if (isOver(status)) logIsOver(status.events ?? 0);
   // A trace whose event was missed, for example while the server was away.
   if (status.traces > knownTraces() && (isOver(status) || status.current === null)) fetchTracesSoon();
 }
@@ -102,7 +118,7 @@ function fetchTracesSoon() {
 
 function takeRecord(id, record) {
   if (id === looked.id) {
-    addMessage(record);
+    addLine(record);
     if (record.event === 'trace_stored') addTrace(id, record.trace);
     if (record.event === 'trace_withdrawn') removeTrace(id, record.trace_index);
     if (changesFigures(record)) {
@@ -127,7 +143,7 @@ function look(id) {
   looked.following?.close();
   Object.assign(looked, { id, following: null });
   clearRun(id);
-  clearMessages();
+  showLogOf(id);
   selectRun(id);
   byId('spectrum-run').textContent = '';
   showTracesOf(id);
@@ -185,7 +201,13 @@ function drawTitle() {
   if (document.title !== title) document.title = title;
 }
 
-startLive(activity);
-window.addEventListener('hashchange', () => look(chosenRun() ?? current.id));
+/** A new tab shows the run under way, or else the last one. */
+async function lookAtNewest() {
+  const newest = await newestRun();
+  if (looked.id === null && chosenRun() === null && current.id === null) look(newest);
+}
+
+window.addEventListener('hashchange', () => look(chosenRun() ?? current.id ?? looked.id));
 look(chosenRun());
+lookAtNewest();
 const askInstrument = watchInstrument(activity, takeInstrument);

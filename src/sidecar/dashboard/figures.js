@@ -3,6 +3,7 @@
 
 import { BackOff, queryOf, request } from './net.js';
 import { byId, el, setText, showProblem, throttled } from './dom.js';
+import { nameOf } from './names.js';
 import { drawVerdict } from './verdict.js';
 import * as format from './format.js';
 
@@ -76,7 +77,7 @@ export function createFigures(onMarks) {
     if (asked === null || wanted.length === 0) return;
     try {
       for (const trace of wanted) {
-        const { figures, marks } = await request(`/runs/${encodeURIComponent(asked)}/figures?${queryOf({ trace, limit: MOST })}`, { timeoutMs: 30_000 });
+        const { figures, marks } = await request(`runs/${encodeURIComponent(asked)}/figures?${queryOf({ trace, limit: MOST })}`, { timeoutMs: 30_000 });
         if (asked !== run) return;
         known.set(trace, { figures, marks, old: false });
       }
@@ -85,7 +86,6 @@ export function createFigures(onMarks) {
       draw();
     } catch (error) {
       if (asked !== run || error.status === 404) return;
-      byId('figures-box').hidden = false;
       showProblem(byId('figures-problem'), `The figures: ${error.message}`);
       retry = setTimeout(fetchMissing, backOff.next());
     }
@@ -94,10 +94,11 @@ export function createFigures(onMarks) {
   function draw() {
     const parts = drawn.map(({ trace, slot }) => ({ trace, slot, ...known.get(trace.trace_index) }));
     const withFigures = parts.filter(({ figures }) => (figures?.length ?? 0) > 0);
-    byId('figures-box').hidden = withFigures.length === 0;
+    byId('figures').hidden = withFigures.length === 0;
+    byId('figures-none').hidden = withFigures.length > 0;
     const bodies = withFigures.map(({ trace, slot, figures }) => {
-      const name = el('span', {}, el('i', { class: `swatch curve-${slot + 1}` }), ` #${trace.trace_index} ${trace.detector} ${trace.trace}`);
-      const turns = figures.find((line) => line.turns)?.turns;
+      const name = el('span', {}, el('i', { class: `swatch curve-${slot + 1}` }), ` ${nameOf(trace)}`);
+      const turns = !trace.turns && figures.find((line) => line.turns)?.turns;
       const head = el('tr', { class: 'of-trace' }, el('th', { colspan: 6, scope: 'rowgroup' }, name, turns && el('span', { class: 'dim', text: ` ${turns}` })));
       const { shown, more } = shownOf(figures);
       const rest = more > 0 && el('tr', {}, el('td', { colspan: 6, class: 'dim', text: `${format.count(more, 'more figure')}: results.parquet has all when the run has ended` }));
@@ -107,7 +108,7 @@ export function createFigures(onMarks) {
     for (const body of [...table.tBodies]) body.remove();
     table.append(...bodies);
     const count = withFigures.reduce((sum, { figures }) => sum + figures.length, 0);
-    setText(byId('figures-count'), count > 0 ? format.count(count, 'figure') : '');
+    setText(byId('figures-count'), count > 0 ? String(count) : '');
     onMarks(run, new Map(parts.filter(({ marks }) => marks).map(({ trace, marks }) => [trace.trace_index, marks])));
   }
 

@@ -20,11 +20,12 @@ export function showFindings(findings, praise = null) {
   byId('findings').replaceChildren(...(head ? [el('p', { class: `verdict ${state}`, text: head })] : []), ...findings.map(excerpt));
 }
 
+/** The message, broken into lines, above the place in the recipe with its caret. */
 function excerpt(finding) {
-  // The excerpt says it all; without a place in the text there is none.
-  if (finding.text) return el('pre', { class: `excerpt ${finding.severity}`, tabindex: 0, text: finding.text });
-  const words = [`${finding.severity}: ${finding.message}`, finding.hint && `help: ${finding.hint}`];
-  return el('p', { class: `excerpt ${finding.severity}`, text: words.filter(Boolean).join('\n') });
+  const [head, ...place] = (finding.text ?? `${finding.severity}: ${finding.message}`).split('\n');
+  const hint = !finding.text && finding.hint && el('p', { text: `help: ${finding.hint}` });
+  const code = place.length > 0 && el('pre', { tabindex: 0, text: place.join('\n') });
+  return el('div', { class: `excerpt ${finding.severity}` }, el('p', { text: head }), code, hint);
 }
 
 export function showPlan(name, { steps, total }) {

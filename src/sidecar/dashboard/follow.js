@@ -12,17 +12,37 @@ const KINDS = [
   'finally', 'lasers_off', 'instruments_safe', 'finished',
 ];
 const PAUSE_MS = 250;
-// What came before is only wanted for the list of messages.
-const REPLAYED = 200;
+// What came before is only wanted for the log.
+const REPLAYED = 1000;
 
 export const isOver = (status) => status.state !== 'running';
+
+/**
+ * Hears the journal of a run that is over, once. `failed(words)` says why it cannot be read. Returns how to end it.
+ */
+export function hearJournal(id, after, record, failed) {
+  const stream = new EventSource(`runs/${encodeURIComponent(id)}/events?${queryOf({ after })}`);
+  let heard = 0;
+  const take = (message) => {
+    heard += 1;
+    record(JSON.parse(message.data));
+    if (message.type === 'finished') stream.close();
+  };
+  for (const kind of KINDS) stream.addEventListener(kind, take);
+  // The stream of an interrupted run ends without `finished`.
+  stream.onerror = () => {
+    stream.close();
+    if (heard === 0) failed('The log cannot be read.');
+  };
+  return () => stream.close();
+}
 
 /**
  * Follows a run until it ends or `close` is called. `hear` has `status(status)`, `record(record)`, `link(words)` and
  * `failed(error)` when there is no such run. `attend` tells the program that somebody is there to answer.
  */
 export function follow(id, { attend }, hear) {
-  const path = `/runs/${encodeURIComponent(id)}`;
+  const path = `runs/${encodeURIComponent(id)}`;
   const backOff = new BackOff();
   const closed = new AbortController();
   let status = null;

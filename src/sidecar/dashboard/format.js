@@ -14,9 +14,15 @@ export function fixed(value, decimals) {
 /** A text of the program with real minus signs. */
 export const signed = (text) => text.replace(/-(?=\d)/g, MINUS);
 
-/** A power: dBm to a thousandth, mW to four digits that count. */
+// What a detector reads below this level is its own noise.
+const DARK_DBM = -70;
+
+/** Whether a power is so low that it is noise. */
+export const isDark = (value, unit) => Number.isFinite(value) && value < (unit === 'mW' ? 10 ** (DARK_DBM / 10) : DARK_DBM);
+
+/** A power: dBm to a hundredth, mW to four digits that count. */
 export function power(value, unit) {
-  if (unit !== 'mW' || !Number.isFinite(value)) return fixed(value, 3);
+  if (unit !== 'mW' || !Number.isFinite(value)) return fixed(value, 2);
   const size = Math.abs(value);
   if (size > 0 && size < 1e-4) return value.toExponential(2).replaceAll('-', MINUS);
   return fixed(value, size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 6);
@@ -53,7 +59,7 @@ export function moment(text) {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
-/** A local time as people here say it: without the date while it is today's. */
+/** The local time without seconds: without the date while it is today's. */
 export function soon(text) {
   const [date, time] = moment(text).split(' ');
   const today = moment(new Date().toISOString()).slice(0, 10) === date;

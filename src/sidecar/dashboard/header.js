@@ -34,7 +34,8 @@ export function watchInstrument(activity, tell) {
     const kind = byId('kind');
     kind.hidden = simulated === null;
     setText(kind, simulated ? 'SIMULATED' : 'REAL');
-    setText(byId('identity'), instrument.identity ?? 'not identified yet');
+    setText(byId('identity'), instrument.identity?.split(',').slice(0, 3).join(' ') ?? 'not identified yet');
+    setAttribute(byId('identity'), 'title', instrument.identity);
     setText(byId('address'), instrument.address ?? '');
     drawLink(connected ? 'on' : 'away', connected ? 'connected' : `away${reason(instrument)}`);
     drawCondition(instrument);
@@ -45,9 +46,6 @@ export function watchInstrument(activity, tell) {
 
   function drawCondition({ connected, condition, activity: found }) {
     const busy = activity.or(found);
-    const progress = byId('condition-progress');
-    progress.hidden = !connected || typeof busy?.progress !== 'number';
-    if (!progress.hidden) progress.value = busy.progress;
     const words = busy ? format.activity(busy.operation, busy.progress, busy.eta_s) : (condition ?? '');
     setText(byId('condition'), connected ? words : '');
   }
@@ -57,7 +55,6 @@ export function watchInstrument(activity, tell) {
     drawLink('lost', `${message}, next attempt in ${left} s`);
     // What was known of the instrument is not known any more.
     known = null;
-    byId('condition-progress').hidden = true;
     setText(byId('condition'), '');
     setText(byId('known-age'), 'not up to date');
   }
@@ -69,7 +66,7 @@ export function watchInstrument(activity, tell) {
     let pause = INTERVAL_MS;
     const askedAt = performance.now();
     try {
-      const instrument = rememberWho(await request('/instrument', { timeoutMs: 5_000 }));
+      const instrument = rememberWho(await request('instrument', { timeoutMs: 5_000 }));
       backOff.reset();
       if (away) retryNow();
       away = false;
@@ -130,7 +127,7 @@ function createLasersOff(askAgain) {
     const mine = calls;
     tellOff('working', 'Turning all lasers off …');
     try {
-      const result = await post('/off', undefined, { timeoutMs: 45_000 });
+      const result = await post('off', undefined, { timeoutMs: 45_000 });
       if (mine === calls) tellOff(...wordsOfOff(result));
     } catch (error) {
       if (mine === calls) tellOff('bad', `The lasers may still be on: ${error.message}. Use the switch of the instrument.`);

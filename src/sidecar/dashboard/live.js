@@ -1,9 +1,10 @@
 // @ts-check
-// Live power: four large numbers and the last minute.
+// Live power: four numbers by the names of their detectors, and the last minute.
 
 import { keepOpen, openSocket, wordsOfLink } from './net.js';
 import { byId, el, setAttribute, setText } from './dom.js';
 import { LiveChart } from './livechart.js';
+import { recall, remember } from './kept.js';
 import * as format from './format.js';
 
 const CHANNELS = 4;
@@ -16,6 +17,7 @@ const HIDDEN_LIMIT_MS = 30_000;
 export function startLive(activity) {
   const chosen = { module: 4, interval: 0.1 };
   const tiles = [];
+  let names = {};
   let chart;
   let stop = null;
   /** @type {{ state: string, retryAt?: number }} */
@@ -26,7 +28,7 @@ export function startLive(activity) {
 
   function connect() {
     if (stop) return;
-    const path = `/ws/power?module=${chosen.module}&interval=${chosen.interval}`;
+    const path = `ws/power?module=${chosen.module}&interval=${chosen.interval}`;
     chart.clear(Math.max(1, 3 * chosen.interval));
     stop = keepOpen(openSocket(path, take), (state) => {
       link = state;
@@ -70,8 +72,11 @@ export function startLive(activity) {
   function drawNumbers() {
     powersOf(frame).forEach((value, channel) => {
       const { number, unit } = tiles[channel];
-      setText(number, format.power(value, frame.unit));
-      setText(unit, value === null || value === undefined ? '' : (frame.unit ?? ''));
+      const isDark = format.isDark(value, frame.unit);
+      setText(number, isDark ? 'dark' : format.power(value, frame.unit));
+      setAttribute(number, 'data-dark', isDark && 'true');
+      setAttribute(number, 'title', isDark && `${format.power(value, frame.unit)} ${frame.unit}`);
+      setText(unit, isDark || value === null || value === undefined ? '' : (frame.unit ?? ''));
     });
   }
 
@@ -102,7 +107,7 @@ export function startLive(activity) {
     for (let channel = 0; channel < CHANNELS; channel += 1) {
       const number = el('span', { class: 'number', text: format.NONE });
       const unit = el('span', { class: 'unit' });
-      const name = el('button', { type: 'button', class: 'channel', 'aria-pressed': 'true', title: 'Show or hide this curve' });
+      const name = el('button', { type: 'button', class: 'channel', 'aria-pressed': 'true' });
       const tile = el('div', { class: 'tile', 'data-channel': channel + 1 }, name, el('p', { class: 'reading' }, number, unit));
       name.addEventListener('click', () => {
         const shown = name.getAttribute('aria-pressed') !== 'true';
@@ -112,14 +117,23 @@ export function startLive(activity) {
       tiles.push({ name, number, unit });
       numbers.append(tile);
     }
+  }
+
+  /** The names that the run which is shown gives to detectors, by `module/channel`. */
+  function nameDetectors(next) {
+    names = next;
     nameTiles();
   }
 
   function nameTiles() {
+    const shown = tiles.map((_, channel) => names[`${chosen.module}/${channel + 1}`] ?? `${chosen.module}/${channel + 1}`);
     tiles.forEach(({ name }, channel) => {
-      name.replaceChildren(el('i', { class: `swatch curve-${channel + 1}` }), `${chosen.module}/${channel + 1}`);
-      setAttribute(name, 'aria-label', `Curve of detector ${chosen.module}/${channel + 1}`);
+      const address = `${chosen.module}/${channel + 1}`;
+      name.replaceChildren(el('i', { class: `swatch curve-${channel + 1}` }), el('span', { class: 'channel-name', text: shown[channel] }));
+      setAttribute(name, 'title', `${address}: show or hide the curve`);
+      setAttribute(name, 'aria-label', `Curve of ${shown[channel]}${shown[channel] === address ? '' : `, detector ${address}`}`);
     });
+    chart?.name(shown);
   }
 
   function buildChoices() {
@@ -136,39 +150,27 @@ export function startLive(activity) {
         setText(number, format.NONE);
         setText(unit, '');
       });
-      remember();
+      remember('live', chosen);
       reconnect();
     });
     intervals.addEventListener('change', () => {
       chosen.interval = Number(intervals.value);
-      remember();
+      remember('live', chosen);
       reconnect();
     });
   }
 
-  /** The choice stays on this computer; a browser that keeps nothing is as good. */
-  function remember() {
-    try {
-      localStorage.setItem('ctp10.live', JSON.stringify(chosen));
-    } catch {
-      // Not kept, then.
-    }
+  function recallChoice() {
+    const kept = recall('live');
+    if (Number.isInteger(kept.module) && kept.module >= 1 && kept.module <= MODULES) chosen.module = kept.module;
+    if (INTERVALS_S.includes(kept.interval)) chosen.interval = kept.interval;
   }
 
-  function recall() {
-    try {
-      const kept = JSON.parse(localStorage.getItem('ctp10.live') ?? '{}');
-      if (Number.isInteger(kept.module) && kept.module >= 1 && kept.module <= MODULES) chosen.module = kept.module;
-      if (INTERVALS_S.includes(kept.interval)) chosen.interval = kept.interval;
-    } catch {
-      // The defaults, then.
-    }
-  }
-
-  recall();
+  recallChoice();
   buildChoices();
   buildTiles();
   chart = new LiveChart(byId('live-chart'), CHANNELS);
+  nameTiles();
   connect();
   let hiding = 0;
   document.addEventListener('visibilitychange', () => {
@@ -178,4 +180,5 @@ export function startLive(activity) {
   });
   setInterval(watchSilence, 500);
   activity.onChange(drawStatus);
+  return { nameDetectors };
 }

@@ -2,6 +2,7 @@
 // The last minute of live power. Time is cut into a fixed number of bins, each with its lowest and highest reading:
 // however short the interval, memory and drawing stay the same, and no spike is lost.
 
+import { isDark } from './format.js';
 import { loadPlotly } from './plot.js';
 import { colour, curveColour, onThemeChange, wantsLittleMotion } from './theme.js';
 
@@ -11,7 +12,10 @@ const BIN_S = WINDOW_S / BINS;
 // Drawing more often shows no more on a minute's width, and costs the phone its battery.
 const DRAW_MS = 200;
 // Noise alone should not fill the chart.
-const LEAST_SPAN = { dBm: 0.5, mW: 1e-6 };
+const LEAST_SPAN = { dBm: 2, mW: 1e-6 };
+// Below this level a detector is dark: its noise does not decide about the scale.
+const FLOOR = { dBm: -70, mW: 1e-7 };
+const LONGEST_NAME = 9;
 
 export class LiveChart {
   #place;
@@ -19,6 +23,7 @@ export class LiveChart {
   #unit = 'dBm';
   #gapS = 1;
   #shown;
+  #names = [];
   #due = false;
   #drawnAt = 0;
 
@@ -39,6 +44,12 @@ export class LiveChart {
 
   show(channel, shown) {
     this.#shown[channel] = shown;
+    this.#schedule();
+  }
+
+  /** The names of the channels, at the ends of their curves. */
+  name(names) {
+    this.#names = names.map((name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}\u2026` : name));
     this.#schedule();
   }
 
@@ -116,17 +127,18 @@ export class LiveChart {
     for (const bin of bins) {
       this.#shown.forEach((shown, channel) => {
         if (!shown || bin.last[channel] === undefined) return;
-        low = Math.min(low, bin.low[channel]);
+        if (isDark(bin.high[channel], this.#unit)) return;
+        low = Math.min(low, Math.max(bin.low[channel], FLOOR[this.#unit] ?? -Infinity));
         high = Math.max(high, bin.high[channel]);
       });
     }
-    if (low > high) return [-1, 0];
+    if (low > high) return this.#unit === 'mW' ? [0, 10 * FLOOR.mW] : [FLOOR.dBm, FLOOR.dBm + 30];
     const half = Math.max(high - low, LEAST_SPAN[this.#unit] ?? 0.5) * 0.58;
     return [(low + high) / 2 - half, (low + high) / 2 + half];
   }
 
   #layout(bins, ago) {
-    const narrow = this.#place.clientWidth < 450;
+    const narrow = this.#place.clientWidth < 600;
     const axis = (rest) => ({
       color: colour('dim'),
       gridcolor: colour('grid'),
@@ -141,7 +153,7 @@ export class LiveChart {
     return {
       width: this.#place.clientWidth,
       height: this.#place.clientHeight,
-      margin: { l: 52, r: 26, t: 8, b: 22 },
+      margin: { l: 56, r: 62, t: 8, b: 22 },
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       font: { family: 'system-ui, sans-serif', size: 11, color: colour('dim') },
@@ -163,17 +175,20 @@ export class LiveChart {
     };
   }
 
-  /** Channel numbers beside the ends of their curves: colour is not the only mark. */
+  /** The names beside the ends of their curves: colour is not the only mark. */
   #ends(bins, ago) {
     return this.#shown.flatMap((shown, channel) => {
       const last = bins.findLast((bin) => bin.last[channel] !== undefined);
-      if (!shown || !last) return [];
+      if (!shown || !last || isDark(last.last[channel], this.#unit)) return [];
       const font = { color: curveColour(channel), size: 11, weight: 700 };
       const [x, y] = [ago(last.number), last.last[channel]];
-      return [{ x, y, text: String(channel + 1), showarrow: false, xanchor: 'left', xshift: 6, font }];
+      return [{ x, y, text: escaped(this.#names[channel] ?? String(channel + 1)), showarrow: false, xanchor: 'left', xshift: 6, font }];
     });
   }
 }
+
+/** Plotly reads some tags in texts. */
+const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 function now() {
   return Math.floor(performance.now() / 1000 / BIN_S);

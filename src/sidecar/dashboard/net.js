@@ -31,7 +31,7 @@ function wordsOfEntry(entry) {
 export const queryOf = (fields) => String(new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)])));
 
 /**
- * Asks the program; JSON in, JSON out. Rejects with `ApiError`, or an `AbortError` when `signal` says so.
+ * Asks the program; JSON in, JSON out. The path is relative to the page, so that a path prefix of a proxy is kept. Rejects with `ApiError`, or an `AbortError` when `signal` says so.
  *
  * @param {string} path
  * @param {{ method?: string, body?: any, timeoutMs?: number, signal?: AbortSignal }} [options]
@@ -67,7 +67,7 @@ export async function request(path, { method = 'GET', body, timeoutMs = 10_000, 
 
 async function takeReply(response) {
   if (response.status === 401) {
-    location.assign('/login');
+    location.assign('login');
     throw new ApiError(401, 'please log in');
   }
   const text = await response.text();
@@ -154,7 +154,10 @@ export function keepOpen(open, tell) {
 /** Opens a WebSocket on the program's own address, for `keepOpen`. */
 export function openSocket(path, onMessage) {
   return ({ up, lost }) => {
-    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`);
+    // Relative to the page, so that a path prefix of a proxy is kept.
+    const address = new URL(path, document.baseURI);
+    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(address);
     socket.onopen = up;
     socket.onclose = () => lost();
     socket.onmessage = ({ data }) => {

@@ -4,6 +4,8 @@
 // Curves are SVG: a window has a few thousand points at most, and the WebGL traces would need a policy that allows
 // code to be made out of text.
 
+import { nameOf } from './names.js';
+import { axisUnit, endsOf, levelOf, unitOf, xOf } from './scales.js';
 import { colour, curveColour } from './theme.js';
 
 let loading = null;
@@ -11,7 +13,7 @@ let loading = null;
 export function loadPlotly() {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement('script');
-    script.src = '/assets/plotly.js';
+    script.src = 'assets/plotly.js';
     script.onload = () => resolve(globalThis.Plotly);
     script.onerror = () => {
       loading = null;
@@ -23,7 +25,7 @@ export function loadPlotly() {
   return loading;
 }
 
-// Touching the plot scrolls the page; the buttons above it zoom.
+// Touching the plot scrolls the page; the buttons below it zoom.
 const byFinger = matchMedia('(pointer: coarse)').matches;
 
 export const CONFIG = {
@@ -32,7 +34,6 @@ export const CONFIG = {
   displayModeBar: byFinger ? false : 'hover',
   modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'resetScale2d', 'zoomIn2d', 'zoomOut2d', 'toggleSpikelines'],
   doubleClick: false,
-  responsive: true,
   scrollZoom: false,
   toImageButtonOptions: { filename: 'spectrum', scale: 2 },
 };
@@ -50,9 +51,13 @@ export function marginsOf({ units, narrow }) {
   return { l: narrow ? 48 : 60, r: hasTwoAxes(units) ? (narrow ? 44 : 56) : 24, t: 10, b: 44 };
 }
 
-export function layoutOf({ window, ranges, units, narrow }) {
-  const axis = (unit, rest) => ({
-    title: { text: unit === 'dB' ? 'transmission (dB)' : 'power (dBm)', standoff: 6 },
+function titleOf(unit, scale) {
+  const shown = unitOf(unit, scale);
+  return `${unit === 'dB' ? 'transmission' : 'power'}${shown && ` (${shown})`}`;
+}
+
+export function layoutOf({ window, scale, units, narrow, width, height }) {
+  const axis = (rest) => ({
     color: colour('dim'),
     gridcolor: colour('grid'),
     linecolor: colour('line'),
@@ -61,9 +66,14 @@ export function layoutOf({ window, ranges, units, narrow }) {
     tickfont: { color: colour('ink') },
     ...rest,
   });
-  const left = units.has('dB') || units.size === 0 ? 'dB' : 'dBm';
-  const y = (range) => (range ? { range: [...range], autorange: false } : { autorange: true });
+  // Levels follow the curves: dragging zooms the wavelength only.
+  const level = (unit, rest = {}) => axis({ title: { text: titleOf(unit, scale), standoff: 6 }, autorange: true, fixedrange: true, ...rest });
+  const [other = 'dBm'] = [...units].filter((unit) => unit !== 'dB');
+  const left = units.has('dB') || units.size === 0 ? 'dB' : other;
+  const across = scale.frequency ? 'frequency (THz)' : 'wavelength (nm)';
   return {
+    width,
+    height,
     margin: marginsOf({ units, narrow }),
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
@@ -75,23 +85,29 @@ export function layoutOf({ window, ranges, units, narrow }) {
     hovermode: 'closest',
     hoverlabel: { bgcolor: colour('panel'), bordercolor: colour('line'), font: { color: colour('ink') } },
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('dim'), activecolor: colour('accent') },
-    xaxis: axis('', { title: { text: 'wavelength (nm)', standoff: 6 }, range: [window.from, window.to], autorange: false, nticks: narrow ? 5 : 0 }),
-    yaxis: axis(left, y(ranges.y)),
-    ...(hasTwoAxes(units) && { yaxis2: axis('dBm', { overlaying: 'y', side: 'right', showgrid: false, ...y(ranges.y2) }) }),
+    xaxis: axis({ title: { text: across, standoff: 6 }, range: endsOf(window, scale), autorange: false, nticks: narrow ? 5 : 0 }),
+    yaxis: level(left),
+    ...(hasTwoAxes(units) && { yaxis2: level(other, { overlaying: 'y', side: 'right', showgrid: false }) }),
   };
 }
 
-export function curveOf({ trace, slot, view }, units) {
+/** A curve as Plotly draws it. Pinned curves are dashed. */
+export function curveOf({ trace, slot, view, pinned, label }, units, scale) {
+  const name = label ?? nameOf(trace);
   return {
     type: 'scatter',
     mode: view.x.length < 300 ? 'lines+markers' : 'lines',
-    name: `#${trace.trace_index}`,
-    x: view.x,
-    y: view.y,
+    name,
+    meta: { trace: trace.trace_index, pinned },
+    x: scale.frequency ? view.x.map((nm) => xOf(nm, scale)) : view.x,
+    y: scale.linear ? view.y.map((level) => levelOf(level, scale)) : view.y,
     yaxis: axisOf(trace.unit, units),
     connectgaps: false,
-    line: { color: curveColour(slot), width: 1.4 },
+    line: { color: curveColour(slot), width: 1.4, dash: pinned ? 'dash' : 'solid' },
     marker: { color: curveColour(slot), size: 4 },
-    hovertemplate: `#${trace.trace_index} ${trace.detector}<br>%{x:.4f} nm<br>%{y:.3f} ${trace.unit}<extra></extra>`,
+    hovertemplate: `${escaped(name)}<br>%{x:.4f} ${axisUnit(scale)}<br>%{y:.4~g} ${unitOf(trace.unit, scale)}<extra></extra>`,
   };
 }
+
+/** A name in a text of Plotly, which reads some tags and its own braces there. */
+const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('%{', '%&#123;');

@@ -11,7 +11,7 @@ const GO_ON = 'continue';
 function answersTo(run, { choices }, answered) {
   const send = (button, answer) =>
     perform(button, byId('question-problem'), async () => {
-      answered(await post(`/runs/${encodeURIComponent(run)}/answer`, { answer }));
+      answered(await post(`runs/${encodeURIComponent(run)}/answer`, { answer }));
     });
   const form = byId('question-form');
   form.onsubmit = (event) => event.preventDefault();

@@ -70,7 +70,7 @@ export function createQueue(told) {
     const mine = asked;
     askedAt = performance.now();
     try {
-      takeAnswer(mine, await request('/batch'));
+      takeAnswer(mine, await request('batch'));
       showStale(null);
     } catch (error) {
       // It is asked again with the next look at the instrument.
@@ -173,7 +173,7 @@ export function createQueue(told) {
       asked += 1;
       const mine = asked;
       try {
-        const next = await post(`/batch/${what}`);
+        const next = await post(`batch/${what}`);
         takeAnswer(mine, next);
         then(next);
       } catch (error) {

@@ -18,6 +18,7 @@ export function createItem(act) {
   const parts = {
     number: el('span', { class: 'dim' }),
     name: el('b'),
+    brief: el('span', { class: 'queue-brief' }),
     state: el('span', { class: 'tag' }),
     set: el('span', { class: 'queue-set' }),
     facts: el('span', { class: 'facts' }),
@@ -29,10 +30,11 @@ export function createItem(act) {
     remove: button('Remove \u2026', (pressed) => act.remove(pressed, node.item)),
     fixed: el('span', { class: 'dim small' }),
   };
-  const { number, name, state, set, facts, reason, runs, up, down, turn, remove, fixed } = parts;
-  const head = el('span', { class: 'row-head' }, el('span', { class: 'queue-name' }, number, name), state);
+  const { number, name, brief, state, set, facts, reason, runs, up, down, turn, remove, fixed } = parts;
+  // One line; what can be done about the item is below it when it is opened.
+  const line = el('summary', { class: 'queue-line' }, number, name, brief, state);
   const tools = el('span', { class: 'queue-tools' }, up, down, turn, remove, fixed, runs);
-  node.append(head, set, facts, reason, tools);
+  node.append(el('details', {}, line, el('div', { class: 'queue-more' }, set, facts, reason, tools)));
   node.parts = parts;
   return node;
 }
@@ -48,10 +50,18 @@ export function updateItem(node, item, { last, paused }) {
   setText(parts.state, item.state);
   parts.state.dataset.state = item.state;
   setText(parts.set, valuesOf(item));
+  setText(parts.brief, briefOf(item, paused));
+  setAttribute(parts.brief, 'title', parts.brief.textContent);
   keyed(parts.facts, factsOf(item, paused), String, (text) => el('span', { text }), () => {});
   setText(parts.reason, reasonOf(item));
   keyed(parts.runs, linksOf(item), ({ href }) => href, () => el('a'), drawLink);
   drawTools(item, parts, last);
+}
+
+/** What the line says of the item: why it waits or failed, else what it is measured with, else its first fact. */
+function briefOf(item, paused) {
+  const reason = item.state === 'held' || item.state === 'failed' ? item.reason : '';
+  return reason || valuesOf(item) || factsOf(item, paused)[0] || '';
 }
 
 /** What it is measured with: parameters first, then what is only written down. */
@@ -88,7 +98,7 @@ function linksOf({ number, runs, state }) {
   const run = runs.at(-1);
   if (run === undefined) return [];
   const links = [{ href: `#run=${encodeURIComponent(run)}`, text: 'Run', label: `Run ${run} of item ${number}` }];
-  if (state !== 'running') links.push({ href: `/runs/${encodeURIComponent(run)}/report`, text: 'Report', label: `Report of item ${number}` });
+  if (state !== 'running') links.push({ href: `runs/${encodeURIComponent(run)}/report`, text: 'Report', label: `Report of item ${number}` });
   return links;
 }
 

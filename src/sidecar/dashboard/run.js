@@ -4,35 +4,18 @@
 import { post } from './net.js';
 import { announce, byId, el, keyed, perform, setText, showProblem } from './dom.js';
 import { isOver } from './follow.js';
+import { shareOf, wordsOfProgress, wordsOfState, wordsOfStep } from './progress.js';
 import { StepTree } from './tree.js';
 import { drawVerdict, wordsOfVerdicts } from './verdict.js';
 import * as format from './format.js';
 
-/** The state in a word or two; also for the title of the page. */
-export function wordsOfState({ state, pause, waiting }) {
-  if (state !== 'running') return state;
-  if (waiting) return `waits for ${waiting}`;
-  return pause === 'held' ? 'paused' : pause === 'asked' ? 'pauses at the next step' : 'running';
-}
-
-/**
- * Share done by the times that are shown beside it, where the time left is known, else by steps; null when nothing is
- * known.
- */
-export function shareOf({ elapsed_s: elapsed, remaining_s: remaining, operations, finished_steps: steps, current, state }) {
-  if (state === 'done') return 1;
-  // It is done when it says so: estimates can be short.
-  const under = (share) => Math.min(0.99, Math.max(0, share));
-  if (typeof remaining === 'number' && elapsed + remaining > 0) return under(elapsed / (elapsed + remaining));
-  return operations > 0 ? under((steps + (current?.done ?? 0)) / operations) : null;
+/** When a run began, and how long it took. */
+function wordsOfTime({ started, elapsed_s: elapsed }) {
+  return `${format.soon(started)}, took ${format.duration(elapsed)}`;
 }
 
 function fact({ text, href }) {
   return href === null ? el('span', { text }) : el('a', { href, target: '_blank', rel: 'noopener', text });
-}
-
-function wordsOfDoing(current) {
-  return current?.activity ? format.activity(current.activity, current.done, current.remaining_s) : '';
 }
 
 /** The run that is looked at. `steered(status)` hears the status that a button brought about. */
@@ -49,7 +32,9 @@ export function createRun(steered) {
     tree.clear();
     byId('run').hidden = id === null;
     setText(byId('run-title'), `Run ${id}`);
-    for (const part of ['run-progress-box', 'run-controls', 'run-reason', 'run-warnings', 'tree']) byId(part).hidden = true;
+    for (const part of ['run-progress', 'run-controls', 'run-reason', 'run-warnings-box']) byId(part).hidden = true;
+    byId('details').hidden = id === null;
+    for (const part of ['run-current', 'run-progress-text', 'run-folder']) setText(byId(part), '');
     keyed(byId('run-facts'), [], String, null, null);
     setText(byId('run-state'), '');
     drawVerdict(byId('run-verdict'), null);
@@ -81,7 +66,6 @@ export function createRun(steered) {
     status = next;
     takenAt = performance.now();
     byId('run').hidden = false;
-    byId('tree').hidden = false;
     setText(byId('run-title'), status.name || `Run ${status.run}`);
     const state = byId('run-state');
     const words = wordsOfState(status);
@@ -101,43 +85,37 @@ export function createRun(steered) {
 
   function drawFacts() {
     const parts = [
-      `run ${status.run}`,
-      `began ${format.moment(status.started)}`,
-      format.count(status.traces, 'trace'),
       wordsOfVerdicts(status.verdicts),
       status.simulated && 'SIMULATED',
+      format.count(status.traces, 'trace'),
+      isOver(status) ? wordsOfTime(status) : `began ${format.soon(status.started)}`,
       status.failed_steps > 0 && `${format.count(status.failed_steps, 'step')} failed and ignored`,
       status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
-      ...(status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`),
-      `in ${status.folder}`,
+      `run ${status.run}`,
     ];
     const facts = parts.filter(Boolean).map((text) => ({ text, href: null }));
-    if (isOver(status)) facts.push({ text: 'Report', href: `/runs/${encodeURIComponent(status.run)}/report` });
+    if (isOver(status)) facts.push({ text: 'Report', href: `runs/${encodeURIComponent(status.run)}/report` });
+    setText(byId('run-folder'), `Folder: ${status.folder}`);
+    keyed(byId('run-highlights'), (status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`), String, (text) => el('span', { text }), () => {});
     keyed(byId('run-facts'), facts, ({ text, href }) => href ?? text, fact, () => {});
   }
 
   function drawProgress() {
-    byId('run-progress-box').hidden = isOver(status);
-    if (isOver(status)) return;
     const bar = byId('run-progress');
+    bar.hidden = isOver(status);
     const share = shareOf(status);
     if (share === null) bar.removeAttribute('value');
     else bar.value = share;
-    const steps = status.operations === null ? `${status.finished_steps} steps` : `${status.finished_steps} of ${format.count(status.operations, 'step')}`;
-    setText(byId('run-progress-text'), [share === null ? '' : format.percent(share), steps].filter(Boolean).join(', '));
-    drawTimes();
-    const { current } = status;
-    const attempt = current?.attempt > 1 ? ` (attempt ${current.attempt})` : '';
-    setText(byId('run-current'), current ? `${current.text}${attempt}` : '');
-    setText(byId('run-doing'), status.question ? 'waits for an answer' : wordsOfDoing(current));
+    setText(byId('run-current'), isOver(status) ? '' : wordsOfStep(status.current));
+    drawTimeLeft();
   }
 
-  function drawTimes() {
-    if (status === null || isOver(status)) return;
-    const since_s = (performance.now() - takenAt) / 1000;
-    const unknown = status.question || status.remaining_s === null || status.remaining_s === undefined;
-    const left = unknown ? '' : `about ${format.duration(status.remaining_s)} left`;
-    setText(byId('run-times'), [format.duration(Math.floor(status.elapsed_s + since_s)), left].filter(Boolean).join(', '));
+  function drawTimeLeft() {
+    if (status === null) return;
+    const left_s = (status.remaining_s ?? 0) - (performance.now() - takenAt) / 1000;
+    const isKnown = typeof status.remaining_s === 'number' && !isOver(status) && status.pause !== 'held';
+    const left = status.question ? 'waits for an answer' : isKnown && `about ${format.duration(Math.max(0, left_s))} left`;
+    setText(byId('run-progress-text'), [wordsOfProgress(status), left].filter(Boolean).join(', '));
   }
 
   function drawControls() {
@@ -158,15 +136,15 @@ export function createRun(steered) {
   }
 
   function drawWarnings() {
-    const list = byId('run-warnings');
     const warnings = status.warnings ?? [];
-    list.hidden = warnings.length === 0;
-    keyed(list, warnings, (text) => text, (text) => el('li', { text }), () => {});
+    byId('run-warnings-box').hidden = warnings.length === 0;
+    setText(byId('run-warnings-title'), `${format.count(warnings.length, 'warning')}: ${warnings.at(-1) ?? ''}`);
+    keyed(byId('run-warnings'), warnings, (text) => text, (text) => el('li', { text }), () => {});
   }
 
   function steer(button, what) {
     const run = encodeURIComponent(status.run);
-    return perform(button, byId('run-problem'), async () => steered(await post(`/runs/${run}/${what}`)));
+    return perform(button, byId('run-problem'), async () => steered(await post(`runs/${run}/${what}`)));
   }
 
   function askAbort() {
@@ -183,6 +161,6 @@ export function createRun(steered) {
   const pause = byId('run-pause');
   pause.addEventListener('click', () => steer(pause, status.pause === null ? 'pause' : 'resume'));
   byId('run-abort').addEventListener('click', askAbort);
-  setInterval(drawTimes, 1000);
+  setInterval(drawTimeLeft, 1000);
   return { clearRun, drawOther, drawRun, showRunFailure, showRunLink };
 }

@@ -1,17 +1,19 @@
 // @ts-check
 // The overlaid traces as a spectrum: every window is fetched anew at the resolution of the screen.
 
-import { Views, pieceAt } from './views.js';
+import { createReadout } from './readout.js';
+import { createZoom } from './zoom.js';
+import { Views } from './views.js';
 import { pointsOf, shapesOf } from './marks.js';
 import { CONFIG, curveOf, layoutOf, loadPlotly, marginsOf } from './plot.js';
-import { byId, el, setText, showProblem } from './dom.js';
+import { byId, setAttribute, setText, showProblem } from './dom.js';
+import { nameOf } from './names.js';
+import { endsOf, recallScale, rememberScale, windowOf, xOf } from './scales.js';
 import { colour, curveColour, onThemeChange } from './theme.js';
-import * as format from './format.js';
 
 const SETTLE_MS = 150;
 // A little more than what is seen, so that the curve reaches the edges.
 const MARGIN = 0.05;
-const LEAST_SPAN_NM = 1e-5;
 const NARROW_PX = 520;
 
 /** Rounded to a femtometre, so that an end of 1580 nm is one. */
@@ -23,17 +25,19 @@ function within(trace, { from, to }) {
   return cut.from < cut.to ? cut : null;
 }
 
-const decimalsFor = (span) => Math.max(3, Math.min(6, Math.ceil(-Math.log10(span)) + 3));
-
 /** The plot of the traces that are overlaid. */
 export function createSpectrum() {
   const views = new Views();
+  const scale = recallScale();
   let run = null;
+  let runName = '';
+  /** The curves of the run, and those of other runs that were pinned: `{ run, trace, slot, view, pinned, label }`. */
   let curves = [];
-  /** What is looked at; null for all there is. Level ranges are null while they follow the curves. */
-  let chosen = null;
-  let ranges = { y: null, y2: null };
-  let cursor = null;
+  let pins = [];
+  /** The curves that take the place of those, once they have arrived. */
+  let pending = null;
+  /** The curves are those of a run before: shown in grey until the next ones arrive. */
+  let stale = false;
   let fetching = null;
   let settling = 0;
   let drawing = false;
@@ -45,76 +49,106 @@ export function createSpectrum() {
   const plot = byId('plot');
   const frame = byId('plot-frame');
 
-  /** What is to be drawn: `[{ trace, slot }]` of a run. Another run is looked at as a whole. */
+  /** What is to be drawn: `[{ trace, slot }]` of a run. Until it has arrived, what was drawn before stays. */
   function overlay(ofRun, wanted) {
-    if (ofRun !== run) {
-      chosen = null;
-      cursor = null;
-      ranges = { y: null, y2: null };
+    const another = ofRun !== run;
+    if (another) {
+      run = ofRun;
+      marks = new Map();
     }
-    const known = ofRun === run ? new Map(curves.map((curve) => [curve.trace.trace_index, curve])) : new Map();
-    run = ofRun;
-    curves = wanted.map(({ trace, slot }) => ({ trace, slot, view: known.get(trace.trace_index)?.view ?? null }));
-    byId('spectrum-box').hidden = curves.length === 0;
-    byId('spectrum-empty').hidden = curves.length > 0;
-    // What is drawn stays until what takes its place has arrived.
-    if (curves.every(({ view }) => view !== null)) draw();
-    refetch();
+    if (wanted.length === 0) {
+      // A run without a trace so far, or no run: the last spectrum stays, in grey.
+      pending = null;
+      if (another) setStale(curves.length > 0);
+      else if (!stale) curves = [];
+      showBox();
+      draw();
+      return;
+    }
+    const known = new Map(curves.filter((curve) => curve.run === ofRun).map((curve) => [curve.trace.trace_index, curve]));
+    const next = wanted.map(({ trace, slot }) => ({ run: ofRun, trace, slot, view: known.get(trace.trace_index)?.view ?? null, pinned: false }));
+    if (known.size === 0 && pins.length === 0) zoom.clear();
+    readyOf(next);
+  }
+
+  /** Takes the curves when their views are there; those that are drawn stay until then. */
+  function readyOf(next) {
+    pending = next;
+    if (next.every(({ view }) => view !== null)) return take();
+    if (curves.length === 0) take();
+    else if (curves[0].run !== next[0].run) setStale(true);
+    return refetch();
+  }
+
+  /** What was pending is drawn from now on. */
+  function take() {
+    curves = pending ?? curves;
+    pending = null;
+    if (curves.some(({ run: of }) => of === run)) setStale(false);
+    showBox();
+    draw();
+  }
+
+  function setStale(next) {
+    stale = next;
+    setAttribute(frame, 'data-stale', stale && 'true');
+    const note = byId('plot-stale');
+    note.hidden = !stale;
+    if (stale) setText(note, `last spectrum, run ${curves[0]?.run ?? ''}`);
+  }
+
+  function showBox() {
+    const empty = curves.length + pins.length === 0;
+    byId('spectrum-box').hidden = empty;
+    byId('spectrum-empty').hidden = !empty;
+    byId('unpin').hidden = pins.length === 0;
+    setAttribute(byId('pin'), 'disabled', curves.length === 0 && '');
+  }
+
+  /** The name of the run that is looked at, for its pinned curves. */
+  function nameRun(name) {
+    runName = name;
+  }
+
+  function pin() {
+    const isPinned = (curve) => pins.some((one) => one.run === curve.run && one.trace.trace_index === curve.trace.trace_index);
+    const fresh = curves.filter((curve) => !isPinned(curve));
+    pins = [...pins, ...fresh.map((curve) => ({ ...curve, pinned: true, label: `${runName || 'run'} ${curve.run}: ${nameOf(curve.trace)}` }))];
+    showBox();
+    draw();
+  }
+
+  function unpin(chosen = null) {
+    pins = chosen === null ? [] : pins.filter((one) => one !== chosen);
+    showBox();
+    draw();
+  }
+
+  /** What is drawn: a pinned curve that is also one of the run is drawn once. */
+  function shown() {
+    const own = new Set(curves.map(({ run: of, trace }) => `${of} ${trace.trace_index}`));
+    return [...curves, ...pins.filter(({ run: of, trace }) => !own.has(`${of} ${trace.trace_index}`))];
   }
 
   /** What is to be drawn over the traces: the marks of each by its number. */
   function overlayMarks(ofRun, next) {
     if (ofRun !== run) return;
     marks = next;
-    draw();
+    if (!stale) draw();
   }
 
   /** The shapes and points over a curve. Levels in dB are marked, powers are not. */
-  function markingsOf({ trace, slot, view }) {
-    const ofTrace = trace.unit === 'dB' ? (marks.get(trace.trace_index) ?? []) : [];
+  function markingsOf({ trace, slot, view, pinned }) {
+    const isMarked = trace.unit === 'dB' && !pinned && !stale;
+    const ofTrace = isMarked ? (marks.get(trace.trace_index) ?? []) : [];
     const colours = { band: colour('grid'), width: curveColour(slot), limit: colour('bad'), point: curveColour(slot) };
     const whole = { from: trace.start_nm, to: stopOf(trace) };
-    return { shapes: shapesOf(ofTrace, whole, colours), points: pointsOf(ofTrace, view, colours) };
+    return { shapes: shapesOf(ofTrace, whole, colours, scale), points: pointsOf(ofTrace, view, colours, scale) };
   }
 
   function extent() {
-    const starts = curves.map(({ trace }) => trace.start_nm);
-    return { from: Math.min(...starts), to: Math.max(...curves.map(({ trace }) => stopOf(trace))) };
-  }
-
-  const lookedAt = () => chosen ?? extent();
-
-  /** Looks at a window; whatever is still on its way for another one is not wanted any more. */
-  function look(from, to) {
-    if (!(to - from >= LEAST_SPAN_NM) || !Number.isFinite(from)) {
-      showProblem(byId('spectrum-problem'), 'The start of the window must be below its end.');
-      return;
-    }
-    chosen = { from, to };
-    draw();
-    settle();
-  }
-
-  function reset() {
-    chosen = null;
-    ranges = { y: null, y2: null };
-    draw();
-    settle();
-  }
-
-  function zoom(factor) {
-    const { from, to } = lookedAt();
-    const middle = cursor !== null && cursor > from && cursor < to ? cursor : (from + to) / 2;
-    const whole = extent();
-    if ((to - from) * factor >= whole.to - whole.from) return reset();
-    return look(middle - (middle - from) * factor, middle + (to - middle) * factor);
-  }
-
-  function shift(share) {
-    const { from, to } = lookedAt();
-    const whole = extent();
-    const by = Math.max(whole.from - from, Math.min(whole.to - to, share * (to - from)));
-    look(from + by, to + by);
+    const all = shown();
+    return { from: Math.min(...all.map(({ trace }) => trace.start_nm)), to: Math.max(...all.map(({ trace }) => stopOf(trace))) };
   }
 
   function settle() {
@@ -122,41 +156,42 @@ export function createSpectrum() {
     settling = setTimeout(refetch, SETTLE_MS);
   }
 
+  /** Fetches what is looked at; whatever is on its way for another window is not wanted any more. */
   async function refetch() {
     fetching?.abort();
-    if (curves.length === 0) return;
+    const next = pending ?? curves;
+    if (next.length + pins.length === 0) return;
     fetching = new AbortController();
     const { signal } = fetching;
-    const { from, to } = lookedAt();
-    const margin = chosen ? (to - from) * MARGIN : 0;
+    const chosen = zoom.chosen();
+    const window = chosen ?? { from: -Infinity, to: Infinity };
+    const margin = chosen ? (chosen.to - chosen.from) * MARGIN : 0;
     const points = Math.max(200, Math.min(2000, Math.round(frame.clientWidth * (1 + 2 * MARGIN))));
     showProblem(byId('spectrum-problem'), null);
     frame.setAttribute('aria-busy', 'true');
-    const asked = curves;
     await Promise.all(
-      asked.map(async (curve) => {
-        const window = within(curve.trace, { from: from - margin, to: to + margin });
+      [...next, ...pins].map(async (curve) => {
+        const cut = within(curve.trace, { from: window.from - margin, to: window.to + margin });
         try {
-          curve.view = window ? await views.fetch(run, curve.trace, window, points, signal) : null;
+          curve.view = cut ? await views.fetch(curve.run, curve.trace, cut, points, signal) : null;
         } catch (error) {
-          if (!signal.aborted) showProblem(byId('spectrum-problem'), `Trace ${curve.trace.trace_index}: ${error.message}`);
+          if (!signal.aborted) showProblem(byId('spectrum-problem'), `${curve.label ?? nameOf(curve.trace)}: ${error.message}`);
         }
       }),
     );
-    if (signal.aborted || asked !== curves) return;
+    if (signal.aborted) return;
     frame.removeAttribute('aria-busy');
-    draw();
+    take();
   }
 
-  /** Draws once for however many changes there are within a frame. */
   function draw() {
-    if (drawing || curves.length === 0) return;
+    if (drawing || byId('spectrum-box').hidden) return;
     drawing = true;
     requestAnimationFrame(async () => {
       try {
         const Plotly = await loadPlotly();
         drawing = false;
-        if (curves.length > 0) await render(Plotly);
+        if (shown().length > 0) await render(Plotly);
       } catch (error) {
         drawing = false;
         showProblem(byId('spectrum-problem'), error.message);
@@ -165,131 +200,84 @@ export function createSpectrum() {
   }
 
   async function render(Plotly) {
-    const window = lookedAt();
-    const seen = curves.filter(({ view }) => view !== null);
+    const window = zoom.window();
+    const seen = shown().filter(({ view }) => view !== null);
     const shape = shapeOfPlot();
-    const layout = layoutOf({ window, ranges, ...shape });
     const markings = seen.map(markingsOf);
-    const drawnCurves = seen.map((curve) => curveOf(curve, shape.units));
     const points = markings.map((marking) => marking.points).filter((of) => of !== null);
-    await Plotly.react(plot, [...drawnCurves, ...points], { ...layout, shapes: markings.flatMap(({ shapes }) => shapes) }, CONFIG);
+    const layout = { ...layoutOf({ window, scale, ...shape }), shapes: markings.flatMap(({ shapes }) => shapes) };
+    await Plotly.react(plot, [...seen.map((curve) => curveOf(curve, shape.units, scale)), ...points], layout, CONFIG);
     if (!drawn) {
       drawn = true;
       plot.on('plotly_relayout', takeZoom);
-      plot.on('plotly_doubleclick', reset);
+      plot.on('plotly_doubleclick', zoom.reset);
     }
-    const step = Math.min(...seen.map(({ view }) => view.step_nm).filter((step_nm) => step_nm > 0));
-    const span = window.to - window.from;
-    byId('window-from').value = window.from.toFixed(decimalsFor(span));
-    byId('window-to').value = window.to.toFixed(decimalsFor(span));
-    drawInfo(seen, step);
-    drawCursor();
+    zoom.draw();
+    drawInfo(seen);
+    readout.draw();
   }
 
   /** The units of the curves, which decide about the axes, and whether there is little space for them. */
   function shapeOfPlot() {
-    const units = new Set(curves.map(({ trace }) => (trace.unit === 'dB' ? 'dB' : 'dBm')));
-    return { units, narrow: frame.clientWidth < NARROW_PX };
+    const units = new Set(shown().map(({ trace }) => (trace.unit === 'dB' ? 'dB' : 'dBm')));
+    const { clientWidth: width, clientHeight: height } = frame;
+    return { units, narrow: width < NARROW_PX, width, height };
   }
 
   /** Where the drawing area lies in the frame, px; null while nothing is drawn. */
-  function areaOfPlot() {
+  function area() {
     if (!drawn) return null;
     const { l: left, r: right } = marginsOf(shapeOfPlot());
     return { left, width: frame.clientWidth - left - right };
   }
 
-  /** What somebody did with the mouse in the plot. */
+  /** The window that somebody has drawn with the mouse. */
   function takeZoom(change) {
-    for (const axis of ['y', 'y2']) {
-      const name = axis === 'y' ? 'yaxis' : 'yaxis2';
-      if (`${name}.range[0]` in change) ranges[axis] = [change[`${name}.range[0]`], change[`${name}.range[1]`]];
-      if (change[`${name}.autorange`]) ranges[axis] = null;
-    }
-    if (change['xaxis.autorange']) reset();
-    else if ('xaxis.range[0]' in change) look(change['xaxis.range[0]'], change['xaxis.range[1]']);
+    if (change['xaxis.autorange']) return zoom.reset();
+    if (!('xaxis.range[0]' in change)) return undefined;
+    const { from, to } = windowOf(change['xaxis.range[0]'], change['xaxis.range[1]'], scale);
+    return zoom.look(from, to);
   }
 
-  function drawInfo(seen, step) {
+  function drawInfo(seen) {
+    const step = Math.min(...seen.map(({ view }) => view.step_nm).filter((step_nm) => step_nm > 0));
     const finest = seen.every(({ view }) => view.points <= view.wavelength_nm.length);
     const pm = Number((step * 1000).toPrecision(3));
-    const shown = finest ? 'Every sample is shown' : 'Each step shows its lowest and highest sample';
-    setText(byId('spectrum-info'), seen.length > 0 && Number.isFinite(pm) ? `${shown} (${pm} pm).` : '');
+    const words = finest ? 'Every sample is shown' : 'Each step shows its lowest and highest sample';
+    setText(byId('spectrum-info'), seen.length > 0 && Number.isFinite(pm) ? `${words} (${pm} pm).` : '');
   }
 
-  function steer(event) {
-    if (event.target !== frame || event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = {
-      ArrowLeft: () => moveCursor(event.shiftKey ? -10 : -1),
-      ArrowRight: () => moveCursor(event.shiftKey ? 10 : 1),
-      '+': () => zoom(0.5),
-      '-': () => zoom(2),
-      0: reset,
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+  function takeScale(button, name) {
+    scale[name] = !scale[name];
+    setAttribute(button, 'aria-pressed', scale[name] ? 'true' : 'false');
+    rememberScale(scale);
+    draw();
   }
 
-  function moveCursor(pieces) {
-    const { from, to } = lookedAt();
-    const step = Math.max(...curves.map(({ view }) => view?.step_nm ?? 0)) || (to - from) / 500;
-    cursor = Math.min(to, Math.max(from, (cursor ?? (from + to) / 2) + pieces * step));
-    drawCursor();
-  }
-
-  function pointAt(clientX) {
-    const area = areaOfPlot();
-    if (area === null) return;
-    const share = (clientX - frame.getBoundingClientRect().left - area.left) / area.width;
-    if (share < 0 || share > 1) return;
-    const { from, to } = lookedAt();
-    cursor = from + share * (to - from);
-    drawCursor();
-  }
-
-  /** The line under the pointer, and what every curve has there. */
-  function drawCursor() {
-    const area = areaOfPlot();
-    const { from, to } = lookedAt();
-    const line = byId('plot-cursor');
-    const inside = area !== null && cursor !== null && cursor >= from && cursor <= to;
-    line.hidden = !inside;
-    if (inside) line.style.transform = `translateX(${area.left + ((cursor - from) / (to - from)) * area.width}px)`;
-    const parts = curves.map(({ trace, slot, view }) => {
-      const name = `#${trace.trace_index} ${trace.detector} ${trace.trace}`;
-      const level = inside && view ? levelAt(view, trace.unit) : trace.unit;
-      return el('span', { class: 'level' }, el('i', { class: `swatch curve-${slot + 1}` }), el('span', { class: 'level-name', text: name }), el('b', { text: level }));
-    });
-    const at = inside ? `${format.wavelength(cursor, (to - from) / 1000)} nm` : 'Point at the plot to read levels';
-    byId('readout').replaceChildren(el('b', { class: inside ? 'at' : 'at dim', text: at }), ...parts);
-  }
-
-  function levelAt(view, unit) {
-    const piece = pieceAt(view, cursor);
-    if (piece === null || piece.min === null) return format.NONE;
-    const low = format.fixed(piece.min, 3);
-    const high = format.fixed(piece.max, 3);
-    return low === high ? `${low} ${unit}` : `${low} \u2026 ${high} ${unit}`;
-  }
-
-  byId('spectrum-window').addEventListener('submit', (event) => {
-    event.preventDefault();
-    look(Number(byId('window-from').value), Number(byId('window-to').value));
+  const zoom = createZoom({ scale, extent, cursor: () => readout.at(), changed: () => (draw(), settle()) });
+  const readout = createReadout({
+    frame,
+    scale,
+    area,
+    shown,
+    unpin,
+    ends: () => endsOf(zoom.window(), scale),
+    window: zoom.window,
+    place: (nm) => xOf(nm, scale),
   });
-  byId('zoom-in').addEventListener('click', () => zoom(0.5));
-  byId('zoom-out').addEventListener('click', () => zoom(2));
-  byId('zoom-left').addEventListener('click', () => shift(-0.5));
-  byId('zoom-right').addEventListener('click', () => shift(0.5));
-  byId('zoom-reset').addEventListener('click', reset);
-  frame.addEventListener('keydown', steer);
-  frame.addEventListener('pointermove', (event) => pointAt(event.clientX));
-  frame.addEventListener('pointerdown', (event) => pointAt(event.clientX));
+  for (const [id, name] of [['level-scale', 'linear'], ['axis-scale', 'frequency']]) {
+    setAttribute(byId(id), 'aria-pressed', scale[name] ? 'true' : 'false');
+    byId(id).addEventListener('click', () => takeScale(byId(id), name));
+  }
+  byId('pin').addEventListener('click', pin);
+  byId('unpin').addEventListener('click', () => unpin());
   onThemeChange(draw);
   let width = 0;
   new ResizeObserver(() => {
-    if (frame.clientWidth !== width) settle();
+    if (frame.clientWidth === width || frame.clientWidth === 0) return;
     width = frame.clientWidth;
+    draw();
+    settle();
   }).observe(frame);
-  return { overlay, overlayMarks };
+  return { nameRun, overlay, overlayMarks };
 }

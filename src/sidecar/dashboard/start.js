@@ -3,8 +3,10 @@
 
 import { post, queryOf, request } from './net.js';
 import { byId, el, perform, setAttribute, setText, showProblem } from './dom.js';
+import { createDrawer } from './drawer.js';
 import { itemFields, startEnqueue } from './enqueue.js';
 import { clearFindings, showFindings, showPlan } from './findings.js';
+import { recall, remember } from './kept.js';
 
 // Walking a long recipe takes a while.
 const WALK_MS = 60_000;
@@ -49,21 +51,17 @@ function clearTold() {
   setText(byId('start-added'), '');
 }
 
-/** The form. `started(status)` hears of a run that was begun here, `queued()` of items that were added to the queue. */
-export function createStart(started, queued) {
+/**
+ * The form in its drawer. `started(status)` hears of a run that was begun here, `queued()` of items that were added to
+ * the queue; `lastRecipe()` is the path of the recipe of the newest run.
+ */
+export function createStart(started, queued, lastRecipe) {
   let recipes = [];
   let fields = [];
   let queue = null;
 
-  /** The form is open while no run holds the instrument; otherwise it says which one does. */
+  /** Says which run holds the instrument. */
   function drawStart(run) {
-    const box = byId('start-box');
-    const holder = run ?? '';
-    if (box.dataset.holder !== holder) {
-      box.dataset.holder = holder;
-      // Somebody else's run does not close the form under the hands of whoever fills it in.
-      if (run === null || !byId('start-form').contains(document.activeElement)) box.open = run === null;
-    }
     const held = byId('start-held');
     held.hidden = run === null;
     const way = queue?.open ? ', or add it to the queue' : '';
@@ -75,7 +73,6 @@ export function createStart(started, queued) {
   function drawStartQueue(next) {
     queue = next;
     const open = queue?.open === true;
-    setText(byId('start-title'), open ? 'Start a run, or queue it' : 'Start a run');
     byId('start-queue').hidden = !open;
     byId('start-queue').disabled = !fromList();
     byId('start-queue-why').hidden = !open || fromList();
@@ -84,17 +81,20 @@ export function createStart(started, queued) {
 
   async function loadRecipes() {
     try {
-      recipes = (await request('/recipes')).recipes;
+      recipes = (await request('recipes')).recipes;
       showProblem(byId('start-problem'), null);
     } catch (error) {
       showProblem(byId('start-problem'), error.message);
       return;
     }
     const select = byId('start-recipe');
-    const before = select.value;
-    select.replaceChildren(...recipes.map(({ path, name, error }) => el('option', { value: path, text: `${name ?? path}${error ? ' (has errors)' : ''}` })));
-    if (recipes.some(({ path }) => path === before)) select.value = before;
-    else drawRecipe();
+    const wanted = [select.value, recall('start').recipe, lastRecipe()].find((path) => recipes.some((recipe) => recipe.path === path));
+    const changed = wanted !== select.value || wanted === undefined;
+    // Without a recipe that was used before, a person chooses: the first of the list is nobody's choice.
+    const none = el('option', { value: '', text: recipes.length > 0 ? 'Choose a recipe \u2026' : 'No recipe', disabled: true });
+    select.replaceChildren(none, ...recipes.map(({ path, name, error }) => el('option', { value: path, text: `${name ?? path}${error ? ' (has errors)' : ''}` })));
+    select.value = wanted ?? '';
+    if (changed) drawRecipe();
   }
 
   const chosenRecipe = () => recipes.find(({ path }) => path === byId('start-recipe').value);
@@ -104,6 +104,7 @@ export function createStart(started, queued) {
     byId('start-list').hidden = !fromList();
     byId('start-text').hidden = fromList();
     byId('start-recipe-text').required = !fromList();
+    byId('start-recipe').required = fromList();
     // A field that is not seen must not keep the form from being sent.
     for (const { input } of fields) input.disabled = !fromList();
     drawStartQueue(queue);
@@ -112,7 +113,7 @@ export function createStart(started, queued) {
 
   function drawRecipe() {
     const recipe = chosenRecipe();
-    setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : 'The configuration lists no recipe folder.');
+    setText(byId('start-description'), recipe ? [recipe.description, recipe.path].filter(Boolean).join(' \u00b7 ') : recipes.length > 0 ? '' : 'The configuration lists no recipe folder.');
     const error = byId('start-recipe-error');
     error.hidden = !recipe?.error;
     setText(error, recipe?.error ?? '');
@@ -158,35 +159,39 @@ export function createStart(started, queued) {
   }
 
   function check() {
-    return send(byId('start-check'), '/check', ({ findings }) => showFindings(findings, 'No errors and no warnings.'));
+    return send(byId('start-check'), 'check', ({ findings }) => showFindings(findings, 'No errors and no warnings.'));
   }
 
   function plan() {
-    return send(byId('start-plan'), '/plan', (reply) => showPlan(nameOfOrder(), reply));
+    return send(byId('start-plan'), 'plan', (reply) => showPlan(nameOfOrder(), reply));
   }
 
   function go() {
-    return send(byId('start-go'), '/runs', (status) => {
+    return send(byId('start-go'), 'runs', (status) => {
       // What was found and does not keep it from running is left to be read.
       showFindings(status.findings ?? []);
-      byId('start-box').open = status.findings?.length > 0;
+      rememberRecipe();
+      drawer.close();
       started(status);
     });
   }
 
+  const rememberRecipe = () => fromList() && remember('start', { recipe: byId('start-recipe').value });
+
   function enqueue() {
     const take = ({ numbers, findings }) => {
       showFindings(findings);
+      rememberRecipe();
       setText(byId('start-added'), `Added to the queue as item ${numbers.join(', ')}.`);
       queued();
     };
-    return send(byId('start-queue'), '/batch/items', take, itemOf);
+    return send(byId('start-queue'), 'batch/items', take, itemOf);
   }
 
   function editCopy() {
     const path = byId('start-recipe').value;
     return perform(byId('start-edit'), byId('start-problem'), async () => {
-      const { text } = await request(`/recipes/text?${queryOf({ path })}`);
+      const { text } = await request(`recipes/text?${queryOf({ path })}`);
       byId('start-recipe-text').value = text;
       byId('start-format').value = path.endsWith('.rhai') ? 'rhai' : 'yaml';
       byId('start-form').elements.source.value = 'text';
@@ -208,7 +213,7 @@ export function createStart(started, queued) {
   byId('start-plan').addEventListener('click', plan);
   byId('start-queue').addEventListener('click', enqueue);
   byId('start-edit').addEventListener('click', editCopy);
-  byId('start-box').addEventListener('toggle', () => byId('start-box').open && loadRecipes());
+  const drawer = createDrawer(loadRecipes);
   drawSource();
   return { drawStart, drawStartQueue };
 }

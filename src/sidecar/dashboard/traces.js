@@ -3,6 +3,7 @@
 
 import { BackOff, request } from './net.js';
 import { byId, el, keyed, setText, showProblem, throttled } from './dom.js';
+import { nameOf } from './names.js';
 import { CURVES } from './theme.js';
 import * as format from './format.js';
 
@@ -12,16 +13,18 @@ const PAGE = 50;
 const MOST_TRANSMISSION_DB = 0.5;
 const FORMATS = ['parquet', 'csv', 'arrow', 'npy'];
 
-function wordsOf({ trace_index: index, detector, trace, name, unit, sweep_index: sweep }) {
-  return `#${index} ${detector} ${trace} ${name ?? ''} ${unit} sweep ${sweep}`.toLowerCase();
+function wordsOf(trace) {
+  const { trace_index: index, detector, trace: kind, name, unit, sweep_index: sweep } = trace;
+  return `#${index} ${nameOf(trace)} ${detector} ${kind} ${name ?? ''} ${unit} sweep ${sweep}`.toLowerCase();
 }
 
 function factsOf(trace) {
-  const { trace: kind, start_nm: start, step_pm: step, points, nulls, min, max, unit, sweep_index: sweep, attempt } = trace;
+  const { detector, trace: kind, start_nm: start, step_pm: step, points, nulls, min, max, unit, sweep_index: sweep, attempt } = trace;
   const stop = start + ((points - 1) * step) / 1000;
   const extreme = (name, point) => point && `${name} ${format.fixed(point.value, 2)} ${unit} at ${format.fixed(point.nm, 3)} nm`;
   const facts = [
-    `sweep ${sweep}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
+    `${detector} ${kind}, sweep ${sweep}`,
+    attempt > 1 && `measured again, attempt ${attempt}`,
     `${format.fixed(start, 3)} to ${format.fixed(stop, 3)} nm`,
     `${format.count(points, 'point')}, ${Number(step.toPrecision(4))} pm`,
     extreme('lowest', min),
@@ -31,6 +34,21 @@ function factsOf(trace) {
   const isGain = kind === 'tf' && max?.value > MOST_TRANSMISSION_DB;
   const gain = isGain && el('span', { class: 'bad', text: `transmission above +${MOST_TRANSMISSION_DB} dB: check the reference` });
   return [...facts.filter(Boolean).map((text) => el('span', { text })), gain].filter(Boolean);
+}
+
+/**
+ * The newest transmission of each detector, or its newest trace where there are no transmissions; the newest comes first
+ * in `order`. One by one they take the place of those of the sweep before.
+ */
+export function newestOf(order) {
+  const transmissions = order.filter(({ trace }) => trace === 'tf');
+  const newest = new Map();
+  for (const trace of transmissions.length > 0 ? transmissions : order) {
+    const source = `${trace.detector} ${trace.trace}`;
+    if (!newest.has(source)) newest.set(source, trace);
+  }
+  const sorted = [...newest].sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }));
+  return sorted.slice(0, CURVES).map(([, trace]) => trace);
 }
 
 /** The list of traces. `onOverlay(run, [{ trace, slot }])` hears what is to be drawn. */
@@ -67,7 +85,7 @@ export function createTraces(onOverlay) {
     clearTimeout(retry);
     try {
       for (let after = 0; after !== null; ) {
-        const path = `/runs/${encodeURIComponent(asked)}/traces?after=${after}`;
+        const path = `runs/${encodeURIComponent(asked)}/traces?after=${after}`;
         const page = await request(path, { timeoutMs: 30_000 });
         if (asked !== run) return;
         for (const trace of page.traces) traces.set(trace.trace_index, trace);
@@ -78,7 +96,6 @@ export function createTraces(onOverlay) {
       changed();
     } catch (error) {
       if (asked !== run) return;
-      byId('traces-box').hidden = false;
       showProblem(byId('traces-problem'), `The list of traces: ${error.message}`);
       if (error.status !== 404) retry = setTimeout(fetchTraces, backOff.next());
     }
@@ -106,20 +123,10 @@ export function createTraces(onOverlay) {
     draw();
   }, 200);
 
-  /**
-   * The newest transmission of each detector, or its newest trace where there are no transmissions. One by one they take
-   * the place of those of the sweep before.
-   */
   function followNewest() {
-    const transmissions = order.filter(({ trace }) => trace === 'tf');
-    const newest = new Map();
-    for (const trace of transmissions.length > 0 ? transmissions : order) {
-      const source = `${trace.detector} ${trace.trace}`;
-      if (!newest.has(source)) newest.set(source, trace);
-    }
-    const wanted = [...newest].sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true })).slice(0, CURVES);
+    const wanted = newestOf(order);
     /** @type {[number, number][]} */
-    const slots = wanted.map(([, { trace_index: index }], slot) => [index, slot]);
+    const slots = wanted.map(({ trace_index: index }, slot) => [index, slot]);
     if (slots.length === overlaid.size && slots.every(([index, slot]) => overlaid.get(index) === slot)) return;
     overlaid = new Map(slots);
     tellOverlay();
@@ -145,11 +152,11 @@ export function createTraces(onOverlay) {
   }
 
   function draw() {
-    byId('traces-box').hidden = traces.size === 0;
     const wanted = byId('traces-filter').value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = order.filter((trace) => wanted.every((word) => wordsOf(trace).includes(word)));
     keyed(byId('traces'), found.slice(0, shownRows), ({ trace_index: index }) => `${run}/${index}`, create, update);
     byId('traces-more').hidden = found.length <= shownRows;
+    setText(byId('traces-total'), traces.size > 0 ? String(traces.size) : '');
     setText(byId('traces-count'), found.length === traces.size ? format.count(traces.size, 'trace') : `${found.length} of ${format.count(traces.size, 'trace')}`);
   }
 
@@ -158,17 +165,17 @@ export function createTraces(onOverlay) {
     const box = el('input', { type: 'checkbox' });
     box.addEventListener('change', () => toggle(index, box.checked));
     const swatch = el('i', { class: 'swatch' });
-    const name = el('span', { class: 'trace-name' }, el('b', { text: `#${index}` }), ` ${trace.detector} ${trace.trace}`, trace.name && el('span', { text: ` ${trace.name}` }));
+    const name = el('span', { class: 'trace-name' }, el('b', { text: nameOf(trace) }), el('span', { class: 'dim', text: ` #${index}` }));
     const label = el('label', { class: 'trace-label' }, box, swatch, name);
     const item = el('li', { class: 'trace' }, label, el('span', { class: 'trace-facts dim' }, ...factsOf(trace)), el('span', { class: 'downloads' }, ...downloads(trace)));
     item.parts = { box, swatch };
     return item;
   }
 
-  function downloads({ trace_index: index, detector }) {
-    const path = `/runs/${encodeURIComponent(run)}/traces/${index}`;
+  function downloads(trace) {
+    const path = `runs/${encodeURIComponent(run)}/traces/${trace.trace_index}`;
     return FORMATS.map((suffix) =>
-      el('a', { href: `${path}.${suffix}`, download: true, 'aria-label': `Trace ${index} of ${detector} as .${suffix}`, text: `.${suffix}` }),
+      el('a', { href: `${path}.${suffix}`, download: true, 'aria-label': `Trace ${trace.trace_index}, ${nameOf(trace)}, as .${suffix}`, text: `.${suffix}` }),
     );
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 // The steps of a run as a tree: groups fold, the step under way is marked and kept in view.
 
+import * as format from './format.js';
 import { el, icon, keyed, setAttribute, setText } from './dom.js';
 
 const STATES = { pending: 'not started', running: 'running', done: 'done', failed: 'failed', skipped: 'skipped' };
@@ -42,13 +43,18 @@ export class StepTree {
   }
 }
 
+const GROUPS = { repeat: 'Repeat', align: 'Align', script: 'Script', run_recipe: 'Recipe' };
+
+/** The step in words; a group by its kind. */
+const wordsOf = ({ kind, words, text }) => (kind === 'group' ? (GROUPS[text] ?? text) : words);
+
 function drawNodes(list, nodes, currentKey) {
   keyed(list, nodes, ({ key }) => key, create, (item, node) => update(item, node, currentKey));
 }
 
 function create(node) {
   const state = el('span', { class: 'step-state' });
-  const text = el('span', { class: 'step-text' }, el('span', { class: 'step-fields' }), el('b'), el('span', { class: 'step-fields' }));
+  const text = el('span', { class: 'step-text' }, el('span', { class: 'step-place' }), el('span'));
   const times = el('span', { class: 'step-times' });
   const head = el('div', { class: 'step' }, state, text, times);
   const item = el('li', {}, head);
@@ -73,18 +79,16 @@ function update(item, node, currentKey) {
     item.dataset.state = node.state;
     state.replaceChildren(icon(node.state), el('span', { class: 'hidden', text: `${STATES[node.state] ?? node.state}: ` }));
   }
-  const cut = node.text.search(/[ {]/);
-  const name = cut > 0 ? node.text.slice(0, cut) : node.text;
-  const [place, title] = text.children;
+  const [place, words] = text.children;
   // Steps of `finally` stand at the end of the same list.
   setText(place, node.key.startsWith('finally[') ? 'finally: ' : '');
-  setText(title, name);
-  setText(text.lastChild, node.text.slice(name.length));
+  setText(words, format.signed(wordsOf(node)));
+  setAttribute(text, 'title', node.kind === 'step' && node.text);
   const turns = node.of !== null && node.of !== undefined && node.of !== 1;
   setText(times, turns ? `${node.times} / ${node.of}` : node.times > 1 ? `${node.times}\u00d7` : '');
   setAttribute(head, 'aria-current', node.key === currentKey && 'step');
   if (item.lastChild !== head) {
-    setAttribute(head.firstChild, 'aria-label', `Steps of ${node.text}`);
+    setAttribute(head.firstChild, 'aria-label', `Steps of ${wordsOf(node)}`);
     drawNodes(item.lastChild, node.children ?? [], currentKey);
   }
 }

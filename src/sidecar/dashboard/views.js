@@ -16,7 +16,7 @@ export class Views {
   /** The view of a trace in a window; from memory when it was asked for just before. */
   async fetch(run, trace, { from, to }, points, signal) {
     const query = queryOf({ from_nm: round(from), to_nm: round(to), points });
-    const path = `/runs/${encodeURIComponent(run)}/traces/${trace.trace_index}/view?${query}`;
+    const path = `runs/${encodeURIComponent(run)}/traces/${trace.trace_index}/view?${query}`;
     const view = this.#kept.get(path) ?? withCurve(await request(path, { signal, timeoutMs: 30_000 }));
     this.#kept.delete(path);
     this.#kept.set(path, view);

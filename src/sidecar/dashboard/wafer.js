@@ -19,8 +19,8 @@ export function pictureOf(text) {
   return document.importNode(parsed, true);
 }
 
-/** The maps of a run. */
-export function createWafer() {
+/** The maps of a run. `showMap(isShown)` hears whether there is one. */
+export function createWafer(showMap) {
   const backOff = new BackOff();
   let run = null;
   let retry = 0;
@@ -33,6 +33,7 @@ export function createWafer() {
     run = id;
     shade = BY_VERDICT;
     byId('wafer').hidden = true;
+    showMap(false);
     byId('wafer-maps').replaceChildren();
     byId('wafer-shade').replaceChildren();
     if (id !== null) refreshWafer();
@@ -44,7 +45,7 @@ export function createWafer() {
     clearTimeout(retry);
     const asked = run;
     if (asked === null) return;
-    const path = `/runs/${encodeURIComponent(asked)}`;
+    const path = `runs/${encodeURIComponent(asked)}`;
     const query = shade === BY_VERDICT ? '' : `?${queryOf({ figure: shade })}`;
     try {
       const [wafer, summary] = await Promise.all([
@@ -64,7 +65,9 @@ export function createWafer() {
 
   function draw({ maps, figures }, { verdict, verdicts, yields }) {
     const hasYields = yields.length > 0 && verdicts && allOf(verdicts.devices) > 1;
-    byId('wafer').hidden = maps.length === 0 && !hasYields;
+    const isShown = maps.length > 0 || Boolean(hasYields);
+    byId('wafer').hidden = !isShown;
+    showMap(isShown);
     setText(byId('wafer-title'), maps.length === 0 ? 'Yield' : maps.length === 1 ? 'Wafer map' : 'Wafer maps');
     drawVerdict(byId('wafer-verdict'), verdict);
     setText(byId('wafer-facts'), wordsOfVerdicts(verdicts));
