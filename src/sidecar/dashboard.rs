@@ -92,6 +92,7 @@ assets! {
     "run.js" = "text/javascript; charset=utf-8",
     "runs.js" = "text/javascript; charset=utf-8",
     "scales.js" = "text/javascript; charset=utf-8",
+    "session.js" = "text/javascript; charset=utf-8",
     "spectrum.js" = "text/javascript; charset=utf-8",
     "start.js" = "text/javascript; charset=utf-8",
     "tabs.js" = "text/javascript; charset=utf-8",

@@ -50,7 +50,7 @@ test('an item that is added runs, is done, and leads to its run and report', asy
   await open(1);
   assert.equal(await row(1).locator('.queue-set').innerText(), 'power_dbm=4');
   const report = row(1).getByRole('link', { name: 'Report of item 1' });
-  assert.equal((await fetch(bench.url + (await report.getAttribute('href')))).status, 200);
+  assert.equal((await fetch(new URL(await report.getAttribute('href'), `${bench.url}/`))).status, 200);
   await row(1).getByRole('link', { name: /^Run \w+ of item 1$/ }).click();
   await bench.sees('#run-title', /^short$/);
   await bench.sees('#run-state', /^done$/);

@@ -33,9 +33,9 @@ test('a filter asks for what is chosen only', () => {
   const none = { search: ' ', status: '', verdict: '', since: '' };
   assert.deepEqual(filterOf(none), {});
   assert.deepEqual(filterOf({ search: 'ring', status: 'done', verdict: 'not measured', since: '7d' }), {
-    name: '*ring*',
+    text: 'ring',
     status: 'done',
-    where: "verdict = 'not measured'",
+    verdict: 'not measured',
     since: '7d',
   });
   const midnight = new Date(filterOf({ ...none, since: 'today' }).since);

@@ -12,6 +12,7 @@ import { createQueue } from './queue.js';
 import { shareOf, wordsOfState } from './progress.js';
 import { createRun } from './run.js';
 import { createRuns } from './runs.js';
+import { askSession } from './session.js';
 import { createSpectrum } from './spectrum.js';
 import { createStart } from './start.js';
 import { createTabs } from './tabs.js';
@@ -26,6 +27,7 @@ const current = { id: null, status: null, following: null, since: 0 };
 const looked = { id: null, following: null };
 let instrument = null;
 
+const { readOnly } = await askSession();
 const activity = new Activity();
 const { nameRun, overlay, overlayMarks } = createSpectrum();
 const { refreshFigures, showFiguresOf } = createFigures(overlayMarks);
@@ -73,7 +75,7 @@ function setCurrent(id) {
   if (id !== null) {
     // Without a choice in the address the page shows what goes on.
     if (chosenRun() === null) look(id);
-    current.following = follow(id, { attend: true }, hearing(id));
+    current.following = follow(id, { attend: !readOnly }, hearing(id));
   }
   drawOthers();
   refreshRuns();

@@ -4,6 +4,9 @@
 import { announce, el, keyed, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
 
+// Items whose details are open: an item that goes to the other list stays open there.
+const opened = new Set();
+
 const UNDER_WAY = 'This item is running and cannot be moved or removed. Abort the run to end it.';
 
 /** `act` has `turn(button, item)`, `move(button, item, to)` and `remove(button, item)`. */
@@ -34,13 +37,16 @@ export function createItem(act) {
   // One line; what can be done about the item is below it when it is opened.
   const line = el('summary', { class: 'queue-line' }, number, name, brief, state);
   const tools = el('span', { class: 'queue-tools' }, up, down, turn, remove, fixed, runs);
-  node.append(el('details', {}, line, el('div', { class: 'queue-more' }, set, facts, reason, tools)));
+  const details = el('details', {}, line, el('div', { class: 'queue-more' }, set, facts, reason, tools));
+  details.addEventListener('toggle', () => node.isConnected && (details.open ? opened.add(node.item.number) : opened.delete(node.item.number)));
+  node.append(details);
   node.parts = parts;
   return node;
 }
 
 /** `last` is the place of the last item still to come. */
 export function updateItem(node, item, { last, paused }) {
+  if (node.item === undefined && opened.has(item.number)) node.firstChild.open = true;
   node.item = item;
   const { parts } = node;
   node.dataset.state = item.state;

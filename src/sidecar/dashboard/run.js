@@ -14,8 +14,9 @@ function wordsOfTime({ started, elapsed_s: elapsed }) {
   return `${format.soon(started)}, took ${format.duration(elapsed)}`;
 }
 
-function fact({ text, href }) {
-  return href === null ? el('span', { text }) : el('a', { href, target: '_blank', rel: 'noopener', text });
+function fact({ text, href, file }) {
+  if (href === null) return el('span', { text });
+  return el('a', file ? { href, download: true, text } : { href, target: '_blank', rel: 'noopener', text });
 }
 
 /** The run that is looked at. `steered(status)` hears the status that a button brought about. */
@@ -93,8 +94,10 @@ export function createRun(steered) {
       status.retries > 0 && format.count(status.retries, 'retry', 'retries'),
       `run ${status.run}`,
     ];
-    const facts = parts.filter(Boolean).map((text) => ({ text, href: null }));
-    if (isOver(status)) facts.push({ text: 'Report', href: `runs/${encodeURIComponent(status.run)}/report` });
+    /** @type {{ text: string, href: string | null, file?: boolean }[]} */
+    const facts = parts.filter(Boolean).map((text) => ({ text: String(text), href: null }));
+    const path = `runs/${encodeURIComponent(status.run)}`;
+    if (isOver(status)) facts.push({ text: 'Report', href: `${path}/report` }, { text: 'All files (zip)', href: `${path}/archive`, file: true });
     setText(byId('run-folder'), `Folder: ${status.folder}`);
     keyed(byId('run-highlights'), (status.highlights ?? []).map(({ name, text }) => `${name} ${format.signed(text)}`), String, (text) => el('span', { text }), () => {});
     keyed(byId('run-facts'), facts, ({ text, href }) => href ?? text, fact, () => {});

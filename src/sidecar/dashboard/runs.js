@@ -28,9 +28,9 @@ const today = () => new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
 export function filterOf({ search, status, verdict, since }) {
   const text = search.trim();
   return {
-    ...(text && { name: `*${text}*` }),
+    ...(text && { text }),
     ...(status && { status }),
-    ...(verdict && { where: `verdict = '${verdict}'` }),
+    ...(verdict && { verdict }),
     ...(since && { since: since === 'today' ? today() : since }),
   };
 }
