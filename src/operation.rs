@@ -185,13 +185,15 @@ fn check_texts(name: &str, fields: &Value) -> Result<(), ReadError> {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = serde_json::to_value(self).map_err(|_| fmt::Error)?;
-        let fields = value.get(self.name()).and_then(Value::as_object).into_iter().flatten();
-        let shown: Vec<String> = fields.map(|(name, value)| format!("{name}: {}", plain(value))).collect();
-        match shown.is_empty() {
-            true => f.write_str(self.name()),
-            false => write!(f, "{} {{ {} }}", self.name(), shown.join(", ")),
-        }
+        f.write_str(&in_one_line(self.name(), &value))
     }
+}
+
+/// An operation as a recipe writes it; `value` is its JSON.
+fn in_one_line(name: &str, value: &Value) -> String {
+    let fields = value.get(name).and_then(Value::as_object).into_iter().flatten();
+    let shown: Vec<String> = fields.map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+    if shown.is_empty() { name.to_owned() } else { format!("{name} {{ {} }}", shown.join(", ")) }
 }
 
 /// A value as YAML would take it in a flow map, without quotes around plain words.

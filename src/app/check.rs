@@ -14,6 +14,7 @@ use crate::equipment::Device;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed;
 use crate::forecast::{Circumstances, Walk, plan};
+use crate::operation::Surroundings;
 use crate::recipe::Recipe;
 use crate::run::prepare::{self, walk};
 use crate::shown;
@@ -172,7 +173,7 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config, json: bool) -> Result
     if args.json {
         return super::print_json(&plan::json(&walked.steps));
     }
-    out!("{}", plan::text(&walked.steps, args.scpi, terminal::width()));
+    out!("{}", plan::text(&walked.steps, &Surroundings::new(recipe.detectors()), args.scpi, terminal::width()));
     let total = plan::total(&walked.steps);
     outln!(
         "{}, about {}, {}, about {}",

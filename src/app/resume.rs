@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::plan;
 use crate::instrument::Target;
-use crate::operation::{Operation, ResultKind};
+use crate::operation::{Operation, ResultKind, Surroundings};
 use crate::run::events::RunEvent;
 use crate::run::resume::transcript::Performed;
 use crate::session::{Interrupted, NotResumed, Outlook};
@@ -196,7 +196,7 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         );
     }
     outln!("remaining:");
-    out!("{}", plan::text(&left.steps, false, crate::terminal::width()));
+    out!("{}", plan::text(&left.steps, &Surroundings::default(), false, crate::terminal::width()));
     let total = plan::total(&left.steps);
     let operations = shown::counted(left.steps.len(), "operation");
     outln!("{operations}, about {}", duration(total.seconds));

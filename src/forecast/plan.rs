@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::walk::PlannedStep;
-use crate::operation::Lasts;
+use crate::operation::{Lasts, Surroundings};
 use crate::shown;
 
 /// The second line of an operation is indented so much further.
@@ -38,9 +38,10 @@ pub fn total(steps: &[PlannedStep]) -> Total {
     })
 }
 
-/// All operations in order, with start, duration and points. Lines have at most `columns` characters if words permit.
+/// All operations in order, with start, duration and points. Lines have at most `columns` characters if words permit. Detectors have
+/// the names in `around`.
 #[must_use]
-pub fn text(steps: &[PlannedStep], scpi: bool, columns: usize) -> String {
+pub fn text(steps: &[PlannedStep], around: &Surroundings, scpi: bool, columns: usize) -> String {
     let width = steps.len().to_string().len().max(2);
     let mut text = format!(" {:>width$}  {:>8}  {:>7}  operation\n", "#", "at", "takes");
     let mut elapsed = 0.0;
@@ -61,7 +62,7 @@ pub fn text(steps: &[PlannedStep], scpi: bool, columns: usize) -> String {
             0 => String::new(),
             points => format!(": {}", shown::counted(points, "point")),
         };
-        let operation = format!("{}{}{points}", planned.step.place.turns(), planned.step.operation);
+        let operation = format!("{}{}{points}", planned.step.place.turns(), planned.step.operation.named(around));
         let indent = times.chars().count();
         // Texts of a recipe must not add lines to the plan.
         let lines = shown::wrapped(&shown::one_line(&operation), columns.saturating_sub(indent + MORE));

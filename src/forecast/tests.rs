@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::measurement::TraceKind;
-use crate::operation::Operation;
+use crate::operation::{Operation, Surroundings};
 use crate::recipe::Recipe;
 use crate::source::Severity;
 
@@ -61,7 +61,7 @@ fn the_plan_counts_every_turn_of_a_loop() {
     assert!(!total.may_differ);
     // 1 nm at 10 nm/s and half a second of analyzing, three times, and the transfers.
     assert!((1.8..3.5).contains(&total.seconds), "{}", total.seconds);
-    let text = plan::text(&walk.steps, true, 80);
+    let text = plan::text(&walk.steps, &Surroundings::default(), true, 80);
     assert!(text.contains("(power=-5) sweep"), "{text}");
     assert!(text.contains("> INIT:TLS1:POW -5DBM"), "{text}");
     assert!(text.contains("traces: [raw] }: 2002 points"), "{text}");

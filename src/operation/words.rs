@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::{AlignPart, ConfigureScan, FetchTrace, Operation, Wait};
+use serde_json::Value;
+
+use super::{AlignPart, ConfigureScan, FetchTrace, Operation, Wait, in_one_line};
 use crate::measurement::{Detector, TraceKind};
 use crate::units::{LaserPower, ScanWavelength, TlsNumber};
 
@@ -105,7 +107,42 @@ fn shown(value: Option<impl Display>) -> Option<String> {
     value.map(|value| value.to_string())
 }
 
+/// The fields that hold a detector or several.
+const OF_DETECTORS: [&str; 2] = ["detector", "detectors"];
+
+/// Writes the names of detectors in the place of their addresses, in all fields that hold detectors.
+fn name_detectors(value: &mut Value, around: &Surroundings) {
+    let Value::Object(fields) = value else { return };
+    for (field, value) in fields {
+        if !OF_DETECTORS.contains(&field.as_str()) {
+            name_detectors(value, around);
+            continue;
+        }
+        let places = match value {
+            Value::Array(places) => places.as_mut_slice(),
+            place => std::slice::from_mut(place),
+        };
+        for place in places {
+            if let Some(detector) = place.as_str().and_then(|text| text.parse().ok()) {
+                *place = Value::String(around.name(detector));
+            }
+        }
+    }
+}
+
 impl Operation {
+    /// The operation as a recipe writes it, with the names of detectors: `fetch_trace { detectors: [through, drop] }`.
+    #[must_use]
+    pub fn named(&self, around: &Surroundings) -> String {
+        match serde_json::to_value(self) {
+            Ok(mut value) => {
+                name_detectors(&mut value, around);
+                in_one_line(self.name(), &value)
+            }
+            Err(_) => self.name().to_owned(),
+        }
+    }
+
     /// The operation in words, in one line.
     #[must_use]
     pub fn words(&self, around: &Surroundings) -> String {
@@ -199,6 +236,9 @@ mod tests {
         let around = Surroundings::new(&names);
         let fetch = read("fetch_trace", &json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] }));
         assert_eq!(fetch.words(&around), "Fetch through and 4/2 (tf, raw)");
+        assert_eq!(fetch.named(&around), "fetch_trace { detectors: [through, 4/2], traces: [tf, raw] }");
+        let wait = read("wait", &json!({ "stable": { "detector": "4/1", "within_db": 0.1 } }));
+        assert!(wait.named(&around).contains("detector: through"), "{}", wait.named(&around));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use indicatif::HumanBytes;
 use super::colours::Colours;
 use super::{Detail, View, duration, results};
 use crate::measurement::Age;
+use crate::operation::Surroundings;
 use crate::run::events::{Activity, AfterFault, Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
@@ -118,7 +119,7 @@ fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> 
         RunEvent::StepStarted { number, attempt, step, .. } => {
             let of = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            told(format!("[{number}{of}] {}{again}", describe(step)))
+            told(format!("[{number}{of}] {}{again}", describe(step, &status.around)))
         }
         RunEvent::ReferenceTaken { reference, why, .. } => {
             let why =
@@ -228,9 +229,9 @@ fn named(instruments: &[NamedRecord]) -> String {
     instruments.iter().map(line).collect()
 }
 
-/// A step as written in the recipe, preceded by its loop values.
-pub(super) fn describe(step: &Step) -> String {
-    shown::one_line(&format!("{}{}", step.place.turns(), step.operation)).into_owned()
+/// A step as written in the recipe, with the names of detectors, preceded by its loop values.
+pub(super) fn describe(step: &Step, around: &Surroundings) -> String {
+    shown::one_line(&format!("{}{}", step.place.turns(), step.operation.named(around))).into_owned()
 }
 
 /// The text for an activity in progress.

@@ -118,6 +118,22 @@ test('a run is aborted, and the list has them all', async () => {
   assert.deepEqual(await page.locator('#runs-list .tag:visible').allTextContents(), ['aborted', 'done', 'done']);
 });
 
+test('runs are found by text, status and date', async () => {
+  const names = () => page.locator('#runs-list b').allInnerTexts();
+  await page.fill('#runs-search', 'quest');
+  await until('the text is found', async () => (await names()).join() === 'questions');
+  await page.fill('#runs-search', '');
+  await page.selectOption('#runs-status', 'aborted');
+  await until('the aborted run is found', async () => (await names()).join() === 'rings');
+  await page.selectOption('#runs-verdict', 'pass');
+  await bench.sees('#runs-none', /^No run fulfils the filter\.$/);
+  await page.selectOption('#runs-verdict', '');
+  await page.selectOption('#runs-status', '');
+  await page.selectOption('#runs-since', 'today');
+  await until('all are of today', async () => (await names()).length === 3);
+  await page.selectOption('#runs-since', '');
+});
+
 test('a run of before is shown, also after a reload', async () => {
   await page.locator('#runs-list a').last().click();
   await bench.sees('#run-state', /^done$/);

@@ -99,10 +99,78 @@ test('a double click shows the whole trace again', async () => {
   });
 });
 
+test('dragging zooms the wavelength only', async () => {
+  const box = await page.locator('#plot').boundingBox();
+  const levels = () => page.evaluate(() => document.getElementById('plot')._fullLayout.yaxis.range.map((end) => end.toFixed(1)).join());
+  const before = await levels();
+  await page.mouse.move(box.x + box.width * 0.1, box.y + box.height * 0.3);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.95, box.y + box.height * 0.5, { steps: 4 });
+  await page.mouse.up();
+  await until('the window is smaller', async () => Number(await page.inputValue('#window-from')) > 1545);
+  assert.equal(await levels(), before);
+  await page.click('#zoom-reset');
+  await until('the whole trace is shown', async () => (await page.inputValue('#window-from')) === '1544.000');
+});
+
+test('the axes can be THz and linear, and the choice is kept', async () => {
+  await page.click('#axis-scale');
+  await page.click('#level-scale');
+  const shown = await until('the curves are on the other scales', async () => {
+    const found = await curves();
+    return found?.[0].x[0] < 300 && found;
+  });
+  assert.ok(shown[0].y.every((level) => level === null || (level >= 0 && level < 1)));
+  assert.equal(await page.locator('#window-unit').innerText(), 'THz');
+  assert.ok(Math.abs(Number(await page.inputValue('#window-to')) - 299792.458 / 1544) < 1e-3);
+  await bench.picture('spectrum-linear-thz');
+  await page.reload();
+  await until('they still are', async () => (await curves())?.[0].x[0] < 300);
+  await page.click('#axis-scale');
+  await page.click('#level-scale');
+  await until('nm and dB again', async () => (await curves())?.[0].x[0] > 1500);
+});
+
+test('curves of one run are pinned over those of another, and the last spectrum stays in grey', async () => {
+  await page.click('#pin');
+  await bench.startFromList('short');
+  await bench.sees('#run-state', /^done$/);
+  await until('the last spectrum is grey', async () => (await page.locator('#plot-frame[data-stale]').count()) === 1);
+  await bench.sees('#plot-stale', new RegExp(`last spectrum, run ${run}`));
+  await bench.picture('spectrum-stale');
+  const other = await bench.startFromList('rings', { turns: 1, stop_nm: 1600 });
+  await until('both runs are drawn', async () => {
+    const found = await curves();
+    return found?.length === 4 && found.filter(({ pinned }) => pinned).length === 2;
+  });
+  assert.equal(await page.locator('#plot-frame[data-stale]').count(), 0);
+  await bench.sees('#readout .level-name', new RegExp(`^rings ${run}: through`));
+  await bench.picture('spectrum-pinned');
+  await page.getByRole('button', { name: /^Unpin rings .*: through/ }).click();
+  await page.click('#unpin');
+  await until('only those of the run are left', async () => (await curves())?.length === 2);
+  await bench.sees('#run-state', /^done$/);
+  assert.notEqual(other, run);
+});
+
+test('a new tab shows the last run', async () => {
+  const tab = await bench.newPage({ viewport: { width: 1440, height: 900 } });
+  await tab.goto(bench.url);
+  await until('the spectrum is there', async () => (await tab.evaluate(() => document.getElementById('plot').data?.length)) === 2);
+  assert.equal(await tab.locator('#run-title').innerText(), 'rings');
+  await tab.context().close();
+});
+
+test('all files of a run are one archive', async () => {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#run-facts a:text-is("All files (zip)")')]);
+  assert.match(download.suggestedFilename(), /\.zip$/);
+  assert.equal(await download.failure(), null);
+});
+
 test('power has an axis of its own', async () => {
   await bench.tab('traces');
   await page.fill('#traces-filter', 'through raw');
-  await until('the filter is applied', async () => (await page.locator('#traces li').count()) === 2);
+  await until('the filter is applied', async () => (await page.locator('#traces li').count()) === 1);
   await page.locator('#traces li input').first().check();
   const shown = await until('three curves are drawn', async () => {
     const found = await curves();

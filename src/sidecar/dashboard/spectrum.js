@@ -9,7 +9,7 @@ import { CONFIG, curveOf, layoutOf, loadPlotly, marginsOf } from './plot.js';
 import { byId, setAttribute, setText, showProblem } from './dom.js';
 import { nameOf } from './names.js';
 import { endsOf, recallScale, rememberScale, windowOf, xOf } from './scales.js';
-import { colour, curveColour, onThemeChange } from './theme.js';
+import { CURVES, colour, curveColour, onThemeChange } from './theme.js';
 
 const SETTLE_MS = 150;
 // A little more than what is seen, so that the curve reaches the edges.
@@ -113,7 +113,9 @@ export function createSpectrum() {
   function pin() {
     const isPinned = (curve) => pins.some((one) => one.run === curve.run && one.trace.trace_index === curve.trace.trace_index);
     const fresh = curves.filter((curve) => !isPinned(curve));
-    pins = [...pins, ...fresh.map((curve) => ({ ...curve, pinned: true, label: `${runName || 'run'} ${curve.run}: ${nameOf(curve.trace)}` }))];
+    // Colours from the other end, so that pinned curves differ from those of the next run.
+    const slotOf = (place) => CURVES - 1 - ((pins.length + place) % CURVES);
+    pins = [...pins, ...fresh.map((curve, place) => ({ ...curve, pinned: true, slot: slotOf(place), label: `${runName || 'run'} ${curve.run}: ${nameOf(curve.trace)}` }))];
     showBox();
     draw();
   }
