@@ -11,7 +11,8 @@ use axum::response::Response;
 const USUAL: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
-    (REFERRER_POLICY, "no-referrer"),
+    // With `no-referrer`, browsers send the login form with the origin `null`, which is refused. Other sites get no address.
+    (REFERRER_POLICY, "same-origin"),
     (CACHE_CONTROL, "no-store"),
     (
         CONTENT_SECURITY_POLICY,

@@ -3,7 +3,7 @@
 //     npm ci && CTP10_BIN=../../target/debug/ctp10 npm test        (SCREENSHOTS=folder for pictures; CHROMIUM=path for another browser)
 
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -70,7 +70,7 @@ class Listener {
     ended.catch(() => {});
     const lines = readline.createInterface({ input: this.#process.stdout });
     const line = await Promise.race([new Promise((resolve) => lines.once('line', resolve)), ended]);
-    this.address = line.replace(/^listening on (http:\/\/)?/, '');
+    this.address = line.replace(/^listening on (http:\/\/)?/, '').replace(/\/.*$/, '');
   }
 
   async kill() {
@@ -86,9 +86,10 @@ class Listener {
 export class Bench {
   /**
    * `timeScale` stretches what the instrument does: states that a test looks for last long enough to be seen.
-   * `simulate` has more arguments of that command.
+   * `simulate` has more arguments of that command. `tokens` are the token and the read-only one; `basePath` is a path
+   * prefix.
    */
-  static async open({ timeScale = 1, viewport = { width: 1440, height: 1000 }, simulate = [] } = {}) {
+  static async open({ timeScale = 1, viewport = { width: 1440, height: 1000 }, simulate = [], tokens = [], basePath = '' } = {}) {
     if (!BIN) throw new Error('CTP10_BIN names the program to test');
     const bench = new Bench();
     bench.folder = await mkdtemp(path.join(tmpdir(), 'ctp10-browser-'));
@@ -101,6 +102,15 @@ export class Bench {
       bench.instrument = new Listener(['simulate', '--time-scale', String(timeScale), ...simulate], options);
       await bench.instrument.start();
       const serve = ['serve', '--instrument', bench.instrument.address, '--out', path.join(bench.folder, 'runs')];
+      for (const [place, option] of ['--token-file', '--read-token-file'].entries()) {
+        if (tokens[place] === undefined) continue;
+        const file = path.join(bench.folder, `token-${place}`);
+        await writeFile(file, tokens[place], { mode: 0o600 });
+        serve.push(option, file);
+      }
+      if (basePath) serve.push('--base-path', basePath);
+      bench.basePath = basePath;
+      bench.token = tokens[0];
       bench.server = new Listener(serve, options);
       await bench.server.start();
       bench.browser = await chromium.launch(BROWSER);
@@ -115,7 +125,7 @@ export class Bench {
   problems = [];
 
   get url() {
-    return `http://${this.server.address}`;
+    return `http://${this.server.address}${this.basePath}`;
   }
 
   async newPage(options) {
@@ -142,7 +152,9 @@ export class Bench {
 
   /** Asks the program itself, past the page. */
   async ask(where, body) {
-    const options = body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const authorization = this.token && { authorization: `Bearer ${this.token}` };
+    const headers = { ...authorization, ...(body !== undefined && { 'content-type': 'application/json' }) };
+    const options = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
     const response = await fetch(this.url + where, options);
     return response.json();
   }

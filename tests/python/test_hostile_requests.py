@@ -271,7 +271,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(server, path):
         answer = server.get(path, headers=headers).headers
         assert answer["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in answer["content-security-policy"]
-        assert answer["referrer-policy"] == "no-referrer"
+        assert answer["referrer-policy"] == "same-origin"
         assert "no-" in answer["cache-control"]
 
 
