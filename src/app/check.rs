@@ -173,7 +173,10 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config, json: bool) -> Result
     if args.json {
         return super::print_json(&plan::json(&walked.steps));
     }
-    out!("{}", plan::text(&walked.steps, &Surroundings::new(recipe.detectors()), args.scpi, terminal::width()));
+    out!(
+        "{}",
+        plan::text(&walked.steps, &Surroundings::new(recipe.detectors()), args.scpi, terminal::width())
+    );
     let total = plan::total(&walked.steps);
     outln!(
         "{}, about {}, {}, about {}",

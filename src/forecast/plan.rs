@@ -62,7 +62,8 @@ pub fn text(steps: &[PlannedStep], around: &Surroundings, scpi: bool, columns: u
             0 => String::new(),
             points => format!(": {}", shown::counted(points, "point")),
         };
-        let operation = format!("{}{}{points}", planned.step.place.turns(), planned.step.operation.named(around));
+        let operation =
+            format!("{}{}{points}", planned.step.place.turns(), planned.step.operation.named(around));
         let indent = times.chars().count();
         // Texts of a recipe must not add lines to the plan.
         let lines = shown::wrapped(&shown::one_line(&operation), columns.saturating_sub(indent + MORE));
