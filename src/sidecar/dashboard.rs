@@ -73,6 +73,7 @@ assets! {
     "enqueue.js" = "text/javascript; charset=utf-8",
     "figures.js" = "text/javascript; charset=utf-8",
     "findings.js" = "text/javascript; charset=utf-8",
+    "fits.js" = "text/javascript; charset=utf-8",
     "follow.js" = "text/javascript; charset=utf-8",
     "format.js" = "text/javascript; charset=utf-8",
     "header.js" = "text/javascript; charset=utf-8",

@@ -3,6 +3,7 @@
 
 import { BackOff, queryOf, request } from './net.js';
 import { byId, el, setText, showProblem, throttled } from './dom.js';
+import { linesOf } from './fits.js';
 import { nameOf } from './names.js';
 import { drawVerdict } from './verdict.js';
 import * as format from './format.js';
@@ -79,7 +80,7 @@ export function createFigures(onMarks) {
       for (const trace of wanted) {
         const { figures, marks } = await request(`runs/${encodeURIComponent(asked)}/figures?${queryOf({ trace, limit: MOST })}`, { timeoutMs: 30_000 });
         if (asked !== run) return;
-        known.set(trace, { figures, marks, old: false });
+        known.set(trace, { figures, marks: [...marks, ...linesOf(figures)], old: false });
       }
       showProblem(byId('figures-problem'), null);
       backOff.reset();

@@ -32,7 +32,7 @@ export const CONFIG = {
   displaylogo: false,
   showTips: false,
   displayModeBar: byFinger ? false : 'hover',
-  modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'resetScale2d', 'zoomIn2d', 'zoomOut2d', 'toggleSpikelines'],
+  modeBarButtons: [['zoom2d', 'pan2d', 'toImage']],
   doubleClick: false,
   scrollZoom: false,
   toImageButtonOptions: { filename: 'spectrum', scale: 2 },

@@ -1,6 +1,7 @@
 // @ts-check
 // The overlaid traces as a spectrum: every window is fetched anew at the resolution of the screen.
 
+import { Fits } from './fits.js';
 import { createReadout } from './readout.js';
 import { createZoom } from './zoom.js';
 import { Views } from './views.js';
@@ -28,6 +29,7 @@ function within(trace, { from, to }) {
 /** The plot of the traces that are overlaid. */
 export function createSpectrum() {
   const views = new Views();
+  const fits = new Fits();
   const scale = recallScale();
   let run = null;
   let runName = '';
@@ -140,12 +142,13 @@ export function createSpectrum() {
   }
 
   /** The shapes and points over a curve. Levels in dB are marked, powers are not. */
-  function markingsOf({ trace, slot, view, pinned }) {
+  function markingsOf(curve) {
+    const { trace, slot, view, pinned } = curve;
     const isMarked = trace.unit === 'dB' && !pinned && !stale;
     const ofTrace = isMarked ? (marks.get(trace.trace_index) ?? []) : [];
     const colours = { band: colour('grid'), width: curveColour(slot), limit: colour('bad'), point: curveColour(slot) };
     const whole = { from: trace.start_nm, to: stopOf(trace) };
-    return { shapes: shapesOf(ofTrace, whole, colours, scale), points: pointsOf(ofTrace, view, colours, scale) };
+    return { shapes: shapesOf(ofTrace, whole, colours, scale), points: pointsOf(ofTrace, view, colours, scale), lines: fits.curvesOf(ofTrace, curve, colour('ink'), scale) };
   }
 
   function extent() {
@@ -208,7 +211,8 @@ export function createSpectrum() {
     const markings = seen.map(markingsOf);
     const points = markings.map((marking) => marking.points).filter((of) => of !== null);
     const layout = { ...layoutOf({ window, scale, ...shape }), shapes: markings.flatMap(({ shapes }) => shapes) };
-    await Plotly.react(plot, [...seen.map((curve) => curveOf(curve, shape.units, scale)), ...points], layout, CONFIG);
+    const drawnCurves = seen.map((curve) => curveOf(curve, shape.units, scale));
+    await Plotly.react(plot, [...drawnCurves, ...markings.flatMap(({ lines }) => lines), ...points], layout, CONFIG);
     if (!drawn) {
       drawn = true;
       plot.on('plotly_relayout', takeZoom);
