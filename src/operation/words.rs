@@ -237,7 +237,10 @@ mod tests {
         let fetch = read("fetch_trace", &json!({ "detectors": ["4/1", "4/2"], "traces": ["tf", "raw"] }));
         assert_eq!(fetch.words(&around), "Fetch through and 4/2 (tf, raw)");
         assert_eq!(fetch.named(&around), "fetch_trace { detectors: [through, 4/2], traces: [tf, raw] }");
-        let wait = read("wait", &json!({ "stable": { "detector": "4/1", "within_db": 0.1, "for_s": 1, "timeout_s": 9 } }));
+        let wait = read(
+            "wait",
+            &json!({ "stable": { "detector": "4/1", "within_db": 0.1, "for_s": 1, "timeout_s": 9 } }),
+        );
         assert!(wait.named(&around).contains("detector: through"), "{}", wait.named(&around));
     }
 
