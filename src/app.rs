@@ -129,7 +129,7 @@ fn live(config: &Config) -> Live {
     let mut live = Live::default();
     for (name, address) in rehearsed.split(',').filter_map(|pair| pair.split_once('=')) {
         if let Ok(address) = address.parse() {
-            let settings = choose::simulated_settings(name, address);
+            let settings = choose::simulated_settings(name, address, config);
             live.simulate(name, settings, SimulatedBy::AnotherProcess, config.deadlines);
         }
     }

@@ -13,6 +13,7 @@ mod instruments;
 mod lasers;
 pub mod limits;
 pub mod plan;
+mod recording;
 pub(crate) mod rules;
 mod stand_in;
 mod walk;
@@ -22,4 +23,5 @@ mod tests;
 
 pub use columns::{foreseen_columns, taken_columns, taken_detector_column};
 pub use cost::Estimate;
+pub use recording::recorded_photocurrents;
 pub use walk::{Circumstances, PlannedStep, Walk, walk};

@@ -49,7 +49,8 @@ pub(super) async fn batch(
         Some(BatchCommand::Run(args)) => run(*args, config, output, log).await,
         Some(BatchCommand::Check { file, instrument, strict }) => {
             let batch = Batch::load(&file, &instrument, config).await?;
-            let (errors, warnings) = batch.tell(Severity::Warning, true);
+            let (errors, warnings) =
+                batch.tell(Severity::Warning, true, output.log_format == LogFormat::Json);
             if errors > 0 || (strict && warnings > 0) { Err(Failure::told(ExitCode::Usage)) } else { Ok(()) }
         }
         Some(BatchCommand::Plan { file, instrument, out, json }) => {
@@ -76,7 +77,7 @@ async fn run(
         batch.forget_times();
     }
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
-    let (errors, _) = batch.tell(spoken, false);
+    let (errors, _) = batch.tell(spoken, false, output.log_format == LogFormat::Json);
     if errors > 0 {
         return Err(Failure::told(ExitCode::Usage));
     }

@@ -8,7 +8,7 @@ use super::watchdog::GUARD;
 use crate::cli::InstrumentArgs;
 use crate::config::Config;
 use crate::declarations::Header;
-use crate::equipment::{Live, SimulatedBy};
+use crate::equipment::{DeviceSettings, Live, SimulatedBy};
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Identity;
 use crate::instrument::text::TextSettings;
@@ -78,14 +78,19 @@ pub(super) fn options(given: Option<serde_json::Value>) -> Result<SimulatorOptio
     Ok(options)
 }
 
-/// How a simulated instrument is spoken to.
-pub(super) fn simulated_settings(name: &str, address: SocketAddr) -> TextSettings {
+/// How a simulated instrument is spoken to. The lines of `setup` are those of the real one, because they may limit what a
+/// recipe can do.
+pub(super) fn simulated_settings(name: &str, address: SocketAddr, config: &Config) -> TextSettings {
+    let setup = match config.instruments.get(name).map(|described| &described.device) {
+        Some(DeviceSettings::Text(real)) => real.setup.clone(),
+        Some(DeviceSettings::Api(_)) | None => Vec::new(),
+    };
     let safe: &[&str] = if name == "smu" { &[":OUTP OFF"] } else { &[] };
     TextSettings {
         address: Address::from(address).into(),
         identify: Some("*IDN?".to_owned()),
         identity: "SIMULATED".to_owned(),
-        setup: Vec::new(),
+        setup,
         safe: safe.iter().map(|line| (*line).to_owned()).collect(),
         errors: Some("SYST:ERR?".to_owned()),
     }
@@ -120,7 +125,7 @@ impl Chosen {
         for (name, address) in self.simulator.iter().flat_map(Simulator::instruments) {
             live.simulate(
                 name,
-                simulated_settings(name, address),
+                simulated_settings(name, address, config),
                 SimulatedBy::ThisProcess,
                 config.deadlines,
             );

@@ -31,6 +31,9 @@ pub struct SummaryItem {
     /// The verdict of its last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// The instruments that did not confirm at the end of its last run that they are safe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instruments_unknown: Vec<String>,
     /// The recipe with its values.
     #[serde(flatten)]
     pub task: Task,
@@ -110,6 +113,7 @@ impl Summary {
                 retries: item.retries,
                 estimated_s: item.estimated_s,
                 verdict: None,
+                instruments_unknown: Vec::new(),
                 folders: item.runs.iter().map(|(_, folder)| folder.clone()).collect(),
                 task: serde_json::from_value(item.payload.clone()).unwrap_or_default(),
             })
@@ -150,12 +154,14 @@ impl Summary {
         }
     }
 
-    /// The summary with the verdicts of the runs in `out`. Only the last run of an item counts. Blocks.
+    /// The summary with the verdicts of the runs in `out`, and with the instruments that may not be safe. Only the last run of an item counts. Blocks.
     #[must_use]
     pub fn with_verdicts(mut self, out: &Path) -> Self {
         for item in &mut self.list {
             let last = item.folders.last().and_then(|folder| open(&out.join(folder)).ok());
-            item.verdict = last.and_then(|run| run.manifest.verdict);
+            let Some(manifest) = last.map(|run| run.manifest) else { continue };
+            item.verdict = manifest.verdict;
+            item.instruments_unknown = manifest.instruments_unknown;
         }
         self.verdict = worst(self.list.iter().filter_map(|item| item.verdict));
         self

@@ -63,6 +63,8 @@ const READ_SIZE: usize = 64 * 1024;
 const MAX_ERRORS: usize = 64;
 /// Asks a GPIB adapter for the reply of the instrument.
 const READ_FROM_ADAPTER: &str = "++read eoi\n";
+/// For a GPIB adapter, the next character belongs to the line.
+const ESCAPE: char = '\u{1b}';
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -102,6 +104,19 @@ impl From<std::io::Error> for ExchangeFailure {
     fn from(error: std::io::Error) -> Self {
         Self::Broken(error.to_string())
     }
+}
+
+/// The line as a GPIB adapter passes it on. Otherwise a `+` is lost, and a line that begins with `++` is a command for the
+/// adapter.
+fn for_adapter(text: &str) -> String {
+    let mut line = String::new();
+    for char in text.chars() {
+        if matches!(char, '+' | ESCAPE | '\r' | '\n') {
+            line.push(ESCAPE);
+        }
+        line.push(char);
+    }
+    line
 }
 
 impl From<FrameError> for ExchangeFailure {
@@ -157,7 +172,11 @@ impl Connection {
     }
 
     pub(super) async fn send(&mut self, text: &str) -> Result<(), ExchangeFailure> {
-        self.stream.write_all(format!("{text}{}", self.end.text()).as_bytes()).await?;
+        let line = match self.is_behind_adapter {
+            true => format!("{}{}", for_adapter(text), self.end.text()),
+            false => format!("{text}{}", self.end.text()),
+        };
+        self.stream.write_all(line.as_bytes()).await?;
         Ok(())
     }
 

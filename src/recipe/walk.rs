@@ -316,6 +316,9 @@ impl<'a> Walk<'a> {
         let (operation, options) = self.operation(operate)?;
         let Operation::Align(align) = operation else { return Ok(()) };
         let place = self.place(statement);
+        self.coupling.may_align(&place).map_err(|message| {
+            self.fault(Wrong { at: statement.at, message: message.to_owned(), hint: None })
+        })?;
         self.aligning = steps;
         let outcome = self.with_coupling(steps, owed, |coupling, host, steps| {
             coupling.align(host, (align, options), place.clone(), steps)
@@ -336,7 +339,7 @@ impl<'a> Walk<'a> {
         owed: &mut Owed<'a>,
         perform: impl FnOnce(&mut Coupling, &dyn Host, Option<&mut OwnSteps<'_, Fault>>) -> Result<Outcome, Fault>,
     ) -> Result<Outcome, Fault> {
-        let mut coupling = std::mem::take(&mut self.coupling);
+        let mut coupling = std::mem::replace(&mut self.coupling, Coupling::inside());
         let host = self.host;
         let ended = match steps {
             Some(steps) => {

@@ -127,6 +127,8 @@ pub struct ItemRun {
     pub finish_command: Option<String>,
     /// Lasers that may be on.
     pub lasers_unknown: Vec<u8>,
+    /// Instruments that may not be safe.
+    pub instruments_unknown: Vec<String>,
     /// The traces that get a picture.
     pub traces: Vec<TraceLine>,
 }
@@ -174,6 +176,7 @@ impl ItemRun {
             } else {
                 Vec::new()
             },
+            instruments_unknown: if over { report.instruments_unknown } else { Vec::new() },
             simulated: report.simulated,
             started: report.started,
             seconds: report.seconds,

@@ -26,6 +26,7 @@ pub async fn walk(recipe: &Arc<Recipe>, circumstances: Circumstances, budget: &B
         let mut walked = forecast::walk(|host| recipe.perform(host), &recipe.texts(), circumstances);
         let taken = forecast::taken_detector_column(&recipe, &walked.steps);
         walked.findings.extend(taken);
+        walked.findings.extend(forecast::recorded_photocurrents(&recipe, &walked.steps));
         walked
     });
     walking.await.unwrap_or_else(|gone| Walk {

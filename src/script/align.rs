@@ -30,6 +30,8 @@ pub(super) fn align(
     let Operation::Align(fields) = operation else { return Ok(Dynamic::UNIT) };
     let leaves = fields.on_fail == OnAlignFail::NextTurn;
     check_turn(context, if leaves { OnError::NextTurn } else { options.on_error }, call)?;
+    let allowed = lock(&context.coupling).may_align(&place);
+    allowed.map_err(|message| raise_mistake(message.to_owned(), None, call))?;
     lock(&context.aligning).clone_from(&steps);
     let outcome = with_coupling(context, steps, call, |coupling, host, steps| {
         coupling.align(host, (fields, options), place, steps)
@@ -69,7 +71,7 @@ fn with_coupling(
 ) -> ScriptResult<Outcome> {
     let host = context.host.get().map_err(|fault| raise(fault, call))?;
     // The steps may use the context.
-    let mut coupling = std::mem::take(&mut *lock(&context.coupling));
+    let mut coupling = std::mem::replace(&mut *lock(&context.coupling), Coupling::inside());
     let ended = match steps {
         Some(steps) => {
             let mut own = |_: LoopPoint| steps.call_within_context::<Dynamic>(call, ()).map(drop);

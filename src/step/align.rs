@@ -13,6 +13,8 @@ use crate::operation::{Align, AlignPart, Constant, FetchTrace, OnAlignFail, Oper
 
 /// In the path of the first part of an alignment that is made again. A replay recognises it there.
 const AGAIN: &str = ".align.again";
+/// In the path of the recipe's own steps of an alignment, also in a recipe or a script that they run.
+const OWN_STEPS: &str = ".align.repeat.";
 
 /// What came of a look at the power.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -64,6 +66,8 @@ pub struct Coupling {
     reached: BTreeMap<String, u64>,
     /// The last alignment and its result.
     current: Option<Current>,
+    /// These are the steps of an alignment.
+    is_inside: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +84,25 @@ struct Current {
 pub type OwnSteps<'a, E> = dyn FnMut(LoopPoint) -> Result<(), E> + 'a;
 
 impl Coupling {
+    /// For the steps of an alignment.
+    #[must_use]
+    pub fn inside() -> Self {
+        Self { is_inside: true, ..Self::default() }
+    }
+
+    /// Whether an alignment may begin here. Its attempts and those of an alignment around it could not be told apart.
+    ///
+    /// # Errors
+    /// Why it must not.
+    pub fn may_align(&self, place: &Place) -> Result<(), &'static str> {
+        match self.is_inside || place.path.contains(OWN_STEPS) {
+            true => {
+                Err("`align` must not be among the `steps` of another `align`: write one after the other")
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Performs an alignment. `place` is that of the recipe's step.
     ///
     /// # Errors

@@ -432,6 +432,10 @@ fn a_stage_service_may_answer_in_many_ways() {
             "POST /api/fails" => Some(Answer::Json(202, json!({ "task": { "id": 8 } }))),
             "GET /api/tasks/9" => Some(Answer::HangUp).filter(|_| is_first()).or_else(|| state("completed")),
             "POST /api/slow" => Some(Answer::Late(Duration::from_millis(700), Box::new(Answer::Json(202, json!({ "id": 9 }))))),
+            // LabThings: 201 and an invocation, whose `href` is a whole address.
+            "POST /api/things" => {
+                Some(Answer::Json(201, json!({ "id": 7, "status": "pending", "href": "http://elsewhere/tasks/7" })))
+            }
             "POST /api/plain" => Some(Answer::Text(200, "OK\r\n".to_owned())),
             "POST /api/empty" => Some(Answer::Text(204, String::new())),
             "POST /api/moved" => Some(Answer::Elsewhere(307, "/api/v2/moved".to_owned())),
@@ -457,6 +461,7 @@ fn a_stage_service_may_answer_in_many_ways() {
     for (step, words) in [
         (poll("/located", ""), None),
         (poll("/slow", ""), None),
+        (poll("/things", ""), None),
         (post("/plain"), None),
         (post("/empty"), None),
         (post("/chunked"), None),
@@ -473,7 +478,54 @@ fn a_stage_service_may_answer_in_many_ways() {
     }
     let said = station.said();
     assert!(!said.iter().any(|said| said.contains("v2")), "{said:?}");
-    for once in ["located", "fails", "slow", "plain", "empty", "moved", "chunked"] {
+    for once in ["located", "things", "fails", "slow", "plain", "empty", "moved", "chunked"] {
         assert_eq!(said.iter().filter(|said| said.ends_with(once)).count(), 1, "{once}: {said:?}");
     }
+}
+
+#[test]
+fn a_batch_keeps_a_stage_between_its_items_and_says_what_is_not_confirmed_safe() {
+    for refuses in [false, true] {
+        let station = stage(move |asked| {
+            (refuses && asked.what == "POST /api/stop").then(|| Answer::Text(500, "no".to_owned()))
+        });
+        let bench = bench_with(&station, "keep_between_items = true\n", "");
+        let keep = if refuses { "false" } else { "true" };
+        let file = bench.folder.path().join("ctp10.toml");
+        let config = std::fs::read_to_string(&file)
+            .unwrap()
+            .replace("keep_between_items = true", &format!("keep_between_items = {keep}"));
+        std::fs::write(&file, config).unwrap();
+        bench.write("a.yaml", &format!("name: a\nsteps:\n{MOVE}"));
+        bench.write("batch.yaml", "name: night\nitems: [ { recipe: a.yaml }, { recipe: a.yaml } ]\n");
+        let simulator = simulate(&bench, &[]);
+        let arguments = ["batch", "batch.yaml", "--instrument", &simulator.address, "--with-real", "stage"];
+        let output = bench.run(&arguments);
+        let said = said_by(&output);
+        if refuses {
+            assert!(said.contains("not confirmed safe after item 2: stage"), "{said}");
+            let summary = std::fs::read(bench.folder.path().join("runs/batch-night.json")).unwrap();
+            let summary: Value = serde_json::from_slice(&summary).unwrap();
+            assert_eq!(summary["list"][1]["instruments_unknown"], json!(["stage"]));
+            let page = std::fs::read_to_string(bench.folder.path().join("runs/batch-night.html")).unwrap();
+            assert!(page.contains("these did not confirm that they are safe: stage"));
+        } else {
+            assert!(output.status.success() && !said.contains("not confirmed safe"), "{said}");
+            assert_eq!(count(&station, "POST /api/stop"), 1);
+        }
+    }
+}
+
+#[test]
+fn a_check_of_a_batch_is_json_where_that_is_wanted() {
+    let station = stage(|_| None);
+    let bench = bench_with(&station, "", "");
+    bench.write("a.yaml", "name: a\nsteps:\n  - http: { to: oven, url: /a }\n");
+    bench.write("batch.yaml", "name: night\nitems: [ { recipe: a.yaml } ]\n");
+    let output = bench.run(&["--log-format", "json", "batch", "check", "batch.yaml"]);
+    let told: Vec<Value> =
+        text(&output.stderr).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let [error] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&error["severity"], &error["item"]), (&json!("error"), &json!(1)));
+    assert!(error["message"].as_str().unwrap().contains("no instrument is named `oven`"), "{error}");
 }

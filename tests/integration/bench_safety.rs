@@ -72,6 +72,50 @@ fn a_killed_run_leaves_the_output_off_and_a_resumed_one_has_the_same_voltage_aga
 }
 
 #[test]
+fn a_resumed_run_waits_again_for_the_temperature_that_the_safe_end_has_changed() {
+    // The thermostat needs four looks to get to a setpoint. Its safe state is room temperature.
+    let may_end = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&may_end);
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    let thermostat = FakeInstrument::start(move |_, line| match line {
+        "TEMP 35" | "TEMP 20" => {
+            looks.store(0, Ordering::SeqCst);
+            Some(Answer::Reply(String::new()))
+        }
+        ":MEAS:TEMP?" => Answer::reply(if looks.fetch_add(1, Ordering::SeqCst) < 3 { 20 } else { 35 }),
+        ":MEAS:RES?" => Answer::reply(u8::from(ends.load(Ordering::SeqCst))),
+        _ => None,
+    });
+    let bench = Bench::new();
+    let config = thermostat.config("oven", "").replace("\":OUTP OFF\", \":SOUR:VOLT 0\"", "\"TEMP 20\"");
+    bench.write("ctp10.toml", &config.replace("\":OUTP*\"", "\"TEMP*\""));
+    bench.write(
+        "r.yaml",
+        "name: warm
+steps:
+  - scpi: { to: oven, command: \"TEMP 35\" }
+  - wait: { stable: { to: oven, query: \":MEAS:TEMP?\", target: 35, within: 0.1, for_s: 0.2, timeout_s: 60 } }
+  - scpi: { to: oven, query: \":MEAS:RES?\", parse: number, poll: { ready: \"reply == 1\", interval_s: 0.02, timeout_s: 600 } }
+",
+    );
+    let simulator = simulate(&bench, &[]);
+    let mut run = watch(&bench, &["r.yaml", "--instrument", &simulator.address, "--with-real", "oven"]);
+    run.wait_for(|event| event["event"] == "step_started" && event["number"] == 3);
+    run.child.kill().unwrap();
+    until("the watchdog has cooled the oven", || thermostat.commands().ends_with(&["TEMP 20".to_owned()]));
+    guard_record(&bench.only_run());
+    let before = thermostat.heard().len();
+    may_end.store(true, Ordering::SeqCst);
+    let resumed = bench.run(&["resume", "last", "--instrument", &simulator.address, "--with-real", "oven"]);
+    assert!(resumed.status.success(), "{}", said_by(&resumed));
+    assert!(said_by(&resumed).contains("the settings of oven were sent again"), "{}", said_by(&resumed));
+    let heard = thermostat.heard()[before..].to_vec();
+    let at = |line: &str| heard.iter().position(|heard| heard == line).unwrap();
+    let looks = heard[..at(":MEAS:RES?")].iter().filter(|line| *line == ":MEAS:TEMP?").count();
+    assert!(at("TEMP 35") < at(":MEAS:TEMP?") && looks > 3, "{heard:?}");
+}
+
+#[test]
 fn a_stopped_run_and_the_emergency_stop_make_the_source_meter_safe() {
     let smu = patient(&Arc::default());
     let (bench, simulator) = bench_with(&smu, "");

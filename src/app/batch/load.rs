@@ -19,6 +19,7 @@ use crate::declarations::{Header, Notify};
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::hosts::check_notify;
 use crate::instrument::Target;
+use crate::shown;
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::output::{coloured, errln, outln};
 
@@ -218,13 +219,24 @@ impl Batch {
         crate::app::run_folders(given.or_else(|| self.own_out.clone()), config)
     }
 
-    /// Prints the findings with the numbers of the items; returns the numbers of errors and warnings.
-    pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool) -> (usize, usize) {
+    /// Prints the findings with the numbers of the items, as JSON if that is wanted; returns the numbers of errors and warnings.
+    pub(in crate::app) fn tell(&self, least: Severity, verdicts: bool, json: bool) -> (usize, usize) {
         let colour = std::io::stderr().is_terminal();
+        let tell = |finding: &Diagnostic, item: Option<u32>| {
+            if !json {
+                coloured!("{}\n", finding.render(colour));
+                return;
+            }
+            let mut told = finding.json();
+            if let (Some(item), Some(fields)) = (item, told.as_object_mut()) {
+                fields.insert("item".to_owned(), item.into());
+            }
+            errln!("{}", shown::json(&told.to_string()));
+        };
         // Findings about the batch itself; notes only in a check.
         let least_of_batch = if verdicts { Severity::Note } else { least };
         for finding in self.findings.iter().filter(|finding| finding.severity >= least_of_batch) {
-            coloured!("{}\n", finding.render(colour));
+            tell(finding, None);
         }
         let count = |findings: &[Diagnostic], severity| {
             findings.iter().filter(|finding| finding.severity == severity).count()
@@ -235,11 +247,11 @@ impl Batch {
             let (number, about) = (self.number(index), task.describe());
             let spoken: Vec<&Diagnostic> =
                 checked.findings.iter().filter(|finding| finding.severity >= least).collect();
-            if !spoken.is_empty() {
+            if !spoken.is_empty() && !json {
                 errln!("item {number} ({about})");
             }
             for finding in spoken {
-                coloured!("{}\n", finding.render(colour));
+                tell(finding, Some(number));
             }
             if verdicts {
                 outln!("item {number} ({about}): {}", Count::of(&checked.findings).verdict());

@@ -27,7 +27,7 @@ pub(super) async fn plan(
     config: &Config,
 ) -> Result<(), Failure> {
     let batch = Batch::load(file, instrument, config).await?;
-    let (errors, _) = batch.tell(Severity::Error, false);
+    let (errors, _) = batch.tell(Severity::Error, false, as_json);
     if errors > 0 {
         return Err(Failure::told(ExitCode::Usage));
     }

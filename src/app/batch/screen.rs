@@ -194,6 +194,10 @@ pub(super) fn table(summary: &Summary) -> String {
     if let Some(verdict) = summary.verdict {
         let _ = writeln!(text, "verdict: {verdict}");
     }
+    for item in summary.list.iter().filter(|item| !item.instruments_unknown.is_empty()) {
+        let names = item.instruments_unknown.join(", ");
+        let _ = writeln!(text, "not confirmed safe after item {}: {names}", item.number);
+    }
     if let Some(reason) = &summary.reason {
         let _ = writeln!(text, "ended: {reason}");
     }

@@ -37,7 +37,7 @@ impl Subject {
             }
             let none = InstrumentArgs { instrument: Some("sim".to_owned()) };
             let batch = Batch::load(&args.file, &none, config).await?;
-            if batch.tell(Severity::Error, false).0 > 0 {
+            if batch.tell(Severity::Error, false, false).0 > 0 {
                 return Err(Failure::told(ExitCode::Usage));
             }
             let load = |task: &crate::batch::Task| task.load(&batch.folder);

@@ -141,3 +141,23 @@ fn a_script_aligns_by_a_closure_or_by_the_name_of_a_function() {
         "{wrong}"
     );
 }
+
+#[test]
+fn an_alignment_within_an_alignment_is_refused_also_in_scripts() {
+    let inner = format!("{{ align: {{ {ALIGN}, good: {{ at_least_dbm: -20 }} }} }}");
+    let script = "{ script: 'align(#{ detector: \"4/1\", laser: 1, wavelength_nm: 1550, power_dbm: 0, good: #{ at_least_dbm: -20 } });' }";
+    for inner in [inner.as_str(), script] {
+        let text = format!(
+            "steps: [ {{ align: {{ {ALIGN}, good: {{ at_least_dbm: -20 }}, steps: [ {inner} ] }} }} ]"
+        );
+        let (_, ended) = perform(&text);
+        let fault = ended.unwrap_err();
+        assert!(fault.message.contains("must not be among the `steps` of another `align`"), "{fault}");
+        assert!(fault.at.is_some(), "{fault}");
+    }
+    // One after the other is fine.
+    let found = parts(&format!(
+        "steps: [ {{ align: {{ {ALIGN}, good: {{ at_least_dbm: -95 }} }} }}, {{ align: {{ {ALIGN}, good: {{ at_least_dbm: -95 }} }} }} ]"
+    ));
+    assert_eq!(found, ["configure_laser", "look 0", "configure_laser", "look 0"]);
+}

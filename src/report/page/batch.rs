@@ -73,19 +73,23 @@ fn verdict(report: &BatchReport) -> String {
 
 /// What a person must do now.
 fn attention(report: &BatchReport) -> Markup {
-    let lit: Vec<(&BatchItem, &ItemRun)> = report
-        .items
-        .iter()
-        .filter_map(|item| Some((item, item.last()?)))
-        .filter(|(_, run)| !run.lasers_unknown.is_empty())
-        .collect();
+    let last = || report.items.iter().filter_map(|item| Some((item, item.last()?)));
+    let lit: Vec<(&BatchItem, &ItemRun)> = last().filter(|(_, run)| !run.lasers_unknown.is_empty()).collect();
+    let open: Vec<(&BatchItem, &ItemRun)> =
+        last().filter(|(_, run)| !run.instruments_unknown.is_empty()).collect();
     html! {
-        @if !lit.is_empty() || report.go_on.is_some() {
+        @if !lit.is_empty() || !open.is_empty() || report.go_on.is_some() {
             div.attention {
                 @for (item, run) in lit.iter().take(ROWS) {
                     p {
                         b { "Lasers. " } "After item " (item.number) ", " (lasers(&run.lasers_unknown))
                         " may be on. Check the instrument, or use " code { "ctp10 off" } "."
+                    }
+                }
+                @for (item, run) in open.iter().take(ROWS) {
+                    p {
+                        b { "Instruments. " } "After item " (item.number) ", these did not confirm that they are safe: "
+                        (run.instruments_unknown.join(", ")) ". Check them, or use " code { "ctp10 off" } "."
                     }
                 }
                 @if let Some(command) = &report.go_on {
