@@ -122,6 +122,7 @@ pub async fn run(
         shortage: Default::default(),
         number: 0,
         coupling_is_doubtful: false,
+        alignments: Vec::new(),
         finally_until: None,
     };
     engine.bench.claim_kept(kept);

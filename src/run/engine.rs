@@ -50,6 +50,7 @@ use crate::operation::Settings;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
 use crate::store::{Durability, RunFolder, TraceIndexes};
+use align::EarlierAlignment;
 use columns::Columns;
 use hold::Shortage;
 use policy::{after_fault, durability};
@@ -87,6 +88,8 @@ pub(super) struct Engine {
     pub(super) number: u64,
     /// Whether the power of the aligned device was not looked at since the run was resumed.
     pub(super) coupling_is_doubtful: bool,
+    /// The alignments of the run's earlier processes.
+    pub(super) alignments: Vec<EarlierAlignment>,
     /// When `finally` has to end. Set while `finally` runs; from then on a first stop is ignored.
     pub(super) finally_until: Option<Instant>,
 }
@@ -119,6 +122,7 @@ impl Engine {
             self.output.power.keep(reading, &name, "recipe").await?;
         }
         self.bench.resume(&transcript.history, transcript.doubts());
+        self.alignments = EarlierAlignment::all(&transcript);
         self.earlier = transcript;
         self.coupling_is_doubtful = true;
         self.repair(&repairs).await

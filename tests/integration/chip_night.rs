@@ -264,3 +264,52 @@ fn a_device_that_moved_while_the_run_was_interrupted_is_aligned_again_before_its
     };
     assert_eq!(journal(&folder).iter().filter(again).count(), 1);
 }
+
+#[test]
+fn a_sweep_that_relies_on_an_alignment_of_an_included_recipe_is_not_made_of_a_device_that_has_moved() {
+    for has_moved in [false, true] {
+        let night = night(5);
+        let gate = crate::probe_station::Gate::new(&night.bench, 0);
+        night.bench.write(
+            "couple.yaml",
+            "name: couple
+steps:
+  - align: { detector: 4/1, laser: 1, wavelength_nm: 1552, power_dbm: 0, good: { at_least_dbm: -13 } }
+",
+        );
+        night.bench.write(
+            "chip.yaml",
+            &format!(
+                "name: chip
+steps:
+  - configure_tls: {{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 100, power_dbm: 5 }}
+  - configure_scan: {{ start_nm: 1550, stop_nm: 1554, resolution_pm: 10 }}
+  - configure_detector: {{ detector: 4/1, power_unit: dBm }}
+  - run_recipe: {{ path: couple.yaml }}
+  - configure_laser: {{ laser: 1, power_dbm: 3, wavelength_nm: 1551, output: false }}
+  - {}
+  - sweep:
+  - fetch_trace: {{ detector: 4/1, trace: raw, name: chip }}
+",
+                gate.step()
+            ),
+        );
+        night.stage.lock().unwrap().shine(0.0);
+        let run =
+            watch_program(&night.bench, &["run", "chip.yaml", "--instrument", &night.simulator.address]);
+        gate.wait_for(1);
+        run.signal("KILL");
+        run.finish();
+        gate.open();
+        if has_moved {
+            night.stage.lock().unwrap().shine(LOST_DB);
+        }
+        let folder = night.bench.only_run();
+        let output = night.bench.run(&["resume", folder.to_str().unwrap()]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.success(), !has_moved, "{said}");
+        assert_eq!(said.contains("is no longer aligned since the run was interrupted"), has_moved, "{said}");
+        let traces = journal(&folder).iter().filter(|record| record["event"] == "trace_stored").count();
+        assert_eq!(traces, usize::from(!has_moved));
+    }
+}

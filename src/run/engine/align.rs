@@ -5,8 +5,31 @@ use super::wait::level_dbm;
 use crate::operation::{Align, AlignPart, Operation};
 use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
+use crate::run::resume::transcript::{Performed, Transcript};
 use crate::step::align::Alignment;
-use crate::step::{Fault, FaultKind, Outcome};
+use crate::step::{Fault, FaultKind, LoopPoint, Outcome};
+
+/// An alignment of an earlier process of the run.
+#[derive(Debug, Clone)]
+pub(in crate::run) struct EarlierAlignment {
+    align: Align,
+    was_good: bool,
+    /// The turns of the loops around it.
+    turns: Vec<LoopPoint>,
+}
+
+impl EarlierAlignment {
+    /// The alignments of a transcript, in order.
+    pub(super) fn all(transcript: &Transcript) -> Vec<Self> {
+        let of = |step: &Performed| {
+            let align = step.step.operation.traits().alignment?.clone();
+            let Some(Ok(Outcome::Alignment(found))) = &step.told else { return None };
+            let turns = step.step.place.loops.split_last()?.1.to_vec();
+            Some(Self { align, was_good: found.good, turns })
+        };
+        transcript.steps().filter_map(of).collect()
+    }
+}
 
 impl Engine {
     /// One part of an alignment: a look at the power, or its end without success.
@@ -44,19 +67,20 @@ impl Engine {
         if !self.coupling_is_doubtful {
             return Ok(());
         }
-        let relied_on = self.earlier.steps().rev().find_map(|step| {
-            let align = step.step.operation.traits().alignment?;
-            let turns = step.step.place.loops.split_last()?.1;
-            let looked = matches!(&step.told, Some(Ok(Outcome::Alignment(_))));
-            (looked && ctx.step.place.loops.starts_with(turns)).then(|| (align.clone(), step.told.clone()))
-        });
-        let Some((align, Some(Ok(Outcome::Alignment(before))))) = relied_on else { return Ok(()) };
-        let Some(part) = align.part.filter(|_| before.good) else { return Ok(()) };
+        let is_of = |earlier: &&EarlierAlignment| ctx.step.place.loops.starts_with(&earlier.turns);
+        let Some(EarlierAlignment { align, was_good, .. }) = self.alignments.iter().rfind(is_of).cloned()
+        else {
+            return Ok(());
+        };
+        let Some(part) = align.part.filter(|_| was_good) else { return Ok(()) };
         let light = align.light();
         self.bench.configure_laser(&Operation::ConfigureLaser(light.clone()), &light).await?;
         let found = self.look(&align, part).await?;
         if found.good {
-            return Ok(());
+            self.coupling_is_doubtful = false;
+            // The recipe may have set other light since.
+            self.bench.intend_earlier(None);
+            return self.bench.restore_if_forgotten(ctx.number).await;
         }
         let message = format!(
             "{} is no longer aligned since the run was interrupted: {}",
