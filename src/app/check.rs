@@ -171,7 +171,7 @@ pub(super) async fn plan(args: &PlanArgs, config: &Config, json: bool) -> Result
     }
     tell_findings(&told, json, "\n");
     if args.json {
-        return super::print_json(&plan::json(&walked.steps));
+        return super::print_json(&plan::json(&walked.steps, Surroundings::new(recipe.detectors())));
     }
     out!(
         "{}",

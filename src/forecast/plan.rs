@@ -118,15 +118,18 @@ fn clock(seconds: f64) -> String {
 
 /// The plan for programs: `steps` and `total`, fields with their units.
 #[must_use]
-pub fn json(steps: &[PlannedStep]) -> Value {
+pub fn json(steps: &[PlannedStep], mut around: Surroundings) -> Value {
     let total = total(steps);
     let steps: Vec<Value> = steps
         .iter()
         .enumerate()
         .map(|(index, planned)| {
+            around.take(&planned.step.operation);
             json!({
                 "number": index + 1,
                 "operation": planned.step.operation,
+                "words": planned.step.operation.words(&around),
+                "turns": planned.step.place.shown_turns(),
                 "place": planned.step.place,
                 "estimated_s": planned.estimate.seconds,
                 "points": planned.estimate.points,

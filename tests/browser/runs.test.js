@@ -53,7 +53,7 @@ test('a plan lists the operations and what they take', async () => {
   await page.selectOption('#start-recipe', { label: 'rings' });
   await page.fill('#parameter-turns', '2');
   await page.click('#start-plan');
-  await bench.sees('#plan-steps tr', /fetch_trace/);
+  await bench.sees('#plan-steps tr', /Fetch through and drop/);
   await bench.sees('#plan-total', /operations, about/);
   await page.keyboard.press('Escape');
   await until('it is closed', async () => !(await page.locator('#plan-dialog').isVisible()));

@@ -58,15 +58,10 @@ function rowsOf(steps) {
   });
 }
 
-// The row of a table is called by its column of the variable's own name.
-function wordsOfTurn({ name, value, index }) {
-  const row = typeof value === 'object' && value !== null;
-  return `${name ?? 'turn'}=${(row ? value[name] ?? JSON.stringify(value) : value) ?? index + 1}`;
-}
-
 function drawRow({ step, at, begins }) {
-  const loops = (step.place?.loops ?? []).map(wordsOfTurn).join(', ');
-  const text = el('td', {}, loops && el('span', { class: 'dim', text: `(${loops}) ` }), format.operation(step.operation), step.may_differ && el('em', { text: ' may differ' }));
+  const turns = step.turns.length > 0 && el('span', { class: 'dim', text: `${format.signed(step.turns.join(' \u00b7 '))} \u00b7 ` });
+  const words = el('span', { title: format.operation(step.operation), text: format.signed(step.words) });
+  const text = el('td', {}, turns, words, step.may_differ && el('em', { text: ' may differ' }));
   const cells = [el('td', { text: step.number }), el('td', { text: format.duration(at) }), el('td', { text: format.duration(step.estimated_s) }), text];
   cells.push(el('td', { text: step.points > 0 ? step.points.toLocaleString('en') : '' }));
   return el('tr', { class: begins && 'finally' }, ...cells);

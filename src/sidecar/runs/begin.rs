@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::declarations::Given;
 use crate::forecast::{Circumstances, plan};
 use crate::instrument::Target;
+use crate::operation::Surroundings;
 use crate::recipe::Recipe;
 use crate::run::RunRequest;
 use crate::session::NotStarted;
@@ -113,7 +114,7 @@ pub(in crate::sidecar) async fn plan(
     if has_errors(&findings) {
         return Err(refuse(findings));
     }
-    Ok(Json(plan::json(&request.walked.steps)))
+    Ok(Json(plan::json(&request.walked.steps, Surroundings::new(request.recipe.detectors()))))
 }
 
 /// Begins a run.
