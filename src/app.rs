@@ -9,6 +9,7 @@ mod completions;
 mod devices;
 mod direct;
 mod export;
+mod init;
 mod notifications;
 mod open;
 mod plot;
@@ -50,6 +51,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
     let json = cli.output.log_format == LogFormat::Json;
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
+        Command::Init { file } => init::init(file),
         Command::Resume(args) => resume::resume(args, &config()?, &cli.output, &log).await,
         Command::Check(args) => check::check(&args, &config()?, json).await,
         Command::Plan(args) => check::plan(&args, &config()?, json).await,

@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod devices;
+mod examples;
 mod export;
 mod plot;
 mod rehearse;
@@ -20,6 +21,7 @@ pub use devices::{
     DevicesArgs, DevicesCommand, DevicesFormat, DuplicatesArg, ImportArgs, LengthUnit, ListOutputArgs,
     OrderArg, TransformArgs,
 };
+pub use examples::command;
 pub use export::{ExportArgs, ExportFormat};
 pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
@@ -42,17 +44,21 @@ pub struct Cli {
     pub output: OutputArgs,
 }
 
+/// The heading of the options that all commands have. The short help leaves them out.
+const GLOBAL: &str = "Options of all commands";
+
 /// How much the program prints, and in which format.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
-    /// Log more on stderr. Give it twice (`-vv`) to log every query that is sent to the instrument.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log more on stderr, and list each step of a run. Give it twice (`-vv`) to log every query that is sent to the
+    /// instrument.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL, hide_short_help = true)]
     pub verbose: u8,
     /// Print only errors and results.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL, hide_short_help = true)]
     pub quiet: bool,
     /// Format of stderr.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = GLOBAL, hide_short_help = true)]
     pub log_format: LogFormat,
 }
 
@@ -70,6 +76,11 @@ pub enum LogFormat {
 pub enum Command {
     /// Run one recipe. The last line on stdout is the run folder.
     Run(RunArgs),
+    /// Write a first recipe with comments, and the JSON Schema with which editors complete and check recipes.
+    Init {
+        /// The recipe to write. Default: `recipe.yaml`.
+        file: Option<PathBuf>,
+    },
     /// Resume a run that was interrupted, stopped or failed, in the same run folder.
     Resume(ResumeArgs),
     /// Check recipes for errors before any light is emitted.

@@ -1,6 +1,7 @@
 //! The recipe language as a JSON Schema for editors, and as a reference for people. Both are generated from the types
 //! that recipes are decoded into, so that they cannot contradict the program.
 
+mod readable;
 mod reference;
 mod suspension;
 
@@ -20,6 +21,11 @@ type Definitions = Map<String, Value>;
 /// JSON Schema (draft 2020-12) of a YAML recipe.
 #[must_use]
 pub fn recipe() -> Value {
+    readable::readable(from_types())
+}
+
+/// The schema as the types give it.
+fn from_types() -> Value {
     let mut definitions = Definitions::new();
     let mut properties = fields(&schema_of::<Header>(), &mut definitions, false);
     let steps = json!({ "type": "array", "items": { "$ref": "#/$defs/step" } });
@@ -230,6 +236,15 @@ mod tests {
                 "`{file}` is not current: UPDATE_DOCS=1 cargo test the_committed_reference"
             );
         }
+    }
+
+    #[test]
+    fn no_choice_is_left_to_guessing() {
+        let text = recipe().to_string();
+        assert!(
+            !text.contains("\"oneOf\"") && !text.contains("\"anyOf\""),
+            "an editor could not say what is wrong"
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
 
 use super::run_folders;
-use crate::cli::Cli;
+use crate::cli;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::store::runs;
@@ -42,12 +42,12 @@ pub(super) fn print_script(shell: Shell) -> Result<(), Failure> {
 pub(super) fn write_manual(folder: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::new(ExitCode::Failed, format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), folder).map_err(failed)
+    clap_mangen::generate_to(cli::command(), folder).map_err(failed)
 }
 
 /// The command line, in which each argument that names a run offers the newest runs.
 fn command() -> Command {
-    with_runs(Cli::command())
+    with_runs(cli::command())
 }
 
 fn with_runs(command: Command) -> Command {

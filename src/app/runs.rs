@@ -4,6 +4,7 @@ pub(super) mod list;
 
 use std::path::Path;
 
+use chrono::Local;
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -70,7 +71,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     let took = manifest.elapsed_s.or_else(by_clock);
     outln!(
         "  started     {}{}",
-        manifest.started,
+        manifest.started.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z"),
         took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
     );
     match manifest.taken_up {
@@ -96,7 +97,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         let level = |extreme: Option<crate::measurement::Extreme>| {
             extreme.map_or_else(
                 || "-".to_owned(),
-                |e| format!("{:.2} {} at {:.4} nm", e.value, trace.unit, e.nm),
+                |found| format!("{} {}", found.level(&trace.unit), found.place()),
             )
         };
         outln!("  {}  {}  {}", trace.file, counted(trace.grid.points, "point"), HumanBytes(trace.bytes));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::cli::{self, Cli, LogFormat};
 use crate::{handles, memory, terminal};
@@ -23,7 +23,8 @@ pub fn main() -> ExitCode {
         memory::limit_heaps();
     }
     super::completions::answer();
-    let cli = Cli::parse();
+    let words = cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&words).unwrap_or_else(|error| error.exit());
     handles::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

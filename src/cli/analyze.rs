@@ -43,7 +43,7 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "DB", value_parser = not_negative)]
     pub prominence: Option<f64>,
     /// Least distance of two dips, or of two peaks, nm.
-    #[arg(long, value_name = "NM", default_value_t = 0.5, value_parser = not_negative)]
+    #[arg(long, value_name = "NM", default_value_t = 0.5, value_parser = not_negative, hide_short_help = true)]
     pub distance: f64,
     /// Whether the resonances are dips or peaks. Default: the kind among the figures, or the narrower lines.
     #[arg(long, value_enum)]
@@ -52,19 +52,19 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "UM", value_parser = positive)]
     pub length_um: Option<f64>,
     /// How a ring is coupled. Adds intrinsic and coupling Q.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_short_help = true)]
     pub topology: Option<TopologyArg>,
     /// Lowest level that the detector can show, dB. Default: the lowest value, if at least three samples have it.
-    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite, hide_short_help = true)]
     pub floor: Option<f64>,
     /// Level from which the detector is saturated, dB.
-    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite, hide_short_help = true)]
     pub saturation: Option<f64>,
     /// Replace each level by the mean of this odd number of levels in dB before the analysis.
-    #[arg(long, value_name = "SAMPLES")]
+    #[arg(long, value_name = "SAMPLES", hide_short_help = true)]
     pub smooth: Option<usize>,
     /// The column with the levels, if the file has several.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub column: Option<String>,
     /// The kind of the traces of a run.
     #[arg(long, value_name = "KIND", default_value = "tf")]

@@ -48,7 +48,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "ADDR")]
     pub thermostat: Option<String>,
     /// The devices at the outputs 2 to 4 of the switch. Default: ring-tm,mach-zehnder,loopback.
-    #[arg(long, value_name = "NAME|FILE.csv,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME|FILE.csv,…", value_delimiter = ',', hide_short_help = true)]
     pub switch_devices: Option<Vec<String>>,
     /// The device under test: ring, ring-tm (the same ring in TM polarisation), mach-zehnder, bragg, filter, loopback,
     /// open (no light arrives), or a CSV file with `wavelength_nm,transmission_db`.
@@ -58,7 +58,7 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// `fresh`: each sweep has new noise. `by-settings`: the same settings give the same samples.
-    #[arg(long, value_name = "fresh|by-settings")]
+    #[arg(long, value_name = "fresh|by-settings", hide_short_help = true)]
     pub noise: Option<String>,
     /// Factor for all durations: with 0.1 sweeps are ten times shorter.
     #[arg(long, value_name = "X")]
@@ -67,41 +67,41 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "MS")]
     pub latency_ms: Option<f64>,
     /// Largest rate of sent data, in bytes per second.
-    #[arg(long, value_name = "BYTES_PER_S")]
+    #[arg(long, value_name = "BYTES_PER_S", hide_short_help = true)]
     pub bandwidth: Option<f64>,
     /// Largest number of clients that are connected at the same time.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_connections: Option<usize>,
     /// Characters after a binary block.
-    #[arg(long, value_name = "none|crlf")]
+    #[arg(long, value_name = "none|crlf", hide_short_help = true)]
     pub block_end: Option<String>,
     /// Number of points of every trace, independent of the settings.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub points: Option<u64>,
     /// Light path during a reference scan.
-    #[arg(long, value_name = "patch-cord|device")]
+    #[arg(long, value_name = "patch-cord|device", hide_short_help = true)]
     pub reference_path: Option<String>,
     /// Whether lasers stay on after a scan if `INITiate:STABilization` has never been set.
-    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
+    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1), hide_short_help = true)]
     pub stabilization_output: Option<u8>,
     /// `resets`: a change of the laser resets the other settings of a TLS to their defaults. `keeps`: they stay.
-    #[arg(long, value_name = "keeps|resets")]
+    #[arg(long, value_name = "keeps|resets", hide_short_help = true)]
     pub identifier: Option<String>,
     /// If the TLSs do not cover a scan: `overlap` sweeps the common range, `refuse` refuses the scan.
-    #[arg(long, value_name = "overlap|refuse")]
+    #[arg(long, value_name = "overlap|refuse", hide_short_help = true)]
     pub tls_range: Option<String>,
     /// Whether a power query during a scan is answered.
-    #[arg(long, value_name = "answered|refused")]
+    #[arg(long, value_name = "answered|refused", hide_short_help = true)]
     pub power_in_scan: Option<String>,
     /// Power and wavelength of a laser after a scan: those set for static control (`as-set`) or the last ones of the
     /// scan (`actual`).
-    #[arg(long, value_name = "as-set|actual")]
+    #[arg(long, value_name = "as-set|actual", hide_short_help = true)]
     pub lasers_after_scan: Option<String>,
     /// Whether `SYSTem:ANLG:OUT<k>:SOURce m,c` has a reply.
-    #[arg(long, value_name = "silent|answers")]
+    #[arg(long, value_name = "silent|answers", hide_short_help = true)]
     pub analog_output: Option<String>,
     /// Whether `CTP:SENSe:FBC <laser>` selects the laser whose light reaches the output in static control.
-    #[arg(long, value_name = "ignored|selects")]
+    #[arg(long, value_name = "ignored|selects", hide_short_help = true)]
     pub fbc: Option<String>,
     /// Models of the lasers, in the order of their numbers: T100S-HP, T200S-O-M, T500S, mSWS. Default:
     /// T100S-HP,T200S-O-M.
@@ -109,29 +109,29 @@ pub struct SimulateArgs {
     pub lasers: Option<Vec<String>>,
     /// Each laser of a scan after the first one emits this much less power than was set, in dB. Reference scans are not
     /// affected.
-    #[arg(long, value_name = "DB")]
+    #[arg(long, value_name = "DB", hide_short_help = true)]
     pub seam_db: Option<f64>,
     /// Number of sweeps of a reference scan: 1 (TF) or 4 (TF/PDL).
-    #[arg(long, value_name = "1|4")]
+    #[arg(long, value_name = "1|4", hide_short_help = true)]
     pub reference_sweeps: Option<u8>,
     /// Trace types that the simulator has in addition to 1, 11, 12 and 13. Types 2 to 10 return the values of type 1,
     /// types 14 to 23 those of type 11.
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', hide_short_help = true)]
     pub trace_types: Option<Vec<u8>>,
     /// Modules that measure photocurrent: they have no `POWer?` and no `WAVelength`.
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', hide_short_help = true)]
     pub photocurrent: Option<Vec<u8>>,
     /// Simulate a Distributed CTP10: laser commands fail, and a scan first waits for the Controller.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub distributed: bool,
     /// Start with a trace and a reference of every detector in memory.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub preload: bool,
     /// Positions of the detector modules, 1 to 20. A module 4 is an IL RL OPM2, all others are plain. Default: 4,5.
     #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
     pub modules: Option<Vec<u8>>,
     /// Number of detectors of a plain module, 1 to 6. Default: 4.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub channels: Option<u8>,
     /// Produce a fault: `drop@trace:2`, `late@57=8`, `random@7`, `@FILE`. May be given several times.
     #[arg(long = "fault", value_name = "SPEC", long_help = FAULTS)]

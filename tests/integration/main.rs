@@ -32,6 +32,7 @@ mod fake_instrument;
 mod faults;
 #[cfg(target_os = "linux")]
 mod figures;
+mod first_recipe;
 mod folders;
 mod fuzz;
 mod goes_on;

@@ -606,3 +606,23 @@ fn a_reference_that_ended_the_run_is_taken_when_it_goes_on() {
     assert!(output.status.success(), "{}", said_by(&output));
     assert_eq!(attempts(&folder).len(), 4);
 }
+
+#[test]
+fn a_recipe_that_goes_on_has_the_times_that_it_had_before_it_was_killed() {
+    let bench = Bench::new();
+    let recipe = "name: times\ninstrument: sim\nsteps:\n  - set: { begun: \"${now()}\", turn: 0 }\n  - repeat:\n      until: turn >= 3 || now() > begun + 3600\n      steps:\n        - set: { turn: \"${turn + 1}\" }\n        - log: \"turn ${turn} of ${begun}, day ${next_time(\\\"06:00\\\") > begun}\"\n        - wait: 0.5\n";
+    bench.write("times.yaml", recipe);
+    let mut run = watch(&bench, &["times.yaml"]);
+    run.wait_for(|event| event["event"] == "log");
+    run.signal("KILL");
+    run.finish();
+    let folder = bench.only_run();
+    let before = logged(&folder);
+    let output = resume(&bench, &folder, &["--unfinished", "again"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let after = logged(&folder);
+    assert_eq!((after.len(), &after[0]), (3, &before[0]), "the time of the beginning has changed");
+    let begun = |message: &String| message.split(" of ").nth(1).unwrap().to_owned();
+    assert!(after.iter().all(|message| begun(message) == begun(&after[0])), "{after:?}");
+    assert!(after.iter().all(|message| message.ends_with("day true")), "{after:?}");
+}

@@ -34,3 +34,20 @@ def test_every_shipped_recipe_is_valid(validator, recipe):
 )
 def test_a_wrong_step_is_not(validator, step):
     assert not validator.is_valid({"name": "wrong", "steps": [step]})
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"configure_tls": {"tls": 5}}, "5 is greater than the maximum of 4"),
+        ({"fetch_trace": {"detector": "4/1", "trace": "tff"}}, "'tff' is not one of"),
+        ({"sweep": {"start": 1520}}, "'start' was unexpected"),
+        ("swep", "'sweep' was expected"),
+        ({"wait": ["10"]}, "is not of type"),
+    ],
+    ids=str,
+)
+def test_an_editor_says_what_is_wrong_with_a_step(validator, step, said):
+    messages = [error.message for error in validator.iter_errors({"name": "wrong", "steps": [step]})]
+    assert any(said in message for message in messages), messages
+    assert not any("under any of the given schemas" in message for message in messages), messages
