@@ -22,6 +22,7 @@ mod host;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod recorder;
+pub(crate) mod shared;
 
 pub use analysis::{AnalysisOutcome, TraceAnalysis, stop_unless_passed};
 pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};

@@ -12,11 +12,11 @@ mod summary;
 mod table;
 
 use std::io::{BufRead, IsTerminal};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::run::control::Control;
-use crate::run::events::{Record, RunEvent};
+use crate::run::events::{Emitted, RunEvent};
 use crate::run::state::status::RunStatus;
 
 pub use crate::units::duration;
@@ -90,7 +90,7 @@ pub enum AtEof {
 pub fn show(
     (style, at_eof): (Style, AtEof),
     log: &LogWriter,
-    records: &mpsc::Receiver<Record>,
+    records: &mpsc::Receiver<Arc<Emitted>>,
     control: &Control,
     status: RunStatus,
 ) -> RunStatus {
@@ -98,14 +98,14 @@ pub fn show(
         Style::Bars { steps } => Box::new(bars::Bars::new(log, steps)),
         Style::Lines => Box::new(lines::Lines::new(Detail::Steps)),
         Style::Quiet => Box::new(lines::Lines::new(Detail::Quiet)),
-        Style::Json => Box::new(lines::JsonLines),
+        Style::Json => Box::new(lines::JsonLines::default()),
     };
     show_with((view, at_eof), records, control, status)
 }
 
 fn show_with(
     (mut view, at_eof): (Box<dyn View>, AtEof),
-    records: &mpsc::Receiver<Record>,
+    records: &mpsc::Receiver<Arc<Emitted>>,
     control: &Control,
     mut status: RunStatus,
 ) -> RunStatus {
@@ -114,7 +114,7 @@ fn show_with(
         read_input(control.clone(), at_eof);
     }
     let mut waited = PAUSE;
-    while let Ok(record) = next(records, &mut waited) {
+    while let Ok(record) = next(records, &mut waited, view.as_mut()) {
         status.apply(&record);
         view.take(&record, &status);
         // Otherwise, stdin is not used before the first question.
@@ -129,10 +129,15 @@ fn show_with(
 
 /// The next event. When events come quickly, those of a moment are shown together: waking this thread for each of them would
 /// slow the run. `waited` is how long the thread waited for the last one.
-fn next(records: &mpsc::Receiver<Record>, waited: &mut Duration) -> Result<Record, mpsc::RecvError> {
+fn next(
+    records: &mpsc::Receiver<Arc<Emitted>>,
+    waited: &mut Duration,
+    view: &mut dyn View,
+) -> Result<Arc<Emitted>, mpsc::RecvError> {
     if let Ok(record) = records.try_recv() {
         return Ok(record);
     }
+    view.flush();
     if *waited < PAUSE {
         std::thread::sleep(PAUSE);
     }
@@ -144,7 +149,9 @@ fn next(records: &mpsc::Receiver<Record>, waited: &mut Duration) -> Result<Recor
 
 /// A style of showing events.
 trait View {
-    fn take(&mut self, record: &Record, status: &RunStatus);
+    fn take(&mut self, record: &Emitted, status: &RunStatus);
+    /// Prints what it has gathered.
+    fn flush(&mut self) {}
     fn close(&mut self) {}
 }
 

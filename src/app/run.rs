@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use crate::declarations::Given;
 use crate::error::{ExitCode, Failure};
 use crate::forecast::Circumstances;
 use crate::recipe::Recipe;
-use crate::run::events::Record;
+use crate::run::events::Emitted;
 use crate::run::{RunRequest, Watcher};
 use crate::session::{NotStarted, Setup};
 use crate::source::{Diagnostic, Severity, has_errors};
@@ -119,8 +119,8 @@ async fn measure(
     let json = output.log_format == LogFormat::Json;
     let sidecar = super::serve::beside_run(session, options.sidecar.as_deref(), config, output, None).await?;
 
-    let (records, shown) = mpsc::channel::<Record>();
-    let show: Watcher = Box::new(move |record| drop(records.send(record.clone())));
+    let (records, shown) = mpsc::channel::<Arc<Emitted>>();
+    let show: Watcher = Box::new(move |record| drop(records.send(Arc::clone(record))));
     let entry = session.begin(request, vec![show], &session.cut()).await.map_err(not_started)?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     terminal::tell_findings(entry.findings.iter().filter(|finding| finding.severity >= spoken), json, "");

@@ -1,6 +1,7 @@
 //! Checks that a report describes every kind of run correctly.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -92,7 +93,12 @@ impl FakeRun {
     }
 
     fn try_step(&mut self, number: u64, attempt: u32, step: &Step) -> &mut Self {
-        self.event(RunEvent::StepStarted { number, attempt, step: step.clone(), estimated_s: Some(5.0) })
+        self.event(RunEvent::StepStarted {
+            number,
+            attempt,
+            step: Arc::new(step.clone()),
+            estimated_s: Some(5.0),
+        })
     }
 
     fn done(&mut self, number: u64, seconds: i64) -> &mut Self {

@@ -1,7 +1,10 @@
 //! One attempt at a step, as everything that takes part in it sees it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
+use super::events::RunEvent;
 use super::state::history::Slot;
 use crate::step::Step;
 
@@ -13,7 +16,7 @@ pub(super) struct StepContext {
     /// Counts the attempts at the step, from 1, those of earlier processes too.
     pub(super) attempt: u32,
     /// The step.
-    pub(super) step: Step,
+    pub(super) step: Arc<Step>,
     /// The moment that an earlier process of the run was waiting for when it was interrupted.
     pub(super) waits_until: Option<DateTime<Utc>>,
     /// The events of the step are held back until its readings are proved.
@@ -36,8 +39,19 @@ pub(super) struct RepairOf {
 }
 
 impl StepContext {
+    /// The event that the attempt begins.
+    pub(super) fn started(&self, estimated_s: Option<f64>) -> RunEvent {
+        let step = Arc::clone(&self.step);
+        RunEvent::StepStarted { number: self.number, attempt: self.attempt, step, estimated_s }
+    }
+
     /// The first attempt at a step in this process, after `earlier` attempts in others.
-    pub(super) fn new(number: u64, earlier: u32, step: Step, waits_until: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(
+        number: u64,
+        earlier: u32,
+        step: Arc<Step>,
+        waits_until: Option<DateTime<Utc>>,
+    ) -> Self {
         Self {
             number,
             attempt: earlier + 1,
@@ -50,7 +64,7 @@ impl StepContext {
     }
 
     /// The same step repeated, in another attempt.
-    pub(super) fn again(number: u64, attempt: u32, step: Step) -> Self {
+    pub(super) fn again(number: u64, attempt: u32, step: Arc<Step>) -> Self {
         Self {
             number,
             attempt,

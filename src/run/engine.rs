@@ -135,7 +135,7 @@ impl Engine {
         while let Some(request) = heartbeat.during(requests.recv()).await {
             // If the recipe has ended, nobody receives the reply, and no request follows.
             match request {
-                Request::Perform(step, reply) => drop(reply.send(self.step(*step).await)),
+                Request::Perform(step, reply) => drop(reply.send(self.step(step).await)),
                 Request::Open(trace, reply) => {
                     let opened = self.output.folder.open_trace(&trace).map_err(Fault::from);
                     drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// Performs a step: holds the run where it must not continue, makes attempts, and emits the events.
-    async fn step(&mut self, step: Step) -> Result<Outcome, Fault> {
+    async fn step(&mut self, step: Arc<Step>) -> Result<Outcome, Fault> {
         self.number += 1;
         let earlier = self.earlier.attempts(&step);
         let until = self.earlier.until(&step);
@@ -235,10 +235,8 @@ impl Engine {
 
     /// Emits that an attempt begins. Before light, movements and questions, the record is on the disk first.
     pub(super) async fn announce(&self, ctx: &StepContext, estimated_s: Option<f64>) -> Result<(), Fault> {
-        let StepContext { number, attempt, step, .. } = ctx.clone();
-        let durability = durability(&step.operation);
-        let started = RunEvent::StepStarted { number, attempt, step, estimated_s };
-        match durability {
+        let started = ctx.started(estimated_s);
+        match durability(&ctx.step.operation) {
             Durability::Now => self.log.emit_durable(started).await,
             Durability::Soon => self.log.emit(started),
         }
@@ -246,8 +244,7 @@ impl Engine {
 
     /// Emits that a step is repeated. The record is on the disk first.
     pub(super) async fn announce_repeat(&self, ctx: &StepContext) -> Result<(), Fault> {
-        let StepContext { number, attempt, step, .. } = ctx.clone();
-        self.log.emit_durable(RunEvent::StepStarted { number, attempt, step, estimated_s: None }).await
+        self.log.emit_durable(ctx.started(None)).await
     }
 
     /// A step has ended well.
@@ -257,19 +254,24 @@ impl Engine {
         outcome: Outcome,
         seconds: f64,
     ) -> Result<(), Fault> {
-        let (number, operation) = (ctx.number, &ctx.step.operation);
-        self.bench.doubt(Doubts::left_by(operation, &outcome));
-        let traits = operation.traits();
-        if let Some(laser) = traits.lasers.switched() {
-            self.bench.note_switched(laser);
-        }
+        let number = ctx.number;
+        self.note_end(ctx, &outcome);
         self.log.emit(RunEvent::StepFinished { number, outcome, seconds })?;
-        if matches!(traits.settings, Settings::Raw(_)) {
+        if matches!(ctx.step.operation.traits().settings, Settings::Raw(_)) {
             // A restart would lose the settings that a raw command has changed. If they cannot be read now, they are read
             // before the next step.
             let _ = self.bench.settle_doubts(number).await;
         }
         Ok(())
+    }
+
+    /// Notes what a step that has ended well has changed on the instrument.
+    pub(super) fn note_end(&mut self, ctx: &StepContext, outcome: &Outcome) {
+        let operation = &ctx.step.operation;
+        self.bench.doubt(Doubts::left_by(operation, outcome));
+        if let Some(laser) = operation.traits().lasers.switched() {
+            self.bench.note_switched(laser);
+        }
     }
 
     /// An attempt has failed.
@@ -291,9 +293,8 @@ impl Engine {
         ctx: StepContext,
         recorded: Result<Outcome, Fault>,
     ) -> Result<Outcome, Fault> {
-        let StepContext { number, attempt, step, .. } = ctx;
-        self.log.emit(RunEvent::StepStarted { number, attempt, step, estimated_s: None })?;
-        self.log.emit(RunEvent::step_ended(number, recorded.clone(), 0.0))?;
+        let ended = RunEvent::step_ended(ctx.number, recorded.clone(), 0.0);
+        self.log.emit_all(vec![ctx.started(None), ended])?;
         recorded
     }
 

@@ -11,7 +11,7 @@ use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, T
 
 /// A request of the recipe to the engine, with the channel for the reply.
 pub(super) enum Request {
-    Perform(Box<Step>, oneshot::Sender<Result<Outcome, Fault>>),
+    Perform(Arc<Step>, oneshot::Sender<Result<Outcome, Fault>>),
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
     Now(oneshot::Sender<Result<f64, Fault>>),
     Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
@@ -45,7 +45,7 @@ impl RemoteHost {
 
 impl Host for RemoteHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        self.send(|reply| Request::Perform(Box::new(step), reply))
+        self.send(|reply| Request::Perform(Arc::new(step), reply))
     }
 
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {

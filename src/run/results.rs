@@ -47,7 +47,7 @@ pub struct StoredAnalysis<'a> {
     /// The number of the step.
     pub number: u64,
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// The figures and verdicts.
     pub outcome: AnalysisOutcome,
     /// The columns of the analysis: the loops around it, and the columns of the batch.
@@ -80,7 +80,7 @@ impl StoredAnalyses {
         &self,
         mut take: impl FnMut(StoredAnalysis<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut begun: BTreeMap<u64, Step> = BTreeMap::new();
+        let mut begun: BTreeMap<u64, Arc<Step>> = BTreeMap::new();
         for record in read_run_journal::<Record>(&self.folder)? {
             let Record { n, event, .. } = record?;
             if let RunEvent::StepStarted { number, step, .. } = &event

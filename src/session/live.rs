@@ -10,7 +10,7 @@ use crate::measurement::{Detector, TraceKind, TraceSummary};
 use crate::operation::Memory;
 use crate::run::Watcher;
 use crate::run::control::Control;
-use crate::run::events::{Record, RunEvent};
+use crate::run::events::{Emitted, Record, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::step::FaultKind;
 use crate::store::RunState;
@@ -38,7 +38,7 @@ pub struct LiveRun {
     control: Control,
     unattended: bool,
     seen: Mutex<Seen>,
-    records: broadcast::Sender<Arc<Record>>,
+    records: broadcast::Sender<Arc<Emitted>>,
     ended: watch::Sender<bool>,
 }
 
@@ -80,7 +80,7 @@ impl LiveRun {
         Box::new(move |record| {
             run.seen().take(record);
             // There may be no client.
-            let _ = run.records.send(Arc::new(record.clone()));
+            let _ = run.records.send(Arc::clone(record));
         })
     }
 
@@ -123,7 +123,7 @@ impl LiveRun {
 
     /// The events from now on. Earlier events are in the journal.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Arc<Record>> {
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Emitted>> {
         self.records.subscribe()
     }
 

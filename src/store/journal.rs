@@ -10,9 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
 use super::lines::Lines;
 use super::{StoreError, is_full};
 use crate::files;
@@ -36,6 +33,8 @@ pub struct Journal {
     file: Arc<File>,
     lines: u64,
     bytes: u64,
+    /// The lines that are being written.
+    text: Vec<u8>,
     dirty: Arc<AtomicBool>,
     /// Why the background thread could not write lines to the disk.
     unsynced: Arc<Mutex<Option<String>>>,
@@ -60,14 +59,6 @@ impl JournalSync {
         self.dirty.store(false, Ordering::Release);
         self.file.sync_data().map_err(|source| StoreError::write(&self.path, source))
     }
-}
-
-#[derive(Serialize)]
-struct Line<'a, T> {
-    n: u64,
-    time: DateTime<Utc>,
-    #[serde(flatten)]
-    event: &'a T,
 }
 
 impl Journal {
@@ -95,7 +86,7 @@ impl Journal {
             let (file, dirty, unsynced) = (Arc::clone(&file), Arc::clone(&dirty), Arc::clone(&unsynced));
             move || sync_groups(&file, &dirty, &unsynced, &gone)
         });
-        Self { path: path.to_owned(), file, lines, bytes, dirty, unsynced, _alive: alive }
+        Self { path: path.to_owned(), file, lines, bytes, text: Vec::new(), dirty, unsynced, _alive: alive }
     }
 
     /// Why the journal may be incomplete when it is read: its file was removed or replaced, or the disk did not
@@ -121,33 +112,46 @@ impl Journal {
         lost.into_iter().chain(unsynced).collect()
     }
 
-    /// Appends a line and returns its number, from 1.
+    /// The number of the last line.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Appends lines, each a JSON object with its number.
     ///
     /// # Errors
-    /// If the line cannot be written.
-    pub fn append<T: Serialize>(
+    /// If the lines cannot be written. Then none of them is in the journal.
+    pub fn append<'a>(
         &mut self,
-        time: DateTime<Utc>,
-        event: &T,
+        lines: impl IntoIterator<Item = &'a str>,
         durability: Durability,
-    ) -> Result<u64, StoreError> {
-        let failed = |source| StoreError::write(&self.path, source);
-        let mut line =
-            serde_json::to_vec(&Line { n: self.lines + 1, time, event }).map_err(|e| failed(e.into()))?;
-        line.push(b'\n');
-        // A single call for the whole line, so that only a power cut can tear a line.
-        let mut written = self.write(&line);
+    ) -> Result<(), StoreError> {
+        self.text.clear();
+        let before = self.lines;
+        for line in lines {
+            self.text.extend_from_slice(line.as_bytes());
+            self.text.push(b'\n');
+            self.lines += 1;
+        }
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        // A single call for all lines, so that only a power cut can tear a line.
+        let mut written = self.write();
         // The reserve lets the run record its end even if the disk is full.
         if matches!(&written, Err(error) if is_full(error)) && self.release_reserve() {
-            written = self.write(&line);
+            written = self.write();
         }
-        written.map_err(failed)?;
-        self.lines += 1;
-        self.bytes += line.len() as u64;
+        if let Err(source) = written {
+            self.lines = before;
+            return Err(StoreError::write(&self.path, source));
+        }
+        self.bytes += self.text.len() as u64;
         if durability == Durability::Soon {
             self.dirty.store(true, Ordering::Release);
         }
-        Ok(self.lines)
+        Ok(())
     }
 
     /// A handle that writes the lines to the disk without locking the journal, so that others can append meanwhile.
@@ -156,10 +160,10 @@ impl Journal {
         JournalSync { path: self.path.clone(), file: Arc::clone(&self.file), dirty: Arc::clone(&self.dirty) }
     }
 
-    fn write(&self, line: &[u8]) -> io::Result<()> {
-        let written = (&*self.file).write_all(line);
+    fn write(&self) -> io::Result<()> {
+        let written = (&*self.file).write_all(&self.text);
         if written.is_err() {
-            // Removes the part of the line that a full disk accepted, so that the next line does not continue it.
+            // Removes the part of the lines that a full disk accepted, so that the next line does not continue it.
             let _ = self.file.set_len(self.bytes);
         }
         written
@@ -238,8 +242,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
         let mut journal = Journal::create(&path).unwrap();
-        assert_eq!(journal.append(Utc::now(), &json!({ "event": "a" }), Durability::Soon).unwrap(), 1);
-        assert_eq!(journal.append(Utc::now(), &json!({ "event": "b" }), Durability::Now).unwrap(), 2);
+        journal.append(["{\"n\":1,\"event\":\"a\"}", "{\"n\":2,\"event\":\"b\"}"], Durability::Soon).unwrap();
+        journal.append([], Durability::Now).unwrap();
+        assert_eq!(journal.lines(), 2);
         drop(journal);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"n\":3,\"eve").unwrap();
         let lines: Vec<Value> = read_journal(&path).map(Result::unwrap).collect();
@@ -255,7 +260,7 @@ mod tests {
             std::fs::write(&path, format!("{{\"n\":1}}\n{{\"n\":2}}\n{torn}")).unwrap();
             assert_eq!(repair_journal(&path).unwrap(), (2, torn.len() as u64), "{torn:?}");
             let mut journal = Journal::open(&path, 2).unwrap();
-            assert_eq!(journal.append(Utc::now(), &json!({}), Durability::Now).unwrap(), 3);
+            journal.append(["{\"n\":3}"], Durability::Now).unwrap();
             assert_eq!(read_journal::<Value>(&path).count(), 3);
         }
         for wrong in

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::colours::Colours;
 use super::output::coloured;
 use super::{Detail, View, duration, lines};
-use crate::run::events::Record;
+use crate::run::events::Emitted;
 use crate::run::state::status::RunStatus;
 use crate::shown::{self, counted};
 
@@ -109,7 +109,7 @@ pub(super) fn units(share: f64) -> u64 {
 }
 
 impl View for Bars {
-    fn take(&mut self, record: &Record, status: &RunStatus) {
+    fn take(&mut self, record: &Emitted, status: &RunStatus) {
         self.canvas.print(&lines::text(&record.event, status, self.detail, self.colours), status);
         let count = status.operations.map(|count| format!("/{count}")).unwrap_or_default();
         let left = status.remaining_s().map(|left| format!(", {} left", duration(left))).unwrap_or_default();

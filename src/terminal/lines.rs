@@ -6,41 +6,73 @@ use super::colours::Colours;
 use super::{Detail, View, duration, results};
 use crate::measurement::Age;
 use crate::operation::Surroundings;
-use crate::run::events::{Activity, AfterFault, Record, RunEvent};
+use crate::run::events::{Activity, AfterFault, Emitted, RunEvent};
 use crate::run::state::status::RunStatus;
 use crate::shown;
 use crate::step::{FaultKind, Step};
 use crate::store::{InstrumentRecord, NamedRecord, RunState};
-use crate::terminal::output::{coloured, errln};
+use crate::terminal::output::print_coloured;
+
+/// Lines that are printed together: a system call for each of them would slow a quick run.
+#[derive(Default)]
+struct Gathered(String);
+
+/// The number of bytes after which lines are printed.
+const MANY: usize = 8 << 10;
+
+impl Gathered {
+    /// Adds a line that is escaped already.
+    fn push(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+        if self.0.len() >= MANY {
+            self.print();
+        }
+    }
+
+    fn print(&mut self) {
+        print_coloured(format_args!("{}", self.0));
+        self.0.clear();
+    }
+}
 
 pub(super) struct Lines {
     detail: Detail,
     colours: Colours,
+    gathered: Gathered,
 }
 
 impl Lines {
     pub(super) fn new(detail: Detail) -> Self {
-        Self { detail, colours: Colours::of_stderr() }
+        Self { detail, colours: Colours::of_stderr(), gathered: Gathered::default() }
     }
 }
 
 impl View for Lines {
-    fn take(&mut self, record: &Record, status: &RunStatus) {
+    fn take(&mut self, record: &Emitted, status: &RunStatus) {
         for text in text(&record.event, status, self.detail, self.colours) {
-            coloured!("{text}");
+            self.gathered.push(&text);
         }
+    }
+
+    fn flush(&mut self) {
+        self.gathered.print();
     }
 }
 
 /// Prints the lines of the journal, with progress events.
-pub(super) struct JsonLines;
+#[derive(Default)]
+pub(super) struct JsonLines {
+    gathered: Gathered,
+}
 
 impl View for JsonLines {
-    fn take(&mut self, record: &Record, _: &RunStatus) {
-        match serde_json::to_string(record) {
-            Ok(line) => errln!("{}", shown::json(&line)),
-            Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
-        }
+    fn take(&mut self, record: &Emitted, _: &RunStatus) {
+        self.gathered.push(&shown::json(record.json()));
+    }
+
+    fn flush(&mut self) {
+        self.gathered.print();
     }
 }
 

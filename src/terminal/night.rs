@@ -1,6 +1,6 @@
 //! Shows a batch at the terminal as one bar with its expected end, and one line for each item that has ended.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta};
@@ -11,7 +11,7 @@ use super::colours::Colours;
 use super::{AtEof, Detail, View, duration, lines, show_with};
 use crate::analysis::verdict::Verdict;
 use crate::run::control::Control;
-use crate::run::events::Record;
+use crate::run::events::Emitted;
 use crate::run::state::status::RunStatus;
 use crate::shown;
 
@@ -69,7 +69,7 @@ impl Night {
 
     /// Shows the run of an item until its events end, and returns its final state.
     #[must_use]
-    pub fn show(&self, active: Active, records: &mpsc::Receiver<Record>, control: &Control) -> RunStatus {
+    pub fn show(&self, active: Active, records: &mpsc::Receiver<Arc<Emitted>>, control: &Control) -> RunStatus {
         let view = ItemView { night: self.clone(), active };
         show_with((Box::new(view), AtEof::Continue), records, control, RunStatus::default())
     }
@@ -114,7 +114,7 @@ struct ItemView {
 }
 
 impl View for ItemView {
-    fn take(&mut self, record: &Record, status: &RunStatus) {
+    fn take(&mut self, record: &Emitted, status: &RunStatus) {
         if let Some(instrument) = status.instrument.as_ref().filter(|_| self.active.has_banner) {
             self.active.has_banner = false;
             self.night.canvas.line(&shown::visible(&lines::banner(instrument)));

@@ -33,7 +33,7 @@ pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -
     let lines = match event {
         RunEvent::TraceStored { trace } => of_trace(trace, colours),
         RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
-            let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &last.step);
+            let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &*last.step);
             lines(step, analysis, colours)
         }
         _ => return None,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
@@ -13,7 +13,7 @@ use crate::batch::{BatchObserver, Summary, Task, Window, expect, in_order, span}
 use crate::catalogue::{ItemRow, ItemState};
 use crate::cli::{LogFormat, OutputArgs};
 use crate::run::Watcher;
-use crate::run::events::Record;
+use crate::run::events::Emitted;
 use crate::run::state::status::RunStatus;
 use crate::session::BegunRun;
 use crate::shown;
@@ -38,7 +38,7 @@ struct Shown {
     active: Active,
     /// The items that have not started.
     left: Vec<ItemRow>,
-    records: Option<mpsc::Receiver<Record>>,
+    records: Option<mpsc::Receiver<Arc<Emitted>>>,
     view: Option<JoinHandle<RunStatus>>,
 }
 
@@ -82,13 +82,13 @@ impl Shown {
 
 impl BatchObserver for Screen {
     fn begins(&self, item: &ItemRow, task: &Task) -> Vec<Watcher> {
-        let (records, shown) = mpsc::channel::<Record>();
+        let (records, shown) = mpsc::channel::<Arc<Emitted>>();
         let mut run = self.run();
         run.left.retain(|other| other.number != item.number);
         run.active.after = run.time_after(item, self.window);
         run.active.about = task.describe();
         (run.number, run.records, run.view) = (item.number, Some(shown), None);
-        vec![Box::new(move |record| drop(records.send(record.clone())))]
+        vec![Box::new(move |record| drop(records.send(Arc::clone(record))))]
     }
 
     fn begun(&self, entry: &BegunRun) {

@@ -117,7 +117,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "a", "abcdef", Utc::now()).unwrap();
         let (stored, segments) = std::sync::mpsc::channel();
-        let watcher = move |record: &crate::run::events::Record| {
+        let watcher = move |record: &Arc<crate::run::events::Emitted>| {
             if let RunEvent::PowerStored { segment } = &record.event {
                 stored.send(segment.rows).unwrap();
             }

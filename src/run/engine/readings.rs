@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::policy::after_fault;
 use crate::instrument::Error;
-use crate::measurement::is_implausible_level;
+use crate::measurement::{PowerReading, is_implausible_level};
 use crate::run::context::StepContext;
 use crate::run::events::{AfterFault, RunEvent};
 use crate::run::state::rewind::{Again, Cause, rewind};
@@ -17,6 +17,8 @@ use crate::step::{Fault, Outcome, Step};
 
 /// Readings are proved at the latest after this time.
 const HELD_BACK: Duration = Duration::from_secs(1);
+/// The events of at most so many readings are written to the journal together.
+const TOGETHER: usize = 64;
 
 /// Readings that are not proved yet.
 #[derive(Debug, Default)]
@@ -63,6 +65,9 @@ impl Engine {
                 return Err(error.into());
             }
             self.keep_readings(step, &outcome).await?;
+            if let Some(warning) = strange_reading(&outcome) {
+                self.log.emit(warning)?;
+            }
         }
         Ok(outcome)
     }
@@ -117,10 +122,17 @@ impl Engine {
             }
             return Ok(());
         }
-        for Held { ctx, estimated_s, outcome, seconds } in held {
-            self.announce(&ctx, estimated_s).await?;
-            self.keep_readings(&ctx.step, &outcome).await?;
-            self.finish(&ctx, outcome, seconds).await?;
+        let mut held = held.into_iter().peekable();
+        while held.peek().is_some() {
+            let mut events = Vec::new();
+            for Held { ctx, estimated_s, outcome, seconds } in held.by_ref().take(TOGETHER) {
+                self.keep_readings(&ctx.step, &outcome).await?;
+                self.note_end(&ctx, &outcome);
+                events.push(ctx.started(estimated_s));
+                events.extend(strange_reading(&outcome));
+                events.push(RunEvent::StepFinished { number: ctx.number, outcome, seconds });
+            }
+            self.log.emit_all(events)?;
         }
         Ok(())
     }
@@ -146,19 +158,19 @@ impl Engine {
             for reading in readings {
                 self.output.power.keep(*reading, name, "recipe").await?;
             }
-            let strange = readings.iter().find_map(|reading| {
-                reading
-                    .value
-                    .filter(|value| is_implausible_level(*value))
-                    .map(|value| (reading.detector, value))
-            });
-            if let Some((detector, value)) = strange {
-                let message = format!("{detector} reads {value:e}, which cannot be a measured value");
-                self.log.emit(RunEvent::Warning { message })?;
-            }
         }
         Ok(())
     }
+}
+
+/// The warning about a reading that cannot be a measured value.
+fn strange_reading(outcome: &Outcome) -> Option<RunEvent> {
+    let Outcome::Power(readings) = outcome else { return None };
+    let is_strange = |value: &f64| is_implausible_level(*value);
+    let of = |reading: &PowerReading| Some((reading.detector, reading.value.filter(is_strange)?));
+    let (detector, value) = readings.iter().find_map(of)?;
+    let message = format!("{detector} reads {value:e}, which cannot be a measured value");
+    Some(RunEvent::Warning { message })
 }
 
 /// A quick reading in a loop of a YAML recipe.

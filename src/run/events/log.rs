@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use chrono::Utc;
-use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Record, RunEvent};
+use super::{Emitted, Record, RunEvent};
 use crate::error::chain;
 use crate::instrument::{Ctp10, LinkEvent};
 use crate::run::state::history::History;
@@ -18,7 +17,7 @@ use crate::store::{Durability, Journal, JournalSync};
 use crate::threads;
 
 /// Takes every event of a run. A watcher must not block, and must not use the log itself.
-pub type Watcher = Box<dyn Fn(&Record) + Send + Sync>;
+pub type Watcher = Box<dyn Fn(&Arc<Emitted>) + Send + Sync>;
 
 /// The log of a run. Clones are handles to the same log.
 #[derive(Clone)]
@@ -37,17 +36,9 @@ struct State {
     journal: Journal,
     history: History,
     /// Records that the watchers have not seen yet, because one before them is not on the disk yet.
-    waiting: VecDeque<(Record, Durability)>,
+    waiting: VecDeque<(Arc<Emitted>, Durability)>,
     /// The journal is on the disk up to this record.
     synced: u64,
-}
-
-/// An event as the journal keeps it.
-#[derive(Serialize)]
-struct Kept<'a> {
-    elapsed_s: f64,
-    #[serde(flatten)]
-    event: &'a RunEvent,
 }
 
 impl RunLog {
@@ -76,12 +67,18 @@ impl RunLog {
 
     /// Emits an event whose record may reach the disk a moment later.
     pub(in crate::run) fn emit(&self, event: RunEvent) -> Result<(), Fault> {
-        self.append(event, Durability::Soon).map(drop)
+        self.append([event], Durability::Soon).map(drop)
+    }
+
+    /// Emits events that belong together, with a single write to the journal. Their records may reach the disk a moment
+    /// later.
+    pub(in crate::run) fn emit_all(&self, events: Vec<RunEvent>) -> Result<(), Fault> {
+        self.append(events, Durability::Soon).map(drop)
     }
 
     /// Emits an event, and returns when its record is on the disk. The disk is waited for on a thread of its own.
     pub(in crate::run) async fn emit_durable(&self, event: RunEvent) -> Result<(), Fault> {
-        let number = self.append(event, Durability::Now)?;
+        let number = self.append([event], Durability::Now)?;
         let log = self.clone();
         let synced = threads::begin("journal", move || log.sync(number)).await;
         // Without a thread the disk is waited for here.
@@ -90,7 +87,7 @@ impl RunLog {
 
     /// Emits an event, and blocks until its record is on the disk.
     pub(in crate::run) fn emit_durable_blocking(&self, event: RunEvent) -> Result<(), Fault> {
-        let number = self.append(event, Durability::Now)?;
+        let number = self.append([event], Durability::Now)?;
         self.sync(number)
     }
 
@@ -103,21 +100,30 @@ impl RunLog {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the record of an event, and gives its number. The lock makes the order in the journal the order that
-    /// watchers see.
-    fn append(&self, event: RunEvent, durability: Durability) -> Result<u64, Fault> {
-        let elapsed_s = self.elapsed_s();
-        let mut record = Record { n: 0, time: Utc::now(), elapsed_s: Some(elapsed_s), event };
+    /// Writes the records of events, and gives the number of the last one. The lock makes the order in the journal the
+    /// order that watchers see.
+    fn append(
+        &self,
+        events: impl IntoIterator<Item = RunEvent>,
+        durability: Durability,
+    ) -> Result<u64, Fault> {
         let mut state = self.state();
-        if record.event.is_kept() {
-            let kept = Kept { elapsed_s, event: &record.event };
-            record.n = state.journal.append(record.time, &kept, durability).map_err(store_fault)?;
+        let mut last = state.journal.lines();
+        let records = events.into_iter().map(|event| {
+            last += u64::from(event.is_kept());
+            let n = if event.is_kept() { last } else { 0 };
+            let record = Record { n, time: Utc::now(), elapsed_s: Some(self.elapsed_s()), event };
+            Emitted::new(record).map(Arc::new)
+        });
+        let emitted = records.collect::<Result<Vec<_>, _>>().map_err(|error| store_fault(&error))?;
+        let kept = emitted.iter().filter(|emitted| emitted.event.is_kept());
+        state.journal.append(kept.map(|emitted| emitted.json()), durability).map_err(|e| store_fault(&e))?;
+        for emitted in emitted {
+            state.history.apply(&emitted.event);
+            state.waiting.push_back((emitted, durability));
         }
-        state.history.apply(&record.event);
-        let number = record.n;
-        state.waiting.push_back((record, durability));
         self.publish(&mut state);
-        Ok(number)
+        Ok(last)
     }
 
     /// Waits until the journal is on the disk up to this record. What waited for it goes to the watchers even if the disk
@@ -128,7 +134,7 @@ impl RunLog {
         state.synced = state.synced.max(number);
         self.publish(&mut state);
         drop(state);
-        synced.map_err(store_fault)
+        synced.map_err(|error| store_fault(&error))
     }
 
     /// Shows the watchers the records that wait, up to the first that is not on the disk and has to be.
@@ -145,8 +151,8 @@ impl RunLog {
     }
 }
 
-fn store_fault(error: crate::store::StoreError) -> Fault {
-    Fault::new(FaultKind::Store, chain(&error))
+fn store_fault(error: &dyn std::error::Error) -> Fault {
+    Fault::new(FaultKind::Store, chain(error))
 }
 
 /// Emits an event for each loss and return of the link, until it is dropped.

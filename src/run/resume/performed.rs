@@ -1,5 +1,7 @@
 //! A step as recorded in the journal.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::measurement::TraceSummary;
@@ -11,7 +13,7 @@ use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, Step};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Performed {
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// Its number within the run.
     pub number: u64,
     /// The last attempt at it.
@@ -37,7 +39,7 @@ pub struct Performed {
 }
 
 impl Performed {
-    pub(super) fn new(step: Step, number: u64, attempt: u32) -> Self {
+    pub(super) fn new(step: Arc<Step>, number: u64, attempt: u32) -> Self {
         Self {
             step,
             number,

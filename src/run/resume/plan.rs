@@ -11,7 +11,7 @@ use crate::run::resume::repair::{self, Judged, Repairs};
 use crate::run::resume::replay::ReplayHost;
 use crate::run::resume::transcript::{Asked, Performed, Transcript, same};
 use crate::run::state::rewind::{Cause, rewind};
-use crate::step::{Fault, FaultKind};
+use crate::step::{Fault, FaultKind, Step};
 use crate::store::{RunState, StoreError, read_run_journal};
 
 /// What is left of an interrupted run.
@@ -70,11 +70,11 @@ pub fn plan(
     let undecided_of =
         |step: &Performed| Some(step).filter(|step| step.is_undecided()).filter(no_ask).cloned();
     let mut undecided = first_open.and_then(undecided_of);
-    let mut failed = None;
+    let mut failed: Option<Arc<Step>> = None;
     loop {
         let mut kept = past.clone();
         kept.keep(count);
-        if let Some(step) = &failed {
+        if let Some(step) = failed.as_deref() {
             kept.let_go(step);
         }
         let kept = Arc::new(kept);

@@ -237,7 +237,7 @@ mod tests {
         Recipe::from_text("a.yaml", text, None, &[]).unwrap().perform(recorder.clone()).unwrap();
         let steps = recorder.steps().into_iter().zip(1..).map(|(step, number)| {
             Asked::Step(Box::new(Performed {
-                step,
+                step: Arc::new(step),
                 number,
                 attempt: 1,
                 open: false,

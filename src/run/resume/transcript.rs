@@ -2,6 +2,7 @@
 //! needs a transcript, to replay it to the recipe.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -139,7 +140,7 @@ impl Transcript {
         }
     }
 
-    fn begin(&mut self, number: u64, attempt: u32, step: &Step) {
+    fn begin(&mut self, number: u64, attempt: u32, step: &Arc<Step>) {
         if self.history.in_finally {
             return;
         }
@@ -150,7 +151,7 @@ impl Transcript {
             Some(known) => (known.open, known.attempt) = (true, attempt),
             None => {
                 self.repairing = false;
-                let mut performed = Performed::new(step.clone(), number, attempt);
+                let mut performed = Performed::new(Arc::clone(step), number, attempt);
                 if let Some(held) = self.held.get(&place(step)).filter(|held| same(&held.step, step)) {
                     (performed.open, performed.told) = (false, held.told.clone());
                 }

@@ -2,6 +2,7 @@
 //! no longer when one of its traces is withdrawn.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::run::events::{AfterFault, RunEvent};
 use crate::step::{AnalysisOutcome, Outcome, Step};
@@ -11,7 +12,7 @@ use crate::step::{AnalysisOutcome, Outcome, Step};
 pub struct Analyses<T> {
     held: BTreeMap<u64, Held<T>>,
     /// The analyses that have begun, by number.
-    begun: BTreeMap<u64, Step>,
+    begun: BTreeMap<u64, Arc<Step>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,7 @@ impl<T> Analyses<T> {
     pub fn apply(&mut self, event: &RunEvent, keep: impl FnOnce(&Step, &AnalysisOutcome) -> T) {
         match event {
             RunEvent::StepStarted { number, step, .. } if step.operation.traits().analysis.is_some() => {
-                self.begun.insert(*number, step.clone());
+                self.begun.insert(*number, Arc::clone(step));
             }
             RunEvent::StepFinished { number, outcome: Outcome::Analysis(analysis), .. } => {
                 self.held.remove(number);

@@ -5,6 +5,7 @@
 //! steps, which only a resumed run needs, is the [transcript](crate::run::resume::transcript).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::configuration::Configuration;
 use super::verdicts::Verdicts;
@@ -59,7 +60,7 @@ pub struct SweepRecord {
     /// The number of the step.
     pub number: u64,
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// Counts the sweeps of the run, from 1.
     pub index: u64,
     /// The last attempt at it.
@@ -71,7 +72,7 @@ pub struct SweepRecord {
     /// The fetches after it, in order.
     pub fetches: Vec<FetchRecord>,
     /// The analyses of their traces, by number: they are repeated with the fetches.
-    pub analyses: BTreeMap<u64, Step>,
+    pub analyses: BTreeMap<u64, Arc<Step>>,
 }
 
 /// A fetch of traces that a sweep has left in memory.
@@ -80,7 +81,7 @@ pub struct FetchRecord {
     /// The number of the step.
     pub number: u64,
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// Its traces, in order.
     pub slots: Vec<Slot>,
 }
@@ -119,7 +120,7 @@ pub struct Touched {
 #[derive(Debug, Clone, PartialEq)]
 struct UnderWay {
     number: u64,
-    step: Step,
+    step: Arc<Step>,
     /// An attempt is being made; false between two attempts.
     is_attempt: bool,
     /// The traces that this step has stored, also in earlier attempts.
@@ -260,7 +261,7 @@ impl History {
         self.under_way.clear();
     }
 
-    fn begin_step(&mut self, number: u64, attempt: u32, step: &Step) {
+    fn begin_step(&mut self, number: u64, attempt: u32, step: &Arc<Step>) {
         self.touched.note(&step.operation);
         let is_new = number > self.steps;
         if is_new {
@@ -271,7 +272,7 @@ impl History {
         match self.under_way.last_mut().filter(|known| known.number == number) {
             Some(known) => known.is_attempt = true,
             None => {
-                let (step, slots) = (step.clone(), Vec::new());
+                let (step, slots) = (Arc::clone(step), Vec::new());
                 self.under_way.push(UnderWay { number, step, is_attempt: true, slots });
             }
         }
@@ -288,7 +289,7 @@ impl History {
         }
     }
 
-    fn begin_sweep(&mut self, number: u64, attempt: u32, step: &Step) {
+    fn begin_sweep(&mut self, number: u64, attempt: u32, step: &Arc<Step>) {
         match &mut self.sweep {
             Some(known) if known.number == number => {
                 known.attempt = attempt;
@@ -298,7 +299,7 @@ impl History {
                 let index = known.as_ref().map_or(0, |known| known.index) + 1;
                 *known = Some(SweepRecord {
                     number,
-                    step: step.clone(),
+                    step: Arc::clone(step),
                     index,
                     attempt,
                     is_in_memory: false,
@@ -327,7 +328,7 @@ impl History {
             Memory::Reads(_) if traits.reads_live() && sweep.can_repeat => {
                 match sweep.fetches.iter_mut().find(|known| known.number == number) {
                     Some(known) => known.keep_last(outcome),
-                    None => sweep.fetches.push(FetchRecord { number, step: step.clone(), slots }),
+                    None => sweep.fetches.push(FetchRecord { number, step: Arc::clone(&step), slots }),
                 }
             }
             Memory::ReplacesLive | Memory::Reads(_) | Memory::Keeps | Memory::Unknown => {}
@@ -346,22 +347,22 @@ impl History {
     fn fail_step(&mut self, number: u64, fault: &Fault, then: AfterFault) {
         let is_repeated_for_another = self.under_way.len() > 1;
         let stays = matches!(then, AfterFault::Retry { .. }) && !is_repeated_for_another;
-        let operation = match self.under_way.last_mut().filter(|step| stays && step.number == number) {
-            Some(step) => {
-                step.is_attempt = false;
-                Some(step.step.operation.clone())
+        let step = match self.under_way.last_mut().filter(|step| stays && step.number == number) {
+            Some(known) => {
+                known.is_attempt = false;
+                Some(Arc::clone(&known.step))
             }
-            None => self.end_step(number).map(|known| known.step.operation),
+            None => self.end_step(number).map(|known| known.step),
         };
         self.finally_failed |= self.in_finally && !matches!(then, AfterFault::Retry { .. });
         if then == AfterFault::Continue && !self.repairing {
             self.passed_over.insert(number);
         }
-        let Some(operation) = operation.filter(|_| !self.repairing) else { return };
-        let traits = operation.traits();
+        let Some(step) = step.filter(|_| !self.repairing) else { return };
+        let traits = step.operation.traits();
         // The fields of a sweep stay intended, unless none of them was sent.
         if traits.is_sweep() && fault.kind != FaultKind::Refused {
-            self.intended.note_settings(&operation, &Outcome::Done);
+            self.intended.note_settings(&step.operation, &Outcome::Done);
         }
         if traits.reference().is_some() && then == AfterFault::Continue {
             self.sweep.iter_mut().for_each(SweepRecord::forget_fetches);

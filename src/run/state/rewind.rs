@@ -1,6 +1,8 @@
 //! Going back: which steps of a run are performed again, and why. Pure. The engine performs the steps of a plan again on
 //! the instrument; a resumed run cuts its transcript where a plan begins.
 
+use std::sync::Arc;
+
 use super::history::History;
 use crate::step::Step;
 
@@ -31,7 +33,7 @@ pub struct Again {
     /// The attempt that is made now.
     pub attempt: u32,
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
 }
 
 /// Plans which steps are performed again for a cause.
@@ -44,7 +46,8 @@ pub fn rewind(history: &History, cause: Cause) -> Plan {
             let repeats_analyses = matches!(cause, Cause::SweepLost);
             let steps = history.repeatable_sweep().into_iter().flat_map(|sweep| {
                 let attempt = sweep.attempt + 1;
-                let again = move |number: u64, step: &Step| Again { number, attempt, step: step.clone() };
+                let again =
+                    move |number: u64, step: &Arc<Step>| Again { number, attempt, step: Arc::clone(step) };
                 let fetches = sweep.fetches.iter().map(move |fetch| again(fetch.number, &fetch.step));
                 let analyses = sweep
                     .analyses
@@ -68,7 +71,7 @@ impl Plan {
 
     /// The sweep that the plan repeats.
     #[must_use]
-    pub fn sweep(&self) -> Option<&Step> {
+    pub fn sweep(&self) -> Option<&Arc<Step>> {
         self.steps.first().map(|again| &again.step).filter(|step| step.operation.traits().is_sweep())
     }
 }

@@ -1,6 +1,7 @@
 //! The state of a run as a pure fold over its events: what the terminal and the sidecar show.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -42,7 +43,7 @@ pub struct CurrentStep {
     /// Counts the attempts, from 1.
     pub attempt: u32,
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// The activity that takes time.
     pub activity: Option<Activity>,
     /// Share done, 0 to 1.

@@ -14,7 +14,7 @@ use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::spawn_blocking;
 
-use crate::run::events::{Record, RunEvent};
+use crate::run::events::{Emitted, Record, RunEvent};
 use crate::session::{LiveRun, Operator};
 use crate::sidecar::access::{Granted, Right, not_for_readers};
 use crate::sidecar::problem::Problem;
@@ -73,7 +73,7 @@ struct Watching {
     _operator: Option<Operator>,
 }
 
-type Live = (broadcast::Receiver<Arc<Record>>, Arc<LiveRun>);
+type Live = (broadcast::Receiver<Arc<Emitted>>, Arc<LiveRun>);
 
 /// A client that follows a run.
 struct Client {

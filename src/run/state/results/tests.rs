@@ -1,6 +1,7 @@
 //! Figures and dies, on events as an engine emits them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ fn started(number: u64, row: &Value) -> RunEvent {
     let (operation, options) = crate::step::read("analyze", &fields, &BTreeMap::new()).unwrap();
     let turn = LoopPoint { name: "dev".into(), value: row.clone(), index: number, count: None };
     let place = Place { path: "steps[0].repeat.steps[1]".to_owned(), loops: vec![turn], ..Place::default() };
-    RunEvent::StepStarted { number, attempt: 1, step: Step { operation, options, place }, estimated_s: None }
+    let step = Arc::new(Step { operation, options, place });
+    RunEvent::StepStarted { number, attempt: 1, step, estimated_s: None }
 }
 
 fn finished(number: u64, loss_db: Option<f64>, verdict: &str) -> RunEvent {

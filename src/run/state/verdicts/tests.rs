@@ -1,6 +1,7 @@
 //! The fold of verdicts, on events as an engine emits them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ fn started(number: u64, row: Option<u64>) -> RunEvent {
     let turn = |index| LoopPoint { name: "dev".into(), value: json!({ "die": index }), index, count: None };
     let path = "steps[0].repeat.steps[1]".to_owned();
     let place = Place { path, loops: row.map(turn).into_iter().collect(), ..Place::default() };
-    let step = Step { operation, options, place };
+    let step = Arc::new(Step { operation, options, place });
     RunEvent::StepStarted { number, attempt: 1, step, estimated_s: None }
 }
 

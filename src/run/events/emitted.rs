@@ -1,0 +1,41 @@
+//! An event on its way to the watchers.
+
+use std::ops::Deref;
+
+use super::Record;
+
+/// The usual size of a text, so that it need not grow.
+const USUAL: usize = 512;
+
+/// A record that was emitted, with its text. The journal and the terminal share the text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Emitted {
+    record: Record,
+    json: String,
+}
+
+impl Emitted {
+    /// # Errors
+    /// If the record cannot be written as JSON.
+    pub(super) fn new(record: Record) -> serde_json::Result<Self> {
+        let mut json = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut json, &record)?;
+        // JSON is UTF-8.
+        let json = String::from_utf8(json).unwrap_or_default();
+        Ok(Self { record, json })
+    }
+
+    /// The record as JSON, on one line: the line of the journal, if the journal keeps the event.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+impl Deref for Emitted {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
