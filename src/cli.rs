@@ -134,16 +134,6 @@ pub enum Command {
     },
 }
 
-/// The commands that may run for so long that their memory must not grow.
-const LONG: [&str; 5] = ["run", "resume", "batch", "rehearse", "serve"];
-
-/// Whether the words of a command line may name a command that works for weeks. This is known before the words are parsed.
-/// If a file or a value has the name of such a command, the answer is yes too.
-#[must_use]
-pub fn may_work_for_weeks(mut words: impl Iterator<Item = std::ffi::OsString>) -> bool {
-    words.any(|word| LONG.iter().any(|name| word == *name))
-}
-
 /// Names the instrument.
 #[derive(Debug, Clone, Args)]
 pub struct InstrumentArgs {
@@ -345,21 +335,5 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn a_command_that_works_for_weeks_is_known_by_its_word() {
-        for name in LONG {
-            assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
-            assert!(may_work_for_weeks(["--quiet".into(), name.into()].into_iter()), "{name}");
-        }
-        assert!(!may_work_for_weeks(["check".into(), "runs.yaml".into()].into_iter()));
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! The modules, from those that depend on no other to the one that depends on all:
 //!
-//! - resources of the operating system: file handles ([`handles`]), [`memory`] and [`threads`]; files that may be
+//! - resources of the operating system: file handles ([`handles`]) and [`threads`]; files that may be
 //!   damaged: [`files`]; text as it is shown to people: [`shown`]
 //! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`],
 //!   [`declarations`], [`source`], [`decode`]; SCPI lines: [`grammar`]; CSV files: [`table`]; limits of computing time:
@@ -48,7 +48,6 @@ pub mod http;
 pub mod instrument;
 pub mod local_time;
 pub mod measurement;
-pub mod memory;
 pub mod notify;
 pub mod operation;
 pub mod picture;

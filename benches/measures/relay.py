@@ -8,9 +8,9 @@ import time
 
 class Relay:
     def __init__(self, instrument, rate=None):
-        """`rate` limits the blocks from memory, bytes per second."""
+        """`rate` limits the blocks from memory, bytes per second. `asked` has the lines that arrived."""
         host, port = instrument.rsplit(":", 1)
-        self.instrument, self.rate, self.blocks = (host, int(port)), rate, {}
+        self.instrument, self.rate, self.blocks, self.asked = (host, int(port)), rate, {}, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -26,6 +26,7 @@ class Relay:
             instrument.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             lines, replies = client.makefile("rb"), instrument.makefile("rb")
             for line in lines:
+                self.asked.append(line)
                 if line in self.blocks:
                     self.send(client, self.blocks[line])
                     continue

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::FromArgMatches as _;
 
 use crate::cli::{self, Cli, LogFormat};
-use crate::{handles, memory, terminal};
+use crate::{handles, terminal};
 
 /// Longest waiting time for a thread that still works for a client when the program ends.
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
@@ -18,10 +18,6 @@ const THREADS_LIMIT: Duration = Duration::from_secs(2);
 /// binary, that work would wait until the library is compiled.
 #[must_use]
 pub fn main() -> ExitCode {
-    // This may start the program again. Parsing the command line takes longer than to look for a word.
-    if cli::may_work_for_weeks(std::env::args_os().skip(1)) {
-        memory::limit_heaps();
-    }
     super::completions::answer();
     let words = cli::command().get_matches();
     let cli = Cli::from_arg_matches(&words).unwrap_or_else(|error| error.exit());

@@ -69,7 +69,12 @@ impl Night {
 
     /// Shows the run of an item until its events end, and returns its final state.
     #[must_use]
-    pub fn show(&self, active: Active, records: &mpsc::Receiver<Arc<Emitted>>, control: &Control) -> RunStatus {
+    pub fn show(
+        &self,
+        active: Active,
+        records: &mpsc::Receiver<Arc<Emitted>>,
+        control: &Control,
+    ) -> RunStatus {
         let view = ItemView { night: self.clone(), active };
         show_with((Box::new(view), AtEof::Continue), records, control, RunStatus::default())
     }

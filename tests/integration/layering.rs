@@ -57,7 +57,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "instrument" => vec!["units", "measurement", "grammar", "shown"],
         "equipment" => vec!["instrument", "http", "units"],
         "http" => vec!["operation", "units"],
-        "handles" | "memory" | "threads" => vec![],
+        "handles" | "threads" => vec![],
         "notify" => vec!["declarations", "http"],
         "commands" => with_words(&["instrument"]),
         "script" => WORDS.to_vec(),

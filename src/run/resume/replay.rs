@@ -74,8 +74,13 @@ impl ReplayHost {
 }
 
 impl Tape {
-    /// The next entry of the record, which has to match; `None` after the end.
-    fn next(&mut self, asks: &str, matches: impl Fn(&Asked) -> bool) -> Option<Result<Asked, Fault>> {
+    /// The next entry of the record, which has to match; `None` after the end. `asks` describes what the recipe asks for;
+    /// the description is made only for a fault, because it takes longer than the rest.
+    fn next(
+        &mut self,
+        asks: impl FnOnce() -> String,
+        matches: impl Fn(&Asked) -> bool,
+    ) -> Option<Result<Asked, Fault>> {
         if let Some(fault) = &self.diverged {
             return Some(Err(fault.clone()));
         }
@@ -85,7 +90,7 @@ impl Tape {
             self.next += 1;
             return Some(Ok(recorded));
         }
-        Some(Err(self.diverge(asks)))
+        Some(Err(self.diverge(&asks())))
     }
 
     /// Whether the record has entries that have not been replayed.
@@ -95,7 +100,7 @@ impl Tape {
 
     fn diverge(&mut self, asks: &str) -> Fault {
         let recorded = self.asked.get(self.next).map_or_else(String::new, |asked| match asked {
-            Asked::Step(step) => format!("`{}` at {}", step.step.operation, shown_place(&step.step)),
+            Asked::Step(step) => shown(&step.step),
             Asked::Now(_) => "`now()`".to_owned(),
         });
         let message = format!("the recipe no longer matches its journal: expected {recorded}, got {asks}");
@@ -106,16 +111,17 @@ impl Tape {
     }
 }
 
-fn shown_place(step: &Step) -> String {
-    format!("{}{} ({})", step.place.turns(), step.place.path, step.place)
+fn shown(step: &Step) -> String {
+    let Step { operation, place, .. } = step;
+    format!("`{operation}` at {}{} ({place})", place.turns(), place.path)
 }
 
 impl Host for ReplayHost {
     fn perform(&self, step: Step) -> Result<Outcome, Fault> {
-        let asks = format!("`{}` at {}", step.operation, shown_place(&step));
+        let asks = || shown(&step);
         let mut tape = self.tape();
         let matches = |asked: &Asked| asked.step().is_some_and(|recorded| same(&recorded.step, &step));
-        match tape.next(&asks, matches) {
+        match tape.next(asks, matches) {
             Some(Ok(Asked::Step(recorded))) => {
                 drop(tape);
                 if let Some(forecast) = self.next.forecast() {
@@ -123,7 +129,7 @@ impl Host for ReplayHost {
                 }
                 recorded.told.unwrap_or_else(|| Err(Fault::new(FaultKind::Recipe, "a step without an end")))
             }
-            Some(Ok(Asked::Now(_))) => Err(tape.diverge(&asks)),
+            Some(Ok(Asked::Now(_))) => Err(tape.diverge(&asks())),
             Some(Err(fault)) => Err(fault),
             None => {
                 tape.is_over = true;
@@ -151,7 +157,7 @@ impl Host for ReplayHost {
 
     fn now(&self) -> Result<f64, Fault> {
         let mut tape = self.tape();
-        match tape.next("`now()`", |asked| matches!(asked, Asked::Now(_))) {
+        match tape.next(|| "`now()`".to_owned(), |asked| matches!(asked, Asked::Now(_))) {
             Some(Ok(Asked::Now(time_s))) => Ok(time_s),
             Some(Ok(Asked::Step(_))) => Err(tape.diverge("`now()`")),
             Some(Err(fault)) => Err(fault),

@@ -254,7 +254,7 @@ impl Transcript {
     /// The time until which a step waited when it was interrupted.
     #[must_use]
     pub fn until(&self, step: &Step) -> Option<DateTime<Utc>> {
-        self.moments.get(&place(step)).copied()
+        at(&self.moments, step).copied()
     }
 
     /// The run has failed with this step, so the step is repeated.
@@ -265,13 +265,13 @@ impl Transcript {
     /// The result of a step that was done and must not be repeated.
     #[must_use]
     pub fn held(&self, step: &Step) -> Option<Result<Outcome, Fault>> {
-        self.held.get(&place(step)).filter(|held| same(&held.step, step)).and_then(|held| held.told.clone())
+        at(&self.held, step).filter(|held| same(&held.step, step)).and_then(|held| held.told.clone())
     }
 
     /// Attempts at a step that is repeated.
     #[must_use]
     pub fn attempts(&self, step: &Step) -> u32 {
-        self.attempts.get(&place(step)).copied().unwrap_or(0)
+        at(&self.attempts, step).copied().unwrap_or(0)
     }
 
     /// The steps among what was asked.
@@ -317,6 +317,11 @@ impl Asked {
 fn place(step: &Step) -> String {
     let turns: Vec<String> = step.place.loops.iter().map(|turn| turn.index.to_string()).collect();
     format!("{} {}", step.place.path, turns.join(","))
+}
+
+/// What is known of a step by its place. A run that was never interrupted knows nothing, and the key takes time.
+fn at<'a, T>(known: &'a BTreeMap<String, T>, step: &Step) -> Option<&'a T> {
+    if known.is_empty() { None } else { known.get(&place(step)) }
 }
 
 /// Whether it is the same step. The file's name is left out: the recipe may be read from another folder.
