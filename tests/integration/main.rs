@@ -10,6 +10,7 @@ mod awake;
 mod batch;
 mod batch_report;
 mod bench_api;
+mod bench_api_safety;
 mod bench_instruments;
 mod bench_safety;
 #[cfg(unix)]

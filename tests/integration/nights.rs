@@ -206,7 +206,7 @@ fn the_queue_of_a_service_is_filled_and_changed_over_http_and_survives_it() {
     assert!(status == 200 && page.contains("All 3 items are done."), "{page}");
     for run in &rows {
         let report = format!("/runs/{}/report", run.run);
-        assert!(page.contains(&format!("href=\"{report}\"")), "{report}");
+        assert!(page.contains(&format!("href=\"..{report}\"")), "{report}");
         assert_eq!(ask(&address, "GET", &report, None).0, 200);
     }
 }
