@@ -124,12 +124,13 @@ impl Session {
         let (facts, against) =
             prepare::compare(&instrument, recipe.header(), &walked.all(), &recipe.texts()).await?;
         findings.extend(against);
-        let findings = without_errors(findings)?;
+        let mut findings = without_errors(findings)?;
 
         let record = prepare::record(&identity, &endpoint.target.to_string(), &facts);
         if let Some(other) = resumed.and_then(|resumed| resumed.other_instrument(&record)) {
             return Err(NotStarted::OtherInstrument(other));
         }
+        findings.extend(resumed.and_then(|resumed| resumed.other_firmware(&record)));
         let (live, named) = self.named_for(&request, &identity).await?;
         self.admits_runs(cut)?;
         let folder = match folder {

@@ -13,11 +13,17 @@ use crate::run::resume::damage::Damage;
 use crate::run::resume::repair::Repairs;
 use crate::run::resume::transcript::{Performed, Transcript};
 use crate::run::state::configuration::Doubts;
+use crate::source::Diagnostic;
 use crate::step::{Fault, Outcome};
 use crate::store::{
     Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
 };
 use crate::units::Minutes;
+
+/// Maker, model and serial number out of an identity: an update of the firmware does not make another unit of it.
+fn unit(identity: &str) -> &str {
+    identity.match_indices(',').nth(2).map_or(identity, |(at, _)| &identity[..at])
+}
 
 /// An interrupted run that is resumed.
 #[derive(Debug)]
@@ -42,7 +48,8 @@ impl Resumption {
     pub fn other_instrument(&self, found: &InstrumentRecord) -> Option<String> {
         let known = &self.manifest.instrument;
         let other = |what: &str, known: &str, found: &str| {
-            (known != found).then(|| format!("{what}: the run started with `{known}`, but this is `{found}`"))
+            (unit(known) != unit(found))
+                .then(|| format!("{what}: the run started with `{known}`, but this is `{found}`"))
         };
         let kind = |simulated| if simulated { "a simulator" } else { "a real instrument" };
         let lasers = known.lasers.iter().filter_map(|(number, identity)| {
@@ -52,6 +59,19 @@ impl Resumption {
         other("instrument", kind(known.simulated), kind(found.simulated))
             .or_else(|| other("instrument", &known.identity, &found.identity))
             .or_else(|| lasers.reduce(|first, _| first))
+    }
+
+    /// A warning if the instrument or a laser has other firmware than at the start of the run.
+    #[must_use]
+    pub fn other_firmware(&self, found: &InstrumentRecord) -> Option<Diagnostic> {
+        let known = &self.manifest.instrument;
+        let lasers =
+            known.lasers.iter().filter_map(|(number, known)| Some((known, found.lasers.get(number)?)));
+        let mut all = std::iter::once((&known.identity, &found.identity)).chain(lasers);
+        let (known, found) = all.find(|(known, found)| known != found)?;
+        let message =
+            format!("the firmware has changed: the run started with `{known}`, but this is `{found}`");
+        Some(Diagnostic::warning(message).hint("compare the traces of before and after"))
     }
 
     /// The limits of the bench under which the run began.
