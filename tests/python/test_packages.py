@@ -45,8 +45,8 @@ def said_by(*command, cwd=None, **variables):
 
 def measures(*command, cwd):
     """Runs a shipped recipe on the simulator with an installed program."""
-    shutil.copy(ROOT / "recipes" / "ring.yaml", cwd)
-    said = said_by(*command, "run", "ring.yaml", "--instrument", "sim", cwd=cwd)
+    shutil.copy(ROOT / "recipes" / "quickstart.yaml", cwd)
+    said = said_by(*command, "run", "quickstart.yaml", "--instrument", "sim", cwd=cwd)
     assert "SIMULATED" in said
     assert list(pathlib.Path(cwd).glob("runs/*/traces/*.parquet")), said
 
@@ -70,7 +70,7 @@ def test_the_wheel_is_installed_into_a_fresh_environment_without_a_network(tmp_p
     said_by(venv / "bin" / "pip", "install", "--no-index", wheel)
     measures(venv / "bin" / "ctp10", cwd=tmp_path)
     # The program is found beside the interpreter, because the environment is not activated.
-    script = "import ctp10; print(len(ctp10.run('ring.yaml', instrument='sim').traces))"
+    script = "import ctp10; print(len(ctp10.run('quickstart.yaml', instrument='sim').traces))"
     said = said_by(venv / "bin" / "python", "-c", script, cwd=tmp_path, PATH="/usr/bin:/bin")
     assert int(said.split()[-1]) > 0
 
@@ -98,8 +98,8 @@ def test_the_debian_package_is_installed_in_a_system_of_its_own_with_its_service
     within = ["chroot", system]
     said_by(*within, "dpkg", "--install", "/ctp10.deb")
     (system / "work").mkdir()
-    shutil.copy(ROOT / "recipes" / "ring.yaml", system / "work")
-    said = said_by(*within, "sh", "-c", "cd /work && ctp10 run ring.yaml --instrument sim", HOME="/root")
+    shutil.copy(ROOT / "recipes" / "quickstart.yaml", system / "work")
+    said = said_by(*within, "sh", "-c", "cd /work && ctp10 run quickstart.yaml --instrument sim", HOME="/root")
     assert "SIMULATED" in said and list(system.glob("work/runs/*/traces/*.parquet")), said
     said_by(*within, "systemd-analyze", "verify", "ctp10.service")
     # The package creates the user of the service, and neither enables nor starts the service.
