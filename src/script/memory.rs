@@ -53,6 +53,20 @@ pub(super) fn limit(engine: &mut Engine) {
         .on_def_var(move |_, _, context| check(&defined, &context, 2 * ALL_VALUES_BYTES).map(|()| true));
 }
 
+/// How long this thread has computed. On a busy computer a measurement is interrupted, and the pause after it must not grow by
+/// that.
+fn computed() -> Duration {
+    #[cfg(unix)]
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    #[cfg(unix)]
+    return Duration::try_from(time).unwrap_or_default();
+    #[cfg(not(unix))]
+    {
+        static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        BEGAN.get_or_init(Instant::now).elapsed()
+    }
+}
+
 impl Measured {
     fn check(&mut self, context: &EvalContext, most: usize) -> Result<(), Excess> {
         self.uses += 1;
@@ -60,10 +74,10 @@ impl Measured {
             return Ok(());
         }
         self.uses = 0;
-        let begun = Instant::now();
-        if self.next.is_some_and(|next| begun < next) {
+        if self.next.is_some_and(|next| Instant::now() < next) {
             return Ok(());
         }
+        let begun = computed();
         // Only the variables of the innermost call can have changed since they were measured.
         self.calls.resize(context.call_level(), 0);
         let available = most.saturating_sub(self.calls.iter().sum());
@@ -72,7 +86,8 @@ impl Measured {
             take(value, &mut left, MOST_NESTED)?;
         }
         self.calls.push(available - left);
-        self.next = Some(begun + begun.elapsed() * (PAUSE + 1) + Duration::from_micros(20));
+        let took = computed().saturating_sub(begun);
+        self.next = Some(Instant::now() + took * PAUSE + Duration::from_micros(20));
         Ok(())
     }
 }

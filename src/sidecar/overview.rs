@@ -42,6 +42,8 @@ pub(super) struct InstrumentReply {
     age_s: Option<f64>,
     /// The run that holds it.
     run: Option<String>,
+    /// The run that began last since the server started, also after its end.
+    last_run: Option<String>,
     /// Another number whenever the queue has changed; null where there is none.
     queue: Option<u64>,
     /// Why it is not connected.
@@ -163,6 +165,7 @@ impl AppState {
             lasers: known.iter().flat_map(|known| known.status.lasers.iter().map(LaserReply::from)).collect(),
             age_s: known.as_ref().map(|known| known.at.elapsed().as_secs_f64()),
             run: self.session.current_run().map(|run| run.id().to_owned()),
+            last_run: self.session.last_run().map(|run| run.id().to_owned()),
             queue: self.options.batch.as_ref().map(|desk| *desk.queue.changes().borrow()),
             reason,
         }

@@ -156,7 +156,8 @@ fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> 
         RunEvent::ReferenceTaken { reference, why, .. } => {
             let why =
                 why.as_ref().map(|why| format!("; the one before was not used: {why}")).unwrap_or_default();
-            detail(format!("      reference of {} taken{why}", status.around.name(reference.detector)))
+            let name = status.around.name(reference.detector);
+            detail(format!("      reference of {name} taken: {}{why}", reference.name()))
         }
         RunEvent::ReferenceUsed { reference, age_s, drift_db, .. } => {
             let age = age_s.map(|seconds| format!(", {} old", Age { seconds })).unwrap_or_default();
@@ -165,8 +166,9 @@ fn line(event: &RunEvent, status: &RunStatus, wanted: Detail) -> Option<String> 
             let drift = drift.map(|drift| format!(", drift {drift} dB")).unwrap_or_default();
             let run = reference.run.as_ref().map(|run| format!(", from run {run}")).unwrap_or_default();
             detail(format!(
-                "      reference of {} used{age}{drift}{run}",
-                status.around.name(reference.detector)
+                "      reference of {} used: {}{age}{drift}{run}",
+                status.around.name(reference.detector),
+                reference.name()
             ))
         }
         RunEvent::TraceStored { trace } => {

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 
-/// Width of a table that is not printed on a terminal, and of one on a terminal with an unknown width.
+/// Width of what is not printed on a terminal, and of a terminal with an unknown width.
 const WIDTH: u16 = 80;
 /// On a narrower terminal, tables would be unreadable.
 const LEAST_WIDTH: u16 = 40;
@@ -16,23 +16,28 @@ pub fn width() -> usize {
 }
 
 fn columns() -> u16 {
-    let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
-        return WIDTH;
-    }
-    terminal_size::terminal_size_of(stdout).map_or(WIDTH, |(width, _)| width.0.max(LEAST_WIDTH))
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map_or(WIDTH, |(width, _)| width.0.max(LEAST_WIDTH))
 }
 
-/// A table with this header. Long cells are broken into lines, so that the table fits the terminal.
+/// A table with this header. On a terminal, long cells are broken into lines, so that the table fits. In a file or a pipe
+/// each row is one line, because other programs search in it.
 #[must_use]
 pub fn table(header: impl Into<Row>) -> Table {
-    of_width(columns(), header)
+    whole_in_a_file(of_width(columns(), header))
 }
 
 /// A table of which only these columns may be broken into lines.
 #[must_use]
 pub fn table_with<'a>(broken: &[&str], header: impl IntoIterator<Item = &'a str>) -> Table {
-    keep_other_columns(columns(), broken, header)
+    whole_in_a_file(keep_other_columns(columns(), broken, header))
+}
+
+fn whole_in_a_file(mut table: Table) -> Table {
+    if !std::io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table
 }
 
 fn keep_other_columns<'a>(width: u16, broken: &[&str], header: impl IntoIterator<Item = &'a str>) -> Table {

@@ -183,13 +183,18 @@ export class Bench {
     return this.page.click(`#tab-${name}`);
   }
 
+  /** Starts a recipe, and gives the identifier of the run, which may have ended already. */
   async startFromList(recipe, parameters = {}) {
+    const { last_run: before } = await this.ask('/instrument');
     await this.openForm();
     await this.page.selectOption('#start-recipe', { label: recipe });
     for (const [name, value] of Object.entries(parameters)) await this.page.fill(`#parameter-${name}`, String(value));
     await this.page.click('#start-go');
     await this.sees('#run-title', new RegExp(`^${recipe}$`));
-    return until('a run is under way', async () => (await this.ask('/instrument')).run);
+    return until('the run has begun', async () => {
+      const { last_run: id } = await this.ask('/instrument');
+      return id !== before && id;
+    });
   }
 
   async abort() {

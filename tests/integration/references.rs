@@ -184,7 +184,7 @@ fn a_reference_names_its_conditions_and_every_transmission_names_its_reference()
     assert_eq!(taken["sources"][0]["laser"], 1);
     let id = taken["id"].as_str().unwrap();
     assert!(
-        id.starts_with("4/1@20") && first.stderr.contains(&format!("reference {id} taken")),
+        id.starts_with("4/1@20") && first.stderr.contains(&format!("reference of through taken: {id}")),
         "{}",
         first.stderr
     );
@@ -209,7 +209,7 @@ fn a_reference_names_its_conditions_and_every_transmission_names_its_reference()
     let third = run(&bench, &simulator, 1541, REFUSES);
     assert_eq!(third.code, Some(0), "{}", third.stderr);
     assert!(third.event("reference_used")["age_s"].as_f64().unwrap() >= 0.0);
-    assert!(third.stderr.contains(&format!("reference {id} used, ")), "{}", third.stderr);
+    assert!(third.stderr.contains(&format!("reference of through used: {id}, ")), "{}", third.stderr);
 }
 
 /// A value in the metadata of the first trace file.

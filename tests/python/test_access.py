@@ -110,7 +110,7 @@ def test_every_operation_is_allowed_or_refused_as_its_description_says(server, d
 
 
 def test_pages_and_websockets_are_open_to_the_read_only_token(server):
-    for path in ["/", "/assets/app.js", "/docs", "/openapi.json"]:
+    for path in ["/", "/wall", "/assets/app.js", "/docs", "/openapi.json"]:
         assert server.get(path, headers={"Accept": "text/html", **LOOK}).status_code == 200, path
     for path in ["/ws/power", "/ws/v2/power", "/ws/health", "/ws/v2/health"]:
         assert server.upgrade(path, **LOOK) == 101

@@ -104,6 +104,7 @@ CURRENT = ["number", "attempt", "key", "text", "activity", "done", "remaining_s"
 NODE = {
     "key": str,
     "text": str,
+    "words": str,
     "kind": {"step", "group"},
     "state": {"pending", "running", "done", "failed", "skipped"},
     "times": int,
@@ -657,6 +658,7 @@ def test_the_instrument_is_told_at_a_glance(slow):
         "lasers": [{"laser": int, "identity": str, "on": bool, "power_dbm": float, "wavelength_nm": float}],
         "age_s": (float, None),
         "run": (str, None),
+        "last_run": (str, None),
         "queue": (int, None),
         "reason": (str, None),
     }

@@ -26,6 +26,8 @@ const current = { id: null, status: null, following: null, since: 0 };
 /** The run that is looked at: mostly the one under way. */
 const looked = { id: null, following: null };
 let instrument = null;
+/** The run that began last, as the server knows it; `undefined` before its first answer. */
+let lastRun;
 
 const { readOnly } = await askSession();
 const activity = new Activity();
@@ -57,9 +59,19 @@ function takeInstrument(next, askedAt) {
   instrument = next;
   // An answer from before a run was started here knows nothing of it.
   if (next.run !== current.id && askedAt > current.since) setCurrent(next.run);
+  if (next.last_run !== lastRun) takeLast(next.last_run);
   drawStart(current.id);
   noteQueue(next.queue);
   drawTitle();
+}
+
+/** Another run has begun. It may have ended since the instrument was asked before. */
+function takeLast(id) {
+  const isFirst = lastRun === undefined;
+  lastRun = id;
+  if (isFirst || id === null || current.id !== null) return;
+  if (chosenRun() === null) look(id);
+  refreshRuns();
 }
 
 /** Another run is under way, or none any more. */
