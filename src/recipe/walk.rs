@@ -62,6 +62,9 @@ pub(super) struct Tally {
     bytes: Cell<usize>,
 }
 
+/// How a loop ends at a time of day that is not written in it.
+const TIME_IN_A_VARIABLE: &str = "for a time of day in a variable, `set: { end_s: \"${next_time(end)}\" }` before the loop, and `until: \"${now() >= end_s}\"`";
+
 /// The moment at which `until: "06:00"` ends a loop.
 #[derive(Debug, Default)]
 struct Ending {
@@ -578,7 +581,8 @@ impl<'a> Walk<'a> {
                     given = given.chars().take(SHOWN).chain(['…']).collect();
                 }
                 let message = format!("`{what}` must be true or false, not `{given}`");
-                Err(self.fault(Wrong { at: template.written.at, message, hint: None }))
+                let hint = (what == "until").then(|| TIME_IN_A_VARIABLE.to_owned());
+                Err(self.fault(Wrong { at: template.written.at, message, hint }))
             }
         }
     }

@@ -70,4 +70,7 @@ fn wrong_times_and_ends_are_refused_with_their_rule() {
     }
     let fault = perform("steps:\n  - log: '${next_time(\"noon\")}'\n").1.unwrap_err();
     assert!(fault.message.contains("`noon` is not a time of day"), "{fault}");
+    let looping = "parameters: { end: { default: \"06:00\" } }\nsteps:\n  - repeat: { until: \"${end}\", steps: [ { wait: 1 } ] }\n";
+    let fault = perform(looping).1.unwrap_err();
+    assert!(fault.hint.as_ref().is_some_and(|hint| hint.contains("${next_time(end)}")), "{fault}");
 }
