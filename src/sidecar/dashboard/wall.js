@@ -35,7 +35,7 @@ async function watch() {
     try {
       const instrument = await request('instrument', { timeoutMs: 5_000 });
       drawInstrument(instrument);
-      const wanted = instrument.run ?? (run === null ? ((await request('runs?limit=1')).runs[0]?.run ?? null) : run);
+      const wanted = instrument.run ?? instrument.last_run ?? (run === null ? ((await request('runs?limit=1')).runs[0]?.run ?? null) : run);
       if (wanted !== run) take(wanted);
       backOff.reset();
     } catch (error) {
