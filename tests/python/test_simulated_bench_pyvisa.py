@@ -77,6 +77,8 @@ def test_a_bias_sweep_gives_the_stated_slope_and_the_resistance_of_a_heater(benc
     assert ohms[0] == 9.91e37
     assert ohms[1:] == pytest.approx([500 * (1 + 1e-3 * 2 * power) for power in powers_mw[1:]], rel=1e-4)
     smu.write(":OUTP OFF")
+    # A command has no reply, and the CTP10 has a connection of its own: the sweep waits until the output is off.
+    assert smu.query("*OPC?") == "1"
     assert bench.resonance_nm() == pytest.approx(shifts_nm[0], abs=0.005)
     assert smu.query("SYST:ERR?") == "0,No error"
 
@@ -114,6 +116,7 @@ def test_the_switch_changes_the_polarisation_and_the_thermostat_the_resonance(be
     assert bench.switch.query("ROUT:CLOS:STAT?") == "(@2)"
     assert abs(bench.resonance_nm() - te) > 0.1
     bench.switch.write("ROUT:CLOS (@1)")
+    assert bench.switch.query("*OPC?") == "1"
     bench.thermostat.write("SOUR:TEMP 30;:OUTP ON")
     give_up = time.monotonic() + 30
     while float(bench.thermostat.query("MEAS:TEMP?")) != 30:
