@@ -22,6 +22,7 @@ mod serve;
 mod signals;
 mod simulate;
 mod start;
+mod watch;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -58,6 +59,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
+        Command::Watch(args) => watch::watch(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(*args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,

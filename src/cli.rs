@@ -10,6 +10,7 @@ mod rehearse;
 mod results;
 mod runs;
 mod simulate;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ pub use rehearse::RehearseArgs;
 pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg, VerdictArg};
 pub use simulate::SimulateArgs;
+pub use watch::WatchArgs;
 
 /// The version with the commit and the date of the program.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CTP10_ORIGIN"), ")");
@@ -94,6 +96,8 @@ pub enum Command {
     Rehearse(RehearseArgs),
     /// Run the HTTP server and the dashboard. Clients send recipes over HTTP or from the dashboard.
     Serve(ServeArgs),
+    /// Watch a run, its traces and live power in the terminal. Changes nothing.
+    Watch(WatchArgs),
     /// Run only the simulator, on a TCP port.
     Simulate(Box<SimulateArgs>),
     /// Print the state of the instrument. Sends only queries.

@@ -1,6 +1,6 @@
-//! HTTP to other instruments and services. This is the only module that uses reqwest. The client reaches only the
-//! hosts that the bench allows. It follows no redirect, repeats no request, and uses no proxy and no cookies. Replies
-//! are limited in time and size.
+//! HTTP to other instruments and services, and to a service that is watched. This is the only module that uses
+//! reqwest. The client reaches only the hosts that the bench allows. It follows no redirect, repeats no request, and
+//! uses no proxy and no cookies. Replies are limited in time and size.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,11 +11,13 @@ use url::Url;
 mod header;
 mod hosts;
 mod instrument;
+mod lines;
 mod reply;
 
 pub use header::{Header, HeaderSource, SecretSource};
 pub use hosts::{AllowedHosts, host};
 pub use instrument::{ApiError, ApiInstrument, ApiMark, ApiSettings, Confirmation, SafeRequest};
+pub use lines::Lines;
 pub use reply::Reply;
 
 /// Longest wait for a connection.
@@ -120,22 +122,10 @@ impl Client {
     /// # Errors
     /// If no complete reply of allowed size comes in time. A reply with an error status is a reply.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<Reply, HttpError> {
-        let HttpRequest { method, url, json, headers, limit } = request;
-        let host = host(url);
-        if !self.hosts.allow(url) {
-            return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
-        }
-        let method = reqwest::Method::from_bytes(method.as_bytes())
-            .map_err(|_| HttpError::Unusable(format!("`{method}` is not an HTTP method")))?;
-        let mut builder = self.client(url)?.request(method, url.clone()).timeout(limit);
-        if let Some(json) = json {
-            builder = builder.header("content-type", "application/json").body(json.to_string());
-        }
-        for (name, value) in headers.iter().map(Header::parts) {
-            builder = builder.header(name, value);
-        }
+        let limit = request.limit;
+        let (builder, host) = self.builder(&request)?;
         let failed = |error: reqwest::Error| failure(&error, &host, limit);
-        let mut response = builder.send().await.map_err(failed)?;
+        let mut response = builder.timeout(limit).send().await.map_err(failed)?;
         let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let kind = text("content-type").unwrap_or_default();
         let mut reply = Reply::new(response.status().as_u16(), text("location"), &kind);
@@ -146,6 +136,38 @@ impl Client {
             reply.body.extend_from_slice(&piece);
         }
         Ok(reply)
+    }
+
+    /// Sends one request, once, whose reply is read line by line. The limit of the request is the longest silence.
+    ///
+    /// # Errors
+    /// If no reply begins in time. A reply with an error status is a reply.
+    pub async fn lines(&self, request: HttpRequest<'_>) -> Result<Lines, HttpError> {
+        let limit = request.limit;
+        let (builder, host) = self.builder(&request)?;
+        let sent = tokio::time::timeout(limit, builder.send()).await;
+        let response = sent.map_err(|_| HttpError::TimedOut { host: host.clone(), limit })?;
+        let response = response.map_err(|error| failure(&error, &host, limit))?;
+        Ok(Lines::new(response, host, limit))
+    }
+
+    /// The request, if its host is allowed, and the name of the host.
+    fn builder(&self, request: &HttpRequest<'_>) -> Result<(reqwest::RequestBuilder, String), HttpError> {
+        let HttpRequest { method, url, json, headers, limit: _ } = *request;
+        let host = host(url);
+        if !self.hosts.allow(url) {
+            return Err(HttpError::NotAllowed { host, advice: self.hosts.advice(url) });
+        }
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| HttpError::Unusable(format!("`{method}` is not an HTTP method")))?;
+        let mut builder = self.client(url)?.request(method, url.clone());
+        if let Some(json) = json {
+            builder = builder.header("content-type", "application/json").body(json.to_string());
+        }
+        for (name, value) in headers.iter().map(Header::parts) {
+            builder = builder.header(name, value);
+        }
+        Ok((builder, host))
     }
 
     /// The certificates of the system are read only for `https`, so that a system without any can use `http`.

@@ -70,3 +70,4 @@ pub mod terminal;
 pub mod threads;
 pub mod units;
 pub mod wafer;
+pub mod watch;

@@ -19,7 +19,7 @@ use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError, Tokens
 use crate::terminal::output::{errln, outln};
 
 /// The default address of the HTTP server.
-const LISTEN: &str = "127.0.0.1:8002";
+pub(super) const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let choice = choose(&args.instrument, None, config)?;
@@ -139,7 +139,7 @@ struct TokenFiles<'a> {
 }
 
 /// The token from a file, if there is one, or from the environment.
-fn token(file: Option<&Path>, environment: Option<&String>) -> Result<Option<String>, Failure> {
+pub(super) fn token(file: Option<&Path>, environment: Option<&String>) -> Result<Option<String>, Failure> {
     let Some(path) = file else { return Ok(environment.cloned()) };
     warn_of_readers(path);
     let text = std::fs::read_to_string(path).map_err(|error| {

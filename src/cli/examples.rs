@@ -81,6 +81,13 @@ const EXAMPLES: &[(&str, [(&str, &str); 2])] = &[
         ],
     ),
     (
+        "watch",
+        [
+            ("watch", "the active run of this computer's service"),
+            ("watch http://bench-3:8002 --token-file token", "another bench"),
+        ],
+    ),
+    (
         "serve",
         [
             ("serve --instrument sim", "the dashboard at http://127.0.0.1:8002"),
