@@ -7,7 +7,7 @@
 //! The modules, from those that depend on no other to the one that depends on all:
 //!
 //! - resources of the operating system: file handles ([`handles`]) and [`threads`]; files that may be
-//!   damaged: [`files`]; text as it is shown to people: [`shown`]
+//!   damaged: [`files`]; text as it is shown to people: [`shown`]; [`metrics`] for Prometheus
 //! - vocabulary, plain data without I/O: [`units`], [`decimal`], [`measurement`], [`operation`], [`step`],
 //!   [`declarations`], [`source`], [`decode`]; SCPI lines: [`grammar`]; CSV files: [`table`]; limits of computing time:
 //!   [`budget`]; times of day: [`local_time`]
@@ -48,6 +48,7 @@ pub mod http;
 pub mod instrument;
 pub mod local_time;
 pub mod measurement;
+pub mod metrics;
 pub mod notify;
 pub mod operation;
 pub mod picture;

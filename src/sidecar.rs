@@ -35,7 +35,6 @@ use tokio::task::JoinHandle;
 
 pub use access::{Tokens, TrustedProxy, WrongToken};
 pub use base_path::BasePath;
-pub use metrics::Metrics;
 pub use state::{BatchQueue, Defaults, Options};
 
 use crate::session::Session;
@@ -81,12 +80,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// See [`SidecarError`].
-    pub async fn start(
-        listen: &str,
-        session: Arc<Session>,
-        options: Options,
-        metrics: Metrics,
-    ) -> Result<Self, SidecarError> {
+    pub async fn start(listen: &str, session: Arc<Session>, options: Options) -> Result<Self, SidecarError> {
         let told = |source| SidecarError::Listen(listen.to_owned(), source);
         options.tokens.check()?;
         if let Some(name) = options.base.first_name().filter(|name| routes::has_first_name(name)) {
@@ -103,7 +97,7 @@ impl Sidecar {
         let is_local = address.ip().is_loopback();
         let access = Access::new(tokens, &options.allow_origin, proxies, address);
         let base = options.base.clone();
-        let shared = AppState::new(session, options, access, metrics, is_local, closed.clone());
+        let shared = AppState::new(session, options, access, is_local, closed.clone());
         let router = routes::router(Arc::clone(&shared));
         let serving = tokio::spawn(listen::listen(listener, router, base, closed));
         tracing::info!(%address, "HTTP server started");

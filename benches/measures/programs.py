@@ -23,12 +23,24 @@ OTHERS = PROCESSORS - OWN or OWN
 
 
 @contextlib.contextmanager
+def pinned(processors):
+    """Programs that start in this block get these processors. With `preexec_fn`, each start would copy this process first,
+    and the copy would count as time of the program."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
 def started(*arguments, processors=PROCESSORS, environment=None, **options):
     plain = {name: value for name, value in os.environ.items() if not name.startswith("CTP10_")}
-    process = subprocess.Popen(
-        [BINARY, *map(str, arguments)], env=plain | (environment or {}), cwd=FOLDER, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, processors), **options,
-    )
+    with pinned(processors):
+        process = subprocess.Popen(
+            [BINARY, *map(str, arguments)], env=plain | (environment or {}), cwd=FOLDER, text=True, **options,
+        )
     with process:
         try:
             yield process
@@ -140,8 +152,12 @@ def compiled(name, *options):
 def in_c(name, *arguments):
     """The figure that a floor in C prints."""
     words = [str(compiled(name)), *map(str, arguments)]
-    pinned = lambda: os.sched_setaffinity(0, OWN)
-    return float(subprocess.run(words, check=True, capture_output=True, text=True, preexec_fn=pinned).stdout)
+    with pinned(OWN):
+        program = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    with program:
+        figure = float(program.stdout.read())
+    assert program.returncode == 0, words
+    return figure
 
 
 def timed(work, rounds):

@@ -15,7 +15,7 @@ use crate::cli::{LogFormat, OutputArgs, ServeArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::session::Session;
-use crate::sidecar::{BatchQueue, Metrics, Options, Sidecar, SidecarError, Tokens, WrongToken};
+use crate::sidecar::{BatchQueue, Options, Sidecar, SidecarError, Tokens, WrongToken};
 use crate::terminal::output::{errln, outln};
 
 /// The default address of the HTTP server.
@@ -41,7 +41,7 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let queue = super::batch::service::open(open.target(), &session.setup().out);
     options.batch = queue.clone().map(|queue| BatchQueue { queue, open: true });
     let listen = args.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| LISTEN.to_owned());
-    let sidecar = Sidecar::start(&listen, Arc::clone(session), options, metrics()?).await;
+    let sidecar = Sidecar::start(&listen, Arc::clone(session), options).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
     let worker = queue.map(|queue| super::batch::service::work(session, queue, open.simulator(), command));
@@ -75,7 +75,7 @@ pub(super) async fn beside_run(
         return Ok(None);
     }
     let options = Options { batch, ..options(config, &TokenFiles::default())? };
-    match Sidecar::start(listen, Arc::clone(session), options, metrics()?).await {
+    match Sidecar::start(listen, Arc::clone(session), options).await {
         Ok(sidecar) => {
             match (output.log_format, output.quiet) {
                 (LogFormat::Json, _) => errln!("{}", json!({ "event": "dashboard", "url": sidecar.url() })),
@@ -107,10 +107,6 @@ fn wrong(error: &SidecarError) -> Failure {
         }
         SidecarError::Base { .. } => failure.hint("choose another name: `--base-path /bench-a`"),
     }
-}
-
-fn metrics() -> Result<Metrics, Failure> {
-    Metrics::collect().map_err(|error| Failure::new(ExitCode::Failed, error))
 }
 
 /// Warns about a readable token file, because anyone with the token can control the lasers.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use crate::metrics::{
+    CONNECTIONS_LOST, EXCHANGE_WAIT, EXCHANGE_WIRE, EXCHANGES, EXCHANGES_FAILED, INSTRUMENT_ERRORS,
+};
 
 /// The kind of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,22 +26,22 @@ impl Kind {
 
 /// Counts a successful exchange: its wait for the link, and its time on the wire.
 pub(super) fn exchange(kind: Kind, waited: Duration, on_wire: Duration) {
-    counter!("ctp10_exchanges_total", "kind" => kind.name()).increment(1);
-    histogram!("ctp10_exchange_wait_seconds", "kind" => kind.name()).record(waited.as_secs_f64());
-    histogram!("ctp10_exchange_wire_seconds", "kind" => kind.name()).record(on_wire.as_secs_f64());
+    EXCHANGES.add_of(kind.name(), 1);
+    EXCHANGE_WAIT.record_of(kind.name(), waited);
+    EXCHANGE_WIRE.record_of(kind.name(), on_wire);
 }
 
 /// Counts an exchange without a valid reply.
 pub(super) fn failed(kind: Kind) {
-    counter!("ctp10_exchanges_failed_total", "kind" => kind.name()).increment(1);
+    EXCHANGES_FAILED.add_of(kind.name(), 1);
 }
 
 /// Counts the errors that a command left in the error queue.
 pub(super) fn refusals(count: usize) {
-    counter!("ctp10_instrument_errors_total").increment(count as u64);
+    INSTRUMENT_ERRORS.add(count as u64);
 }
 
 /// Counts a lost connection.
 pub(super) fn lost() {
-    counter!("ctp10_connections_lost_total").increment(1);
+    CONNECTIONS_LOST.add(1);
 }

@@ -16,6 +16,7 @@ use crate::instrument::Error;
 use crate::instrument::limits::Limits;
 use crate::instrument::scpi::{ErrorEntry, Identity};
 use crate::measurement::Detector;
+use crate::metrics;
 use crate::run::control::control;
 use crate::run::prepare::{self, NotReady};
 use crate::run::resume::start::Resumption;
@@ -237,7 +238,7 @@ impl Drop for EndOf {
     fn drop(&mut self) {
         self.0.end();
         let state = self.0.status().state.map_or_else(|| "broken".to_owned(), |state| state.to_string());
-        metrics::counter!("ctp10_runs_total", "status" => state).increment(1);
+        metrics::RUNS.add_of(&state, 1);
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::budget::{Busy, Gone};
 use crate::error::chain;
 use crate::instrument::Error;
+use crate::metrics::HTTP_REFUSED;
 use crate::session::{Held, NotChanged, NotConnected, NotStarted};
 use crate::source::Diagnostic;
 use crate::store::StoreError;
@@ -68,8 +69,7 @@ impl IntoResponse for Problem {
         if self.status.is_server_error() || self.status == StatusCode::CONFLICT {
             tracing::info!(status = self.status.as_u16(), detail = %self.detail, "request refused");
         }
-        let status = self.status.as_u16().to_string();
-        metrics::counter!("ctp10_http_refused_total", "status" => status).increment(1);
+        HTTP_REFUSED.add_of(self.status.as_str(), 1);
         (self.status, Json(json!({ "detail": self.detail }))).into_response()
     }
 }

@@ -12,7 +12,6 @@ use super::access::{Access, Tokens, TrustedProxy};
 use super::base_path::BasePath;
 use super::intake::Intake;
 use super::live::power::ReadingTexts;
-use super::metrics::Metrics;
 use super::overview::Overview;
 use super::problem::Problem;
 use super::runs::{FiguresOfRuns, Views};
@@ -21,6 +20,7 @@ use crate::batch::Queue;
 use crate::instrument::scpi::Condition;
 use crate::instrument::{Address, Ctp10};
 use crate::measurement::{Detector, TraceKind};
+use crate::metrics;
 use crate::session::Session;
 use crate::store::TraceIndexes;
 
@@ -86,7 +86,6 @@ pub(super) struct AppState {
     pub(super) access: Access,
     pub(super) streams: Streams,
     pub(super) overview: Overview,
-    pub(super) metrics: Metrics,
     pub(super) intake: Intake,
     pub(super) downloads: Downloads,
     pub(super) traces: Arc<TraceIndexes>,
@@ -116,7 +115,6 @@ impl AppState {
         session: Arc<Session>,
         options: Options,
         access: Access,
-        metrics: Metrics,
         is_local: bool,
         closing: watch::Receiver<bool>,
     ) -> App {
@@ -129,7 +127,6 @@ impl AppState {
             access,
             streams: Streams::default(),
             overview: Overview::default(),
-            metrics,
             intake: Intake::default(),
             downloads: Downloads::default(),
             traces: Arc::default(),
@@ -202,7 +199,7 @@ impl Streams {
         let count = Arc::clone(kinds.entry(kind).or_default());
         let open = count.fetch_add(1, Ordering::AcqRel) + 1;
         tracing::debug!(kind, open, "stream added");
-        gauge(kind, open);
+        metrics::STREAMS.set_of(kind, open);
         self.all.send_modify(|all| *all += 1);
         Stream { kind, count, all: Arc::clone(&self.all) }
     }
@@ -231,12 +228,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let left = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
         tracing::debug!(kind = self.kind, left, "stream removed");
-        gauge(self.kind, left);
+        metrics::STREAMS.set_of(self.kind, left);
         self.all.send_modify(|all| *all -= 1);
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a number of clients")]
-fn gauge(kind: &'static str, open: usize) {
-    metrics::gauge!("ctp10_streams", "kind" => kind).set(open as f64);
 }

@@ -54,10 +54,10 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "table" => vec!["decimal", "source"],
         "operation" | "step" | "declarations" => WORDS.to_vec(),
         "simulator" => vec!["source"],
-        "instrument" => vec!["units", "measurement", "grammar", "shown"],
+        "instrument" => vec!["units", "measurement", "metrics", "grammar", "shown"],
         "equipment" => vec!["instrument", "http", "units"],
         "http" => vec!["operation", "units"],
-        "handles" | "threads" => vec![],
+        "handles" | "threads" | "metrics" => vec![],
         "notify" => vec!["declarations", "http"],
         "watch" => vec!["http", "shown", "units"],
         "commands" => with_words(&["instrument"]),
@@ -89,6 +89,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "report" => with_words(&["run", "store", "files", "picture", "wafer"]),
         "session" => with_words(&[
             "threads",
+            "metrics",
             "recipe",
             "instrument",
             "equipment",
@@ -121,6 +122,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "terminal" => with_words(&["run", "store", "error"]),
         "sidecar" => with_words(&[
             "threads",
+            "metrics",
             "wafer",
             "handles",
             "recipe",

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{of_listener, say_goodbye, send};
+use crate::metrics::POWER_FRAMES_DROPPED;
 use crate::power::{PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
 use crate::session::Endpoint;
 use crate::sidecar::access::Granted;
@@ -184,7 +185,7 @@ fn note_dropped(sending: Duration, interval: Duration) {
     let dropped = (sending.as_secs_f64() / interval.as_secs_f64()) as u64;
     if dropped > 0 {
         tracing::debug!(dropped, "a client is too slow: frames were dropped");
-        metrics::counter!("ctp10_power_frames_dropped_total").increment(dropped);
+        POWER_FRAMES_DROPPED.add(dropped);
     }
 }
 
