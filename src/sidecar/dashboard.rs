@@ -84,6 +84,7 @@ assets! {
     "marks.js" = "text/javascript; charset=utf-8",
     "names.js" = "text/javascript; charset=utf-8",
     "net.js" = "text/javascript; charset=utf-8",
+    "pins.js" = "text/javascript; charset=utf-8",
     "plot.js" = "text/javascript; charset=utf-8",
     "progress.js" = "text/javascript; charset=utf-8",
     "question.js" = "text/javascript; charset=utf-8",

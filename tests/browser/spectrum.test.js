@@ -148,6 +148,12 @@ test('curves of one run are pinned over those of another, and the last spectrum 
   assert.equal(await page.locator('#plot-frame[data-stale]').count(), 0);
   await bench.sees('#readout .level-name', new RegExp(`^rings ${run}: through`));
   await bench.picture('spectrum-pinned');
+  await page.reload();
+  await until('the pinned curves are there again', async () => {
+    const found = await curves();
+    return found?.length === 4 && found.filter(({ pinned, y }) => pinned && y.length > 100).length === 2;
+  });
+  await bench.sees('#readout .level-name', new RegExp(`^rings ${run}: through`));
   await page.getByRole('button', { name: /^Unpin rings .*: through/ }).click();
   await page.click('#unpin');
   await until('only those of the run are left', async () => (await curves())?.length === 2);

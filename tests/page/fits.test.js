@@ -33,6 +33,18 @@ test('a fitted line lies on the curve that it describes', () => {
   assert.ok(off < 0.05, `${off} dB`);
 });
 
+test('a doublet is drawn as its two lines, with a strength of its own for each', () => {
+  const half = 0.8 * FWHM;
+  const doublet = [...FIGURES, { figure: 'doublet_splitting_nm', value: 2 * half, nm: CENTER, of: 'dip 1', window: WINDOW }];
+  const line = (nm, center) => 1 / (1 + ((2 * (nm - center)) / FWHM) ** 2);
+  const level = (nm) => 10 * Math.log10(0.5 * (1 - 0.7 * line(nm, CENTER - half) - 0.25 * line(nm, CENTER + half)));
+  const nm = Array.from({ length: 4001 }, (_, step) => CENTER - 2 + step / 1000);
+  const view = { wavelength_nm: nm, min: nm.map(level), max: nm.map(level), step_nm: 0.001 };
+  const [{ x, y }] = new Fits().curvesOf(linesOf(doublet), curve(view), 'black', PLAIN);
+  const off = Math.max(...x.map((at, step) => Math.abs(y[step] - level(at))));
+  assert.ok(off < 0.1, `${off} dB`);
+});
+
 test('the line stays when only a part of it is looked at', () => {
   const fits = new Fits();
   const inside = curve(viewOf(CENTER - FWHM, CENTER + FWHM));

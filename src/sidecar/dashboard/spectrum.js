@@ -2,6 +2,7 @@
 // The overlaid traces as a spectrum: every window is fetched anew at the resolution of the screen.
 
 import { Fits } from './fits.js';
+import { Pins } from './pins.js';
 import { createReadout } from './readout.js';
 import { createZoom } from './zoom.js';
 import { Views } from './views.js';
@@ -10,7 +11,7 @@ import { CONFIG, curveOf, layoutOf, loadPlotly, marginsOf } from './plot.js';
 import { byId, setAttribute, setText, showProblem } from './dom.js';
 import { nameOf } from './names.js';
 import { endsOf, recallScale, rememberScale, windowOf, xOf } from './scales.js';
-import { CURVES, colour, curveColour, onThemeChange } from './theme.js';
+import { colour, curveColour, onThemeChange } from './theme.js';
 
 const SETTLE_MS = 150;
 // A little more than what is seen, so that the curve reaches the edges.
@@ -33,9 +34,9 @@ export function createSpectrum() {
   const scale = recallScale();
   let run = null;
   let runName = '';
-  /** The curves of the run, and those of other runs that were pinned: `{ run, trace, slot, view, pinned, label }`. */
+  /** The curves of the run: `{ run, trace, slot, view, pinned }`; and those of other runs that were pinned. */
   let curves = [];
-  let pins = [];
+  const pins = new Pins();
   /** The curves that take the place of those, once they have arrived. */
   let pending = null;
   /** The curves are those of a run before: shown in grey until the next ones arrive. */
@@ -69,7 +70,7 @@ export function createSpectrum() {
     }
     const known = new Map(curves.filter((curve) => curve.run === ofRun).map((curve) => [curve.trace.trace_index, curve]));
     const next = wanted.map(({ trace, slot }) => ({ run: ofRun, trace, slot, view: known.get(trace.trace_index)?.view ?? null, pinned: false }));
-    if (known.size === 0 && pins.length === 0) zoom.clear();
+    if (known.size === 0 && pins.all().length === 0) zoom.clear();
     readyOf(next);
   }
 
@@ -100,10 +101,10 @@ export function createSpectrum() {
   }
 
   function showBox() {
-    const empty = curves.length + pins.length === 0;
+    const empty = curves.length + pins.all().length === 0;
     byId('spectrum-box').hidden = empty;
     byId('spectrum-empty').hidden = !empty;
-    byId('unpin').hidden = pins.length === 0;
+    byId('unpin').hidden = pins.all().length === 0;
     setAttribute(byId('pin'), 'disabled', curves.length === 0 && '');
   }
 
@@ -113,17 +114,13 @@ export function createSpectrum() {
   }
 
   function pin() {
-    const isPinned = (curve) => pins.some((one) => one.run === curve.run && one.trace.trace_index === curve.trace.trace_index);
-    const fresh = curves.filter((curve) => !isPinned(curve));
-    // Colours from the other end, so that pinned curves differ from those of the next run.
-    const slotOf = (place) => CURVES - 1 - ((pins.length + place) % CURVES);
-    pins = [...pins, ...fresh.map((curve, place) => ({ ...curve, pinned: true, slot: slotOf(place), label: `${runName || 'run'} ${curve.run}: ${nameOf(curve.trace)}` }))];
+    pins.add(curves, runName);
     showBox();
     draw();
   }
 
   function unpin(chosen = null) {
-    pins = chosen === null ? [] : pins.filter((one) => one !== chosen);
+    pins.remove(chosen);
     showBox();
     draw();
   }
@@ -131,7 +128,7 @@ export function createSpectrum() {
   /** What is drawn: a pinned curve that is also one of the run is drawn once. */
   function shown() {
     const own = new Set(curves.map(({ run: of, trace }) => `${of} ${trace.trace_index}`));
-    return [...curves, ...pins.filter(({ run: of, trace }) => !own.has(`${of} ${trace.trace_index}`))];
+    return [...curves, ...pins.all().filter(({ run: of, trace }) => !own.has(`${of} ${trace.trace_index}`))];
   }
 
   /** What is to be drawn over the traces: the marks of each by its number. */
@@ -165,7 +162,7 @@ export function createSpectrum() {
   async function refetch() {
     fetching?.abort();
     const next = pending ?? curves;
-    if (next.length + pins.length === 0) return;
+    if (next.length + pins.all().length === 0) return;
     fetching = new AbortController();
     const { signal } = fetching;
     const chosen = zoom.chosen();
@@ -175,12 +172,15 @@ export function createSpectrum() {
     showProblem(byId('spectrum-problem'), null);
     frame.setAttribute('aria-busy', 'true');
     await Promise.all(
-      [...next, ...pins].map(async (curve) => {
+      [...next, ...pins.all()].map(async (curve) => {
         const cut = within(curve.trace, { from: window.from - margin, to: window.to + margin });
         try {
           curve.view = cut ? await views.fetch(curve.run, curve.trace, cut, points, signal) : null;
         } catch (error) {
-          if (!signal.aborted) showProblem(byId('spectrum-problem'), `${curve.label ?? nameOf(curve.trace)}: ${error.message}`);
+          if (signal.aborted) return;
+          // The run of a pinned curve may have been deleted.
+          if (curve.pinned && error.status === 404) pins.remove(curve);
+          showProblem(byId('spectrum-problem'), `${curve.label ?? nameOf(curve.trace)}: ${error.message}`);
         }
       }),
     );
@@ -278,6 +278,7 @@ export function createSpectrum() {
   byId('pin').addEventListener('click', pin);
   byId('unpin').addEventListener('click', () => unpin());
   onThemeChange(draw);
+  showBox();
   let width = 0;
   new ResizeObserver(() => {
     if (frame.clientWidth === width || frame.clientWidth === 0) return;
