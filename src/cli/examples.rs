@@ -125,7 +125,7 @@ const EXAMPLES: &[(&str, [(&str, &str); 2])] = &[
     (
         "runs list",
         [
-            ("runs list --since 2d", "runs of the last two days"),
+            ("runs list --since yesterday", "runs of today and yesterday"),
             ("runs list --where \"wafer = 'W12' and verdict = 'fail'\"", "by a condition"),
         ],
     ),

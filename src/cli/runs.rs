@@ -57,10 +57,11 @@ pub struct FilterArgs {
     /// Only runs of this batch.
     #[arg(long, value_name = "NAME")]
     pub batch: Option<String>,
-    /// Only runs that began since then: `2d`, `8h`, `2026-11-28`, `"2026-11-28 14:00"` (local time).
+    /// Only runs that began since then: `today`, `yesterday`, `2d`, `8h`, `2026-11-28`, `28.11.2026`, `"2026-11-28 14:00"`
+    /// (local time).
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Only runs that began before then. A date includes that day.
+    /// Only runs that began before then. A day includes that day.
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Only runs with one of these verdicts.
