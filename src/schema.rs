@@ -13,6 +13,7 @@ use crate::operation::{Operation, ShortForm};
 use crate::simulator::SimulatorOptions;
 use crate::step::StepOptions;
 
+pub(crate) use readable::readable;
 pub use reference::reference;
 
 /// Definitions that several places of the schema use.
@@ -21,7 +22,7 @@ type Definitions = Map<String, Value>;
 /// JSON Schema (draft 2020-12) of a YAML recipe.
 #[must_use]
 pub fn recipe() -> Value {
-    readable::readable(from_types())
+    readable(from_types())
 }
 
 /// The schema as the types give it.

@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::file::BatchFile;
+use crate::schema::readable;
 
 /// JSON Schema (draft 2020-12) of a batch file.
 #[must_use]
@@ -15,7 +16,7 @@ pub fn schema() -> Value {
     schema["properties"]["name"]["pattern"] = json!(r"^(?!-|queue-)[a-z0-9-]+$");
     schema["properties"]["items"]["minItems"] = json!(1);
     schema["properties"]["suspend_when"]["type"] = json!("object");
-    schema
+    readable(schema)
 }
 
 #[cfg(test)]

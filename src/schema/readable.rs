@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// The schema without `oneOf` and `anyOf`, as far as the value itself tells which choice is meant.
-pub(super) fn readable(mut schema: Value) -> Value {
+pub(crate) fn readable(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(fields) => {
             for inner in fields.values_mut() {

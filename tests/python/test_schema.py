@@ -51,3 +51,30 @@ def test_an_editor_says_what_is_wrong_with_a_step(validator, step, said):
     messages = [error.message for error in validator.iter_errors({"name": "wrong", "steps": [step]})]
     assert any(said in message for message in messages), messages
     assert not any("under any of the given schemas" in message for message in messages), messages
+
+
+@pytest.fixture(scope="module")
+def of_batches():
+    schema = json.loads((ROOT / "docs" / "batch.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"on_failure": "halt"}, "'halt' is not one of ['continue', 'stop'"),
+        ({"items": [{"recipe": "r.yaml", "on_failure": "halt"}]}, "'halt' is not one of"),
+        ({"items": [{"recipe": "r.yaml", "devices": 5}]}, "5 is not of type 'string', 'array'"),
+        ({"items": [{"recipe": "r.yaml", "retry": {"time": 2}}]}, "'time' was unexpected"),
+        ({"notify": {"url": "https://h/", "on": ["always"]}}, "'always' is not one of ['failure', 'done']"),
+        ({"items": []}, "[] should be non-empty"),
+    ],
+    ids=str,
+)
+def test_an_editor_says_what_is_wrong_with_a_batch(of_batches, change, said):
+    good = {"name": "night", "items": [{"recipe": "r.yaml"}]}
+    assert [error.message for error in of_batches.iter_errors(good)] == []
+    messages = [error.message for error in of_batches.iter_errors({**good, **change})]
+    assert any(said in message for message in messages), messages
+    assert not any("any of the given schemas" in message for message in messages), messages
