@@ -70,11 +70,43 @@ impl Gate {
 
 /// An operation in the OpenAPI document.
 #[derive(Clone, Copy)]
-struct Words {
+pub(super) struct Words {
     id: &'static str,
     summary: &'static str,
     section: &'static str,
     right: Right,
+}
+
+/// A handler that can be served and described. `M` has the types of its parameters and of its reply.
+pub(super) trait Documented<M>: Clone {
+    fn get(self) -> MethodRouter<App>;
+    fn get_described(self, words: Words) -> ApiMethodRouter<App>;
+    fn post(self) -> MethodRouter<App>;
+    fn post_described(self, words: Words) -> ApiMethodRouter<App>;
+}
+
+impl<H, I, O, T> Documented<(I, O, T)> for H
+where
+    H: Handler<T, App> + OperationHandler<I, O>,
+    I: OperationInput,
+    O: OperationOutput,
+    T: 'static,
+{
+    fn get(self) -> MethodRouter<App> {
+        get(self)
+    }
+
+    fn get_described(self, words: Words) -> ApiMethodRouter<App> {
+        get_with(self, describe(words))
+    }
+
+    fn post(self) -> MethodRouter<App> {
+        post(self)
+    }
+
+    fn post_described(self, words: Words) -> ApiMethodRouter<App> {
+        post_with(self, describe(words))
+    }
 }
 
 impl Routes {
@@ -98,60 +130,42 @@ impl Routes {
     }
 
     /// Adds the handler of GET requests that everybody may send who has one of the tokens.
-    pub(super) fn look<H, I, O, T>(
+    pub(super) fn look<M>(
         self,
         path: &'static str,
-        handler: H,
+        handler: impl Documented<M>,
         id: &'static str,
         summary: &'static str,
-    ) -> Self
-    where
-        H: Handler<T, App> + OperationHandler<I, O>,
-        I: OperationInput,
-        O: OperationOutput,
-        T: 'static,
-    {
+    ) -> Self {
         let words = Words { id, summary, section: self.section, right: Right::ReadOnly };
         let described = handler.clone();
-        self.add(path, words, || get(handler), || get_with(described, describe(words)))
+        self.add(path, words, || handler.get(), || described.get_described(words))
     }
 
     /// Adds the handler of GET requests that need the full right.
-    pub(super) fn get<H, I, O, T>(
+    pub(super) fn get<M>(
         self,
         path: &'static str,
-        handler: H,
+        handler: impl Documented<M>,
         id: &'static str,
         summary: &'static str,
-    ) -> Self
-    where
-        H: Handler<T, App> + OperationHandler<I, O>,
-        I: OperationInput,
-        O: OperationOutput,
-        T: 'static,
-    {
+    ) -> Self {
         let words = Words { id, summary, section: self.section, right: Right::Full };
         let described = handler.clone();
-        self.add(path, words, || get(handler), || get_with(described, describe(words)))
+        self.add(path, words, || handler.get(), || described.get_described(words))
     }
 
     /// Adds the handler of POST requests, which need the full right.
-    pub(super) fn post<H, I, O, T>(
+    pub(super) fn post<M>(
         self,
         path: &'static str,
-        handler: H,
+        handler: impl Documented<M>,
         id: &'static str,
         summary: &'static str,
-    ) -> Self
-    where
-        H: Handler<T, App> + OperationHandler<I, O>,
-        I: OperationInput,
-        O: OperationOutput,
-        T: 'static,
-    {
+    ) -> Self {
         let words = Words { id, summary, section: self.section, right: Right::Full };
         let described = handler.clone();
-        self.add(path, words, || post(handler), || post_with(described, describe(words)))
+        self.add(path, words, || handler.post(), || described.post_described(words))
     }
 
     /// Adds the handler of GET requests that are not part of the documentation: pages, files of pages, WebSockets.
