@@ -28,13 +28,21 @@ pub struct ReadError {
     pub message: String,
     /// How to correct it.
     pub hint: Option<String>,
+    /// Whether the type of the value is never allowed there.
+    pub wrong_type: bool,
 }
 
 impl ReadError {
     /// An error about the whole value.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { path: Vec::new(), at_key: false, message: message.into(), hint: None }
+        Self { path: Vec::new(), at_key: false, message: message.into(), hint: None, wrong_type: false }
+    }
+
+    /// The part of `value` that the error is about, as far as its path leads.
+    #[must_use]
+    pub fn part_of<'v>(&self, value: &'v Value) -> &'v Value {
+        self.path.iter().fold(value, |value, name| child(value, name).unwrap_or(value))
     }
 
     /// The same error, with its path below `outer`.
@@ -65,14 +73,20 @@ pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> 
     serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
         let path: Vec<String> = error.path().iter().filter_map(segment).collect();
         let message = plain(&error.into_inner().to_string());
-        let given = path.iter().try_fold(value.as_ref(), |value, name| match value {
-            Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-            other => other.get(name),
-        });
+        let given = path.iter().try_fold(value.as_ref(), |value, name| child(value, name));
         let hint =
             given.and_then(|given| advice::for_value(path.last().map(String::as_str), given, &message));
-        ReadError { path, at_key: false, message, hint }
+        let wrong_type = message.starts_with("invalid type: ");
+        ReadError { path, at_key: false, message, hint, wrong_type }
     })
+}
+
+/// The part of a value with this name or index.
+fn child<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
+    }
 }
 
 /// Converts numbers and booleans to texts where `T` has texts. `written` returns the original spelling of the number
@@ -235,19 +249,19 @@ fn descend(root: &Value, schema: &Value, value: &Value) -> Result<(), ReadError>
                         return Err(ReadError {
                             path: vec![key.clone()],
                             at_key: true,
-                            message: "a recipe has no merge keys (`<<`)".to_owned(),
                             hint: Some(
                                 "write the fields out, or put the steps into a recipe for `run_recipe`"
                                     .to_owned(),
                             ),
+                            ..ReadError::new("a recipe has no merge keys (`<<`)")
                         });
                     }
                     None if closed => {
                         return Err(ReadError {
                             path: vec![key.clone()],
                             at_key: true,
-                            message: format!("unknown field `{key}`"),
                             hint: Some(suggestion(key, known.keys().map(String::as_str))),
+                            ..ReadError::new(format!("unknown field `{key}`"))
                         });
                     }
                     None => {}

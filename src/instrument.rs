@@ -51,6 +51,8 @@ const PROBE_REFUSAL_AFTER: Duration = Duration::from_millis(800);
 const OBSERVER_REFUSAL_AFTER: Duration = Duration::from_secs(2);
 /// An observer waits at most this long until the task that waits for a scan has noticed its end.
 const SCAN_END: Duration = Duration::from_secs(1);
+/// How long the analysis after a scan may take.
+const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
 /// Numbers of the lasers that a CTP10 can have.
 pub const LASERS: std::ops::RangeInclusive<u8> = 1..=10;
 /// Numbers of the tunable laser sources (TLS) of a scan.
@@ -230,6 +232,19 @@ impl Ctp10 {
         let command = query.text.clone();
         let asked = tokio::spawn(async move { links.ask_as_observer(&query, options).await });
         asked.await.unwrap_or_else(|panic| Err(Error::Lost { command, reason: panic.to_string() }))
+    }
+
+    /// Waits until the analysis after a scan has ended, for half a minute at most. Returns the condition after it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn wait_for_analysis(&self) -> Result<Condition, Error> {
+        let condition = self.condition().await?;
+        if !condition.is_analysis() {
+            return Ok(condition);
+        }
+        let _ = tokio::time::timeout(ANALYSIS_LIMIT, self.wait_until_idle()).await;
+        self.condition().await
     }
 
     /// Reads the condition register. While a task waits for the end of a scan, this returns the value which that task

@@ -3,6 +3,10 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
+mod moment;
+
+pub use moment::Moment;
+
 /// The largest offset of any time zone from UTC.
 const FURTHEST: TimeDelta = TimeDelta::hours(18);
 /// The largest distance between two moments with the same local time on the same day.

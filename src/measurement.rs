@@ -5,15 +5,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::shown;
 use crate::units::dbm_of_milliwatts;
 
 mod detector;
+mod levels;
 mod naming;
 mod reference;
 mod seam;
 mod trace_kind;
 
 pub use detector::{Detector, NotADetector};
+pub use levels::PowerLevels;
 pub use naming::{check_name, check_part_of_name, fit_for_file};
 pub use reference::{
     Age, CLOCK_DIFFERENCE, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale,
@@ -224,14 +227,13 @@ impl Extreme {
     /// The level for people, in the same form everywhere: `0.52 dB`. It has no sign if it rounds to zero.
     #[must_use]
     pub fn level(&self, unit: &str) -> String {
-        let hundredths = (self.value * 100.0).round() + 0.0;
-        format!("{:.2} {unit}", hundredths / 100.0)
+        shown::quantity(self.value, None, unit)
     }
 
     /// The wavelength, for people.
     #[must_use]
     pub fn place(&self) -> String {
-        format!("at {:.4} nm", self.nm)
+        format!("at {}", shown::quantity(self.nm, None, "nm"))
     }
 
     /// The insertion loss of a transmission: its level with the sign turned.

@@ -49,9 +49,21 @@ pub struct LimitLine {
     pub level: f64,
 }
 
+/// What the horizontal axis shows. The envelopes, marks, bands and limits have their places in the same unit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Across {
+    /// Wavelengths, nm.
+    #[default]
+    Wavelength,
+    /// Time since a beginning, in a unit: the name of the axis.
+    Time(String),
+}
+
 /// What a picture shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plot {
+    /// What the horizontal axis shows.
+    pub across: Across,
     /// The title.
     pub title: String,
     /// Whether the values are computed. The picture says so.

@@ -29,6 +29,7 @@ use tracing::Instrument;
 
 use crate::forecast::bench::BenchState;
 use crate::http::Client;
+use crate::operation::Surroundings;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind};
 use crate::store::{InstrumentRecord, Manifest, NamedRecord, ResultsRecord, RunFolder, RunState};
@@ -97,7 +98,8 @@ pub async fn run(
     let (Begun { folder, mut manifest, log, columns }, resumption) = begun.await??;
     let guarded = Guarded { instrument: &instrument, identity: &record.identity, is_embedded, live: &live };
     let watchdog = Watchdog::of(times.guard_after, guarded, &folder, &log).await?;
-    let power = SharedPowerLog::new(folder.power_log(record.simulated), log.clone());
+    let names = Surroundings::new(&recipe.header().detectors).detectors;
+    let power = SharedPowerLog::new(folder.power_log(record.simulated, names), log.clone());
     let mut companions = Companions::start(&recipe, &instrument, &monitor, &power, &log, record.simulated);
     let stop = control.stop_receiver();
     let heartbeat = watchdog.as_ref().map(Watchdog::heartbeat).unwrap_or_default();

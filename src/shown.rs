@@ -5,6 +5,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+mod numbers;
+
+pub use numbers::{digits, number, quantity, unit_word, with_unit};
+
 /// Longest quotation of a foreign text, characters.
 const QUOTED: usize = 200;
 /// Highest number of listed items; the rest is counted.

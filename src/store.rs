@@ -46,7 +46,7 @@ pub use manifest::{
     HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
     VerdictSummary,
 };
-pub use power::{PowerLog, PowerSegment};
+pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, read_power};
 pub use provenance::{Provenance, open_trace_file, provenance};
 pub use publish::{write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};

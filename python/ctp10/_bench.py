@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ._errors import Error, Finding, Findings, InstrumentError, RecipeError, RequestError
 from ._handle import is_attended
@@ -157,10 +158,10 @@ class Bench:
         return found
 
     def run(self, run: str) -> BenchRun:
-        """A run of the service by its identifier."""
-        found = BenchRun(self._service, run)
-        _ = found.status
-        return found
+        """A run of the service: its identifier, the first characters of it, the name of a recipe (its newest run), or
+        `last`."""
+        found = self._service.get(f"/runs/{quote(run, safe='')}")
+        return BenchRun(self._service, found["run"])
 
     @property
     def current(self) -> Submitted | None:

@@ -12,7 +12,7 @@ from typing import Any
 from ._binary import call
 from ._errors import Error
 from ._picture import Picture
-from ._table import Table
+from ._table import Power, Table
 from ._traces import Trace, Traces, traces_of
 
 
@@ -125,9 +125,9 @@ class Run:
         return Table.of_files("results", self._files("results.parquet"))
 
     @property
-    def power(self) -> Table:
+    def power(self) -> Power:
         """The recorded power, one row a reading."""
-        return Table.of_files("power", self._files("power/*.parquet"))
+        return Power.of_files("power", self._files("power/*.parquet"))
 
     def _files(self, pattern: str) -> list[Path]:
         return sorted(self.folder.glob(pattern))

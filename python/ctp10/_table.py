@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ._libraries import need, need_arrow
+
+_Kind = TypeVar("_Kind", bound="Table")
 
 
 class Table:
@@ -16,7 +18,7 @@ class Table:
         self._name, self._files, self._rows = name, list(files), rows
 
     @classmethod
-    def of_files(cls, name: str, files: Sequence[Path]) -> Table:
+    def of_files(cls: type[_Kind], name: str, files: Sequence[Path]) -> _Kind:
         """The rows of Parquet files, one file after the other."""
         return cls(name, files=files)
 
@@ -69,6 +71,22 @@ class Table:
             return self.to_pandas()._repr_html_()
         except ImportError:
             return None
+
+
+class Power(Table):
+    """Recorded power."""
+
+    def pivot(self) -> Any:
+        """A `pandas.DataFrame` with the time as its index and a column for each detector; for each detector and unit if
+        the unit was changed during the run."""
+        frame = self.to_pandas()
+        if frame.empty:
+            return frame
+        # Programs before 0.2 stored no names of detectors.
+        position = frame["module"].astype(str) + "/" + frame["channel"].astype(str)
+        frame["detector"] = frame["detector"].fillna(position) if "detector" in frame else position
+        columns = "detector" if frame["unit"].nunique() == 1 else ["detector", "unit"]
+        return frame.pivot_table(index="time", columns=columns, values="value")
 
 
 def joined(tables: list[Any]) -> Any:

@@ -11,6 +11,7 @@ use super::registry as define;
 use super::trace::Trace;
 use super::units::power_from_db;
 use super::{Bound, NO_USABLE};
+use crate::shown::quantity;
 
 /// Least distance of two lines of one kind, nm, when none is given.
 pub const DISTANCE_NM: f64 = 0.5;
@@ -287,7 +288,8 @@ pub(super) fn nothing_found(trace: &Trace<'_>, kind: Kind) -> String {
     let most = maxima(trace, kind).into_iter().map(|(_, prominence)| prominence);
     match most.reduce(f32::max) {
         Some(most) => {
-            format!("no {} is prominent enough; the most prominent one has {most:.3} dB", kind.word())
+            let most = quantity(f64::from(most), None, "dB");
+            format!("no {} is prominent enough; the most prominent one has {most}", kind.word())
         }
         None => format!("the trace has no {}: its samples only rise, fall or are equal", kind.word()),
     }

@@ -113,8 +113,8 @@ pub fn marks<'a>(figures: impl IntoIterator<Item = Judgement<'a>>) -> Vec<Mark> 
                 marks.extend(width.map(|(from_nm, to_nm)| Mark::Width { from_nm, to_nm, text: text() }));
             }
             Role::FullWidth => {
-                let width = figure.nm.zip(figure.value);
-                marks.extend(width.map(|(nm, fwhm)| Mark::Width {
+                let Some((nm, fwhm)) = figure.nm.zip(figure.value) else { continue };
+                marks.extend(centers(nm, figure, &figures).into_iter().map(|nm| Mark::Width {
                     from_nm: nm - fwhm / 2.0,
                     to_nm: nm + fwhm / 2.0,
                     text: text(),
@@ -131,6 +131,16 @@ pub fn marks<'a>(figures: impl IntoIterator<Item = Judgement<'a>>) -> Vec<Mark> 
     }
     distinct.sort_by_key(|mark| !matches!(mark, Mark::Band { .. }));
     distinct
+}
+
+/// The centres of the line of a figure: two if the line is a doublet.
+fn centers(nm: f64, figure: &Figure, figures: &[Judgement<'_>]) -> Vec<f64> {
+    let is_splitting = |other: &Figure| other.name == "doublet_splitting_nm" && other.of == figure.of;
+    let splitting = figures.iter().find(|(other, _, _)| is_splitting(other) && other.nm == figure.nm);
+    match splitting.and_then(|(splitting, _, _)| splitting.value) {
+        Some(splitting) => vec![nm - splitting / 2.0, nm + splitting / 2.0],
+        None => vec![nm],
+    }
 }
 
 fn band(figure: &Figure) -> Option<Mark> {
@@ -179,6 +189,20 @@ mod tests {
             &marks[2],
             Mark::Point { nm: 1545.0, level_db: Some(-2.0), verdict: Some(Verdict::Fail), .. }
         ));
+    }
+
+    #[test]
+    fn a_doublet_has_the_width_of_each_of_its_lines() {
+        let (fwhm, splitting) = (figure("fwhm_nm", 0.1, 1550.0), figure("doublet_splitting_nm", 0.4, 1550.0));
+        let marks = marks([&fwhm, &splitting].map(|figure| (figure, None, None)));
+        let widths: Vec<String> = marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Width { from_nm, to_nm, .. } => Some(format!("{from_nm:.2} {to_nm:.2}")),
+                Mark::Band { .. } | Mark::Point { .. } | Mark::Limit { .. } => None,
+            })
+            .collect();
+        assert_eq!(widths, ["1549.75 1549.85", "1550.15 1550.25"]);
     }
 
     #[test]

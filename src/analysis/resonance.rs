@@ -8,6 +8,7 @@ use super::figure::WindowNm;
 use super::fit::Fit;
 use super::trace::Trace;
 use super::width::first_crossings;
+use crate::shown::quantity;
 pub use figures::{Topology, figures};
 use line::{Samples, asymmetry, doublet, single};
 
@@ -119,9 +120,9 @@ fn too_narrow(trace: &Trace<'_>, extremum: &Extremum, fwhm_nm: f64) -> Option<Un
     let step_nm = trace.step_nm(extremum.index);
     (fwhm_nm < FEWEST_SAMPLES * step_nm).then(|| Unfitted {
         reason: format!(
-            "fewer than {FEWEST_SAMPLES} samples within the FWHM: the step is {:.3} pm, and the line is about {:.3} pm wide",
-            step_nm * 1e3,
-            fwhm_nm * 1e3
+            "fewer than {FEWEST_SAMPLES} samples within the FWHM: the step is {}, and the line is about {} wide",
+            quantity(step_nm * 1e3, None, "pm"),
+            quantity(fwhm_nm * 1e3, None, "pm")
         ),
         fwhm_at_most_nm: Some(FEWEST_SAMPLES * step_nm),
     })
@@ -176,13 +177,16 @@ fn judge(samples: &Samples, fit: &Fit<5>, extremum: &Extremum) -> Result<(), Unf
     let width_nm = fit.parameters[1] * samples.unit_nm;
     if width_nm > window_nm {
         return Err(unfitted(format!(
-            "the fitted width of {width_nm:.4} nm exceeds the window of {window_nm:.4} nm between the neighbouring lines"
+            "the fitted width of {} exceeds the window of {} between the neighbouring lines",
+            quantity(width_nm, None, "nm"),
+            quantity(window_nm, None, "nm")
         )));
     }
     let center_nm = samples.center_nm + fit.parameters[0] * samples.unit_nm;
     if (center_nm - extremum.nm).abs() > width_nm {
         return Err(unfitted(format!(
-            "the fitted centre {center_nm:.4} nm is more than one FWHM away from the raw {}",
+            "the fitted centre {} is more than one FWHM away from the raw {}",
+            quantity(center_nm, None, "nm"),
             extremum.kind.word()
         )));
     }

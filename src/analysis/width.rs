@@ -7,6 +7,7 @@ use super::floor::Floor;
 use super::registry as define;
 use super::registry::Definition;
 use super::trace::Trace;
+use crate::shown::quantity;
 
 /// Where a level is crossed on one side of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -214,8 +215,8 @@ pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64, floor: Floor) -
     }
     if dip.prominence_db <= x_db {
         return missing(format!(
-            "the dip is {:.2} dB deep, and the width is asked for {x_db} dB below the base",
-            dip.prominence_db
+            "the dip is {} deep, and the width is asked for {x_db} dB below the base",
+            quantity(dip.prominence_db, None, "dB")
         ));
     }
     let crossings = first_crossings(trace, dip.index, level_db, Kind::Dip);
@@ -230,7 +231,8 @@ pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64, floor: Floor) -
 }
 
 fn not_above_floor(level_db: f64, floor_db: f64) -> String {
-    format!("the level {level_db:.2} dB is not above the floor, {floor_db:.2} dB")
+    let [level, floor] = [level_db, floor_db].map(|db| quantity(db, None, "dB"));
+    format!("the level {level} is not above the floor, {floor}")
 }
 
 /// Why there are no two crossings.
@@ -241,7 +243,8 @@ fn not_crossed(trace: &Trace<'_>, crossings: Crossings, level_db: f64) -> String
         (Crossing::At(_), _) => "towards longer wavelengths",
     };
     format!(
-        "the level {level_db:.2} dB is not reached {side} within {} to {} nm",
+        "the level {} is not reached {side} within {} to {} nm",
+        quantity(level_db, None, "dB"),
         trace.first_nm(),
         trace.last_nm()
     )

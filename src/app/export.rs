@@ -1,16 +1,19 @@
 //! `ctp10 export`: traces in formats of other programs, with units and provenance.
 
+mod power;
 mod write;
 
 use std::path::{Path, PathBuf};
 
-use super::runs::failed;
+use super::runs::{failed, find};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::files;
 use crate::measurement::TraceSummary;
-use crate::store::{Provenance, StoreError, TraceFile, open_trace, open_trace_file, provenance, runs};
+use crate::store::{
+    FoundRun, Provenance, StoreError, TraceFile, open_trace, open_trace_file, provenance, runs,
+};
 use crate::terminal::output::outln;
 
 /// A trace to write.
@@ -30,8 +33,8 @@ pub(super) fn export(args: &ExportArgs, config: &Config) -> Result<(), Failure> 
     if path.extension().is_some_and(|suffix| suffix == "parquet") {
         return Err(usage(format!("there is no file `{}`", path.display())));
     }
-    let run = runs::find(&super::run_folders(args.out.clone(), config), &args.what).map_err(failed)?;
-    whole_run(&run.folder, args)
+    let run = find(&super::run_folders(args.out.clone(), config), &args.what)?;
+    whole_run(&run, args)
 }
 
 fn usage(message: String) -> Failure {
@@ -73,13 +76,14 @@ fn one(path: &Path, args: &ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn whole_run(folder: &Path, args: &ExportArgs) -> Result<(), Failure> {
+fn whole_run(run: &FoundRun, args: &ExportArgs) -> Result<(), Failure> {
+    let folder = run.folder.as_path();
     let traces: Vec<_> = runs::traces(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
-    if traces.is_empty() {
-        return Err(usage(format!("the run in `{}` has no traces", folder.display())));
-    }
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if traces.is_empty() {
+        return power_of_run(run, &name, args);
+    }
     let suffix = args.to.suffix();
     let open = |trace: &TraceSummary| -> Result<Exported, StoreError> {
         let file = open_trace(folder, trace)?;
@@ -102,6 +106,39 @@ fn whole_run(folder: &Path, args: &ExportArgs) -> Result<(), Failure> {
         }
     };
     outln!("{}", written.display());
+    Ok(())
+}
+
+/// Writes the recorded power of a run without traces.
+fn power_of_run(run: &FoundRun, name: &str, args: &ExportArgs) -> Result<(), Failure> {
+    let folder = run.folder.as_path();
+    let segments: Vec<_> = runs::power(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    if segments.is_empty() {
+        return Err(usage(format!("the run in `{}` has no traces and no recorded power", folder.display())));
+    }
+    match args.to {
+        ExportFormat::Csv => {}
+        ExportFormat::Npy | ExportFormat::Npz | ExportFormat::Arrow | ExportFormat::Mat => {
+            let message = "the run has no traces, and recorded power is exported as `csv` only";
+            let hint = format!(
+                "the power files are in `{}`: `pandas.read_parquet` reads the folder",
+                folder.join("power").display()
+            );
+            return Err(usage(message.to_owned()).hint(hint));
+        }
+    }
+    let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_power.csv")));
+    refuse_existing(std::slice::from_ref(&target), args)?;
+    let comments = [
+        run.manifest.instrument.simulated.then(|| write::SIMULATED.to_owned()),
+        Some(format!(
+            "recorded power of run {}, recipe {}; time is UTC",
+            run.manifest.run, run.manifest.name
+        )),
+    ];
+    let comments: Vec<String> = comments.into_iter().flatten().collect();
+    power::csv(folder, &segments, &comments, &target, args.force).map_err(failed)?;
+    outln!("{}", target.display());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `ctp10 plot`: traces of files and runs as one picture.
 
 mod curve;
+mod power;
 mod source;
 
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::picture::{Plot, Size, Theme};
 use crate::store::{FoundRun, write_pieces};
 use crate::terminal::output::{errln, outln};
 use curve::overlay;
-use source::Source;
+use source::{Shown, Source};
 
 /// Figures that have a place on a trace.
 const MARKED: [Wanted; 3] = [Wanted::Dips, Wanted::Peaks, Wanted::Resonances];
@@ -33,17 +34,52 @@ enum Format {
 pub(super) fn plot(args: &PlotArgs, config: &Config) -> Result<(), Failure> {
     let picture = NewPicture::at(&args.output, args.force)?;
     let request = request(args)?;
-    let (sources, title) = source::find(&args.what, &super::run_folders(args.out.clone(), config))?;
-    let (mut plot, left_out) = overlay(&sources, args.column.as_deref(), &request)?;
-    if left_out > 0 {
-        errln!("traces that are left out, as they are outside the band or not in {}: {left_out}", plot.unit);
-    }
+    let (shown, title) = source::find(&args.what, &super::run_folders(args.out.clone(), config))?;
+    let mut plot = match shown {
+        Shown::Traces(sources) => {
+            let (plot, left_out) = overlay(&sources, args.column.as_deref(), &request)?;
+            if left_out > 0 {
+                errln!(
+                    "traces that are left out, as they are outside the band or not in {}: {left_out}",
+                    plot.unit
+                );
+            }
+            plot
+        }
+        Shown::Power(power) => {
+            of_power_only(args)?;
+            errln!("the run has no traces: the picture shows its recorded power");
+            if power.left_out > 0 {
+                errln!(
+                    "detectors that are left out, as they are not in {}: {}",
+                    power.plot.unit,
+                    power.left_out
+                );
+            }
+            power.plot
+        }
+    };
     plot.title = args.title.clone().unwrap_or(title);
     let size = Size { width: args.size.0, height: args.size.1 };
     let theme = if args.dark { Theme::Dark } else { Theme::Light };
     picture.write(&plot, size, theme)?;
     outln!("{}", args.output.display());
     Ok(())
+}
+
+/// Options of traces have no meaning for power.
+fn of_power_only(args: &PlotArgs) -> Result<(), Failure> {
+    let given = [
+        ("--band", args.band.is_some()),
+        ("--figures", !args.figures.is_empty()),
+        ("--column", args.column.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(usage(format!("`{option}` is for traces, and the run has recorded power only")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A picture that does not exist yet, or that may be replaced.

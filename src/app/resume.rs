@@ -15,7 +15,7 @@ use crate::run::resume::transcript::Performed;
 use crate::session::{Interrupted, NotResumed, Outlook};
 use crate::shown;
 use crate::step::Outcome;
-use crate::store::{Fate, Manifest, StoreError, runs};
+use crate::store::{Fate, Manifest, StoreError};
 use crate::terminal::output::{err, errln, out, outln};
 use crate::terminal::{LogWriter, duration};
 
@@ -26,11 +26,12 @@ pub(super) async fn resume(
     log: &LogWriter,
 ) -> Result<(), Failure> {
     let out = super::run_folders(args.out.clone(), config);
-    let run = runs::find(&out, &args.run).map_err(|error| refused(error.into()))?;
+    let run = super::runs::find(&out, &args.run)?;
     let attended = is_attended(args.presence);
     let interrupted = Interrupted::read(run, Some(attended)).map_err(refused)?;
     if args.plan {
-        tell_plan(interrupted.manifest(), &interrupted.foresee().await.map_err(refused)?);
+        let around = Surroundings::new(interrupted.recipe().detectors());
+        tell_plan(interrupted.manifest(), &interrupted.foresee().await.map_err(refused)?, &around);
         return Ok(());
     }
     let choice = instrument(&args.instrument, interrupted.manifest())?;
@@ -150,7 +151,8 @@ fn instrument(args: &InstrumentArgs, manifest: &Manifest) -> Result<Choice, Fail
     choose::options(manifest.simulator.clone()).map(|options| Choice::Simulated(Box::new(options)))
 }
 
-fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
+/// The plan of a resume. `around` has the names of the detectors.
+fn tell_plan(manifest: &Manifest, outlook: &Outlook, around: &Surroundings) {
     let foreseen = &outlook.foreseen;
     let (past, left) = (&foreseen.past, &foreseen.left);
     outln!("run {}  {}  {}", manifest.run, manifest.name, manifest.status);
@@ -185,18 +187,18 @@ fn tell_plan(manifest: &Manifest, outlook: &Outlook) {
         again.list.iter().flat_map(|repair| repair.before.iter().chain(&repair.sweep).chain(&repair.fetches));
     for number in numbers.chain(&again.after) {
         if let Some(step) = past.steps().find(|step| step.number == *number) {
-            outln!("to repeat first: {}{}", step.step.place.turns(), step.step.operation);
+            outln!("to repeat first: {}{}", step.step.place.turns(), step.step.operation.named(around));
         }
     }
     if let Some(step) = &foreseen.undecided {
         outln!(
             "interrupted, and ctp10 cannot know whether it finished: `{}` ({})",
-            step.step.operation,
+            step.step.operation.named(around),
             step.step.place
         );
     }
     outln!("remaining:");
-    out!("{}", plan::text(&left.steps, &Surroundings::default(), false, crate::terminal::width()));
+    out!("{}", plan::text(&left.steps, around, false, crate::terminal::width()));
     let total = plan::total(&left.steps);
     let operations = shown::counted(left.steps.len(), "operation");
     outln!("{operations}, about {}", duration(total.seconds));

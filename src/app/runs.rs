@@ -12,9 +12,10 @@ use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsOutputArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::measurement::PowerLevels;
 use crate::run::events::Record;
 use crate::shown::counted;
-use crate::store::{StoreError, runs, skip_damaged, watchdog_records};
+use crate::store::{FoundRun, StoreError, runs, skip_damaged, watchdog_records};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
 
@@ -41,8 +42,28 @@ pub(super) fn failed(error: StoreError) -> Failure {
     Failure::new(code, chain(&error))
 }
 
+/// The run that a person means. The name of a batch gets the commands for batches.
+pub(super) fn find(out: &Path, name: &str) -> Result<FoundRun, Failure> {
+    runs::find(out, name).map_err(|error| {
+        let failure = failed(error);
+        if !is_batch(out, name) {
+            return failure;
+        }
+        failure.hint(format!(
+            "`{name}` is a batch: `ctp10 runs --batch {name}` lists its runs, and `ctp10 runs report --batch {name}` \
+             writes its page"
+        ))
+    })
+}
+
+/// Whether the catalogue knows a batch of this name. A folder without a catalogue gets none.
+fn is_batch(out: &Path, name: &str) -> bool {
+    out.join(catalogue::FILE).is_file()
+        && Catalogue::open(out).and_then(|catalogue| catalogue.batch(name)).is_ok_and(|batch| batch.is_some())
+}
+
 fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
-    let run = runs::find(out, id).map_err(failed)?;
+    let run = find(out, id)?;
     let traces = runs::traces(&run.folder).map_err(failed)?;
     let guards = watchdog_records(&run.folder);
     if as_json {
@@ -53,6 +74,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         let traces = skip_damaged(counted).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         return super::print_json(&json!({
             "folder": run.folder.display().to_string(), "manifest": run.manifest, "guard": guards, "traces": traces,
+            "power": levels(&run.folder)?,
             "unreadable_lines": unreadable_lines,
         }));
     }
@@ -103,12 +125,26 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         outln!("  {}  {}  {}", trace.file, counted(trace.grid.points, "point"), HumanBytes(trace.bytes));
         outln!("      min {}   max {}", level(trace.min), level(trace.max));
     }
+    for levels in levels(&run.folder)? {
+        outln!("  power       {}  {}", levels.shown_detector(), levels.shown().join("  "));
+    }
     outln!("{}", run.folder.display());
     Ok(())
 }
 
+/// The recorded power of a run, for each detector.
+fn levels(folder: &Path) -> Result<Vec<PowerLevels>, Failure> {
+    let mut levels = Vec::new();
+    for segment in skip_damaged(runs::power(folder).map_err(failed)?) {
+        for one in segment.map_err(failed)?.levels {
+            PowerLevels::add(&mut levels, &one);
+        }
+    }
+    Ok(levels)
+}
+
 fn report(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
-    let run = runs::find(out, id).map_err(failed)?;
+    let run = find(out, id)?;
     let (report, page) = crate::report::write(&run).map_err(failed)?;
     if as_json {
         return super::print_json(&report);
@@ -143,7 +179,7 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
 }
 
 fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
-    let run = runs::find(out, id).map_err(failed)?;
+    let run = find(out, id)?;
     let verified = runs::verify::<Record>(&run.folder).map_err(failed)?;
     if as_json {
         super::print_json(

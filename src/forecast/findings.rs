@@ -38,7 +38,11 @@ impl Findings {
     pub(super) fn add_fault(&mut self, fault: Fault, last: Option<&Place>, may_differ: bool) {
         let at = fault.at.or_else(|| last.and_then(|place| Some((place.file.clone(), place.position?))));
         let diagnostic = Diagnostic { hint: fault.hint, ..Diagnostic::error(fault.message) };
-        self.found.push((at, softened(diagnostic, may_differ)));
+        let found = (at, softened(diagnostic, may_differ));
+        // A loop goes through the branches of its steps in each turn.
+        if !self.found.contains(&found) {
+            self.found.push(found);
+        }
     }
 
     /// The findings, with excerpts from the given sources.

@@ -6,6 +6,8 @@ use crate::operation::{Operation, Surroundings};
 use crate::recipe::Recipe;
 use crate::source::Severity;
 
+mod types;
+
 fn walk_file(name: &str, text: &str, circumstances: Circumstances) -> Walk {
     let recipe = Recipe::from_text(name, text, None, &[]).unwrap();
     walk(|host| recipe.perform(host), recipe.sources(), circumstances)

@@ -11,6 +11,7 @@ use super::rules;
 use super::stand_in::{self, StandInTrace};
 use crate::budget::{Budget, size};
 use crate::commands::Present;
+use crate::local_time::Moment;
 use crate::measurement::{Grid, TraceSummary, unix_time_s};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
@@ -93,7 +94,8 @@ pub fn walk(
         state: Mutex::new(State::default()),
     });
     let ended = budget.spend(|| perform(host.clone()));
-    let State { mut findings, steps, probes, cut_off, may_differ, .. } = std::mem::take(&mut *host.state());
+    let State { mut findings, steps, probes, cut_off, may_differ, unknown_reply, .. } =
+        std::mem::take(&mut *host.state());
     let last = steps.last().map(|planned| &planned.step.place);
     let cut_off = cut_off.or_else(|| (ended.is_err() && budget.was_spent()).then(|| budget.told()));
     let is_cut_off = cut_off.is_some();
@@ -105,19 +107,20 @@ pub fn walk(
             Diagnostic::warning(message).hint("check for a loop that never ends"),
         );
     } else if let Err(mut fault) = ended {
-        if may_differ && steps.iter().any(has_unknown_reply) {
+        if may_differ && unknown_reply {
             fault.hint.get_or_insert_with(|| {
                 "`assume` of an `http` or `scpi` step provides a reply for the forecast".to_owned()
             });
         }
-        findings.add_fault(fault, last, may_differ);
+        let is_sure = fault.wrong_type && !unknown_reply;
+        findings.add_fault(fault, last, may_differ && !is_sure);
     }
     Walk { findings: findings.located(sources), steps, probes, complete: !is_cut_off }
 }
 
 /// Whether the reply of another instrument is unknown.
-fn has_unknown_reply(planned: &PlannedStep) -> bool {
-    let traits = planned.step.operation.traits();
+fn has_unknown_reply(step: &Step) -> bool {
+    let traits = step.operation.traits();
     traits.request.is_some_and(|http| http.assume.is_none())
         || traits.line.is_some_and(|scpi| scpi.is_query && scpi.assume.is_none())
 }
@@ -138,6 +141,12 @@ struct State {
     probes: Vec<PlannedStep>,
     /// The steps that are performed now are not part of the plan.
     is_outside_plan: bool,
+    /// The branches that the assumed values rule out, and that are looked at now, one within the other.
+    branches: usize,
+    /// The number of operations in such branches.
+    branch_steps: usize,
+    /// Whether a step has a reply of another instrument that is unknown.
+    unknown_reply: bool,
     traces: u64,
     /// The axes of the traces whose scan the recipe states.
     grids: BTreeMap<u64, Grid>,
@@ -154,7 +163,7 @@ struct State {
 impl State {
     /// The reason why the forecast cannot continue.
     fn is_full(&self) -> Option<String> {
-        let count = self.steps.len() + self.probes.len();
+        let count = self.steps.len() + self.probes.len() + self.branch_steps;
         let (most, bytes) = match self.finally {
             None => (MOST_STEPS, MOST_BYTES),
             Some(begun) => (begun + MOST_LAST_STEPS, MOST_BYTES + MOST_BYTES / 4),
@@ -197,21 +206,28 @@ impl Host for PlanHost {
             // A script can catch any other fault and continue.
             return Err(Fault::new(FaultKind::Stopped, "the plan is long enough"));
         }
-        let State { bench, findings, may_differ, finally, grids, .. } = &mut *state;
+        let State { bench, findings, may_differ, finally, grids, branches, .. } = &mut *state;
         let before = bench.clone();
         let estimate = bench.perform(&step.operation);
         let when = (finally.is_some(), *may_differ);
-        rules::look(&step, (&before, bench), self.circumstances, when, findings);
-        for (about, diagnostic) in rules::analysis::wavelengths(&step, grids) {
-            findings.add(&step.place, about, softened(diagnostic, when.1));
+        if *branches == 0 {
+            rules::look(&step, (&before, bench), self.circumstances, when, findings);
+            for (about, diagnostic) in rules::analysis::wavelengths(&step, grids) {
+                findings.add(&step.place, about, softened(diagnostic, when.1));
+            }
         }
         state.elapsed_s += estimate.seconds;
+        state.unknown_reply |= has_unknown_reply(&step);
         let outcome = stand_in::outcome(&step.operation, &state.bench, state.traces, state.elapsed_s);
         if let Outcome::Traces(traces) = &outcome {
             state.traces += traces.len() as u64;
             if state.bench.start_nm.is_some() && state.bench.stop_nm.is_some() {
                 state.grids.extend(traces.iter().map(|trace| (trace.trace_index, trace.grid)));
             }
+        }
+        if state.branches > 0 {
+            state.branch_steps += 1;
+            return Ok(outcome);
         }
         state.bytes += bytes(&step);
         let planned = PlannedStep {
@@ -230,10 +246,10 @@ impl Host for PlanHost {
         Ok(Arc::new(StandInTrace::new(trace.grid)))
     }
 
-    fn now(&self) -> Result<f64, Fault> {
+    fn now(&self) -> Result<Moment, Fault> {
         let mut state = self.state();
         state.may_differ = true;
-        Ok(self.began_s + state.elapsed_s)
+        Ok(Moment::here(self.began_s + state.elapsed_s))
     }
 
     fn stopping(&self) -> bool {
@@ -280,7 +296,25 @@ impl Forecast for PlanHost {
         if let Err(fault) = ended {
             // These steps always depend on measured values.
             let last = state.probes.last().map(|planned| planned.step.place.clone());
-            state.findings.add_fault(fault, last.as_ref(), true);
+            let is_sure = fault.wrong_type && !state.unknown_reply;
+            state.findings.add_fault(fault, last.as_ref(), !is_sure);
+        }
+    }
+
+    fn branch(&self, steps: &mut dyn FnMut() -> Result<(), Fault>) {
+        let mut state = self.state();
+        let before = (state.bench.clone(), state.traces, state.elapsed_s, state.may_differ);
+        state.branches += 1;
+        drop(state);
+        let ended = steps();
+        let mut state = self.state();
+        (state.bench, state.traces, state.elapsed_s, state.may_differ) = before;
+        state.branches -= 1;
+        if let Err(fault) = ended
+            && fault.wrong_type
+            && !state.unknown_reply
+        {
+            state.findings.add_fault(fault, None, false);
         }
     }
 

@@ -38,6 +38,13 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether two identities as texts are those of one unit. An update of the firmware does not make another unit of it.
+    #[must_use]
+    pub fn is_same_unit(known: &str, found: &str) -> bool {
+        let unit = |text| Self::read(text).map(|Self { maker, model, serial, .. }| (maker, model, serial));
+        known == found || unit(known).is_some_and(|known| Some(known) == unit(found))
+    }
+
     pub(super) fn read(reply: &str) -> Option<Self> {
         let reply = shown::beginning(reply);
         let mut parts = reply.split(',').map(|part| part.trim().to_owned());

@@ -12,7 +12,7 @@ use plotters::style::{Color as _, RGBColor, ShapeStyle};
 use super::axis::Axis;
 use super::font;
 use super::look::Look;
-use super::{LimitLine, Mark, PictureError, Plot};
+use super::{Across, LimitLine, Mark, PictureError, Plot};
 use words::Words;
 
 type Area<B> = DrawingArea<B, Shift>;
@@ -199,7 +199,11 @@ fn axes<B: DrawingBackend>(words: &Words<'_, B>, frame: &Frame, plot: &Plot) -> 
     };
     words.put_upwards(&name, (look.length(0.5 * look.font), middle))?;
     let below = (i32::midpoint(frame.left, frame.right), frame.bottom + look.length(1.9 * look.font));
-    words.put("Wavelength (nm)", below, (HPos::Center, VPos::Top), colours.text)
+    let across = match &plot.across {
+        Across::Wavelength => "Wavelength (nm)",
+        Across::Time(name) => name,
+    };
+    words.put(across, below, (HPos::Center, VPos::Top), colours.text)
 }
 
 fn side_is_end(side: &HPos) -> bool {

@@ -119,12 +119,15 @@ impl LoopSource {
     /// # Errors
     /// If a loop cannot use the values.
     pub(super) fn turns(&self, variables: &Values) -> Result<Turns, Wrong> {
-        let wrong =
-            |template: &Template, message: String| Wrong { at: template.written.at, message, hint: None };
+        let wrong = |template: &Template, message: String| Wrong::new(template.written.at, message);
         match self {
             Self::In(list) => {
-                let serde_json::Value::Array(mut values) = list.evaluate(variables)? else {
-                    return Err(wrong(list, "`in` takes a list of values".to_owned()));
+                let mut values = match list.evaluate(variables)? {
+                    serde_json::Value::Array(values) => values,
+                    other => {
+                        let message = "`in` takes a list of values".to_owned();
+                        return Err(wrong(list, message).of_type(Some(list), &other));
+                    }
                 };
                 if values.is_empty() {
                     return Err(wrong(list, "`in` is empty".to_owned()));
@@ -133,7 +136,7 @@ impl LoopSource {
                     Some(value) => {
                         let message =
                             format!("`{value}` cannot be a loop value (a number, a text, true or false)");
-                        Err(wrong(list, message))
+                        Err(wrong(list, message).of_type(Some(list), value))
                     }
                     None => {
                         values.iter_mut().for_each(keep_long_number);
@@ -146,9 +149,10 @@ impl LoopSource {
                 let (from, to, step) = parts.as_ref();
                 let number = |name: &str, template: &Template| {
                     let value = template.evaluate(variables)?;
-                    value
-                        .as_f64()
-                        .ok_or_else(|| wrong(template, format!("`{name}` must be a number, not `{value}`")))
+                    value.as_f64().ok_or_else(|| {
+                        let message = format!("`{name}` must be a number, not `{value}`");
+                        wrong(template, message).of_type(Some(template), &value)
+                    })
                 };
                 let (first, last) = (number("from", from)?, number("to", to)?);
                 let stride = match step {
@@ -177,10 +181,10 @@ impl LoopSource {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
                 let count = count.map(|count| count as u64);
                 count.map(Turns::Times).ok_or_else(|| {
-                    wrong(
-                        template,
-                        format!("times `{value}` is not allowed (a whole number from 0 to {TURNS})"),
-                    )
+                    let message =
+                        format!("times `{value}` is not allowed (a whole number from 0 to {TURNS})");
+                    let of_number = Some(template).filter(|_| !value.is_number());
+                    wrong(template, message).of_type(of_number, &value)
                 })
             }
             Self::While(_) | Self::Until(_) => Ok(Turns::Open),

@@ -7,24 +7,23 @@ use super::code::mentions_steps;
 use super::document::{Key, Kind, Node};
 use super::limits::limits_in;
 use super::load::Surroundings;
-use super::program::{Action, LoopSource, Operate, Statement, Until};
+use super::program::{Action, Operate, Statement};
 use super::scope::Scope;
 use super::structure::Fields;
 use super::template::{Template, with_bare_conditions};
 use super::written::as_written;
 use crate::decode::{self, ReadError};
 use crate::measurement::Detector;
-use crate::operation::{LimitSet, Operation, ResultKind, time_of_day};
+use crate::operation::{LimitSet, Operation, ResultKind};
 use crate::script::{self, ResultFields};
 use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{self, OnError, StepOptions};
 
+mod parts;
+mod repeat;
+
 /// The step names that are not operations.
 pub(super) const STRUCTURE: [&str; 5] = ["set", "repeat", "if", "script", "run_recipe"];
-
-/// The rule for the loops without values.
-const NO_VARIABLE: &str =
-    "`times`, `while` and `until` have no variable: `for` is only allowed with `in`, `in_csv` or `from`";
 
 /// The state while a recipe is read from top to bottom.
 pub(super) struct Reader<'a> {
@@ -231,56 +230,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Checks an operation with expressions in some of its fields. Each known part is checked alone, as if it were
-    /// the only field. Fields that are missing then are not reported; mistakes in the part are.
-    fn check_parts(&mut self, name: &str, fields: &Template) {
-        for (key, part) in fields.entries().into_iter().flatten() {
-            self.check_part(name, &mut vec![Way::Key(key.clone())], part);
-        }
-    }
-
-    fn check_part(&mut self, name: &str, way: &mut Vec<Way>, part: &Template) {
-        if !part.is_plain() {
-            if let Some(entries) = part.entries() {
-                for (key, inner) in entries {
-                    way.push(Way::Key(key.clone()));
-                    self.check_part(name, way, inner);
-                    way.pop();
-                }
-                return;
-            }
-            if let Some(items) = part.items() {
-                for inner in items {
-                    way.push(Way::Only);
-                    self.check_part(name, way, inner);
-                    way.pop();
-                }
-                return;
-            }
-        }
-        // Only the key of an expression can be checked, so any value replaces the expression.
-        let value = if part.is_plain() { part.written.value() } else { serde_json::Value::Bool(true) };
-        let value = way.iter().rev().fold(value, |inner, step| step.around(inner));
-        let is_option = matches!(&way[0], Way::Key(key) if StepOptions::NAMES.contains(&key.name.as_str()));
-        let read = if is_option {
-            decode::from_value::<StepOptions>(&value).map(drop)
-        } else {
-            step::read(name, &value, self.detectors).map(drop)
-        };
-        let Err(error) = read else { return };
-        let path: Vec<&str> = way.iter().map(Way::segment).collect();
-        let shared = error.path.iter().zip(&path).take_while(|(a, b)| a == b).count();
-        let at_own_key = error.at_key && error.path.len() == path.len();
-        if shared < path.len() || !(part.is_plain() || at_own_key) {
-            return;
-        }
-        let at = match way.last() {
-            Some(Way::Key(key)) if at_own_key => key.at,
-            _ => part.written.locate(&error.path[path.len()..], error.at_key),
-        };
-        self.report_read(at, error);
-    }
-
     pub(super) fn template(&mut self, node: &Node) -> Template {
         Template::compile(node, &self.scope, self.source, &mut self.found)
     }
@@ -313,126 +262,6 @@ impl Reader<'_> {
             }
         }
         Some(names)
-    }
-
-    fn repeat(&mut self, node: &Node, path: &str) -> Option<Action> {
-        const KINDS: [&str; 6] = ["in", "in_csv", "from", "times", "while", "until"];
-        let all = ["for", "in", "in_csv", "golden", "from", "to", "step", "times", "while", "until", "steps"];
-        let fields = Fields::read(self, "repeat", node, &all)?;
-        let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
-        let over = match kinds.as_slice() {
-            ["in"] => fields.template(self, "in").map(LoopSource::In),
-            ["in_csv"] => self.rows(&fields),
-            ["times"] => fields.template(self, "times").map(LoopSource::Times),
-            ["while"] => {
-                let condition = fields.expression(self, "while");
-                self.flag("while", condition.as_ref());
-                condition.map(LoopSource::While)
-            }
-            // The condition may use the results of the steps inside, so it is read after them.
-            ["until"] => self.time_of_until(&fields),
-            ["from"] => {
-                let [from, to] = ["from", "to"].map(|part| fields.require(self, part));
-                let step = match fields.get("step") {
-                    Some(_) => fields.template(self, "step").map(Some),
-                    None => Some(None),
-                };
-                match (from, to, step) {
-                    (Some(from), Some(to), Some(step)) => Some(LoopSource::Grid(Box::new((from, to, step)))),
-                    _ => None,
-                }
-            }
-            _ => {
-                let given =
-                    if kinds.is_empty() { "none".to_owned() } else { format!("`{}`", kinds.join("`, `")) };
-                let message =
-                    format!("`repeat` needs exactly one of `{}`, but has {given}", KINDS.join("`, `"));
-                self.report(fields.at, message);
-                None
-            }
-        };
-        if let (Some(from), [kind]) = (fields.get("to").or(fields.get("step")), kinds.as_slice())
-            && *kind != "from"
-        {
-            self.report(from.at, format!("`to` and `step` belong to `from`, not to `{kind}`"));
-        }
-        if let Some(golden) = fields.get("golden").filter(|_| kinds.as_slice() != ["in_csv"]) {
-            self.report(golden.at, "`golden` belongs to `in_csv`: the table has the column `golden`");
-        }
-        if let (["until"], Some(name), None) = (kinds.as_slice(), fields.get("for"), &over) {
-            self.report(name.at, NO_VARIABLE);
-            return None;
-        }
-        let variable = self.loop_variable(&fields, over.as_ref())?;
-        if let Some(over) = &over {
-            self.count_turns(over);
-        }
-        let inner = fields.get("steps");
-        if inner.is_none() {
-            self.report(fields.at, "`repeat` has no `steps`");
-        }
-        let columns = match &over {
-            Some(LoopSource::Rows(table)) => table.columns.as_slice(),
-            _ => &[],
-        };
-        self.scope.enter_loop(&variable, columns);
-        self.loops += 1;
-        let steps = inner.map(|inner| self.steps(inner, &format!("{path}.steps")));
-        let ending = match kinds.as_slice() {
-            ["until"] if over.is_none() => self.condition_of_until(&fields),
-            _ => None,
-        };
-        self.loops -= 1;
-        self.scope.leave_loop(columns);
-        Some(Action::Repeat { variable, over: over.or(ending)?, steps: steps? })
-    }
-
-    /// The time of day of `until: "06:00"`; nothing if it is a condition.
-    fn time_of_until(&mut self, fields: &Fields) -> Option<LoopSource> {
-        let node = fields.get("until")?;
-        let text = node.text()?.trim();
-        let is_time = text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':');
-        if is_time && time_of_day(text).is_none() {
-            self.report(node.at, format!("`{text}` is not a time of day: write `\"22:00\"`"));
-        }
-        is_time.then(|| LoopSource::Until(Until::Time(text.to_owned())))
-    }
-
-    fn condition_of_until(&mut self, fields: &Fields) -> Option<LoopSource> {
-        let condition = fields.expression(self, "until")?;
-        self.flag("until", Some(&condition));
-        Some(LoopSource::Until(Until::Condition(condition)))
-    }
-
-    fn loop_variable(&mut self, fields: &Fields, over: Option<&LoopSource>) -> Option<String> {
-        let name = fields.get("for");
-        match (name, over) {
-            (Some(name), Some(LoopSource::Times(_) | LoopSource::While(_) | LoopSource::Until(_))) => {
-                self.report(name.at, NO_VARIABLE);
-                None
-            }
-            (Some(name), _) => match name.text().map(str::to_owned) {
-                Some(text) => match self.scope.check_loop(&text) {
-                    Ok(()) => Some(text),
-                    Err(message) => {
-                        self.report(name.at, message);
-                        None
-                    }
-                },
-                None => {
-                    self.report(
-                        name.at,
-                        format!("`for` must be the name of a variable, not {}", name.describe()),
-                    );
-                    None
-                }
-            },
-            (None, Some(LoopSource::In(_) | LoopSource::Rows(_) | LoopSource::Grid(_))) => {
-                self.report(fields.at, "`repeat` has no `for`, the name of its variable");
-                None
-            }
-            (None, _) => Some(String::new()),
-        }
     }
 
     fn condition(&mut self, node: &Node, path: &str) -> Option<Action> {
@@ -478,27 +307,4 @@ fn result_fields(name: &str, ready: Option<&(Operation, StepOptions)>) -> Result
         fields.names.extend(["kind", "message"].map(str::to_owned));
     }
     fields
-}
-
-/// One element of the path to a part of an operation's fields.
-enum Way {
-    Key(Key),
-    /// An item of a list; the list then has no other item.
-    Only,
-}
-
-impl Way {
-    fn segment(&self) -> &str {
-        match self {
-            Self::Key(key) => &key.name,
-            Self::Only => "0",
-        }
-    }
-
-    fn around(&self, inner: serde_json::Value) -> serde_json::Value {
-        match self {
-            Self::Key(key) => serde_json::Value::Object([(key.name.clone(), inner)].into_iter().collect()),
-            Self::Only => serde_json::Value::Array(vec![inner]),
-        }
-    }
 }

@@ -56,6 +56,8 @@ struct Hole {
     at: Position,
     uses_steps: bool,
     uses_clock: bool,
+    /// Whether the expression chooses between values, which may have different types.
+    chooses: bool,
 }
 
 /// A mistake in a value, with its position.
@@ -64,6 +66,24 @@ pub(super) struct Wrong {
     pub(super) at: Position,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// Whether the type of the value is never allowed there.
+    pub(super) wrong_type: bool,
+}
+
+impl Wrong {
+    pub(super) fn new(at: Position, message: impl Into<String>) -> Self {
+        Self { at, message: message.into(), hint: None, wrong_type: false }
+    }
+
+    pub(super) fn hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// The same mistake, about the type of the value of `template`, if that type is certain.
+    pub(super) fn of_type(self, template: Option<&Template>, value: &Value) -> Self {
+        let is_certain = !value.is_null() && template.is_some_and(Template::has_certain_type);
+        Self { wrong_type: is_certain, ..self }
+    }
 }
 
 impl Template {
@@ -138,6 +158,24 @@ impl Template {
     /// Whether an expression in the value uses the result of a step.
     pub(super) fn uses_steps(&self) -> bool {
         self.has_hole(&|hole| hole.uses_steps)
+    }
+
+    /// Whether the type of the value is the same whatever is measured.
+    fn has_certain_type(&self) -> bool {
+        !self.has_hole(&|hole| hole.chooses)
+    }
+
+    /// The part at the end of a path of keys and indices, as far as the path leads.
+    pub(super) fn part(&self, path: &[String]) -> &Self {
+        let Some((first, rest)) = path.split_first() else { return self };
+        let inner = match &self.content {
+            Content::Map(entries) => {
+                entries.iter().find(|(key, _)| key.name == *first).map(|(_, inner)| inner)
+            }
+            Content::List(items) => first.parse().ok().and_then(|index: usize| items.get(index)),
+            Content::Plain(_) | Content::Broken | Content::Whole(_) | Content::Text(_) => None,
+        };
+        inner.map_or(self, |inner| inner.part(rest))
     }
 
     /// Whether an expression in the value asks for the time.
@@ -231,7 +269,9 @@ impl Template {
                         Piece::Hole(hole) => {
                             let value = hole.evaluate(variables)?;
                             text += &print(&value).map_err(|what| {
-                                hole.wrong(&format!("returns {what}, which cannot be part of a text"), None)
+                                let wrong =
+                                    hole.wrong(&format!("returns {what}, which cannot be part of a text"));
+                                Wrong { wrong_type: !hole.chooses && !value.is_null(), ..wrong }
                             })?;
                         }
                     }
@@ -278,18 +318,21 @@ impl Template {
             return Ok(());
         }
         let message = format!("the value is larger than {} MiB", VALUE_BYTES >> 20);
-        Err(Wrong { at: self.written.at, message, hint: None })
+        Err(Wrong::new(self.written.at, message))
     }
 }
 
 impl Hole {
     fn evaluate(&self, variables: &Values) -> Result<Value, Wrong> {
         let value = self.expression.evaluate(variables);
-        value.map_err(|Mistake { message, hint, .. }| self.wrong(&message, hint))
+        value.map_err(|Mistake { message, hint, wrong_type, .. }| {
+            let wrong_type = wrong_type && !self.chooses;
+            Wrong { wrong_type, ..self.wrong(&message).hint(hint) }
+        })
     }
 
-    fn wrong(&self, message: &str, hint: Option<String>) -> Wrong {
-        Wrong { at: self.at, message: format!("`${{{}}}`: {message}", self.expression.text()), hint }
+    fn wrong(&self, message: &str) -> Wrong {
+        Wrong::new(self.at, format!("`${{{}}}`: {message}", self.expression.text()))
     }
 }
 

@@ -2,34 +2,34 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::grid::TURNS;
-use super::program::{Action, LoopSource, Operate, Statement, Turns, Until, keep_long_number};
+use super::program::{Action, Operate, Statement, keep_long_number};
 use super::scope::STEPS;
 use super::suspend::Suspender;
 use super::template::{Template, Wrong};
 use super::written::as_written;
 use super::{Body, Recipe};
-use crate::budget::{ALL_VALUES_BYTES, IDLE_TURNS, size};
 use crate::declarations::bind;
 use crate::measurement::Detector;
-use crate::operation::{LimitSet, OnFail, Operation};
-use crate::script::{Condition, Mistake, Performance, clock, view};
-use crate::source::{Position, SourceFile};
+use crate::operation::{OnFail, Operation};
+use crate::script::{Condition, Mistake, Performance};
+use crate::source::SourceFile;
 use crate::step::align::{Coupling, OwnSteps};
 use crate::step::{
     self, Fault, FaultKind, Host, LoopPoint, OnError, Outcome, Place, Step, StepOptions, Values,
 };
 
+mod fetches;
+mod turns;
+mod values;
+
 /// Detectors by name.
 type Detectors = BTreeMap<String, Detector>;
-
-/// Largest number of characters of a wrong value in a message.
-const SHOWN: usize = 200;
 
 /// A running recipe: its variables and its surroundings.
 pub(super) struct Walk<'a> {
@@ -60,35 +60,6 @@ pub(super) struct Tally {
     turns: Cell<u64>,
     /// Bytes of all values.
     bytes: Cell<usize>,
-}
-
-/// How a loop ends at a time of day that is not written in it.
-const TIME_IN_A_VARIABLE: &str = "for a time of day in a variable, `set: { end_s: \"${next_time(end)}\" }` before the loop, and `until: \"${now() >= end_s}\"`";
-
-/// The moment at which `until: "06:00"` ends a loop.
-#[derive(Debug, Default)]
-struct Ending {
-    until_s: Option<f64>,
-    /// The time after the turn before.
-    last_s: f64,
-}
-
-impl Ending {
-    fn begin(over: &LoopSource, host: &dyn Host) -> Result<Self, Fault> {
-        let LoopSource::Until(Until::Time(text)) = over else { return Ok(Self::default()) };
-        let last_s = host.now()?;
-        let until_s = clock::next(last_s, text).map_err(|message| Fault::new(FaultKind::Recipe, message))?;
-        Ok(Self { until_s: Some(until_s), last_s })
-    }
-
-    /// Whether the moment is still to come.
-    fn is_ahead(&mut self, host: &dyn Host) -> Result<bool, Fault> {
-        let now_s = host.now()?;
-        // In a forecast, the time of a turn may be unknown. The forecast then makes one turn.
-        let stands_still = host.forecast().is_some() && now_s <= self.last_s;
-        self.last_s = now_s;
-        Ok(!stands_still && self.until_s.is_some_and(|until_s| now_s < until_s))
-    }
 }
 
 impl Drop for Walk<'_> {
@@ -241,11 +212,12 @@ impl<'a> Walk<'a> {
                 self.repeat(variable, over, steps, owed, statement.at)
             }
             Action::If { condition, then, otherwise } => {
-                if self.flag("condition", condition)? {
-                    self.steps(then, owed)
-                } else {
-                    self.steps(otherwise, owed)
+                let holds = self.flag("condition", condition)?;
+                let (taken, other) = if holds { (then, otherwise) } else { (otherwise, then) };
+                if condition.uses_steps() || condition.uses_clock() {
+                    self.forecast_branch(other);
                 }
+                self.steps(taken, owed)
             }
             Action::Script { script, uses_steps } => {
                 if *uses_steps {
@@ -269,18 +241,20 @@ impl<'a> Walk<'a> {
                 let read = step::read(&operate.name, &fields, self.detectors);
                 let read = read.map_err(|error| {
                     let at = operate.fields.written.locate(&error.path, error.at_key);
-                    self.fault(Wrong { at, message: error.message, hint: error.hint })
+                    let part = Some(operate.fields.part(&error.path)).filter(|_| error.wrong_type);
+                    let wrong = Wrong::new(at, error.message.clone()).hint(error.hint.clone());
+                    self.fault(wrong.of_type(part, error.part_of(&fields)))
                 })?;
                 Condition::check(&read.0).map_err(|(name, Mistake { message, hint, .. })| {
                     let at = operate.fields.written.locate(&["poll".to_owned(), name.to_owned()], false);
-                    self.fault(Wrong { at, message, hint })
+                    self.fault(Wrong::new(at, message).hint(hint))
                 })?;
                 read
             }
         };
         if read.1.on_error == OnError::NextTurn && self.loops.is_empty() {
             let message = "`on_error: next_turn` needs a loop around the step".to_owned();
-            return Err(self.fault(Wrong { at: operate.fields.written.at, message, hint: None }));
+            return Err(self.fault(Wrong::new(operate.fields.written.at, message)));
         }
         Ok(read)
     }
@@ -319,9 +293,9 @@ impl<'a> Walk<'a> {
         let (operation, options) = self.operation(operate)?;
         let Operation::Align(align) = operation else { return Ok(()) };
         let place = self.place(statement);
-        self.coupling.may_align(&place).map_err(|message| {
-            self.fault(Wrong { at: statement.at, message: message.to_owned(), hint: None })
-        })?;
+        self.coupling
+            .may_align(&place)
+            .map_err(|message| self.fault(Wrong::new(statement.at, message.to_owned())))?;
         self.aligning = steps;
         let outcome = self.with_coupling(steps, owed, |coupling, host, steps| {
             coupling.align(host, (align, options), place.clone(), steps)
@@ -360,171 +334,6 @@ impl<'a> Walk<'a> {
         ended
     }
 
-    /// Notes the result of a step for later steps.
-    fn note(&mut self, operate: &Operate, place: Place, outcome: &Outcome) {
-        self.tally.turns.set(0);
-        if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
-            steps.insert(id.clone(), view(outcome));
-            if let Outcome::Traces(traces) = outcome {
-                self.note_fetch(id, place, traces.iter().map(|trace| trace.trace_index).collect());
-            }
-        }
-    }
-
-    /// The operation with the limits of its file, and with the numbers of the traces that it names by the id of their fetch. Traces of an earlier turn of
-    /// a loop belong to another device, so they are not used.
-    fn with_traces(&self, mut operation: Operation, limits: Option<&LimitSet>, place: &Place) -> Operation {
-        if let Operation::Analyze(fields) = &mut operation {
-            fields.judged_by = limits.cloned();
-        }
-        if let Operation::Analyze(fields) = &mut operation {
-            if let Some(id) = &fields.trace {
-                fields.traces = self.traces_of(id, place, fields.average);
-            }
-            if let Some(id) = &fields.minus {
-                fields.minus_trace = self.traces_of(id, place, false).first().copied();
-            }
-        }
-        operation
-    }
-
-    /// The traces of the last fetch with this id, or of all its turns.
-    fn traces_of(&self, id: &str, place: &Place, all_turns: bool) -> Vec<u64> {
-        let of_id = self.fetched.get(id).into_iter().flatten();
-        let mut current: Vec<&Vec<u64>> =
-            of_id.filter(|(fetch, _)| fetch.shares_turns_with(place)).map(|(_, traces)| traces).collect();
-        if !all_turns {
-            current = current.pop().into_iter().collect();
-        }
-        current.into_iter().flatten().copied().collect()
-    }
-
-    /// Fetches of another turn of an outer loop are forgotten.
-    fn note_fetch(&mut self, id: &str, place: Place, traces: Vec<u64>) {
-        let known = self.fetched.entry(id.to_owned()).or_default();
-        let outer =
-            Place { loops: place.loops[..place.loops.len().saturating_sub(1)].to_vec(), ..place.clone() };
-        known.retain(|(fetch, _)| {
-            fetch.loops.len() == place.loops.len() && fetch.shares_turns_with(&outer) && *fetch != place
-        });
-        if place.loops.is_empty() {
-            known.clear();
-        }
-        known.push((place, traces));
-    }
-
-    fn repeat(
-        &mut self,
-        variable: &str,
-        over: &'a LoopSource,
-        steps: &'a [Statement],
-        owed: &mut Owed<'a>,
-        at: Position,
-    ) -> Result<(), Fault> {
-        self.heed(&over.templates());
-        let templates = over.templates();
-        let turns = self.at_time(&templates, || over.turns(&self.variables))?;
-        let mut ending = Ending::begin(over, &**self.host)?;
-        let count = match &turns {
-            Turns::Values(values) => Some(values.len() as u64),
-            Turns::Grid(grid) => Some(grid.count()),
-            Turns::Times(times) => Some(*times),
-            Turns::Open => None,
-        };
-        for index in 0.. {
-            // A loop without an operation must also react to a stop, and must end.
-            self.stop_if_wanted()?;
-            self.count_turn(at)?;
-            if count == Some(index) || !self.goes_on(over, index, &mut ending)? {
-                break;
-            }
-            let value = match &turns {
-                Turns::Values(values) => {
-                    usize::try_from(index).ok().and_then(|at| values.get(at)).cloned().unwrap_or_default()
-                }
-                Turns::Grid(grid) => grid.point(index),
-                Turns::Times(_) | Turns::Open => Value::Null,
-            };
-            if !variable.is_empty() {
-                self.hold(variable, value.clone(), at)?;
-            }
-            self.loops.push(LoopPoint { name: variable.to_owned(), value, index, count });
-            let ended = self.steps(steps, owed);
-            self.loops.pop();
-            self.let_go(variable);
-            match ended {
-                // A step has failed, and the recipe goes on with the next turn.
-                Err(fault) if fault.kind == FaultKind::NextTurn => {}
-                ended => ended?,
-            }
-        }
-        Ok(())
-    }
-
-    fn stop_if_wanted(&self) -> Result<(), Fault> {
-        match self.host.stopping() {
-            true => Err(Fault::new(FaultKind::Stopped, "the run is being stopped")),
-            false => Ok(()),
-        }
-    }
-
-    fn count_turn(&self, at: Position) -> Result<(), Fault> {
-        let turns = self.tally.turns.get() + 1;
-        self.tally.turns.set(turns);
-        if turns <= IDLE_TURNS {
-            return Ok(());
-        }
-        let message = format!("loops have made {IDLE_TURNS} turns without an operation");
-        Err(self.fault(Wrong { at, message, hint: None }))
-    }
-
-    /// Sets a variable, if the memory limit allows it.
-    fn hold(&mut self, name: &str, value: Value, at: Position) -> Result<(), Fault> {
-        self.let_go(name);
-        let bytes = size(&value);
-        let all = self.tally.bytes.get() + bytes;
-        if all > ALL_VALUES_BYTES {
-            let message = format!("the variables need more than {} MiB", ALL_VALUES_BYTES >> 20);
-            return Err(self.fault(Wrong { at, message, hint: None }));
-        }
-        self.tally.bytes.set(all);
-        self.held += bytes;
-        self.variables.insert(name.to_owned(), value);
-        Ok(())
-    }
-
-    fn let_go(&mut self, name: &str) {
-        if let Some(value) = self.variables.remove(name) {
-            // A parameter with the name of the loop variable was never counted.
-            let bytes = size(&value).min(self.held);
-            self.held -= bytes;
-            self.tally.bytes.set(self.tally.bytes.get() - bytes);
-        }
-    }
-
-    /// Whether another turn begins. `while` is checked before each turn, `until` after each turn; other loops have a known
-    /// number of turns.
-    fn goes_on(&self, over: &LoopSource, index: u64, ending: &mut Ending) -> Result<bool, Fault> {
-        let (goes_on, at) = match over {
-            LoopSource::While(condition) => (self.flag("while", condition)?, Some(condition.written.at)),
-            LoopSource::Until(_) if index == 0 => (true, None),
-            LoopSource::Until(Until::Condition(condition)) => {
-                (!self.flag("until", condition)?, Some(condition.written.at))
-            }
-            LoopSource::Until(Until::Time(_)) => (ending.is_ahead(&**self.host)?, None),
-            LoopSource::In(_) | LoopSource::Rows(_) | LoopSource::Grid(_) | LoopSource::Times(_) => {
-                (true, None)
-            }
-        };
-        match at.filter(|_| goes_on && index >= TURNS) {
-            Some(at) => {
-                let message = format!("the loop has not ended after {TURNS} turns");
-                Err(self.fault(Wrong { at, message, hint: None }))
-            }
-            None => Ok(goes_on),
-        }
-    }
-
     fn run_recipe(
         &mut self,
         recipe: &'a Recipe,
@@ -538,7 +347,12 @@ impl<'a> Walk<'a> {
             let one = [(key.name.clone(), value)].into();
             let bound = bind(&recipe.header().parameters, &one).map_err(|mut wrong| {
                 let wrong = wrong.swap_remove(0);
-                self.fault(Wrong { at: template.written.at, message: wrong.message, hint: wrong.hint })
+                let default = recipe.header().parameters.get(&key.name).map(|known| &known.default);
+                let is_other =
+                    default.is_some_and(|default| discriminant(default) != discriminant(&one[&key.name]));
+                let of_type = Some(template).filter(|_| is_other);
+                let given = Wrong::new(template.written.at, wrong.message).hint(wrong.hint);
+                self.fault(given.of_type(of_type, &one[&key.name]))
             })?;
             values.extend(bound.into_iter().filter(|(name, _)| *name == key.name));
         }
@@ -553,53 +367,6 @@ impl<'a> Walk<'a> {
         ended.and(cleaned)
     }
 
-    /// Evaluates a written value.
-    fn value(&self, template: &Template) -> Result<Value, Fault> {
-        self.heed(&[template]);
-        self.at_time(&[template], || template.evaluate(&self.variables))
-    }
-
-    /// Evaluates expressions. If one of them asks for the time, the run records it, once for all of them.
-    fn at_time<T>(
-        &self,
-        templates: &[&Template],
-        evaluate: impl FnOnce() -> Result<T, Wrong>,
-    ) -> Result<T, Fault> {
-        let value = match templates.iter().any(|template| template.uses_clock()) {
-            true => clock::at(self.host.now()?, evaluate),
-            false => evaluate(),
-        };
-        value.map_err(|wrong| self.fault(wrong))
-    }
-
-    pub(super) fn flag(&self, what: &str, template: &Template) -> Result<bool, Fault> {
-        match self.value(template)? {
-            Value::Bool(flag) => Ok(flag),
-            other => {
-                let mut given = other.to_string();
-                if given.chars().count() > SHOWN {
-                    given = given.chars().take(SHOWN).chain(['…']).collect();
-                }
-                let message = format!("`{what}` must be true or false, not `{given}`");
-                let hint = (what == "until").then(|| TIME_IN_A_VARIABLE.to_owned());
-                Err(self.fault(Wrong { at: template.written.at, message, hint }))
-            }
-        }
-    }
-
-    /// Reports to a forecast if one of these expressions uses a measured value.
-    fn heed(&self, templates: &[&Template]) {
-        if templates.iter().any(|template| template.uses_steps()) {
-            self.report_use_of_measurement();
-        }
-    }
-
-    fn report_use_of_measurement(&self) {
-        if let Some(forecast) = self.host.forecast() {
-            forecast.uses_measurement();
-        }
-    }
-
     fn place(&self, statement: &Statement) -> Place {
         Place {
             file: self.source.name.clone(),
@@ -611,7 +378,7 @@ impl<'a> Walk<'a> {
 
     fn fault(&self, wrong: Wrong) -> Fault {
         let fault = Fault::new(FaultKind::Recipe, wrong.message).at(&self.source.name, wrong.at);
-        Fault { hint: wrong.hint, ..fault }
+        Fault { hint: wrong.hint, wrong_type: wrong.wrong_type, ..fault }
     }
 }
 

@@ -11,6 +11,7 @@ use super::format::{clip, finish_command};
 use super::page::results::is_late;
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
+use crate::measurement::PowerLevels;
 use crate::run::events::{Record, RunEvent};
 use crate::run::state::counts::Counts as RunCounts;
 use crate::run::state::results::Results;
@@ -55,6 +56,8 @@ struct Fold {
     elapsed_s: Option<f64>,
     /// The place of each stored trace, by its file.
     stored: BTreeMap<String, Option<usize>>,
+    /// The levels in each file of recorded power.
+    levels: Vec<(String, Vec<PowerLevels>)>,
     /// What counts of the steps.
     counts: RunCounts,
     /// The place of each step that counts, by its number.
@@ -125,6 +128,7 @@ impl Fold {
             last: manifest.started,
             elapsed_s: None,
             stored: BTreeMap::new(),
+            levels: Vec::new(),
             counts: RunCounts::default(),
             place_of: BTreeMap::new(),
             verdicts: Verdicts::default(),
@@ -162,8 +166,10 @@ impl Fold {
             RunEvent::PowerStored { segment } => {
                 report.power.readings += segment.rows;
                 report.power.files += 1;
+                self.levels.push((segment.file.clone(), segment.levels.clone()));
             }
-            RunEvent::PowerWithdrawn { rows, .. } => {
+            RunEvent::PowerWithdrawn { file, rows, .. } => {
+                self.levels.retain(|(known, _)| known != file);
                 report.power.readings = report.power.readings.saturating_sub(*rows);
                 report.power.files = report.power.files.saturating_sub(1);
             }
@@ -234,6 +240,9 @@ impl Fold {
 
     fn end(mut self) -> Report {
         let report = &mut self.report;
+        for one in self.levels.iter().flat_map(|(_, levels)| levels) {
+            PowerLevels::add(&mut report.power.levels, one);
+        }
         let until = report.finished.unwrap_or(self.last);
         let by_clock = || (until - report.started).as_seconds_f64().max(0.0);
         report.seconds = self.elapsed_s.unwrap_or_else(by_clock);

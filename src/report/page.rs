@@ -7,6 +7,7 @@ mod batch_items;
 mod golden;
 mod links;
 mod outcome;
+mod power;
 pub(super) mod results;
 mod steps;
 mod traces;
@@ -47,7 +48,12 @@ pub fn page(report: &Report, draw: &dyn Fn(&TraceLine) -> Picture) -> String {
         (results::figures(report))
         (outcome::faults(report))
         (outcome::missing(report))
-        (traces::section_of(report, draw))
+        @if report.counts.traces == 0 && !report.power.levels.is_empty() {
+            (power::section_of(report))
+        } @else {
+            (traces::section_of(report, draw))
+            (power::section_of(report))
+        }
         (outcome::notes(report))
         (steps::times(report))
         (steps::places(report))

@@ -5,6 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::analysis::marks as analysis;
 use crate::measurement::Grid;
 use crate::picture::{Curve, LimitLine, Mark, PictureError, Plot};
+use crate::shown::{number, quantity};
 use crate::store::Envelope;
 
 /// A band of at least this share of the trace marks nothing.
@@ -56,7 +57,7 @@ pub(super) fn svg(picture: &Picture, grid: Grid, unit: &str, marks: &[analysis::
         }
     };
     let mut plot = Plot {
-        title: format!("{:.3} to {:.3} nm", grid.start_nm, grid.stop_nm()),
+        title: format!("{} to {}", number(grid.start_nm, None, "nm"), quantity(grid.stop_nm(), None, "nm")),
         unit: unit.to_owned(),
         curves: vec![Curve { label: String::new(), envelope: envelope.clone() }],
         range_nm: Some((grid.start_nm, grid.stop_nm())),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::analysis::verdict::{FigureYield, Verdict};
+use crate::measurement::PowerLevels;
 use crate::run::state::results::{FigureLine, GoldenFigure};
 use crate::store::{HostRecord, InstrumentRecord, NamedRecord, RecipeRecord, RunState, VerdictSummary};
 use crate::wafer::WaferMap;
@@ -147,7 +148,7 @@ pub struct Holds {
 }
 
 /// Recorded power.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Power {
     /// Number of readings in all files.
     pub readings: u64,
@@ -155,6 +156,9 @@ pub struct Power {
     pub files: u64,
     /// Number of readings of `read_power`. These are also in the journal, even if the last file was lost.
     pub by_recipe: u64,
+    /// The levels in the files, for each detector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<PowerLevels>,
 }
 
 /// How many entries the lists leave out.

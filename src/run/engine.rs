@@ -46,6 +46,7 @@ use super::resume::start::Resumption;
 use super::resume::transcript::Transcript;
 use super::state::configuration::Doubts;
 use crate::forecast::bench::BenchState;
+use crate::local_time::Moment;
 use crate::operation::Settings;
 use crate::recipe::Recipe;
 use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
@@ -315,9 +316,9 @@ impl Engine {
         reason.map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
     }
 
-    fn now(&self) -> Result<f64, Fault> {
-        let time_s = crate::measurement::unix_time_s();
-        self.log.emit(RunEvent::Now { time_s })?;
-        Ok(time_s)
+    fn now(&self) -> Result<Moment, Fault> {
+        let moment = Moment::here(crate::measurement::unix_time_s());
+        self.log.emit(RunEvent::Now { time_s: moment.time_s, ahead_s: moment.ahead_s })?;
+        Ok(moment)
     }
 }

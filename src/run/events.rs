@@ -246,6 +246,9 @@ pub enum RunEvent {
     Now {
         /// Seconds since 1970-01-01 UTC.
         time_s: f64,
+        /// Seconds that the local clock was ahead of UTC. Programs before 0.2 did not record them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ahead_s: Option<i32>,
     },
     /// The link to the instrument was lost.
     LinkLost {

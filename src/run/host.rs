@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::local_time::Moment;
 use crate::measurement::TraceSummary;
 use crate::run::control::StopReceiver;
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
@@ -13,7 +14,7 @@ use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, T
 pub(super) enum Request {
     Perform(Arc<Step>, oneshot::Sender<Result<Outcome, Fault>>),
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
-    Now(oneshot::Sender<Result<f64, Fault>>),
+    Now(oneshot::Sender<Result<Moment, Fault>>),
     Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
     RepeatSweep(oneshot::Sender<Result<(), Fault>>),
     CouplingIsDoubtful(oneshot::Sender<Result<bool, Fault>>),
@@ -52,7 +53,7 @@ impl Host for RemoteHost {
         self.send(|reply| Request::Open(Box::new(trace.clone()), reply))
     }
 
-    fn now(&self) -> Result<f64, Fault> {
+    fn now(&self) -> Result<Moment, Fault> {
         self.send(Request::Now)
     }
 

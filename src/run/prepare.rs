@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 
@@ -115,26 +114,20 @@ pub enum NotReady {
 /// How often a scan is ended. The command of a killed process may reach the instrument after the condition was read.
 const ENDED_SCANS: u32 = 5;
 
-/// How long the analysis after a scan may take.
-const ANALYSIS_LIMIT: Duration = Duration::from_secs(10);
-
 /// Makes sure that the instrument is idle, sets it to scan once for each start, and empties its error queue. Gives the
 /// errors that were in the queue. With `ends_scans`, a scan that is in progress is ended.
 ///
 /// # Errors
 /// If the instrument is busy or does not answer.
 pub async fn make_ready(instrument: &Ctp10, ends_scans: bool) -> Result<Vec<ErrorEntry>, NotReady> {
-    let mut condition = instrument.condition().await?;
+    // The analysis after a scan ends by itself, and an abort has no effect on it.
+    let mut condition = instrument.wait_for_analysis().await?;
     for _ in 0..ENDED_SCANS {
-        if condition.is_analysis() {
-            // The analysis after a scan ends by itself, and an abort has no effect on it.
-            let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
-        } else if condition.is_scan() && ends_scans {
-            instrument.end_scan().await?;
-        } else {
+        if !(condition.is_scan() && ends_scans) {
             break;
         }
-        condition = instrument.condition().await?;
+        instrument.end_scan().await?;
+        condition = instrument.wait_for_analysis().await?;
     }
     if !condition.is_idle() {
         return Err(NotReady::Busy(condition));

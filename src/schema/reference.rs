@@ -109,7 +109,29 @@ measured has no value. `verdict` is `pass`, `marginal`, `not measured` or `fail`
 
 `now()`, `time_of_day()` and `next_time(…)` are functions of expressions and of scripts. The run records each time that it returns, so a
 resumed run decides as before. A loop with `until: \"06:00\"` ends after the turn in which a clock shows this local time for the first time
-since the loop began. `wait: { at: \"22:00\" }` waits for a time of day.
+since the loop began. `wait: { at: \"22:00\" }` waits for a time of day. Both accept the name of a variable that contains the time:
+`until: \"${stop}\"`, `wait: { at: \"${start}\" }`. The moment is decided when the loop or the wait begins. A run that is resumed on a
+computer in another time zone keeps that moment, and its recorded times keep the local time of the first process.
+
+## Recorded power
+
+`record_power: { detectors: [through, 4/3], interval_s: 0.5 }` records power from the begin of the run to its end. The readings of
+`read_power` are stored in the same files, `power/NNNN.parquet` in the run folder. Each file has one row for each reading:
+
+| column | content |
+|---|---|
+| `time` | time of the reading, UTC. The detectors of one reading have the same time |
+| `detector` | name of the detector, or `module/channel` |
+| `module`, `channel` | position of the detector |
+| `value` | power in `unit`; empty if the detector had no finite value |
+| `unit` | dBm or mW; dBmA or mA for photocurrent |
+| `calibration_nm` | calibration wavelength of the detector, nm |
+| `name` | `name` of the `read_power` step |
+| `source` | `recorder` for `record_power`, `recipe` for `read_power` |
+| `run_id`, `simulated` | as in the trace files |
+
+The recording begins before the first step. So its first rows are dark if the recipe switches the laser on. There are no rows while a scan
+runs, because the detectors cannot be read then.
 
 ## In scripts
 
@@ -123,7 +145,7 @@ since the loop began. `wait: { at: \"22:00\" }` waits for a time of day.
 | `scpi` | the reply: a text, a number or an array of numbers, as `parse` says |
 | `http` | a map of `reply` and `status` |
 | `now()` | Unix time in seconds. The run records the time, so a resumed run decides as before |
-| `time_of_day()` | Local time as a text: `22:05`. Such texts can be compared: `time_of_day() >= \"22:00\"` |
+| `time_of_day()` | Local time as a text: `22:05`. Texts can be compared within one day only: 00:10 is smaller than 22:00. To end or to wait at a time, use `until` or `wait: { at }` |
 | `next_time(\"06:00\")` | Unix time in seconds of the next moment at which a clock shows this local time |
 
 A trace has these functions:

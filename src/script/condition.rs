@@ -33,11 +33,8 @@ impl Condition {
     pub(crate) fn compile(operation: &str, text: &str) -> Result<Self, Mistake> {
         let text = bare(text);
         if let Some(function) = clock::FUNCTIONS.iter().find(|name| text.contains(&format!("{name}("))) {
-            return Err(Mistake {
-                message: format!("`{function}()` cannot be used in a condition on a reply"),
-                hint: Some("`timeout_s` of `poll` limits how long is asked".to_owned()),
-                position: None,
-            });
+            let message = format!("`{function}()` cannot be used in a condition on a reply");
+            return Err(Mistake::new(message).hint(Some("`timeout_s` of `poll` limits how long is asked")));
         }
         Expression::compile(text, variables(operation).iter().copied()).map(Self)
     }
@@ -74,11 +71,7 @@ impl Condition {
         let variables: Values = std::iter::once(("reply".to_owned(), reply.clone())).chain(status).collect();
         match self.0.evaluate(&variables)? {
             Value::Bool(holds) => Ok(holds),
-            other => Err(Mistake {
-                message: format!("returns `{other}`, but must return true or false"),
-                hint: None,
-                position: None,
-            }),
+            other => Err(Mistake::new(format!("returns `{other}`, but must return true or false"))),
         }
     }
 }

@@ -200,7 +200,7 @@ pub(super) fn raise_mistake(
         message.truncate(end);
         message.push('…');
     }
-    let mistake = Mistake { message, hint, position: None };
+    let mistake = Mistake::new(message).hint(hint);
     EvalAltResult::ErrorRuntime(Dynamic::from(mistake), call.call_position()).into()
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Mistake {
     pub(crate) hint: Option<String>,
     /// Line and column in the text of the script.
     pub(crate) position: Option<Position>,
+    /// Whether a value has a type that is never allowed there.
+    pub(crate) wrong_type: bool,
 }
 
 /// Why a script or an expression ended early.
@@ -26,11 +28,11 @@ pub(crate) enum Ending {
 }
 
 impl Mistake {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, position: None }
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, position: None, wrong_type: false }
     }
 
-    fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
+    pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
         self.hint = hint.map(Into::into);
         self
     }
@@ -101,7 +103,9 @@ pub(super) fn evaluation_error(mut error: EvalAltResult, names: &[&str]) -> Endi
         EvalAltResult::ErrorParsing(parse, _) => parse_error(&parse, &[]),
         EvalAltResult::ErrorVariableNotFound(name, _) => unknown_variable(&name, &[]),
         EvalAltResult::ErrorPropertyNotFound(name, _) => Mistake::new(format!("it contains no `{name}`")),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(&signature, names),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            Mistake { wrong_type: true, ..unknown_function(&signature, names) }
+        }
         EvalAltResult::ErrorTooManyOperations(_) => Mistake::new("the expression takes too long"),
         EvalAltResult::ErrorStackOverflow(_) => {
             Mistake::new(format!("calls are nested too deeply (at most {CALL_DEPTH})"))

@@ -72,7 +72,7 @@ impl Expression {
         });
         given.map_err(|error| match evaluation_error(*error, &[]) {
             Ending::Mistake(mistake) => mistake,
-            Ending::Fault(fault) => Mistake { message: fault.message, hint: fault.hint, position: None },
+            Ending::Fault(fault) => Mistake::new(fault.message).hint(fault.hint),
         })
     }
 }

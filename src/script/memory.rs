@@ -104,7 +104,7 @@ impl Excess {
                 "is a function stored in a variable that the function uses?",
             ),
         };
-        Mistake { message, hint: Some(hint.to_owned()), position: None }
+        Mistake::new(message).hint(Some(hint))
     }
 }
 

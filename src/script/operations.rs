@@ -13,6 +13,7 @@ use super::errors::Mistake;
 use super::outcome;
 use super::trace;
 use super::values::to_plain;
+use crate::local_time::Moment;
 use crate::operation::{OnFail, Operation, Question, ResultKind};
 use crate::step::{self, Fault, FaultKind, OnError, Step};
 
@@ -31,19 +32,21 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
     }
     let [of_now, of_day, of_next] = [Arc::clone(context), Arc::clone(context), Arc::clone(context)];
     engine
-        .register_fn("now", move |call: NativeCallContext| now(&of_now, &call))
+        .register_fn("now", move |call: NativeCallContext| -> ScriptResult<f64> {
+            Ok(now(&of_now, &call)?.time_s)
+        })
         .register_fn("time_of_day", move |call: NativeCallContext| -> ScriptResult<String> {
-            Ok(clock::shown(now(&of_day, &call)?))
+            Ok(now(&of_day, &call)?.shown())
         })
         .register_fn("next_time", move |call: NativeCallContext, text: &str| -> ScriptResult<f64> {
-            let time_s = now(&of_next, &call)?;
-            clock::next(time_s, text).map_err(|message| raise_mistake(message, None, &call))
+            let moment = now(&of_next, &call)?;
+            clock::next(moment, text).map_err(|message| raise_mistake(message, None, &call))
         });
     register_errors(engine);
 }
 
 /// The time, which the run records.
-fn now(context: &Context, call: &NativeCallContext) -> ScriptResult<f64> {
+fn now(context: &Context, call: &NativeCallContext) -> ScriptResult<Moment> {
     context.begin_operation()?;
     context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, call))
 }

@@ -112,6 +112,12 @@ impl Interrupted {
         Ok(Self { run, recipe, circumstances: Circumstances { simulated, attended } })
     }
 
+    /// The recipe that the run began with.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
     /// The manifest as the interrupted run left it.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

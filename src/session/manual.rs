@@ -1,7 +1,6 @@
 //! Manual changes outside a run: connecting, single commands, a sweep or a reference, and the emergency stop.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -9,9 +8,6 @@ use super::{Endpoint, Held, Holder, Session};
 use crate::equipment::MadeSafe;
 use crate::instrument::scpi::{Action, Identity};
 use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
-
-/// How long a start waits for the analysis of the scan before.
-const ANALYSIS_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
@@ -104,15 +100,6 @@ pub struct EmergencyStop {
     pub run: Option<String>,
 }
 
-/// Waits for the analysis after a scan. Meanwhile the instrument would ignore a start.
-async fn wait_for_analysis(instrument: &Ctp10) -> Result<(), Error> {
-    if instrument.condition().await?.is_analysis() {
-        // If the analysis takes longer, the instrument refuses the start.
-        let _ = tokio::time::timeout(ANALYSIS_LIMIT, instrument.wait_until_idle()).await;
-    }
-    Ok(())
-}
-
 impl Session {
     /// Sends commands one after another. After an emergency stop, no further command is sent, because it could make
     /// light again.
@@ -145,7 +132,8 @@ impl Session {
         tokio::spawn(async move {
             let mut waiting = Some((started, change));
             let scan = async {
-                wait_for_analysis(&instrument).await?;
+                // Meanwhile the instrument would ignore a start. If the analysis takes longer, it refuses the start.
+                instrument.wait_for_analysis().await?;
                 let expected = instrument.scan_settings().await?.expected();
                 if cut.is_wanted() {
                     return Err(Error::Aborted { command: action.to_string() });

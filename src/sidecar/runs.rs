@@ -34,6 +34,9 @@ use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watch
 
 /// Default number of runs per page.
 const PAGE: u16 = 50;
+/// How a request names a run.
+const RUN_NAMES: &str =
+    "a run is named by its identifier, by its first characters, by the name of its recipe, or by `last`";
 
 /// Runs blocking work on another thread.
 async fn read_on_thread<T: Send + 'static>(
@@ -73,26 +76,42 @@ impl AppState {
         self.session.last_run().filter(|run| run.id() == id)
     }
 
-    /// The run in progress with this identifier.
-    fn under_way(&self, id: &str) -> Result<Arc<LiveRun>, Problem> {
-        let run = self.live(id).ok_or_else(|| Problem::not_found(&format!("active run `{id}`")))?;
+    /// The run in progress that a request names.
+    async fn under_way(&self, given: &str) -> Result<Arc<LiveRun>, Problem> {
+        let RunOfRequest { id, live, .. } = self.named(given).await?;
+        let run = live.ok_or_else(|| Problem::not_found(&format!("active run `{id}`")))?;
         if run.has_ended() {
             return Err(Problem::conflict(format!("run {id} has ended")));
         }
         Ok(run)
     }
 
-    /// The folder of a run. The identifier is looked up among the runs, and never used as part of a path.
-    async fn folder(&self, id: &str) -> Result<PathBuf, Problem> {
-        if let Some(run) = self.live(id) {
-            return Ok(run.folder().to_owned());
+    /// The run that a request names as on the command line, but not by a path.
+    async fn named(&self, given: &str) -> Result<RunOfRequest, Problem> {
+        if let Some(run) = self.live(given) {
+            let (id, folder) = (run.id().to_owned(), run.folder().to_owned());
+            return Ok(RunOfRequest { id, folder, live: Some(run) });
         }
-        Ok(self.found(id).await?.folder)
+        let (out, name) = (self.session.setup().out.clone(), given.to_owned());
+        let found = read_on_thread(move || runs::find_named(&out, &name)).await;
+        let FoundRun { folder, manifest } = found.map_err(with_allowed_names)?;
+        Ok(RunOfRequest { live: self.live(&manifest.run), id: manifest.run, folder })
     }
+}
 
-    async fn found(&self, id: &str) -> Result<FoundRun, Problem> {
-        let (out, id) = (self.session.setup().out.clone(), id.to_owned());
-        read_on_thread(move || runs::by_id(&out, &id)).await
+/// The run that a request names.
+struct RunOfRequest {
+    id: String,
+    folder: PathBuf,
+    /// The run, if this process performs or has performed it last.
+    live: Option<Arc<LiveRun>>,
+}
+
+/// Adds to the message about an unknown run how runs are named.
+fn with_allowed_names(problem: Problem) -> Problem {
+    match problem.detail.as_str().filter(|_| problem.status == StatusCode::NOT_FOUND) {
+        Some(detail) => Problem::new(StatusCode::NOT_FOUND, format!("{detail} ({RUN_NAMES})")),
+        None => problem,
     }
 }
 
@@ -118,11 +137,12 @@ pub(super) async fn show(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Json<StatusReply>, Problem> {
-    if let Some(run) = app.live(&id) {
+    let RunOfRequest { folder, live, .. } = app.named(&id).await?;
+    if let Some(run) = live {
         return Ok(Json(live_status(&run)));
     }
-    let found = app.found(&id).await?;
     let status = read_on_thread(move || {
+        let found = runs::open(&folder)?;
         let (mut status, mut unreadable) = (RunStatus::default(), 0_u64);
         for record in read_run_journal::<Record>(&found.folder)? {
             match record {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Fault, FaultKind, Host, LoopPoint, OnError, Outcome, Place, Step, StepOptions};
 use crate::operation::{Align, AlignPart, Constant, FetchTrace, OnAlignFail, Operation};
+use crate::shown::quantity;
 
 /// In the path of the first part of an alignment that is made again. A replay recognises it there.
 const AGAIN: &str = ".align.again";
@@ -48,10 +49,12 @@ impl Alignment {
     /// The power and what is needed, for messages.
     #[must_use]
     pub fn told(&self) -> String {
-        let power = self.power_dbm.map_or_else(|| "no power".to_owned(), |power| format!("{power:.2} dBm"));
-        match self.needed_dbm {
-            Some(needed) if self.good => format!("{power} (good from {needed:.2} dBm on)"),
-            Some(needed) => format!("{power}, and at least {needed:.2} dBm is needed"),
+        let power =
+            self.power_dbm.map_or_else(|| "no power".to_owned(), |power| quantity(power, None, "dBm"));
+        let needed = self.needed_dbm.map(|needed| quantity(needed, None, "dBm"));
+        match needed {
+            Some(needed) if self.good => format!("{power} (good from {needed} on)"),
+            Some(needed) => format!("{power}, and at least {needed} is needed"),
             None => power,
         }
     }

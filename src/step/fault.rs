@@ -45,13 +45,17 @@ pub struct Fault {
     /// How to correct it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Whether a value has a type that is never allowed there. No measured value would change that, so a forecast is
+    /// sure of such a fault.
+    #[serde(skip)]
+    pub wrong_type: bool,
 }
 
 impl Fault {
     /// A fault without a hint.
     #[must_use]
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, at: None, message: message.into(), hint: None }
+        Self { kind, at: None, message: message.into(), hint: None, wrong_type: false }
     }
 
     /// The same fault, after which the recipe leaves the turn of its loop.

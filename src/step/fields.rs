@@ -26,7 +26,7 @@ pub fn read(
     if !short && !fields.is_object() && Operation::NAMES.contains(&name) {
         let given = if fields.is_null() { "nothing".to_owned() } else { format!("`{fields}`") };
         let error = ReadError::new(format!("`{name}` needs a map of its fields, not {given}"));
-        return Err(ReadError { hint: as_map(name, &fields), ..error });
+        return Err(ReadError { hint: as_map(name, &fields), wrong_type: true, ..error });
     }
     if let Value::Object(map) = &mut fields {
         no_empty_field(map)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fault, Outcome, Step};
+use crate::local_time::Moment;
 use crate::measurement::{Grid, TraceSummary};
 
 /// Performs the steps of a recipe. Every call blocks until its result is known.
@@ -22,11 +23,11 @@ pub trait Host: Send + Sync {
     /// When its file cannot be read.
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault>;
 
-    /// Seconds since 1970-01-01 UTC. The run records this value, so that a resumed run gets the same one.
+    /// The present moment. The run records this value, so that a resumed run gets the same one.
     ///
     /// # Errors
     /// When the run is being stopped.
-    fn now(&self) -> Result<f64, Fault>;
+    fn now(&self) -> Result<Moment, Fault>;
 
     /// Whether the recipe has to end soon. Loops and scripts ask this regularly while they compute.
     fn stopping(&self) -> bool;
@@ -64,6 +65,10 @@ pub trait Forecast {
     /// Runs `steps`, which perform steps on the same host, outside the plan: the forecast checks these steps, but the
     /// plan continues as if they had not been performed.
     fn outside_plan(&self, steps: &mut dyn FnMut() -> Result<(), Fault>);
+
+    /// Runs `steps`, which the assumed values rule out: the steps of the other branch of an `if`. The forecast only
+    /// reports values of a type that is never allowed there.
+    fn branch(&self, steps: &mut dyn FnMut() -> Result<(), Fault>);
 
     /// Continues the plan as if `step` had been performed, because an earlier process of the run performed it.
     fn assume_performed(&self, step: &Step);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::align::Alignment;
 use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
+use crate::local_time::Moment;
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
 use crate::operation::{Align, Exchange, Operation, ResultKind, Wait};
 use crate::step::Outcome;
@@ -158,14 +159,14 @@ impl Host for Recorder {
         Ok(Arc::new(Dip(trace.grid)))
     }
 
-    fn now(&self) -> Result<f64, Fault> {
+    fn now(&self) -> Result<Moment, Fault> {
         // The time passes only in waits.
         let steps = self.steps();
         let waited = steps.iter().map(|step| match &step.operation {
             Operation::Wait(Wait::Seconds(seconds)) => seconds.get(),
             _ => 0.0,
         });
-        Ok(BEGAN_S + waited.sum::<f64>())
+        Ok(Moment::here(BEGAN_S + waited.sum::<f64>()))
     }
 
     fn stopping(&self) -> bool {
@@ -190,6 +191,8 @@ impl Host for Recorder {
 }
 
 impl Forecast for Recorder {
+    fn branch(&self, _steps: &mut dyn FnMut() -> Result<(), Fault>) {}
+
     fn outside_plan(&self, _steps: &mut dyn FnMut() -> Result<(), Fault>) {}
 
     fn assume_performed(&self, _step: &Step) {}

@@ -1,6 +1,7 @@
 //! Recorded power in segments of at most one minute. Each segment is a Parquet file, so that an interrupted run loses
 //! at most the last minute.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,9 +14,13 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
+mod read;
+
+pub use read::{PowerRow, read_power};
+
 use super::publish::PartFile;
 use super::{RunFolder, StoreError};
-use crate::measurement::PowerReading;
+use crate::measurement::{Detector, PowerLevels, PowerReading};
 
 /// A segment is closed after this time.
 const SEGMENT_S: f64 = 60.0;
@@ -23,6 +28,9 @@ const SEGMENT_S: f64 = 60.0;
 const SEGMENT_ROWS: usize = 100_000;
 /// If the disk is full, the segment is written again after this many readings.
 const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
+
+/// The source of the readings of `record_power`.
+pub const RECORDER: &str = "recorder";
 
 /// A closed segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +44,12 @@ pub struct PowerSegment {
     /// Time of its last reading, seconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_s: Option<f64>,
+    /// Readings of `record_power` among them.
+    #[serde(default)]
+    pub recorded: u64,
+    /// The levels of its readings, for each detector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<PowerLevels>,
 }
 
 /// Collects readings and writes them in segments.
@@ -44,6 +58,8 @@ pub struct PowerLog {
     folder: PathBuf,
     run: String,
     simulated: bool,
+    /// The names that the recipe gives to detectors.
+    names: BTreeMap<Detector, String>,
     segments: u64,
     rows: Vec<(PowerReading, String, &'static str)>,
     /// After a full disk, the next segment is written at this number of readings.
@@ -51,12 +67,12 @@ pub struct PowerLog {
 }
 
 impl RunFolder {
-    /// Starts a record of power.
+    /// Starts a record of power. `names`: the names that the recipe gives to detectors.
     #[must_use]
-    pub fn power_log(&self, simulated: bool) -> PowerLog {
+    pub fn power_log(&self, simulated: bool, names: BTreeMap<Detector, String>) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
         let segments = self.last_segment();
-        PowerLog { folder, run, simulated, segments, rows: Vec::new(), not_before: 0 }
+        PowerLog { folder, run, simulated, names, segments, rows: Vec::new(), not_before: 0 }
     }
 }
 
@@ -106,10 +122,17 @@ impl PowerLog {
         let published = writer.inner_mut().publish()?;
         let rows = self.rows.len() as u64;
         let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
+        let readings: Vec<PowerReading> = self.rows.iter().map(|(reading, ..)| *reading).collect();
+        let levels = PowerLevels::of(&readings, &self.names);
+        let recorded = self.rows.iter().filter(|(.., source)| *source == RECORDER).count() as u64;
         self.rows.clear();
         self.not_before = 0;
         self.segments += 1;
-        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s }))
+        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s, recorded, levels }))
+    }
+
+    fn name(&self, detector: Detector) -> String {
+        self.names.get(&detector).cloned().unwrap_or_else(|| detector.to_string())
     }
 
     fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {
@@ -129,6 +152,10 @@ impl PowerLog {
             (
                 Field::new("channel", DataType::Int32, false),
                 Arc::new(Int32Array::from_iter_values(rows().map(|(r, ..)| i32::from(r.detector.channel)))),
+            ),
+            (
+                Field::new("detector", DataType::Utf8, false),
+                Arc::new(StringArray::from_iter_values(rows().map(|(r, ..)| self.name(r.detector)))),
             ),
             (
                 Field::new("value", DataType::Float64, true),

@@ -12,11 +12,11 @@ use crate::files;
 mod find;
 mod named;
 
-pub use find::{LAST, by_id, find, recipes};
+pub use find::{LAST, find, find_named, recipes};
 use named::Named;
 pub(super) use named::TIME as FOLDER_TIME;
 
-pub use super::stored::traces;
+pub use super::stored::{power, traces};
 pub use super::verify::{Finding, Verified, is_whole, verify};
 
 /// A run that was found.

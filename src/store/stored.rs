@@ -66,6 +66,21 @@ pub(super) fn stored(
     }))
 }
 
+/// The segments of recorded power of a run in order, without withdrawn ones. An invalid line of the journal is an error
+/// among them.
+///
+/// # Errors
+/// If the journal cannot be opened.
+pub fn power(
+    folder: &Path,
+) -> Result<impl Iterator<Item = Result<PowerSegment, StoreError>> + use<>, StoreError> {
+    Ok(stored(folder)?.filter_map(|event| match event {
+        Ok(Stored::Power(segment)) => Some(Ok(segment)),
+        Ok(Stored::Trace(_)) => None,
+        Err(error) => Some(Err(error)),
+    }))
+}
+
 /// The traces of a run in order, without withdrawn traces. They are read one by one. An invalid line of the journal
 /// is an error among them, and reading continues.
 ///

@@ -104,7 +104,7 @@ fn constants_cost_next_to_nothing_and_the_grid_little() {
 #[test]
 fn power_is_closed_in_segments_of_a_minute() {
     let (_out, folder) = folder();
-    let mut log = folder.power_log(true);
+    let mut log = folder.power_log(true, Default::default());
     let reading = |time_s| PowerReading {
         detector: Detector { module: 4, channel: 3 },
         value: Some(-10.0),

@@ -3,12 +3,12 @@
 
 use super::colours::Colours;
 use crate::analysis::Figure;
-use crate::analysis::shown::{bound, limits, number, short_name, value};
+use crate::analysis::shown::{bound, limits, short_name, value};
 use crate::analysis::verdict::{Judged, Verdict, worst};
-use crate::measurement::{Extreme, TraceKind, TraceSummary};
+use crate::measurement::{Extreme, PowerLevels, TraceKind, TraceSummary};
 use crate::run::events::RunEvent;
 use crate::run::state::status::{RunStatus, is_dip};
-use crate::shown;
+use crate::shown::{self, number};
 use crate::step::{AnalysisOutcome, Outcome, Step};
 
 /// Width of the terminal that the lines suit.
@@ -36,6 +36,12 @@ pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -
             let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &*last.step);
             lines(step, analysis, colours)
         }
+        RunEvent::StepFinished { number, outcome: Outcome::Power(readings), .. } => {
+            let step = status.last.as_ref().filter(|last| last.number == *number).map(|last| &*last.step);
+            of_power(&turns(step), &PowerLevels::of(readings, &status.around.detectors), colours)
+        }
+        // The readings of the recipe have lines of their own already.
+        RunEvent::PowerStored { segment } if segment.recorded > 0 => of_power("", &segment.levels, colours),
         _ => return None,
     };
     Some(lines).filter(|lines| !lines.is_empty())
@@ -44,6 +50,14 @@ pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -
 /// The turns of the loops around a step: `device=7 · power -5 dBm`.
 fn turns(step: Option<&Step>) -> String {
     step.map(|step| step.place.shown_turns().join(" \u{b7} ")).unwrap_or_default()
+}
+
+/// The lines of power readings, one for each detector. Everything in them is escaped.
+fn of_power(turns: &str, levels: &[PowerLevels], colours: Colours) -> String {
+    let line = |levels: &PowerLevels| {
+        result(&[turns, &levels.shown_detector()], (None, "power"), levels.shown(), colours)
+    };
+    levels.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The line of a stored trace. Everything in it is escaped.
@@ -60,7 +74,7 @@ fn levels(trace: &TraceSummary) -> Vec<String> {
     match (trace.trace, is_dip(trace)) {
         (TraceKind::Tf, true) => vec![format!("loss {}", max.as_loss().level(unit)), at("dip", min)],
         (TraceKind::Tf, false) => vec![at("loss", max.as_loss())],
-        (_, _) => vec![format!("{:.2} to {}", min.value, max.level(unit))],
+        (_, _) => vec![format!("{} to {}", number(min.value, None, unit), max.level(unit))],
     }
 }
 

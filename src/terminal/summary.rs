@@ -35,6 +35,13 @@ fn yields(verdicts: &Verdicts) -> Vec<String> {
     yields.iter().map(line).collect()
 }
 
+/// How much was measured. A run of power alone has no traces.
+fn measured(status: &RunStatus) -> String {
+    let traces = Some(counted(status.traces, "trace")).filter(|_| status.traces > 0 || status.readings == 0);
+    let readings = Some(counted(status.readings, "power reading")).filter(|_| status.readings > 0);
+    traces.into_iter().chain(readings).collect::<Vec<_>>().join(", ")
+}
+
 /// The summary of a finished run for stdout. Its last line is the path of the run folder.
 #[must_use]
 pub fn summary(status: &RunStatus) -> String {
@@ -54,7 +61,7 @@ pub fn summary(status: &RunStatus) -> String {
     }
     let took = status.finished.zip(status.started).map(|(finished, started)| finished - started);
     let took = took.map(|took| format!(", in {}", duration(took.as_seconds_f64()))).unwrap_or_default();
-    let _ = writeln!(text, "  {:<21} {}{took}", "measured", counted(status.traces, "trace"));
+    let _ = writeln!(text, "  {:<21} {}{took}", "measured", measured(status));
     if let Some(verdict) = status.verdicts.worst() {
         let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));
     }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::scale::{STEPS, of_state, of_step, step};
 use super::{Axes, Die, DieState, Shade, WaferMap};
-use crate::analysis::shown::quantity;
+use crate::shown::quantity;
 
 /// Width and height of the area for the dies.
 const AREA: f64 = 300.0;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use serde_json::Value;
 
-use crate::support::{Bench, text};
+use crate::support::{Bench, events, journal, said_by, text, watch_command};
 
 /// A zone in POSIX words that is UTC until its clocks are set by an hour at an hour of UTC: forward, or back.
 fn zone(at: DateTime<Utc>, forward: bool) -> String {
@@ -69,4 +69,46 @@ fn a_time_that_comes_twice_is_the_first_that_is_still_to_come() {
     let zone = zone(at, false);
     night(&bench, "", &format!("{:02}:30", at.hour()));
     assert_eq!(moment(&plan(&bench, &zone), "deadline"), at - TimeDelta::minutes(30), "TZ={zone}");
+}
+
+#[test]
+fn a_run_that_is_resumed_in_another_time_zone_keeps_its_times_of_day() {
+    let bench = Bench::new();
+    let stop = (Utc::now() - TimeDelta::hours(1)).format("%H:%M");
+    bench.write("ctp10.toml", "");
+    bench.write(
+        "loop.yaml",
+        &format!(
+            "name: loop
+instrument: sim
+parameters: {{ stop: {{ default: \"{stop}\" }} }}
+steps:
+  - set: {{ began: \"${{time_of_day()}}\", next: \"${{next_time(stop)}}\" }}
+  - repeat:
+      until: \"${{stop}}\"
+      steps:
+        - log: \"${{began}} ${{next}}\"
+        - wait: 2
+"
+        ),
+    );
+    let mut first = bench.command(&["--log-format", "json", "run", "loop.yaml"]);
+    first.env("TZ", "UTC0");
+    let mut run = watch_command(first);
+    run.wait_for(|event| event["event"] == "log");
+    run.signal("KILL");
+    run.finish();
+    let folder = bench.only_run();
+    let records = journal(&folder);
+    let loop_began = records.iter().rfind(|record| record["event"] == "now").unwrap()["time_s"].to_string();
+    // The same run, if the loop had begun three hours earlier: its time of day has passed by now.
+    let earlier = (loop_began.parse::<f64>().unwrap() - 10_800.0).to_string();
+    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    std::fs::write(folder.join("journal.jsonl"), text.replace(&loop_began, &earlier)).unwrap();
+    let resumed = bench.command(&["resume", folder.to_str().unwrap()]).env("TZ", "XXX5").output().unwrap();
+    assert!(resumed.status.success(), "{}", said_by(&resumed));
+    let records = journal(&folder);
+    let logged: Vec<_> = records.iter().filter(|record| record["event"] == "log").collect();
+    assert_eq!(logged.len(), 1, "the loop ends after the turn in which its time has passed: {logged:?}");
+    assert_eq!(events(&records).iter().filter(|event| **event == "run_resumed").count(), 1);
 }

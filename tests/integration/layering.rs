@@ -46,10 +46,12 @@ const WORDS: [&str; 13] = [
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
-        "units" | "decimal" | "budget" | "local_time" | "shown" | "analysis" => vec![],
+        "units" | "decimal" | "budget" | "local_time" | "shown" => vec![],
+        "analysis" => vec!["shown"],
         "source" => vec![],
-        "wafer" => vec!["analysis"],
-        "measurement" | "grammar" => vec!["units"],
+        "wafer" => vec!["analysis", "shown"],
+        "measurement" => vec!["units", "shown"],
+        "grammar" => vec!["units"],
         "decode" => vec!["units", "decimal"],
         "table" => vec!["decimal", "source"],
         "operation" | "step" | "declarations" => WORDS.to_vec(),
@@ -106,6 +108,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         ]),
         "catalogue" => with_words(&["store", "error", "files"]),
         "batch" => with_words(&[
+            "schema",
             "recipe",
             "table",
             "instrument",

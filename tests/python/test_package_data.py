@@ -1,9 +1,12 @@
 """`import ctp10`: the data of a run in pandas, polars, pyarrow and xarray."""
 
 import os
+import re
+import subprocess
 import venv
 
 import numpy
+import pandas
 import pytest
 import xarray
 from conftest import BINARY, ROOT
@@ -182,3 +185,52 @@ class TestWithoutLibraries:
         assert "CTP10_BIN is `/no/such/program`, which is not a program" in wrong.stderr
         on_path = script(text, python=python, CTP10_BIN="", PATH=os.path.dirname(os.path.abspath(BINARY)))
         assert on_path.stdout.strip() == os.path.abspath(BINARY)
+
+
+class TestPower:
+    """A run of power alone."""
+
+    RECIPE = """name: dark
+instrument: sim
+detectors: { through: 4/1, tap: 4/3 }
+record_power: { detectors: [through], interval_s: 0.05 }
+steps:
+  - configure_laser: { laser: 1, wavelength_nm: 1550, power_dbm: 0, output: true }
+  - wait: 1
+  - read_power: { detectors: [through, tap, 4/2], samples: 3, interval_s: 0.01, name: end }
+"""
+
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory):
+        os.environ["CTP10_BIN"] = BINARY
+        folder = tmp_path_factory.mktemp("power")
+        (folder / "dark.yaml").write_text(self.RECIPE)
+        return ctp10.run(folder / "dark.yaml", out=folder / "runs")
+
+    def test_each_reading_names_its_detector_and_the_detectors_of_one_reading_have_one_time(self, run):
+        frame = run.power.to_pandas()
+        assert set(frame["detector"]) == {"through", "tap", "4/2"}
+        end = frame[frame["name"] == "end"]
+        assert len(end) == 9 and end["time"].nunique() == 3
+        assert (end.groupby("time")["detector"].nunique() == 3).all()
+        wide = run.power.pivot()
+        assert set(wide.columns) == {"through", "tap", "4/2"}
+        assert wide["through"].notna().sum() > 3 and wide["tap"].notna().sum() == 3
+
+    def test_the_program_shows_the_power_where_there_is_no_trace(self, run, tmp_path):
+        def told(*arguments):
+            ended = subprocess.run([BINARY, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)
+            assert ended.returncode == 0, ended.stderr
+            return ended.stdout
+
+        folder = str(run.folder)
+        shown = told("runs", "show", folder)
+        assert re.search(r"power +through +last -?\d+\.\d\d dBm .* readings", shown), shown
+        run.plot().save(tmp_path / "power.png")
+        assert (tmp_path / "power.png").stat().st_size > 5_000
+        told("export", folder, "--to", "csv", "-o", "power.csv")
+        table = pandas.read_csv(tmp_path / "power.csv", comment="#", parse_dates=["time"])
+        assert len(table) == len(run.power) and set(table["detector"]) == {"through", "tap", "4/2"}
+        assert "Recorded power" in run.report.read_text()
+        levels = {of["detector_name"]: of for of in run.summary["power"]["levels"] if "detector_name" in of}
+        assert levels["tap"]["readings"] == 3 and levels["tap"]["min"] <= levels["tap"]["last"] <= levels["tap"]["max"]

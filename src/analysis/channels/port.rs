@@ -9,6 +9,7 @@ use crate::analysis::registry::Definition;
 use crate::analysis::trace::Trace;
 use crate::analysis::units::{db_from_power, ghz_from_nm, power_from_db};
 use crate::analysis::width::{bandwidth, width_of_peak};
+use crate::shown::{number, quantity};
 
 /// The levels of the shape factor, dB.
 const SHAPE_DB: (f64, f64) = (1.0, 10.0);
@@ -28,7 +29,9 @@ fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
     let Channel { from_nm, to_nm, name, .. } = channel;
     if *from_nm < trace.first_nm() - 1e-6 || *to_nm > trace.last_nm() + 1e-6 {
         return Err(format!(
-            "the window of channel {name}, {from_nm:.3} to {to_nm:.3} nm, is not within the trace, {} to {} nm",
+            "the window of channel {name}, {} to {}, is not within the trace, {} to {} nm",
+            number(*from_nm, None, "nm"),
+            quantity(*to_nm, None, "nm"),
             trace.first_nm(),
             trace.last_nm()
         ));
@@ -56,7 +59,9 @@ fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
     }
     let Some((lowest_db, lowest_index, highest_db, highest_index)) = found else {
         return Err(format!(
-            "no sample is within the window of channel {name}, {from_nm:.4} to {to_nm:.4} nm"
+            "no sample is within the window of channel {name}, {} to {}",
+            number(*from_nm, None, "nm"),
+            quantity(*to_nm, None, "nm")
         ));
     };
     let (lowest_nm, highest_nm) = (trace.nm(lowest_index), trace.nm(highest_index));
@@ -144,10 +149,10 @@ fn loss(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, floor: Floor) -> 
         .bounded(center.ok().and_then(|level| touching(level, floor, Bound::AtLeast))),
         Figure::measured(&define::INSERTION_LOSS_MIN, -seen.highest_db)
             .bounded(touching(seen.highest_db, floor, Bound::AtLeast))
-            .noted(format!("at {:.4} nm", seen.highest_nm)),
+            .noted(format!("at {}", quantity(seen.highest_nm, None, "nm"))),
         Figure::measured(&define::INSERTION_LOSS_MAX, -seen.lowest_db)
             .bounded(at_floor)
-            .noted(format!("at {:.4} nm", seen.lowest_nm)),
+            .noted(format!("at {}", quantity(seen.lowest_nm, None, "nm"))),
         Figure::measured(&define::RIPPLE, seen.highest_db - seen.lowest_db).bounded(at_floor),
     ]
 }
@@ -189,13 +194,17 @@ fn shape(
 /// The bandwidth about the centre of the channel, from the highest transmission of its window.
 fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64, floor: Floor) -> Figure {
     let (definition, at) = (&define::DEFINED_BANDWIDTH, Some(level_db));
-    let reference = format!("reference level: {:.3} dB, the highest of the window", seen.highest_db);
+    let reference =
+        format!("reference level: {}, the highest of the window", quantity(seen.highest_db, None, "dB"));
     let level = seen.highest_db - level_db;
     match trace.at_nm(channel.center_nm) {
         Some(center) if center > level => {}
         Some(center) => {
-            let reason =
-                format!("the centre of the channel, {center:.2} dB, is below the level {level:.2} dB");
+            let reason = format!(
+                "the centre of the channel, {}, is below the level {}",
+                quantity(center, None, "dB"),
+                quantity(level, None, "dB")
+            );
             return Figure::missing_at(definition, at, reason).noted(reference);
         }
         None => return Figure::missing_at(definition, at, "a sample beside the centre has no finite value"),
@@ -256,8 +265,11 @@ fn isolation(
     let figure = |definition: &Definition, worst: Option<&(usize, InWindow)>| {
         worst.map(|(other, theirs)| {
             let value = seen.lowest_db - theirs.highest_db;
-            measured(definition, value, floor.touches(theirs.highest_db))
-                .noted(format!("against channel {}, at {:.4} nm", channels[*other].name, theirs.highest_nm))
+            measured(definition, value, floor.touches(theirs.highest_db)).noted(format!(
+                "against channel {}, at {}",
+                channels[*other].name,
+                quantity(theirs.highest_nm, None, "nm")
+            ))
         })
     };
     let sum: f64 = found.iter().map(|(_, theirs)| power_from_db(theirs.highest_db - seen.lowest_db)).sum();

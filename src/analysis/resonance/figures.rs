@@ -11,6 +11,7 @@ use crate::analysis::floor::{Floor, touching};
 use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::units::db_from_power;
+use crate::shown::quantity;
 
 /// How a ring is coupled. Intrinsic and coupling Q need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,7 +110,7 @@ fn coupling(line: &Line, kind: Kind, floor: Floor, topology: Topology, loaded: E
         return missing("the line is a doublet".to_owned());
     }
     if floor.touches(line.lowest_db) {
-        return missing(format!("the dip is at the floor ({:.2} dB)", line.lowest_db));
+        return missing(format!("the dip is at the floor ({})", quantity(line.lowest_db, None, "dB")));
     }
     let lowest = 1.0 - line.strength.value;
     if lowest <= line.strength.error || lowest <= 0.0 {

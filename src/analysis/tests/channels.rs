@@ -107,7 +107,7 @@ fn an_isolation_at_the_floor_is_a_bound_and_a_window_beyond_the_trace_is_named()
             .not_measured
             .as_ref()
             .unwrap()
-            .contains("channel 1571 nm, 1566.000 to 1576.000 nm, is not within")
+            .contains("channel 1571 nm, 1566.0000 to 1576.0000 nm, is not within")
     );
     let outside = port(&short, &channels, 3, &[3.0], Floor::default());
     assert!(outside.iter().all(|figure| !figure.is_measured()));

@@ -2,7 +2,8 @@
 
 use crate::analysis::figure::Figure;
 use crate::analysis::request::Analysis;
-use crate::analysis::shown::{bound, number, unit_word, value_without_unit};
+use crate::analysis::shown::{bound, value_without_unit};
+use crate::shown::{number, unit_word};
 use crate::terminal;
 use crate::terminal::output::{errln, outln};
 

@@ -12,7 +12,7 @@ use crate::store::formats::{self, MatValue, Npz};
 use crate::store::{Provenance, StoreError, write_pieces, write_whole};
 
 /// What a reader must see first.
-const SIMULATED: &str = "SIMULATED: no light and no device, all values are computed";
+pub(super) const SIMULATED: &str = "SIMULATED: no light and no device, all values are computed";
 
 /// The files of one trace. NPY has no place for metadata, so a JSON file comes with it.
 pub(super) fn targets(target: &Path, format: ExportFormat) -> Vec<PathBuf> {

@@ -8,6 +8,7 @@ use crate::analysis::{AxisNm, Trace};
 use crate::app::analyze::columns::Columns;
 use crate::error::Failure;
 use crate::picture::{Curve, Mark, Plot};
+use crate::shown::number;
 
 /// Pieces of an envelope: more than the pixels of most pictures.
 const PIECES: usize = 2000;
@@ -92,7 +93,7 @@ fn marks(part: &Trace<'_>, figures: &[Figure]) -> Vec<Mark> {
     let mark = |figure: &Figure| {
         let nm = figure.value?;
         let is_below = figure.of.as_ref().is_some_and(|of| of.starts_with(Kind::Dip.word()));
-        Some(Mark { nm, level: part.at_nm(nm)?, is_below, text: format!("{nm:.3}") })
+        Some(Mark { nm, level: part.at_nm(nm)?, is_below, text: number(nm, None, "nm") })
     };
     places.filter_map(mark).collect()
 }

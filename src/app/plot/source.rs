@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::power::{self, Power};
 use super::usage;
-use crate::app::runs::failed;
+use crate::app::runs::{failed, find as find_run};
 use crate::error::Failure;
 use crate::measurement::TraceSummary;
 use crate::store::{FoundRun, locate_trace, runs};
@@ -20,8 +21,16 @@ pub(super) struct Source {
     pub(super) label: String,
 }
 
-/// The traces that are named, and a title.
-pub(super) fn find(what: &[String], out: &Path) -> Result<(Vec<Source>, String), Failure> {
+/// What a picture shows.
+#[derive(Debug)]
+pub(super) enum Shown {
+    Traces(Vec<Source>),
+    /// The recorded power of one run without traces.
+    Power(Power),
+}
+
+/// The traces that are named, or the recorded power of a run without traces, and a title.
+pub(super) fn find(what: &[String], out: &Path) -> Result<(Shown, String), Failure> {
     let (mut sources, mut title) = (Vec::new(), String::new());
     for name in what {
         let path = Path::new(name);
@@ -34,11 +43,17 @@ pub(super) fn find(what: &[String], out: &Path) -> Result<(Vec<Source>, String),
         if path.extension().is_some_and(|suffix| suffix == "parquet" || suffix == "csv") {
             return Err(usage(format!("there is no file `{name}`")));
         }
-        let run = runs::find(out, name).map_err(failed)?;
+        let run = find_run(out, name)?;
         title = format!("{}, run {}", run.manifest.name, run.manifest.run);
         sources.extend(of_run(&run, what.len() > 1)?);
     }
-    Ok((bounded(sources)?, if what.len() == 1 { title } else { String::new() }))
+    let title = if what.len() == 1 { title } else { String::new() };
+    if let (true, [only]) = (sources.is_empty(), what)
+        && let Some(power) = power::of_run(&find_run(out, only)?.folder)?
+    {
+        return Ok((Shown::Power(power), title));
+    }
+    Ok((Shown::Traces(bounded(sources)?), title))
 }
 
 /// The traces of several runs.
@@ -50,7 +65,7 @@ pub(super) fn of_runs(runs: &[&FoundRun]) -> Result<Vec<Source>, Failure> {
 /// As many traces as a picture can show.
 fn bounded(sources: Vec<Source>) -> Result<Vec<Source>, Failure> {
     match sources.len() {
-        0 => Err(usage("the run has no traces".to_owned())),
+        0 => Err(usage("the run has no traces and no recorded power".to_owned())),
         1..=MOST => Ok(sources),
         more => Err(usage(format!(
             "{more} traces are too many for a picture, which holds {MOST}: name single files"

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::app::runs::failed;
+use crate::app::runs::find;
 use crate::app::runs::list::{filter, not_selected, nothing};
 use crate::catalogue::{self, Filter};
 use crate::cli::ChosenRunsArgs;
 use crate::error::{ExitCode, Failure};
 use crate::store::RunState;
-use crate::store::runs::{self, FoundRun};
+use crate::store::runs::FoundRun;
 use crate::terminal::output::errln;
 
 /// The chosen runs, the oldest first. A run that is named must have ended.
@@ -52,7 +52,7 @@ pub(super) fn chosen(args: &ChosenRunsArgs, out: &Path) -> Result<Vec<FoundRun>,
 
 /// A run that has ended.
 pub(in crate::app) fn ended(out: &Path, name: &str) -> Result<FoundRun, Failure> {
-    let run = runs::find(out, name).map_err(failed)?;
+    let run = find(out, name)?;
     if run.manifest.status == RunState::Running {
         let message = format!("run {} ({}) is still active", run.manifest.run, run.manifest.name);
         return Err(Failure::new(ExitCode::Usage, message).hint("wait for its end, or stop the run"));

@@ -12,13 +12,13 @@ use super::devices::{
 use super::figures::{keep_only, no_figures};
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
-use crate::analysis::shown::quantity;
 use crate::analysis::verdict::Verdict;
 use crate::app::plot::NewPicture;
 use crate::cli::CompareArgs;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::operation::Constant;
+use crate::shown::quantity;
 use crate::store::runs::FoundRun;
 use crate::terminal::output::outln;
 use crate::terminal::simulated_mark;

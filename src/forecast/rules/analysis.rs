@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Said;
 use crate::measurement::Grid;
 use crate::operation::AnalyzeFields;
+use crate::shown::{number, quantity};
 use crate::source::Diagnostic;
 use crate::step::Step;
 
@@ -47,8 +48,10 @@ fn beside(analysis: &AnalyzeFields, grid: &Grid) -> Said {
     let outside = |from_nm: f64, to_nm: f64| is_outside(from_nm) || is_outside(to_nm);
     if let Some(channel) = channels.iter().find(|channel| outside(channel.from_nm, channel.to_nm)) {
         let message = format!(
-            "the window of channel {}, {:.3} to {:.3} nm, is not within the trace: its figures are not measured",
-            channel.name, channel.from_nm, channel.to_nm
+            "the window of channel {}, {} to {}, is not within the trace: its figures are not measured",
+            channel.name,
+            number(channel.from_nm, None, "nm"),
+            quantity(channel.to_nm, None, "nm")
         );
         said.push(("channels".into(), Diagnostic::warning(message).hint(reach)));
     }

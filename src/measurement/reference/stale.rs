@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CheckLevel, Conditions, ReferenceRecord, ScanRange, Source};
 use crate::measurement::Detector;
+use crate::shown::quantity;
 use crate::units::ReferenceSweeps;
 
 /// The clocks of instrument and computer may differ by this much.
@@ -95,7 +96,8 @@ pub enum Stale {
     },
     /// The bench has drifted.
     #[error(
-        "the level of the check detector {detector} has changed by {drift_db:.2} dB since then, but at most {limit_db} dB are allowed"
+        "the level of the check detector {detector} has changed by {} since then, but at most {limit_db} dB are allowed",
+        quantity(*drift_db, None, "dB")
     )]
     Drifted {
         /// The check detector.

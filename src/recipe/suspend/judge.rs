@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::super::Recipe;
 use super::super::walk::Walk;
 use super::SuspendRule;
+use crate::local_time::Moment;
 use crate::measurement::{Detector, TraceSummary};
 use crate::operation::{Operation, Wait};
 use crate::step::{
@@ -118,7 +119,7 @@ impl Suspender {
             || match judged.good_s {
                 None => true,
                 // A clock that was set back must not delay the judgement.
-                Some(good_s) => !(0.0..every_s).contains(&(self.host.now()? - good_s)),
+                Some(good_s) => !(0.0..every_s).contains(&(self.now_s()? - good_s)),
             };
         if is_due { self.judge(&step.place) } else { Ok(()) }
     }
@@ -149,7 +150,7 @@ impl Suspender {
 
     fn found_good(&self) -> Result<(), Fault> {
         if self.suspends() {
-            let good_s = Some(self.host.now()?);
+            let good_s = Some(self.now_s()?);
             self.set_judged(Judged { is_pending: false, good_s, ..self.judged() });
         }
         Ok(())
@@ -168,8 +169,8 @@ impl Suspender {
         if !is_bad(&walk)? {
             return Ok(false);
         }
-        let began = self.host.now()?;
-        while self.suspends() && self.host.now()? - began < *for_s {
+        let began = self.now_s()?;
+        while self.suspends() && self.now_s()? - began < *for_s {
             self.wait(place, *probe_every_s)?;
             walk.probe(&self.rule.probe)?;
             if !is_bad(&walk)? {
@@ -181,6 +182,10 @@ impl Suspender {
         self.wait_until_good(&mut walk, place, since)?;
         self.report(None)?;
         Ok(true)
+    }
+
+    fn now_s(&self) -> Result<f64, Fault> {
+        Ok(self.host.now()?.time_s)
     }
 
     /// Reports the begin of a suspension with its condition, or its end.
@@ -199,7 +204,7 @@ impl Suspender {
                 Some(resume) => walk.flag("resume_when", resume)?,
                 None => !walk.flag("condition", &rule.condition)?,
             };
-            let now = self.host.now()?;
+            let now = self.now_s()?;
             good_since = is_good.then(|| good_since.unwrap_or(now));
             if good_since.is_some_and(|good| now - good >= rule.settle_s) {
                 return Ok(());
@@ -255,7 +260,7 @@ impl Host for Suspender {
         self.host.open_trace(trace)
     }
 
-    fn now(&self) -> Result<f64, Fault> {
+    fn now(&self) -> Result<Moment, Fault> {
         self.host.now()
     }
 

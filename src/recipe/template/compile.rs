@@ -72,7 +72,8 @@ pub(super) fn compile_hole(
         }
     }
     let uses_clock = words(text).any(|(word, _)| clock::FUNCTIONS.contains(&word));
-    Ok(Hole { uses_steps: mentions_steps(text), uses_clock, expression, at: begin })
+    let chooses = text.contains("??") || words(text).any(|(word, _)| ["if", "switch"].contains(&word));
+    Ok(Hole { uses_steps: mentions_steps(text), uses_clock, chooses, expression, at: begin })
 }
 
 /// The position of a mistake in the expression `text` of the value at `at`. If the file contains the one-line

@@ -70,7 +70,44 @@ fn wrong_times_and_ends_are_refused_with_their_rule() {
     }
     let fault = perform("steps:\n  - log: '${next_time(\"noon\")}'\n").1.unwrap_err();
     assert!(fault.message.contains("`noon` is not a time of day"), "{fault}");
-    let looping = "parameters: { end: { default: \"06:00\" } }\nsteps:\n  - repeat: { until: \"${end}\", steps: [ { wait: 1 } ] }\n";
-    let fault = perform(looping).1.unwrap_err();
-    assert!(fault.hint.as_ref().is_some_and(|hint| hint.contains("${next_time(end)}")), "{fault}");
+}
+
+#[test]
+fn a_time_of_day_may_come_from_an_expression() {
+    let later = minutes_later(25);
+    let wait = "steps: [ { wait: { seconds: 600 } } ]";
+    for (until, before) in [
+        ("\"${stop}\"", String::new()),
+        ("stop", String::new()),
+        ("\"${stops[1]}\"", format!("  - set: {{ stops: [ \"00:00\", \"{later}\" ] }}\n")),
+    ] {
+        let text = format!(
+            "parameters: {{ stop: {{ default: \"{later}\" }} }}\nsteps:\n{before}  - repeat: {{ until: {until}, {wait} }}\n"
+        );
+        assert_eq!(waits(&text), 3, "{until}");
+    }
+    let text = format!(
+        "parameters: {{ start: {{ default: \"{later}\" }} }}\nsteps:\n  - wait: {{ at: \"${{start}}\" }}\n"
+    );
+    assert_eq!(waits(&text), 1);
+}
+
+#[test]
+fn what_until_cannot_be_is_refused_before_the_first_turn() {
+    for (until, given) in [
+        ("\"${next_time(stop)}\"", "not `1"),
+        ("\"${time_of_day()}\"", "not `\""),
+        ("\"${steps.p.readings}\"", "not `["),
+        ("late", "not `\"at six\"`"),
+    ] {
+        let text = format!(
+            "parameters: {{ stop: {{ default: \"06:00\" }}, late: {{ default: at six }} }}\nsteps:\n  - read_power: {{ id: p, detector: 4/1 }}\n  - repeat: {{ until: {until}, steps: [ {{ wait: 1 }} ] }}\n"
+        );
+        let (host, ended) = perform(&text);
+        let fault = ended.unwrap_err();
+        assert!(fault.message.contains("`until` must be true or false, or a time of day"), "{fault}");
+        assert!(fault.message.contains(given) && fault.wrong_type, "{until}: {fault}");
+        assert!(fault.hint.is_some_and(|hint| hint.contains("until: \"${end}\"")));
+        assert_eq!(host.performed(), ["read_power"], "{until}");
+    }
 }

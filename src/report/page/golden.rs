@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::section;
 use crate::analysis::control::ControlChart;
-use crate::analysis::shown::quantity;
 use crate::report::format::{clip, count};
 use crate::report::value::Report;
 use crate::run::state::results::GoldenFigure;
+use crate::shown::quantity;
 
 /// Highest number of charts.
 const MOST: usize = 24;
@@ -52,7 +52,7 @@ fn of_figure(figure: &GoldenFigure, chart: &ControlChart) -> Markup {
     html! {
         figure.control {
             figcaption {
-                b { (clip(&figure.device)) } " " (figure.detector) " " code { (figure.figure) } br;
+                b { (clip(&figure.device)) } " " (clip(&figure.detector_name)) " " code { (figure.figure) } br;
                 small {
                     "mean " (text(chart.mean)) ", repeatability " (text(chart.repeatability)) ", proposed guard "
                     (text(chart.guard)) ", " (count(figure.values.len() as u64, "measurement"))

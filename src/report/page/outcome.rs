@@ -130,7 +130,7 @@ pub(super) fn notes(report: &Report) -> Markup {
                     } }
                 }
                 div { dt { "Recorded power" } dd {
-                    @let power = report.power;
+                    @let power = &report.power;
                     @if power.readings > 0 {
                         (count(power.readings, "reading")) " in " (count(power.files, "file")) " of "
                         code { "power/" } "."

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::{heads, left_out, section};
-use crate::analysis::shown::number;
 use crate::analysis::verdict::{FigureYield, Verdict, VerdictCounts};
 use crate::report::format::{clip, count};
 use crate::report::value::Report;
 use crate::run::state::results::FigureLine;
+use crate::shown::number;
 use crate::store::{RESULTS_FILE, VerdictSummary};
 
 /// Highest number of rows in the table of figures.
@@ -158,16 +158,11 @@ fn row(line: &FigureLine) -> Markup {
             }
             td.number data-label="Window" {
                 @if let Some(window) = figure.window {
-                    small { (range(window.from_nm)) " to " (range(window.to_nm)) " nm" }
+                    small { (number(window.from_nm, None, "nm")) " to " (number(window.to_nm, None, "nm")) " nm" }
                 }
             }
         }
     }
-}
-
-/// The end of a window: a picometre is fine enough.
-fn range(nm: f64) -> String {
-    format!("{nm:.3}")
 }
 
 /// Why a figure has no value. The limits and the value already tell why it fails.

@@ -117,8 +117,14 @@ fn link_losses_holds_power_and_answers_are_told() {
     run.begin().event(RunEvent::LinkLost { reason: "unplugged".into() });
     run.event(RunEvent::LinkRegained { after_s: 7.5 }).event(RunEvent::LinkLost { reason: "again".into() });
     run.event(RunEvent::PauseEnded { after_s: 60.0, relit: vec![] });
-    let segment =
-        PowerSegment { file: "power/0001.parquet".into(), rows: 40, sha256: String::new(), until_s: None };
+    let segment = PowerSegment {
+        file: "power/0001.parquet".into(),
+        rows: 40,
+        sha256: String::new(),
+        until_s: None,
+        recorded: 0,
+        levels: Vec::new(),
+    };
     run.event(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);
     // The question is not asked; its text is in the step.
     run.event(RunEvent::Answered { number: 1, answer: "yes".into(), by_operator: false }).done(1, 0);

@@ -60,7 +60,7 @@ fn the_page_begins_with_the_verdict_and_lists_the_figures_with_their_limits() {
         "1 of 3 devices pass, 1 fail, 1 not measured.",
         "1.23 dB",
         "max 1.5",
-        "1525.000 to 1565.000 nm",
+        "1525.0000 to 1565.0000 nm",
         "too dark",
     ] {
         assert!(page.contains(text), "{text}");

@@ -22,6 +22,7 @@ use crate::run::context::StepContext;
 use crate::run::engine::columns::FetchColumns;
 use crate::run::events::RunEvent;
 use crate::run::state::history::{History, Slot};
+use crate::shown::quantity;
 use crate::step::{Column, Fault, FaultKind, Outcome};
 use crate::store::{StoreError, TraceHeader, space_for_trace};
 use crate::threads;
@@ -261,7 +262,8 @@ impl Engine {
             )
         } else if let Some(level) = above_reference_db {
             format!(
-                "{file}: a transmission of +{level:.2} dB is impossible for a passive device; check whether the reference had another power, range or laser"
+                "{file}: a transmission of +{} is impossible for a passive device; check whether the reference had another power, range or laser",
+                quantity(*level, None, "dB")
             )
         } else {
             return Ok(());

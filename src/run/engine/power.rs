@@ -10,7 +10,7 @@ use crate::power::{PowerMonitor, PowerUpdate, UpdateSchedule};
 use crate::run::events::RunEvent;
 use crate::run::events::log::RunLog;
 use crate::step::Fault;
-use crate::store::{PowerLog, PowerSegment, StoreError};
+use crate::store::{PowerLog, PowerSegment, RECORDER, StoreError};
 use crate::threads::{self, Unfinished};
 
 /// The run's power, shared by the engine and the recorders.
@@ -92,7 +92,7 @@ pub(in crate::run) async fn record(
     loop {
         if let PowerUpdate::Reading(frame) = watch.next(&mut schedule).await {
             for reading in detectors.iter().filter_map(|detector| frame.reading(**detector)) {
-                log.keep(reading, "", "recorder").await?;
+                log.keep(reading, "", RECORDER).await?;
             }
         }
     }
@@ -123,7 +123,7 @@ mod tests {
             }
         };
         let log = RunLog::new(folder.journal().unwrap(), History::default(), vec![Box::new(watcher)], 0.0);
-        let power = SharedPowerLog::new(folder.power_log(true), log);
+        let power = SharedPowerLog::new(folder.power_log(true, Default::default()), log);
         for second in 0..10 {
             power.keep(reading(f64::from(second)), "", "recorder").await.unwrap();
         }

@@ -11,6 +11,7 @@ use crate::measurement::{PowerReading, PowerUnit};
 use crate::operation::{Prompt, ReadPower, Stable, Wait, time_of_day};
 use crate::run::context::StepContext;
 use crate::run::events::{Activity, RunEvent};
+use crate::shown::quantity;
 use crate::step::{Fault, FaultKind, Outcome};
 
 /// The interval between two progress events.
@@ -92,7 +93,7 @@ impl Engine {
             }
             if began.elapsed() >= limit {
                 let found =
-                    if readings.is_empty() { "no reading".to_owned() } else { format!("{spread:.3} dB") };
+                    if readings.is_empty() { "no reading".to_owned() } else { quantity(spread, None, "dB") };
                 return Err(Fault::new(
                     FaultKind::Timeout,
                     format!(
@@ -124,8 +125,12 @@ impl Engine {
             if sample > 0 {
                 self.bench.heartbeat.during(tokio::time::sleep_until(began + interval * sample)).await;
             }
+            // The detectors of one reading have one time, so that their values can be compared.
+            let mut time_s = None;
             for detector in &fields.detectors {
-                readings.push(self.bench.power(*detector, &self.expected).await?);
+                let reading = self.bench.power(*detector, &self.expected).await?;
+                let time_s = *time_s.get_or_insert(reading.time_s);
+                readings.push(PowerReading { time_s, ..reading });
             }
             // The beginning of the step was not emitted yet.
             if ctx.is_held_back {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::local_time::Moment;
 use crate::measurement::TraceSummary;
 use crate::run::resume::transcript::{Asked, Transcript, same};
 use crate::step::align::begins_again;
@@ -155,10 +156,10 @@ impl Host for ReplayHost {
         self.next.open_trace(trace)
     }
 
-    fn now(&self) -> Result<f64, Fault> {
+    fn now(&self) -> Result<Moment, Fault> {
         let mut tape = self.tape();
         match tape.next(|| "`now()`".to_owned(), |asked| matches!(asked, Asked::Now(_))) {
-            Some(Ok(Asked::Now(time_s))) => Ok(time_s),
+            Some(Ok(Asked::Now(moment))) => Ok(moment),
             Some(Ok(Asked::Step(_))) => Err(tape.diverge("`now()`")),
             Some(Err(fault)) => Err(fault),
             None => {

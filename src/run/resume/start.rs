@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::instrument::limits::Limits;
+use crate::instrument::scpi::Identity;
 use crate::measurement::{Detector, PowerReading, Stale};
 use crate::run::bench::moment_of;
 use crate::run::events::RunEvent;
@@ -19,11 +20,6 @@ use crate::store::{
     Fate, InstrumentRecord, Leftover, Manifest, PowerSegment, RunFolder, RunState, StoreError,
 };
 use crate::units::Minutes;
-
-/// Maker, model and serial number out of an identity: an update of the firmware does not make another unit of it.
-fn unit(identity: &str) -> &str {
-    identity.match_indices(',').nth(2).map_or(identity, |(at, _)| &identity[..at])
-}
 
 /// An interrupted run that is resumed.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ impl Resumption {
     pub fn other_instrument(&self, found: &InstrumentRecord) -> Option<String> {
         let known = &self.manifest.instrument;
         let other = |what: &str, known: &str, found: &str| {
-            (unit(known) != unit(found))
+            (!Identity::is_same_unit(known, found))
                 .then(|| format!("{what}: the run started with `{known}`, but this is `{found}`"))
         };
         let kind = |simulated| if simulated { "a simulator" } else { "a real instrument" };

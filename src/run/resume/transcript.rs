@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::local_time::Moment;
 use crate::measurement::TraceSummary;
 use crate::operation::Effect;
 use crate::run::events::{AfterFault, RunEvent};
@@ -19,8 +20,8 @@ use crate::store::PowerSegment;
 pub enum Asked {
     /// A step.
     Step(Box<Performed>),
-    /// The time, seconds since 1970-01-01 UTC.
-    Now(f64),
+    /// The time.
+    Now(Moment),
 }
 
 /// The journal of a run, read for resuming it.
@@ -111,7 +112,9 @@ impl Transcript {
                 self.power_gaps.clear();
             }
             RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
-            RunEvent::Now { time_s } if !self.history.in_finally => self.asked.push(Asked::Now(*time_s)),
+            RunEvent::Now { time_s, ahead_s } if !self.history.in_finally => {
+                self.asked.push(Asked::Now(Moment { time_s: *time_s, ahead_s: *ahead_s }));
+            }
             RunEvent::Started { .. }
             | RunEvent::RunResumed { .. }
             | RunEvent::SettingsRead { at_beginning: true, .. }

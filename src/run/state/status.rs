@@ -103,6 +103,8 @@ pub struct RunStatus {
     pub finished_estimate_s: f64,
     /// Number of stored traces.
     pub traces: u64,
+    /// Number of stored power readings.
+    pub readings: u64,
     /// The number of the last event.
     pub events: u64,
     /// The first traces.
@@ -232,9 +234,9 @@ impl RunStatus {
                 self.finished = Some(record.time);
                 self.close();
             }
+            RunEvent::PowerStored { segment } => self.readings += segment.rows,
+            RunEvent::PowerWithdrawn { rows, .. } => self.readings = self.readings.saturating_sub(*rows),
             RunEvent::SweepRepeated { .. }
-            | RunEvent::PowerStored { .. }
-            | RunEvent::PowerWithdrawn { .. }
             | RunEvent::Decided { .. }
             | RunEvent::SettingsRead { .. }
             | RunEvent::ReferenceTaken { .. }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
+use super::RunOfRequest;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Path;
 use crate::sidecar::state::App;
@@ -15,7 +16,7 @@ pub(in crate::sidecar) async fn download(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Response, Problem> {
-    let folder = app.folder(&id).await?;
+    let RunOfRequest { id, folder, .. } = app.named(&id).await?;
     // The identifier belongs to a run, so it has letters and digits only.
     let name = format!("attachment; filename={id}.zip");
     let body = app.downloads.turn().await?.body(move |out| write_archive(&folder, out));

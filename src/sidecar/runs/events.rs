@@ -14,6 +14,7 @@ use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::spawn_blocking;
 
+use super::RunOfRequest;
 use crate::run::events::{Emitted, Record, RunEvent};
 use crate::session::{LiveRun, Operator};
 use crate::sidecar::access::{Granted, Right, not_for_readers};
@@ -40,11 +41,11 @@ pub(in crate::sidecar) async fn stream(
     if query.attend && granted.right == Right::ReadOnly {
         return Err(not_for_readers("`attend`: it allows to look, and not to answer questions"));
     }
-    let folder = app.folder(&id).await?;
+    let RunOfRequest { folder, live, .. } = app.named(&id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = last.or(query.after.map(u64::from)).unwrap_or(0);
     // The subscription starts before the journal is read, so that no event is missed.
-    let live = app.live(&id).filter(|run| !run.has_ended()).map(|run| (run.follow(), run));
+    let live = live.filter(|run| !run.has_ended()).map(|run| (run.follow(), run));
     let watch = Watching {
         _stream: app.streams.open("events"),
         _operator: (query.attend && live.is_some()).then(|| app.session.operator()),

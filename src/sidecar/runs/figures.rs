@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use axum::Json;
 use axum::extract::State;
 
-use super::read_on_thread;
+use super::{RunOfRequest, read_on_thread};
 use crate::analysis::marks::marks;
 use crate::run::events::Record;
 use crate::run::state::results::{FigureLine, Results};
@@ -58,19 +58,19 @@ impl Folded {
 }
 
 impl AppState {
-    /// Calls `look` with the figures of a run, up to the end of its journal.
+    /// Calls `look` with the identifier and the figures of the run that a request names, up to the end of its journal.
     async fn figures_of<T: Send + 'static>(
         self: &Arc<Self>,
-        id: &str,
-        look: impl FnOnce(&Folded) -> T + Send + 'static,
+        given: &str,
+        look: impl FnOnce(String, &Folded) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let folder = self.folder(id).await?;
+        let RunOfRequest { id, folder, .. } = self.named(given).await?;
         let app = Arc::clone(self);
         let looked = read_on_thread(move || {
             let figures = app.figures.of(&folder);
             let mut folded = figures.lock().unwrap_or_else(PoisonError::into_inner);
             folded.update(&folder)?;
-            Ok(look(&folded))
+            Ok(look(id, &folded))
         });
         looked.await
     }
@@ -82,8 +82,7 @@ pub(in crate::sidecar) async fn list(
     Path(RunPath { id }): Path<RunPath>,
     Query(query): Query<FiguresQuery>,
 ) -> Result<Json<FiguresReply>, Problem> {
-    let run = id.clone();
-    app.figures_of(&id, move |folded| Json(page(run, folded, query))).await
+    app.figures_of(&id, move |run, folded| Json(page(run, folded, query))).await
 }
 
 fn page(run: String, folded: &Folded, query: FiguresQuery) -> FiguresReply {
@@ -114,8 +113,7 @@ pub(in crate::sidecar) async fn wafer(
     Path(RunPath { id }): Path<RunPath>,
     Query(WaferQuery { figure }): Query<WaferQuery>,
 ) -> Result<Json<WaferReply>, Problem> {
-    let run = id.clone();
-    app.figures_of(&id, move |folded| wafer_maps(&run, folded, figure.as_deref())).await?.map(Json)
+    app.figures_of(&id, move |run, folded| wafer_maps(&run, folded, figure.as_deref())).await?.map(Json)
 }
 
 fn wafer_maps(run: &str, folded: &Folded, figure: Option<&str>) -> Result<WaferReply, Problem> {

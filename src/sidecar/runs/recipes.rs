@@ -4,9 +4,11 @@ use std::path::{Path as FilePath, PathBuf};
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use crate::decode;
 use crate::files;
 use crate::recipe::Recipe;
 use crate::sidecar::problem::Problem;
@@ -20,14 +22,39 @@ const LARGEST: u64 = 1 << 20;
 const MOST: usize = 500;
 
 impl AppState {
+    /// The response about a recipe that cannot be run by its path, with the folders that are searched.
+    fn unknown_recipe(&self, path: &str) -> Problem {
+        let folders = listed(&self.options.recipes);
+        let known = self.options.recipes.iter().flat_map(|folder| files_in(folder));
+        let known: Vec<String> = known.map(|file| file.display().to_string()).collect();
+        let near = decode::nearest(path, known.iter().map(String::as_str));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!(
+            "there is no recipe `{path}` in the recipe folders of the service ({folders}): `recipes` in ctp10.toml lists them, \
+             and `GET /recipes` lists the recipes{near}"
+        );
+        Problem::new(StatusCode::NOT_FOUND, message)
+    }
+
     /// The file of a path in the recipe folders.
     pub(in crate::sidecar) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
-        let refuse = || Problem::not_found(&format!("recipe `{path}`"));
+        let refuse = || self.unknown_recipe(path);
         let file = FilePath::new(path).canonicalize().map_err(|_| refuse())?;
         let known = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| file.starts_with(folder));
         let is_recipe = file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "rhai");
         // Symbolic links are resolved first, so that none leads out of the folders.
         if is_recipe && self.options.recipes.iter().any(known) { Ok(path.into()) } else { Err(refuse()) }
+    }
+}
+
+/// The names of the folders for a message.
+fn listed(folders: &[PathBuf]) -> String {
+    match folders {
+        [] => "none".to_owned(),
+        folders => {
+            let names: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            names.join(", ")
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(in crate::sidecar) async fn pause(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Json<StatusReply>, Problem> {
-    let run = app.under_way(&id)?;
+    let run = app.under_way(&id).await?;
     run.control().pause(true);
     Ok(Json(live_status(&run)))
 }
@@ -26,7 +26,7 @@ pub(in crate::sidecar) async fn resume(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Json<StatusReply>, Problem> {
-    let run = app.under_way(&id)?;
+    let run = app.under_way(&id).await?;
     run.control().pause(false);
     Ok(Json(live_status(&run)))
 }
@@ -37,7 +37,7 @@ pub(in crate::sidecar) async fn abort(
     Path(RunPath { id }): Path<RunPath>,
     Query(query): Query<AbortQuery>,
 ) -> Result<Json<StatusReply>, Problem> {
-    let run = app.under_way(&id)?;
+    let run = app.under_way(&id).await?;
     if query.now {
         run.control().stop_now("stopped immediately over HTTP");
     } else {
@@ -52,8 +52,8 @@ pub(in crate::sidecar) async fn answer(
     Path(RunPath { id }): Path<RunPath>,
     Body(body): Body<AnswerBody>,
 ) -> Result<Json<StatusReply>, Problem> {
-    let run = app.under_way(&id)?;
-    let nothing_open = || Problem::conflict(format!("run {id} has no open question"));
+    let run = app.under_way(&id).await?;
+    let nothing_open = || Problem::conflict(format!("run {} has no open question", run.id()));
     let question = run.status().question.ok_or_else(nothing_open)?;
     let answer = body.answer.trim();
     if !question.choices.is_empty() && !question.choices.iter().any(|choice| choice == answer) {

@@ -13,8 +13,8 @@ use axum::response::{Html, IntoResponse, Response};
 use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
 
-use super::read_on_thread;
 use super::views::ViewKey;
+use super::{RunOfRequest, read_on_thread};
 use crate::files;
 use crate::measurement::TraceSummary;
 use crate::sidecar::headers::REPORT_POLICY;
@@ -77,14 +77,14 @@ impl Format {
 }
 
 impl AppState {
-    /// A trace of a run. `find` checks its file, or only finds it.
+    /// A trace of the run that a request names, and the identifier of the run. `find` checks its file, or only finds it.
     async fn stored(
         &self,
-        id: &str,
+        given: &str,
         number: &str,
         find: fn(&FilePath, &TraceSummary) -> Result<TraceFile, StoreError>,
-    ) -> Result<(TraceSummary, TraceFile), Problem> {
-        let folder = self.folder(id).await?;
+    ) -> Result<(String, TraceSummary, TraceFile), Problem> {
+        let RunOfRequest { id, folder, .. } = self.named(given).await?;
         let refuse = || Problem::not_found(&format!("trace `{number}` of run {id}"));
         // The links of the report use the file name, which begins with the number.
         let digits = number.split('_').next().unwrap_or_default();
@@ -95,7 +95,8 @@ impl AppState {
             let file = find(&folder, &trace)?;
             Ok(Some((trace, file)))
         });
-        found.await?.ok_or_else(refuse)
+        let (trace, file) = found.await?.ok_or_else(refuse)?;
+        Ok((id, trace, file))
     }
 }
 
@@ -105,10 +106,10 @@ pub(in crate::sidecar) async fn list(
     Path(RunPath { id }): Path<RunPath>,
     Query(TracesQuery { limit, after }): Query<TracesQuery>,
 ) -> Result<Json<TracesReply>, Problem> {
-    if app.live(&id).is_some_and(|run| run.status().traces == 0) {
+    let RunOfRequest { folder, live, .. } = app.named(&id).await?;
+    if live.is_some_and(|run| run.status().traces == 0) {
         return Ok(Json(TracesReply { traces: Vec::new(), next: None }));
     }
-    let folder = app.folder(&id).await?;
     let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
     let traces = Arc::clone(&app.traces);
     // One additional trace shows whether there is another page.
@@ -125,7 +126,7 @@ pub(in crate::sidecar) async fn report(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
 ) -> Result<Response, Problem> {
-    let folder = app.folder(&id).await?;
+    let RunOfRequest { id, folder, .. } = app.named(&id).await?;
     let page = spawn_blocking(move || files::read_within(&folder, REPORT_FILE, LARGEST_REPORT)).await;
     let page = page.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
     page.map(|page| (REPORT_POLICY, Html(page)).into_response()).map_err(|error| {
@@ -155,7 +156,7 @@ pub(in crate::sidecar) async fn file(
             (number, format.ok_or_else(|| Problem::not_found(&format!("format `{suffix}`")))?)
         }
     };
-    let (summary, file) = app.stored(&id, number, open_trace).await?;
+    let (id, summary, file) = app.stored(&id, number, open_trace).await?;
     let stem = summary.file.rsplit('/').next().unwrap_or_default().trim_end_matches(".parquet");
     let name = format!("attachment; filename={id}_{stem}.{}", format.suffix());
     let mut response = match format {
@@ -190,7 +191,7 @@ pub(in crate::sidecar) async fn view(
     Path(TracePath { id, trace }): Path<TracePath>,
     Query(query): Query<ViewQuery>,
 ) -> Result<Json<ViewReply>, Problem> {
-    let (summary, file) = app.stored(&id, &trace, locate_trace).await?;
+    let (_, summary, file) = app.stored(&id, &trace, locate_trace).await?;
     let grid = file.grid();
     let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
     let pieces = u64::from(query.points.unwrap_or(PIECES));

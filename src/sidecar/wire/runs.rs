@@ -50,14 +50,14 @@ pub(crate) struct TracesQuery {
 /// Which run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(crate) struct RunPath {
-    /// The run's identifier.
+    /// The run: its identifier, the first characters of it, the name of a recipe (its newest run), or `last`.
     pub(crate) id: String,
 }
 
 /// Which trace of which run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(crate) struct TracePath {
-    /// The run's identifier.
+    /// The run: its identifier, the first characters of it, the name of a recipe (its newest run), or `last`.
     pub(crate) id: String,
     /// The trace's number, and the format after a point where `Accept` does not say it: `3`, `3.csv`.
     pub(crate) trace: String,

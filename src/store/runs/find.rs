@@ -15,18 +15,6 @@ const NAMED: usize = 10;
 /// Likeness from which a name counts as similar.
 const SIMILAR: f64 = 0.5;
 
-/// The run with exactly this identifier.
-///
-/// # Errors
-/// If there is none.
-pub fn by_id(out: &Path, id: &str) -> Result<FoundRun, StoreError> {
-    let found = Named::all(out)?.into_iter().find(|run| run.id() == id);
-    match found.map(|run| open(&out.join(run.folder))).transpose()? {
-        Some(run) if run.manifest.run == id => Ok(run),
-        _ => Err(StoreError::WhichRun(format!("no run `{id}` below `{}`", out.display()))),
-    }
-}
-
 /// The names of the recipes that have runs below a folder.
 ///
 /// # Errors
@@ -35,13 +23,7 @@ pub fn recipes(out: &Path) -> Result<BTreeSet<String>, StoreError> {
     Ok(Named::all(out)?.iter().map(|run| run.recipe().to_owned()).collect())
 }
 
-/// The run that a person means. The first that fits is used:
-///
-/// - the path of a run folder
-/// - `last`, the newest run
-/// - an identifier, or the name of a run folder
-/// - the name of a recipe: its newest run
-/// - the first characters of an identifier or of a folder's name
+/// The run that a person means: the path of a run folder, or one of the names of [`find_named`].
 ///
 /// # Errors
 /// If no run or several runs match. The message names similar runs.
@@ -57,6 +39,19 @@ pub fn find(out: &Path, given: &str) -> Result<FoundRun, StoreError> {
         );
         return Err(StoreError::WhichRun(message));
     }
+    find_named(out, given)
+}
+
+/// The run that a name means. The name is never used as a path. The first that fits is used:
+///
+/// - `last`, the newest run
+/// - an identifier, or the name of a run folder
+/// - the name of a recipe: its newest run
+/// - the first characters of an identifier or of a folder's name
+///
+/// # Errors
+/// If no run or several runs match. The message names similar runs.
+pub fn find_named(out: &Path, given: &str) -> Result<FoundRun, StoreError> {
     let mut named = Named::all(out)?;
     named.sort_by(|a, b| (b.second(), &b.folder).cmp(&(a.second(), &a.folder)));
     if given == LAST {

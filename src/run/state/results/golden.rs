@@ -22,6 +22,9 @@ pub struct GoldenFigure {
     pub device: String,
     /// The detector.
     pub detector: Detector,
+    /// The name of the detector in the recipe, or `module/channel`.
+    #[serde(default)]
+    pub detector_name: String,
     /// The figure.
     pub figure: String,
     /// The unit.
@@ -55,6 +58,7 @@ pub(super) fn figures<'a>(records: impl Iterator<Item = &'a AnalysisRecord>) -> 
                 let series = known.entry(key).or_insert_with(|| GoldenFigure {
                     device: device.clone(),
                     detector: trace.detector,
+                    detector_name: trace.shown_detector(),
                     figure: name.clone(),
                     unit: figure.unit.clone(),
                     has_limits: false,
