@@ -28,7 +28,9 @@ mod watchdog;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Cli, Command, LogFormat, OutputArgs, WithRealArgs};
 use crate::config::{Config, REHEARSAL_VARIABLE};
@@ -150,18 +152,20 @@ fn allowed(config: &Config) -> Allowed {
 }
 
 fn start_logging(output: &OutputArgs, log: &LogWriter) {
-    let level = match (output.quiet, output.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "ctp10=debug,warn",
-        (false, _) => "ctp10=trace,info",
+    let (own, others) = match (output.quiet, output.verbose) {
+        (true, _) => (LevelFilter::ERROR, LevelFilter::ERROR),
+        (false, 0) => (LevelFilter::WARN, LevelFilter::WARN),
+        (false, 1) => (LevelFilter::DEBUG, LevelFilter::WARN),
+        (false, _) => (LevelFilter::TRACE, LevelFilter::INFO),
     };
-    let filter = EnvFilter::try_from_env("CTP10_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone());
+    let usual = || Targets::new().with_default(others).with_target("ctp10", own);
+    let given = std::env::var("CTP10_LOG").ok().and_then(|filter| filter.parse::<Targets>().ok());
+    let filter = given.unwrap_or_else(usual);
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone());
     // A second start in the same process keeps the logging of the first one.
     let _ = match output.log_format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_ansi(false).with_target(false).try_init(),
+        LogFormat::Json => builder.json().finish().with(filter).try_init(),
+        LogFormat::Text => builder.with_ansi(false).with_target(false).finish().with(filter).try_init(),
     };
 }
 

@@ -7,8 +7,6 @@ mod header;
 
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobMatcher};
-
 pub use header::header_of;
 use header::{Header, normal};
 
@@ -22,7 +20,8 @@ pub struct Policy {
 #[derive(Debug, Clone)]
 struct Pattern {
     written: String,
-    glob: GlobMatcher,
+    /// The texts between the stars that stand for any text.
+    pieces: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +92,7 @@ impl Policy {
     /// A policy with these patterns and limits.
     ///
     /// # Errors
-    /// A pattern that is not a glob, or a limit without a range.
+    /// A pattern with brackets, or a limit without a range.
     pub fn new(allow: &[String], limits: BTreeMap<String, [f64; 2]>) -> Result<Self, String> {
         let limit = |(written, [low, high]): (String, [f64; 2])| {
             let header = Header::parse(written.trim());
@@ -144,7 +143,7 @@ impl Policy {
             return not_one(format!("the character U+{:04X}", u32::from(strange)));
         }
         let normal = normal(line);
-        if !self.allow.iter().any(|pattern| pattern.glob.is_match(&normal)) {
+        if !self.allow.iter().any(|pattern| pattern.matches(&normal)) {
             let written: Vec<String> =
                 self.allow.iter().map(|pattern| format!("`{}`", pattern.written)).collect();
             let allowed = if written.is_empty() { "nothing".to_owned() } else { written.join(", ") };
@@ -192,16 +191,32 @@ impl Policy {
 impl Pattern {
     fn new(written: &str) -> Result<Self, String> {
         let text = written.trim();
+        // Other programs give brackets a meaning. A pattern that is misunderstood could allow too much.
+        if text.contains(['[', ']', '{', '}']) {
+            return Err(format!("allow: `{written}` is not a pattern: only `*` stands for any text"));
+        }
         // `*RST` is a common command, and `?` ends a query. Only the other stars stand for any text.
         let is_common =
             text.strip_prefix('*').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
-        let text = if is_common { format!("[*]{}", normal(&text[1..])) } else { normal(text) };
-        let glob = GlobBuilder::new(&text.replace('?', "[?]"))
-            .literal_separator(false)
-            .backslash_escape(false)
-            .build();
-        let glob = glob.map_err(|error| format!("allow: `{written}` is not a pattern: {}", error.kind()))?;
-        Ok(Self { written: written.to_owned(), glob: glob.compile_matcher() })
+        let stars = if is_common { normal(&text[1..]) } else { normal(text) };
+        let mut pieces: Vec<String> = stars.split('*').map(str::to_owned).collect();
+        if is_common {
+            pieces[0].insert(0, '*');
+        }
+        Ok(Self { written: written.to_owned(), pieces })
+    }
+
+    /// Whether the pattern matches the whole line.
+    fn matches(&self, line: &str) -> bool {
+        let Some((first, after_star)) = self.pieces.split_first() else { return false };
+        let Some(mut rest) = line.strip_prefix(first.as_str()) else { return false };
+        let Some((last, between)) = after_star.split_last() else { return rest.is_empty() };
+        for piece in between {
+            // The first place leaves the most text for the pieces that follow.
+            let Some((_, after)) = rest.split_once(piece.as_str()) else { return false };
+            rest = after;
+        }
+        rest.ends_with(last.as_str())
     }
 }
 
@@ -298,6 +313,13 @@ mod tests {
             let refused = smu.judge(line).expect_err(line).to_string();
             assert!(refused.contains("allowed: `:SOURCE:VOLT*`, `:OUTP O*`"), "{refused}");
         }
+        let stars = policy(&[":A*:B*C", ":D**"], &[]);
+        for line in [":A:BC", ":A1:B:B 2C", ":D", ":D 1"] {
+            assert_eq!(stars.judge(line), Ok(()), "{line}");
+        }
+        for line in [":A:B", ":A:BCD", ":AC", ":C:A:BC", ":E"] {
+            assert!(stars.judge(line).is_err(), "{line}");
+        }
         let nothing = policy(&[], &[]).judge("*IDN?").unwrap_err().to_string();
         assert_eq!(nothing, "`*IDN?` is not allowed (allowed: nothing)");
     }
@@ -310,7 +332,10 @@ mod tests {
         assert!(new("*", ":SOUR:VOLT", [5.0, 0.0]).contains("is not a range"));
         assert!(new("*", ":SOUR:VOLT", [0.0, f64::INFINITY]).contains("is not a range"));
         assert!(new("*", "SOUR:VOLT 3", [0.0, 5.0]).contains("is not a header"));
-        assert!(new("[", ":SOUR:VOLT", [0.0, 5.0]).contains("`[` is not a pattern"));
+        for pattern in ["[", ":SOUR[12]:*", ":OUTP {ON,OFF}"] {
+            let told = new(pattern, ":SOUR:VOLT", [0.0, 5.0]);
+            assert!(told.contains(&format!("`{pattern}` is not a pattern")), "{told}");
+        }
     }
 
     #[test]
