@@ -10,6 +10,7 @@ mod devices;
 mod direct;
 mod export;
 mod init;
+mod near;
 mod notifications;
 mod open;
 mod plot;
@@ -22,6 +23,8 @@ mod serve;
 mod signals;
 mod simulate;
 mod start;
+mod store;
+mod uploads;
 mod watch;
 mod watchdog;
 
@@ -38,11 +41,13 @@ use crate::equipment::{Live, SimulatedBy};
 use crate::error::{ExitCode, Failure, chain};
 use crate::forecast::allowed::Allowed;
 use crate::notify::Outbox;
+use crate::remote::Uploads;
 use crate::run::Times;
 use crate::session::Setup;
 use crate::shown;
 use crate::terminal::LogWriter;
 use crate::terminal::output::{out, outln};
+use near::BringNear as _;
 
 pub use start::main;
 
@@ -66,14 +71,43 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => direct::status(&args, &config()?).await,
         Command::Off(args) => direct::off(&args, &config()?).await,
         Command::Guard => watchdog::watchdog().await,
-        Command::Figures(args) => results::figures::figures(&args, &config()?),
-        Command::Judge(args) => results::judge::judge(&args, &config()?),
-        Command::Compare(args) => results::compare::compare(&args, &config()?),
-        Command::Analyze(args) => analyze::analyze(&args, &config()?),
+        Command::Figures(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            results::figures::figures(&args, &config)
+        }
+        Command::Judge(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            results::judge::judge(&args, &config)
+        }
+        Command::Compare(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            results::compare::compare(&args, &config)
+        }
+        Command::Analyze(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            analyze::analyze(&args, &config)
+        }
         Command::Devices(args) => devices::devices(&args),
-        Command::Export(args) => export::export(&args, &config()?),
-        Command::Plot(args) => plot::plot(&args, &config()?),
-        Command::Runs(args) => runs::runs(*args, &config()?),
+        Command::Export(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            export::export(&args, &config)
+        }
+        Command::Plot(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            plot::plot(&args, &config)
+        }
+        Command::Runs(mut args) => {
+            let config = config()?;
+            let _near = args.bring_near(&config).await?;
+            runs::runs(*args, &config)
+        }
+        Command::Store(args) => store::store(args, &config()?, json).await,
         Command::Schema(args) => {
             if args.markdown {
                 out!("{}", crate::schema::reference());
@@ -97,6 +131,8 @@ fn run_folders(given: Option<PathBuf>, config: &Config) -> PathBuf {
 fn setup(out: Option<PathBuf>, real: &WithRealArgs, config: &Config) -> Result<Setup, Failure> {
     Ok(Setup {
         out: run_folders(out, config),
+        // Only the commands that run recipes start them.
+        uploads: Uploads::default(),
         connections: config.connections,
         outbox: match config.notify {
             true => Outbox::new(config.allow_http.clone().unwrap_or_default()),

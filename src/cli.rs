@@ -10,6 +10,7 @@ mod rehearse;
 mod results;
 mod runs;
 mod simulate;
+mod store;
 mod watch;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use rehearse::RehearseArgs;
 pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
 pub use runs::{FilterArgs, RunsArgs, RunsCommand, RunsListArgs, RunsOutputArgs, StatusArg, VerdictArg};
 pub use simulate::SimulateArgs;
+pub use store::{StoreArgs, StoreCommand};
 pub use watch::WatchArgs;
 
 /// The version with the commit and the date of the program.
@@ -120,6 +122,8 @@ pub enum Command {
     Judge(Box<JudgeArgs>),
     /// Compare the figures of two runs. The largest drift comes first.
     Compare(CompareArgs),
+    /// Upload runs to the object store, and show which are not uploaded yet.
+    Store(StoreArgs),
     /// Print the JSON Schema of the recipe language, for editors.
     Schema(SchemaArgs),
     /// The watchdog of a run in another process. `run` and `serve` start it automatically.

@@ -6,6 +6,7 @@
 mod deadlines;
 mod instruments;
 mod limits;
+mod store;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -25,6 +26,7 @@ use crate::instrument::{Address, Deadlines};
 use crate::session::Connections;
 use crate::sidecar::{BasePath, Defaults, TrustedProxy};
 use crate::source::{decode, without_mark};
+pub use store::GivenStore;
 
 /// The content of a `ctp10.toml`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -32,6 +34,9 @@ use crate::source::{decode, without_mark};
 struct File {
     instrument: Option<String>,
     out: Option<PathBuf>,
+    store: Option<String>,
+    store_endpoint: Option<String>,
+    keep_local: Option<f64>,
     listen: Option<String>,
     connections: Option<Connections>,
     dark_after_s: Option<f64>,
@@ -80,6 +85,8 @@ pub struct Config {
     pub instrument: Option<Setting<String>>,
     /// The folder for run folders.
     pub out: Option<PathBuf>,
+    /// The object store to which runs are uploaded, and how long they stay in `out`.
+    pub store: GivenStore,
     /// The address on which the sidecar listens, or `off`.
     pub listen: Option<String>,
     /// The number of connections to the instrument.
@@ -131,6 +138,7 @@ impl Default for Config {
         Self {
             instrument: None,
             out: None,
+            store: GivenStore::default(),
             listen: None,
             connections: Connections::Auto,
             dark_after: times::DARK_AFTER,
@@ -232,6 +240,9 @@ impl Config {
         let origin = format!("`{}`", path.display());
         self.instrument = file.instrument.map(|value| Setting { value, origin }).or(self.instrument.take());
         self.out = file.out.map(in_home).or(self.out.take());
+        let refuse =
+            |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
+        self.store.take(file.store, file.store_endpoint, file.keep_local).map_err(refuse)?;
         self.listen = file.listen.or(self.listen.take());
         self.connections = file.connections.unwrap_or(self.connections);
         let recipes = file.recipes.map(|folders| folders.into_iter().map(in_home).collect());
@@ -240,8 +251,6 @@ impl Config {
         self.allow_scpi = file.allow_scpi.unwrap_or(self.allow_scpi);
         self.token_file = file.token_file.map(in_home).or(self.token_file.take());
         self.read_token_file = file.read_token_file.map(in_home).or(self.read_token_file.take());
-        let refuse =
-            |message: String| ConfigError::Value { origin: format!("`{}`", path.display()), message };
         if let Some(base) = file.base_path {
             self.base_path = base.parse().map_err(|why| refuse(format!("base_path {why}")))?;
         }
@@ -293,6 +302,10 @@ impl Config {
         if let Some(out) = variable("CTP10_OUT") {
             self.out = Some(in_home(out.into()));
         }
+        let origin = || "the environment (`CTP10_STORE`, `CTP10_STORE_ENDPOINT`)".to_owned();
+        self.store
+            .take(variable("CTP10_STORE"), variable("CTP10_STORE_ENDPOINT"), None)
+            .map_err(|message| ConfigError::Value { origin: origin(), message })?;
         self.listen = variable("CTP10_LISTEN").or(self.listen.take());
         self.token = variable("CTP10_TOKEN");
         self.read_token = variable("CTP10_READ_TOKEN");

@@ -13,12 +13,16 @@ mod hosts;
 mod instrument;
 mod lines;
 mod reply;
+#[cfg(feature = "store")]
+mod transport;
 
 pub use header::{Header, HeaderSource, SecretSource};
 pub use hosts::{AllowedHosts, host};
 pub use instrument::{ApiError, ApiInstrument, ApiMark, ApiSettings, Confirmation, SafeRequest};
 pub use lines::Lines;
 pub use reply::Reply;
+#[cfg(feature = "store")]
+pub use transport::{Transport, TransportError, TransportFailure};
 
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);

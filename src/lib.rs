@@ -21,6 +21,7 @@
 //! - `check` and `plan`: [`forecast`]; the schema of recipes: [`schema`]
 //! - run folders, journal and Parquet: [`store`]
 //! - the engine: [`run`]; the instrument and its users: [`session`]
+//! - runs in an object store: [`remote`]
 //! - batches, their items and all runs, in one database: [`catalogue`]; many recipes one after another: [`batch`]
 //! - results: [`report`] (a run on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - rehearsals of a recipe on simulators that fail: [`rehearsal`]
@@ -55,6 +56,7 @@ pub mod picture;
 pub mod power;
 pub mod recipe;
 pub mod rehearsal;
+pub mod remote;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -37,6 +37,7 @@ use crate::forecast::allowed::Allowed;
 use crate::instrument::{Ctp10, Target};
 use crate::notify::Outbox;
 use crate::power::PowerMonitor;
+use crate::remote::Uploads;
 use crate::run::Times;
 use occupy::Occupancy;
 use operators::Operators;
@@ -108,6 +109,8 @@ pub struct Setup {
     pub allowed: Allowed,
     /// Notifications that are being sent.
     pub outbox: Outbox,
+    /// Uploads of the runs that have ended.
+    pub uploads: Uploads,
     /// How long a run waits before it acts or gives up.
     pub times: Times,
     /// The named instruments of the bench.

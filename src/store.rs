@@ -3,6 +3,8 @@
 
 mod archive;
 mod cleanup;
+mod columns;
+mod delete;
 mod disk_space;
 mod envelope;
 pub mod formats;
@@ -16,6 +18,7 @@ mod provenance;
 mod publish;
 mod read;
 mod results;
+mod run_index;
 pub mod runs;
 mod spectrum;
 mod spool;
@@ -34,8 +37,9 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use crate::files::hex_sha256;
-pub use archive::write_archive;
+pub use archive::{RunFile, run_files, write_archive};
 pub use cleanup::{Fate, Leftover, finished_files, leftovers};
+pub use delete::delete_leftovers;
 pub use disk_space::{free_bytes, space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
 pub use index::TraceIndexes;
@@ -48,9 +52,10 @@ pub use manifest::{
 };
 pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, read_power};
 pub use provenance::{Provenance, open_trace_file, provenance};
-pub use publish::{write_pieces, write_whole};
+pub use publish::{file_sha256, write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};
 pub use results::{RESULTS_FILE, ResultRow, ResultsWriter};
+pub use run_index::{IndexRow, IndexWriter, IndexedRun, IndexedTrace};
 pub use runs::FoundRun;
 pub use spectrum::{
     Levels, Spectrum, TraceColumns, is_unit, names_dbm, names_wavelengths, read_spectrum, trace_columns,
@@ -70,10 +75,14 @@ const LOCK_FILE: &str = "lock";
 /// Name of the journal in the run folder.
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 
+/// Name of the manifest in the run folder.
+pub const MANIFEST_FILE: &str = manifest::FILE;
 /// Name of the report page in the run folder.
 pub const REPORT_FILE: &str = "report.html";
 /// Name of the report as JSON in the run folder.
 pub const SUMMARY_FILE: &str = "summary.json";
+/// Name of the file that says where a run was uploaded to. Only this copy of the run has it.
+pub const RECEIPT_FILE: &str = "stored.json";
 
 /// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -87,8 +87,9 @@ async fn run(
     let queue = Arc::new(enqueue::enqueue(&batch, &out, &args, &command).await?);
     let items = ready(&batch, &queue, &out, output.quiet).await?;
     let nothing_left = crate::batch::in_order(&items).is_empty();
-    let setup = setup(Some(out.clone()), &args.real, config)?;
-    let outbox = setup.outbox.clone();
+    let mut setup = setup(Some(out.clone()), &args.real, config)?;
+    setup.uploads = super::uploads::start(&setup.out, config)?;
+    let (outbox, uploads) = (setup.outbox.clone(), setup.uploads.clone());
     let worked = match choice.filter(|_| !nothing_left) {
         Some(choice) => {
             Some(work((&args, &batch, &items), &queue, choice, setup, (config, output, log)).await)
@@ -99,7 +100,9 @@ async fn run(
     let told = worked.is_some() || queue.recovered() > 0;
     let ending = BatchEnding { out: &out, command: &command, outbox: told.then_some(&outbox) };
     let concluded = conclude(&batch, &queue, worked.unwrap_or(Ok(WorkerEnd::Finished)), ending).await;
-    super::notifications::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
+    let quiet = output.quiet || output.log_format == LogFormat::Json;
+    super::notifications::wait(&outbox, quiet).await;
+    super::uploads::wait(&uploads, None, quiet).await;
     concluded
 }
 

@@ -97,21 +97,31 @@ pub(super) async fn perform(
     options: RunOptions,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
 ) -> Result<(), Failure> {
-    let setup = setup(options.out.clone(), &options.real, config)?;
-    let outbox = setup.outbox.clone();
+    let mut setup = setup(options.out.clone(), &options.real, config)?;
+    setup.uploads = super::uploads::start(&setup.out, config)?;
+    let (outbox, uploads) = (setup.outbox.clone(), setup.uploads.clone());
     let measured = measure(request, choice, options, setup, (config, output, log)).await;
     // By now, the instrument is released for other programs.
-    super::notifications::wait(&outbox, output.quiet || output.log_format == LogFormat::Json).await;
-    measured
+    let quiet = output.quiet || output.log_format == LogFormat::Json;
+    super::notifications::wait(&outbox, quiet).await;
+    let (folder, ended) = match measured {
+        Ok((folder, ended)) => (Some(folder), ended),
+        Err(failure) => (None, Err(failure)),
+    };
+    if let Some(folder) = folder {
+        super::uploads::wait(&uploads, Some(folder), quiet).await;
+    }
+    ended
 }
 
+/// Returns the folder of the run, and how it ended.
 async fn measure(
     mut request: RunRequest,
     choice: Choice,
     options: RunOptions,
     setup: Setup,
     (config, output, log): (&Config, &OutputArgs, &LogWriter),
-) -> Result<(), Failure> {
+) -> Result<(PathBuf, Result<(), Failure>), Failure> {
     let open = OpenSession::open(choice, options.what, Connect::Now, setup, config).await?;
     let session = &open.session;
     request.simulator = open.simulator();
@@ -134,6 +144,7 @@ async fn measure(
         let (log, control) = (log.clone(), entry.run.control().clone());
         move || terminal::show((style, options.at_eof), &log, &shown, &control, begun)
     });
+    let folder = entry.run.folder().to_owned();
     let ended = entry.ended().await;
     let status = screen.join().unwrap_or_default();
     let state = ended.map_err(|fault| Failure::new(ExitCode::Failed, fault))?;
@@ -142,11 +153,12 @@ async fn measure(
         sidecar.stop().await;
     }
     drop(signals);
-    match state {
+    let ended = match state {
         RunState::Done => not_passed(status.verdicts.worst()),
         RunState::Aborted => Err(Failure::told(ExitCode::Stopped)),
         RunState::Failed | RunState::Running | RunState::Interrupted => Err(Failure::told(ExitCode::Failed)),
-    }
+    };
+    Ok((folder, ended))
 }
 
 /// The failure of what has ended well, but whose worst verdict is `not measured` or `fail`.

@@ -23,7 +23,8 @@ pub(super) const LISTEN: &str = "127.0.0.1:8002";
 
 pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failure> {
     let choice = choose(&args.instrument, None, config)?;
-    let setup = setup(args.out, &args.real, config)?;
+    let mut setup = setup(args.out, &args.real, config)?;
+    setup.uploads = super::uploads::start(&setup.out, config)?;
     let open = OpenSession::open(choice, "serve".to_owned(), Connect::Later, setup, config).await?;
     let session = &open.session;
     let mut options = options(

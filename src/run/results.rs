@@ -72,6 +72,12 @@ impl StoredAnalyses {
         self.held.is_empty()
     }
 
+    /// The types of the columns of all analyses.
+    #[must_use]
+    pub fn types(&self) -> &BTreeMap<String, ColumnType> {
+        &self.overview.types
+    }
+
     /// Reads one analysis after another.
     ///
     /// # Errors

@@ -182,7 +182,8 @@ impl Session {
         }));
         let (started, has_started) = oneshot::channel::<()>();
         let ended = tokio::spawn({
-            let (run, outbox) = (Arc::clone(&run), self.setup.outbox.clone());
+            let (run, outbox, uploads) =
+                (Arc::clone(&run), self.setup.outbox.clone(), self.setup.uploads.clone());
             let unlisted = Arc::clone(&self.unlisted);
             let notify = recipe.header().notify.clone();
             async move {
@@ -207,6 +208,7 @@ impl Session {
                     notification::send(&run, &state, report.as_ref(), notify, &outbox);
                 }
                 list_run(unlisted, path).await;
+                uploads.wake();
                 state
             }
         });

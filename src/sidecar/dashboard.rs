@@ -101,6 +101,7 @@ assets! {
     "theme.js" = "text/javascript; charset=utf-8",
     "traces.js" = "text/javascript; charset=utf-8",
     "tree.js" = "text/javascript; charset=utf-8",
+    "uploads.js" = "text/javascript; charset=utf-8",
     "verdict.js" = "text/javascript; charset=utf-8",
     "views.js" = "text/javascript; charset=utf-8",
     "wafer.js" = "text/javascript; charset=utf-8",

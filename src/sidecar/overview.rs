@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::access::{Granted, Right};
 use super::state::{App, AppState};
 use crate::instrument::{InstrumentStatus, LaserStatus};
+use crate::remote::UploadStatus;
 
 /// Older values are read again.
 const AGE: Duration = Duration::from_secs(2);
@@ -46,6 +47,8 @@ pub(super) struct InstrumentReply {
     last_run: Option<String>,
     /// Another number whenever the queue has changed; null where there is none.
     queue: Option<u64>,
+    /// The uploads to the object store; null where there is none.
+    store: Option<UploadStatus>,
     /// Why it is not connected.
     reason: Option<String>,
 }
@@ -167,6 +170,7 @@ impl AppState {
             run: self.session.current_run().map(|run| run.id().to_owned()),
             last_run: self.session.last_run().map(|run| run.id().to_owned()),
             queue: self.options.batch.as_ref().map(|desk| *desk.queue.changes().borrow()),
+            store: self.session.setup().uploads.status().map(|status| status.borrow().clone()),
             reason,
         }
     }

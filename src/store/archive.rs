@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use rawzip::ZipArchiveWriter;
 use rawzip::time::UtcDateTime;
 
-use super::{JOURNAL_FILE, LOCK_FILE};
+use super::{JOURNAL_FILE, LOCK_FILE, RECEIPT_FILE};
 use crate::files;
 
 /// Folders within a run folder are at most this deep.
@@ -17,13 +17,26 @@ const DEEPEST: usize = 8;
 /// Permissions of the unpacked files.
 const PERMISSIONS: u32 = 0o644;
 
-/// A file for the archive.
-#[derive(Debug)]
-struct Entry {
+/// A finished file of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFile {
     /// Relative to the run folder, with `/` between the names.
-    file: String,
+    pub file: String,
     /// Bytes at the time of the list. The journal of a run in progress grows.
-    length: u64,
+    pub bytes: u64,
+}
+
+/// All finished files of a run folder, in the order of their names. Unfinished files, the lock and the receipt of an upload
+/// are left out; links are not followed.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn run_files(folder: &Path) -> io::Result<Vec<RunFile>> {
+    // The journal is measured first. So every trace that this part of the journal records is among the files.
+    let mut files: Vec<RunFile> = measured(folder, JOURNAL_FILE.to_owned())?.into_iter().collect();
+    list(folder, "", DEEPEST, &mut files)?;
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(files)
 }
 
 /// Writes all finished files of a run folder as a zip archive, below a folder of the same name. Of a run in progress, the
@@ -33,12 +46,8 @@ struct Entry {
 /// If a file cannot be read, or the archive cannot be written.
 pub fn write_archive(folder: &Path, out: &mut dyn Write) -> io::Result<()> {
     let top = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // The journal is measured first. So every trace that this part of the journal records is among the files.
-    let mut entries: Vec<Entry> = entry(folder, JOURNAL_FILE.to_owned())?.into_iter().collect();
-    list(folder, "", DEEPEST, &mut entries)?;
-    entries.sort_by(|a, b| a.file.cmp(&b.file));
     let mut archive = ZipArchiveWriter::new(out);
-    for Entry { file, length } in entries {
+    for RunFile { file, bytes } in run_files(folder)? {
         let opened = match files::open_within(folder, &file) {
             // The run has withdrawn the file meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -49,7 +58,7 @@ pub fn write_archive(folder: &Path, out: &mut dyn Write) -> io::Result<()> {
         let entry = archive.new_file(&name).last_modified(time).unix_permissions(PERMISSIONS);
         let (mut entry, config) = entry.start().map_err(io::Error::other)?;
         let mut writer = config.wrap(&mut entry);
-        io::copy(&mut opened.take(length), &mut writer)?;
+        io::copy(&mut opened.take(bytes), &mut writer)?;
         let (_, written) = writer.finish().map_err(io::Error::other)?;
         entry.finish(written).map_err(io::Error::other)?;
     }
@@ -58,7 +67,7 @@ pub fn write_archive(folder: &Path, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Adds the files of a folder within the run folder.
-fn list(folder: &Path, inner: &str, depth: usize, entries: &mut Vec<Entry>) -> io::Result<()> {
+fn list(folder: &Path, inner: &str, depth: usize, files: &mut Vec<RunFile>) -> io::Result<()> {
     for found in fs::read_dir(folder.join(inner))? {
         let found = found?;
         let kind = found.file_type()?;
@@ -66,22 +75,22 @@ fn list(folder: &Path, inner: &str, depth: usize, entries: &mut Vec<Entry>) -> i
         let Ok(name) = found.file_name().into_string() else { continue };
         let file = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         // Hidden files are unfinished, or the reserve for a full disk.
-        if name.starts_with('.') || file == LOCK_FILE || file == JOURNAL_FILE {
+        if name.starts_with('.') || [LOCK_FILE, JOURNAL_FILE, RECEIPT_FILE].contains(&file.as_str()) {
             continue;
         }
         if kind.is_dir() && depth > 0 {
-            list(folder, &file, depth - 1, entries)?;
+            list(folder, &file, depth - 1, files)?;
         } else if kind.is_file() {
-            entries.extend(entry(folder, file)?);
+            files.extend(measured(folder, file)?);
         }
     }
     Ok(())
 }
 
 /// A file with its present length; `None` if there is no such file.
-fn entry(folder: &Path, file: String) -> io::Result<Option<Entry>> {
+fn measured(folder: &Path, file: String) -> io::Result<Option<RunFile>> {
     match fs::symlink_metadata(folder.join(&file)) {
-        Ok(about) if about.is_file() => Ok(Some(Entry { file, length: about.len() })),
+        Ok(about) if about.is_file() => Ok(Some(RunFile { file, bytes: about.len() })),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

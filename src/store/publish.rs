@@ -150,6 +150,14 @@ pub(super) fn fingerprint(path: &Path) -> Result<Published, StoreError> {
     }
 }
 
+/// SHA-256 of an existing file, hexadecimal.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn file_sha256(path: &Path) -> Result<String, StoreError> {
+    fingerprint(path).map(|found| found.sha256)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::columns::{add_recipe_columns, counts, maybe_texts, numbers, texts, truths};
 use super::publish::PartFile;
 use super::{ResultsRecord, RunFolder, StoreError};
 use crate::analysis::Figure;
@@ -21,8 +22,6 @@ use crate::step::{ColumnType, TraceAnalysis};
 
 /// Name of the file in the run folder.
 pub const RESULTS_FILE: &str = "results.parquet";
-/// What is put before the name of a loop variable or column that the table itself has.
-const TAKEN: &str = "recipe_";
 /// Rows that are encoded together.
 const BATCH: usize = 16 * 1024;
 
@@ -124,30 +123,6 @@ impl ResultsWriter {
     }
 }
 
-/// A column of texts without nulls.
-fn texts<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> (Field, ArrayRef) {
-    (Field::new(name, DataType::Utf8, false), Arc::new(StringArray::from_iter_values(values)))
-}
-
-fn maybe_texts(name: &str, values: impl Iterator<Item = Option<String>>) -> (Field, ArrayRef) {
-    (Field::new(name, DataType::Utf8, true), Arc::new(values.collect::<StringArray>()))
-}
-
-fn numbers(name: &str, values: impl Iterator<Item = Option<f64>>) -> (Field, ArrayRef) {
-    let finite = values.map(|value| value.filter(|value| value.is_finite()));
-    (Field::new(name, DataType::Float64, true), Arc::new(finite.collect::<Float64Array>()))
-}
-
-fn truths(name: &str, values: impl Iterator<Item = bool>) -> (Field, ArrayRef) {
-    let array = BooleanArray::from(values.collect::<Vec<bool>>());
-    (Field::new(name, DataType::Boolean, false), Arc::new(array))
-}
-
-fn counts(name: &str, values: impl Iterator<Item = Option<u64>>) -> (Field, ArrayRef) {
-    let values = values.map(|value| value.map(u64::cast_signed));
-    (Field::new(name, DataType::Int64, true), Arc::new(values.collect::<Int64Array>()))
-}
-
 /// Rows in the columns of the table.
 fn batch(
     rows: &[ResultRow],
@@ -207,29 +182,7 @@ fn batch(
         maybe_texts("reference", trace().map(|trace| trace?.reference.clone())),
         truths("simulated", rows.iter().map(|_| simulated)),
     ];
-    for (name, kind) in columns {
-        let values = rows.iter().map(|row| row.columns.get(name).cloned().and_then(|value| kind.hold(value)));
-        let mut shown = name.clone();
-        while all.iter().any(|(field, _)| *field.name() == shown) {
-            shown.insert_str(0, TAKEN);
-        }
-        all.push(match kind {
-            ColumnType::Number => numbers(
-                &shown,
-                values.map(|value| match value {
-                    Some(Constant::Number(number)) => Some(number),
-                    Some(Constant::Text(_)) | None => None,
-                }),
-            ),
-            ColumnType::Text => maybe_texts(
-                &shown,
-                values.map(|value| match value {
-                    Some(Constant::Text(text)) => Some(text),
-                    Some(Constant::Number(_)) | None => None,
-                }),
-            ),
-        });
-    }
+    add_recipe_columns(&mut all, columns, || rows.iter().map(|row| &*row.columns));
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = all.into_iter().unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
 }

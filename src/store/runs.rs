@@ -12,9 +12,9 @@ use crate::files;
 mod find;
 mod named;
 
-pub use find::{LAST, find, find_named, recipes};
+pub use find::{LAST, find, find_name, find_named, recipes};
 use named::Named;
-pub(super) use named::TIME as FOLDER_TIME;
+pub use named::TIME as FOLDER_TIME;
 
 pub use super::stored::{power, traces};
 pub use super::verify::{Finding, Verified, is_whole, verify};
@@ -131,7 +131,8 @@ pub fn folders(out: &Path) -> Result<Vec<String>, StoreError> {
     };
     let may_be_run = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_file());
     let names = entries.flatten().filter(may_be_run).filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.collect())
+    // A run that is being deleted is hidden.
+    Ok(names.filter(|name| !name.starts_with('.')).collect())
 }
 
 /// Whether this folder is a run, intact or damaged. Other folders among the runs are ignored.

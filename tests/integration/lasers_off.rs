@@ -11,6 +11,7 @@ use ctp10::instrument::limits::Limits;
 use ctp10::instrument::scpi::{Action, Query};
 use ctp10::instrument::{Address, Ctp10, Deadlines, LasersOff, Target};
 use ctp10::notify::Outbox;
+use ctp10::remote::Uploads;
 use ctp10::run::Times;
 use ctp10::session::{Connections, NotChanged, Session, Setup};
 use ctp10::simulator::{Listen, Simulator, SimulatorOptions};
@@ -141,6 +142,7 @@ async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_secon
         out: std::env::temp_dir(),
         connections: Connections::One,
         outbox: Outbox::silent(),
+        uploads: Uploads::default(),
         allowed: Allowed::default(),
         times: Times {
             dark_after: Duration::from_secs(1),

@@ -86,10 +86,12 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "error",
             "files",
         ]),
+        "remote" => with_words(&["run", "store", "catalogue", "http", "threads", "error", "files"]),
         "rehearsal" => with_words(&["simulator", "store", "catalogue"]),
         "picture" => vec!["store"],
         "report" => with_words(&["run", "store", "files", "picture", "wafer"]),
         "session" => with_words(&[
+            "remote",
             "threads",
             "metrics",
             "recipe",
@@ -137,12 +139,23 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "store",
             "catalogue",
             "batch",
+            "remote",
             "error",
             "files",
         ]),
         "error" => vec!["source"],
         "config" => {
-            vec!["instrument", "equipment", "http", "forecast", "error", "sidecar", "source", "session"]
+            vec![
+                "instrument",
+                "equipment",
+                "http",
+                "forecast",
+                "error",
+                "remote",
+                "sidecar",
+                "source",
+                "session",
+            ]
         }
         "cli" => vec![],
         "app" | "main" | "lib" => return None,
@@ -188,6 +201,7 @@ fn each_big_dependency_has_one_home() {
         ("rusqlite::", &["catalogue"]),
         ("fs4::", &["store"]),
         ("rawzip::", &["store"]),
+        ("object_store::", &["remote"]),
     ];
     for (module, text) in modules() {
         for (dependency, homes) in homes {

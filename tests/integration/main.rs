@@ -45,6 +45,10 @@ mod layering;
 mod limits;
 mod nights;
 mod notify;
+#[cfg(all(unix, feature = "store"))]
+mod object_store;
+#[cfg(all(unix, feature = "store"))]
+mod object_store_server;
 mod older_program;
 mod operations;
 mod pasted;

@@ -660,6 +660,7 @@ def test_the_instrument_is_told_at_a_glance(slow):
         "run": (str, None),
         "last_run": (str, None),
         "queue": (int, None),
+        "store": None,
         "reason": (str, None),
     }
     until("the lasers are known", lambda: len(ok(slow.get("/instrument"))["lasers"]) == 2)

@@ -17,6 +17,7 @@ import { createSpectrum } from './spectrum.js';
 import { createStart } from './start.js';
 import { createTabs } from './tabs.js';
 import { createTraces } from './traces.js';
+import { drawUploads } from './uploads.js';
 import { createWafer } from './wafer.js';
 import { Activity } from './activity.js';
 import { percent } from './format.js';
@@ -62,6 +63,7 @@ function takeInstrument(next, askedAt) {
   if (next.last_run !== lastRun) takeLast(next.last_run);
   drawStart(current.id);
   noteQueue(next.queue);
+  drawUploads(next.store);
   drawTitle();
 }
 

@@ -54,21 +54,58 @@ pub fn find(out: &Path, given: &str) -> Result<FoundRun, StoreError> {
 pub fn find_named(out: &Path, given: &str) -> Result<FoundRun, StoreError> {
     let mut named = Named::all(out)?;
     named.sort_by(|a, b| (b.second(), &b.folder).cmp(&(a.second(), &a.folder)));
+    match matching(&out.display(), given, &named)? {
+        Match::One(run) => read(out, run, given),
+        Match::Newest(runs) => newest(out, &runs),
+    }
+}
+
+/// The folder of the run that a person means, by the names of all folders at a place. The first rule of [`find`] that fits
+/// is used.
+///
+/// # Errors
+/// If no run or several runs match.
+pub fn find_name(place: &str, folders: Vec<String>, given: &str) -> Result<String, StoreError> {
+    let mut named: Vec<Named> = folders.into_iter().filter_map(Named::by_name).collect();
+    named.sort_by(|a, b| (b.second(), &b.folder).cmp(&(a.second(), &a.folder)));
+    let newest = match matching(&place, given, &named)? {
+        Match::One(run) => Some(run),
+        Match::Newest(_) if given == LAST => named.first(),
+        Match::Newest(_) => named.iter().find(|run| run.recipe() == given),
+    };
+    let newest = newest.map(|run| run.folder.clone());
+    newest.ok_or_else(|| StoreError::WhichRun(format!("there is no run below `{place}`")))
+}
+
+/// What a name means.
+enum Match<'a> {
+    /// One run.
+    One(&'a Named),
+    /// The newest of these runs.
+    Newest(Vec<Named>),
+}
+
+/// The runs that a name means, among all runs at a place, the newest first.
+fn matching<'a>(
+    place: &dyn std::fmt::Display,
+    given: &str,
+    named: &'a [Named],
+) -> Result<Match<'a>, StoreError> {
     if given == LAST {
-        return newest(out, &named);
+        return Ok(Match::Newest(named.to_vec()));
     }
     if let Some(run) = named.iter().find(|run| run.id() == given || run.folder == given) {
-        return read(out, run, given);
+        return Ok(Match::One(run));
     }
     let of_recipe: Vec<Named> = named.iter().filter(|run| run.recipe() == given).cloned().collect();
     if !of_recipe.is_empty() {
-        return newest(out, &of_recipe);
+        return Ok(Match::Newest(of_recipe));
     }
     let begins =
         |run: &&Named| !given.is_empty() && (run.id().starts_with(given) || run.folder.starts_with(given));
     match named.iter().filter(begins).collect::<Vec<_>>()[..] {
-        [] => Err(StoreError::WhichRun(unknown(out, given, &named))),
-        [run] => read(out, run, given),
+        [] => Err(StoreError::WhichRun(unknown(place, given, named))),
+        [run] => Ok(Match::One(run)),
         ref several => {
             let names: Vec<&str> = several.iter().take(NAMED).map(|run| run.folder.as_str()).collect();
             let more = if several.len() > NAMED { ", …" } else { "" };
@@ -103,8 +140,8 @@ fn newest(out: &Path, named: &[Named]) -> Result<FoundRun, StoreError> {
 }
 
 /// The message about a run that does not exist, with the names nearest to it.
-fn unknown(out: &Path, given: &str, named: &[Named]) -> String {
-    let missing = format!("no run `{given}` below `{}`", out.display());
+fn unknown(place: &dyn std::fmt::Display, given: &str, named: &[Named]) -> String {
+    let missing = format!("no run `{given}` below `{place}`");
     if named.is_empty() {
         return format!("{missing}: there are no runs");
     }

@@ -6,7 +6,7 @@ use super::{folders, has_manifest, open};
 use crate::store::StoreError;
 
 /// How the time is written in the name of a run folder.
-pub(in crate::store) const TIME: &str = "%Y%m%dT%H%M%SZ";
+pub const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// A run folder with what its name says.
 #[derive(Debug, Clone)]
@@ -30,10 +30,16 @@ impl Named {
         Ok(folders(out)?.into_iter().filter_map(|folder| Self::of(out, folder)).collect())
     }
 
+    /// A run folder by its name alone; `None` if the name does not have the form that the program gives.
+    pub(super) fn by_name(folder: String) -> Option<Self> {
+        let (first, second) = underscores(&folder)?;
+        Some(Self { folder, parts: Parts::InName(first, second) })
+    }
+
     /// The run folder of this name; `None` for a folder that is not a run.
     pub(super) fn of(out: &Path, folder: String) -> Option<Self> {
-        if let Some((first, second)) = underscores(&folder) {
-            return Some(Self { folder, parts: Parts::InName(first, second) });
+        if underscores(&folder).is_some() {
+            return Self::by_name(folder);
         }
         let path = out.join(&folder);
         if !has_manifest(&path) {

@@ -1,0 +1,274 @@
+//! The objects of a store. This is the only module that uses `object_store`. Names of objects are relative to the prefix of
+//! the store, with `/` between their parts.
+
+mod connector;
+mod open;
+
+use std::io::Write as _;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::path::{Path, PathPart};
+use object_store::{
+    Error, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::address::StoreKind;
+use super::error::plain;
+use super::{Created, Listed, RemoteError, StoreAddress};
+use crate::files;
+
+/// Larger files are sent in parts, so that they do not fill the memory.
+const LARGEST_WHOLE: u64 = 32 << 20;
+/// The size of a part.
+const PART: usize = 8 << 20;
+/// Parts that are sent at the same time.
+const PARTS_AT_ONCE: usize = 2;
+/// Most objects that one list may have.
+const MOST_LISTED: usize = 2_000_000;
+
+/// An open store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    address: StoreAddress,
+    store: Arc<dyn ObjectStore>,
+    prefix: Vec<String>,
+}
+
+impl Objects {
+    /// Opens a store. `endpoint` is another server than that of the cloud provider. Nothing is sent.
+    ///
+    /// # Errors
+    /// If the settings are wrong, or the folder does not exist.
+    pub fn open(address: &StoreAddress, endpoint: Option<&str>) -> Result<Self, RemoteError> {
+        let store = open::open(address, endpoint)?;
+        let prefix = match address.kind {
+            StoreKind::Folder => Vec::new(),
+            StoreKind::S3 | StoreKind::Google | StoreKind::Azure => address.parts.clone(),
+        };
+        Ok(Self { address: address.clone(), store, prefix })
+    }
+
+    /// The address of the store.
+    #[must_use]
+    pub fn address(&self) -> &StoreAddress {
+        &self.address
+    }
+
+    /// Creates an object if no object has this name.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or refuses the object.
+    pub async fn create(&self, name: &str, content: impl Into<Bytes>) -> Result<Created, RemoteError> {
+        self.check_folder()?;
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let payload = PutPayload::from_bytes(content.into());
+        match self.store.put_opts(&self.path(name), payload, options).await {
+            Ok(_) => Ok(Created::New),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Existed),
+            Err(error) => Err(told(name, &error)),
+        }
+    }
+
+    /// Creates an object with the content of a file, if no object has this name.
+    ///
+    /// # Errors
+    /// If the file cannot be read, the store cannot be reached, or it refuses the object.
+    pub async fn create_from(&self, name: &str, file: &FilePath) -> Result<Created, RemoteError> {
+        let unreadable = |error: std::io::Error| unreadable(file, &error);
+        let size = files::open(file).and_then(|file| file.metadata()).map_err(unreadable)?.len();
+        if size <= LARGEST_WHOLE {
+            let path = file.to_owned();
+            let read = tokio::task::spawn_blocking(move || files::read(&path, LARGEST_WHOLE));
+            let content = read.await.map_err(|panic| RemoteError::Disk(panic.to_string()))?;
+            return self.create(name, content.map_err(unreadable)?).await;
+        }
+        self.check_folder()?;
+        // An upload in parts cannot be limited to new objects. Two programs that both find no object send the same content,
+        // because the place of a run is unique.
+        let path = self.path(name);
+        match self.store.head(&path).await {
+            Ok(_) => return Ok(Created::Existed),
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(told(name, &error)),
+        }
+        let begun = self.store.put_multipart(&path).await.map_err(|error| told(name, &error))?;
+        let mut parts = WriteMultipart::new_with_chunk_size(begun, PART);
+        let sent = self.send_parts(name, file, &mut parts).await;
+        match sent {
+            Ok(()) => parts.finish().await.map(|_| Created::New).map_err(|error| told(name, &error)),
+            Err(error) => {
+                // The server deletes the parts that have arrived; otherwise its rules for unfinished uploads apply.
+                let _ = parts.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_parts(
+        &self,
+        name: &str,
+        file: &FilePath,
+        parts: &mut WriteMultipart,
+    ) -> Result<(), RemoteError> {
+        let mut opened = files::open(file).map_err(|error| unreadable(file, &error))?;
+        loop {
+            let read = tokio::task::spawn_blocking(move || {
+                let mut piece = Vec::new();
+                let read = std::io::Read::take(&mut opened, PART as u64);
+                std::io::Read::read_to_end(&mut { read }, &mut piece).map(|_| (opened, piece))
+            });
+            let read = read.await.map_err(|panic| RemoteError::Disk(panic.to_string()))?;
+            let (rest, piece) = read.map_err(|error| unreadable(file, &error))?;
+            opened = rest;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            parts.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| told(name, &error))?;
+            parts.put(piece.into());
+        }
+    }
+
+    /// Reads an object of at most `most` bytes; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or the object is larger.
+    pub async fn get(&self, name: &str, most: u64) -> Result<Option<Bytes>, RemoteError> {
+        let Some(found) = self.begin_get(name).await? else { return Ok(None) };
+        let bytes = found.meta.size;
+        if bytes > most {
+            return Err(RemoteError::TooLarge { object: name.to_owned(), bytes, most });
+        }
+        found.bytes().await.map(Some).map_err(|error| told(name, &error))
+    }
+
+    /// Size and SHA-256 of an object, as the store returns it; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn sha256(&self, name: &str) -> Result<Option<(u64, String)>, RemoteError> {
+        self.read_through(name, |_| Ok(())).await
+    }
+
+    /// Writes an object into a new file. Returns its size and SHA-256; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or the file cannot be written.
+    pub async fn download(&self, name: &str, into: &FilePath) -> Result<Option<(u64, String)>, RemoteError> {
+        let failed =
+            |error: std::io::Error| RemoteError::Disk(format!("cannot write `{}`: {error}", into.display()));
+        let mut file = std::fs::File::create_new(into).map_err(failed)?;
+        self.read_through(name, |piece| file.write_all(piece).map_err(failed)).await
+    }
+
+    /// Reads an object piece by piece.
+    async fn read_through(
+        &self,
+        name: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), RemoteError>,
+    ) -> Result<Option<(u64, String)>, RemoteError> {
+        let Some(found) = self.begin_get(name).await? else { return Ok(None) };
+        let (mut pieces, mut digest, mut size) = (found.into_stream(), Sha256::new(), 0);
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| told(name, &error))?;
+            digest.update(&piece);
+            size += piece.len() as u64;
+            take(&piece)?;
+        }
+        Ok(Some((size, files::hex(&digest.finalize()))))
+    }
+
+    async fn begin_get(&self, name: &str) -> Result<Option<GetResult>, RemoteError> {
+        self.check_folder()?;
+        match self.store.get(&self.path(name)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(told(name, &error)),
+        }
+    }
+
+    /// All objects below a name, at any depth.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or there are too many objects.
+    pub async fn list(&self, below: &str) -> Result<Vec<Listed>, RemoteError> {
+        self.check_folder()?;
+        let mut found = self.store.list(Some(&self.path(below)));
+        let mut listed = Vec::new();
+        while let Some(object) = found.try_next().await.map_err(|error| told(below, &error))? {
+            if listed.len() >= MOST_LISTED {
+                return Err(RemoteError::WhichRun(format!(
+                    "there are more than {MOST_LISTED} objects below `{below}`"
+                )));
+            }
+            listed.extend(self.name(&object.location).map(|name| Listed { name, bytes: object.size }));
+        }
+        Ok(listed)
+    }
+
+    /// The names of the folders directly below a name, sorted.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn folders(&self, below: &str) -> Result<Vec<String>, RemoteError> {
+        self.check_folder()?;
+        let found = self.store.list_with_delimiter(Some(&self.path(below))).await;
+        let found = found.map_err(|error| told(below, &error))?;
+        let last = |path: &Path| Some(decoded(path.parts().last()?));
+        let mut names: Vec<String> = found.common_prefixes.iter().filter_map(last).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn path(&self, name: &str) -> Path {
+        let names = self.prefix.iter().map(String::as_str).chain(name.split('/'));
+        Path::from_iter(names.filter(|part| !part.is_empty()))
+    }
+
+    fn name(&self, path: &Path) -> Option<String> {
+        let parts: Vec<String> = path.parts().skip(self.prefix.len()).map(decoded).collect();
+        Some(parts.join("/")).filter(|name| !name.is_empty())
+    }
+
+    /// The folder of a `file` store must exist. Otherwise, data for a network disk that is not mounted would go to the
+    /// local disk.
+    fn check_folder(&self) -> Result<(), RemoteError> {
+        match self.address.kind {
+            StoreKind::Folder if !self.address.folder().is_dir() => {
+                Err(RemoteError::Missing(self.address.to_string()))
+            }
+            StoreKind::Folder | StoreKind::S3 | StoreKind::Google | StoreKind::Azure => Ok(()),
+        }
+    }
+}
+
+/// The name that `object_store` has encoded.
+fn decoded(part: PathPart<'_>) -> String {
+    percent_encoding::percent_decode_str(part.as_ref()).decode_utf8_lossy().into_owned()
+}
+
+fn unreadable(file: &FilePath, error: &std::io::Error) -> RemoteError {
+    RemoteError::Disk(format!("cannot read `{}`: {error}", file.display()))
+}
+
+/// An error of `object_store` for people.
+fn told(name: &str, error: &Error) -> RemoteError {
+    let text = plain(&innermost(error));
+    match error {
+        Error::NotFound { .. } => RemoteError::Missing(name.to_owned()),
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => RemoteError::Denied(text),
+        _ => RemoteError::Temporary(text),
+    }
+}
+
+/// The innermost cause. The outer errors repeat the address.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
