@@ -104,8 +104,8 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         }
         Command::Runs(mut args) => {
             let config = config()?;
-            let _near = args.bring_near(&config).await?;
-            runs::runs(*args, &config)
+            let near = args.bring_near(&config).await?;
+            runs::runs(*args, &config, &near)
         }
         Command::Store(args) => store::store(args, &config()?, json).await,
         Command::Schema(args) => {

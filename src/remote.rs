@@ -36,7 +36,7 @@ pub use listed::{Created, Listed};
 pub use not_built::Objects;
 #[cfg(feature = "store")]
 pub use objects::Objects;
-pub use place::folder;
+pub use place::{RUNS, folder};
 pub use receipt::{RECEIPT_FILE, Receipt};
 pub use settings::StoreSettings;
 pub use upload::{Progress, upload};

@@ -1,6 +1,7 @@
 //! Runs in an object store, for the commands that read runs: they are downloaded into a temporary folder first, and the
 //! command then reads that folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -15,11 +16,31 @@ use crate::cli::{
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::remote::{
-    Meant, Needed, Objects, StoreAddress, fetch_list, fetch_object, fetch_run, find, folder,
+    Meant, Needed, Objects, RUNS, StoreAddress, fetch_list, fetch_object, fetch_run, find, folder,
 };
 
-/// The temporary folder, which is deleted when this is dropped.
-pub(super) type Near = Option<TempDir>;
+/// What was downloaded for a command, which is deleted when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Near(Option<Downloaded>);
+
+#[derive(Debug)]
+struct Downloaded {
+    place: TempDir,
+    /// The address of the folder with the runs in the store, if all are from one store.
+    above: Option<String>,
+}
+
+impl Near {
+    /// The path or address that a person knows for a path that a command has read.
+    pub(super) fn origin(&self, path: &Path) -> PathBuf {
+        let origin = |downloaded: &Downloaded| {
+            let inner = path.strip_prefix(downloaded.place.path()).ok()?;
+            let above = downloaded.above.as_ref()?;
+            Some(if inner.as_os_str().is_empty() { above.into() } else { Path::new(above).join(inner) })
+        };
+        self.0.as_ref().and_then(origin).unwrap_or_else(|| path.to_owned())
+    }
+}
 
 /// Names of runs or files in a command line, and the folder in which they are looked up.
 struct Named<'a> {
@@ -52,14 +73,20 @@ fn store_of(out: Option<&PathBuf>) -> Result<Option<StoreAddress>, Failure> {
     Ok(Some(address))
 }
 
+/// The address of the folder with the runs of a store.
+fn runs_of(store: &StoreAddress) -> String {
+    format!("{store}/{RUNS}")
+}
+
 /// Downloads the runs and files that are named. A name without an address is looked up in the store of `--out`.
 async fn named(named: Named<'_>, config: &Config) -> Result<Near, Failure> {
     let Named { names, out, needed } = named;
     let store = store_of(out.as_ref())?;
     if store.is_none() && !names.iter().any(|name| StoreAddress::is_meant(name)) {
-        return Ok(None);
+        return Ok(Near::default());
     }
     let place = tempfile::tempdir().map_err(|error| disk(&error))?;
+    let mut above = BTreeSet::new();
     for name in names {
         let meant = match (StoreAddress::is_meant(name), &store) {
             (true, _) => Meant::read(name).map_err(not_used)?,
@@ -69,11 +96,16 @@ async fn named(named: Named<'_>, config: &Config) -> Result<Near, Failure> {
             (false, _) => continue,
         };
         *name = path_text(&fetch(&meant, place.path(), needed, config).await?)?;
+        above.insert(match meant {
+            Meant::Object(above, _) => above.to_string(),
+            Meant::Run(store, _) => runs_of(&store),
+        });
     }
     if store.is_some() {
         *out = Some(place.path().to_owned());
     }
-    Ok(Some(place))
+    let above = above.pop_first().filter(|_| above.is_empty());
+    Ok(Near(Some(Downloaded { place, above })))
 }
 
 async fn fetch(meant: &Meant, into: &Path, needed: Needed, config: &Config) -> Result<PathBuf, Failure> {
@@ -104,7 +136,7 @@ async fn filtered(
     needed: Option<Needed>,
     config: &Config,
 ) -> Result<Near, Failure> {
-    let Some(store) = store_of(out.as_ref())? else { return Ok(None) };
+    let Some(store) = store_of(out.as_ref())? else { return Ok(Near::default()) };
     let wanted: Filter = filter(args)?;
     let objects = open(&store, config)?;
     let place = tempfile::tempdir().map_err(|error| disk(&error))?;
@@ -117,7 +149,7 @@ async fn filtered(
     fetch_list(&objects, place.path(), times, known).await.map_err(not_used)?;
     let Some(needed) = needed else {
         *out = Some(place.path().to_owned());
-        return Ok(Some(place));
+        return Ok(Near(Some(Downloaded { place, above: Some(runs_of(&store)) })));
     };
     let selected = catalogue::select(place.path(), &wanted, None, usize::MAX).map_err(not_selected)?;
     let whole = tempfile::tempdir().map_err(|error| disk(&error))?;
@@ -126,7 +158,7 @@ async fn filtered(
         fetch(&Meant::Run(store.clone(), folder), whole.path(), needed, config).await?;
     }
     *out = Some(whole.path().to_owned());
-    Ok(Some(whole))
+    Ok(Near(Some(Downloaded { place: whole, above: Some(runs_of(&store)) })))
 }
 
 impl BringNear for RunsArgs {
@@ -137,7 +169,7 @@ impl BringNear for RunsArgs {
             Some(RunsCommand::Show { run, output }) => one(run, output, Needed::Records, config).await,
             Some(RunsCommand::Verify { run, output }) => one(run, output, Needed::All, config).await,
             Some(RunsCommand::Report { run: Some(run), output, .. }) => report(run, output, config).await,
-            Some(RunsCommand::Report { run: None, .. } | RunsCommand::Reindex(_)) => Ok(None),
+            Some(RunsCommand::Report { run: None, .. } | RunsCommand::Reindex(_)) => Ok(Near::default()),
         }
     }
 }
@@ -157,14 +189,14 @@ async fn report(run: &mut String, output: &mut RunsOutputArgs, config: &Config) 
     let meant = match (StoreAddress::is_meant(run), store) {
         (true, _) => Meant::read(run).map_err(not_used)?,
         (false, Some(store)) => Meant::Run(store, run.clone()),
-        (false, None) => return Ok(None),
+        (false, None) => return Ok(Near::default()),
     };
     if let Meant::Object(..) = meant {
         return Err(Failure::new(ExitCode::Usage, format!("`{run}` is not a run")));
     }
     *run = path_text(&fetch(&meant, Path::new("."), Needed::All, config).await?)?;
     output.out = None;
-    Ok(None)
+    Ok(Near::default())
 }
 
 impl BringNear for RunsListArgs {
@@ -175,7 +207,7 @@ impl BringNear for RunsListArgs {
 
 impl BringNear for AnalyzeArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
-        let Some(text) = self.file.to_str() else { return Ok(None) };
+        let Some(text) = self.file.to_str() else { return Ok(Near::default()) };
         let mut name = text.to_owned();
         let names = vec![&mut name];
         let near = named(Named { names, out: &mut self.out, needed: Needed::All }, config).await?;

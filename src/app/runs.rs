@@ -8,6 +8,7 @@ use chrono::Local;
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use super::near::Near;
 use crate::catalogue::{self, Catalogue};
 use crate::cli::{RunsArgs, RunsCommand, RunsOutputArgs};
 use crate::config::Config;
@@ -19,12 +20,12 @@ use crate::store::{FoundRun, StoreError, runs, skip_damaged, watchdog_records};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
 
-pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
+pub(super) fn runs(args: RunsArgs, config: &Config, near: &Near) -> Result<(), Failure> {
     let out = |output: &RunsOutputArgs| super::run_folders(output.out.clone(), config);
     match args.what {
-        None => list::list(&args.list, &out(&args.list.output)),
-        Some(RunsCommand::List(args)) => list::list(&args, &out(&args.output)),
-        Some(RunsCommand::Show { run, output }) => show(&run, &out(&output), output.json),
+        None => list::list(&args.list, &out(&args.list.output), near),
+        Some(RunsCommand::List(args)) => list::list(&args, &out(&args.output), near),
+        Some(RunsCommand::Show { run, output }) => show(&run, &out(&output), output.json, near),
         Some(RunsCommand::Report { batch: Some(name), output, .. }) => {
             super::batch::report::report(&name, &out(&output), output.json)
         }
@@ -32,7 +33,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config) -> Result<(), Failure> {
             report(&run.unwrap_or_default(), &out(&output), output.json)
         }
         Some(RunsCommand::Reindex(output)) => reindex(&out(&output), output.json),
-        Some(RunsCommand::Verify { run, output }) => verify(&run, &out(&output), output.json),
+        Some(RunsCommand::Verify { run, output }) => verify(&run, &out(&output), output.json, near),
     }
 }
 
@@ -62,7 +63,7 @@ fn is_batch(out: &Path, name: &str) -> bool {
         && Catalogue::open(out).and_then(|catalogue| catalogue.batch(name)).is_ok_and(|batch| batch.is_some())
 }
 
-fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+fn show(id: &str, out: &Path, as_json: bool, near: &Near) -> Result<(), Failure> {
     let run = find(out, id)?;
     let traces = runs::traces(&run.folder).map_err(failed)?;
     let guards = watchdog_records(&run.folder);
@@ -73,7 +74,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
         });
         let traces = skip_damaged(counted).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         return super::print_json(&json!({
-            "folder": run.folder.display().to_string(), "manifest": run.manifest, "guard": guards, "traces": traces,
+            "folder": near.origin(&run.folder).display().to_string(), "manifest": run.manifest, "guard": guards, "traces": traces,
             "power": levels(&run.folder)?,
             "unreadable_lines": unreadable_lines,
         }));
@@ -128,7 +129,7 @@ fn show(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
     for levels in levels(&run.folder)? {
         outln!("  power       {}  {}", levels.shown_detector(), levels.shown().join("  "));
     }
-    outln!("{}", run.folder.display());
+    outln!("{}", near.origin(&run.folder).display());
     Ok(())
 }
 
@@ -178,12 +179,12 @@ fn reindex(out: &Path, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(id: &str, out: &Path, as_json: bool) -> Result<(), Failure> {
+fn verify(id: &str, out: &Path, as_json: bool, near: &Near) -> Result<(), Failure> {
     let run = find(out, id)?;
     let verified = runs::verify::<Record>(&run.folder).map_err(failed)?;
     if as_json {
         super::print_json(
-            &json!({ "folder": run.folder.display().to_string(), "status": run.manifest.status, "verified": verified }),
+            &json!({ "folder": near.origin(&run.folder).display().to_string(), "status": run.manifest.status, "verified": verified }),
         )?;
     } else {
         for finding in &verified.findings {

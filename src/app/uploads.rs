@@ -57,9 +57,9 @@ pub(super) async fn wait(uploads: &Uploads, run: Option<PathBuf>, quiet: bool) {
                 errln!("uploaded to {store}/{} ({})", receipt.place, HumanBytes(receipt.bytes));
             }
         }
-        Ended::Refused(reason) => errln!("not uploaded to {store}: {reason}"),
-        Ended::Away(trouble) => errln!("not uploaded to {store}: {trouble}; {later}"),
-        Ended::Signal(signal) => errln!("not uploaded to {store}: {signal} came first; {later}"),
+        Ended::Refused(reason) => tracing::warn!("not uploaded to {store}: {reason}"),
+        Ended::Away(trouble) => tracing::warn!("not uploaded to {store}: {trouble}; {later}"),
+        Ended::Signal(signal) => tracing::warn!("not uploaded to {store}: {signal} came first; {later}"),
     }
     let left = status.borrow().waiting;
     if left > 0 && !quiet {
@@ -82,7 +82,8 @@ async fn watch(uploads: &Uploads, run: Option<&Path>, bar: &ProgressBar, quiet: 
         let now = status.borrow_and_update().clone();
         show(bar, &now);
         match run {
-            Some(run) if uploads.receipt(run).is_some() => return Ended::Done,
+            // With `keep_local = 0`, the local copy may already be deleted.
+            Some(run) if uploads.receipt(run).is_some() || !run.exists() => return Ended::Done,
             Some(run) => {
                 let folder = run.display().to_string();
                 if let Some(refused) = now.refused.iter().find(|refused| refused.folder == folder) {

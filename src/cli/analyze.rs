@@ -72,7 +72,7 @@ pub struct AnalyzeArgs {
     /// Only the traces of a run from these detectors, for example `4/1`.
     #[arg(long, value_name = "MODULE/CHANNEL,…", value_delimiter = ',')]
     pub detector: Vec<String>,
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print JSON.

@@ -18,7 +18,7 @@ pub struct ExportArgs {
     /// Replace files that exist.
     #[arg(long)]
     pub force: bool,
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -45,7 +45,7 @@ pub struct PlotArgs {
     /// Replace the picture if it exists.
     #[arg(long)]
     pub force: bool,
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ pub struct ChosenRunsArgs {
     /// The filter. With runs: those of them that fulfil it.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -78,7 +78,7 @@ pub struct CompareArgs {
     /// Draw the traces of both runs into one picture: a name that ends with `.svg` or `.png`.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print JSON.

@@ -104,7 +104,7 @@ pub enum StatusArg {
 /// The folder of the runs, and the output format.
 #[derive(Debug, Clone, Args)]
 pub struct RunsOutputArgs {
-    /// Folder that contains the run folders. Default: `runs`.
+    /// Folder that contains the run folders, or a store (`s3://bucket/prefix`). Default: `runs`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print JSON.

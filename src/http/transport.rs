@@ -56,13 +56,15 @@ impl From<reqwest::Error> for TransportError {
 pub struct Transport(reqwest::Client);
 
 impl Transport {
-    /// A transport with TLS.
+    /// A transport to a server; to one that has no TLS if `is_plain`.
     ///
     /// # Errors
-    /// If the certificates of the system cannot be read.
-    pub fn new() -> Result<Self, String> {
+    /// If the certificates of the system are needed, and cannot be read.
+    pub fn new(is_plain: bool) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
+        let client = builder
             .user_agent(concat!("ctp10/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_LIMIT)
             .read_timeout(SILENCE_LIMIT)

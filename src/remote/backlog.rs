@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Receipt, StoreAddress};
 use crate::store::runs::{self, FoundRun};
-use crate::store::{RunState, StoreError, run_files};
+use crate::store::{MANIFEST_FILE, RECEIPT_FILE, RunState, StoreError, run_files};
 
 /// A run that waits for its upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +51,10 @@ impl Backlog {
         let mut names = runs::folders(out)?;
         names.sort_unstable_by(|a, b| b.cmp(a));
         for folder in names.into_iter().map(|name| out.join(name)).filter(|folder| runs::is_run(folder)) {
+            if is_settled(&folder, &store) {
+                backlog.stored += 1;
+                continue;
+            }
             match runs::open(&folder) {
                 Ok(run) => backlog.add(&run, &store),
                 Err(error) => {
@@ -79,6 +83,14 @@ impl Backlog {
         let files = self.waiting.iter().filter_map(|run| run_files(&run.folder).ok());
         files.flatten().map(|file| file.bytes).sum()
     }
+}
+
+/// Whether the receipt of a run is newer than its manifest. Then the manifest need not be read, which saves much time in a
+/// folder with many runs.
+fn is_settled(folder: &Path, store: &str) -> bool {
+    let modified = |file| std::fs::metadata(folder.join(file)).and_then(|about| about.modified()).ok();
+    let is_newer = modified(RECEIPT_FILE) >= modified(MANIFEST_FILE);
+    is_newer && Receipt::read(folder).is_some_and(|receipt| receipt.store == store)
 }
 
 /// Whether a receipt confirms this state of the run in this store.

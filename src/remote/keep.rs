@@ -43,9 +43,9 @@ fn due(out: &Path, store: &str, days: f64) -> Result<Vec<(FoundRun, Receipt)>, R
     let age = TimeDelta::milliseconds((days * 86_400_000.0) as i64);
     let mut due = Vec::new();
     for folder in runs::folders(out)?.into_iter().map(|name| out.join(name)) {
-        let Some(receipt) = Receipt::read(&folder) else { continue };
-        let Ok(run) = runs::open(&folder) else { continue };
-        if is_stored(&run, store) && receipt.stored + age <= Utc::now() {
+        let receipt = Receipt::read(&folder).filter(|receipt| receipt.stored + age <= Utc::now());
+        let (Some(receipt), Ok(run)) = (receipt, runs::open(&folder)) else { continue };
+        if is_stored(&run, store) {
             due.push((run, receipt));
         }
     }

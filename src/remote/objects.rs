@@ -69,7 +69,7 @@ impl Objects {
         match self.store.put_opts(&self.path(name), payload, options).await {
             Ok(_) => Ok(Created::New),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Existed),
-            Err(error) => Err(told(name, &error)),
+            Err(error) => Err(self.told(name, &error)),
         }
     }
 
@@ -93,13 +93,13 @@ impl Objects {
         match self.store.head(&path).await {
             Ok(_) => return Ok(Created::Existed),
             Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(told(name, &error)),
+            Err(error) => return Err(self.told(name, &error)),
         }
-        let begun = self.store.put_multipart(&path).await.map_err(|error| told(name, &error))?;
+        let begun = self.store.put_multipart(&path).await.map_err(|error| self.told(name, &error))?;
         let mut parts = WriteMultipart::new_with_chunk_size(begun, PART);
         let sent = self.send_parts(name, file, &mut parts).await;
         match sent {
-            Ok(()) => parts.finish().await.map(|_| Created::New).map_err(|error| told(name, &error)),
+            Ok(()) => parts.finish().await.map(|_| Created::New).map_err(|error| self.told(name, &error)),
             Err(error) => {
                 // The server deletes the parts that have arrived; otherwise its rules for unfinished uploads apply.
                 let _ = parts.abort().await;
@@ -127,7 +127,7 @@ impl Objects {
             if piece.is_empty() {
                 return Ok(());
             }
-            parts.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| told(name, &error))?;
+            parts.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| self.told(name, &error))?;
             parts.put(piece.into());
         }
     }
@@ -142,7 +142,7 @@ impl Objects {
         if bytes > most {
             return Err(RemoteError::TooLarge { object: name.to_owned(), bytes, most });
         }
-        found.bytes().await.map(Some).map_err(|error| told(name, &error))
+        found.bytes().await.map(Some).map_err(|error| self.told(name, &error))
     }
 
     /// Size and SHA-256 of an object, as the store returns it; `None` if it does not exist.
@@ -173,7 +173,7 @@ impl Objects {
         let Some(found) = self.begin_get(name).await? else { return Ok(None) };
         let (mut pieces, mut digest, mut size) = (found.into_stream(), Sha256::new(), 0);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| told(name, &error))?;
+            let piece = piece.map_err(|error| self.told(name, &error))?;
             digest.update(&piece);
             size += piece.len() as u64;
             take(&piece)?;
@@ -186,7 +186,7 @@ impl Objects {
         match self.store.get(&self.path(name)).await {
             Ok(found) => Ok(Some(found)),
             Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(told(name, &error)),
+            Err(error) => Err(self.told(name, &error)),
         }
     }
 
@@ -198,7 +198,7 @@ impl Objects {
         self.check_folder()?;
         let mut found = self.store.list(Some(&self.path(below)));
         let mut listed = Vec::new();
-        while let Some(object) = found.try_next().await.map_err(|error| told(below, &error))? {
+        while let Some(object) = found.try_next().await.map_err(|error| self.told(below, &error))? {
             if listed.len() >= MOST_LISTED {
                 return Err(RemoteError::WhichRun(format!(
                     "there are more than {MOST_LISTED} objects below `{below}`"
@@ -216,11 +216,24 @@ impl Objects {
     pub async fn folders(&self, below: &str) -> Result<Vec<String>, RemoteError> {
         self.check_folder()?;
         let found = self.store.list_with_delimiter(Some(&self.path(below))).await;
-        let found = found.map_err(|error| told(below, &error))?;
+        let found = found.map_err(|error| self.told(below, &error))?;
         let last = |path: &Path| Some(decoded(path.parts().last()?));
         let mut names: Vec<String> = found.common_prefixes.iter().filter_map(last).collect();
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// An error of `object_store` for people.
+    fn told(&self, name: &str, error: &Error) -> RemoteError {
+        let mut text = plain(&innermost(error));
+        if let Some(note) = open::about_keys(&self.address) {
+            text = format!("{text} ({note})");
+        }
+        match error {
+            Error::NotFound { .. } => RemoteError::Missing(name.to_owned()),
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => RemoteError::Denied(text),
+            _ => RemoteError::Temporary(text),
+        }
     }
 
     fn path(&self, name: &str) -> Path {
@@ -252,16 +265,6 @@ fn decoded(part: PathPart<'_>) -> String {
 
 fn unreadable(file: &FilePath, error: &std::io::Error) -> RemoteError {
     RemoteError::Disk(format!("cannot read `{}`: {error}", file.display()))
-}
-
-/// An error of `object_store` for people.
-fn told(name: &str, error: &Error) -> RemoteError {
-    let text = plain(&innermost(error));
-    match error {
-        Error::NotFound { .. } => RemoteError::Missing(name.to_owned()),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => RemoteError::Denied(text),
-        _ => RemoteError::Temporary(text),
-    }
 }
 
 /// The innermost cause. The outer errors repeat the address.

@@ -4,7 +4,7 @@ use super::StoreAddress;
 use crate::store::Manifest;
 
 /// The folder with all runs.
-pub(super) const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 /// The folder with the indexes.
 const INDEX: &str = "index";
 /// What is between the folder of a run and the number of its continuation.

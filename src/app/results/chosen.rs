@@ -44,7 +44,7 @@ pub(super) fn chosen(args: &ChosenRunsArgs, out: &Path) -> Result<Vec<FoundRun>,
         !is_running
     });
     if selected.is_empty() {
-        return Err(Failure::new(ExitCode::Usage, nothing(&filter, out)));
+        return Err(Failure::new(ExitCode::Usage, nothing(&filter, out, out)));
     }
     selected.reverse();
     Ok(selected)

@@ -8,6 +8,7 @@ use comfy_table::Table;
 use serde_json::json;
 
 use super::failed;
+use crate::app::near::Near;
 use crate::catalogue::{self, Filter, GivenFilter, SelectError, Selected, WrongField, WrongFilter};
 use crate::cli::{FilterArgs, RunsListArgs};
 use crate::decode;
@@ -17,10 +18,13 @@ use crate::store::runs::FoundRun;
 use crate::terminal;
 use crate::terminal::output::{errln, outln};
 
-pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
+pub(super) fn list(args: &RunsListArgs, out: &Path, near: &Near) -> Result<(), Failure> {
     let filter = filter(&args.filter)?;
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let selected = catalogue::select(out, &filter, None, limit).map_err(not_selected)?;
+    let mut selected = catalogue::select(out, &filter, None, limit).map_err(not_selected)?;
+    for run in &mut selected.runs {
+        run.folder = near.origin(&run.folder);
+    }
     let Selected { runs, next, unreadable } = &selected;
     if args.output.json {
         return crate::app::print_json(&json!({ "runs": runs, "next": next, "unreadable": unreadable }));
@@ -33,7 +37,7 @@ pub(super) fn list(args: &RunsListArgs, out: &Path) -> Result<(), Failure> {
         errln!("{}: {}", damaged.folder.display(), damaged.reason);
     }
     if runs.is_empty() {
-        errln!("{}", nothing(&filter, out));
+        errln!("{}", nothing(&filter, out, &near.origin(out)));
     } else if next.is_some() {
         errln!("the newest {}; `--limit 0` lists all", shown::counted(runs.len(), "run"));
     }
@@ -117,9 +121,9 @@ fn table(runs: &[FoundRun]) -> Table {
     table
 }
 
-/// Why the list is empty.
-pub(in crate::app) fn nothing(filter: &Filter, out: &Path) -> String {
-    let place = out.display();
+/// Why the list is empty. `shown` is the folder as a person knows it.
+pub(in crate::app) fn nothing(filter: &Filter, out: &Path, shown: &Path) -> String {
+    let place = shown.display();
     if *filter == Filter::default() {
         return format!("there are no runs below `{place}`");
     }

@@ -34,7 +34,8 @@ pub(super) fn open(
 ) -> Result<Arc<dyn ObjectStore>, RemoteError> {
     let wrong = |reason: String| RemoteError::Settings { store: address.to_string(), reason };
     let built = |error: object_store::Error| wrong(error.to_string());
-    let connector = || Transport::new().map(Connector).map_err(wrong);
+    let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let connector = || Transport::new(is_plain).map(Connector).map_err(wrong);
     let bucket = &address.bucket;
     Ok(match address.kind {
         StoreKind::Folder => {
@@ -71,4 +72,25 @@ pub(super) fn open(
             Arc::new(builder.build().map_err(built)?)
         }
     })
+}
+
+/// What explains a failure if no keys are given; `None` if keys are given.
+pub(super) fn about_keys(address: &StoreAddress) -> Option<&'static str> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let (names, note): (&[&str], _) = match address.kind {
+        StoreKind::S3 => (
+            &["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
+            "`AWS_ACCESS_KEY_ID` is not set, so the role of this computer was tried",
+        ),
+        StoreKind::Google => (
+            &["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_APPLICATION_CREDENTIALS"],
+            "`GOOGLE_SERVICE_ACCOUNT` is not set, so the role of this computer was tried",
+        ),
+        StoreKind::Azure => (
+            &["AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CLIENT_SECRET"],
+            "no key of Azure is set, so the role of this computer was tried",
+        ),
+        StoreKind::Folder => return None,
+    };
+    if names.iter().any(is_set) { None } else { Some(note) }
 }
