@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::remote::{Backlog, Objects, RemoteError, StoreSettings, upload};
 use crate::shown::counted;
-use crate::store::runs;
+use crate::store::{StoreError, runs};
 use crate::terminal::output::{errln, outln};
 
 /// The pause after the first failure; each further one is twice as long.
@@ -141,12 +141,15 @@ async fn persist(objects: &Objects, folder: &Path) -> Result<(), RemoteError> {
 /// The failure of a command that needs a store.
 pub(super) fn not_used(error: RemoteError) -> Failure {
     let code = match error {
-        RemoteError::NotBuilt | RemoteError::Settings { .. } | RemoteError::WhichRun(_) => ExitCode::Usage,
+        RemoteError::NotBuilt
+        | RemoteError::Settings { .. }
+        | RemoteError::WhichRun(_)
+        | RemoteError::Local(StoreError::WhichRun(_)) => ExitCode::Usage,
         _ => ExitCode::Failed,
     };
     let failure = Failure::new(code, chain(&error));
     match error {
-        RemoteError::Denied(_) | RemoteError::Temporary(_) => failure.hint(
+        RemoteError::Denied(_) => failure.hint(
             "docs/store.md lists the variables with the keys, for example `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`",
         ),
         _ => failure,

@@ -24,12 +24,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Starts the uploads, if the configuration names a store.
 pub(super) fn start(out: &Path, config: &Config) -> Result<Uploads, Failure> {
     let Some(settings) = config.store.settings() else { return Ok(Uploads::default()) };
-    match Objects::open(&settings.address, settings.endpoint.as_deref()) {
-        Err(error @ (RemoteError::NotBuilt | RemoteError::Settings { .. })) => {
-            return Err(Failure::new(ExitCode::Usage, format!("`store`: {}", chain(&error))));
-        }
-        // A store that is away must not prevent a measurement.
-        Ok(_) | Err(_) => {}
+    // A store that is away must not prevent a measurement.
+    if let Err(error @ (RemoteError::NotBuilt | RemoteError::Settings { .. })) =
+        Objects::open(&settings.address, settings.endpoint.as_deref())
+    {
+        return Err(Failure::new(ExitCode::Usage, format!("`store`: {}", chain(&error))));
     }
     Ok(Uploads::start(settings, out.to_owned()))
 }

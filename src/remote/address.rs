@@ -1,7 +1,6 @@
 //! The address of a store: `s3://bucket/prefix`, also `gs`, `az` and `file`.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -39,11 +38,6 @@ impl StoreAddress {
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
         ["s3://", "gs://", "az://", "file://"].iter().any(|scheme| text.starts_with(scheme))
-    }
-
-    /// The folder of a `file` address.
-    pub(super) fn folder(&self) -> PathBuf {
-        std::iter::once("/").chain(self.parts.iter().map(String::as_str)).collect()
     }
 
     /// The address without its last name, and that name.

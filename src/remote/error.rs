@@ -1,6 +1,5 @@
 //! Why an object store cannot be used.
 
-use crate::shown::{beginning, one_line};
 use crate::store::StoreError;
 
 /// Why an object store cannot be used.
@@ -20,7 +19,7 @@ pub enum RemoteError {
         reason: String,
     },
     /// The store cannot be reached, or asks to try again later.
-    #[error("the store does not respond correctly: {0}")]
+    #[error("the store is not available: {0}")]
     Temporary(String),
     /// The credentials are missing or do not suffice.
     #[error("the store refuses access: {0}")]
@@ -86,33 +85,5 @@ impl RemoteError {
             | Self::Missing(_)
             | Self::NotVerified(_) => false,
         }
-    }
-}
-
-/// A message of a server for people: of an XML reply only its code and message. The rest may quote headers of the request
-/// with credentials.
-pub(super) fn plain(text: &str) -> String {
-    let tag = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once('<')?.0.trim().to_owned())
-    };
-    let told = match (tag("Code"), tag("Message")) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => text.split('<').next().unwrap_or_default().trim().trim_end_matches(':').to_owned(),
-    };
-    one_line(&beginning(&told)).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reply_of_a_server_is_told_without_what_it_quotes_of_the_request() {
-        let reply = "Client error with status 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId><CanonicalRequest>x-amz-security-token:secret</CanonicalRequest></Error>";
-        assert_eq!(plain(reply), "SignatureDoesNotMatch: The signature does not match");
-        assert_eq!(plain("no reply within 30 s"), "no reply within 30 s");
-        assert_eq!(plain("status 502: <html>Bad Gateway</html>"), "status 502");
     }
 }

@@ -3,6 +3,7 @@
 
 mod connector;
 mod open;
+mod words;
 
 use std::io::Write as _;
 use std::path::Path as FilePath;
@@ -17,7 +18,6 @@ use object_store::{
 use sha2::{Digest as _, Sha256};
 
 use super::address::StoreKind;
-use super::error::plain;
 use super::{Created, Listed, RemoteError, StoreAddress};
 use crate::files;
 
@@ -225,7 +225,7 @@ impl Objects {
 
     /// An error of `object_store` for people.
     fn told(&self, name: &str, error: &Error) -> RemoteError {
-        let mut text = plain(&innermost(error));
+        let mut text = words::of(error);
         if let Some(note) = open::about_keys(&self.address) {
             text = format!("{text} ({note})");
         }
@@ -250,7 +250,7 @@ impl Objects {
     /// local disk.
     fn check_folder(&self) -> Result<(), RemoteError> {
         match self.address.kind {
-            StoreKind::Folder if !self.address.folder().is_dir() => {
+            StoreKind::Folder if !open::folder(&self.address).is_dir() => {
                 Err(RemoteError::Missing(self.address.to_string()))
             }
             StoreKind::Folder | StoreKind::S3 | StoreKind::Google | StoreKind::Azure => Ok(()),
@@ -265,13 +265,4 @@ fn decoded(part: PathPart<'_>) -> String {
 
 fn unreadable(file: &FilePath, error: &std::io::Error) -> RemoteError {
     RemoteError::Disk(format!("cannot read `{}`: {error}", file.display()))
-}
-
-/// The innermost cause. The outer errors repeat the address.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }

@@ -115,7 +115,7 @@ def query(s3, statement):
         f"CREATE SECRET (TYPE s3, KEY_ID 'key', SECRET '{SECRET}', ENDPOINT '{s3.endpoint.removeprefix('http://')}', "
         "URL_STYLE 'path', USE_SSL false)"
     )
-    return duck.sql(statement).df()
+    return duck.sql(statement).to_arrow_table().to_pandas()
 
 
 def test_every_file_is_in_the_store_and_the_secret_is_in_none(s3, benches):
@@ -173,8 +173,6 @@ def test_pyarrow_and_polars_read_traces_from_the_store(s3, benches):
             "aws_endpoint_url": s3.endpoint,
             "aws_allow_http": "true",
         },
-        missing_columns="insert",
-        extra_columns="ignore",
     )
     assert table.num_rows == len(frame) > 0
 
@@ -184,7 +182,7 @@ def test_the_commands_read_runs_from_the_store(s3, benches, tmp_path):
     listed = json.loads(call(s3, "runs", "--out", ADDRESS, "--where", "die = 'A1'", "--json", cwd=tmp_path).stdout)
     assert len(listed["runs"]) == 2
     last = f"{ADDRESS}/{folder.name.rsplit('_', 1)[1]}"
-    assert "2 findings" not in call(s3, "runs", "verify", last, cwd=tmp_path).stdout
+    assert "0 findings" in call(s3, "runs", "verify", last, cwd=tmp_path).stdout
     (tmp_path / "limits.yaml").write_text("name: strict\nversion: 1\nfigures:\n  dip_db: { max: -100 }\n")
     judged = call(s3, "judge", "--out", ADDRESS, "--name", "wafer", "--limits", "limits.yaml", cwd=tmp_path, check=False)
     assert judged.returncode == 4, judged.stderr
@@ -199,7 +197,7 @@ def test_the_commands_read_runs_from_the_store(s3, benches, tmp_path):
     assert unknown.returncode == 2 and "no run `zzz`" in unknown.stderr
 
 
-def test_wrong_keys_and_a_missing_bucket_are_told(s3, benches, tmp_path):
+def test_a_missing_bucket_is_told(s3, benches, tmp_path):
     missing = call(s3, "runs", "--out", "s3://no-such-bucket/x", cwd=tmp_path, check=False)
     assert missing.returncode == 1 and "does not exist" in missing.stderr + missing.stdout, missing
 

@@ -1,6 +1,7 @@
 //! Opens a store by its address. Keys and regions come from the environment, under the names that the tools of the cloud
 //! providers use.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ fn retries() -> RetryConfig {
     }
 }
 
+/// The folder of a `file` address.
+pub(super) fn folder(address: &StoreAddress) -> PathBuf {
+    std::iter::once("/").chain(address.parts.iter().map(String::as_str)).collect()
+}
+
 pub(super) fn open(
     address: &StoreAddress,
     endpoint: Option<&str>,
@@ -39,7 +45,7 @@ pub(super) fn open(
     let bucket = &address.bucket;
     Ok(match address.kind {
         StoreKind::Folder => {
-            let folder = address.folder();
+            let folder = folder(address);
             if !folder.is_dir() {
                 return Err(RemoteError::Missing(address.to_string()));
             }
