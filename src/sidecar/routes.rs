@@ -26,7 +26,7 @@ pub(super) fn router(app: App) -> Router {
     let cors = cors(&app);
     let (routes, gate) = served();
     let base = app.options.base.clone();
-    routes
+    let routes = routes
         .route("/login", axum::routing::get(login::page).post(login::log_in))
         .route("/logout", axum::routing::post(login::log_out))
         .fallback(elsewhere)
@@ -35,6 +35,11 @@ pub(super) fn router(app: App) -> Router {
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), intake::whole_body))
         .layer(middleware::from_fn_with_state((Arc::clone(&app), gate), access::check))
+        .with_state(app);
+    // `layer` of a router wraps each route. These layers need not know the route, so one wrapper around all routes is
+    // enough, and the server starts sooner.
+    Router::new()
+        .fallback_service(routes)
         .layer(cors)
         // A handler that panics is a bug. Its client gets an error, and all others are unaffected.
         .layer(CatchPanicLayer::custom(|_| {
@@ -48,7 +53,6 @@ pub(super) fn router(app: App) -> Router {
         .layer(middleware::map_response(move |response: Response| {
             std::future::ready(base.complete(response))
         }))
-        .with_state(app)
 }
 
 /// Whether the path of a route begins with this name.
