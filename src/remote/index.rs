@@ -36,7 +36,7 @@ pub(super) fn write(run: &FoundRun, path: &Path) -> Result<(), StoreError> {
     }
     let indexed = IndexedRun {
         manifest,
-        place: place::of_run(&place::name(manifest)),
+        place: place::of_run(&place::name(run)),
         batch: manifest.metadata.get(BATCH).and_then(|name| name.as_str()).map(str::to_owned),
         item: manifest.metadata.get(BATCH_ITEM).and_then(serde_json::Value::as_u64),
     };

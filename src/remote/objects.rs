@@ -217,7 +217,7 @@ impl Objects {
         self.check_folder()?;
         let found = self.store.list_with_delimiter(Some(&self.path(below))).await;
         let found = found.map_err(|error| self.told(below, &error))?;
-        let last = |path: &Path| Some(decoded(path.parts().last()?));
+        let last = |path: &Path| Some(decoded(path.parts().next_back()?));
         let mut names: Vec<String> = found.common_prefixes.iter().filter_map(last).collect();
         names.sort_unstable();
         Ok(names)

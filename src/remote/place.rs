@@ -1,7 +1,8 @@
 //! The places of runs in a store.
 
 use super::StoreAddress;
-use crate::store::Manifest;
+use crate::store::FoundRun;
+use crate::store::runs::original_folder;
 
 /// The folder with all runs.
 pub const RUNS: &str = "runs";
@@ -12,10 +13,9 @@ const RESUMED: &str = ".resumed";
 
 /// The name of a run in a store: that of its folder, as the program creates it. A run that was resumed has another name,
 /// because its earlier state may be in the store.
-pub(super) fn name(manifest: &Manifest) -> String {
-    let started = manifest.started.format(crate::store::runs::FOLDER_TIME);
-    let folder = format!("{started}_{}_{}", manifest.name, manifest.run);
-    match manifest.taken_up {
+pub(super) fn name(run: &FoundRun) -> String {
+    let folder = original_folder(run);
+    match run.manifest.taken_up {
         0 => folder,
         times => format!("{folder}{RESUMED}{times}"),
     }
@@ -41,8 +41,8 @@ pub(super) fn of_run(name: &str) -> String {
 }
 
 /// Where the index of a run is. The days let a query skip what it does not need.
-pub(super) fn of_index(manifest: &Manifest) -> String {
-    format!("{INDEX}/day={}/{}.parquet", manifest.started.format("%Y-%m-%d"), name(manifest))
+pub(super) fn of_index(run: &FoundRun) -> String {
+    format!("{INDEX}/day={}/{}.parquet", run.manifest.started.format("%Y-%m-%d"), name(run))
 }
 
 /// The store and the name of the run in an address such as `s3://bucket/prefix/runs/<name>`.

@@ -80,7 +80,7 @@ pub async fn upload(
     let path = folder.to_owned();
     let read = threads::begin("upload", move || prepare(&path)).await;
     let (run, files) = read.map_err(|error| RemoteError::Disk(error.to_string()))??;
-    let name = place::name(&run.manifest);
+    let name = place::name(&run);
     let above = place::of_run(&name);
     let mut done = Progress {
         all_files: files.len() as u64,
@@ -111,7 +111,7 @@ pub async fn upload(
         files = later;
     }
     check_unchanged(&run)?;
-    let index = place::of_index(&run.manifest);
+    let index = place::of_index(&run);
     store_index(objects, &index, &run).await?;
     let receipt = Receipt {
         files: done.files,

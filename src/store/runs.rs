@@ -12,7 +12,7 @@ use crate::files;
 mod find;
 mod named;
 
-pub use find::{LAST, find, find_name, find_named, recipes};
+pub use find::{LAST, find, find_name, find_named, original_folder, recipes};
 use named::Named;
 pub use named::TIME as FOLDER_TIME;
 

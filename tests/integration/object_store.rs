@@ -147,6 +147,17 @@ fn an_upload_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_folder_that_a_person_has_renamed_keeps_its_place_in_the_store() {
+    let (bench, server) = (bench(), Server::start());
+    fs::rename(folder(&bench), bench.folder.path().join("runs/my-best-ring")).unwrap();
+    let synced = run(&bench, &server, &["store", "sync"]);
+    assert!(synced.status.success(), "{}", said_by(&synced));
+    let stored = server.state();
+    let mut runs = stored.objects.keys().filter(|key| key.starts_with("bench-a/runs/"));
+    assert!(runs.all(|key| key.contains("_finished_xepa6e/")), "{:?}", stored.objects.keys());
+}
+
+#[test]
 fn a_damaged_run_is_not_uploaded() {
     let (bench, server) = (bench(), Server::start());
     let trace = fs::read_dir(folder(&bench).join("traces")).unwrap().next().unwrap().unwrap().path();

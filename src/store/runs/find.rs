@@ -77,6 +77,19 @@ pub fn find_name(place: &str, folders: Vec<String>, given: &str) -> Result<Strin
     newest.ok_or_else(|| StoreError::WhichRun(format!("there is no run below `{place}`")))
 }
 
+/// The name that the program gave to the folder of a run. A person may have renamed the folder.
+#[must_use]
+pub fn original_folder(run: &FoundRun) -> String {
+    let manifest = &run.manifest;
+    let present = run.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match Named::by_name(present) {
+        Some(named) if named.id() == manifest.run && named.recipe() == manifest.name => named.folder,
+        Some(_) | None => {
+            format!("{}_{}_{}", manifest.started.format(super::FOLDER_TIME), manifest.name, manifest.run)
+        }
+    }
+}
+
 /// What a name means.
 enum Match<'a> {
     /// One run.
