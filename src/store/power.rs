@@ -44,9 +44,9 @@ pub struct PowerSegment {
     /// Time of its last reading, seconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_s: Option<f64>,
-    /// Readings of `record_power` among them.
-    #[serde(default)]
-    pub recorded: u64,
+    /// Readings of `record_power` among them; `None` if an older program wrote the segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<u64>,
     /// The levels of its readings, for each detector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<PowerLevels>,
@@ -128,7 +128,14 @@ impl PowerLog {
         self.rows.clear();
         self.not_before = 0;
         self.segments += 1;
-        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, until_s, recorded, levels }))
+        Ok(Some(PowerSegment {
+            file,
+            rows,
+            sha256: published.sha256,
+            until_s,
+            recorded: Some(recorded),
+            levels,
+        }))
     }
 
     fn name(&self, detector: Detector) -> String {

@@ -41,7 +41,9 @@ pub(super) fn of_event(event: &RunEvent, status: &RunStatus, colours: Colours) -
             of_power(&turns(step), &PowerLevels::of(readings, &status.around.detectors), colours)
         }
         // The readings of the recipe have lines of their own already.
-        RunEvent::PowerStored { segment } if segment.recorded > 0 => of_power("", &segment.levels, colours),
+        RunEvent::PowerStored { segment } if segment.recorded.is_some_and(|recorded| recorded > 0) => {
+            of_power("", &segment.levels, colours)
+        }
         _ => return None,
     };
     Some(lines).filter(|lines| !lines.is_empty())

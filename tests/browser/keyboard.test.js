@@ -58,18 +58,16 @@ function focused() {
   });
 }
 
-/** Every control that Tab reaches, from the begin of the page to its end. */
+/** Every control that Tab reaches, all around the page: behind the last one, the first one comes again. */
 async function tabbed() {
-  await page.evaluate(() => {
-    /** @type {any} */ (document.activeElement)?.blur();
-    getSelection()?.removeAllRanges();
-  });
   const found = new Map();
   for (let count = 0; count < MOST_TABS; count += 1) {
     await page.keyboard.press('Tab');
     const now = await focused();
-    if (now === null || (found.has(now.name) && now.name === [...found.keys()][0])) break;
-    found.set(now.name, now.isSeen);
+    if (now === null) continue;
+    if (now.name === found.keys().next().value) break;
+    // A field of a date has several parts, one after the other.
+    found.set(now.name, now.isSeen || found.get(now.name) === true);
   }
   return found;
 }
@@ -191,8 +189,7 @@ test('keys open an item of the queue, remove it after a question, and resume the
   await press('#remove-dialog button[value="remove"]', 'Enter');
   await until('one item is left', async () => (await page.locator('#queue-list > li').count()) === 1);
   await press('#queue-banner-resume', 'Enter');
-  await bench.sees('#run-title', /rings/);
-  await bench.sees('#run-state', /^done$/);
+  await until('the item has been measured', () => shown('#queue-none'));
 });
 
 test('a dialog holds the focus and gives it back', async () => {

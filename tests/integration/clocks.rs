@@ -110,5 +110,5 @@ steps:
     let records = journal(&folder);
     let logged: Vec<_> = records.iter().filter(|record| record["event"] == "log").collect();
     assert_eq!(logged.len(), 1, "the loop ends after the turn in which its time has passed: {logged:?}");
-    assert_eq!(events(&records).iter().filter(|event| **event == "run_resumed").count(), 1);
+    assert_eq!(events(&records).iter().filter(|event| **event == "taken_up").count(), 1);
 }

@@ -357,6 +357,7 @@ def assert_refused(response, status, *words):
     assert_shape(response.json(), {"detail": str})
     for word in words:
         assert word in response.json()["detail"], response.text
+    return response.json()["detail"]
 
 
 def ok(response):

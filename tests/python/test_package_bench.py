@@ -57,6 +57,7 @@ def test_a_run_of_a_service_is_copied_with_all_its_files(server, tmp_path):
 def test_figures_of_a_run_of_a_service_are_a_table(server):
     with ctp10.connect(server.url) as bench:
         run = bench.submit(ROOT / "recipes/quickstart.yaml").wait()
+        assert [bench.run(name).id for name in ("last", run.id[:4], run.name)] == [run.id] * 3
         assert run.verdict == "pass" and set(run.results.to_pandas().verdict.dropna()) == {"pass"}
         assert [found.id for found in bench.runs(verdict=["pass", "not measured"], until="2099-01-01")] == [run.id]
         assert bench.runs(verdict="fail") == bench.runs(text="no-such-word") == []

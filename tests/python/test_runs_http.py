@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import io
 import json
+import pathlib
 import re
 import shutil
 import zipfile
+from urllib.parse import quote
 
 import httpx
 import numpy
@@ -855,6 +857,24 @@ def test_what_is_not_there_says_so(server, measured):
     for path in ["recipes/nosuch.yaml", ""]:
         assert_refused(server.get("/recipes/text", params={"path": path}), 404)
         assert_refused(server.post("/runs", json={"path": path}), 404)
+
+
+def test_a_run_is_named_as_on_the_command_line_but_not_by_a_path(server, measured):
+    folder = ok(server.get("/runs", params={"limit": 1, "name": "rings"}))["runs"][0]["folder"]
+    for name in [measured, measured[:5], "rings", "last", pathlib.PurePath(folder).name]:
+        for what in ["", "/traces", "/figures", "/traces/1/view"]:
+            ok(server.get(f"/runs/{name}{what}"))
+    assert ok(server.get("/runs/rings"))["name"] == "rings"
+    assert ok(server.get("/runs/rings/figures"))["run"] in folder
+    detail = assert_refused(server.get("/runs/ringz"), 404)
+    assert "did you mean `rings`?" in detail and "`last`" in detail
+    assert_refused(server.get(f"/runs/{quote(folder, safe='')}"), 404)
+
+
+def test_a_recipe_that_is_not_there_names_the_folders_and_their_key(server):
+    detail = assert_refused(server.post("/runs", json={"path": "recipes/ring.yaml"}), 404)
+    assert "(`recipes`)" in detail and "`recipes` in ctp10.toml" in detail
+    assert "did you mean `recipes/rings.yaml`?" in detail
 
 
 def outside(server):

@@ -122,7 +122,7 @@ fn link_losses_holds_power_and_answers_are_told() {
         rows: 40,
         sha256: String::new(),
         until_s: None,
-        recorded: 0,
+        recorded: None,
         levels: Vec::new(),
     };
     run.event(RunEvent::PowerStored { segment }).try_step(1, 1, &prompt);

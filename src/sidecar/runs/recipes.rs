@@ -26,7 +26,8 @@ impl AppState {
     fn unknown_recipe(&self, path: &str) -> Problem {
         let folders = listed(&self.options.recipes);
         let known = self.options.recipes.iter().flat_map(|folder| files_in(folder));
-        let known: Vec<String> = known.map(|file| file.display().to_string()).collect();
+        let known = known.map(|file| file.display().to_string()).filter(|file| self.may_run(file));
+        let known: Vec<String> = known.collect();
         let near = decode::nearest(path, known.iter().map(String::as_str));
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let message = format!(
@@ -38,12 +39,16 @@ impl AppState {
 
     /// The file of a path in the recipe folders.
     pub(in crate::sidecar) fn recipe_file(&self, path: &str) -> Result<PathBuf, Problem> {
-        let refuse = || self.unknown_recipe(path);
-        let file = FilePath::new(path).canonicalize().map_err(|_| refuse())?;
+        if self.may_run(path) { Ok(path.into()) } else { Err(self.unknown_recipe(path)) }
+    }
+
+    /// Whether a path is a recipe in the recipe folders. Symbolic links are resolved first, so that none leads out of the
+    /// folders.
+    fn may_run(&self, path: &str) -> bool {
+        let Ok(file) = FilePath::new(path).canonicalize() else { return false };
         let known = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| file.starts_with(folder));
         let is_recipe = file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "rhai");
-        // Symbolic links are resolved first, so that none leads out of the folders.
-        if is_recipe && self.options.recipes.iter().any(known) { Ok(path.into()) } else { Err(refuse()) }
+        is_recipe && self.options.recipes.iter().any(known)
     }
 }
 
@@ -64,8 +69,7 @@ pub(in crate::sidecar) async fn list(State(app): State<App>) -> Result<Json<Reci
         let folders = &app.options.recipes;
         let all = folders.iter().flat_map(|folder| files_in(folder));
         // Links that lead out of the folders are not listed.
-        let mut files: Vec<PathBuf> =
-            all.filter(|file| app.recipe_file(&file.display().to_string()).is_ok()).collect();
+        let mut files: Vec<PathBuf> = all.filter(|file| app.may_run(&file.display().to_string())).collect();
         files.sort();
         files.truncate(MOST);
         files.iter().map(|file| describe(file)).collect()
