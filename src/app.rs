@@ -9,6 +9,7 @@ mod completions;
 mod devices;
 mod direct;
 mod export;
+mod fleet;
 mod init;
 mod near;
 mod notifications;
@@ -65,6 +66,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => check::plan(&args, &config()?, json).await,
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
+        Command::Fleet(args) => fleet::fleet(args, &config()?, json).await,
         Command::Serve(args) => serve::serve(args, &config()?).await,
         Command::Watch(args) => watch::watch(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(*args).await,

@@ -49,6 +49,10 @@ pub const FILE: &str = "catalogue.sqlite";
 pub const BATCH: &str = "batch";
 /// Key in the metadata of a run for the number of its item.
 pub const BATCH_ITEM: &str = "batch_item";
+/// Key in the metadata of a run for the name of its batch in the queue of many benches.
+pub const FLEET_BATCH: &str = "fleet_batch";
+/// Key in the metadata of a run for the number of its item in the queue of many benches.
+pub const FLEET_ITEM: &str = "fleet_item";
 
 /// How long to wait for other processes that write.
 const PATIENCE: Duration = Duration::from_secs(10);

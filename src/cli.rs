@@ -5,6 +5,7 @@ mod batch;
 mod devices;
 mod examples;
 mod export;
+mod fleet;
 mod plot;
 mod rehearse;
 mod results;
@@ -25,6 +26,7 @@ pub use devices::{
 };
 pub use examples::command;
 pub use export::{ExportArgs, ExportFormat};
+pub use fleet::{BenchArgs, BrokerArgs, FleetArgs, FleetCommand};
 pub use plot::PlotArgs;
 pub use rehearse::RehearseArgs;
 pub use results::{ChosenRunsArgs, CompareArgs, FiguresArgs, JudgeArgs};
@@ -100,6 +102,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Watch a run, its traces and live power in the terminal. Changes nothing.
     Watch(WatchArgs),
+    /// Share one queue among many benches: submit batches, show the benches, and stop them.
+    Fleet(FleetArgs),
     /// Run only the simulator, on a TCP port.
     Simulate(Box<SimulateArgs>),
     /// Print the state of the instrument. Sends only queries.
@@ -281,6 +285,9 @@ pub struct ServeArgs {
     /// several times.
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// The queue of many benches.
+    #[command(flatten)]
+    pub fleet: BenchArgs,
 }
 
 /// `ctp10 check`

@@ -4,6 +4,7 @@
 //! each key the file in the working folder takes precedence; of `[limits]` the stricter applies.
 
 mod deadlines;
+mod fleet;
 mod instruments;
 mod limits;
 mod store;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use etcetera::BaseStrategy;
 use serde::Deserialize;
+
+pub use fleet::{FleetConfig, Secret};
 
 use crate::equipment::Equipment;
 use crate::forecast::allowed::Allowed;
@@ -59,6 +62,8 @@ struct File {
     instruments: Equipment,
     #[serde(default)]
     deadlines: deadlines::Given,
+    #[serde(default)]
+    fleet: fleet::Given,
     #[serde(default)]
     limits: Limits,
 }
@@ -131,6 +136,8 @@ pub struct Config {
     pub limits: Limits,
     /// The same limits, each with its place in a file.
     pub placed_limits: BenchLimits,
+    /// The queue of many benches.
+    pub fleet: FleetConfig,
 }
 
 impl Default for Config {
@@ -161,6 +168,7 @@ impl Default for Config {
             deadlines: Deadlines::default(),
             limits: Limits::default(),
             placed_limits: BenchLimits::default(),
+            fleet: FleetConfig::default(),
         }
     }
 }
@@ -264,6 +272,7 @@ impl Config {
         times::set(&mut self.disk_full_wait, wait).map_err(refuse)?;
         times::set(&mut self.answer_wait, file.answer_wait_s.map(times::answer_wait)).map_err(refuse)?;
         deadlines::set(&mut self.deadlines, &file.deadlines).map_err(refuse)?;
+        self.fleet.take_file(file.fleet).map_err(refuse)?;
         for (name, given, most, kept) in [
             ("module", file.module, 20, &mut self.defaults.module),
             ("channel", file.channel, 6, &mut self.defaults.channel),
@@ -306,6 +315,7 @@ impl Config {
         self.store
             .take(variable("CTP10_STORE"), variable("CTP10_STORE_ENDPOINT"), None)
             .map_err(|message| ConfigError::Value { origin: origin(), message })?;
+        self.fleet.take_environment(&variable);
         self.listen = variable("CTP10_LISTEN").or(self.listen.take());
         self.token = variable("CTP10_TOKEN");
         self.read_token = variable("CTP10_READ_TOKEN");

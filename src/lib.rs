@@ -22,7 +22,8 @@
 //! - run folders, journal and Parquet: [`store`]
 //! - the engine: [`run`]; the instrument and its users: [`session`]
 //! - runs in an object store: [`remote`]
-//! - batches, their items and all runs, in one database: [`catalogue`]; many recipes one after another: [`batch`]
+//! - batches, their items and all runs, in one database: [`catalogue`]; many recipes one after another: [`batch`]; one
+//!   queue for many benches: `fleet` (with the cargo feature `fleet`)
 //! - results: [`report`] (a run on one page), [`terminal`], [`sidecar`] (HTTP, WebSockets, dashboard)
 //! - rehearsals of a recipe on simulators that fail: [`rehearsal`]
 //! - the program: [`cli`], [`config`], [`error`], and [`app`], which depends on all others
@@ -42,6 +43,8 @@ pub mod devices;
 pub mod equipment;
 pub mod error;
 pub mod files;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod forecast;
 pub mod grammar;
 pub mod handles;

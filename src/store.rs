@@ -47,7 +47,7 @@ pub use journal::{Durability, Journal, JournalSync};
 pub use kept::KeptOfRuns;
 pub use lines::{Lines, skip_damaged};
 pub use manifest::{
-    HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
+    FleetRecord, HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
     VerdictSummary,
 };
 pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, read_power};

@@ -45,6 +45,8 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
     let sidecar = Sidecar::start(&listen, Arc::clone(session), options).await;
     let sidecar = sidecar.map_err(|error| wrong(&error))?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
+    let fleet =
+        super::fleet::start(&args.fleet, config, session, queue.as_ref(), sidecar.url().to_string()).await?;
     let worker = queue.map(|queue| super::batch::service::work(session, queue, open.simulator(), command));
     let mut signals = Signals::handle(session, OnTerminate::Finish, commands);
     outln!("listening on {}", sidecar.url());
@@ -52,10 +54,14 @@ pub(super) async fn serve(args: ServeArgs, config: &Config) -> Result<(), Failur
         errln!("SIMULATED INSTRUMENT: no light, no device; all values are computed");
     }
     signals.first().await;
+    fleet.as_ref().inspect(|fleet| fleet.drain());
     session.run_ended().await;
     if let Some(worker) = worker {
         // The result of the last item is stored before the program ends.
         let _ = worker.await;
+    }
+    if let Some(fleet) = fleet {
+        fleet.finish().await;
     }
     sidecar.stop().await;
     drop(signals);

@@ -27,6 +27,7 @@ enum Cause {
     OwnDeadline,
     Command,
     ByHand,
+    Withdrawn,
 }
 
 /// The consequence of an attempt's end for its item.
@@ -205,6 +206,7 @@ impl Worker {
         let control = entry.run.control().clone();
         let (deadline, own) = (self.queue.window().deadline, item.deadline);
         let mut command = self.command.clone();
+        let queue = Arc::clone(&self.queue);
         let mut ended = Box::pin(entry.ended());
         let limit = task.timeout_s.map(|limit| limit.get());
         let (why, reason) = tokio::select! {
@@ -220,6 +222,7 @@ impl Worker {
             // An emergency stop ends an active run directly; a run that is just starting ends here.
             () = cut.wanted() => (Cause::ByHand, CUT.to_owned()),
             () = patience::until(own) => (Cause::OwnDeadline, "the item's deadline".to_owned()),
+            reason = queue.withdrawn(item.number) => (Cause::Withdrawn, reason),
             asked = command.wait_for(|command| matches!(command, WorkerCommand::Stop(_))) => {
                 let reason = match asked.as_deref() {
                     Ok(WorkerCommand::Stop(reason)) => reason.clone(),
@@ -264,6 +267,10 @@ fn judge(
         }
         (Ok(RunState::Aborted), Some(Cause::Command)) => {
             (Then::Stays(ItemState::Queued), RunState::Aborted, reason)
+        }
+        (state, Some(Cause::Withdrawn)) => {
+            let ended = state.unwrap_or(RunState::Interrupted);
+            (Then::Stays(ItemState::Removed), ended, reason)
         }
         (Ok(RunState::Aborted), None | Some(Cause::ByHand)) => {
             (Then::Stays(ItemState::Held), RunState::Aborted, reason)

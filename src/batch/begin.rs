@@ -9,7 +9,7 @@ use super::expand::Task;
 use super::patience;
 use super::work::{Worker, WorkerCommand};
 use crate::budget::Budget;
-use crate::catalogue::{BATCH, BATCH_ITEM, ItemRow};
+use crate::catalogue::{BATCH, BATCH_ITEM, FLEET_BATCH, FLEET_ITEM, ItemRow};
 use crate::forecast::Circumstances;
 use crate::instrument::Presence;
 use crate::run::RunRequest;
@@ -130,6 +130,11 @@ impl Worker {
         request.metadata = task.metadata.clone();
         request.metadata.insert(BATCH.to_owned(), json!(self.queue.batch()));
         request.metadata.insert(BATCH_ITEM.to_owned(), json!(number));
+        if let Some(fleet) = &task.fleet {
+            request.metadata.insert(FLEET_BATCH.to_owned(), json!(fleet.batch));
+            request.metadata.insert(FLEET_ITEM.to_owned(), json!(fleet.item));
+        }
+        request.fleet = task.fleet.clone();
         request.instrument_named = self.instrument_named;
         Ok(request)
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::columns;
 use super::file::{BatchFile, ItemEntry, OnFailure, Policy, check_entry};
 use super::given::{EntryFinding, Given, devices};
+use super::placement::Placement;
 use super::times::Moment;
 use super::vary::{Parameters, matrix, names, parameter_value, refused_names, same_numbers};
 use crate::decimal;
@@ -17,6 +18,7 @@ use crate::decode::ReadError;
 use crate::recipe::{PlainFile, Recipe, SuspendWhen};
 use crate::source::Diagnostic;
 use crate::step::{ColumnType, Retry, constant};
+use crate::store::FleetRecord;
 use crate::table::{Written, column};
 use crate::units::Seconds;
 
@@ -57,6 +59,12 @@ pub struct Task {
     /// The `suspend_when` of the batch, for a recipe that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend_when: Option<SuspendWhen>,
+    /// The benches that may take the item, if many benches share the queue.
+    #[serde(skip_serializing_if = "Placement::is_default")]
+    pub placement: Placement,
+    /// The item in the queue of many benches that this item measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetRecord>,
 }
 
 impl Task {
@@ -361,6 +369,8 @@ fn task(entry: &ItemEntry, around: &Around, recipe: &Path) -> Task {
         unattended: entry.unattended.or(defaults.unattended).unwrap_or(true),
         auto_resume: entry.auto_resume.or(defaults.auto_resume).unwrap_or(false),
         suspend_when: None,
+        placement: Placement::of(entry, defaults),
+        fleet: None,
     }
 }
 

@@ -55,7 +55,7 @@ pub fn expect(items: &[ItemRow], window: Window, now: DateTime<Utc>) -> Forecast
         let situation = Situation { items: &left, window, ..Situation::default() };
         let taken = match next_item(&situation, at) {
             Decision::Begin(number) => number,
-            Decision::Skip { number, .. } => {
+            Decision::Skip { item: number, .. } => {
                 late.push(number);
                 left.retain(|item| item.number != number);
                 continue;

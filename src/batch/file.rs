@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::given::no_value;
+use super::placement::check_placement;
 use super::times::Moment;
-use crate::catalogue::{BATCH, BATCH_ITEM};
+use crate::catalogue::{BATCH, BATCH_ITEM, FLEET_BATCH, FLEET_ITEM};
 use crate::declarations::Notify;
 use crate::decode::{self, ReadError};
 use crate::recipe::PlainFile;
@@ -49,6 +50,12 @@ pub struct Policy {
     pub unattended: Option<bool>,
     /// An item whose run was interrupted resumes automatically, without waiting for a person.
     pub auto_resume: Option<bool>,
+    /// In a queue of many benches, only the bench with this name takes the items.
+    pub bench: Option<String>,
+    /// In a queue of many benches, only a bench with all of these labels takes the items.
+    pub needs: Option<Vec<String>>,
+    /// In a queue of many benches, another bench takes an item whose bench does not report for longer than the lease.
+    pub elsewhere: Option<bool>,
 }
 
 /// One entry of a batch: a single item, or one item for each combination or device.
@@ -80,6 +87,12 @@ pub struct ItemEntry {
     pub unattended: Option<bool>,
     /// If the run of the item is interrupted, it resumes automatically.
     pub auto_resume: Option<bool>,
+    /// In a queue of many benches, only the bench with this name takes the item.
+    pub bench: Option<String>,
+    /// In a queue of many benches, only a bench with all of these labels takes the item.
+    pub needs: Option<Vec<String>>,
+    /// In a queue of many benches, another bench takes the item if its bench does not report for longer than the lease.
+    pub elsewhere: Option<bool>,
     /// One item for every combination of values. A name that is no parameter becomes metadata.
     #[serde(default)]
     pub matrix: BTreeMap<String, Vec<Value>>,
@@ -135,7 +148,9 @@ pub fn read_file(path: &Path) -> Result<(BatchFile, PlainFile), Vec<Diagnostic>>
         if file.items.is_empty() {
             return Err(ReadError::new("the batch has no items").under(&["items".to_owned()]));
         }
-        check_policy(file.defaults.retry).map_err(|error| error.under(&["defaults".to_owned()]))?;
+        check_policy(file.defaults.retry)
+            .and_then(|()| check_placement(file.defaults.bench.as_deref(), file.defaults.needs.as_deref()))
+            .map_err(|error| error.under(&["defaults".to_owned()]))?;
         for (index, item) in file.items.iter().enumerate() {
             check_entry(item).map_err(|error| error.under(&["items".to_owned(), index.to_string()]))?;
         }
@@ -181,13 +196,14 @@ pub(super) fn check_entry(entry: &ItemEntry) -> Result<(), ReadError> {
         Err(ReadError { at_key, ..ReadError::new(message).under(&path) })
     };
     check_policy(entry.retry)?;
+    check_placement(entry.bench.as_deref(), entry.needs.as_deref())?;
     for (map, names) in [
         ("set", entry.set.keys().collect::<Vec<_>>()),
         ("metadata", entry.metadata.keys().collect()),
         ("matrix", entry.matrix.keys().collect()),
     ] {
         for name in names {
-            if [BATCH, BATCH_ITEM].contains(&name.as_str()) && map != "set" {
+            if [BATCH, BATCH_ITEM, FLEET_BATCH, FLEET_ITEM].contains(&name.as_str()) && map != "set" {
                 return at(&[map, name], true, format!("metadata `{name}` is reserved: the batch sets it"));
             }
             if map == "matrix" && (entry.set.contains_key(name) || entry.metadata.contains_key(name)) {

@@ -1,5 +1,6 @@
 //! The queue of one batch in the catalogue. The worker and the clients share it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,6 +27,8 @@ pub struct Queue {
     window: RwLock<Window>,
     defaults: Policy,
     changed: watch::Sender<u64>,
+    /// Items that leave the queue even while their run is active, each with the reason.
+    withdrawn: watch::Sender<BTreeMap<u32, String>>,
     /// Number of items that were interrupted by the end of an earlier process.
     recovered: usize,
     /// Only one page is created at a time.
@@ -59,6 +62,7 @@ impl Queue {
             window: RwLock::default(),
             defaults,
             changed,
+            withdrawn: watch::Sender::default(),
             recovered,
             page: Arc::default(),
             _claim: claim,
@@ -196,6 +200,31 @@ impl Queue {
             .changing(move |catalogue, batch| catalogue.set_state(batch, number, from, to, reason.as_deref()))
             .await?;
         if from.contains(&was) { Ok(()) } else { Err(QueueError::State { number, state: was }) }
+    }
+
+    /// Removes an item for this reason. If its run is active, the run is stopped cleanly first.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be written.
+    pub async fn withdraw(&self, number: u32, reason: &str) -> Result<(), QueueError> {
+        const FROM: &[ItemState] =
+            &[ItemState::Queued, ItemState::Held, ItemState::Failed, ItemState::Skipped, ItemState::Done];
+        self.withdrawn.send_modify(|withdrawn| {
+            withdrawn.insert(number, reason.to_owned());
+        });
+        match self.turn(number, FROM, ItemState::Removed, Some(reason.to_owned())).await {
+            // The worker removes it.
+            Err(QueueError::State { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until an item is withdrawn; returns the reason.
+    pub(super) async fn withdrawn(&self, number: u32) -> String {
+        let mut withdrawn = self.withdrawn.subscribe();
+        // The sender belongs to the queue, so it is not closed.
+        let found = withdrawn.wait_for(|withdrawn| withdrawn.contains_key(&number)).await;
+        found.ok().and_then(|withdrawn| withdrawn.get(&number).cloned()).unwrap_or_default()
     }
 
     /// Moves a queued item to a place among the waiting items, counted from 1. The item gets the priority of its new

@@ -11,11 +11,58 @@ use chrono::{DateTime, Local, TimeDelta, Utc};
 use super::times::Window;
 use crate::catalogue::{ItemRow, ItemState};
 
+/// What a decision needs to know of an item. The queue of one bench and the queue of many benches both decide by it.
+pub trait Candidate {
+    /// The name of the item in its queue. Among items of the same priority and place, the lowest comes first.
+    type Key: Ord + Clone;
+
+    /// The name of the item.
+    fn key(&self) -> Self::Key;
+    /// Whether the item waits for its turn.
+    fn is_queued(&self) -> bool;
+    /// Items with a higher priority come first.
+    fn priority(&self) -> i64;
+    /// The order among items of the same priority.
+    fn place(&self) -> i64;
+    /// The item does not start before this time.
+    fn not_before(&self) -> Option<DateTime<Utc>>;
+    /// The item does not start after this time.
+    fn deadline(&self) -> Option<DateTime<Utc>>;
+}
+
+impl Candidate for ItemRow {
+    type Key = u32;
+
+    fn key(&self) -> u32 {
+        self.number
+    }
+
+    fn is_queued(&self) -> bool {
+        self.state == ItemState::Queued
+    }
+
+    fn priority(&self) -> i64 {
+        self.priority
+    }
+
+    fn place(&self) -> i64 {
+        self.place
+    }
+
+    fn not_before(&self) -> Option<DateTime<Utc>> {
+        self.not_before
+    }
+
+    fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.deadline
+    }
+}
+
 /// The input of a decision, except the time.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Situation<'a> {
-    /// The items of the batch.
-    pub items: &'a [ItemRow],
+#[derive(Debug)]
+pub struct Situation<'a, C = ItemRow> {
+    /// The items of the queue.
+    pub items: &'a [C],
     /// The times during which the batch may measure.
     pub window: Window,
     /// Whether a person has paused the queue.
@@ -26,15 +73,27 @@ pub struct Situation<'a> {
     pub most_failures: Option<NonZeroU32>,
 }
 
+impl<C> Default for Situation<'_, C> {
+    fn default() -> Self {
+        Self {
+            items: &[],
+            window: Window::default(),
+            paused: false,
+            failures_in_a_row: 0,
+            most_failures: None,
+        }
+    }
+}
+
 /// The next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum Decision<K = u32> {
     /// Start this item.
-    Begin(u32),
+    Begin(K),
     /// Skip this item, because its own deadline has passed.
     Skip {
         /// Which.
-        number: u32,
+        item: K,
         /// The reason, as text.
         reason: String,
     },
@@ -53,8 +112,8 @@ pub enum Decision {
 
 /// The next action.
 #[must_use]
-pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
-    let queued = || situation.items.iter().filter(|item| item.state == ItemState::Queued);
+pub fn next_item<C: Candidate>(situation: &Situation<'_, C>, now: DateTime<Utc>) -> Decision<C::Key> {
+    let queued = || situation.items.iter().filter(|item| item.is_queued());
     if queued().next().is_none() {
         return Decision::Idle;
     }
@@ -64,9 +123,9 @@ pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
         let count = situation.failures_in_a_row;
         return Decision::Stop(format!("{count} consecutive items have failed"));
     }
-    if let Some(late) = queued().find(|item| item.deadline.is_some_and(|deadline| deadline <= now)) {
-        let deadline = late.deadline.map(clock).unwrap_or_default();
-        return Decision::Skip { number: late.number, reason: format!("its deadline {deadline} has passed") };
+    if let Some(late) = queued().find(|item| item.deadline().is_some_and(|deadline| deadline <= now)) {
+        let deadline = late.deadline().map(clock).unwrap_or_default();
+        return Decision::Skip { item: late.key(), reason: format!("its deadline {deadline} has passed") };
     }
     let deadline = situation.window.deadline;
     if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
@@ -78,25 +137,27 @@ pub fn next_item(situation: &Situation<'_>, now: DateTime<Utc>) -> Decision {
     if let Some(begin) = situation.window.not_before.filter(|begin| *begin > now) {
         return Decision::Wait { until: begin };
     }
-    let ready = queued().filter(|item| item.not_before.is_none_or(|begin| begin <= now)).min_by_key(rank);
+    let ready = queued()
+        .filter(|item| item.not_before().is_none_or(|begin| begin <= now))
+        .min_by_key(|item| rank(*item));
     if let Some(item) = ready {
-        return Decision::Begin(item.number);
+        return Decision::Begin(item.key());
     }
-    match queued().filter_map(|item| item.not_before).min() {
+    match queued().filter_map(Candidate::not_before).min() {
         Some(until) if deadline.is_none_or(|deadline| until < deadline) => Decision::Wait { until },
         _ => Decision::Stop("the remaining items start only after the deadline".to_owned()),
     }
 }
 
-fn rank(item: &&ItemRow) -> (Reverse<i64>, i64, u32) {
-    (Reverse(item.priority), item.place, item.number)
+fn rank<C: Candidate>(item: &C) -> (Reverse<i64>, i64, C::Key) {
+    (Reverse(item.priority()), item.place(), item.key())
 }
 
 /// The waiting items in the order in which they would start now.
 #[must_use]
-pub fn in_order(items: &[ItemRow]) -> Vec<&ItemRow> {
-    let mut queued: Vec<&ItemRow> = items.iter().filter(|item| item.state == ItemState::Queued).collect();
-    queued.sort_by_key(rank);
+pub fn in_order<C: Candidate>(items: &[C]) -> Vec<&C> {
+    let mut queued: Vec<&C> = items.iter().filter(|item| item.is_queued()).collect();
+    queued.sort_by_key(|item| rank(*item));
     queued
 }
 

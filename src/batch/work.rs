@@ -143,7 +143,7 @@ impl Worker {
                         AttemptOutcome::Enough(reason) => Some(reason),
                     }
                 }
-                Decision::Skip { number, reason } => {
+                Decision::Skip { item: number, reason } => {
                     self.queue
                         .turn(number, &[ItemState::Queued], ItemState::Skipped, Some(reason.clone()))
                         .await?;

@@ -69,6 +69,7 @@ pub(super) fn manifest(
         instruments_unknown: Vec::new(),
         warnings: Vec::new(),
         references: Vec::new(),
+        fleet: request.fleet.clone(),
         more: serde_json::Map::new(),
     })
 }

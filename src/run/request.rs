@@ -21,7 +21,7 @@ use crate::run::resume::start::Resumption;
 use crate::run::state::configuration::lasers_in_static_control;
 use crate::run::state::status::RunStatus;
 use crate::source::Diagnostic;
-use crate::store::{InstrumentRecord, NamedRecord, RunFolder};
+use crate::store::{FleetRecord, InstrumentRecord, NamedRecord, RunFolder};
 
 /// A recipe to be run, and how.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct RunRequest {
     pub unattended: bool,
     /// The run is an item of a batch: after a good end, some named instruments stay as they are for the next item.
     pub is_item: bool,
+    /// The item of a queue of many benches that the run measures.
+    pub fleet: Option<FleetRecord>,
     /// An operator is at the terminal.
     pub at_terminal: bool,
     /// The steps that the recipe is expected to perform, and the findings in it.
@@ -125,6 +127,7 @@ impl RunRequest {
             instrument_named: false,
             unattended: false,
             is_item: false,
+            fleet: None,
             at_terminal: false,
             walked,
             resumed: None,

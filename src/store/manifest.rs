@@ -70,6 +70,21 @@ pub struct RecipeRecord {
     pub source_sha256: BTreeMap<String, String>,
 }
 
+/// The item of a queue of many benches that a run measures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetRecord {
+    /// The batch.
+    pub batch: String,
+    /// SHA-256 of the content of the batch, hexadecimal.
+    pub content: String,
+    /// Number of the item.
+    pub item: u32,
+    /// The bench that has claimed the item.
+    pub bench: String,
+    /// The revision of the item at the claim. A later claim of the same item has a higher number.
+    pub epoch: u64,
+}
+
 /// The instrument of a run, as it replied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstrumentRecord {
@@ -216,6 +231,9 @@ pub struct Manifest {
     /// Warnings that the journal may not contain, for example that the journal itself was removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The item of a queue of many benches that the run measures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetRecord>,
     /// Fields that a later version may have added.
     #[serde(flatten)]
     pub more: Map<String, Value>,

@@ -43,7 +43,7 @@ pub(super) fn look_up(name: &str, out: &Path) -> Result<(BatchRow, Vec<ItemRow>)
 
 /// A batch, and the findings.
 pub(in crate::app) struct Batch {
-    pub(super) name: String,
+    pub(in crate::app) name: String,
     /// Its file, as given.
     pub(super) file: Option<String>,
     /// Paths of recipes are relative to this folder; empty for the working folder.
@@ -51,15 +51,15 @@ pub(in crate::app) struct Batch {
     /// The file's own `out`.
     own_out: Option<PathBuf>,
     pub(super) defaults: Policy,
-    pub(super) not_before: Option<Moment>,
-    pub(super) deadline: Option<Moment>,
-    pub(super) most_failures: Option<NonZeroU32>,
-    pub(super) notify: Option<Notify>,
+    pub(in crate::app) not_before: Option<Moment>,
+    pub(in crate::app) deadline: Option<Moment>,
+    pub(in crate::app) most_failures: Option<NonZeroU32>,
+    pub(in crate::app) notify: Option<Notify>,
     pub(in crate::app) tasks: Vec<Task>,
     /// The result of the check of each task.
-    pub(super) checked: Vec<Checked>,
+    pub(in crate::app) checked: Vec<Checked>,
     /// Findings about the batch itself.
-    findings: Vec<Diagnostic>,
+    pub(in crate::app) findings: Vec<Diagnostic>,
     /// Whether the items come from the catalogue, and the tasks are only the remaining ones.
     pub(super) numbers: Option<Vec<u32>>,
 }

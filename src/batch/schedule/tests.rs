@@ -69,7 +69,7 @@ fn an_item_whose_own_deadline_has_passed_is_skipped() {
     let mut items = [item(1, 0), item(2, 0)];
     items[0].deadline = Some(at(5));
     assert_eq!(next(&items, Window::default(), 0), Decision::Begin(1));
-    assert!(matches!(next(&items, Window::default(), 5), Decision::Skip { number: 1, .. }));
+    assert!(matches!(next(&items, Window::default(), 5), Decision::Skip { item: 1, .. }));
 }
 
 #[test]

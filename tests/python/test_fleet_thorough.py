@@ -1,0 +1,161 @@
+"""A whole lab on one computer: many benches, many items, and everything that goes wrong in a bad night. Prints the figures of
+docs/fleet.md: `CTP10_TEST_THOROUGH=1 pytest -s tests/python/test_fleet_thorough.py`. `CTP10_FLEET_BENCHES` and
+`CTP10_FLEET_ITEMS` set another size."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import time
+from datetime import datetime
+
+import httpx
+import pytest
+from conftest import environment
+from fleet import BINARY, SERVERS, Broker, Fleet, has_fleet
+
+BENCHES = int(os.environ.get("CTP10_FLEET_BENCHES", "100"))
+ITEMS = int(os.environ.get("CTP10_FLEET_ITEMS", "1000"))
+LIMIT_S = 3600
+
+pytestmark = [
+    pytest.mark.skipif(os.environ.get("CTP10_TEST_THOROUGH") != "1", reason="only with CTP10_TEST_THOROUGH=1"),
+    pytest.mark.skipif(not SERVERS, reason="no nats-server is on PATH or in tests/.venv"),
+    pytest.mark.skipif(not has_fleet(), reason="the program was built without the feature `fleet`"),
+]
+
+
+class Bench:
+    """A bench with an embedded simulator, as one process."""
+
+    def __init__(self, name, url, folder, settings=""):
+        self.name, self.url, self.folder = name, url, folder
+        folder.mkdir()
+        (folder / "ctp10.toml").write_text(settings)
+        self.start()
+
+    def start(self):
+        command = [BINARY, "serve", "--instrument", "sim", "--listen", "127.0.0.1:0", "--fleet", self.url, "--bench", self.name]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment())
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def memory_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+
+    def runs(self):
+        found = {}
+        for path in (self.folder / "runs").glob("*/run.json"):
+            run = json.loads(path.read_text())
+            found[run["run"]] = run
+        return found
+
+
+def until(what, probe, every=1.0):
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        if found := probe():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"waited in vain until {what}")
+
+
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def test_a_whole_lab_has_one_accepted_result_for_each_item(tmp_path):
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monitor = free.getsockname()[1]
+    broker = Broker(SERVERS[-1], folder, "-m", str(monitor))
+    load = lambda: httpx.get(f"http://127.0.0.1:{monitor}/varz", trust_env=False).json()
+    fleet = Fleet(broker, None, tmp_path)
+    short_lease = "guard_after_s = 0\n[fleet]\nlease_s = 20\n"
+    fleet.batch("warm-up", [{"recipe": "sweep.yaml", "bench": "nobody"}])
+    benches = [
+        Bench(f"bench-{number}", broker.url, tmp_path / f"bench-{number}", short_lease if number == 0 else "")
+        for number in range(BENCHES)
+    ]
+    try:
+        measure(fleet, broker, benches, load)
+    finally:
+        for bench in benches:
+            # A suspended process ends only when it is woken.
+            bench.process.send_signal(signal.SIGCONT)
+            bench.kill()
+        broker.stop()
+
+
+def measure(fleet, broker, benches, load):
+    def replies():
+        return sum(bench["replies"] for bench in fleet.status()["benches"])
+
+    until("all benches reply", lambda: replies() == BENCHES)
+    counts = lambda: {batch["batch"]: batch["counts"] for batch in fleet.status()["batches"]}["night"]
+    elsewhere = ITEMS // 10
+    before, began, submitted = load(), time.monotonic(), time.time()
+    fleet.batch("night", [
+        {"recipe": "sweep.yaml", "matrix": {"chip": list(range(elsewhere))}, "elsewhere": True, "auto_resume": True, "set": {"speed": 50}},
+        {"recipe": "sweep.yaml", "matrix": {"chip": list(range(ITEMS - elsewhere))}, "auto_resume": True, "set": {"speed": 50}},
+    ])
+    submit_s = time.monotonic() - began
+    measured = lambda: counts()["measured"]
+    until("a tenth is measured", lambda: measured() >= ITEMS // 10)
+    # One bench with a short lease and no watchdog is suspended, and one as shipped.
+    for bench in benches[:2]:
+        bench.process.send_signal(signal.SIGSTOP)
+    for bench in benches[2 : 2 + max(1, BENCHES // 10)]:
+        bench.kill()
+        bench.start()
+    until("a third is measured", lambda: measured() >= ITEMS // 3)
+    broker.stop()
+    time.sleep(5)
+    broker.start()
+    until("two thirds are measured", lambda: measured() >= 2 * ITEMS // 3)
+    memory = statistics.median(bench.memory_mb() for bench in benches[2:])
+    broker.stop()
+    broker.start()
+    for bench in benches[:2]:
+        bench.process.send_signal(signal.SIGCONT)
+
+    def is_over():
+        now = counts()
+        # A run that the watchdog has ended is held for a person.
+        if now["held"]:
+            fleet.ctp10("release", "night")
+        return now["measured"] == ITEMS
+
+    until("everything is measured", is_over)
+    took_s = time.monotonic() - began
+    after = load()
+    items = [item for item in fleet.status()["items"] if item["batch"] == "night"]
+    runs = {bench.name: bench.runs() for bench in benches}
+    starts, accepted = [], set()
+    for item in items:
+        found = item["accepted"]
+        run = runs[found["bench"]][found["run"]]
+        assert run["status"] == "done" and run["fleet"]["item"] == item["item"]
+        assert run["fleet"]["epoch"] == found["epoch"]
+        accepted.add(found["run"])
+        starts.append(moment(run["started"]).timestamp() - submitted)
+    assert len(items) == len(accepted) == ITEMS
+    all_runs = sum(len(found) for found in runs.values())
+    size = sum(path.stat().st_size for path in broker.folder.rglob("*") if path.is_file())
+    print(json.dumps({
+        "benches": BENCHES, "items": ITEMS, "seconds": round(took_s), "items_per_minute": round(60 * ITEMS / took_s),
+        "submit_s": round(submit_s, 2), "first_start_s": round(min(starts), 2),
+        "runs": all_runs, "runs_that_do_not_count": all_runs - ITEMS,
+        "memory_of_a_bench_mb": round(memory, 1),
+        # The counters of the server begin again with its last start.
+        "broker": {"version": after["version"], "memory_mb": round(after["mem"] / 2**20, 1), "disk_mb": round(size / 2**20, 2),
+                   "messages_in": after["in_msgs"], "messages_out": after["out_msgs"], "seconds": after["uptime"]},
+    }, indent=1))
