@@ -47,9 +47,8 @@ const BATCH: usize = 16 * 1024;
 const PAGE: usize = 8 * BATCH;
 /// The most rows of a trace with a single row group. Its columns are encoded in memory.
 const ROW_GROUP: u64 = 1024 * 1024;
-/// Rows per row group of a longer trace, a multiple of a page. Long row groups need more memory while they are encoded. Short
-/// ones need more memory for their descriptions, which are kept until the end of the file.
-const SHORT_ROW_GROUP: u64 = 4 * PAGE as u64;
+/// Rows per row group of a longer trace, a multiple of a page. This bounds the memory for traces of any length.
+const SHORT_ROW_GROUP: u64 = 2 * PAGE as u64;
 /// The positions of the first two columns in the file. The constant columns follow.
 const AXIS: usize = 0;
 const VALUE: usize = 1;

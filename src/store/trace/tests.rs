@@ -147,7 +147,7 @@ fn a_file_equals_one_of_the_general_encoder() {
 fn a_trace_of_long_row_groups_is_read_as_it_was_written() {
     let out = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(out.path(), "long", "abcdef", Utc::now()).unwrap();
-    for (trace_index, points, groups) in [(1, ROW_GROUP, 1), (2, ROW_GROUP + 70_001, 3)] {
+    for (trace_index, points, groups) in [(1, ROW_GROUP, 1), (2, ROW_GROUP + 70_001, 5)] {
         let header = TraceHeader { trace_index, ..header(points) };
         let mut writer = folder.trace(header.clone()).unwrap();
         let values = values(points);
