@@ -147,6 +147,17 @@ fn an_upload_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn wrong_keys_are_told_at_once_and_nothing_of_the_request_is_quoted() {
+    let (bench, server) = (bench(), Server::start());
+    server.fail("PUT", "", usize::MAX, Fault::Status(403));
+    let synced = run(&bench, &server, &["store", "sync"]);
+    assert_eq!(synced.status.code(), Some(1));
+    let said = said_by(&synced);
+    assert!(said.contains("the store refuses access: AccessDenied") && !said.contains(SECRET), "{said}");
+    assert!(said.contains("AWS_ACCESS_KEY_ID"), "{said}");
+}
+
+#[test]
 fn a_folder_that_a_person_has_renamed_keeps_its_place_in_the_store() {
     let (bench, server) = (bench(), Server::start());
     fs::rename(folder(&bench), bench.folder.path().join("runs/my-best-ring")).unwrap();

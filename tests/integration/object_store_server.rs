@@ -5,6 +5,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// A reply that quotes the request, as those of Amazon do.
+const REFUSED: &[u8] =
+    b"<Error><Code>AccessDenied</Code><CanonicalRequest>hush-hush-hush</CanonicalRequest></Error>";
+
 /// What goes wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -107,6 +111,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             return;
         }
         let (status, reply) = match fault {
+            Some(Fault::Status(403)) => (403, REFUSED.to_vec()),
             Some(Fault::Status(status)) => (status, b"<Error><Code>SlowDown</Code></Error>".to_vec()),
             _ => answer(&request, body, &mut state.lock().unwrap()),
         };
