@@ -40,7 +40,7 @@ def main():
             print(f"```text\n{path.read_text(encoding='utf-8').rstrip()}\n```\n")
     sys.stdout.flush()
     about = ["cargo", "about", "generate", "--offline", "--locked", "--fail", "--config", "packaging/about.toml"]
-    about += ["--features", "store"]
+    about += ["--features", "store,fleet"]
     print(command(*about, "packaging/licences.hbs"))
 
 
