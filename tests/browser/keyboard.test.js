@@ -16,7 +16,7 @@ before(async () => {
   await page.addInitScript(addNames);
   await page.goto(bench.url);
   await bench.ask('/batch/pause', {});
-  for (const recipe of ['recipes/short.yaml', 'recipes/rings.yaml']) await bench.ask('/batch/items', { recipe });
+  for (const recipe of ['recipes/short.yaml', 'recipes/short.yaml']) await bench.ask('/batch/items', { recipe });
   await bench.startFromList('wafer');
   await bench.sees('#run-state', /^done$/);
   await bench.sees('#figures tbody tr', /insertion_loss_db/);
@@ -189,7 +189,7 @@ test('keys open an item of the queue, remove it after a question, and resume the
   await press('#remove-dialog button[value="remove"]', 'Enter');
   await until('one item is left', async () => (await page.locator('#queue-list > li').count()) === 1);
   await press('#queue-banner-resume', 'Enter');
-  await until('the item has been measured', () => shown('#queue-none'));
+  await until('the item has been measured', async () => !(await shown('#queue-list')));
 });
 
 test('a dialog holds the focus and gives it back', async () => {

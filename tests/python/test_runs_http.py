@@ -873,7 +873,7 @@ def test_a_run_is_named_as_on_the_command_line_but_not_by_a_path(server, measure
 
 def test_a_recipe_that_is_not_there_names_the_folders_and_their_key(server):
     detail = assert_refused(server.post("/runs", json={"path": "recipes/ring.yaml"}), 404)
-    assert "(`recipes`)" in detail and "`recipes` in ctp10.toml" in detail
+    assert "(`recipes`, `scripts`)" in detail and "`recipes` in ctp10.toml" in detail
     assert "did you mean `recipes/rings.yaml`?" in detail
 
 

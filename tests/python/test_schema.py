@@ -63,7 +63,7 @@ def of_batches():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"on_failure": "halt"}, "'halt' is not one of ['continue', 'stop'"),
+        ({"defaults": {"on_failure": "halt"}}, "'halt' is not one of ['continue', 'stop'"),
         ({"items": [{"recipe": "r.yaml", "on_failure": "halt"}]}, "'halt' is not one of"),
         ({"items": [{"recipe": "r.yaml", "devices": 5}]}, "5 is not of type 'string', 'array'"),
         ({"items": [{"recipe": "r.yaml", "retry": {"time": 2}}]}, "'time' was unexpected"),
