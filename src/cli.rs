@@ -82,7 +82,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run one recipe. The last line on stdout is the run folder.
     Run(RunArgs),
-    /// Write a first recipe with comments, and the JSON Schema with which editors complete and check recipes.
+    /// Write a first recipe with comments, and its JSON Schema. Editors complete and check recipes with the schema.
     Init {
         /// The recipe to write. Default: `recipe.yaml`.
         file: Option<PathBuf>,
@@ -96,7 +96,7 @@ pub enum Command {
     /// Run many recipes one after another, unattended. Started again, the batch continues with the items that are not
     /// done.
     Batch(BatchArgs),
-    /// Run a recipe or a batch on simulated instruments that fail, to test whether it always ends safely.
+    /// Run a recipe or a batch on simulated instruments that fail. This tests whether it always ends safely.
     Rehearse(RehearseArgs),
     /// Run the HTTP server and the dashboard. Clients send recipes over HTTP or from the dashboard.
     Serve(ServeArgs),

@@ -53,6 +53,45 @@ const EXAMPLES: &[(&str, [(&str, &str); 2])] = &[
         ],
     ),
     (
+        "fleet",
+        [
+            ("fleet submit night.yaml --fleet nats://broker", "queue a batch for all benches"),
+            ("fleet status --fleet nats://broker", "who measures what"),
+        ],
+    ),
+    (
+        "fleet submit",
+        [
+            ("fleet submit night.yaml --fleet nats://broker", "check a batch, and queue its items"),
+            ("fleet submit night.yaml --strict", "warnings are errors"),
+        ],
+    ),
+    (
+        "fleet status",
+        [
+            ("fleet status --fleet nats://broker", "benches, batches and items with problems"),
+            ("fleet status --json", "with all items, for programs"),
+        ],
+    ),
+    (
+        "fleet off",
+        [("fleet off", "all lasers of all benches"), ("fleet off --fleet nats://broker", "at this broker")],
+    ),
+    (
+        "fleet clear",
+        [
+            ("fleet clear", "benches take items again"),
+            ("fleet clear --fleet nats://broker", "at this broker"),
+        ],
+    ),
+    (
+        "fleet release",
+        [
+            ("fleet release night", "all items that are held or skipped"),
+            ("fleet release night 17", "item 17, also if a bench has claimed it"),
+        ],
+    ),
+    (
         "batch run",
         [
             ("batch run night.yaml", "run the batch, or continue with what is left"),
