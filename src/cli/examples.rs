@@ -91,6 +91,15 @@ const EXAMPLES: &[(&str, [(&str, &str); 2])] = &[
             ("fleet release night 17", "item 17, also if a bench has claimed it"),
         ],
     ),
+    ("store", [("store status", "which runs are not in the store yet"), ("store sync", "upload them now")]),
+    (
+        "store status",
+        [("store status", "which runs are not in the store yet"), ("store status --json", "for programs")],
+    ),
+    (
+        "store sync",
+        [("store sync", "upload all runs that have ended"), ("store sync last", "only the newest run")],
+    ),
     (
         "batch run",
         [
