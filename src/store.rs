@@ -150,9 +150,18 @@ pub enum StoreError {
     /// No run or several runs match.
     #[error("{0}")]
     WhichRun(String),
+    /// The run that is meant exists, but cannot be read.
+    #[error("{0}")]
+    UnreadableRun(String),
 }
 
 impl StoreError {
+    /// Whether the name of a run has not led to a run. On the command line, that is wrong use.
+    #[must_use]
+    pub fn is_about_a_name(&self) -> bool {
+        matches!(self, Self::WhichRun(_) | Self::UnreadableRun(_))
+    }
+
     fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if is_full(&source) { Self::Full { path } } else { Self::Write { path, source } }

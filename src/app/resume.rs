@@ -62,7 +62,7 @@ fn refused(error: NotResumed) -> Failure {
     match &error {
         NotResumed::Done(_) => failed(ExitCode::Usage).hint("`ctp10 run` measures again"),
         NotResumed::UnderWay(_) => failed(ExitCode::Usage).hint("stop that process first"),
-        NotResumed::Store(StoreError::WhichRun(_)) => failed(ExitCode::Usage),
+        NotResumed::Store(error) if error.is_about_a_name() => failed(ExitCode::Usage),
         NotResumed::Recipe(findings) => Failure::recipe(findings.clone()),
         NotResumed::Transcript(fault) => match &fault.hint {
             Some(hint) => failed(ExitCode::Failed).hint(hint.clone()),

@@ -39,7 +39,7 @@ pub(super) fn runs(args: RunsArgs, config: &Config, near: &Near) -> Result<(), F
 
 /// The failure of a command that reads run folders. A run that does not exist is wrong use.
 pub(super) fn failed(error: StoreError) -> Failure {
-    let code = if matches!(error, StoreError::WhichRun(_)) { ExitCode::Usage } else { ExitCode::Failed };
+    let code = if error.is_about_a_name() { ExitCode::Usage } else { ExitCode::Failed };
     Failure::new(code, chain(&error))
 }
 

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::remote::{Backlog, Objects, RemoteError, StoreSettings, upload};
 use crate::shown::counted;
-use crate::store::{StoreError, runs};
+use crate::store::runs;
 use crate::terminal::output::{errln, outln};
 
 /// The pause after the first failure; each further one is twice as long.
@@ -140,11 +140,9 @@ async fn persist(objects: &Objects, folder: &Path) -> Result<(), RemoteError> {
 
 /// The failure of a command that needs a store.
 pub(super) fn not_used(error: RemoteError) -> Failure {
-    let code = match error {
-        RemoteError::NotBuilt
-        | RemoteError::Settings { .. }
-        | RemoteError::WhichRun(_)
-        | RemoteError::Local(StoreError::WhichRun(_)) => ExitCode::Usage,
+    let code = match &error {
+        RemoteError::NotBuilt | RemoteError::Settings { .. } | RemoteError::WhichRun(_) => ExitCode::Usage,
+        RemoteError::Local(local) if local.is_about_a_name() => ExitCode::Usage,
         _ => ExitCode::Failed,
     };
     let failure = Failure::new(code, chain(&error));

@@ -132,7 +132,7 @@ fn read(out: &Path, run: &Named, given: &str) -> Result<FoundRun, StoreError> {
     let folder = out.join(&run.folder);
     open(&folder).map_err(|error| {
         let (place, reason) = (folder.display(), crate::error::chain(&error));
-        StoreError::WhichRun(format!("run `{given}` in `{place}` cannot be read: {reason}"))
+        StoreError::UnreadableRun(format!("run `{given}` in `{place}` cannot be read: {reason}"))
     })
 }
 
@@ -146,10 +146,14 @@ fn newest(out: &Path, named: &[Named]) -> Result<FoundRun, StoreError> {
     }
     // Without runs, the damaged ones are the reason.
     let (_, unreadable) = list(out)?;
-    Err(StoreError::WhichRun(match unreadable.first() {
-        Some(damaged) => format!("run `{}` cannot be read: {}", damaged.folder.display(), damaged.reason),
-        None => format!("there is no run below `{}`", out.display()),
-    }))
+    Err(match unreadable.first() {
+        Some(damaged) => StoreError::UnreadableRun(format!(
+            "run `{}` cannot be read: {}",
+            damaged.folder.display(),
+            damaged.reason
+        )),
+        None => StoreError::WhichRun(format!("there is no run below `{}`", out.display())),
+    })
 }
 
 /// The message about a run that does not exist, with the names nearest to it.
