@@ -281,12 +281,13 @@ fn a_local_copy_is_deleted_only_if_the_store_has_all_of_it() {
         event["fields"]["message"].as_str().is_some_and(|told| told.contains("is missing"))
     });
     assert!(folder(&bench).exists());
-    service.signal("INT");
+    // The service may still be starting, and then it does not handle signals yet.
+    service.signal("KILL");
     service.finish();
     fs::write(&trace, kept).unwrap();
     let service = serving();
     until("the local copy is deleted", || !folder(&bench).exists());
-    service.signal("INT");
+    service.signal("KILL");
     service.finish();
     assert!(store.join("runs").join(FINISHED).join("run.json").exists());
 }
