@@ -59,7 +59,7 @@ def test_a_million_points_make_a_small_svg_with_axes_and_marks(ring, tmp_path):
     found = texts(path)
     assert "a < b & c" in found and "Wavelength (nm)" in found and "Transmission (dB)" in found
     assert {"1520", "1540", "1560", "1580"} <= set(found) and {"0", "\N{MINUS SIGN}10"} <= set(found)
-    assert [text for text in found if text.endswith(".500")] == ["1520.500", "1550.500", "1580.500"]
+    assert [text for text in found if text.endswith(".5000")] == ["1520.5000", "1550.5000", "1580.5000"]
     lines = [element.get("points").split() for element in xml.parse(path).iter(f"{SVG}polyline")]
     longest = max(lines, key=len)
     x, y = numpy.array([point.split(",") for point in longest], float).T

@@ -12,6 +12,9 @@ use crate::fleet::mirror::SharedMirror;
 
 /// Pause before the watch begins again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A watch begins again if nothing arrives for this time before the mirror is complete. A broker that has just started sometimes
+/// accepts a watch, and sends nothing.
+const SILENCE: Duration = Duration::from_secs(3);
 
 impl Broker {
     /// Keeps the mirror up to date for ever. `opened` gets the bucket, or why there is none.
@@ -57,7 +60,15 @@ async fn watch(bucket: &Bucket, mirror: &SharedMirror) -> String {
     if bucket.store().stream.cached_info().state.messages == 0 {
         mirror.set_synced(true);
     }
-    while let Some(entry) = entries.next().await {
+    loop {
+        let next = match mirror.is_synced() {
+            true => entries.next().await,
+            false => match tokio::time::timeout(SILENCE, entries.next()).await {
+                Ok(next) => next,
+                Err(_) => return format!("the broker has sent nothing for {} s", SILENCE.as_secs()),
+            },
+        };
+        let Some(entry) = next else { return "the broker ended it".to_owned() };
         match entry {
             Ok(entry) => {
                 if entry.operation == Operation::Put {
@@ -70,5 +81,4 @@ async fn watch(bucket: &Bucket, mirror: &SharedMirror) -> String {
             Err(error) => return chain(&error),
         }
     }
-    "the broker ended it".to_owned()
 }
