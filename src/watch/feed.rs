@@ -23,7 +23,8 @@ const USUAL_MODULE: u8 = 4;
 #[derive(Debug)]
 pub(super) struct Feed {
     wanted: watch::Sender<Wanted>,
-    tasks: tokio::task::JoinSet<()>,
+    /// They end when this is dropped.
+    _tasks: tokio::task::JoinSet<()>,
 }
 
 impl Feed {
@@ -37,12 +38,11 @@ impl Feed {
         let modules = module.is_none().then_some(modules);
         let look = Look { service, run, modules, on_screen: None };
         tasks.spawn(state(look, wants, told));
-        Self { wanted, tasks }
+        Self { wanted, _tasks: tasks }
     }
 
     /// Says what the view needs; the same again changes nothing.
     pub(super) fn want(&self, wanted: Wanted) {
-        debug_assert!(!self.tasks.is_empty());
         self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
     }
 }
@@ -103,10 +103,11 @@ impl Look {
         }
         let (id, newest) = (run.run.clone(), run.traces);
         news.push(Told::Run(Box::new(run)));
-        if wanted.points == 0 {
+        let number = wanted.trace.unwrap_or(newest);
+        if wanted.points == 0 || self.on_screen == Some((id.clone(), number, wanted.points)) {
             return Ok(news);
         }
-        if let Some(trace) = self.trace(&id, wanted.trace.unwrap_or(newest)).await? {
+        if let Some(trace) = self.trace(&id, number).await? {
             let on_screen = Some((id.clone(), trace.trace_index, wanted.points));
             if self.on_screen != on_screen {
                 let path = format!("/runs/{id}/traces/{}/view?points={}", trace.trace_index, wanted.points);

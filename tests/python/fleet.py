@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from conftest import BINARY, LIMIT_S, ctp10, environment, until
+from conftest import LIMIT_S, ctp10, until
 
 # The server of the distribution, and a current one from PyPI.
 SERVERS = [
@@ -134,14 +134,7 @@ class Fleet:
         found = next(bench for bench in self.status()["benches"] if bench["bench"] == name)
         return found["status"] or {}
 
-    def wait_until(self, what, probe):
-        # Each look is a command of its own.
-        return until(what, probe)
-
     def runs(self, name):
         """The manifests of all runs of a bench."""
         folder = self.benches[name].folder / "runs"
         return [json.loads(path.read_text()) for path in sorted(folder.glob("*/run.json"))]
-
-
-__all__ = ["BINARY", "Broker", "FAILING", "Fleet", "RECIPE", "SERVERS", "environment", "has_fleet"]

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import httpx
 import pytest
-from conftest import environment
-from fleet import BINARY, SERVERS, Broker, Fleet, has_fleet
+from conftest import BINARY, environment
+from fleet import SERVERS, Broker, Fleet, has_fleet
 
 BENCHES = int(os.environ.get("CTP10_FLEET_BENCHES", "100"))
 ITEMS = int(os.environ.get("CTP10_FLEET_ITEMS", "1000"))

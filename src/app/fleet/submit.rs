@@ -9,6 +9,7 @@ use crate::cli::{BrokerArgs, InstrumentArgs};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::fleet::{Bundle, Submission, SubmitError};
+use crate::shown::counted;
 use crate::source::{Diagnostic, Severity};
 use crate::terminal::output::outln;
 
@@ -38,9 +39,9 @@ pub(super) async fn submit(
     })?;
     let name = &submission.name;
     match (submitted.new, submitted.known) {
-        (0, known) => outln!("batch {name} is in the queue already, with {}", items(known)),
-        (new, 0) => outln!("batch {name}: {} queued", items(new)),
-        (new, known) => outln!("batch {name}: {} queued, {known} known before", items(new)),
+        (0, known) => outln!("batch {name} is in the queue already, with {}", counted(known, "item")),
+        (new, 0) => outln!("batch {name}: {} queued", counted(new, "item")),
+        (new, known) => outln!("batch {name}: {} queued, {known} known before", counted(new, "item")),
     }
     Ok(())
 }
@@ -87,8 +88,4 @@ fn ignored(batch: &Batch) -> Vec<Diagnostic> {
         ignore("on_failure: stop", "benches that measure other items of the batch continue");
     }
     found
-}
-
-fn items(count: u32) -> String {
-    format!("{count} item{}", if count == 1 { "" } else { "s" })
 }
