@@ -44,15 +44,13 @@ class Broker:
     def start(self):
         command = [self.program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]
         with open(self.folder / "broker.log", "ab") as log:
+            before = log.tell()
             self.process = subprocess.Popen([*command, *self.arguments], stdout=log, stderr=log)
-        until("the broker listens", self.listens)
+        # The port answers before JetStream has read its streams from the disk.
+        until("the broker is ready", lambda: b"Server is ready" in self.log()[before:])
 
-    def listens(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-                return connection.recv(4) == b"INFO"
-        except OSError:
-            return False
+    def log(self):
+        return (self.folder / "broker.log").read_bytes()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
