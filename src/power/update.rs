@@ -46,7 +46,7 @@ pub enum PowerUpdate {
 }
 
 /// The schedule of one watcher. Turns never come closer together than its interval, and do not drift.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct UpdateSchedule {
     interval: Duration,
     due: Instant,
@@ -58,6 +58,22 @@ impl UpdateSchedule {
     #[must_use]
     pub fn new(interval: Duration) -> Self {
         Self { interval, due: Instant::now(), seen_s: f64::MIN }
+    }
+
+    /// Whether an update of another schedule with the same interval is not too early for this one.
+    #[must_use]
+    pub fn admits(&self, update: &PowerUpdate) -> bool {
+        match update {
+            PowerUpdate::Reading(frame) => frame.time_s > self.soonest_s(),
+            PowerUpdate::Busy { .. } | PowerUpdate::Unavailable { .. } => {
+                Instant::now() + self.interval / 2 >= self.due
+            }
+        }
+    }
+
+    /// A second reading within half an interval is skipped, because the next one follows soon.
+    fn soonest_s(&self) -> f64 {
+        self.seen_s + self.interval.as_secs_f64() / 2.0
     }
 }
 
@@ -89,9 +105,7 @@ impl PowerWatch {
 
     fn fresh_reading(&mut self, schedule: &mut UpdateSchedule) -> Option<PowerUpdate> {
         let published = self.published.borrow_and_update();
-        // A second reading within half an interval is skipped, because the next one follows soon.
-        let soonest = schedule.seen_s + schedule.interval.as_secs_f64() / 2.0;
-        let frame = published.frame.as_ref().filter(|frame| frame.time_s > soonest)?;
+        let frame = published.frame.as_ref().filter(|frame| frame.time_s > schedule.soonest_s())?;
         // A reading from before the present watchers is out of date.
         if published.at.is_none_or(|at| at.elapsed() > schedule.interval.max(FRESH)) {
             return None;

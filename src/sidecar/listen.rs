@@ -1,11 +1,13 @@
 //! Accepts connections within limits: number of clients, size of headers, idle time.
 
 mod idle;
+mod outgoing;
 mod places;
 mod socket;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,6 +28,7 @@ use super::base_path::BasePath;
 use super::problem::Problem;
 use crate::handles;
 use idle::Requests;
+pub(super) use outgoing::Outgoing;
 use places::{Place, Places};
 use socket::Socket;
 
@@ -103,21 +106,22 @@ pub(super) async fn listen(
 }
 
 /// Serves one client until it disconnects, or until `closing` becomes true and its request is answered.
-async fn serve<T>(
-    stream: T,
+async fn serve(
+    stream: TcpStream,
     peer: IpAddr,
     place: Place,
     (router, base): (Router, BasePath),
     requests: Requests,
     mut closing: watch::Receiver<bool>,
-) where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let is_crowded = place.is_urgent();
+    let socket = Socket::new(stream, place, STALL_LIMIT);
+    let outgoing = Arc::clone(socket.outgoing());
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let under_way = requests.begin();
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Arc::clone(&outgoing));
         // Everything behind this works without the prefix.
         if let Some(uri) = base.stripped(request.uri()) {
             *request.uri_mut() = uri;
@@ -135,7 +139,7 @@ async fn serve<T>(
         .max_headers(MOST_HEADERS)
         .max_buf_size(MOST_HEADER_BYTES)
         .keep_alive(!is_crowded)
-        .serve_connection(TokioIo::new(Socket::new(stream, place, STALL_LIMIT)), service)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

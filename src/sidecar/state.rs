@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::access::{Access, Tokens, TrustedProxy};
 use super::base_path::BasePath;
 use super::intake::Intake;
-use super::live::power::ReadingTexts;
+use super::live::power::{Groups, ReadingTexts};
 use super::overview::Overview;
 use super::problem::Problem;
 use super::runs::{FiguresOfRuns, Views};
@@ -92,6 +92,7 @@ pub(super) struct AppState {
     pub(super) views: Views,
     pub(super) figures: FiguresOfRuns,
     pub(super) readings: ReadingTexts,
+    pub(super) groups: Groups,
     /// The instruments that clients may choose; `None` if all clients are on this computer.
     pub(super) instruments: Option<Vec<Address>>,
     /// True when the sidecar is about to stop.
@@ -133,6 +134,7 @@ impl AppState {
             views: Views::default(),
             figures: FiguresOfRuns::default(),
             readings: ReadingTexts::default(),
+            groups: Groups::default(),
             closing,
             condition: tokio::sync::Mutex::default(),
         })

@@ -1,12 +1,15 @@
 //! `/ws/power` and `/power`: power readings at the interval of each client, from the single poller of the module.
 
-use std::collections::BTreeMap;
+mod groups;
+mod updates;
+
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
@@ -15,38 +18,24 @@ use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::{of_listener, say_goodbye, send};
-use crate::metrics::POWER_FRAMES_DROPPED;
-use crate::power::{PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
-use crate::session::Endpoint;
+pub(in crate::sidecar) use groups::Groups;
+pub(in crate::sidecar) use updates::ReadingTexts;
+
+use super::{SEND_LIMIT, of_listener, say_goodbye, send};
 use crate::sidecar::access::Granted;
-use crate::sidecar::problem::{Problem, not_connected};
+use crate::sidecar::listen::Outgoing;
+use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Query, read};
 use crate::sidecar::state::{App, Stream};
 use crate::sidecar::stream_end::StreamEnd;
-use crate::sidecar::wire::power::{Frame, Power, timestamp};
+use crate::sidecar::wire::power::{Frame, timestamp};
+use groups::Membership;
+use updates::{Errors, Updates, text};
 
 /// Interval of the heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// The text of the last reading of each module. All clients of a module get the same reading, and it is encoded once.
-#[derive(Debug, Default)]
-pub(in crate::sidecar) struct ReadingTexts(Mutex<BTreeMap<u8, (Arc<PowerFrame>, Utf8Bytes)>>);
-
-impl ReadingTexts {
-    fn text(&self, reading: &Arc<PowerFrame>) -> Utf8Bytes {
-        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = texts.get(&reading.module).filter(|(known, _)| Arc::ptr_eq(known, reading));
-        if let Some((_, text)) = known {
-            return text.clone();
-        }
-        let text = Utf8Bytes::from(Frame::Data(Power::from(&**reading)).text());
-        texts.insert(reading.module, (Arc::clone(reading), text.clone()));
-        text
-    }
-}
 
 /// Which power a client wants.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -61,13 +50,13 @@ pub(in crate::sidecar) struct PowerStreamQuery {
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     Extension(granted): Extension<Granted>,
+    Extension(outgoing): Extension<Arc<Outgoing>>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match parse(query.as_deref().unwrap_or_default()) {
-        Ok(wanted) => {
-            of_listener(upgrade).on_upgrade(move |socket| serve(socket, Frames::open(app, granted, &wanted)))
-        }
+        Ok(wanted) => of_listener(upgrade)
+            .on_upgrade(move |socket| serve(socket, Frames::open(app, granted, &wanted), outgoing)),
         Err(problem) => Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
     }
 }
@@ -98,115 +87,83 @@ fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
 /// The frames of live power for one client.
 struct Frames {
     stream: Stream,
-    module: u8,
-    interval: Duration,
-    watch: PowerWatch,
-    schedule: UpdateSchedule,
+    /// `None` while the group of the client sends the updates.
+    updates: Option<Updates>,
+    errors: Errors,
     heartbeat: tokio::time::Interval,
-    endpoints: watch::Receiver<Arc<Endpoint>>,
     end: StreamEnd,
-    /// The number of the last updates in a row without a reading.
-    errors: u64,
     app: App,
 }
 
 impl Frames {
     fn open(app: App, granted: Granted, wanted: &PowerStreamQuery) -> Self {
-        let module = wanted.module.unwrap_or(app.options.defaults.module);
-        let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(0.1));
-        let mut endpoints = app.session.watch_endpoint();
-        let watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
         Self {
             stream: app.streams.open("power"),
-            module,
-            interval,
-            watch,
-            schedule: UpdateSchedule::new(interval),
+            updates: Some(Updates::open(&app, wanted)),
+            errors: Errors::default(),
             heartbeat: tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT),
-            endpoints,
             end: StreamEnd::of(&app, granted),
-            errors: 0,
             app,
         }
     }
 
     /// The text of the next frame, or why there is no other. No frame is lost if the future is dropped.
     async fn next(&mut self) -> Result<Utf8Bytes, &'static str> {
-        loop {
-            tokio::select! {
-                update = self.watch.next(&mut self.schedule) => {
-                    let is_reading = !matches!(update, PowerUpdate::Unavailable { .. });
-                    self.errors = if is_reading { 0 } else { self.errors + 1 };
-                    return Ok(text(update, self.errors, &self.app.readings));
-                }
-                _ = self.heartbeat.tick() => {
-                    let active_streams = self.stream.open();
-                    return Ok(Frame::Heartbeat { timestamp: timestamp(), active_streams }.text().into());
-                }
-                reason = self.end.reached() => return Err(reason),
-                // The session has connected to another instrument.
-                _ = self.endpoints.changed() => {
-                    let monitor = &self.endpoints.borrow_and_update().monitor;
-                    self.watch = monitor.watch(self.module, self.interval, &[]);
-                }
+        let updates = &mut self.updates;
+        let update = async {
+            match updates {
+                Some(updates) => updates.next().await,
+                None => pending().await,
             }
+        };
+        tokio::select! {
+            update = update => {
+                self.errors.count(&update);
+                Ok(text(&update, self.errors, &self.app.readings))
+            }
+            _ = self.heartbeat.tick() => {
+                let active_streams = self.stream.open();
+                Ok(Frame::Heartbeat { timestamp: timestamp(), active_streams }.text().into())
+            }
+            reason = self.end.reached() => Err(reason),
         }
     }
 }
 
-async fn serve(mut socket: WebSocket, mut frames: Frames) {
+/// Sends the first update as soon as there is one. Then the group of the client sends the updates, and this task sends the
+/// heartbeats, answers pings and ends the stream.
+async fn serve(mut socket: WebSocket, mut frames: Frames, outgoing: Arc<Outgoing>) {
+    let mut membership = None;
     loop {
         let text = tokio::select! {
             text = frames.next() => match text {
                 Ok(text) => text,
-                Err(reason) => return say_goodbye(&mut socket, reason).await,
+                Err(reason) => {
+                    drop(membership);
+                    return say_goodbye(&mut socket, reason).await;
+                }
+            },
+            () = outgoing.has_rest() => match timeout(SEND_LIMIT, outgoing.send_rest()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(_)) | Err(_) => return,
             },
             // Pings are answered automatically; other messages are ignored.
             incoming = socket.recv() => match incoming {
+                Some(Ok(Message::Close(_))) => {
+                    // No frame may follow the answer, which is sent by the next `recv`.
+                    membership = None;
+                    frames.updates = None;
+                    continue;
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return,
             },
         };
-        let began = Instant::now();
         if !send(&mut socket, text).await {
             return;
         }
-        note_dropped(began.elapsed(), frames.interval);
+        if let Some(updates) = frames.updates.take() {
+            membership = Some(Membership::join(&frames.app, updates, frames.errors, Arc::clone(&outgoing)));
+        }
     }
-}
-
-/// Counts the frames that were due while a slow client received one.
-fn note_dropped(sending: Duration, interval: Duration) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole intervals in a minute"
-    )]
-    let dropped = (sending.as_secs_f64() / interval.as_secs_f64()) as u64;
-    if dropped > 0 {
-        tracing::debug!(dropped, "a client is too slow: frames were dropped");
-        POWER_FRAMES_DROPPED.add(dropped);
-    }
-}
-
-/// The text of an update, which is the `errors`th in a row without a reading.
-fn text(update: PowerUpdate, errors: u64, readings: &ReadingTexts) -> Utf8Bytes {
-    let frame = match update {
-        PowerUpdate::Reading(reading) => return readings.text(&reading),
-        PowerUpdate::Busy { last, age_s, occupation } => Frame::Busy {
-            last: Power::from(&*last),
-            age_s,
-            operation: occupation.operation,
-            progress: occupation.progress,
-            eta_s: occupation.eta_s,
-        },
-        PowerUpdate::Unavailable { reason, away } => Frame::Error {
-            error: if away { not_connected(&reason) } else { reason.clone() },
-            message: reason,
-            timestamp: timestamp(),
-            recoverable: true,
-            error_count: errors,
-        },
-    };
-    frame.text().into()
 }
