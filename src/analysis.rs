@@ -30,5 +30,7 @@ mod tests;
 pub use figure::{Bound, Figure, WindowNm};
 pub use trace::{AxisNm, LevelsDb, Trace, TraceError};
 
+/// A remark on what is measured at the edge of a gap.
+const BESIDE_GAP: &str = "a sample beside it has no value";
 /// Why a trace of nothing but NaN has no figures.
 const NO_USABLE: &str = "no sample of the trace has a finite value";

@@ -10,7 +10,7 @@ use super::floor::{Floor, touching};
 use super::registry as define;
 use super::trace::Trace;
 use super::units::power_from_db;
-use super::{Bound, NO_USABLE};
+use super::{BESIDE_GAP, Bound, NO_USABLE};
 use crate::shown::quantity;
 
 /// Least distance of two lines of one kind, nm, when none is given.
@@ -178,6 +178,12 @@ fn distant(trace: &Trace<'_>, kind: Kind, mut found: Vec<(u32, f32)>, distance_n
     found
 }
 
+/// The middle of a flat top. If that sample has no value, the nearest usable one before it.
+fn middle(trace: &Trace<'_>, first: usize, last: usize) -> usize {
+    let is_usable = |index: &usize| trace.db(*index).is_finite();
+    (first..=usize::midpoint(first, last)).rev().find(is_usable).unwrap_or(first)
+}
+
 /// The local maxima of the trace, or of the negated trace: number of the sample, prominence.
 fn maxima(trace: &Trace<'_>, kind: Kind) -> Vec<(u32, f32)> {
     let mut found = Vec::new();
@@ -220,7 +226,7 @@ fn maxima(trace: &Trace<'_>, kind: Kind) -> Vec<(u32, f32)> {
             Some((_, last, top, _)) if height == *top => *last = index,
             Some((first, last, top, is_risen)) => {
                 if *is_risen && height < *top {
-                    arrive(&mut stack, usize::midpoint(*first, *last), *top, false, &mut valley);
+                    arrive(&mut stack, middle(trace, *first, *last), *top, false, &mut valley);
                 }
                 let rises = height > *top;
                 run = Some((index, index, height, rises));
@@ -251,13 +257,16 @@ pub fn figures(trace: &Trace<'_>, kind: Kind, extrema: &[Extremum], floor: Floor
     }
     let mut figures = Vec::with_capacity(extrema.len() * 3);
     for (extremum, number) in extrema.iter().zip(1..) {
-        let (level_bound, prominence_bound) = match kind {
+        let is_beside_gap = trace.is_beside_gap(extremum.index);
+        let gap = |bound: Bound| is_beside_gap.then_some(bound);
+        let (level_bound, at_floor) = match kind {
             Kind::Dip => (
-                touching(extremum.level_db, floor, Bound::AtMost),
+                touching(extremum.level_db, floor, Bound::AtMost).or(gap(Bound::AtMost)),
                 touching(extremum.level_db, floor, Bound::AtLeast),
             ),
-            Kind::Peak => (None, touching(extremum.base_db(), floor, Bound::AtLeast)),
+            Kind::Peak => (gap(Bound::AtLeast), touching(extremum.base_db(), floor, Bound::AtLeast)),
         };
+        let prominence_bound = at_floor.or(gap(Bound::AtLeast));
         let step_nm = trace.step_nm(extremum.index);
         figures.extend(
             [
@@ -266,6 +275,7 @@ pub fn figures(trace: &Trace<'_>, kind: Kind, extrema: &[Extremum], floor: Floor
                 Figure::measured(&define::PROMINENCE, extremum.prominence_db).bounded(prominence_bound),
             ]
             .map(|figure| {
+                let figure = if is_beside_gap { figure.noted(BESIDE_GAP) } else { figure };
                 figure
                     .at_nm(extremum.nm)
                     .of(format!("{} {number}", kind.word()))

@@ -2,7 +2,7 @@
 
 use super::figure::{Bound, Figure};
 use super::registry as define;
-use super::trace::Trace;
+use super::trace::{MOST_DB, Trace};
 
 /// The lowest level that the detector can show, dB; `None` when none is known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -71,6 +71,8 @@ pub struct Unusable {
     pub minus_infinite: usize,
     /// Samples that are +∞.
     pub plus_infinite: usize,
+    /// Samples whose level is too high or too low for any measurement.
+    pub impossible: usize,
     /// Samples at or above the stated saturation level.
     pub saturated: usize,
 }
@@ -88,6 +90,8 @@ impl Unusable {
                 found.minus_infinite += 1;
             } else if level == f64::INFINITY {
                 found.plus_infinite += 1;
+            } else if level.abs() > MOST_DB {
+                found.impossible += 1;
             } else if saturation_db.is_some_and(|saturation| level >= saturation) {
                 found.saturated += 1;
             }
@@ -95,19 +99,21 @@ impl Unusable {
         found
     }
 
-    /// Samples without a finite value.
+    /// Samples without a value.
     #[must_use]
     pub fn without_value(&self) -> usize {
-        self.nan + self.minus_infinite + self.plus_infinite
+        self.nan + self.minus_infinite + self.plus_infinite + self.impossible
     }
 
     /// A sentence for people; `None` when all samples are usable.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
+        let beyond = format!("beyond ±{MOST_DB} dB");
         let parts = [
             (self.nan, "NaN"),
             (self.minus_infinite, "−∞"),
             (self.plus_infinite, "+∞"),
+            (self.impossible, beyond.as_str()),
             (self.saturated, "saturated"),
         ];
         let parts: Vec<String> = parts

@@ -42,13 +42,15 @@ pub struct Extent {
     pub mean_power_db: f64,
     /// Mean of the dB.
     pub mean_db: f64,
+    /// Number of samples without a value.
+    pub unusable: usize,
 }
 
 /// The extent of the usable samples; `None` without any.
 #[must_use]
 pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
     let mut found: Option<Extent> = None;
-    let (mut power, mut sum, mut count) = (0.0, 0.0, 0.0);
+    let (mut power, mut sum, mut count) = (0.0, 0.0, 0usize);
     for (_, nm, level) in trace.usable() {
         let seen = found.get_or_insert(Extent {
             highest_db: level,
@@ -57,6 +59,7 @@ pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
             lowest_nm: nm,
             mean_power_db: 0.0,
             mean_db: 0.0,
+            unusable: 0,
         });
         if level > seen.highest_db {
             (seen.highest_db, seen.highest_nm) = (level, nm);
@@ -66,9 +69,15 @@ pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
         }
         power += power_from_db(level);
         sum += level;
-        count += 1.0;
+        count += 1;
     }
-    found.map(|seen| Extent { mean_power_db: db_from_power(power / count), mean_db: sum / count, ..seen })
+    let mean = |sum: f64| sum / count as f64;
+    found.map(|seen| Extent {
+        mean_power_db: db_from_power(mean(power)),
+        mean_db: mean(sum),
+        unusable: trace.len() - count,
+        ..seen
+    })
 }
 
 /// Insertion loss of a band: lowest, highest and mean; mean in dB; ripple.
@@ -85,18 +94,26 @@ pub fn in_band(trace: &Trace<'_>, floor: Floor) -> Vec<Figure> {
         return definitions.map(|definition| Figure::missing(definition, NO_USABLE)).to_vec();
     };
     let at_floor = touching(found.lowest_db, floor, Bound::AtLeast);
+    // Where samples have no value, the device may be better and worse than anywhere else.
+    let has_gaps = found.unusable > 0;
+    let gap = |bound: Bound| has_gaps.then_some(bound);
+    let worst = at_floor.or(gap(Bound::AtLeast));
     let [lowest, highest, mean, mean_db, ripple] = definitions;
     let figures = [
-        Figure::measured(lowest, -found.highest_db).at_nm(found.highest_nm).bounded(touching(
-            found.highest_db,
-            floor,
-            Bound::AtLeast,
-        )),
-        Figure::measured(highest, -found.lowest_db).at_nm(found.lowest_nm).bounded(at_floor),
+        match touching(found.highest_db, floor, Bound::AtLeast) {
+            Some(_) if has_gaps => Figure::missing(lowest, "the samples are at the floor or have no value"),
+            at_floor => Figure::measured(lowest, -found.highest_db)
+                .at_nm(found.highest_nm)
+                .bounded(at_floor.or(gap(Bound::AtMost))),
+        },
+        Figure::measured(highest, -found.lowest_db).at_nm(found.lowest_nm).bounded(worst),
         // A sample at the floor may be lower than the floor: the mean loss may be higher, the mean level lower.
         Figure::measured(mean, -found.mean_power_db).bounded(at_floor),
         Figure::measured(mean_db, found.mean_db).bounded(at_floor.map(|_| Bound::AtMost)),
-        Figure::measured(ripple, found.highest_db - found.lowest_db).bounded(at_floor),
+        Figure::measured(ripple, found.highest_db - found.lowest_db).bounded(worst),
     ];
-    figures.map(|figure| figure.within(trace.first_nm(), trace.last_nm())).to_vec()
+    let remarked = |figure: Figure| {
+        if has_gaps { figure.noted(format!("samples without a value: {}", found.unusable)) } else { figure }
+    };
+    figures.map(|figure| remarked(figure.within(trace.first_nm(), trace.last_nm()))).to_vec()
 }

@@ -13,7 +13,7 @@ pub use several::*;
 pub use transmission::*;
 
 /// The version of the definitions. It changes when the value of a figure may change although its trace does not.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a figure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::extrema::{Extremum, Kind};
 use super::figure::WindowNm;
 use super::fit::Fit;
 use super::trace::Trace;
-use super::width::first_crossings;
+use super::width::{Crossing, first_crossings};
 use crate::shown::quantity;
 pub use figures::{Topology, figures};
 use line::{Samples, asymmetry, doublet, single};
@@ -75,6 +75,8 @@ pub struct Line {
     pub splitting_nm: Option<Estimate>,
     /// Lowest raw sample of the window, dB.
     pub lowest_db: f64,
+    /// Whether a sample beside the raw extremum has no value.
+    pub is_beside_gap: bool,
     /// The window, nm.
     pub window_nm: (f64, f64),
     /// How many samples were averaged to one before the fit; 1: none.
@@ -104,15 +106,22 @@ fn unfitted(reason: impl Into<String>) -> Unfitted {
 }
 
 /// The width at half depth or height of the raw samples, nm: where a fit begins.
-fn raw_width_nm(trace: &Trace<'_>, extremum: &Extremum) -> Option<f64> {
+fn raw_width_nm(trace: &Trace<'_>, extremum: &Extremum) -> Result<f64, Unfitted> {
     let crossings = first_crossings(trace, extremum.index, extremum.half_db(), extremum.kind);
     let below = crossings.lower.nm().map(|nm| extremum.nm - nm);
     let above = crossings.upper.nm().map(|nm| nm - extremum.nm);
     match (below, above) {
-        (Some(below), Some(above)) => Some(below + above),
-        // At an end of the trace, one half tells the other.
-        (Some(half), None) | (None, Some(half)) => Some(2.0 * half),
-        (None, None) => None,
+        (Some(below), Some(above)) => Ok(below + above),
+        // At an end of the trace and beside a gap, one half tells the other.
+        (Some(half), None) | (None, Some(half)) => Ok(2.0 * half),
+        (None, None) => Err(unfitted(match (crossings.lower, crossings.upper) {
+            (Crossing::InGap(_), _) | (_, Crossing::InGap(_)) => {
+                "samples at half of the line's depth or height have no value"
+            }
+            (Crossing::At(_) | Crossing::NotBefore(_), Crossing::At(_) | Crossing::NotBefore(_)) => {
+                "the trace does not return to half of the line's depth or height"
+            }
+        })),
     }
 }
 
@@ -129,9 +138,7 @@ fn too_narrow(trace: &Trace<'_>, extremum: &Extremum, fwhm_nm: f64) -> Option<Un
 }
 
 fn fit_one(trace: &Trace<'_>, extremum: &Extremum, room: WindowNm) -> Result<Line, Unfitted> {
-    let Some(raw_nm) = raw_width_nm(trace, extremum) else {
-        return Err(unfitted("the trace does not return to half of the line's depth or height"));
-    };
+    let raw_nm = raw_width_nm(trace, extremum)?;
     // Noise on the flanks makes the raw width too small, so the raw width alone does not decide that a line is too
     // narrow.
     let step_nm = trace.step_nm(extremum.index);
@@ -236,6 +243,7 @@ fn describe(trace: &Trace<'_>, extremum: &Extremum, room: WindowNm, samples: &Sa
         asymmetry: None,
         splitting_nm: None,
         lowest_db: samples.lowest_db,
+        is_beside_gap: trace.is_beside_gap(extremum.index),
         window_nm: (samples.from_nm, samples.to_nm),
         averaged: samples.averaged,
     };

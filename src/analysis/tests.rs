@@ -3,6 +3,7 @@
 mod bounds;
 mod channels;
 mod combs;
+mod gaps;
 mod measured;
 mod properties;
 mod registry;

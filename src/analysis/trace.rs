@@ -98,6 +98,9 @@ pub enum TraceError {
     },
 }
 
+/// Levels beyond this, dB, are no measurement. Many programs write 9.91e37, SCPI's word for "not a number", into files.
+pub(super) const MOST_DB: f64 = 1000.0;
+
 /// Wavelengths of fibre and integrated optics, nm.
 const RANGE_NM: Range<f64> = 300.0..5000.0;
 
@@ -215,7 +218,7 @@ impl<'a> Trace<'a> {
     #[must_use]
     pub fn db(&self, index: usize) -> f64 {
         let level = self.raw_db(index);
-        if level.is_finite() { level } else { f64::NAN }
+        if level.abs() <= MOST_DB { level } else { f64::NAN }
     }
 
     /// Transmission of a sample as it was given, also where it is not finite.
@@ -252,13 +255,21 @@ impl<'a> Trace<'a> {
         self.nm(self.count.saturating_sub(1))
     }
 
-    /// The widest distance between a sample and its neighbours, nm.
+    /// The widest distance between a sample and the usable samples beside it, nm.
     #[must_use]
     pub fn step_nm(&self, index: usize) -> f64 {
         let here = self.nm(index);
-        let before = if index > 0 { here - self.nm(index - 1) } else { 0.0 };
-        let after = if index + 1 < self.count { self.nm(index + 1) - here } else { 0.0 };
+        let is_usable = |index: &usize| self.db(*index).is_finite();
+        let before = (0..index).rev().find(is_usable).map_or(0.0, |before| here - self.nm(before));
+        let after = (index + 1..self.count).find(is_usable).map_or(0.0, |after| self.nm(after) - here);
         before.max(after)
+    }
+
+    /// Whether a sample beside this one is unusable. What is measured at this sample may then continue there.
+    #[must_use]
+    pub fn is_beside_gap(&self, index: usize) -> bool {
+        let is_unusable = |index: usize| index < self.count && self.db(index).is_nan();
+        index.checked_sub(1).is_some_and(is_unusable) || is_unusable(index + 1)
     }
 
     /// The first sample whose wavelength is not below this.

@@ -16,6 +16,8 @@ pub enum Crossing {
     At(f64),
     /// Nowhere up to the end of the trace, at this wavelength, nm.
     NotBefore(f64),
+    /// Where samples have no value, beyond this wavelength, nm.
+    InGap(f64),
 }
 
 impl Crossing {
@@ -24,15 +26,15 @@ impl Crossing {
     pub fn nm(self) -> Option<f64> {
         match self {
             Self::At(nm) => Some(nm),
-            Self::NotBefore(_) => None,
+            Self::NotBefore(_) | Self::InGap(_) => None,
         }
     }
 
-    /// The wavelength of the crossing or of the end of the trace, nm.
+    /// The wavelength of the crossing, of the end of the trace, or of the last sample before a gap, nm.
     #[must_use]
     pub fn reach_nm(self) -> f64 {
         match self {
-            Self::At(nm) | Self::NotBefore(nm) => nm,
+            Self::At(nm) | Self::NotBefore(nm) | Self::InGap(nm) => nm,
         }
     }
 }
@@ -93,15 +95,18 @@ pub fn outer_crossings(trace: &Trace<'_>, index: usize, level_db: f64, kind: Kin
 fn first(trace: &Trace<'_>, samples: impl Iterator<Item = usize>, level_db: f64, kind: Kind) -> Crossing {
     let mut before: Option<(f64, f64)> = None;
     let mut end_nm = f64::NAN;
+    let mut is_behind_gap = false;
     for index in samples {
         let level = trace.db(index);
         if !level.is_finite() {
+            is_behind_gap = true;
             continue;
         }
         let nm = trace.nm(index);
         let inside = kind.sign() * (level - level_db);
         if inside <= 0.0 {
             return match before {
+                Some((before_nm, _)) if is_behind_gap => Crossing::InGap(before_nm),
                 Some((before_nm, before_inside)) if before_inside > inside => {
                     let share = before_inside / (before_inside - inside);
                     Crossing::At(before_nm + (nm - before_nm) * share)
@@ -111,6 +116,7 @@ fn first(trace: &Trace<'_>, samples: impl Iterator<Item = usize>, level_db: f64,
         }
         before = Some((nm, inside));
         end_nm = nm;
+        is_behind_gap = false;
     }
     Crossing::NotBefore(end_nm)
 }
@@ -143,9 +149,14 @@ pub fn bandwidth(
         Figure::measured_at(definition, at, value).at_nm(peak_nm).within(lower, upper)
     };
     let mut width = measured(&define::BANDWIDTH, upper - lower);
-    let inside = trace.indices(lower, upper).len();
-    if inside < 3 {
-        width = width.noted(format!("only {inside} samples are within the bandwidth"));
+    let inside = trace.part(trace.indices(lower, upper));
+    let usable = inside.usable().count();
+    if usable < inside.len() {
+        width =
+            width.noted(format!("samples without a value within the bandwidth: {}", inside.len() - usable));
+    }
+    if usable < 3 {
+        width = width.noted(format!("only {usable} samples are within the bandwidth"));
     }
     let mut figures = vec![width, measured(&define::BANDWIDTH_CENTER, 0.5 * (lower + upper))];
     let own = trace.part(part.clone());
@@ -237,17 +248,16 @@ fn not_above_floor(level_db: f64, floor_db: f64) -> String {
 
 /// Why there are no two crossings.
 fn not_crossed(trace: &Trace<'_>, crossings: Crossings, level_db: f64) -> String {
+    let level = quantity(level_db, None, "dB");
     let side = match (crossings.lower, crossings.upper) {
+        (Crossing::InGap(nm), _) | (_, Crossing::InGap(nm)) => {
+            return format!("the level {level} is crossed beside {nm} nm, where samples have no value");
+        }
         (Crossing::NotBefore(_), Crossing::NotBefore(_)) => "on both sides",
         (Crossing::NotBefore(_), Crossing::At(_)) => "towards shorter wavelengths",
         (Crossing::At(_), _) => "towards longer wavelengths",
     };
-    format!(
-        "the level {} is not reached {side} within {} to {} nm",
-        quantity(level_db, None, "dB"),
-        trace.first_nm(),
-        trace.last_nm()
-    )
+    format!("the level {level} is not reached {side} within {} to {} nm", trace.first_nm(), trace.last_nm())
 }
 
 /// The parts of a trace that belong to lines: from half-way to the line before to half-way to the line after.

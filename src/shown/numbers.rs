@@ -9,6 +9,8 @@ const DECIMALS_WAVELENGTH: usize = 4;
 const LEAST_WAVELENGTH_NM: f64 = 100.0;
 /// Digits of any other value.
 const DIGITS: usize = 4;
+/// Numbers from here on have an exponent, as no quantity of a bench is so large.
+const MOST_WRITTEN_OUT: f64 = 1e15;
 /// Most decimals.
 const MOST_DECIMALS: i32 = 9;
 
@@ -21,6 +23,9 @@ pub fn unit_word(unit: &str) -> &str {
 /// A value with the digits that suit its unit, or that its error leaves.
 #[must_use]
 pub fn number(value: f64, error: Option<f64>, unit: &str) -> String {
+    if value.is_finite() && value.abs() >= MOST_WRITTEN_OUT {
+        return format!("{value:.*e}", DIGITS - 1);
+    }
     without_negative_zero(format!("{value:.*}", decimals(value, error, unit)))
 }
 
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(number(12_345.6, None, "1"), "12346");
         assert_eq!(number(1_549.123_456, Some(0.000_012), "nm"), "1549.123456");
         assert_eq!(number(0.0, None, "1"), "0");
+        assert_eq!([number(1e15, None, "dB"), number(-9.91e37, None, "dB")], ["1.000e15", "-9.910e37"]);
         assert_eq!(number(0.000_000_123_4, None, "1"), "0.000000123");
         assert_eq!(number(1_549.172, Some(0.000_999_999_9), "nm"), "1549.1720");
     }

@@ -22,7 +22,9 @@ Each figure has a name with its unit, a value, a window and a definition. A figu
 - Wavelengths are vacuum wavelengths in nm. Transmissions are in dB and negative for a loss. Insertion losses are positive.
 - Dips and peaks are raw samples. Fitted centres have the name `resonance_nm`.
 - Between two samples a trace is a straight line in dB.
-- Samples that are NaN or infinite are never used. Their number is reported.
+- Samples that are NaN, infinite or beyond ±1000 dB have no value, and are never used. Their number is reported.
+- Beside such samples, and in a band with them, a worst case (highest loss, ripple, depth of a dip) is a bound. A width whose level is
+  crossed among them is not measured.
 - The floor is the stated one. Without a stated floor it is the lowest value of the whole trace, if at least three samples have it.
 - A dip or peak needs a prominence of 3 dB and a distance of 0.5 nm from others of its kind, unless other values are given.
 - If no prominence is given, lines below the first tenfold drop of power, in the order of power, count as noise. A warning names their number.

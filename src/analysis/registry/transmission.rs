@@ -62,7 +62,7 @@ pub const FLOOR: Definition = Definition {
 pub const UNUSABLE: Definition = Definition {
     name: "unusable_samples",
     unit: "1",
-    formula: "number of samples that are NaN or infinite; these samples are never used",
+    formula: "number of samples that are NaN, infinite or beyond ±1000 dB; these samples are never used",
     window: "the band, else the whole trace",
     source: SPECTRAL,
 };

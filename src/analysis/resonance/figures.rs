@@ -7,7 +7,7 @@ use super::{Estimate, Line, Resonance, Unfitted};
 use crate::analysis::Bound;
 use crate::analysis::extrema::Kind;
 use crate::analysis::figure::Figure;
-use crate::analysis::floor::{Floor, touching};
+use crate::analysis::floor::Floor;
 use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::units::db_from_power;
@@ -65,11 +65,8 @@ fn fitted(line: &Line, kind: Kind, floor: Floor, topology: Option<Topology>) -> 
     ];
     if kind == Kind::Dip {
         let extinction_db = db_from_power(line.base_power) - line.lowest_db;
-        figures.push(Figure::measured(&define::EXTINCTION, extinction_db).bounded(touching(
-            line.lowest_db,
-            floor,
-            Bound::AtLeast,
-        )));
+        let bound = (floor.touches(line.lowest_db) || line.is_beside_gap).then_some(Bound::AtLeast);
+        figures.push(Figure::measured(&define::EXTINCTION, extinction_db).bounded(bound));
     }
     figures.push(Figure::measured(&define::FIT_RESIDUAL, line.residual));
     figures.extend(line.asymmetry.map(|asymmetry| measured(&define::FANO, asymmetry)));

@@ -79,6 +79,9 @@ fn comment(line: &str) -> Option<&str> {
 impl Layout {
     /// The wavelength and the level of a row.
     fn row(&self, line: &str) -> Result<(f64, f64), String> {
+        if line.matches('"').count() % 2 == 1 {
+            return Err(format!("a quote in `{line}` is not closed"));
+        }
         let (mut wavelength, mut level) = (None, None);
         for (place, cell) in Cells::of(line, self.separator).enumerate() {
             if place == self.wavelength {

@@ -92,15 +92,26 @@ fn wavelength_column(names: &[&str], asked: Option<&str>) -> Result<usize, Strin
 
 fn level_column(names: &[&str], others: &[usize], asked: Option<&str>) -> Result<usize, String> {
     let listed: Vec<&str> = others.iter().map(|place| names[*place]).collect();
-    let place_of = |wanted: &str| others.iter().copied().find(|place| names[*place] == wanted);
+    let place_of = |wanted: &str| {
+        let mut places = others.iter().copied().filter(|place| names[*place] == wanted);
+        match (places.next(), places.count()) {
+            (Some(place), 0) => Ok(Some(place)),
+            (Some(_), more) => {
+                Err(format!("{} columns have the name `{wanted}`; give them different names", more + 1))
+            }
+            (None, _) => Ok(None),
+        }
+    };
     if let Some(asked) = asked {
-        return place_of(asked).ok_or_else(|| match listed.as_slice() {
+        return place_of(asked)?.ok_or_else(|| match listed.as_slice() {
             [] => format!("there is no column `{asked}`"),
             _ => format!("there is no column `{asked}`; there are {}", list(&listed)),
         });
     }
-    if let Some(known) = LEVELS.into_iter().find_map(place_of) {
-        return Ok(known);
+    for known in LEVELS {
+        if let Some(place) = place_of(known)? {
+            return Ok(place);
+        }
     }
     let in_db: Vec<usize> =
         others.iter().copied().filter(|place| has(names[*place], &["db", "dbm"])).collect();

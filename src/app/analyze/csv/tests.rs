@@ -97,6 +97,13 @@ fn a_file_that_is_no_trace_is_refused_with_its_line() {
         ("1550,0,-3,0\n", None, "1: `1550,0,-3,0` has more than two columns, and no header names them"),
         ("1550,-3\n1551,-3,0\n", None, "2: `1551,-3,0` has more than 2 columns"),
         ("wavelength_nm;t_db\n1550;-3\n1551;-3;;4\n", None, "3: `1551;-3;;4` has more than 2 columns"),
+        ("wavelength_nm,t_db\n1550,\"-3\n1551,-4\n", None, "2: a quote in `1550,\"-3` is not closed"),
+        (
+            "wavelength_nm,transmission_db,transmission_db\n1550,-3,-4\n",
+            None,
+            "1: 2 columns have the name `transmission_db`",
+        ),
+        ("wavelength_nm,a,b,a\n1550,-3,-4,-5\n", Some("a"), "1: 2 columns have the name `a`"),
     ] {
         let error = read(text, column).unwrap_err();
         assert!(error.contains(said), "{text:?}: {error}");
