@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::decimal;
 
 mod advice;
+mod wording;
 
 pub(crate) use advice::{number_and_unit, seconds};
 
@@ -72,7 +73,7 @@ pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> 
     let value = numbers_to_texts::<T>(value, &|_| None);
     serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
         let path: Vec<String> = error.path().iter().filter_map(segment).collect();
-        let message = plain(&error.into_inner().to_string());
+        let message = wording::plain(&error.into_inner().to_string());
         let given = path.iter().try_fold(value.as_ref(), |value, name| child(value, name));
         let hint =
             given.and_then(|given| advice::for_value(path.last().map(String::as_str), given, &message));
@@ -178,14 +179,6 @@ fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
     let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
     let made = schemas.entry(TypeId::of::<T>());
     Arc::clone(made.or_insert_with(|| Arc::new(schema_for!(T).as_value().clone())))
-}
-
-/// Replaces the name of a Rust type in a message of serde, because users do not know it.
-fn plain(message: &str) -> String {
-    match message.split_once("expected struct ") {
-        Some((before, _)) => format!("{before}expected a map"),
-        None => message.to_owned(),
-    }
 }
 
 /// The fields that `T` has, sorted by name.

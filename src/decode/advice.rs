@@ -5,12 +5,11 @@ use serde_json::Value;
 /// The hint for a value that was refused with this message. `field` is the name of its field.
 pub(super) fn for_value(field: Option<&str>, given: &Value, message: &str) -> Option<String> {
     let text = given.as_str()?.trim();
-    if message.contains("expected a boolean") {
+    if message.contains("expected `true` or `false`") {
         return truth(text).map(|truth| format!("write `{truth}`"));
     }
-    let wants_number = message.contains("expected a number")
-        || message.contains("expected f64")
-        || message.contains("expected u");
+    let wants_number =
+        message.contains("expected a number") || message.contains("expected a whole number");
     let (number, unit) = number_and_unit(text).filter(|_| wants_number)?;
     let field = field?;
     let converted = in_unit_of(field, number, unit);
@@ -70,8 +69,8 @@ mod tests {
 
     #[test]
     fn values_in_another_form_get_the_form_of_the_recipe() {
-        let boolean = "invalid type: string \"off\", expected a boolean";
-        let number = "invalid type: string, expected a number for the duration";
+        let boolean = "invalid type: text \"off\", expected `true` or `false`";
+        let number = "invalid type: text, expected a number for the duration";
         let whole = |text: &str| format!("write `{text}`: the name of the field ends in its unit");
         let other =
             "write a number without a unit, in the unit that the name of the field ends in".to_owned();

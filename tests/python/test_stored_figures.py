@@ -2,12 +2,14 @@
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
 import sys
 
 import duckdb
+import numpy
 import pytest
 
 from conftest import ROOT, ctp10
@@ -73,3 +75,31 @@ def test_pandas_makes_one_row_per_device_with_its_verdict(night, figures):
     with open(night / "table.csv", newline="") as table:
         rows = list(csv.DictReader(table))
     assert {(row["run_id"], row["chip"]): row["verdict"] for row in rows} == {d: verdict for d, (_, verdict) in figures.items()}
+
+
+def test_the_control_chart_of_a_golden_device_over_several_runs_is_that_of_numpy(tmp_path):
+    text = RECIPE.replace("in_csv: chips.csv", "in_csv: chips.csv\n      golden: { every: 2 }").replace(" noise: by-settings,", "")
+    (tmp_path / "rings.yaml").write_text(text)
+    (tmp_path / "chips.csv").write_text("chip,least_q,golden\nG,1000,true\nA,1000,false\nB,1000,false\nC,1000,false\nD,1000,false\n")
+    for _ in range(2):
+        done = ctp10("run", "rings.yaml", "--unattended", cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    query = "select value from '{}/runs/*/results.parquet' where chip = 'G' and figure = 'q_loaded' and of = 'dip 1' order by run_id, trace_index"
+    loaded = duckdb.sql(query.format(tmp_path)).df()["value"].to_numpy()
+    # First, after every two others, in two runs.
+    assert len(loaded) == 6 and numpy.ptp(loaded) > 0
+    done = ctp10("figures", "--name", "rings", "--control-chart", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (series,) = [series for series in json.loads(done.stdout)["charts"] if series["figure"] == "q_loaded"]
+    assert series["columns"]["chip"] == "G" and sorted(series["values"]) == pytest.approx(sorted(loaded))
+    ranges = abs(numpy.diff(series["values"]))
+    deviation = ranges.mean() / 1.128
+    chart = series["chart"]
+    assert chart["mean"] == pytest.approx(loaded.mean())
+    assert chart["guard"] == pytest.approx(3 * deviation)
+    assert [chart["lower"], chart["upper"]] == pytest.approx([loaded.mean() - 2.66 * ranges.mean(), loaded.mean() + 2.66 * ranges.mean()])
+    assert series["started"] == sorted(series["started"]) and len(set(series["started"])) == 2
+    told = ctp10("figures", "--name", "rings", "--control-chart", cwd=tmp_path)
+    assert told.returncode == 0 and "golden devices: 6 measurements" in told.stdout, told.stdout + told.stderr
+    report = sorted((tmp_path / "runs").glob("*/report.html"))[-1].read_text()
+    assert "control chart" in report.lower()
