@@ -8,8 +8,7 @@ pub(super) fn for_value(field: Option<&str>, given: &Value, message: &str) -> Op
     if message.contains("expected `true` or `false`") {
         return truth(text).map(|truth| format!("write `{truth}`"));
     }
-    let wants_number =
-        message.contains("expected a number") || message.contains("expected a whole number");
+    let wants_number = message.contains("expected a number") || message.contains("expected a whole number");
     let (number, unit) = number_and_unit(text).filter(|_| wants_number)?;
     let field = field?;
     let converted = in_unit_of(field, number, unit);

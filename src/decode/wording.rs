@@ -59,7 +59,10 @@ mod tests {
             (said::<f64>(json!("1,5")), r#"invalid type: text "1,5", expected a number"#),
             (said::<f64>(json!([1])), "invalid type: a list, expected a number"),
             (said::<f64>(json!(true)), "invalid type: `true`, expected a number"),
-            (said::<u32>(json!(-1)), "invalid value: number `-1`, expected a whole number from 0 to 4294967295"),
+            (
+                said::<u32>(json!(-1)),
+                "invalid value: number `-1`, expected a whole number from 0 to 4294967295",
+            ),
             (said::<usize>(json!(1.5)), "invalid type: number `1.5`, expected a whole number from 0"),
             (said::<bool>(json!("on")), r#"invalid type: text "on", expected `true` or `false`"#),
             (said::<String>(json!({})), "invalid type: a map, expected a text"),

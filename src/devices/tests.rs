@@ -137,7 +137,11 @@ fn what_cannot_be_a_list_is_refused_with_its_place() {
         ("a.csv", "id,x_um,y_um\nA,nan,inf\n", "2:3 `nan` is not a number"),
         ("a.csv", "id,x_um,y_um\nA,1,2\nB,1,2\nA,3,4\n", "4:1 the identifier `A` is already used in line 2"),
         ("a.csv", "id,x_um,y_um\nA,0,0\nB,2000000,0\n", "2:1 the devices extend over 2000 mm"),
-        ("a.txt", &format!("{header}1,5,2,5,TE,1550,device,ring_1\n"), "2:5 the polarization `2` is a number"),
+        (
+            "a.txt",
+            &format!("{header}1,5,2,5,TE,1550,device,ring_1\n"),
+            "2:5 the polarization `2` is a number",
+        ),
         ("a.csv", "id,,y_um\nA,1,2\n", "1:4 column 2 has no name"),
         ("a.csv", "id,x,y\nA,1,2\n", "1:1 the list would have no column `x_um` and no `y_um`"),
         ("a.csv", "id,x_um,y_um,id\nA,1,2,3\n", "1:14 the file has two columns `id`"),

@@ -64,7 +64,8 @@ pub(super) fn read(source: &Arc<SourceFile>) -> Result<Rows, Vec<Diagnostic>> {
             let polarization = &parts[2];
             if polarization.text.parse::<f64>().is_ok() {
                 let message = format!("the polarization `{}` is a number", polarization.text);
-                let hint = "the fields are `x, y, polarization, wavelength, …`; write decimal points, not commas";
+                let hint =
+                    "the fields are `x, y, polarization, wavelength, …`; write decimal points, not commas";
                 wrong.push(Diagnostic::error(message).at(source, polarization.at).hint(hint));
             }
             rows.rows.push(device(&parts, at));
