@@ -22,16 +22,18 @@ mod resume;
 mod schedule;
 mod schema;
 mod summary;
+mod task;
 #[cfg(test)]
 mod tests;
 mod times;
+mod values;
 mod vary;
 mod work;
 
 pub use check::{Checked, check};
 pub use claim::known_items;
 pub use disk::reserve;
-pub use expand::{Expanded, Task, expand, expand_entry};
+pub use expand::{Expanded, expand, expand_entry};
 pub use expect::{Expectation, Forecast, expect};
 pub use file::{BatchFile, Devices, ItemEntry, OnFailure, Policy, QUEUE, read_file};
 pub use given::EntryFinding;
@@ -43,5 +45,6 @@ pub use report::{batch_page, batch_report, page_file, summary_file, write};
 pub use schedule::{Candidate, Decision, Situation, in_order, next_item, span};
 pub use schema::schema;
 pub use summary::{BatchState, Summary, SummaryItem};
+pub use task::Task;
 pub use times::{Moment, Window, skipped, window};
 pub use work::{BatchObserver, Worker, WorkerCommand, WorkerEnd};

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 
 use super::begin::NotBegun;
 use super::disk::reserve;
-use super::expand::Task;
 use super::file::OnFailure;
 use super::patience;
 use super::queue_error::QueueError;
 use super::schedule::{clock, span};
+use super::task::Task;
 use super::work::{AttemptOutcome, CUT, Worker, WorkerCommand};
 use crate::catalogue::{AttemptEnd, ItemRow, ItemState};
 use crate::session::{BegunRun, Cut, LiveRun};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::expand::Task;
 use super::patience;
+use super::task::Task;
 use super::work::{Worker, WorkerCommand};
 use crate::budget::Budget;
 use crate::catalogue::{BATCH, BATCH_ITEM, FLEET_BATCH, FLEET_ITEM, ItemRow};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::expand::Task;
+use super::task::Task;
 use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, plan, taken_columns};

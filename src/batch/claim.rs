@@ -6,8 +6,8 @@ use std::path::Path;
 
 use chrono::Utc;
 
-use super::expand::Task;
 use super::queue_error::QueueError;
+use super::task::Task;
 use crate::catalogue::{AttemptEnd, BATCH, Catalogue, ItemRow, ItemState, ItemUpdate, UnrecordedEnd};
 use crate::error::chain;
 use crate::files;

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::expand::Task;
-use crate::operation::Constant;
-use crate::recipe::Recipe;
+use super::task::Task;
 use crate::step::{ColumnType, constant};
 
 /// Gives every item the columns of all items, each with the type that fits its values in all items.
@@ -24,15 +22,5 @@ pub(super) fn agree(tasks: &mut [Task]) {
     }
     for task in tasks {
         task.columns.clone_from(&columns);
-    }
-}
-
-impl Task {
-    /// The columns of the item's traces: the values of its parameters, or its metadata.
-    #[must_use]
-    pub fn column_values(&self, recipe: &Recipe) -> BTreeMap<String, Constant> {
-        let value = |name: &String| recipe.parameters().get(name).or_else(|| self.metadata.get(name));
-        let columns = self.columns.iter();
-        columns.filter_map(|(name, kind)| Some((name.clone(), kind.hold(constant(value(name)?))?))).collect()
     }
 }

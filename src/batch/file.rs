@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::given::no_value;
 use super::placement::check_placement;
 use super::times::Moment;
+use super::values::no_value;
 use crate::catalogue::{BATCH, BATCH_ITEM, FLEET_BATCH, FLEET_ITEM};
 use crate::declarations::Notify;
 use crate::decode::{self, ReadError};

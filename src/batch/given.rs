@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::file::{Devices, ItemEntry};
+use super::values::{kind, no_value};
 use crate::decode::ReadError;
 use crate::recipe::{PlainFile, read_table};
 use crate::source::{Diagnostic, Position, Severity, SourceFile};
@@ -209,18 +210,4 @@ fn from_yaml(path: &Path) -> Result<Rows, Vec<Diagnostic>> {
         rows.add(cells);
     }
     if wrong.is_empty() { Ok(rows) } else { Err(wrong) }
-}
-
-/// The message about a thing that cannot be a value.
-pub(super) fn no_value(name: &str, value: &Value) -> String {
-    format!("`{name}` must be a number, a text, true or false, not {}", kind(value))
-}
-
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a map".to_owned(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("`{value}`"),
-    }
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{ItemEntry, Policy};
 use crate::decode::ReadError;
 
 /// The benches that may take an item, if many benches share the queue.
@@ -20,15 +19,6 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The placement of an entry; the defaults of the batch hold for what the entry does not name.
-    pub(super) fn of(entry: &ItemEntry, defaults: &Policy) -> Self {
-        Self {
-            bench: entry.bench.clone().or_else(|| defaults.bench.clone()),
-            needs: entry.needs.clone().or_else(|| defaults.needs.clone()).unwrap_or_default(),
-            elsewhere: entry.elsewhere.or(defaults.elsewhere).unwrap_or(false),
-        }
-    }
-
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

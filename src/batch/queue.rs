@@ -10,10 +10,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
 use super::claim::{claim, recover};
-use super::expand::Task;
 use super::file::Policy;
 use super::queue_error::QueueError;
 use super::schedule::in_order;
+use super::task::Task;
 use super::times::{Moment, Window, window};
 use crate::catalogue::{Catalogue, CatalogueError, ItemRow, ItemState, NewItem};
 

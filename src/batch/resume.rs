@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::begin::NotBegun;
-use super::expand::Task;
+use super::task::Task;
 use super::work::Worker;
 use crate::budget::Budget;
 use crate::report::shell_word;

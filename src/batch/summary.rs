@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::expand::Task;
+use super::task::Task;
 use crate::analysis::verdict::{Verdict, worst};
 use crate::catalogue::{ItemRow, ItemState};
 use crate::report::BatchCounts;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use super::expand::Task;
 use super::patience;
 use super::queue::Queue;
 use super::queue_error::QueueError;
 use super::schedule::{Decision, Situation, next_item};
+use super::task::Task;
 use crate::catalogue::{ItemRow, ItemState};
 use crate::run::Watcher;
 use crate::session::{BegunRun, Cut, Session};

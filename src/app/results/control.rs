@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::devices::{Labels, device_columns, naming, short};
-use super::figures::Row;
+use super::devices::{Labels, Row, device_columns, naming, short};
 use super::layout::{Column, tables};
 use crate::analysis::Figure;
 use crate::analysis::control::{ControlChart, FEWEST, individuals};

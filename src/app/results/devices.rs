@@ -10,8 +10,8 @@ use crate::error::{ExitCode, Failure, chain};
 use crate::operation::Constant;
 use crate::run::results::{StoredAnalyses, StoredAnalysis};
 use crate::step::TraceAnalysis;
-use crate::store::StoreError;
 use crate::store::runs::FoundRun;
+use crate::store::{Manifest, StoreError};
 
 /// What a figure belongs to, apart from the device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,12 @@ pub(super) struct Device {
     pub(super) columns: BTreeMap<String, Constant>,
     pub(super) verdict: Option<Verdict>,
     pub(super) values: BTreeMap<Label, Value>,
+}
+
+/// A device of one of the runs.
+pub(super) struct Row<'a> {
+    pub(super) run: &'a Manifest,
+    pub(super) device: Device,
 }
 
 /// Which dips and peaks are wanted.

@@ -6,7 +6,9 @@ use comfy_table::Table;
 use serde_json::{Value as Json, json};
 
 use super::chosen::chosen;
-use super::devices::{Device, Features, Label, Labels, Value, cell, device_columns, devices, short, telling};
+use super::devices::{
+    Device, Features, Label, Labels, Row, Value, cell, device_columns, devices, short, telling,
+};
 use super::layout::{Column, lines, tables};
 use super::{columns_text, control};
 use crate::analysis::verdict::Verdict;
@@ -18,12 +20,6 @@ use crate::store::Manifest;
 use crate::store::runs::FoundRun;
 use crate::terminal::output::{errln, outln};
 use crate::terminal::simulated_mark;
-
-/// A device of one of the runs.
-pub(super) struct Row<'a> {
-    pub(super) run: &'a Manifest,
-    pub(super) device: Device,
-}
 
 pub(in crate::app) fn figures(args: &FiguresArgs, config: &Config) -> Result<(), Failure> {
     let out = crate::app::run_folders(args.runs.out.clone(), config);
