@@ -5,9 +5,12 @@
 //! the same claim. The revision at the claim is the *epoch*. It fences off a bench whose claim was lost: the late
 //! reports of that bench name an old epoch, and change nothing.
 //!
+//! With an object store, the result of an item is also recorded there. The first record stays for ever.
+//!
 //! A claimed item is added to the local queue of the bench, which measures it like any other item. The catalogue of the bench
 //! therefore knows after a restart which claims are open.
 
+mod acceptance;
 mod bench;
 mod broker;
 mod bundle;
@@ -20,10 +23,11 @@ mod rules;
 mod status;
 mod submit;
 
-pub use bench::{Bench, BenchError, BenchStatus, OffReply, Settings, shortest_lease};
+pub use acceptance::{Acceptance, accepted_results};
+pub use bench::{Bench, BenchError, BenchStatus, OffReply, Settings, StoreOfBench, shortest_lease};
 pub use broker::{Access, Broker, BrokerError};
 pub use bundle::Bundle;
 pub use entry::FleetState;
 pub use off::{FleetOff, ReleasedItem, clear, off, release};
 pub use status::{BatchOverview, BenchOverview, ItemOverview, Overview, overview};
-pub use submit::{Submission, SubmitError, Submitted, submit};
+pub use submit::{Results, Submission, SubmitError, Submitted, submit};

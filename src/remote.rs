@@ -21,8 +21,10 @@ mod listed;
 mod not_built;
 #[cfg(feature = "store")]
 mod objects;
+mod pauses;
 mod place;
 mod receipt;
+mod room;
 mod settings;
 mod upload;
 mod uploads;
@@ -36,6 +38,7 @@ pub use listed::{Created, Listed};
 pub use not_built::Objects;
 #[cfg(feature = "store")]
 pub use objects::Objects;
+pub use pauses::{Pauses, patiently};
 pub use place::{RUNS, folder};
 pub use receipt::{RECEIPT_FILE, Receipt};
 pub use settings::StoreSettings;

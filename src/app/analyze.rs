@@ -19,6 +19,7 @@ use crate::cli::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use columns::Columns;
+pub(super) use run::is_wanted;
 
 /// The result for a file, as `--json` prints it.
 #[derive(Serialize)]

@@ -61,6 +61,18 @@ mod missing {
             match self {}
         }
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_program_without_the_fleet_says_how_to_get_one() {
+            let told = format!("{:?}", missing());
+            assert!(told.contains("built without the queue of many benches"), "{told}");
+            assert!(told.contains("--features fleet"), "{told}");
+        }
+    }
 }
 
 #[cfg(feature = "fleet")]

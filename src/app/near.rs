@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::analyze::is_wanted;
 use super::runs::list::{filter, not_selected};
 use super::store::not_used;
 use crate::catalogue::{self, Filter};
@@ -15,6 +16,7 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
+use crate::measurement::TraceSummary;
 use crate::remote::{
     Meant, Needed, Objects, RUNS, StoreAddress, fetch_list, fetch_object, fetch_run, find, folder,
 };
@@ -46,7 +48,7 @@ impl Near {
 struct Named<'a> {
     names: Vec<&'a mut String>,
     out: &'a mut Option<PathBuf>,
-    needed: Needed,
+    needed: Needed<'a>,
 }
 
 /// Replaces addresses in a command line by the paths of what was downloaded.
@@ -108,7 +110,7 @@ async fn named(named: Named<'_>, config: &Config) -> Result<Near, Failure> {
     Ok(Near(Some(Downloaded { place, above })))
 }
 
-async fn fetch(meant: &Meant, into: &Path, needed: Needed, config: &Config) -> Result<PathBuf, Failure> {
+async fn fetch(meant: &Meant, into: &Path, needed: Needed<'_>, config: &Config) -> Result<PathBuf, Failure> {
     match meant {
         Meant::Object(above, name) => fetch_object(&open(above, config)?, name, into).await.map_err(not_used),
         Meant::Run(store, given) => {
@@ -133,7 +135,7 @@ fn path_text(path: &Path) -> Result<String, Failure> {
 async fn filtered(
     args: &FilterArgs,
     out: &mut Option<PathBuf>,
-    needed: Option<Needed>,
+    needed: Option<Needed<'_>>,
     config: &Config,
 ) -> Result<Near, Failure> {
     let Some(store) = store_of(out.as_ref())? else { return Ok(Near::default()) };
@@ -177,7 +179,7 @@ impl BringNear for RunsArgs {
 async fn one(
     run: &mut String,
     output: &mut RunsOutputArgs,
-    needed: Needed,
+    needed: Needed<'_>,
     config: &Config,
 ) -> Result<Near, Failure> {
     named(Named { names: vec![run], out: &mut output.out, needed }, config).await
@@ -209,9 +211,11 @@ impl BringNear for AnalyzeArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
         let Some(text) = self.file.to_str() else { return Ok(Near::default()) };
         let mut name = text.to_owned();
-        let names = vec![&mut name];
-        let near = named(Named { names, out: &mut self.out, needed: Needed::All }, config).await?;
-        self.file = name.into();
+        let mut out = self.out.take();
+        let is_wanted = |trace: &TraceSummary| is_wanted(self, trace);
+        let needed = Needed::Chosen(&is_wanted);
+        let near = named(Named { names: vec![&mut name], out: &mut out, needed }, config).await?;
+        (self.file, self.out) = (name.into(), out);
         Ok(near)
     }
 }
@@ -219,20 +223,20 @@ impl BringNear for AnalyzeArgs {
 impl BringNear for ExportArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
         let names = vec![&mut self.what];
-        named(Named { names, out: &mut self.out, needed: Needed::All }, config).await
+        named(Named { names, out: &mut self.out, needed: Needed::Traces }, config).await
     }
 }
 
 impl BringNear for PlotArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
         let names = self.what.iter_mut().collect();
-        named(Named { names, out: &mut self.out, needed: Needed::All }, config).await
+        named(Named { names, out: &mut self.out, needed: Needed::Traces }, config).await
     }
 }
 
 impl BringNear for CompareArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
-        let needed = if self.plot.is_some() { Needed::All } else { Needed::Records };
+        let needed = if self.plot.is_some() { Needed::Traces } else { Needed::Records };
         let names = vec![&mut self.before, &mut self.after];
         named(Named { names, out: &mut self.out, needed }, config).await
     }
@@ -253,9 +257,9 @@ impl BringNear for JudgeArgs {
     async fn bring_near(&mut self, config: &Config) -> Result<Near, Failure> {
         let runs = &mut self.runs;
         if runs.runs.is_empty() {
-            return filtered(&runs.filter, &mut runs.out, Some(Needed::All), config).await;
+            return filtered(&runs.filter, &mut runs.out, Some(Needed::Traces), config).await;
         }
         let names = runs.runs.iter_mut().collect();
-        named(Named { names, out: &mut runs.out, needed: Needed::All }, config).await
+        named(Named { names, out: &mut runs.out, needed: Needed::Traces }, config).await
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::run_folders;
 use super::runs::failed;
@@ -14,13 +13,10 @@ use super::uploads::PATIENCE;
 use crate::cli::{StoreArgs, StoreCommand};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
-use crate::remote::{Backlog, Objects, RemoteError, StoreSettings, upload};
+use crate::remote::{Backlog, Objects, RemoteError, StoreSettings, patiently, upload};
 use crate::shown::counted;
 use crate::store::runs;
 use crate::terminal::output::{errln, outln};
-
-/// The pause after the first failure; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn store(args: StoreArgs, config: &Config, json: bool) -> Result<(), Failure> {
     let settings = config.store.settings().ok_or_else(|| {
@@ -64,7 +60,7 @@ fn status(out: &Path, settings: &StoreSettings, as_json: bool) -> Result<(), Fai
     Ok(())
 }
 
-/// Uploads runs one after another. A store that does not respond is tried again for a minute.
+/// Uploads runs one after another. A store that does not respond is tried again for half a minute.
 async fn sync(names: &[String], out: &Path, settings: &StoreSettings) -> Result<(), Failure> {
     let objects = Objects::open(&settings.address, settings.endpoint.as_deref()).map_err(not_used)?;
     let folders: Vec<PathBuf> = match names {
@@ -115,27 +111,21 @@ async fn sync(names: &[String], out: &Path, settings: &StoreSettings) -> Result<
 
 /// Uploads a run, and tries again while this may help.
 async fn persist(objects: &Objects, folder: &Path) -> Result<(), RemoteError> {
-    let (give_up, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
-    loop {
-        match upload(objects, folder, |_| {}).await {
-            Ok(receipt) => {
-                outln!(
-                    "{}/{}  {}, {}",
-                    receipt.store,
-                    receipt.place,
-                    counted(receipt.files, "file"),
-                    HumanBytes(receipt.bytes)
-                );
-                return Ok(());
-            }
-            Err(error) if error.is_temporary() && Instant::now() + pause < give_up => {
-                errln!("{}; next attempt in {} s (Ctrl-C stops)", chain(&error), pause.as_secs());
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
+    let uploaded = patiently(PATIENCE, tell_pause, async || upload(objects, folder, |_| {}).await);
+    let receipt = uploaded.await?;
+    outln!(
+        "{}/{}  {}, {}",
+        receipt.store,
+        receipt.place,
+        counted(receipt.files, "file"),
+        HumanBytes(receipt.bytes)
+    );
+    Ok(())
+}
+
+/// Says that the store is asked again after a pause.
+pub(super) fn tell_pause(error: &RemoteError, pause: Duration) {
+    errln!("{}; next attempt in {} s (Ctrl-C stops)", chain(error), pause.as_secs());
 }
 
 /// The failure of a command that needs a store.

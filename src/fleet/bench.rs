@@ -6,6 +6,7 @@ mod answer;
 mod claims;
 mod enlist;
 mod lease;
+mod recorder;
 mod reports;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use agent::Agent;
 use enlist::{Enlisted, enlist};
 
 pub(super) use answer::{ALL_OFF, ALL_STATUS};
-pub use answer::{BenchStatus, OffReply};
+pub use answer::{BenchStatus, OffReply, StoreOfBench};
 
 /// Pause before another attempt to reach the broker.
 const PAUSE: Duration = Duration::from_secs(3);

@@ -16,7 +16,7 @@ pub enum FleetState {
     Claimed,
     /// The result of a run is accepted. The run is on the disk of its bench.
     Measured,
-    /// The accepted run is in the store.
+    /// The accepted run is in the store, which has a record of the acceptance.
     Stored,
     /// The item waits for a decision of a person.
     Held,
@@ -112,7 +112,7 @@ pub struct AcceptedRun {
     /// The worst verdict on its figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// Where the store has the run.
+    /// The address of the run in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 }

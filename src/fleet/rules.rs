@@ -22,9 +22,9 @@ const RENEW_PART: f64 = 1.0 / 6.0;
 /// Why a bench must not change an item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
-    /// The item is not waiting.
+    /// The state of the item does not allow the change.
     #[error("the item is {}", .0.as_str())]
-    NotQueued(FleetState),
+    State(FleetState),
     /// The item belongs to other benches.
     #[error("the bench cannot do the item: {0}")]
     Unsuitable(String),
@@ -101,7 +101,7 @@ pub(super) fn claim(
     now: DateTime<Utc>,
 ) -> Result<Entry, Refused> {
     if entry.state != FleetState::Queued && !is_expired(entry, unchanged) {
-        return Err(Refused::NotQueued(entry.state));
+        return Err(Refused::State(entry.state));
     }
     if let Some(why) = unsuitable(&entry.task.placement, bench, labels) {
         return Err(Refused::Unsuitable(why));
@@ -200,6 +200,22 @@ pub(super) fn report(
     Ok(next)
 }
 
+/// The item after its result was recorded in the store. The run of the record counts, which may be another one than that of the
+/// entry. A queued item has lost its result together with the disk of the broker.
+///
+/// # Errors
+/// If a bench has the item, or it has left the queue without a result.
+pub(super) fn stored(entry: &Entry, run: AcceptedRun) -> Result<Entry, Refused> {
+    match entry.state {
+        FleetState::Measured | FleetState::Queued => {
+            Ok(Entry { state: FleetState::Stored, reason: None, accepted: Some(run), ..entry.clone() })
+        }
+        state @ (FleetState::Claimed | FleetState::Stored | FleetState::Held | FleetState::Skipped) => {
+            Err(Refused::State(state))
+        }
+    }
+}
+
 /// The item after its deadline has passed.
 ///
 /// # Errors
@@ -207,7 +223,7 @@ pub(super) fn report(
 pub(super) fn skip(entry: &Entry, reason: String) -> Result<Entry, Refused> {
     match entry.state {
         FleetState::Queued => Ok(Entry { state: FleetState::Skipped, reason: Some(reason), ..entry.clone() }),
-        state => Err(Refused::NotQueued(state)),
+        state => Err(Refused::State(state)),
     }
 }
 
@@ -226,7 +242,7 @@ pub(super) fn release(entry: &Entry) -> Result<Entry, Refused> {
             ..entry.clone()
         }),
         state @ (FleetState::Queued | FleetState::Measured | FleetState::Stored) => {
-            Err(Refused::NotQueued(state))
+            Err(Refused::State(state))
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Puts a batch into the queue. Submitting the same batch again changes nothing, and refills a broker that has lost its
 //! disk.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Local, Utc};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::broker::{Broker, BrokerError, LARGEST_BUNDLE, sha256};
+use super::acceptance::Acceptance;
+use super::broker::{Broker, BrokerError, Bucket, LARGEST_BUNDLE, sha256};
 use super::bundle::Bundle;
-use super::entry::{BatchEntry, Entry, FleetState, ItemKey};
+use super::entry::{AcceptedRun, BatchEntry, Entry, FleetState, ItemKey};
 use super::kv::{KeyValue, KvError};
+use super::rules;
 use crate::batch::{Moment, Task, window};
 
 /// Number of entries that are written at the same time.
@@ -34,11 +38,13 @@ pub struct Submission {
 }
 
 /// What a submission has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// Number of items that are new in the queue.
     pub new: u32,
-    /// Number of items that the queue had already.
+    /// Number of items that are done, because the store has their results.
+    pub stored: u32,
+    /// Number of other items that the queue had already.
     pub known: u32,
 }
 
@@ -57,6 +63,14 @@ pub enum SubmitError {
         submitted: DateTime<Utc>,
         /// Its file.
         file: String,
+    },
+    /// The store has results of another batch of this name.
+    #[error("the store has a result of a batch `{name}` with other content: {run}")]
+    OtherResults {
+        /// The name.
+        name: String,
+        /// The address of the run.
+        run: String,
     },
     /// The recipes are too large.
     #[error("the recipes of the batch have {bytes} bytes together, but at most {LARGEST_BUNDLE} are allowed")]
@@ -112,16 +126,27 @@ impl Submission {
     }
 }
 
+/// Results of the batch that the store has, by the numbers of their items. These items are not measured again.
+pub type Results = BTreeMap<u32, Acceptance>;
+
 /// Puts a batch into the queue of the broker.
 ///
 /// # Errors
 /// See [`SubmitError`]. What was written before the error is right; submitting again writes the rest.
-pub async fn submit(broker: &Broker, submission: &Submission) -> Result<Submitted, SubmitError> {
+pub async fn submit(
+    broker: &Broker,
+    submission: &Submission,
+    results: &Results,
+) -> Result<Submitted, SubmitError> {
     let bundle = submission.bundle.bytes()?;
     if bundle.len() > LARGEST_BUNDLE {
         return Err(SubmitError::TooLarge { bytes: bundle.len() });
     }
     let content = submission.content(&sha256(&bundle));
+    if let Some(other) = results.values().find(|result| result.content != content) {
+        let run = other.run.store.clone().unwrap_or_default();
+        return Err(SubmitError::OtherResults { name: submission.name.clone(), run });
+    }
     let bucket = broker.create_bucket(submission.copies).await?;
     let key = BatchEntry::key(&submission.name);
     let failed = |what: &str, source: KvError| SubmitError::Entry { what: what.to_owned(), source };
@@ -156,22 +181,61 @@ pub async fn submit(broker: &Broker, submission: &Submission) -> Result<Submitte
     let (batch, bucket) = (&batch, &bucket);
     let writes = stream::iter((1_u32..).zip(&submission.items)).map(|(number, item)| async move {
         let key = ItemKey { batch: submission.name.clone(), number };
-        let value = serde_json::to_vec(&submission.entry(item, batch))?;
-        match bucket.create(&key.key(), value).await {
-            Ok(_) => Ok(true),
-            Err(KvError::Changed) => Ok(false),
-            Err(source) => Err(SubmitError::Entry { what: key.to_string(), source }),
-        }
+        let entry = submission.entry(item, batch);
+        let result = results.get(&number).map(|result| &result.run);
+        let written = write_item(bucket, &key, entry, result).await;
+        written.map_err(|source| SubmitError::Entry { what: key.to_string(), source })
     });
-    let mut submitted = Submitted { new: 0, known: 0 };
+    let mut submitted = Submitted::default();
     let mut writes = writes.buffer_unordered(AT_ONCE);
-    while let Some(is_new) = writes.next().await {
-        match is_new? {
-            true => submitted.new += 1,
-            false => submitted.known += 1,
+    while let Some(written) = writes.next().await {
+        match written? {
+            Written::New => submitted.new += 1,
+            Written::Stored => submitted.stored += 1,
+            Written::Known => submitted.known += 1,
         }
     }
     Ok(submitted)
+}
+
+/// What has become of an item.
+enum Written {
+    /// The item is new in the queue, and waits for a bench.
+    New,
+    /// The item is done, because the store has its result.
+    Stored,
+    /// The queue has the item already.
+    Known,
+}
+
+async fn write_item(
+    bucket: &Bucket,
+    key: &ItemKey,
+    entry: Entry,
+    result: Option<&AcceptedRun>,
+) -> Result<Written, KvError> {
+    let value =
+        |entry: &Entry| serde_json::to_vec(entry).map_err(|error| KvError::Refused(error.to_string()));
+    let done = |entry: &Entry| result.and_then(|run| rules::stored(entry, run.clone()).ok());
+    let (first, written) = match done(&entry) {
+        Some(stored) => (stored, Written::Stored),
+        None => (entry, Written::New),
+    };
+    match bucket.create(&key.key(), value(&first)?).await {
+        Ok(_) => return Ok(written),
+        Err(KvError::Changed) => {}
+        Err(error) => return Err(error),
+    }
+    // The queue may have the item without its result, if the batch was submitted before without the store.
+    let Some((known, revision, _)) = bucket.get(&key.key()).await? else { return Ok(Written::Known) };
+    let known = serde_json::from_slice::<Entry>(&known).ok().filter(|known| known.content == first.content);
+    let Some(stored) = known.as_ref().and_then(done) else { return Ok(Written::Known) };
+    match bucket.update(&key.key(), value(&stored)?, revision).await {
+        Ok(_) => Ok(Written::Stored),
+        // A bench has claimed the item just now. The record in the store decides when its run is uploaded.
+        Err(KvError::Changed) => Ok(Written::Known),
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses a batch with the name of another one.

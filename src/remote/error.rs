@@ -24,7 +24,10 @@ pub enum RemoteError {
     /// The credentials are missing or do not suffice.
     #[error("the store refuses access: {0}")]
     Denied(String),
-    /// The object, or the bucket, does not exist.
+    /// The bucket or the folder of the store does not exist.
+    #[error("the store `{0}` does not exist")]
+    NoStore(String),
+    /// The object does not exist.
     #[error("`{0}` does not exist in the store")]
     Missing(String),
     /// An object with this name exists, and its content is different.
@@ -82,6 +85,7 @@ impl RemoteError {
             | Self::Settings { .. }
             | Self::Temporary(_)
             | Self::Denied(_)
+            | Self::NoStore(_)
             | Self::Missing(_)
             | Self::NotVerified(_) => false,
         }

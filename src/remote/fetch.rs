@@ -7,23 +7,30 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Listed, Objects, RemoteError, StoreAddress, place};
-use crate::store::{JOURNAL_FILE, MANIFEST_FILE, free_bytes, runs};
+use super::{Listed, Objects, RemoteError, StoreAddress, place, room};
+use crate::measurement::TraceSummary;
+use crate::store::{JOURNAL_FILE, MANIFEST_FILE, runs, skip_damaged};
 
 /// Objects that are downloaded at the same time.
 const AT_ONCE: usize = 16;
 /// Most files of one run.
 const MOST_FILES: usize = 200_000;
+/// The folder with the traces of a run.
+const TRACES: &str = "traces/";
+/// The folder with the recorded power of a run.
+const POWER: &str = "power/";
 /// Deepest folder within a run.
 const DEEPEST: usize = 8;
-/// Disk space that a download leaves free.
-const LEFT_FREE: u64 = 64 << 20;
 
 /// Which files of a run are needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needed {
+#[derive(Clone, Copy)]
+pub enum Needed<'a> {
     /// All files.
     All,
+    /// All files except for power. Of a run without traces, all files.
+    Traces,
+    /// The manifest, the journal, and the traces for which this is true.
+    Chosen(&'a dyn Fn(&TraceSummary) -> bool),
     /// All files except for traces and power: the manifest, the journal, the recipe and the report.
     Records,
     /// The manifest and the journal.
@@ -32,20 +39,25 @@ pub enum Needed {
     Manifest,
 }
 
-impl Needed {
-    fn includes(self, file: &str) -> bool {
+impl Needed<'_> {
+    /// Whether a file of a run is needed.
+    fn includes(self, file: &str, has_traces: bool) -> bool {
+        let (is_trace, is_power) = (file.starts_with(TRACES), file.starts_with(POWER));
         match self {
             Self::All => true,
-            Self::Records => !file.starts_with("traces/") && !file.starts_with("power/"),
-            Self::Journal | Self::Manifest => self.known().is_some_and(|files| files.contains(&file)),
+            Self::Traces => !(is_power && has_traces),
+            Self::Records => !is_trace && !is_power,
+            Self::Chosen(_) | Self::Journal | Self::Manifest => {
+                self.known().is_some_and(|files| files.contains(&file))
+            }
         }
     }
 
     /// The files, if they are the same in each run.
     fn known(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::All | Self::Records => None,
-            Self::Journal => Some(&[MANIFEST_FILE, JOURNAL_FILE]),
+            Self::All | Self::Traces | Self::Records => None,
+            Self::Chosen(_) | Self::Journal => Some(&[MANIFEST_FILE, JOURNAL_FILE]),
             Self::Manifest => Some(&[MANIFEST_FILE]),
         }
     }
@@ -119,7 +131,7 @@ pub async fn fetch_run(
     objects: &Objects,
     name: &str,
     into: &Path,
-    needed: Needed,
+    needed: Needed<'_>,
 ) -> Result<PathBuf, RemoteError> {
     let above = place::of_run(name);
     let folder = into.join(place::folder(name));
@@ -135,16 +147,20 @@ pub async fn fetch_run(
                 return Err(RemoteError::Missing(name));
             }
         }
+        if let Needed::Chosen(is_wanted) = needed {
+            fetch_traces(objects, &above, &folder, is_wanted).await?;
+        }
         return Ok(folder);
     }
     let listed = objects.list(&above).await?;
+    let has_traces = listed.iter().any(|object| object.name.starts_with(&format!("{above}/{TRACES}")));
     let mut files = Vec::new();
     for object in &listed {
         let file = object.name.strip_prefix(&above).and_then(|file| file.strip_prefix('/'));
         let file = file.filter(|file| is_safe(file)).ok_or_else(|| {
             RemoteError::WhichRun(format!("`{}` is not a name that a run may have", object.name))
         })?;
-        if needed.includes(file) {
+        if needed.includes(file, has_traces) {
             files.push((file, object));
         }
     }
@@ -154,7 +170,7 @@ pub async fn fetch_run(
     if files.len() > MOST_FILES {
         return Err(RemoteError::WhichRun(format!("`{above}` has more than {MOST_FILES} files")));
     }
-    check_space(into, files.iter().map(|(_, object)| object.bytes).sum())?;
+    room::check(into, files.iter().map(|(_, object)| object.bytes).sum())?;
     for (file, _) in &files {
         let parent = folder.join(file).parent().map(Path::to_owned).unwrap_or_default();
         std::fs::create_dir_all(&parent).map_err(failed)?;
@@ -165,6 +181,27 @@ pub async fn fetch_run(
     }
     stream::iter(downloads).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
     Ok(folder)
+}
+
+/// Downloads the traces that the journal of a downloaded run lists, as far as they are wanted.
+async fn fetch_traces(
+    objects: &Objects,
+    above: &str,
+    folder: &Path,
+    is_wanted: &dyn Fn(&TraceSummary) -> bool,
+) -> Result<(), RemoteError> {
+    // What is damaged or missing is told by the command that reads the run.
+    let traces: Vec<TraceSummary> = skip_damaged(runs::traces(folder)?).collect::<Result<_, _>>()?;
+    let mut downloads = Vec::new();
+    for trace in traces.iter().filter(|trace| is_wanted(trace) && is_safe(&trace.file)) {
+        let into = folder.join(&trace.file);
+        let parent = into.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|error| RemoteError::Disk(error.to_string()))?;
+        let name = format!("{above}/{}", trace.file);
+        downloads.push(async move { objects.download(&name, &into).await.map(drop) });
+    }
+    stream::iter(downloads).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    Ok(())
 }
 
 async fn download(objects: &Objects, object: &Listed, into: PathBuf) -> Result<(), RemoteError> {
@@ -199,7 +236,7 @@ pub async fn fetch_list(
     objects: &Objects,
     into: &Path,
     (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
-    needed: Needed,
+    needed: Needed<'_>,
 ) -> Result<Vec<String>, RemoteError> {
     let states = newest_states(objects.folders(place::RUNS).await?);
     let is_wanted = |folder: &String| match begun(folder) {
@@ -229,7 +266,7 @@ async fn fetch_started(
     objects: &Objects,
     name: &str,
     into: &Path,
-    needed: Needed,
+    needed: Needed<'_>,
 ) -> Result<(), RemoteError> {
     match fetch_run(objects, name, into, needed).await {
         Err(RemoteError::Missing(_)) => {
@@ -252,18 +289,6 @@ fn is_safe(file: &str) -> bool {
     let is_plain =
         |part: &&str| !part.is_empty() && *part != "." && *part != ".." && !part.contains(['\\', '\0']);
     parts.len() <= DEEPEST && parts.iter().all(is_plain)
-}
-
-fn check_space(into: &Path, needed: u64) -> Result<(), RemoteError> {
-    match free_bytes(into).filter(|free| *free < needed.saturating_add(LEFT_FREE)) {
-        Some(free) => Err(RemoteError::Disk(format!(
-            "the download needs {} MiB of disk space in `{}`, but {} MiB are free",
-            needed.div_ceil(1 << 20),
-            into.display(),
-            free >> 20
-        ))),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ impl Objects {
         match self.0 {}
     }
 
+    pub async fn look(&self) -> Result<(), RemoteError> {
+        match self.0 {}
+    }
+
     pub async fn get(&self, _: &str, _: u64) -> Result<Option<Bytes>, RemoteError> {
         match self.0 {}
     }
@@ -48,5 +52,18 @@ impl Objects {
 
     pub async fn folders(&self, _: &str) -> Result<Vec<String>, RemoteError> {
         match self.0 {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_object_stores_says_how_to_get_one() {
+        let address = "s3://lab-traces".parse().unwrap();
+        let refused = Objects::open(&address, None).unwrap_err().to_string();
+        assert!(refused.contains("install a released package"), "{refused}");
+        assert!(refused.contains("--features store"), "{refused}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod connector;
 mod open;
+mod parts;
 mod words;
 
 use std::io::Write as _;
@@ -12,21 +13,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::{Path, PathPart};
-use object_store::{
-    Error, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
-};
+use object_store::{Error, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use sha2::{Digest as _, Sha256};
 
 use super::address::StoreKind;
-use super::{Created, Listed, RemoteError, StoreAddress};
+use super::{Created, Listed, RemoteError, StoreAddress, room};
 use crate::files;
 
 /// Larger files are sent in parts, so that they do not fill the memory.
 const LARGEST_WHOLE: u64 = 32 << 20;
-/// The size of a part.
-const PART: usize = 8 << 20;
-/// Parts that are sent at the same time.
-const PARTS_AT_ONCE: usize = 2;
+/// A name that no object has.
+const NOTHING: &str = "nothing";
 /// Most objects that one list may have.
 const MOST_LISTED: usize = 2_000_000;
 
@@ -66,11 +63,8 @@ impl Objects {
         self.check_folder()?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let payload = PutPayload::from_bytes(content.into());
-        match self.store.put_opts(&self.path(name), payload, options).await {
-            Ok(_) => Ok(Created::New),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Existed),
-            Err(error) => Err(self.told(name, &error)),
-        }
+        let done = self.store.put_opts(&self.path(name), payload, options).await;
+        self.created(name, done.map(drop))
     }
 
     /// Creates an object with the content of a file, if no object has this name.
@@ -87,48 +81,28 @@ impl Objects {
             return self.create(name, content.map_err(unreadable)?).await;
         }
         self.check_folder()?;
-        // An upload in parts cannot be limited to new objects. Two programs that both find no object send the same content,
-        // because the place of a run is unique.
-        let path = self.path(name);
-        match self.store.head(&path).await {
-            Ok(_) => return Ok(Created::Existed),
-            Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(self.told(name, &error)),
-        }
-        let begun = self.store.put_multipart(&path).await.map_err(|error| self.told(name, &error))?;
-        let mut parts = WriteMultipart::new_with_chunk_size(begun, PART);
-        let sent = self.send_parts(name, file, &mut parts).await;
-        match sent {
-            Ok(()) => parts.finish().await.map(|_| Created::New).map_err(|error| self.told(name, &error)),
-            Err(error) => {
-                // The server deletes the parts that have arrived; otherwise its rules for unfinished uploads apply.
-                let _ = parts.abort().await;
-                Err(error)
-            }
+        self.create_in_parts(name, file).await
+    }
+
+    /// Whether an attempt to create an object has created one.
+    fn created(&self, name: &str, done: Result<(), Error>) -> Result<Created, RemoteError> {
+        match done {
+            Ok(()) => Ok(Created::New),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Existed),
+            Err(error) => Err(self.told(name, &error)),
         }
     }
 
-    async fn send_parts(
-        &self,
-        name: &str,
-        file: &FilePath,
-        parts: &mut WriteMultipart,
-    ) -> Result<(), RemoteError> {
-        let mut opened = files::open(file).map_err(|error| unreadable(file, &error))?;
-        loop {
-            let read = tokio::task::spawn_blocking(move || {
-                let mut piece = Vec::new();
-                let read = std::io::Read::take(&mut opened, PART as u64);
-                std::io::Read::read_to_end(&mut { read }, &mut piece).map(|_| (opened, piece))
-            });
-            let read = read.await.map_err(|panic| RemoteError::Disk(panic.to_string()))?;
-            let (rest, piece) = read.map_err(|error| unreadable(file, &error))?;
-            opened = rest;
-            if piece.is_empty() {
-                return Ok(());
-            }
-            parts.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| self.told(name, &error))?;
-            parts.put(piece.into());
+    /// Whether the store can be used: asks for a list that is empty.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, does not exist, or refuses access.
+    pub async fn look(&self) -> Result<(), RemoteError> {
+        self.check_folder()?;
+        match self.store.list(Some(&self.path(NOTHING))).try_next().await {
+            Ok(_) => Ok(()),
+            Err(Error::NotFound { .. }) => Err(RemoteError::NoStore(self.address.to_string())),
+            Err(error) => Err(self.told(NOTHING, &error)),
         }
     }
 
@@ -150,7 +124,8 @@ impl Objects {
     /// # Errors
     /// If the store cannot be reached.
     pub async fn sha256(&self, name: &str) -> Result<Option<(u64, String)>, RemoteError> {
-        self.read_through(name, |_| Ok(())).await
+        let Some(found) = self.begin_get(name).await? else { return Ok(None) };
+        self.read_through(name, found, |_| Ok(())).await.map(Some)
     }
 
     /// Writes an object into a new file. Returns its size and SHA-256; `None` if it does not exist.
@@ -160,17 +135,19 @@ impl Objects {
     pub async fn download(&self, name: &str, into: &FilePath) -> Result<Option<(u64, String)>, RemoteError> {
         let failed =
             |error: std::io::Error| RemoteError::Disk(format!("cannot write `{}`: {error}", into.display()));
+        let Some(found) = self.begin_get(name).await? else { return Ok(None) };
+        room::check(into.parent().unwrap_or(into), found.meta.size)?;
         let mut file = std::fs::File::create_new(into).map_err(failed)?;
-        self.read_through(name, |piece| file.write_all(piece).map_err(failed)).await
+        self.read_through(name, found, |piece| file.write_all(piece).map_err(failed)).await.map(Some)
     }
 
     /// Reads an object piece by piece.
     async fn read_through(
         &self,
         name: &str,
+        found: GetResult,
         mut take: impl FnMut(&[u8]) -> Result<(), RemoteError>,
-    ) -> Result<Option<(u64, String)>, RemoteError> {
-        let Some(found) = self.begin_get(name).await? else { return Ok(None) };
+    ) -> Result<(u64, String), RemoteError> {
         let (mut pieces, mut digest, mut size) = (found.into_stream(), Sha256::new(), 0);
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| self.told(name, &error))?;
@@ -178,7 +155,7 @@ impl Objects {
             size += piece.len() as u64;
             take(&piece)?;
         }
-        Ok(Some((size, files::hex(&digest.finalize()))))
+        Ok((size, files::hex(&digest.finalize())))
     }
 
     async fn begin_get(&self, name: &str) -> Result<Option<GetResult>, RemoteError> {
@@ -232,7 +209,12 @@ impl Objects {
         match error {
             Error::NotFound { .. } => RemoteError::Missing(name.to_owned()),
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => RemoteError::Denied(text),
-            _ => RemoteError::Temporary(text),
+            // Of lists, `object_store` tells the status only in the text.
+            _ => match words::status(error) {
+                Some(401 | 403) => RemoteError::Denied(text),
+                Some(404) => RemoteError::NoStore(self.address.to_string()),
+                Some(_) | None => RemoteError::Temporary(text),
+            },
         }
     }
 
@@ -251,7 +233,7 @@ impl Objects {
     fn check_folder(&self) -> Result<(), RemoteError> {
         match self.address.kind {
             StoreKind::Folder if !open::folder(&self.address).is_dir() => {
-                Err(RemoteError::Missing(self.address.to_string()))
+                Err(RemoteError::NoStore(self.address.to_string()))
             }
             StoreKind::Folder | StoreKind::S3 | StoreKind::Google | StoreKind::Azure => Ok(()),
         }

@@ -11,14 +11,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
-use super::{Backlog, Objects, Progress, Receipt, RemoteError, StoreSettings, keep, upload};
+use super::{Backlog, Objects, Pauses, Progress, Receipt, RemoteError, StoreSettings, keep, upload};
 use crate::error::chain;
 use crate::threads;
 
-/// The pause after the first failure; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Time limit of the first look at the store.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// How often the folder is looked through without a reason. Runs may have been copied into it.
 const LOOK: Duration = Duration::from_secs(600);
 /// Most refused runs that the status lists.
@@ -96,19 +94,43 @@ impl Uploads {
     #[must_use]
     pub fn receipt(&self, folder: &Path) -> Option<Receipt> {
         let store = self.0.as_ref()?.settings.address.to_string();
+        let receipt = Receipt::read(folder)?;
         let run = crate::store::runs::open(folder).ok()?;
-        Receipt::read(folder).filter(|_| super::backlog::is_stored(&run, &store))
+        super::backlog::is_stored(&run, &store).then_some(receipt)
+    }
+
+    /// The store; `None` without one. Nothing is sent.
+    ///
+    /// # Errors
+    /// If the settings are wrong, or the folder does not exist.
+    pub fn objects(&self) -> Option<Result<Objects, RemoteError>> {
+        let settings = &self.0.as_ref()?.settings;
+        Some(Objects::open(&settings.address, settings.endpoint.as_deref()))
     }
 }
 
 /// The work, which never ends by itself.
 async fn work(inner: Arc<Inner>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     let mut refused: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let mut is_reached = false;
+    let mut is_told = false;
     loop {
-        let trouble = match round(&inner, &mut refused, &mut pause).await {
+        // A wrong key or a missing bucket must be known before the first run ends.
+        let looked = if is_reached { Ok(()) } else { look(&inner.settings).await };
+        if let (Err(error), false) = (&looked, std::mem::replace(&mut is_told, true)) {
+            let store = &inner.settings.address;
+            tracing::warn!(
+                "the store {store} cannot be used now: {}; runs stay on the disk until it can be used",
+                chain(error)
+            );
+            inner.show(|status| status.trouble = Some(chain(error)));
+        }
+        let done = round(&inner, &mut refused, &mut pauses).await.and(looked);
+        is_reached = done.is_ok();
+        let trouble = match done {
             Ok(()) => {
-                pause = FIRST_PAUSE;
+                pauses.after_success();
                 inner.show(|status| (status.trouble, status.next_attempt) = (None, None));
                 // A run that ended during the round has left a permit, so that this wait ends at once.
                 let _ = tokio::time::timeout(LOOK, inner.wake.notified()).await;
@@ -116,6 +138,7 @@ async fn work(inner: Arc<Inner>) {
             }
             Err(trouble) => chain(&trouble),
         };
+        let pause = pauses.after_failure();
         tracing::debug!("upload: {trouble}; next attempt in {} s", pause.as_secs());
         let next = Utc::now() + pause;
         inner.show(|status| {
@@ -123,17 +146,25 @@ async fn work(inner: Arc<Inner>) {
             (status.trouble, status.next_attempt) = (Some(trouble), Some(next));
         });
         let _ = tokio::time::timeout(pause, inner.wake.notified()).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the store can be used. One request shows this, also while no run waits.
+async fn look(settings: &StoreSettings) -> Result<(), RemoteError> {
+    let objects = Objects::open(&settings.address, settings.endpoint.as_deref())?;
+    let looked = tokio::time::timeout(FIRST_LOOK, objects.look()).await;
+    looked.unwrap_or_else(|_| {
+        Err(RemoteError::Temporary(format!("no reply within {} s", FIRST_LOOK.as_secs())))
+    })
 }
 
 /// Uploads what is waiting, until nothing is left.
 async fn round(
     inner: &Inner,
     refused: &mut BTreeMap<PathBuf, String>,
-    pause: &mut Duration,
+    pauses: &mut Pauses,
 ) -> Result<(), RemoteError> {
-    loop {
+    'look: loop {
         let (out, address) = (inner.out.clone(), inner.settings.address.clone());
         let read = threads::begin("upload", move || Backlog::read(&out, &address)).await;
         let backlog = read.map_err(|error| RemoteError::Disk(error.to_string()))??;
@@ -159,7 +190,7 @@ async fn round(
             };
             match upload(&objects, &run.folder, progress).await {
                 Ok(_) => {
-                    *pause = FIRST_PAUSE;
+                    pauses.after_success();
                     inner.show(|status| (status.trouble, status.next_attempt) = (None, None));
                 }
                 // The next round uploads the new state.
@@ -176,9 +207,9 @@ async fn round(
                 (status.run, status.bytes, status.all_bytes) = (None, 0, 0);
             });
             inner.show_counts(left, refused);
-            // A run that has just ended comes first.
+            // A run that has just ended comes first. The folder must be looked through again, even after the last run.
             if is_woken(&inner.wake) {
-                break;
+                continue 'look;
             }
         }
         if left == 0 && inner.settings.keep_local_days.is_none() {

@@ -124,7 +124,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             "error",
             "files",
         ]),
-        "fleet" => with_words(&["batch", "catalogue", "error", "recipe", "session", "store"]),
+        "fleet" => with_words(&["batch", "catalogue", "error", "recipe", "remote", "session", "store"]),
         "terminal" => with_words(&["run", "store", "error"]),
         "sidecar" => with_words(&[
             "threads",

@@ -31,11 +31,11 @@ def environment(**more):
     return {**kept, "HOME": HOME.name, **more}
 
 
-def ctp10(*arguments, cwd=None):
+def ctp10(*arguments, cwd=None, **variables):
     return subprocess.run(
         [BINARY, *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment(**variables),
         capture_output=True,
         text=True,
         check=False,

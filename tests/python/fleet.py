@@ -34,12 +34,13 @@ class Broker:
         self.program, self.folder, self.arguments = program, pathlib.Path(folder), arguments
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.process = None
+        self.process, self.scheme, self.before = None, "nats", ""
         self.start()
 
     @property
     def url(self):
-        return f"nats://127.0.0.1:{self.port}"
+        """The address, after those of other servers of a cluster (`before`)."""
+        return f"{self.before}{self.scheme}://127.0.0.1:{self.port}"
 
     def start(self):
         command = [self.program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]

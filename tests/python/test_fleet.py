@@ -137,6 +137,24 @@ def test_a_name_and_an_instrument_belong_to_one_process(fleet):
     assert time.monotonic() - began < 30
 
 
+def test_an_instrument_belongs_to_one_bench(fleet, tmp_path):
+    fleet.batch("night", chips(2))
+    first = fleet.bench("a")
+    until("a has measured", all_in(fleet, "night", "measured"))
+    # Another computer would not know that this instrument is in use.
+    fleet.bench("b", simulator=first.simulator, HOME=str(tmp_path / "home-of-b"))
+    waits = lambda: fleet.bench_status("b").get("waits") or ""
+    until("b says whose instrument it has", lambda: re.search("the instrument with serial number .* belongs to bench a", waits()))
+    fleet.batch("more", chips(2))
+    until("all is measured", all_in(fleet, "more", "measured"))
+    assert {item["accepted"]["bench"] for item in fleet.items("more").values()} == {"a"}
+    # The goodbye of the first bench frees the instrument.
+    first.stop()
+    fleet.batch("late", chips(1))
+    until("b has measured", all_in(fleet, "late", "measured"))
+    assert fleet.items("late")[1]["accepted"]["bench"] == "b"
+
+
 def test_an_item_that_fails_on_two_benches_is_held_and_released_by_a_person(fleet):
     (fleet.folder / "failing.yaml").write_text(FAILING)
     fleet.batch("night", [{"recipe": "failing.yaml"}])

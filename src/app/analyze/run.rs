@@ -96,6 +96,12 @@ pub(super) fn analyze(args: &AnalyzeArgs, request: &Request, out: &Path) -> Resu
     ))
 }
 
+/// Whether a trace has the kind, and is of a detector, that is wanted.
+pub(in crate::app) fn is_wanted(args: &AnalyzeArgs, trace: &TraceSummary) -> bool {
+    let detector = trace.detector.to_string();
+    trace.trace.to_string() == args.trace && (args.detector.is_empty() || args.detector.contains(&detector))
+}
+
 /// The traces of the kind and of the detectors that are wanted.
 fn chosen(args: &AnalyzeArgs, run: &FoundRun) -> Result<Vec<TraceSummary>, Failure> {
     let stored =
@@ -108,12 +114,7 @@ fn chosen(args: &AnalyzeArgs, run: &FoundRun) -> Result<Vec<TraceSummary>, Failu
     let list = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join(", ");
     let kinds = list(stored.iter().map(|trace| trace.trace.to_string()).collect());
     let detectors = list(stored.iter().map(|trace| trace.detector.to_string()).collect());
-    let is_wanted = |trace: &TraceSummary| {
-        let detector = trace.detector.to_string();
-        trace.trace.to_string() == args.trace
-            && (args.detector.is_empty() || args.detector.contains(&detector))
-    };
-    let wanted: Vec<TraceSummary> = stored.into_iter().filter(is_wanted).collect();
+    let wanted: Vec<TraceSummary> = stored.into_iter().filter(|trace| is_wanted(args, trace)).collect();
     if wanted.is_empty() {
         let of = if args.detector.is_empty() {
             String::new()

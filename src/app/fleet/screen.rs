@@ -4,7 +4,7 @@ use chrono::{DateTime, Local, Utc};
 use comfy_table::Cell;
 
 use crate::error::{ExitCode, Failure, chain};
-use crate::fleet::{BenchOverview, BenchStatus, FleetOff, FleetState, ItemOverview, Overview};
+use crate::fleet::{BenchOverview, BenchStatus, FleetOff, FleetState, ItemOverview, Overview, StoreOfBench};
 use crate::shown;
 use crate::terminal::output::{errln, outln};
 use crate::terminal::{simulated_mark, table_with};
@@ -47,6 +47,13 @@ pub(super) fn tell(overview: &Overview) -> Result<(), Failure> {
             outln!("bench {} takes no item: {}", bench.bench, shown::one_line(why));
         }
     }
+    for bench in &overview.benches {
+        if let Some(waits) =
+            bench.status.as_ref().and_then(|status| status.store.as_ref()).and_then(waits_for_store)
+        {
+            outln!("bench {}: {waits}", bench.bench);
+        }
+    }
     if overview.batches.is_empty() {
         outln!("no batch was submitted yet");
         return Ok(());
@@ -73,6 +80,16 @@ pub(super) fn tell(overview: &Overview) -> Result<(), Failure> {
     list(overview, "skipped", |item| item.state == FleetState::Skipped);
     list(overview, "no bench can do it", |item| item.impossible);
     Ok(())
+}
+
+/// What a bench has not uploaded yet, and why; `None` if all is well.
+fn waits_for_store(store: &StoreOfBench) -> Option<String> {
+    let trouble = store.trouble.as_ref().map(|trouble| format!(": {}", shown::one_line(trouble)));
+    if store.waiting == 0 && trouble.is_none() {
+        return None;
+    }
+    let (runs, address) = (shown::counted(store.waiting, "run"), shown::one_line(&store.store));
+    Some(format!("{runs} to upload to {address}{}", trouble.unwrap_or_default()))
 }
 
 fn bench_row(bench: &BenchOverview) -> Vec<Cell> {

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::answer::{Answers, Shown};
 use super::claims::fleet_of;
 use super::enlist::Enlisted;
 use super::lease::Leases;
+use super::recorder::Recorder;
 use super::reports::{Need, need};
 use super::{Ending, Settings};
 use crate::batch::{Decision, Queue, Situation, next_item};
@@ -52,6 +54,8 @@ pub(super) struct Agent {
     /// A person has stopped the fleet, and this bench has paused its queue because of it.
     paused_by_stop: bool,
     _answers: Answers,
+    /// Ends together with the bench.
+    _recorder: JoinSet<()>,
     pub(super) enlisted: Enlisted,
 }
 
@@ -64,6 +68,19 @@ impl Agent {
     ) -> Self {
         let shown = Arc::new(Mutex::new(Shown::new(enlisted.offset_s)));
         let answers = Answers::start(&settings, &session, &queue, &mut enlisted, &shown);
+        let mut recorder = JoinSet::new();
+        recorder.spawn(
+            Recorder {
+                bench: settings.bench.clone(),
+                mirror: Arc::clone(&enlisted.mirror),
+                bucket: enlisted.bucket.clone(),
+                queue: Arc::clone(&queue),
+                uploads: session.setup().uploads.clone(),
+                out: session.setup().out.clone(),
+                shown: Arc::clone(&shown),
+            }
+            .work(),
+        );
         Self {
             broker: enlisted.broker.clone(),
             bucket: enlisted.bucket.clone(),
@@ -80,6 +97,7 @@ impl Agent {
             said: String::new(),
             paused_by_stop: false,
             _answers: answers,
+            _recorder: recorder,
             enlisted,
         }
     }

@@ -44,6 +44,17 @@ pub struct ItemOfBench {
     pub epoch: u64,
 }
 
+/// The store of a bench.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreOfBench {
+    /// Its address.
+    pub store: String,
+    /// Number of runs that wait for their upload.
+    pub waiting: u64,
+    /// Why the last attempt to use the store failed; `null` after a success.
+    pub trouble: Option<String>,
+}
+
 /// The status of a bench. Fields may be added, and no field changes its meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BenchStatus {
@@ -81,6 +92,9 @@ pub struct BenchStatus {
     pub until: Option<DateTime<Utc>>,
     /// Why the bench takes no item now.
     pub waits: Option<String>,
+    /// The store for its runs, if it has one.
+    #[serde(default)]
+    pub store: Option<StoreOfBench>,
     /// The lasers that are on; `null` if the state is unknown. Only replies to questions have it.
     pub lasers_on: Option<Vec<u8>>,
 }
@@ -119,13 +133,15 @@ pub(super) struct Shown {
     pub(super) item: Option<FleetRecord>,
     pub(super) local: usize,
     offset_s: f64,
+    /// Why accepted results are not recorded in the store.
+    pub(super) not_recorded: Option<String>,
     /// `fleet off` has stopped this bench, whose queue was not paused before.
     pub(super) off_before_pause: bool,
 }
 
 impl Shown {
     pub(super) fn new(offset_s: f64) -> Self {
-        Self { waits: None, item: None, local: 0, offset_s, off_before_pause: false }
+        Self { waits: None, item: None, local: 0, offset_s, not_recorded: None, off_before_pause: false }
     }
 }
 
@@ -278,6 +294,14 @@ impl Speaker {
             since: status.as_ref().and_then(|status| status.started),
             until: status.and_then(|status| status.remaining_s()).map(|left| Utc::now() + span(left)),
             waits: shown.waits.clone(),
+            store: self.session.setup().uploads.status().map(|uploads| {
+                let uploads = uploads.borrow();
+                StoreOfBench {
+                    store: uploads.store.clone(),
+                    waiting: uploads.waiting,
+                    trouble: uploads.trouble.clone().or_else(|| shown.not_recorded.clone()),
+                }
+            }),
             lasers_on,
         }
     }

@@ -54,7 +54,7 @@ fn of(bench: &str, epoch: u64) -> Claim<'_> {
 #[test]
 fn a_claim_without_a_lease_stays_with_its_bench_for_ever() {
     let item = claimed(&entry(Placement::default()), "a", 0.0).unwrap();
-    assert_eq!(claimed(&item, "b", 1e9), Err(Refused::NotQueued(FleetState::Claimed)));
+    assert_eq!(claimed(&item, "b", 1e9), Err(Refused::State(FleetState::Claimed)));
     assert!(owned(&item, 7, of("a", 7)).is_ok());
     assert_eq!(item.owner.unwrap().lease_s, None);
 }
@@ -135,4 +135,16 @@ fn an_entry_of_a_later_version_can_be_read() {
     let mut value = serde_json::to_value(entry(Placement::default())).unwrap();
     value["colour"] = serde_json::json!("blue");
     assert_eq!(serde_json::from_value::<Entry>(value).unwrap(), entry(Placement::default()));
+}
+
+#[test]
+fn the_record_in_the_store_decides_which_run_counts() {
+    let item = claimed(&entry(Placement::default()), "b", 0.0).unwrap();
+    assert_eq!(stored(&item, run("a", 3)), Err(Refused::State(FleetState::Claimed)));
+    let measured = report(&item, 7, of("b", 7), Report::Measured(run("b", 7))).unwrap();
+    let done = stored(&measured, run("a", 3)).unwrap();
+    assert_eq!((done.state, done.accepted.as_ref()), (FleetState::Stored, Some(&run("a", 3))));
+    assert_eq!(stored(&done, run("b", 7)), Err(Refused::State(FleetState::Stored)));
+    // A broker that has lost its disk knows no result.
+    assert_eq!(stored(&entry(Placement::default()), run("a", 3)).unwrap().state, FleetState::Stored);
 }

@@ -41,13 +41,17 @@ pub(super) fn open(
     let wrong = |reason: String| RemoteError::Settings { store: address.to_string(), reason };
     let built = |error: object_store::Error| wrong(error.to_string());
     let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
-    let connector = || Transport::new(is_plain).map(Connector).map_err(wrong);
+    let create_only_parts = address.kind == StoreKind::S3;
+    let connector = || {
+        let transport = Transport::new(is_plain).map_err(wrong)?;
+        Ok::<_, RemoteError>(Connector { transport, create_only_parts })
+    };
     let bucket = &address.bucket;
     Ok(match address.kind {
         StoreKind::Folder => {
             let folder = folder(address);
             if !folder.is_dir() {
-                return Err(RemoteError::Missing(address.to_string()));
+                return Err(RemoteError::NoStore(address.to_string()));
             }
             let opened = LocalFileSystem::new_with_prefix(folder).map_err(built)?;
             Arc::new(opened.with_fsync(true))

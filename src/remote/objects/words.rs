@@ -7,6 +7,13 @@ pub(super) fn of(error: &object_store::Error) -> String {
     plain(&innermost(error))
 }
 
+/// The HTTP status in the text of an error.
+pub(super) fn status(error: &object_store::Error) -> Option<u16> {
+    let text = innermost(error);
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
 /// The innermost cause. The outer errors repeat the address.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
