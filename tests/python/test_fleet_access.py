@@ -23,7 +23,7 @@ ONE = [{"recipe": "sweep.yaml"}]
 @pytest.fixture
 def lab(start, tmp_path):
     """Makes fleets whose brokers have their own settings. The benches read the settings of `[fleet]` from a file."""
-    brokers = []
+    brokers, fleets = [], []
 
     def make(settings, *arguments, scheme="nats"):
         folder = tmp_path / "broker"
@@ -36,9 +36,13 @@ def lab(start, tmp_path):
         bench = tmp_path / "bench"
         bench.mkdir()
         (bench / "ctp10.toml").write_text(f"[fleet]\n{settings}\n")
+        fleets.append(fleet)
         return fleet
 
     yield make
+    # A bench says goodbye to its broker.
+    for bench in (bench for fleet in fleets for bench in fleet.benches.values()):
+        bench.stop()
     for broker in brokers:
         broker.stop()
 

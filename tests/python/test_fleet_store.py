@@ -30,7 +30,11 @@ def fleet(s3, start, tmp_path):
     folder = tmp_path / "broker"
     folder.mkdir()
     broker = Broker(SERVERS[-1], folder)
-    yield Fleet(broker, start, tmp_path)
+    fleet = Fleet(broker, start, tmp_path)
+    yield fleet
+    # A bench says goodbye to its broker.
+    for bench in fleet.benches.values():
+        bench.stop()
     if broker.process.poll() is None:
         broker.stop()
 

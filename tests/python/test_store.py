@@ -311,7 +311,7 @@ def test_a_store_that_does_not_reply_delays_no_run(s3, start):
     s3.before = lambda method, path: replies.wait(LIMIT_S) and None
     server = start.server(start.simulator("--time-scale", "0.02"), **s3.variables())
     run = server.begin("name: short\nsteps:\n  - log: done\n")
-    until("the run has ended", lambda: server.get(f"/runs/{run}").json()["status"] == "done")
+    until("the run has ended", lambda: server.get(f"/runs/{run}").json()["state"] == "done")
     until("the log says so", lambda: "no reply within 5 s" in server.said())
     replies.set()
     until("the run is in the store", lambda: any(run in name for name in s3.keys("index/")))
