@@ -159,9 +159,7 @@ impl Policy {
         }
         for limit in self.limits_of(&Header::parse(written)) {
             let Limit { written: header, low, high, .. } = limit.clone();
-            // A list of channels, `(@1,2)`, is not a value.
-            let values = arguments.split_once("(@").map_or(arguments, |(values, _)| values);
-            for argument in values.split(',').map(str::trim).filter(|argument| !argument.is_empty()) {
+            for argument in values(arguments) {
                 let line = line.to_owned();
                 match plain_number(argument) {
                     Some(value) if (low..=high).contains(&value) => {}
@@ -220,6 +218,25 @@ impl Pattern {
     }
 }
 
+/// The arguments that must be numbers: all but lists of channels, `(@1,2)`, wherever they stand.
+fn values(arguments: &str) -> Vec<&str> {
+    let mut open = 0_usize;
+    let arguments = arguments.split(|letter| {
+        match letter {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && open == 0
+    });
+    arguments.map(str::trim).filter(|argument| !argument.is_empty() && !is_channel_list(argument)).collect()
+}
+
+fn is_channel_list(argument: &str) -> bool {
+    let list = argument.strip_prefix("(@").and_then(|list| list.strip_suffix(')'));
+    list.is_some_and(|list| list.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b',' | b':' | b'!' | b' ')))
+}
+
 /// A number without unit, in any decimal form: `3`, `+3.0`, `.3E1`.
 fn plain_number(text: &str) -> Option<f64> {
     let is_decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
@@ -247,6 +264,7 @@ mod tests {
             ":SOUR:CURR 30",
             ":OUTP ON",
             ":SOUR:VOLT 3,(@1,2)",
+            ":SOUR:VOLT (@1:3, 2!5),3",
             "*RST",
         ] {
             assert_eq!(smu.judge(line), Ok(()), "{line}");
@@ -266,6 +284,8 @@ mod tests {
             ":SOUR:VOLT:RANG 30",
             ":SOUR:VOLT 3,30",
             ":SOUR:VOLT=30",
+            ":SOUR:VOLT (@1),30",
+            ":SOUR:VOLT 3,(@1),30",
         ] {
             assert!(matches!(smu.judge(line), Err(Refusal::BeyondLimit { .. })), "{line}");
         }
@@ -278,6 +298,10 @@ mod tests {
             ":SOUR:VOLT 1e999",
             ":SOUR:VOLT 3:SOUR:VOLT 30",
             ":SOUR:VOLT 30?",
+            ":SOUR:VOLT (@1,30",
+            ":SOUR:VOLT (@1)30",
+            ":SOUR:VOLT (@1 30)),30",
+            ":SOUR:VOLT (30)",
         ] {
             assert!(matches!(smu.judge(line), Err(Refusal::NotANumber { .. })), "{line}");
         }
