@@ -99,7 +99,7 @@ pub enum TraceError {
 }
 
 /// Levels beyond this, dB, are no measurement. Many programs write 9.91e37, SCPI's word for "not a number", into files.
-pub(super) const MOST_DB: f64 = 1000.0;
+pub const MOST_DB: f64 = 1000.0;
 
 /// Wavelengths of fibre and integrated optics, nm.
 const RANGE_NM: Range<f64> = 300.0..5000.0;

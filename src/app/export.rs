@@ -5,6 +5,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use super::analyze::columns::is_parquet;
 use super::runs::{failed, find};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::config::Config;
@@ -59,6 +60,13 @@ fn stem(path: &Path) -> String {
 }
 
 fn one(path: &Path, args: &ExportArgs) -> Result<(), Failure> {
+    if !is_parquet(path).map_err(usage)? {
+        let message = format!(
+            "`{}` is no Parquet file: `export` writes traces of runs in other formats",
+            path.display()
+        );
+        return Err(usage(message).hint("`ctp10 analyze` and `ctp10 plot` read CSV files of other programs"));
+    }
     let (file, about) = open_trace_file(path).map_err(failed)?;
     let trace = Exported { stem: stem(path), file, about };
     let name = format!("{}.{}", trace.stem, args.to.suffix());

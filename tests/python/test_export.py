@@ -172,11 +172,13 @@ def test_nothing_is_overwritten_without_force_and_no_half_file_remains(run, trac
 
 def test_what_is_no_trace_and_no_run_is_named(run, tmp_path):
     pandas.DataFrame({"a": [1.0]}).to_parquet(tmp_path / "other.parquet")
+    (tmp_path / "other.csv").write_text("wavelength_nm,transmission_db\n1550,-3\n")
     table = {"wavelength_nm": [1550.0, 1551.0, 1553.0], "value": pandas.array([-1, -2, -3], "float32")}
     pandas.DataFrame(table).to_parquet(tmp_path / "uneven.parquet")
     for what, said in [
         ("other.parquet", "no column `wavelength_nm`"),
         ("uneven.parquet", "no regular step: row 3 is 1553 nm"),
+        ("other.csv", "`other.csv` is no Parquet file"),
         ("none.parquet", "there is no file `none.parquet`"),
         ("nothing", "no run `nothing`"),
     ]:

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::csv;
 use crate::analysis::LevelsDb;
+use crate::analysis::trace::MOST_DB;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
 use crate::source::decode_data;
@@ -103,10 +104,10 @@ impl Columns {
     }
 }
 
-/// The lowest and the highest of the finite levels.
+/// The lowest and the highest of the levels that can be measurements.
 fn range(levels: &Levels) -> Option<(f64, f64)> {
     fn grow(range: Option<(f64, f64)>, level: f64) -> Option<(f64, f64)> {
-        if !level.is_finite() {
+        if level.is_nan() || level.abs() > MOST_DB {
             return range;
         }
         let (lowest, highest) = range.unwrap_or((level, level));
@@ -128,7 +129,7 @@ const OTHERS: [(&[u8], &str); 5] = [
 ];
 
 /// Whether the file begins like a Parquet file. A file of another known format is refused by its name.
-fn is_parquet(path: &Path) -> Result<bool, String> {
+pub(in crate::app) fn is_parquet(path: &Path) -> Result<bool, String> {
     use std::io::Read as _;
     let cannot = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
     let mut first = Vec::new();
