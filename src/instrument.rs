@@ -42,7 +42,7 @@ use activity::Activity;
 use limits::Limits;
 use link::{ExchangeOptions, Link};
 use links::Links;
-use scpi::{Action, Condition, ErrorEntry, Identity, Query};
+use scpi::{Action, Condition, ErrorEntry, Identity, Query, UntypedQuery};
 
 /// An absent laser or module does not reply. After this silence, the driver reads the error queue to find out whether
 /// the instrument refused the query.
@@ -217,7 +217,12 @@ impl Ctp10 {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn ask<R: Send + 'static>(&self, query: &Query<R>) -> Result<R, Error> {
+    pub async fn ask<R: 'static>(&self, query: &Query<R>) -> Result<R, Error> {
+        let reply = self.ask_untyped(query.untyped()).await?;
+        query.meaning(&reply)
+    }
+
+    async fn ask_untyped(&self, query: UntypedQuery) -> Result<String, Error> {
         if query.is_raw {
             self.permit_question(&query.text)?;
         }
@@ -226,9 +231,9 @@ impl Ctp10 {
             self.wait_for_scan_end().await?;
         }
         if !self.options.is_observer {
-            return self.links.main.ask(query, self.options).await;
+            return self.links.main.ask_untyped(&query, self.options).await;
         }
-        let (links, query, options) = (Arc::clone(&self.links), query.clone(), self.options);
+        let (links, options) = (Arc::clone(&self.links), self.options);
         let command = query.text.clone();
         let asked = tokio::spawn(async move { links.ask_as_observer(&query, options).await });
         asked.await.unwrap_or_else(|panic| Err(Error::Lost { command, reason: panic.to_string() }))
@@ -294,7 +299,7 @@ impl Ctp10 {
     ///
     /// # Errors
     /// If the connection is lost, or if the instrument gives neither a reply nor an error.
-    pub async fn probe<R: Send + 'static>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
+    pub async fn probe<R: 'static>(&self, query: &Query<R>) -> Result<Option<R>, Error> {
         match self.expecting_refusal(PROBE_REFUSAL_AFTER).ask(query).await {
             Ok(reply) => Ok(Some(reply)),
             Err(Error::Refused { .. }) => Ok(None),

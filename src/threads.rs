@@ -23,15 +23,23 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     let (done, end) = oneshot::channel();
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let worked = catch_unwind(AssertUnwindSafe(work));
-        // The future may have been dropped.
-        let _ = done.send(worked.map_err(|panic| Unfinished::Panicked(text(&*panic))));
-    });
+    let started = spawn(
+        name,
+        Box::new(move || {
+            let worked = catch_unwind(AssertUnwindSafe(work));
+            // The future may have been dropped.
+            let _ = done.send(worked.map_err(|panic| Unfinished::Panicked(text(&*panic))));
+        }),
+    );
     async move {
         started?;
         end.await.unwrap_or_else(|_| Err(Unfinished::Panicked("the thread has ended".to_owned())))
     }
+}
+
+/// Starts a thread. The work is boxed, so that the start of a thread is compiled once.
+fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
 fn text(panic: &(dyn std::any::Any + Send)) -> String {

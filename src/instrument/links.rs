@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::link::{ExchangeOptions, Identify, IdentityRule, Link, LinkShared, Protocol};
-use super::scpi::Query;
+use super::scpi::{Query, UntypedQuery};
 use super::transport::LineEnd;
 use super::{Address, Ctp10, Deadlines, Error, Presence};
 
@@ -63,15 +63,17 @@ impl Links {
         self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) async fn ask_as_observer<R>(
+    pub(super) async fn ask_as_observer(
         &self,
-        query: &Query<R>,
+        query: &UntypedQuery,
         options: ExchangeOptions,
-    ) -> Result<R, Error> {
-        let Some(second) = self.second() else { return self.main.ask(query, options).await };
-        match second.ask(query, options).await {
+    ) -> Result<String, Error> {
+        let Some(second) = self.second() else { return self.main.ask_untyped(query, options).await };
+        match second.ask_untyped(query, options).await {
             // Only the second connection may be lost, so the main connection is tried too.
-            Err(Error::Unreachable { .. } | Error::Lost { .. }) => self.main.ask(query, options).await,
+            Err(Error::Unreachable { .. } | Error::Lost { .. }) => {
+                self.main.ask_untyped(query, options).await
+            }
             answer => answer,
         }
     }

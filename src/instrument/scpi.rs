@@ -5,12 +5,15 @@
 //! as it was set.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::error::Error;
 pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
 use super::reply::{decibels, femtometres, measured, nanometres, number, picometres, truth, value};
 use super::setting::Setting;
 use crate::grammar::{Line, Malformed};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
+use crate::shown;
 
 /// A command that changes something. Its text is its `Display`.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,6 +200,40 @@ impl<R> Query<R> {
     pub fn read(&self, reply: &str) -> Option<R> {
         (self.read)(reply.trim())
     }
+
+    /// The meaning of the reply to [`Query::untyped`].
+    pub(super) fn meaning(&self, reply: &str) -> Result<R, Error> {
+        let lost = || Error::Lost { command: self.text.clone(), reason: nonsense(reply) };
+        self.read(reply).ok_or_else(lost)
+    }
+}
+
+/// Why a reply without a meaning is an error.
+pub(super) fn nonsense(reply: &str) -> String {
+    format!("the reply `{}` is not valid", shown::beginning(reply))
+}
+
+impl<R: 'static> Query<R> {
+    /// The same query without the type of its result.
+    pub(super) fn untyped(&self) -> UntypedQuery {
+        let read = self.read;
+        UntypedQuery {
+            text: self.text.clone(),
+            while_idle: self.while_idle,
+            is_raw: self.is_raw,
+            has_meaning: Arc::new(move |reply| read(reply.trim()).is_some()),
+        }
+    }
+}
+
+/// A query without the type of its result. The exchange is therefore compiled once, and not for each type.
+#[derive(Clone)]
+pub(super) struct UntypedQuery {
+    pub(super) text: String,
+    pub(super) while_idle: bool,
+    pub(super) is_raw: bool,
+    /// Whether the query can read this reply.
+    pub(super) has_meaning: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// The text of the query for a trace's values, a block of big-endian float32: dB for a ratio, dBm for a power.

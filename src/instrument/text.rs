@@ -129,7 +129,7 @@ impl TextInstrument {
     ///
     /// # Errors
     /// See [`Error`]. A reply that `read` does not accept is an error.
-    pub async fn ask<R>(&self, text: &str, read: fn(&str) -> Option<R>) -> Result<R, Error> {
+    pub async fn ask<R: 'static>(&self, text: &str, read: fn(&str) -> Option<R>) -> Result<R, Error> {
         self.link.ask(&Query::new(text, read), self.options).await
     }
 

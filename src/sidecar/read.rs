@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -30,15 +30,21 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     given: &Map<String, Value>,
     place: &str,
 ) -> Result<T, Problem> {
-    let refuse = |problems: Vec<Value>| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems);
-    let schema = schema_for!(T);
-    let values = coerce(schema.as_value(), given, place).map_err(refuse)?;
+    let values = coerced(&schema_for!(T), given, place)?;
     // Checks beyond the schema are done by the type itself.
-    serde_json::from_value(values).map_err(|error| {
-        refuse(vec![
-            json!({ "type": "value_error", "loc": [place], "msg": error.to_string(), "input": given }),
-        ])
-    })
+    serde_json::from_value(values).map_err(|error| refused_by_type(&error, given, place))
+}
+
+// These two are not part of `read`, so that they are not compiled for each wire type.
+
+fn coerced(schema: &Schema, given: &Map<String, Value>, place: &str) -> Result<Value, Problem> {
+    let refuse = |problems| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems);
+    coerce(schema.as_value(), given, place).map_err(refuse)
+}
+
+fn refused_by_type(error: &serde_json::Error, given: &Map<String, Value>, place: &str) -> Problem {
+    let problem = json!({ "type": "value_error", "loc": [place], "msg": error.to_string(), "input": given });
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
 }
 
 impl<S: Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Query<T> {

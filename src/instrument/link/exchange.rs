@@ -12,7 +12,7 @@ use crate::instrument::connection::{Connection, ExchangeFailure};
 use crate::instrument::error::Error;
 use crate::instrument::frame::Sample;
 use crate::instrument::metrics::{self, Kind};
-use crate::instrument::scpi::{Action, ErrorEntry, Query};
+use crate::instrument::scpi::{Action, ErrorEntry, Query, UntypedQuery, nonsense};
 use crate::shown;
 
 /// A unit that replies to a command does so within this time.
@@ -23,11 +23,24 @@ impl Link {
     ///
     /// # Errors
     /// See [`Error`]. A refused query returns the errors that it left in the queue.
-    pub(in crate::instrument) async fn ask<R>(
+    pub(in crate::instrument) async fn ask<R: 'static>(
         &self,
         query: &Query<R>,
         options: ExchangeOptions,
     ) -> Result<R, Error> {
+        let reply = self.ask_untyped(&query.untyped(), options).await?;
+        query.meaning(&reply)
+    }
+
+    /// Sends a query, as [`Link::ask`] does. Returns a reply that the query can read.
+    ///
+    /// # Errors
+    /// As for [`Link::ask`].
+    pub(in crate::instrument) async fn ask_untyped(
+        &self,
+        query: &UntypedQuery,
+        options: ExchangeOptions,
+    ) -> Result<String, Error> {
         let waiting = Instant::now();
         let mut slot = self.hold(options).await?;
         let _pass = self.shared.ledger.read().await;
@@ -46,14 +59,12 @@ impl Link {
             {
                 Ok(reply) => {
                     tracing::trace!(command = %query.text, %reply, ?waited, on_wire = ?began.elapsed(), "asked");
-                    match query.read(&reply) {
-                        Some(read) => {
-                            slot.connection = Some(connection);
-                            metrics::exchange(Kind::Question, waited, began.elapsed());
-                            return Ok(read);
-                        }
-                        None => ExchangeFailure::Broken(nonsense(&reply)),
+                    if (query.has_meaning)(&reply) {
+                        slot.connection = Some(connection);
+                        metrics::exchange(Kind::Question, waited, began.elapsed());
+                        return Ok(reply);
                     }
+                    ExchangeFailure::Broken(nonsense(&reply))
                 }
                 Err(failure) => failure,
             };
@@ -62,7 +73,7 @@ impl Link {
                 // A refused query has no reply: get back in step, and read the reason from the queue.
                 ExchangeFailure::Silent => match self.back_in_step(&mut slot, connection, until).await {
                     Ok(silence) => {
-                        let late = silence.late.and_then(|reply| query.read(&reply));
+                        let late = silence.late.filter(|reply| (query.has_meaning)(reply));
                         return late.ok_or_else(|| no_reply(&query.text, options.reply, silence.errors));
                     }
                     Err(ExchangeFailure::OutOfStep(found)) if repeated => {
@@ -440,8 +451,4 @@ fn no_reply(command: &str, waited: Duration, errors: Vec<ErrorEntry>) -> Error {
         return Error::NoReply { command, seconds: waited.as_secs_f64() };
     }
     Error::Refused { command, errors }
-}
-
-fn nonsense(reply: &str) -> String {
-    format!("the reply `{}` is not valid", shown::beginning(reply))
 }

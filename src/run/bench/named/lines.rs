@@ -44,7 +44,7 @@ impl Bench {
     }
 
     /// Asks a named instrument. A query whose reply cannot be proved is repeated once.
-    async fn ask_named<R>(
+    async fn ask_named<R: 'static>(
         &mut self,
         name: &str,
         line: &str,
