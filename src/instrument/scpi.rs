@@ -5,7 +5,6 @@
 //! as it was set.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::error::Error;
 pub use super::reply::{Condition, ErrorEntry, Identity, Reference, Stabilization};
@@ -221,19 +220,18 @@ impl<R: 'static> Query<R> {
             text: self.text.clone(),
             while_idle: self.while_idle,
             is_raw: self.is_raw,
-            has_meaning: Arc::new(move |reply| read(reply.trim()).is_some()),
+            has_meaning: Box::new(move |reply| read(reply.trim()).is_some()),
         }
     }
 }
 
 /// A query without the type of its result. The exchange is therefore compiled once, and not for each type.
-#[derive(Clone)]
 pub(super) struct UntypedQuery {
     pub(super) text: String,
     pub(super) while_idle: bool,
     pub(super) is_raw: bool,
     /// Whether the query can read this reply.
-    pub(super) has_meaning: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    pub(super) has_meaning: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// The text of the query for a trace's values, a block of big-endian float32: dB for a ratio, dBm for a power.
