@@ -57,6 +57,9 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
     let log = LogWriter::default();
     start_logging(&cli.output, &log);
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
+    let config_with = |store: Option<String>| {
+        config()?.with_store(store).map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))
+    };
     let json = cli.output.log_format == LogFormat::Json;
     match cli.command {
         Command::Run(args) => run::run(args, &config()?, &cli.output, &log).await,
@@ -66,8 +69,14 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => check::plan(&args, &config()?, json).await,
         Command::Batch(args) => batch::batch(args, &config()?, &cli.output, &log).await,
         Command::Rehearse(args) => rehearse::rehearse(args, &config()?).await,
-        Command::Fleet(args) => fleet::fleet(args, &config()?, json).await,
-        Command::Serve(args) => serve::serve(args, &config()?).await,
+        Command::Fleet(args) => {
+            let config = config_with(args.store())?;
+            fleet::fleet(args, &config, json).await
+        }
+        Command::Serve(mut args) => {
+            let config = config_with(args.store.take())?;
+            serve::serve(args, &config).await
+        }
         Command::Watch(args) => watch::watch(args, &config()?).await,
         Command::Simulate(args) => simulate::simulate(*args).await,
         Command::Status(args) => direct::status(&args, &config()?).await,

@@ -285,6 +285,9 @@ pub struct ServeArgs {
     /// several times.
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// The object store for the runs: `s3://bucket/prefix`. Default: `CTP10_STORE`, or `store` of the configuration.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
     /// The queue of many benches.
     #[command(flatten)]
     pub fleet: BenchArgs,

@@ -220,6 +220,16 @@ impl Config {
         Ok(config)
     }
 
+    /// The configuration with the store of the command line, if one is given there.
+    ///
+    /// # Errors
+    /// If the address is wrong.
+    pub fn with_store(mut self, address: Option<String>) -> Result<Self, ConfigError> {
+        let origin = "the command line (`--store`)".to_owned();
+        let taken = self.store.take(address, None, None);
+        taken.map(|()| self).map_err(|message| ConfigError::Value { origin, message })
+    }
+
     /// The hosts and limits for recipes at this bench.
     #[must_use]
     pub fn allowed(&self) -> Allowed {

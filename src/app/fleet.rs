@@ -88,7 +88,7 @@ mod built {
 
     pub(in crate::app) async fn fleet(args: FleetArgs, config: &Config, json: bool) -> Result<(), Failure> {
         match args.what {
-            FleetCommand::Submit { file, broker, strict, copies } => {
+            FleetCommand::Submit { file, broker, store: _, strict, copies } => {
                 submit::submit(&file, &broker, (strict, copies), config, json).await
             }
             FleetCommand::Status { broker, json } => {

@@ -26,6 +26,20 @@ pub struct FleetArgs {
     pub what: FleetCommand,
 }
 
+impl FleetArgs {
+    /// The store of the command line.
+    #[must_use]
+    pub fn store(&self) -> Option<String> {
+        match &self.what {
+            FleetCommand::Submit { store, .. } => store.clone(),
+            FleetCommand::Status { .. }
+            | FleetCommand::Off { .. }
+            | FleetCommand::Clear { .. }
+            | FleetCommand::Release { .. } => None,
+        }
+    }
+}
+
 /// The broker of the fleet.
 #[derive(Debug, Clone, Args)]
 pub struct BrokerArgs {
@@ -44,6 +58,10 @@ pub enum FleetCommand {
         /// The broker.
         #[command(flatten)]
         broker: BrokerArgs,
+        /// The object store of the benches: items whose results it has are done. Default: `CTP10_STORE`, or `store` of the
+        /// configuration.
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
         /// Treat warnings as errors.
         #[arg(long)]
         strict: bool,

@@ -299,6 +299,6 @@ fn a_missing_folder_of_a_network_disk_is_never_created() {
     bench.write("ctp10.toml", &format!("store = \"file://{}\"\n", store.display()));
     let synced = bench.run(&["store", "sync"]);
     assert_eq!(synced.status.code(), Some(1));
-    assert!(said_by(&synced).contains("does not exist in the store"), "{}", said_by(&synced));
+    assert!(said_by(&synced).contains("not-mounted` does not exist"), "{}", said_by(&synced));
     assert!(!store.exists());
 }

@@ -71,8 +71,9 @@ def records_are_whole(fleet, s3, batch, count):
 
 def test_an_accepted_result_is_stored_and_recorded(fleet, s3):
     fleet.batch("night", chips(4))
-    for name in "ab":
-        fleet.bench(name, **s3.variables())
+    fleet.bench("a", **s3.variables())
+    # The command line comes before the environment.
+    fleet.bench("b", "--store", ADDRESS, **{**s3.variables(), "CTP10_STORE": "s3://no-such-bucket"})
     until("all is stored", are(fleet, "night", "stored"))
     records_are_whole(fleet, s3, "night", 4)
     assert fleet.ctp10("status").stdout.count("to upload to") == 0
@@ -113,7 +114,9 @@ def test_a_record_that_is_refused_is_written_later(fleet, s3):
 
 def submit(fleet, s3, name="night"):
     file = fleet.folder / f"{name}.yaml"
-    return ctp10("fleet", "submit", file, "--fleet", fleet.broker.url, cwd=fleet.folder, **s3.variables())
+    variables = s3.variables()
+    store = ["--store", variables.pop("CTP10_STORE")]
+    return ctp10("fleet", "submit", file, "--fleet", fleet.broker.url, *store, cwd=fleet.folder, **variables)
 
 
 def test_a_broker_that_lost_its_disk_is_refilled_from_the_store(fleet, s3):

@@ -107,7 +107,8 @@ def test_a_whole_lab_has_one_accepted_result_for_each_item(tmp_path):
 
 
 def test_a_suspended_bench_as_shipped_is_dark_before_another_one_begins(start, tmp_path):
-    """With the usual lease and watchdog. The suspended bench wakes after its item was measured elsewhere."""
+    """With the usual lease and watchdog. The watchdog ends the suspended process and turns its lasers off. When the bench is
+    back, its interrupted run does not count, because its item was measured elsewhere."""
     folder = tmp_path / "broker"
     folder.mkdir()
     broker = Broker(SERVERS[-1], folder)
@@ -125,16 +126,18 @@ def test_a_suspended_bench_as_shipped_is_dark_before_another_one_begins(start, t
         until("b has measured the item", lambda: fleet.states("night") == ["measured"])
         accepted = fleet.items("night")[1]["accepted"]
         assert accepted["bench"] == "b" and accepted["epoch"] > epoch
-        late.process.send_signal(signal.SIGCONT)
-        run = lambda: fleet.runs("a")[0]
-        until("the late run has ended", lambda: run()["status"] in ("aborted", "failed", "interrupted"))
-        until("its item is over", lambda: late.get("/batch").json()["items"][0]["state"] in ("removed", "failed"))
-        print(json.dumps({"late_status": run()["status"], "late_reason": run().get("reason"), "item": late.get("/batch").json()["items"][0]["reason"]}))
-        assert run()["fleet"]["epoch"] == epoch
+        until("the watchdog has ended the process", lambda: late.process.poll() is not None)
+        late.start()
+        own = lambda: late.get("/batch").json()["items"][0]
+        until("its item is over", lambda: own()["state"] == "removed")
+        assert "superseded" in own()["reason"] and "epoch" in own()["reason"], own()["reason"]
+        (run,) = fleet.runs("a")
+        assert run["status"] != "done" and run["fleet"]["epoch"] == epoch
         assert fleet.items("night")[1]["accepted"] == accepted
         assert raw.lasers_on() == []
     finally:
-        late.process.send_signal(signal.SIGCONT)
+        for bench in fleet.benches.values():
+            bench.stop()
         broker.stop()
 
 
