@@ -50,8 +50,9 @@ pub struct TransformArgs {
     /// The list of devices, with the columns `id`, `x_um` and `y_um`.
     pub file: PathBuf,
     /// The points: `ID=X,Y` or `CHIP_X,CHIP_Y=X,Y` with stage coordinates in µm, or a CSV file with the columns `id`,
-    /// `stage_x_um` and `stage_y_um`. At least three points are needed.
-    #[arg(long, required = true, num_args = 1.., value_name = "ID=X,Y|FILE", allow_hyphen_values = true)]
+    /// `stage_x_um` and `stage_y_um`. At least three points are needed. The option may be given several times. A mark
+    /// with a negative coordinate needs an equals sign: `--points=-12.5,206=10234,5521`.
+    #[arg(long, required = true, num_args = 1.., value_name = "ID=X,Y|FILE")]
     pub points: Vec<String>,
     /// Largest allowed distance of a point from its computed coordinates, in µm.
     #[arg(long, value_name = "UM", default_value_t = 20.0)]

@@ -356,4 +356,23 @@ mod tests {
         let (short, long) = (run.render_help().to_string(), run.render_long_help().to_string());
         assert!(!short.contains("--log-format") && long.contains("--log-format"), "{short}");
     }
+
+    #[test]
+    fn no_option_with_several_values_takes_the_options_behind_it_for_values() {
+        fn swallowing(command: &clap::Command, found: &mut Vec<String>) {
+            let takes_all = |argument: &&clap::Arg| {
+                let most = argument.get_num_args().map_or(1, |values| values.max_values());
+                argument.is_allow_hyphen_values_set() && most > 1
+            };
+            let names =
+                command.get_arguments().filter(takes_all).map(|argument| argument.get_id().to_string());
+            found.extend(names.map(|name| format!("{} {name}", command.get_name())));
+            command.get_subcommands().for_each(|inner| swallowing(inner, found));
+        }
+        let mut command = command();
+        command.build();
+        let mut found = Vec::new();
+        swallowing(&command, &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }

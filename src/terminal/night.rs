@@ -52,8 +52,8 @@ pub struct Ended<'a> {
     pub verdict: Option<Verdict>,
     /// The reason for its state.
     pub reason: Option<&'a str>,
-    /// How long its run took.
-    pub took: Option<TimeDelta>,
+    /// How long its run took, s.
+    pub took: Option<f64>,
 }
 
 impl Night {
@@ -104,7 +104,7 @@ fn line(item: &Ended, items: usize, colours: Colours) -> String {
     }
     line += &format!("  {}", shown::one_line(about));
     if let Some(took) = took {
-        line += &format!("  {}", duration(took.as_seconds_f64()));
+        line += &format!("  {}", duration(*took));
     }
     if let Some(reason) = reason {
         line += &format!(": {}", shown::one_line(reason));
@@ -170,7 +170,7 @@ mod tests {
             is_done: true,
             verdict: Some(Verdict::Fail),
             reason: None,
-            took: Some(TimeDelta::seconds(75)),
+            took: Some(75.0),
         };
         let text = line(&ended, 12, Colours::NONE);
         assert_eq!(text, " 3/12  done    fail  recipes/ring.yaml device=7  1 min 15 s");

@@ -59,8 +59,8 @@ pub fn summary(status: &RunStatus) -> String {
             counted(status.retries, "attempt")
         );
     }
-    let took = status.finished.zip(status.started).map(|(finished, started)| finished - started);
-    let took = took.map(|took| format!(", in {}", duration(took.as_seconds_f64()))).unwrap_or_default();
+    let took = status.finished.and_then(|finished| status.elapsed_s(finished));
+    let took = took.map(|took| format!(", in {}", duration(took))).unwrap_or_default();
     let _ = writeln!(text, "  {:<21} {}{took}", "measured", measured(status));
     if let Some(verdict) = status.verdicts.worst() {
         let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));

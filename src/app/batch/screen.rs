@@ -128,7 +128,7 @@ impl BatchObserver for Screen {
             });
             errln!("{}", shown::json(&event.to_string()));
         } else if let Some(night) = &self.night {
-            let took = status.as_ref().and_then(|status| Some(status.finished? - status.started?));
+            let took = status.as_ref().and_then(|status| status.elapsed_s(status.finished?));
             night.item_ended(&Ended {
                 number: item.number,
                 about: &about,

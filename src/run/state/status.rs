@@ -125,6 +125,8 @@ pub struct RunStatus {
     pub started: Option<DateTime<Utc>>,
     /// When the run ended.
     pub finished: Option<DateTime<Utc>>,
+    /// When the last event was recorded, and how long the run had lasted then, s. Journals of older programs lack this time.
+    pub last_event: Option<(DateTime<Utc>, Option<f64>)>,
     /// Whether the run is paused.
     pub held: bool,
     /// What the run waits for, other than the operator.
@@ -253,6 +255,20 @@ impl RunStatus {
         (self.finished_steps, self.failed_steps) = (ended, passed_over);
         (self.retries, self.traces, self.finished_estimate_s) = (retries, traces, ended_estimate_s);
         self.events = self.events.max(record.n);
+        self.last_event = Some((record.time, record.elapsed_s));
+    }
+
+    /// How long the run has lasted, s: until its end, else until now.
+    ///
+    /// The clock of the computer may be set during a run, so it only counts since the last event.
+    #[must_use]
+    pub fn elapsed_s(&self, now: DateTime<Utc>) -> Option<f64> {
+        let until = self.finished.unwrap_or(now);
+        let (since, before_s) = match self.last_event {
+            Some((time, Some(elapsed_s))) => (time, elapsed_s),
+            Some((_, None)) | None => (self.started?, 0.0),
+        };
+        Some(before_s + (until - since).as_seconds_f64().max(0.0))
     }
 
     /// The process of the run is gone, so nothing is in progress any more.
@@ -345,5 +361,44 @@ pub fn is_dip(trace: &TraceSummary) -> bool {
     match (trace.min, trace.max, trace.mean) {
         (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn record(time: DateTime<Utc>, elapsed_s: Option<f64>, event: RunEvent) -> Record {
+        Record { n: 1, time, elapsed_s, event }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_during_a_run_does_not_change_how_long_the_run_took() {
+        let began = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let log = |message: &str| RunEvent::Warning { message: message.to_owned() };
+        let ended = || RunEvent::Finished {
+            state: RunState::Done,
+            reason: None,
+            failed_steps: 0,
+            traces: 0,
+            verdict: None,
+        };
+        for jump in [TimeDelta::hours(-2), TimeDelta::zero(), TimeDelta::days(1)] {
+            let later = |seconds: i64| began + jump + TimeDelta::seconds(seconds);
+            let mut status = RunStatus { started: Some(began), ..RunStatus::default() };
+            status.apply(&record(began, Some(0.0), log("a")));
+            status.apply(&record(later(5), Some(5.0), log("b")));
+            assert_eq!(status.elapsed_s(later(7)), Some(7.0), "{jump}");
+            status.apply(&record(later(8), Some(8.0), ended()));
+            assert_eq!(status.elapsed_s(later(1000)), Some(8.0), "{jump}");
+        }
+        // An older program recorded no time of its own.
+        let mut status = RunStatus { started: Some(began), ..RunStatus::default() };
+        status.apply(&record(began + TimeDelta::seconds(3), None, ended()));
+        assert_eq!(status.elapsed_s(began), Some(3.0));
+        status.finished = Some(began - TimeDelta::hours(1));
+        assert_eq!(status.elapsed_s(began), Some(0.0), "never negative");
     }
 }

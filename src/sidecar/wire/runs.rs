@@ -233,8 +233,8 @@ pub(crate) struct HighlightReply {
 impl StatusReply {
     /// `state` is the state in the run folder, for a run whose events have no end.
     pub(crate) fn new(status: &RunStatus, state: String, pause: Option<PauseState>) -> Self {
-        let until = status.finished.or_else(|| (state == "running").then(Utc::now));
-        let elapsed = status.started.zip(until).map(|(started, until)| (until - started).as_seconds_f64());
+        let lasts = status.finished.is_some() || state == "running";
+        let elapsed = status.elapsed_s(Utc::now()).filter(|_| lasts);
         Self {
             run: status.run.clone(),
             name: status.name.clone(),
