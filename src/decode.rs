@@ -193,14 +193,18 @@ pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Op
     allowed
         .into_iter()
         .map(|known| (strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known), known))
-        .filter(|(likeness, _)| *likeness >= 0.5)
+        .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }
 
-/// "did you mean …", or the list of allowed names if none is similar.
+/// "did you mean …", or the list of allowed names if none is similar. If only the unit in the name differs, both units are
+/// named, because the value must change too.
 #[must_use]
 pub fn suggestion<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    if let Some((known, theirs, given)) = advice::in_another_unit(word, allowed.clone()) {
+        return format!("did you mean `{known}`? Its unit is {theirs}, not {given}");
+    }
     match nearest(word, allowed.clone()) {
         Some(known) => format!("did you mean `{known}`?"),
         None => {

@@ -1,7 +1,7 @@
 """Measures with a CTP10: `ctp10` in Python.
 
 import ctp10
-run = ctp10.run("ring.yaml", instrument="sim", set={"top_dbm": 3})
+run = ctp10.run("ring.yaml", instrument="sim", set={"power_dbm": 3})
 df = run.traces.sel(detector="through").to_pandas()
 """
 

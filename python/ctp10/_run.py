@@ -146,7 +146,7 @@ class Run:
         manifest = self.manifest
         words = [f"<Run {manifest['run']} {manifest['name']}: {self.status}"]
         words += [f"verdict {manifest['verdict']}"] if manifest.get("verdict") else []
-        words.append(f"{len(self.traces)} traces")
+        words.append(f"{len(self.traces)} trace{'s' * (len(self.traces) != 1)}")
         words += ["SIMULATED"] if self.simulated else []
         return ", ".join(words) + ">"
 

@@ -44,6 +44,17 @@ pub struct Analysis {
     pub warnings: Vec<String>,
 }
 
+impl Analysis {
+    /// Adds the warning that insertion losses of levels in dBm are no losses of a device. Other figures do not depend on the
+    /// unit.
+    pub fn warn_about_dbm(&mut self) {
+        if self.figures.iter().any(|figure| figure.name.starts_with("insertion_loss")) {
+            let message = "the levels are powers in dBm: insertion losses are relative to 0 dBm";
+            self.warnings.insert(0, message.to_owned());
+        }
+    }
+}
+
 /// What an analysis was made with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {

@@ -43,7 +43,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure
     let wrong = |why: String| Failure::new(ExitCode::Usage, format!("`{shown}`: {why}"));
     let axis = AxisNm::Listed(columns.wavelengths_nm());
     let mut analysis = of_trace(args, &request, axis, columns.levels()).map_err(wrong)?;
-    analysis.warnings.splice(0..0, columns.warnings());
+    columns.warn(&mut analysis);
     if args.json {
         let (file, column) = (shown, columns.column());
         return super::print_json(&Answer { file, column, smoothing: smoothing(args), analysis });

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
 use crate::measurement::PowerLevels;
 use crate::run::events::Record;
-use crate::shown::counted;
+use crate::shown::{self, counted};
 use crate::store::{FoundRun, StoreError, runs, skip_damaged, watchdog_records};
 use crate::terminal::duration;
 use crate::terminal::output::{errln, outln};
@@ -97,6 +97,10 @@ fn show(id: &str, out: &Path, as_json: bool, near: &Near) -> Result<(), Failure>
         manifest.started.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z"),
         took.map(|s| format!(", took {}", duration(s))).unwrap_or_default()
     );
+    if let Some(verdict) = manifest.verdict {
+        let counts = manifest.verdicts.map(|verdicts| format!(" ({verdicts})")).unwrap_or_default();
+        outln!("  verdict     {verdict}{counts}");
+    }
     match manifest.taken_up {
         0 => {}
         1 => outln!("  resumed     once after an interruption"),
@@ -124,6 +128,7 @@ fn show(id: &str, out: &Path, as_json: bool, near: &Near) -> Result<(), Failure>
             )
         };
         outln!("  {}  {}  {}", trace.file, counted(trace.grid.points, "point"), HumanBytes(trace.bytes));
+        outln!("      {}", shown::one_line(&trace.shown_name()));
         outln!("      min {}   max {}", level(trace.min), level(trace.max));
     }
     for levels in levels(&run.folder)? {

@@ -60,11 +60,75 @@ fn in_unit_of(field: &str, number: f64, unit: &str) -> Option<f64> {
     field.ends_with(&format!("_{}", unit.to_ascii_lowercase().replace('/', "_"))).then_some(number)
 }
 
+/// The units that names of fields end in, and how they are written.
+const UNITS: [(&str, &str); 22] = [
+    ("dbm", "dBm"),
+    ("db", "dB"),
+    ("mw", "mW"),
+    ("uw", "µW"),
+    ("w", "W"),
+    ("pm", "pm"),
+    ("nm", "nm"),
+    ("um", "µm"),
+    ("mm", "mm"),
+    ("nm_s", "nm/s"),
+    ("ms", "ms"),
+    ("s", "s"),
+    ("min", "min"),
+    ("h", "h"),
+    ("hz", "Hz"),
+    ("khz", "kHz"),
+    ("mhz", "MHz"),
+    ("ghz", "GHz"),
+    ("thz", "THz"),
+    ("ma", "mA"),
+    ("v", "V"),
+    ("mv", "mV"),
+];
+
+/// The beginning of a name that ends in a unit, and the unit.
+fn stem_and_unit(name: &str) -> Option<(&str, &'static str)> {
+    let ends = |(suffix, unit): &(&str, &'static str)| {
+        let stem = name.strip_suffix(suffix)?.strip_suffix('_')?;
+        Some((stem, *unit)).filter(|(stem, _)| !stem.is_empty())
+    };
+    // `speed_nm_s` ends in `s` too: the longest unit has the shortest stem.
+    UNITS.iter().filter_map(ends).min_by_key(|(stem, _)| stem.len())
+}
+
+/// The allowed name that differs from `word` in its unit only, with its unit and the unit of `word`.
+pub(super) fn in_another_unit<'a>(
+    word: &str,
+    allowed: impl IntoIterator<Item = &'a str>,
+) -> Option<(&'a str, &'static str, &'static str)> {
+    let word = word.to_ascii_lowercase();
+    let (stem, given) = stem_and_unit(&word)?;
+    let known = allowed.into_iter().filter_map(|known| Some((known, stem_and_unit(known)?)));
+    let mut alike = known.filter(|(_, (other, unit))| *other == stem && *unit != given);
+    alike.next().map(|(known, (_, unit))| (known, unit, given))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::decode::suggestion;
+
+    #[test]
+    fn a_field_in_another_unit_is_suggested_with_both_units() {
+        let fields = ["power_dbm", "resolution_pm", "speed_nm_s", "timeout_s", "name"];
+        for (word, expected) in [
+            ("power_mw", "did you mean `power_dbm`? Its unit is dBm, not mW"),
+            ("resolution_nm", "did you mean `resolution_pm`? Its unit is pm, not nm"),
+            ("timeout_min", "did you mean `timeout_s`? Its unit is s, not min"),
+            ("power_dBm", "did you mean `power_dbm`?"),
+            ("power", "did you mean `power_dbm`?"),
+            ("save", "allowed: `power_dbm`, `resolution_pm`, `speed_nm_s`, `timeout_s`, `name`"),
+        ] {
+            assert_eq!(suggestion(word, fields), expected, "{word}");
+        }
+    }
 
     #[test]
     fn values_in_another_form_get_the_form_of_the_recipe() {

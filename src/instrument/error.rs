@@ -72,7 +72,7 @@ pub enum Error {
         found: String,
     },
     /// A command left errors in the error queue of the instrument.
-    #[error("the instrument refused `{command}`: {}", list(.errors))]
+    #[error("the instrument refused `{command}`: {}", list(.errors, .command))]
     Refused {
         /// The command.
         command: String,
@@ -131,6 +131,12 @@ impl Error {
     }
 }
 
-fn list(errors: &[ErrorEntry]) -> String {
-    shown::listed(errors, "; ")
+/// The errors in words. An instrument may repeat the command in its error, and the message has named the command already.
+fn list(errors: &[ErrorEntry], command: &str) -> String {
+    let words = errors.iter().map(|error| {
+        let said = error.to_string();
+        let short = said.strip_suffix(command).and_then(|rest| rest.trim_end().strip_suffix(';'));
+        short.map_or_else(|| said.clone(), str::to_owned)
+    });
+    shown::listed(&words.collect::<Vec<_>>(), "; ")
 }

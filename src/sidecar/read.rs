@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::coerce::coerce;
 use super::problem::Problem;
-use crate::decimal;
+use crate::{decimal, decode};
 
 /// Query parameters.
 pub(super) struct Query<T>(pub(super) T);
@@ -90,8 +90,26 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Recipe
             let (message, hint) = decimal::changed_words(&number, &printed);
             return Err(wrong("value_error", &format!("{message}; {hint}")));
         }
-        read_body(&bytes).map(Self)
+        let given = object(&bytes)?;
+        refuse_unknown::<T>(&given)?;
+        read(&given, "body").map(Self)
     }
+}
+
+/// Refuses fields that a body does not have. A misspelt `parameters` would otherwise start a run with other values than the
+/// client wants.
+fn refuse_unknown<T: JsonSchema>(given: &Map<String, Value>) -> Result<(), Problem> {
+    let schema = schema_for!(T);
+    let Some(known) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
+    let unknown = given.iter().filter(|(name, _)| !known.contains_key(*name));
+    let problems: Vec<Value> = unknown
+        .map(|(name, value)| {
+            let hint = decode::suggestion(name, known.keys().map(String::as_str));
+            let message = format!("unknown field `{name}`: {hint}");
+            json!({ "type": "extra_forbidden", "loc": ["body", name], "msg": message, "input": value })
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems)) }
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
@@ -105,12 +123,17 @@ fn wrong(kind: &str, message: &str) -> Problem {
 }
 
 fn read_body<T: DeserializeOwned + JsonSchema>(bytes: &[u8]) -> Result<T, Problem> {
+    read(&object(bytes)?, "body")
+}
+
+/// The fields of a body. Nothing and null count as an object without fields.
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     // Some clients send the byte order mark of a file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(bytes) };
     match body {
-        Ok(Value::Object(given)) => read(&given, "body"),
-        Ok(Value::Null) => read(&Map::new(), "body"),
+        Ok(Value::Object(given)) => Ok(given),
+        Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err(wrong("dict_type", "an object is required")),
         Err(error) => Err(wrong("json_invalid", &format!("this is not JSON: {error}"))),
     }

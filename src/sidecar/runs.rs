@@ -71,9 +71,12 @@ pub(super) async fn list(
 }
 
 impl AppState {
-    /// The run of this process with this identifier.
+    /// The run of this process with this identifier, or its active run.
     fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
-        self.session.last_run().filter(|run| run.id() == id)
+        match id {
+            "current" => self.session.current_run(),
+            id => self.session.last_run().filter(|run| run.id() == id),
+        }
     }
 
     /// The run in progress that a request names.

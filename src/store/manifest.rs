@@ -143,6 +143,18 @@ pub struct VerdictSummary {
     pub devices: VerdictCounts,
 }
 
+impl std::fmt::Display for VerdictSummary {
+    /// How many devices have each verdict; without a table of devices, how many analyses.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, counts) =
+            if self.devices.all() > 0 { ("devices", self.devices) } else { ("analyses", self.analyses) };
+        let VerdictCounts { pass, marginal, not_measured, fail } = counts;
+        let each = [("pass", pass), ("marginal", marginal), ("not measured", not_measured), ("fail", fail)];
+        let some = each.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}"));
+        write!(f, "{what}: {}", some.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// The file with the figures of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultsRecord {

@@ -1,7 +1,7 @@
 //! A trace file without its run: its grid, and what it says about itself.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -133,9 +133,17 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| StoreError::encode(path, error))
 }
 
+/// The first bytes of every Parquet file.
+const MAGIC: &[u8; 4] = b"PAR1";
+
 /// The grid of a file, from all its wavelengths.
 fn grid(path: &Path) -> Result<Grid, StoreError> {
     let wrong = |why: String| StoreError::read(path, io::Error::new(io::ErrorKind::InvalidData, why));
+    let mut first = [0; MAGIC.len()];
+    let mut file = files::open(path).map_err(|source| StoreError::read(path, source))?;
+    if file.read_exact(&mut first).is_err() || first != *MAGIC {
+        return Err(wrong("it is not a Parquet file".to_owned()));
+    }
     let builder = builder(path)?;
     if builder.schema().field_with_name("wavelength_nm").is_err() {
         return Err(wrong(

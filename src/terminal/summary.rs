@@ -3,22 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{duration, lines};
-use crate::analysis::verdict::{FigureYield, VerdictCounts};
+use crate::analysis::verdict::FigureYield;
 use crate::run::state::status::RunStatus;
 use crate::run::state::verdicts::Verdicts;
 use crate::shown::counted;
-
-/// How many devices have each verdict; without a table of devices, how many analyses.
-fn counts(verdicts: &Verdicts) -> String {
-    let (of_devices, of_analyses) = (verdicts.of_devices(), verdicts.of_analyses());
-    let (what, counts) =
-        if of_devices.all() > 0 { ("devices", of_devices) } else { ("analyses", of_analyses) };
-    let VerdictCounts { pass, marginal, not_measured, fail } = counts;
-    let each = [("pass", pass), ("marginal", marginal), ("not measured", not_measured), ("fail", fail)];
-    let some: Vec<String> =
-        each.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
-    format!("{what}: {}", some.join(", "))
-}
 
 /// How many devices passed the limits of each figure; nothing for a single device.
 fn yields(verdicts: &Verdicts) -> Vec<String> {
@@ -63,7 +51,7 @@ pub fn summary(status: &RunStatus) -> String {
     let took = took.map(|took| format!(", in {}", duration(took))).unwrap_or_default();
     let _ = writeln!(text, "  {:<21} {}{took}", "measured", measured(status));
     if let Some(verdict) = status.verdicts.worst() {
-        let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", counts(&status.verdicts));
+        let _ = writeln!(text, "  {:<21} {verdict} ({})", "verdict", status.verdicts.summary());
     }
     for (index, told) in yields(&status.verdicts).iter().enumerate() {
         let _ = writeln!(text, "  {:<21} {told}", if index == 0 { "yield" } else { "" });

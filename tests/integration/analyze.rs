@@ -72,6 +72,9 @@ fn a_trace_of_a_run_gives_its_figures() {
     assert_eq!(answer["column"], "value");
     assert!(answer["warnings"][0].as_str().unwrap().contains("powers in dBm"), "{answer}");
     assert_eq!(answer["settings"]["samples"], 2001);
+    // The warning is only about losses.
+    let widths = json(&bench, &[file.to_str().unwrap(), "--figures", "bandwidth@3"]);
+    assert!(widths.get("warnings").is_none(), "{widths}");
     assert!(values(&answer, "insertion_loss_min_db")[0] < values(&answer, "insertion_loss_max_db")[0]);
     // The filter of the simulator is 13 nm wide at half power.
     let widths = values(&answer, "bandwidth_3db_nm");

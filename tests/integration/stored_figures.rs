@@ -88,12 +88,59 @@ fn figures_are_one_row_per_device_in_a_table_in_csv_and_in_json() {
     let table = text(&bench.run(&["figures", "last"]).stdout);
     assert!(table.contains("SIMULATED") && table.contains("wafer = W12") && table.contains(" !"), "{table}");
     assert!(table.lines().skip(1).all(|line| line.chars().count() <= 80), "{table}");
+    let shown = text(&bench.run(&["runs", "show", "last"]).stdout);
+    assert!(shown.contains("verdict     fail (devices: 1 pass, 1 fail)"), "{shown}");
+    assert!(shown.contains("      4/2 · chip=B\n"), "{shown}");
     // Several runs, chosen by a condition.
     measure(&bench, &["--set", "top_dbm=0"]);
     let both = json_of(&bench, &["figures", "--where", "wafer = 'W12' and verdict = 'fail'", "--json"], 0);
     assert_eq!(both["rows"].as_array().unwrap().len(), 4);
     let one = json_of(&bench, &["figures", "--where", "top_dbm = 0", "--json"], 0);
     assert_eq!(one["rows"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn many_devices_are_one_row_each_and_a_value_within_its_limit_is_not_marked() {
+    let bench = Bench::new();
+    bench.write(
+        "chips.csv",
+        &format!("chip,wafer,least_q\n{}", (1..8).map(|n| format!("C{n},W12,1000\n")).collect::<String>()),
+    );
+    // The strongest dip fulfils the limit, and another one does not: their resonances have different wavelengths.
+    bench.write(
+        "rings.yaml",
+        &RECIPE.replace("start_nm: 1545, stop_nm: 1555", "start_nm: 1535, stop_nm: 1565"),
+    );
+    let run = bench.run(&["run", "rings.yaml"]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let table = text(&bench.run(&["figures", "last", "--figures", "q_loaded"]).stdout);
+    let rows = || table.lines().filter(|line| line.trim_start().starts_with('C'));
+    assert_eq!(rows().count(), 7, "{table}");
+    let all = json_of(&bench, &["figures", "last", "--figures", "q_loaded", "--all", "--json"], 0);
+    let of_lines: Vec<f64> = all["rows"][0]["figures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|figure| figure["value"].as_f64().unwrap())
+        .collect();
+    let strongest = json_of(&bench, &["figures", "last", "--figures", "q_loaded", "--json"], 0);
+    let strongest = strongest["rows"][0]["figures"][0]["value"].as_f64().unwrap();
+    let least = of_lines.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(least < strongest - 20.0, "{of_lines:?} {strongest}");
+    // A limit between the two.
+    let limit = f64::midpoint(least, strongest);
+    bench.write("chips.csv", &format!("chip,wafer,least_q\nC1,W12,{limit:.1}\n"));
+    assert_eq!(bench.run(&["run", "rings.yaml"]).status.code(), Some(4));
+    let judged = json_of(&bench, &["figures", "last", "--figures", "q_loaded", "--json"], 0);
+    let q = &judged["rows"][0]["figures"][0];
+    assert_eq!(q["verdict"], "fail");
+    assert!(
+        q["value"].as_f64().unwrap() > limit && q["decided_by"]["value"].as_f64().unwrap() < limit,
+        "{q}"
+    );
+    let table = text(&bench.run(&["figures", "last", "--figures", "q_loaded"]).stdout);
+    let of = q["decided_by"]["of"].as_str().unwrap();
+    assert!(table.contains(&format!(", {of} ")) && table.contains(" !"), "{table}");
 }
 
 #[test]

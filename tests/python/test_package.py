@@ -4,13 +4,14 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 
 import numpy
 import pandas
 import polars
 import pyarrow
 import pytest
-from conftest import ROOT, until
+from conftest import BINARY, ROOT, until
 from package import ASKS, LIT, SERIES, SWEEPS, at_home, first, until_lit  # noqa: F401
 
 import ctp10  # isort: skip
@@ -24,6 +25,16 @@ class TestRuns:
         assert list(frame.columns[:2]) == ["wavelength_nm", "value"] and len(frame) == 20001
         assert frame.attrs["units"] == {"wavelength_nm": "nm", "value": "dBm"}
         assert frame.attrs["parameters"] == {"top_dbm": 0, "step_db": 5} and frame.attrs["simulated"] is True
+
+    @pytest.mark.parametrize("page", ["README.md", "docs/python.md", "python/README.md"])
+    def test_the_first_example_of_each_page_works_with_the_recipe_of_init(self, page):
+        said = subprocess.run([os.path.abspath(BINARY), "init", "ring.yaml"], capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stderr
+        example = (ROOT / page).read_text().split("```python\n")[1].split("```")[0]
+        names = {}
+        exec(example, names)  # the example of the page
+        assert len(names["df"]) == 20001 and names["run"].parameters == {"power_dbm": 3}
+        assert "1 trace," in repr(names["run"])
 
     def test_parameters_are_values_of_python_and_of_numpy(self):
         for value in [2, 2.0, numpy.int32(2), numpy.float32(2), numpy.array(2)]:

@@ -319,12 +319,21 @@ def test_a_plan_is_the_one_that_the_command_line_prints(server):
         ({"path": 3}, 422),
         ({"recipe": TINY, "parameters": []}, 422),
         ({"recipe": TINY, "unattended": "maybe"}, 422),
+        ({"recipe": TINY, "paramters": {"top_dbm": 3}}, 422),
     ],
 )
 def test_an_order_that_contradicts_itself_or_is_malformed_is_refused(server, body, code):
     for path in ["/check", "/plan", "/runs"]:
         response = server.post(path, json=body)
         assert_refused(response, 400) if code == 400 else assert_problems(response)
+
+
+def test_a_misspelt_field_of_an_order_is_named_with_the_nearest_one(server):
+    before = len(ok(server.get("/runs"))["runs"])
+    (problem,) = server.post("/runs", json={"recipe": TINY, "paramters": {"top_dbm": 3}}).json()["detail"]
+    assert problem["loc"] == ["body", "paramters"]
+    assert problem["msg"] == "unknown field `paramters`: did you mean `parameters`?"
+    assert len(ok(server.get("/runs"))["runs"]) == before
 
 
 # Beginning a run

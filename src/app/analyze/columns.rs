@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::csv;
 use crate::analysis::LevelsDb;
+use crate::analysis::request::Analysis;
 use crate::analysis::trace::MOST_DB;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
@@ -12,9 +13,6 @@ use crate::store::{Levels, Spectrum, read_spectrum};
 
 /// The largest CSV file: some 30 million rows.
 const MOST_BYTES: u64 = 1 << 30;
-
-/// The warning about levels in dBm.
-pub(super) const ABOUT_DBM: &str = "the levels are powers in dBm: insertion losses are relative to 0 dBm";
 
 /// The columns of a file.
 pub(in crate::app) struct Columns {
@@ -92,15 +90,14 @@ impl Columns {
         None
     }
 
-    /// What makes the figures doubtful.
-    pub(in crate::app) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+    /// Adds what makes the figures doubtful.
+    pub(in crate::app) fn warn(&self, analysis: &mut Analysis) {
         if self.trace.unit.as_deref() == Some("dBm") {
-            warnings.push(ABOUT_DBM.to_owned());
+            analysis.warn_about_dbm();
         } else if self.range.is_some_and(|(lowest, _)| lowest > 0.0) {
-            warnings.push("all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB".to_owned());
+            let message = "all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB";
+            analysis.warnings.insert(0, message.to_owned());
         }
-        warnings
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::columns::ABOUT_DBM;
 use super::{screen, smoothing};
 use crate::analysis::request::{Analysis, Request};
 use crate::analysis::{AxisNm, LevelsDb};
@@ -143,7 +142,7 @@ fn of_stored(
     };
     let mut analysis = super::of_trace(args, request, axis, LevelsDb::Single(&levels))?;
     if summary.unit == "dBm" {
-        analysis.warnings.insert(0, ABOUT_DBM.to_owned());
+        analysis.warn_about_dbm();
     }
     Ok(analysis)
 }

@@ -29,7 +29,10 @@ pub(super) struct Label {
 #[derive(Debug, Clone)]
 pub(super) struct Value {
     pub(super) figure: Figure,
+    /// The worst verdict on all figures that this one stands for.
     pub(super) verdict: Option<Verdict>,
+    /// The figure of another dip or peak that has this verdict, if the figure itself has a better one.
+    pub(super) decided_by: Option<Figure>,
     pub(super) trace_index: Option<u64>,
 }
 
@@ -87,12 +90,20 @@ fn take(
             detector: trace.map(|trace| trace.detector_name.clone()),
         };
         // The strongest line stands for all of them, so its verdict is the worst.
-        let own = judged
-            .iter()
-            .filter(|judged| judged.figure == figure.name && (of.is_none() || judged.of == figure.of));
-        let verdict = worst(own.map(|judged| judged.verdict));
+        let own = || {
+            judged
+                .iter()
+                .filter(|judged| judged.figure == figure.name && (of.is_none() || judged.of == figure.of))
+        };
+        let verdict = worst(own().map(|judged| judged.verdict));
+        let decides = |judged: &&Judged| Some(judged.verdict) == verdict;
+        let is_decided_by_itself = own().filter(decides).any(|judged| judged.is_of(figure));
+        let decided_by = trace.filter(|_| !is_decided_by_itself).and_then(|trace| {
+            let deciding = own().find(decides)?;
+            trace.figures.iter().find(|other| deciding.is_of(other)).cloned()
+        });
         let trace_index = trace.map(|trace| trace.trace_index);
-        values.entry(label).or_insert(Value { figure: figure.clone(), verdict, trace_index });
+        values.entry(label).or_insert(Value { figure: figure.clone(), verdict, decided_by, trace_index });
     };
     let outcome = &analysis.outcome;
     for trace in &outcome.traces {

@@ -115,7 +115,8 @@ fn print(rows: &[Row<'_>], labels: &BTreeSet<Label>, shown: &Labels) {
     });
     let upright = upright(rows, &measured, shown, &telling, runs.len() > 1);
     let turned = turned(rows, &measured, shown, &telling, runs.len() > 1);
-    let tables = if lines(&turned) < lines(&upright) { turned } else { upright };
+    // A table with a row per device is turned only if it does not fit the width.
+    let tables = if upright.len() > 1 && lines(&turned) < lines(&upright) { turned } else { upright };
     for table in tables {
         outln!("{table}");
     }
@@ -182,14 +183,20 @@ fn verdict(row: &Row<'_>) -> String {
     row.device.verdict.map(|verdict| verdict.to_string()).unwrap_or_default()
 }
 
-/// A value, marked if it is the reason of a verdict.
+/// A value, marked if it is the reason of a verdict. If another dip or peak is the reason, its value follows with the mark.
 fn marked(value: &Value) -> String {
     let mark = match value.verdict {
         Some(Verdict::Fail) => " !",
         Some(Verdict::Marginal) => " ~",
         Some(Verdict::Pass | Verdict::NotMeasured) | None => "",
     };
-    format!("{}{mark}", short(&value.figure))
+    match &value.decided_by {
+        Some(other) if !mark.is_empty() => {
+            let of = other.of.as_deref().unwrap_or_default();
+            format!("{}, {of} {}{mark}", short(&value.figure), short(other))
+        }
+        Some(_) | None => format!("{}{mark}", short(&value.figure)),
+    }
 }
 
 fn as_json(row: &Row<'_>, shown: &Labels) -> Json {
@@ -205,6 +212,7 @@ fn as_json(row: &Row<'_>, shown: &Labels) -> Json {
                 fields.insert("detector".to_owned(), json!(label.detector));
                 fields.insert("trace_index".to_owned(), json!(value.trace_index));
                 fields.insert("verdict".to_owned(), json!(value.verdict));
+                fields.insert("decided_by".to_owned(), json!(value.decided_by));
                 // The definition is in the documentation, and each row would repeat it.
                 fields.remove("definition");
             }

@@ -62,6 +62,10 @@ pub(super) fn hint(text: &str, place: Position, message: &str) -> Option<&'stati
         Some("an expression inside `{ … }` or `[ … ]`, or one with `: ` in it, needs quotes: \"${…}\"")
     } else if tab {
         Some("U+0009 tab; indent with spaces: YAML does not allow tabs")
+    } else if message.starts_with("did not find expected key")
+        || message.starts_with("did not find expected '-'")
+    {
+        Some("all steps of a list, and all keys of a map, must begin in the same column")
     } else if message.starts_with("mapping values") {
         Some("a text with `: ` in it needs quotes")
     } else {

@@ -130,7 +130,7 @@ fn best(report: &Report) -> Markup {
         html! { @if let Some((extreme, line)) = found {
             div { dt { (name) } dd {
                 b { (extreme.level("dB")) } " " (extreme.place())
-                small { " on " (line.trace.detector) ", trace " (line.trace.trace_index) }
+                small { " on " (line.trace.shown_detector()) ", trace " (line.trace.trace_index) }
             } }
         } }
     };

@@ -185,12 +185,11 @@ fn analyze_group(
         let theirs = levels(reference, folder)?;
         values = difference(&seen(trace, &values)?, &seen(reference, &theirs)?);
     }
-    let analysis = task
+    let mut analysis = task
         .figures_of(trace.grid.start_nm, trace.grid.step_pm, &values)
         .map_err(|message| wrong_trace(trace, &message))?;
-    let mut warnings = analysis.warnings;
     if trace.unit == "dBm" && minus.is_none() {
-        warnings.insert(0, "the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned());
+        analysis.warn_about_dbm();
     }
     let averaged =
         if group.len() > 1 { group.iter().map(|trace| trace.trace_index).collect() } else { Vec::new() };
@@ -200,7 +199,7 @@ fn analyze_group(
         averaged,
         minus: minus.map(|reference| reference.trace_index),
         smooth_samples: task.smooth_samples,
-        warnings,
+        warnings: analysis.warnings,
         ..TraceAnalysis::of(trace)
     }))
 }

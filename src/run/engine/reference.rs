@@ -113,8 +113,9 @@ impl Engine {
         detector: Detector,
         stale: &Stale,
     ) -> Result<bool, Fault> {
+        let shown = self.name_and_place(ctx, detector);
         let refuse = |why: &str| {
-            let message = format!("the reference of {detector} cannot be used: {stale}");
+            let message = format!("the reference of {shown} cannot be used: {stale}");
             Err(Fault::new(FaultKind::Refused, message).hint(why))
         };
         match fields.if_stale.unwrap_or_default() {
@@ -123,7 +124,7 @@ impl Engine {
             ),
             IfStale::Ask if *stale != Stale::Absent && self.control.is_attended() => {
                 let message =
-                    format!("The reference of {detector} cannot be used as it is: {stale}. Continue how?");
+                    format!("The reference of {shown} cannot be used as it is: {stale}. Continue how?");
                 let mut choices = vec![NEW.to_owned(), STOP.to_owned()];
                 if stale.may_be_kept() {
                     choices.insert(1, KEEP.to_owned());
@@ -137,11 +138,17 @@ impl Engine {
             // An age needs no warning: the event of the new reference states it.
             IfStale::Ask | IfStale::Measure if stale.is_expected() => Ok(false),
             IfStale::Ask | IfStale::Measure => {
-                let message = format!("the reference of {detector} is not kept: {stale}");
+                let message = format!("the reference of {shown} is not kept: {stale}");
                 self.log.emit(RunEvent::Warning { message })?;
                 Ok(false)
             }
         }
+    }
+
+    /// A detector for people: `drop (4/2)`, or `4/2` without a name.
+    fn name_and_place(&self, ctx: &StepContext, detector: Detector) -> String {
+        let (name, place) = (self.detector_name(ctx, detector), detector.to_string());
+        if name == place { name } else { format!("{name} ({place})") }
     }
 
     /// Makes sure that the right path is connected: asks the operator, or follows `unattended`. With the simulator
@@ -154,9 +161,9 @@ impl Engine {
         reason: Option<&Stale>,
     ) -> Result<(), Fault> {
         if self.control.is_attended() && !self.bench.simulated {
-            let name = self.detector_name(ctx, detector);
-            let name = if name == detector.to_string() { name } else { format!("{name} ({detector})") };
-            let Some(connection) = fields.connection(&name) else { return Ok(()) };
+            let Some(connection) = fields.connection(&self.name_and_place(ctx, detector)) else {
+                return Ok(());
+            };
             return self.ask_operator(ctx, &connection, &[], None).await.map(drop);
         }
         let otherwise =
