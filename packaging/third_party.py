@@ -1,4 +1,5 @@
-"""Writes the licences of everything that the program contains, as Markdown on stdout.
+"""Writes the licences of everything that the program contains, as Markdown on stdout. The optional argument is the system that
+the program is built for, as a target triple of Rust.
 
 `cargo about` knows the crates. What crates and this repository contain besides Rust is listed here by hand."""
 
@@ -41,6 +42,8 @@ def main():
     sys.stdout.flush()
     about = ["cargo", "about", "generate", "--offline", "--locked", "--fail", "--config", "packaging/about.toml"]
     about += ["--features", "store,fleet"]
+    for target in sys.argv[1:]:
+        about += ["--target", target]
     print(command(*about, "packaging/licences.hbs"))
 
 

@@ -17,6 +17,8 @@ DIST = ROOT / "packaging" / "dist"
 LARGEST_WHEEL = 20_000_000
 # Their terms must come with what contains them.
 LIBRARIES_IN_C = ["SQLite", "zstd", "ring", "plotly.js"]
+# Crates of the parts that a build from source leaves out.
+CRATES_OF_FEATURES = ["async-nats", "object_store"]
 
 pytestmark = [
     pytest.mark.skipif("CTP10_TEST_THOROUGH" not in os.environ, reason="only in thorough mode"),
@@ -84,9 +86,28 @@ def test_the_archive_has_the_program_its_manual_and_the_terms_of_its_parts(tmp_p
     for shell in ["bash", "zsh", "fish"]:
         assert (folder / "completions" / f"ctp10.{shell}").stat().st_size > 0
     terms = (folder / "THIRD-PARTY.md").read_text()
-    assert all(library in terms for library in LIBRARIES_IN_C)
+    assert [name for name in [*LIBRARIES_IN_C, *CRATES_OF_FEATURES, "ratatui"] if name not in terms] == []
     for recipe in [*folder.glob("recipes/*.yaml"), *folder.glob("scripts/*.rhai")]:
         said_by(folder / "ctp10", "check", "--strict", recipe, cwd=folder)
+
+
+def test_the_program_of_the_archive_has_the_store_and_the_fleet(tmp_path):
+    with tarfile.open(the_only("*.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (program,) = tmp_path.glob("*/ctp10")
+    uses_store_and_fleet(program, tmp_path)
+
+
+def uses_store_and_fleet(program, folder):
+    store = folder / "store"
+    store.mkdir()
+    shutil.copy(ROOT / "recipes" / "quickstart.yaml", folder)
+    said = said_by(program, "run", "quickstart.yaml", "--sidecar", "off", cwd=folder, CTP10_STORE=f"file://{store}")
+    assert list(store.glob("index/*/*.parquet")), said
+    # Nobody listens on port 1, so only a program that has the fleet tries to reach a broker.
+    words = [str(program), "fleet", "status", "--fleet", "nats://127.0.0.1:1"]
+    asked = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    assert "the broker at nats://127.0.0.1:1 cannot be reached" in asked.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("debootstrap"), reason="needs root and debootstrap")
