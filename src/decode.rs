@@ -190,10 +190,13 @@ pub fn fields<T: JsonSchema + 'static>() -> Vec<String> {
 /// The allowed name nearest to a misspelt one, if it is similar enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    // Half of the letters are enough only if a single one is wrong: `mm` may mean `m`, but `save` does not mean `name`.
+    let is_one_letter = |known: &str| strsim::damerau_levenshtein(&word, known) <= 1;
     allowed
         .into_iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known), known))
-        .filter(|(likeness, _)| *likeness > 0.5)
+        .map(|known| (strsim::normalized_damerau_levenshtein(&word, known), known))
+        .filter(|(likeness, known)| *likeness > 0.5 || *likeness == 0.5 && is_one_letter(known))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }
