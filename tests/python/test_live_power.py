@@ -4,6 +4,8 @@ import concurrent.futures
 import contextlib
 import io
 import itertools
+import json
+import re
 import socket
 import time
 from datetime import datetime
@@ -346,6 +348,39 @@ def test_clients_that_do_not_read_harm_nobody(server):
         ok(server.get("/tls/1/config"))
     for client in silent:
         client.close()
+
+
+def test_a_client_that_falls_behind_loses_frames_and_gets_all_others_whole(server):
+    def dropped():
+        return int(re.search(r"^ctp10_power_frames_dropped_total (\d+)", server.get("/metrics").text, re.MULTILINE)[1])
+
+    before = dropped()
+    with socket.socket() as client:
+        # The server's system buffers little for a client with a small window and small segments.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        client.settimeout(LIMIT_S)
+        client.connect((server.host, server.port))
+        client.sendall(
+            b"GET /ws/power?interval=0.01 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        until("the client has lost frames", lambda: dropped() > before + 20)
+        resumed, times, pongs = time.time(), [], 0
+        # A masked ping, with an empty mask and no content.
+        client.sendall(bytes([0x89, 0x80, 0, 0, 0, 0]))
+        stream = client.makefile("rb")
+        while stream.readline().strip():
+            pass
+        while not pongs or not times or times[-1] < resumed:
+            kind, length = stream.read(2)
+            length = int.from_bytes(stream.read(2)) if length == 126 else length
+            content = stream.read(length)
+            pongs += kind == 0x8A
+            if kind == 0x81:
+                times.append(json.loads(content)["timestamp"])
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert min(gaps) > 0 and max(gaps) > 0.2
 
 
 def test_a_client_that_leaves_is_forgotten(start):
