@@ -1,8 +1,8 @@
 //! The limit for the memory of all variables of a script together. Rhai limits only each single value, so that a thousand
 //! variables in each of sixty nested calls would still fill the memory.
 //!
-//! Rhai does not report when a value grows. So the variables are measured when one of them is used or defined, but at most
-//! during a fifth of the time.
+//! Each new variable is measured once, which takes about as long as making its value. Rhai does not report when a value
+//! grows later. So all variables are measured again when one of them is used, but at most during a fifth of the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,8 +25,10 @@ struct Measured {
     uses: u32,
     /// The earliest time of the next measurement.
     next: Option<Instant>,
-    /// The bytes in each of the nested calls.
-    calls: Vec<usize>,
+    /// The bytes of each variable in each of the nested calls.
+    calls: Vec<Vec<usize>>,
+    /// The bytes of all these variables.
+    bytes: usize,
 }
 
 /// Why the variables of a script are not allowed.
@@ -70,24 +72,35 @@ fn computed() -> Duration {
 impl Measured {
     fn check(&mut self, context: &EvalContext, most: usize) -> Result<(), Excess> {
         self.uses += 1;
-        if self.uses < USES {
-            return Ok(());
+        let is_due = self.uses >= USES && self.next.is_none_or(|next| Instant::now() >= next);
+        if self.uses >= USES {
+            self.uses = 0;
         }
-        self.uses = 0;
-        if self.next.is_some_and(|next| Instant::now() < next) {
-            return Ok(());
+        let (level, scope) = (context.call_level(), context.scope());
+        let has_changed =
+            self.calls.len() != level + 1 || self.calls.last().is_none_or(|sizes| sizes.len() != scope.len());
+        if !is_due && !has_changed {
+            return if self.bytes > most { Err(Excess::Bytes) } else { Ok(()) };
         }
-        let begun = computed();
+        let begun = is_due.then(computed);
         // Only the variables of the innermost call can have changed since they were measured.
-        self.calls.resize(context.call_level(), 0);
-        let available = most.saturating_sub(self.calls.iter().sum());
-        let mut left = available;
-        for (_, _, value) in context.scope().iter_raw() {
-            take(value, &mut left, MOST_NESTED)?;
+        self.calls.resize(level + 1, Vec::new());
+        if let Some(sizes) = self.calls.last_mut() {
+            sizes.truncate(if is_due { 0 } else { scope.len() });
         }
-        self.calls.push(available - left);
-        let took = computed().saturating_sub(begun);
-        self.next = Some(Instant::now() + took * PAUSE + Duration::from_micros(20));
+        let known = self.calls.iter().flatten().sum();
+        let mut left = most.checked_sub(known).ok_or(Excess::Bytes)?;
+        let Some(sizes) = self.calls.last_mut() else { return Ok(()) };
+        for (_, _, value) in scope.iter_raw().skip(sizes.len()) {
+            let before = left;
+            take(value, &mut left, MOST_NESTED)?;
+            sizes.push(before - left);
+        }
+        self.bytes = most - left;
+        if let Some(begun) = begun {
+            let took = computed().saturating_sub(begun);
+            self.next = Some(Instant::now() + took * PAUSE + Duration::from_micros(20));
+        }
         Ok(())
     }
 }
