@@ -11,6 +11,7 @@ mod direct;
 mod export;
 mod fleet;
 mod init;
+mod logging;
 mod near;
 mod notifications;
 mod open;
@@ -32,11 +33,7 @@ mod watchdog;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-
-use crate::cli::{Cli, Command, LogFormat, OutputArgs, WithRealArgs};
+use crate::cli::{Cli, Command, LogFormat, WithRealArgs};
 use crate::config::{Config, REHEARSAL_VARIABLE};
 use crate::equipment::{Live, SimulatedBy};
 use crate::error::{ExitCode, Failure, chain};
@@ -55,7 +52,7 @@ pub use start::main;
 /// Runs a command line. The error is the failure that ends the program, with its exit code.
 async fn perform(cli: Cli) -> Result<(), Failure> {
     let log = LogWriter::default();
-    start_logging(&cli.output, &log);
+    logging::start(&cli.output, &log);
     let config = || Config::load().map_err(|error| Failure::new(ExitCode::Usage, chain(&error)));
     let config_with = |store: Option<String>| {
         config()?.with_store(store).map_err(|error| Failure::new(ExitCode::Usage, chain(&error)))
@@ -196,24 +193,6 @@ fn allowed(config: &Config) -> Allowed {
         instruments: Some(config.instruments.clone()),
         ..config.allowed()
     }
-}
-
-fn start_logging(output: &OutputArgs, log: &LogWriter) {
-    let (own, others) = match (output.quiet, output.verbose) {
-        (true, _) => (LevelFilter::ERROR, LevelFilter::ERROR),
-        (false, 0) => (LevelFilter::WARN, LevelFilter::WARN),
-        (false, 1) => (LevelFilter::DEBUG, LevelFilter::WARN),
-        (false, _) => (LevelFilter::TRACE, LevelFilter::INFO),
-    };
-    let usual = || Targets::new().with_default(others).with_target("ctp10", own);
-    let given = std::env::var("CTP10_LOG").ok().and_then(|filter| filter.parse::<Targets>().ok());
-    let filter = given.unwrap_or_else(usual);
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone());
-    // A second start in the same process keeps the logging of the first one.
-    let _ = match output.log_format {
-        LogFormat::Json => builder.json().finish().with(filter).try_init(),
-        LogFormat::Text => builder.with_ansi(false).with_target(false).finish().with(filter).try_init(),
-    };
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
