@@ -9,6 +9,7 @@
 //! The lock is fair. It is held for one exchange, and never while the instrument finishes a scan.
 
 mod exchange;
+mod proof;
 mod protocol;
 
 use std::sync::atomic::AtomicBool;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{ExchangeOptions, Link, Mark, Slot};
+use super::{ExchangeOptions, Link, Slot};
 use crate::instrument::connection::{Connection, ExchangeFailure};
 use crate::instrument::error::Error;
 use crate::instrument::frame::Sample;
@@ -242,72 +242,12 @@ impl Link {
         self.protocol.errors.clone().unwrap_or_default()
     }
 
-    /// Makes sure that the connection is in step. The replies from here on can be proved.
-    ///
-    /// # Errors
-    /// If there is no connection, and none can be made.
-    pub(in crate::instrument) async fn begin(&self, options: ExchangeOptions) -> Result<Mark, Error> {
-        let mut slot = self.hold(options).await?;
-        slot.connection = Some(self.take_in_step(&mut slot, options).await?);
-        Ok(self.mark())
-    }
-
-    /// Proves that all replies since `mark` belong to their queries. All of them came over one connection, and a last
-    /// query gets its own reply, with nothing behind it. An instrument without an identity has no such query.
-    ///
-    /// # Errors
-    /// If this cannot be proved.
-    pub(in crate::instrument) async fn prove(
-        &self,
-        mark: Mark,
-        options: ExchangeOptions,
-    ) -> Result<(), Error> {
-        let mut slot = self.hold(options).await?;
-        let _pass = self.shared.ledger.read().await;
-        if self.mark() != mark {
-            return Err(self.unproved(mark, "the step"));
-        }
-        let Some(mut connection) = slot.connection.take() else {
-            return Err(self.unproved(mark, "the step"));
-        };
-        let identify = self.protocol.identify.as_ref();
-        let proof = async {
-            if let Some(identify) = identify {
-                let reply = connection.query(&identify.query, options.reply).await?;
-                if identify.read(&reply).ok() != slot.identity {
-                    return Err(ExchangeFailure::OutOfStep(shown::beginning(&reply).into_owned()));
-                }
-            }
-            connection.expect_nothing().await
-        };
-        match proof.await {
-            Ok(()) => {
-                slot.connection = Some(connection);
-                Ok(())
-            }
-            Err(failure) => {
-                let query = identify.map_or("the step", |identify| &identify.query);
-                Err(self.give_up(&mut slot, failure, query))
-            }
-        }
-    }
-
-    /// The error after the connection was reopened since `mark`, or lost.
-    fn unproved(&self, mark: Mark, command: &str) -> Error {
-        let history = self.history();
-        match &history.stray {
-            Some((connection, found)) if *connection >= mark.connection => {
-                Error::OutOfStep { found: found.clone() }
-            }
-            _ => {
-                let reason = history.loss.clone().unwrap_or_else(|| "it was made anew".to_owned());
-                Error::Lost { command: command.to_owned(), reason }
-            }
-        }
-    }
-
     /// Takes a connection that is in step. Nothing has been sent on it yet, so a new connection is as good.
-    async fn take_in_step(&self, slot: &mut Slot, options: ExchangeOptions) -> Result<Connection, Error> {
+    pub(super) async fn take_in_step(
+        &self,
+        slot: &mut Slot,
+        options: ExchangeOptions,
+    ) -> Result<Connection, Error> {
         let mut connection = self.take(slot, options).await?;
         match connection.expect_nothing().await {
             Ok(()) => Ok(connection),
@@ -326,7 +266,7 @@ impl Link {
         }
     }
 
-    fn give_up(&self, slot: &mut Slot, failure: ExchangeFailure, command: &str) -> Error {
+    pub(super) fn give_up(&self, slot: &mut Slot, failure: ExchangeFailure, command: &str) -> Error {
         self.drop_after(slot, &failure);
         match failure {
             ExchangeFailure::OutOfStep(found) => Error::OutOfStep { found },
