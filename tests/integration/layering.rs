@@ -188,7 +188,7 @@ fn each_big_dependency_has_one_home() {
         ("clap::", &["cli", "app", "main"]),
         ("reqwest", &["http"]),
         ("rustls", &["http"]),
-        ("TcpStream", &["instrument", "simulator"]),
+        ("TcpStream", &["instrument", "sidecar", "simulator"]),
         ("tokio_serial", &["instrument"]),
         ("TcpListener", &["sidecar", "simulator"]),
         ("axum::", &["sidecar"]),
