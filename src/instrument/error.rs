@@ -129,6 +129,13 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether the instrument has refused a value because it is out of range. The error names neither the limits nor the
+    /// laser that sets them.
+    #[must_use]
+    pub fn is_out_of_range(&self) -> bool {
+        matches!(self, Self::Refused { errors, .. } if errors.iter().any(ErrorEntry::is_out_of_range))
+    }
 }
 
 /// The errors in words. An instrument may repeat the command in its error, and the message has named the command already.

@@ -107,6 +107,11 @@ impl ErrorEntry {
         self.code == -241
     }
 
+    /// The value is beyond what the instrument, or the laser behind it, can do.
+    pub(super) fn is_out_of_range(&self) -> bool {
+        self.code == -222
+    }
+
     /// A scan was already in progress.
     pub(super) fn is_init_ignored(&self) -> bool {
         self.code == -213

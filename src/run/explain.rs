@@ -3,6 +3,7 @@
 use crate::forecast::bench::Source;
 use crate::forecast::rules::{reference, scan};
 use crate::instrument::ScanSettings;
+use crate::instrument::scpi::Query;
 use crate::measurement::{Detector, TraceKind};
 use crate::operation::FetchTrace;
 use crate::run::bench::Bench;
@@ -44,6 +45,15 @@ fn said(fault: Fault, sentence: Option<String>) -> Fault {
 }
 
 impl Bench {
+    /// Names the laser in the hint of a refused value. The laser sets most limits, and its model tells them.
+    pub(in crate::run) async fn name_laser(&self, laser: u8, fault: Fault) -> Fault {
+        let Some(hint) = fault.hint.clone().filter(|_| laser > 0) else { return fault };
+        match self.ctp10().probe(&Query::laser_identity(laser)).await {
+            Ok(Some(identity)) => fault.hint(format!("{hint}: laser {laser} is `{identity}`")),
+            Ok(None) | Err(_) => fault,
+        }
+    }
+
     /// Explains why the instrument has refused to send traces.
     pub(in crate::run) async fn explain_refused_fetch(&self, fields: &FetchTrace, fault: Fault) -> Fault {
         if fault.kind != FaultKind::Instrument || !fields.traces.contains(&TraceKind::Tf) {

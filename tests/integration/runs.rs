@@ -159,6 +159,24 @@ fn verify_names_what_is_missing_changed_torn_and_extra() {
 }
 
 #[test]
+fn a_value_beyond_the_limits_of_a_laser_is_explained_with_the_name_of_the_laser() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    for step in [
+        "configure_tls: { tls: 1, laser: 1, start_nm: 1270, stop_nm: 1350 }",
+        "configure_tls: { tls: 1, speed_nm_s: 999 }",
+        "configure_laser: { laser: 1, wavelength_nm: 1310 }",
+    ] {
+        bench.write("limits.yaml", &format!("name: limits\nsteps: [{{ {step} }}]\n"));
+        let output = bench.run(&["run", "limits.yaml", "--instrument", &simulator.address]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.contains("-222 Data out of range"), "{said}");
+        assert!(said.contains("the laser behind it, can do: laser 1 is `EXFO,T100S-HP,SIMULATED"), "{said}");
+    }
+}
+
+#[test]
 fn a_step_that_fails_is_told_in_the_instruments_words_and_passed_over_when_the_recipe_says_so() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);

@@ -68,7 +68,9 @@ impl Bench {
         fields: &ConfigureLaser,
     ) -> Result<Outcome, Fault> {
         let laser = fields.laser.get();
-        self.send(operation).await?;
+        if let Err(fault) = self.send(operation).await {
+            return Err(self.name_laser(laser, fault).await);
+        }
         let mut back = ReadBack::new();
         back.number(
             "power_dbm",
@@ -105,7 +107,13 @@ impl Bench {
         fields: &ConfigureTls,
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
-        self.send(operation).await?;
+        if let Err(fault) = self.send(operation).await {
+            let laser = match fields.laser {
+                Some(laser) => laser.get(),
+                None => self.ask(Query::tls_laser(tls)).await?,
+            };
+            return Err(self.name_laser(laser, fault).await);
+        }
         let mut back = ReadBack::new();
         let asked = fields.laser.map(|laser| f64::from(laser.get()));
         back.number("laser", asked, f64::from(self.ask(Query::tls_laser(tls)).await?), 0.0)?;

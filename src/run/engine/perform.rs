@@ -8,6 +8,9 @@ use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
 use crate::threads::Unfinished;
 
+/// The instrument has no query for its limits, so that they are met only here.
+const OUT_OF_RANGE: &str = "the value is beyond what the instrument, or the laser behind it, can do";
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {
@@ -26,7 +29,8 @@ impl From<Error> for Fault {
             Error::DidNotStart { .. } => FaultKind::DidNotStart,
             Error::Forbidden(_) => FaultKind::Refused,
         };
-        Self::new(kind, crate::error::chain(&error))
+        let fault = Self::new(kind, crate::error::chain(&error));
+        if error.is_out_of_range() { fault.hint(OUT_OF_RANGE) } else { fault }
     }
 }
 
