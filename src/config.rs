@@ -7,6 +7,7 @@ mod deadlines;
 mod fleet;
 mod instruments;
 mod limits;
+mod parse_error;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::instrument::{Address, Deadlines};
 use crate::session::Connections;
 use crate::sidecar::{BasePath, Defaults, TrustedProxy};
 use crate::source::{decode, without_mark};
+pub use parse_error::ParseError;
 pub use store::GivenStore;
 
 /// The content of a `ctp10.toml`.
@@ -190,7 +192,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// The reason, with its position.
-        source: toml::de::Error,
+        source: ParseError,
     },
     /// A value is not allowed.
     #[error("{origin}: {message}")]
@@ -252,7 +254,7 @@ impl Config {
         };
         let text = decode(bytes).map_err(wrong)?;
         let mut file: File = toml::from_str(without_mark(&text)).map_err(|error| {
-            let source = instruments::without_secrets(without_mark(&text), error);
+            let source = ParseError::new(without_mark(&text), error);
             ConfigError::Parse { path: path.to_owned(), source }
         })?;
         let origin = format!("`{}`", path.display());

@@ -16,6 +16,7 @@ mod advice;
 mod wording;
 
 pub(crate) use advice::{number_and_unit, seconds};
+pub(crate) use wording::plain;
 
 /// Why a value cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

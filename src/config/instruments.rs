@@ -1,9 +1,6 @@
-//! Secrets of instruments: files by their absolute paths, and errors in the configuration file without secrets.
+//! Files with secrets of instruments, by their absolute paths.
 
 use std::path::PathBuf;
-
-/// Words of keys whose values are not shown.
-const SECRET_WORDS: [&str; 6] = ["token", "header", "key", "auth", "secret", "password"];
 
 /// The absolute path of a file with a secret: the watchdog works in another folder.
 pub(super) fn absolute(path: PathBuf) -> Result<String, String> {
@@ -13,25 +10,6 @@ pub(super) fn absolute(path: PathBuf) -> Result<String, String> {
         .into_os_string()
         .into_string()
         .map_err(|_| format!("`{shown}` is not below a folder with a UTF-8 name"))
-}
-
-/// The error shows the line of the file, but no value of a line that may contain a secret.
-pub(super) fn without_secrets(text: &str, mut error: toml::de::Error) -> toml::de::Error {
-    let masked: Vec<String> = text.split('\n').map(masked).collect();
-    error.set_input(Some(&masked.join("\n")));
-    error
-}
-
-/// The line with as many bytes, so that positions stay right.
-fn masked(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
-    match line.find('=') {
-        Some(at) if line.contains('@') || SECRET_WORDS.iter().any(|word| lower.contains(word)) => {
-            let (name, value) = line.split_at(at + 1);
-            format!("{name}{}", "*".repeat(value.len()))
-        }
-        Some(_) | None => line.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Says what serde says in the words of this program. Users know neither the types of Rust nor those of serde.
 
 /// The message with the types as people name them: a number, a list, a map.
-pub(super) fn plain(message: &str) -> String {
+pub(crate) fn plain(message: &str) -> String {
     let Some((given, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
     format!("{}, expected {}", of_given(given), of_expected(expected))
 }

@@ -201,7 +201,7 @@ pub(crate) struct StatusReply {
     remaining_s: Option<f64>,
     started: Option<DateTime<Utc>>,
     finished: Option<DateTime<Utc>>,
-    /// s.
+    /// How long the run has lasted, s. The time between a stop and its resume does not count.
     elapsed_s: Option<f64>,
     pause: Option<PauseState>,
     /// What it waits for, when it is not a person.
