@@ -130,11 +130,11 @@ impl Error {
         }
     }
 
-    /// Whether the instrument has refused a value because it is out of range. The error names neither the limits nor the
-    /// laser that sets them.
+    /// Whether the instrument has refused the value of a command. The error names neither what is allowed nor the laser that
+    /// decides this.
     #[must_use]
-    pub fn is_out_of_range(&self) -> bool {
-        matches!(self, Self::Refused { errors, .. } if errors.iter().any(ErrorEntry::is_out_of_range))
+    pub fn is_about_value(&self) -> bool {
+        matches!(self, Self::Refused { errors, .. } if errors.iter().any(ErrorEntry::is_about_value))
     }
 }
 

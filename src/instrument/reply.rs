@@ -107,9 +107,9 @@ impl ErrorEntry {
         self.code == -241
     }
 
-    /// The value is beyond what the instrument, or the laser behind it, can do.
-    pub(super) fn is_out_of_range(&self) -> bool {
-        self.code == -222
+    /// The value is out of range (-222), or not in the list of those that are allowed (-224).
+    pub(super) fn is_about_value(&self) -> bool {
+        matches!(self.code, -222 | -224)
     }
 
     /// A scan was already in progress.

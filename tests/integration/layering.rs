@@ -149,6 +149,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
             vec![
                 "instrument",
                 "equipment",
+                "decode",
                 "http",
                 "forecast",
                 "error",

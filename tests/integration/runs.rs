@@ -164,7 +164,7 @@ fn a_value_beyond_the_limits_of_a_laser_is_explained_with_the_name_of_the_laser(
     let simulator = simulate(&bench, &["--time-scale", "0.02"]);
     for step in [
         "configure_tls: { tls: 1, laser: 1, start_nm: 1270, stop_nm: 1350 }",
-        "configure_tls: { tls: 1, speed_nm_s: 999 }",
+        "configure_tls: { tls: 1, stop_nm: 1650 }",
         "configure_laser: { laser: 1, wavelength_nm: 1310 }",
     ] {
         bench.write("limits.yaml", &format!("name: limits\nsteps: [{{ {step} }}]\n"));
@@ -172,7 +172,12 @@ fn a_value_beyond_the_limits_of_a_laser_is_explained_with_the_name_of_the_laser(
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);
         assert!(said.contains("-222 Data out of range"), "{said}");
-        assert!(said.contains("the laser behind it, can do: laser 1 is `EXFO,T100S-HP,SIMULATED"), "{said}");
+        assert!(
+            said.contains(
+                "the laser behind it, does not have this value: laser 1 is `EXFO,T100S-HP,SIMULATED"
+            ),
+            "{said}"
+        );
     }
 }
 

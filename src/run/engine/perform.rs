@@ -8,8 +8,8 @@ use crate::run::events::{Activity, RunEvent};
 use crate::step::{Fault, FaultKind, Outcome};
 use crate::threads::Unfinished;
 
-/// The instrument has no query for its limits, so that they are met only here.
-const OUT_OF_RANGE: &str = "the value is beyond what the instrument, or the laser behind it, can do";
+/// The instrument has no query for what it and its lasers allow, so that only the command shows it.
+const REFUSED_VALUE: &str = "the instrument, or the laser behind it, does not have this value";
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -30,7 +30,7 @@ impl From<Error> for Fault {
             Error::Forbidden(_) => FaultKind::Refused,
         };
         let fault = Self::new(kind, crate::error::chain(&error));
-        if error.is_out_of_range() { fault.hint(OUT_OF_RANGE) } else { fault }
+        if error.is_about_value() { fault.hint(REFUSED_VALUE) } else { fault }
     }
 }
 
