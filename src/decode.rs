@@ -74,7 +74,7 @@ pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> 
     let value = numbers_to_texts::<T>(value, &|_| None);
     serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
         let path: Vec<String> = error.path().iter().filter_map(segment).collect();
-        let message = wording::plain(&error.into_inner().to_string());
+        let message = plain(&error.into_inner().to_string());
         let given = path.iter().try_fold(value.as_ref(), |value, name| child(value, name));
         let hint =
             given.and_then(|given| advice::for_value(path.last().map(String::as_str), given, &message));

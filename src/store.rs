@@ -51,7 +51,7 @@ pub use manifest::{
     VerdictSummary,
 };
 pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, read_power};
-pub use provenance::{Provenance, open_trace_file, provenance};
+pub use provenance::{PARQUET_MAGIC, Provenance, open_trace_file, provenance};
 pub use publish::{file_sha256, write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};
 pub use results::{RESULTS_FILE, ResultRow, ResultsWriter};

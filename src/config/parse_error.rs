@@ -15,8 +15,10 @@ impl ParseError {
     pub(super) fn new(text: &str, mut error: toml::de::Error) -> Self {
         let masked: Vec<String> = text.split('\n').map(masked).collect();
         error.set_input(Some(&masked.join("\n")));
-        let message = error.message().to_owned();
-        Self(error.to_string().replace(&message, &in_words(&message)).trim_end().to_owned())
+        let (shown, message) = (error.to_string(), error.message());
+        // The message is the last part; before it is the line of the file, which may contain the same words.
+        let line = shown.trim_end().strip_suffix(message).unwrap_or_default();
+        Self(format!("{line}{}", in_words(message)))
     }
 }
 
@@ -45,7 +47,9 @@ fn masked(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_words;
+    use std::collections::BTreeMap;
+
+    use super::{ParseError, in_words};
 
     #[test]
     fn a_misspelt_key_gets_the_nearest_one_and_types_have_plain_words() {
@@ -63,5 +67,16 @@ mod tests {
         ] {
             assert_eq!(in_words(message), words);
         }
+    }
+
+    #[test]
+    fn a_line_of_the_file_stays_as_it_is_even_if_it_contains_the_message() {
+        let text = "a = \"x\" # invalid type: string \"x\", expected f64";
+        let error = toml::from_str::<BTreeMap<String, f64>>(text).unwrap_err();
+        let shown = ParseError::new(text, error).to_string();
+        assert!(
+            shown.contains(text) && shown.ends_with("\ninvalid type: text \"x\", expected a number"),
+            "{shown}"
+        );
     }
 }

@@ -114,11 +114,11 @@ async fn work(inner: Arc<Inner>) {
     let mut pauses = Pauses::default();
     let mut refused: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut is_reached = false;
-    let mut is_told = false;
+    let mut is_first_look = true;
     loop {
         // A wrong key or a missing bucket must be known before the first run ends.
         let looked = if is_reached { Ok(()) } else { look(&inner.settings).await };
-        if let (Err(error), false) = (&looked, std::mem::replace(&mut is_told, true)) {
+        if let (Err(error), true) = (&looked, std::mem::replace(&mut is_first_look, false)) {
             let store = &inner.settings.address;
             tracing::warn!(
                 "the store {store} cannot be used now: {}; runs stay on the disk until it can be used",

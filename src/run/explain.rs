@@ -54,6 +54,22 @@ impl Bench {
         }
     }
 
+    /// The same for a TLS. `laser` is the laser that was asked for; without it, the instrument says which one the TLS has.
+    pub(in crate::run) async fn name_laser_of_tls(&self, tls: u8, laser: Option<u8>, fault: Fault) -> Fault {
+        // A fault of the link has no hint, and another query would only delay it.
+        if fault.hint.is_none() {
+            return fault;
+        }
+        let laser = match laser {
+            Some(laser) => Ok(laser),
+            None => self.ctp10().ask(&Query::tls_laser(tls)).await,
+        };
+        match laser {
+            Ok(laser) => self.name_laser(laser, fault).await,
+            Err(_) => fault,
+        }
+    }
+
     /// Explains why the instrument has refused to send traces.
     pub(in crate::run) async fn explain_refused_fetch(&self, fields: &FetchTrace, fault: Fault) -> Fault {
         if fault.kind != FaultKind::Instrument || !fields.traces.contains(&TraceKind::Tf) {

@@ -80,7 +80,7 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Body<T
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for RecipeBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> for RecipeBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -98,13 +98,15 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Recipe
 
 /// Refuses fields that a body does not have. A misspelt `parameters` would otherwise start a run with other values than the
 /// client wants.
-fn refuse_unknown<T: JsonSchema>(given: &Map<String, Value>) -> Result<(), Problem> {
-    let schema = schema_for!(T);
-    let Some(known) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
-    let unknown = given.iter().filter(|(name, _)| !known.contains_key(*name));
+fn refuse_unknown<T: JsonSchema + 'static>(given: &Map<String, Value>) -> Result<(), Problem> {
+    let known = decode::fields::<T>();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let unknown = given.iter().filter(|(name, _)| !known.contains(*name));
     let problems: Vec<Value> = unknown
         .map(|(name, value)| {
-            let hint = decode::suggestion(name, known.keys().map(String::as_str));
+            let hint = decode::suggestion(name, known.iter().map(String::as_str));
             let message = format!("unknown field `{name}`: {hint}");
             json!({ "type": "extra_forbidden", "loc": ["body", name], "msg": message, "input": value })
         })

@@ -134,14 +134,14 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>
 }
 
 /// The first bytes of every Parquet file.
-const MAGIC: &[u8; 4] = b"PAR1";
+pub const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
 
 /// The grid of a file, from all its wavelengths.
 fn grid(path: &Path) -> Result<Grid, StoreError> {
     let wrong = |why: String| StoreError::read(path, io::Error::new(io::ErrorKind::InvalidData, why));
-    let mut first = [0; MAGIC.len()];
+    let mut first = [0; PARQUET_MAGIC.len()];
     let mut file = files::open(path).map_err(|source| StoreError::read(path, source))?;
-    if file.read_exact(&mut first).is_err() || first != *MAGIC {
+    if file.read_exact(&mut first).is_err() || first != *PARQUET_MAGIC {
         return Err(wrong("it is not a Parquet file".to_owned()));
     }
     let builder = builder(path)?;

@@ -9,7 +9,7 @@ use crate::analysis::trace::MOST_DB;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
 use crate::source::decode_data;
-use crate::store::{Levels, Spectrum, read_spectrum};
+use crate::store::{Levels, PARQUET_MAGIC, Spectrum, read_spectrum};
 
 /// The largest CSV file: some 30 million rows.
 const MOST_BYTES: u64 = 1 << 30;
@@ -134,5 +134,5 @@ pub(in crate::app) fn is_parquet(path: &Path) -> Result<bool, String> {
     if let Some((_, what)) = OTHERS.iter().find(|(begin, _)| first.starts_with(begin)) {
         return Err(format!("`{}` is {what}: a CSV file or a Parquet file is needed", path.display()));
     }
-    Ok(first.starts_with(b"PAR1"))
+    Ok(first.starts_with(PARQUET_MAGIC))
 }

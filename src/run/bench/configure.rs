@@ -108,11 +108,7 @@ impl Bench {
     ) -> Result<Outcome, Fault> {
         let tls = fields.tls.get();
         if let Err(fault) = self.send(operation).await {
-            let laser = match fields.laser {
-                Some(laser) => laser.get(),
-                None => self.ask(Query::tls_laser(tls)).await?,
-            };
-            return Err(self.name_laser(laser, fault).await);
+            return Err(self.name_laser_of_tls(tls, fields.laser.map(|laser| laser.get()), fault).await);
         }
         let mut back = ReadBack::new();
         let asked = fields.laser.map(|laser| f64::from(laser.get()));
