@@ -3,10 +3,10 @@
 
 mod access;
 mod api;
+mod assets;
 mod base_path;
 mod batch;
 mod coerce;
-mod dashboard;
 mod docs;
 mod headers;
 mod instrument;

@@ -1,13 +1,10 @@
-//! The OpenAPI document, generated from the routes and the wire types, and an offline page to try the API.
+//! The OpenAPI document, generated from the routes and the wire types.
 
 use aide::openapi::{ApiKeyLocation, Info, OpenApi, ReferenceOr, SecurityScheme, Server, Tag};
-use aide::swagger::Swagger;
 use aide::transform::{TransformOpenApi, TransformOperation};
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::http::{HeaderName, StatusCode};
-use axum::response::{Html, IntoResponse};
+use axum::http::StatusCode;
 
 use super::access::Right;
 use super::api::Routes;
@@ -115,13 +112,4 @@ pub(super) async fn openapi(State(app): State<App>) -> Result<Json<OpenApi>, Pro
         document
     });
     made.await.map(Json).map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
-}
-
-/// The page contains its script. The script would load a badge from another host, which the policy forbids.
-const POLICY: [(HeaderName, &str); 1] =
-    [(CONTENT_SECURITY_POLICY, "default-src 'self' 'unsafe-inline' data: blob:; frame-ancestors 'none'")];
-
-pub(super) async fn swagger(State(app): State<App>) -> impl IntoResponse {
-    let document = format!("{}/openapi.json", app.options.base.as_str());
-    (POLICY, Html(Swagger::new(document).with_title(TITLE).html()))
 }

@@ -15,7 +15,7 @@ use super::access::{self, Client, Granted, Right};
 use super::listen::Peer;
 use super::state::{App, AppState};
 
-const PAGE: &str = include_str!("dashboard/login.html");
+const PAGE: &str = include_str!("login.html");
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LoginForm {

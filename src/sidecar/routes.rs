@@ -19,7 +19,7 @@ use super::live::{health, power};
 use super::problem::Problem;
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{batch, dashboard, docs, headers, intake, login};
+use super::{assets, batch, docs, headers, intake, login};
 
 /// The router for all paths.
 pub(super) fn router(app: App) -> Router {
@@ -63,10 +63,10 @@ pub(super) fn has_first_name(name: &str) -> bool {
 /// All routes with a right: the API, its pages and its WebSockets.
 fn served() -> (Router<App>, Gate) {
     api(Routes::served())
-        .page("/assets/{name}", dashboard::asset, Right::ReadOnly)
-        .page("/wall", dashboard::wall, Right::ReadOnly)
+        .page("/assets/{name}", assets::asset, Right::ReadOnly)
+        .page("/wall", assets::wall, Right::ReadOnly)
         .page("/openapi.json", docs::openapi, Right::ReadOnly)
-        .page("/docs", docs::swagger, Right::ReadOnly)
+        .page("/docs", assets::docs, Right::ReadOnly)
         .page("/redoc", async || Redirect::permanent("/docs"), Right::ReadOnly)
         .page("/ws/power", power::stream, Right::ReadOnly)
         .page("/ws/v2/power", power::stream, Right::ReadOnly)

@@ -13,7 +13,7 @@ let loading = null;
 export function loadPlotly() {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement('script');
-    script.src = 'assets/plotly.js';
+    script.src = 'assets/plotly-basic.min.js';
     script.onload = () => resolve(globalThis.Plotly);
     script.onerror = () => {
       loading = null;

@@ -2,7 +2,7 @@
 
 use crate::sidecar::api::Routes;
 use crate::sidecar::instrument::{connection, detector, laser, measurement, scpi, tls, trace};
-use crate::sidecar::{dashboard, login};
+use crate::sidecar::{assets, login};
 
 pub(super) fn instrument(routes: Routes) -> Routes {
     routes
@@ -15,7 +15,7 @@ pub(super) fn instrument(routes: Routes) -> Routes {
         )
         .look(
             "/",
-            dashboard::root,
+            assets::root,
             "get_service",
             "Name and version of the service; for browsers, the dashboard",
         )

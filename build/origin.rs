@@ -1,27 +1,12 @@
 //! Tells the program from which commit it was built, for `ctp10 --version`. Only a release build asks git: a development
-//! build would be compiled anew after each commit. Links `src/heaps.c` into the program.
+//! build would be compiled anew after each commit.
 
 use std::process::Command;
 
-fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+pub(crate) fn tell() {
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let origin = release.then(commit).flatten().unwrap_or_else(|| "built from source".to_owned());
     println!("cargo::rustc-env=CTP10_ORIGIN={origin}");
-    limit_heaps();
-}
-
-/// Links the limits of the heaps into the program. Only the C library of GNU needs them.
-fn limit_heaps() {
-    println!("cargo::rerun-if-changed=src/heaps.c");
-    let target = |part: &str| std::env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
-    if target("OS") != "linux" || target("ENV") != "gnu" {
-        return;
-    }
-    // An object file is linked as it is. The linker would leave out a library that nobody calls.
-    for object in cc::Build::new().file("src/heaps.c").compile_intermediates() {
-        println!("cargo::rustc-link-arg-bins={}", object.display());
-    }
 }
 
 /// The commit and its date; `None` outside a git checkout of this package.
@@ -35,7 +20,7 @@ fn commit() -> Option<String> {
     for name in ["HEAD", "logs/HEAD"] {
         println!("cargo::rerun-if-changed={}", git(&["rev-parse", "--git-path", name])?);
     }
-    let changed = if git(&["status", "--porcelain", "--", "src", "Cargo.lock"])?.is_empty() {
+    let changed = if git(&["status", "--porcelain", "--", "src", "build", "Cargo.lock"])?.is_empty() {
         ""
     } else {
         ", modified"
