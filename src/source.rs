@@ -2,20 +2,19 @@
 //! code, so that a mistake is shown in the same way in both.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::{Deserialize, Serialize};
 
 mod encoding;
+mod excerpt;
 mod pasted;
 
 pub use encoding::{decode, decode_data, without_mark};
 pub use pasted::advice;
 
-/// Number of characters of a long line that are shown on each side of the position.
-const EXCERPT: usize = 200;
+use excerpt::Excerpt;
 
 /// A text that belongs to a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,11 +135,12 @@ impl Diagnostic {
     #[must_use]
     pub fn advice(&self) -> Option<String> {
         let place = self.place.as_ref();
-        let pasted = place.and_then(|(source, at)| pasted_at(source.line(at.line), at.column));
+        let pasted = place.and_then(|(source, at)| pasted::at(source.line(at.line), at.column));
         // The part after such a line end is in the next line.
-        let before = place.and_then(|(source, at)| line_end_in(source.line(at.line.checked_sub(1)?.max(1))));
+        let before =
+            place.and_then(|(source, at)| pasted::line_end_in(source.line(at.line.checked_sub(1)?.max(1))));
         let pasted = pasted.or(before);
-        let pasted = pasted.or_else(|| pasted_in_quotes(&self.message));
+        let pasted = pasted.or_else(|| pasted::in_quotes(&self.message));
         let pasted = pasted.filter(|advice| !self.message.contains(advice.as_str()));
         let parts: Vec<String> = pasted.into_iter().chain(self.hint.clone()).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -194,73 +194,6 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
-}
-
-/// The bytes of the word that starts at a column; the caret underlines them.
-fn word_at(line: &str, column: usize) -> Range<usize> {
-    let start = byte_at(line, column);
-    let rest = &line[start..];
-    let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']' | '(' | ')' | ';');
-    let length = rest.find(ends).unwrap_or(rest.len());
-    // A position is at least one whole character, if there is one.
-    let least = rest.chars().next().map_or(0, char::len_utf8);
-    start..start + length.max(least)
-}
-
-/// The part of a line that is shown, and the underlined part in it.
-struct Excerpt {
-    text: String,
-    span: Range<usize>,
-}
-
-impl Excerpt {
-    fn new(line: &str, column: usize) -> Self {
-        let word = word_at(line, column);
-        let from = line[..word.start].char_indices().rev().nth(EXCERPT).map_or(0, |(at, _)| at);
-        let to = line[word.start..].char_indices().nth(EXCERPT).map_or(line.len(), |(at, _)| word.start + at);
-        let span = word.start - from..word.end.min(to) - from;
-        Self { text: line[from..to].to_owned(), span }
-    }
-}
-
-/// The replacement for a pasted character: in the word at a column, otherwise after it, outside of quotes and comments.
-fn pasted_at(line: &str, column: usize) -> Option<String> {
-    let word = word_at(line, column);
-    if let Some(advice) = line[word.clone()].chars().find_map(advice) {
-        return Some(advice);
-    }
-    if let Some(advice) = line_end_in(line) {
-        return Some(advice);
-    }
-    let (mut quote, mut before) = (None, ' ');
-    for letter in line[word.end..].chars() {
-        match (quote, letter) {
-            (Some(open), close) if open == close => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(letter),
-            (None, '#') if before.is_whitespace() => break,
-            (None, '/') if before == '/' => break,
-            (None, _) => {
-                if let Some(advice) = advice(letter) {
-                    return Some(advice);
-                }
-            }
-        }
-        before = letter;
-    }
-    None
-}
-
-/// A character of a line that is a line end only for some programs.
-fn line_end_in(line: &str) -> Option<String> {
-    line.chars().filter(|letter| pasted::ends_line(*letter)).find_map(advice)
-}
-
-/// The replacement for a pasted character in a quoted text of a message.
-fn pasted_in_quotes(message: &str) -> Option<String> {
-    let quoted = message.split('`').skip(1).step_by(2);
-    // Messages of the program use `…` for omissions.
-    quoted.flat_map(str::chars).filter(|letter| *letter != '…').find_map(advice)
 }
 
 #[cfg(test)]

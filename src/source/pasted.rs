@@ -1,6 +1,8 @@
 //! Characters that look like those of a recipe but are different. They occur in texts pasted from manuals, word
 //! processors and chats.
 
+use super::excerpt::underlined;
+
 /// The name and the replacement of a character: `U+00A0 no-break space; write a plain space`. `None` for a character
 /// that is probably intended.
 #[must_use]
@@ -9,10 +11,47 @@ pub fn advice(letter: char) -> Option<String> {
     Some(format!("U+{:04X} {name}; {instead}", u32::from(letter)))
 }
 
-/// Whether a character is a line end only for some programs. Such a character changes the text after it, even in a
-/// comment or in quotes.
-pub(super) fn ends_line(letter: char) -> bool {
-    matches!(letter, '\u{85}' | '\u{2028}' | '\u{2029}')
+/// The replacement for a pasted character: in what is underlined at a column, otherwise after it, outside of quotes and
+/// comments.
+pub(super) fn at(line: &str, column: usize) -> Option<String> {
+    let underlined = underlined(line, column);
+    if let Some(advice) = line[underlined.clone()].chars().find_map(advice) {
+        return Some(advice);
+    }
+    if let Some(advice) = line_end_in(line) {
+        return Some(advice);
+    }
+    let (mut quote, mut before) = (None, ' ');
+    for letter in line[underlined.end..].chars() {
+        match (quote, letter) {
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '#') if before.is_whitespace() => break,
+            (None, '/') if before == '/' => break,
+            (None, _) => {
+                if let Some(advice) = advice(letter) {
+                    return Some(advice);
+                }
+            }
+        }
+        before = letter;
+    }
+    None
+}
+
+/// A character of a line that is a line end only for some programs. Such a character changes the text after it, even in
+/// a comment or in quotes.
+pub(super) fn line_end_in(line: &str) -> Option<String> {
+    let ends_line = |letter: &char| matches!(letter, '\u{85}' | '\u{2028}' | '\u{2029}');
+    line.chars().filter(ends_line).find_map(advice)
+}
+
+/// The replacement for a pasted character in a quoted text of a message.
+pub(super) fn in_quotes(message: &str) -> Option<String> {
+    let quoted = message.split('`').skip(1).step_by(2);
+    // Messages of the program use `…` for omissions.
+    quoted.flat_map(str::chars).filter(|letter| *letter != '…').find_map(advice)
 }
 
 fn explain(letter: char) -> Option<(String, String)> {
