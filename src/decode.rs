@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::decimal;
 
 mod advice;
+mod lengths;
 mod wording;
 
 pub(crate) use advice::{number_and_unit, seconds};
@@ -72,14 +73,24 @@ pub fn check_exact(number: &serde_json::Number) -> Result<(), ReadError> {
 pub fn from_value<T: DeserializeOwned + JsonSchema + 'static>(value: &Value) -> Result<T, ReadError> {
     unknown_fields(&schema::<T>(), value)?;
     let value = numbers_to_texts::<T>(value, &|_| None);
-    serde_path_to_error::deserialize(value.as_ref()).map_err(|error| {
-        let path: Vec<String> = error.path().iter().filter_map(segment).collect();
-        let message = plain(&error.into_inner().to_string());
+    typed::<T>(value.as_ref()).map_err(|(path, message)| {
         let given = path.iter().try_fold(value.as_ref(), |value, name| child(value, name));
-        let hint =
-            given.and_then(|given| advice::for_value(path.last().map(String::as_str), given, &message));
+        let field = path.last().map(String::as_str);
+        let hint = given.and_then(|given| advice::for_value(field, given, &message)).or_else(|| {
+            // Another unit is only suggested if its value would be accepted.
+            let is_accepted = |changed: &Value| !typed::<T>(changed).is_err_and(|(other, _)| other == path);
+            lengths::in_another_unit(value.as_ref(), &path, is_accepted)
+        });
         let wrong_type = message.starts_with("invalid type: ");
         ReadError { path, at_key: false, message, hint, wrong_type }
+    })
+}
+
+/// The value as a `T`; otherwise the path to the first wrong part and the message about it.
+fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, (Vec<String>, String)> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().iter().filter_map(segment).collect();
+        (path, plain(&error.into_inner().to_string()))
     })
 }
 

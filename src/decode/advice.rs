@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::lengths;
+
 /// The hint for a value that was refused with this message. `field` is the name of its field.
 pub(super) fn for_value(field: Option<&str>, given: &Value, message: &str) -> Option<String> {
     let text = given.as_str()?.trim();
@@ -57,7 +59,8 @@ fn in_unit_of(field: &str, number: f64, unit: &str) -> Option<f64> {
     if field.ends_with("_min") {
         return seconds(number, unit).map(|seconds| seconds / 60.0);
     }
-    field.ends_with(&format!("_{}", unit.to_ascii_lowercase().replace('/', "_"))).then_some(number)
+    let is_same = field.ends_with(&format!("_{}", unit.to_ascii_lowercase().replace('/', "_")));
+    if is_same { Some(number) } else { lengths::in_unit_of(field, number, unit) }
 }
 
 /// The units that names of fields end in, and how they are written.
@@ -146,6 +149,11 @@ mod tests {
             ("max_age_min", "2 h", number, Some(whole("max_age_min: 120"))),
             ("power_dbm", "5 dBm", number, Some(whole("power_dbm: 5"))),
             ("speed_nm_s", "50 nm/s", number, Some(whole("speed_nm_s: 50"))),
+            ("start_nm", "1.55 µm", number, Some(whole("start_nm: 1550"))),
+            ("start_nm", "193.4THz", number, Some(whole("start_nm: 1550.116"))),
+            ("resolution_pm", "0.02 nm", number, Some(whole("resolution_pm: 20"))),
+            ("resolution_pm", "1 GHz", number, Some(other.clone())),
+            ("speed_nm_s", "5 nm", number, Some(other.clone())),
             ("power_dbm", "5 mW", number, Some(other.clone())),
             ("timeout_s", "5 nm", number, Some(other)),
             ("seconds", "ten", number, None),
