@@ -37,6 +37,7 @@ mod memory;
 mod operations;
 mod outcome;
 mod trace;
+mod types;
 mod values;
 
 #[cfg(test)]

@@ -3,9 +3,14 @@
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
 
 use super::bounds::{ARRAY_LENGTH, CALL_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES};
+use super::types;
 use crate::decode;
+use crate::shown::counted;
 use crate::source::{Position, advice};
 use crate::step::{Fault, FaultKind};
+
+/// How Rhai's names of functions without a name begin.
+const ANONYMOUS: &str = "anon$";
 
 /// An error in a script, with its position.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +69,9 @@ fn parse_error(error: &ParseErrorType, names: &[&str]) -> Mistake {
                 .hint(Some(format!("write \"{text}\" or `{text}`")))
         }
         ParseErrorType::UnexpectedEOF => Mistake::new("the text ends too early"),
+        ParseErrorType::MismatchedType(expected, given) => {
+            Mistake::new(format!("this must be {}, not {}", types::parsed(expected), types::parsed(given)))
+        }
         ParseErrorType::ExprTooDeep => Mistake::new("the expression is nested too deeply"),
         other => Mistake::new(first_lower(&other.to_string())),
     }
@@ -106,27 +114,49 @@ pub(super) fn evaluation_error(mut error: EvalAltResult, names: &[&str]) -> Endi
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             Mistake { wrong_type: true, ..unknown_function(&signature, names) }
         }
+        EvalAltResult::ErrorMismatchDataType(expected, given, _)
+        | EvalAltResult::ErrorMismatchOutputType(expected, given, _) => {
+            Mistake::new(format!("this must be {}, not {}", types::one(&expected), types::one(&given)))
+        }
+        EvalAltResult::ErrorDotExpr(message, _) => {
+            Mistake::new(types::no_property(&message).unwrap_or_else(|| first_lower(&message)))
+        }
+        EvalAltResult::ErrorIndexingType(given, _) => {
+            let of = given.split_once(" [").map_or(given.as_str(), |(of, _)| of);
+            Mistake::new(format!("{} has no elements", types::one(of)))
+        }
+        EvalAltResult::ErrorFor(_) => Mistake::new("`for` needs a list or a range"),
+        EvalAltResult::ErrorArrayBounds(length, index, _) => outside("list", length, "element", index),
+        EvalAltResult::ErrorStringBounds(length, index, _) => outside("text", length, "character", index),
         EvalAltResult::ErrorTooManyOperations(_) => Mistake::new("the expression takes too long"),
         EvalAltResult::ErrorStackOverflow(_) => {
             Mistake::new(format!("calls are nested too deeply (at most {CALL_DEPTH})"))
         }
-        EvalAltResult::ErrorDataTooLarge(what, _) => Mistake::new(format!(
-            "too large: {}",
-            first_lower(&what)
-        ))
-        .hint(Some(format!(
-            "a text may have {TEXT_BYTES} bytes, an array {ARRAY_LENGTH} elements, a map {MAP_LENGTH} entries"
+        EvalAltResult::ErrorDataTooLarge(..) => Mistake::new("a value is too large").hint(Some(format!(
+            "a text may have {TEXT_BYTES} bytes, a list {ARRAY_LENGTH} elements, a map {MAP_LENGTH} entries"
         ))),
         other => Mistake::new(first_lower(&other.to_string())),
     };
     Ending::Mistake(Mistake { position: at.or(mistake.position), ..mistake })
 }
 
+/// A list or a text without an element at an index.
+fn outside(what: &str, length: usize, part: &str, index: i64) -> Mistake {
+    Mistake::new(format!("there is no index {index} in a {what} of {}", counted(length, part)))
+}
+
 /// An unknown function, for example `swep (map)`: its name and the types of its arguments.
 fn unknown_function(signature: &str, names: &[&str]) -> Mistake {
-    let (name, given) = signature.split_once(" (").unwrap_or((signature, ")"));
-    let given = given.trim_end_matches(')');
-    let given = if given.is_empty() { "no arguments".to_owned() } else { format!("({given})") };
+    // Rhai also reports in this way that a list cannot be sorted. Such a text has no arguments.
+    let Some((name, given)) = signature.split_once(" (") else {
+        return Mistake::new(
+            "the elements of this list have no order: only texts, or only numbers, have one",
+        );
+    };
+    let given = types::all(given.strip_suffix(')').unwrap_or(given));
+    if name.starts_with(ANONYMOUS) {
+        return Mistake::new(format!("this function does not accept {given}"));
+    }
     if names.contains(&name) {
         return Mistake::new(format!("`{name}` does not accept {given}"));
     }

@@ -189,6 +189,41 @@ fn a_script_error_says_where_and_what() {
 }
 
 #[test]
+fn an_error_about_a_type_names_it_in_the_words_of_recipes() {
+    for (text, expected) in [
+        (
+            "foo(1, 1.5, true, \"a\", 'c', [1], #{}, (), || 1, 0..3)",
+            "there is no function `foo` that accepts \
+             (integer, number, true or false, text, text, list, map, nothing, function, range)",
+        ),
+        ("1 + ()", "there is no function `+` that accepts (integer, nothing)"),
+        ("let f = |x| x; f.call(1, 2)", "this function does not accept (integer, integer)"),
+        ("let a = 1; a.foo", "an integer has no `foo`"),
+        ("let a = [1]; a.foo = 3;", "`foo` of a list cannot be set"),
+        ("let a = [1]; a[\"x\"]", "this must be an integer, not a text"),
+        ("let a = [1]; a[[2]]", "this must be an integer, not a list"),
+        ("let a = #{ b: 1 }; a[1.5]", "this must be a text, not a number"),
+        ("let a = 5; a.call()", "this must be a function, not an integer"),
+        ("let a = true; a[\"x\"]", "true or false has no elements"),
+        ("let a = 1; for x in a { }", "`for` needs a list or a range"),
+        ("let a = \"ab\"; a[2]", "there is no index 2 in a text of 2 characters"),
+        (
+            "[#{}, #{}].sort()",
+            "the elements of this list have no order: only texts, or only numbers, have one",
+        ),
+    ] {
+        assert_eq!(fault(text).message, expected, "{text}");
+    }
+    for (text, expected) in [
+        ("if 1 { }", "this must be true or false, not a number"),
+        ("while \"a\" { }", "this must be true or false, not a text"),
+        ("for x in 5 { }", "this must be a list or a range, not a number"),
+    ] {
+        assert_eq!(script(text).unwrap_err().message, expected, "{text}");
+    }
+}
+
+#[test]
 fn a_script_without_bounds_ends_in_a_clear_error_soon() {
     for (text, words) in [
         ("loop {}", "computes for too long"),
