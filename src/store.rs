@@ -42,7 +42,7 @@ pub use cleanup::{Fate, Leftover, finished_files, leftovers};
 pub use delete::delete_leftovers;
 pub use disk_space::{free_bytes, space_for_step, space_for_trace};
 pub use envelope::{Envelope, envelope};
-pub use index::TraceIndexes;
+pub use index::{TraceIndexes, count_traces};
 pub use journal::{Durability, Journal, JournalSync};
 pub use kept::KeptOfRuns;
 pub use lines::{Lines, skip_damaged};

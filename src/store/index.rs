@@ -70,6 +70,17 @@ impl TraceIndexes {
     }
 }
 
+/// The number of traces of a run according to its journal, for a run whose end did not write it. `budget` is the number
+/// of bytes that may be read, and becomes smaller. `None` if that is not enough, or if the journal cannot be read.
+#[must_use]
+pub fn count_traces(folder: &Path, budget: &mut u64) -> Option<u64> {
+    let journal = files::open(&find(folder, JOURNAL_FILE).ok()?).ok()?;
+    *budget = budget.checked_sub(journal.metadata().ok()?.len())?;
+    let mut index = TraceIndex::default();
+    index.update(&journal).ok()?;
+    Some(index.lines.len() as u64)
+}
+
 impl TraceIndex {
     /// Reads the lines that were added since the last time.
     fn update(&mut self, journal: &File) -> io::Result<()> {
@@ -161,6 +172,18 @@ mod tests {
         // The journal of another run with the same name.
         std::fs::write(&path, stored(7)).unwrap();
         assert_eq!(numbers(0, 10), [7]);
+    }
+
+    #[test]
+    fn traces_are_counted_as_long_as_the_journals_are_not_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = [stored(1), stored(2), withdrawn(1), "{\"event\":\"trace_st".to_owned()].concat();
+        let length = journal.len() as u64;
+        let mut budget = length + 1;
+        assert_eq!(count_traces(folder.path(), &mut budget), None);
+        std::fs::write(folder.path().join(JOURNAL_FILE), journal).unwrap();
+        assert_eq!((count_traces(folder.path(), &mut budget), budget), (Some(1), 1));
+        assert_eq!((count_traces(folder.path(), &mut budget), budget), (None, 1));
     }
 
     #[test]

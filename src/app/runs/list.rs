@@ -14,9 +14,13 @@ use crate::cli::{FilterArgs, RunsListArgs};
 use crate::decode;
 use crate::error::{ExitCode, Failure, chain};
 use crate::shown;
+use crate::store::count_traces;
 use crate::store::runs::FoundRun;
 use crate::terminal;
 use crate::terminal::output::{errln, outln};
+
+/// Bytes of journals that are read at most to count the traces of runs without an end: some 50,000 traces.
+const MOST_OF_JOURNALS: u64 = 64 << 20;
 
 pub(super) fn list(args: &RunsListArgs, out: &Path, near: &Near) -> Result<(), Failure> {
     let filter = filter(&args.filter)?;
@@ -100,6 +104,7 @@ fn table(runs: &[FoundRun]) -> Table {
     if several {
         header.push("instrument");
     }
+    let mut journals = MOST_OF_JOURNALS;
     let mut table = terminal::table_with(&["recipe", "instrument"], header);
     for run in runs {
         let manifest = &run.manifest;
@@ -107,7 +112,11 @@ fn table(runs: &[FoundRun]) -> Table {
             manifest.run.clone(),
             manifest.started.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string(),
             manifest.status.to_string(),
-            manifest.traces.map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
+            // Only the end of a run writes the number.
+            manifest
+                .traces
+                .or_else(|| count_traces(&run.folder, &mut journals))
+                .map_or_else(|| "?".to_owned(), |traces| traces.to_string()),
             manifest.name.clone(),
         ];
         if several {
