@@ -199,18 +199,21 @@ pub fn fields<T: JsonSchema + 'static>() -> Vec<String> {
     properties(&schema::<T>()).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
+/// How similar a misspelt name and an allowed one are, at most 1; `None` if they are not similar enough.
+#[must_use]
+pub fn likeness(word: &str, known: &str) -> Option<f64> {
+    let word = word.to_lowercase();
+    let likeness = strsim::normalized_damerau_levenshtein(&word, known);
+    // Half of the letters are enough only if a single one is wrong: `mm` may mean `m`, but `save` does not mean `name`.
+    let is_enough = likeness > 0.5 || likeness == 0.5 && strsim::damerau_levenshtein(&word, known) <= 1;
+    is_enough.then_some(likeness)
+}
+
 /// The allowed name nearest to a misspelt one, if it is similar enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    // Half of the letters are enough only if a single one is wrong: `mm` may mean `m`, but `save` does not mean `name`.
-    let is_one_letter = |known: &str| strsim::damerau_levenshtein(&word, known) <= 1;
-    allowed
-        .into_iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(&word, known), known))
-        .filter(|(likeness, known)| *likeness > 0.5 || *likeness == 0.5 && is_one_letter(known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+    let alike = allowed.into_iter().filter_map(|known| Some((likeness(word, known)?, known)));
+    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// "did you mean …", or the list of allowed names if none is similar. If only the unit in the name differs, both units are

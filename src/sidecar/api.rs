@@ -22,6 +22,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Right;
 use super::docs;
 use super::state::App;
+use crate::decode;
 
 /// Routes that are served or described.
 pub(super) struct Routes {
@@ -40,7 +41,7 @@ enum Kind {
 #[derive(Debug, Default)]
 struct Table {
     readable: BTreeSet<&'static str>,
-    first_names: BTreeSet<&'static str>,
+    paths: BTreeSet<&'static str>,
 }
 
 impl Table {
@@ -48,7 +49,7 @@ impl Table {
         if right == Right::ReadOnly {
             self.readable.insert(path);
         }
-        self.first_names.extend(path.split('/').nth(1));
+        self.paths.insert(path);
     }
 }
 
@@ -64,7 +65,28 @@ impl Gate {
 
     /// Whether the path of a route begins with this name.
     pub(super) fn has_first_name(&self, name: &str) -> bool {
-        self.0.first_names.contains(name)
+        self.0.paths.iter().any(|path| path.split('/').nth(1) == Some(name))
+    }
+
+    /// The path of a route that a mistyped path may mean. Each name in the path must be similar, because the identifier
+    /// of a run is longer than the names around it.
+    pub(super) fn nearest(&self, path: &str) -> Option<String> {
+        let given: Vec<&str> = path.split('/').collect();
+        let meant = |route: &&str| {
+            let names: Vec<&str> = route.split('/').collect();
+            if names.len() != given.len() {
+                return None;
+            }
+            let (mut total, mut meant) = (0.0, Vec::new());
+            for (name, given) in names.into_iter().zip(&given) {
+                let is_parameter = name.starts_with('{');
+                total += if is_parameter || name == *given { 1.0 } else { decode::likeness(given, name)? };
+                meant.push(if is_parameter { *given } else { name });
+            }
+            Some((total, meant.join("/")))
+        };
+        let all = self.0.paths.iter().filter_map(meant);
+        all.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, path)| path)
     }
 }
 
@@ -221,5 +243,32 @@ fn describe(words: Words) -> impl FnOnce(TransformOperation<'_>) -> TransformOpe
     move |operation| {
         let operation = operation.id(words.id).summary(words.summary).tag(words.section);
         docs::allow(operation, words.right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_path_is_near_to_one_with_similar_names_and_the_same_parameters() {
+        let mut table = Table::default();
+        for path in ["/power", "/runs", "/runs/{id}/traces", "/runs/{id}/log", "/instrument/lasers/{laser}"] {
+            table.add(path, Right::ReadOnly);
+        }
+        let gate = Gate(Arc::new(table));
+        for (given, expected) in [
+            ("/powr", Some("/power")),
+            ("/Power", Some("/power")),
+            ("/run", Some("/runs")),
+            ("/run/2026-ABC/trace", Some("/runs/2026-ABC/traces")),
+            ("/instrument/laser/2", Some("/instrument/lasers/2")),
+            ("/runs/20261130-101500_a-long-name/x", None),
+            ("/power/4", None),
+            ("/favicon.ico", None),
+            ("/", None),
+        ] {
+            assert_eq!(gate.nearest(given).as_deref(), expected, "{given}");
+        }
     }
 }

@@ -26,10 +26,11 @@ pub(super) fn router(app: App) -> Router {
     let cors = cors(&app);
     let (routes, gate) = served();
     let base = app.options.base.clone();
+    let known = gate.clone();
     let routes = routes
         .route("/login", axum::routing::get(login::page).post(login::log_in))
         .route("/logout", axum::routing::post(login::log_out))
-        .fallback(elsewhere)
+        .fallback(async move |State(app): State<App>, request: Request| elsewhere(&app, &known, &request))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not supported here")
         })
@@ -87,7 +88,7 @@ async fn health(State(app): State<App>) -> axum::Json<super::wire::instrument::H
 }
 
 /// Redirects a path with an additional slash; any other path does not exist.
-async fn elsewhere(State(app): State<App>, request: Request) -> Response {
+fn elsewhere(app: &App, known: &Gate, request: &Request) -> Response {
     let uri = request.uri();
     let path = uri.path();
     if !path.is_empty() && path == app.options.base.as_str() {
@@ -101,7 +102,8 @@ async fn elsewhere(State(app): State<App>, request: Request) -> Response {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         return Redirect::temporary(&format!("{plain}{query}")).into_response();
     }
-    Problem::not_found(&format!("`{path}`")).into_response()
+    let nearest = known.nearest(path).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Problem::new(StatusCode::NOT_FOUND, format!("`{path}` does not exist{nearest}")).into_response()
 }
 
 /// Tells the browsers which origins may send requests. The access control itself checks each request.
