@@ -7,14 +7,14 @@ use maud::{Markup, html};
 
 use super::scale::{STEPS, of_state, of_step, step};
 use super::{Axes, Die, DieState, Shade, WaferMap};
-use crate::shown::quantity;
+use crate::shown::{counted, quantity};
 
 /// Width and height of the area for the dies.
 const AREA: f64 = 300.0;
 /// Space to the left and below, for the axes.
 const MARGIN: f64 = 46.0;
-/// Space above the dies.
-const TOP: f64 = 8.0;
+/// Space above the dies, for the title.
+const TOP: f64 = 26.0;
 /// Width of the legend.
 const LEGEND: f64 = 132.0;
 /// Share of the pitch that a die fills.
@@ -48,12 +48,14 @@ pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
         filled.entry(fill(die, shade, range)).or_default().push(die);
     }
     let has_titles = map.dies.len() <= MOST_TITLES;
-    let label = format!("{}: {} dies by {}", map.title(), map.dies.len(), shade_word(shade));
+    let shown = shown(map, shade);
+    let label = format!("{}: {shown}, {}", map.title(), counted(map.dies.len(), "die"));
     let (right, height) = (plan.right(), plan.height());
     let width = right + LEGEND;
     html! {
         svg.wafer viewBox=(format!("0 0 {width:.0} {height:.0}")) width=(format!("{width:.0}"))
             height=(format!("{height:.0}")) font-family="sans-serif" font-size="11" role="img" aria-label=(label) {
+            text x=(format!("{MARGIN:.1}")) y="14" font-weight="bold" { (shown) }
             (axes(map, &plan))
             @for (fill, dies) in &filled {
                 g fill=(colour(*fill)) class=(cell_class(*fill)) stroke="#5c6670" stroke-width="0.5" {
@@ -74,11 +76,19 @@ pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
     }
 }
 
-fn shade_word(shade: Shade<'_>) -> String {
+/// What the colours show, with its unit.
+fn shown(map: &WaferMap, shade: Shade<'_>) -> String {
     match shade {
         Shade::Verdict => "verdict".to_owned(),
-        Shade::Figure(figure) => figure.to_owned(),
+        Shade::Figure(figure) => match unit(map, figure) {
+            "" => figure.to_owned(),
+            unit => format!("{figure} in {unit}"),
+        },
     }
+}
+
+fn unit<'a>(map: &'a WaferMap, figure: &str) -> &'a str {
+    map.dies.iter().find_map(|die| die.figures.get(figure)).map_or("", |figure| &figure.unit)
 }
 
 fn colour(fill: Fill) -> String {
@@ -275,7 +285,7 @@ fn legend_of_states(filled: &BTreeMap<Fill, Vec<&Die>>, right: f64) -> Markup {
 }
 
 fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, right: f64) -> Markup {
-    let unit = map.dies.iter().find_map(|die| die.figures.get(figure)).map_or("", |figure| &figure.unit);
+    let unit = unit(map, figure);
     let (x, height) = (right + 16.0, 120.0);
     let each = height / f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
     let missing =

@@ -42,6 +42,20 @@ fn values_have_a_scale_with_units_and_a_die_without_a_value_is_hollow() {
 }
 
 #[test]
+fn a_map_says_what_its_colours_show_with_the_unit() {
+    let map = map(vec![die("A1", 0.0, 0.0, DieState::Pass, Some(0.5))]);
+    for (shade, shown) in [
+        (Shade::Verdict, "verdict"),
+        (Shade::Figure("insertion_loss_max_db"), "insertion_loss_max_db in dB"),
+        (Shade::Figure("unknown"), "unknown"),
+    ] {
+        let text = picture(&map, shade);
+        let label = format!("role=\"img\" aria-label=\"Wafer W12: {shown}, 1 die\"");
+        assert!(text.contains(&label) && text.contains(&format!(">{shown}</text>")), "{text}");
+    }
+}
+
+#[test]
 fn the_names_of_dies_and_wafers_cannot_break_the_page() {
     let mut map = map(vec![die("<script>alert(1)</script>", 0.0, 0.0, DieState::Pass, Some(1.0))]);
     map.wafer = Some("\"><img src=x>".to_owned());

@@ -39,15 +39,7 @@ fn of_wafer(map: &WaferMap, figures: &[String], room: &mut usize) -> Markup {
     });
     html! {
         h3 { (map.title()) " " small { (map.dies.len()) " dies" } }
-        div.maps { @for shade in &shades {
-            figure {
-                figcaption { @match shade {
-                    Shade::Verdict => { "by verdict" }
-                    Shade::Figure(figure) => { code { (figure) } }
-                } }
-                (svg(map, *shade))
-            }
-        } }
+        div.maps { @for shade in &shades { figure { (svg(map, *shade)) } } }
         @if shades.len() < listed {
             p.more { "Further maps of this wafer are left out, because the page has many dies." }
         }
