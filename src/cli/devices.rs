@@ -16,6 +16,9 @@ pub struct DevicesArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum DevicesCommand {
     /// Read the devices in a file of a layout program and write them as CSV.
+    ///
+    /// A CSV file with commas and the names of its columns in the first row needs no import: recipes (`in_csv`) and
+    /// batches (`devices`) read it. The columns `row` and `col` are enough for a wafer map.
     Import(ImportArgs),
     /// Compute stage coordinates from the measured stage coordinates of three or more points.
     Transform(TransformArgs),
