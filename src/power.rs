@@ -2,6 +2,7 @@
 //! and uses the second connection if there is one. It sends no query without watchers, during a scan, or while the
 //! instrument is unreachable.
 
+mod panic;
 mod poller;
 mod update;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(crate) use panic::{PAUSE_AFTER_PANIC, again_after_panic};
 pub use update::{PowerUpdate, UpdateSchedule};
 
 use crate::instrument::Ctp10;
@@ -135,9 +137,12 @@ impl PowerMonitor {
                 published: watch::Sender::default(),
                 demands: watch::Sender::new(Demands::default()),
             };
-            let poller = poller::Poller::new(module, self.instrument.clone(), made.published.clone());
+            let (instrument, published) = (self.instrument.clone(), made.published.clone());
+            let demands = made.demands.subscribe();
             // The poller ends with the runtime. Without watchers, it waits for the next one.
-            tokio::spawn(poller.poll(made.demands.subscribe()));
+            tokio::spawn(again_after_panic("the power poller", PAUSE_AFTER_PANIC, move || {
+                poller::Poller::new(module, instrument.clone(), published.clone()).poll(demands.clone())
+            }));
             made
         });
         let published = entry.published.subscribe();

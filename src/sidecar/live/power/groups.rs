@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::updates::{Errors, Key, Updates, text};
 use crate::metrics::POWER_FRAMES_DROPPED;
-use crate::power::{PowerUpdate, UpdateSchedule};
+use crate::power::{PAUSE_AFTER_PANIC, PowerUpdate, UpdateSchedule, again_after_panic};
 use crate::sidecar::listen::Outgoing;
 use crate::sidecar::state::App;
 
@@ -70,7 +70,12 @@ impl Membership {
         let member = Arc::new(Member { outgoing, state });
         let mut groups = app.groups.locked();
         let group = groups.entry(key).or_insert_with(|| {
-            let sender = tokio::spawn(send_all(App::clone(app), updates)).abort_handle();
+            let (app, mut first) = (App::clone(app), Some(updates));
+            let sending = again_after_panic("live power", PAUSE_AFTER_PANIC, move || {
+                let updates = first.take().unwrap_or_else(|| Updates::of(&app, key));
+                send_all(App::clone(&app), updates)
+            });
+            let sender = tokio::spawn(sending).abort_handle();
             Group { members: Vec::new(), sender }
         });
         group.members.push(Arc::clone(&member));

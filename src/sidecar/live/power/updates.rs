@@ -30,7 +30,10 @@ pub(super) struct Updates {
 impl Updates {
     pub(super) fn open(app: &App, wanted: &PowerStreamQuery) -> Self {
         let module = wanted.module.unwrap_or(app.options.defaults.module);
-        let interval = Duration::from_secs_f64(wanted.interval.unwrap_or(DEFAULT_INTERVAL_S));
+        Self::of(app, (module, Duration::from_secs_f64(wanted.interval.unwrap_or(DEFAULT_INTERVAL_S))))
+    }
+
+    pub(super) fn of(app: &App, (module, interval): Key) -> Self {
         let mut endpoints = app.session.watch_endpoint();
         let watch = endpoints.borrow_and_update().monitor.watch(module, interval, &[]);
         Self { key: (module, interval), schedule: UpdateSchedule::new(interval), watch, endpoints }
