@@ -24,6 +24,10 @@ use crate::remote::{Objects, Pauses, RUNS, RemoteError, Uploads, find};
 /// Several changes of the queue within this time are one reason to look.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// As [`GATHER`], while the store or the broker cannot be used: other benches change the queue often, and each look would
+/// be another failure.
+const GATHER_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
 /// What the work needs.
 pub(super) struct Recorder {
     pub(super) bench: String,
@@ -54,29 +58,46 @@ enum NotRecorded {
     Broker(#[from] KvError),
 }
 
+/// Waits for news, and then until more news have gathered; at most for `limit`, if there is one.
+async fn until_news(news: impl Future<Output = ()>, gather: Duration, limit: Option<Duration>) {
+    let gathered = async {
+        news.await;
+        tokio::time::sleep(gather).await;
+    };
+    match limit {
+        // The limit only ends the wait.
+        Some(limit) => drop(tokio::time::timeout(limit, gathered).await),
+        None => gathered.await,
+    }
+}
+
 impl Recorder {
     /// Works for ever. Without a store there is nothing to do.
     pub(super) async fn work(self) {
         let Some(mut uploads) = self.uploads.status() else { return };
-        let mut changes = self.mirror.changes();
+        let (mut changes, mut bucket) = (self.mirror.changes(), self.bucket.clone());
         let (mut pauses, mut refused) = (Pauses::default(), BTreeMap::new());
         loop {
             changes.borrow_and_update();
             uploads.borrow_and_update();
+            bucket.borrow_and_update();
             let done = self.look(&mut refused).await;
             let trouble =
                 done.as_ref().err().map(|error| format!("results are not recorded: {}", chain(error)));
             self.shown.lock().unwrap_or_else(PoisonError::into_inner).not_recorded = trouble;
-            if done.is_err() {
-                tokio::time::sleep(pauses.after_failure()).await;
-                continue;
+            let news = async {
+                tokio::select! {
+                    _ = changes.changed() => {}
+                    _ = uploads.changed() => {}
+                    _ = bucket.changed() => {}
+                }
+            };
+            if done.is_ok() {
+                pauses.after_success();
+                until_news(news, GATHER, None).await;
+            } else {
+                until_news(news, GATHER_AFTER_FAILURE, Some(pauses.after_failure())).await;
             }
-            pauses.after_success();
-            tokio::select! {
-                _ = changes.changed() => {}
-                _ = uploads.changed() => {}
-            }
-            tokio::time::sleep(GATHER).await;
         }
     }
 
@@ -171,6 +192,25 @@ impl Recorder {
             && let Err(error) = self.queue.withdraw(item.number, why).await
         {
             tracing::error!("{key} stays in the queue of this bench: {}", chain(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pause_after_a_failure_ends_with_news_or_with_its_limit() {
+        let long = Duration::from_secs(300);
+        until_news(ready(()), Duration::ZERO, Some(long)).await;
+        until_news(pending(), Duration::ZERO, Some(Duration::ZERO)).await;
+        for limit in [None, Some(long)] {
+            assert_eq!(until_news(pending(), Duration::ZERO, limit).now_or_never(), None);
         }
     }
 }
