@@ -269,13 +269,14 @@ class Watch:
 
 
 class Between:
-    """Stands between the program and an instrument, and swallows what it is told to: a question that is never
-    answered."""
+    """Stands between a client and a server. It passes everything on, and swallows the lines of the client that it is told
+    to: a question that is never answered."""
 
-    def __init__(self, simulator):
-        self.simulator, self.swallowed = simulator, None
+    def __init__(self, server):
+        self.server, self.swallowed = server, None
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -284,21 +285,23 @@ class Between:
                 near, _ = self.listener.accept()
             except OSError:
                 return
-            far = socket.create_connection((self.simulator.host, self.simulator.port))
-            threading.Thread(target=self.commands, args=(near, far), daemon=True).start()
-            threading.Thread(target=self.replies, args=(far, near), daemon=True).start()
+            far = socket.create_connection((self.server.host, self.server.port), LIMIT_S)
+            far.settimeout(None)
+            threading.Thread(target=self.requests, args=(near.makefile("rb"), far), daemon=True).start()
+            threading.Thread(target=self.pass_on, args=(far.recv, near), daemon=True).start()
 
-    def commands(self, near, far):
-        for line in near.makefile("rb"):
+    def requests(self, near, far):
+        for line in near:
             if self.swallowed is None or not re.search(self.swallowed, line.decode()):
                 far.sendall(line)
         far.close()
 
-    def replies(self, far, near):
+    def pass_on(self, read, target):
         try:
-            while data := far.recv(65536):
-                near.sendall(data)
-        except OSError:
+            while data := read(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
             pass
 
     def close(self):

@@ -4,59 +4,32 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import threading
 
-from conftest import LIMIT_S, until
+from conftest import LIMIT_S, Between, until
 
 
-class PrefixProxy:
-    """Passes connections on. `strips`: whether it removes the prefix from the path."""
+class PrefixProxy(Between):
+    """Serves a server below a path. `strips`: whether it removes the prefix from the path."""
 
     def __init__(self, server, prefix, strips, headers=()):
-        self.server, self.prefix, self.strips, self.headers = server, prefix, strips, headers
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}{prefix}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.prefix, self.strips, self.headers = prefix, strips, headers
+        super().__init__(server)
+        self.url = f"http://{self.address}{prefix}"
 
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(near,), daemon=True).start()
-
-    def serve(self, near):
-        """One request for each connection; whatever follows its head is passed on in both directions."""
-        file = near.makefile("rb")
-        lines = [file.readline()]
+    def requests(self, near, far):
+        """One request for each connection; whatever follows its head is passed on."""
+        lines = [near.readline()]
         while lines[-1].strip():
-            lines.append(file.readline())
+            lines.append(near.readline())
         method, path, version = lines[0].decode().split()
         if self.strips and path.startswith(self.prefix):
             path = path.removeprefix(self.prefix) or "/"
-        kept = [line for line in lines[1:-1] if self.is_upgrade(lines) or not line.lower().startswith(b"connection:")]
+        is_upgrade = any(line.lower().startswith(b"upgrade:") for line in lines)
+        kept = [line for line in lines[1:-1] if is_upgrade or not line.lower().startswith(b"connection:")]
         more = [f"{header}\r\n".encode() for header in self.headers]
-        more += [] if self.is_upgrade(lines) else [b"Connection: close\r\n"]
-        far = socket.create_connection((self.server.host, self.server.port), LIMIT_S)
+        more += [] if is_upgrade else [b"Connection: close\r\n"]
         far.sendall(f"{method} {path} {version}\r\n".encode() + b"".join([*kept, *more, b"\r\n"]))
-        threading.Thread(target=self.pass_on, args=(file.read1, far), daemon=True).start()
-        self.pass_on(far.recv, near)
-
-    def is_upgrade(self, lines):
-        return any(line.lower().startswith(b"upgrade:") for line in lines)
-
-    def pass_on(self, read, target):
-        try:
-            while data := read(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except (OSError, ValueError):
-            pass
-
-    def close(self):
-        self.listener.close()
+        self.pass_on(near.read1, far)
 
 
 NGINX = """
