@@ -5,9 +5,10 @@ use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, RequestBody, SchemaObject};
 use aide::operation::{ParamLocation, add_parameters, parameters_from_schema, set_body};
 use axum::body::Bytes;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -35,7 +36,22 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     serde_json::from_value(values).map_err(|error| refused_by_type(&error, given, place))
 }
 
-// These two are not part of `read`, so that they are not compiled for each wire type.
+// The next four work for values of any type. In the generic code around them, they would be compiled for each wire type.
+
+fn query(uri: &Uri) -> Result<Map<String, Value>, Problem> {
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|error| Problem::bad_request(&error.to_string()))?;
+    Ok(pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
+}
+
+fn path(found: Result<RawPathParams, RawPathParamsRejection>) -> Result<Map<String, Value>, Problem> {
+    let found = found.map_err(|error| {
+        let problem =
+            json!({ "type": "value_error", "loc": ["path"], "msg": error.to_string(), "input": null });
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    })?;
+    Ok(found.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
+}
 
 fn coerced(schema: &Schema, given: &Map<String, Value>, place: &str) -> Result<Value, Problem> {
     let refuse = |problems| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems);
@@ -51,10 +67,7 @@ impl<S: Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Query<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::bad_request(&error.to_string()))?;
-        let given = pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-        read(&given, "query").map(Self)
+        read(&query(&parts.uri)?, "query").map(Self)
     }
 }
 
@@ -62,13 +75,8 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for P
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let raw = RawPathParams::from_request_parts(parts, state).await.map_err(|error| {
-            let problem =
-                json!({ "type": "value_error", "loc": ["path"], "msg": error.to_string(), "input": null });
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-        })?;
-        let given = raw.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-        read(&given, "path").map(Self)
+        let found = RawPathParams::from_request_parts(parts, state).await;
+        read(&path(found)?, "path").map(Self)
     }
 }
 
