@@ -264,5 +264,21 @@ pub struct Step {
     pub place: Place,
 }
 
+impl Step {
+    /// A quick reading in a loop of a YAML recipe: it takes less than a second, and loops may have thousands of them.
+    #[must_use]
+    pub fn is_quick_reading(&self) -> bool {
+        let (traits, place) = (self.operation.traits(), &self.place);
+        traits.gives_readings()
+            && traits.least_s().is_some_and(|seconds| seconds < QUICK_S)
+            && !place.loops.is_empty()
+            && !place.is_in_script()
+            && !place.is_in_suspension()
+    }
+}
+
+/// A reading that takes less than this time is quick, s.
+const QUICK_S: f64 = 1.0;
+
 /// Parameters and loop variables as a recipe sees them.
 pub type Values = BTreeMap<String, serde_json::Value>;

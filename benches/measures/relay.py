@@ -46,11 +46,13 @@ class Relay:
     def send(self, client, block):
         if not self.rate:
             return client.sendall(block)
-        began, piece = time.perf_counter(), 1 << 16
+        # Each piece is sent when its last byte is due. After the last piece, the next line is answered at once.
+        began, piece = time.perf_counter(), 1 << 14
         for first in range(0, len(block), piece):
-            client.sendall(block[first : first + piece])
-            due = began + (first + piece) / self.rate
+            part = block[first : first + piece]
+            due = began + (first + len(part)) / self.rate
             time.sleep(max(0, due - time.perf_counter()))
+            client.sendall(part)
 
 
 def received(data):

@@ -242,6 +242,14 @@ impl Host for PlanHost {
         Ok(outcome)
     }
 
+    fn perform_later(&self, step: Step) -> Result<(), Fault> {
+        self.perform(step).map(drop)
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
         Ok(Arc::new(StandInTrace::new(trace.grid)))
     }

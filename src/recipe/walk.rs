@@ -135,7 +135,9 @@ fn begin<'a>(
                 aligning: None,
                 held: 0,
             };
-            (walk.steps(&program.steps, owed), Last::Steps(Box::new(walk), &program.finally))
+            let ended = walk.steps(&program.steps, owed);
+            let ended = host.settle().and(ended);
+            (ended, Last::Steps(Box::new(walk), &program.finally))
         }
     }
 }
@@ -149,7 +151,7 @@ impl<'a> Last<'a> {
                 let mut first = Ok(());
                 for statement in *finally {
                     let ended = walk.statement(statement, owed);
-                    first = first.and(ended);
+                    first = first.and(host.settle().and(ended));
                 }
                 first
             }
@@ -223,6 +225,7 @@ impl<'a> Walk<'a> {
                 if *uses_steps {
                     self.report_use_of_measurement();
                 }
+                self.host.settle()?;
                 let path = format!("{}{}.script", self.prefix, statement.path);
                 script.perform_as_step(&self.variables, self.detectors, &path, self.loops.clone(), self.host)
             }
@@ -275,9 +278,12 @@ impl<'a> Walk<'a> {
             self.align_again(owed)?;
         }
         let stops = operation.traits().analysis.is_some_and(|fields| fields.on_fail == OnFail::Stop);
-        let outcome =
-            self.host.perform(Step { operation, options: options.clone(), place: place.clone() })?;
-        let outcome = options.unless_turn_ends(outcome)?;
+        let step = Step { operation, options: options.clone(), place: place.clone() };
+        let decides = options.id.is_some() || options.on_error == OnError::NextTurn;
+        if !decides && step.is_quick_reading() {
+            return self.host.perform_later(step);
+        }
+        let outcome = options.unless_turn_ends(self.host.perform(step)?)?;
         self.note(operate, place, &outcome);
         if stops { step::stop_unless_passed(&outcome) } else { Ok(()) }
     }

@@ -58,10 +58,10 @@ impl Places {
     /// The index of the line of a step.
     pub(super) fn index_of(&mut self, step: &Step, finally: bool) -> Option<usize> {
         let path = key(step);
-        let known = self.by_key.get(&path).copied();
+        let known = self.by_key.get(&*path).copied();
         let index = known.or_else(|| {
             let text = clip(&step.operation.to_string());
-            self.add(PlaceLine { path, step: text, finally, ..PlaceLine::default() })
+            self.add(PlaceLine { path: path.into_owned(), step: text, finally, ..PlaceLine::default() })
         })?;
         let line = &mut self.lines[index];
         if line.place.is_empty() {

@@ -55,7 +55,7 @@ impl FakeRun {
             "host": { "host": "bench", "os": "linux", "pid": 1, "ctp10": "0.1.0" },
         });
         let outline = foreseen.iter().map(|(step, times)| OutlineStep {
-            key: key(step),
+            key: key(step).into_owned(),
             text: step.operation.to_string(),
             words: String::new(),
             turns: Vec::new(),

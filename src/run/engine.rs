@@ -137,6 +137,7 @@ impl Engine {
             // If the recipe has ended, nobody receives the reply, and no request follows.
             match request {
                 Request::Perform(step, reply) => drop(reply.send(self.step(step).await)),
+                Request::PerformAll(steps, reply) => drop(reply.send(self.steps(steps).await)),
                 Request::Open(trace, reply) => {
                     let opened = self.output.folder.open_trace(&trace).map_err(Fault::from);
                     drop(reply.send(opened.map(|file| Arc::new(file) as Arc<dyn TraceReader>)));
@@ -158,6 +159,14 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Performs steps until one fails.
+    async fn steps(&mut self, steps: Vec<Arc<Step>>) -> Result<(), Fault> {
+        for step in steps {
+            self.step(step).await?;
+        }
+        Ok(())
     }
 
     /// Performs a step: holds the run where it must not continue, makes attempts, and emits the events.

@@ -17,6 +17,19 @@ pub trait Host: Send + Sync {
     /// When the step failed and the recipe must not continue, or when the run is being stopped.
     fn perform(&self, step: Step) -> Result<Outcome, Fault>;
 
+    /// Performs a step whose outcome the recipe does not use, a [quick reading](Step::is_quick_reading). The host may
+    /// collect such steps, so that a long loop does not wait for each of them.
+    ///
+    /// # Errors
+    /// The fault of this step, or of one that was collected before.
+    fn perform_later(&self, step: Step) -> Result<(), Fault>;
+
+    /// Returns when all steps that were collected have been performed. Every other call does this first.
+    ///
+    /// # Errors
+    /// The fault of a collected step.
+    fn settle(&self) -> Result<(), Fault>;
+
     /// Opens a stored trace.
     ///
     /// # Errors

@@ -155,6 +155,14 @@ impl Host for Recorder {
         Ok(outcome)
     }
 
+    fn perform_later(&self, step: Step) -> Result<(), Fault> {
+        self.perform(step).map(drop)
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
         Ok(Arc::new(Dip(trace.grid)))
     }

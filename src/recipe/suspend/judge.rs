@@ -256,6 +256,18 @@ impl Host for Suspender {
         }
     }
 
+    fn perform_later(&self, step: Step) -> Result<(), Fault> {
+        if self.in_finally.load(Ordering::Relaxed) || !self.suspends() {
+            return self.host.perform_later(step);
+        }
+        // The rule is judged between the steps.
+        self.perform(step).map(drop)
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.host.settle()
+    }
+
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
         self.host.open_trace(trace)
     }

@@ -49,6 +49,8 @@ impl Walk<'_> {
         templates: &[&Template],
         evaluate: impl FnOnce() -> Result<T, Wrong>,
     ) -> Result<T, Fault> {
+        // An expression may take a while, and the steps before it do not wait for it.
+        self.host.settle()?;
         let value = match templates.iter().any(|template| template.uses_clock()) {
             true => clock::at(self.host.now()?, evaluate),
             false => evaluate(),

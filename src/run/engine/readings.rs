@@ -61,7 +61,8 @@ impl Engine {
         if !ctx.is_held_back {
             if let Err(error) = self.bench.prove().await {
                 let lost = matches!(error, Error::Lost { .. });
-                self.unproved.once_more = is_quick(step) || lost && !step.operation.traits().is_scan();
+                self.unproved.once_more =
+                    step.is_quick_reading() || lost && !step.operation.traits().is_scan();
                 return Err(error.into());
             }
             self.keep_readings(step, &outcome).await?;
@@ -75,7 +76,7 @@ impl Engine {
     /// Whether the reading of this step may be held back.
     pub(super) fn may_hold_back(&self, step: &Step) -> bool {
         // A named value may decide how the recipe continues.
-        is_quick(step) && step.options.id.is_none() && self.finally_until.is_none()
+        step.is_quick_reading() && step.options.id.is_none() && self.finally_until.is_none()
     }
 
     /// Whether the readings that are held back may wait while this step is performed.
@@ -171,16 +172,4 @@ fn strange_reading(outcome: &Outcome) -> Option<RunEvent> {
     let (detector, value) = readings.iter().find_map(of)?;
     let message = format!("{detector} reads {value:e}, which cannot be a measured value");
     Some(RunEvent::Warning { message })
-}
-
-/// A quick reading in a loop of a YAML recipe.
-fn is_quick(step: &Step) -> bool {
-    let traits = step.operation.traits();
-    let is_short = traits.least_s().is_some_and(|seconds| seconds < HELD_BACK.as_secs_f64());
-    let place = &step.place;
-    traits.gives_readings()
-        && is_short
-        && !place.loops.is_empty()
-        && !place.is_in_script()
-        && !place.is_in_suspension()
 }

@@ -132,8 +132,8 @@ impl Engine {
                 let time_s = *time_s.get_or_insert(reading.time_s);
                 readings.push(PowerReading { time_s, ..reading });
             }
-            // The beginning of the step was not emitted yet.
-            if ctx.is_held_back {
+            // The beginning of a step that is held back was not emitted yet. After the last reading, the end follows.
+            if ctx.is_held_back || sample + 1 == fields.samples {
                 self.bench.beat()?;
                 continue;
             }

@@ -1,5 +1,6 @@
 //! An event on its way to the watchers.
 
+use std::io;
 use std::ops::Deref;
 
 use super::Record;
@@ -18,10 +19,10 @@ impl Emitted {
     /// # Errors
     /// If the record cannot be written as JSON.
     pub(super) fn new(record: Record) -> serde_json::Result<Self> {
-        let mut json = Vec::with_capacity(USUAL);
+        let mut json = Text(Vec::with_capacity(USUAL));
         serde_json::to_writer(&mut json, &record)?;
         // JSON is UTF-8.
-        let json = String::from_utf8(json).unwrap_or_default();
+        let json = String::from_utf8(json.0).unwrap_or_default();
         Ok(Self { record, json })
     }
 
@@ -29,6 +30,32 @@ impl Emitted {
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json
+    }
+}
+
+/// A text that grows in memory. More than half of the writes of JSON are a single quote, colon or comma: they do not take
+/// the way of longer ones.
+struct Text(Vec<u8>);
+
+impl io::Write for Text {
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            bytes => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -143,6 +143,15 @@ impl Host for ReplayHost {
         }
     }
 
+    fn perform_later(&self, step: Step) -> Result<(), Fault> {
+        let is_over = self.tape().is_over && self.held.is_none();
+        if is_over { self.next.perform_later(step) } else { self.perform(step).map(drop) }
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.next.settle()
+    }
+
     fn open_trace(&self, trace: &TraceSummary) -> Result<Arc<dyn TraceReader>, Fault> {
         // Compares the whole summary, because the traces that a forecast invents may have the same name.
         let is_it = |asked: &Asked| {

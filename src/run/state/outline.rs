@@ -1,5 +1,6 @@
 //! The outline of a recipe for its watchers: each place once, regardless of the number of turns.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub fn outline(steps: &[PlannedStep], detectors: &BTreeMap<String, Detector>) ->
     let mut known = BTreeMap::new();
     let mut outline: Vec<OutlineStep> = Vec::new();
     for planned in steps {
-        let key = key(&planned.step);
+        let key = key(&planned.step).into_owned();
         around.take(&planned.step.operation);
         let index = match known.get(&(planned.finally, key.clone())) {
             Some(index) => *index,
@@ -72,11 +73,13 @@ pub fn outline(steps: &[PlannedStep], detectors: &BTreeMap<String, Detector>) ->
 /// The key of a step's place. In a script the calls are numbered, and the same line makes another call each time, so
 /// the line is the place.
 #[must_use]
-pub fn key(step: &Step) -> String {
+pub fn key(step: &Step) -> Cow<'_, str> {
     let Place { position, path, .. } = &step.place;
     match (position, path.rsplit_once("call[")) {
-        (Some(Position { line, column }), Some((before, _))) => format!("{before}line[{line}:{column}]"),
-        _ => path.clone(),
+        (Some(Position { line, column }), Some((before, _))) => {
+            format!("{before}line[{line}:{column}]").into()
+        }
+        _ => path.into(),
     }
 }
 

@@ -112,8 +112,9 @@ impl StepTree {
 
     pub(in crate::run) fn begin(&mut self, step: &Step, first_attempt: bool, around: &Surroundings) {
         let key = key(step);
-        let known = self.by_key.get(&key).copied();
-        let Some(index) = known.or_else(|| self.add(Leaf { key, ..Leaf::default() })) else { return };
+        let known = self.by_key.get(&*key).copied();
+        let new = || Leaf { key: key.into_owned(), ..Leaf::default() };
+        let Some(index) = known.or_else(|| self.add(new())) else { return };
         let leaf = &mut self.leaves[index];
         // The words of a sweep depend on earlier steps too.
         if leaf.performed.as_ref() != Some(&step.operation) || matches!(step.operation, Operation::Sweep(_)) {
@@ -122,11 +123,12 @@ impl StepTree {
         }
         leaf.state = StepState::Running;
         leaf.times += u64::from(first_attempt);
-        leaf.turns = step.place.loops.iter().map(|turn| (turn.index + 1, turn.count)).collect();
+        leaf.turns.clear();
+        leaf.turns.extend(step.place.loops.iter().map(|turn| (turn.index + 1, turn.count)));
     }
 
     pub(in crate::run) fn end(&mut self, step: &Step, state: StepState) {
-        if let Some(index) = self.by_key.get(&key(step)) {
+        if let Some(index) = self.by_key.get(&*key(step)) {
             self.leaves[*index].state = state;
         }
     }

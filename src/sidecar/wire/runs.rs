@@ -268,7 +268,7 @@ impl StatusReply {
             current: status.current.as_ref().map(|current| CurrentReply {
                 number: current.number,
                 attempt: current.attempt,
-                key: key(&current.step),
+                key: key(&current.step).into_owned(),
                 text: format!("{}{}", current.step.place.turns(), current.step.operation),
                 words: current.step.operation.words(&status.around),
                 turns: current.step.place.shown_turns(),
