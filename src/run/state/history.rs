@@ -4,6 +4,8 @@
 //! The size of a history depends on the recipe and on one sweep, and not on the length of the run. The list of all
 //! steps, which only a resumed run needs, is the [transcript](crate::run::resume::transcript).
 
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use crate::operation::{Lasers, Memory, Operation};
 use crate::run::events::{AfterFault, RunEvent};
 use crate::step::{Column, Fault, FaultKind, Outcome, Step};
 use crate::store::RunState;
+pub use sweep::{FetchRecord, Slot, SweepRecord};
 
 /// What a run has done so far, as far as its next steps and its end depend on it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,53 +55,6 @@ pub struct History {
     under_way: Vec<UnderWay>,
     /// Steps before the last one are performed again, to replace damaged traces.
     repairing: bool,
-}
-
-/// A sweep with the fetches after it. They are repeated together: the instrument's memory holds one sweep.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SweepRecord {
-    /// The number of the step.
-    pub number: u64,
-    /// The step.
-    pub step: Arc<Step>,
-    /// Counts the sweeps of the run, from 1.
-    pub index: u64,
-    /// The last attempt at it.
-    pub attempt: u32,
-    /// The last attempt has ended well: the traces in the instrument's memory are those of this sweep.
-    pub is_in_memory: bool,
-    /// The sweep has ended well at least once, and nothing after it rules out that it is repeated.
-    pub can_repeat: bool,
-    /// The fetches after it, in order.
-    pub fetches: Vec<FetchRecord>,
-    /// The analyses of their traces, by number: they are repeated with the fetches.
-    pub analyses: BTreeMap<u64, Arc<Step>>,
-}
-
-/// A fetch of traces that a sweep has left in memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FetchRecord {
-    /// The number of the step.
-    pub number: u64,
-    /// The step.
-    pub step: Arc<Step>,
-    /// Its traces, in order.
-    pub slots: Vec<Slot>,
-}
-
-/// The place of a trace in a run. A trace that is fetched again takes the place of the one before it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Slot {
-    /// The number of the trace within the run.
-    pub trace_index: u64,
-    /// The trace that is stored now; `None` after it was withdrawn.
-    pub stored: Option<TraceSummary>,
-}
-
-impl From<TraceSummary> for Slot {
-    fn from(trace: TraceSummary) -> Self {
-        Self { trace_index: trace.trace_index, stored: Some(trace) }
-    }
 }
 
 /// What a run may have left on the instrument.
@@ -397,24 +353,6 @@ impl History {
         for slot in fetched.chain(under_way) {
             slot.stored.take_if(|stored| stored.file == file);
         }
-    }
-}
-
-impl FetchRecord {
-    /// Traces of an attempt that was kept are not replaced any more: the last attempt has the places of the fetch.
-    fn keep_last(&mut self, outcome: &Outcome) {
-        if let Outcome::Traces(traces) = outcome {
-            self.slots.retain(|slot| traces.iter().any(|trace| trace.trace_index == slot.trace_index));
-        }
-    }
-}
-
-impl SweepRecord {
-    /// Another scan is in the instrument's memory: this sweep is not repeated any more.
-    fn forget_fetches(&mut self) {
-        self.can_repeat = false;
-        self.fetches.clear();
-        self.analyses.clear();
     }
 }
 
