@@ -55,7 +55,7 @@ pub fn svg(map: &WaferMap, shade: Shade<'_>) -> Markup {
     html! {
         svg.wafer viewBox=(format!("0 0 {width:.0} {height:.0}")) width=(format!("{width:.0}"))
             height=(format!("{height:.0}")) font-family="sans-serif" font-size="11" role="img" aria-label=(label) {
-            text x=(format!("{MARGIN:.1}")) y="14" font-weight="bold" { (shown) }
+            text x=(format!("{MARGIN:.1}")) y="14" { (shown) }
             (axes(map, &plan))
             @for (fill, dies) in &filled {
                 g fill=(colour(*fill)) class=(cell_class(*fill)) stroke="#5c6670" stroke-width="0.5" {
@@ -81,7 +81,8 @@ fn shown(map: &WaferMap, shade: Shade<'_>) -> String {
     match shade {
         Shade::Verdict => "verdict".to_owned(),
         Shade::Figure(figure) => match unit(map, figure) {
-            "" => figure.to_owned(),
+            // The unit of a plain number.
+            "" | "1" => figure.to_owned(),
             unit => format!("{figure} in {unit}"),
         },
     }

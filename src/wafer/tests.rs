@@ -43,11 +43,14 @@ fn values_have_a_scale_with_units_and_a_die_without_a_value_is_hollow() {
 
 #[test]
 fn a_map_says_what_its_colours_show_with_the_unit() {
-    let map = map(vec![die("A1", 0.0, 0.0, DieState::Pass, Some(0.5))]);
+    let mut one = die("A1", 0.0, 0.0, DieState::Pass, Some(0.5));
+    let plain = DieFigure { unit: "1".to_owned(), ..one.figures["insertion_loss_max_db"].clone() };
+    one.figures.insert("q_loaded".to_owned(), plain);
+    let map = map(vec![one]);
     for (shade, shown) in [
         (Shade::Verdict, "verdict"),
         (Shade::Figure("insertion_loss_max_db"), "insertion_loss_max_db in dB"),
-        (Shade::Figure("unknown"), "unknown"),
+        (Shade::Figure("q_loaded"), "q_loaded"),
     ] {
         let text = picture(&map, shade);
         let label = format!("role=\"img\" aria-label=\"Wafer W12: {shown}, 1 die\"");
