@@ -64,7 +64,8 @@ test('the wafer map shows each die by verdict and by figure, with the yield', as
   assert.equal((await titles()).filter((title) => /^(A3|B2): fail/.test(title)).length, 2);
   await bench.sees('#wafer-yields td', /^7 of 8 pass \(88 %\)$/);
   await page.selectOption('#wafer-shade', 'insertion_loss_db');
-  await bench.sees('#wafer-maps text', / dB$/);
+  await bench.sees('#wafer-maps svg[aria-label="Wafer W12: insertion_loss_db in dB, 8 dies"] text', /^insertion_loss_db in dB$/);
+  await bench.sees('#wafer-maps text', /^\d.* dB$/);
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
     await bench.picture(`wafer-${colorScheme}`, { fullPage: true });
