@@ -41,8 +41,9 @@ impl Envelope {
     fn add_to_last(&mut self, values: &[f32]) {
         let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
         for value in values.iter().copied().filter(|value| value.is_finite()) {
-            lowest = lowest.min(value);
-            highest = highest.max(value);
+            // `f32::min` would be a call of a function for each value where the program is built for its size.
+            lowest = if value < lowest { value } else { lowest };
+            highest = if value > highest { value } else { highest };
         }
         if lowest > highest {
             return;
