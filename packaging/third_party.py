@@ -17,7 +17,7 @@ BY_HAND = [
     ("parts of BoringSSL in ring", "TLS", "Apache-2.0, ISC", ("ring", "LICENSE-BoringSSL")),
     ("plotly.js", "curves of the dashboard", "MIT", "src/sidecar/dashboard/vendor/LICENSE-plotly"),
     ("DejaVu Sans (a part of its characters)", "text in pictures", "Bitstream Vera", "src/picture/DejaVuSans-subset.LICENSE"),
-    ("Swagger UI", "page of the API", "Apache-2.0, with parts under MIT and BSD-3-Clause", "src/sidecar/dashboard/vendor/LICENSE-swagger-ui"),
+    ("Swagger UI", "the page of the API", "Apache-2.0, with parts under MIT and BSD-3-Clause", "src/sidecar/dashboard/vendor/LICENSE-swagger-ui"),
 ]
 
 
