@@ -224,6 +224,15 @@ pub struct TraceSummary {
 }
 
 impl TraceSummary {
+    /// Whether the trace is high with dips in it (a through port), rather than low with peaks (a drop port).
+    #[must_use]
+    pub fn has_dips(&self) -> bool {
+        match (self.min, self.max, self.mean) {
+            (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
+            _ => false,
+        }
+    }
+
     /// The detector by its name in the recipe, or as `module/channel`.
     #[must_use]
     pub fn shown_detector(&self) -> String {

@@ -7,7 +7,7 @@ use crate::analysis::shown::{bound, limits, short_name, value};
 use crate::analysis::verdict::{Judged, Verdict, worst};
 use crate::measurement::{Extreme, PowerLevels, TraceKind, TraceSummary};
 use crate::run::events::RunEvent;
-use crate::run::state::status::{RunStatus, is_dip};
+use crate::run::state::status::RunStatus;
 use crate::shown::{self, number};
 use crate::step::{AnalysisOutcome, Outcome, Step};
 
@@ -73,7 +73,7 @@ fn levels(trace: &TraceSummary) -> Vec<String> {
     let (Some(min), Some(max)) = (trace.min, trace.max) else { return vec!["no values".to_owned()] };
     let unit = &trace.unit;
     let at = |word: &str, extreme: Extreme| format!("{word} {} {}", extreme.level(unit), extreme.place());
-    match (trace.trace, is_dip(trace)) {
+    match (trace.trace, trace.has_dips()) {
         (TraceKind::Tf, true) => vec![format!("loss {}", max.as_loss().level(unit)), at("dip", min)],
         (TraceKind::Tf, false) => vec![at("loss", max.as_loss())],
         (_, _) => vec![format!("{} to {}", number(min.value, None, unit), max.level(unit))],

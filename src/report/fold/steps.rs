@@ -9,7 +9,6 @@ use crate::report::format::clip;
 use crate::report::value::{Consequence, FaultLine, PlaceLine, PromptLine, TraceLine};
 use crate::run::events::AfterFault;
 use crate::run::state::counts::{Change, StepCount, StepEnd};
-use crate::run::state::status::is_dip;
 use crate::step::{Fault, FaultKind, Step};
 
 /// Highest number of traces in a report.
@@ -185,7 +184,7 @@ impl Fold {
             turns,
             repeated,
             insertion_loss: trace.max.filter(|_| tf).map(|max| max.as_loss()),
-            dip: trace.min.filter(|_| tf && is_dip(trace)),
+            dip: trace.min.filter(|_| tf && trace.has_dips()),
             trace: trace.clone(),
         };
         if self.report.traces.len() < MOST_TRACES {

@@ -349,18 +349,9 @@ impl RunStatus {
             detector: trace.detector,
             trace_index: trace.trace_index,
         };
-        let deepest = trace.min.filter(|_| is_dip(trace)).map(highlight);
+        let deepest = trace.min.filter(|_| trace.has_dips()).map(highlight);
         self.extremes.insert(trace.trace_index, (trace.max.map(highlight), deepest));
         self.look_for_highlights();
-    }
-}
-
-/// Whether a trace is high with dips in it (a through port), rather than low with peaks (a drop port).
-#[must_use]
-pub fn is_dip(trace: &TraceSummary) -> bool {
-    match (trace.min, trace.max, trace.mean) {
-        (Some(min), Some(max), Some(mean)) => max.value - mean < mean - min.value,
-        _ => false,
     }
 }
 
