@@ -86,7 +86,6 @@ mod tests {
             (json!({ "centers_nm": [1550, 1.56] }), Some("if you mean 1.56 µm, write 1560")),
             (json!({ "resolution_pm": 0.001 }), Some("if you mean 0.001 nm, write 1")),
             // 1.5 pm is no step of the instrument.
-            (json!({ "centers_nm": [1550, 1.56] }), Some("if you mean 1.56 µm, write 1560")),
             (json!({ "resolution_pm": 0.0015 }), None),
             (json!({ "resolution_pm": 300 }), None),
             (json!({ "start_nm": 1100 }), None),
