@@ -244,8 +244,7 @@ pub fn skip_damaged<T>(
 }
 
 fn is_nul(bytes: &[u8]) -> bool {
-    static NULS: [u8; PIECE] = [0; PIECE];
-    bytes.chunks(PIECE).all(|piece| piece == &NULS[..piece.len()])
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 /// The error of a line, without the line number of serde, which is always 1.
