@@ -136,8 +136,7 @@ fn begin<'a>(
                 held: 0,
             };
             let ended = walk.steps(&program.steps, owed);
-            let ended = host.settle().and(ended);
-            (ended, Last::Steps(Box::new(walk), &program.finally))
+            (host.settle().and(ended), Last::Steps(Box::new(walk), &program.finally))
         }
     }
 }
@@ -281,6 +280,7 @@ impl<'a> Walk<'a> {
         let step = Step { operation, options: options.clone(), place: place.clone() };
         let decides = options.id.is_some() || options.on_error == OnError::NextTurn;
         if !decides && step.is_quick_reading() {
+            self.tally.turns.set(0);
             return self.host.perform_later(step);
         }
         let outcome = options.unless_turn_ends(self.host.perform(step)?)?;
@@ -395,3 +395,6 @@ fn keep_long_numbers(fields: &mut Value) {
         columns.values_mut().for_each(keep_long_number);
     }
 }
+
+#[cfg(test)]
+mod tests;
