@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -270,15 +271,15 @@ impl Step {
     pub fn is_quick_reading(&self) -> bool {
         let (traits, place) = (self.operation.traits(), &self.place);
         traits.gives_readings()
-            && traits.least_s().is_some_and(|seconds| seconds < QUICK_S)
+            && traits.least_s().is_some_and(|seconds| seconds < QUICK.as_secs_f64())
             && !place.loops.is_empty()
             && !place.is_in_script()
             && !place.is_in_suspension()
     }
 }
 
-/// A reading that takes less than this time is quick, s.
-const QUICK_S: f64 = 1.0;
+/// A reading that takes less than this time is quick.
+pub const QUICK: Duration = Duration::from_secs(1);
 
 /// Parameters and loop variables as a recipe sees them.
 pub type Values = BTreeMap<String, serde_json::Value>;

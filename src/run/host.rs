@@ -23,8 +23,8 @@ pub(super) enum Request {
     Finally(oneshot::Sender<Result<(), Fault>>),
 }
 
-/// At most so many steps are collected. Each request changes from one thread to the other and back, which takes as long as
-/// a fifth of a reading.
+/// At most so many steps are collected. Each request changes from one thread to the other and back, which takes about a
+/// tenth of the time of a reading.
 const TOGETHER: usize = 64;
 
 /// A [`Host`] that sends every call to the engine and blocks until the engine has replied.
@@ -44,7 +44,7 @@ impl RemoteHost {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the collected steps performed, and then this request.
+    /// Has the collected steps performed, and then sends this request.
     fn send<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Request,
@@ -53,6 +53,7 @@ impl RemoteHost {
         self.send_now(request)
     }
 
+    /// Sends a request while steps may still be collected.
     fn send_now<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Request,

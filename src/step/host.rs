@@ -24,7 +24,8 @@ pub trait Host: Send + Sync {
     /// The fault of this step, or of one that was collected before.
     fn perform_later(&self, step: Step) -> Result<(), Fault>;
 
-    /// Returns when all steps that were collected have been performed. Every other call does this first.
+    /// Returns when all steps that were collected have been performed. Every other call that can fail does this first.
+    /// The recipe itself does it before its `finally`.
     ///
     /// # Errors
     /// The fault of a collected step.

@@ -19,7 +19,7 @@ use crate::store::runs::FoundRun;
 use crate::terminal;
 use crate::terminal::output::{errln, outln};
 
-/// Bytes of journals that are read at most to count the traces of runs without an end: some 50,000 traces.
+/// Bytes of journals that are read at most to count the traces of runs without an end: some 30,000 sweeps with a trace.
 const MOST_OF_JOURNALS: u64 = 64 << 20;
 
 pub(super) fn list(args: &RunsListArgs, out: &Path, near: &Near) -> Result<(), Failure> {

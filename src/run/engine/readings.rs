@@ -13,10 +13,10 @@ use crate::measurement::{PowerReading, is_implausible_level};
 use crate::run::context::StepContext;
 use crate::run::events::{AfterFault, RunEvent};
 use crate::run::state::rewind::{Again, Cause, rewind};
-use crate::step::{Fault, Outcome, Step};
+use crate::step::{Fault, Outcome, QUICK, Step};
 
-/// Readings are proved at the latest after this time.
-const HELD_BACK: Duration = Duration::from_secs(1);
+/// Readings are proved at the latest after this time. A single one takes less.
+const HELD_BACK: Duration = QUICK;
 /// The events of at most so many readings are written to the journal together.
 const TOGETHER: usize = 64;
 

@@ -33,8 +33,8 @@ impl Emitted {
     }
 }
 
-/// A text that grows in memory. More than half of the writes of JSON are a single quote, colon or comma: they do not take
-/// the way of longer ones.
+/// A text that grows in memory. JSON is written with many single quotes, colons and commas: they do not take the way of
+/// longer texts.
 struct Text(Vec<u8>);
 
 impl io::Write for Text {
