@@ -21,6 +21,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
+/// The speed of light in vacuum, m/s, which is exact by the definition of the metre.
+pub const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
+
 /// The units at the ends of field names, with their symbols.
 const ENDINGS: [(&str, &str); 14] = [
     ("_dbm", "dBm"),

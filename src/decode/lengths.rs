@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-/// The speed of light in nm THz.
-const LIGHT_NM_THZ: f64 = 299_792.458;
+use crate::units::SPEED_OF_LIGHT_M_S;
+
+const LIGHT_NM_THZ: f64 = SPEED_OF_LIGHT_M_S / 1e3;
 
 /// The units in which people write lengths by mistake, by the unit that the name of the field ends in. Others are not
 /// typical, and would be guesses.

@@ -1,7 +1,7 @@
 //! Decodes the arguments of a command.
 
 use super::lexer::{is_space, trim};
-use crate::units::dbm_of_milliwatts;
+use crate::units::{SPEED_OF_LIGHT_M_S, dbm_of_milliwatts};
 
 /// One argument.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Data {
     Other(String),
 }
 
-const LIGHT_NM_HZ: f64 = 299_792_458e9;
+const LIGHT_NM_HZ: f64 = SPEED_OF_LIGHT_M_S * 1e9;
 
 impl Data {
     /// Reads an argument; `None` if it is not SCPI data.

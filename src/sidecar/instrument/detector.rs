@@ -23,8 +23,8 @@ use crate::sidecar::wire::setup::{
     DetectorConfigBody, DetectorQuery, DetectorStabilizationBody, DetectorWavelengthQuery, ModuleQuery,
     ReferenceQuery,
 };
+use crate::units::SPEED_OF_LIGHT_M_S;
 
-const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
 /// A reference scan must end within this time.
 const REFERENCE_LIMIT: Duration = Duration::from_secs(60);
 /// Snapshots share the readings of watchers with at most this interval.
