@@ -23,6 +23,7 @@ pub mod runs;
 mod spectrum;
 mod spool;
 mod stored;
+mod table;
 #[cfg(test)]
 mod tests;
 mod trace;

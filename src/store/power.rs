@@ -9,16 +9,13 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
 mod read;
 
 pub use read::{PowerRow, read_power};
 
-use super::publish::PartFile;
+use super::table::TableWriter;
 use super::{RunFolder, StoreError};
 use crate::measurement::{Detector, PowerLevels, PowerReading};
 
@@ -111,15 +108,10 @@ impl PowerLog {
         }
         self.not_before = self.rows.len() + READINGS_BETWEEN_ATTEMPTS;
         let (file, path) = (self.file(), self.path());
-        let bad = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
-        let batch = self.batch().map_err(|error| bad(error.into()))?;
-        let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(bad)?);
-        let properties = WriterProperties::builder().set_compression(zstd).build();
-        let mut writer =
-            ArrowWriter::try_new(PartFile::create(&path)?, batch.schema(), Some(properties)).map_err(bad)?;
-        writer.write(&batch).map_err(bad)?;
-        writer.finish().map_err(bad)?;
-        let published = writer.inner_mut().publish()?;
+        let batch = self.batch().map_err(|error| StoreError::encode(&path, error.into()))?;
+        let mut table = TableWriter::create(&path, &batch.schema())?;
+        table.add(&batch)?;
+        let published = table.publish()?;
         let rows = self.rows.len() as u64;
         let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         let readings: Vec<PowerReading> = self.rows.iter().map(|(reading, ..)| *reading).collect();

@@ -7,12 +7,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
 use super::columns::{add_recipe_columns, counts, maybe_texts, numbers, texts, truths};
-use super::publish::PartFile;
+use super::table::TableWriter;
 use super::{ResultsRecord, RunFolder, StoreError};
 use crate::analysis::Figure;
 use crate::analysis::registry;
@@ -50,7 +47,7 @@ pub struct ResultRow {
 
 /// Writes the table.
 pub struct ResultsWriter {
-    writer: ArrowWriter<PartFile>,
+    table: TableWriter,
     path: PathBuf,
     run: String,
     simulated: bool,
@@ -71,17 +68,12 @@ impl RunFolder {
         simulated: bool,
     ) -> Result<ResultsWriter, StoreError> {
         let path = self.path().join(RESULTS_FILE);
-        let bad = |error: parquet::errors::ParquetError| StoreError::encode(&path, error);
         let columns: Vec<(String, ColumnType)> = columns.into_iter().collect();
         let run = self.id().to_owned();
-        let schema = batch(&[], &columns, &run, simulated).map_err(|error| bad(error.into()))?.schema();
-        let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(bad)?);
-        let properties = WriterProperties::builder()
-            .set_compression(zstd)
-            .set_created_by(format!("ctp10 {}", env!("CARGO_PKG_VERSION")))
-            .build();
-        let writer = ArrowWriter::try_new(PartFile::create(&path)?, schema, Some(properties)).map_err(bad)?;
-        Ok(ResultsWriter { writer, path, run, simulated, columns, rows: Vec::new(), written: 0 })
+        let empty =
+            batch(&[], &columns, &run, simulated).map_err(|error| StoreError::encode(&path, error.into()))?;
+        let table = TableWriter::create(&path, &empty.schema())?;
+        Ok(ResultsWriter { table, path, run, simulated, columns, rows: Vec::new(), written: 0 })
     }
 }
 
@@ -96,9 +88,8 @@ impl ResultsWriter {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
-        let bad = |error: parquet::errors::ParquetError| StoreError::encode(&self.path, error);
         let batch = batch(&self.rows, &self.columns, &self.run, self.simulated);
-        self.writer.write(&batch.map_err(|error| bad(error.into()))?).map_err(bad)?;
+        self.table.add(&batch.map_err(|error| StoreError::encode(&self.path, error.into()))?)?;
         self.written += self.rows.len() as u64;
         self.rows.clear();
         Ok(())
@@ -109,11 +100,8 @@ impl ResultsWriter {
     /// # Errors
     /// If the file cannot be written.
     pub fn finish(mut self) -> Result<ResultsRecord, StoreError> {
-        if !self.rows.is_empty() {
-            self.flush()?;
-        }
-        self.writer.finish().map_err(|error| StoreError::encode(&self.path, error))?;
-        let published = self.writer.inner_mut().replace()?;
+        self.flush()?;
+        let published = self.table.replace()?;
         Ok(ResultsRecord {
             file: RESULTS_FILE.to_owned(),
             rows: self.written,

@@ -8,12 +8,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use chrono::{DateTime, Utc};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
 use super::columns::{Column, add_recipe_columns, counts, maybe_texts, numbers, texts, truths};
-use super::publish::PartFile;
+use super::table::TableWriter;
 use super::{Manifest, ResultRow, StoreError};
 use crate::analysis::verdict::Judged;
 use crate::measurement::TraceSummary;
@@ -58,7 +55,7 @@ pub struct IndexedRun<'a> {
 
 /// Writes an index.
 pub struct IndexWriter<'a> {
-    writer: ArrowWriter<PartFile>,
+    table: TableWriter,
     path: PathBuf,
     run: IndexedRun<'a>,
     columns: Vec<(String, ColumnType)>,
@@ -75,15 +72,10 @@ impl<'a> IndexWriter<'a> {
         run: IndexedRun<'a>,
         columns: BTreeMap<String, ColumnType>,
     ) -> Result<Self, StoreError> {
-        let bad = |error: parquet::errors::ParquetError| StoreError::encode(path, error);
         let columns: Vec<(String, ColumnType)> = columns.into_iter().collect();
-        let schema = batch(&run, &columns, &[]).map_err(|error| bad(error.into()))?.schema();
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(bad)?))
-            .set_created_by(format!("ctp10 {}", env!("CARGO_PKG_VERSION")))
-            .build();
-        let writer = ArrowWriter::try_new(PartFile::create(path)?, schema, Some(properties)).map_err(bad)?;
-        Ok(Self { writer, path: path.to_owned(), run, columns, rows: Vec::new() })
+        let empty = batch(&run, &columns, &[]).map_err(|error| StoreError::encode(path, error.into()))?;
+        let table = TableWriter::create(path, &empty.schema())?;
+        Ok(Self { table, path: path.to_owned(), run, columns, rows: Vec::new() })
     }
 
     /// Adds a row.
@@ -96,9 +88,8 @@ impl<'a> IndexWriter<'a> {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
-        let bad = |error: parquet::errors::ParquetError| StoreError::encode(&self.path, error);
-        let batch = batch(&self.run, &self.columns, &self.rows).map_err(|error| bad(error.into()))?;
-        self.writer.write(&batch).map_err(bad)?;
+        let batch = batch(&self.run, &self.columns, &self.rows);
+        self.table.add(&batch.map_err(|error| StoreError::encode(&self.path, error.into()))?)?;
         self.rows.clear();
         Ok(())
     }
@@ -109,8 +100,7 @@ impl<'a> IndexWriter<'a> {
     /// If the file cannot be written.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.flush()?;
-        self.writer.finish().map_err(|error| StoreError::encode(&self.path, error))?;
-        self.writer.inner_mut().replace().map(drop)
+        self.table.replace().map(drop)
     }
 }
 

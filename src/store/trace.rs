@@ -11,11 +11,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::FloatType;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -30,9 +28,11 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use self::chunk::ChunkWriter;
 use self::constant::{Constant, ZSTD_LEVEL};
 use self::tally::Tally;
 use super::publish::PartFile;
+use super::table::begin;
 use super::{RunFolder, StoreError};
 use crate::measurement::{
     Detector, Extreme, Grid, Joint, Seams, TraceKind, TraceSummary, TraceUnit, above_reference_db,
@@ -102,11 +102,8 @@ impl TraceHeader {
 pub struct TraceWriter {
     header: TraceHeader,
     file: SerializedFileWriter<PartFile>,
-    columns: ArrowRowGroupWriterFactory,
-    /// The field of the values.
-    field: Field,
     /// The values of the row group that has begun.
-    values: Option<ArrowColumnWriter>,
+    values: Option<ChunkWriter<FloatType>>,
     /// The rows before this row group.
     before: u64,
     constants: Vec<Constant>,
@@ -124,17 +121,12 @@ impl RunFolder {
         let path = self.path().join(header.file());
         let failed = |error: ParquetError| StoreError::encode(&path, error);
         let (schema, constants) = schema(self.id(), &header);
-        let field = schema.field(VALUE).clone();
         let properties = properties(texts(&header)).map_err(failed)?;
-        let part = PartFile::create(&path)?;
-        let writer = ArrowWriter::try_new(part, Arc::new(schema), Some(properties)).map_err(failed)?;
-        let (file, columns) = writer.into_serialized_writer().map_err(failed)?;
+        let file = begin(PartFile::create(&path)?, &schema, properties).map_err(failed)?;
         Ok(TraceWriter {
             seams: Seams::new(&header.joints, header.grid),
             header,
             file,
-            columns,
-            field,
             values: None,
             before: 0,
             constants,
@@ -249,13 +241,12 @@ impl TraceWriter {
         }
         self.seams.add(self.tally.rows(), &self.waiting);
         let nulls = self.tally.add(&self.waiting);
-        let values: Float32Array = if nulls == 0 {
-            std::mem::take(&mut self.waiting).into()
-        } else {
-            self.waiting.drain(..).map(|value| Some(value).filter(|value| value.is_finite())).collect()
-        };
-        self.waiting.reserve(BATCH);
-        self.write(Arc::new(values)).map_err(|error| self.failed(error))?;
+        let levels: Vec<i16> = self.waiting.iter().map(|value| i16::from(value.is_finite())).collect();
+        if nulls > 0 {
+            self.waiting.retain(|value| value.is_finite());
+        }
+        self.write(&levels).map_err(|error| self.failed(error))?;
+        self.waiting.clear();
         let most = if self.header.grid.points > ROW_GROUP { SHORT_ROW_GROUP } else { ROW_GROUP };
         if self.tally.rows() - self.before == most {
             self.end_row_group().map_err(|error| self.failed(error))?;
@@ -267,17 +258,10 @@ impl TraceWriter {
         StoreError::encode(self.file.inner().target(), error)
     }
 
-    fn write(&mut self, values: ArrayRef) -> ParquetResult<()> {
-        if self.values.is_none() {
-            let group = self.file.flushed_row_groups().len();
-            self.values = Some(self.columns.create_column_writers(group)?.swap_remove(VALUE));
-        }
-        if let Some(writer) = &mut self.values {
-            for leaf in compute_leaves(&self.field, &values)? {
-                writer.write(&leaf)?;
-            }
-        }
-        Ok(())
+    fn write(&mut self, levels: &[i16]) -> ParquetResult<()> {
+        let file = &self.file;
+        let begin = || ChunkWriter::new(&file.schema_descr().column(VALUE), file.properties());
+        self.values.get_or_insert_with(begin).write(&self.waiting, Some(levels))
     }
 
     /// Puts the columns of the row group into the file. Before the first value, there is none.
@@ -290,7 +274,7 @@ impl TraceWriter {
         let axis = axis::chunk(&columns[AXIS], &properties, self.header.grid, rows.clone())?;
         let mut group = self.file.next_row_group()?;
         axis.append_to(&mut group)?;
-        values.close()?.append_to_row_group(&mut group)?;
+        values.finish()?.append_to(&mut group)?;
         for (column, constant) in columns[VALUE + 1..].iter().zip(&self.constants) {
             constant.chunk(column, &properties, rows.end - rows.start)?.append_to(&mut group)?;
         }

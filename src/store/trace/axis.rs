@@ -3,14 +3,12 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use parquet::column::writer::{get_column_writer, get_typed_column_writer};
 use parquet::data_type::DoubleType;
 use parquet::errors::Result;
 use parquet::file::properties::WriterPropertiesPtr;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, ChunkWriter};
 use crate::measurement::Grid;
 
 /// Wavelengths that are computed at once.
@@ -45,15 +43,11 @@ fn encode(
     grid: Grid,
     rows: Range<u64>,
 ) -> Result<Chunk> {
-    let mut bytes = TrackedWrite::new(Vec::new());
-    let pages = Box::new(SerializedPageWriter::new(&mut bytes));
-    let writer = get_column_writer(Arc::clone(column), Arc::clone(properties), pages);
-    let mut writer = get_typed_column_writer::<DoubleType>(writer);
+    let mut writer = ChunkWriter::<DoubleType>::new(column, properties);
     for first in rows.clone().step_by(PIECE as usize) {
         let piece = first..rows.end.min(first + PIECE);
         let wavelengths: Vec<f64> = piece.map(|index| grid.wavelength_nm(index)).collect();
-        writer.write_batch(&wavelengths, None, None)?;
+        writer.write(&wavelengths, None)?;
     }
-    let layout = writer.close()?;
-    Ok(Chunk { bytes: bytes.into_inner()?.into(), layout })
+    writer.finish()
 }

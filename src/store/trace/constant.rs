@@ -1,22 +1,21 @@
 //! Columns with one value for all rows. The general encoder looks at every row. Here all rows of a row group are one page,
 //! and the page is one run, whose size does not depend on its rows.
 
-use arrow_schema::DataType;
+use arrow_schema::DataType as ArrowType;
 use parquet::basic::Encoding;
 use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer_mut};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnChunkMetaDataBuilder, LevelHistogram, OffsetIndexBuilder,
 };
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::statistics::{Statistics, ValueStatistics};
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, ChunkWriter, Pages};
 
 /// The level at which all columns are compressed.
 pub(super) const ZSTD_LEVEL: i32 = 1;
@@ -34,13 +33,13 @@ pub(super) enum Constant {
 }
 
 impl Constant {
-    pub(super) fn data_type(&self) -> DataType {
+    pub(super) fn data_type(&self) -> ArrowType {
         match self {
-            Self::Truth(_) => DataType::Boolean,
-            Self::Small(_) => DataType::Int32,
-            Self::Count(_) => DataType::Int64,
-            Self::Number(_) => DataType::Float64,
-            Self::Text(_) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            Self::Truth(_) => ArrowType::Boolean,
+            Self::Small(_) => ArrowType::Int32,
+            Self::Count(_) => ArrowType::Int64,
+            Self::Number(_) => ArrowType::Float64,
+            Self::Text(_) => ArrowType::Dictionary(Box::new(ArrowType::Int32), Box::new(ArrowType::Utf8)),
         }
     }
 
@@ -66,31 +65,15 @@ impl Constant {
 
     /// One row as the general encoder writes it: with statistics, encodings and settings as they are in any other file.
     fn one_row(&self, column: &ColumnDescPtr, properties: &WriterPropertiesPtr) -> Result<ColumnCloseResult> {
-        let mut bytes = TrackedWrite::new(Vec::new());
-        let pages = Box::new(SerializedPageWriter::new(&mut bytes));
-        let mut writer = get_column_writer(column.clone(), properties.clone(), pages);
-        let level = [i16::from(!self.is_null())];
-        let level = (column.max_def_level() > 0).then_some(level.as_slice());
         match self {
-            Self::Truth(value) => {
-                get_typed_column_writer_mut::<BoolType>(&mut writer).write_batch(&[*value], level, None)
-            }
-            Self::Small(value) => {
-                get_typed_column_writer_mut::<Int32Type>(&mut writer).write_batch(&[*value], level, None)
-            }
-            Self::Count(value) => {
-                get_typed_column_writer_mut::<Int64Type>(&mut writer).write_batch(&[*value], level, None)
-            }
-            Self::Number(value) => {
-                let values: Vec<f64> = value.iter().copied().collect();
-                get_typed_column_writer_mut::<DoubleType>(&mut writer).write_batch(&values, level, None)
-            }
+            Self::Truth(value) => one::<BoolType>(column, properties, Some(*value)),
+            Self::Small(value) => one::<Int32Type>(column, properties, Some(*value)),
+            Self::Count(value) => one::<Int64Type>(column, properties, Some(*value)),
+            Self::Number(value) => one::<DoubleType>(column, properties, *value),
             Self::Text(text) => {
-                let values: Vec<_> = text.iter().map(|text| text.as_str().into()).collect();
-                get_typed_column_writer_mut::<ByteArrayType>(&mut writer).write_batch(&values, level, None)
+                one::<ByteArrayType>(column, properties, text.as_deref().map(ByteArray::from))
             }
-        }?;
-        writer.close()
+        }
     }
 
     /// The body of a data page, before compression.
@@ -130,13 +113,12 @@ impl Constant {
     ) -> Result<Chunk> {
         let one_row = self.one_row(column, properties)?;
         let mut zstd = Compressor::new(ZSTD_LEVEL)?;
-        let mut bytes = TrackedWrite::new(Vec::new());
-        let mut writer = SerializedPageWriter::new(&mut bytes);
+        let mut pages = Pages::default();
         let (mut dictionary_size, mut uncompressed_size) = (0, 0);
         if let Some((entries, num_values)) = self.dictionary() {
             let buf = zstd.compress(&entries)?.into();
             let page = Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false };
-            let written = writer.write_page(CompressedPage::new(page, entries.len()))?;
+            let written = pages.write_page(CompressedPage::new(page, entries.len()))?;
             (dictionary_size, uncompressed_size) = (written.compressed_size, written.uncompressed_size);
         }
         let encoding = if dictionary_size > 0 { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
@@ -151,14 +133,13 @@ impl Constant {
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let written = writer.write_page(CompressedPage::new(page, body.len()))?;
+        let written = pages.write_page(CompressedPage::new(page, body.len()))?;
         places.append_row_count(rows.cast_signed());
         let size = i32::try_from(written.compressed_size).unwrap_or(i32::MAX);
         places.append_offset_and_size(written.offset.cast_signed(), size);
         places.append_unencoded_byte_array_data_bytes(times(bytes_of_text, rows));
         uncompressed_size += written.uncompressed_size;
-        writer.close()?;
-        let bytes = bytes.into_inner()?;
+        let bytes = pages.take();
         let metadata = of_all_rows(&one_row.metadata, rows)
             .set_total_compressed_size(bytes.len().cast_signed() as i64)
             .set_total_uncompressed_size(uncompressed_size.cast_signed() as i64)
@@ -171,8 +152,21 @@ impl Constant {
             offset_index: Some(places.build()),
             ..one_row
         };
-        Ok(Chunk { bytes: bytes.into(), layout })
+        Ok(Chunk { bytes, layout })
     }
+}
+
+/// A column with one row.
+fn one<T: DataType>(
+    column: &ColumnDescPtr,
+    properties: &WriterPropertiesPtr,
+    value: Option<T::T>,
+) -> Result<ColumnCloseResult> {
+    let mut writer = ChunkWriter::<T>::new(column, properties);
+    let level = [i16::from(value.is_some())];
+    let level = (column.max_def_level() > 0).then_some(level.as_slice());
+    writer.write(value.as_slice(), level)?;
+    Ok(writer.finish()?.layout)
 }
 
 /// A run of equal levels or indices of up to 8 bits: its length, as a variable-length number. The value would follow.

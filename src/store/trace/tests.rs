@@ -4,10 +4,12 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Float32Array};
 use arrow_array::{
     BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
 use chrono::Utc;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
