@@ -50,8 +50,9 @@ fn packed(file: &Path, media_type: &str, to: &Path) -> io::Result<String> {
     encoder.finish()?;
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
-    let tag = format!("\"{:016x}\"", hasher.finish());
+    let hash = hasher.finish();
+    let (tag, packed_tag) = (format!("\"{hash:016x}\""), format!("\"{hash:016x}-gzip\""));
     Ok(format!(
-        "Asset {{ name: {name:?}, media_type: {media_type:?}, tag: {tag:?}, packed: include_bytes!({packed:?}) }},\n"
+        "Asset {{ name: {name:?}, media_type: {media_type:?}, tag: {tag:?}, packed_tag: {packed_tag:?}, packed: include_bytes!({packed:?}) }},\n"
     ))
 }

@@ -1,6 +1,7 @@
 //! The sidecar: run status, live power and instrument access over HTTP and WebSockets, and the dashboard. Its
 //! handlers are small and use the [`crate::session`]. An error in a handler never affects a run.
 
+mod accept;
 mod access;
 mod api;
 mod assets;

@@ -279,8 +279,8 @@ impl<'a> Walk<'a> {
         let stops = operation.traits().analysis.is_some_and(|fields| fields.on_fail == OnFail::Stop);
         let step = Step { operation, options: options.clone(), place: place.clone() };
         let decides = options.id.is_some() || options.on_error == OnError::NextTurn;
+        self.tally.turns.set(0);
         if !decides && step.is_quick_reading() {
-            self.tally.turns.set(0);
             return self.host.perform_later(step);
         }
         let outcome = options.unless_turn_ends(self.host.perform(step)?)?;
@@ -302,6 +302,7 @@ impl<'a> Walk<'a> {
         self.coupling
             .may_align(&place)
             .map_err(|message| self.fault(Wrong::new(statement.at, message.to_owned())))?;
+        self.tally.turns.set(0);
         self.aligning = steps;
         let outcome = self.with_coupling(steps, owed, |coupling, host, steps| {
             coupling.align(host, (align, options), place.clone(), steps)

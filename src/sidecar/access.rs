@@ -10,13 +10,14 @@ mod tokens;
 use std::net::SocketAddr;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, AsHeaderName, COOKIE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, AsHeaderName, COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use super::accept;
 use super::api::Gate;
 use super::listen::Peer;
 use super::login;
@@ -217,8 +218,7 @@ impl Refused {
     fn reply(self, access: &Access, request: &Request) -> Response {
         let Self { status, message } = self;
         let is_stranger = status == StatusCode::UNAUTHORIZED;
-        let is_page = request.method() == Method::GET
-            && text(request.headers(), ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+        let is_page = request.method() == Method::GET && accept::names_page(request.headers());
         if is_stranger && is_page {
             return login::redirect(request.uri()).into_response();
         }

@@ -6,13 +6,14 @@ use std::io::Read as _;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, VARY,
 };
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::read::GzDecoder;
 
+use super::accept;
 use super::problem::Problem;
 use super::state::App;
 use super::wire::instrument::Root;
@@ -26,8 +27,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
 struct Asset {
     name: &'static str,
     media_type: &'static str,
-    /// The entity tag.
+    /// The entity tag of the file, and of the compressed file.
     tag: &'static str,
+    packed_tag: &'static str,
     packed: &'static [u8],
 }
 
@@ -35,23 +37,22 @@ static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 impl Asset {
     fn reply(&self, headers: &HeaderMap) -> Response {
+        let is_packed = accept::names(headers, &ACCEPT_ENCODING, "gzip");
+        // The two encodings are different bytes, so their entity tags differ (RFC 9110, section 8.8.3).
+        let tag = if is_packed { self.packed_tag } else { self.tag };
         let about = [
             (CONTENT_TYPE, self.media_type),
             // The browser asks every time, and gets 304 if the file has not changed.
             (CACHE_CONTROL, "no-cache"),
             (VARY, "Accept-Encoding"),
             (CONTENT_SECURITY_POLICY, POLICY),
-            (ETAG, self.tag),
+            (ETAG, tag),
         ];
-        let has = |name: HeaderName, wanted: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .is_some_and(|value| value.contains(wanted))
-        };
-        if has(IF_NONE_MATCH, self.tag) {
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let mut known = known.flat_map(|line| line.split(',')).map(str::trim);
+        if known.any(|known| known == "*" || known.trim_start_matches("W/") == tag) {
             (StatusCode::NOT_MODIFIED, about).into_response()
-        } else if has(ACCEPT_ENCODING, "gzip") {
+        } else if is_packed {
             (about, [(CONTENT_ENCODING, "gzip")], self.packed).into_response()
         } else {
             (about, self.text()).into_response()
@@ -88,8 +89,7 @@ pub(super) async fn docs(headers: HeaderMap) -> Result<Response, Problem> {
 
 /// Returns information about the service to programs, and the dashboard to browsers.
 pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
+    if accept::names_page(&headers) {
         return serve("index.html", &headers);
     }
     let root = Root {

@@ -12,7 +12,6 @@ use crate::step::{Outcome, Place};
 impl Walk<'_> {
     /// Notes the result of a step for later steps.
     pub(super) fn note(&mut self, operate: &Operate, place: Place, outcome: &Outcome) {
-        self.tally.turns.set(0);
         if let (Some(id), Some(Value::Object(steps))) = (&operate.id, self.variables.get_mut(STEPS)) {
             steps.insert(id.clone(), view(outcome));
             if let Outcome::Traces(traces) = outcome {

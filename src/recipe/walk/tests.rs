@@ -21,6 +21,8 @@ fn every_operation_ends_the_count_of_turns_without_one() {
         "read_power: { detector: 4/1, samples: 1000, interval_s: 1 }",
         "log: a",
         "sweep:",
+        // It fails.
+        "log: { message: fail, on_error: next_turn }",
     ] {
         ended_after(IDLE_TURNS - 1, step).unwrap_or_else(|fault| panic!("{step}: {fault}"));
     }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use tokio::task::spawn_blocking;
 use tower_http::services::ServeFile;
@@ -17,6 +17,7 @@ use super::views::ViewKey;
 use super::{RunOfRequest, read_on_thread};
 use crate::files;
 use crate::measurement::TraceSummary;
+use crate::sidecar::accept;
 use crate::sidecar::headers::REPORT_POLICY;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
@@ -63,16 +64,16 @@ impl Format {
     }
 
     /// The preferred format of the `Accept` header; Parquet if it names none.
-    fn accepted(accept: &str) -> Self {
-        let wanted = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-        let known = |wanted: &str| match wanted {
+    fn accepted(headers: &HeaderMap) -> Self {
+        let known = |(wanted, weight): (String, f32)| match wanted.as_str() {
+            _ if weight <= 0.0 => None,
             "text/csv" => Some(Self::Csv),
             "application/vnd.apache.arrow.stream" => Some(Self::Arrow),
             "application/x-npy" | "application/x-numpy" => Some(Self::Npy),
             "application/vnd.apache.parquet" => Some(Self::Parquet),
             _ => None,
         };
-        wanted.filter_map(known).next().unwrap_or(Self::Parquet)
+        accept::listed(headers, &ACCEPT).into_iter().find_map(known).unwrap_or(Self::Parquet)
     }
 }
 
@@ -148,9 +149,8 @@ pub(in crate::sidecar) async fn file(
     Path(TracePath { id, trace }): Path<TracePath>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (number, format) = match trace.split_once('.') {
-        None => (trace.as_str(), Format::accepted(accept)),
+        None => (trace.as_str(), Format::accepted(request.headers())),
         Some((number, suffix)) => {
             let format = Format::ALL.into_iter().find(|format| format.suffix() == suffix);
             (number, format.ok_or_else(|| Problem::not_found(&format!("format `{suffix}`")))?)
