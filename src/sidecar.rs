@@ -18,6 +18,7 @@ mod login;
 mod metrics;
 mod overview;
 mod problem;
+mod range;
 mod read;
 mod routes;
 mod runs;

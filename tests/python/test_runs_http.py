@@ -756,7 +756,48 @@ def test_parts_of_the_parquet_file_can_be_read(server, stored, wanted, part):
 
 def test_a_part_that_is_not_there_is_refused(server, stored):
     _, content, _, _, path = stored
-    assert server.get(f"{path}.parquet", headers={"Range": f"bytes={len(content)}-"}).status_code == 416
+    for wanted in [f"bytes={len(content)}-", "bytes=-0"]:
+        refused = server.get(f"{path}.parquet", headers={"Range": wanted})
+        assert_refused(refused, 416, "shorter")
+        assert refused.headers["content-range"] == f"bytes */{len(content)}"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["items=0-1", "lines=1-2", "bytes=0-9,20-29", "bytes=abc", "bytes=9-5", "bytes=1-2x", "bytes", "0-9"]
+)
+def test_what_is_not_one_range_of_bytes_is_ignored(server, stored, wanted):
+    _, content, _, _, path = stored
+    response = server.get(f"{path}.parquet", headers={"Range": wanted})
+    assert response.status_code == 200 and response.content == content
+
+
+def test_a_range_may_be_longer_than_the_file_and_its_unit_is_compared_without_case(server, stored):
+    _, content, _, _, path = stored
+    for wanted in ["bytes=-9999999999", "BYTES=0-99999999999999999999999", "Bytes=00-"]:
+        response = server.get(f"{path}.parquet", headers={"Range": wanted})
+        assert response.status_code == 206 and response.content == content, wanted
+    head = server.http.head(f"{path}.parquet", headers={"Range": "bytes=0-9"})
+    assert head.status_code == 200 and int(head.headers["content-length"]) == len(content)
+
+
+def test_a_download_is_resumed_only_if_the_file_is_still_the_same(server, stored):
+    _, content, _, _, path = stored
+    file = f"{path}.parquet"
+    whole = server.get(file)
+    tag, date = whole.headers["etag"], whole.headers["last-modified"]
+    resumed = server.get(file, headers={"Range": "bytes=10-", "If-Range": tag})
+    assert resumed.status_code == 206 and resumed.content == content[10:]
+    # A date counts seconds, so two files may have the same one.
+    for known in ['"old"', f"W/{tag}", tag.strip('"'), date, "*"]:
+        for wanted in ["bytes=10-", f"bytes={len(content)}-"]:
+            again = server.get(file, headers={"Range": wanted, "If-Range": known})
+            assert again.status_code == 200 and again.content == content, (known, wanted)
+
+
+def test_a_file_that_is_not_the_expected_one_is_refused_as_json(server, stored):
+    refused = server.get(f"{stored[4]}.parquet", headers={"If-Match": '"old"'})
+    assert_refused(refused, 412, "not the one")
+    assert refused.headers["content-type"] == "application/json" and "content-disposition" not in refused.headers
 
 
 def test_the_trace_is_given_as_arrow_csv_and_npy_with_the_same_values(server, stored):

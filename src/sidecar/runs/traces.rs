@@ -5,13 +5,11 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use tokio::task::spawn_blocking;
-use tower_http::services::ServeFile;
 
 use super::views::ViewKey;
 use super::{RunOfRequest, read_on_thread};
@@ -20,6 +18,7 @@ use crate::measurement::TraceSummary;
 use crate::sidecar::accept;
 use crate::sidecar::headers::REPORT_POLICY;
 use crate::sidecar::problem::Problem;
+use crate::sidecar::range;
 use crate::sidecar::read::{Path, Query};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
@@ -161,8 +160,11 @@ pub(in crate::sidecar) async fn file(
     let name = format!("attachment; filename={id}_{stem}.{}", format.suffix());
     let mut response = match format {
         Format::Parquet => {
-            let served = ServeFile::new(file.path()).try_call(request).await;
-            served.map_err(|error| Problem::new(StatusCode::GONE, error.to_string()))?.map(Body::new)
+            let served = range::serve(file.path(), summary.bytes, request).await?;
+            if served.status().is_client_error() {
+                return Ok(served);
+            }
+            served
         }
         Format::Arrow => {
             let turn = app.downloads.turn().await?;
