@@ -102,8 +102,7 @@ impl Access {
         if !self.tokens.are_required() {
             return Some(Granted { right: Right::Full, session: None });
         }
-        let bearer = text(headers, AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        if let Some(right) = bearer.and_then(|shown| self.tokens.right_of(shown.trim())) {
+        if let Some(right) = bearer(headers).and_then(|token| self.tokens.right_of(token)) {
             return Some(Granted { right, session: None });
         }
         let session = self.sessions.find(self.identifier(headers)?, &self.tokens)?;
@@ -186,6 +185,12 @@ pub(super) async fn end_session(app: &App, headers: &HeaderMap) {
 /// The problem of a part of a route that a read-only token does not allow.
 pub(super) fn not_for_readers(what: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, format!("the read-only token does not allow {what}"))
+}
+
+/// The token that a program sends. Upper and lower case of the scheme are the same (RFC 9110, section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {

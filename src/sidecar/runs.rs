@@ -35,8 +35,10 @@ use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watch
 /// Default number of runs per page.
 const PAGE: u16 = 50;
 /// How a request names a run.
-const RUN_NAMES: &str =
-    "a run is named by its identifier, by its first characters, by the name of its recipe, or by `last`";
+const RUN_NAMES: &str = "a run is named by its identifier, by its first characters, by the name of its recipe, by `last`, or, \
+    while it is active, by `current`";
+/// The name of the active run.
+const CURRENT: &str = "current";
 
 /// Runs blocking work on another thread.
 async fn read_on_thread<T: Send + 'static>(
@@ -74,7 +76,7 @@ impl AppState {
     /// The run of this process with this identifier, or its active run.
     fn live(&self, id: &str) -> Option<Arc<LiveRun>> {
         match id {
-            "current" => self.session.current_run(),
+            CURRENT => self.session.current_run(),
             id => self.session.last_run().filter(|run| run.id() == id),
         }
     }
@@ -94,6 +96,9 @@ impl AppState {
         if let Some(run) = self.live(given) {
             let (id, folder) = (run.id().to_owned(), run.folder().to_owned());
             return Ok(RunOfRequest { id, folder, live: Some(run) });
+        }
+        if given == CURRENT {
+            return Err(no_active_run());
         }
         let (out, name) = (self.session.setup().out.clone(), given.to_owned());
         let found = read_on_thread(move || runs::find_named(&out, &name)).await;
@@ -118,6 +123,10 @@ fn with_allowed_names(problem: Problem) -> Problem {
     }
 }
 
+fn no_active_run() -> Problem {
+    Problem::not_found("an active run")
+}
+
 fn live_status(run: &LiveRun) -> StatusReply {
     let mut status = run.status();
     if !run.has_ended() && status.finished.is_some() {
@@ -131,7 +140,7 @@ fn live_status(run: &LiveRun) -> StatusReply {
 
 /// Returns the run in progress.
 pub(super) async fn current(State(app): State<App>) -> Result<Json<StatusReply>, Problem> {
-    let run = app.session.current_run().ok_or_else(|| Problem::not_found("an active run"))?;
+    let run = app.session.current_run().ok_or_else(no_active_run)?;
     Ok(Json(live_status(&run)))
 }
 

@@ -109,6 +109,17 @@ def test_every_operation_is_allowed_or_refused_as_its_description_says(server, d
     assert ok(server.get("/session", headers=FULL))["access"] == "full"
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer ", "bEaReR"])
+def test_the_scheme_of_the_token_is_compared_without_case(server, scheme):
+    ok(server.get("/session", headers={"Authorization": f"{scheme} {TOKEN}"}))
+    assert_refused(server.get("/session", headers={"Authorization": f"{scheme} wrong"}), 401)
+
+
+@pytest.mark.parametrize("value", [TOKEN, f"Basic {TOKEN}", f"Bearer{TOKEN}", "Bearer", f"Token Bearer {TOKEN}"])
+def test_only_a_bearer_token_is_accepted(server, value):
+    assert_refused(server.get("/session", headers={"Authorization": value}), 401, "Authorization: Bearer")
+
+
 def test_pages_and_websockets_are_open_to_the_read_only_token(server):
     for path in ["/", "/wall", "/assets/app.js", "/docs", "/openapi.json"]:
         assert server.get(path, headers={"Accept": "text/html", **LOOK}).status_code == 200, path

@@ -924,6 +924,13 @@ def test_a_run_is_named_as_on_the_command_line_but_not_by_a_path(server, measure
     assert_refused(server.get(f"/runs/{quote(folder, safe='')}"), 404)
 
 
+def test_without_an_active_run_current_says_so_everywhere(server, measured):
+    until("no run is active", lambda: server.get("/runs/current").status_code == 404)
+    for what in ["", "/report", "/traces", "/figures", "/events", "/archive"]:
+        assert_refused(server.get(f"/runs/current{what}"), 404, "an active run does not exist")
+    assert "`current`" in assert_refused(server.get("/runs/nosuch"), 404)
+
+
 def test_a_recipe_that_is_not_there_names_the_folders_and_their_key(server):
     detail = assert_refused(server.post("/runs", json={"path": "recipes/ring.yaml"}), 404)
     assert "(`recipes`, `scripts`)" in detail and "`recipes` in ctp10.toml" in detail
