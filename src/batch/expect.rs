@@ -45,7 +45,8 @@ impl Forecast {
 pub fn expect(items: &[ItemRow], window: Window, now: DateTime<Utc>) -> Forecast {
     let mut left: Vec<ItemRow> = in_order(items).into_iter().cloned().collect();
     let mut forecast = Forecast {
-        seconds: left.iter().filter_map(|item| item.estimated_s).sum(),
+        // The sum of no seconds is −0.0.
+        seconds: 0.0 + left.iter().filter_map(|item| item.estimated_s).sum::<f64>(),
         bytes: left.iter().filter_map(|item| item.bytes).sum(),
         ..Forecast::default()
     };

@@ -171,7 +171,8 @@ fn from_mirror(address: &str, mirror: &Mirror, replies: &[BenchStatus]) -> Overv
                 counts: FleetState::ALL.map(|state| (state.as_str(), count(state))).into(),
                 failed: to_count(waiting().filter(|item| !item.failed.is_empty()).count()),
                 impossible: to_count(waiting().filter(|item| item.impossible).count()),
-                waiting_s: waiting().map(|item| item.estimated_s).sum(),
+                // The sum of no seconds is −0.0.
+                waiting_s: 0.0 + waiting().map(|item| item.estimated_s).sum::<f64>(),
             }
         })
         .collect();

@@ -113,3 +113,9 @@ fn a_forecast_waits_for_what_begins_later() {
     assert_eq!(forecast.items[1].begins, Some(at(30)));
     assert_eq!(forecast.ends, Some(at(40)));
 }
+
+#[test]
+fn an_empty_queue_needs_no_time_without_a_sign() {
+    let seconds = expect(&[], Window::default(), at(0)).seconds;
+    assert_eq!(json!(seconds).to_string(), "0.0");
+}

@@ -2,8 +2,9 @@
 // The last minute of live power. Time is cut into a fixed number of bins, each with its lowest and highest reading:
 // however short the interval, memory and drawing stay the same, and no spike is lost.
 
+import { apart } from './apart.js';
 import { isDark } from './format.js';
-import { loadPlotly } from './plot.js';
+import { axisOfChart, loadPlotly } from './plot.js';
 import { colour, curveColour, onThemeChange, wantsLittleMotion } from './theme.js';
 
 const WINDOW_S = 60;
@@ -16,6 +17,9 @@ const LEAST_SPAN = { dBm: 2, mW: 1e-6 };
 // Below this level a detector is dark: its noise does not decide about the scale.
 const FLOOR = { dBm: -70, mW: 1e-7 };
 const LONGEST_NAME = 9;
+// The space around the drawing area, px, and the height of a name in it.
+const MARGIN = { l: 74, r: 62, t: 8, b: 22 };
+const NAME_PX = 13;
 
 export class LiveChart {
   #place;
@@ -139,27 +143,21 @@ export class LiveChart {
 
   #layout(bins, ago) {
     const narrow = this.#place.clientWidth < 600;
-    const axis = (rest) => ({
-      color: colour('dim'),
-      gridcolor: colour('grid'),
-      linecolor: colour('line'),
-      zeroline: false,
-      fixedrange: true,
-      ...rest,
-    });
+    const range = this.#range(bins);
+    const axis = (rest) => axisOfChart({ fixedrange: true, ...rest });
     const every = narrow ? 20 : 10;
     const ticks = Array.from({ length: WINDOW_S / every + 1 }, (_, step) => -step * every);
     const labels = ticks.map((tick) => (tick === 0 ? 'now' : `\u2212${-tick} s`));
     return {
       width: this.#place.clientWidth,
       height: this.#place.clientHeight,
-      margin: { l: 56, r: 62, t: 8, b: 22 },
+      margin: MARGIN,
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       font: { family: 'system-ui, sans-serif', size: 11, color: colour('dim') },
       showlegend: false,
       xaxis: axis({ range: [-WINDOW_S, 0], tickvals: ticks, ticktext: labels }),
-      yaxis: axis({ range: this.#range(bins), ticksuffix: ` ${this.#unit}`, nticks: 5 }),
+      yaxis: axis({ range, ticksuffix: ` ${this.#unit}`, nticks: 5 }),
       shapes: busySpans(bins).map(([from, to]) => ({
         type: 'rect',
         layer: 'below',
@@ -171,18 +169,24 @@ export class LiveChart {
         line: { width: 0 },
         fillcolor: colour('busy'),
       })),
-      annotations: this.#ends(bins, ago),
+      annotations: this.#ends(bins, ago, range),
     };
   }
 
   /** The names beside the ends of their curves: colour is not the only mark. */
-  #ends(bins, ago) {
-    return this.#shown.flatMap((shown, channel) => {
+  #ends(bins, ago, [low, high]) {
+    const ends = this.#shown.flatMap((shown, channel) => {
       const last = bins.findLast((bin) => bin.last[channel] !== undefined);
       if (!shown || !last || isDark(last.last[channel], this.#unit)) return [];
+      return [{ channel, x: ago(last.number), y: last.last[channel] }];
+    });
+    const height = this.#place.clientHeight - MARGIN.t - MARGIN.b;
+    const places = ends.map(({ y }) => ((y - low) / (high - low)) * height);
+    const free = apart(places, NAME_PX, 0, height);
+    return ends.map(({ channel, x, y }, end) => {
       const font = { color: curveColour(channel), size: 11, weight: 700 };
-      const [x, y] = [ago(last.number), last.last[channel]];
-      return [{ x, y, text: escaped(this.#names[channel] ?? String(channel + 1)), showarrow: false, xanchor: 'left', xshift: 6, font }];
+      const text = escaped(this.#names[channel] ?? String(channel + 1));
+      return { x, y, text, showarrow: false, xanchor: 'left', xshift: 6, yanchor: 'middle', yshift: free[end] - places[end], font };
     });
   }
 }

@@ -51,21 +51,23 @@ export function marginsOf({ units, narrow }) {
   return { l: narrow ? 48 : 60, r: hasTwoAxes(units) ? (narrow ? 44 : 56) : 24, t: 10, b: 44 };
 }
 
+/** The dress of every axis. Plotly would write small numbers with a prefix, and the unit `mW` has one: `1\u03bc mW`. */
+export const axisOfChart = (rest) => ({
+  color: colour('dim'),
+  gridcolor: colour('grid'),
+  linecolor: colour('line'),
+  zeroline: false,
+  exponentformat: 'e',
+  ...rest,
+});
+
 function titleOf(unit, scale) {
   const shown = unitOf(unit, scale);
   return `${unit === 'dB' ? 'transmission' : 'power'}${shown && ` (${shown})`}`;
 }
 
 export function layoutOf({ window, scale, units, narrow, width, height }) {
-  const axis = (rest) => ({
-    color: colour('dim'),
-    gridcolor: colour('grid'),
-    linecolor: colour('line'),
-    zeroline: false,
-    exponentformat: 'none',
-    tickfont: { color: colour('ink') },
-    ...rest,
-  });
+  const axis = (rest) => axisOfChart({ tickfont: { color: colour('ink') }, ...rest });
   // Levels follow the curves: dragging zooms the wavelength only.
   const level = (unit, rest = {}) => axis({ title: { text: titleOf(unit, scale), standoff: 6 }, autorange: true, fixedrange: true, ...rest });
   const [other = 'dBm'] = [...units].filter((unit) => unit !== 'dB');
