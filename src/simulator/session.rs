@@ -75,10 +75,13 @@ pub(super) async fn serve<I: Simulated>(
     let mut line = Vec::new();
     loop {
         line.clear();
-        if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line).await? == 0 {
+        let length = (&mut input).take(MAX_LINE).read_until(b'\n', &mut line).await? as u64;
+        let is_whole = line.ends_with(b"\n");
+        if !is_whole && length < MAX_LINE {
+            // The client has disconnected. The beginning of a command may be another valid command.
             return Ok(());
         }
-        if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
+        if !is_whole {
             shared.state().reject(Rejection::Syntax, "line too long");
             skip_line(&mut input).await?;
             continue;

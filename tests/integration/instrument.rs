@@ -335,6 +335,47 @@ async fn a_block_of_another_length_or_one_that_ends_early_is_an_error_and_never_
 }
 
 #[tokio::test]
+async fn a_reply_that_the_end_of_the_connection_has_cut_is_never_a_value() {
+    // Each beginning of `-12.5` is a number too.
+    for cut in ["-", "-1", "-12", "-12.", "-12.5", "-12.5\r"] {
+        let (instrument, script) = driver(Limits::default(), move |scripted, mut peer| async move {
+            peer.expect("INIT:TLS1:POW?").await;
+            peer.send(cut.as_bytes()).await;
+            drop(peer);
+            let mut again = scripted.accept().await;
+            again.answer("INIT:TLS1:POW?", "-12.5").await;
+            again.expect("INIT:TLS1:POW?").await;
+            again.send(cut.as_bytes()).await;
+            drop(again);
+            let mut third = scripted.accept().await;
+            third.expect("INIT:TLS1:POW?").await;
+            third.send(cut.as_bytes()).await;
+        })
+        .await;
+        assert_eq!(instrument.ask(&Query::tls_power_dbm(1)).await.unwrap(), -12.5, "{cut:?}");
+        let error = instrument.ask(&Query::tls_power_dbm(1)).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{cut:?}: {error}");
+        script.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_the_end_of_the_connection_has_cut_is_never_a_trace() {
+    // Within the header, after it, within a value, after a value, and before the last byte.
+    for count in [0, 1, 2, 3, 4, 6, 8, 43] {
+        let (instrument, script) = driver(Limits::default(), move |_, mut peer| async move {
+            peer.expect("TRAC:SENS4:CHAN2:TYPE1:DATA? BIN,DB").await;
+            peer.send(&block(&[-3.0; 10])[..count]).await;
+        })
+        .await;
+        let (values, _arriving) = mpsc::channel(8);
+        let error = instrument.trace_values((D, TraceKind::Tf), 10, &values).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{count}: {error}");
+        script.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_reply_that_comes_after_its_deadline_never_reaches_the_next_question() {
     let (instrument, script) = driver_with(impatient(), Limits::default(), |_, mut peer| async move {
         peer.expect("INIT:TLS1:SPE?").await;

@@ -131,6 +131,49 @@ fn the_chip_follows_the_thermostat_with_its_time_constant() {
 }
 
 #[test]
+fn a_command_that_a_disconnect_has_cut_does_nothing() {
+    /// The longest line, bytes.
+    const LONGEST: usize = 64 * 1024;
+    let bench = Bench::new();
+    let simulator = start(&bench, &[]);
+    let of =
+        |name: &str| if name == "ctp10" { &simulator.address } else { simulator.instrument(name) }.to_owned();
+    let padded = |length: usize| format!("{:<length$}", "CTP:RLAS1:POW:STAT ON");
+    for (instrument, cut, query) in [
+        // Of `10DBM`, a valid power is left.
+        ("ctp10", "INIT:TLS1:POW 1", "INIT:TLS1:POW?"),
+        ("ctp10", "CTP:RLAS1:POW:STAT ON", "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", "CTP:RLAS1:POW:STAT ON\r", "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", "CTP:RLAS1:POW:STAT ON;*IDN?", "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", "\r\nCTP:RLAS1:POW:STAT ON", "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", &padded(LONGEST - 1), "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", &padded(LONGEST), "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", &format!("{}CTP:RLAS1:POW:STAT ON", padded(LONGEST)), "CTP:RLAS1:POW:STAT?"),
+        ("smu", ":SOUR:VOLT 1", ":SOUR:VOLT?"),
+        ("smu", ":OUTP ON", ":OUTP?"),
+        ("switch", "ROUT:CLOS (@3)", "ROUT:CLOS:STAT?"),
+        ("thermostat", "SOUR:TEMP 3", "SOUR:TEMP?"),
+        ("thermostat", "OUTP ON", "OUTP?"),
+    ] {
+        let about = format!("{instrument}: {}", &cut[..cut.len().min(40)]);
+        let mut other = Talk::to(&of(instrument));
+        let before = other.ask(query);
+        let mut client = Talk::to(&of(instrument));
+        client.send_bytes(cut.as_bytes());
+        assert_eq!(client.hang_up(), b"", "{about}");
+        assert_eq!(other.ask(query), before, "{about}");
+        // The same command with its end is carried out.
+        if cut.len() < 40 {
+            client = Talk::to(&of(instrument));
+            client.send(cut.trim());
+            client.hang_up();
+            assert_ne!(other.ask(query), before, "{about}");
+            other.send("*RST");
+        }
+    }
+}
+
+#[test]
 fn each_instrument_has_faults_of_its_own() {
     let bench = Bench::new();
     let log = bench.folder.path().join("log.txt");

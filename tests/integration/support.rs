@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -294,6 +294,12 @@ impl Talk {
 
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// Sends no more, as a client that disconnects. Gives what still comes until the other end is closed too.
+    pub(crate) fn hang_up(mut self) -> Vec<u8> {
+        self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+        self.rest()
     }
 
     /// The answer of an instrument that may have turned this client away.
