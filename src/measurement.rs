@@ -17,7 +17,7 @@ mod seam;
 mod trace_kind;
 
 pub use detector::{Detector, NotADetector};
-pub use grid::Grid;
+pub use grid::{Axis, Grid, GridFit, Irregular};
 pub use levels::PowerLevels;
 pub use naming::{check_name, check_part_of_name, fit_for_file};
 pub use reference::{

@@ -234,9 +234,15 @@ pub(super) fn measured(reply: &str) -> Option<f64> {
     value(reply).map(|value: f64| if finite_or_nan(value as f32).is_nan() { f64::NAN } else { value })
 }
 
-/// A length in metres as whole femtometres; may be NaN.
-pub(super) fn femtometres(reply: &str) -> Option<f64> {
-    measured(reply).map(|metres| (metres * 1e15).round())
+/// Metres to nm, rounded to a femtometre: the last digit of a reply is 10 fm. May be NaN.
+pub(super) fn measured_nm(reply: &str) -> Option<f64> {
+    measured(reply).map(|metres| (metres * 1e15).round() / 1e6)
+}
+
+/// Metres to pm, without the error of the binary fraction; may be NaN. A step keeps all nine digits of the reply, because it
+/// is multiplied by the number of points.
+pub(super) fn measured_pm(reply: &str) -> Option<f64> {
+    measured(reply).map(|metres| (metres * 1e23).round() / 1e11)
 }
 
 pub(super) fn truth(reply: &str) -> Option<bool> {
@@ -247,14 +253,14 @@ pub(super) fn truth(reply: &str) -> Option<bool> {
     }
 }
 
-/// Metres to nm, rounded to a femtometre.
+/// A finite length in metres as nm.
 pub(super) fn nanometres(reply: &str) -> Option<f64> {
-    femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e6)
+    measured_nm(reply).filter(|length| length.is_finite())
 }
 
-/// Metres to pm, rounded to a femtometre.
+/// A finite length in metres as pm.
 pub(super) fn picometres(reply: &str) -> Option<f64> {
-    femtometres(reply).filter(|length| length.is_finite()).map(|length| length / 1e3)
+    measured_pm(reply).filter(|length| length.is_finite())
 }
 
 /// A level rounded to a ten-thousandth of a decibel: `5.00000000E+000` becomes 5.

@@ -88,17 +88,11 @@ impl Trace {
     }
 
     /// The value at a wavelength, interpolated linearly between two points.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within the grid, as checked"
-    )]
-    #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
     fn at(&self, nm: f64) -> Result<Option<f64>, Fault> {
-        let position = (nm - self.grid().start_nm) * 1e3 / self.grid().step_pm;
         let last = self.range.end.saturating_sub(1);
-        let below = (position + 1e-3).floor().clamp(self.range.start as f64, last as f64) as u64;
-        let weight = (position - below as f64).clamp(0.0, 1.0);
+        let not_above = self.grid().indices(f64::NEG_INFINITY, nm).end;
+        let below = not_above.saturating_sub(1).clamp(self.range.start, last);
+        let weight = ((nm - self.grid().wavelength_nm(below)) * 1e3 / self.grid().step_pm).clamp(0.0, 1.0);
         // A difference below a thousandth of a step is rounding, so the point itself is used.
         let weight = if weight < 1e-3 { 0.0 } else { weight };
         let wanted = below..(below + if weight > 0.0 { 2 } else { 1 }).min(self.range.end);

@@ -332,27 +332,23 @@ impl SimulatorState {
         if self.options.tls_range == TlsRange::Refuse && !self.is_covered(&sources) {
             return Err(Rejection::SettingsConflict);
         }
-        let (start_nm, scanned) = self.grid(&sources)?;
-        // With a fixed number of points, the points are spread over the range of the scan.
-        let points = self.options.points.unwrap_or(scanned);
-        let step_pm = if points == scanned {
-            self.step_pm
-        } else {
-            #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
-            let share = (scanned - 1) as f64 / (points - 1) as f64;
-            self.step_pm * share
-        };
+        let (start_nm, step_pm, points) = self.grid(&sources)?;
         Ok(Extent { sources, lasers, seconds, start_nm, step_pm, points })
     }
 
-    /// First wavelength and number of the samples between the ends of the sources. A gap between two sources stays
-    /// dark.
-    fn grid(&self, sources: &[Source]) -> Result<(f64, u64), Rejection> {
-        let reached = |nm: f64| (nm - self.start_nm) * 1e3 / self.step_pm;
+    /// First wavelength, step and number of the samples between the ends of the sources. A gap between two sources stays
+    /// dark. A fixed number of points is spread from end to end.
+    fn grid(&self, sources: &[Source]) -> Result<(f64, f64, u64), Rejection> {
+        // In steps from the start of the scan; what differs from a whole number by rounding only is whole.
+        let reached = |nm: f64| {
+            let steps = (nm - self.start_nm) * 1e3 / self.step_pm;
+            if (steps - steps.round()).abs() <= 1e-6 { steps.round() } else { steps }
+        };
         let start_nm = sources.iter().map(|source| source.start_nm).fold(f64::INFINITY, f64::min);
         let stop_nm = sources.iter().map(|source| source.stop_nm).fold(f64::NEG_INFINITY, f64::max);
-        let first = (reached(start_nm) - 1e-6).ceil();
-        let last = (reached(stop_nm) + 1e-6).floor();
+        let (start, stop) = (reached(start_nm), reached(stop_nm));
+        let (first, last) =
+            if self.options.points.is_some() { (start, stop) } else { (start.ceil(), stop.floor()) };
         if !(first < last && last.is_finite()) {
             return Err(Rejection::SettingsConflict);
         }
@@ -361,9 +357,11 @@ impl SimulatorState {
             clippy::cast_sign_loss,
             reason = "positive and below 2^32"
         )]
-        let points = (last - first) as u64 + 1;
+        let points = self.options.points.unwrap_or((last - first) as u64 + 1);
         let first_nm = if first > 0.0 { self.start_nm + first * self.step_pm * 1e-3 } else { self.start_nm };
-        Ok((first_nm, points))
+        #[expect(clippy::cast_precision_loss, reason = "point counts stay far below 2^53")]
+        let step_pm = self.step_pm * ((last - first) / (points - 1) as f64);
+        Ok((first_nm, step_pm, points))
     }
 
     /// Whether the sources cover the scan from start to stop without a gap.

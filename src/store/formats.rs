@@ -42,7 +42,8 @@ fn each_piece(
 /// Writes all wavelengths of a grid as 64-bit floats.
 fn write_wavelengths(grid: Grid, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(PIECE, out);
-    (0..grid.points).try_for_each(|index| out.write_all(&grid.wavelength_nm(index).to_le_bytes()))?;
+    let axis = grid.axis();
+    (0..grid.points).try_for_each(|index| out.write_all(&axis.nm(index).to_le_bytes()))?;
     out.flush()
 }
 
@@ -90,12 +91,13 @@ pub fn npy_bytes(names: [&str; 2], points: u64) -> u64 {
 /// If the trace cannot be read or written.
 pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
+    let axis = grid.axis();
     let mut out = BufWriter::with_capacity(PIECE, out);
     out.write_all(&npy_header(names, grid.points))?;
     each_piece(trace, |first, values| {
         for (index, value) in (first..).zip(values) {
             let mut row = [0; 16];
-            row[..8].copy_from_slice(&grid.wavelength_nm(index).to_le_bytes());
+            row[..8].copy_from_slice(&axis.nm(index).to_le_bytes());
             row[8..].copy_from_slice(&f64::from(*value).to_le_bytes());
             out.write_all(&row)?;
         }
@@ -110,7 +112,7 @@ pub fn npy(trace: &dyn TraceReader, names: [&str; 2], out: &mut dyn Write) -> io
 /// # Errors
 /// If the trace cannot be read or written.
 pub fn csv(trace: &dyn TraceReader, comments: &[String], out: &mut dyn Write) -> io::Result<()> {
-    let grid = trace.grid();
+    let axis = trace.grid().axis();
     let mut out = BufWriter::with_capacity(PIECE, out);
     let mut digits = Digits::default();
     for comment in comments {
@@ -119,7 +121,7 @@ pub fn csv(trace: &dyn TraceReader, comments: &[String], out: &mut dyn Write) ->
     out.write_all(b"wavelength_nm,value\n")?;
     each_piece(trace, |first, values| {
         for (index, value) in (first..).zip(values) {
-            out.write_all(without_fraction(digits.wavelength_nm(grid, index)))?;
+            out.write_all(without_fraction(digits.wavelength_nm(axis, index)))?;
             out.write_all(b",")?;
             if value.is_finite() {
                 out.write_all(without_fraction(digits.level(*value)))?;
@@ -172,9 +174,9 @@ fn arrow_batches(
     schema: &Arc<Schema>,
     mut writer: impl RecordBatchWriter,
 ) -> io::Result<()> {
-    let grid = trace.grid();
+    let axis = trace.grid().axis();
     each_piece(trace, |first, values| {
-        let wavelengths = (first..).zip(values).map(|(index, _)| grid.wavelength_nm(index));
+        let wavelengths = (first..).zip(values).map(|(index, _)| axis.nm(index));
         let values: Float32Array =
             values.iter().map(|value| Some(*value).filter(|v| v.is_finite())).collect();
         let columns: Vec<arrow_array::ArrayRef> =
@@ -192,6 +194,7 @@ fn arrow_batches(
 /// If the trace cannot be read or written.
 pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> io::Result<()> {
     let grid = trace.grid();
+    let axis = grid.axis();
     let mut out = BufWriter::with_capacity(PIECE, out);
     let mut digits = Digits::default();
     write!(out, "{{\"metadata\":{metadata},\"wavelengths\":[")?;
@@ -199,7 +202,7 @@ pub fn json(trace: &dyn TraceReader, metadata: &Value, out: &mut dyn Write) -> i
         if index > 0 {
             out.write_all(b",")?;
         }
-        out.write_all(digits.wavelength_nm(grid, index))?;
+        out.write_all(digits.wavelength_nm(axis, index))?;
     }
     out.write_all(b"],\"values\":[")?;
     each_piece(trace, |first, values| {

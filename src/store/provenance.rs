@@ -16,7 +16,7 @@ use super::StoreError;
 use super::read::TraceFile;
 use super::trace::PANDAS_ATTRIBUTES;
 use crate::files;
-use crate::measurement::Grid;
+use crate::measurement::{Grid, GridFit, Irregular};
 
 /// The columns that differ from row to row.
 const SAMPLES: [&str; 2] = ["wavelength_nm", "value"];
@@ -152,33 +152,18 @@ fn grid(path: &Path) -> Result<Grid, StoreError> {
     }
     let only = ProjectionMask::columns(builder.parquet_schema(), ["wavelength_nm"]);
     let reader = builder.with_projection(only).build().map_err(|error| StoreError::encode(path, error))?;
-    let mut grid: Option<Grid> = None;
-    let mut start = None;
-    let mut points = 0_u64;
+    let (mut fit, mut row) = (GridFit::default(), 0_u64);
     for batch in reader {
         let batch = batch.map_err(|error| StoreError::encode(path, error.into()))?;
         let Some(values) = batch.column(0).as_primitive_opt::<Float64Type>() else {
             return Err(wrong("its wavelengths are not 64-bit floats".to_owned()));
         };
         for nm in values.values() {
-            let start_nm = *start.get_or_insert(*nm);
-            if points == 1 {
-                grid = Some(Grid { start_nm, step_pm: ((nm - start_nm) * 1e6).round() / 1e3, points: 0 });
-            }
-            if let Some(grid) = grid
-                && (grid.wavelength_nm(points) - nm).abs() > 1e-9
-            {
-                return Err(wrong(format!(
-                    "its wavelengths have no regular step: row {} is {nm} nm",
-                    points + 1
-                )));
-            }
-            points += 1;
+            row += 1;
+            fit.add(*nm).map_err(|Irregular| {
+                wrong(format!("its wavelengths have no regular step: row {row} is {nm} nm"))
+            })?;
         }
     }
-    match (grid, start) {
-        (Some(grid), _) => Ok(Grid { points, ..grid }),
-        (None, Some(start_nm)) => Ok(Grid { start_nm, step_pm: 1.0, points }),
-        (None, None) => Err(wrong("it has no rows".to_owned())),
-    }
+    fit.grid().ok_or_else(|| wrong("it has no rows".to_owned()))
 }

@@ -293,6 +293,8 @@ fn an_axis_or_a_count_that_cannot_be_true_fails_the_fetch_at_once() {
         (":DATA:SAMP?", "-1.00000000E-011"),
         (":DATA:SAMP?", "9.9E37"),
         (":DATA:SAMP?", "2.00000000E-011"),
+        // Two points more than the scan has. One is allowed.
+        (":DATA:SAMP?", "1.02100000E-011"),
     ];
     let rules = says.into_iter().map(|(command, says)| rule(command, 0, Spoil::Say(says))).collect();
     side_by_side(rules, |rule, wire| {

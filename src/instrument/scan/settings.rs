@@ -122,21 +122,16 @@ impl ScanSettings {
     #[must_use]
     pub fn contradicts(&self, grid: Grid) -> Option<String> {
         let [from, to] = self.swept_nm()?;
-        let step_nm = grid.step_pm * 1e-3;
-        #[expect(clippy::cast_precision_loss, reason = "a plausible count is far below 2^53")]
-        let steps = (grid.points - 1) as f64;
-        // A step other than the scan's own was rounded to a femtometre when it was stored.
-        let is_own = (grid.step_pm - self.resolution_pm).abs() < 1e-6;
-        let rounded = if is_own { 0.0 } else { steps * 0.5e-6 };
-        let starts = (grid.start_nm - from).abs() <= step_nm + 1e-9;
-        let lasts = (steps * step_nm - (to - from)).abs() <= step_nm + rounded + 1e-9;
+        let stop_nm = grid.stop_nm();
+        let one_point = grid.step_pm * 1e-3 + WAVELENGTH_TOLERANCE_NM;
+        let starts = (grid.start_nm - from).abs() <= one_point;
+        let lasts = (stop_nm - grid.start_nm - (to - from)).abs() <= one_point;
         if starts && lasts {
             return None;
         }
-        let stop_nm = grid.start_nm + steps * step_nm;
         Some(format!(
-            "its {} points cover {} to {stop_nm} nm, but the scan covers {from} to {to} nm in steps of {} pm",
-            grid.points, grid.start_nm, self.resolution_pm
+            "its {} points cover {} to {stop_nm} nm in steps of {} pm, but the scan covers {from} to {to} nm in steps of {} pm",
+            grid.points, grid.start_nm, grid.step_pm, self.resolution_pm
         ))
     }
 
@@ -187,5 +182,39 @@ mod tests {
         assert_eq!(joints(&[(1260.0, 1360.0, 0.0), (1500.0, 1630.0, 0.0)]), []);
         let nested = joints(&[(1440.0, 1630.0, 0.0), (1500.0, 1530.0, 1.0)]);
         assert_eq!(nested.iter().map(|joint| joint.0).collect::<Vec<_>>(), [[1, 2], [2, 1]]);
+    }
+
+    #[test]
+    fn an_axis_may_have_one_point_more_or_less_than_the_scan_whatever_its_step() {
+        let scan = ScanSettings {
+            start_nm: 1520.0,
+            stop_nm: 1580.0,
+            resolution_pm: 1.0,
+            ..scan(&[(1500.0, 1630.0, 0.0)])
+        };
+        for (step_pm, points, fits) in [
+            (1.0, 60_001, true),
+            (1.0, 60_000, true),
+            (1.0, 60_002, true),
+            (1.0, 59_999, false),
+            (1.0, 60_003, false),
+            // Other numbers of points for the same range, and the steps rounded to a femtometre.
+            (0.063_829_787_2, 940_001, true),
+            (0.064, 940_001, false),
+            (0.638_297_872, 94_001, true),
+            (0.638, 94_001, false),
+            (0.002_727_272_73, 22_000_001, true),
+            (0.003, 22_000_001, false),
+            (8_571.428_57, 8, true),
+        ] {
+            let grid = Grid { start_nm: 1520.0, step_pm, points };
+            assert_eq!(scan.contradicts(grid).is_none(), fits, "{grid:?}: {:?}", scan.contradicts(grid));
+        }
+        // A scan whose ends have more digits than a reply.
+        let odd = ScanSettings { start_nm: 1_520.000_01, stop_nm: 1_579.999_99, ..scan };
+        let spread =
+            |by_nm| Grid { start_nm: 1_520.000_01 + by_nm, step_pm: 0.002_727_271_82, points: 22_000_001 };
+        assert_eq!(odd.contradicts(spread(0.0)), None);
+        assert!(odd.contradicts(spread(0.000_02)).is_some());
     }
 }

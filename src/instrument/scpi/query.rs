@@ -4,8 +4,8 @@ use super::channel;
 use crate::grammar::{Line, Malformed};
 use crate::instrument::error::Error;
 use crate::instrument::reply::{
-    Condition, ErrorEntry, Identity, Reference, Stabilization, decibels, femtometres, measured, nanometres,
-    number, picometres, truth, value,
+    Condition, ErrorEntry, Identity, Reference, Stabilization, decibels, measured, measured_nm, measured_pm,
+    nanometres, number, picometres, truth, value,
 };
 use crate::measurement::{Detector, PowerUnit, SpectralUnit, TraceKind};
 use crate::shown;
@@ -244,16 +244,12 @@ impl Query<f64> {
     /// Wavelength of a trace's first point, nm; may be no finite number.
     #[must_use]
     pub fn trace_start_nm(trace: TraceAddress) -> Self {
-        Self::while_idle(format!("{}:STAR?", trace.data()), |reply| {
-            femtometres(reply).map(|length| length / 1e6)
-        })
+        Self::while_idle(format!("{}:STAR?", trace.data()), measured_nm)
     }
     /// Step of a trace, pm; may be no finite number.
     #[must_use]
     pub fn trace_step_pm(trace: TraceAddress) -> Self {
-        Self::while_idle(format!("{}:SAMP?", trace.data()), |reply| {
-            femtometres(reply).map(|length| length / 1e3)
-        })
+        Self::while_idle(format!("{}:SAMP?", trace.data()), measured_pm)
     }
 }
 

@@ -32,6 +32,9 @@ use write::write;
 
 /// Pieces of a trace that may wait for the disk. More would only use memory.
 const PIECES_WAITING: usize = 16;
+/// The last digit of a wavelength in a reply, pm.
+const LAST_DIGIT_PM: f64 = 0.01;
+
 impl Engine {
     pub(super) async fn fetch_traces(
         &mut self,
@@ -276,11 +279,12 @@ impl Engine {
         self.bench.heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         let (metres, mut arriving) = mpsc::channel::<Vec<f64>>(PIECES_WAITING);
         let compare = async {
+            let axis = grid.axis();
             let (mut index, mut worst) = (0, (0.0, 0));
             while let Some(piece) = arriving.recv().await {
                 self.bench.heartbeat.beat();
                 for metres in piece {
-                    let off_pm = (metres * 1e9 - grid.wavelength_nm(index)).abs() * 1e3;
+                    let off_pm = (metres * 1e9 - axis.nm(index)).abs() * 1e3;
                     if off_pm.is_nan() || off_pm > worst.0 {
                         worst = (off_pm, index);
                     }
@@ -296,7 +300,7 @@ impl Engine {
         };
         let (transferred, (off_pm, index)) = tokio::join!(transfer, compare);
         transferred?;
-        if off_pm <= grid.step_pm * 0.01 {
+        if off_pm <= grid.step_pm * 0.01 + LAST_DIGIT_PM {
             return Ok(());
         }
         let message = format!(

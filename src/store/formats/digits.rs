@@ -1,6 +1,6 @@
 //! Numbers as text, without the machinery of `format!`: a trace has two million of them.
 
-use crate::measurement::Grid;
+use crate::measurement::Axis;
 
 /// Room for the digits of a 64-bit number and a decimal point.
 const ROOM: usize = 24;
@@ -9,7 +9,7 @@ const FM: u64 = 1_000_000;
 /// Decimal places of a wavelength in nanometres.
 const PLACES: u32 = 6;
 /// Above this, a double does not contain all integers.
-const LARGEST_FM: f64 = 9e15;
+const LARGEST_FM: i64 = 9_000_000_000_000_000;
 
 /// Writes numbers one after the other into the same bytes.
 #[derive(Default)]
@@ -21,17 +21,12 @@ pub(super) struct Digits {
 impl Digits {
     /// The wavelength of a point. These are the fewest digits that give the same double again, because a wavelength is a
     /// whole number of femtometres.
-    pub(super) fn wavelength_nm(&mut self, grid: Grid, index: u64) -> &[u8] {
-        let fm = grid.wavelength_fm(index);
-        if (0.0..LARGEST_FM).contains(&fm) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "the range was checked"
-            )]
-            self.nanometres(fm as u64)
+    pub(super) fn wavelength_nm(&mut self, axis: Axis, index: u64) -> &[u8] {
+        let fm = axis.fm(index);
+        if (0..LARGEST_FM).contains(&fm) {
+            self.nanometres(fm.cast_unsigned())
         } else {
-            self.shortest.format(grid.wavelength_nm(index)).as_bytes()
+            self.shortest.format(axis.nm(index)).as_bytes()
         }
     }
 
@@ -76,17 +71,20 @@ pub(super) fn without_fraction(number: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measurement::Grid;
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
         let mut digits = Digits::default();
-        for (start_nm, step_pm) in [(1520.0, 1.0), (1_502.123_456, 0.1), (1240.0, 250.0), (1260.5, 0.125)] {
+        for (start_nm, step_pm) in
+            [(1520.0, 1.0), (1_502.123_456, 0.1), (1240.0, 250.0), (1260.5, 0.063_829_787_2)]
+        {
             let grid = Grid { start_nm, step_pm, points: 100_000 };
             for index in (0..1000).chain([9_999, 10_000, 65_536, 99_999]) {
                 let expected = format!("{:?}", grid.wavelength_nm(index));
-                assert_eq!(String::from_utf8_lossy(digits.wavelength_nm(grid, index)), expected);
+                assert_eq!(String::from_utf8_lossy(digits.wavelength_nm(grid.axis(), index)), expected);
                 let expected = format!("{}", grid.wavelength_nm(index));
-                let shown = without_fraction(digits.wavelength_nm(grid, index));
+                let shown = without_fraction(digits.wavelength_nm(grid.axis(), index));
                 assert_eq!(String::from_utf8_lossy(shown), expected);
             }
         }
@@ -102,6 +100,6 @@ mod tests {
     #[test]
     fn a_wavelength_that_no_instrument_has_is_written_too() {
         let grid = Grid { start_nm: -1.5, step_pm: 1.0, points: 2 };
-        assert_eq!(Digits::default().wavelength_nm(grid, 0), b"-1.5");
+        assert_eq!(Digits::default().wavelength_nm(grid.axis(), 0), b"-1.5");
     }
 }

@@ -44,9 +44,10 @@ fn encode(
     rows: Range<u64>,
 ) -> Result<Chunk> {
     let mut writer = ChunkWriter::<DoubleType>::new(column, properties);
+    let axis = grid.axis();
     for first in rows.clone().step_by(PIECE as usize) {
         let piece = first..rows.end.min(first + PIECE);
-        let wavelengths: Vec<f64> = piece.map(|index| grid.wavelength_nm(index)).collect();
+        let wavelengths: Vec<f64> = piece.map(|index| axis.nm(index)).collect();
         writer.write(&wavelengths, None)?;
     }
     writer.finish()

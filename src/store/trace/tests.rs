@@ -14,6 +14,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::*;
+use crate::step::TraceReader as _;
+use crate::store::open_trace_file;
 
 /// More than one page.
 const POINTS: u64 = PAGE as u64 + 70_001;
@@ -176,9 +178,10 @@ fn a_trace_of_long_row_groups_is_read_as_it_was_written() {
 fn every_trace_has_the_wavelengths_of_its_own_grid() {
     let out = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(out.path(), "grids", "abcdef", Utc::now()).unwrap();
-    // The second trace repeats the first grid, the third has as many points from another start.
-    for (trace_index, start_nm) in [(1, 1520.0), (2, 1520.0), (3, 1530.0), (4, 1520.0)] {
-        let grid = Grid { start_nm, step_pm: 0.1, points: POINTS };
+    // The second trace repeats the first grid, the third has as many points from another start, and the fourth another step.
+    let grids = [(1520.0, 0.1), (1520.0, 0.1), (1530.0, 0.1), (1530.0, 0.063_829_787_2), (1520.0, 0.1)];
+    for (trace_index, (start_nm, step_pm)) in (1..).zip(grids) {
+        let grid = Grid { start_nm, step_pm, points: POINTS };
         let mut writer = folder.trace(TraceHeader { trace_index, grid, ..header(POINTS) }).unwrap();
         writer.push(&values(POINTS)).unwrap();
         let path = folder.path().join(writer.finish().unwrap().file);
@@ -190,5 +193,9 @@ fn every_trace_has_the_wavelengths_of_its_own_grid() {
             })
             .collect();
         assert!(axis.into_iter().eq((0..POINTS).map(|index| grid.wavelength_nm(index))), "{trace_index}");
+        // The file alone gives the same wavelengths.
+        let (file, _) = open_trace_file(&path).unwrap();
+        let (found, known) = (file.grid().axis(), grid.axis());
+        assert!((0..POINTS).all(|index| found.fm(index) == known.fm(index)), "{trace_index}");
     }
 }
