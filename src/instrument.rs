@@ -85,6 +85,12 @@ impl Ctp10 {
         Self { links: Arc::new(links), limits: Arc::new(limits), options, waits_for_scan_end: false }
     }
 
+    /// A handle without a connection, with the deadlines and limits of this one.
+    #[must_use]
+    pub fn anew(&self, address: Address) -> Self {
+        Self::at(address, self.deadlines(), self.limits().clone())
+    }
+
     /// Connects and reads the identity of the instrument.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod manual;
 mod named;
 mod notification;
 mod occupy;
+mod off;
 mod operators;
 mod reconnect;
 mod records;
@@ -27,8 +28,9 @@ pub use claim::{Claim, Holder, find_holder};
 pub use interrupted::{Interrupted, NotResumed, Outlook};
 pub use lease::{Held, Lease};
 pub use live::{LiveRun, PauseState};
-pub use manual::{Cut, EmergencyStop, NotChanged, NotConnected, ScanTicket};
+pub use manual::{Cut, NotChanged, NotConnected, ScanTicket};
 pub use occupy::Occupied;
+pub use off::EmergencyStop;
 pub use operators::Operator;
 pub use reconnect::Reconnector;
 
@@ -151,6 +153,8 @@ pub struct Session {
     unlisted: Arc<records::Unlisted>,
     /// Named instruments that an item of a batch may have left as they were.
     kept: Mutex<BTreeSet<String>>,
+    /// Held while the session connects to another address, so that two clients cannot do this at the same time.
+    moving: tokio::sync::Mutex<()>,
     /// Grows when transfers and starts from before must end.
     cuts: watch::Sender<u64>,
 }
@@ -169,6 +173,7 @@ impl Session {
             draining: AtomicBool::new(false),
             unlisted: Arc::default(),
             kept: Mutex::default(),
+            moving: tokio::sync::Mutex::default(),
             cuts: watch::Sender::new(0),
         })
     }

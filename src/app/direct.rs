@@ -145,15 +145,10 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
         let run = told["run"].as_str().map(str::to_owned);
         let aborted = told["aborted"] == true;
         let (off, unknown) = (lasers("lasers_off"), lasers("lasers_unknown"));
-        return told_off(&EmergencyStop { aborted, off, unknown, named, run });
+        let done = EmergencyStop { aborted, off, unknown, named, run };
+        return told_off(&or_directly(done, choice, config).await);
     }
-    let lasers = async {
-        let (reached, _) = choice.reach(config).await?;
-        let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config)? };
-        let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup);
-        Ok::<_, Failure>(session.off("stopped by `ctp10 off`").await)
-    };
-    let (lasers, named) = tokio::join!(lasers, live.make_safe(&rest));
+    let (lasers, named) = tokio::join!(lasers_off(choice, config), live.make_safe(&rest));
     match lasers {
         Ok(done) => told_off(&EmergencyStop { named, ..done }),
         Err(failure) => {
@@ -161,6 +156,34 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
             Err(failure)
         }
     }
+}
+
+/// Turns the lasers off directly if the other program could not do so and has no connection. The instrument may accept only
+/// one connection, so a program that has one keeps it.
+async fn or_directly(done: EmergencyStop, choice: Choice, config: &Config) -> EmergencyStop {
+    let Some(address) = remote(&choice).filter(|_| !done.unknown.is_empty()) else { return done };
+    let told = ask_runner(&address, "GET", "/instrument").await;
+    if told.is_some_and(|told| told["connected"] == true) {
+        return done;
+    }
+    errln!("the program that holds the instrument has no connection to it: connecting directly");
+    match lasers_off(choice, config).await {
+        Ok(direct) => EmergencyStop { named: done.named, run: done.run, ..direct },
+        Err(failure) => {
+            for finding in &failure.findings {
+                errln!("{}", finding.message);
+            }
+            done
+        }
+    }
+}
+
+/// Turns the lasers off over a connection of this program.
+async fn lasers_off(choice: Choice, config: &Config) -> Result<EmergencyStop, Failure> {
+    let (reached, _) = choice.reach(config).await?;
+    let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config)? };
+    let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup);
+    Ok(session.off("stopped by `ctp10 off`").await)
 }
 
 fn tell_named(named: &MadeSafe) {

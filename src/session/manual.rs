@@ -1,13 +1,12 @@
-//! Manual changes outside a run: connecting, single commands, a sweep or a reference, and the emergency stop.
+//! Manual changes outside a run: connecting, single commands, a sweep or a reference.
 
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
 use super::{Endpoint, Held, Holder, Session};
-use crate::equipment::MadeSafe;
 use crate::instrument::scpi::{Action, Identity};
-use crate::instrument::{Address, Ctp10, Error, LASERS, LasersOff, Target};
+use crate::instrument::{Address, Ctp10, Error, Target};
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
@@ -85,21 +84,6 @@ impl Cut {
     }
 }
 
-/// The result of an emergency stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmergencyStop {
-    /// Whether the instrument is idle.
-    pub aborted: bool,
-    /// Off, as the instrument confirmed.
-    pub off: Vec<u8>,
-    /// Not confirmed off: they may be on.
-    pub unknown: Vec<u8>,
-    /// The named instruments, made safe or not.
-    pub named: MadeSafe,
-    /// The run that the emergency stop ended.
-    pub run: Option<String>,
-}
-
 impl Session {
     /// Sends commands one after another. After an emergency stop, no further command is sent, because it could make
     /// light again.
@@ -171,34 +155,47 @@ impl Session {
         Cut(self.cuts.subscribe())
     }
 
-    /// Connects if there is no connection, and to another address if one is given.
+    /// Connects if there is no connection, and to another address if one is given. The session moves to another address
+    /// only when the instrument there has answered, so a wrong address changes nothing.
     ///
     /// # Errors
     /// See [`NotConnected`].
     pub async fn connect(&self, address: Option<Address>) -> Result<Identity, NotConnected> {
-        if let Some(identity) = self.endpoint().instrument.identity() {
+        if let Some(identity) = self.identity() {
             return Ok(identity);
         }
         let present = self.endpoint();
-        if let Some(address) = address.filter(|address| address != present.instrument.address()) {
-            self.lease.free_of_runs()?;
-            self.claim_instead(&address)
-                .map_err(|by| NotConnected::InUse { address: address.clone(), by })?;
-            self.move_to(address, &present.instrument);
-        }
-        // A person asked for the connection. Another instrument is accepted, unless a run uses the one before.
-        let same = self.current_run().is_some();
-        let found = self.endpoint().instrument.reconnect(same).await;
-        if found.is_ok() && !same {
+        let found = match address.filter(|address| address != present.instrument.address()) {
+            Some(address) => self.connect_to(address, &present.instrument).await?,
+            None => {
+                // A person asked for the connection. Another instrument is accepted, unless a run uses the one before.
+                let same = self.current_run().is_some();
+                present.instrument.reconnect(same).await?
+            }
+        };
+        if self.current_run().is_none() {
             self.seek_second().await;
         }
-        Ok(found?)
+        Ok(found)
     }
 
-    fn move_to(&self, address: Address, before: &Ctp10) {
-        tracing::info!(%address, "connecting to another instrument, as requested");
-        let instrument = Ctp10::at(address.clone(), before.deadlines(), before.limits().clone());
+    async fn connect_to(&self, address: Address, before: &Ctp10) -> Result<Identity, NotConnected> {
+        let _moving = self.moving.lock().await;
+        if let Some(identity) = self.identity() {
+            return Ok(identity);
+        }
+        self.lease.free_of_runs()?;
+        // Claimed before the connection is made, because that could disturb the program that holds the instrument.
+        let claim =
+            self.claim_also(&address).map_err(|by| NotConnected::InUse { address: address.clone(), by })?;
+        let instrument = before.anew(address.clone());
+        let found = instrument.reconnect(false).await?;
+        // No run may begin on the instrument before while the session leaves it.
+        let _change = self.lease.for_change().await?;
+        tracing::info!(%address, "connected to another instrument, as requested");
+        self.claim_instead(claim);
         self.endpoint.send_replace(Arc::new(Endpoint::new(instrument, Target::Remote(address))));
+        Ok(found)
     }
 
     /// Closes the connections until [`connect`](Self::connect) is called.
@@ -219,24 +216,5 @@ impl Session {
     pub async fn abort(&self) -> Result<Result<(), Error>, Held> {
         self.lease.free_of_runs()?;
         Ok(self.observer().abort().await)
-    }
-
-    /// The emergency stop: aborts any scan, ends the active run, turns every laser off and makes every named instrument
-    /// safe. It does not wait for the lease.
-    pub async fn off(&self, reason: &str) -> EmergencyStop {
-        tracing::warn!(reason, "all lasers off");
-        // First, for a run or a scan that is still starting.
-        self.cuts.send_modify(|cuts| *cuts += 1);
-        let run = self.current_run();
-        if let Some(run) = &run {
-            run.control().stop_now(reason);
-        }
-        let instrument = self.observer();
-        let lasers = async {
-            let aborted = instrument.abort_scan().await.is_ok();
-            (aborted, instrument.lasers_off(LASERS).await)
-        };
-        let ((aborted, LasersOff { off, unknown, .. }), named) = tokio::join!(lasers, self.make_named_safe());
-        EmergencyStop { aborted, off, unknown, named, run: run.map(|run| run.id().to_owned()) }
     }
 }

@@ -40,19 +40,24 @@ impl Session {
         }
     }
 
-    /// Claims another instrument instead.
+    /// Claims another instrument as well; `None` if it is the same one under another name.
     ///
     /// # Errors
     /// The program that holds it.
-    pub(super) fn claim_instead(&self, address: &Address) -> Result<(), Holder> {
-        let mut occupancy = self.occupancy();
+    pub(super) fn claim_also(&self, address: &Address) -> Result<Option<Claim>, Holder> {
+        let occupancy = self.occupancy();
         match Claim::take(address, &occupancy.holder) {
-            Ok(claim) => occupancy.claim = Some(claim),
-            // It is the same instrument under another name.
-            Err(by) if by.pid == std::process::id() => {}
-            Err(by) => return Err(by),
+            Ok(claim) => Ok(Some(claim)),
+            Err(by) if by.pid == std::process::id() => Ok(None),
+            Err(by) => Err(by),
         }
-        Ok(())
+    }
+
+    /// Releases the instrument before, and holds the one that was claimed last.
+    pub(super) fn claim_instead(&self, claim: Option<Claim>) {
+        if claim.is_some() {
+            self.occupancy().claim = claim;
+        }
     }
 
     fn occupancy(&self) -> MutexGuard<'_, Occupancy> {

@@ -9,7 +9,7 @@ use ctp10::equipment::Live;
 use ctp10::forecast::allowed::Allowed;
 use ctp10::instrument::limits::Limits;
 use ctp10::instrument::scpi::{Action, Query};
-use ctp10::instrument::{Address, Ctp10, Deadlines, LasersOff, Target};
+use ctp10::instrument::{Address, Ctp10, Deadlines, LasersOff, Presence, Target};
 use ctp10::notify::Outbox;
 use ctp10::remote::Uploads;
 use ctp10::run::Times;
@@ -133,12 +133,9 @@ async fn without_a_connection_every_laser_is_unknown() {
     assert!(done.trouble.unwrap().contains("cannot reach"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_second() {
-    let simulator = Simulator::start(&Listen::default(), SimulatorOptions::default()).await.unwrap();
-    let address = Address::from(simulator.address());
-    let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
-    let setup = Setup {
+/// A session without hosts, limits and named instruments.
+fn setup() -> Setup {
+    Setup {
         out: std::env::temp_dir(),
         connections: Connections::One,
         outbox: Outbox::silent(),
@@ -152,8 +149,15 @@ async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_secon
         },
         live: Live::default(),
         with_real: BTreeSet::new(),
-    };
-    let session = Session::new(instrument.clone(), Target::Remote(address), setup);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_second() {
+    let simulator = Simulator::start(&Listen::default(), SimulatorOptions::default()).await.unwrap();
+    let address = Address::from(simulator.address());
+    let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
+    let session = Session::new(instrument.clone(), Target::Remote(address), setup());
     let on = Action::SetLaserOutput { laser: 2, on: true };
     let stopping = Arc::clone(&session);
     // The change asks for its second command after the first is done.
@@ -169,6 +173,34 @@ async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_secon
     assert!(!instrument.ask(&Query::laser_output(2)).await.unwrap());
     session.change([on.clone()]).await.unwrap();
     assert!(instrument.ask(&Query::laser_output(2)).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_emergency_stop_makes_its_own_connection_if_the_one_of_the_session_was_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let (leave, left) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let (first, _) = listener.accept().await.unwrap();
+        tokio::select! {
+            () = async { Unit::lit([1, 2]).serve(first).await } => {}
+            _ = left => {}
+        }
+        let mut unit = Unit::lit([1, 2]);
+        while let Ok((stream, _)) = listener.accept().await {
+            unit.serve(stream).await;
+        }
+    });
+    let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
+    let session = Session::new(instrument.clone(), Target::Remote(address), setup());
+    drop(leave);
+    while matches!(*instrument.presence().borrow(), Presence::Here(_)) {
+        instrument.notice_loss();
+        tokio::task::yield_now().await;
+    }
+    let stopped = session.off("test").await;
+    serving.abort();
+    assert_eq!((stopped.aborted, stopped.off, stopped.unknown), (true, vec![1, 2], vec![]));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod chip_night;
 #[cfg(unix)]
 mod clocks;
 mod completions;
+mod connection;
 #[cfg(unix)]
 mod damage;
 mod die_map;

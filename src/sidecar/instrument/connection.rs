@@ -58,6 +58,8 @@ pub(in crate::sidecar) async fn connect(
         Ok(answer) => drop(answer?),
         Err(_) => return Err(Problem::not_connected("It does not reply.")),
     }
+    // What is known may be about another instrument.
+    app.forget_answers().await;
     Ok(Json(app.connection()))
 }
 

@@ -75,7 +75,11 @@ pub(in crate::sidecar) async fn off(State(app): State<App>) -> Json<OffReply> {
     // The emergency stop is completed even if the client disconnects.
     let session = std::sync::Arc::clone(&app.session);
     let named = session.setup().live.iter().map(|(name, _)| name.to_owned()).collect();
-    let off = tokio::spawn(async move { session.off("all lasers turned off over HTTP").await });
+    let off = tokio::spawn(async move {
+        let off = session.off("all lasers turned off over HTTP").await;
+        app.forget_answers().await;
+        off
+    });
     Json(off.await.map_or_else(
         |_| OffReply {
             aborted: false,
