@@ -51,7 +51,7 @@ pub mod analysis {
     pub use super::engine::analyze::{analyze, judge_again};
 }
 
-pub use request::{RunRequest, Site, Times, Uses};
+pub use request::{RunRequest, Site, Times, Uses, other_than_named};
 use resume::replay::ReplayHost;
 use resume::start::Resumption;
 use resume::transcript::Transcript;

@@ -38,6 +38,8 @@ pub struct RunRequest {
     pub simulator: Option<Value>,
     /// The instrument was named for this very run, so the recipe's own `instrument` is not compared with it.
     pub instrument_named: bool,
+    /// The run may only use this instrument, whatever the recipe names.
+    pub only_on: Option<Target>,
     /// Each prompt takes its `unattended` answer.
     pub unattended: bool,
     /// The run is an item of a batch: after a good end, some named instruments stay as they are for the next item.
@@ -125,6 +127,7 @@ impl RunRequest {
             columns: BTreeMap::new(),
             simulator: None,
             instrument_named: false,
+            only_on: None,
             unattended: false,
             is_item: false,
             fleet: None,
@@ -149,8 +152,8 @@ impl RunRequest {
     pub fn other_instrument(&self, found: &Target, simulated: bool) -> Option<Diagnostic> {
         let header = self.recipe.header();
         let (written, target) = (header.instrument.as_ref()?, header.target()?);
-        let is_meant = if target.is_embedded() { simulated } else { target == *found };
-        (!is_meant && !self.instrument_named).then(|| {
+        let is_named = self.instrument_named || self.only_on.is_some();
+        (!target.means(found, simulated) && !is_named).then(|| {
             let message =
                 format!("the recipe requires `instrument: {written}`, but this instrument is {found}");
             Diagnostic::error(message).hint(format!("name the instrument for this run: `{found}`"))
@@ -183,4 +186,11 @@ impl RunRequest {
         let all = self.walked.all();
         all.iter().flat_map(|planned| lasers_in_static_control(&planned.step.operation)).collect()
     }
+}
+
+/// Why a request must not be fulfilled with an instrument: it names another one.
+#[must_use]
+pub fn other_than_named(named: &Target, found: &Target, simulated: bool) -> Option<String> {
+    (!named.means(found, simulated))
+        .then(|| format!("the request names the instrument `{named}`, but this instrument is {found}"))
 }

@@ -20,7 +20,7 @@ use crate::metrics;
 use crate::run::control::control;
 use crate::run::prepare::{self, NotReady};
 use crate::run::resume::start::Resumption;
-use crate::run::{RunRequest, Site, Times, Watcher};
+use crate::run::{RunRequest, Site, Times, Watcher, other_than_named};
 use crate::source::{Diagnostic, has_errors};
 use crate::step::Fault;
 use crate::store::{RunFolder, RunState, StoreError, new_run_id};
@@ -31,7 +31,7 @@ pub enum NotStarted {
     /// The recipe has errors, or names another instrument.
     #[error("the recipe has errors")]
     Recipe(Vec<Diagnostic>),
-    /// The run to be resumed began with another instrument.
+    /// The request names another instrument, or the run to be resumed began with another one.
     #[error("{0}")]
     OtherInstrument(String),
     /// The limits that the run began with cannot be read.
@@ -112,6 +112,12 @@ impl Session {
         let driver = endpoint.instrument.within(limits.map_err(NotStarted::Limits)?);
         let instrument = driver.observer();
         let identity = instrument.ask(&crate::instrument::scpi::Query::identity()).await?;
+        // The session may have moved to another instrument since the request was read.
+        let named = request.only_on.as_ref();
+        let other = named.and_then(|named| other_than_named(named, &endpoint.target, identity.simulated()));
+        if let Some(other) = other {
+            return Err(NotStarted::OtherInstrument(other));
+        }
         let (recipe, walked) = (Arc::clone(&request.recipe), &request.walked);
         let mut findings = request.findings();
         findings.extend(request.other_instrument(&endpoint.target, identity.simulated()));

@@ -42,6 +42,12 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
     }
 
+    /// The value of a field of the body is wrong.
+    pub(super) fn wrong_field(field: &str, why: &str, input: &str) -> Self {
+        let problem = json!({ "type": "value_error", "loc": ["body", field], "msg": why, "input": input });
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    }
+
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("{what} does not exist"))
     }

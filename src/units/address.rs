@@ -62,6 +62,12 @@ impl Target {
         }
     }
 
+    /// Whether `found` is the instrument that is meant here: `sim` means any simulated one.
+    #[must_use]
+    pub fn means(&self, found: &Self, is_simulated: bool) -> bool {
+        if self.is_embedded() { is_simulated } else { self == found }
+    }
+
     /// Whether this is the simulator.
     #[must_use]
     pub fn is_embedded(&self) -> bool {

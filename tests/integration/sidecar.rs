@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::fake_instrument::{Answer as Said, FakeInstrument};
 use crate::probe_station::{Answer, Station, bench_with};
 use crate::proxy::{Proxy, Spoil, rule};
 use crate::support::{Bench, Running, Talk, manifest, simulate, text, until, until_some};
@@ -348,4 +349,45 @@ steps:
     assert_eq!(request(address, "POST", &format!("/runs/{run}/abort?now=true"), None).0, 200);
     assert_eq!(end_of(address, &run), "aborted");
     assert!(!is_on());
+}
+
+#[test]
+fn a_request_that_names_another_instrument_is_refused_and_nothing_starts() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let real = FakeInstrument::start(|_, line| match line {
+        "*IDN?" => Said::reply("EXFO,CTP10,12345,1.2.3"),
+        "SYST:ERR?" => Said::reply("0,No error"),
+        _ => None,
+    });
+    let at_real = serve(&bench, &["--instrument", &real.address]);
+    for service in [&service, &at_real] {
+        until("the instrument has been found", || {
+            request(&service.address, "GET", "/connection/status", None).1["connected"] == true
+        });
+    }
+    let post = |service: &Running, path: &str, named: &str| {
+        let body = json!({ "recipe": SHORT, "instrument": named });
+        let (status, reply) = request(&service.address, "POST", path, Some(&body));
+        (status, reply.to_string())
+    };
+    for path in ["/runs", "/check", "/plan"] {
+        for (named, expected) in [("10.0.0.9:5025", 409), ("???", 422), ("simulator", 422), ("", 422)] {
+            let (status, reply) = post(&service, path, named);
+            assert!(status == expected && reply.contains(&format!("`{named}`")), "{path} {status} {reply}");
+        }
+        // Who asks for a simulation must not use a real instrument.
+        let (status, reply) = post(&at_real, path, "sim");
+        assert!(status == 409 && reply.contains(&real.address), "{path} {status} {reply}");
+    }
+    for service in [&service, &at_real] {
+        assert_eq!(request(&service.address, "GET", "/runs", None).1["runs"], json!([]));
+    }
+    assert!(!real.state.lock().unwrap().heard.iter().any(|line| !line.ends_with('?')));
+    let visa = format!("TCPIP::{}::SOCKET", simulator.address.replace(':', "::"));
+    for named in [simulator.address.as_str(), &visa, "sim"] {
+        assert_eq!(post(&service, "/check", named).0, 200, "{named}");
+    }
+    assert_eq!(post(&service, "/runs", &simulator.address).0, 201);
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::json;
 
 use crate::instrument::{Address, Presence};
 use crate::sidecar::problem::Problem;
@@ -42,10 +41,10 @@ pub(in crate::sidecar) async fn connect(
     State(app): State<App>,
     Body(body): Body<ConnectBody>,
 ) -> Result<Json<Connection>, Problem> {
-    let address = body.address.as_deref().map(str::parse::<Address>).transpose().map_err(|error| {
-        let problem = json!({ "type": "value_error", "loc": ["body", "address"], "msg": error.to_string(), "input": body.address });
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-    })?;
+    let read = |text: &String| {
+        text.parse::<Address>().map_err(|error| Problem::wrong_field("address", &error.to_string(), text))
+    };
+    let address = body.address.as_ref().map(read).transpose()?;
     if let (Some(allowed), Some(address)) = (&app.instruments, &address)
         && !allowed.contains(address)
     {

@@ -14,7 +14,7 @@ use crate::forecast::{Circumstances, plan};
 use crate::instrument::Target;
 use crate::operation::Surroundings;
 use crate::recipe::Recipe;
-use crate::run::RunRequest;
+use crate::run::{RunRequest, other_than_named};
 use crate::session::NotStarted;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::RecipeBody;
@@ -58,7 +58,20 @@ impl AppState {
         }
     }
 
+    /// The instrument that the client expects. Another one than that of the server is refused.
+    fn expected_instrument(&self, body: &RunBody) -> Result<Option<Target>, Problem> {
+        let Some(text) = &body.instrument else { return Ok(None) };
+        let named = Target::in_recipe(text)
+            .map_err(|error| Problem::wrong_field("instrument", &error.to_string(), text))?;
+        let simulated = self.session.identity().is_some_and(|identity| identity.simulated());
+        match other_than_named(&named, &self.session.endpoint().target, simulated) {
+            Some(other) => Err(Problem::conflict(other)),
+            None => Ok(Some(named)),
+        }
+    }
+
     async fn request(&self, body: RunBody) -> Result<Result<RunRequest, Vec<Diagnostic>>, Problem> {
+        let only_on = self.expected_instrument(&body)?;
         let budget = Budget::for_request(1).await?;
         let (recipe, path) = match self.load(&body, &budget).await? {
             Ok(loaded) => loaded,
@@ -77,10 +90,7 @@ impl AppState {
         let mut request = RunRequest::new(recipe, path, circumstances, allowed, &budget).await;
         request.metadata = body.metadata.unwrap_or_default();
         request.unattended = unattended;
-        request.instrument_named = body
-            .instrument
-            .and_then(|named| named.parse::<Target>().ok())
-            .is_some_and(|target| target == self.session.endpoint().target);
+        request.only_on = only_on;
         request.simulator.clone_from(&self.options.simulator);
         Ok(Ok(request))
     }

@@ -33,7 +33,8 @@ pub(crate) struct RunBody {
     pub(crate) unattended: Option<bool>,
     /// An operator is present, and the client will follow the run's events with `attend=true` immediately.
     pub(crate) attend: Option<bool>,
-    /// The instrument, where the recipe names another one: as `/instrument` calls it.
+    /// The instrument that the client expects, as `/instrument` names it; another one is refused. The recipe's own
+    /// `instrument` is then not compared.
     pub(crate) instrument: Option<String>,
 }
 
