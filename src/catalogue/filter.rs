@@ -84,15 +84,20 @@ impl GivenFilter {
         let condition =
             condition.map_err(|wrong| WrongFilter { field: "where", why: WrongField::Condition(wrong) })?;
         let since = self.since.map(|text| moment(&text, now)).transpose();
+        let since = since.map_err(|why| wrong("since", why))?;
         let until = self.until.map(|text| end_moment(&text, now)).transpose();
+        let until = until.map_err(|why| wrong("until", why))?;
+        if since.zip(until).is_some_and(|(since, until)| until < since) {
+            return Err(wrong("until", "it is before `since`, so no run can be found".to_owned()));
+        }
         Ok(Filter {
             condition,
             name: self.name,
             batch: self.batch,
             status: listed(self.status.as_deref(), &RunState::ALL).map_err(|why| wrong("status", why))?,
             verdict: listed(self.verdict.as_deref(), &Verdict::ALL).map_err(|why| wrong("verdict", why))?,
-            since: since.map_err(|why| wrong("since", why))?,
-            until: until.map_err(|why| wrong("until", why))?,
+            since,
+            until,
             words: words(&self.text.unwrap_or_default()).map_err(|why| wrong("text", why))?,
         })
     }
@@ -146,6 +151,10 @@ mod tests {
         assert!(field == "status" && told.contains("running, done"), "{told}");
         let (field, told) = why(GivenFilter { until: text("later"), ..GivenFilter::default() });
         assert!(field == "until" && told.contains("is no time"), "{told}");
+        let reversed =
+            GivenFilter { since: text("2026-11-28"), until: text("2026-11-27"), ..GivenFilter::default() };
+        let (field, told) = why(reversed);
+        assert!(field == "until" && told.contains("before `since`"), "{told}");
         let (field, told) = why(GivenFilter { text: Some("a ".repeat(11)), ..GivenFilter::default() });
         assert!(field == "text" && told.contains("at most 10"), "{told}");
     }

@@ -118,6 +118,12 @@ impl Setting {
         }
     }
 
+    /// Whether each of two settings may change when the other one is set: the ends of a range.
+    #[must_use]
+    pub fn is_coupled_to(self, other: Self) -> bool {
+        self != other && self.moves().contains(&other) && other.moves().contains(&self)
+    }
+
     /// The largest difference between two values that count as equal: the rounding of the instrument, or its
     /// measuring accuracy for laser power.
     fn tolerance(self) -> f64 {

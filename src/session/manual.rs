@@ -6,6 +6,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Endpoint, Held, Holder, Session};
 use crate::instrument::scpi::{Action, Identity};
+use crate::instrument::setting::Setting;
 use crate::instrument::{Address, Ctp10, Error, Target};
 
 /// Why no connection was made.
@@ -38,6 +39,16 @@ pub enum NotChanged {
     Cut {
         /// The first command that was not sent.
         command: String,
+    },
+    /// Two coupled settings cannot have the values that were sent.
+    #[error("{setting} was set to {given}, but the instrument has changed it to {found}")]
+    Moved {
+        /// The setting.
+        setting: Setting,
+        /// The value that was sent.
+        given: String,
+        /// The present value.
+        found: String,
     },
     /// A command has failed.
     #[error(transparent)]
@@ -85,8 +96,8 @@ impl Cut {
 }
 
 impl Session {
-    /// Sends commands one after another. After an emergency stop, no further command is sent, because it could make
-    /// light again.
+    /// Sends commands one after another, and makes sure that two coupled settings among them have their values. After an
+    /// emergency stop, no further command is sent, because it could make light again.
     ///
     /// # Errors
     /// See [`NotChanged`].
@@ -94,11 +105,24 @@ impl Session {
         let cut = self.cut();
         let _change = self.lease.for_change().await?;
         let instrument = self.observer();
+        let mut done: Vec<Action> = Vec::new();
         for action in actions {
             if cut.is_wanted() {
                 return Err(NotChanged::Cut { command: action.to_string() });
             }
             instrument.act(&action).await?;
+            done.push(action);
+        }
+        for action in &done {
+            let Some(setting) = action.setting() else { continue };
+            if !done.iter().filter_map(Action::setting).any(|other| setting.is_coupled_to(other)) {
+                continue;
+            }
+            let found = instrument.read_setting(setting).await?.filter(|found| !found.sets_the_same(action));
+            if let Some(found) = found {
+                let (given, found) = (action.shown_value(), found.shown_value());
+                return Err(NotChanged::Moved { setting, given, found });
+            }
         }
         Ok(())
     }

@@ -126,6 +126,7 @@ impl From<NotChanged> for Problem {
         match error {
             NotChanged::Held(held) => held.into(),
             NotChanged::Cut { .. } => Self::conflict(error.to_string()),
+            NotChanged::Moved { .. } => Self::bad_gateway(error.to_string()),
             NotChanged::Instrument(error) => error.into(),
         }
     }

@@ -122,6 +122,17 @@ fn refuse_unknown<T: JsonSchema + 'static>(given: &Map<String, Value>) -> Result
     if problems.is_empty() { Ok(()) } else { Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems)) }
 }
 
+/// Refuses a range whose first value is not below its last one. An instrument would move one of them.
+pub(super) fn refuse_reversed(first: (&str, Option<f64>), last: (&str, Option<f64>)) -> Result<(), Problem> {
+    match (first, last) {
+        ((start, Some(from)), (stop, Some(to))) if from >= to => {
+            let message = format!("{start} {from} is not allowed with {stop} {to} (the start must be lower)");
+            Err(Problem::bad_request(&message))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let read = Bytes::from_request(request, state).await;
     read.map_err(|error| Problem::new(error.status(), error.body_text()))

@@ -382,6 +382,24 @@ def test_the_range_of_the_scan_is_told_as_re_read(server, raw):
     assert_instrument(raw, {"INIT:WAV:STAR?": said["start_wavelength_nm"] * 1e-9, "INIT:WAV:STOP?": 1560e-9})
 
 
+@pytest.mark.parametrize(("start", "stop"), [(1580, 1520), (1550, 1550)], ids=["reversed", "empty"])
+@pytest.mark.parametrize("path", ["/tls/1/config", "/tls/1/wavelength", "/measurement/sweep/wavelengths"])
+def test_a_range_whose_start_is_not_below_its_stop_is_refused_and_changes_nothing(server, path, start, stop):
+    ok(server.post("/tls/1/wavelength?start_nm=1510&stop_nm=1590"))
+    before = ok(server.get(path))
+    body = {"start_wavelength_nm": start, "stop_wavelength_nm": stop}
+    asked = {"params": {"start_nm": start, "stop_nm": stop}} if path == "/tls/1/wavelength" else {"json": body}
+    assert_refused(server.post(path, **asked), 400, str(start), str(stop), "must be lower")
+    assert ok(server.get(path)) == before
+
+
+def test_a_range_that_the_instrument_does_not_take_as_it_is_given_is_not_reported_as_set(server):
+    # The stop is taken, and moves the start.
+    body = {"start_wavelength_nm": 1549.75, "stop_wavelength_nm": 1550}
+    response = server.post("/measurement/sweep/wavelengths", json=body)
+    assert_refused(response, 502, "the start of the scan was set to 1549.75 nm", "has changed it to 1549 nm")
+
+
 def test_the_settings_of_the_scan_are_set_each_for_itself(server, raw):
     raw.tell("INIT:STAB 1,7.5")
     said = ok(server.post("/measurement/config", json={"resolution_pm": 5}))

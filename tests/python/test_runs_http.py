@@ -886,6 +886,8 @@ def test_a_view_of_nothing_is_empty_and_one_that_makes_no_sense_is_refused(serve
     for wrong in [{"points": 0}, {"points": "many"}, {"from_nm": "x"}, {"to_nm": "nan"}]:
         (problem,) = assert_problems(server.get(f"{path}/view", params=wrong))
         assert problem["loc"] == ["query", *wrong]
+    reversed_window = {"from_nm": 1610, "to_nm": 1600}
+    assert_refused(server.get(f"{path}/view", params=reversed_window), 400, "from_nm 1610 is higher than to_nm 1600")
 
 
 # What is not there, and what nobody may read

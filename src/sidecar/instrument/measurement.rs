@@ -6,7 +6,7 @@ use axum::extract::State;
 use crate::instrument::scpi::{Action, Query as Ask};
 use crate::session::ScanTicket;
 use crate::sidecar::problem::Problem;
-use crate::sidecar::read::{Body, Query};
+use crate::sidecar::read::{Body, Query, refuse_reversed};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::{
     Done, MeasurementConfig, ReferencingStatus, Resolution, Set, Stabilization, StabilizationSet,
@@ -104,6 +104,10 @@ pub(in crate::sidecar) async fn set_wavelengths(
     if actions.iter().all(Option::is_none) {
         return Err(Problem::bad_request("give start_wavelength_nm, stop_wavelength_nm or both"));
     }
+    refuse_reversed(
+        ("start_wavelength_nm", body.start_wavelength_nm),
+        ("stop_wavelength_nm", body.stop_wavelength_nm),
+    )?;
     app.change(actions.into_iter().flatten()).await?;
     app.range().await
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use crate::instrument::scpi::{Action, Query as Ask};
 use crate::sidecar::problem::Problem;
-use crate::sidecar::read::{Body, Path, Query};
+use crate::sidecar::read::{Body, Path, Query, refuse_reversed};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::instrument::{
     Set, TlsConfig, TlsConfigured, TlsPower, TlsSpeed, TlsTrigger, TlsWavelength,
@@ -43,6 +43,10 @@ pub(in crate::sidecar) async fn set_config(
     Path(TlsPath { tls }): Path<TlsPath>,
     Body(body): Body<TlsConfigBody>,
 ) -> Result<Json<TlsConfigured>, Problem> {
+    refuse_reversed(
+        ("start_wavelength_nm", body.start_wavelength_nm),
+        ("stop_wavelength_nm", body.stop_wavelength_nm),
+    )?;
     // The laser comes first, because the ranges of the other settings depend on it.
     let actions = [
         body.identifier.map(|laser| Action::SetTlsLaser { tls, laser }),
@@ -65,17 +69,17 @@ pub(in crate::sidecar) async fn wavelength(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
 ) -> Result<Json<TlsWavelength>, Problem> {
-    read_wavelength(&app, tls, Set::default()).await
+    Ok(Json(read_wavelength(&app, tls).await?))
 }
 
-async fn read_wavelength(app: &App, tls: u8, set: Set) -> Result<Json<TlsWavelength>, Problem> {
+async fn read_wavelength(app: &App, tls: u8) -> Result<TlsWavelength, Problem> {
     let instrument = app.instrument();
-    Ok(Json(TlsWavelength {
+    Ok(TlsWavelength {
         channel: tls,
         start_wavelength_nm: instrument.ask(&Ask::tls_start_nm(tls)).await?,
         stop_wavelength_nm: instrument.ask(&Ask::tls_stop_nm(tls)).await?,
-        set,
-    }))
+        set: Set::default(),
+    })
 }
 
 /// Sets the range of a TLS.
@@ -85,8 +89,12 @@ pub(in crate::sidecar) async fn set_wavelength(
     Query(query): Query<TlsWavelengthQuery>,
 ) -> Result<Json<TlsWavelength>, Problem> {
     let (start, stop) = (query.start_nm, query.stop_nm);
+    refuse_reversed(("start_nm", Some(start)), ("stop_nm", Some(stop)))?;
     app.change([Action::SetTlsStart { tls, nm: start }, Action::SetTlsStop { tls, nm: stop }]).await?;
-    read_wavelength(&app, tls, Set::done(format!("TLS{tls} wavelength range set to {start}-{stop} nm"))).await
+    let range = read_wavelength(&app, tls).await?;
+    let (start, stop) = (range.start_wavelength_nm, range.stop_wavelength_nm);
+    let set = Set::done(format!("TLS{tls} wavelength range set to {start}-{stop} nm"));
+    Ok(Json(TlsWavelength { set, ..range }))
 }
 
 /// Returns the power of a TLS.
@@ -136,16 +144,16 @@ pub(in crate::sidecar) async fn trigger(
     State(app): State<App>,
     Path(TlsPath { tls }): Path<TlsPath>,
 ) -> Result<Json<TlsTrigger>, Problem> {
-    read_trigger(&app, tls, Set::default()).await
+    Ok(Json(read_trigger(&app, tls).await?))
 }
 
-async fn read_trigger(app: &App, tls: u8, set: Set) -> Result<Json<TlsTrigger>, Problem> {
+async fn read_trigger(app: &App, tls: u8) -> Result<TlsTrigger, Problem> {
     let trigin = app.instrument().tls_trigger(tls).await?.unwrap_or(0);
     let description = match trigin {
         0 => "Software trigger".to_owned(),
         port => format!("TRIG IN port {port}"),
     };
-    Ok(Json(TlsTrigger { channel: tls, trigin, description, set }))
+    Ok(TlsTrigger { channel: tls, trigin, description, set: Set::default() })
 }
 
 /// Sets the trigger input of a TLS.
@@ -158,5 +166,7 @@ pub(in crate::sidecar) async fn set_trigger(
         return Err(Problem::bad_request("Trigger must be 0-8"));
     };
     app.change([Action::SetTlsTrigger { tls, trigger }]).await?;
-    read_trigger(&app, tls, Set::done(format!("TLS{tls} trigger set to {trigger}"))).await
+    let found = read_trigger(&app, tls).await?;
+    let set = Set::done(format!("TLS{tls} trigger set to {}", found.trigin));
+    Ok(Json(TlsTrigger { set, ..found }))
 }

@@ -193,6 +193,9 @@ pub(in crate::sidecar) async fn view(
     Path(TracePath { id, trace }): Path<TracePath>,
     Query(query): Query<ViewQuery>,
 ) -> Result<Json<ViewReply>, Problem> {
+    if let Some((from, to)) = query.from_nm.zip(query.to_nm).filter(|(from, to)| from > to) {
+        return Err(Problem::bad_request(&format!("from_nm {from} is higher than to_nm {to}")));
+    }
     let (_, summary, file) = app.stored(&id, &trace, locate_trace).await?;
     let grid = file.grid();
     let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
