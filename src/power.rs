@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) use panic::{PAUSE_AFTER_PANIC, again_after_panic};
-pub use update::{PowerUpdate, UpdateSchedule};
+pub use update::{Cause, PowerUpdate, UpdateSchedule};
 
 use crate::instrument::Ctp10;
 use crate::measurement::{Detector, PowerReading, PowerUnit};

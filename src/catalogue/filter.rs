@@ -152,7 +152,7 @@ mod tests {
         let (field, told) = why(GivenFilter { until: text("later"), ..GivenFilter::default() });
         assert!(field == "until" && told.contains("is no time"), "{told}");
         let reversed =
-            GivenFilter { since: text("2026-11-28"), until: text("2026-11-27"), ..GivenFilter::default() };
+            GivenFilter { since: text("2026-11-28"), until: text("2026-11-20"), ..GivenFilter::default() };
         let (field, told) = why(reversed);
         assert!(field == "until" && told.contains("before `since`"), "{told}");
         let (field, told) = why(GivenFilter { text: Some("a ".repeat(11)), ..GivenFilter::default() });

@@ -65,6 +65,16 @@ pub struct Occupation {
     pub eta_s: Option<f64>,
 }
 
+impl Occupation {
+    const TRANSFER: &'static str = "transfer";
+
+    /// Whether a transfer occupies a connection. Everything else is a scan.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        self.operation == Self::TRANSFER
+    }
+}
+
 impl Activity {
     /// The activity in progress; `None` if there is none.
     #[must_use]
@@ -102,7 +112,7 @@ impl Transfer {
         let progress = (self.total > 0).then(|| self.arrived as f64 / self.total as f64);
         let elapsed = self.began.elapsed().as_secs_f64();
         let eta_s = progress.filter(|done| *done > 0.0).map(|done| elapsed * (1.0 - done) / done);
-        Occupation { operation: "transfer", progress, eta_s }
+        Occupation { operation: Occupation::TRANSFER, progress, eta_s }
     }
 }
 

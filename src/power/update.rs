@@ -40,9 +40,20 @@ pub enum PowerUpdate {
     Unavailable {
         /// The reason.
         reason: String,
-        /// Whether the instrument is unreachable.
-        away: bool,
+        /// What prevents a reading.
+        cause: Cause,
     },
+}
+
+/// What prevents a reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cause {
+    /// The instrument is unreachable.
+    Away,
+    /// The instrument is busy, and there is no earlier reading.
+    Busy(Occupation),
+    /// The instrument refuses, or its replies cannot be used.
+    Refused,
 }
 
 /// The schedule of one watcher. Turns never come closer together than its interval, and do not drift.
@@ -134,7 +145,7 @@ impl PowerWatch {
             Presence::Closed => Some("the connection was closed on request".to_owned()),
         };
         if let Some(reason) = away {
-            return Some(PowerUpdate::Unavailable { reason, away: true });
+            return Some(PowerUpdate::Unavailable { reason, cause: Cause::Away });
         }
         let published = self.published.borrow();
         let activity = *instrument.activity().borrow();
@@ -148,10 +159,10 @@ impl PowerWatch {
             }
             (Some(occupation), None, _) => {
                 let reason = format!("no reading yet: {} is in progress", occupation.operation);
-                Some(PowerUpdate::Unavailable { reason, away: false })
+                Some(PowerUpdate::Unavailable { reason, cause: Cause::Busy(occupation) })
             }
             (None, _, Some(refused)) => {
-                Some(PowerUpdate::Unavailable { reason: refused.clone(), away: false })
+                Some(PowerUpdate::Unavailable { reason: refused.clone(), cause: Cause::Refused })
             }
             (None, _, None) => None,
         }

@@ -29,29 +29,26 @@ fn is_lit(instrument: &str) -> bool {
 
 #[test]
 fn the_emergency_stop_turns_the_lasers_off_although_the_connection_was_closed_and_leaves_it_closed() {
-    // Also an instrument that accepts a single connection.
-    for arguments in [&["--max-connections", "1"][..], &[]] {
-        let bench = Bench::new();
-        let simulator = simulate(&bench, arguments);
-        let service = connected(&bench, &simulator.address);
-        for by_command in [false, true] {
-            assert_eq!(post(&service, "/connection/connect", None).0, 200);
-            assert_eq!(post(&service, "/rlaser/1/on", None).0, 200);
-            assert_eq!(post(&service, "/connection/disconnect", None).0, 200);
-            assert!(is_lit(&simulator.address));
-            if by_command {
-                let off = bench.run(&["off", "--instrument", &simulator.address]);
-                assert!(off.status.success(), "{}", said_by(&off));
-                assert_eq!(text(&off.stdout), "lasers off: 1, 2\n");
-            } else {
-                let (code, off) = post(&service, "/off", None);
-                let expected = (200, &json!(true), &json!([1, 2]), &json!([]));
-                let told = (code, &off["aborted"], &off["lasers_off"], &off["lasers_unknown"]);
-                assert_eq!(told, expected, "{off}");
-            }
-            assert!(!is_lit(&simulator.address));
-            assert_eq!(status(&service)["connected"], false, "closed on request, so it stays closed");
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    let service = connected(&bench, &simulator.address);
+    for by_command in [false, true] {
+        assert_eq!(post(&service, "/connection/connect", None).0, 200);
+        assert_eq!(post(&service, "/rlaser/1/on", None).0, 200);
+        assert_eq!(post(&service, "/connection/disconnect", None).0, 200);
+        assert!(is_lit(&simulator.address));
+        if by_command {
+            let off = bench.run(&["off", "--instrument", &simulator.address]);
+            assert!(off.status.success(), "{}", said_by(&off));
+            assert_eq!(text(&off.stdout), "lasers off: 1, 2\n");
+        } else {
+            let (code, off) = post(&service, "/off", None);
+            let expected = (200, &json!(true), &json!([1, 2]), &json!([]));
+            let told = (code, &off["aborted"], &off["lasers_off"], &off["lasers_unknown"]);
+            assert_eq!(told, expected, "{off}");
         }
+        assert!(!is_lit(&simulator.address));
+        assert_eq!(status(&service)["connected"], false, "closed on request, so it stays closed");
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::instrument::Ctp10;
 use crate::instrument::scpi::{Action, Query as Ask, Reference};
 use crate::measurement::{Detector, PowerUnit, SpectralUnit};
-use crate::power::{PowerUpdate, UpdateSchedule};
+use crate::power::{Cause, PowerUpdate, UpdateSchedule};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Body, Query};
 use crate::sidecar::state::App;
@@ -30,18 +30,35 @@ const REFERENCE_LIMIT: Duration = Duration::from_secs(60);
 /// Snapshots share the readings of watchers with at most this interval.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Returns the power of all four channels. The detectors cannot be read during a scan. The response is then the last
-/// reading, with its timestamp.
+/// Returns the power of all four channels. The detectors cannot be read during a scan (409). A reading from before the scan
+/// is not returned, because a client could not tell the two apart.
 pub(in crate::sidecar) async fn snapshot(
     State(app): State<App>,
     Query(query): Query<ModuleQuery>,
 ) -> Result<Json<Power>, Problem> {
     let module = query.module.unwrap_or(app.options.defaults.module);
     let mut watch = app.session.endpoint().monitor.watch(module, SNAPSHOT_INTERVAL, &[]);
-    match watch.next(&mut UpdateSchedule::new(SNAPSHOT_INTERVAL)).await {
-        PowerUpdate::Reading(frame) | PowerUpdate::Busy { last: frame, .. } => Ok(Json(Power::from(&*frame))),
-        PowerUpdate::Unavailable { reason, away: true } => Err(Problem::not_connected(&reason)),
-        PowerUpdate::Unavailable { reason, away: false } => Err(Problem::bad_gateway(reason)),
+    let mut schedule = UpdateSchedule::new(SNAPSHOT_INTERVAL);
+    loop {
+        let occupation = match watch.next(&mut schedule).await {
+            PowerUpdate::Reading(frame) => return Ok(Json(Power::from(&*frame))),
+            PowerUpdate::Unavailable { reason, cause: Cause::Away } => {
+                return Err(Problem::not_connected(&reason));
+            }
+            PowerUpdate::Unavailable { reason, cause: Cause::Refused } => {
+                return Err(Problem::bad_gateway(reason));
+            }
+            PowerUpdate::Busy { occupation, .. }
+            | PowerUpdate::Unavailable { cause: Cause::Busy(occupation), .. } => occupation,
+        };
+        // The next reading follows a transfer, as the reply to any other query does.
+        if !occupation.is_transfer() {
+            let message = format!(
+                "the detectors cannot be read while a {} is in progress; live power (`/ws/power`) sends the last reading with its age",
+                occupation.operation
+            );
+            return Err(Problem::conflict(message));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::extract::ws::Utf8Bytes;
 use tokio::sync::watch;
 
 use super::PowerStreamQuery;
-use crate::power::{PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
+use crate::power::{Cause, PowerFrame, PowerUpdate, PowerWatch, UpdateSchedule};
 use crate::session::Endpoint;
 use crate::sidecar::problem::not_connected;
 use crate::sidecar::state::App;
@@ -95,8 +95,8 @@ pub(super) fn text(update: &PowerUpdate, errors: Errors, readings: &ReadingTexts
             progress: occupation.progress,
             eta_s: occupation.eta_s,
         },
-        PowerUpdate::Unavailable { reason, away } => Frame::Error {
-            error: if *away { not_connected(reason) } else { reason.clone() },
+        PowerUpdate::Unavailable { reason, cause } => Frame::Error {
+            error: if *cause == Cause::Away { not_connected(reason) } else { reason.clone() },
             message: reason.clone(),
             timestamp: timestamp(),
             recoverable: true,
