@@ -15,6 +15,7 @@ mod naming;
 mod reference;
 mod seam;
 mod trace_kind;
+mod trace_unit;
 
 pub use detector::{Detector, NotADetector};
 pub use grid::{Axis, Grid, GridFit, Irregular};
@@ -24,7 +25,8 @@ pub use reference::{
     Age, CLOCK_DIFFERENCE, CheckLevel, Conditions, ReferenceRecord, ScanRange, Source, Stale,
 };
 pub use seam::{Joint, Seam, Seams};
-pub use trace_kind::{TraceKind, TraceUnit};
+pub use trace_kind::TraceKind;
+pub use trace_unit::{Loss, TraceUnit};
 
 /// The unit in which a detector reports optical power, or photocurrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

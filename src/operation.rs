@@ -25,7 +25,9 @@ use serde_json::Value;
 
 pub use acquire::{Constant, FetchTrace, ReadPower};
 pub use align::{Align, AlignPart, Good, OnAlignFail};
-pub use analyze::{AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany};
+pub use analyze::{
+    AnalyzeFields, Channels, Fit, GridName, LimitSet, LimitsSource, Lines, OnFail, OneOrMany, Point,
+};
 pub use attend::{Effect, Log, Prompt, Wait, time_of_day};
 pub use forms::{ResultKind, ShortForm};
 pub use http::{Destination, Http, Method, Poll};

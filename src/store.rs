@@ -59,7 +59,7 @@ pub use results::{RESULTS_FILE, ResultRow, ResultsWriter};
 pub use run_index::{IndexRow, IndexWriter, IndexedRun, IndexedTrace};
 pub use runs::FoundRun;
 pub use spectrum::{
-    Levels, Spectrum, TraceColumns, is_unit, names_dbm, names_wavelengths, read_spectrum, trace_columns,
+    Levels, Spectrum, TraceColumns, is_unit, names_wavelengths, read_spectrum, trace_columns, unit_in_name,
 };
 pub use spool::Spool;
 pub use trace::{TraceHeader, TraceWriter};

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Bound;
 use crate::analysis::verdict::Verdict;
 pub use drawing::{standalone, svg};
 
@@ -76,6 +77,9 @@ pub enum DieState {
 pub struct DieFigure {
     /// The value.
     pub value: Option<f64>,
+    /// Present when the true value is only known to be beyond `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
     /// The value with its unit, or why there is none.
     pub text: String,
     /// The unit.

@@ -30,15 +30,26 @@ def data_array(trace: Trace) -> Any:
 
 
 def dataset(traces: Sequence[Trace]) -> Any:
-    """All traces: one variable for each kind. A place without a trace is NaN."""
+    """All traces: one variable for each kind, and for each unit of a kind. A place without a trace is NaN."""
     xarray = need("xarray", "to_xarray()")
     if not traces:
         raise Error("there is no trace")
-    kinds = dict.fromkeys(trace.kind for trace in traces)
     axes = _Axes(traces)
-    variables = {kind: axes.array(xarray, [trace for trace in traces if trace.kind == kind]) for kind in kinds}
+    variables = {name: axes.array(xarray, members) for name, members in _by_variable(traces).items()}
     common = _common([trace.metadata for trace in traces])
     return xarray.Dataset(variables, attrs=common)
+
+
+def _by_variable(traces: Sequence[Trace]) -> dict[str, list[Trace]]:
+    """The traces of each kind. Levels in different units, such as power and photocurrent, cannot be in one array."""
+    units: dict[str, set[str]] = {}
+    for trace in traces:
+        units.setdefault(trace.kind, set()).add(trace.unit)
+    found: dict[str, list[Trace]] = {}
+    for trace in traces:
+        name = trace.kind if len(units[trace.kind]) == 1 else f"{trace.kind}_{trace.unit}"
+        found.setdefault(name, []).append(trace)
+    return found
 
 
 class _Axes:

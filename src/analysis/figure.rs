@@ -45,7 +45,7 @@ pub struct Figure {
 }
 
 /// On which side of a number the true value lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Bound {
     /// The true value is at least this.
     #[serde(rename = "≥")]
@@ -203,6 +203,26 @@ impl Figure {
     pub fn noted(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
+    }
+
+    /// Takes the value back, for this reason.
+    pub fn take_back(&mut self, reason: &str) {
+        (self.value, self.error) = (None, None);
+        (self.bound, self.bound_value) = (None, None);
+        self.notes.clear();
+        self.not_measured = Some(reason.to_owned());
+    }
+
+    /// The value, unless the true value is only known to be beyond it.
+    #[must_use]
+    pub fn exact(&self) -> Option<f64> {
+        self.value.filter(|_| self.bound.is_none())
+    }
+
+    /// Whether the value is only a bound.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.value.is_some() && self.bound.is_some()
     }
 
     /// Whether the figure has a value.

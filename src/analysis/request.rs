@@ -5,9 +5,11 @@ mod wanted;
 
 use serde::{Deserialize, Serialize};
 
+use super::channels::Port;
 use super::extrema::{Kind, Search};
 use super::figure::Figure;
 use super::resonance::Topology;
+use crate::measurement::{Loss, TraceUnit};
 pub use answer::analyze;
 pub use wanted::{Wanted, WantedError};
 
@@ -37,6 +39,9 @@ pub struct Request {
 pub struct Analysis {
     /// The figures in the order of the request.
     pub figures: Vec<Figure>,
+    /// The trace as a port, if channels were asked for.
+    #[serde(skip)]
+    pub port: Option<Port>,
     /// What was used where the request left something open.
     pub settings: Settings,
     /// What a reader of the figures needs to know of the trace.
@@ -45,13 +50,27 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Adds the warning that insertion losses of levels in dBm are no losses of a device. Other figures do not depend on the
-    /// unit.
-    pub fn warn_about_dbm(&mut self) {
-        if self.figures.iter().any(|figure| figure.name.starts_with("insertion_loss")) {
-            let message = "the levels are powers in dBm: insertion losses are relative to 0 dBm";
-            self.warnings.insert(0, message.to_owned());
+    /// Says what insertion losses mean that were computed from levels in this unit, or takes them back. Other figures are
+    /// differences of levels, or levels.
+    pub fn judge_unit(&mut self, unit: TraceUnit) {
+        let is_loss = |figure: &&mut Figure| figure.name.starts_with("insertion_loss");
+        let of_port = self.port.iter_mut().map(|port| &mut port.loss);
+        let mut losses = self.figures.iter_mut().filter(is_loss).chain(of_port).peekable();
+        if losses.peek().is_none() {
+            return;
         }
+        let message = match unit.loss() {
+            Loss::Known => return,
+            Loss::RelativeToMilliwatt => {
+                "the levels are powers in dBm: insertion losses are relative to 0 dBm".to_owned()
+            }
+            Loss::Unknown => {
+                let reason = format!("the levels are photocurrents in {unit}, which have no insertion loss");
+                losses.for_each(|figure| figure.take_back(&reason));
+                reason
+            }
+        };
+        self.warnings.insert(0, message);
     }
 }
 

@@ -6,6 +6,7 @@ use super::registry as define;
 use super::resonance::Estimate;
 use super::trace::Trace;
 use super::units::{db_from_power, power_from_db};
+use crate::shown::{number, quantity};
 
 /// Least squares of a polynomial: N coefficients with their standard errors, the constant first.
 ///
@@ -157,23 +158,39 @@ pub fn resample(trace: &Trace<'_>, start_nm: f64, step_pm: f64, points: usize) -
 pub struct Average {
     /// Mean linear power of each sample so far.
     powers: Vec<f32>,
+    /// First and last wavelength of the first sweep, nm.
+    ends_nm: (f64, f64),
     sweeps: u32,
 }
+
+/// Wavelengths that differ by less than this share of the step are the same.
+const SAME_SHARE: f64 = 0.1;
 
 impl Average {
     /// Adds a sweep. A sample that is unusable in one sweep is unusable in the mean.
     ///
     /// # Errors
-    /// When the sweep has another number of samples than the sweeps before.
+    /// When the sweep has other wavelengths than the sweeps before.
     pub fn add(&mut self, sweep: &Trace<'_>) -> Result<(), String> {
+        let (first_nm, last_nm, samples) = (sweep.first_nm(), sweep.last_nm(), sweep.len());
         if self.sweeps == 0 {
-            self.powers = vec![0.0; sweep.len()];
+            self.powers = vec![0.0; samples];
+            self.ends_nm = (first_nm, last_nm);
         }
-        if self.powers.len() != sweep.len() {
+        let near_nm = SAME_SHARE * (last_nm - first_nm) / samples.saturating_sub(1).max(1) as f64;
+        let is_same = |one: f64, other: f64| (one - other).abs() <= near_nm;
+        let (before_first_nm, before_last_nm) = self.ends_nm;
+        if self.powers.len() != samples
+            || !is_same(first_nm, before_first_nm)
+            || !is_same(last_nm, before_last_nm)
+        {
+            let told = |first: f64, last: f64, samples: usize| {
+                format!("{} to {}, {samples} samples", number(first, None, "nm"), quantity(last, None, "nm"))
+            };
             return Err(format!(
-                "the sweep has {} samples, the sweeps before have {}: an average needs the same wavelengths",
-                sweep.len(),
-                self.powers.len()
+                "the sweep ({}) has other wavelengths than the sweep before ({}): an average needs the same ones",
+                told(first_nm, last_nm, samples),
+                told(before_first_nm, before_last_nm, self.powers.len())
             ));
         }
         self.sweeps += 1;

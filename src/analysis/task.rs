@@ -3,7 +3,7 @@
 
 mod names;
 
-use super::channels::{Channel, nearest_channel, port, uniformity};
+use super::channels::{Channel, Port, Ports, nearest_channel, port};
 use super::figure::Figure;
 use super::floor::Floor;
 use super::registry as define;
@@ -67,26 +67,25 @@ impl Task {
 
     /// The figures of all traces together: the uniformity of channels.
     #[must_use]
-    pub fn figures_of_all(&self, figures: &[Figure]) -> Vec<Figure> {
-        let uniformity_of_ports =
-            (!self.channels.is_empty()).then(|| uniformity(figures)).filter(|figure| self.asks_for(figure));
-        uniformity_of_ports.into_iter().collect()
+    pub fn figures_of_all(&self, ports: &Ports<'_>) -> Vec<Figure> {
+        let uniformity = (!self.channels.is_empty()).then(|| ports.uniformity());
+        uniformity.into_iter().filter(|figure| self.asks_for(figure)).collect()
     }
 
     fn add_port(&self, trace: &Trace<'_>, analysis: &mut Analysis) {
-        let own = match nearest_channel(trace, &self.channels) {
-            Some(own) => own,
-            None => {
-                analysis.warnings.push("no channel has its window within the trace".to_owned());
-                0
-            }
-        };
+        let channel = nearest_channel(trace, &self.channels);
+        if channel.is_none() {
+            analysis.warnings.push("no channel has its window within the trace".to_owned());
+        }
         let mut levels_db: Vec<f64> = self.asked.iter().filter_map(Asked::level_db).collect();
         if levels_db.is_empty() {
             levels_db.push(CHANNEL_LEVEL_DB);
         }
         let floor = Floor::of(trace, self.request.floor_db);
-        analysis.figures.extend(port(trace, &self.channels, own, &levels_db, floor));
+        let figures = port(trace, &self.channels, channel.unwrap_or_default(), &levels_db, floor);
+        let loss = figures.iter().find(|figure| figure.name == define::INSERTION_LOSS_MAX.name);
+        analysis.port = loss.map(|loss| Port { channel, loss: loss.clone() });
+        analysis.figures.extend(figures);
     }
 
     /// The groups of figures of lines and of the whole band.

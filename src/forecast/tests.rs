@@ -7,6 +7,7 @@ use crate::recipe::Recipe;
 use crate::source::Severity;
 
 mod references;
+mod traces;
 mod types;
 
 fn walk_file(name: &str, text: &str, circumstances: Circumstances) -> Walk {

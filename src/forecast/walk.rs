@@ -8,11 +8,12 @@ use super::bench::BenchState;
 use super::cost::Estimate;
 use super::findings::{Findings, softened};
 use super::rules;
+use super::rules::analysis::Fetched;
 use super::stand_in::{self, StandInTrace};
 use crate::budget::{Budget, size};
 use crate::commands::Present;
 use crate::local_time::Moment;
-use crate::measurement::{Grid, TraceSummary, unix_time_s};
+use crate::measurement::{TraceSummary, unix_time_s};
 use crate::source::{Diagnostic, SourceFile};
 use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
 
@@ -148,8 +149,8 @@ struct State {
     /// Whether a step has a reply of another instrument that is unknown.
     unknown_reply: bool,
     traces: u64,
-    /// The axes of the traces whose scan the recipe states.
-    grids: BTreeMap<u64, Grid>,
+    /// What is known of each trace.
+    fetched: BTreeMap<u64, Fetched>,
     elapsed_s: f64,
     may_differ: bool,
     /// The number of steps before `finally`.
@@ -206,13 +207,13 @@ impl Host for PlanHost {
             // A script can catch any other fault and continue.
             return Err(Fault::new(FaultKind::Stopped, "the plan is long enough"));
         }
-        let State { bench, findings, may_differ, finally, grids, branches, .. } = &mut *state;
+        let State { bench, findings, may_differ, finally, fetched, branches, .. } = &mut *state;
         let before = bench.clone();
         let estimate = bench.perform(&step.operation);
         let when = (finally.is_some(), *may_differ);
         if *branches == 0 {
             rules::look(&step, (&before, bench), self.circumstances, when, findings);
-            for (about, diagnostic) in rules::analysis::wavelengths(&step, grids) {
+            for (about, diagnostic) in rules::analysis::look(&step, fetched) {
                 findings.add(&step.place, about, softened(diagnostic, when.1));
             }
         }
@@ -221,9 +222,9 @@ impl Host for PlanHost {
         let outcome = stand_in::outcome(&step.operation, &state.bench, state.traces, state.elapsed_s);
         if let Outcome::Traces(traces) = &outcome {
             state.traces += traces.len() as u64;
-            if state.bench.start_nm.is_some() && state.bench.stop_nm.is_some() {
-                state.grids.extend(traces.iter().map(|trace| (trace.trace_index, trace.grid)));
-            }
+            let is_scan_stated = state.bench.start_nm.is_some() && state.bench.stop_nm.is_some();
+            let fetched = traces.iter().filter_map(|trace| Fetched::of(trace, is_scan_stated));
+            state.fetched.extend(fetched);
         }
         if state.branches > 0 {
             state.branch_steps += 1;

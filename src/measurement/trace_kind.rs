@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::TraceUnit;
+
 /// Which of a detector's traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TraceKind {
@@ -82,32 +84,6 @@ impl TraceKind {
         match self.code() {
             1..=10 => TraceUnit::Db,
             _ => TraceUnit::Dbm,
-        }
-    }
-}
-
-/// The unit of the values of a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TraceUnit {
-    /// A ratio, in decibels.
-    #[serde(rename = "dB")]
-    Db,
-    /// A power, in decibels relative to one milliwatt.
-    #[serde(rename = "dBm")]
-    Dbm,
-    /// A photocurrent, in decibels relative to one milliampere.
-    #[serde(rename = "dBmA")]
-    Dbma,
-}
-
-impl TraceUnit {
-    /// The symbol.
-    #[must_use]
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::Db => "dB",
-            Self::Dbm => "dBm",
-            Self::Dbma => "dBmA",
         }
     }
 }

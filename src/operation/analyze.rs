@@ -13,17 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acquire::one_or_many;
-use crate::analysis::Figure;
 use crate::analysis::extrema::{DISTANCE_NM, Kind, Search};
-use crate::analysis::registry::{COUPLING_LOSS, PROPAGATION_LOSS};
 use crate::analysis::request::Request;
 use crate::analysis::resonance::Topology;
-use crate::analysis::several::{cut_back, slope, slope_name};
 use crate::analysis::task::{Asked, Task, asked};
 use crate::analysis::verdict::Limit;
 use crate::measurement::Detector;
 pub use channels::{Channels, GridName};
-pub use fit::Fit;
+pub use fit::{Fit, Point};
 pub use limits::{LimitSet, LimitsSource};
 
 /// Whether resonances are dips or peaks.
@@ -79,11 +76,13 @@ struct GivenFields {
     /// A line through the losses `y` over the lengths `x` of at least three waveguides: `propagation_loss_db_per_cm` and
     /// `coupling_loss_db`. The name of `x` ends with `_cm`, `_mm` or `_um`.
     cut_back: Option<Fit>,
-    /// The `id` of a fetch whose trace is subtracted in dB, such as a reference waveguide. In a script: a trace.
+    /// The `id` of a fetch whose trace is subtracted in dB, such as a reference waveguide. Both traces must have the same
+    /// unit. In a script: a trace.
     minus: Option<String>,
     /// The number of the trace that is subtracted. The program fills it in from `minus`.
     minus_trace: Option<u64>,
-    /// Whether the traces of all turns of the loop with the fetch are averaged in linear power, for each detector.
+    /// Whether the traces of all turns of the loop with the fetch are averaged in linear power, for each detector. They must
+    /// have the same wavelengths and the same unit.
     #[serde(default)]
     average: bool,
     /// The numbers of the traces within the run (`trace_index`). The program fills them in from `trace`.
@@ -115,7 +114,7 @@ struct GivenFields {
     saturation_db: Option<f64>,
     /// One or several wavelengths at which `insertion_loss_db` is computed, nm.
     at_nm: Option<OneOrMany>,
-    /// The channels of a multiplexer. Each trace is one of its ports.
+    /// The channels of a multiplexer. Each trace is one of its ports. Two ports of one channel are not measured.
     channels: Option<Channels>,
     /// Replaces each level by the mean of this odd number of levels in dB, before the analysis.
     smooth_samples: Option<usize>,
@@ -269,43 +268,6 @@ impl TryFrom<GivenFields> for AnalyzeFields {
 }
 
 impl AnalyzeFields {
-    /// The names of the figures of `fit` or `cut_back`.
-    fn point_figures(&self) -> Vec<String> {
-        let slope = self.fit.iter().map(|fit| slope_name(&fit.slope_of().0, &fit.x));
-        let losses = [&PROPAGATION_LOSS, &COUPLING_LOSS].map(|definition| definition.name.to_owned());
-        slope.chain(self.cut_back.iter().flat_map(|_| losses.clone())).collect()
-    }
-
-    /// The figures of the points, each with its place on the axis `x`. An analysis without a value is left out, and is
-    /// counted in the notes.
-    #[must_use]
-    pub fn figures_of_points(&self, points: &[(Option<f64>, Option<f64>)]) -> Vec<Figure> {
-        let complete: Vec<(f64, f64)> = points.iter().filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
-        let (x, y): (Vec<f64>, Vec<f64>) = complete.iter().copied().unzip();
-        let mut figures = match (&self.fit, &self.cut_back) {
-            (Some(fit), _) => {
-                let (name, factor) = fit.slope_of();
-                let y: Vec<f64> = y.iter().map(|value| value * factor).collect();
-                vec![slope((&name, &y), (&fit.x, &x))]
-            }
-            (None, Some(line)) => {
-                let factor = length_in_cm(&line.x).unwrap_or(1.0);
-                let lengths_cm: Vec<f64> = x.iter().map(|length| length * factor).collect();
-                cut_back(&lengths_cm, &y)
-            }
-            (None, None) => Vec::new(),
-        };
-        for figure in &mut figures {
-            figure.notes.push(format!("{} points", x.len()));
-            if x.len() < points.len() {
-                figure
-                    .notes
-                    .push(format!("{} analyses without a value are left out", points.len() - x.len()));
-            }
-        }
-        figures
-    }
-
     fn asked(&self) -> Vec<Asked> {
         let of_file = self.judged_by.iter().flat_map(|limits| limits.figures.keys());
         let names = self.figures.iter().chain(self.expect.keys()).chain(of_file);
@@ -387,12 +349,4 @@ impl AnalyzeFields {
             smooth_samples: self.smooth_samples,
         })
     }
-}
-
-/// The factor that turns a length into cm, by the unit in its name.
-fn length_in_cm(name: &str) -> Option<f64> {
-    [("_cm", 1.0), ("_mm", 0.1), ("_um", 1e-4)]
-        .iter()
-        .find(|(unit, _)| name.ends_with(unit))
-        .map(|(_, factor)| *factor)
 }

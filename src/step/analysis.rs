@@ -29,6 +29,9 @@ pub struct AnalysisOutcome {
     /// Verdicts on figures of all traces together, and on limits without any figure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judged: Vec<Judged>,
+    /// What a reader of all figures needs to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The attempts before this one, whose verdicts do not count (`on_fail: remeasure`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<AnalysisOutcome>,
@@ -103,6 +106,7 @@ impl AnalysisOutcome {
             traces: Vec::new(),
             figures: Vec::new(),
             judged: Vec::new(),
+            warnings: Vec::new(),
             earlier: Vec::new(),
         }
     }

@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 
-pub use self::columns::{TraceColumns, is_unit, names_dbm, names_wavelengths, trace_columns};
+pub use self::columns::{TraceColumns, is_unit, names_wavelengths, trace_columns, unit_in_name};
 use super::StoreError;
 use crate::files;
 
@@ -60,7 +60,7 @@ pub fn read_spectrum(path: &Path, column: Option<&str>) -> Result<Spectrum, Stor
     let schema = builder.schema().clone();
     let (wavelength, column) = columns(&schema, column).map_err(wrong)?;
     let field = schema.field_with_name(&column).map_err(|error| wrong(error.to_string()))?;
-    let by_name = || names_dbm(&column).then(|| "dBm".to_owned());
+    let by_name = || unit_in_name(&column).map(|unit| unit.symbol().to_owned());
     let unit = field.metadata().get("unit").cloned().or_else(by_name);
     let is_simulated = schema.metadata().get("simulated").is_some_and(|text| text == "true");
     let is_double = *field.data_type() == DataType::Float64;

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::scale::{STEPS, of_state, of_step, step};
 use super::{Axes, Die, DieState, Shade, WaferMap};
+use crate::analysis::Bound;
 use crate::shown::{counted, quantity};
 
 /// Width and height of the area for the dies.
@@ -28,7 +29,8 @@ const MOST_TITLES: usize = 2_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fill {
     State(DieState),
-    Step(usize),
+    /// Of a value, or of a value that is only a bound.
+    Step(usize, Option<Bound>),
 }
 
 /// The map as a file of its own.
@@ -95,7 +97,7 @@ fn unit<'a>(map: &'a WaferMap, figure: &str) -> &'a str {
 fn colour(fill: Fill) -> String {
     match fill {
         Fill::State(state) => of_state(state).to_owned(),
-        Fill::Step(step) => of_step(step),
+        Fill::Step(step, _) => of_step(step),
     }
 }
 
@@ -116,10 +118,10 @@ fn fill(die: &Die, shade: Shade<'_>, range: Option<(f64, f64)>) -> Fill {
     match (shade, range) {
         (Shade::Verdict, _) => Fill::State(die.state),
         (Shade::Figure(figure), range) => {
-            let value = die.figures.get(figure).and_then(|figure| figure.value);
+            let value = die.figures.get(figure).and_then(|figure| Some((figure.value?, figure.bound)));
             let without = if die.state == DieState::Withdrawn { die.state } else { DieState::NotMeasured };
             match value.zip(range) {
-                Some((value, (low, high))) => Fill::Step(step(value, low, high)),
+                Some(((value, bound), (low, high))) => Fill::Step(step(value, low, high), bound),
                 None => Fill::State(without),
             }
         }
@@ -185,7 +187,7 @@ impl Plan {
 
     /// The height of the picture: at least that of the legend.
     fn height(&self) -> f64 {
-        (self.bottom() + MARGIN).max(150.0)
+        (self.bottom() + MARGIN).max(TOP + 190.0)
     }
 
     fn centre(&self, die: &Die) -> (f64, f64) {
@@ -204,11 +206,13 @@ impl Plan {
         format!("M{left:.1} {top:.1}h{width:.1}v{height:.1}h-{width:.1}z")
     }
 
-    /// The mark of a state, so that colour is not the only difference.
+    /// The mark of a state or of a bound, so that colour is not the only difference.
     fn mark(&self, die: &Die, fill: Fill) -> Option<String> {
-        let Fill::State(state) = fill else { return None };
         let ((x, y), half) = (self.centre(die), self.cell.0.min(self.cell.1) * 0.28);
-        mark(state, x, y, half)
+        match fill {
+            Fill::State(state) => mark(state, x, y, half),
+            Fill::Step(_, bound) => bound.map(|bound| mark_of_bound(bound, x, y, half)),
+        }
     }
 }
 
@@ -224,6 +228,16 @@ fn mark(state: DieState, x: f64, y: f64, half: f64) -> Option<String> {
         DieState::NotMeasured => Some(format!("M{left:.1} {bottom:.1}L{right:.1} {top:.1}")),
         DieState::Withdrawn => Some(format!("M{left:.1} {y:.1}H{right:.1}M{x:.1} {top:.1}V{bottom:.1}")),
     }
+}
+
+/// The sign of a bound about a point, as a path: `>` for at least, `<` for at most.
+fn mark_of_bound(bound: Bound, x: f64, y: f64, half: f64) -> String {
+    let (open, tip) = match bound {
+        Bound::AtLeast => (x - half, x + half),
+        Bound::AtMost => (x + half, x - half),
+    };
+    let (top, bottom) = (y - half, y + half);
+    format!("M{open:.1} {top:.1}L{tip:.1} {y:.1}L{open:.1} {bottom:.1}")
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -292,6 +306,11 @@ fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, rig
     let missing =
         map.dies.iter().filter(|die| die.figures.get(figure).is_none_or(|f| f.value.is_none())).count();
     let text = |value: f64| quantity(value, None, unit);
+    let with = |bound: Bound| {
+        let is_it = |die: &&Die| die.figures.get(figure).is_some_and(|figure| figure.bound == Some(bound));
+        (bound, map.dies.iter().filter(is_it).count())
+    };
+    let bounds = [Bound::AtLeast, Bound::AtMost].map(with).into_iter().filter(|(_, count)| *count > 0);
     html! {
         @if let Some((low, high)) = range {
             @let steps = if high > low { 0..STEPS } else { STEPS / 2..STEPS / 2 + 1 };
@@ -303,6 +322,11 @@ fn legend_of_values(map: &WaferMap, figure: &str, range: Option<(f64, f64)>, rig
             @if high > low {
                 text x=(format!("{:.1}", x + 20.0)) y=(format!("{:.1}", TOP + height)) { (text(low)) }
             }
+        }
+        @for (row, (bound, count)) in (1_u16..).zip(bounds) {
+            @let y = TOP + height + 12.0 + 20.0 * f64::from(row);
+            path.mark.hollow d=(mark_of_bound(bound, x + 6.0, y + 6.0, 3.5)) fill="none" stroke="#1b2127" {}
+            text x=(format!("{:.1}", x + 18.0)) y=(format!("{:.1}", y + 10.0)) { "bound " (bound.sign()) ": " (count) }
         }
         @if missing > 0 {
             @let y = TOP + height + 12.0;

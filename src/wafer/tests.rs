@@ -4,7 +4,8 @@ use super::*;
 
 fn die(name: &str, x: f64, y: f64, state: DieState, loss_db: Option<f64>) -> Die {
     let text = loss_db.map_or_else(|| "not measured: too dark".to_owned(), |loss| format!("{loss:.2} dB"));
-    let figure = DieFigure { value: loss_db, text, unit: "dB".to_owned(), verdict: Some(Verdict::Pass) };
+    let figure =
+        DieFigure { value: loss_db, bound: None, text, unit: "dB".to_owned(), verdict: Some(Verdict::Pass) };
     Die { name: name.to_owned(), x, y, state, figures: [("insertion_loss_max_db".to_owned(), figure)].into() }
 }
 
@@ -39,6 +40,28 @@ fn values_have_a_scale_with_units_and_a_die_without_a_value_is_hollow() {
     assert!(text.contains("0.50 dB") && text.contains("2.25 dB") && text.contains("no value: 1"), "{text}");
     assert!(text.contains(&scale::of_step(0)) && text.contains(&scale::of_step(scale::STEPS - 1)));
     assert!(text.contains("not measured: too dark"));
+}
+
+#[test]
+fn a_value_that_is_only_a_bound_is_marked_and_counted() {
+    let bounded = |x: f64, bound: Option<Bound>| {
+        let mut die = die("A", x, 0.0, DieState::Pass, Some(x));
+        die.figures.values_mut().for_each(|figure| figure.bound = bound);
+        die
+    };
+    let (exact, least, most) = (None, Some(Bound::AtLeast), Some(Bound::AtMost));
+    for (bounds, signs) in [
+        ([exact, exact, exact], vec![]),
+        ([exact, least, least], vec!["bound ≥: 2"]),
+        ([most, exact, least], vec!["bound ≥: 1", "bound ≤: 1"]),
+    ] {
+        let dies = (0_u32..).zip(bounds).map(|(x, bound)| bounded(f64::from(x), bound)).collect();
+        let text = picture(&map(dies), Shade::Figure("insertion_loss_max_db"));
+        assert_eq!(text.matches("bound ").count(), signs.len(), "{text}");
+        assert!(signs.iter().all(|sign| text.contains(sign)), "{text}");
+        let has_marks = bounds.iter().any(Option::is_some);
+        assert_eq!(text.contains("class=\"mark\""), has_marks, "the dies themselves are marked: {text}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod checking;
 mod chip_night;
 #[cfg(unix)]
 mod clocks;
+mod combined_traces;
 mod completions;
 mod connection;
 #[cfg(unix)]

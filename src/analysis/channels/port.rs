@@ -87,6 +87,11 @@ pub fn nearest_channel(trace: &Trace<'_>, channels: &[Channel]) -> Option<usize>
     places.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(place, _)| place)
 }
 
+/// The feature that the figures of a channel belong to.
+pub(super) fn of_channel(channel: &Channel) -> String {
+    format!("channel {}", channel.name)
+}
+
 /// The figures of the port of channel `own`, a place in `channels`. Bandwidths are at `levels_db` below the peak.
 #[must_use]
 pub fn port(
@@ -129,7 +134,7 @@ pub fn port(
         }
     };
     for figure in &mut figures {
-        figure.of = Some(format!("channel {}", channel.name));
+        figure.of = Some(of_channel(channel));
         figure.nm = Some(channel.center_nm);
         figure
             .window
@@ -279,43 +284,4 @@ fn isolation(
     figures.extend(figure(definitions[1], worst(&|other| other.abs_diff(own) > 1)));
     figures.push(measured(definitions[2], -db_from_power(sum), is_any_at_floor));
     figures
-}
-
-/// Uniformity over the figures of all ports: the spread of their highest insertion losses.
-#[must_use]
-pub fn uniformity(figures: &[Figure]) -> Figure {
-    let of_channels = figures.iter().filter(|figure| {
-        figure.name == define::INSERTION_LOSS_MAX.name
-            && figure.of.as_ref().is_some_and(|of| of.starts_with("channel "))
-    });
-    let found: Vec<&Figure> = of_channels.collect();
-    if found.len() < 2 {
-        return Figure::missing(
-            &define::UNIFORMITY,
-            format!("uniformity needs two channels, and there are {}", found.len()),
-        );
-    }
-    let missing = found.iter().filter(|figure| !figure.is_measured()).count();
-    if missing > 0 {
-        return Figure::missing(
-            &define::UNIFORMITY,
-            format!("the insertion loss of {missing} channels was not measured"),
-        );
-    }
-    let losses = || found.iter().filter_map(|figure| Some((figure.value?, figure.bound)));
-    let (Some(lowest), Some(highest)) =
-        (losses().min_by(|a, b| a.0.total_cmp(&b.0)), losses().max_by(|a, b| a.0.total_cmp(&b.0)))
-    else {
-        return Figure::missing(&define::UNIFORMITY, "no insertion loss was measured");
-    };
-    let spread = Figure::measured(&define::UNIFORMITY, highest.0 - lowest.0);
-    // A loss at the floor may be larger than its value.
-    match (lowest.1, highest.1) {
-        (None, None) => spread,
-        (None, Some(bound)) => spread.bounded(Some(bound)),
-        (Some(_), _) => Figure::missing(
-            &define::UNIFORMITY,
-            "the lowest of the insertion losses is only known to be at least its value",
-        ),
-    }
 }

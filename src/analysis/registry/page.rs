@@ -42,7 +42,7 @@ follows an `@`: `bandwidth@3`.
 fn how(title: &str) -> Option<&'static str> {
     match title {
         "Channels" => Some(
-            "On the command line: `--channels dwdm:100` or `--channels cwdm`. All channels count whose windows are within the\ntrace. The trace belongs to the channel in whose window its lowest transmission is highest.",
+            "On the command line: `--channels dwdm:100` or `--channels cwdm`. All channels count whose windows are within the\ntrace. The trace belongs to the channel in whose window its lowest transmission is highest.\n\nIn a recipe, the figures of a channel with two ports are not measured, nor is the uniformity. If channels have no port\nbecause `count` is larger, the uniformity is that of the ports, and its note names these channels.",
         ),
         "Several traces" => Some("`ctp10 analyze` does not compute these figures."),
         _ => None,

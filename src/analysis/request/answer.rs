@@ -51,7 +51,7 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
         strongest_peak: lines.strongest(Kind::Peak),
         floor_db: floor.level_db,
     };
-    Ok(Analysis { figures, settings, warnings: warnings(trace, &part, request, &lines) })
+    Ok(Analysis { figures, port: None, settings, warnings: warnings(trace, &part, request, &lines) })
 }
 
 fn warnings(trace: &Trace<'_>, part: &Trace<'_>, request: &Request, lines: &Lines) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::support::Owned;
-use crate::analysis::channels::{Channel, Grid, nearest_channel, port, uniformity};
+use crate::analysis::channels::{Channel, Grid, nearest_channel, port};
 use crate::analysis::figure::Figure;
 use crate::analysis::floor::Floor;
 use crate::analysis::{AxisNm, Bound, LevelsDb, Trace};
@@ -84,9 +84,7 @@ fn isolation_crosstalk_offset_and_shape_follow_their_definitions() {
     // The last channel has one neighbour.
     let last = passband(1571.0, 2.5, -50.0);
     let more = port(&last.trace(), &channels, 3, &[3.0], Floor::default());
-    let all: Vec<Figure> = figures.iter().chain(&more).cloned().collect();
-    let spread = value(&more, "insertion_loss_max_db") - value(&figures, "insertion_loss_max_db");
-    assert!((value(&[uniformity(&all)], "uniformity_db") - spread.abs()).abs() < 1e-9);
+    assert!(more.iter().all(|figure| figure.name != "isolation_non_adjacent_db" || figure.is_measured()));
 }
 
 #[test]
@@ -111,7 +109,6 @@ fn an_isolation_at_the_floor_is_a_bound_and_a_window_beyond_the_trace_is_named()
     );
     let outside = port(&short, &channels, 3, &[3.0], Floor::default());
     assert!(outside.iter().all(|figure| !figure.is_measured()));
-    assert!(uniformity(&outside).not_measured.is_some() && uniformity(&[]).not_measured.is_some());
 }
 
 #[test]
@@ -130,9 +127,6 @@ fn a_port_at_the_floor_in_its_own_window_has_at_most_its_isolation() {
     for name in ["insertion_loss_center_db", "insertion_loss_min_db", "insertion_loss_max_db"] {
         assert_eq!(figure(name).bound, Some(Bound::AtLeast), "{name}");
     }
-    let own = port(&owned.trace(), &channels, 1, &[3.0], floor);
-    let spread = uniformity(&[own, figures].concat());
-    assert_eq!(spread.bound, Some(Bound::AtLeast), "{spread:?}");
 }
 
 #[test]

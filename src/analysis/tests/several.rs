@@ -54,6 +54,35 @@ fn a_slope_has_the_units_of_its_figures() {
 }
 
 #[test]
+fn an_average_needs_the_same_wavelengths_and_not_only_as_many() {
+    let flat = |from_nm: f64, to_nm: f64, step_pm: f64| Owned::sampled(from_nm, to_nm, step_pm, |_| 1.0);
+    for (from_nm, to_nm, step_pm, is_same) in [
+        (1540.0, 1550.0, 10.0, true),
+        // Rounding errors of an axis.
+        (1540.0 + 1e-7, 1550.0 + 1e-7, 10.0, true),
+        (1550.0, 1560.0, 10.0, false),
+        (1540.005, 1550.005, 10.0, false),
+        // As many samples, between other ends.
+        (1540.0, 1560.0, 20.0, false),
+        (1535.0, 1545.0, 10.0, false),
+        (1540.0, 1549.0, 10.0, false),
+    ] {
+        let mut average = Average::default();
+        average.add(&flat(1540.0, 1550.0, 10.0).trace()).unwrap();
+        let added = average.add(&flat(from_nm, to_nm, step_pm).trace());
+        assert_eq!(added.is_ok(), is_same, "{from_nm} to {to_nm} nm by {step_pm} pm: {added:?}");
+        assert_eq!(average.sweeps(), if is_same { 2 } else { 1 });
+    }
+    let mut average = Average::default();
+    average.add(&flat(1540.0, 1550.0, 10.0).trace()).unwrap();
+    assert_eq!(
+        average.add(&flat(1550.0, 1560.0, 10.0).trace()).unwrap_err(),
+        "the sweep (1550.0000 to 1560.0000 nm, 1001 samples) has other wavelengths than the sweep before \
+         (1540.0000 to 1550.0000 nm, 1001 samples): an average needs the same ones"
+    );
+}
+
+#[test]
 fn traces_are_subtracted_averaged_resampled_and_smoothed() {
     let level = |nm: f64| 10f64.powf((-3.0 - 0.1 * (nm - 1550.0)) / 10.0);
     let device = Owned::sampled(1550.0, 1551.0, 10.0, level);
@@ -68,7 +97,7 @@ fn traces_are_subtracted_averaged_resampled_and_smoothed() {
     let mut average = Average::default();
     average.add(&sweep(1.0).trace()).unwrap();
     average.add(&sweep(3.0).trace()).unwrap();
-    assert!(average.add(&device.trace()).unwrap_err().contains("the same wavelengths"));
+    assert!(average.add(&device.trace()).unwrap_err().contains("other wavelengths"));
     assert_eq!(average.sweeps(), 2);
     assert!(average.finish().iter().all(|level| (level - 3.0103).abs() < 1e-4));
 

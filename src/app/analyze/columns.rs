@@ -8,6 +8,7 @@ use crate::analysis::request::Analysis;
 use crate::analysis::trace::MOST_DB;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
+use crate::measurement::TraceUnit;
 use crate::source::decode_data;
 use crate::store::{Levels, PARQUET_MAGIC, Spectrum, read_spectrum};
 
@@ -76,9 +77,8 @@ impl Columns {
 
     /// Why the levels cannot be transmissions in dB.
     fn contradiction(&self) -> Option<String> {
-        let unit = self.unit();
-        if !["dB", "dBm"].contains(&unit) {
-            return Some(format!("the column `{}` is in {unit}, and dB is needed", self.column()));
+        if let Err(why) = TraceUnit::named(self.unit()) {
+            return Some(format!("the column `{}` {why}", self.column()));
         }
         if let Some((lowest, highest)) = self.range
             && (lowest >= 0.0 && highest > lowest && highest <= 1.0 && self.trace.unit.is_none())
@@ -92,11 +92,13 @@ impl Columns {
 
     /// Adds what makes the figures doubtful.
     pub(in crate::app) fn warn(&self, analysis: &mut Analysis) {
-        if self.trace.unit.as_deref() == Some("dBm") {
-            analysis.warn_about_dbm();
-        } else if self.range.is_some_and(|(lowest, _)| lowest > 0.0) {
-            let message = "all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB";
-            analysis.warnings.insert(0, message.to_owned());
+        match TraceUnit::named(self.unit()) {
+            Ok(TraceUnit::Db) | Err(_) if self.range.is_some_and(|(lowest, _)| lowest > 0.0) => {
+                let message = "all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB";
+                analysis.warnings.insert(0, message.to_owned());
+            }
+            Ok(unit) => analysis.judge_unit(unit),
+            Err(_) => {}
         }
     }
 }

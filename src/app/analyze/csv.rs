@@ -8,7 +8,7 @@ mod tests;
 use cells::{Cells, Separator, value};
 use head::Head;
 
-use crate::store::names_dbm;
+use crate::store::unit_in_name;
 
 /// The columns of a CSV file.
 #[derive(Debug, PartialEq, Default)]
@@ -64,7 +64,7 @@ pub(super) fn read(text: &str, column: Option<&str>) -> Result<Table, String> {
     }
     match layout {
         Some(layout) => {
-            let by_name = || names_dbm(&layout.name).then(|| "dBm".to_owned());
+            let by_name = || unit_in_name(&layout.name).map(|unit| unit.symbol().to_owned());
             Ok(Table { unit: table.unit.clone().or_else(by_name), column: layout.name, ..table })
         }
         None => Err(head.no_rows()),

@@ -13,7 +13,7 @@ use crate::app::results::{columns_text, ended};
 use crate::app::runs::failed;
 use crate::cli::AnalyzeArgs;
 use crate::error::{ExitCode, Failure, chain};
-use crate::measurement::TraceSummary;
+use crate::measurement::{TraceSummary, TraceUnit};
 use crate::operation::Constant;
 use crate::run::results::trace_columns;
 use crate::step::TraceReader as _;
@@ -133,6 +133,7 @@ fn of_stored(
     run: &FoundRun,
     summary: &TraceSummary,
 ) -> Result<Analysis, String> {
+    let unit = TraceUnit::named(&summary.unit)?;
     let file = open_trace(&run.folder, summary).map_err(|error| chain(&error))?;
     let levels = file.levels().map_err(|fault| fault.message)?;
     let axis = AxisNm::Regular {
@@ -141,8 +142,6 @@ fn of_stored(
         points: levels.len(),
     };
     let mut analysis = super::of_trace(args, request, axis, LevelsDb::Single(&levels))?;
-    if summary.unit == "dBm" {
-        analysis.warn_about_dbm();
-    }
+    analysis.judge_unit(unit);
     Ok(analysis)
 }

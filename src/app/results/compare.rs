@@ -37,7 +37,7 @@ struct Pair {
     columns: BTreeMap<String, Constant>,
     before: Option<Side>,
     after: Option<Side>,
-    /// `after` − `before`, in the unit of the figure.
+    /// `after` − `before`, in the unit of the figure; `None` if one of them is only a bound.
     difference: Option<f64>,
     /// The difference in percent of `before`; `None` for wavelengths.
     percent: Option<f64>,
@@ -139,18 +139,20 @@ impl Pair {
         after: Option<Side>,
     ) -> Self {
         let value = |side: &Option<Side>| side.as_ref().and_then(|side| side.figure.value);
-        let difference = value(&after).zip(value(&before)).map(|(after, before)| after - before);
+        let apart = value(&after).zip(value(&before)).map(|(after, before)| after - before);
         // A wavelength of a line or a channel: percent of 1550 nm say nothing.
         let is_position = figure.unit == "nm"
             && figure.value.zip(figure.nm).is_some_and(|(value, nm)| (value - nm).abs() < 1.0);
-        let percent = difference.zip(value(&before)).filter(|(_, before)| !is_position && *before != 0.0);
-        let percent = percent.map(|(difference, before)| 100.0 * difference / before.abs());
+        let share = apart.zip(value(&before)).filter(|(_, before)| !is_position && *before != 0.0);
+        let share = share.map(|(apart, before)| 100.0 * apart / before.abs());
+        let has_bound = [&before, &after].into_iter().flatten().any(|side| side.figure.is_bound());
+        let (difference, percent) = if has_bound { (None, None) } else { (apart, share) };
         let error = |side: &Option<Side>| side.as_ref().and_then(|side| side.figure.error);
         let error = error(&after).zip(error(&before)).map(|(after, before)| after.hypot(before));
         let sigmas =
             difference.zip(error.filter(|error| *error > 0.0)).map(|(difference, error)| difference / error);
         // A wavelength counts by its shift: 0.1 nm like 1 %.
-        let mut drift = match (difference, percent) {
+        let mut drift = match (apart, share) {
             (Some(_), Some(percent)) => percent.abs(),
             (Some(difference), None) => 10.0 * difference.abs(),
             (None, _) => -1.0,
@@ -167,6 +169,15 @@ impl Pair {
     /// Whether one of the values is measured.
     fn is_measured(&self) -> bool {
         [&self.before, &self.after].into_iter().flatten().any(|side| side.figure.is_measured())
+    }
+
+    /// Whether the difference is unknown, because a value is only a bound.
+    fn has_bound(&self) -> bool {
+        let sides = self.before.as_ref().zip(self.after.as_ref());
+        sides.is_some_and(|(before, after)| {
+            let all_measured = before.figure.is_measured() && after.figure.is_measured();
+            all_measured && (before.figure.is_bound() || after.figure.is_bound())
+        })
     }
 
     fn is_alone(&self) -> bool {
@@ -189,7 +200,7 @@ impl Pair {
         format!("{sign}{}{percent}", quantity(difference, None, &self.unit))
     }
 
-    /// The change of the verdict, what is missing, or that the change means nothing.
+    /// The change of the verdict, what is missing, or that the change is unknown or means nothing.
     fn remark(&self) -> String {
         match (&self.before, &self.after) {
             (Some(_), None) => "only before".to_owned(),
@@ -200,6 +211,7 @@ impl Pair {
                 };
                 format!("{} -> {}", shown(before.verdict), shown(after.verdict))
             }
+            (Some(_), Some(_)) if self.has_bound() => "only a bound".to_owned(),
             (Some(_), Some(_)) if self.is_insignificant() => "within errors".to_owned(),
             (Some(_), Some(_)) | (None, None) => String::new(),
         }
@@ -248,5 +260,34 @@ fn print(before: &FoundRun, after: &FoundRun, pairs: &[Pair], all: bool) {
             "{} figures with smaller changes are not shown; `--all` shows them",
             measured.len() - shown.len()
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Bound;
+    use crate::analysis::registry::INSERTION_LOSS_MAX;
+
+    #[test]
+    fn a_difference_from_or_to_a_bound_is_unknown() {
+        let side = |value: f64, bound: Option<Bound>| {
+            let figure = Figure::measured(&INSERTION_LOSS_MAX, value).bounded(bound);
+            Some(Side { figure, verdict: None, trace_index: None })
+        };
+        let (exact, least) = (None, Some(Bound::AtLeast));
+        for (before, after, change, remark) in [
+            ((4.0, exact), (6.0, exact), "+2.00 dB (+50.00 %)", ""),
+            ((5.42, least), (11.42, least), "", "only a bound"),
+            ((5.42, exact), (11.42, least), "", "only a bound"),
+            ((5.42, least), (4.0, exact), "", "only a bound"),
+        ] {
+            let (before, after) = (side(before.0, before.1), side(after.0, after.1));
+            let figure = Figure::measured(&INSERTION_LOSS_MAX, 1.0);
+            let pair = Pair::new(String::new(), &figure, &BTreeMap::new(), before, after);
+            assert_eq!((pair.change().as_str(), pair.remark().as_str()), (change, remark));
+            assert_eq!(pair.difference.is_none() && pair.percent.is_none(), change.is_empty());
+            assert!(pair.drift > 1.0, "a large change stands above small ones, also if its size is unknown");
+        }
     }
 }

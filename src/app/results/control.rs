@@ -23,6 +23,8 @@ struct Series {
     figure: String,
     unit: String,
     values: Vec<f64>,
+    /// The number of measurements that gave only a bound, which are not among the values.
+    bounds: usize,
     /// The run of each value.
     runs: Vec<String>,
     started: Vec<chrono::DateTime<chrono::Utc>>,
@@ -75,6 +77,10 @@ pub(super) fn print(rows: &[Row<'_>], as_json: bool) -> Result<(), Failure> {
             "lower, upper: mean ± 3 standard deviations; guard: 3 standard deviations, for `guard` of a limit"
         );
     }
+    let bounds: usize = series.iter().map(|series| series.bounds).sum();
+    if bounds > 0 {
+        outln!("{bounds} values are only bounds, and are left out");
+    }
     let few = series.len() - shown.len();
     if few > 0 {
         outln!("{few} figures have fewer than {FEWEST} values, which are too few for a chart");
@@ -87,7 +93,9 @@ fn series(golden: &[&Row<'_>]) -> Vec<Series> {
     let mut known: BTreeMap<(String, String), Series> = BTreeMap::new();
     for row in golden {
         for (label, value) in &row.device.values {
-            let Some(number) = value.figure.value else { continue };
+            if !value.figure.is_measured() {
+                continue;
+            }
             let label = labels.show(label);
             let device = format!("{:?}", row.device.columns);
             let series = known.entry((device, label.clone())).or_insert_with(|| Series {
@@ -96,11 +104,16 @@ fn series(golden: &[&Row<'_>]) -> Vec<Series> {
                 figure: value.figure.name.clone(),
                 unit: value.figure.unit.clone(),
                 values: Vec::new(),
+                bounds: 0,
                 runs: Vec::new(),
                 started: Vec::new(),
                 chart: None,
                 last: value.figure.clone(),
             });
+            let Some(number) = value.figure.exact() else {
+                series.bounds += 1;
+                continue;
+            };
             series.values.push(number);
             series.runs.push(row.run.run.clone());
             series.started.push(row.run.started);

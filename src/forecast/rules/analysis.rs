@@ -1,9 +1,9 @@
-//! Whether the wavelengths of an analysis are within its traces.
+//! Whether the wavelengths of an analysis are within its traces, and whether their units and axes fit together.
 
 use std::collections::BTreeMap;
 
 use super::Said;
-use crate::measurement::Grid;
+use crate::measurement::{Detector, Grid, Loss, TraceKind, TraceSummary, TraceUnit};
 use crate::operation::AnalyzeFields;
 use crate::shown::{number, quantity};
 use crate::source::Diagnostic;
@@ -12,11 +12,84 @@ use crate::step::Step;
 /// Rounding errors of wavelengths, nm.
 const SAME_NM: f64 = 1e-6;
 
-/// Checks an analysis. `grids` are the axes of the traces whose scan the recipe states.
-pub(in crate::forecast) fn wavelengths(step: &Step, grids: &BTreeMap<u64, Grid>) -> Said {
+/// What is known of a trace before it is measured.
+#[derive(Debug, Clone)]
+pub(in crate::forecast) struct Fetched {
+    detector: Detector,
+    kind: TraceKind,
+    unit: TraceUnit,
+    /// The axis, if the recipe states the scan.
+    grid: Option<Grid>,
+}
+
+impl Fetched {
+    /// The trace with its number.
+    pub(in crate::forecast) fn of(trace: &TraceSummary, is_scan_stated: bool) -> Option<(u64, Self)> {
+        let unit = TraceUnit::named(&trace.unit).ok()?;
+        let grid = is_scan_stated.then_some(trace.grid);
+        Some((trace.trace_index, Self { detector: trace.detector, kind: trace.trace, unit, grid }))
+    }
+
+    fn shown(&self) -> String {
+        format!("the trace `{}` of {}", self.kind, self.detector)
+    }
+}
+
+/// Checks an analysis of these traces.
+pub(in crate::forecast) fn look(step: &Step, fetched: &BTreeMap<u64, Fetched>) -> Said {
     let Some(analysis) = step.operation.traits().analysis else { return Said::new() };
-    let grids = analysis.traces.iter().filter_map(|number| grids.get(number));
-    grids.flat_map(|grid| beside(analysis, grid)).collect()
+    let is_of =
+        |trace: &&Fetched| analysis.detectors.is_empty() || analysis.detectors.contains(&trace.detector);
+    let traces: Vec<&Fetched> =
+        analysis.traces.iter().filter_map(|number| fetched.get(number)).filter(is_of).collect();
+    let minus = analysis.minus_trace.and_then(|number| fetched.get(&number));
+    let grids = traces.iter().filter_map(|trace| trace.grid.as_ref());
+    let mut said: Said = grids.flat_map(|grid| beside(analysis, grid)).collect();
+    said.extend(traces.iter().filter_map(|trace| wrong_unit(analysis, trace, minus)));
+    if analysis.average {
+        said.extend(unlike(&traces));
+    }
+    said
+}
+
+/// A difference that is no ratio, or a loss that the unit of the trace does not have.
+fn wrong_unit(
+    analysis: &AnalyzeFields,
+    trace: &Fetched,
+    minus: Option<&Fetched>,
+) -> Option<(String, Diagnostic)> {
+    let unit = match minus.map_or(Ok(trace.unit), |minus| trace.unit.minus(minus.unit)) {
+        Ok(unit) => unit,
+        Err(message) => {
+            return Some(("minus".into(), Diagnostic::error(format!("{} {message}", trace.shown()))));
+        }
+    };
+    let names = analysis.names();
+    let loss = names.iter().find(|name| name.starts_with("insertion_loss"))?;
+    (unit.loss() == Loss::Unknown).then(|| {
+        let message = format!("{} is in {unit}: its `{loss}` is not measured", trace.shown());
+        ("unit".into(), Diagnostic::warning(message))
+    })
+}
+
+/// Traces that an average cannot combine.
+fn unlike(traces: &[&Fetched]) -> Option<(String, Diagnostic)> {
+    let wrong = |message: String| Some(("average".into(), Diagnostic::error(message)));
+    for (place, trace) in traces.iter().enumerate() {
+        let is_same = |before: &&&Fetched| (before.detector, before.kind) == (trace.detector, trace.kind);
+        let Some(first) = traces[..place].iter().find(is_same) else { continue };
+        if first.unit != trace.unit {
+            let units = format!("is in {} and in {}", first.unit, trace.unit);
+            return wrong(format!("{} {units}: an average needs one unit", trace.shown()));
+        }
+        if let Some((one, other)) = first.grid.zip(trace.grid).filter(|(one, other)| one != other) {
+            let told =
+                |grid: Grid| format!("{} to {} nm by {} pm", grid.start_nm, grid.stop_nm(), grid.step_pm);
+            let grids = format!("has the wavelengths {} and {}", told(one), told(other));
+            return wrong(format!("{} {grids}: an average needs the same ones", trace.shown()));
+        }
+    }
+    None
 }
 
 fn beside(analysis: &AnalyzeFields, grid: &Grid) -> Said {

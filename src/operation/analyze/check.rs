@@ -1,6 +1,7 @@
 //! Whether the fields of an analysis are right: names of figures, limits, ranges.
 
-use super::{AnalyzeFields, OnFail, length_in_cm};
+use super::fit::length_in_cm;
+use super::{AnalyzeFields, OnFail};
 use crate::analysis::task::{AskError, Asked, asked};
 use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};

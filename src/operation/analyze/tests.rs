@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Point;
+use crate::analysis::{Bound, Figure};
 use crate::operation::Operation;
 
 fn read(fields: &Value) -> Result<Operation, String> {
@@ -107,6 +109,51 @@ fn wrong_fields_are_told_with_their_place() {
     }
 }
 
+fn point(x: Option<f64>, y: f64, bound: Option<Bound>) -> Point {
+    let y = Figure { value: Some(y), bound, not_measured: None, ..Figure::without_value("dip_nm", "") };
+    Point { x, y: Some(y) }
+}
+
+#[test]
+fn a_bound_is_no_point_of_a_line_and_is_counted() {
+    let (exact, at_least, at_most) = (None, Some(Bound::AtLeast), Some(Bound::AtMost));
+    // The losses of 3 dB/cm, of which the higher ones are at the floor.
+    for (bounds, value, notes) in [
+        ([exact, exact, exact, exact], Some(3.0), vec!["4 points"]),
+        (
+            [exact, exact, exact, at_least],
+            Some(3.0),
+            vec!["3 points", "1 point left out, because the value is only a bound"],
+        ),
+        (
+            [exact, at_most, exact, at_least],
+            None,
+            vec!["2 points", "2 points left out, because the value is only a bound"],
+        ),
+    ] {
+        let line = json!({ "y": "insertion_loss_max_db", "x": "length_cm" });
+        let Operation::Analyze(fields) = read(&json!({ "over": "il", "cut_back": line })).unwrap() else {
+            unreachable!()
+        };
+        let lengths = [1.0, 2.0, 3.0, 4.0];
+        let points: Vec<Point> = lengths
+            .into_iter()
+            .zip(bounds)
+            .map(|(length, bound)| {
+                // A bound beside the line must not draw the line to itself.
+                let loss = 1.0 + 3.0 * length - if bound.is_some() { 2.0 } else { 0.0 };
+                point(Some(length), loss, bound)
+            })
+            .collect();
+        for figure in fields.figures_of_points(&points) {
+            assert_eq!((figure.is_measured(), figure.bound), (value.is_some(), None), "{figure:?}");
+            assert_eq!(figure.notes, notes);
+        }
+        let slope = fields.figures_of_points(&points)[0].value;
+        assert_eq!(slope.map(|slope| (slope * 1e6).round() / 1e6), value);
+    }
+}
+
 #[test]
 fn a_slope_has_the_unit_that_is_asked_for() {
     let fields = |unit: Value| {
@@ -117,10 +164,10 @@ fn a_slope_has_the_unit_that_is_asked_for() {
         fields
     };
     let points = [
-        (Some(0.0), Some(1550.0)),
-        (Some(10.0), Some(1551.0)),
-        (None, Some(1.0)),
-        (Some(20.0), Some(1552.0)),
+        point(Some(0.0), 1550.0, None),
+        point(Some(10.0), 1551.0, None),
+        point(None, 1.0, None),
+        point(Some(20.0), 1552.0, None),
     ];
     for (unit, name, unit_of, value) in
         [(Value::Null, "slope_nm_per_mw", "nm/mW", 0.1), (json!("pm"), "slope_pm_per_mw", "pm/mW", 100.0)]

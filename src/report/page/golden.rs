@@ -56,6 +56,7 @@ fn of_figure(figure: &GoldenFigure, chart: &ControlChart) -> Markup {
                 small {
                     "mean " (text(chart.mean)) ", repeatability " (text(chart.repeatability)) ", proposed guard "
                     (text(chart.guard)) ", " (count(figure.values.len() as u64, "measurement"))
+                    @if figure.bounds > 0 { ", " (figure.bounds) " with only a bound left out" }
                     @if !chart.outside.is_empty() { ", " span.bad { (chart.outside.len()) " outside the limits" } }
                 }
             }

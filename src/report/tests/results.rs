@@ -91,6 +91,29 @@ fn a_golden_device_counts_once_and_has_a_control_chart() {
 }
 
 #[test]
+fn a_bound_is_no_value_of_a_control_chart_and_is_counted() {
+    let losses = [Some(1.0), None, Some(1.1), Some(1.0), None, Some(1.1)];
+    let mut run = FakeRun::new(&[]);
+    run.begin();
+    for (number, loss) in (1..).zip(losses) {
+        let mut step = analyze(&json!({ "die": "G", "golden": true }));
+        step.place.loops[0].index = number;
+        let mut outcome = outcome(number, Some(loss.unwrap_or(60.0)), "pass");
+        if let (None, Outcome::Analysis(analysis)) = (loss, &mut outcome) {
+            analysis.traces[0].figures[0].bound = Some(crate::analysis::Bound::AtLeast);
+        }
+        run.try_step(number, 1, &step).trace(number);
+        run.event(RunEvent::StepFinished { number, outcome, seconds: 0.1 });
+    }
+    run.end(RunState::Done, None);
+    let report = run.report();
+    let golden = &report.golden[0];
+    assert_eq!((&golden.values[..], golden.bounds), (&[1.0, 1.1, 1.0, 1.1][..], 2));
+    assert!(golden.chart.as_ref().unwrap().upper < 2.0, "{golden:?}");
+    assert!(text_of(&report).contains("4 measurements, 2 with only a bound left out"));
+}
+
+#[test]
 fn a_run_without_analyses_has_no_verdict_and_names_of_dies_stay_text() {
     let report = judged(&[]).report();
     let page = text_of(&report);

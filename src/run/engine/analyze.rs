@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Engine;
+use crate::analysis::channels::{Port, Ports};
 use crate::analysis::several::{Average, difference};
 use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge, worst};
 use crate::analysis::{AxisNm, Figure, LevelsDb, Trace};
-use crate::measurement::{Grid, TraceSummary};
+use crate::measurement::{Grid, TraceSummary, TraceUnit};
 use crate::operation::AnalyzeFields;
 use crate::run::bench::Needs;
 use crate::run::context::StepContext;
@@ -96,6 +97,9 @@ impl Engine {
         for trace in &mut outcome.traces {
             trace.detector_name = self.detector_name(ctx, trace.detector);
         }
+        for message in &outcome.warnings {
+            self.log.emit(RunEvent::Warning { message: message.clone() })?;
+        }
         Ok(outcome)
     }
 }
@@ -131,11 +135,19 @@ pub fn analyze(
     let task = fields.task(groups.len()).map_err(wrong)?;
     let mut outcome = AnalysisOutcome::new();
     outcome.limits = fields.judged_by.as_ref().map(|limits| limits.source.clone());
+    let mut ports = Vec::new();
     for group in &groups {
-        outcome.traces.extend(analyze_group(group, minus.as_ref(), &task, folder)?);
+        if let Some((trace, port)) = analyze_group(group, minus.as_ref(), &task, folder)? {
+            outcome.traces.push(trace);
+            ports.extend(port);
+        }
     }
-    let all: Vec<Figure> = outcome.traces.iter().flat_map(|trace| &trace.figures).cloned().collect();
+    let all = Ports { channels: &task.channels, ports: &ports };
+    for (trace, port) in outcome.traces.iter_mut().zip(&ports) {
+        all.take_back_doubtful(port, &mut trace.figures);
+    }
     outcome.figures = task.figures_of_all(&all);
+    outcome.warnings = all.warnings();
     for (name, limit) in &fields.all_limits() {
         judge_one(name, *limit, &mut outcome, || why_missing(fields)).map_err(wrong)?;
     }
@@ -168,18 +180,26 @@ fn seen<'a>(trace: &TraceSummary, levels: &'a [f32]) -> Result<Trace<'a>, Fault>
     Trace::new(axis, LevelsDb::Single(levels)).map_err(|error| wrong_trace(trace, &error.to_string()))
 }
 
+fn unit_of(trace: &TraceSummary) -> Result<TraceUnit, Fault> {
+    TraceUnit::named(&trace.unit).map_err(|message| wrong_trace(trace, &message))
+}
+
 fn wrong_trace(trace: &TraceSummary, message: &str) -> Fault {
     Fault::new(FaultKind::Recipe, format!("`{}`: {message}", trace.file))
 }
 
-/// Analyses a trace, or the mean of several.
+/// Analyses a trace, or the mean of several. With channels, the trace is a port too.
 fn analyze_group(
     group: &[TraceSummary],
     minus: Option<&TraceSummary>,
     task: &Task,
     folder: &Path,
-) -> Result<Option<TraceAnalysis>, Fault> {
+) -> Result<Option<(TraceAnalysis, Option<Port>)>, Fault> {
     let Some(trace) = group.first() else { return Ok(None) };
+    let mut unit = unit_of(trace)?;
+    if let Some(reference) = minus {
+        unit = unit.minus(unit_of(reference)?).map_err(|message| wrong_trace(trace, &message))?;
+    }
     let mut values = if group.len() > 1 { mean(group, folder)? } else { levels(trace, folder)? };
     if let Some(reference) = minus {
         let theirs = levels(reference, folder)?;
@@ -188,12 +208,10 @@ fn analyze_group(
     let mut analysis = task
         .figures_of(trace.grid.start_nm, trace.grid.step_pm, &values)
         .map_err(|message| wrong_trace(trace, &message))?;
-    if trace.unit == "dBm" && minus.is_none() {
-        analysis.warn_about_dbm();
-    }
+    analysis.judge_unit(unit);
     let averaged =
         if group.len() > 1 { group.iter().map(|trace| trace.trace_index).collect() } else { Vec::new() };
-    Ok(Some(TraceAnalysis {
+    let of_trace = TraceAnalysis {
         figures: analysis.figures,
         settings: Some(analysis.settings),
         averaged,
@@ -201,13 +219,18 @@ fn analyze_group(
         smooth_samples: task.smooth_samples,
         warnings: analysis.warnings,
         ..TraceAnalysis::of(trace)
-    }))
+    };
+    Ok(Some((of_trace, analysis.port)))
 }
 
 /// The mean in linear power. One trace at a time is in memory, next to the sums.
 fn mean(group: &[TraceSummary], folder: &Path) -> Result<Vec<f32>, Fault> {
     let mut average = Average::default();
     for trace in group {
+        if let Some(first) = group.first().filter(|first| first.unit != trace.unit) {
+            let message = format!("is in {}, and `{}` is in {}", trace.unit, first.file, first.unit);
+            return Err(wrong_trace(trace, &format!("{message}: an average needs one unit")));
+        }
         let one = levels(trace, folder)?;
         average.add(&seen(trace, &one)?).map_err(|message| wrong_trace(trace, &message))?;
     }

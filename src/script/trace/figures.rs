@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::Trace;
 use crate::analysis::Figure;
+use crate::measurement::TraceUnit;
 use crate::operation::Operation;
 use crate::script::context::{ScriptResult, raise, raise_mistake, raise_read_error};
 use crate::script::values::to_plain;
@@ -66,9 +67,11 @@ fn figures(call: &NativeCallContext, trace: &Trace, name: &str, options: Map) ->
     let reader = trace.open().map_err(|fault| raise(fault, call))?;
     let grid = *trace.grid();
     let levels = reader.levels().map_err(|fault| raise(fault, call))?;
-    let analysis = task
+    let mut analysis = task
         .figures_of(grid.start_nm, grid.step_pm, &levels)
         .map_err(|message| raise_mistake(message, None, call))?;
+    let unit = TraceUnit::named(&trace.summary.unit);
+    analysis.judge_unit(unit.map_err(|message| raise_mistake(format!("the trace {message}"), None, call))?);
     let settings = Some(analysis.settings);
     Ok(TraceAnalysis { figures: analysis.figures, settings, ..TraceAnalysis::of(&trace.summary) })
 }

@@ -1,11 +1,15 @@
 //! Which columns of a table are the wavelengths and the levels, by their names. No column is guessed.
 
+use crate::measurement::TraceUnit;
+
 /// The name of the column of wavelengths in files of this program.
 const WAVELENGTH: &str = "wavelength_nm";
 /// The columns of levels that are known by name.
 const LEVELS: [&str; 2] = ["value", "transmission_db"];
 /// Words for a wavelength.
 const WAVELENGTHS: [&str; 6] = ["wavelength", "wavelengths", "wellenlänge", "lambda", "λ", "wl"];
+/// Units of levels, as they stand in names.
+const LOGARITHMIC: [&str; 3] = ["db", "dbm", "dbma"];
 /// Units of wavelengths and of levels that are not the ones needed, as they stand in names.
 const OTHER_WAVELENGTHS: [&str; 13] =
     ["m", "um", "µm", "μm", "micron", "microns", "pm", "å", "hz", "ghz", "thz", "frequency", "wavenumber"];
@@ -26,10 +30,11 @@ pub fn names_wavelengths(name: &str) -> bool {
     has(name, &WAVELENGTHS)
 }
 
-/// Whether a name tells that the levels are powers.
+/// The unit of levels that are no transmissions, if their name contains it.
 #[must_use]
-pub fn names_dbm(name: &str) -> bool {
-    has(name, &["dbm"])
+pub fn unit_in_name(name: &str) -> Option<TraceUnit> {
+    let is_named = |unit: &TraceUnit| has(name, &[unit.symbol().to_lowercase().as_str()]);
+    [TraceUnit::Dbm, TraceUnit::Dbma].into_iter().find(is_named)
 }
 
 /// Whether a name is nothing but units.
@@ -38,7 +43,8 @@ pub fn is_unit(name: &str) -> bool {
     let words = words(name);
     let known = |word: &String| {
         let word = word.as_str();
-        ["nm", "db", "dbm"].contains(&word)
+        word == "nm"
+            || LOGARITHMIC.contains(&word)
             || OTHER_WAVELENGTHS.contains(&word)
             || OTHER_LEVELS.contains(&word)
     };
@@ -113,8 +119,7 @@ fn level_column(names: &[&str], others: &[usize], asked: Option<&str>) -> Result
             return Ok(place);
         }
     }
-    let in_db: Vec<usize> =
-        others.iter().copied().filter(|place| has(names[*place], &["db", "dbm"])).collect();
+    let in_db: Vec<usize> = others.iter().copied().filter(|place| has(names[*place], &LOGARITHMIC)).collect();
     match (in_db.as_slice(), others) {
         ([one], _) | ([], [one]) => Ok(*one),
         (_, []) => Err("it has no column of levels".to_owned()),

@@ -6,15 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::judge_one;
-use crate::operation::{AnalyzeFields, Constant, Fit};
+use crate::operation::{AnalyzeFields, Constant, Fit, Point};
 use crate::run::events::Record;
 use crate::run::results::{Columns, trace_columns};
 use crate::run::state::analyses::Analyses;
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Place, Step, constant};
 use crate::store::read_run_journal;
-
-/// A point: the loop variable or column, and the figure.
-type Point = (Option<f64>, Option<f64>);
 
 /// Analyses the points of the analyses with this id in the same turns of the loops around both. Blocks.
 pub(super) fn analyze(
@@ -79,15 +76,11 @@ fn point(
             return Some(Err(format!("`{}` is `{text}`, and a number is needed", line.x)));
         }
         // A fetch without a trace has no columns either: the figure is missing as well.
-        None if analysis.rests().next().is_none() => return Some(Ok((None, None))),
+        None if analysis.rests().next().is_none() => return Some(Ok(Point { x: None, y: None })),
         None => return Some(Err(unknown_x(step, fetched.columns(analysis), id, &line.x))),
     };
-    let y = analysis
-        .traces
-        .iter()
-        .find_map(|trace| trace.representative(&line.y))
-        .and_then(|figure| figure.value);
-    Some(Ok((Some(x), y)))
+    let y = analysis.traces.iter().find_map(|trace| trace.representative(&line.y)).cloned();
+    Some(Ok(Point { x: Some(x), y }))
 }
 
 /// Which names would be possible instead.

@@ -158,6 +158,7 @@ fn figure(name: &str, trace: &TraceAnalysis) -> Option<DieFigure> {
     };
     Some(DieFigure {
         value: figure.value,
+        bound: figure.bound.filter(|_| figure.is_bound()),
         text: value(figure).unwrap_or_else(missing),
         unit: figure.unit.clone(),
         verdict: worst.map(|worst| worst.verdict),

@@ -31,8 +31,11 @@ pub struct GoldenFigure {
     pub unit: String,
     /// Whether the figure has limits.
     pub has_limits: bool,
-    /// The values in the order of their measurement.
+    /// The values in the order of their measurement, without those that are only a bound.
     pub values: Vec<f64>,
+    /// The number of measurements that gave only a bound.
+    #[serde(default)]
+    pub bounds: u64,
     /// The numbers of the analyses.
     pub steps: Vec<u64>,
     /// The control chart; null for fewer than three values.
@@ -50,7 +53,9 @@ pub(super) fn figures<'a>(records: impl Iterator<Item = &'a AnalysisRecord>) -> 
             names.dedup();
             for name in names {
                 let Some(figure) = trace.representative(name) else { continue };
-                let Some(value) = figure.value else { continue };
+                if !figure.is_measured() {
+                    continue;
+                }
                 let key = (device.clone(), trace.detector, name.clone());
                 if known.len() >= MOST_FIGURES && !known.contains_key(&key) {
                     continue;
@@ -63,13 +68,18 @@ pub(super) fn figures<'a>(records: impl Iterator<Item = &'a AnalysisRecord>) -> 
                     unit: figure.unit.clone(),
                     has_limits: false,
                     values: Vec::new(),
+                    bounds: 0,
                     steps: Vec::new(),
                     chart: None,
                 });
                 series.has_limits |= trace.judged.iter().any(|judged| judged.figure == *name);
-                if series.values.len() < MOST_VALUES {
-                    series.values.push(value);
-                    series.steps.push(record.step);
+                match figure.exact() {
+                    Some(value) if series.values.len() < MOST_VALUES => {
+                        series.values.push(value);
+                        series.steps.push(record.step);
+                    }
+                    Some(_) => {}
+                    None => series.bounds += 1,
                 }
             }
         }
