@@ -6,6 +6,7 @@
 
 mod address;
 mod duration;
+mod names;
 mod path;
 mod resolution;
 
@@ -14,6 +15,7 @@ use std::fmt;
 
 pub use address::{Address, NotATarget, NotAnAddress, Target};
 pub use duration::duration;
+pub use names::{end, split};
 pub use path::{ApiPath, is_below};
 pub use resolution::Resolution;
 
@@ -23,33 +25,6 @@ use serde::{Serialize, Serializer};
 
 /// The speed of light in vacuum, m/s, which is exact by the definition of the metre.
 pub const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
-
-/// The units at the ends of field names, with their symbols.
-const ENDINGS: [(&str, &str); 14] = [
-    ("_dbm", "dBm"),
-    ("_db", "dB"),
-    ("_nm", "nm"),
-    ("_pm", "pm"),
-    ("_um", "\u{b5}m"),
-    ("_mm", "mm"),
-    ("_ms", "ms"),
-    ("_s", "s"),
-    ("_mw", "mW"),
-    ("_mv", "mV"),
-    ("_ma", "mA"),
-    ("_v", "V"),
-    ("_deg", "\u{b0}"),
-    ("_c", "\u{b0}C"),
-];
-
-/// Splits a name such as `power_dbm` into `power` and the symbol `dBm`.
-#[must_use]
-pub fn split(name: &str) -> Option<(&str, &'static str)> {
-    ENDINGS.iter().find_map(|(ending, symbol)| {
-        let before = name.strip_suffix(ending).filter(|before| !before.is_empty())?;
-        Some((before, *symbol))
-    })
-}
 
 /// A number that is not a valid value of a quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -7,6 +7,7 @@ use super::resonance::Estimate;
 use super::trace::Trace;
 use super::units::{db_from_power, power_from_db};
 use crate::shown::{number, quantity};
+use crate::units as names;
 
 /// Least squares of a polynomial: N coefficients with their standard errors, the constant first.
 ///
@@ -79,17 +80,13 @@ pub fn polynomial<const N: usize>(x: &[f64], y: &[f64]) -> Result<[Estimate; N],
 /// The name of the slope of one figure over another quantity: `resonance_nm` over `heater_mw` is `slope_nm_per_mw`.
 #[must_use]
 pub fn slope_name(y: &str, x: &str) -> String {
-    let unit = |name: &str| name.rsplit('_').next().unwrap_or(name).to_owned();
-    format!("slope_{}_per_{}", unit(y), unit(x))
+    format!("slope_{}_per_{}", names::end(y), names::end(x))
 }
 
-/// The unit at the end of a name, as it is written: `heater_mw` is in mW.
+/// The unit at the end of a name, as it is written: `heater_mw` is in mW. A fraction stands in brackets.
 fn unit_of(name: &str) -> String {
-    const UNITS: [&str; 14] =
-        ["nm", "pm", "dB", "dBm", "W", "mW", "A", "mA", "V", "mV", "K", "GHz", "THz", "ps"];
-    let word = name.rsplit('_').next().unwrap_or(name);
-    let known = UNITS.iter().find(|unit| unit.eq_ignore_ascii_case(word));
-    known.map_or_else(|| word.to_owned(), |unit| (*unit).to_owned())
+    let unit = names::split(name).map_or(names::end(name), |(_, symbol)| symbol);
+    if unit.contains('/') { format!("({unit})") } else { unit.to_owned() }
 }
 
 /// The slope of a figure over another quantity, with its error: `y` and `x` are names with units, each with its values.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::lengths;
+use crate::units;
 
 /// The hint for a value that was refused with this message. `field` is the name of its field.
 pub(super) fn for_value(field: Option<&str>, given: &Value, message: &str) -> Option<String> {
@@ -53,50 +54,14 @@ pub(crate) fn seconds(number: f64, unit: &str) -> Option<f64> {
 
 /// The number in the unit that the name of the field ends in; `None` if the units are not of one kind.
 fn in_unit_of(field: &str, number: f64, unit: &str) -> Option<f64> {
-    if field == "seconds" || field.ends_with("_s") && !field.ends_with("_nm_s") {
-        return seconds(number, unit);
+    let wanted = if field == "seconds" { "s" } else { units::split(field)?.1 };
+    let given = format!("given_{}", unit.replace('/', "_").replace(['\u{b5}', '\u{3bc}'], "u"));
+    match wanted {
+        "s" => seconds(number, unit),
+        "min" => seconds(number, unit).map(|seconds| seconds / 60.0),
+        _ if units::split(&given).is_some_and(|(_, given)| given == wanted) => Some(number),
+        _ => lengths::in_unit_of(field, number, unit),
     }
-    if field.ends_with("_min") {
-        return seconds(number, unit).map(|seconds| seconds / 60.0);
-    }
-    let is_same = field.ends_with(&format!("_{}", unit.to_ascii_lowercase().replace('/', "_")));
-    if is_same { Some(number) } else { lengths::in_unit_of(field, number, unit) }
-}
-
-/// The units that names of fields end in, and how they are written.
-const UNITS: [(&str, &str); 22] = [
-    ("dbm", "dBm"),
-    ("db", "dB"),
-    ("mw", "mW"),
-    ("uw", "µW"),
-    ("w", "W"),
-    ("pm", "pm"),
-    ("nm", "nm"),
-    ("um", "µm"),
-    ("mm", "mm"),
-    ("nm_s", "nm/s"),
-    ("ms", "ms"),
-    ("s", "s"),
-    ("min", "min"),
-    ("h", "h"),
-    ("hz", "Hz"),
-    ("khz", "kHz"),
-    ("mhz", "MHz"),
-    ("ghz", "GHz"),
-    ("thz", "THz"),
-    ("ma", "mA"),
-    ("v", "V"),
-    ("mv", "mV"),
-];
-
-/// The beginning of a name that ends in a unit, and the unit.
-fn stem_and_unit(name: &str) -> Option<(&str, &'static str)> {
-    let ends = |(suffix, unit): &(&str, &'static str)| {
-        let stem = name.strip_suffix(suffix)?.strip_suffix('_')?;
-        Some((stem, *unit)).filter(|(stem, _)| !stem.is_empty())
-    };
-    // `speed_nm_s` ends in `s` too: the longest unit has the shortest stem.
-    UNITS.iter().filter_map(ends).min_by_key(|(stem, _)| stem.len())
 }
 
 /// The allowed name that differs from `word` in its unit only, with its unit and the unit of `word`.
@@ -105,8 +70,8 @@ pub(super) fn in_another_unit<'a>(
     allowed: impl IntoIterator<Item = &'a str>,
 ) -> Option<(&'a str, &'static str, &'static str)> {
     let word = word.to_ascii_lowercase();
-    let (stem, given) = stem_and_unit(&word)?;
-    let known = allowed.into_iter().filter_map(|known| Some((known, stem_and_unit(known)?)));
+    let (stem, given) = units::split(&word)?;
+    let known = allowed.into_iter().filter_map(|known| Some((known, units::split(known)?)));
     let mut alike = known.filter(|(_, (other, unit))| *other == stem && *unit != given);
     alike.next().map(|(known, (_, unit))| (known, unit, given))
 }
@@ -154,6 +119,7 @@ mod tests {
             ("resolution_pm", "0.02 nm", number, Some(whole("resolution_pm: 20"))),
             ("resolution_pm", "1 GHz", number, Some(other.clone())),
             ("speed_nm_s", "5 nm", number, Some(other.clone())),
+            ("power_uw", "5 µW", number, Some(whole("power_uw: 5"))),
             ("power_dbm", "5 mW", number, Some(other.clone())),
             ("timeout_s", "5 nm", number, Some(other)),
             ("seconds", "ten", number, None),

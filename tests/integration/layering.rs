@@ -47,7 +47,7 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let with_words = |others: &[&'static str]| [&WORDS[..], others].concat();
     Some(match module {
         "units" | "decimal" | "budget" | "local_time" | "shown" => vec![],
-        "analysis" => vec!["shown", "measurement"],
+        "analysis" => vec!["units", "shown", "measurement"],
         "source" => vec![],
         "wafer" => vec!["analysis", "shown"],
         "measurement" => vec!["units", "shown"],
