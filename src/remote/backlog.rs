@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Receipt, StoreAddress};
 use crate::store::runs::{self, FoundRun};
-use crate::store::{MANIFEST_FILE, RECEIPT_FILE, RunState, StoreError, run_files};
+use crate::store::{RunState, StoreError, run_files};
 
 /// A run that waits for its upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,16 +85,14 @@ impl Backlog {
     }
 }
 
-/// Whether the receipt of a run is newer than its manifest. Then the manifest need not be read, which saves much time in a
-/// folder with many runs.
+/// Whether the receipt names the present content of the manifest. Then the manifest need not be understood, which saves
+/// time in a folder with many runs. The times of the files say nothing, because a copy may have other times.
 fn is_settled(folder: &Path, store: &str) -> bool {
-    let modified = |file| std::fs::metadata(folder.join(file)).and_then(|about| about.modified()).ok();
-    let is_newer = modified(RECEIPT_FILE) >= modified(MANIFEST_FILE);
-    is_newer && Receipt::read(folder).is_some_and(|receipt| receipt.store == store)
+    let receipt = Receipt::read(folder).filter(|receipt| receipt.store == store);
+    receipt.is_some_and(|receipt| receipt.has_manifest_of(folder) == Some(true))
 }
 
 /// Whether a receipt confirms this state of the run in this store.
 pub(super) fn is_stored(run: &FoundRun, store: &str) -> bool {
-    Receipt::read(&run.folder)
-        .is_some_and(|receipt| receipt.store == store && receipt.resumed == run.manifest.taken_up)
+    Receipt::read(&run.folder).is_some_and(|receipt| receipt.store == store && receipt.is_for(run))
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RemoteError;
 use crate::files;
-use crate::store::{StoreError, write_whole};
+use crate::store::runs::FoundRun;
+use crate::store::{MANIFEST_FILE, StoreError, write_whole};
 
 pub use crate::store::RECEIPT_FILE;
 
@@ -15,6 +16,17 @@ pub use crate::store::RECEIPT_FILE;
 const VERSION: u32 = 1;
 /// The largest receipt that is read, bytes.
 const LARGEST: u64 = 1 << 16;
+/// The largest manifest that is compared, bytes.
+const LARGEST_MANIFEST: u64 = 16 << 20;
+
+/// The content of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+}
 
 /// The receipt of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +41,10 @@ pub struct Receipt {
     pub index: String,
     /// How often the run had been resumed.
     pub resumed: u64,
+    /// The manifest that was uploaded. Each process that resumes the run changes the manifest. `None` if an older program
+    /// wrote the receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Content>,
     /// Number of files, without the index.
     pub files: u64,
     /// Bytes of the files.
@@ -40,7 +56,33 @@ pub struct Receipt {
 impl Receipt {
     /// A receipt for what was verified just now.
     pub(super) fn new(store: String, place: String, index: String, resumed: u64) -> Self {
-        Self { schema_version: VERSION, store, place, index, resumed, files: 0, bytes: 0, stored: Utc::now() }
+        Self {
+            schema_version: VERSION,
+            store,
+            place,
+            index,
+            resumed,
+            manifest: None,
+            files: 0,
+            bytes: 0,
+            stored: Utc::now(),
+        }
+    }
+
+    /// Whether the receipt is for the present manifest of the run folder; `None` if it does not name its manifest.
+    pub(super) fn has_manifest_of(&self, folder: &Path) -> Option<bool> {
+        let stored = self.manifest.as_ref()?;
+        let present = files::read_within(folder, MANIFEST_FILE, LARGEST_MANIFEST);
+        Some(
+            present.is_ok_and(|text| {
+                text.len() as u64 == stored.bytes && files::hex_sha256(&text) == stored.sha256
+            }),
+        )
+    }
+
+    /// Whether the receipt is for the present state of the run.
+    pub(super) fn is_for(&self, run: &FoundRun) -> bool {
+        self.has_manifest_of(&run.folder).unwrap_or(self.resumed == run.manifest.taken_up)
     }
 
     /// The receipt in a run folder. A damaged one is none: the upload is repeated and changes nothing.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::receipt::Content;
 use super::{Created, Objects, Receipt, RemoteError, index, place};
 use crate::files;
 use crate::run::events::Record;
@@ -88,6 +89,9 @@ pub async fn upload(
         ..Progress::default()
     };
     progress(done);
+    let manifest = files.iter().find(|measured| measured.file.file == MANIFEST_FILE);
+    let manifest =
+        manifest.map(|Measured { file, sha256, .. }| Content { bytes: file.bytes, sha256: sha256.clone() });
     let mut files = files.as_slice();
     while let Some(first) = files.first() {
         let stage = Stage::of(&first.file.file);
@@ -116,6 +120,7 @@ pub async fn upload(
     let receipt = Receipt {
         files: done.files,
         bytes: done.bytes,
+        manifest,
         ..Receipt::new(objects.address().to_string(), above, index, run.manifest.taken_up)
     };
     check_unchanged(&run)?;

@@ -302,3 +302,45 @@ fn a_missing_folder_of_a_network_disk_is_never_created() {
     assert!(said_by(&synced).contains("not-mounted` does not exist"), "{}", said_by(&synced));
     assert!(!store.exists());
 }
+
+/// How many runs are uploaded and how many wait, according to `store status`.
+fn backlog(bench: &Bench, server: &Server) -> (u64, usize) {
+    let status = run(bench, server, &["store", "status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let backlog = &status["backlog"];
+    (backlog["stored"].as_u64().unwrap(), backlog["waiting"].as_array().unwrap().len())
+}
+
+#[test]
+fn a_run_that_was_resumed_after_its_upload_waits_again_whatever_the_times_of_its_files_are() {
+    let (bench, server) = (bench(), Server::start());
+    assert!(run(&bench, &server, &["store", "sync"]).status.success());
+    assert_eq!(backlog(&bench, &server), (1, 0));
+    let (manifest, receipt) = (folder(&bench).join("run.json"), folder(&bench).join("stored.json"));
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let write = |path: &Path, value: &Value| fs::write(path, value.to_string()).unwrap();
+    // A receipt of an older program does not name the manifest.
+    let mut older = read(&receipt);
+    assert!(older.as_object_mut().unwrap().remove("manifest").is_some());
+    let (known, uploaded) = (fs::read(&receipt).unwrap(), fs::read(&manifest).unwrap());
+    write(&receipt, &older);
+    assert_eq!(backlog(&bench, &server), (1, 0));
+
+    let mut resumed = read(&manifest);
+    resumed["taken_up"] = 1.into();
+    write(&manifest, &resumed);
+    let touch = |path: &Path, seconds| {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        fs::File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
+    };
+    for content in [known, older.to_string().into_bytes()] {
+        fs::write(&receipt, content).unwrap();
+        for (of_manifest, of_receipt) in [(1000, 2000), (2000, 1000), (1000, 1000)] {
+            touch(&manifest, of_manifest);
+            touch(&receipt, of_receipt);
+            assert_eq!(backlog(&bench, &server), (0, 1), "{of_manifest} {of_receipt}");
+        }
+    }
+    fs::write(&manifest, uploaded).unwrap();
+    assert_eq!(backlog(&bench, &server), (1, 0));
+}
